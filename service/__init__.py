@@ -1,0 +1,15 @@
+"""dm-feedback: a conversation ended - we asked - they answered - supervisors read.
+
+The story in rooms, in the order in which it happens:
+
+    intake/    a CRM's webhook says that a conversation ended; it is verified, mapped and stored once
+    outreach/  may we write? we write, we send the card; never twice, whatever dies
+    results/   what the customer answered, from three channels through one door
+    reports/   who may see it: API, export, dashboard; never the agent who is rated
+
+The floor they stand on knows none of them: settings, states, errors, logs, db, models, migrations, auth, health,
+metrics. `x_api/` is the edge toward X and the only place that speaks HTTP to it. `sandbox/` is X in a box, for trying
+and testing; nothing here imports it but the command line.
+
+Three files know everybody and decide nothing: app.py (the web), worker.py (the loop), cli.py (the command).
+"""

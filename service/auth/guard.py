@@ -1,0 +1,110 @@
+"""What a route demands: in, a request; out, its Reader in `flask.g.reader`, or a clear refusal.
+
+Every view says how it authenticates, "nobody" included: `guard.requires(...)` for keys, `declares(...)` for the rest.
+A test walks all routes and fails for one that says nothing. Keys come in the Authorization header, never in a URL.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any
+
+import flask
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.auth import keys
+from service.auth.keys import Reader
+from service.db import insert, reading, writing
+from service.errors import NotAllowed, NotAuthenticated, TooMany
+from service.models import key_use
+
+MINUTE = timedelta(minutes=1)
+u = key_use.c
+
+
+def declares(how: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Say in words how a view authenticates that does not take our keys ("nobody: …", "source signature", …)."""
+
+    def mark(view: Callable[..., Any]) -> Callable[..., Any]:
+        view.authentication = how  # type: ignore[attr-defined]  # read by the test that walks all routes
+        return view
+
+    return mark
+
+
+class Guard:
+    """Checks keys against the database and counts their calls, the same for every process."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime], requests_per_minute: int) -> None:
+        self._engine, self._clock, self._per_minute = engine, clock, requests_per_minute
+
+    def requires(self, *roles: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Let in readers with one of `roles`; their Reader stands in `flask.g.reader`."""
+
+        def around(view: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(view)
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                reader = self.reader_of(flask.request)
+                demand_role(reader, roles)
+                flask.g.reader = reader
+                return view(*args, **kwargs)
+
+            guarded.authentication = f"key: {', '.join(roles)}"  # type: ignore[attr-defined]  # as above
+            return guarded
+
+        return around
+
+    def reader_of(self, request: flask.Request) -> Reader:
+        """Return whose key came with the request. Raises NotAuthenticated or TooMany."""
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not key:
+            raise NotAuthenticated(
+                "key_missing",
+                "Send a key in the header 'Authorization: Bearer dmf_…'.",
+                headers={"WWW-Authenticate": 'Bearer realm="dm-feedback"'},
+            )
+        with reading(self._engine) as connection:
+            reader = keys.find(connection, key.strip())
+        self.count(reader)
+        return reader
+
+    def count(self, reader: Reader) -> None:
+        """Count one call of this minute. Raises TooMany when the minute is full."""
+        now = self._clock()
+        minute = now.replace(second=0, microsecond=0)
+        with writing(self._engine) as connection:
+            one = insert(connection, key_use).values(key_id=reader.key_id, minute=minute, used=1)
+            used = connection.scalar(
+                one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": u.used + 1}).returning(
+                    u.used
+                )
+            )
+            connection.execute(sa.delete(key_use).where(u.key_id == reader.key_id, u.minute < minute))
+            keys.seen(connection, reader.key_id, now)
+        left = int((minute + MINUTE - now).total_seconds()) + 1
+        flask.g.rate_headers = {
+            "RateLimit-Limit": str(self._per_minute),
+            "RateLimit-Remaining": str(max(0, self._per_minute - used)),
+            "RateLimit-Reset": str(left),
+        }
+        if used > self._per_minute:
+            raise TooMany(
+                "rate_limited",
+                f"This key may call {self._per_minute} times a minute; try again in {left} s.",
+                headers={"Retry-After": str(left), **flask.g.rate_headers},
+            )
+
+
+def demand_role(reader: Reader, roles: tuple[str, ...]) -> None:
+    """Refuse a reader without one of the roles. Raises NotAllowed."""
+    if reader.role not in roles:
+        raise NotAllowed(
+            "role_not_allowed", f"A key with the role '{reader.role}' may not do this; it takes {' or '.join(roles)}."
+        )
+
+
+def demand_account(reader: Reader, account: str) -> None:
+    """Refuse a reader whose key does not cover the account. Raises NotAllowed."""
+    if not reader.may_see(account):
+        raise NotAllowed("account_not_allowed", f"This key does not cover the account '{account}'.")

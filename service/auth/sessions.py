@@ -1,0 +1,53 @@
+"""The dashboard's sessions: in, a key once; out, a random cookie whose digest is stored. A row, so it can be ended."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.auth import keys
+from service.auth.keys import Reader
+from service.models import session
+
+s = session.c
+LONGEST = timedelta(hours=12)
+TOUCH_EVERY = timedelta(minutes=1)
+
+
+def begin(connection: Connection, reader: Reader, now: datetime) -> str:
+    """Start a session and return its cookie value."""
+    cookie = secrets.token_urlsafe(32)
+    connection.execute(
+        sa.insert(session).values(digest=_digest(cookie), key_id=reader.key_id, created_at=now, seen_at=now)
+    )
+    return cookie
+
+
+def find(connection: Connection, cookie: str, idle: timedelta, now: datetime) -> Reader | None:
+    """Return who is signed in; None when nobody is, it was idle too long, or the key was revoked."""
+    row = connection.execute(sa.select(session).where(s.digest == _digest(cookie))).one_or_none()
+    if row is None or row.seen_at <= now - idle or row.created_at <= now - LONGEST:
+        return None
+    return keys.by_id(connection, row.key_id)
+
+
+def touch(connection: Connection, cookie: str, now: datetime) -> None:
+    """Note a click, at most once a minute."""
+    stale = s.seen_at < now - TOUCH_EVERY
+    connection.execute(sa.update(session).where(s.digest == _digest(cookie), stale).values(seen_at=now))
+
+
+def end(connection: Connection, cookie: str) -> None:
+    """Sign out."""
+    connection.execute(sa.delete(session).where(s.digest == _digest(cookie)))
+
+
+def prune(connection: Connection, now: datetime) -> int:
+    """Remove sessions that can never be used again."""
+    return connection.execute(sa.delete(session).where(s.created_at <= now - LONGEST)).rowcount
+
+
+def _digest(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,144 @@
+"""The database: in, a URL; out, an engine and the two kinds of transaction.
+
+SQLite runs in WAL with `synchronous=FULL` and a library without the WAL-reset bug; PostgreSQL with
+`synchronous_commit=on`. A 2xx of ours rests on both. Never opens a transaction by itself and never keeps a connection
+across a fork: engines are made in the process that uses them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
+
+from service.errors import Unavailable
+
+try:  # the bundled SQLite; elsewhere than Linux x86-64 the interpreter's own, behind the gate below
+    import pysqlite3.dbapi2 as sqlite_driver
+except ImportError:  # pragma: no cover - platforms without a wheel
+    import importlib
+
+    sqlite_driver = importlib.import_module("sqlite3.dbapi2")
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+BUSY_TIMEOUT_S = 5
+FIXED_FROM = (3, 51, 3)
+FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
+
+
+class Micros(sa.types.TypeDecorator[datetime]):
+    """An aware datetime, stored as UTC microseconds since 1970: no database drops its zone or its order."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002, D102 - SQLAlchemy's
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102 - SQLAlchemy's
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+def sqlite_is_sound(version: tuple[int, int, int]) -> bool:
+    """Say whether this SQLite is free of the WAL-reset corruption bug (fixed in 3.51.3, 3.50.7, 3.44.6)."""
+    return version >= FIXED_FROM or version[2] >= FIXED_BRANCHES.get(version[:2], 1_000_000)
+
+
+def open_engine(url: str) -> Engine:
+    """Open the database at `url` (`sqlite:///file.db` or `postgresql://…`). Raises Unavailable with a sentence."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed)
+    if parsed.get_backend_name() == "postgresql":
+        return _open_postgresql(parsed)
+    raise Unavailable(
+        "database_kind",
+        f"'{parsed.get_backend_name()}' is no database of ours; write sqlite:///… or postgresql://…",
+    )
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that only reads; on SQLite it never blocks a writer."""
+    with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that writes. On SQLite it takes the write lock at once.
+
+    A transaction that reads first and writes later fails there as soon as another commit comes between.
+    """
+    with engine.connect() as connection:
+        writer = connection.execution_options(dm_feedback_writes=True)
+        with writer.begin():
+            yield writer
+
+
+def insert(connection: Connection, table: sa.Table) -> Any:
+    """Return an INSERT that knows ON CONFLICT, which SQLAlchemy spells once per database."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)
+
+
+def _open_sqlite(url: URL) -> Engine:
+    version = tuple(sqlite_driver.sqlite_version_info)
+    if not sqlite_is_sound(version):
+        raise Unavailable(
+            "sqlite_unsound",
+            f"SQLite {sqlite_driver.sqlite_version} can corrupt a WAL database that several processes use. "
+            "Install the pysqlite3 wheel (Linux x86-64), a Python with SQLite 3.51.3 or newer, or use PostgreSQL.",
+        )
+    if url.database and url.database != ":memory:":
+        Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(
+        url,
+        module=sqlite_driver,
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},
+        pool_size=20,
+        max_overflow=20,
+    )
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",
+        "cache_size=-16000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("dm_feedback_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _open_postgresql(url: URL) -> Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    return sa.create_engine(
+        url,
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c synchronous_commit=on -c statement_timeout=30000 "
+            "-c idle_in_transaction_session_timeout=60000",
+        },
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+    )

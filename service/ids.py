@@ -1,0 +1,32 @@
+"""Ids and keyed hashes: in, a moment or a secret; out, short strings. Never reads the clock and never keeps a secret.
+
+A keyed hash (HMAC-SHA256) lets us recognise a person or draw a sample without anybody being able to foretell it.
+"""
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime
+
+DRAW_BITS = 53  # what a float holds exactly
+
+
+def new_id(prefix: str, now: datetime) -> str:
+    """Return e.g. `fr_0192f3c1a2b34c5d6e7f8091`: milliseconds, then 64 random bits, so that new rows sit together."""
+    return f"{prefix}_{int(now.timestamp() * 1000):012x}{secrets.token_hex(8)}"
+
+
+def person(secret_key: str, x_user_id: str) -> str:
+    """Return the keyed hash by which an X user is recognised when the id itself is gone."""
+    return _keyed(secret_key, "person", x_user_id).hexdigest()
+
+
+def draw(secret_key: str, purpose: str, *parts: str) -> float:
+    """Return a number in [0, 1) that depends only on the key and the parts: the same input draws the same lot."""
+    digest = _keyed(secret_key, f"draw:{purpose}", *parts).digest()
+    return (int.from_bytes(digest[:8]) >> (64 - DRAW_BITS)) / 2**DRAW_BITS
+
+
+def _keyed(secret_key: str, purpose: str, *parts: str) -> "hmac.HMAC":
+    message = "\x1f".join((purpose, *parts))
+    return hmac.new(secret_key.encode(), message.encode(), hashlib.sha256)

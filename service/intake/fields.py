@@ -1,0 +1,70 @@
+"""One field at a time: in, what an expression found; out, a text that fits its column, or None and a note why not.
+
+A field that is no good never costs the event: it is set aside and the note says which and why, without its value.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+# what templates and careless clients write where there is nothing
+NOTHING = frozenset({"", "null", "none", "nil", "undefined", "nan"})
+TEMPLATE = re.compile(r"\{\{|\}\}|\$\{|\{!")
+LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+MAX_TEXT, MAX_LANGUAGE, MAX_TAGS, MAX_TAG = 256, 35, 64, 64
+
+
+class NotText(Exception):
+    """A value that is there and is no good; its text says why, without the value."""
+
+
+def text(value: Any, limit: int = MAX_TEXT) -> str | None:
+    """Return an id or a word as text; None where there is nothing. Raises NotText."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise NotText(f"is {_kind(value)}, not a text or a whole number")
+    found = str(value).strip()
+    if found.lower() in NOTHING:
+        return None
+    if TEMPLATE.search(found):
+        raise NotText("is a template's placeholder that the sender did not fill")
+    if "\x00" in found or any("\ud800" <= each <= "\udfff" for each in found):
+        raise NotText("holds a character no database keeps (NUL or half a surrogate pair)")
+    if len(found) > limit:
+        raise NotText(f"is longer than {limit} characters")
+    return found
+
+
+def tags(value: Any) -> tuple[str, ...]:
+    """Return a list of tags, or a text of them separated by commas. Raises NotText."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise NotText(f"is {_kind(value)}, not a list")
+    found = _texts(value)
+    if len(found) > MAX_TAGS:
+        raise NotText(f"has more than {MAX_TAGS} entries")
+    return tuple(dict.fromkeys(found))
+
+
+def language(value: Any) -> str | None:
+    """Return a language tag such as `de` or `pt-BR`. Raises NotText."""
+    found = text(value, MAX_LANGUAGE)
+    if found is None:
+        return None
+    if not LANGUAGE.fullmatch(found.replace("_", "-")):
+        raise NotText("is no language tag such as 'de' or 'pt-BR'")
+    return found.replace("_", "-")
+
+
+def _texts(values: Iterable[Any]) -> list[str]:
+    return [found for found in (text(each, MAX_TAG) for each in values) if found]
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    return {list: "a list", dict: "an object", float: "a fraction"}.get(type(value), "something else")

@@ -1,0 +1,50 @@
+"""Who the customer is on X: in, what the CRM wrote into a field; out, an id or a handle, or None where it is neither.
+
+Typed, never sniffed: an all-digit string can be a legal handle, so the field decides, not the look. Asks nobody; to
+find the id behind a handle is outreach's business.
+"""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+TRUSTS = ("vendor_verified", "bridge", "crm_entered")
+X_USER_ID = re.compile(r"[1-9][0-9]{0,18}")
+X_HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")
+X_HOSTS = frozenset({"x.com", "www.x.com", "mobile.x.com", "twitter.com", "www.twitter.com", "mobile.twitter.com"})
+# first path segments that are pages of X itself, not people
+RESERVED = frozenset(
+    "i intent share home explore search hashtag messages notifications settings login signup compose tos privacy "
+    "about jobs download account".split()
+)
+EXACT_IN_ANY_SENDER = 2**53
+
+
+def x_user_id(value: Any) -> str | None:
+    """Return the numeric id. A JSON number is taken only where no sender can have rounded it (up to 2**53)."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= EXACT_IN_ANY_SENDER:
+        return str(value)
+    return value.strip() if isinstance(value, str) and X_USER_ID.fullmatch(value.strip()) else None
+
+
+def x_handle(value: Any) -> str | None:
+    """Return the handle without its leading `@`, as written; compare it without regard to case."""
+    if not isinstance(value, str):
+        return None
+    bare = value.strip().removeprefix("@")
+    return bare if X_HANDLE.fullmatch(bare) else None
+
+
+def handle_from_url(value: Any) -> str | None:
+    """Return the handle in the address of a profile at x.com or twitter.com."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or parts.netloc.lower() not in X_HOSTS:
+        return None
+    segment = parts.path.lstrip("/").partition("/")[0]
+    return None if segment.lower() in RESERVED else x_handle(segment)

@@ -1,0 +1,70 @@
+"""One HTTP request as plain values: in, what a web server hands over; out, an `Inbound` that is the same for everybody.
+
+The address is built from our own public address, never from the Host header: anybody can write that one, and
+signatures cover the address. Repeated headers are remembered, because "which one was signed?" has no answer.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+MAX_STORED_VALUE = 2000
+CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One request. Header names are lower case; `query` holds the first value of each name."""
+
+    method: str
+    url: str  # the public one, with the query exactly as sent
+    headers: Mapping[str, str]
+    repeated_headers: frozenset[str]
+    query: Mapping[str, str]
+    repeated_query: frozenset[str]
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        """The content type without parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the body, in hex."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+def make_inbound(
+    method: str, public_url: str, path: str, query: str, headers: Iterable[tuple[str, str]], body: bytes
+) -> Inbound:
+    """Build an `Inbound`; `public_url` is the setting, `query` the raw string behind the question mark."""
+    values, repeated = _first_of_each((name.lower(), value.strip()) for name, value in headers)
+    asked, repeated_query = _first_of_each(parse_qsl(query, keep_blank_values=True))
+    address = public_url.rstrip("/") + path + (f"?{query}" if query else "")
+    return Inbound(method.upper(), address, values, repeated, asked, repeated_query, body)
+
+
+def storable(values: Mapping[str, str], without: Collection[str]) -> dict[str, str]:
+    """Return what may be kept of headers or a query: no credentials, nothing a database refuses."""
+    return {
+        _clean(name): _clean(value)[:MAX_STORED_VALUE]
+        for name, value in values.items()
+        if name not in without and name not in CREDENTIAL_HEADERS
+    }
+
+
+def _first_of_each(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], frozenset[str]]:
+    found: dict[str, str] = {}
+    repeated = set()
+    for name, value in pairs:
+        if name in found:
+            repeated.add(name)
+        found.setdefault(name, value)
+    return found, frozenset(repeated)
+
+
+def _clean(text: str) -> str:
+    """Drop what PostgreSQL refuses (NUL) and what no encoding knows (lone surrogates)."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")

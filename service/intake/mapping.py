@@ -1,0 +1,204 @@
+"""Items to events of ours: in, a definition and a verified `Inbound`; out, one `Reading` an item, in order.
+
+split -> filter -> map. Pure: reads no clock and no database, and raises nothing, whatever the body holds: what cannot
+be understood becomes `Unmappable` with a reason, is kept, and can be read again when the definition is mended.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from service.intake import fields, identity
+from service.intake.body import MAX_ITEMS, BodyProblem, parse_root
+from service.intake.events import ConversationEnded, ConversationReopened, Ignored, Reading, Unmappable
+from service.intake.expressions import ExpressionError
+from service.intake.inbound import Inbound, storable
+from service.intake.shapes import Definition
+from service.intake.times import parse_time
+
+MAX_EVENT_ID = 512
+# fields where only the text counts; a bad one is set aside with a note
+PLAIN = ("agent_id", "team_id", "channel", "customer_ref", "tenant")
+
+
+def read(definition: Definition, inbound: Inbound, received_at: datetime) -> tuple[Reading, ...]:
+    """Read every item of a delivery that arrived at `received_at`."""
+    try:
+        root, items = parse_items(definition, inbound)
+    except BodyProblem as problem:
+        return (Unmappable(problem.code, problem.sentence),)
+    except ExpressionError as error:
+        return (Unmappable("split_failed", str(error)),)
+    base = base_context(definition, inbound, root)
+    return tuple(_read_item(_Item(definition, {**base, "b": item}, received_at)) for item in items)
+
+
+def parse_items(definition: Definition, inbound: Inbound) -> tuple[Any, list[Any]]:
+    """Return the whole body and the items in it. Raises BodyProblem and ExpressionError."""
+    endpoint = definition.grammar.endpoint
+    root = parse_root(inbound, endpoint.body, cloudevents=endpoint.cloudevents)
+    split = definition.grammar.events.split
+    if split is not None:
+        items = split.read(root)
+    else:
+        items = root if endpoint.cloudevents and isinstance(root, list) else [root]
+    if not isinstance(items, list):
+        raise BodyProblem("not_a_list", f"events.split must find a list of items; '{split and split.text}' does not.")
+    if len(items) > MAX_ITEMS:
+        raise BodyProblem("too_many_items", f"A delivery may hold at most {MAX_ITEMS} items.")
+    return root, items
+
+
+def base_context(definition: Definition, inbound: Inbound, root: Any) -> dict[str, Any]:
+    """Return what expressions see beside the item: no credentials, so that a replay sees the same."""
+    return {
+        "h": storable(inbound.headers, definition.secret_headers),
+        "q": storable(inbound.query, definition.secret_query),
+        "root": root,
+        "v": definition.grammar.values,
+    }
+
+
+@dataclass(slots=True)
+class _Item:
+    """One item while it is read; `notes` collects what was set aside."""
+
+    definition: Definition
+    context: dict[str, Any]
+    received_at: datetime
+    notes: list[str] = field(default_factory=list)
+
+    def raw(self, name: str) -> Any:
+        """What the map finds for a field. Raises ExpressionError."""
+        expression = self.definition.grammar.map.get(name)
+        return None if expression is None else expression.read(self.context)
+
+    def soft(self, name: str, convert: Callable[[Any], Any], nothing: Any = None) -> Any:
+        """What the map finds, converted; a bad value becomes `nothing` and a note."""
+        try:
+            return convert(self.raw(name))
+        except (ExpressionError, fields.NotText) as error:
+            self.notes.append(f"{name} {error}")
+            return nothing
+
+
+def _read_item(item: _Item) -> Reading:
+    event_id = _quietly(item, "event_id", lambda value: fields.text(value, MAX_EVENT_ID))
+    conversation_id = _quietly(item, "conversation_id", fields.text)
+    events = item.definition.grammar.events
+    try:
+        ended = events.ended.matches(item.context)
+        reopened = events.reopened is not None and events.reopened.matches(item.context)
+    except ExpressionError as error:
+        return Unmappable("filter_failed", str(error), conversation_id, event_id)
+    if ended and reopened:
+        return Unmappable("ended_and_reopened", "Both expressions match; narrow one.", conversation_id, event_id)
+    if not (ended or reopened):
+        return Ignored("other_event", conversation_id, event_id)
+    try:
+        conversation_id = fields.text(item.raw("conversation_id"))
+    except (ExpressionError, fields.NotText) as error:
+        return Unmappable("bad_conversation_id", f"conversation_id {error}", None, event_id)
+    if conversation_id is None:
+        return Unmappable("no_conversation_id", "map.conversation_id finds nothing in this item.", None, event_id)
+    if reopened:
+        return _reopened(item, conversation_id, event_id)
+    return _ended(item, conversation_id, event_id)
+
+
+def _reopened(item: _Item, conversation_id: str, event_id: str | None) -> ConversationReopened:
+    grammar = item.definition.grammar
+    name = "reopened_at" if "reopened_at" in grammar.map else "ended_at"
+    fmt = grammar.times.reopened_at if name == "reopened_at" else grammar.times.ended_at
+    moment = item.soft(name, lambda value: parse_time(value, fmt, grammar.times.zone))
+    if moment is None or moment > item.received_at:
+        # a reopening must never be lost for want of a clock: it keeps us from asking
+        if not grammar.ended_at_received:
+            item.notes.append("the time of reopening could not be used; it counts from its arrival")
+        moment = item.received_at
+    return ConversationReopened(conversation_id, moment, event_id, tuple(item.notes))
+
+
+def _ended(item: _Item, conversation_id: str, event_id: str | None) -> Reading:
+    ended_at = _ended_at(item)
+    if isinstance(ended_at, Unmappable):
+        return Unmappable(ended_at.reason, ended_at.detail, conversation_id, event_id)
+    plain = {name: item.soft(name, fields.text) for name in PLAIN}
+    if refused := _channel_refused(item.definition, plain["channel"]):
+        return Ignored(refused, conversation_id, event_id)
+    account = item.soft("account", fields.text) or item.definition.account
+    if account not in item.definition.accounts:
+        detail = "The event names an X account this source may not use; list it under the source's accounts."
+        return Unmappable("unknown_account", detail, conversation_id, event_id)
+    user_id, handle, trust = _identity(item)
+    tags = item.soft("tags", fields.tags, ())
+    language = item.soft("language", fields.language) or item.definition.language
+    return ConversationEnded(
+        conversation_id,
+        ended_at,
+        account,
+        event_id,
+        tags=tags,
+        language=language,
+        x_user_id=user_id,
+        x_handle=handle,
+        identity_trust=trust,
+        notes=tuple(item.notes),
+        **plain,
+    )
+
+
+def _ended_at(item: _Item) -> datetime | Unmappable:
+    times = item.definition.grammar.times
+    if item.definition.grammar.ended_at_received:
+        return item.received_at
+    try:
+        given = item.raw("ended_at")
+    except ExpressionError as error:
+        return Unmappable("bad_ended_at", str(error))
+    if given is None:
+        return Unmappable("no_ended_at", "map.ended_at finds nothing; map a time, or write ended_at = 'received'.")
+    moment = parse_time(given, times.ended_at, times.zone)
+    if moment is None:
+        detail = f"ended_at is no time of the form '{times.ended_at}' between 2006 and 2200; a time without a zone "
+        return Unmappable("bad_ended_at", detail + "needs times.zone.")
+    if moment > item.received_at:
+        item.notes.append("ended_at lay ahead of our clock; the time of arrival stands instead")
+        return item.received_at
+    return moment
+
+
+def _channel_refused(definition: Definition, channel: str | None) -> str | None:
+    rule = definition.grammar.channel
+    if channel is None:
+        return "no_channel" if rule.missing == "reject" else None
+    return "other_channel" if rule.allow and channel.casefold() not in rule.allow else None
+
+
+def _identity(item: _Item) -> tuple[str | None, str | None, str]:
+    """Return id, handle and the trust of the better one. Each field is what the map says it is, never what it looks."""
+    trust = item.definition.grammar.identity
+    user_id = _identified(item, "x_user_id", identity.x_user_id, "is no X user id (1 to 19 digits, sent as a text)")
+    handle = _identified(item, "x_handle", identity.x_handle, "is no X handle (1 to 15 of A-Z, a-z, 0-9, _)")
+    if user_id:
+        return user_id, handle, trust.x_user_id
+    if handle:
+        return None, handle, trust.x_handle
+    return None, _identified(item, "x_profile_url", identity.handle_from_url, "is no X profile"), trust.x_profile_url
+
+
+def _identified(item: _Item, name: str, convert: Callable[[Any], str | None], why: str) -> str | None:
+    given = item.soft(name, lambda value: value)
+    found = convert(given)
+    if found is None and given is not None and str(given).strip().lower() not in fields.NOTHING:
+        item.notes.append(f"{name} {why}")
+    return found
+
+
+def _quietly(item: _Item, name: str, convert: Callable[[Any], str | None]) -> str | None:
+    """What the map finds, for items that may not be events at all: nothing is said about what is missing."""
+    try:
+        return convert(item.raw(name))
+    except (ExpressionError, fields.NotText):
+        return None

@@ -1,0 +1,15 @@
+"""Alembic's entry: runs the revisions on the connection `service.migrations` hands over, never on one of its own."""
+
+from alembic import context
+
+from service.models import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    render_as_batch=connection.dialect.name == "sqlite",
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

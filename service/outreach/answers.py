@@ -1,0 +1,110 @@
+"""X's errors as outcomes: in, an XError and where the request stands; out, what the step found. Pure.
+
+The class of the error decides; its words go into the ledger for operators. What an error means for the whole account
+(a hold until a person acts, a pause until a limit resets) travels beside the outcome.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from service.outreach.machine import Outcome, Postpone, Retry, Stop, Unclear
+from service.settings import Account
+from service.states import Failure, Skip, State
+from service.x_api import (
+    AccountProblem,
+    AlreadyDone,
+    MessageRefused,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    RecipientRefused,
+    Retired,
+    Temporary,
+    Unreachable,
+    XError,
+)
+
+PAUSES_PER_WINDOW = 15  # a 429 that names no reset pauses the account for this part of X's window: 1 of 15 minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing more for this account until a person releases it."""
+
+    code: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing more for this account (or for one of its endpoints) until then."""
+
+    until: datetime
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a step found: the outcome, X's id of what it sent, and what it means for the account."""
+
+    outcome: Outcome
+    x_id: str | None = None
+    effect: Hold | Pause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The X call an error answers: in which state, of which endpoint, whether it writes to the customer."""
+
+    state: State
+    endpoint: str
+    sends: bool
+    intended_at: datetime
+
+
+def found_by(error: XError, call: Call, account: Account, now: datetime) -> Found:
+    """Return what `error` means for the request and its account."""
+    said = error.sentence if error.code is None else f"{error.sentence} (X code {error.code})"
+    match error:
+        case OutcomeUnknown() | AlreadyDone() if call.sends:
+            until = call.intended_at + account.unknown_after
+            return Found(Unclear(until, answered=error.http_status is not None, detail=said))
+        case RateLimited(reset_at=reset_at):
+            return _limited(reset_at, call, account, now, said)
+        case AccountProblem() | Retired():
+            return Found(Postpone(now, "account_held", said), effect=Hold(error.code, error.reason))
+        case Unreachable() | Temporary() | OutcomeUnknown():
+            return Found(Retry(error.reason, said))
+        case _:
+            return Found(_refused(error, call, said))
+
+
+def _limited(reset_at: datetime | None, call: Call, account: Account, now: datetime, said: str) -> Found:
+    until = reset_at or now + account.window / PAUSES_PER_WINDOW
+    until = min(max(until, now + timedelta(seconds=1)), now + timedelta(hours=24))
+    if reset_at is None and call.endpoint == "create_feedback":
+        # X's rule of one card per customer and day may answer in the same way: count it, so that one customer
+        # whom another tool has asked today cannot pause the account for ever.
+        return Found(Retry("rate_limited", said), effect=Pause(until))
+    return Found(Postpone(until, "rate_limited", said), effect=Pause(until, None if call.sends else call.endpoint))
+
+
+def _refused(error: XError, call: Call, said: str) -> Outcome:
+    if call.state is State.DM_SENT:
+        return Stop(State.FAILED, Failure.REFUSED, said)
+    if isinstance(error, MessageRefused):
+        return Stop(State.FAILED, Failure.MESSAGE_REFUSED, said)
+    if call.state is State.RECEIVED:
+        return Stop(State.SKIPPED, Skip.NO_X_IDENTITY, said)
+    if isinstance(error, RecipientRefused) or (isinstance(error, NotFound) and not call.sends):
+        return Stop(State.SKIPPED, REFUSALS.get(error.reason, Skip.UNREACHABLE), said)
+    return Stop(State.FAILED, Failure.REFUSED, said)
+
+
+REFUSALS: Mapping[str, Skip] = {
+    "cannot_dm": Skip.CANNOT_DM,
+    "not_following": Skip.CANNOT_DM,
+    "blocked_by_us": Skip.CANNOT_DM,
+    "sender_not_verified": Skip.CANNOT_DM,
+}

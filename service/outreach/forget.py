@@ -1,0 +1,72 @@
+"""Forgetting in outreach's own rows: in, a person or an age; out, how many rows were changed. Never touches scores.
+
+An erased request keeps its outcome, times, team and agent, and loses whatever leads to a person: ids, handle, texts,
+the conversation's id. A keyed hash in the opt-out list keeps the person from being asked again.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.ids import new_id
+from service.models import feedback_request, send_attempt, transition, x_identity
+from service.outreach import opt_out
+from service.outreach import queue as q
+from service.outreach.machine import Stop
+from service.states import END_STATES, OPEN_STATES, Skip, State
+
+r = feedback_request.c
+NOBODY: Mapping[str, Any] = {
+    "x_user_id": None,
+    "x_handle": None,
+    "customer_ref": None,
+    "opening_text": None,
+    "card_text": None,
+}
+
+
+def erase(connection: Connection, queue: q.Queue, x_user_id: str, *, by: str, now: datetime) -> Mapping[str, int]:
+    """Forget one person and see to it that they are never asked again."""
+    opt_out.add(connection, [x_user_id], secret_key=queue.settings.service.secret_key, reason="erased", by=by, now=now)
+    rows = connection.execute(sa.select(feedback_request).where(r.x_user_id == x_user_id).with_for_update()).all()
+    for row in rows:
+        if row.state in OPEN_STATES:
+            q.write(connection, queue, row, Stop(State.SKIPPED, Skip.OPTED_OUT), now, actor=by)
+        gone = {**NOBODY, "conversation_id": new_id("erased", now), "detail": None, "erased_at": now, "updated_at": now}
+        connection.execute(sa.update(feedback_request).where(r.id == row.id).values(gone))
+    connection.execute(sa.update(send_attempt).where(send_attempt.c.x_user_id == x_user_id).values(x_user_id=""))
+    handles = connection.execute(sa.delete(x_identity).where(x_identity.c.x_user_id == x_user_id)).rowcount
+    return {"requests": len(rows), "handles": handles}
+
+
+def handles_of(connection: Connection, x_user_id: str) -> list[str]:
+    """Return the handles under which we know this person."""
+    on_requests = sa.select(r.x_handle).where(r.x_user_id == x_user_id, r.x_handle.is_not(None)).distinct()
+    resolved = sa.select(x_identity.c.handle).where(x_identity.c.x_user_id == x_user_id)
+    return sorted({*connection.scalars(on_requests), *connection.scalars(resolved)} - {None})
+
+
+def prune(
+    connection: Connection, *, identities_before: datetime, history_before: datetime, dry_run: bool
+) -> Mapping[str, int]:
+    """Forget identities of requests that ended before a time, and history lines older than theirs."""
+    old = sa.and_(r.outcome_at < identities_before, r.state.in_(END_STATES), r.x_user_id.is_not(None))
+    t = transition.c
+    if dry_run:
+        return {
+            "identities": connection.scalar(sa.select(sa.func.count()).select_from(feedback_request).where(old)) or 0,
+            "history": connection.scalar(
+                sa.select(sa.func.count()).select_from(transition).where(t.at < history_before)
+            )
+            or 0,
+        }
+    ids = sa.select(r.id).where(old)
+    connection.execute(sa.update(send_attempt).where(send_attempt.c.request_id.in_(ids)).values(x_user_id=""))
+    connection.execute(sa.delete(x_identity).where(x_identity.c.seen_at < identities_before))
+    return {
+        "identities": connection.execute(sa.update(feedback_request).where(old).values(NOBODY)).rowcount,
+        "history": connection.execute(sa.delete(transition).where(t.at < history_before)).rowcount,
+    }

@@ -1,0 +1,50 @@
+"""Reasons not to write, now or at all: in, a request and the facts about it; out, None or a Postpone or Stop. Pure.
+
+Asked in the transaction that commits the intent, so no fact can change between the question and the decision. The
+order is the order of the reasons in the ledger: what a person would give as the first reason comes first.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from service.outreach.machine import Postpone, Stop
+from service.states import Skip, State
+
+DAILY_LIMIT = "daily_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the database says around a request at this moment."""
+
+    reopened: bool
+    opted_out: bool
+    asked_since: datetime | None  # the newest send to the same customer by another request, within the cool-down
+
+
+def closed(reason: str | None, stale_at: datetime | None, facts: Facts, now: datetime) -> Stop | None:
+    """Say why this request must never be sent. For requests of which nothing was sent yet."""
+    if facts.reopened:
+        return Stop(State.SKIPPED, Skip.REOPENED)
+    if facts.opted_out:
+        return Stop(State.SKIPPED, Skip.OPTED_OUT)
+    if stale_at is not None and now >= stale_at:
+        return Stop(State.SKIPPED, Skip.QUOTA if reason == DAILY_LIMIT else Skip.STALE)
+    if facts.asked_since is not None:
+        return Stop(State.SKIPPED, Skip.COOLDOWN, f"last asked {facts.asked_since:%Y-%m-%dT%H:%M:%SZ}")
+    return None
+
+
+def quiet(hours: tuple[time, time] | None, zone: ZoneInfo, now: datetime) -> Postpone | None:
+    """Wait for the end of the account's quiet hours, told in its own time zone."""
+    if hours is None:
+        return None
+    start, end = hours
+    local = now.astimezone(zone)
+    clock = local.time().replace(tzinfo=None)
+    inside = start <= clock < end if start < end else clock >= start or clock < end
+    if not inside:
+        return None
+    day = local.date() + timedelta(days=1 if start > end and clock >= start else 0)
+    return Postpone(datetime.combine(day, end, zone).astimezone(now.tzinfo), "quiet_hours")

@@ -1,0 +1,55 @@
+"""People who must not be asked: in, an X user id; out, a keyed hash in a list. The id itself is never stored here.
+
+`account` is a name or '*' for every account. The list outlives erasure: it is how an erased person stays unasked.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+from service.ids import person
+from service.models import opt_out
+
+EVERY_ACCOUNT = "*"
+o = opt_out.c
+
+
+def add(
+    connection: Connection,
+    x_user_ids: Iterable[str],
+    *,
+    secret_key: str,
+    account: str = EVERY_ACCOUNT,
+    reason: str,
+    by: str,
+    now: datetime,
+) -> int:
+    """Put people on the list; return how many were not on it before."""
+    added = 0
+    for x_user_id in x_user_ids:
+        row = {"person": person(secret_key, x_user_id), "account": account, "reason": reason, "created_at": now}
+        statement = insert(connection, opt_out).values(created_by=by, **row).on_conflict_do_nothing()
+        added += connection.execute(statement).rowcount
+    return added
+
+
+def remove(connection: Connection, x_user_id: str, *, secret_key: str, account: str = EVERY_ACCOUNT) -> bool:
+    """Take a person off the list; return whether they were on it."""
+    whom = person(secret_key, x_user_id)
+    return connection.execute(sa.delete(opt_out).where(o.person == whom, o.account == account)).rowcount == 1
+
+
+def has(connection: Connection, x_user_id: str, *, secret_key: str, account: str) -> bool:
+    """Say whether this account must not ask this person."""
+    found = sa.select(o.person).where(
+        o.person == person(secret_key, x_user_id), o.account.in_([account, EVERY_ACCOUNT])
+    )
+    return connection.scalar(found.limit(1)) is not None
+
+
+def count(connection: Connection) -> int:
+    """Return how many entries the list has."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(opt_out)) or 0

@@ -1,0 +1,153 @@
+"""What a leased request needs next: in, its row and the facts around it; out, the intent of one X call, or an outcome.
+
+Runs inside the transaction that commits the intent, so the facts cannot change between decision and commitment. Reads
+much, writes nothing but the shared allowance of X's endpoints, and never calls X.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from service.models import reopening, send_attempt, x_identity
+from service.outreach import accounts, budget, opt_out
+from service.outreach.campaigns import Conversation, choose
+from service.outreach.gates import DAILY_LIMIT, Facts, closed, quiet
+from service.outreach.machine import Advance, Outcome, Postpone, Stop, Unclear
+from service.settings import Account, Settings
+from service.states import Skip, State
+from service.x_api import allowance
+from service.x_api.limits import CARDS_PER_RECIPIENT, LIMITS
+
+IDENTITY_KEPT = timedelta(days=1)  # handles are renamed and re-used: ask again after this
+a = send_attempt.c
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """The X call to make next; `kind` is `dm` or `card` where it writes to the customer."""
+
+    endpoint: str
+    kind: str | None = None
+
+
+def prepare(
+    connection: Connection, settings: Settings, account: Account, row: Row[Any], now: datetime
+) -> Intent | Outcome:
+    """Return the next intent of a request, or the outcome that needs no call."""
+    state = State(row.state)
+    if row.campaign is None:
+        return _chosen(connection, settings, account, row, now)
+    unclear = _open_attempt(connection, row, account, now)
+    if unclear is not None:
+        return unclear
+    stop = _closed(connection, settings, account, row, state, now)
+    if stop is not None:
+        return stop
+    match state:
+        case State.RECEIVED:
+            return _identify(connection, row, account, now)
+        case State.IDENTIFIED:
+            return _ask(connection, row, account, now)
+        case _:
+            return _send(connection, row, account, state, now)
+
+
+def _chosen(connection: Connection, settings: Settings, account: Account, row: Row[Any], now: datetime) -> Outcome:
+    conversation = Conversation(
+        row.conversation_id, row.source, row.account, row.ended_at, row.team_id, row.tags, row.channel, row.language,
+        row.x_handle,
+    )  # fmt: skip
+    return choose(
+        conversation,
+        settings.campaigns,
+        account,
+        secret_key=settings.service.secret_key,
+        expected_per_day=accounts.expected_per_day(connection, account, now),
+    )
+
+
+def _open_attempt(connection: Connection, row: Row[Any], account: Account, now: datetime) -> Outcome | None:
+    """A send without an outcome stands: nothing may be sent until X has cleared it up, or it ends `unknown`."""
+    found = connection.execute(
+        sa.select(a.intended_at, a.answered_at).where(a.request_id == row.id, a.outcome.is_(None)).limit(1)
+    ).one_or_none()
+    if found is None:
+        return None
+    until = found.intended_at + account.unknown_after
+    if now < until:
+        return Unclear(until, answered=found.answered_at is not None, detail=row.detail)
+    return Stop(State.UNKNOWN, "unclear_send", "X could not tell in time whether the message arrived.")
+
+
+def _closed(
+    connection: Connection, settings: Settings, account: Account, row: Row[Any], state: State, now: datetime
+) -> Stop | None:
+    opted_out = row.x_user_id is not None and opt_out.has(
+        connection, row.x_user_id, secret_key=settings.service.secret_key, account=account.name
+    )
+    if state is State.DM_SENT:
+        # The customer has read our opening: the card follows, unless they do not want to be asked.
+        return closed(None, None, Facts(reopened=False, opted_out=opted_out, asked_since=None), now)
+    facts = Facts(
+        reopened=_reopened(connection, row),
+        opted_out=opted_out,
+        asked_since=_asked_since(connection, settings, row, now),
+    )
+    return closed(row.reason, row.stale_at, facts, now)
+
+
+def _reopened(connection: Connection, row: Row[Any]) -> bool:
+    c = reopening.c
+    found = sa.select(c.id).where(
+        c.source == row.source, c.conversation_id == row.conversation_id, c.reopened_at >= row.ended_at
+    )
+    return connection.scalar(found.limit(1)) is not None
+
+
+def _asked_since(connection: Connection, settings: Settings, row: Row[Any], now: datetime) -> datetime | None:
+    if row.x_user_id is None:
+        return None
+    cooldown = next((each.cooldown for each in settings.campaigns if each.name == row.campaign), timedelta(days=7))
+    since = now - max(cooldown, CARDS_PER_RECIPIENT.window)
+    return budget.last_sent_to(connection, row.account, row.x_user_id, since, except_request=row.id)
+
+
+def _identify(connection: Connection, row: Row[Any], account: Account, now: datetime) -> Intent | Outcome:
+    if row.x_user_id is not None:
+        return Advance(State.IDENTIFIED)
+    if row.x_handle is None:
+        return Stop(State.SKIPPED, Skip.NO_X_IDENTITY)
+    c = x_identity.c
+    known = sa.select(c.x_user_id).where(c.handle == row.x_handle.lower(), c.seen_at > now - IDENTITY_KEPT)
+    x_user_id = connection.scalar(known.where(c.seen_at <= now))
+    if x_user_id is not None:
+        return Advance(State.IDENTIFIED, {"x_user_id": x_user_id})
+    return _allowed(connection, account, "show_user", now)
+
+
+def _ask(connection: Connection, row: Row[Any], account: Account, now: datetime) -> Intent | Outcome:
+    if row.can_dm is False:
+        return Stop(State.SKIPPED, Skip.CANNOT_DM)
+    if row.can_dm or row.can_dm_asked > 1:
+        return Advance(State.DM_ALLOWED)
+    return _allowed(connection, account, "show_friendship" if row.can_dm_asked else "show_user", now)
+
+
+def _allowed(connection: Connection, account: Account, endpoint: str, now: datetime) -> Intent | Outcome:
+    again = allowance.take(connection, account.name, endpoint, LIMITS[endpoint].calls, account.window, now)
+    return Intent(endpoint) if again is None else Postpone(again, "endpoint_limit", endpoint)
+
+
+def _send(connection: Connection, row: Row[Any], account: Account, state: State, now: datetime) -> Intent | Outcome:
+    if state is State.DM_ALLOWED:
+        later = quiet(account.quiet_hours, account.time_zone, now)
+        if later is not None:
+            return later
+    kind = "dm" if state is State.DM_ALLOWED and row.opening_text is not None else "card"
+    free = budget.free_at(connection, account, kind, now)
+    if free is not None:
+        return Postpone(free, DAILY_LIMIT)
+    return Intent("send_dm" if kind == "dm" else "create_feedback", kind)

@@ -1,0 +1,27 @@
+"""When to try again: in, how many attempts failed; out, a wait. Pure, and documented by its numbers.
+
+After the first failure 5 s, then 15 s, 1 min, 5 min, 15 min, 30 min, 1 h, 2 h, and 4 h from then on; each moved by up
+to a fifth either way, so that rows that failed together do not return together.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+SCHEDULE = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 1800, 3600, 7200, 14400))
+JITTER = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often, and until how long after the conversation's end, a request is tried."""
+
+    max_attempts: int
+    give_up_after: timedelta
+
+
+def wait(failed: int, seed: str) -> timedelta:
+    """Return how long to wait after the `failed`-th failure (1 or more). The same seed gives the same wait."""
+    base = SCHEDULE[min(failed, len(SCHEDULE)) - 1]
+    lot = int.from_bytes(hashlib.sha256(f"{seed}:{failed}".encode()).digest()[:4]) / 2**32
+    return base * (1 + JITTER * (2 * lot - 1))

@@ -1,0 +1,115 @@
+"""Going about it: in, the queue, one client per account and a clock; out, requests walked as far as they go.
+
+`run_once` does all that is due and returns; `Runner` keeps several X calls in flight and never waits for the slowest.
+A slow account takes only its share of the calls. Holds no rule about requests and no transaction.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+
+import structlog
+
+from service.outreach import unclear
+from service.outreach.queue import Queue, Ready, claim, due_accounts, give_back, record
+from service.outreach.steps import take
+from service.x_api import XClient
+
+log = structlog.get_logger(__name__)
+Clock = Callable[[], datetime]
+BEGIN_WITHIN = 0.5  # of the lease: a call that has not begun by then is not made any more
+
+
+class Runner:
+    """Claims and walks requests with a bounded number of X calls in flight. Use one per worker process."""
+
+    def __init__(self, queue: Queue, clients: Mapping[str, XClient], clock: Clock) -> None:
+        self._queue, self._clients, self._clock = queue, clients, clock
+        self._pool = ThreadPoolExecutor(queue.settings.worker.concurrency, thread_name_prefix="x-call")
+        self._flying: dict[Future[None], str] = {}
+        self._stopping = threading.Event()
+        self._turn = 0
+        self.steps: Counter[str] = Counter()
+
+    def claim_some(self) -> int:
+        """Fill the free calls with due requests, each account up to its share; return how many were claimed."""
+        self._forget_landed()
+        free = self._queue.settings.worker.concurrency - len(self._flying)
+        if free <= 0 or self._stopping.is_set():
+            return 0
+        names = due_accounts(self._queue.engine, self._clients, self._clock())
+        claimed = 0
+        for name, share in self._shares(names, free).items():
+            account = self._queue.settings.accounts[name]
+            for ready in claim(self._queue, account, share, self._clock()):
+                self._flying[self._pool.submit(self._walk, ready)] = name
+                claimed += 1
+        return claimed
+
+    def wait_for_one(self, timeout: timedelta) -> None:
+        """Wait until a call lands or the time is over."""
+        if self._flying:
+            wait(self._flying, timeout.total_seconds(), FIRST_COMPLETED)
+
+    def stop(self, within: timedelta) -> None:
+        """Finish the calls in flight, give the rest back. What is not done in time is looked up by a successor."""
+        self._stopping.set()
+        wait(self._flying, within.total_seconds())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are being walked."""
+        self._forget_landed()
+        return len(self._flying)
+
+    def _forget_landed(self) -> None:
+        for future in [each for each in self._flying if each.done()]:
+            del self._flying[future]
+            if (error := future.exception()) is not None:
+                # The lease expires and the request is taken up again; the worker itself goes on.
+                log.error("walk_failed", error=type(error).__name__, exc_info=error)
+
+    def _shares(self, names: list[str], free: int) -> dict[str, int]:
+        """Give every due account its part of the free calls, in turns, so that none starves another."""
+        if not names:
+            return {}
+        self._turn += 1
+        turned = names[self._turn % len(names) :] + names[: self._turn % len(names)]
+        most = max(1, self._queue.settings.worker.concurrency // max(1, len(self._clients) if len(names) > 1 else 1))
+        flying = Counter(self._flying.values())
+        shares: dict[str, int] = {}
+        for name in turned:
+            shares[name] = max(0, min(free, most - flying[name]))
+            free -= shares[name]
+        return {name: share for name, share in shares.items() if share}
+
+    def _walk(self, ready: Ready) -> None:
+        """Take step after step of one request until it waits or ends."""
+        now = self._clock()
+        step: Ready | None = ready
+        while step is not None:
+            late = now > step.intended_at + self._queue.settings.worker.lease * BEGIN_WITHIN
+            if late or (self._stopping.is_set() and step is ready):
+                return give_back(self._queue, step, now)
+            found = take(step, self._clients[step.account.name], self._clock)
+            self.steps[type(found.outcome).__name__.lower()] += 1
+            now = self._clock()
+            step = record(self._queue, step, found, now, go_on=not self._stopping.is_set())
+        return None
+
+
+def run_once(queue: Queue, clients: Mapping[str, XClient], clock: Clock) -> int:
+    """Do everything that is due now, look-ups included; return how many requests were walked. For tests and tools."""
+    runner = Runner(queue, clients, clock)
+    walked = 0
+    while claimed := runner.claim_some():
+        walked += claimed
+        while runner.in_flight:
+            runner.wait_for_one(timedelta(seconds=60))
+    runner.stop(timedelta(0))
+    for name, client in clients.items():
+        walked += unclear.look_up_once(queue, queue.settings.accounts[name], client, clock)
+    return walked + unclear.attach_once(queue, clock())

@@ -1,0 +1,270 @@
+"""Clearing up sends whose outcome nobody knows: in, an account and its client; out, each proven sent or unsent.
+
+Looks for evidence that costs nothing first (a feedback object that arrived), then reads X's DM list back to the oldest
+unclear send: one reading clears up all of an account's. The list lags, so absence proves nothing before the lag - and,
+where we died during the call, the life of our signature - is over. Never sends anything.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection, Row
+
+from service.db import reading, writing
+from service.ids import new_id
+from service.models import account_state, feedback_request, result, send_attempt
+from service.outreach import queue as q
+from service.outreach.machine import Advance, Outcome, Retry, Stop
+from service.settings import Account
+from service.states import State
+from service.x_api import RateLimited, XClient, XError, allowance
+from service.x_api.schemas import DirectMessage
+from service.x_api.texts import same_text
+
+log = structlog.get_logger(__name__)
+a = send_attempt.c
+r = feedback_request.c
+s = account_state.c
+
+CLOCK_SLACK = timedelta(minutes=2)  # X's clock and ours
+PAGES_AT_MOST = 100
+LOOKS = (1 / 6, 1 / 2, 1.0)  # when to look, as parts of the wait after which absence is proof
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """One unclear send: what to look for, since when, and from when on absence is proof."""
+
+    attempt_id: str
+    request: Row[Any]
+    kind: str
+    intended_at: datetime
+    since: datetime  # when X's answer, or our death, left it unclear
+    settles_at: datetime
+
+    @property
+    def text(self) -> str:
+        """What the customer would have got."""
+        return str(self.request.opening_text if self.kind == "dm" else self.request.card_text)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What X's DM list showed: messages newest first, back to `reaches`, read from `read_at` on."""
+
+    messages: Sequence[DirectMessage]
+    complete: bool
+    read_at: datetime
+
+
+def look_up_once(queue: q.Queue, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:
+    """Clear up what can be cleared up for one account now; return how many sends were."""
+    now = clock()
+    with reading(queue.engine) as connection:
+        opened = _open(connection, account, now)
+        looked_at = connection.scalar(sa.select(s.looked_at).where(s.account == account.name))
+    if not opened:
+        return 0
+    settled = _by_feedback(queue, opened, now)
+    opened = [each for each in opened if each.attempt_id not in settled]
+    if not any(is_due(each, looked_at, now) for each in opened):
+        return len(settled)
+    token = _lease(queue, account, now)
+    if token is None:
+        return len(settled)
+    listing = _read_list(queue, account, x, min(each.intended_at for each in opened) - CLOCK_SLACK, clock)
+    cleared = sum(_clear_up(queue, each, listing, clock()) for each in opened)
+    _unlease(queue, account, token, listing.read_at)
+    return len(settled) + cleared
+
+
+def is_due(each: Open, looked_at: datetime | None, now: datetime) -> bool:
+    """Say whether a look is worth one of the few calls: early for good news, then when absence is proof."""
+    wait = each.settles_at - each.since
+    looks = [each.since + wait * part for part in LOOKS]
+    passed = [look for look in looks if look <= now]
+    return bool(passed) and (looked_at is None or looked_at < passed[-1] or looked_at > now)
+
+
+def attach_once(queue: q.Queue, now: datetime, limit: int = 100) -> int:
+    """Attach feedback objects that appeared later to requests that ended unknown or without their feedback id."""
+    unproven = sa.or_(r.state == State.UNKNOWN, sa.and_(r.state == State.CARD_SENT, r.feedback_id.is_(None)))
+    found = (
+        sa.select(feedback_request, result.c.feedback_id.label("found_id"))
+        .join(result, result.c.request_id == r.id)
+        .where(unproven, r.account.in_(list(queue.settings.accounts)))
+        .limit(limit)
+    )
+    with reading(queue.engine) as connection:
+        rows = connection.execute(found).all()
+    for row in rows:
+        with writing(queue.engine) as connection:
+            _attach(connection, queue, row, now)
+    return len(rows)
+
+
+def _attach(connection: Connection, queue: q.Queue, row: Row[Any], now: datetime) -> None:
+    values = {"feedback_id": row.found_id, "card_sent_at": row.card_sent_at or row.outcome_at, "updated_at": now}
+    fresh = sa.update(feedback_request).where(r.id == row.id, r.state == row.state).values(values)
+    if row.state == State.UNKNOWN:
+        fresh = fresh.values(state=State.CARD_SENT, reason=None, detail=None)
+    if connection.execute(fresh).rowcount == 1:
+        q.tell(connection, queue, row, State.CARD_SENT, "attached", "feedback_appeared", now)
+        connection.execute(
+            sa.update(send_attempt)
+            .where(a.request_id == row.id, a.kind == "card", a.outcome == "unknown")
+            .values(outcome="sent", x_id=row.found_id, evidence="feedback")
+        )
+
+
+def _open(connection: Connection, account: Account, now: datetime) -> list[Open]:
+    """Unclear sends: X's answer was unclear, or the worker that sent it lost its lease."""
+    abandoned = r.lease_until.is_(None) | (r.lease_until <= now)
+    rows = connection.execute(
+        sa.select(feedback_request, a.id.label("attempt_id"), a.kind, a.intended_at, a.answered_at)
+        .join(send_attempt, a.request_id == r.id)
+        .where(a.account == account.name, a.outcome.is_(None), abandoned)
+        .order_by(a.intended_at)
+        .limit(500)
+    ).all()
+    return [_opened(row, account) for row in rows]
+
+
+def _opened(row: Row[Any], account: Account) -> Open:
+    since = row.answered_at or row.intended_at
+    # Where X answered it was done with the call. Where nobody answered, the call may still be on its way: X takes it
+    # as long as its signature is young enough.
+    alive = timedelta(0) if row.answered_at else account.signature_tolerance
+    return Open(row.attempt_id, row, row.kind, row.intended_at, since, since + alive + account.list_lag)
+
+
+def _by_feedback(queue: q.Queue, opened: Sequence[Open], now: datetime) -> set[str]:
+    cards = [each for each in opened if each.kind == "card"]
+    if not cards:
+        return set()
+    with reading(queue.engine) as connection:
+        wanted = sa.select(result.c.request_id, result.c.feedback_id)
+        rows = connection.execute(wanted.where(result.c.request_id.in_([each.request.id for each in cards])))
+        appeared = {row.request_id: row.feedback_id for row in rows}
+    proven = [each for each in cards if each.request.id in appeared]
+    for each in proven:
+        facts = {"feedback_id": appeared[each.request.id], "card_sent_at": each.intended_at}
+        _conclude(queue, each, Advance(State.CARD_SENT, facts), "sent", "feedback", facts["feedback_id"], now)
+    return {each.attempt_id for each in proven}
+
+
+def _read_list(
+    queue: q.Queue, account: Account, x: XClient, back_to: datetime, clock: Callable[[], datetime]
+) -> Listing:
+    """Read the list back to `back_to`. An empty page is not the end; only a missing cursor is."""
+    read_at, cursor, seen, messages = clock(), None, set[str | None](), list[DirectMessage]()
+    for _ in range(PAGES_AT_MOST):
+        if not _may_list(queue, account, clock()):
+            return Listing(messages, complete=False, read_at=read_at)
+        try:
+            page = x.list_dms(cursor).value
+        except XError as error:
+            _note_failure(queue, account, error, clock())
+            return Listing(messages, complete=False, read_at=read_at)
+        messages.extend(page.events)
+        times = [each.created_at for each in page.events if each.created_at is not None]
+        if page.next_cursor is None or (times and min(times) < back_to):
+            return Listing(messages, complete=not page.problems, read_at=read_at)
+        if page.next_cursor in seen:
+            break
+        cursor = page.next_cursor
+        seen.add(cursor)
+    return Listing(messages, complete=False, read_at=read_at)
+
+
+def _may_list(queue: q.Queue, account: Account, now: datetime) -> bool:
+    with writing(queue.engine) as connection:
+        limit = account.lookups_per_window
+        return allowance.take(connection, account.name, "list_dms", limit, account.window, now) is None
+
+
+def _note_failure(queue: q.Queue, account: Account, error: XError, now: datetime) -> None:
+    log.warning("lookup_failed", account=account.name, reason=error.reason, x_code=error.code)
+    if isinstance(error, RateLimited):
+        with writing(queue.engine) as connection:
+            until = error.reset_at or now + account.window
+            allowance.exhausted(connection, account.name, "list_dms", until, now)
+
+
+def _clear_up(queue: q.Queue, each: Open, listing: Listing, now: datetime) -> bool:
+    found = next((message for message in listing.messages if _is_it(each, message, queue)), None)
+    if found is not None:
+        return _conclude(queue, each, _arrived(each, found), "sent", "dm_list", found.id, now)
+    if listing.complete and listing.read_at >= each.settles_at:
+        again = Retry("proven_unsent", "X's DM list does not have it.")
+        return _conclude(queue, each, again, "not_sent", "dm_list", None, now)
+    if now >= each.intended_at + queue.settings.accounts[each.request.account].unknown_after:
+        stop = Stop(State.UNKNOWN, "unclear_send", "X could not tell in time whether the message arrived.")
+        return _conclude(queue, each, stop, "unknown", None, None, now)
+    return False
+
+
+def _is_it(each: Open, message: DirectMessage, queue: q.Queue) -> bool:
+    account = queue.settings.accounts[each.request.account]
+    return (
+        message.recipient_id == each.request.x_user_id
+        and message.sender_id == account.user_id
+        and message.created_at is not None
+        and message.created_at >= each.intended_at - CLOCK_SLACK
+        and message.id not in {each.request.dm_event_id, each.request.card_dm_id}
+        and (same_text(each.text, message.text) or same_text(each.text, message.raw_text))
+    )
+
+
+def _arrived(each: Open, message: DirectMessage) -> Outcome:
+    if each.kind == "dm":
+        facts = {"dm_event_id": message.id, "dm_sent_at": message.created_at}
+        return Advance(State.DM_SENT, facts)
+    return Advance(State.CARD_SENT, {"card_dm_id": message.id, "card_sent_at": message.created_at})
+
+
+def _conclude(
+    queue: q.Queue, each: Open, outcome: Outcome, verdict: str, evidence: str | None, x_id: str | None, now: datetime
+) -> bool:
+    """Close the attempt and move the request on, unless somebody else has done so meanwhile."""
+    with writing(queue.engine) as connection:
+        row = connection.execute(sa.select(feedback_request).where(r.id == each.request.id).with_for_update()).one()
+        closed = connection.execute(
+            sa.update(send_attempt)
+            .where(a.id == each.attempt_id, a.outcome.is_(None))
+            .values(outcome=verdict, evidence=evidence, x_id=x_id, settled_at=now)
+        )
+        if closed.rowcount == 0:
+            return False
+        # Whoever still thinks he holds the lease must not record over what X has told us.
+        connection.execute(sa.update(feedback_request).where(r.id == row.id).values(lease_token=None, lease_until=None))
+        q.write(connection, queue, row, outcome, now)
+        log.info("send_cleared_up", request_id=row.id, kind=each.kind, verdict=verdict, evidence=evidence)
+    return True
+
+
+def _lease(queue: q.Queue, account: Account, now: datetime) -> str | None:
+    """One look at a time per account, across all workers."""
+    token = new_id("lk", now)
+    lease = queue.settings.worker.lease * 2
+    free = s.lookup_lease_until.is_(None) | (s.lookup_lease_until <= now) | (s.lookup_lease_until > now + lease)
+    with writing(queue.engine) as connection:
+        taken = connection.execute(
+            sa.update(account_state)
+            .where(s.account == account.name, free)
+            .values(lookup_lease_token=token, lookup_lease_until=now + lease)
+        )
+    return token if taken.rowcount == 1 else None
+
+
+def _unlease(queue: q.Queue, account: Account, token: str, looked_at: datetime) -> None:
+    with writing(queue.engine) as connection:
+        connection.execute(
+            sa.update(account_state)
+            .where(s.account == account.name, s.lookup_lease_token == token)
+            .values(lookup_lease_token=None, lookup_lease_until=None, looked_at=looked_at)
+        )

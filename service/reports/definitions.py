@@ -1,0 +1,216 @@
+"""Every published figure in words: what is counted, over what, what is left out, how sure, and by whose formula.
+
+In: the thresholds in force. Out: one table for the definition cards, the API and the export manifest. Nothing here
+calculates; `statistics` and `suppression` do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+
+from service.reports.suppression import DEFAULT, Thresholds
+
+# Raise it with every change of a word below: two exports are comparable only under the same version.
+DEFINITION_VERSION = "1"
+
+ALWAYS_LEFT_OUT = "Test conversations and their answers; figures of NPS and CSAT cards are never added together."
+BY_SENT = "The day the card was sent (accepted by X); numerator and denominator are the same requests."
+BY_SCORED = "The day the customer gave the score."
+WILSON = "Wilson score interval, 95 %."
+NO_INTERVAL = "None: it is a count or a mark, not an estimate."
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a supervisor reads behind the question mark of a tile. {score} and the like stand for thresholds."""
+
+    name: str
+    title: str
+    formula: str
+    numerator: str
+    denominator: str
+    exclusions: str
+    interval: str
+    time_anchor: str
+    source: str
+    version: str = DEFINITION_VERSION
+
+
+_TABLE = (
+    Definition(
+        name="nps",
+        title="Net Promoter Score",
+        formula="100 x (promoters - detractors) / all answers; from -100 to 100, not a percentage.",
+        numerator="Promoters (9 and 10) minus detractors (0 to 6). Passives (7 and 8) count only below.",
+        denominator="All answers with a score to NPS cards.",
+        exclusions=f"Answers with a comment only. {ALWAYS_LEFT_OUT}",
+        interval="Adjusted Wald, 95 %: 3/4 promoter, 1 1/2 passives and 3/4 detractor are added (n + 3), the bounds "
+        "cut at -100 and 100. The bounds are not centred on the score.",
+        time_anchor=BY_SCORED,
+        source="Rocks, The American Statistician 2016; confirmed by MeasuringU, NPS confidence intervals.",
+    ),
+    Definition(
+        name="nps_mean",
+        title="Mean NPS answer",
+        formula="Sum of the scores / number of scores; from 0 to 10. A second figure, never called NPS.",
+        numerator="Sum of all scores 0 to 10.",
+        denominator="All answers with a score to NPS cards.",
+        exclusions=f"Answers with a comment only. {ALWAYS_LEFT_OUT}",
+        interval="Wilson score interval, 95 %, of the mean rescaled to 0 to 1: never too narrow, often too wide.",
+        time_anchor=BY_SCORED,
+        source="Wilson 1927, with the variance bound of Bhatia and Davis 2000.",
+    ),
+    Definition(
+        name="csat",
+        title="Customer satisfaction (top 2 of 5)",
+        formula="100 x satisfied / all answers; in per cent.",
+        numerator="Answers of 4 or 5. A 3 is not satisfied.",
+        denominator="All answers with a score (1 to 5) to CSAT cards.",
+        exclusions=f"Answers with a comment only. {ALWAYS_LEFT_OUT}",
+        interval=WILSON,
+        time_anchor=BY_SCORED,
+        source="Wilson 1927; top-2-box as in Qualtrics Social Connect.",
+    ),
+    Definition(
+        name="csat_mean",
+        title="Mean CSAT answer",
+        formula="Sum of the scores / number of scores; from 1 to 5. A second figure beside CSAT.",
+        numerator="Sum of all scores 1 to 5.",
+        denominator="All answers with a score to CSAT cards.",
+        exclusions=f"Answers with a comment only. {ALWAYS_LEFT_OUT}",
+        interval="Wilson score interval, 95 %, of the mean rescaled to 0 to 1: never too narrow, often too wide.",
+        time_anchor=BY_SCORED,
+        source="Wilson 1927, with the variance bound of Bhatia and Davis 2000.",
+    ),
+    Definition(
+        name="response_rate_of_delivered",
+        title="Response rate (of delivered cards)",
+        formula="100 x answered / delivered; in per cent.",
+        numerator="Delivered cards with a score or a comment (partial answers count: AAPOR RR2).",
+        denominator="Cards accepted by X.",
+        exclusions=f"Cards refused by X, and those whose sending stayed unknown. {ALWAYS_LEFT_OUT}",
+        interval=WILSON,
+        time_anchor=BY_SENT,
+        source="AAPOR Standard Definitions, response rate 2.",
+    ),
+    Definition(
+        name="response_rate_of_ended",
+        title="Response rate (of ended conversations)",
+        formula="100 x answered / ended; in per cent. Never above the rate of delivered cards.",
+        numerator="Ended conversations whose card got a score or a comment.",
+        denominator="All conversations reported as ended, asked or not.",
+        exclusions=ALWAYS_LEFT_OUT,
+        interval=WILSON,
+        time_anchor="The day the conversation ended; numerator and denominator are the same conversations.",
+        source="AAPOR Standard Definitions, response rate 2, over everybody who could have been asked.",
+    ),
+    Definition(
+        name="comment_rate",
+        title="Comment rate",
+        formula="100 x commented / answered; in per cent.",
+        numerator="Answers with a comment.",
+        denominator="Answers with a score or a comment.",
+        exclusions=ALWAYS_LEFT_OUT,
+        interval=WILSON,
+        time_anchor=BY_SENT,
+        source="Own definition.",
+    ),
+    Definition(
+        name="coverage",
+        title="Coverage",
+        formula="100 x offered / ended; in per cent.",
+        numerator="Ended conversations whose customer was sent the card (accepted by X).",
+        denominator="All conversations reported as ended.",
+        exclusions=f"Conversations still on their way to an outcome. {ALWAYS_LEFT_OUT} Skips stay in, by reason.",
+        interval="Control limits instead: the share of all +- 3 sigma for the size of the group (p-chart), cut at 0 "
+        "and 100. Called outside only if the exact binomial chance is below 0.135 % too.",
+        time_anchor="The day the conversation ended; numerator and denominator are the same conversations.",
+        source="Shewhart p-chart; exact binomial tail.",
+    ),
+    Definition(
+        name="change",
+        title="Did it really change?",
+        formula="Figure of the later period (or second group) minus the figure of the earlier (first).",
+        numerator="The difference of the two figures, in points. The bounds belong to the adjusted difference.",
+        denominator="The answers of both sides, each with its own n.",
+        exclusions=f"No verdict if either side has no answers. {ALWAYS_LEFT_OUT}",
+        interval="95 %. NPS: both sides adjusted (n + 3). Shares: one success and one failure added to each side "
+        "(n + 2). 'Changed' if the bounds leave out 0, which is p < 0.05 in the z test on the same adjusted figures. "
+        "'No change shown' is not proof of sameness. Of twenty comparisons of nothing, one looks like a change.",
+        time_anchor="That of the figure compared.",
+        source="MeasuringU, NPS significance test; Agresti and Caffo, The American Statistician 54 (2000) 280-288.",
+    ),
+    Definition(
+        name="distribution",
+        title="Distribution",
+        formula="Number of answers for each score of the scale, zeros included.",
+        numerator="Answers with that score.",
+        denominator="All answers with a score to this kind of card; their sum is n.",
+        exclusions=f"Shown from {{score}} answers, unanimous or not. {ALWAYS_LEFT_OUT}",
+        interval=NO_INTERVAL,
+        time_anchor=BY_SCORED,
+        source="Own definition.",
+    ),
+    Definition(
+        name="complete_until",
+        title="Complete up to",
+        formula="The time up to which every answer is known to be here: the earliest end, over the accounts shown, of "
+        "what X has been asked for without a gap.",
+        numerator="Not a share.",
+        denominator="Not a share.",
+        exclusions="Answers by webhook alone do not move it: a lost webhook would not be noticed.",
+        interval=NO_INTERVAL,
+        time_anchor="X's own time of the last update.",
+        source="X Customer Feedback API (events cover the last 24 hours); own definition.",
+    ),
+    Definition(
+        name="low_base",
+        title="Low base",
+        formula="Mark on every figure with fewer than {low_base} answers; no ranking below {ranking} either.",
+        numerator="Not a share.",
+        denominator="The n of the figure.",
+        exclusions="Groups without answers carry no mark.",
+        interval=NO_INTERVAL,
+        time_anchor="That of the figure marked.",
+        source="Common practice; US Hospital Compare foot-notes mark small bases likewise.",
+    ),
+    Definition(
+        name="suppressed",
+        title="Too few to show",
+        formula="Hidden: scores of 1 or more but fewer than {score} answers, fewer than {comments} comments, and as "
+        "many further groups, releases or filters as it takes that no subtraction gives them away.",
+        numerator="Not a share.",
+        denominator="Answers with a score (for comments: comments) of the group, under all filters together.",
+        exclusions="Groups without answers may show their 0. Coverage counts conversations, not answers, and stays.",
+        interval=NO_INTERVAL,
+        time_anchor="That of the figure hidden; periods are whole days that are over, joined until a release is full.",
+        source="NHS England Friends and Family Test suppression; Qualtrics and Lattice defaults (5, comments 8).",
+    ),
+    Definition(
+        name="immature_days",
+        title="Still filling",
+        formula="Mark on the last days by sent date, whose customers may still answer.",
+        numerator="Not a share.",
+        denominator="Not a share.",
+        exclusions="Shown but shaded; leave them out of comparisons. X never closes a card, reports do.",
+        interval=NO_INTERVAL,
+        time_anchor="The day the card was sent, up to the answer window of the report.",
+        source="Own definition.",
+    ),
+)
+
+
+def define(thresholds: Thresholds) -> Mapping[str, Definition]:
+    """Give the table with the thresholds of this installation written into its sentences."""
+    numbers = {f"{{{name}}}": str(number) for name, number in asdict(thresholds).items()}
+    return MappingProxyType({one.name: _filled_in(one, numbers) for one in _TABLE})
+
+
+def _filled_in(definition: Definition, numbers: Mapping[str, str]) -> Definition:
+    words = asdict(definition)
+    for placeholder, number in numbers.items():
+        words = {field: sentence.replace(placeholder, number) for field, sentence in words.items()}
+    return Definition(**words)
+
+
+DEFINITIONS = define(DEFAULT)

@@ -1,0 +1,94 @@
+"""What retention and erasure remove: in, dates or a person; out, what went, in numbers. Never touches the ledger.
+
+Retention counts by our own clock: a wrong date of X must neither destroy an answer nor keep it for ever. A text goes,
+its date stays: that somebody wrote is a fact of the count. Of the history only updates go that a newer one covers.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.models import feedback_request, poll_window, refresh, result, result_update
+
+u = result_update.c
+s = result.c
+f = refresh.c
+w = poll_window.c
+r = feedback_request.c
+
+
+def prune(
+    connection: Connection, *, texts_before: datetime, history_before: datetime, dry_run: bool
+) -> Mapping[str, int]:
+    """Remove texts unchanged since `texts_before` and superseded rows older than `history_before`.
+
+    Returns how many rows each kind is; with `dry_run` nothing is removed. Safe to repeat and to interrupt.
+    """
+    old_texts = sa.and_(s.text.is_not(None), s.updated_at < texts_before)
+    old_update_texts = sa.and_(u.text.is_not(None), u.seen_at < texts_before)
+    statements: dict[str, tuple[sa.Table, sa.ColumnElement[bool], sa.Update | sa.Delete]] = {
+        "texts": (result, old_texts, sa.update(result).values(text=None)),
+        "update_texts": (result_update, old_update_texts, sa.update(result_update).values(text=None)),
+        "updates": (result_update, _superseded(history_before), sa.delete(result_update)),
+        "refresh": (refresh, _over(history_before), sa.delete(refresh)),
+        "poll_windows": (poll_window, _read(history_before), sa.delete(poll_window)),
+    }
+    if dry_run:
+        return {
+            name: connection.scalar(sa.select(sa.func.count()).select_from(table).where(condition)) or 0
+            for name, (table, condition, _) in statements.items()
+        }
+    return {
+        name: connection.execute(statement.where(condition)).rowcount
+        for name, (_, condition, statement) in statements.items()
+    }
+
+
+def erase(connection: Connection, x_user_id: str, *, scores: bool, now: datetime) -> Mapping[str, int]:
+    """Remove what this person wrote, from rows and history; with `scores`, what they chose too.
+
+    Call it in the transaction that marks the requests erased, before their `x_user_id` goes. `ingest` then keeps
+    nothing more of them, so no later reading at X brings anything back.
+    """
+    theirs = sa.select(r.id).where(r.x_user_id == x_user_id)
+    gone = {"text": None, "text_at": None} | ({"score": None, "score_at": None} if scores else {})
+    answered = s.text.is_not(None) | s.text_at.is_not(None) | (s.score.is_not(None) if scores else sa.false())
+    results = sa.update(result).where(s.request_id.in_(theirs), answered).values(**gone, updated_at=now)
+    # A digest of a short text can be guessed: it goes with the text.
+    history = sa.update(result_update).where(u.request_id.in_(theirs))
+    anonymous = history.values(text=None, text_at=None, digest=sa.literal("erased:") + sa.cast(u.id, sa.String))
+    updates = sa.delete(result_update).where(u.request_id.in_(theirs)) if scores else anonymous
+    asking = sa.update(refresh).where(f.request_id.in_(theirs), f.due_at.is_not(None)).values(due_at=None)
+    return {
+        "results": connection.execute(results).rowcount,
+        "updates": connection.execute(updates).rowcount,
+        "refresh": connection.execute(asking).rowcount,
+    }
+
+
+def _superseded(before: datetime) -> sa.ColumnElement[bool]:
+    """Covered by a newer update. Where updates contradict each other all of them stay: they are the evidence."""
+    newer = result_update.alias("newer")
+    covered = (
+        sa.select(newer.c.id)
+        .where(newer.c.feedback_id == u.feedback_id)
+        .where(sa.tuple_(newer.c.x_updated_at, newer.c.id) > sa.tuple_(u.x_updated_at, u.id))
+    )
+    disputed = sa.select(s.request_id).where(s.request_id == u.request_id, s.anomalies > 0)
+    return sa.and_(u.seen_at < before, covered.exists(), ~disputed.exists())
+
+
+def _over(before: datetime) -> sa.ColumnElement[bool]:
+    sent = sa.select(r.id).where(r.id == f.request_id, r.card_sent_at < before)
+    return sa.and_(f.due_at.is_(None), sent.exists())
+
+
+def _read(before: datetime) -> sa.ColumnElement[bool]:
+    """Windows done long ago; never the newest, which says where to go on."""
+    later = poll_window.alias("later")
+    followed = sa.select(later.c.from_time).where(
+        later.c.account == w.account, later.c.from_time > w.from_time, later.c.done_at.is_not(None)
+    )
+    return sa.and_(w.done_at < before, followed.exists())

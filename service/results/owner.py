@@ -1,0 +1,43 @@
+"""Whose feedback is this? In, an account and a card as X shows it; out, the request it belongs to, or None.
+
+By the feedback id, else by `external_id` (the request's own id, which we gave X), else by the DM the card hangs on.
+Never guesses: another account's card, or a second card of a request that has one, belongs to nobody.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from service.models import feedback_request, result
+from service.settings import Account
+from service.x_api.schemas import Feedback
+
+Owner = Row[str, str | None, str | None, datetime | None]
+"""id, feedback_id, type, erased_at."""
+
+r = feedback_request.c
+FOUND = sa.select(r.id, r.feedback_id, r.type, r.erased_at)
+
+
+def owner_of(connection: Connection, account: Account, feedback: Feedback) -> Owner | None:
+    """The request of this account that sent this card."""
+    if feedback.from_user_id not in {None, account.user_id}:
+        return None
+    for clue in _clues(feedback):
+        found = connection.execute(FOUND.where(clue, r.account == account.name).order_by(r.id).limit(1)).first()
+        if found is not None and found.feedback_id in {None, feedback.id}:
+            return found
+    return None
+
+
+def _clues(feedback: Feedback) -> Iterator[sa.ColumnElement[Any]]:
+    """Strongest first. What we recorded of a result before outreach recorded the id counts as much as the id."""
+    yield r.id.in_(sa.select(result.c.request_id).where(result.c.feedback_id == feedback.id))
+    yield r.feedback_id == feedback.id
+    if feedback.external_id is not None:
+        yield r.id == feedback.external_id
+    if feedback.dm_id is not None:
+        yield r.card_dm_id == feedback.dm_id

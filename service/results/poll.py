@@ -1,0 +1,254 @@
+"""Reading `feedback/events`: in, an account and its client; out, every update the webhook may have lost, a day late.
+
+`poll_once` makes at most one call to X, between two short transactions; call it again at once while `more`. Time is
+cut into windows, one after the other without a gap; the cursor is stored with the page it follows, so whoever comes
+next goes on in the middle. An empty page is not the end, an empty cursor is. Never asks for times X does not serve
+yet, and never moves past a window it could not read: `complete_until` is a promise.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import reading, writing
+from service.models import feedback_request, poll_window, send_attempt
+from service.results import turns
+from service.results.ingest import NEWS, ingest_all
+from service.results.merge import update_of
+from service.settings import Account
+from service.x_api import Answer, MessageRefused, NotFound, RateLimited, XClient, XError, allowance
+from service.x_api.limits import LIMITS
+from service.x_api.schemas import FeedbackPage
+
+TASK = "poll"
+ENDPOINT = "list_feedback_events"
+LIMIT = LIMITS[ENDPOINT]
+SLACK = timedelta(minutes=1)
+"""X's clock may be behind ours; a `to_time` it takes for too new is refused."""
+
+PAGES_AT_MOST = 1000
+"""A window of more pages (100,000 events) is a cursor that runs in a circle."""
+
+log = structlog.get_logger(__name__)
+w = poll_window.c
+
+
+@dataclass(frozen=True, slots=True)
+class PollReport:
+    """What one `poll_once` did. `found_missing` counts answers that no other channel had brought."""
+
+    outcome: Literal["idle", "read", "paused", "failed", "lost"]
+    events: int = 0
+    found_missing: int = 0
+    unreadable: int = 0
+    more: bool = False
+    come_back_at: datetime | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What `reconcile` read again. Not `complete`: go on from `read_until`, not before `come_back_at`."""
+
+    pages: int
+    events: int
+    found_missing: int
+    read_until: datetime
+    complete: bool
+    come_back_at: datetime | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    token: str
+    worker: str
+    from_time: datetime
+    to_time: datetime
+    cursor: str | None
+
+
+def poll_once(engine: Engine, account: Account, client: XClient, now: datetime, *, worker: str) -> PollReport:
+    """Read the next page of the account, if it is time to and nobody else does."""
+    with reading(engine) as connection:
+        if not turns.may_begin(connection, account.name, TASK, now, account.poll_every):
+            return PollReport("idle")
+    with writing(engine) as connection:
+        turn = _begin(connection, account, now, worker)
+    if isinstance(turn, PollReport):
+        return turn
+    try:
+        answer = _ask(client, turn.from_time, turn.to_time, turn.cursor)
+    except XError as error:
+        with writing(engine) as connection:
+            return _failed(connection, account, turn, error, now)
+    with writing(engine) as connection:
+        return _record(connection, account, turn, answer, now)
+
+
+def complete_until(connection: Connection, account_name: str) -> datetime | None:
+    """Until when every event X has of this account has been read; None before the first window is done."""
+    done = sa.select(sa.func.max(w.to_time)).where(w.account == account_name, w.done_at.is_not(None))
+    return connection.scalar(done)
+
+
+def reconcile(
+    engine: Engine, account: Account, client: XClient, from_time: datetime, to_time: datetime, now: datetime
+) -> Reconciled:
+    """Read a range again, whatever was read before, as far as X serves it and the allowance lasts."""
+    start, last = _milliseconds(from_time), min(_milliseconds(to_time), _horizon(account, now))
+    done = Reconciled(0, 0, 0, start, complete=start >= last)
+    cursor = None
+    while not done.complete:
+        window_end = min(done.read_until + account.poll_window, last)
+        with writing(engine) as connection:
+            again = allowance.take(connection, account.name, ENDPOINT, LIMIT.calls, LIMIT.window, now)
+        if again is not None:
+            return replace(done, come_back_at=again)
+        try:
+            answer = _ask(client, done.read_until, window_end, cursor)
+        except XError as error:
+            with writing(engine) as connection:
+                return replace(done, come_back_at=_noted(connection, account, error, now), problem=error.reason)
+        with writing(engine) as connection:
+            missing = _take_in(connection, account, answer, now)
+        done = replace(
+            done,
+            pages=done.pages + 1,
+            events=done.events + len(answer.value.events),
+            found_missing=done.found_missing + missing,
+        )
+        cursor = _next(answer.value, cursor, done.pages, account)
+        if cursor is None:
+            done = replace(done, read_until=window_end, complete=window_end == last)
+    return done
+
+
+def _begin(connection: Connection, account: Account, now: datetime, worker: str) -> _Turn | PollReport:
+    token = turns.begin(connection, account.name, TASK, now, account.poll_every)
+    if token is None:
+        return PollReport("idle")
+    turn = _window(connection, account, now, token, worker)
+    if turn is None:
+        turns.end(connection, account.name, TASK, token, now + account.poll_every)
+        return PollReport("idle")
+    again = allowance.take(connection, account.name, ENDPOINT, LIMIT.calls, LIMIT.window, now)
+    if again is not None:
+        turns.end(connection, account.name, TASK, token, min(again, now + account.poll_every))
+        return PollReport("paused", come_back_at=again)
+    return turn
+
+
+def _window(connection: Connection, account: Account, now: datetime, token: str, worker: str) -> _Turn | None:
+    """The window to go on with, or the next one; None: X serves nothing new yet."""
+    mine = sa.select(poll_window).where(w.account == account.name)
+    row = connection.execute(mine.where(w.done_at.is_(None)).order_by(w.from_time)).first()
+    if row is not None and row.cursor is not None:
+        return _Turn(token, worker, row.from_time, row.to_time, row.cursor)
+    start = row.from_time if row is not None else _start(connection, account, now)
+    end = min(start + account.poll_window, _horizon(account, now))
+    if end <= start:
+        return None
+    if row is None:
+        counts = {"cursor": None, "pages": 0, "events": 0, "found_missing": 0, "done_at": None}
+        values = {"account": account.name, "from_time": start, "to_time": end, **counts}
+        connection.execute(sa.insert(poll_window).values(values))
+    else:
+        # Nothing of it has been read: its end may follow a changed setting, or X would refuse it for ever.
+        connection.execute(sa.update(poll_window).where(_this(account, start)).values(to_time=end))
+    return _Turn(token, worker, start, end, None)
+
+
+def _start(connection: Connection, account: Account, now: datetime) -> datetime:
+    """Where the last window ended; at the very first, when the first card was sent, or what X serves by now."""
+    until = complete_until(connection, account.name)
+    if until is not None:
+        return until
+    attempts, requests = send_attempt.c, feedback_request.c
+    sent = [
+        connection.scalar(
+            sa.select(sa.func.min(attempts.intended_at)).where(
+                attempts.account == account.name, attempts.kind == "card"
+            )
+        ),
+        connection.scalar(sa.select(sa.func.min(requests.card_sent_at)).where(requests.account == account.name)),
+    ]
+    first = min((each for each in sent if each is not None), default=_horizon(account, now) - account.poll_every)
+    return _milliseconds(first)
+
+
+def _record(
+    connection: Connection, account: Account, turn: _Turn, answer: Answer[FeedbackPage], now: datetime
+) -> PollReport:
+    page = answer.value
+    row = connection.execute(sa.select(w.pages).where(_this(account, turn.from_time))).one()
+    cursor = _next(page, turn.cursor, row.pages + 1, account)
+    more = cursor is not None or turn.to_time < _horizon(account, now)
+    if not turns.end(connection, account.name, TASK, turn.token, now if more else now + account.poll_every):
+        log.warning("poll_turn_lost", account=account.name, worker=turn.worker)
+        return PollReport("lost")
+    missing = _take_in(connection, account, answer, now)
+    counts = {"pages": w.pages + 1, "events": w.events + len(page.events), "found_missing": w.found_missing + missing}
+    done_at = now if cursor is None else None
+    connection.execute(
+        sa.update(poll_window).where(_this(account, turn.from_time)).values(**counts, cursor=cursor, done_at=done_at)
+    )
+    return PollReport("read", len(page.events), missing, len(page.problems), more)
+
+
+def _failed(connection: Connection, account: Account, turn: _Turn, error: XError, now: datetime) -> PollReport:
+    again = _noted(connection, account, error, now) or now + account.poll_every
+    if not turns.end(connection, account.name, TASK, turn.token, min(again, now + account.poll_every)):
+        return PollReport("lost", problem=error.reason)
+    if turn.cursor is not None and isinstance(error, MessageRefused | NotFound):
+        # X no longer knows the cursor: the window begins anew, and what it brings twice changes nothing.
+        fresh = {"cursor": None, "pages": 0}
+        connection.execute(sa.update(poll_window).where(_this(account, turn.from_time)).values(fresh))
+    outcome: Literal["paused", "failed"] = "paused" if isinstance(error, RateLimited) else "failed"
+    return PollReport(outcome, come_back_at=again, problem=error.reason)
+
+
+def _noted(connection: Connection, account: Account, error: XError, now: datetime) -> datetime | None:
+    log.warning("poll_failed", account=account.name, reason=error.reason, x_code=error.code)
+    if isinstance(error, RateLimited):
+        return allowance.exhausted(connection, account.name, ENDPOINT, error.reset_at, now)
+    return None
+
+
+def _ask(client: XClient, from_time: datetime, to_time: datetime, cursor: str | None) -> Answer[FeedbackPage]:
+    return client.list_feedback_events(from_time=from_time, to_time=to_time, cursor=cursor)
+
+
+def _take_in(connection: Connection, account: Account, answer: Answer[FeedbackPage], now: datetime) -> int:
+    """Ingest a page; return how many answers nobody had told us of."""
+    for problem in answer.value.problems:
+        log.warning("event_unreadable", account=account.name, field=problem.field)
+    if answer.rate is not None and answer.rate.remaining == 0:
+        allowance.exhausted(connection, account.name, ENDPOINT, answer.rate.reset_at, now)
+    taken = ingest_all(connection, account, (event.feedback for event in answer.value.events), "events", now)
+    return sum(verdict in NEWS and update_of(feedback).answers for feedback, verdict in taken)
+
+
+def _next(page: FeedbackPage, cursor: str | None, pages: int, account: Account) -> str | None:
+    """The cursor to go on with. One that leads back to itself, or in a circle, is the end: nothing lies beyond it."""
+    if page.next_cursor is not None and (page.next_cursor == cursor or pages >= PAGES_AT_MOST):
+        log.error("poll_cursor_repeated", account=account.name, pages=pages)
+        return None
+    return page.next_cursor
+
+
+def _horizon(account: Account, now: datetime) -> datetime:
+    return _milliseconds(now - account.events_delay - SLACK)
+
+
+def _milliseconds(when: datetime) -> datetime:
+    """X counts in whole milliseconds; what we store is what we ask for."""
+    return when.replace(microsecond=when.microsecond // 1000 * 1000)
+
+
+def _this(account: Account, from_time: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(w.account == account.name, w.from_time == from_time)

@@ -1,0 +1,234 @@
+"""Asking `feedback/show` about cards without a whole answer: in, an account and its client; out, answers a day early.
+
+After a card is sent it is asked about at the account's `refresh_schedule` (1h, 4h, 12h, 24h, 3d, 7d, 14d, 28d after
+the card), oldest debt first, within X's 180 calls a quarter of an hour. It ends when score *and* text are there: a
+score alone is asked about to the end of the schedule, because the text comes later and may never come. It ends with
+the schedule, or with the answer window where that is shorter; a debt that fell due before the end, while nobody
+worked, is still paid, once. Times missed are not made up for one by one: one look serves for all of them.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection, Engine, Row
+
+from service.db import insert, reading, writing
+from service.models import feedback_request, refresh, result
+from service.results import turns
+from service.results.ingest import NEWS, ingest
+from service.settings import Account
+from service.states import State
+from service.x_api import (
+    Answer,
+    MessageRefused,
+    NotFound,
+    RateLimited,
+    RecipientRefused,
+    XClient,
+    XError,
+    allowance,
+)
+from service.x_api.limits import LIMITS
+from service.x_api.schemas import Feedback
+
+TASK, ENROLLED = "refresh", "refresh_enrolled"
+ENDPOINT = "show_feedback"
+LIMIT = LIMITS[ENDPOINT]
+EVERY = timedelta(minutes=1)
+TROUBLE = timedelta(minutes=5)
+"""How long to leave X alone after an error that is not about one card."""
+
+RETRY = timedelta(hours=1)
+"""When such a card comes up again: behind the others, so that one card X chokes on never holds them up."""
+
+GRACE = timedelta(days=7)
+"""How long after its schedule a card that X chokes on is still tried."""
+
+OVERLAP = timedelta(minutes=10)
+"""A card's row may be committed this long after the moment written in it."""
+
+ANSWER_WINDOW = timedelta(days=28)
+AT_ONCE = 500
+log = structlog.get_logger(__name__)
+r = feedback_request.c
+f = refresh.c
+s = result.c
+Card = Row[str, str, int, datetime | None]
+"""request_id, feedback_id, checks, card_sent_at."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshReport:
+    """What one `refresh_once` did. `more`: cards are still due, call again at once."""
+
+    asked: int = 0
+    news: int = 0
+    enrolled: int = 0
+    more: bool = False
+    come_back_at: datetime | None = None
+    problem: str | None = None
+
+
+def refresh_once(
+    engine: Engine,
+    account: Account,
+    client: XClient,
+    now: datetime,
+    *,
+    worker: str,
+    limit: int = 10,
+    answer_window: timedelta = ANSWER_WINDOW,
+) -> RefreshReport:
+    """Ask about up to `limit` due cards, one call each with no transaction open across it."""
+    with reading(engine) as connection:
+        if not turns.may_begin(connection, account.name, TASK, now, EVERY):
+            return RefreshReport()
+    with writing(engine) as connection:
+        token = turns.begin(connection, account.name, TASK, now, EVERY)
+        if token is None:
+            return RefreshReport()
+        report = RefreshReport(enrolled=_enrol(connection, account, now))
+        _close_settled(connection, account, now)
+    work = _Work(engine, account, client, now, token, _schedule(account, answer_window))
+    for _ in range(limit):
+        step = work.ask_next()
+        report = replace(step, asked=report.asked + step.asked, news=report.news + step.news, enrolled=report.enrolled)
+        if not report.more:
+            break
+    next_at = now if report.more else min(report.come_back_at or now + EVERY, now + EVERY)
+    if report.problem is not None:
+        next_at = now + EVERY if report.come_back_at else now + TROUBLE
+    with writing(engine) as connection:
+        if not turns.end(connection, account.name, TASK, token, next_at):
+            log.warning("refresh_turn_lost", account=account.name, worker=worker)
+    return report
+
+
+class _Work:
+    """One turn: the same account, moment and token for every card of it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        account: Account,
+        client: XClient,
+        now: datetime,
+        token: str,
+        schedule: tuple[timedelta, ...],
+    ) -> None:
+        self._engine, self._account, self._client = engine, account, client
+        self._now, self._token, self._schedule = now, token, schedule
+
+    def ask_next(self) -> RefreshReport:
+        """Ask about the card that has been due longest."""
+        with reading(self._engine) as connection:
+            card = connection.execute(self._due()).first()
+        if card is None:
+            return RefreshReport()
+        with writing(self._engine) as connection:
+            again = allowance.take(connection, self._account.name, ENDPOINT, LIMIT.calls, LIMIT.window, self._now)
+        if again is not None:
+            return RefreshReport(come_back_at=again)
+        try:
+            answer = self._client.show_feedback(card.feedback_id)
+        except XError as error:
+            return self._in_vain(card, error) if _is_about_the_card(error) else self._failed(card, error)
+        return self._record(card, answer)
+
+    def _due(self) -> sa.Select[str, str, int, datetime | None]:
+        reach = self._now + max(self._account.refresh_schedule, default=timedelta()) + turns.LEASE
+        # Further ahead than any schedule reaches: written before the clock was set back.
+        due = sa.or_(f.due_at <= self._now, f.due_at > reach)
+        columns = (f.request_id, f.feedback_id, f.checks, r.card_sent_at)
+        found = sa.select(*columns).join(feedback_request, r.id == f.request_id)
+        return found.where(f.account == self._account.name, due).order_by(f.due_at).limit(1)
+
+    def _record(self, card: Card, answer: Answer[Feedback] | None) -> RefreshReport:
+        with writing(self._engine) as connection:
+            if not turns.extend(connection, self._account.name, TASK, self._token, self._now):
+                return RefreshReport(asked=1)
+            news = answer is not None and self._take_in(connection, answer)
+            _reschedule(connection, card, _next_due(card.card_sent_at, self._schedule, self._now))
+        return RefreshReport(asked=1, news=int(news), more=True)
+
+    def _in_vain(self, card: Card, error: XError) -> RefreshReport:
+        """X does not show it yet, or no longer; the schedule says when to look again."""
+        log.info("refresh_in_vain", account=self._account.name, request_id=card.request_id, reason=error.reason)
+        return self._record(card, None)
+
+    def _take_in(self, connection: Connection, answer: Answer[Feedback]) -> bool:
+        if answer.rate is not None and answer.rate.remaining == 0:
+            allowance.exhausted(connection, self._account.name, ENDPOINT, answer.rate.reset_at, self._now)
+        return ingest(connection, self._account, answer.value, "show", self._now) in NEWS
+
+    def _failed(self, card: Card, error: XError) -> RefreshReport:
+        log.warning("refresh_failed", account=self._account.name, reason=error.reason, x_code=error.code)
+        with writing(self._engine) as connection:
+            if isinstance(error, RateLimited):
+                again = allowance.exhausted(connection, self._account.name, ENDPOINT, error.reset_at, self._now)
+                return RefreshReport(asked=1, come_back_at=again, problem=error.reason)
+            if turns.extend(connection, self._account.name, TASK, self._token, self._now):
+                end = card.card_sent_at + max(self._schedule, default=timedelta()) + GRACE
+                _reschedule(connection, card, self._now + RETRY if self._now < end else None)
+        return RefreshReport(asked=1, problem=error.reason)
+
+
+def _is_about_the_card(error: XError) -> bool:
+    """Whether the other cards may fare better, so that there is no reason to stop."""
+    return isinstance(error, NotFound | MessageRefused | RecipientRefused) or error.reason == "unreadable_answer"
+
+
+def _reschedule(connection: Connection, card: Card, due_at: datetime | None) -> None:
+    changes = {"due_at": due_at, "checks": card.checks + 1}
+    connection.execute(sa.update(refresh).where(f.request_id == card.request_id).values(changes))
+
+
+def _enrol(connection: Connection, account: Account, now: datetime) -> int:
+    """Put newly sent cards on the list. Reads only rows changed since the last time, so it costs the same for ever."""
+    schedule = account.refresh_schedule
+    before = turns.moment(connection, account.name, ENROLLED)
+    if not schedule or (before is not None and now - EVERY < before <= now):
+        return 0
+    # A clock set back leaves `before` in the future: what was written since lies before it.
+    since = (now - max(schedule) if before is None else min(before, now)) - OVERLAP
+    sent = sa.and_(r.state == State.CARD_SENT, r.card_sent_at >= since - max(schedule), r.feedback_id.is_not(None))
+    fresh = (
+        sa.select(r.id, r.feedback_id, r.card_sent_at)
+        .outerjoin(refresh, f.request_id == r.id)
+        .where(r.updated_at >= since, r.account == account.name, sent, r.erased_at.is_(None), f.request_id.is_(None))
+    )
+    rows = [
+        {
+            "request_id": row.id,
+            "account": account.name,
+            "feedback_id": row.feedback_id,
+            "due_at": row.card_sent_at + min(schedule),
+            "checks": 0,
+        }
+        for row in connection.execute(fresh)
+    ]
+    for start in range(0, len(rows), AT_ONCE):
+        chunk = rows[start : start + AT_ONCE]
+        connection.execute(insert(connection, refresh).values(chunk).on_conflict_do_nothing())
+    turns.set_moment(connection, account.name, ENROLLED, now)
+    return len(rows)
+
+
+def _close_settled(connection: Connection, account: Account, now: datetime) -> None:
+    """A whole answer, by whichever channel, needs no further call; an erased person gets none."""
+    whole = sa.select(s.request_id).where(s.request_id == f.request_id, s.score.is_not(None), s.text.is_not(None))
+    erased = sa.select(r.id).where(r.id == f.request_id, r.erased_at.is_not(None))
+    due = sa.and_(f.account == account.name, f.due_at <= now)
+    connection.execute(sa.update(refresh).where(due, whole.exists() | erased.exists()).values(due_at=None))
+
+
+def _schedule(account: Account, answer_window: timedelta) -> tuple[timedelta, ...]:
+    return tuple(sorted(each for each in account.refresh_schedule if each <= answer_window))
+
+
+def _next_due(sent_at: datetime, schedule: tuple[timedelta, ...], now: datetime) -> datetime | None:
+    """The first time still to come. A card from the future (the clock was set back) counts as sent now."""
+    start = min(sent_at, now)
+    return next((start + each for each in schedule if start + each > now), None)

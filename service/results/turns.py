@@ -1,0 +1,73 @@
+"""Turns at a task of an account ("poll", "refresh"): in, the wish to work; out, a token, or no.
+
+One worker at a time, by a lease: a dead worker's turn is over when its lease is. Whoever records must still hold the
+token (`end`), so a worker that slept through its lease changes nothing. A turn whose times lie further ahead than any
+turn reaches was written before the clock was set back, and counts as over.
+"""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import EPOCH, insert
+from service.ids import new_id
+from service.models import account_task
+
+LEASE = timedelta(minutes=2)
+"""Outlasts the slowest call to X (40 s) and the two short transactions around it."""
+
+t = account_task.c
+
+
+def may_begin(connection: Connection, account_name: str, task: str, now: datetime, every: timedelta) -> bool:
+    """Whether `begin` would give a turn now; only reads, so that an idle worker writes nothing."""
+    mine = sa.and_(t.account == account_name, t.task == task)
+    row = connection.execute(sa.select(_open(now, every).label("open")).where(mine)).first()
+    return row is None or bool(row.open)
+
+
+def begin(connection: Connection, account_name: str, task: str, now: datetime, every: timedelta) -> str | None:
+    """Take the turn if it is due and free. `every` is the longest time `end` ever sets ahead."""
+    token = new_id("turn", now)
+    taken = {"lease_token": token, "lease_until": now + LEASE}
+    row = connection.execute(
+        insert(connection, account_task)
+        .values(account=account_name, task=task, next_at=now, **taken)
+        .on_conflict_do_update(index_elements=[t.account, t.task], set_=taken, where=_open(now, every))
+        .returning(t.lease_token)
+    ).first()
+    return None if row is None else token
+
+
+def extend(connection: Connection, account_name: str, task: str, token: str, now: datetime) -> bool:
+    """Go on for another lease. False: the turn is somebody else's by now, and nothing may be recorded."""
+    return _mine(connection, account_name, task, token, lease_until=now + LEASE)
+
+
+def end(connection: Connection, account_name: str, task: str, token: str, next_at: datetime) -> bool:
+    """Give the turn back, the next one not before `next_at`. False: it is somebody else's by now, record nothing."""
+    return _mine(connection, account_name, task, token, lease_token=None, lease_until=None, next_at=next_at)
+
+
+def moment(connection: Connection, account_name: str, task: str) -> datetime | None:
+    """What `set_moment` last wrote."""
+    return connection.scalar(sa.select(t.next_at).where(t.account == account_name, t.task == task))
+
+
+def set_moment(connection: Connection, account_name: str, task: str, when: datetime) -> None:
+    """Keep one moment of an account under a name of its own, such as how far it has been enrolled."""
+    statement = insert(connection, account_task).values(account=account_name, task=task, next_at=when)
+    connection.execute(statement.on_conflict_do_update(index_elements=[t.account, t.task], set_={"next_at": when}))
+
+
+def _open(now: datetime, every: timedelta) -> sa.ColumnElement[bool]:
+    until = sa.func.coalesce(t.lease_until, EPOCH, type_=t.lease_until.type)
+    free = sa.or_(until <= now, until > now + 2 * LEASE)
+    due = sa.or_(t.next_at <= now, t.next_at > now + every + LEASE)
+    return sa.and_(free, due)
+
+
+def _mine(connection: Connection, account_name: str, task: str, token: str, **values: object) -> bool:
+    mine = sa.and_(t.account == account_name, t.task == task, t.lease_token == token)
+    return connection.execute(sa.update(account_task).where(mine).values(values)).rowcount == 1

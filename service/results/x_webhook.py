@@ -1,0 +1,194 @@
+"""X's feedback webhook: in, a POST to /webhooks/x/<account>; out, 200 once its news are committed.
+
+Basic auth always where it is set up, X's signature where the settings demand it, an allow-list of networks where there
+is one. What is authenticated and cannot be read, or is not about a card of ours, is answered 200 too: X would send it
+again for ever, and polling reads it once more. Never answers or logs what a customer gave.
+
+GET answers X's challenge (CRC). It is public, and proves nothing but that we hold the secret: a token that could be
+the body of a webhook is refused, or the answer would be that body's valid signature.
+"""
+
+import hmac
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from flask import Blueprint, Request, request
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import reading, writing
+from service.errors import BadRequest, NotAllowed, NotAuthenticated, NotFound, TooLarge, Unavailable
+from service.results import turns
+from service.results.ingest import ingest_all, is_repeat
+from service.results.status import SEEN_EVERY, WEBHOOK
+from service.settings import Account, Problem, Settings, SettingsError
+from service.x_api.schemas import Feedback, ParseProblem, parse_feedback_event
+from service.x_api.webhook import SIGNATURE_HEADER, crc_response, verify_signature
+
+TOKEN = re.compile(r"[A-Za-z0-9+/=_.~-]{1,256}")
+CHUNK = 64 * 1024
+STORE_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    account: Account
+    networks: tuple[IPv4Network | IPv6Network, ...]
+
+
+def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> Blueprint:
+    """The two views. Raises SettingsError for a network nobody can read."""
+    doors = {name: _Door(account, tuple(_networks(account))) for name, account in settings.accounts.items()}
+    views = Blueprint("x_webhook", __name__)
+
+    def receive(account: str) -> tuple[dict[str, Any], int]:
+        door = _door(doors, account)
+        _check_network(door, request.remote_addr)
+        _check_password(door.account, request)
+        raw = _body(request, settings.web.max_body_bytes)
+        _check_signature(door.account, raw, request.headers.get(SIGNATURE_HEADER))
+        return {"received": _take_in(engine, door.account, raw, clock())}, 200
+
+    def answer_challenge(account: str) -> tuple[dict[str, Any], int]:
+        door = _door(doors, account)
+        _check_network(door, request.remote_addr)
+        token = request.args.get("crc_token", "")
+        if TOKEN.fullmatch(token) is None:
+            raise BadRequest("crc_token", "A crc_token of 1 to 256 letters, digits and + / = _ . ~ - is needed.")
+        return {"response_token": crc_response(door.account.consumer_secret, token)}, 200
+
+    receive.authentication = "X: Basic auth, or its signature"  # type: ignore[attr-defined]  # read by a test of all routes
+    answer_challenge.authentication = "nobody: X's challenge, answered with a proof"  # type: ignore[attr-defined]  # the same
+    views.add_url_rule("/webhooks/x/<account>", "receive", receive, methods=["POST"])
+    views.add_url_rule("/webhooks/x/<account>", "answer_challenge", answer_challenge, methods=["GET"])
+    return views
+
+
+def _networks(account: Account) -> Iterator[IPv4Network | IPv6Network]:
+    for written in account.webhook_networks:
+        try:
+            yield ip_network(written, strict=False)
+        except ValueError:
+            sentence = f"'{written}' is no network; write e.g. 199.59.148.0/22"
+            raise SettingsError([Problem(f"accounts.{account.name}.webhook_networks", sentence)]) from None
+
+
+def _door(doors: Mapping[str, _Door], name: str) -> _Door:
+    door = doors.get(name)
+    if door is None or not (door.account.webhook_signature or _has_password(door.account)):
+        raise NotFound("no_such_webhook", "There is no such account here, or its webhook is not set up.")
+    return door
+
+
+def _has_password(account: Account) -> bool:
+    return bool(account.webhook_user and account.webhook_password)
+
+
+def _check_network(door: _Door, address: str | None) -> None:
+    if door.networks and not _is_inside(door.networks, address):
+        log.warning("x_webhook_refused", account=door.account.name, reason="network")
+        raise NotAllowed("network_not_allowed", "This address is not on the list of X's networks.")
+
+
+def _is_inside(networks: tuple[IPv4Network | IPv6Network, ...], address: str | None) -> bool:
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return False
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return any(found in network for network in networks)
+
+
+def _check_password(account: Account, given: Request) -> None:
+    if not account.webhook_user and not account.webhook_password:
+        return
+    user, password = account.webhook_user or "", account.webhook_password or ""
+    login = given.authorization if given.authorization and given.authorization.type == "basic" else None
+    # Both are always compared, so that the time taken tells nothing about either.
+    right = _same(login.username if login else None, user) & _same(login.password if login else None, password)
+    if not (right and user and password):
+        log.warning("x_webhook_refused", account=account.name, reason="password")
+        challenge = {"WWW-Authenticate": 'Basic realm="feedback webhook", charset="UTF-8"'}
+        raise NotAuthenticated("wrong_password", "The user or the password is wrong.", headers=challenge)
+
+
+def _same(given: str | None, wanted: str) -> bool:
+    return hmac.compare_digest((given or "").encode("utf-8", "replace"), wanted.encode())
+
+
+def _body(given: Request, limit: int) -> bytes:
+    """At most `limit` bytes. One more is asked for: Werkzeug cuts a chunked body at its limit without a word."""
+    parts: list[bytes] = []
+    left = limit + 1
+    while left and (part := given.stream.read(min(left, CHUNK))):
+        parts.append(part)
+        left -= len(part)
+    if not left:
+        raise TooLarge("body_too_large", f"A body may have {limit} bytes.")
+    return b"".join(parts)
+
+
+def _check_signature(account: Account, raw: bytes, header: str | None) -> None:
+    if account.webhook_signature and not verify_signature(account.consumer_secret, raw, header):
+        log.warning("x_webhook_refused", account=account.name, reason="signature")
+        raise NotAuthenticated("wrong_signature", f"{SIGNATURE_HEADER} does not sign this body.")
+
+
+def _take_in(engine: Engine, account: Account, raw: bytes, now: datetime) -> int:
+    feedbacks = list(_feedbacks(account, raw))
+    try:
+        verdicts = _commit(engine, account, feedbacks, now)
+    except STORE_AWAY as error:
+        # The error itself quotes what we tried to store.
+        log.error("x_webhook_not_stored", account=account.name, kind=type(error).__name__)
+        raise Unavailable(
+            "store_away", "The database is away; please send it again.", headers={"Retry-After": "5"}
+        ) from None
+    log.info("x_webhook_received", account=account.name, cards=len(feedbacks), news=verdicts)
+    return len(feedbacks)
+
+
+def _commit(engine: Engine, account: Account, feedbacks: list[Feedback], now: datetime) -> list[str]:
+    """Store what is new; a flood of repeats writes at most once a minute, that the webhook lives."""
+    with reading(engine) as connection:
+        fresh = [each for each in feedbacks if not is_repeat(connection, each)]
+        marked = not _seen_lately(connection, account, now)
+    if not fresh and not marked:
+        return []
+    with writing(engine) as connection:
+        if marked:
+            turns.set_moment(connection, account.name, WEBHOOK, now)
+        return [str(verdict) for _, verdict in ingest_all(connection, account, fresh, "webhook", now)]
+
+
+def _seen_lately(connection: Connection, account: Account, now: datetime) -> bool:
+    seen = turns.moment(connection, account.name, WEBHOOK)
+    return seen is not None and now - SEEN_EVERY < seen <= now
+
+
+def _feedbacks(account: Account, raw: bytes) -> Iterator[Feedback]:
+    """Every card in the body: one event, a list of them, or `{"events": [...]}`."""
+    for item in _items(account, raw):
+        try:
+            yield parse_feedback_event(item).feedback
+        except ParseProblem as problem:
+            log.warning("x_webhook_unreadable", account=account.name, field=problem.field)
+
+
+def _items(account: Account, raw: bytes) -> list[Any]:
+    try:
+        parsed = json.loads(raw)
+    except (ValueError, RecursionError):
+        log.warning("x_webhook_unreadable", account=account.name, field="body", bytes=len(raw))
+        return []
+    if isinstance(parsed, dict) and isinstance(parsed.get("events"), list):
+        parsed = parsed["events"]
+    return parsed if isinstance(parsed, list) else [parsed]

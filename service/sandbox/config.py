@@ -1,0 +1,107 @@
+"""What a sandbox starts with: the business accounts, the switches, the speed of its clock, the seed of its dice.
+
+In: keyword arguments or a dict read from a JSON file. Out: a frozen `SandboxConfig`.
+The demo account's secrets are published here on purpose; they open nothing but a sandbox.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from service.sandbox.assumptions import Assumptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A business account on the sandbox's X, and where its feedback webhooks go."""
+
+    name: str
+    user_id: str
+    screen_name: str
+    consumer_key: str
+    consumer_secret: str
+    token: str
+    token_secret: str
+    webhook_url: str | None = None
+    webhook_user: str | None = None
+    webhook_password: str | None = None
+
+
+def demo_account() -> Account:
+    """The account of `dm-feedback sandbox` without a configuration."""
+    return Account(
+        name="Sandbox Coffee",
+        user_id="1212121212121",
+        screen_name="sandboxcoffee",
+        consumer_key="sandbox-consumer-key",
+        consumer_secret="sandbox-consumer-secret",  # noqa: S106 - opens nothing but a sandbox
+        token="1212121212121-sandbox-token",  # noqa: S106 - the same
+        token_secret="sandbox-token-secret",  # noqa: S106 - the same
+    )
+
+
+#: How the demo's customers behave: most answer, some write, some dismiss, some stay silent.
+DEMO_PROFILE: dict[str, Any] = {
+    "can_dm": True,
+    "script_any_of": [
+        [{"after_s": 20, "score": "random"}],
+        [{"after_s": 15, "score": "random"}, {"after_s": 40, "text": "Quick and friendly, thank you."}],
+        [{"after_s": 30, "score": "random", "text": "It took two attempts, but it works now."}],
+        [{"after_s": 10, "dismiss": True}],
+        [],
+    ],
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxConfig:
+    """Everything a sandbox needs to start. `start_at_s` None means the wall clock's now; `speed` 0 a standing clock."""
+
+    accounts: tuple[Account, ...] = field(default_factory=lambda: (demo_account(),))
+    assumptions: Assumptions = field(default_factory=Assumptions)
+    speed: float = 1.0
+    start_at_s: float | None = None
+    seed: int = 1
+    default_profile: Mapping[str, Any] = field(default_factory=dict)
+    push_workers: int = 4
+    push_timeout_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not self.accounts:
+            raise ValueError("A sandbox needs at least one account.")
+        for name in ("user_id", "screen_name", "token"):
+            if len({getattr(account, name) for account in self.accounts}) != len(self.accounts):
+                raise ValueError(f"Two accounts of the sandbox share one {name}.")
+        if self.speed < 0 or self.push_workers < 1:
+            raise ValueError("speed must not be negative and push_workers must be at least 1.")
+
+    @classmethod
+    def demo(cls) -> "SandboxConfig":
+        """One account, and every numeric user id is a customer who may answer."""
+        return cls(assumptions=Assumptions(auto_create_customers=True), default_profile=DEMO_PROFILE)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "SandboxConfig":
+        """A configuration from JSON: every key optional, unknown keys refused with ValueError."""
+        values = dict(_known(cls, raw))
+        values["assumptions"] = Assumptions().merged(values.get("assumptions", {}))
+        try:
+            if "accounts" in values:
+                values["accounts"] = tuple(Account(**_known(Account, one)) for one in values["accounts"])
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"The sandbox configuration does not fit: {error}.") from error
+
+    @classmethod
+    def from_file(cls, path: Path) -> "SandboxConfig":
+        """The same from a JSON file."""
+        return cls.from_dict(json.loads(path.read_text("utf-8")))
+
+
+def _known(cls: Any, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    unknown = set(raw) - {item.name for item in fields(cls)}
+    if unknown:
+        raise ValueError(f"The sandbox configuration has unknown keys: {', '.join(sorted(unknown))}.")
+    return raw

@@ -1,0 +1,265 @@
+"""The /_control routes: customers, faults, clock, switches, pushes and the truth. Loopback peers only.
+
+In: JSON as grammar.py writes it down. Out: JSON; 400 with a sentence for what does not fit.
+Never part of the X it controls: none of this is in the record of requests.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from service.sandbox import assumptions, cards, customers, faults, grammar, messages, schedule, truth, users
+from service.sandbox.gate import Endpoint, customer_token
+from service.sandbox.loopback import is_loopback
+from service.sandbox.state import Card, Hook, PushMode, World
+from service.sandbox.wire import Refusal
+
+_KEEP = {"clock", "assumptions", "customers", "faults", "webhooks"}
+Handler = Callable[..., Any]
+
+
+class Problem(Exception):
+    """An answer of /_control that is not a success."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+def blueprint(world: World, endpoints: tuple[Endpoint, ...]) -> Blueprint:
+    """The routes of one world."""
+    control = Control(world, endpoints)
+    routes = Blueprint("control", __name__, url_prefix="/_control")
+    table: tuple[tuple[str, str, Handler], ...] = (
+        ("GET", "", control.index),
+        ("GET", "/truth", control.truth),
+        ("GET", "/clock", control.clock),
+        ("POST", "/clock", control.move_clock),
+        ("POST", "/reset", control.reset),
+        ("POST", "/customers", control.create_customers),
+        ("GET", "/customers/<user_id>", control.customer),
+        ("POST", "/customers/<user_id>/answer", control.answer),
+        ("POST", "/customers/<user_id>/dm", control.inbound_dm),
+        ("GET", "/faults", control.faults),
+        ("POST", "/faults", control.add_faults),
+        ("DELETE", "/faults", control.remove_faults),
+        ("GET", "/assumptions", control.assumptions),
+        ("PUT", "/assumptions", control.change_assumptions),
+        ("GET", "/webhooks", control.webhooks),
+        ("POST", "/webhooks", control.change_webhooks),
+    )
+    for method, path, handler in table:
+        routes.add_url_rule(path, f"{method} {path}".replace(".", ""), handler, methods=[method])
+    routes.before_request(_only_loopback)
+    routes.register_error_handler(Problem, _render)
+    routes.register_error_handler(KeyError, lambda error: _render(Problem(400, "invalid", f"{error} is missing.")))
+    routes.register_error_handler(ValueError, lambda error: _render(Problem(400, "invalid", str(error))))
+    routes.register_error_handler(TypeError, lambda error: _render(Problem(400, "invalid", str(error))))
+    return routes
+
+
+class Control:
+    """One method per route; each answers JSON."""
+
+    def __init__(self, world: World, endpoints: tuple[Endpoint, ...]) -> None:
+        self.world = world
+        self.endpoints = {one.name: one for one in endpoints}
+
+    def index(self) -> Any:
+        """The grammar."""
+        shown = {one.name: f"{','.join(one.methods)} {one.rule}" for one in self.endpoints.values()}
+        return {**grammar.INDEX, "endpoints": shown}
+
+    def truth(self) -> Any:
+        """Everything."""
+        schedule.settle(self.world)
+        return jsonify(truth.truth(self.world, request.args))
+
+    def clock(self) -> Any:
+        """Now."""
+        with self.world.lock:
+            return {"now_ms": self.world.clock.now_ms(), "speed": self.world.clock.speed}
+
+    def move_clock(self) -> Any:
+        """Forward, faster or slower."""
+        given = _body({"advance_s", "speed"})
+        with self.world.lock:
+            if "speed" in given:
+                self.world.clock.set_speed(float(given["speed"]))
+            self.world.clock.advance(float(given.get("advance_s", 0)))
+            schedule.settle(self.world)
+            self.world.changed.notify_all()
+        return self.clock()
+
+    def reset(self) -> Any:
+        """Forget."""
+        keep = set(_body({"keep"}).get("keep", []))
+        if keep - _KEEP:
+            raise Problem(400, "invalid", f"keep can name {', '.join(sorted(_KEEP))}.")
+        with self.world.lock:
+            self.world.clear(frozenset(keep))
+            self.world.changed.notify_all()
+        return self.clock()
+
+    def create_customers(self) -> Any:
+        """One, many, or a range."""
+        given = _body({"customers", "range", "default"})
+        created = 0
+        with self.world.lock:
+            if "default" in given:
+                customers.check_profile(given["default"])
+                self.world.default_profile = dict(given["default"])
+            if "customers" in given:
+                created += customers.create_many(self.world, given["customers"])
+            if "range" in given:
+                span = given["range"]
+                created += customers.create_range(
+                    self.world, int(span["first_id"]), int(span["count"]), span.get("profile", {})
+                )
+        return {"created": created}
+
+    def customer(self, user_id: str) -> Any:
+        """Who it is and how they sign."""
+        with self.world.lock:
+            self._person(user_id)
+            token, token_secret = customer_token(user_id)
+            return {
+                **asdict(self.world.people[user_id]),
+                "token": token,
+                "token_secret": token_secret,
+                "cards": [str(one.id) for one in self.world.cards_to[user_id]],
+            }
+
+    def answer(self, user_id: str) -> Any:
+        """Submit or dismiss at once."""
+        given = _body({"score", "text", "dismiss", "feedback_id"})
+        if type(given.get("score", 0)) is not int or not isinstance(given.get("text", ""), str):
+            raise Problem(400, "invalid", "score is an integer and text a string.")
+        with self.world.lock:
+            now_ms = schedule.settle(self.world)
+            card = self._card(user_id, given.get("feedback_id"))
+            try:
+                if given.get("score") is not None or given.get("text"):
+                    cards.answer(self.world, card, given.get("score"), given.get("text"), now_ms)
+            except Refusal as error:
+                raise Problem(409, "refused", error.message) from None
+            if given.get("dismiss"):
+                cards.dismiss(self.world, card, now_ms)
+            return truth.card_row(card)
+
+    def inbound_dm(self, user_id: str) -> Any:
+        """The customer writes to the business."""
+        given = _body({"text", "account"})
+        with self.world.lock:
+            now_ms = schedule.settle(self.world)
+            self._person(user_id)
+            account = given.get("account", next(iter(self.world.accounts)))
+            if account not in self.world.accounts:
+                raise Problem(404, "no_account", f"There is no account {account}.")
+            text = str(given.get("text", ""))
+            message = messages.commit(self.world, user_id, account, text, via="customer", at_ms=now_ms)
+            return truth.message_row(message)
+
+    def faults(self) -> Any:
+        """The rules."""
+        with self.world.lock:
+            return {"rules": [asdict(rule) for rule in self.world.rules]}
+
+    def add_faults(self) -> Any:
+        """One rule or several, all or none."""
+        given = request.get_json(silent=True)
+        raw = given.get("rules", [given]) if isinstance(given, dict) else None
+        if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
+            raise Problem(400, "invalid", "Send one rule, or {'rules': [...]}.")
+        with self.world.lock:
+            rules = [faults.read_rule(self.world, one) for one in raw]
+            strange = {rule.endpoint for rule in rules} - set(self.endpoints) - {"*"}
+            if strange:
+                raise Problem(400, "invalid", f"There is no endpoint {', '.join(sorted(strange))}.")
+            self.world.rules += rules
+            return {"ids": [rule.id for rule in rules]}
+
+    def remove_faults(self) -> Any:
+        """All rules, or one."""
+        wanted = request.args.get("id")
+        with self.world.lock:
+            kept = [rule for rule in self.world.rules if wanted is not None and str(rule.id) != wanted]
+            removed = len(self.world.rules) - len(kept)
+            self.world.rules = kept
+            return {"removed": removed}
+
+    def assumptions(self) -> Any:
+        """The switches."""
+        with self.world.lock:
+            return {"assumptions": assumptions.described(self.world.assumptions)}
+
+    def change_assumptions(self) -> Any:
+        """Some switches."""
+        changes = _body(None)
+        with self.world.lock:
+            self.world.assumptions = self.world.assumptions.merged(changes)
+        return self.assumptions()
+
+    def webhooks(self) -> Any:
+        """Mode and targets."""
+        with self.world.lock:
+            hooks = {user_id: {"url": one.url, "user": one.user} for user_id, one in self.world.hooks.items()}
+            return {"mode": asdict(self.world.push_mode), "accounts": hooks}
+
+    def change_webhooks(self) -> Any:
+        """Mode, targets, or both."""
+        given = _body({"mode", "account", "url", "user", "password"})
+        with self.world.lock:
+            chosen = [given["account"]] if "account" in given else list(self.world.hooks)
+            if set(chosen) - set(self.world.hooks):
+                raise Problem(404, "no_account", f"There is no account {given['account']}.")
+            if "mode" in given:
+                self.world.push_mode = _mode(given["mode"])
+            if "url" in given:
+                for user_id in chosen:
+                    self.world.hooks[user_id] = Hook(given["url"], given.get("user"), given.get("password"))
+        return self.webhooks()
+
+    def _person(self, user_id: str) -> None:
+        if user_id in self.world.accounts or users.find(self.world, user_id) is None:
+            raise Problem(404, "no_customer", f"There is no customer {user_id}.")
+
+    def _card(self, user_id: str, feedback_id: object) -> Card:
+        for card in reversed(self.world.cards_to.get(user_id, [])):
+            if feedback_id is None or str(card.id) == str(feedback_id):
+                return card
+        raise Problem(404, "no_card", f"Customer {user_id} holds no such card.")
+
+
+def _mode(raw: Mapping[str, Any]) -> PushMode:
+    unknown = set(raw) - {item.name for item in fields(PushMode)}
+    if unknown:
+        raise ValueError(f"The mode has unknown keys: {', '.join(sorted(unknown))}.")
+    values = {name: float(value) for name, value in raw.items() if name != "delay_s"}
+    if not all(0 <= value <= 1 for value in values.values()):
+        raise ValueError("Probabilities are between 0 and 1.")
+    least, most = raw.get("delay_s", (1.0, 60.0))
+    return PushMode(**values, delay_s=(float(least), float(most)))
+
+
+def _body(known: set[str] | None) -> dict[str, Any]:
+    given = request.get_json(silent=True) if request.data else {}
+    if not isinstance(given, dict):
+        raise Problem(400, "invalid", "Send a JSON object as application/json.")
+    if known is not None and set(given) - known:
+        raise Problem(400, "invalid", f"Known keys are {', '.join(sorted(known))}.")
+    return given
+
+
+def _only_loopback() -> Response | None:
+    if is_loopback(request.remote_addr):
+        return None
+    return _render(Problem(403, "loopback_only", "/_control answers this machine only."))
+
+
+def _render(problem: Problem) -> Response:
+    response = jsonify({"code": problem.code, "message": problem.message})
+    response.status_code = problem.status
+    return response

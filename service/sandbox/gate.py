@@ -1,0 +1,198 @@
+"""The way every X call takes: signature, faults, limits, the endpoint, faults again, and a line in the record.
+
+In: a Flask request and an endpoint of the table. Out: a Flask response shaped as X's, or `faults.Drop`.
+The endpoint runs under the world's lock; waiting never does.
+"""
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import Request as FlaskRequest
+from flask import Response
+
+from service.sandbox import faults, limits, oauth, schedule
+from service.sandbox.call import Call
+from service.sandbox.loopback import is_loopback
+from service.sandbox.state import Request, World
+from service.sandbox.wire import Refusal
+
+CUSTOMER_HEADER = "x-sandbox-customer"
+_FORM = "application/x-www-form-urlencoded"
+_JSON = "application/json;charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One documented route. `as_customer`: called as the recipient of a card."""
+
+    name: str
+    rule: str
+    methods: tuple[str, ...]
+    handler: Callable[[Call], Any]
+    as_customer: bool = False
+
+
+def answer(world: World, endpoint: Endpoint, request: FlaskRequest, path_id: str | None) -> Response:
+    """One call from its first byte to its record."""
+    body = request.get_data(cache=True)
+    with world.lock:
+        line = Request(
+            id=world.next_number(),
+            at_ms=world.clock.now_ms(),
+            endpoint=endpoint.name,
+            method=request.method,
+        )
+        world.requests.append(line)
+    try:
+        response = _answer(world, endpoint, request, path_id, body, line)
+    except Refusal as error:
+        line.code = error.code
+        response = _json(error.status, error.body, error.headers)
+    line.status = response.status_code
+    return response
+
+
+def _answer(
+    world: World, endpoint: Endpoint, request: FlaskRequest, path_id: str | None, body: bytes, line: Request
+) -> Response:
+    connection = request.environ.get("werkzeug.socket")
+    with world.lock:
+        now_ms = schedule.settle(world)
+        call = _read(world, endpoint, request, path_id, body, now_ms)
+        line.account, line.recipient = call.caller, _recipient(call)
+        rule = faults.draw(world, endpoint.name, call.caller, line.recipient)
+    spoiled = None
+    if rule is not None and rule.when == "before":
+        line.fault = rule.fault
+        spoiled = faults.strike(world, rule, connection)
+    if spoiled is not None:
+        return _spoil(spoiled, b"")
+    try:
+        status, text, headers = _run(world, endpoint, call, request.method)
+    except Refusal:
+        if rule is not None and rule.when == "after":
+            faults.give_back(world, rule)
+        raise
+    line.committed = call.notes.get("committed")
+    if rule is not None and rule.when == "after":
+        line.fault = rule.fault
+        spoiled = faults.strike(world, rule, connection)
+        if spoiled is not None:
+            return _spoil(spoiled, text.encode())
+    return Response(text, status, headers, content_type=_JSON)
+
+
+def _run(world: World, endpoint: Endpoint, call: Call, method: str) -> tuple[int, str, dict[str, str]]:
+    with world.lock:
+        headers = limits.spend(world, call.caller, endpoint.name, call.now_ms)
+        if method != "GET" and not world.assumptions.rate_headers_on_posts:
+            headers = {}
+        result = endpoint.handler(call)
+    status, shown = result if isinstance(result, tuple) else (200, result)
+    headers |= {"x-access-level": "read-write-directmessages", "x-transaction": secrets.token_hex(8)}
+    return status, json.dumps(shown, separators=(",", ":")), headers
+
+
+def _read(
+    world: World, endpoint: Endpoint, request: FlaskRequest, path_id: str | None, body: bytes, now_ms: int
+) -> Call:
+    text = body.decode("utf-8", "replace")
+    is_form = request.mimetype == _FORM
+    query = request.query_string.decode("latin-1")
+    caller = _caller(world, endpoint, request, query, text if is_form else None)
+    if world.assumptions.shut_down:
+        raise Refusal(410, 251)
+    is_account = caller in world.accounts
+    if is_account == endpoint.as_customer:
+        raise Refusal(403, 220)
+    return Call(
+        world=world,
+        caller=caller,
+        is_account=is_account,
+        now_ms=now_ms,
+        query=dict(parse_qsl(query, keep_blank_values=True, errors="replace")),
+        form=dict(parse_qsl(text, keep_blank_values=True, errors="replace")) if is_form else {},
+        json=_parsed(world, text) if request.mimetype == "application/json" else None,
+        path_id=path_id,
+    )
+
+
+def _caller(world: World, endpoint: Endpoint, request: FlaskRequest, query: str, form: str | None) -> str:
+    customer = request.headers.get(CUSTOMER_HEADER)
+    if endpoint.as_customer and customer is not None and is_loopback(request.remote_addr):
+        return customer
+    given = oauth.read_header(request.headers.get("authorization"))
+    oauth.check_time(given, _oauth_s(world))
+    secret = world.consumers.get(given["oauth_consumer_key"])
+    if secret is None:
+        raise Refusal(401, 32)
+    caller, token_secret = _token(world, given["oauth_token"], given["oauth_consumer_key"])
+    signed = oauth.Signed(request.method, _url(request), query, form)
+    oauth.check_signature(given, signed, (secret, token_secret))
+    if "oauth_body_hash" in given and world.assumptions.oauth_body_hash == "refuse":
+        raise Refusal(401, 32)
+    fresh = world.nonces.spend(
+        given["oauth_token"], given["oauth_nonce"], int(given["oauth_timestamp"]), _oauth_s(world)
+    )
+    if not fresh:
+        raise Refusal(401, 32)
+    return caller
+
+
+def _token(world: World, token: str, consumer_key: str) -> tuple[str, str]:
+    account = world.by_token.get(token)
+    if account is not None and account.consumer_key == consumer_key:
+        return account.user_id, account.token_secret
+    user_id = token.removesuffix("-customer")
+    if user_id != token and user_id in world.people and user_id not in world.accounts:
+        return user_id, customer_token(user_id)[1]
+    raise Refusal(401, 89)
+
+
+def customer_token(user_id: str) -> tuple[str, str]:
+    """A customer's own OAuth token and secret; they open nothing but a sandbox."""
+    return f"{user_id}-customer", f"secret-of-{user_id}"
+
+
+def _url(request: FlaskRequest) -> str:
+    environ = request.environ
+    scheme, host = request.scheme.lower(), str(environ.get("HTTP_HOST", request.host)).lower()
+    host = host.removesuffix({"http": ":80", "https": ":443"}.get(scheme, ":"))
+    return f"{scheme}://{host}{environ.get('SCRIPT_NAME', '')}{environ['PATH_INFO']}"
+
+
+def _recipient(call: Call) -> str | None:
+    """Whom a call is about, as far as a fault rule wants to know; the endpoint reads it again and strictly."""
+    for name in ("to_user_id", "target_id", "user_id"):
+        if name in call.params:
+            return call.params[name]
+    try:
+        return str(call.json["event"]["message_create"]["target"]["recipient_id"])
+    except (KeyError, TypeError):
+        return None
+
+
+def _parsed(world: World, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        status, code = world.assumptions.invalid_param.split("/")
+        raise Refusal(int(status), int(code), "The body is not JSON.") from None
+
+
+def _spoil(spoiled: faults.Spoiled, whole: bytes) -> Response:
+    body = whole[: int(len(whole) * spoiled.keep)] if spoiled.text is None else spoiled.text.encode()
+    return Response(body, spoiled.status, content_type=spoiled.content_type)
+
+
+def _json(status: int, body: object, headers: dict[str, str]) -> Response:
+    return Response(json.dumps(body), status, headers, content_type=_JSON)
+
+
+def _oauth_s(world: World) -> float:
+    """The time OAuth timestamps are judged by: the real one, unless a test moves both clocks together."""
+    return world.clock.now_ms() / 1000 if world.assumptions.oauth_clock == "sandbox" else world.clock.wall_s()

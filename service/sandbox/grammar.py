@@ -1,0 +1,183 @@
+"""The grammar of /_control: what `GET /_control` answers, so that nobody has to read the code to use it.
+
+Every entry: method, path, what it does, an example body and an example answer. A test calls every example.
+"""
+
+from typing import Any
+
+_PROFILE = (
+    "user_id (numeric string), screen_name, name, can_dm (true | false | 'missing'), dm_error ('status/code' that "
+    "every DM and card to them gets, e.g. '403/150', whatever can_dm says), protected, suspended, script (list of "
+    "actions), script_any_of (list of scripts; one is chosen by seed and user_id)"
+)
+_ACTION = (
+    "after_s (seconds on the sandbox clock after the card arrived) and any of: score (integer or 'random'), text, "
+    "dismiss (true), dm (text of an inbound DM). Score and text in one action are one submit. [] or "
+    "[{'never': true}]: the customer stays silent."
+)
+_FAULTS = {
+    "drop_before": "nothing is stored, the TCP connection dies (how: 'reset' (default) or 'close')",
+    "drop_after_commit": "the DM or card IS stored, then the TCP connection dies without an answer",
+    "status": "nothing is stored; answers status (default 503) and code (default 130), message, retry_after_s",
+    "status_after_commit": "it IS stored; answers status (default 503) and code (default 130)",
+    "429": "nothing is stored; 429 code 88; headers true|false, reset_in_s (sandbox s, default 900), retry_after_s",
+    "slow": "answers after `seconds` real seconds; when 'after' (default) or 'before' the commit",
+    "hang": "never answers: dropped after `seconds` real s (default 3600), when the client leaves, or on reset; "
+    "when 'after' (default) or 'before' the commit",
+    "html": "an HTML page, status (default 503); when 'before' (default) or 'after'",
+    "empty": "an empty body, status (default 200); when 'before' (default) or 'after'",
+    "half_json": "the first half of the real answer, status (default 200); when 'after' only makes sense (default)",
+}
+_RULE = (
+    "fault (required), endpoint (a name of `endpoints`, or '*'), recipient (user id), account (user id), times "
+    "(null: always), skip (let so many matching calls pass first), probability (0..1, seeded), when, status, code, "
+    "message, seconds, headers, reset_in_s, retry_after_s, how. The first rule that matches strikes. Faults after "
+    "the commit strike, and count, only on calls that X would have answered with success."
+)
+
+ROUTES: list[dict[str, Any]] = [
+    {"method": "GET", "path": "/_control", "does": "this page"},
+    {
+        "method": "GET",
+        "path": "/_control/truth",
+        "does": "what X really holds and every request. Query: messages=0, cards=0, requests=0, pushes=0 leave a "
+        "section out; recipient=<user id>; since_ms=<epoch ms>. Settles everything due first.",
+    },
+    {"method": "GET", "path": "/_control/clock", "does": "now_ms, speed"},
+    {
+        "method": "POST",
+        "path": "/_control/clock",
+        "does": "advance_s moves the clock forward (what falls due happens at its own time); speed changes its pace, "
+        "0 stands still. OAuth timestamps stay on the real time.",
+        "body": {"advance_s": 86_400, "speed": 1.0},
+    },
+    {
+        "method": "POST",
+        "path": "/_control/reset",
+        "does": "forgets everything but what keep names: clock, assumptions, customers, faults, webhooks",
+        "body": {"keep": ["customers", "assumptions"]},
+    },
+    {
+        "method": "POST",
+        "path": "/_control/customers",
+        "does": "creates or replaces customers. One of, or several: customers (list of profiles), range (first_id, "
+        "count, profile; {n} in screen_name), default (the profile under all later ones, also of auto-created ones)",
+        "profile": _PROFILE,
+        "action": _ACTION,
+        "body": {
+            "default": {"can_dm": True},
+            "customers": [
+                {
+                    "user_id": "501",
+                    "screen_name": "ada",
+                    "can_dm": True,
+                    "script": [{"after_s": 1.5, "score": 4}, {"after_s": 3, "text": "Thank you."}],
+                },
+                {"user_id": "502", "can_dm": False},
+                {"user_id": "503", "can_dm": "missing", "script": [{"after_s": 2, "dismiss": True}]},
+                {"user_id": "504", "dm_error": "403/150", "script": [{"never": True}]},
+            ],
+            "range": {
+                "first_id": 1_000_000,
+                "count": 20_000,
+                "profile": {"screen_name": "chaos_{n}", "script": [{"after_s": 60, "score": "random"}]},
+            },
+        },
+    },
+    {
+        "method": "GET",
+        "path": "/_control/customers/501",
+        "does": "one customer, with the OAuth token and token_secret they sign submit and dismiss with",
+    },
+    {
+        "method": "POST",
+        "path": "/_control/customers/501/answer",
+        "does": "at once: score, text or dismiss on their newest card, or on feedback_id. 409 with X's reason when "
+        "the card refuses; 404 without a card",
+        "body": {"score": 5, "text": "Great."},
+    },
+    {
+        "method": "POST",
+        "path": "/_control/customers/501/dm",
+        "does": "an inbound DM to account (default: the first); opens the five free replies",
+        "body": {"text": "Hello, I need help."},
+    },
+    {
+        "method": "POST",
+        "path": "/_control/faults",
+        "does": "adds one rule, or several as {'rules': [...]}; answers their ids",
+        "rule": _RULE,
+        "faults": _FAULTS,
+        "body": {
+            "rules": [
+                {
+                    "endpoint": "direct_messages/events/new",
+                    "fault": "drop_after_commit",
+                    "times": 1,
+                    "recipient": "501",
+                },
+                {"endpoint": "feedback/create", "fault": "status_after_commit", "status": 500, "code": 131, "times": 2},
+                {"endpoint": "*", "fault": "slow", "seconds": 0.2, "probability": 0.1},
+                {"endpoint": "users/show", "fault": "429", "headers": True, "reset_in_s": 30, "times": 1},
+            ]
+        },
+    },
+    {"method": "GET", "path": "/_control/faults", "does": "the rules, with hits"},
+    {"method": "DELETE", "path": "/_control/faults", "does": "removes all rules, or with ?id= one"},
+    {"method": "GET", "path": "/_control/assumptions", "does": "every switch: value, default, meaning, choices"},
+    {
+        "method": "PUT",
+        "path": "/_control/assumptions",
+        "does": "changes the named switches and leaves the others; all or nothing",
+        "body": {"dates": "collapsed", "list_lag_s": [0, 180], "events_empty_pages": [1, 3], "pair_limit": "403/226"},
+    },
+    {
+        "method": "POST",
+        "path": "/_control/webhooks",
+        "does": "mode: probabilities lose, double, delay, reorder (0..1) and delay_s ([least, most] sandbox seconds); "
+        "a mode given replaces the whole mode. url, user, password: where pushes go, for account (default: all)",
+        "body": {
+            "mode": {"lose": 0.05, "double": 0.1, "delay": 0.1, "delay_s": [1, 60], "reorder": 0.1},
+            "url": "http://127.0.0.1:8080/webhooks/x",
+            "user": "x",
+            "password": "a-long-random-password",
+        },
+    },
+    {"method": "GET", "path": "/_control/webhooks", "does": "the mode and where pushes go"},
+]
+
+INDEX: dict[str, Any] = {
+    "about": "The sandbox's own controls. Loopback peers only, no credentials. Errors: 400/404/409 "
+    '{"code": "...", "message": "..."}. All times are of the sandbox clock unless called real.',
+    "customers_call_x_as": "POST /1.1/feedback/submit/:id.json (form: score, text) and /1.1/feedback/dismiss/:id.json "
+    "with the header X-Sandbox-Customer: <user_id> from a loopback peer, or signed with any account's consumer key "
+    "and the customer's own token (GET /_control/customers/<id>).",
+    "config": {
+        "about": "SandboxConfig.from_dict / from_file; every key is optional, secrets of the demo account are in "
+        "config.demo_account(). speed 0: the clock stands still until it is advanced. start_at_s null: now.",
+        "example": {
+            "accounts": [
+                {
+                    "name": "Sandbox Coffee",
+                    "user_id": "1212121212121",
+                    "screen_name": "sandboxcoffee",
+                    "consumer_key": "ck",
+                    "consumer_secret": "cs",
+                    "token": "t",
+                    "token_secret": "ts",
+                    "webhook_url": "http://127.0.0.1:8080/webhooks/x",
+                    "webhook_user": "x",
+                    "webhook_password": "a-long-random-password",
+                }
+            ],
+            "assumptions": {"list_lag_s": [0, 180], "auto_create_customers": True},
+            "speed": 1.0,
+            "start_at_s": None,
+            "seed": 1,
+            "default_profile": {"script": [{"after_s": 5, "score": "random"}]},
+            "push_workers": 4,
+            "push_timeout_s": 10.0,
+        },
+    },
+    "routes": ROUTES,
+}

@@ -1,0 +1,195 @@
+"""Direct messages: events/new, events/list, events/show.
+
+In: a JSON message_create, or a page asked for. Out: events shaped as live recordings show them.
+`commit` is the one place where a DM comes to exist, whether sent, made by a card, or written by a customer.
+"""
+
+import hashlib
+import random
+import re
+from base64 import b64encode, urlsafe_b64encode
+from bisect import bisect_left, insort
+from typing import Any
+
+from service.sandbox import limits, users
+from service.sandbox.call import Call
+from service.sandbox.clock import DAY_MS
+from service.sandbox.state import Message, World
+from service.sandbox.wire import Refusal
+
+MAX_TEXT = 10_000
+LIST_DEFAULT, LIST_MOST = 20, 50
+KEPT_MS = 30 * DAY_MS
+_URL = re.compile(r"https?://[^\s]+")
+
+
+def new(call: Call) -> dict[str, Any]:
+    """direct_messages/events/new: checks, commits, answers the event."""
+    recipient, text = _read_new(call)
+    users.check_messageable(call.world, recipient)
+    limits.check_dms(call.world, call.caller, recipient, call.now_ms)
+    limits.count_dm(call.world, call.caller, recipient, call.now_ms)
+    message = commit(call.world, call.caller, recipient, text, via="dm", at_ms=call.now_ms)
+    call.notes["committed"] = str(message.id)
+    return {"event": message_json(call.world, message)}
+
+
+def list_events(call: Call) -> dict[str, Any]:
+    """direct_messages/events/list: newest first, late by the switch, paged by opaque base64 snowflakes."""
+    world, rules = call.world, call.world.assumptions
+    size = call.count(LIST_DEFAULT, LIST_MOST)
+    before, page = _read_cursor(call)
+    if page in rules.list_empty_pages:
+        return {"events": [], "next_cursor": _mint_cursor(call, before, page + 1)}
+    if rules.list_short_pages:
+        size = max(1, size // 3)
+    box = world.mailbox[call.caller]
+    shown: list[Message] = []
+    index = bisect_left(box, before)
+    while index > 0 and len(shown) < size:
+        index -= 1
+        if _listed(call, world.messages[box[index]]):
+            shown.append(world.messages[box[index]])
+    body: dict[str, Any] = {"events": [message_json(world, one) for one in shown]}
+    if any(_listed(call, world.messages[one]) for one in reversed(box[:index])) or page + 1 in rules.list_empty_pages:
+        body["next_cursor"] = _mint_cursor(call, box[index] if shown else before, page + 1)
+    return body
+
+
+def show(call: Call) -> dict[str, Any]:
+    """direct_messages/events/show: one event the caller sent or received in the last 30 days; else 404/34."""
+    if "id" not in call.query:
+        raise call.missing("id")
+    message = call.world.messages.get(int(call.long("id", call.query["id"])))
+    if message is None or call.caller not in {message.sender, message.recipient}:
+        raise Refusal(404, 34)
+    if message.at_ms <= call.now_ms - KEPT_MS:
+        raise Refusal(404, 34)
+    return {"event": message_json(call.world, message)}
+
+
+def commit(world: World, sender: str, recipient: str, text: str, *, via: str, at_ms: int) -> Message:
+    """The DM exists from here on, whatever becomes of the answer."""
+    message = Message(
+        id=world.ids.mint(at_ms),
+        at_ms=at_ms,
+        sender=sender,
+        recipient=recipient,
+        text=text,
+        via=via,
+        visible_ms=at_ms + _lag_ms(world.assumptions.list_lag_s, world.rng),
+    )
+    world.messages[message.id] = message
+    for owner in {sender, recipient} & set(world.accounts):
+        insort(world.mailbox[owner], message.id)
+    if recipient in world.accounts and sender not in world.accounts:
+        limits.open_replies(world, recipient, sender, at_ms)
+    return message
+
+
+def message_json(world: World, message: Message) -> dict[str, Any]:
+    """The event as X shows it."""
+    text, urls = message.text, list[dict[str, Any]]()
+    if world.assumptions.urls_as_tco:
+        text, urls = _shortened(text)
+    return {
+        "type": "message_create",
+        "id": str(message.id),
+        "created_timestamp": str(message.at_ms),
+        "message_create": {
+            "target": {"recipient_id": message.recipient},
+            "sender_id": message.sender,
+            "message_data": {
+                "text": text,
+                "entities": {"hashtags": [], "symbols": [], "user_mentions": [], "urls": urls},
+            },
+        },
+    }
+
+
+def _read_new(call: Call) -> tuple[str, str]:
+    if not isinstance(call.json, dict):
+        raise Refusal(404, 34)  # X's misleading answer to a form body on this route
+    event = call.json.get("event")
+    if not isinstance(event, dict):
+        raise call.missing("event")
+    if event.get("type") != "message_create":
+        raise call.invalid("event.type", "must be message_create")
+    create = _inner(call, event, "message_create")
+    target = _inner(call, create, "target")
+    if target.get("recipient_id") in (None, ""):
+        raise call.missing("recipient_id")
+    recipient = call.long("recipient_id", target["recipient_id"])
+    call.notes["recipient"] = recipient
+    return recipient, checked_text(call, "text", _inner(call, create, "message_data").get("text"))
+
+
+def checked_text(call: Call, name: str, text: object) -> str:
+    """A DM's text: there, a string, at most 10,000 characters."""
+    if text is None or text == "":
+        raise call.missing(name)
+    if not isinstance(text, str):
+        raise call.invalid(name, "must be a string")
+    if len(text) > MAX_TEXT:
+        raise Refusal(403, 354)
+    return text
+
+
+def _inner(call: Call, outer: dict[str, Any], name: str) -> dict[str, Any]:
+    value = outer.get(name)
+    if not isinstance(value, dict):
+        raise call.missing(name)
+    return value
+
+
+def _listed(call: Call, message: Message) -> bool:
+    if message.via == "card" and not call.world.assumptions.card_dm_in_list:
+        return False
+    return message.visible_ms <= call.now_ms and message.at_ms > call.now_ms - KEPT_MS
+
+
+def _read_cursor(call: Call) -> tuple[int, int]:
+    cursor = call.query.get("cursor")
+    if not cursor:
+        return 2**64, 1
+    owner, before, page = call.world.list_cursors.get(cursor, ("", 0, 0))
+    if owner != call.caller:
+        raise call.invalid("cursor")
+    return before, page
+
+
+def _mint_cursor(call: Call, before: int, page: int) -> str:
+    # A fresh snowflake each time, kept here: an empty page must not hand back the cursor it was asked with.
+    snowflake = str(call.world.ids.mint(call.now_ms)).encode()
+    cursor = b64encode(snowflake).decode().rstrip("=")
+    call.world.list_cursors[cursor] = (call.caller, before, page)
+    return cursor
+
+
+def _lag_ms(lag: Any, dice: random.Random) -> int:
+    least, most = lag if isinstance(lag, list | tuple) else (lag, lag)
+    return int(dice.uniform(least, most) * 1000)
+
+
+def _shortened(text: str) -> tuple[str, list[dict[str, Any]]]:
+    parts: list[str] = []
+    urls: list[dict[str, Any]] = []
+    end = length = 0
+    for found in _URL.finditer(text):
+        digest = hashlib.sha256(found.group().encode("utf-8", "replace")).digest()
+        short = "https://t.co/" + urlsafe_b64encode(digest).decode().translate(_PLAIN)[:10]
+        parts += (text[end : found.start()], short)
+        start = length + found.start() - end
+        length, end = start + len(short), found.end()
+        urls.append(
+            {
+                "url": short,
+                "expanded_url": found.group(),
+                "display_url": found.group().split("://", 1)[1],
+                "indices": [start, length],
+            }
+        )
+    return "".join(parts) + text[end:], urls
+
+
+_PLAIN = str.maketrans("-_", "Az", "=")

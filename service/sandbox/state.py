@@ -1,0 +1,247 @@
+"""Everything a sandbox remembers, in plain dataclasses under one lock. In memory only; gone when it stops.
+
+In: a configuration. Out: a `World` the other files read and write while they hold `world.lock`.
+Never does anything by itself: what happens, happens in messages, feedback, customers, faults and pushes.
+"""
+
+import random
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any
+
+from service.sandbox.clock import Clock, Snowflakes
+from service.sandbox.config import Account, SandboxConfig
+from service.sandbox.oauth import Nonces
+
+#: Counters are kept by (user_id, endpoint) or (user_id, other user_id).
+Key = tuple[str, str]
+#: One event: its time, a number that grows, the card, and feedback.created or feedback.updated. Sorts by time.
+Event = tuple[int, int, int, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Action:
+    """One thing a scripted customer does, `after_s` after the card arrived. `score` may be "random"."""
+
+    after_s: float
+    score: int | str | None = None
+    text: str | None = None
+    dismiss: bool = False
+    dm: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Person:
+    """A user of this X: a customer, or an account itself. `can_dm` None: the field is missing for them."""
+
+    user_id: str
+    screen_name: str
+    name: str
+    can_dm: bool | None = True
+    dm_error: str | None = None
+    protected: bool = False
+    suspended: bool = False
+    script: tuple[Action, ...] = ()
+    is_account: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Message:
+    """A DM. `via` is dm, card or customer; `visible_ms` is when the list starts to show it."""
+
+    id: int
+    at_ms: int
+    sender: str
+    recipient: str
+    text: str
+    via: str
+    visible_ms: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Card:
+    """A feedback request as X stores it, with every update."""
+
+    id: int
+    at_ms: int
+    type: str
+    sender: str
+    recipient: str
+    dm_id: int
+    privacy_url: str
+    external_id: str | None
+    question_variant_id: int
+    display_name: str | None
+    test: bool
+    expires_ms: int | None
+    score: int | None = None
+    score_ms: int = 0
+    text: str | None = None
+    text_ms: int = 0
+    dismissed_ms: int | None = None
+    updates: list[tuple[str, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """One request and what was answered; status None: no answer was sent (yet)."""
+
+    id: int
+    at_ms: int
+    endpoint: str
+    method: str
+    account: str | None = None
+    recipient: str | None = None
+    status: int | None = None
+    code: int | None = None
+    fault: str | None = None
+    committed: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Push:
+    """One webhook delivery. `outcome`: queued, lost, delivered, refused, unreachable."""
+
+    id: int
+    at_ms: int
+    account: str
+    card_id: int
+    event_type: str
+    body: bytes
+    fault: str | None = None
+    outcome: str = "queued"
+    status: int | None = None
+    attempts: int = 0
+
+
+@dataclass(slots=True)
+class Hook:
+    """Where an account's pushes go."""
+
+    url: str | None
+    user: str | None
+    password: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class PushMode:
+    """Probabilities of what goes wrong with pushes; seconds are of the sandbox clock."""
+
+    lose: float = 0.0
+    double: float = 0.0
+    delay: float = 0.0
+    delay_s: tuple[float, float] = (1.0, 60.0)
+    reorder: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Rule:
+    """A fault to inject; see faults.py."""
+
+    id: int
+    fault: str
+    endpoint: str = "*"
+    recipient: str | None = None
+    account: str | None = None
+    times: int | None = None
+    skip: int = 0
+    probability: float = 1.0
+    status: int | None = None
+    code: int | None = None
+    message: str | None = None
+    seconds: float = 0.0
+    when: str | None = None
+    headers: bool = True
+    reset_in_s: float = 900.0
+    retry_after_s: float | None = None
+    how: str = "reset"
+    hits: int = 0
+
+
+@dataclass(slots=True)
+class EventCursor:
+    """A page to come of feedback/events: its range, how many events were given, and which page it is."""
+
+    account: str
+    from_ms: int
+    to_ms: int
+    given: int
+    page: int
+
+
+class World:
+    """One sandbox's memory."""
+
+    def __init__(self, config: SandboxConfig, wall: Callable[[], float] = time.time) -> None:
+        self.config = config
+        self.wall = wall
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.accounts: dict[str, Account] = {one.user_id: one for one in config.accounts}
+        self.by_token: dict[str, Account] = {one.token: one for one in config.accounts}
+        self.consumers: dict[str, str] = {one.consumer_key: one.consumer_secret for one in config.accounts}
+        self.nonces = Nonces()
+        self.outbox: SimpleQueue[Push | None] = SimpleQueue()
+        self.push_threads: list[threading.Thread] = []
+        self.released = threading.Event()
+        self.clear(keep=frozenset())
+
+    def clear(self, keep: frozenset[str]) -> None:
+        """Forget everything but what `keep` names: clock, assumptions, customers, faults, webhooks."""
+        config = self.config
+        self.released.set()  # whoever hangs in a fault of the old world is let go
+        self.released = threading.Event()
+        self.rng = random.Random(config.seed)  # noqa: S311 - dice, repeatable on purpose
+        if "clock" not in keep or not hasattr(self, "clock"):
+            self.clock = Clock(config.start_at_s, config.speed, self.wall)
+            self.ids = Snowflakes()
+        if "assumptions" not in keep or not hasattr(self, "assumptions"):
+            self.assumptions = config.assumptions
+            self.default_profile: dict[str, Any] = dict(config.default_profile)
+        if "customers" not in keep or not hasattr(self, "people"):
+            self.people: dict[str, Person] = {}
+            self.names: dict[str, str] = {}
+        for account in config.accounts:
+            self._enter(account)
+        if "faults" not in keep or not hasattr(self, "rules"):
+            self.rules: list[Rule] = []
+        if "webhooks" not in keep or not hasattr(self, "hooks"):
+            self.hooks = {
+                one.user_id: Hook(one.webhook_url, one.webhook_user, one.webhook_password) for one in config.accounts
+            }
+            self.push_mode = PushMode()
+        self._clear_history()
+
+    def _clear_history(self) -> None:
+        self.messages: dict[int, Message] = {}
+        self.mailbox: defaultdict[str, list[int]] = defaultdict(list)
+        self.cards: dict[int, Card] = {}
+        self.cards_to: defaultdict[str, list[Card]] = defaultdict(list)
+        self.events: defaultdict[str, list[Event]] = defaultdict(list)
+        self.event_cursors: dict[str, EventCursor] = {}
+        self.list_cursors: dict[str, tuple[str, int, int]] = {}
+        self.requests: list[Request] = []
+        self.pushes: list[Push] = []
+        self.held: Push | None = None
+        self.script_errors: list[dict[str, object]] = []
+        self.windows: dict[Key, list[int]] = {}
+        self.sent: defaultdict[Key, deque[int]] = defaultdict(deque)
+        self.replies: dict[Key, list[int]] = {}
+        self.agenda: list[tuple[int, int, Callable[[int], None]]] = []
+        self.alternation = False
+        self.counter = 0
+
+    def next_number(self) -> int:
+        """The next small number; requests, pushes, rules, agenda entries and cursors take theirs here."""
+        self.counter += 1
+        return self.counter
+
+    def _enter(self, account: Account) -> None:
+        self.people[account.user_id] = Person(
+            user_id=account.user_id, screen_name=account.screen_name, name=account.name, is_account=True
+        )
+        self.names[account.screen_name.lower()] = account.user_id

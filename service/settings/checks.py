@@ -1,0 +1,141 @@
+"""Sections held against each other: in, the loaded sections; out, mistakes (`crossings`) and advice (`warnings`).
+
+A mistake stops the start; a warning is a setting that works and whose consequence an operator should know.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from service.settings.shapes import Campaign, Problem
+
+
+def crossings(parts: dict[str, Any]) -> list[Problem]:
+    """Mistakes that show only when sections are held against each other."""
+    problems = []
+    for name, source in parts["sources"].items():
+        if source.account not in parts["accounts"]:
+            problems.append(
+                Problem(
+                    f"sources.{name}.account",
+                    f"there is no account '{source.account}'; write one of {_list(parts['accounts'])}",
+                )
+            )
+    for name, campaign in parts["campaigns"].items():
+        problems.extend(_campaign_crossings(f"campaigns.{name}", campaign, parts))
+    if parts["worker"].lease < timedelta(seconds=2):
+        problems.append(Problem("worker.lease", "must be at least 2s: it has to outlast a call to X"))
+    return problems
+
+
+def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) -> list[Problem]:
+    problems = []
+    if campaign.type == "nps" and campaign.question_variant_id > MAX_NPS_VARIANT:
+        problems.append(Problem(f"{path}.question_variant_id", "X has nps questions 0 to 9"))
+    if campaign.default_language not in campaign.texts:
+        problems.append(
+            Problem(
+                f"{path}.default_language",
+                f"there are no texts in '{campaign.default_language}'; write one of {_list(campaign.texts)}",
+            )
+        )
+    for language, texts in campaign.texts.items():
+        where = f"{path}.texts.{language}"
+        if campaign.opening and not texts.opening:
+            problems.append(
+                Problem(f"{where}.opening", "is missing; write it, or set opening = false for the campaign")
+            )
+        for key, given in (("opening", texts.opening), ("card", texts.card)):
+            problems.extend(
+                Problem(f"{where}.{key}", f"there is no placeholder {{{each}}}; there are {_list(PLACEHOLDERS)}")
+                for each in placeholders(given or "")
+                if each not in PLACEHOLDERS
+            )
+    for kind in ("sources", "accounts"):
+        problems.extend(
+            Problem(f"{path}.{kind}", f"there is no '{each}' in [{kind}]; write one of {_list(parts[kind])}")
+            for each in getattr(campaign, kind)
+            if each not in parts[kind]
+        )
+    return problems
+
+
+MAX_NPS_VARIANT = 9
+PLACEHOLDERS = ("display_name", "screen_name", "handle", "question", "scale")
+
+
+def placeholders(template: str) -> list[str]:
+    """Return the names in braces in `template`; doubled braces are literal ones."""
+    return re.findall(r"\{([^{}]*)\}", template.replace("{{", "").replace("}}", ""))
+
+
+def warnings(parts: dict[str, Any]) -> list[Problem]:
+    """Settings that work and that an operator should know the consequence of."""
+    found = []
+    if len(parts["service"].secret_key) < STRONG_SECRET or len(set(parts["service"].secret_key)) < STRONG_VARIETY:
+        found.append(Problem("service.secret_key", "is weak; use 32 random bytes, e.g. from `openssl rand -hex 32`"))
+    for name, source in parts["sources"].items():
+        found.extend(
+            Problem(
+                f"sources.{name}.keys[{i}]",
+                "is short; a token of at least 22 random characters cannot be guessed",
+            )
+            for i, key in enumerate(source.keys)
+            if len(key) < SHORT_KEY
+        )
+    for name, account in parts["accounts"].items():
+        if account.webhook_password is not None and len(account.webhook_password) < STRONG_PASSWORD:
+            found.append(Problem(f"accounts.{name}.webhook_password", "X asks for at least 20 random characters"))
+        if account.webhook_user is None:
+            found.append(
+                Problem(
+                    f"accounts.{name}.webhook_user",
+                    "is not set: answers arrive by polling only, up to a day late",
+                )
+            )
+    for name, campaign in parts["campaigns"].items():
+        found.extend(_campaign_warnings(f"campaigns.{name}", campaign))
+    return found
+
+
+def _campaign_warnings(path: str, campaign: Campaign) -> list[Problem]:
+    found = []
+    if campaign.test:
+        found.append(Problem(f"{path}.test", "is true: its answers count nowhere, neither at X nor here"))
+    if campaign.type == "nps":
+        found.append(
+            Problem(
+                f"{path}.type",
+                "some X clients (XChat) show an NPS card as a raw id; prefer csat until X mends it",
+            )
+        )
+    for language, texts in campaign.texts.items():
+        where = f"{path}.texts.{language}"
+        if NEEDS_CARD.search(texts.card):
+            found.append(
+                Problem(
+                    f"{where}.card",
+                    "makes sense only when the card shows; X's web client and old apps do not show it",
+                )
+            )
+        found.extend(
+            Problem(f"{where}.{key}", "begs for a score; honest feedback needs a neutral question")
+            for key, given in (("opening", texts.opening), ("card", texts.card))
+            if BEGS.search(given or "")
+        )
+    return found
+
+
+STRONG_SECRET = 32
+STRONG_VARIETY = 8
+SHORT_KEY = 22
+STRONG_PASSWORD = 20
+NEEDS_CARD = re.compile(
+    r"\b(below|above|tap|click|press|card|button|stars?|unten|hier|abajo|ci-dessous)\b", re.IGNORECASE
+)
+BEGS = re.compile(r"\b(10 out of 10|five stars?|5 stars?|top score|best score|highest)\b", re.IGNORECASE)
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "none yet"

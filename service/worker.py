@@ -1,0 +1,187 @@
+"""The loop: in, settings and an engine; out, requests sent, answers collected, old rows forgotten, until told to stop.
+
+Wires the chapters' own `run_once`-like functions to clocks and clients, and decides nothing itself. Each account has a
+thread for its slow reading (look-ups, polls, refreshes), so that one slow account never holds up another.
+"""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from service import housekeeping, metrics, migrations
+from service.db import insert, reading, writing
+from service.ids import new_id
+from service.models import worker_seen
+from service.outreach import accounts, unclear
+from service.outreach.answers import Hold
+from service.outreach.queue import Queue
+from service.outreach.run import Runner
+from service.results.poll import poll_once
+from service.results.refresh import refresh_once
+from service.settings import Account, Settings
+from service.x_api import AccountProblem, Credentials, Timeouts, XClient, XError
+
+log = structlog.get_logger(__name__)
+Clock = Callable[[], datetime]
+
+READ_EVERY = timedelta(seconds=1)
+HOUSEKEEP_EVERY = timedelta(hours=1)
+ALIVE_EVERY = timedelta(seconds=10)
+WRITES = "read-write-directmessages"
+UNWELL = timedelta(seconds=2)  # between two tries when the database is away
+
+
+def utc_now() -> datetime:
+    """Return the wall clock; the one place the worker's time comes from."""
+    return datetime.now(UTC)
+
+
+def clients_of(settings: Settings, clock: Clock = utc_now) -> dict[str, XClient]:
+    """Open one X client per account."""
+    return {
+        name: XClient(
+            Credentials(account.consumer_key, account.consumer_secret, account.token, account.token_secret),
+            base_url=account.base_url,
+            timeouts=Timeouts(),
+            clock=clock,
+        )
+        for name, account in settings.accounts.items()
+    }
+
+
+def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: threading.Event | None = None) -> None:
+    """Work until SIGTERM or SIGINT (or `stop`). Raises Unavailable when the schema is not ours."""
+    migrations.require_head(engine)
+    stop = stop or _stop_on_signals()
+    name = f"{socket.gethostname()}-{os.getpid()}-{new_id('w', clock())[-4:]}"
+    queue = Queue(engine, settings, name)
+    clients = clients_of(settings, clock)
+    _begin(queue, clock())
+    readers = [
+        threading.Thread(
+            target=_read_for, args=(queue, account, clients[account.name], clock, stop), name=f"read-{name}"
+        )
+        for name, account in settings.accounts.items()
+    ]
+    readers.append(threading.Thread(target=_keep_house, args=(queue, clock, stop), name="housekeeping"))
+    for thread in readers:
+        thread.daemon = True
+        thread.start()
+    metrics.serve(settings.worker.metrics_bind, engine)
+    log.info("worker_started", worker=name, accounts=sorted(clients))
+    _send(queue, clients, clock, stop)
+    for thread in readers:
+        thread.join(settings.worker.shutdown_within.total_seconds() / 2)
+    _end(queue)
+    log.info("worker_stopped", worker=name)
+
+
+def check_access(settings: Settings, engine: Engine, clients: Mapping[str, XClient], now: datetime) -> None:
+    """Ask X who we are, once at the start: a wrong key shows now and not with the first customer."""
+    for name, client in clients.items():
+        try:
+            who = client.verify_credentials().value
+        except AccountProblem as problem:
+            with writing(engine) as connection:
+                accounts.hold(connection, name, Hold(problem.code, problem.reason), now)
+            log.error("account_held", account=name, reason=problem.reason, x_code=problem.code)
+            continue
+        except XError as error:
+            log.warning("access_not_checked", account=name, reason=error.reason)
+            continue
+        wrong = _wrong(settings.accounts[name], who.id, who.access_level)
+        if wrong is not None:
+            with writing(engine) as connection:
+                accounts.hold(connection, name, Hold(None, wrong), now)
+            log.error("account_held", account=name, reason=wrong)
+
+
+def _wrong(account: Account, x_user_id: str, access_level: str | None) -> str | None:
+    if x_user_id != account.user_id:
+        return "user_id_is_not_the_tokens"
+    if access_level is not None and access_level != WRITES:
+        return "app_may_not_write_dms"
+    return None
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+    return stop
+
+
+def _begin(queue: Queue, now: datetime) -> None:
+    with writing(queue.engine) as connection:
+        accounts.enrol(connection, queue.settings.accounts, now)
+        seen = insert(connection, worker_seen).values(name=queue.worker, started_at=now, seen_at=now)
+        connection.execute(seen.on_conflict_do_update(index_elements=["name"], set_={"seen_at": now}))
+
+
+def _end(queue: Queue) -> None:
+    try:
+        with writing(queue.engine) as connection:
+            connection.execute(sa.delete(worker_seen).where(worker_seen.c.name == queue.worker))
+    except SQLAlchemyError:
+        log.warning("worker_row_left", worker=queue.worker)
+
+
+def _send(queue: Queue, clients: Mapping[str, XClient], clock: Clock, stop: threading.Event) -> None:
+    """Claim and walk until told to stop, then finish what is in flight."""
+    runner = Runner(queue, clients, clock)
+    check_access(queue.settings, queue.engine, clients, clock())
+    idle = queue.settings.worker.idle
+    while not stop.is_set():
+        try:
+            claimed = runner.claim_some()
+        except SQLAlchemyError as error:
+            log.warning("database_away", error=type(error).__name__)
+            stop.wait(UNWELL.total_seconds())
+            continue
+        if runner.in_flight:
+            runner.wait_for_one(idle)
+        elif not claimed:
+            stop.wait(idle.total_seconds())
+    runner.stop(queue.settings.worker.shutdown_within)
+
+
+def _read_for(queue: Queue, account: Account, client: XClient, clock: Clock, stop: threading.Event) -> None:
+    """Look up unclear sends, refresh outstanding cards and poll events for one account."""
+    while not stop.wait(READ_EVERY.total_seconds()):
+        try:
+            now = clock()
+            with reading(queue.engine) as connection:
+                resting = account.name in accounts.at_rest(connection, now)
+            unclear.look_up_once(queue, account, client, clock)
+            unclear.attach_once(queue, clock())
+            if not resting:
+                refresh_once(queue.engine, account, client, clock(), worker=queue.worker)
+                poll_once(queue.engine, account, client, clock(), worker=queue.worker)
+        except (SQLAlchemyError, XError) as error:
+            log.warning("reading_failed", account=account.name, error=type(error).__name__)
+            stop.wait(UNWELL.total_seconds())
+        except Exception as error:  # a bug in reading one account must not stop the others
+            log.error("reading_failed", account=account.name, error=type(error).__name__, exc_info=error)
+            stop.wait(UNWELL.total_seconds())
+
+
+def _keep_house(queue: Queue, clock: Clock, stop: threading.Event) -> None:
+    """Say that we are alive, and now and then forget what is too old."""
+    next_prune = clock() + HOUSEKEEP_EVERY / 60
+    while not stop.wait(ALIVE_EVERY.total_seconds()):
+        now = clock()
+        try:
+            _begin(queue, now)
+            if now >= next_prune or next_prune > now + HOUSEKEEP_EVERY:
+                housekeeping.prune(queue.engine, queue.settings, now, dry_run=False)
+                next_prune = now + HOUSEKEEP_EVERY
+        except SQLAlchemyError as error:
+            log.warning("housekeeping_failed", error=type(error).__name__)

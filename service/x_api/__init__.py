@@ -1,0 +1,69 @@
+"""Everything X, and the only room that knows httpx: one client, one method per endpoint, errors in our words.
+
+In: credentials and plain values. Out: frozen dataclasses, or an `XError` that says what may be done next. Nothing in
+here retries, reads our database, or decides whom to write to.
+"""
+
+from service.x_api.client import Card, XClient
+from service.x_api.errors import (
+    AccountProblem,
+    AlreadyDone,
+    MessageRefused,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    RecipientRefused,
+    Retired,
+    Temporary,
+    Unreachable,
+    XError,
+)
+from service.x_api.facts import (
+    DirectMessage,
+    DmPage,
+    Feedback,
+    FeedbackEvent,
+    FeedbackPage,
+    Friendship,
+    Identity,
+    ParseProblem,
+    User,
+)
+from service.x_api.oauth1 import Credentials
+from service.x_api.rate import RateLimit
+from service.x_api.schemas import parse_feedback, parse_feedback_event
+from service.x_api.texts import clean, same_text
+from service.x_api.wire import Answer, Timeouts
+
+__all__ = [
+    "AccountProblem",
+    "AlreadyDone",
+    "Answer",
+    "Card",
+    "Credentials",
+    "DirectMessage",
+    "DmPage",
+    "Feedback",
+    "FeedbackEvent",
+    "FeedbackPage",
+    "Friendship",
+    "Identity",
+    "MessageRefused",
+    "NotFound",
+    "OutcomeUnknown",
+    "ParseProblem",
+    "RateLimit",
+    "RateLimited",
+    "RecipientRefused",
+    "Retired",
+    "Temporary",
+    "Timeouts",
+    "Unreachable",
+    "User",
+    "XClient",
+    "XError",
+    "clean",
+    "parse_feedback",
+    "parse_feedback_event",
+    "same_text",
+]

@@ -1,0 +1,58 @@
+"""How much of an endpoint's window an account has used: in, one wish to call; out, go ahead, or when to come back.
+
+One row an account and endpoint, changed by one statement, so any number of workers share it on both databases. It only
+counts: X's own word (a 429, or nothing remaining) overrules the count through `exhausted`. Never calls X.
+
+A clock set back neither opens a used-up window (the count stays) nor keeps it shut for long (its end is pulled to one
+window from now).
+"""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+from service.models import allowance
+
+SPENT = 2**31 - 1
+"""More than any limit, and still an Integer of PostgreSQL."""
+
+UNSAID = timedelta(minutes=15)
+"""X's usual window: how long we stay away when a refusal does not say."""
+
+SHORTEST = timedelta(seconds=5)
+"""X's clock may be ahead of ours: a window that is "over already" still gets this long."""
+
+a = allowance.c
+
+
+def take(
+    connection: Connection, account_name: str, endpoint: str, limit: int, window: timedelta, now: datetime
+) -> datetime | None:
+    """Count one call to `endpoint`. None: go ahead. Else: not now, come back then."""
+    fresh = now + window
+    first = insert(connection, allowance).values(account=account_name, endpoint=endpoint, window_until=fresh, used=1)
+    over = a.window_until <= now
+    used = sa.case((over, 1), (a.used > limit, a.used), else_=a.used + 1)
+    until = sa.case((over | (a.window_until > fresh), first.excluded.window_until), else_=a.window_until)
+    row = connection.execute(
+        first.on_conflict_do_update(
+            index_elements=[a.account, a.endpoint], set_={"used": used, "window_until": until}
+        ).returning(a.used, a.window_until)
+    ).one()
+    # A refusal still counts one, up to one past the limit: that is what tells it from the last call allowed.
+    return None if row.used <= limit else row.window_until
+
+
+def exhausted(
+    connection: Connection, account_name: str, endpoint: str, reset_at: datetime | None, now: datetime
+) -> datetime:
+    """X says that nothing is left (until `reset_at`, where it says so). Returns when `take` will allow calls again."""
+    until = max(reset_at or now + UNSAID, now + SHORTEST)
+    connection.execute(
+        insert(connection, allowance)
+        .values(account=account_name, endpoint=endpoint, window_until=until, used=SPENT)
+        .on_conflict_do_update(index_elements=[a.account, a.endpoint], set_={"used": SPENT, "window_until": until})
+    )
+    return until

@@ -1,0 +1,170 @@
+"""X's endpoints as methods: plain values in, an `Answer` with a frozen fact out, or an `XError`.
+
+One call each, nothing repeated, nothing remembered; safe for many threads. The two methods that write to a customer
+take `signed_at`, the moment their intent was committed. Never checks limits or permissions: that is outreach's matter.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+from urllib.parse import quote
+
+import httpx
+
+from service.x_api.oauth1 import Credentials
+from service.x_api.rate import RateLimit
+from service.x_api.schemas import (
+    DirectMessage,
+    DmPage,
+    Feedback,
+    FeedbackPage,
+    Friendship,
+    Identity,
+    User,
+    parse_dm_page,
+    parse_feedback,
+    parse_feedback_page,
+    parse_friendship,
+    parse_identity,
+    parse_message,
+    parse_rate_status,
+    parse_sent_feedback,
+    parse_sent_message,
+    parse_user,
+)
+from service.x_api.texts import clean
+from service.x_api.wire import Answer, Timeouts, Wire
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+RATE_FAMILIES = "feedback,direct_messages,users,friendships"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A feedback card as X takes it. `message` is the DM the card hangs on; empty optional fields are not sent."""
+
+    type: str
+    to_user_id: str
+    message: str
+    privacy_url: str
+    external_id: str | None = None
+    question_variant_id: int | None = None
+    display_name: str | None = None
+    test: bool = False
+
+
+class XClient:
+    """X, seen by one account. Close it, or use it as a context."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        base_url: str,
+        timeouts: Timeouts,
+        clock: Callable[[], datetime],
+        transport: httpx.BaseTransport | None = None,
+        proxy: str | None = None,
+    ) -> None:
+        self._clock = clock
+        self._wire = Wire(
+            credentials, base_url=base_url, timeouts=timeouts, clock=clock, transport=transport, proxy=proxy
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._wire.close()
+
+    def verify_credentials(self) -> Answer[Identity]:
+        """Who we are, and what the app may do (`access_level`)."""
+        reply = self._wire.get(
+            "/1.1/account/verify_credentials.json", {"include_entities": "false", "skip_status": "true"}
+        )
+        return reply.read(lambda raw: parse_identity(raw, reply.headers.get("x-access-level")))
+
+    def show_user(self, *, user_id: str | None = None, screen_name: str | None = None) -> Answer[User]:
+        """A user by id or by name (one of them), with `can_dm` where the app is privileged to see it."""
+        if (user_id is None) == (screen_name is None):
+            raise ValueError("Give user_id or screen_name, and not both.")
+        return self._wire.get("/1.1/users/show.json", _filled(user_id=user_id, screen_name=screen_name)).read(
+            parse_user
+        )
+
+    def show_friendship(self, target_id: str) -> Answer[Friendship]:
+        """Whether we may write to `target_id`, for apps that do not see `can_dm` on users."""
+        return self._wire.get("/1.1/friendships/show.json", _filled(target_id=target_id)).read(parse_friendship)
+
+    def send_dm(self, to_user_id: str, text: str, *, signed_at: datetime) -> Answer[DirectMessage]:
+        """Write a Direct Message. `OutcomeUnknown` means: look for it in list_dms, do not send again."""
+        message = {"target": {"recipient_id": clean(to_user_id)}, "message_data": {"text": clean(text)}}
+        body = {"event": {"type": "message_create", "message_create": message}}
+        reply = self._wire.send("/1.1/direct_messages/events/new.json", signed_at=signed_at, json=body)
+        return reply.read(parse_sent_message)
+
+    def list_dms(self, cursor: str | None = None, count: int = 50) -> Answer[DmPage]:
+        """A page of the last 30 days, newest first, sent and received mixed; may lag by minutes."""
+        fields = _filled(count=str(count), cursor=cursor)
+        return self._wire.get("/1.1/direct_messages/events/list.json", fields).read(parse_dm_page)
+
+    def show_dm(self, dm_id: str) -> Answer[DirectMessage]:
+        """One message of the last 30 days."""
+        return self._wire.get("/1.1/direct_messages/events/show.json", _filled(id=dm_id)).read(parse_message)
+
+    def create_feedback(self, card: Card, *, signed_at: datetime) -> Answer[Feedback]:
+        """Send a card; X writes `card.message` as a DM of its own and hangs the card on it."""
+        reply = self._wire.send("/1.1/feedback/create.json", signed_at=signed_at, form=_form(card))
+        return reply.read(parse_sent_feedback)
+
+    def show_feedback(self, feedback_id: str) -> Answer[Feedback]:
+        """A card and its answer so far, without the 24 hours that events wait."""
+        return self._wire.get(f"/1.1/feedback/show/{quote(feedback_id, safe='')}.json").read(parse_feedback)
+
+    def list_feedback_events(
+        self, *, from_time: datetime, to_time: datetime, cursor: str | None = None, count: int = 100
+    ) -> Answer[FeedbackPage]:
+        """News between two times (inclusive, `to_time` at least 24 h ago). A later page sends its cursor alone."""
+        fields = (
+            {"count": str(count), "cursor": cursor} if cursor else {**_range(from_time, to_time), "count": str(count)}
+        )
+        return self._wire.get("/1.1/feedback/events.json", fields).read(parse_feedback_page)
+
+    def rate_limit_status(self) -> Answer[dict[str, RateLimit]]:
+        """Every window of the routes we read, by X's own route name (`/feedback/show/:id`)."""
+        reply = self._wire.get("/1.1/application/rate_limit_status.json", {"resources": RATE_FAMILIES})
+        return reply.read(lambda raw: parse_rate_status(raw, self._clock()))
+
+
+def _form(card: Card) -> dict[str, str]:
+    variant = None if card.question_variant_id is None else str(card.question_variant_id)
+    return _filled(
+        type=card.type,
+        to_user_id=card.to_user_id,
+        message=card.message,
+        privacy_url=card.privacy_url,
+        external_id=card.external_id,
+        question_variant_id=variant,
+        display_name=card.display_name,
+        test="true" if card.test else "false",
+    )
+
+
+def _range(from_time: datetime, to_time: datetime) -> dict[str, str]:
+    return {"from_time": _milliseconds(from_time), "to_time": _milliseconds(to_time)}
+
+
+def _milliseconds(when: datetime) -> str:
+    if when.tzinfo is None:
+        raise ValueError("X counts from an instant: give an aware datetime.")
+    return str((when - _EPOCH) // timedelta(milliseconds=1))
+
+
+def _filled(**fields: str | None) -> dict[str, str]:
+    """Only what has a value: X reads an empty field as a value, and refuses some."""
+    return {name: clean(value) for name, value in fields.items() if value}

@@ -1,0 +1,107 @@
+"""What X knows, as frozen dataclasses: who we are, users, messages, cards and their answers, pages of both.
+
+In: nothing but values already checked by `schemas`. Out: what the chapters pass around. None always means that X did
+not say. Times are aware and UTC, ids are text.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class ParseProblem(ValueError):
+    """X sent something that cannot be what it should be. `field` says where, `sentence` what."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(f"{field}: {sentence}")
+        self.field = field
+        self.sentence = sentence
+
+    def within(self, place: str) -> "ParseProblem":
+        """The same problem, seen from the object around it."""
+        return ParseProblem(f"{place}.{self.field}", self.sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are to X. `access_level` must be `read-write-directmessages` to write."""
+
+    id: str
+    screen_name: str | None = None
+    access_level: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user; `can_dm` None means that X did not say, which is not a no."""
+
+    id: str
+    screen_name: str | None = None
+    can_dm: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Friendship:
+    """Whether we may write to the other one; None: X did not say."""
+
+    can_dm: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectMessage:
+    """One message: `text` as it was typed (links expanded, entities undone), `raw_text` as X shows it."""
+
+    id: str
+    sender_id: str | None = None
+    recipient_id: str | None = None
+    text: str = ""
+    raw_text: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DmPage:
+    """One page, newest first. Only `next_cursor` None is the end; an empty page is not."""
+
+    events: tuple[DirectMessage, ...]
+    next_cursor: str | None
+    problems: tuple[ParseProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """A card and what the customer answered so far; score and text come and are dated apart."""
+
+    id: str
+    type: str | None = None
+    test: bool = False
+    dm_id: str | None = None
+    from_user_id: str | None = None
+    to_user_id: str | None = None
+    external_id: str | None = None
+    question_variant_id: int | None = None
+    display_name: str | None = None
+    privacy_url: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    score: int | None = None
+    score_at: datetime | None = None
+    text: str | None = None
+    text_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackEvent:
+    """X's news of one card: `feedback.created` or `feedback.updated`."""
+
+    event_type: str | None
+    created_at: datetime | None
+    feedback: Feedback
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackPage:
+    """One page of news in no promised order. Only `next_cursor` None is the end; an empty page is not."""
+
+    events: tuple[FeedbackEvent, ...]
+    next_cursor: str | None
+    problems: tuple[ParseProblem, ...] = ()

@@ -1,0 +1,123 @@
+"""Marshmallow fields for what X sends: lenient where X is loose, strict where a wrong guess would falsify a result.
+
+In: one JSON value. Out: a value both databases take (no NUL, no lone surrogates, integers of 64 bits), None for
+absent, or a ValidationError that never quotes the value. A score is never rounded, parsed from text or clamped.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+from service.x_api.texts import clean
+
+ID_LIMIT = 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
+_X_DATE = re.compile(
+    r"[A-Z][a-z]{2}\s*(?P<month>[A-Z][a-z]{2})\s*(?P<day>[0-9]{1,2})\s*(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})"
+    r":(?P<second>[0-9]{2})\s*(?P<sign>[+-])(?P<off_hours>[0-9]{2})(?P<off_minutes>[0-9]{2})\s*(?P<year>[0-9]{4})"
+)
+
+
+def parse_date(value: object) -> datetime:
+    """An aware UTC time from X's date (spaced or collapsed), ISO 8601, or epoch milliseconds. ValueError otherwise.
+
+    The weekday is not looked at: X's own sample, `Sat Dec 15 17:58:22 +0000 2015`, was a Tuesday.
+    """
+    text = plain(value) or ""
+    try:
+        if re.fullmatch(r"[0-9]{1,16}", text):
+            return _EPOCH + timedelta(milliseconds=int(text))
+        found = _X_DATE.fullmatch(text)
+        when = _from_x(found) if found else datetime.fromisoformat(text)
+        return when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("a date outside the calendar") from error
+
+
+def _from_x(found: re.Match[str]) -> datetime:
+    month = _MONTHS.index(found["month"]) + 1
+    offset = timedelta(hours=int(found["off_hours"]), minutes=int(found["off_minutes"]))
+    zone = timezone(-offset if found["sign"] == "-" else offset)
+    day, hour, minute, second = (int(found[part]) for part in ("day", "hour", "minute", "second"))
+    return datetime(int(found["year"]), month, day, hour, minute, second, tzinfo=zone)
+
+
+def plain(value: object) -> str | None:
+    """A text or a whole number as clean text; None for everything else (True is not a number here)."""
+    return clean(str(value)).strip() if isinstance(value, int | str) and not isinstance(value, bool) else None
+
+
+class Identifier(fields.Field[str | None]):
+    """An id, number or text, as text. An empty one is absent."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str | None:
+        text = plain(value)
+        if text is None or len(text) > ID_LIMIT or (self.required and not text):
+            raise ValidationError("This is not an id.")
+        return text or None
+
+
+class Label(fields.Field[str | None]):
+    """A word or a name we only keep or compare: anything but text or a number counts as absent."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str | None:
+        return plain(value) or None
+
+
+class Words(fields.Field[str | None]):
+    """What a person wrote. An empty text is no text."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str | None:
+        if not isinstance(value, str):
+            raise ValidationError("This is not a text.")
+        return clean(value) or None
+
+
+class When(fields.Field[datetime | None]):
+    """A time; an empty text is absent."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime | None:
+        if value == "":
+            return None
+        try:
+            return parse_date(value)
+        except ValueError as error:
+            raise ValidationError("This is not a date.") from error
+
+
+class Score(fields.Field[int]):
+    """A whole number of JSON: not True, not 4.7, not "5". The range depends on the card and is checked there."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValidationError("A score is a whole number.")
+        return value
+
+
+class Variant(fields.Field[int | None]):
+    """A question number, 3 or "3"; anything else counts as absent, since no result hangs on it."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int | None:
+        text = plain(value) or ""
+        return int(text) if re.fullmatch(r"[0-9]{1,6}", text) else None
+
+
+class Known(fields.Field[bool | None]):
+    """true, false, or not known: `can_dm` is never guessed from another value."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool | None:
+        return value if isinstance(value, bool) else None
+
+
+class Flag(fields.Field[bool]):
+    """Whether this is test traffic. A value nobody can read is an error: a guess could count a test as a customer."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
+        spelling = str(value).lower() if isinstance(value, bool | int | str) else "?"
+        if spelling not in _FLAGS:
+            raise ValidationError("This is neither true nor false.")
+        return _FLAGS[spelling]

@@ -1,0 +1,49 @@
+"""X's documented limits, per account, under the names of the client's methods.
+
+What X answers in its rate headers is the truth of the moment; this table is what to plan with before the first answer
+and for the routes that send no headers (both that write). Only facts here: who counts, and where, is outreach's matter.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `calls` in any `window`."""
+
+    calls: int
+    window: timedelta
+
+
+_QUARTER = timedelta(minutes=15)
+_DAY = timedelta(hours=24)
+
+LIMITS: Mapping[str, Limit] = MappingProxyType(
+    {
+        "verify_credentials": Limit(75, _QUARTER),
+        "rate_limit_status": Limit(180, _QUARTER),
+        "show_user": Limit(900, _QUARTER),
+        "show_friendship": Limit(180, _QUARTER),
+        "list_dms": Limit(15, _QUARTER),
+        "show_dm": Limit(15, _QUARTER),
+        "show_feedback": Limit(180, _QUARTER),
+        "list_feedback_events": Limit(1000, _QUARTER),
+        "send_dm": Limit(1000, _DAY),
+        "create_feedback": Limit(1000, _DAY),
+    }
+)
+
+CARDS_PER_RECIPIENT = Limit(1, _DAY)
+DMS_PER_APP = Limit(15_000, _DAY)
+
+EVENTS_SETTLE = timedelta(hours=24)
+"""feedback/events answers only for times at least this old."""
+
+DM_LIST_LAG = timedelta(minutes=3)
+"""A message just sent may be missing from the list for this long: absence before then proves nothing."""
+
+DM_LIST_KEEPS = timedelta(days=30)
+"""Older messages are neither listed nor shown."""

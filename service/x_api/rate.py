@@ -1,0 +1,70 @@
+"""X's rate headers: what is left of a window, and when it opens again.
+
+In: response headers as they came. Out: plain facts with aware times, or None. Never raises: a header nobody can read,
+or one that would silence us for years, is treated as absent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+FARTHEST = timedelta(hours=25)
+"""X's longest window is a day; a time beyond that is a mistake, and believing it would stop the account for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """One window: calls allowed, calls left, when it starts anew."""
+
+    limit: int | None
+    remaining: int | None
+    reset_at: datetime | None
+
+
+def rate_from(headers: Mapping[str, str], now: datetime) -> RateLimit | None:
+    """The window this answer reports; None where X sent no such headers (both routes that write)."""
+    rate = RateLimit(
+        limit=_count(headers.get("x-rate-limit-limit")),
+        remaining=_count(headers.get("x-rate-limit-remaining")),
+        reset_at=_epoch(headers.get("x-rate-limit-reset"), now),
+    )
+    return None if rate == RateLimit(None, None, None) else rate
+
+
+def reset_from(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    """When to come back after a refusal: `x-rate-limit-reset`, else `retry-after`, else nobody knows."""
+    return _epoch(headers.get("x-rate-limit-reset"), now) or _retry_after(headers.get("retry-after"), now)
+
+
+def window(limit: object, remaining: object, reset: object, now: datetime) -> RateLimit:
+    """The same from the JSON of rate_limit_status, where the values are numbers."""
+    return RateLimit(_count(limit), _count(remaining), _epoch(reset, now))
+
+
+def _count(value: object) -> int | None:
+    text = str(value).strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None  # noqa: PLR2004 - fits 64 bits
+
+
+def _epoch(value: object, now: datetime) -> datetime | None:
+    seconds = _count(value)
+    if seconds is None or seconds > (now + FARTHEST).timestamp():
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _retry_after(value: str | None, now: datetime) -> datetime | None:
+    seconds = _count(value)
+    if seconds is not None:
+        return now + timedelta(seconds=seconds) if seconds <= FARTHEST.total_seconds() else None
+    return _http_date(value, now)
+
+
+def _http_date(value: str | None, now: datetime) -> datetime | None:
+    try:
+        when = parsedate_to_datetime(value or "")
+        when = when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return when if when <= now + FARTHEST else None

@@ -1,0 +1,79 @@
+"""Texts as they cross the edge: made fit for both databases, made readable, and compared.
+
+In: text from X (HTML entities, t.co links) or from us. Out: what a person typed. `clean` removes NUL (PostgreSQL
+refuses it) and replaces lone surrogates, legal in JSON and in no database, by U+FFFD. Nothing here ever raises.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
+_ENTITY = re.compile("|".join(_ENTITIES))
+_SCHEME = re.compile(r"https?://")
+_LAST_SLASH = re.compile(r"/+(?=[\s.,;:!?)\]]|$)")
+_TCO = re.compile(r"t\.co/\w+")
+
+
+def clean(text: str) -> str:
+    """The text without NUL and with U+FFFD for every lone surrogate."""
+    return _SURROGATE.sub("\ufffd", text.replace("\x00", ""))
+
+
+def readable(text: str, urls: object = None) -> str:
+    """The text as it was typed: `&amp; &lt; &gt;` undone once, t.co links replaced by their `expanded_url`."""
+    typed = _unescaped(text)
+    links = _links(urls)
+    if not links:
+        return typed
+    # Longest first: t.co/ab must not be found inside t.co/abc.
+    known = "|".join(re.escape(url) for url in sorted(links, key=len, reverse=True))
+    return re.sub(known, lambda found: links[found[0]], typed)
+
+
+def same_text(ours: str, shown: str) -> bool:
+    """Whether a text X shows can be the one we sent.
+
+    Forgiving on purpose (space, case, schemes, last slashes, links X did not expand): taking a message for ours leaves
+    one customer without a second message, failing to know it again would send one.
+    """
+    left, right = _normal(ours), _normal(shown)
+    return len(left) == len(right) and all(map(_same_word, left, right))
+
+
+def _normal(text: str) -> list[str]:
+    for _ in range(2):  # once for X's escaping, once for a list that shows it escaped again
+        text = _unescaped(text)
+    text = _SCHEME.sub("", unicodedata.normalize("NFC", clean(text)).casefold())
+    return _LAST_SLASH.sub("", text).split()
+
+
+def _same_word(left: str, right: str) -> bool:
+    return left == right or _covers(left, right) or _covers(right, left)
+
+
+def _covers(shortened: str, word: str) -> bool:
+    """A t.co link X did not explain stands for any link; what is around it (brackets, a full stop) must agree."""
+    found = list(_TCO.finditer(shortened))
+    if not found or not ("." in word or "/" in word):
+        return False
+    before, after = shortened[: found[0].start()], shortened[found[-1].end() :]
+    return len(word) > len(before) + len(after) and word.startswith(before) and word.endswith(after)
+
+
+def _unescaped(text: str) -> str:
+    return _ENTITY.sub(lambda found: _ENTITIES[found[0]], text)
+
+
+def _links(urls: object) -> dict[str, str]:
+    entries = urls if isinstance(urls, list) else []
+    return dict(filter(None, map(_link, entries)))
+
+
+def _link(entry: Any) -> tuple[str, str] | None:
+    if not isinstance(entry, Mapping):
+        return None
+    short, full = entry.get("url"), entry.get("expanded_url")
+    return (short, clean(full)) if isinstance(short, str) and short and isinstance(full, str) and full else None

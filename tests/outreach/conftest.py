@@ -1,0 +1,26 @@
+"""A world per test: the service's outreach and X beside it, on both databases."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from tests.support import World, settings_of
+
+
+@pytest.fixture
+def world_of(engine: Engine) -> Iterator[Callable[..., World]]:
+    """Build a world with other settings or switches of X."""
+
+    def build(assumptions: dict[str, Any] | None = None, **changes: Any) -> World:
+        return World(engine, settings_of(**changes), assumptions=assumptions or {})
+
+    yield build
+
+
+@pytest.fixture
+def world(world_of: Callable[..., World]) -> World:
+    built = world_of()
+    built.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    return built

@@ -1,0 +1,62 @@
+"""The words behind the figures are complete, stable, and agree with what is calculated."""
+
+import hashlib
+from dataclasses import asdict, fields
+
+import pytest
+
+from service.reports.definitions import DEFINITION_VERSION, DEFINITIONS, Definition, define
+from service.reports.suppression import Thresholds
+
+PUBLISHED = {
+    "csat",
+    "csat_mean",
+    "nps",
+    "nps_mean",
+    "response_rate_of_delivered",
+    "response_rate_of_ended",
+    "comment_rate",
+    "coverage",
+    "change",
+    "distribution",
+    "complete_until",
+    "low_base",
+    "suppressed",
+    "immature_days",
+}
+
+# One line per version that was ever published; a new wording needs a new line.
+FINGERPRINTS = {"1": "38aef369f28d395d"}
+
+
+def test_every_published_figure_is_defined_under_its_own_name():
+    assert set(DEFINITIONS) == PUBLISHED
+    assert all(name == definition.name for name, definition in DEFINITIONS.items())
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
+def test_no_part_of_a_definition_is_left_empty(definition):
+    assert all(str(getattr(definition, field.name)).strip() for field in fields(Definition))
+    assert definition.version == DEFINITION_VERSION
+
+
+def test_changed_words_need_a_new_version():
+    words = repr([asdict(definition) for definition in DEFINITIONS.values()])
+    assert FINGERPRINTS[DEFINITION_VERSION] == hashlib.sha256(words.encode()).hexdigest()[:16]
+
+
+def test_the_words_quote_the_thresholds_in_force():
+    ours = define(Thresholds(score=11, comments=12, ranking=41, low_base=42))
+    assert "fewer than 11 answers, fewer than 12 comments" in ours["suppressed"].formula
+    assert "fewer than 42 answers; no ranking below 41" in ours["low_base"].formula
+    assert "from 11 answers" in ours["distribution"].exclusions
+    assert "fewer than 5 answers, fewer than 8 comments" in DEFINITIONS["suppressed"].formula
+
+
+def test_no_placeholder_is_left_in_the_words():
+    assert not [text for one in DEFINITIONS.values() for text in asdict(one).values() if "{" in text]
+
+
+def test_the_table_cannot_be_changed_while_running():
+    with pytest.raises(TypeError):
+        DEFINITIONS["nps"] = DEFINITIONS["csat"]

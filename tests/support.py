@@ -1,0 +1,238 @@
+"""What outreach and story tests share: settings that work, a clock that is moved by hand, X in the same process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import flask
+import httpx
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.db import reading, writing
+from service.ids import new_id
+from service.models import feedback_request, metadata, reopening, send_attempt, transition
+from service.outreach import accounts
+from service.outreach.queue import Queue
+from service.outreach.run import run_once
+from service.sandbox import Account as SandboxAccount
+from service.sandbox import Assumptions, SandboxConfig, create_sandbox
+from service.settings import Settings, from_tree
+from service.x_api import Credentials, Timeouts, XClient
+
+START = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
+SOURCE_KEY = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+
+def tree(**changes: Any) -> dict[str, Any]:
+    """A settings file as a dict; `changes` are dotted paths with `__` for the dot."""
+    built: dict[str, Any] = {
+        "service": {"secret_key": "0123456789abcdef0123456789abcdef-test"},
+        "database": {},
+        "web": {},
+        "worker": {"concurrency": 4},
+        "privacy": {},
+        "reports": {},
+        "accounts": {
+            "acme": {
+                "user_id": "1212121212121",
+                "screen_name": "acmecare",
+                "base_url": "http://sandbox.test",
+                "consumer_key": "ck-acme",
+                "consumer_secret": "cs-acme",
+                "token": "1212121212121-t-acme",
+                "token_secret": "ts-acme",
+                "webhook_user": "x",
+                "webhook_password": "a-long-random-password-1",
+            }
+        },
+        "sources": {"crm": {"preset": "standard", "keys": [SOURCE_KEY]}},
+        "campaigns": {
+            "care": {
+                "type": "csat",
+                "question_variant_id": 1,
+                "privacy_url": "https://acme.example/privacy",
+                "texts": {"en": {"opening": "Thanks for writing to {screen_name}.", "card": "How did we do?"}},
+            }
+        },
+    }
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        place = built
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = value
+    return built
+
+
+def settings_of(**changes: Any) -> Settings:
+    return from_tree(tree(**changes), {})
+
+
+@dataclass
+class Clock:
+    """A clock that only a test moves."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> datetime:
+        self.now += timedelta(**span)
+        return self.now
+
+
+@dataclass
+class World:
+    """A service's outreach and the X it writes to, on one clock."""
+
+    engine: Engine
+    settings: Settings
+    clock: Clock = field(default_factory=Clock)
+    assumptions: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        switches = {"list_lag_s": 0, "oauth_clock": "sandbox", "webhooks": False, **self.assumptions}
+        config = SandboxConfig(
+            accounts=tuple(_sandbox_account(each) for each in self.settings.accounts.values()),
+            assumptions=Assumptions().merged(switches),
+            speed=0,
+            start_at_s=self.clock.now.timestamp(),
+        )
+        self.x_app: flask.Flask = create_sandbox(config)
+        self.x = self.x_app.test_client()
+        self.queue = Queue(self.engine, self.settings, "test-worker")
+        self.clients = {name: self.client(name) for name in self.settings.accounts}
+        with writing(self.engine) as connection:
+            accounts.enrol(connection, self.settings.accounts, self.clock.now)
+
+    def client(self, name: str, transport: httpx.BaseTransport | None = None) -> XClient:
+        a = self.settings.accounts[name]
+        return XClient(
+            Credentials(a.consumer_key, a.consumer_secret, a.token, a.token_secret),
+            base_url=a.base_url,
+            timeouts=Timeouts(),
+            clock=self.clock,
+            transport=transport or Dropping(httpx.WSGITransport(app=self.x_app)),
+        )
+
+    def control(self, path: str, body: Mapping[str, Any] | None = None, method: str = "POST") -> Any:
+        answer = self.x.open(f"/_control{path}", method=method, json=body)
+        assert answer.status_code < 300, answer.get_data(as_text=True)
+        return answer.get_json()
+
+    def customers(self, *profiles: Mapping[str, Any]) -> None:
+        self.control("/customers", {"customers": [dict(each) for each in profiles]})
+
+    def fault(self, **rule: Any) -> None:
+        self.control("/faults", rule)
+
+    def truth(self) -> Any:
+        return self.control("/truth", method="GET")
+
+    def forward(self, **span: float) -> None:
+        self.clock.forward(**span)
+        self.control("/clock", {"advance_s": timedelta(**span).total_seconds()})
+
+    def run(self) -> int:
+        return run_once(self.queue, self.clients, self.clock)
+
+    def ended(self, conversation_id: str = "c-1", **columns: Any) -> str:
+        """Put an ended conversation into the ledger, as intake does, and return the request's id."""
+        row = request_row(self.clock.now, conversation_id=conversation_id, **columns)
+        with writing(self.engine) as connection:
+            connection.execute(sa.insert(feedback_request).values(row))
+        return str(row["id"])
+
+    def reopened(self, conversation_id: str, at: datetime) -> None:
+        with writing(self.engine) as connection:
+            connection.execute(
+                sa.insert(reopening).values(
+                    source="crm", conversation_id=conversation_id, reopened_at=at, delivery_id="wd_test"
+                )
+            )
+
+    def request(self, request_id: str) -> sa.Row[Any]:
+        with reading(self.engine) as connection:
+            return connection.execute(
+                sa.select(feedback_request).where(feedback_request.c.id == request_id)
+            ).one()
+
+    def history(self, request_id: str) -> list[tuple[str, str, str | None]]:
+        t = transition.c
+        with reading(self.engine) as connection:
+            rows = connection.execute(
+                sa.select(t.to_state, t.event, t.reason).where(t.request_id == request_id).order_by(t.id)
+            )
+            return [tuple(row) for row in rows]
+
+    def attempts(self, request_id: str) -> list[sa.Row[Any]]:
+        a = send_attempt.c
+        with reading(self.engine) as connection:
+            return list(
+                connection.execute(
+                    sa.select(send_attempt).where(a.request_id == request_id).order_by(a.intended_at, a.id)
+                )
+            )
+
+    def set(self, request_id: str, **columns: Any) -> None:
+        with writing(self.engine) as connection:
+            connection.execute(
+                sa.update(feedback_request).where(feedback_request.c.id == request_id).values(columns)
+            )
+
+
+class Dropping(httpx.BaseTransport):
+    """In one process there is no socket to cut: what the sandbox marks as dropped becomes the client's own error."""
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self._inner = inner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return self._inner.handle_request(request)
+        except ConnectionError as error:
+            raise httpx.ReadError(str(error), request=request) from error
+
+
+def request_row(now: datetime, **columns: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": new_id("fr", now),
+        "source": "crm",
+        "account": "acme",
+        "conversation_id": "c-1",
+        "ended_at": now,
+        "received_at": now,
+        "delivery_id": "wd_test",
+        "x_user_id": "501",
+        "x_handle": None,
+        "identity_trust": "bridge",
+        "agent_id": "agent-1",
+        "team_id": "team-1",
+        "tags": [],
+        "test": False,
+        "state": "received",
+        "attempts": 0,
+        "scheduled_at": now,
+        "can_dm_asked": 0,
+        "updated_at": now,
+    }
+    return row | columns
+
+
+def _sandbox_account(account: Any) -> SandboxAccount:
+    return SandboxAccount(
+        name=account.name,
+        user_id=account.user_id,
+        screen_name=account.screen_name,
+        consumer_key=account.consumer_key,
+        consumer_secret=account.consumer_secret,
+        token=account.token,
+        token_secret=account.token_secret,
+    )
+
+
+def all_tables() -> list[str]:
+    return [table.name for table in metadata.sorted_tables]

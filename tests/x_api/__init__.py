@@ -1,0 +1,1 @@
+"""The edge towards X: signing, errors, schemas, questions, webhook proofs, client."""

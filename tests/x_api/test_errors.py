@@ -1,0 +1,288 @@
+"""Every code and every form in which X says no."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.x_api import errors
+from service.x_api.errors import (
+    CODES,
+    STATUSES,
+    AccountProblem,
+    AlreadyDone,
+    MessageRefused,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    RecipientRefused,
+    Retired,
+    Temporary,
+    XError,
+    error_from,
+)
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+# The table of the reference, by hand: code, the status X sends with it, what it means to us.
+DOCUMENTED = [
+    (32, 401, AccountProblem),
+    (89, 403, AccountProblem),
+    (89, 401, AccountProblem),
+    (99, 403, AccountProblem),
+    (135, 401, Temporary),
+    (215, 400, AccountProblem),
+    (220, 403, AccountProblem),
+    (87, 403, AccountProblem),
+    (93, 403, AccountProblem),
+    (261, 403, AccountProblem),
+    (416, 401, AccountProblem),
+    (415, 403, AccountProblem),
+    (453, 403, AccountProblem),
+    (64, 403, AccountProblem),
+    (326, 403, AccountProblem),
+    (226, 403, AccountProblem),
+    (476, 403, RecipientRefused),
+    (17, 404, RecipientRefused),
+    (34, 404, NotFound),
+    (50, 404, RecipientRefused),
+    (63, 403, RecipientRefused),
+    (108, 404, RecipientRefused),
+    (108, 403, RecipientRefused),
+    (144, 404, NotFound),
+    (150, 403, RecipientRefused),
+    (349, 403, RecipientRefused),
+    (389, 403, RecipientRefused),
+    (151, 403, RecipientRefused),
+    (354, 403, MessageRefused),
+    (214, 400, MessageRefused),
+    (214, 403, MessageRefused),
+    (38, 403, MessageRefused),
+    (187, 403, MessageRefused),
+    (185, 403, RateLimited),
+    (139, 403, AlreadyDone),
+    (88, 429, RateLimited),
+    (130, 503, Temporary),
+    (131, 500, Temporary),
+    (251, 410, Retired),
+    (68, 410, Retired),
+    (355, 409, AlreadyDone),
+    (502, 429, RateLimited),
+]
+
+
+def answer(status, body=b"", headers=None, *, sends=False):
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return error_from(status, headers or {}, raw, sends=sends, now=NOW)
+
+
+def coded(code, message="said X"):
+    return {"errors": [{"code": code, "message": message}]}
+
+
+@pytest.mark.parametrize(("code", "status", "kind"), DOCUMENTED)
+def test_a_documented_code_means_what_the_table_says(code, status, kind):
+    error = answer(status, coded(code))
+    assert type(error) is kind
+    assert (error.code, error.http_status) == (code, status)
+    assert error.reason == CODES[code].reason
+    assert str(error) == error.sentence == CODES[code].sentence
+
+
+def test_no_code_is_in_the_table_without_being_documented():
+    assert set(CODES) == {code for code, _, _ in DOCUMENTED}
+
+
+def test_reasons_are_stable_words_and_sentences_are_sentences():
+    rows = [*CODES.values(), *STATUSES.values()]
+    assert len({row.reason for row in rows}) == len(rows)
+    assert all(row.reason.replace("_", "").isalpha() and row.reason.islower() for row in rows)
+    assert all(row.sentence[0].isupper() and row.sentence.endswith((".", "?")) for row in rows)
+
+
+def test_the_reasons_others_build_on():
+    words = {88: "rate_limit", 349: "cannot_dm", 150: "not_following", 226: "looks_automated", 89: "token_invalid"}
+    assert {code: CODES[code].reason for code in words} == words
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"), [row for row in DOCUMENTED if row[1] < 500 and row[0] not in {130, 131}]
+)
+def test_a_refusal_of_a_send_with_a_code_was_not_sent(code, status, kind):
+    assert type(answer(status, coded(code), sends=True)) is kind
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 599, 408, 301, 302, 303, 307])
+@pytest.mark.parametrize("body", [b"", b"<html>oops</html>", coded(131), coded(349)])
+def test_after_a_send_only_a_clear_refusal_is_a_refusal(status, body):
+    error = answer(status, body, sends=True)
+    assert type(error) is OutcomeUnknown
+    assert error.http_status == status
+
+
+@pytest.mark.parametrize("code", [130, 131])
+def test_an_internal_error_after_a_send_is_unknown_whatever_its_status(code):
+    assert type(answer(403, coded(code), sends=True)) is OutcomeUnknown
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (301, Temporary),
+        (400, MessageRefused),
+        (401, AccountProblem),
+        (402, AccountProblem),
+        (403, AccountProblem),
+        (404, NotFound),
+        (407, AccountProblem),
+        (408, Temporary),
+        (409, AlreadyDone),
+        (410, Retired),
+        (418, MessageRefused),
+        (420, RateLimited),
+        (422, MessageRefused),
+        (425, Temporary),
+        (429, RateLimited),
+        (500, Temporary),
+        (503, Temporary),
+        (599, Temporary),
+    ],
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"<!DOCTYPE html><h1>No</h1>", id="HTML"),
+        pytest.param(b"\xff\xfe\x00", id="not text"),
+        pytest.param({"error": "Not authorized."}, id="error text"),
+        pytest.param({"errors": "Not authorized."}, id="errors text"),
+        pytest.param({"title": "T", "detail": "D", "type": "about:blank", "status": 403}, id="v2 problem"),
+        pytest.param({"errors": [{"message": "no code"}, None, 7], "title": "T"}, id="v2 problem with errors"),
+        pytest.param([], id="a list"),
+        pytest.param(b'"text"', id="a text"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b'{"errors":[{"message":"Ra', id="half JSON before the code"),
+        pytest.param(b'{"errors":[{"code":34', id="half JSON inside the code"),
+        pytest.param(b"[" * 100_000, id="deep"),
+        pytest.param(
+            {"errors": [{"code": True}, {"code": "x"}, {"code": -1}, {"code": 1.5}]}, id="codes that are none"
+        ),
+    ],
+)
+def test_without_a_code_the_status_speaks(status, kind, body):
+    error = answer(status, body)
+    assert type(error) is kind
+    assert error.code is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(coded(349), id="errors list"),
+        pytest.param({"errors": {"code": 349}}, id="errors object"),
+        pytest.param({"error": {"code": 349}}, id="error object"),
+        pytest.param({"code": 349, "message": "m"}, id="bare object"),
+        pytest.param(coded("349"), id="code as text"),
+        pytest.param({"errors": [{"code": 99999}, {"code": 349}]}, id="a known code after an unknown one"),
+        pytest.param({"error": "text", "errors": [{"code": 349}]}, id="both forms"),
+        pytest.param(b'{"errors":[{"code": 349 ,"message":"You cann', id="half JSON after the code"),
+    ],
+)
+def test_a_code_is_found_in_every_form_of_body(body):
+    assert type(answer(403, body)) is RecipientRefused
+
+
+def test_the_hybrid_of_453_holds_the_account():
+    body = {
+        "errors": [{"message": "You currently have access to a subset", "code": 453}],
+        "title": "Forbidden",
+        "status": 403,
+        "type": "https://api.twitter.com/2/problems/client-forbidden",
+    }
+    assert (type(answer(403, body)), answer(403, body).reason) == (AccountProblem, "access_level")
+
+
+def test_a_code_speaks_before_the_status():
+    assert type(answer(429, coded(226))) is AccountProblem
+    assert type(answer(403, coded(88))) is RateLimited
+
+
+def test_an_unknown_code_with_403_is_about_this_request_and_not_the_account():
+    error = answer(403, coded(99999))
+    assert (type(error), error.code, error.reason) == (MessageRefused, 99999, "refused")
+
+
+@pytest.mark.parametrize("code", [214, 38])
+def test_a_bad_parameter_is_named_and_its_value_is_not_repeated(code):
+    error = answer(400, coded(code, "event.target.recipient_id: 'call me at home' is not a valid Long"))
+    assert "recipient_id" in error.sentence
+    assert "home" not in error.sentence
+
+
+def test_words_of_x_are_not_repeated():
+    secret = "our own text, sent back to us"
+    for code, status, _ in DOCUMENTED:
+        error = answer(status, coded(code, secret))
+        assert secret not in f"{error} {error!r} {error.__dict__}"
+
+
+RESET = int(NOW.timestamp()) + 300
+
+
+@pytest.mark.parametrize(
+    ("headers", "reset_at"),
+    [
+        ({"x-rate-limit-reset": str(RESET)}, NOW + timedelta(seconds=300)),
+        ({"X-Rate-Limit-Reset": str(RESET)}, NOW + timedelta(seconds=300)),
+        ({"x-rate-limit-reset": str(RESET), "retry-after": "7"}, NOW + timedelta(seconds=300)),
+        ({"retry-after": "7"}, NOW + timedelta(seconds=7)),
+        ({"retry-after": "Sun, 22 Nov 2026 12:05:00 GMT"}, NOW + timedelta(minutes=5)),
+        ({"retry-after": "Sun, 22 Nov 2026 12:05:00 -0000"}, NOW + timedelta(minutes=5)),
+        ({"x-rate-limit-reset": "soon", "retry-after": "9"}, NOW + timedelta(seconds=9)),
+        ({}, None),
+        ({"x-rate-limit-reset": ""}, None),
+        ({"x-rate-limit-reset": str(RESET * 1000)}, None),
+        ({"x-rate-limit-reset": "9" * 40}, None),
+        ({"x-rate-limit-reset": "²"}, None),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "999999999"}, None),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 -1200"}, None),
+        ({"retry-after": "whenever"}, None),
+    ],
+)
+@pytest.mark.parametrize("status", [420, 429])
+def test_a_limit_says_when_it_ends_or_that_nobody_knows(status, headers, reset_at):
+    error = answer(status, coded(88), headers, sends=True)
+    assert type(error) is RateLimited
+    assert error.reset_at == reset_at
+
+
+@pytest.mark.parametrize(
+    ("headers", "kept"),
+    [
+        ({"x-transaction-id": "abc123"}, "abc123"),
+        ({"x-transaction": "00ff"}, "00ff"),
+        ({"X-Transaction": "a\nb" + "x" * 100}, "ab" + "x" * 62),
+        ({}, None),
+    ],
+)
+def test_the_transaction_number_of_x_is_kept(headers, kept):
+    assert answer(403, coded(349), headers).transaction == kept
+
+
+def test_every_class_drawn_in_the_docstring_exists_and_is_an_x_error():
+    drawn = [line.split()[1] for line in errors.__doc__.splitlines() if "-- " in line]
+    assert len(drawn) == 10
+    assert {name: getattr(errors, name).__mro__[1] for name in drawn} == dict.fromkeys(drawn, XError)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    status=st.integers(300, 999),
+    body=st.binary(max_size=60) | st.sampled_from([b"{", b'{"errors":', b'{"errors":[{"code":1e999}]}', b"NaN"]),
+    sends=st.booleans(),
+)
+def test_no_answer_is_too_strange(status, body, sends):
+    assert isinstance(error_from(status, {}, body, sends=sends, now=NOW), XError)

@@ -1,0 +1,106 @@
+"""Texts at the edge: clean for databases, readable for people, known again."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.x_api.texts import clean, readable, same_text
+
+ANY_TEXT = st.text(st.characters(), max_size=40)  # with lone surrogates and NUL
+
+
+@pytest.mark.parametrize(
+    ("raw", "cleaned"),
+    [
+        ("plain", "plain"),
+        ("a\x00b", "ab"),
+        ("a\ud800b\udfff", "a\ufffdb\ufffd"),
+        ("smile \U0001f600", "smile \U0001f600"),
+        ("", ""),
+    ],
+)
+def test_a_text_becomes_one_that_both_databases_take(raw, cleaned):
+    assert clean(raw) == cleaned
+
+
+@settings(max_examples=100, deadline=None)
+@given(ANY_TEXT)
+def test_every_text_becomes_encodable_and_stays_the_same_the_second_time(raw):
+    cleaned = clean(raw)
+    cleaned.encode("utf-8")
+    assert "\x00" not in cleaned
+    assert clean(cleaned) == cleaned
+
+
+LINKS = [
+    {"url": "https://t.co/ab", "expanded_url": "https://business.example/privacy", "indices": [0, 15]},
+    {"url": "https://t.co/abc", "expanded_url": "https://business.example/?a=1&lt;=2"},
+]
+
+
+@pytest.mark.parametrize(
+    ("shown", "typed"),
+    [
+        ("Tom &amp; Jerry &lt;3 &gt; all", "Tom & Jerry <3 > all"),
+        ("&amp;lt; stays written out", "&lt; stays written out"),
+        ("see https://t.co/ab.", "see https://business.example/privacy."),
+        ("https://t.co/abc https://t.co/ab", "https://business.example/?a=1&lt;=2 https://business.example/privacy"),
+        ("https://t.co/unknown", "https://t.co/unknown"),
+    ],
+)
+def test_a_shown_text_is_read_as_it_was_typed(shown, typed):
+    assert readable(shown, LINKS) == typed
+
+
+@pytest.mark.parametrize(
+    "urls", [None, {}, "x", 7, [None, 3, {}, {"url": "", "expanded_url": "u"}, {"url": 1, "expanded_url": 2}]]
+)
+def test_odd_entities_are_no_entities(urls):
+    assert readable("https://t.co/ab", urls) == "https://t.co/ab"
+
+
+@pytest.mark.parametrize(
+    ("ours", "shown"),
+    [
+        ("How did we do?", "How did we do?"),
+        ("Tom & Jerry <3", "Tom &amp; Jerry &lt;3"),
+        ("a literal &amp; of ours", "a literal &amp;amp; of ours"),
+        ("two\nlines  and space ", "two lines and space"),
+        ("Café", "Cafe\u0301"),
+        ("see business.example/privacy", "see http://business.example/privacy"),
+        ("see https://business.example", "see https://business.example/"),
+        ("see HTTPS://Business.Example/a.", "see https://business.example/a."),
+        ("see (https://business.example/privacy).", "see (https://t.co/Ab12)."),
+        ("see business.example today", "see https://t.co/Ab12 today"),
+        ("nul\x00", "nul"),
+        ("half \ud800", "half \ufffd"),
+    ],
+)
+def test_our_text_is_known_again(ours, shown):
+    assert same_text(ours, shown)
+    assert same_text(shown, ours)
+
+
+@pytest.mark.parametrize(
+    ("ours", "shown"),
+    [
+        ("How did we do?", "How did we do"),
+        ("How did we do?", "Thanks, bye"),
+        ("How did we do?", ""),
+        ("see https://business.example/a", "see https://business.example/b"),
+        ("see (https://business.example/a).", "see [https://t.co/Ab12]"),
+        ("case 17 is closed", "case 18 is closed"),
+        ("no link here", "no https://t.co/Ab12 here"),
+        ("see https://business.example/a today", "see https://t.co/Ab12"),
+    ],
+)
+def test_another_text_is_not_ours(ours, shown):
+    assert not same_text(ours, shown)
+
+
+@settings(max_examples=100, deadline=None)
+@given(ANY_TEXT)
+def test_every_text_is_known_again_after_x_escaped_it(ours):
+    escaped = ours.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    assert same_text(ours, escaped)
+    assert same_text(ours, readable(escaped))
