@@ -48,7 +48,7 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool) -
 
 
 def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: datetime) -> Mapping[str, int]:
-    """Forget one person everywhere, in one transaction; the score stays as a count unless the settings say otherwise."""
+    """Forget one person everywhere, in one transaction; the score stays as a count unless settings say otherwise."""
     queue = Queue(engine, settings, by)
     with writing(engine) as connection:
         handles = outreach.handles_of(connection, x_user_id)

@@ -92,7 +92,7 @@ def check_access(settings: Settings, engine: Engine, clients: Mapping[str, XClie
         except AccountProblem as problem:
             with writing(engine) as connection:
                 accounts.hold(connection, name, Hold(problem.code, problem.reason), now)
-            log.error("account_held", account=name, reason=problem.reason, x_code=problem.code)
+            log.warning("account_held", account=name, reason=problem.reason, x_code=problem.code)
             continue
         except XError as error:
             log.warning("access_not_checked", account=name, reason=error.reason)
@@ -169,7 +169,7 @@ def _read_for(queue: Queue, account: Account, client: XClient, clock: Clock, sto
             log.warning("reading_failed", account=account.name, error=type(error).__name__)
             stop.wait(UNWELL.total_seconds())
         except Exception as error:  # a bug in reading one account must not stop the others
-            log.error("reading_failed", account=account.name, error=type(error).__name__, exc_info=error)
+            log.exception("reading_failed", account=account.name, error=type(error).__name__)
             stop.wait(UNWELL.total_seconds())
 
 

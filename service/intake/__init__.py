@@ -4,7 +4,8 @@ inbound.py      one HTTP request as plain values      definition.py   a source, 
 verify*.py      did the source send these bytes?      grammar*.py     the grammar of that TOML
 body.py         bytes to items                        expressions.py  the JMESPath we allow
 mapping.py      items to events of ours               times.py, identity.py   its two hard fields
-accept.py       one transaction, deduplicated         replay.py, forget.py    later looks at stored deliveries
+accept.py       one transaction, deduplicated         ledger.py, ends.py, late.py, stored.py   its rows
+                                                      replay.py, forget.py    later looks at stored deliveries
 handshake.py    questions CRMs ask before they send   routes.py       the only file here that knows flask
 explain.py      the same walk, told in words          presets/        one TOML a CRM
 
@@ -12,12 +13,42 @@ Nothing here knows X: whom to ask, and whether, is outreach's business.
 """
 
 from service.intake.accept import Accepted, accept
-from service.intake.definition import Definition, load_definitions, preset_names
+from service.intake.definition import load_definitions, preset_about, preset_names, preset_text
 from service.intake.events import ConversationEnded, ConversationReopened, Ignored, Reading, Unmappable
 from service.intake.explain import Explanation, explain, parse_request_file, render
 from service.intake.forget import erase, prune
 from service.intake.inbound import Inbound, make_inbound
 from service.intake.mapping import read
 from service.intake.replay import ReplayCounts, replay
+from service.intake.shapes import Definition
 from service.intake.verify import verify
 from service.intake.verify_parts import Refused, Verified
+
+__all__ = [
+    "Accepted",
+    "ConversationEnded",
+    "ConversationReopened",
+    "Definition",
+    "Explanation",
+    "Ignored",
+    "Inbound",
+    "Reading",
+    "Refused",
+    "ReplayCounts",
+    "Unmappable",
+    "Verified",
+    "accept",
+    "erase",
+    "explain",
+    "load_definitions",
+    "make_inbound",
+    "parse_request_file",
+    "preset_about",
+    "preset_names",
+    "preset_text",
+    "prune",
+    "read",
+    "render",
+    "replay",
+    "verify",
+]

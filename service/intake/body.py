@@ -66,7 +66,9 @@ def _whole(digits: str) -> int | str:
 def _deeper_than(root: Any, limit: int) -> bool:
     level = [root]
     for _ in range(limit):
-        children = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        children = (
+            each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)
+        )
         level = [child for group in children for child in group]
         if not level:
             return False

@@ -1,4 +1,4 @@
-"""A source, ready to use: in, the settings' sources and our presets; out, frozen `Definition`s, or every mistake at once.
+"""A source, ready to use: in, the settings' sources and our presets; out, frozen `Definition`s, or every mistake.
 
 A preset is a TOML file beside this one; what the user writes in `[sources.NAME]` overrides it key by key. Everything
 that can be checked is checked here, so that a delivery can fail only because of what is in it.
@@ -12,7 +12,7 @@ from typing import Any
 from service.intake.grammar import load_grammar
 from service.intake.keys import build_verifiers, secret_names
 from service.intake.shapes import About, Definition, Grammar
-from service.settings import Problem, SettingsError, Source
+from service.settings.shapes import Problem, SettingsError, Source
 
 PRESETS = resources.files("service.intake") / "presets"
 REPLACES = frozenset({"kind", "any_of", "all_of"})  # a table with one of these is a whole of its own

@@ -26,18 +26,18 @@ class ExpressionError(Exception):
     """An expression that cannot be compiled, or that could not read this item. Its text is a sentence."""
 
 
-class OurFunctions(functions.Functions):  # type: ignore[misc]  # the library has no base we could type
+class OurFunctions(functions.Functions):
     """JMESPath's functions and three of ours."""
 
-    @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # the library's
+    @functions.signature({"types": ["string", "null"]})
     def _func_lower(self, text: str | None) -> str | None:
         return None if text is None else text.lower()
 
-    @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # the library's
+    @functions.signature({"types": ["string", "null"]})
     def _func_x_handle_from_url(self, url: str | None) -> str | None:
         return handle_from_url(url)
 
-    @functions.signature({"types": [], "variadic": True})  # type: ignore[untyped-decorator]  # the library's
+    @functions.signature({"types": [], "variadic": True})
     def _func_first_non_empty(self, *values: Any) -> Any:
         return next((value for value in values if value not in (None, "", [], {})), None)
 

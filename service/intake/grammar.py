@@ -16,8 +16,8 @@ from service.intake.grammar_verify import load_verify
 from service.intake.identity import TRUSTS
 from service.intake.shapes import About, Channel, Echo, Endpoint, Events, Grammar, Handshake, Identity, Times
 from service.intake.times import FORMATS
-from service.settings import Problem
 from service.settings.sections import Duration, Zone
+from service.settings.shapes import Problem
 
 RECEIVED = "received"
 DEFAULT_AGAIN_AFTER = timedelta(hours=12)
@@ -35,7 +35,7 @@ class ExpressionField(fields.Field[Expression | None]):
         super().__init__(**kwargs)
         self.root_names = root_names
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Expression | None:
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Expression | None:
         if value == "" and not self.required:
             return None
         try:

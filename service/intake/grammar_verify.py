@@ -11,10 +11,10 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, valid
 
 from service.intake.expressions import Expression, ExpressionError, compile_expression
 from service.intake.times import FORMATS
-from service.intake.verify_parts import Signed, SignatureAt, SignedTime
+from service.intake.verify_parts import SignatureAt, Signed, SignedTime
 from service.intake.verify_public import ED25519, RSA
-from service.settings import Problem
 from service.settings.sections import Duration
+from service.settings.shapes import Problem
 
 Spec = dict[str, Any]  # one checked table; `kind` says which
 BODY_PARTS = frozenset({"body", "body_compact"})
@@ -30,7 +30,7 @@ def _one_of(*words: str) -> validate.OneOf:
 class SignatureField(fields.Field[SignatureAt]):
     """Where the signature stands: a header's name, or a table of header, prefix, kv, list."""
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> SignatureAt:
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> SignatureAt:
         table = {"header": value} if isinstance(value, str) else value
         wrong = not isinstance(table, Mapping) or not all(isinstance(each, str) for each in table.values())
         if wrong or not table.get("header") or table.keys() - {"header", "prefix", "kv", "list"}:
@@ -95,7 +95,9 @@ class SignedTable(KindTable):
             raise ValidationError("does not cover the body: anybody could put another one under it", "signed")
         time = data["timestamp"]
         if time and time.source not in [_lower_header(each) for each in data["signed"]]:
-            raise ValidationError(f"'{time.source}' is not among the signed parts, so anybody could change it", "timestamp")
+            raise ValidationError(
+                f"'{time.source}' is not among the signed parts, so anybody could change it", "timestamp"
+            )
 
     @post_load
     def build(self, data: dict[str, Any], **_kwargs: Any) -> Spec:

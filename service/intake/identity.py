@@ -13,10 +13,10 @@ X_USER_ID = re.compile(r"[1-9][0-9]{0,18}")
 X_HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")
 X_HOSTS = frozenset({"x.com", "www.x.com", "mobile.x.com", "twitter.com", "www.twitter.com", "mobile.twitter.com"})
 # first path segments that are pages of X itself, not people
-RESERVED = frozenset(
-    "i intent share home explore search hashtag messages notifications settings login signup compose tos privacy "
-    "about jobs download account".split()
-)
+RESERVED = frozenset({
+    "i", "intent", "share", "home", "explore", "search", "hashtag", "messages", "notifications", "settings", "login",
+    "signup", "compose", "tos", "privacy", "about", "jobs", "download", "account",
+})  # fmt: skip
 EXACT_IN_ANY_SENDER = 2**53
 
 

@@ -14,7 +14,7 @@ from service.intake.verify_keyed import Hmac, Key, Twilio
 from service.intake.verify_parts import Signed
 from service.intake.verify_plain import Basic, BodyEquals, Static
 from service.intake.verify_public import PublicKeys, load_public_key
-from service.settings import Problem
+from service.settings.shapes import Problem
 
 PUBLIC_TEST_KEYS = {
     "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==": "is the key Zendesk signs test requests with; everybody knows it",
@@ -32,7 +32,9 @@ def build_verifiers(
     verifiers = tuple(each for each in built if each is not None)
     if not verifiers and not mistakes:
         mistakes.append(
-            Problem(path.removesuffix(".verify") + ".keys", 'is missing; write keys_env = ["NAME"] and set the variable')
+            Problem(
+                path.removesuffix(".verify") + ".keys", 'is missing; write keys_env = ["NAME"] and set the variable'
+            )
         )
     problems += mistakes
     return verifiers
@@ -40,7 +42,8 @@ def build_verifiers(
 
 def secret_names(verifiers: tuple[Verifier, ...]) -> tuple[frozenset[str], frozenset[str]]:
     """Return the headers and query names that carry a token or signature and are therefore never stored."""
-    headers, query = set(), set()
+    headers: set[str] = set()
+    query: set[str] = set()
     for each in verifiers:
         if isinstance(each, AllOf):
             inner_headers, inner_query = secret_names(each.verifiers)

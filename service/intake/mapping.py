@@ -83,38 +83,60 @@ class _Item:
             return nothing
 
 
+class _NotUnderstood(Exception):
+    """An item that becomes `Unmappable`: a stable reason, a sentence."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
 def _read_item(item: _Item) -> Reading:
     event_id = _quietly(item, "event_id", lambda value: fields.text(value, MAX_EVENT_ID))
-    conversation_id = _quietly(item, "conversation_id", fields.text)
+    try:
+        meaning = _meaning(item)
+        if meaning is None:
+            return Ignored("other_event", _quietly(item, "conversation_id", fields.text), event_id)
+        return meaning(item, _conversation_id(item), event_id)
+    except _NotUnderstood as problem:
+        conversation_id = _quietly(item, "conversation_id", fields.text)
+        return Unmappable(problem.reason, problem.detail, conversation_id, event_id)
+
+
+def _meaning(item: _Item) -> Callable[[_Item, str, str | None], Reading] | None:
+    """Return what reads this item on; None where it is no event of ours."""
     events = item.definition.grammar.events
     try:
         ended = events.ended.matches(item.context)
         reopened = events.reopened is not None and events.reopened.matches(item.context)
     except ExpressionError as error:
-        return Unmappable("filter_failed", str(error), conversation_id, event_id)
+        raise _NotUnderstood("filter_failed", str(error)) from error
     if ended and reopened:
-        return Unmappable("ended_and_reopened", "Both expressions match; narrow one.", conversation_id, event_id)
+        raise _NotUnderstood("ended_and_reopened", "events.ended and events.reopened both match; narrow one.")
     if not (ended or reopened):
-        return Ignored("other_event", conversation_id, event_id)
+        return None
+    return _ended if ended else _reopened
+
+
+def _conversation_id(item: _Item) -> str:
     try:
-        conversation_id = fields.text(item.raw("conversation_id"))
+        found = fields.text(item.raw("conversation_id"))
     except (ExpressionError, fields.NotText) as error:
-        return Unmappable("bad_conversation_id", f"conversation_id {error}", None, event_id)
-    if conversation_id is None:
-        return Unmappable("no_conversation_id", "map.conversation_id finds nothing in this item.", None, event_id)
-    if reopened:
-        return _reopened(item, conversation_id, event_id)
-    return _ended(item, conversation_id, event_id)
+        raise _NotUnderstood("bad_conversation_id", f"conversation_id {error}") from error
+    if found is None:
+        raise _NotUnderstood("no_conversation_id", "map.conversation_id finds nothing in this item.")
+    return found
 
 
-def _reopened(item: _Item, conversation_id: str, event_id: str | None) -> ConversationReopened:
+def _reopened(item: _Item, conversation_id: str, event_id: str | None) -> Reading:
     grammar = item.definition.grammar
     name = "reopened_at" if "reopened_at" in grammar.map else "ended_at"
     fmt = grammar.times.reopened_at if name == "reopened_at" else grammar.times.ended_at
     moment = item.soft(name, lambda value: parse_time(value, fmt, grammar.times.zone))
     if moment is None or moment > item.received_at:
         # a reopening must never be lost for want of a clock: it keeps us from asking
-        if not grammar.ended_at_received:
+        if name in grammar.map:
             item.notes.append("the time of reopening could not be used; it counts from its arrival")
         moment = item.received_at
     return ConversationReopened(conversation_id, moment, event_id, tuple(item.notes))
@@ -122,15 +144,10 @@ def _reopened(item: _Item, conversation_id: str, event_id: str | None) -> Conver
 
 def _ended(item: _Item, conversation_id: str, event_id: str | None) -> Reading:
     ended_at = _ended_at(item)
-    if isinstance(ended_at, Unmappable):
-        return Unmappable(ended_at.reason, ended_at.detail, conversation_id, event_id)
     plain = {name: item.soft(name, fields.text) for name in PLAIN}
     if refused := _channel_refused(item.definition, plain["channel"]):
         return Ignored(refused, conversation_id, event_id)
-    account = item.soft("account", fields.text) or item.definition.account
-    if account not in item.definition.accounts:
-        detail = "The event names an X account this source may not use; list it under the source's accounts."
-        return Unmappable("unknown_account", detail, conversation_id, event_id)
+    account = _account(item)
     user_id, handle, trust = _identity(item)
     tags = item.soft("tags", fields.tags, ())
     language = item.soft("language", fields.language) or item.definition.language
@@ -149,20 +166,20 @@ def _ended(item: _Item, conversation_id: str, event_id: str | None) -> Reading:
     )
 
 
-def _ended_at(item: _Item) -> datetime | Unmappable:
+def _ended_at(item: _Item) -> datetime:
     times = item.definition.grammar.times
     if item.definition.grammar.ended_at_received:
         return item.received_at
     try:
         given = item.raw("ended_at")
     except ExpressionError as error:
-        return Unmappable("bad_ended_at", str(error))
-    if given is None:
-        return Unmappable("no_ended_at", "map.ended_at finds nothing; map a time, or write ended_at = 'received'.")
+        raise _NotUnderstood("bad_ended_at", str(error)) from error
+    if given is None or given == "":
+        raise _NotUnderstood("no_ended_at", "map.ended_at finds nothing; map a time, or write ended_at = 'received'.")
     moment = parse_time(given, times.ended_at, times.zone)
     if moment is None:
-        detail = f"ended_at is no time of the form '{times.ended_at}' between 2006 and 2200; a time without a zone "
-        return Unmappable("bad_ended_at", detail + "needs times.zone.")
+        detail = f"ended_at is no time of the form '{times.ended_at}' between 2006 and 2200 (without a zone it needs "
+        raise _NotUnderstood("bad_ended_at", detail + "times.zone).")
     if moment > item.received_at:
         item.notes.append("ended_at lay ahead of our clock; the time of arrival stands instead")
         return item.received_at
@@ -176,6 +193,18 @@ def _channel_refused(definition: Definition, channel: str | None) -> str | None:
     return "other_channel" if rule.allow and channel.casefold() not in rule.allow else None
 
 
+def _account(item: _Item) -> str:
+    """Return the account to ask from: the event's own word only where the source may use that account."""
+    try:
+        named = fields.text(item.raw("account")) or item.definition.account
+    except (ExpressionError, fields.NotText):
+        named = ""
+    if named not in item.definition.accounts:
+        detail = "The event names an X account this source may not use; list it under the source's accounts."
+        raise _NotUnderstood("unknown_account", detail)
+    return named
+
+
 def _identity(item: _Item) -> tuple[str | None, str | None, str]:
     """Return id, handle and the trust of the better one. Each field is what the map says it is, never what it looks."""
     trust = item.definition.grammar.identity
@@ -185,7 +214,8 @@ def _identity(item: _Item) -> tuple[str | None, str | None, str]:
         return user_id, handle, trust.x_user_id
     if handle:
         return None, handle, trust.x_handle
-    return None, _identified(item, "x_profile_url", identity.handle_from_url, "is no X profile"), trust.x_profile_url
+    handle = _identified(item, "x_profile_url", identity.handle_from_url, "is no address of an X profile")
+    return None, handle, trust.x_profile_url if handle else "crm_entered"
 
 
 def _identified(item: _Item, name: str, convert: Callable[[Any], str | None], why: str) -> str | None:

@@ -50,7 +50,9 @@ def check_hmac(verifier: Hmac, inbound: Inbound, now: datetime) -> int:
     offered = candidates(inbound, verifier.signed.signature)
     message = signed_bytes(verifier.signed, inbound)
     encoding = verifier.signed.encoding
-    expected = [(key.index, encode(hmac.digest(key.secret, message, verifier.digest), encoding)) for key in verifier.keys]
+    expected = [
+        (key.index, encode(hmac.digest(key.secret, message, verifier.digest), encoding)) for key in verifier.keys
+    ]
     index = _matching(expected, [each.lower() for each in offered] if encoding == "hex" else offered)
     check_age(verifier.signed, inbound, now)
     return index

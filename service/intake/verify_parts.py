@@ -62,7 +62,7 @@ class SignedTime:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """The signed bytes: an ordered list of `literal:…`, `header:…`, `sig:…`, `method`, `url`, `body`, `body_compact`."""
+    """The signed bytes, in order: `literal:…`, `header:…`, `sig:…`, `method`, `url`, `body`, `body_compact`."""
 
     parts: tuple[str, ...]
     signature: SignatureAt

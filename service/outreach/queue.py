@@ -135,6 +135,9 @@ def write(
         "scheduled_at": change.scheduled_at,
         "updated_at": now,
     }
+    if change.state is State.UNKNOWN:
+        unclear = sa.update(send_attempt).where(a.request_id == row.id, a.outcome.is_(None))
+        connection.execute(unclear.values(outcome="unknown", settled_at=now))
     if change.ended:
         values |= {"outcome_at": now, "lease_token": None, "lease_until": None}
         log.info("request_ended", request_id=row.id, account=row.account, state=change.state, reason=change.reason)

@@ -20,7 +20,7 @@ from service.models import account_state, feedback_request, result, send_attempt
 from service.outreach import queue as q
 from service.outreach.machine import Advance, Outcome, Retry, Stop
 from service.settings import Account
-from service.states import State
+from service.states import OPEN_STATES, State
 from service.x_api import RateLimited, XClient, XError, allowance
 from service.x_api.schemas import DirectMessage
 from service.x_api.texts import same_text
@@ -116,7 +116,7 @@ def _attach(connection: Connection, queue: q.Queue, row: Row[Any], now: datetime
         q.tell(connection, queue, row, State.CARD_SENT, "attached", "feedback_appeared", now)
         connection.execute(
             sa.update(send_attempt)
-            .where(a.request_id == row.id, a.kind == "card", a.outcome == "unknown")
+            .where(a.request_id == row.id, a.kind == "card", a.outcome.is_distinct_from("not_sent"))
             .values(outcome="sent", x_id=row.found_id, evidence="feedback")
         )
 
@@ -127,7 +127,7 @@ def _open(connection: Connection, account: Account, now: datetime) -> list[Open]
     rows = connection.execute(
         sa.select(feedback_request, a.id.label("attempt_id"), a.kind, a.intended_at, a.answered_at)
         .join(send_attempt, a.request_id == r.id)
-        .where(a.account == account.name, a.outcome.is_(None), abandoned)
+        .where(a.account == account.name, a.outcome.is_(None), r.state.in_(OPEN_STATES), abandoned)
         .order_by(a.intended_at)
         .limit(500)
     ).all()
@@ -161,7 +161,7 @@ def _read_list(
     queue: q.Queue, account: Account, x: XClient, back_to: datetime, clock: Callable[[], datetime]
 ) -> Listing:
     """Read the list back to `back_to`. An empty page is not the end; only a missing cursor is."""
-    read_at, cursor, seen, messages = clock(), None, set[str | None](), list[DirectMessage]()
+    read_at, cursor, seen, messages, unread = clock(), None, set[str | None](), list[DirectMessage](), False
     for _ in range(PAGES_AT_MOST):
         if not _may_list(queue, account, clock()):
             return Listing(messages, complete=False, read_at=read_at)
@@ -171,9 +171,12 @@ def _read_list(
             _note_failure(queue, account, error, clock())
             return Listing(messages, complete=False, read_at=read_at)
         messages.extend(page.events)
+        unread = unread or bool(page.problems)
         times = [each.created_at for each in page.events if each.created_at is not None]
         if page.next_cursor is None or (times and min(times) < back_to):
-            return Listing(messages, complete=not page.problems, read_at=read_at)
+            # a message that cannot be read, or has no time, might be the one we look for: its absence proves nothing
+            readable = all(each.created_at is not None for each in messages)
+            return Listing(messages, complete=readable and not unread, read_at=read_at)
         if page.next_cursor in seen:
             break
         cursor = page.next_cursor

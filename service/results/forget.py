@@ -52,7 +52,8 @@ def erase(connection: Connection, x_user_id: str, *, scores: bool, now: datetime
     Call it in the transaction that marks the requests erased, before their `x_user_id` goes. `ingest` then keeps
     nothing more of them, so no later reading at X brings anything back.
     """
-    theirs = sa.select(r.id).where(r.x_user_id == x_user_id)
+    # Locked, so that an answer on its way in waits for us, and then finds the request erased.
+    theirs = connection.scalars(sa.select(r.id).where(r.x_user_id == x_user_id).order_by(r.id).with_for_update()).all()
     gone = {"text": None, "text_at": None} | ({"score": None, "score_at": None} if scores else {})
     answered = s.text.is_not(None) | s.text_at.is_not(None) | (s.score.is_not(None) if scores else sa.false())
     results = sa.update(result).where(s.request_id.in_(theirs), answered).values(**gone, updated_at=now)

@@ -19,7 +19,8 @@ Owner = Row[str, str | None, str | None, datetime | None]
 """id, feedback_id, type, erased_at."""
 
 r = feedback_request.c
-FOUND = sa.select(r.id, r.feedback_id, r.type, r.erased_at)
+FOUND = sa.select(r.id, r.feedback_id, r.type, r.erased_at).with_for_update(read=True)
+"""Locked against change: an erasure waits for us, or we for it; else an answer could be kept just after it."""
 
 
 def owner_of(connection: Connection, account: Account, feedback: Feedback) -> Owner | None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import EPOCH, insert
+from service.db import insert
 from service.ids import new_id
 from service.models import account_task
 
@@ -62,8 +62,7 @@ def set_moment(connection: Connection, account_name: str, task: str, when: datet
 
 
 def _open(now: datetime, every: timedelta) -> sa.ColumnElement[bool]:
-    until = sa.func.coalesce(t.lease_until, EPOCH, type_=t.lease_until.type)
-    free = sa.or_(until <= now, until > now + 2 * LEASE)
+    free = sa.or_(t.lease_until.is_(None), t.lease_until <= now, t.lease_until > now + 2 * LEASE)
     due = sa.or_(t.next_at <= now, t.next_at > now + every + LEASE)
     return sa.and_(free, due)
 

@@ -147,8 +147,8 @@ def _take_in(engine: Engine, account: Account, raw: bytes, now: datetime) -> int
     try:
         verdicts = _commit(engine, account, feedbacks, now)
     except STORE_AWAY as error:
-        # The error itself quotes what we tried to store.
-        log.error("x_webhook_not_stored", account=account.name, kind=type(error).__name__)
+        kind = type(error).__name__
+        log.error("x_webhook_not_stored", account=account.name, kind=kind)  # noqa: TRY400 - it quotes what we tried to store
         raise Unavailable(
             "store_away", "The database is away; please send it again.", headers={"Retry-After": "5"}
         ) from None

@@ -41,6 +41,7 @@ class Door:
         self._secret = settings.service.secret_key.encode()
         self._idle = settings.web.session_idle
         self._secure = settings.web.secure_cookies
+        self._own_host = urlsplit(settings.service.public_url).netloc
         self.cookie_name = SECURE_COOKIE if self._secure else PLAIN_COOKIE
 
     def signed_in(self, *roles: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -72,15 +73,14 @@ class Door:
         now = self._clock()
         with reading(self._engine) as connection:
             found = sessions.find(connection, cookie, self._idle, now)
-            last = sessions.is_stale(connection, cookie, now) if found else False
-        if last:
+        if found is not None:
             with writing(self._engine) as connection:
                 sessions.touch(connection, cookie, now)
         return found
 
     def sign_in(self, key: str, address: str, onward: str) -> Response:
         """Exchange a key for a session. Raises NotAuthenticated in constant words, TooMany after many failures."""
-        demand_same_site(flask.request)
+        self._demand_own_page()
         now = self._clock()
         with writing(self._engine) as connection:
             self._demand_patience(connection, address, now)
@@ -113,10 +113,21 @@ class Door:
         return flask.request.cookies.get(self.cookie_name, "")
 
     def _demand_form_token(self) -> None:
-        demand_same_site(flask.request)
+        self._demand_own_page()
         given = flask.request.form.get("form_token", "")
         if not hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self.form_token().encode()):
             raise NotAllowed("form_expired", "This form belongs to another session. Go back, reload and send it again.")
+
+    def _demand_own_page(self) -> None:
+        """Refuse a form that another site sent: the sign-in has no session yet to which a token could be bound."""
+        sent_from = flask.request.headers.get("Sec-Fetch-Site", "same-origin")
+        origin = flask.request.headers.get("Origin")
+        ours = {None, *(f"{scheme}://{host}" for scheme in ("http", "https") for host in self._hosts())}
+        if sent_from not in {"same-origin", "none"} or origin not in ours:
+            raise NotAllowed("foreign_form", "This form was sent from another site. Open the dashboard and use its own.")
+
+    def _hosts(self) -> tuple[str, str]:
+        return flask.request.host, self._own_host  # a proxy may have replaced Host
 
     def _to_sign_in(self) -> Response:
         onward = flask.request.full_path.rstrip("?") if flask.request.method == "GET" else HOME
@@ -146,19 +157,10 @@ class Door:
         connection.execute(sa.update(key_use).where(mine, u.used > 0).values(used=u.used - 1))
 
 
-def demand_same_site(request: flask.Request) -> None:
-    """Refuse a form that another site sent: the sign-in has no session yet to which a token could be bound."""
-    origin = request.headers.get("Origin")
-    foreign = request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}
-    if foreign or (origin is not None and urlsplit(origin).netloc != request.host):
-        raise NotAllowed("foreign_form", "This form was sent from another site. Open the dashboard and use its own.")
-
-
 def safe_path(onward: str) -> str:
     """Return a path of the dashboard to go on to; anything else leads home, never to another host."""
-    parts = urlsplit(onward)
-    ours = not parts.scheme and not parts.netloc and parts.path.startswith(HOME) and "\\" not in onward
-    return onward if ours and onward.isprintable() and "/sign-" not in parts.path else HOME
+    ours = onward.startswith(HOME) and onward.isprintable() and not onward.startswith(HOME + "sign-")
+    return HOME if not ours or "\\" in onward or "/../" in onward else onward
 
 
 def _counter(address: str) -> str:

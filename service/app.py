@@ -1,0 +1,48 @@
+"""The web: in, settings; out, the Flask application. The only web file that knows everyone; wiring, no logic."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import flask
+from sqlalchemy.engine import Engine
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from service import customers, health, metrics, web
+from service.auth import Guard
+from service.db import open_engine
+from service.intake import routes as intake
+from service.intake.definition import load_definitions
+from service.reports import api as reports
+from service.reports import dashboard
+from service.results import x_webhook
+from service.settings import Settings
+
+
+def utc_now() -> datetime:
+    """Return the wall clock; the one place the web's time comes from."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings, engine: Engine | None = None, clock: Callable[[], datetime] = utc_now
+) -> flask.Flask:
+    """Build the application. Opens the engine in the process that calls it, never before a fork."""
+    engine = engine or open_engine(settings.database.url)
+    app = flask.Flask(__name__, static_folder=None)
+    app.secret_key = settings.service.secret_key
+    if settings.web.trusted_proxies:
+        hops = settings.web.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    guard = Guard(engine, clock, settings.web.requests_per_minute)
+    api = web.setup(app)
+    api.register_blueprint(reports.blueprint(settings, engine, guard, clock))
+    api.register_blueprint(customers.blueprint(settings, engine, guard, clock))
+    for blueprint in (
+        intake.blueprint(settings, engine, load_definitions(settings.sources), clock),
+        x_webhook.blueprint(settings, engine, clock),
+        dashboard.blueprint(settings, engine, clock),
+        health.blueprint(settings, engine, clock),
+        metrics.blueprint(engine, guard, clock),
+    ):
+        app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,61 @@
+"""Keys for people and tools that read: create, list, revoke."""
+
+import click
+from rich.table import Table
+
+from service.auth import ROLES, keys as stored, log_access
+from service.cli.common import console, me, now, opened, when
+from service.db import reading, writing
+from service.errors import NotFound
+
+
+@click.group()
+def keys() -> None:
+    """Keys with which supervisors, analysts and admins read. Agents get none."""
+
+
+@keys.command()
+@click.option("--name", required=True, help="Who uses it; the access log shows it.")
+@click.option("--role", type=click.Choice(ROLES), default="supervisor", show_default=True,
+              help="admin: everything. supervisor: results and comments. analyst: aggregates only.")  # fmt: skip
+@click.option("--account", "accounts", multiple=True, help="Only this account; may be repeated. Default: all.")
+@click.pass_context
+def create(context: click.Context, name: str, role: str, accounts: tuple[str, ...]) -> None:
+    """Make a key and show it once."""
+    settings, engine = opened(context)
+    for account in accounts:
+        if account not in settings.accounts:
+            raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
+    with writing(engine) as connection:
+        key = stored.create(connection, name, role, accounts, now())
+        log_access(connection, me(), "key.create", {"name": name, "role": role, "accounts": list(accounts)}, now())
+    click.echo(key)
+    click.echo("Keep it now: it is stored as a digest and cannot be shown again.", err=True)
+
+
+@keys.command(name="list")
+@click.pass_context
+def show(context: click.Context) -> None:
+    """Show all keys without their secrets."""
+    _, engine = opened(context)
+    table = Table(box=None)
+    for heading in ("id", "name", "role", "accounts", "created", "last used", "revoked"):
+        table.add_column(heading)
+    with reading(engine) as connection:
+        for key in stored.listed(connection):
+            table.add_row(key.id, key.name, key.role, ", ".join(key.accounts) or "all", when(key.created_at),
+                          when(key.last_used_at), when(key.revoked_at))  # fmt: skip
+    console.print(table)
+
+
+@keys.command()
+@click.argument("key_id")
+@click.pass_context
+def revoke(context: click.Context, key_id: str) -> None:
+    """End a key at once."""
+    _, engine = opened(context)
+    with writing(engine) as connection:
+        if not stored.revoke(connection, key_id, now()):
+            raise NotFound("unknown_key", f"There is no valid key '{key_id}'; see `dm-feedback keys list`.")
+        log_access(connection, me(), "key.revoke", {"key": key_id}, now())
+    console.print(f"The key {key_id} is no longer valid.")

@@ -1,0 +1,83 @@
+"""The opt-out list: people whom nobody asks."""
+
+from pathlib import Path
+
+import click
+
+from service.auth import log_access
+from service.cli.common import console, me, now, opened
+from service.db import reading, writing
+from service.errors import Invalid, NotFound
+from service.outreach import opt_out as stored
+
+BATCH = 1000
+
+
+@click.group(name="opt-out")
+def opt_out() -> None:
+    """People who do not want to be asked. Stored as keyed hashes, never as ids."""
+
+
+@opt_out.command()
+@click.argument("x_user_ids", nargs=-1, required=True)
+@click.option("--account", default=stored.EVERY_ACCOUNT, show_default=True, help="One account, or '*' for every one.")
+@click.option("--reason", default="asked_by_customer", show_default=True)
+@click.pass_context
+def add(context: click.Context, x_user_ids: tuple[str, ...], account: str, reason: str) -> None:
+    """Put people on the list, by their numeric X user ids."""
+    _add(context, list(x_user_ids), account, reason)
+
+
+@opt_out.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--account", default=stored.EVERY_ACCOUNT, show_default=True)
+@click.pass_context
+def import_file(context: click.Context, file: Path, account: str) -> None:
+    """Put everybody in a file on the list: one numeric X user id a line."""
+    ids = [line.strip() for line in file.read_text("utf-8-sig").splitlines() if line.strip()]
+    _add(context, ids, account, "imported")
+
+
+@opt_out.command()
+@click.argument("x_user_id")
+@click.option("--account", default=stored.EVERY_ACCOUNT, show_default=True)
+@click.pass_context
+def remove(context: click.Context, x_user_id: str, account: str) -> None:
+    """Take a person off the list."""
+    settings, engine = opened(context)
+    with writing(engine) as connection:
+        if not stored.remove(connection, x_user_id, secret_key=settings.service.secret_key, account=account):
+            raise NotFound("not_opted_out", f"This person is not on the list for '{account}'.")
+        log_access(connection, me(), "opt_out.remove", {"account": account}, now())
+    console.print("Taken off the list.")
+
+
+@opt_out.command()
+@click.pass_context
+def count(context: click.Context) -> None:
+    """Say how many entries the list has."""
+    _, engine = opened(context)
+    with reading(engine) as connection:
+        console.print(f"{stored.count(connection)} entries")
+
+
+def _add(context: click.Context, ids: list[str], account: str, reason: str) -> None:
+    settings, engine = opened(context)
+    wrong = [each for each in ids if not (each.isascii() and each.isdigit() and len(each) <= 19)]  # noqa: PLR2004 - X's
+    if wrong:
+        raise Invalid(
+            "not_an_x_user_id",
+            f"{len(wrong)} entries are no numeric X user ids, the first is '{wrong[0][:40]}'. Nothing was added.",
+        )
+    if account not in {stored.EVERY_ACCOUNT, *settings.accounts}:
+        raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
+    added = 0
+    for start in range(0, len(ids), BATCH):
+        with writing(engine) as connection:
+            added += stored.add(
+                connection, ids[start : start + BATCH], secret_key=settings.service.secret_key, account=account,
+                reason=reason, by=me(), now=now(),
+            )  # fmt: skip
+    with writing(engine) as connection:
+        log_access(connection, me(), "opt_out.add", {"added": added, "account": account}, now())
+    console.print(f"{added} added, {len(ids) - added} were on the list before.")

@@ -1,0 +1,133 @@
+"""Feedback requests: list, show, retry, cancel."""
+
+import click
+import sqlalchemy as sa
+from rich.table import Table
+from sqlalchemy.engine import Connection
+
+from service.cli.common import console, me, now, opened, when
+from service.db import reading
+from service.errors import NotFound
+from service.models import feedback_request, result, send_attempt, transition
+from service.outreach import by_hand
+from service.outreach.queue import Queue
+
+r = feedback_request.c
+
+
+@click.group()
+def requests() -> None:
+    """Feedback requests: one a conversation that ended, each with one outcome and its reason."""
+
+
+@requests.command(name="list")
+@click.option("--state", help="received, identified, dm_allowed, dm_sent, card_sent, skipped, failed or unknown.")
+@click.option("--reason", help="For instance cooldown, cannot_dm, stale.")
+@click.option("--account")
+@click.option("--conversation", help="The conversation's id in the CRM.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@click.pass_context
+def show_list(
+    context: click.Context,
+    state: str | None,
+    reason: str | None,
+    account: str | None,
+    conversation: str | None,
+    limit: int,
+) -> None:
+    """Show requests, the newest first."""
+    _, engine = opened(context)
+    wanted = ((r.state, state), (r.reason, reason), (r.account, account), (r.conversation_id, conversation))
+    query = sa.select(feedback_request).where(*(column == value for column, value in wanted if value is not None))
+    table = Table(box=None)
+    for heading in ("id", "account", "conversation", "ended", "state", "reason", "due"):
+        table.add_column(heading, overflow="fold")
+    with reading(engine) as connection:
+        for row in connection.execute(query.order_by(r.updated_at.desc(), r.id.desc()).limit(limit)):
+            due = when(row.scheduled_at) if row.outcome_at is None else ""
+            table.add_row(
+                row.id, row.account, row.conversation_id, when(row.ended_at), row.state, row.reason or "", due
+            )
+    console.print(table)
+
+
+@requests.command()
+@click.argument("request_id")
+@click.pass_context
+def show(context: click.Context, request_id: str) -> None:
+    """Show the whole life of one request, line by line."""
+    _, engine = opened(context)
+    with reading(engine) as connection:
+        row = connection.execute(sa.select(feedback_request).where(r.id == request_id)).one_or_none()
+        if row is None:
+            raise NotFound("unknown_request", f"There is no request '{request_id}'; see `dm-feedback requests list`.")
+        console.print(f"[bold]{row.id}[/bold]  {row.state}{': ' + row.reason if row.reason else ''}", highlight=False)
+        facts = (
+            ("conversation", f"{row.source} / {row.conversation_id}, ended {when(row.ended_at)}"),
+            ("customer", " ".join(filter(None, [row.x_user_id, row.x_handle and f"@{row.x_handle}"])) or "not known"),
+            ("agent, team", f"{row.agent_id or '-'}, {row.team_id or '-'}"),
+            ("account, campaign", f"{row.account}, {row.campaign or 'not chosen yet'}{' (test)' if row.test else ''}"),
+            ("draws", str(row.decision) if row.decision else "none"),
+        )
+        for name, value in facts:
+            console.print(f"  {name:18} {value}", highlight=False, soft_wrap=True)
+        _history(connection, request_id)
+        _attempts(connection, request_id)
+        _result(connection, request_id)
+
+
+def _history(connection: Connection, request_id: str) -> None:
+    t = transition.c
+    console.print("\nhistory")
+    for line in connection.execute(sa.select(transition).where(t.request_id == request_id).order_by(t.id)):
+        change = line.to_state if line.from_state == line.to_state else f"{line.from_state} -> {line.to_state}"
+        why = " ".join(filter(None, [line.reason, line.detail]))
+        console.print(f"  {when(line.at)}  {change:28} {line.event:10} {why}  [dim]{line.actor}[/dim]",
+                      highlight=False, soft_wrap=True)  # fmt: skip
+
+
+def _attempts(connection: Connection, request_id: str) -> None:
+    a = send_attempt.c
+    console.print("\nsends")
+    for line in connection.execute(sa.select(send_attempt).where(a.request_id == request_id).order_by(a.intended_at)):
+        outcome = line.outcome or "in flight or unclear"
+        console.print(f"  {when(line.intended_at)}  {line.kind:4} {outcome}  {line.evidence or ''} {line.x_id or ''}",
+                      highlight=False)  # fmt: skip
+
+
+def _result(connection: Connection, request_id: str) -> None:
+    row = connection.execute(sa.select(result).where(result.c.request_id == request_id)).one_or_none()
+    if row is None or (row.score is None and row.text is None):
+        console.print("\nno answer so far")
+        return
+    # The words themselves are for supervisors, in the API and the dashboard, where reading them is logged.
+    console.print(
+        f"\nanswer: {'score ' + when(row.score_at) if row.score is not None else 'no score'}, "
+        f"{'text ' + when(row.text_at) if row.text is not None else 'no text'}, {row.update_count} updates, "
+        f"first by {row.first_channel}",
+        highlight=False,
+    )
+
+
+@requests.command()
+@click.argument("request_id")
+@click.option(
+    "--i-accept-a-second-message", "accept", is_flag=True, help="For unknown ones: the customer may get it twice."
+)
+@click.pass_context
+def retry(context: click.Context, request_id: str, accept: bool) -> None:  # noqa: FBT001 - click's way of a flag
+    """Take a skipped, failed or unknown request up again; every gate and limit stands as ever."""
+    settings, engine = opened(context)
+    queue = Queue(engine, settings, me())
+    state = by_hand.retry(queue, request_id, by=me(), accept_second_message=accept, now=now())
+    console.print(f"{request_id} goes on from '{state}'; `dm-feedback requests show {request_id}` tells how it went.")
+
+
+@requests.command()
+@click.argument("request_id")
+@click.pass_context
+def cancel(context: click.Context, request_id: str) -> None:
+    """End a request that has not ended yet."""
+    settings, engine = opened(context)
+    by_hand.cancel(Queue(engine, settings, me()), request_id, by=me(), now=now())
+    console.print(f"{request_id} is cancelled.")

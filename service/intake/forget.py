@@ -1,0 +1,53 @@
+"""Raw deliveries, taken away: in, a date or a person; out, how many rows lost their contents.
+
+The rows themselves stay, as they keep a delivery from being accepted twice; body, headers and query go. Never touches
+the ledger: what outreach and results hold of a person is theirs to erase, after this.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.models import delivery_item, feedback_request, webhook_delivery
+
+EMPTY: dict[str, Any] = {"body": None, "headers": {}, "query": {}}
+
+
+def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:
+    """Empty the deliveries received before `before`; with `dry_run`, only count them."""
+    old = sa.and_(webhook_delivery.c.received_at < before, webhook_delivery.c.body.is_not(None))
+    if dry_run:
+        return connection.scalar(sa.select(sa.func.count()).select_from(webhook_delivery).where(old)) or 0
+    return connection.execute(sa.update(webhook_delivery).where(old).values(EMPTY)).rowcount
+
+
+def erase(
+    connection: Connection,
+    x_user_id: str | None,
+    handles: Collection[str],
+    now: datetime,  # noqa: ARG001 - every chapter's erase takes the same four
+) -> int:
+    """Empty every delivery about a conversation of this person. Call before the ledger forgets who it was."""
+    d, i, f = webhook_delivery.c, delivery_item.c, feedback_request.c
+    theirs = _requests_of(x_user_id, handles)
+    about = (
+        sa.select(i.delivery_id)
+        .join_from(delivery_item, webhook_delivery, i.delivery_id == d.id)
+        .join(feedback_request, sa.and_(f.source == d.source, f.conversation_id == i.conversation_id))
+        .where(theirs)
+    )
+    by_request = sa.select(i.delivery_id).join_from(delivery_item, feedback_request, i.request_id == f.id).where(theirs)
+    first = sa.select(f.delivery_id).where(theirs)
+    ids = sa.union(about, by_request, first)
+    gone = sa.update(webhook_delivery).where(d.id.in_(ids), d.body.is_not(None)).values(EMPTY)
+    return connection.execute(gone).rowcount
+
+
+def _requests_of(x_user_id: str | None, handles: Collection[str]) -> sa.ColumnElement[bool]:
+    f = feedback_request.c
+    lower = [each.removeprefix("@").lower() for each in handles]
+    by_handle = sa.func.lower(f.x_handle).in_(lower)
+    return sa.or_(f.x_user_id == x_user_id, by_handle) if x_user_id is not None else by_handle

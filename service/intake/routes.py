@@ -1,0 +1,129 @@
+"""The address a CRM calls: in, an HTTP request; out, a small answer, after everything it says is stored.
+
+The order is fixed: size, source, signature, handshake, reading, storing, answer. Answers follow what CRMs make of
+them: a duplicate is 200 (409 is repeated), an unknown source 404 (410 would unsubscribe us for ever), a wrong
+signature 401 without a reason. Never logs a body, a query or a header.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import structlog
+from flask import Blueprint, Request, Response, jsonify, request
+from sqlalchemy.engine import Engine
+from werkzeug.exceptions import ClientDisconnected
+
+from service.errors import BadRequest, NotAuthenticated, NotFound, TooLarge
+from service.intake.accept import Accepted, accept
+from service.intake.events import Reading, Unmappable
+from service.intake.handshake import options_headers, signed_answer
+from service.intake.inbound import Inbound, make_inbound
+from service.intake.mapping import read
+from service.intake.shapes import Definition
+from service.intake.verify import verify
+from service.intake.verify_parts import Refused
+from service.settings.shapes import Settings
+
+PATH = "/webhooks/crm/<source>"
+CHUNK = 64 * 1024
+log = structlog.get_logger("intake")
+
+
+def blueprint(
+    settings: Settings, engine: Engine, definitions: Mapping[str, Definition], clock: Callable[[], datetime]
+) -> Blueprint:
+    """Build the routes for every source in `definitions`."""
+    room = Blueprint("intake", __name__)
+
+    def receive(source: str) -> Response:
+        """Receive a delivery of a source."""
+        definition = _find(definitions, source)
+        limit = min(definition.grammar.endpoint.max_bytes or settings.web.max_body_bytes, settings.web.max_body_bytes)
+        inbound = _inbound(request, settings, _read_body(request, limit))
+        return _receive(engine, definition, inbound, clock())
+
+    def greet(source: str) -> Response:
+        """Say that the address is there: some CRMs ask with HEAD or GET before they save it."""
+        _find(definitions, source)
+        return Response(status=200)
+
+    def consent(source: str) -> Response:
+        """Answer a CloudEvents sender that asks whether it may deliver."""
+        headers = options_headers(_find(definitions, source), _inbound(request, settings, b""))
+        if "webhook-request-callback" in {name.lower() for name in request.headers.keys()}:  # noqa: SIM118 - werkzeug's headers iterate as pairs
+            log.info("intake.callback_not_fetched", source=source)
+        return Response(status=200, headers=headers)
+
+    for view, methods in ((receive, ["POST"]), (greet, ["GET", "HEAD"]), (consent, ["OPTIONS"])):
+        view.authentication = "source signature"  # type: ignore[attr-defined]  # read by the test of all routes
+        room.add_url_rule(PATH, view_func=view, methods=methods, provide_automatic_options=False)
+    return room
+
+
+def _receive(engine: Engine, definition: Definition, inbound: Inbound, now: datetime) -> Response:
+    verdict = verify(definition, inbound, now)
+    if isinstance(verdict, Refused):
+        log.warning("intake.refused", source=definition.name, code=verdict.code, bytes=len(inbound.body))
+        raise NotAuthenticated("signature_refused", "The request is not proven to come from this source.")
+    answer = signed_answer(definition, inbound)
+    if answer is not None:
+        log.info("intake.handshake", source=definition.name)
+        return jsonify(answer)
+    readings = read(definition, inbound, now)
+    accepted = accept(engine, definition, inbound, verdict, readings, now)
+    _log(definition, accepted, readings, verdict.key_index)
+    return _answer(accepted, readings)
+
+
+def _answer(accepted: Accepted, readings: tuple[Reading, ...]) -> Response:
+    reasons = sorted({each.reason for each in readings if isinstance(each, Unmappable)})
+    return jsonify({**accepted.counts, **({"reasons": reasons} if reasons else {})})
+
+
+def _log(definition: Definition, accepted: Accepted, readings: tuple[Reading, ...], key_index: int | None) -> None:
+    log.info(
+        "intake.received",
+        source=definition.name,
+        delivery_id=accepted.delivery_id,
+        repeated=accepted.duplicate,
+        key_index=key_index,
+        reasons=sorted({each.reason for each in readings if isinstance(each, Unmappable)}),
+        **accepted.counts,
+    )
+
+
+def _find(definitions: Mapping[str, Definition], source: str) -> Definition:
+    if source not in definitions:
+        raise NotFound("unknown_source", "There is no source of this name; see [sources] in the settings.")
+    return definitions[source]
+
+
+def _read_body(incoming: Request, limit: int) -> bytes:
+    """Read at most `limit` bytes, however they come.
+
+    The framework's own limit silently cuts a chunked body, and a cut body is a wrong signature at best.
+    """
+    incoming.max_content_length = None
+    if (incoming.content_length or 0) > limit:
+        raise _too_large(limit)
+    chunks, size = [], 0
+    try:
+        while chunk := incoming.stream.read(min(CHUNK, limit + 1 - size)):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+    except (ClientDisconnected, OSError) as error:
+        raise BadRequest("truncated_body", "The body ended before its announced length; send it again.") from error
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge("body_too_large", f"A delivery may have at most {limit} bytes.")
+
+
+def _inbound(incoming: Request, settings: Settings, body: bytes) -> Inbound:
+    query = incoming.query_string.decode("latin-1")
+    return make_inbound(
+        incoming.method, settings.service.public_url, incoming.path, query, incoming.headers.items(), body
+    )

@@ -1,0 +1,69 @@
+"""How the dashboard writes: in, numbers, times and gaps; out, words a person reads. Rounds here and nowhere before.
+
+Minus is a minus sign, a missing figure is a word and never 0, days and times are those of the organisation's zone.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta, tzinfo
+from typing import Any
+
+MINUS, DASH = "\u2212", "\u2013"
+UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+NAMES = {"csat": "CSAT", "nps": "NPS"}
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """Return e.g. `46.0`; a gap is a dash."""
+    if value is None:
+        return DASH
+    rounded = round(value, digits) + 0.0  # no "-0.0"
+    return f"{rounded:,.{digits}f}".replace("-", MINUS)
+
+
+def signed(value: float | None, digits: int = 1) -> str:
+    """Return e.g. `+3.2`: a difference."""
+    return number(value, digits) if value is None or round(value, digits) <= 0 else f"+{number(value, digits)}"
+
+
+def count(value: int | None) -> str:
+    """Return e.g. `1,204`; hidden is a dash."""
+    return DASH if value is None else f"{value:,}"
+
+
+def day(value: date | datetime | None, zone: tzinfo | None = None) -> str:
+    """Return e.g. `5 Nov 2026`."""
+    if value is None:
+        return DASH
+    local = value.astimezone(zone) if isinstance(value, datetime) and zone else value
+    return f"{local.day} {local:%b %Y}"
+
+
+def moment(value: datetime | None, zone: tzinfo) -> str:
+    """Return e.g. `5 Nov 2026, 14:05`."""
+    return DASH if value is None else f"{day(value, zone)}, {value.astimezone(zone):%H:%M}"
+
+
+def span(value: timedelta | None) -> str:
+    """Return e.g. `2 hours`: the two largest units that matter."""
+    if value is None:
+        return DASH
+    left, parts = int(value.total_seconds()), []
+    for size, name in UNITS:
+        many, left = divmod(left, size)
+        if many:
+            parts.append(f"{many} {name}{'' if many == 1 else 's'}")
+    return " ".join(parts[:2]) or "less than a second"
+
+
+def words(value: str | None) -> str:
+    """Return a stable word such as `no_x_identity` as people write it."""
+    return DASH if not value else NAMES.get(value, value.replace("_", " "))
+
+
+def said(value: Any) -> str:
+    """Return what stands in an error's field, whatever its shape, as one sentence."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {said(each)}" for key, each in value.items())
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return "; ".join(said(each) for each in value)
+    return str(value)

@@ -1,0 +1,260 @@
+"""What a reader asks for: in, query parameters; out, one frozen Filter, or a refusal that says what would be right.
+
+The same grammar for list, aggregates, export and dashboard. A parameter we do not know is an error, never ignored:
+a typing mistake would otherwise look like an answer. Never touches the database.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, tzinfo
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from service.auth.keys import Reader
+from service.errors import Invalid, NotAllowed, ServiceError
+from service.settings import Settings
+from service.states import State
+
+DATE_FIELDS = ("ended_at", "sent_at", "scored_at", "updated_at")
+MOST_VALUES = 250
+LONGEST = 256
+EPOCH_MS_FROM = 100_000_000_000  # smaller numbers are seconds: in milliseconds this is March 1973
+YEARS = (2000, 2200)  # a date outside is a mistake, and some of them overflow in other zones
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows. Empty means all. Periods are half-open: `since` belongs to them, `until` does not.
+
+    `date_field` None: every figure by its own clock (scores by the day they were given, rates by the day the card
+    was sent), lists by `updated_at`. An empty string among agents, teams, campaigns or languages means "without one".
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    date_field: str | None = None
+    accounts: tuple[str, ...] = ()
+    campaigns: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    scores: tuple[int, ...] = ()
+    has_text: bool | None = None
+    languages: tuple[str, ...] = ()
+    variants: tuple[int, ...] = ()
+    states: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    request_ids: tuple[str, ...] = ()
+    conversation_ids: tuple[str, ...] = ()
+    answered: bool | None = None
+    updated_since: datetime | None = None
+    include_test: bool = False
+
+    def described(self) -> dict[str, Any]:
+        """What was asked, for manifests, the access log and cursors: only what was set, times as text."""
+        set_ones = {name: value for name, value in asdict(self).items() if value not in (None, (), False)}
+        return {name: _plain(value) for name, value in set_ones.items()}
+
+
+def parse(args: Any, reader: Reader, settings: Settings) -> Filter:
+    """Read query parameters (a MultiDict or a Mapping). Raises Invalid or NotAllowed with a stable code."""
+    return from_values(_load(_listed(args)), reader, settings)
+
+
+def from_values(values: Mapping[str, Any], reader: Reader, settings: Settings) -> Filter:
+    """Make the filter of what FilterSchema loaded. Raises Invalid or NotAllowed."""
+    named = {FIELD_OF.get(name, name): value for name, value in values.items() if name not in NOT_OURS}
+    moments = {
+        name: _at_midnight(named.pop(name), settings.service.time_zone) for name in MOMENTS if named.get(name)
+    }
+    lists = {name: tuple(dict.fromkeys(value)) for name, value in named.items() if isinstance(value, (list, tuple))}
+    found = Filter(**{**{name: value for name, value in named.items() if value is not None}, **lists, **moments})
+    if found.since and found.until and found.since >= found.until:
+        raise Invalid("since_after_until", "'since' must lie before 'until'; the period is [since, until).")
+    for account in found.accounts:
+        if not reader.may_see(account):
+            raise NotAllowed("account_not_allowed", f"This key does not cover the account '{account}'.")
+    return found
+
+
+class Moment(fields.Field[datetime | date]):
+    """RFC 3339 with an offset, epoch seconds or milliseconds, or a date alone (midnight in the service's zone)."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> datetime | date:
+        given = str(value).strip()
+        try:
+            found = _moment(given)
+        except (ValueError, OverflowError, OSError) as error:
+            raise ValidationError(WHEN) from error
+        if isinstance(found, datetime) and found.tzinfo is None:
+            raise ValidationError(f"has no offset; {WHEN}")
+        if not YEARS[0] <= found.year < YEARS[1]:
+            raise ValidationError(f"lies outside the years {YEARS[0]} to {YEARS[1]}; {WHEN}")
+        return found
+
+
+class WholeNumber(fields.Field[int]):
+    """An integer as text or number: '4.7', '4e0' and true are none."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value, re.ASCII):
+            return int(value)
+        raise ValidationError("must be a whole number, e.g. 5")
+
+
+class Word(fields.String):
+    """Text that a database can hold: no NUL, no lone surrogate, at most 256 characters."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        word = super()._deserialize(value, *args, **kwargs)
+        if word is None or "\0" in word or len(word) > LONGEST or any("\ud800" <= c <= "\udfff" for c in word):
+            raise ValidationError(f"must be text of at most {LONGEST} characters without NUL")
+        return word
+
+
+def several(inner: fields.Field[Any], says: str) -> fields.List[Any]:
+    """A parameter that may be repeated: each value widens it."""
+    length = validate.Length(max=MOST_VALUES, error=f"takes at most {MOST_VALUES} values; ask in several calls")
+    return fields.List(inner, validate=length, metadata={"description": says})
+
+
+WHEN = "write RFC 3339 like 2026-11-22T12:00:00Z, epoch seconds or milliseconds, or a date"
+TYPE = validate.OneOf(["csat", "nps"], error="must be 'csat' or 'nps'")
+STATES = validate.OneOf([state.value for state in State], error=f"must be one of {', '.join(State)}")
+FLAG_WORDS = {"truthy": {"true", "1", True}, "falsy": {"false", "0", False}}
+
+
+class Flag(fields.Boolean):
+    """true or false, in these words."""
+
+    truthy, falsy = FLAG_WORDS["truthy"], FLAG_WORDS["falsy"]
+    default_error_messages = {"invalid": "must be true or false"}  # noqa: RUF012 - marshmallow's way
+
+
+class FigureFilterSchema(Schema):
+    """What figures can be narrowed by."""
+
+    class Meta:
+        """Ours to ask: unknown names are mistakes."""
+
+        unknown = RAISE
+
+    since = Moment(metadata={"description": f"Beginning of the period, part of it. {WHEN}.".replace("write", "Write")})
+    until = Moment(metadata={"description": "End of the period, not part of it. Written like `since`."})
+    date_field = fields.String(
+        validate=validate.OneOf(DATE_FIELDS, error=f"must be one of {', '.join(DATE_FIELDS)}"),
+        metadata={
+            "description": "The clock the period is read on. Without it figures use their own: scores the day "
+            "they were given, rates the day the card was sent; lists use `updated_at`."
+        },
+    )
+    account = several(Word(), "X account by our name; may be repeated")
+    campaign = several(Word(), "Campaign; may be repeated; empty: without one")
+    source = several(Word(), "Source; may be repeated")
+    team_id = several(Word(), "Team when the conversation ended; may be repeated; empty: without one")
+    agent_id = several(Word(), "Agent when the conversation ended; may be repeated; empty: without one")
+    type = several(fields.String(validate=TYPE), "Kind of card; may be repeated")
+    question_variant_id = several(WholeNumber(), "X's question variant; may be repeated")
+    language = several(Word(), "Language; may be repeated; empty: without one")
+    has_text = Flag(metadata={"description": "Only answers with (true) or without (false) a comment"})
+
+
+class FilterSchema(FigureFilterSchema):
+    """What rows can be narrowed by: figures' filters, and those that would be a tool for subtraction there."""
+
+    score = several(WholeNumber(), "Score; may be repeated")
+    state = several(fields.String(validate=STATES), "Where the request stands; may be repeated")
+    reason = several(Word(), "Why it was skipped or failed; may be repeated")
+    request_id = several(Word(), "Request id (X's external_id); may be repeated")
+    conversation_id = several(Word(), "The CRM's conversation id; may be repeated")
+    answered = Flag(metadata={"description": "Only requests with (true) or without (false) an answer"})
+    updated_since = Moment(metadata={"description": "Only rows changed at or after this moment"})
+    include_test = Flag(load_default=False, metadata={"description": "Test traffic too; it is in no figure"})
+
+
+MOMENTS = ("since", "until", "updated_since")
+NOT_OURS = frozenset({"limit", "cursor", "sort"})
+FIELD_OF = {
+    "account": "accounts",
+    "campaign": "campaigns",
+    "source": "sources",
+    "team_id": "teams",
+    "agent_id": "agents",
+    "type": "types",
+    "score": "scores",
+    "language": "languages",
+    "question_variant_id": "variants",
+    "state": "states",
+    "reason": "reasons",
+    "request_id": "request_ids",
+    "conversation_id": "conversation_ids",
+}
+REPEATABLE = frozenset(FIELD_OF)
+
+
+def refused(messages: Mapping[str, Any]) -> ServiceError:
+    """Turn a schema's complaints into one refusal with a stable code and every mistake in it."""
+    unknown = sorted(name for name, says in messages.items() if says == ["Unknown field."])
+    if unknown:
+        return Invalid(
+            "unknown_parameter",
+            f"There is no parameter {', '.join(repr(name) for name in unknown)} here; see /docs.",
+            errors={name: ["is not known here"] for name in unknown},
+        )
+    flat = {name: _sentences(says) for name, says in messages.items()}
+    name = next(iter(flat))
+    return Invalid("invalid_parameter", f"'{name}' {flat[name][0]}.", errors=flat)
+
+
+def _load(values: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(FilterSchema().load(values))
+    except ValidationError as error:
+        raise refused(error.normalized_messages()) from error
+
+
+def _listed(args: Any) -> dict[str, Any]:
+    """Lists for what may be repeated, one value for the rest. Raises Invalid where the rest is repeated."""
+    many = args.to_dict(flat=False) if hasattr(args, "to_dict") else {k: _as_list(v) for k, v in args.items()}
+    for name, values in many.items():
+        if name not in REPEATABLE and len(values) > 1:
+            raise Invalid("invalid_parameter", f"'{name}' may be given once.", errors={name: ["may be given once"]})
+    return {name: values if name in REPEATABLE else values[0] for name, values in many.items() if values}
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _moment(given: str) -> datetime | date:
+    if re.fullmatch(r"[0-9]{1,16}", given, re.ASCII):
+        number = int(given)
+        return datetime.fromtimestamp(number / 1000 if number >= EPOCH_MS_FROM else number, UTC)
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given, re.ASCII):
+        return date.fromisoformat(given)
+    if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}", given, re.ASCII):
+        raise ValueError(given)
+    return datetime.fromisoformat(given.replace(" ", "+") if given.count(" ") and "T" in given.upper() else given)
+
+
+def _at_midnight(value: datetime | date, zone: tzinfo) -> datetime:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return datetime.combine(value, time.min, zone).astimezone(UTC)
+
+
+def _sentences(says: Any) -> list[str]:
+    if isinstance(says, Mapping):
+        return [sentence for each in says.values() for sentence in _sentences(each)]
+    return [str(each) for each in says] if isinstance(says, Iterable) and not isinstance(says, str) else [str(says)]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return list(value) if isinstance(value, tuple) else value

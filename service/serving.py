@@ -1,0 +1,115 @@
+"""Serving: in, settings; out, a running gunicorn, or web and worker side by side under one parent. Holds no rule.
+
+The same settings stand in `deploy/gunicorn.conf.py`, for those who start gunicorn by themselves.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from gunicorn.app.base import BaseApplication
+
+from service.app import create_app
+from service.settings import Settings, load
+
+log = structlog.get_logger(__name__)
+RESTART_AFTER_S = 1.0
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own private file there
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """Return gunicorn's settings, each with its reason."""
+    return {
+        "bind": settings.web.bind,
+        # The work is waiting for fsync and sockets, which releases the GIL: a few processes with a few threads each.
+        "worker_class": "gthread",
+        "workers": settings.web.workers,
+        "threads": settings.web.threads,
+        # CRMs and proxies keep connections; `sync` workers could not.
+        "keepalive": 5,
+        # A leak in any library is bounded; the jitter keeps the processes from restarting together.
+        "max_requests": 20_000,
+        "max_requests_jitter": 2_000,
+        # A request under way may finish: an accepted delivery is answered.
+        "graceful_timeout": 20,
+        "timeout": 60,
+        # gunicorn >= 25.1 opens a control socket in the home directory; two services of a user overwrite each other's.
+        "control_socket_disable": True,
+        # Engines and threads are made after the fork: SQLite handles and PostgreSQL sockets must not be shared.
+        "preload_app": False,
+        # The heartbeat file on a disk that blocks would get healthy workers killed.
+        "worker_tmp_dir": str(IN_MEMORY) if IN_MEMORY.is_dir() else tempfile.gettempdir(),
+        # Log lines are ours; an access log would carry nothing that the ledger does not.
+        "accesslog": None,
+        "loglevel": "warning",
+        # A forwarded header is believed only where settings say how many proxies stand before us.
+        "forwarded_allow_ips": "*" if settings.web.trusted_proxies else "",
+    }
+
+
+class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn with our options and our application, without its own command line."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Take the options."""
+        for name, value in options(self._settings).items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Build the application, in the worker process."""
+        return create_app(self._settings)
+
+
+def serve_web(settings: Settings) -> None:
+    """Serve until told to stop."""
+    Gunicorn(settings).run()
+
+
+def from_environment() -> Any:
+    """Build the application from the file DM_FEEDBACK_CONFIG names; for gunicorn's own command line."""
+    return create_app(load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml"))))
+
+
+def side_by_side(commands: Mapping[str, Sequence[str]], stop_within_s: float) -> int:
+    """Run the commands as children, restart one that dies, stop all on SIGTERM or SIGINT. Return the exit code."""
+    children = {name: _start(name, command) for name, command in commands.items()}
+    stopping: list[int] = []
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda number, _frame: stopping.append(number))
+    while not stopping:
+        time.sleep(0.2)
+        for name, child in children.items():
+            if child.poll() is not None and not stopping:
+                log.error("child_died", child=name, exit_code=child.returncode)
+                time.sleep(RESTART_AFTER_S)
+                children[name] = _start(name, commands[name])
+    return _stop(children, stop_within_s)
+
+
+def _start(name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    log.info("child_started", child=name)
+    # a session of its own: Ctrl-C reaches the parent only, which lets the children finish their calls
+    return subprocess.Popen([sys.executable, "-m", "service.cli", *command], start_new_session=True)  # noqa: S603 - ours
+
+
+def _stop(children: Mapping[str, subprocess.Popen[bytes]], within_s: float) -> int:
+    for child in children.values():
+        child.terminate()
+    deadline = time.monotonic() + within_s
+    for child in children.values():
+        try:
+            child.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+    return 0

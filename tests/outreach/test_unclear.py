@@ -1,0 +1,180 @@
+"""A send whose outcome nobody knows is looked up at X, and sent again only when it is proven unsent."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from service.db import writing
+from service.ids import new_id
+from service.models import result, send_attempt
+from service.states import State
+from tests.outreach.test_walk import FROZEN
+from tests.support import World
+
+NEW, CREATE = "direct_messages/events/new", "feedback/create"
+
+
+def ready(world: World, **columns: Any) -> str:
+    return world.ended(**{**FROZEN, "can_dm": True, "state": State.DM_ALLOWED, **columns})
+
+
+def messages(world: World, via: str) -> int:
+    return world.truth()["counts"]["messages_via"].get(via, 0)
+
+
+@pytest.mark.parametrize("fault", ["drop_after_commit", "status_after_commit", "half_json"])
+@pytest.mark.parametrize(("endpoint", "via"), [(NEW, "dm"), (CREATE, "card")])
+def test_a_send_that_arrived_is_found_and_never_repeated(
+    world: World, fault: str, endpoint: str, via: str
+) -> None:
+    world.fault(endpoint=endpoint, fault=fault, times=1)
+    request_id = ready(world)
+    for _ in range(8):
+        world.run()
+        world.forward(seconds=60)
+    row = world.request(request_id)
+    assert row.state == State.CARD_SENT
+    assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
+    assert row.dm_event_id is not None
+    assert row.card_dm_id is not None
+    evidence = {each.kind: each.evidence for each in world.attempts(request_id)}
+    assert evidence[via] == "dm_list"
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "html"])
+def test_a_send_that_never_arrived_is_repeated_only_after_proof(world: World, fault: str) -> None:
+    world.fault(endpoint=NEW, fault=fault, times=1)
+    request_id = ready(world)
+    world.run()
+    world.forward(seconds=60)
+    world.run()
+    assert messages(world, "dm") == 0  # absence proves nothing yet
+    assert len(world.attempts(request_id)) == 1
+    for _ in range(10):
+        world.forward(seconds=60)
+        world.run()
+    assert [each.outcome for each in world.attempts(request_id)][:2] == ["not_sent", "sent"]
+    assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
+
+
+def test_the_lists_lag_is_waited_out(world_of: Any) -> None:
+    world = world_of({"list_lag_s": 170})
+    world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    world.fault(endpoint=NEW, fault="status_after_commit", times=1)
+    request_id = ready(world)
+    for _ in range(30):
+        world.run()
+        world.forward(seconds=20)
+    assert world.request(request_id).state == State.CARD_SENT
+    assert messages(world, "dm") == 1
+
+
+def test_what_cannot_be_proven_in_time_ends_unknown(world: World) -> None:
+    world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
+    world.fault(endpoint="direct_messages/events/list", fault="status", status=503)
+    request_id = ready(world)
+    for _ in range(15):
+        world.run()
+        world.forward(minutes=10)
+    row = world.request(request_id)
+    assert (row.state, row.reason) == (State.UNKNOWN, "unclear_send")
+    assert messages(world, "dm") == 1
+    assert [each.outcome for each in world.attempts(request_id)] == ["unknown"]
+
+
+def test_a_worker_that_died_in_the_call_is_looked_up(world: World) -> None:
+    request_id = ready(world, lease_token="ls_dead", lease_until=world.clock.now + timedelta(seconds=60))
+    died(world, request_id, "dm")
+    x = world.clients["acme"]
+    x.send_dm("501", FROZEN["opening_text"], signed_at=world.clock.now)  # it arrived; nobody recorded it
+    for _ in range(12):
+        world.forward(seconds=60)
+        world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+    assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
+
+
+def test_a_worker_that_died_before_the_call_costs_only_time(world: World) -> None:
+    request_id = ready(world, lease_token="ls_dead", lease_until=world.clock.now + timedelta(seconds=60))
+    died(world, request_id, "dm")
+    world.forward(seconds=200)
+    world.run()
+    assert messages(world, "dm") == 0  # its call may still be on its way: the signature is young enough
+    for _ in range(8):
+        world.forward(seconds=60)
+        world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+    assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
+
+
+def died(world: World, request_id: str, kind: str) -> None:
+    """Leave what a worker leaves that is killed between the committed intent and the recorded answer."""
+    with writing(world.engine) as connection:
+        connection.execute(
+            sa.insert(send_attempt).values(
+                id=new_id("sa", world.clock.now), request_id=request_id, account="acme", x_user_id="501", kind=kind,
+                intended_at=world.clock.now,
+            )
+        )  # fmt: skip
+
+
+def test_empty_and_short_pages_of_the_list_are_not_the_end(world_of: Any) -> None:
+    world = world_of({"list_empty_pages": [1, 3], "list_short_pages": True})
+    world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
+    request_id = ready(world)
+    world.run()
+    for n in range(40):  # other mail of the account pushes ours down the list
+        world.clients["acme"].send_dm("501", f"other mail {n}", signed_at=world.clock.now)
+    for _ in range(12):
+        world.forward(seconds=60)
+        world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+    assert messages(world, "card") == 1
+
+
+def test_one_reading_of_the_list_clears_up_all_of_an_account(world: World) -> None:
+    people = [str(600 + n) for n in range(10)]
+    world.customers(*({"user_id": each, "screen_name": f"u{each}", "can_dm": True} for each in people))
+    world.fault(endpoint=NEW, fault="drop_after_commit", times=len(people))
+    for each in people:
+        ready(world, conversation_id=f"c-{each}", x_user_id=each)
+    for _ in range(6):
+        world.run()
+        world.forward(seconds=60)
+    counts = world.truth()["counts"]
+    assert counts["messages_via"] == {"dm": 10, "card": 10}
+    assert sum(counts["requests"]["direct_messages/events/list"].values()) <= 3
+
+
+def test_a_feedback_object_proves_a_card_without_asking_x(world: World) -> None:
+    request_id = ready(world, state=State.DM_SENT, dm_event_id="9", dm_sent_at=world.clock.now)
+    died(world, request_id, "card")
+    appeared(world, request_id, "777")
+    world.run()
+    row = world.request(request_id)
+    assert (row.state, row.feedback_id) == (State.CARD_SENT, "777")
+    assert "direct_messages/events/list" not in world.truth()["counts"]["requests"]
+
+
+def test_an_unknown_send_is_attached_when_its_feedback_appears(world: World) -> None:
+    request_id = ready(world, state=State.UNKNOWN, reason="unclear_send", outcome_at=world.clock.now)
+    died(world, request_id, "card")
+    appeared(world, request_id, "778")
+    world.run()
+    row = world.request(request_id)
+    assert (row.state, row.feedback_id, row.reason) == (State.CARD_SENT, "778", None)
+    assert world.history(request_id)[-1] == ("card_sent", "attached", "feedback_appeared")
+
+
+def appeared(world: World, request_id: str, feedback_id: str) -> None:
+    now = world.clock.now
+    with writing(world.engine) as connection:
+        connection.execute(
+            sa.insert(result).values(
+                request_id=request_id, feedback_id=feedback_id, x_updated_at=now, first_seen_at=now,
+                first_channel="webhook", update_count=1, anomalies=0, updated_at=now,
+            )
+        )  # fmt: skip

@@ -1,0 +1,320 @@
+"""One door: whatever order, channel and number of arrivals, the rows end the same and hold what X said."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.db import writing
+from service.models import feedback_request
+from service.results.ingest import Verdict
+from tests.results.house import (
+    HOUR,
+    NOW,
+    answer_of,
+    history_of,
+    number,
+    request,
+    result_of,
+    shop,
+    snapshot,
+    strays,
+    take,
+    x_date,
+)
+
+MINUTE = timedelta(minutes=1)
+EARLIER = NOW - 30 * MINUTE
+CHANNELS = ("webhook", "events", "show")
+
+
+def test_a_first_answer_makes_a_row_with_its_own_clocks(engine):
+    row = request(engine)
+    body = snapshot(row, NOW, score=4, score_at=EARLIER, text="ok", text_at=NOW)
+    assert take(engine, body) == Verdict.APPLIED
+    found = result_of(engine, row)
+    assert (found["score"], found["score_at"], found["text"], found["text_at"]) == (4, EARLIER, "ok", NOW)
+    assert (found["x_updated_at"], found["first_channel"], found["update_count"], found["anomalies"]) == (NOW, "webhook", 1, 0)
+
+
+def test_a_text_that_comes_later_joins_the_score(engine):
+    row = request(engine)
+    take(engine, snapshot(row, EARLIER, score=4))
+    assert take(engine, snapshot(row, NOW, score=4, score_at=EARLIER, text="ok"), "events") == Verdict.APPLIED
+    assert answer_of(engine, row) == (4, EARLIER, "ok", NOW)
+    assert result_of(engine, row)["first_channel"] == "webhook"
+
+
+def test_an_older_update_changes_nothing_and_is_kept(engine):
+    row = request(engine)
+    take(engine, snapshot(row, NOW, score=4, score_at=EARLIER, text="ok"))
+    before = result_of(engine, row)
+    assert take(engine, snapshot(row, EARLIER, score=4), now=NOW + HOUR) == Verdict.OLDER
+    assert result_of(engine, row) == {**before, "update_count": 2}
+    assert [each["verdict"] for each in history_of(engine, row)] == ["applied", "older"]
+
+
+def test_an_older_update_still_brings_a_value_we_do_not_have(engine):
+    row = request(engine)
+    take(engine, snapshot(row, NOW, text="ok"))
+    assert take(engine, snapshot(row, EARLIER, score=4)) == Verdict.APPLIED
+    assert answer_of(engine, row) == (4, EARLIER, "ok", NOW)
+    assert result_of(engine, row)["x_updated_at"] == NOW
+
+
+def test_a_newer_update_without_the_value_takes_nothing_back(engine):
+    row = request(engine)
+    take(engine, snapshot(row, EARLIER, score=4))
+    take(engine, snapshot(row, NOW))
+    assert answer_of(engine, row) == (4, EARLIER, None, None)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_repeat_by_any_channel_writes_nothing(engine, channel):
+    row = request(engine)
+    body = snapshot(row, NOW, score=4)
+    take(engine, body)
+    statements = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    assert take(engine, body, channel, NOW + HOUR) == Verdict.REPEAT
+    assert [each for each in statements if not each.startswith(("SELECT", "BEGIN"))] == []
+
+
+def test_a_changed_score_is_kept_as_an_anomaly_with_both_values_and_not_applied(engine):
+    row = request(engine)
+    take(engine, snapshot(row, EARLIER, score=4))
+    assert take(engine, snapshot(row, NOW, score=1, score_at=EARLIER)) == Verdict.ANOMALY
+    found = result_of(engine, row)
+    assert (found["score"], found["anomalies"]) == (4, 1)
+    assert [(each["score"], each["verdict"]) for each in history_of(engine, row)] == [(4, "applied"), (1, "anomaly")]
+
+
+def test_of_two_scores_the_one_given_first_stands_whichever_came_first(engine):
+    first, second = request(engine), request(engine)
+    for row, bodies in ((first, (0, 1)), (second, (1, 0))):
+        both = [snapshot(row, EARLIER, score=5, score_at=EARLIER), snapshot(row, NOW, score=2, score_at=NOW)]
+        for index in bodies:
+            take(engine, both[index])
+    for row in (first, second):
+        assert (result_of(engine, row)["score"], result_of(engine, row)["anomalies"]) == (5, 1)
+        assert {(each["score"], each["verdict"] == "anomaly") for each in history_of(engine, row)} == {(5, False), (2, True)}
+
+
+def test_a_changed_text_is_an_anomaly_too(engine):
+    row = request(engine)
+    take(engine, snapshot(row, EARLIER, text="good"))
+    assert take(engine, snapshot(row, NOW, text="bad")) == Verdict.ANOMALY
+    assert answer_of(engine, row) == (None, None, "good", EARLIER)
+
+
+def test_a_score_outside_the_cards_scale_never_stands(engine):
+    row = request(engine, type="csat")
+    # X left the type out, so the parser could not know the scale; the request does.
+    assert take(engine, snapshot(row, NOW, score=9, type=None)) == Verdict.ANOMALY
+    assert result_of(engine, row) is None
+    take(engine, snapshot(row, NOW, score=3, score_at=NOW))
+    assert (result_of(engine, row)["score"], result_of(engine, row)["anomalies"]) == (3, 1)
+
+
+def test_a_date_later_than_the_update_that_carries_it_does_no_harm(engine):
+    row = request(engine)
+    take(engine, snapshot(row, EARLIER, score=4, score_at=NOW))
+    assert answer_of(engine, row) == (4, NOW, None, None)
+    assert result_of(engine, row)["x_updated_at"] == EARLIER
+
+
+def test_missing_dates_do_no_harm(engine):
+    row = request(engine)
+    body = snapshot(row, NOW, created_at=None, response={"score": {"value": 4}})
+    del body["updated_at"]
+    assert take(engine, body) == Verdict.APPLIED
+    assert answer_of(engine, row) == (4, None, None, None)
+    take(engine, snapshot(row, NOW, score=4))
+    assert answer_of(engine, row) == (4, NOW, None, None)
+
+
+def test_only_an_id_and_a_score_are_enough(engine):
+    row = request(engine)
+    take(engine, {"id": int(row["feedback_id"]), "response": {"score": {"value": 5}}})
+    assert answer_of(engine, row)[0] == 5
+
+
+def test_both_spellings_of_a_card_are_one_update(engine):
+    row = request(engine)
+    spelt = snapshot(row, NOW, score=4)
+    collapsed = {
+        **snapshot(row, NOW, id=int(row["feedback_id"]), question_variant_id=3, dm_id=int(row["card_dm_id"])),
+        "updated_at": x_date(NOW, collapsed=True),
+        "response": {"score": {"value": 4, "created_at": x_date(NOW, collapsed=True)}, "text": None},
+    }
+    assert take(engine, spelt) == Verdict.APPLIED
+    assert take(engine, collapsed, "events") == Verdict.REPEAT
+
+
+# -- whose is it ------------------------------------------------------------------------------------------------------
+
+
+def test_a_card_is_known_by_external_id_before_outreach_recorded_its_id(engine):
+    row = request(engine, feedback_id=None, card_dm_id=None, state="unknown")
+    body = snapshot({**row, "feedback_id": "777", "card_dm_id": "778"}, NOW, score=2)
+    assert take(engine, body) == Verdict.APPLIED
+    found = result_of(engine, row)
+    assert (found["feedback_id"], found["score"]) == ("777", 2)
+
+
+def test_a_card_is_known_by_its_dm(engine):
+    row = request(engine, feedback_id=None)
+    body = snapshot({**row, "feedback_id": "779"}, NOW, score=2, external_id=None)
+    assert take(engine, body) == Verdict.APPLIED
+    assert result_of(engine, row)["feedback_id"] == "779"
+
+
+def test_a_result_is_known_by_its_feedback_id_when_nothing_else_says_so(engine):
+    row = request(engine, feedback_id=None)
+    take(engine, snapshot({**row, "feedback_id": "780"}, EARLIER, score=2))
+    assert take(engine, {"id": "780", "response": {"text": {"value": "ok"}}}) == Verdict.APPLIED
+    assert answer_of(engine, row)[2] == "ok"
+
+
+def test_the_ledger_is_never_written(engine):
+    row = request(engine, feedback_id=None, state="unknown")
+    take(engine, snapshot({**row, "feedback_id": "781"}, NOW, score=2))
+    with engine.connect() as connection:
+        found = connection.execute(sa.select(feedback_request).where(feedback_request.c.id == row["id"])).one()
+    assert (found.feedback_id, found.state, found.updated_at) == (None, "unknown", row["updated_at"])
+
+
+def test_a_card_without_an_answer_makes_a_row_only_as_evidence(engine):
+    known, unproven = request(engine), request(engine, feedback_id=None)
+    assert take(engine, snapshot(known, NOW)) == Verdict.OLDER
+    assert result_of(engine, known) is None
+    assert take(engine, snapshot({**unproven, "feedback_id": "782"}, NOW)) == Verdict.APPLIED
+    found = result_of(engine, unproven)
+    assert (found["feedback_id"], found["score"], found["text"]) == ("782", None, None)
+
+
+def test_the_first_channel_is_that_of_the_first_answer_not_of_the_evidence(engine):
+    row = request(engine, feedback_id=None)
+    body = {**row, "feedback_id": "783"}
+    take(engine, snapshot(body, EARLIER), "events", NOW)
+    take(engine, snapshot(body, NOW, score=3), "webhook", NOW + HOUR)
+    found = result_of(engine, row)
+    assert (found["first_channel"], found["first_seen_at"]) == ("webhook", NOW + HOUR)
+
+
+def test_a_card_nobody_asked_for_is_counted_without_its_words(engine):
+    body = snapshot({"feedback_id": "666", "card_dm_id": "667", "id": "ticket_5555", "x_user_id": "1"}, NOW, text="private")
+    assert take(engine, body) == Verdict.STRAY
+    assert take(engine, body) == Verdict.STRAY
+    assert strays(engine) == ["666"]
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM result_update").scalar_one() == 0
+
+
+def test_another_accounts_card_is_a_stray_even_with_our_ids(engine):
+    row = request(engine)
+    assert take(engine, snapshot(row, NOW, score=5, from_user_id="99")) == Verdict.STRAY
+    other = request(engine, account="other")
+    assert take(engine, snapshot(other, NOW, score=5)) == Verdict.STRAY
+    assert result_of(engine, row) is None
+    assert result_of(engine, other) is None
+
+
+def test_a_second_card_of_a_request_is_a_stray(engine):
+    recorded, unproven = request(engine), request(engine, feedback_id=None, card_dm_id=None)
+    assert take(engine, snapshot({**recorded, "feedback_id": "888"}, NOW, score=5, dm_id=None)) == Verdict.STRAY
+    take(engine, snapshot({**unproven, "feedback_id": "889"}, NOW, score=4))
+    assert take(engine, snapshot({**unproven, "feedback_id": "890"}, NOW, score=1)) == Verdict.STRAY
+    assert result_of(engine, unproven)["score"] == 4
+
+
+def test_a_stray_that_is_recognised_later_is_no_stray(engine):
+    row = request(engine, feedback_id=None, card_dm_id=None)
+    body = snapshot({**row, "feedback_id": "891", "card_dm_id": "892"}, NOW, score=4, external_id=None)
+    assert take(engine, body) == Verdict.STRAY
+    with writing(engine) as connection:
+        connection.execute(sa.update(feedback_request).where(feedback_request.c.id == row["id"]).values(card_dm_id="892"))
+    assert take(engine, body) == Verdict.APPLIED
+    assert strays(engine) == []
+
+
+def test_an_id_no_column_holds_is_a_stray_and_not_stored(engine):
+    row = request(engine)
+    assert take(engine, snapshot({**row, "feedback_id": "1" * 30}, NOW, score=4)) == Verdict.STRAY
+    assert strays(engine) == []
+
+
+# -- any order, any number, any channel -------------------------------------------------------------------------------
+
+dates = st.integers(0, 5).map(lambda minutes: EARLIER + minutes * MINUTE)
+updates = st.fixed_dictionaries(
+    {"updated_at": dates},
+    optional={"score": st.integers(1, 5), "score_at": dates, "text": st.text(min_size=1, max_size=4), "text_at": dates},
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), known=st.booleans(), bodies=st.lists(updates, min_size=1, max_size=6))
+def test_any_order_and_any_repetition_end_in_the_same_rows(engine, data, known, bodies):
+    ends = []
+    for _ in range(2):
+        order = data.draw(st.permutations(bodies + data.draw(st.lists(st.sampled_from(bodies), max_size=3))))
+        n = number()
+        ids = {"feedback_id": f"7{n:06}", "card_dm_id": f"6{n:06}"}
+        row = {**request(engine, **(ids if known else dict.fromkeys(ids))), **ids}
+        for body in order:
+            take(engine, snapshot(row, **body), data.draw(st.sampled_from(CHANNELS)))
+        found = result_of(engine, row)
+        kept = {(each["digest"], each["verdict"] == "anomaly") for each in history_of(engine, row)}
+        for name in ("request_id", "feedback_id", "first_channel"):
+            (found or {}).pop(name, None)
+        ends.append((found, kept))
+    assert ends[0] == ends[1]
+    found, kept = ends[0]
+    assert (found is None) == (known and not any("score" in each or clean(each) for each in bodies))
+    if found:
+        assert found["anomalies"] == sum(contrary for _, contrary in kept)
+        assert found["x_updated_at"] == max(each["updated_at"] for each in bodies)
+        assert found["update_count"] == len(kept)
+
+
+def clean(body):
+    return body.get("text", "").replace("\x00", "")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.characters(codec=None, categories=None), min_size=1, max_size=40))
+def test_any_text_survives_or_loses_only_what_no_database_holds(engine, text):
+    row = request(engine)
+    take(engine, snapshot(row, NOW, score=3, text=text))
+    kept = "".join("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in text if each != "\x00")
+    assert answer_of(engine, row) == (3, NOW, kept or None, NOW if kept else None)
+
+
+def test_two_channels_at_the_same_instant_make_one_row(engine):
+    rows = [request(engine, feedback_id=None) for _ in range(8)]
+    bodies = []
+    for row in rows:
+        known = {**row, "feedback_id": f"5{number():06}"}
+        bodies += [snapshot(known, EARLIER, score=4), snapshot(known, NOW, score=4, score_at=EARLIER, text="ok")]
+    start, failed = threading.Barrier(4), []
+
+    def bring(channel, mine):
+        start.wait()
+        try:
+            for body in mine:
+                take(engine, body, channel, account=shop())
+        except Exception as error:  # noqa: BLE001 - whatever it is must fail the test, not the thread
+            failed.append(error)
+
+    work = [("webhook", bodies), ("events", bodies), ("show", bodies[::-1]), ("events", bodies[::-1])]
+    threads = [threading.Thread(target=bring, args=each) for each in work]
+    [each.start() for each in threads]
+    [each.join() for each in threads]
+    assert failed == []
+    for row in rows:
+        assert answer_of(engine, row) == (4, EARLIER, "ok", NOW)
+        assert result_of(engine, row)["update_count"] == len(history_of(engine, row)) == 2
