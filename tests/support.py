@@ -156,9 +156,7 @@ class World:
 
     def request(self, request_id: str) -> sa.Row[Any]:
         with reading(self.engine) as connection:
-            return connection.execute(
-                sa.select(feedback_request).where(feedback_request.c.id == request_id)
-            ).one()
+            return connection.execute(sa.select(feedback_request).where(feedback_request.c.id == request_id)).one()
 
     def history(self, request_id: str) -> list[tuple[str, str, str | None]]:
         t = transition.c
@@ -179,9 +177,7 @@ class World:
 
     def set(self, request_id: str, **columns: Any) -> None:
         with writing(self.engine) as connection:
-            connection.execute(
-                sa.update(feedback_request).where(feedback_request.c.id == request_id).values(columns)
-            )
+            connection.execute(sa.update(feedback_request).where(feedback_request.c.id == request_id).values(columns))
 
 
 class Dropping(httpx.BaseTransport):

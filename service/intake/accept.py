@@ -106,4 +106,4 @@ def _dedupe_key(definition: Definition, inbound: Inbound, readings: Sequence[Rea
     if len(sender) > MAX_SENDER_ID:
         sender = hashlib.sha256(sender.encode()).hexdigest()
     key = f"{sender}:{inbound.digest}"
-    return f"{key}:{delivery_id}" if definition.grammar.ended_at_received and not sender else key
+    return f"{key}:{delivery_id}" if "ended_at" in definition.grammar.received and not sender else key

@@ -79,7 +79,7 @@ def _known_end(connection: Connection, definition: Definition, end: Conversation
     reopened = _reopened_at(connection, definition, end.conversation_id)
     for neighbour in before + after:
         if not _lies_apart(definition, neighbour.ended_at, end.ended_at, reopened):
-            return "not_reopened", neighbour.id
+            return "same_conversation", neighbour.id
     return None, None
 
 

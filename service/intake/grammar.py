@@ -21,6 +21,7 @@ from service.settings.shapes import Problem
 
 RECEIVED = "received"
 DEFAULT_AGAIN_AFTER = timedelta(hours=12)
+TIMES = ("ended_at", "reopened_at")
 REQUIRED = ("conversation_id", "ended_at")
 MAPPED = (
     *REQUIRED, "reopened_at", "event_id", "agent_id", "team_id", "tags", "language", "channel", "customer_ref",
@@ -204,8 +205,8 @@ def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Problem]) ->
     mapped = _load_map(given, f"{path}.map", problems) if isinstance(given, Mapping) else {}
     if len(problems) > before:
         return None
-    received = given is not None and given.get("ended_at") == RECEIVED
-    return Grammar(**{**data, "map": mapped, "accounts": tuple(data["accounts"])}, ended_at_received=received)
+    received = frozenset(name for name in TIMES if tree["map"].get(name) == RECEIVED)
+    return Grammar(**{**data, "map": mapped, "accounts": tuple(data["accounts"])}, received=received)
 
 
 def _load_map(given: Mapping[str, Any], path: str, problems: list[Problem]) -> dict[str, Expression]:
@@ -213,7 +214,7 @@ def _load_map(given: Mapping[str, Any], path: str, problems: list[Problem]) -> d
     for name, text in given.items():
         if name not in MAPPED:
             problems.append(Problem(f"{path}.{name}", f"no such field; there are {', '.join(MAPPED)}"))
-        elif text == "" or (name in {"ended_at", "reopened_at"} and text == RECEIVED):
+        elif text == "" or (name in TIMES and text == RECEIVED):
             continue
         else:
             try:

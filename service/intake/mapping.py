@@ -15,7 +15,7 @@ from service.intake.events import ConversationEnded, ConversationReopened, Ignor
 from service.intake.expressions import ExpressionError
 from service.intake.inbound import Inbound, storable
 from service.intake.shapes import Definition
-from service.intake.times import parse_time
+from service.intake.times import event_time
 
 MAX_EVENT_ID = 512
 # fields where only the text counts; a bad one is set aside with a note
@@ -131,9 +131,9 @@ def _conversation_id(item: _Item) -> str:
 
 def _reopened(item: _Item, conversation_id: str, event_id: str | None) -> Reading:
     grammar = item.definition.grammar
-    name = "reopened_at" if "reopened_at" in grammar.map else "ended_at"
+    name = "reopened_at" if "reopened_at" in {*grammar.map, *grammar.received} else "ended_at"
     fmt = grammar.times.reopened_at if name == "reopened_at" else grammar.times.ended_at
-    moment = item.soft(name, lambda value: parse_time(value, fmt, grammar.times.zone))
+    moment = item.soft(name, lambda value: event_time(value, fmt, grammar.times.zone))
     if moment is None or moment > item.received_at:
         # a reopening must never be lost for want of a clock: it keeps us from asking
         if name in grammar.map:
@@ -168,7 +168,7 @@ def _ended(item: _Item, conversation_id: str, event_id: str | None) -> Reading:
 
 def _ended_at(item: _Item) -> datetime:
     times = item.definition.grammar.times
-    if item.definition.grammar.ended_at_received:
+    if "ended_at" in item.definition.grammar.received:
         return item.received_at
     try:
         given = item.raw("ended_at")
@@ -176,7 +176,7 @@ def _ended_at(item: _Item) -> datetime:
         raise _NotUnderstood("bad_ended_at", str(error)) from error
     if given is None or given == "":
         raise _NotUnderstood("no_ended_at", "map.ended_at finds nothing; map a time, or write ended_at = 'received'.")
-    moment = parse_time(given, times.ended_at, times.zone)
+    moment = event_time(given, times.ended_at, times.zone)
     if moment is None:
         detail = f"ended_at is no time of the form '{times.ended_at}' between 2006 and 2200 (without a zone it needs "
         raise _NotUnderstood("bad_ended_at", detail + "times.zone).")

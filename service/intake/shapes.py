@@ -94,7 +94,7 @@ class Grammar:
     verify: Any = field(repr=False)
     events: Events
     map: Mapping[str, Expression]
-    ended_at_received: bool
+    received: frozenset[str]  # the times that stand for "when it arrived": ended_at, reopened_at
     times: Times
     channel: Channel
     identity: Identity

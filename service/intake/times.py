@@ -23,13 +23,18 @@ EARLIEST, LATEST = datetime(2006, 3, 21, tzinfo=UTC), datetime(2200, 1, 1, tzinf
 UNIT_BOUNDS = ((10**11, 1), (10**14, 10**3), (10**17, 10**6))
 
 
+def event_time(value: Any, fmt: str, zone: ZoneInfo | None = None) -> datetime | None:
+    """Read the time of something that happened on X: before X's first day and far ahead is a slip, and none."""
+    found = parse_time(value, fmt, zone)
+    return found if found and EARLIEST <= found <= LATEST else None
+
+
 def parse_time(value: Any, fmt: str, zone: ZoneInfo | None = None) -> datetime | None:
     """Read `value` as `fmt` (one of FORMATS). `zone` is for times without one."""
     try:
-        found = _parse(value, fmt, zone)
+        return _parse(value, fmt, zone)
     except (ValueError, OverflowError):  # 30 February, a year of 10**12
         return None
-    return found if found and EARLIEST <= found <= LATEST else None
 
 
 def _parse(value: Any, fmt: str, zone: ZoneInfo | None) -> datetime | None:

@@ -32,7 +32,7 @@ def add(
     for x_user_id in x_user_ids:
         row = {"person": person(secret_key, x_user_id), "account": account, "reason": reason, "created_at": now}
         statement = insert(connection, opt_out).values(created_by=by, **row).on_conflict_do_nothing()
-        added += connection.execute(statement).rowcount
+        added += len(connection.execute(statement.returning(o.person)).all())
     return added
 
 

@@ -5,23 +5,24 @@ a typing mistake would otherwise look like an answer. Never touches the database
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, tzinfo
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from service.auth.keys import Reader
-from service.errors import Invalid, NotAllowed, ServiceError
+from service.errors import Invalid, NotAllowed
 from service.settings import Settings
 from service.states import State
+from service.web.complaints import refused
 
 DATE_FIELDS = ("ended_at", "sent_at", "scored_at", "updated_at")
 MOST_VALUES = 250
 LONGEST = 256
 EPOCH_MS_FROM = 100_000_000_000  # smaller numbers are seconds: in milliseconds this is March 1973
-YEARS = (2000, 2200)  # a date outside is a mistake, and some of them overflow in other zones
+YEARS = (1900, 2200)  # a date outside is a mistake, and some of them overflow in other zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,6 @@ class FigureFilterSchema(Schema):
     type = several(fields.String(validate=TYPE), "Kind of card; may be repeated")
     question_variant_id = several(WholeNumber(), "X's question variant; may be repeated")
     language = several(Word(), "Language; may be repeated; empty: without one")
-    has_text = Flag(metadata={"description": "Only answers with (true) or without (false) a comment"})
 
 
 class FilterSchema(FigureFilterSchema):
@@ -172,6 +172,7 @@ class FilterSchema(FigureFilterSchema):
     reason = several(Word(), "Why it was skipped or failed; may be repeated")
     request_id = several(Word(), "Request id (X's external_id); may be repeated")
     conversation_id = several(Word(), "The CRM's conversation id; may be repeated")
+    has_text = Flag(metadata={"description": "Only answers with (true) or without (false) a comment"})
     answered = Flag(metadata={"description": "Only requests with (true) or without (false) an answer"})
     updated_since = Moment(metadata={"description": "Only rows changed at or after this moment"})
     include_test = Flag(load_default=False, metadata={"description": "Test traffic too; it is in no figure"})
@@ -197,25 +198,11 @@ FIELD_OF = {
 REPEATABLE = frozenset(FIELD_OF)
 
 
-def refused(messages: Mapping[str, Any]) -> ServiceError:
-    """Turn a schema's complaints into one refusal with a stable code and every mistake in it."""
-    unknown = sorted(name for name, says in messages.items() if says == ["Unknown field."])
-    if unknown:
-        return Invalid(
-            "unknown_parameter",
-            f"There is no parameter {', '.join(repr(name) for name in unknown)} here; see /docs.",
-            errors={name: ["is not known here"] for name in unknown},
-        )
-    flat = {name: _sentences(says) for name, says in messages.items()}
-    name = next(iter(flat))
-    return Invalid("invalid_parameter", f"'{name}' {flat[name][0]}.", errors=flat)
-
-
 def _load(values: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return dict(FilterSchema().load(values))
     except ValidationError as error:
-        raise refused(error.normalized_messages()) from error
+        raise refused(cast("Mapping[str, Any]", error.messages)) from error
 
 
 def _listed(args: Any) -> dict[str, Any]:
@@ -246,12 +233,6 @@ def _at_midnight(value: datetime | date, zone: tzinfo) -> datetime:
     if isinstance(value, datetime):
         return value.astimezone(UTC)
     return datetime.combine(value, time.min, zone).astimezone(UTC)
-
-
-def _sentences(says: Any) -> list[str]:
-    if isinstance(says, Mapping):
-        return [sentence for each in says.values() for sentence in _sentences(each)]
-    return [str(each) for each in says] if isinstance(says, Iterable) and not isinstance(says, str) else [str(says)]
 
 
 def _plain(value: Any) -> Any:

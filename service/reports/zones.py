@@ -22,12 +22,12 @@ ORDINAL_OF_EPOCH = EPOCH.date().toordinal()
 
 def local_day(column: sa.ColumnElement[Any], zone: ZoneInfo, now: datetime) -> sa.ColumnElement[int]:
     """The local day of a moment, as days since 1970; `day_of` makes a date of it."""
-    return _local(column, zone, now) / sa.literal_column(str(DAY), sa.BigInteger)
+    return _local(column, zone, now) // _number(DAY)
 
 
 def local_hour(column: sa.ColumnElement[Any], zone: ZoneInfo, now: datetime) -> sa.ColumnElement[int]:
     """The local hour of a moment, 0 to 23."""
-    return (_local(column, zone, now) / sa.literal_column(str(HOUR), sa.BigInteger)) % 24
+    return (_local(column, zone, now) // _number(HOUR)) % _number(24)
 
 
 def day_of(number: int) -> date:
@@ -62,19 +62,20 @@ def _offsets(key: str, until_year: int) -> tuple[int, tuple[tuple[int, int], ...
     while day.year < until_year:
         following = day + timedelta(days=1)
         if _offset(following, zone) != before:
-            at = _changes_at(day, following, zone)
+            at = _changes_at(day, zone)
             before = _offset(following, zone)
             found.append(((at - EPOCH) // MICROSECOND, before // MICROSECOND))
         day = following
     return first // MICROSECOND, tuple(found)
 
 
-def _changes_at(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
-    start = _offset(low, zone)
-    while high - low > timedelta(seconds=1):
-        middle = low + (high - low) / 2
-        low, high = (middle, high) if _offset(middle, zone) == start else (low, middle)
-    return (high + timedelta(milliseconds=500)).replace(microsecond=0)
+def _changes_at(day: datetime, zone: ZoneInfo) -> datetime:
+    """The first second of a day that has the offset of the day's end."""
+    start, low, high = _offset(day, zone), 0, 86_400
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _offset(day + timedelta(seconds=middle), zone) == start else (low, middle)
+    return day + timedelta(seconds=high)
 
 
 def _offset(moment: datetime, zone: ZoneInfo) -> timedelta:

@@ -83,10 +83,10 @@ def refresh_once(
 ) -> RefreshReport:
     """Ask about up to `limit` due cards, one call each with no transaction open across it."""
     with reading(engine) as connection:
-        if not turns.may_begin(connection, account.name, TASK, now, EVERY):
+        if not turns.may_begin(connection, account.name, TASK, now, TROUBLE):
             return RefreshReport()
     with writing(engine) as connection:
-        token = turns.begin(connection, account.name, TASK, now, EVERY)
+        token = turns.begin(connection, account.name, TASK, now, TROUBLE)
         if token is None:
             return RefreshReport()
         report = RefreshReport(enrolled=_enrol(connection, account, now))
@@ -97,13 +97,18 @@ def refresh_once(
         report = replace(step, asked=report.asked + step.asked, news=report.news + step.news, enrolled=report.enrolled)
         if not report.more:
             break
-    next_at = now if report.more else min(report.come_back_at or now + EVERY, now + EVERY)
-    if report.problem is not None:
-        next_at = now + EVERY if report.come_back_at else now + TROUBLE
     with writing(engine) as connection:
-        if not turns.end(connection, account.name, TASK, token, next_at):
+        if not turns.end(connection, account.name, TASK, token, _next_turn(report, now)):
             log.warning("refresh_turn_lost", account=account.name, worker=worker)
     return report
+
+
+def _next_turn(report: RefreshReport, now: datetime) -> datetime:
+    if report.more:
+        return now
+    if report.problem is not None and report.come_back_at is None:
+        return now + TROUBLE
+    return min(report.come_back_at or now + EVERY, now + EVERY)
 
 
 class _Work:
@@ -143,7 +148,7 @@ class _Work:
         due = sa.or_(f.due_at <= self._now, f.due_at > reach)
         columns = (f.request_id, f.feedback_id, f.checks, r.card_sent_at)
         found = sa.select(*columns).join(feedback_request, r.id == f.request_id)
-        return found.where(f.account == self._account.name, due).order_by(f.due_at).limit(1)
+        return found.where(f.account == self._account.name, due).order_by(f.due_at, f.request_id).limit(1)
 
     def _record(self, card: Card, answer: Answer[Feedback] | None) -> RefreshReport:
         with writing(self._engine) as connection:

@@ -87,6 +87,7 @@ class Assumptions:
     submit_after_dismiss: str = _answer("403/0", "submit after dismiss")
     submit_expired: str = _answer("403/0", "submit after the card expired")
     oauth_clock: str = _switch("wall", "the clock OAuth timestamps are judged by", "wall", "sandbox")
+    oauth_tolerance_s: int = _switch(300, "how many seconds an OAuth timestamp may be off")
     oauth_body_hash: str = _switch("accept", "oauth_body_hash in a signature (question 13)", "accept", "refuse")
     shut_down: bool = _switch(False, "v1.1 is gone: every route answers 410 code 251 (question 14)")
 

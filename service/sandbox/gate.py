@@ -126,7 +126,7 @@ def _caller(world: World, endpoint: Endpoint, request: FlaskRequest, query: str,
     if endpoint.as_customer and customer is not None and is_loopback(request.remote_addr):
         return customer
     given = oauth.read_header(request.headers.get("authorization"))
-    oauth.check_time(given, _oauth_s(world))
+    oauth.check_time(given, _oauth_s(world), world.assumptions.oauth_tolerance_s)
     secret = world.consumers.get(given["oauth_consumer_key"])
     if secret is None:
         raise Refusal(401, 32)

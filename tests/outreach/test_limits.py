@@ -115,9 +115,7 @@ def test_a_held_account_does_not_starve_another(engine: Engine) -> None:
 
 
 def test_one_customer_is_asked_once_within_the_cooldown_even_in_one_claim(world: World) -> None:
-    ids = [
-        world.ended(f"c-{n}", **{**FROZEN, "can_dm": True, "state": State.DM_ALLOWED}) for n in range(3)
-    ]
+    ids = [world.ended(f"c-{n}", **{**FROZEN, "can_dm": True, "state": State.DM_ALLOWED}) for n in range(3)]
     world.run()
     rows = [world.request(each) for each in ids]
     assert sorted((each.state, each.reason) for each in rows) == [

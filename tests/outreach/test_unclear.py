@@ -26,9 +26,7 @@ def messages(world: World, via: str) -> int:
 
 @pytest.mark.parametrize("fault", ["drop_after_commit", "status_after_commit", "half_json"])
 @pytest.mark.parametrize(("endpoint", "via"), [(NEW, "dm"), (CREATE, "card")])
-def test_a_send_that_arrived_is_found_and_never_repeated(
-    world: World, fault: str, endpoint: str, via: str
-) -> None:
+def test_a_send_that_arrived_is_found_and_never_repeated(world: World, fault: str, endpoint: str, via: str) -> None:
     world.fault(endpoint=endpoint, fault=fault, times=1)
     request_id = ready(world)
     for _ in range(8):

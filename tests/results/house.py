@@ -33,7 +33,11 @@ TREE = {
     },
     "sources": {"crm": {"preset": "generic"}},
     "campaigns": {
-        "care": {"type": "csat", "privacy_url": "https://shop.example/p", "texts": {"en": {"opening": "Hi", "card": "How?"}}}
+        "care": {
+            "type": "csat",
+            "privacy_url": "https://shop.example/p",
+            "texts": {"en": {"opening": "Hi", "card": "How?"}},
+        }
     },
 }
 

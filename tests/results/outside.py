@@ -17,7 +17,8 @@ class Outside:
     def __init__(self, start=NOW, **assumptions):
         chosen = {"auto_create_customers": True, "cards_per_day": 100_000, **assumptions}
         config = SandboxConfig(assumptions=Assumptions(**chosen), speed=0, start_at_s=start.timestamp())
-        self.app = create_sandbox(config, wall=lambda: start.timestamp())
+        self._wall = start.timestamp()
+        self.app = create_sandbox(config, wall=lambda: self._wall)
         self.world = self.app.extensions["sandbox"]
         keys = demo_account()
         self.calls = []
@@ -25,16 +26,16 @@ class Outside:
             Credentials(keys.consumer_key, keys.consumer_secret, keys.token, keys.token_secret),
             base_url=BASE,
             timeouts=Timeouts(),
-            clock=lambda: start,
+            clock=lambda: self.now,
             transport=_Counting(httpx.WSGITransport(self.app), self.calls),
         )
-        self._start = start
 
     @property
     def now(self):
         return datetime.fromtimestamp(self.world.clock.now_ms() / 1000, UTC)
 
     def advance(self, span):
+        self._wall += span / timedelta(seconds=1)
         self.control("POST", "/clock", advance_s=span / timedelta(seconds=1))
 
     def control(self, method, path, **body):
@@ -60,7 +61,7 @@ class Outside:
 
     def _card(self, row):
         card = Card("csat", row["x_user_id"], "How did we do?", "https://shop.example/p", external_id=row["id"])
-        return self.client.create_feedback(card, signed_at=self._start).value
+        return self.client.create_feedback(card, signed_at=self.now).value
 
     def answer(self, row, **given):
         self.control("POST", f"/customers/{row['x_user_id']}/answer", **given)
@@ -76,9 +77,10 @@ class Outside:
     def truth_of(self, row):
         """(score, score_at, text, text_at) as X holds it, in the whole seconds in which X writes dates."""
         card = next(each for each in self.world.cards.values() if each.external_id == row["id"])
-        if card.score is None and card.text is None:
+        text = (card.text or "").replace("\x00", "") or None  # no database of ours holds NUL
+        if card.score is None and text is None:
             return None
-        return (card.score, _second(card.score, card.score_ms), card.text, _second(card.text, card.text_ms))
+        return (card.score, _second(card.score, card.score_ms), text, _second(text, card.text_ms))
 
 
 class _Counting(httpx.BaseTransport):

@@ -37,7 +37,12 @@ def test_a_first_answer_makes_a_row_with_its_own_clocks(engine):
     assert take(engine, body) == Verdict.APPLIED
     found = result_of(engine, row)
     assert (found["score"], found["score_at"], found["text"], found["text_at"]) == (4, EARLIER, "ok", NOW)
-    assert (found["x_updated_at"], found["first_channel"], found["update_count"], found["anomalies"]) == (NOW, "webhook", 1, 0)
+    assert (found["x_updated_at"], found["first_channel"], found["update_count"], found["anomalies"]) == (
+        NOW,
+        "webhook",
+        1,
+        0,
+    )
 
 
 def test_a_text_that_comes_later_joins_the_score(engine):
@@ -100,7 +105,10 @@ def test_of_two_scores_the_one_given_first_stands_whichever_came_first(engine):
             take(engine, both[index])
     for row in (first, second):
         assert (result_of(engine, row)["score"], result_of(engine, row)["anomalies"]) == (5, 1)
-        assert {(each["score"], each["verdict"] == "anomaly") for each in history_of(engine, row)} == {(5, False), (2, True)}
+        assert {(each["score"], each["verdict"] == "anomaly") for each in history_of(engine, row)} == {
+            (5, False),
+            (2, True),
+        }
 
 
 def test_a_changed_text_is_an_anomaly_too(engine):
@@ -206,7 +214,9 @@ def test_the_first_channel_is_that_of_the_first_answer_not_of_the_evidence(engin
 
 
 def test_a_card_nobody_asked_for_is_counted_without_its_words(engine):
-    body = snapshot({"feedback_id": "666", "card_dm_id": "667", "id": "ticket_5555", "x_user_id": "1"}, NOW, text="private")
+    body = snapshot(
+        {"feedback_id": "666", "card_dm_id": "667", "id": "ticket_5555", "x_user_id": "1"}, NOW, text="private"
+    )
     assert take(engine, body) == Verdict.STRAY
     assert take(engine, body) == Verdict.STRAY
     assert strays(engine) == ["666"]
@@ -236,7 +246,9 @@ def test_a_stray_that_is_recognised_later_is_no_stray(engine):
     body = snapshot({**row, "feedback_id": "891", "card_dm_id": "892"}, NOW, score=4, external_id=None)
     assert take(engine, body) == Verdict.STRAY
     with writing(engine) as connection:
-        connection.execute(sa.update(feedback_request).where(feedback_request.c.id == row["id"]).values(card_dm_id="892"))
+        connection.execute(
+            sa.update(feedback_request).where(feedback_request.c.id == row["id"]).values(card_dm_id="892")
+        )
     assert take(engine, body) == Verdict.APPLIED
     assert strays(engine) == []
 

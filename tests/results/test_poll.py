@@ -1,6 +1,7 @@
 """Polling reads everything once, in windows, whatever X's pages look like and whoever dies in between."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
@@ -77,6 +78,17 @@ def test_x_is_never_asked_for_times_it_does_not_serve_yet(engine):
         assert all(each.to_time <= x.now - SHOP.events_delay for each in windows(engine))
 
 
+def test_an_x_whose_clock_is_behind_ours_is_not_asked_too_early(engine):
+    x = Outside()
+    answered(engine, x)
+    x.advance(2 * DAY)
+    ahead = x.now + timedelta(seconds=45)
+    report = poll(engine, x, now=ahead)
+    while report.more:
+        report = poll(engine, x, now=ahead)
+    assert (report.outcome, report.problem) == ("read", None)
+
+
 def test_windows_follow_each_other_without_a_gap_from_the_first_card_on(engine):
     x = Outside()
     first_card = x.now
@@ -85,7 +97,7 @@ def test_windows_follow_each_other_without_a_gap_from_the_first_card_on(engine):
     drain(engine, x)
     found = windows(engine)
     assert found[0].from_time == first_card
-    assert all(before.to_time == after.from_time for before, after in zip(found, found[1:], strict=False))
+    assert all(before.to_time == after.from_time for before, after in pairwise(found))
     assert all(each.to_time - each.from_time <= SHOP.poll_window and each.done_at for each in found)
     assert watermark(engine) == found[-1].to_time >= x.now - DAY - 2 * MINUTE
 
@@ -129,7 +141,12 @@ def test_nothing_is_asked_before_it_is_time(engine):
         {"events_end": "missing"},
         {"events_range": "created_at"},
         {"dates": "collapsed", "question_variant_id": "alternate"},
-        {"events_short_pages": True, "events_repeat": True, "events_empty_pages": (2, 5), "events_order": "newest_first"},
+        {
+            "events_short_pages": True,
+            "events_repeat": True,
+            "events_empty_pages": (2, 5),
+            "events_order": "newest_first",
+        },
     ],
     ids=str,
 )
@@ -207,8 +224,8 @@ def test_a_cursor_that_leads_back_to_itself_ends_the_window(engine):
     x.advance(DAY + 2 * HOUR)
 
     class Circle:
-        def list_feedback_events(self, *, cursor, **wanted):
-            answer = x.client.list_feedback_events(cursor=None, **wanted)
+        def list_feedback_events(self, **wanted):
+            answer = x.client.list_feedback_events(**{**wanted, "cursor": None})
             page = type(answer.value)(answer.value.events, "same", ())
             return type(answer)(page, answer.rate)
 
@@ -252,7 +269,9 @@ def test_xs_refusal_pauses_until_its_reset_and_loses_nothing(engine):
     assert answer_of(engine, row) == x.truth_of(row)
 
 
-@pytest.mark.parametrize("fault", [{"fault": "status"}, {"fault": "html"}, {"fault": "half_json"}, {"fault": "empty"}], ids=str)
+@pytest.mark.parametrize(
+    "fault", [{"fault": "status"}, {"fault": "html"}, {"fault": "half_json"}, {"fault": "empty"}], ids=str
+)
 def test_an_unwell_x_is_asked_again_later_and_nothing_is_skipped(engine, fault):
     x = Outside()
     [row] = answered(engine, x)
@@ -285,6 +304,21 @@ def test_the_allowance_is_shared_with_everybody_else(engine):
     x.calls.clear()
     paused = poll(engine, x)
     assert (paused.outcome, paused.come_back_at, x.calls) == ("paused", until, [])
+
+
+def test_what_x_says_is_left_counts_more_than_what_we_counted(engine):
+    x = Outside()
+    answered(engine, x)
+    x.advance(5 * DAY)
+    since, until = x.now - 2 * DAY, x.now - DAY
+    for _ in range(998):  # somebody else, with the same account
+        x.client.list_feedback_events(from_time=since, to_time=until)
+    reports = drain(engine, x)
+    assert [each.outcome for each in reports] == ["read", "read", "paused"]
+    assert reports[-1].come_back_at == x.now + 15 * MINUTE
+    x.advance(15 * MINUTE)
+    assert {each.outcome for each in drain(engine, x)} == {"read"}
+    assert {each.status for each in x.world.requests} == {200}
 
 
 def test_a_week_of_outage_is_caught_up_within_one_allowance(engine):

@@ -9,7 +9,7 @@ from typing import Any
 
 MINUS, DASH = "\u2212", "\u2013"
 UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-NAMES = {"csat": "CSAT", "nps": "NPS"}
+NAMES = {"csat": "CSAT", "nps": "NPS", "cannot_dm": "cannot DM", "no_x_identity": "no X identity", "dm_sent": "DM sent"}
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -58,6 +58,18 @@ def span(value: timedelta | None) -> str:
 def words(value: str | None) -> str:
     """Return a stable word such as `no_x_identity` as people write it."""
     return DASH if not value else NAMES.get(value, value.replace("_", " "))
+
+
+def heading(value: str | None) -> str:
+    """Return the same with a capital first letter and nothing else changed."""
+    found = words(value)
+    return found[:1].upper() + found[1:]
+
+
+def period(begin: datetime, kind: str, zone: tzinfo) -> str:
+    """Return a day, a week (by its Monday) or a month, short enough to stand under a line."""
+    local = begin.astimezone(zone)
+    return f"{local:%b %y}" if kind == "month" else f"{local.day} {local:%b}"
 
 
 def said(value: Any) -> str:

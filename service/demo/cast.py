@@ -1,0 +1,166 @@
+"""Who takes part: in, how large the crowd shall be; out, customers with what they answer and what X does to them.
+
+Every customer of the cast is there for one reason, which stands beside them; the crowd makes the figures. Knows nothing
+of HTTP and of time: all seconds count from the moment a card arrives.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+FIRST_ID = 1_529_400_000_000_000_001  # beyond 2**53: an id that passes through a float somewhere is another id
+CARE, SHOP = "care", "shop"
+Action = Mapping[str, Any]
+DM, CARD, USER = "direct_messages/events/new", "feedback/create", "users/show"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who served the customer; the last thing a supervisor may see alone when few answered."""
+
+    id: str
+    team: str
+    account: str
+
+
+AGENTS = (
+    Agent("ana", "billing", CARE), Agent("ben", "billing", CARE), Agent("chi", "delivery", CARE),
+    Agent("eve", "shop-floor", SHOP),
+)  # fmt: skip
+RARE = Agent("gus", "key-accounts", CARE)  # so few answers that no page may show their score
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """One person on X. `why` is their part in the story; `profile` and `fault` are the sandbox's words."""
+
+    number: int
+    name: str
+    why: str
+    agent: Agent
+    script: tuple[Action, ...] = ()
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    fault: Mapping[str, Any] | None = None
+    known_by: str = "id"  # id | handle | url | nothing
+    tags: tuple[str, ...] = ()
+    language: str | None = None
+
+    @property
+    def user_id(self) -> str:
+        """Their id at X."""
+        return str(FIRST_ID + self.number)
+
+    @property
+    def handle(self) -> str:
+        """Their name at X, at most 15 characters."""
+        return f"{self.name.lower()}_{self.number}"[:15]
+
+    @property
+    def at_x(self) -> dict[str, Any]:
+        """The profile to give to the sandbox."""
+        return {
+            "user_id": self.user_id, "screen_name": self.handle, "name": self.name, "script": list(self.script),
+            **self.profile,
+        }  # fmt: skip
+
+    @property
+    def answers(self) -> tuple[bool, bool]:
+        """Whether a card to them ends with a score, and with a text."""
+        return any("score" in each for each in self.script), any("text" in each for each in self.script)
+
+    @property
+    def account(self) -> str:
+        """The X account that would write to them."""
+        return self.agent.account
+
+
+CSAT = (5, 4, 5, 3, 4, 5, 2, 5, 4, 1, 5, 4)
+NPS = (10, 9, 8, 10, 6, 9, 7, 10, 3, 9, 8, 10)
+TEXTS = (
+    "Quick and friendly, thank you.", "It took two attempts, but it works now.", "Nobody told me why it was late.",
+    "Danke, super schnell! 🙌", "Solved in one message.", "=1+1 is how my invoice looked, honestly",
+)  # fmt: skip
+NAMES = (
+    "Ada", "Bo", "Cleo", "Dara", "Edda", "Finn", "Gia", "Hugo", "Ines", "Jon", "Kaia", "Leo", "Mina", "Nils", "Oona",
+    "Paul", "Quin", "Rosa", "Sven", "Tara", "Ugo", "Vera", "Wim", "Xenia", "Yara", "Zoe",
+)  # fmt: skip
+
+
+def crowd(size: int) -> Iterator[Customer]:
+    """Ordinary customers, all behaviours and agents in turn."""
+    for n in range(size):
+        agent = AGENTS[n % len(AGENTS)]
+        score = (NPS if agent.account == SHOP else CSAT)[n // len(AGENTS) % len(CSAT)]
+        why, script = BEHAVIOURS[n % len(BEHAVIOURS)](score, TEXTS[n % len(TEXTS)])
+        yield Customer(100 + n, NAMES[n % len(NAMES)], why, agent, script)
+
+
+BEHAVIOURS = (
+    lambda score, _: ("answers with a score", ({"after_s": 1.2, "score": score},)),
+    lambda score, text: ("gives a score, writes later", ({"after_s": 0.8, "score": score}, {"after_s": 3, "text": text})),
+    lambda score, text: ("writes first, then a score", ({"after_s": 1, "text": text}, {"after_s": 2.6, "score": score})),
+    lambda score, _: ("answers with a score", ({"after_s": 1.6, "score": score},)),
+    lambda score, text: ("gives both at once", ({"after_s": 1.4, "score": score, "text": text},)),
+    lambda score, _: ("answers late", ({"after_s": 7, "score": score},)),
+    lambda *_: ("never answers", ()),
+    lambda *_: ("dismisses the card", ({"after_s": 1, "dismiss": True},)),
+    lambda score, text: ("gives a score, writes later", ({"after_s": 1, "score": score}, {"after_s": 4, "text": text})),
+)
+
+_SCORE = ({"after_s": 1, "score": 4},)
+_NINE = ({"after_s": 1, "score": 9},)
+A, B, C, E = AGENTS
+
+#: Not asked, each for one reason.
+CLOSED = Customer(1, "Clara", "takes no DMs from us", A, profile={"can_dm": False})
+SHUT = Customer(2, "Shaun", "takes no DMs from us", E, profile={"can_dm": False})
+REFUSING = Customer(3, "Rita", "X says yes, then refuses the DM", B, profile={"dm_error": "403/349"})
+SUSPENDED = Customer(4, "Sam", "suspended at X", C, profile={"suspended": True})
+NAMELESS = Customer(5, "Nemo", "the CRM knows no X user", C, known_by="nothing")
+GHOST = Customer(6, "Ghost", "a handle nobody has (any more)", C, known_by="handle")
+OPTED_OUT = Customer(7, "Otto", "does not want to be asked", A, _SCORE)
+STALE = Customer(8, "Stella", "ended two days ago", B, _SCORE)
+EXCLUDED = Customer(9, "Exa", "tagged no-survey", B, _SCORE, tags=("no-survey",))
+
+#: Asked, with something to it.
+TWICE = Customer(20, "Toni", "two conversations within the cool-down", C, _SCORE)
+RETURNING = Customer(21, "Reto", "reopened before anything was sent, then ended again", C, _SCORE)
+BY_HANDLE = Customer(22, "Hanna", "known by a handle only", A, _SCORE, known_by="handle")
+BY_URL = Customer(23, "Ursula", "known by a profile's address only", E, _NINE, known_by="url")
+UNSAID = Customer(24, "Una", "X does not say whether we may write", B, _SCORE, {"can_dm": "missing"})
+GERMAN = Customer(25, "Gerd", "is written to in German", C, ({"after_s": 1, "score": 5, "text": TEXTS[3]},), language="de")
+WORDY = Customer(26, "Wanda", "writes and gives no score", C, ({"after_s": 1, "text": TEXTS[2]},))
+REHEARSAL = Customer(27, "Theo", "a rehearsal, must count nowhere", A, _SCORE, tags=("rehearsal",))
+FEW = Customer(28, "Kim", "one of few customers of an agent", RARE, _SCORE)
+FEW_TOO = Customer(29, "Kay", "one of few customers of an agent", RARE, ({"after_s": 1, "score": 2, "text": TEXTS[2]},))
+HURRIED = Customer(30, "Hope", "told twice at one instant", A, ({"after_s": 1, "score": 5},))
+
+#: Asked, while X misbehaves.
+LIMITED = Customer(
+    40, "Lina", "X answers 429", A, _SCORE, fault={"fault": "429", "endpoint": DM, "headers": True, "reset_in_s": 2}
+)
+HALF_SENT = Customer(
+    41, "Mara", "the DM arrives, X answers 503", B, _SCORE, fault={"fault": "status_after_commit", "endpoint": DM}
+)
+HALF_CARD = Customer(
+    42, "Noor", "the card arrives, X answers 500", C, _SCORE,
+    fault={"fault": "status_after_commit", "endpoint": CARD, "status": 500, "code": 131},
+)  # fmt: skip
+CUT_BEFORE = Customer(
+    43, "Olga", "the line dies before X has the DM", E, _NINE, fault={"fault": "drop_before", "endpoint": DM}
+)
+CUT_AFTER = Customer(
+    44, "Pavel", "the line dies after X has the card", E, _NINE, fault={"fault": "drop_after_commit", "endpoint": CARD}
+)
+UNWELL = Customer(
+    45, "Rafa", "X is over capacity when asked", C, _SCORE, fault={"fault": "status", "endpoint": USER, "status": 503}
+)
+SLOW = Customer(
+    46, "Silva", "X takes its time", E, _NINE, fault={"fault": "slow", "endpoint": DM, "seconds": 2.5}
+)  # fmt: skip
+
+CAST = (
+    CLOSED, SHUT, REFUSING, SUSPENDED, NAMELESS, GHOST, OPTED_OUT, STALE, EXCLUDED, TWICE, RETURNING, BY_HANDLE, BY_URL,
+    UNSAID, GERMAN, WORDY, REHEARSAL, FEW, FEW_TOO, HURRIED, LIMITED, HALF_SENT, HALF_CARD, CUT_BEFORE, CUT_AFTER, UNWELL, SLOW,
+)  # fmt: skip
+NOT_AT_X = (NAMELESS, GHOST)

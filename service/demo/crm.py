@@ -1,0 +1,106 @@
+"""Plays the CRM: in, deliveries; out, signed requests, and a record of what the service answered to each.
+
+Like a real one it sends again what was not answered with 2xx because nobody was there, under the same message id. Its
+record is one of the three that reconcile.py holds against each other.
+"""
+
+import base64
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from service.demo.script import SIGNED, Delivery, body
+from service.demo.stage import Stage
+from service.demo.wire import Away, call
+
+TRIES, AGAIN_AFTER_S = 6, 1.0
+SERVER_ERROR = 500
+AN_HOUR_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """One request as the sender remembers it. `status` 0: nobody answered. `ended_at` is the end it told of."""
+
+    delivery: Delivery
+    ended_at: datetime
+    digest: str
+    status: int
+    said: Mapping[str, Any]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the service said that this made a conversation of its ledger."""
+        return self.status == 200 and self.delivery.kind == "ended" and self.said.get("accepted") == 1  # noqa: PLR2004 - OK
+
+
+@dataclass(slots=True)
+class Crm:
+    """The sender. `posted` grows while it works; read it when it is done."""
+
+    stage: Stage
+    clock: Callable[[], datetime]
+    posted: list[Posted] = field(default_factory=list)
+    _ends: dict[tuple[str, int], datetime] = field(default_factory=dict)
+    _reopenings: dict[str, datetime] = field(default_factory=dict)
+
+    def deliver(self, delivery: Delivery) -> list[Posted]:
+        """Send one delivery, in as many copies at once as it says."""
+        told = self._told(delivery)
+        ended_at = self._ends[_key(delivery)]
+        with ThreadPoolExecutor(delivery.at_once) as pool:
+            copies = [pool.submit(self._send, delivery, told, ended_at) for _ in range(delivery.at_once)]
+            posted = [tried for copy in copies for tried in copy.result()]
+        self.posted.extend(posted)
+        return posted
+
+    def _told(self, delivery: Delivery) -> bytes:
+        """The bytes. What a conversation's end was is decided when it is first told, and stays so."""
+        now = self.clock()
+        if delivery.kind == "reopened":
+            self._reopenings.setdefault(delivery.conversation_id, now)
+        ended_at = self._ends.setdefault(_key(delivery), now - timedelta(seconds=delivery.ago_s))
+        return body(delivery, ended_at, self._reopenings.get(delivery.conversation_id))
+
+    def _send(self, delivery: Delivery, told: bytes, ended_at: datetime) -> list[Posted]:
+        digest, tries = hashlib.sha256(told).hexdigest(), list[Posted]()
+        url = f"{self.stage.service_url}/webhooks/crm/{delivery.source}"
+        for _ in range(TRIES):
+            try:
+                answer = call("POST", url, told, self._headers(delivery, told))
+                status, said = answer.status, answer.json() or {}
+            except Away:
+                status, said = 0, {}
+            tries.append(Posted(delivery, ended_at, digest, status, said))
+            if 0 < status < SERVER_ERROR:
+                break
+            time.sleep(AGAIN_AFTER_S)
+        return tries
+
+    def _headers(self, delivery: Delivery, told: bytes) -> dict[str, str]:
+        headers = {"content-type": "application/json"}
+        if delivery.source != SIGNED:
+            return headers | {"authorization": f"Bearer {self.stage.source_token}"}
+        signed_at = str(int(self.clock().timestamp()) - (AN_HOUR_S if delivery.forged == "time" else 0))
+        signature = sign(self.stage.signing_key, delivery.message_id, signed_at, told)
+        if delivery.forged == "signature":
+            signature = "v1," + base64.b64encode(bytes(32)).decode()
+        return headers | {
+            "webhook-id": delivery.message_id, "webhook-timestamp": signed_at, "webhook-signature": signature,
+        }  # fmt: skip
+
+
+def sign(key: str, message_id: str, signed_at: str, told: bytes) -> str:
+    """The signature as Standard Webhooks 1.0.0 describe it."""
+    secret = base64.b64decode(key.removeprefix("whsec_"))
+    digest = hmac.digest(secret, f"{message_id}.{signed_at}.".encode() + told, "sha256")
+    return "v1," + base64.b64encode(digest).decode()
+
+
+def _key(delivery: Delivery) -> tuple[str, int]:
+    return f"{delivery.source}/{delivery.conversation_id}", delivery.end

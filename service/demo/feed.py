@@ -1,0 +1,120 @@
+"""What goes wrong, told while it happens: in, an engine; out, a line for each new thing a person would like to know.
+
+Reads the ledger's own history, as an operator could; what went as usual is not told. Never shows what customers wrote.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import reading
+from service.demo.cast import Customer
+from service.demo.crm import Posted
+from service.models import feedback_request, result_update, send_attempt, transition
+from service.states import SKIP_SENTENCES, Skip
+
+t, a, u, r = transition.c, send_attempt.c, result_update.c, feedback_request.c
+MESSAGES = {"dm": "opening DM", "card": "card"}
+CHANNELS = {"events": "polling feedback/events", "show": "asking feedback/show"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that happened. `mood`: trouble, mended, or plain."""
+
+    who: str
+    what: str
+    mood: str = "plain"
+
+
+@dataclass(slots=True)
+class Feed:
+    """Remembers what it has told already."""
+
+    engine: Engine
+    people: Mapping[str, Customer]  # by conversation id
+    _transition: int = 0
+    _update: int = 0
+    _settled: set[str] = field(default_factory=set)
+
+    def news(self) -> list[Line]:
+        """What happened since the last call."""
+        with reading(self.engine) as connection:
+            return [*self._transitions(connection), *self._found(connection), *self._recovered(connection)]
+
+    def _transitions(self, connection: Connection) -> Iterator[Line]:
+        query = sa.select(transition, r.conversation_id, r.account).join(feedback_request, r.id == t.request_id)
+        for row in connection.execute(query.where(t.id > self._transition).order_by(t.id)):
+            self._transition = row.id
+            tell = SENTENCES.get((row.event, row.reason)) or SENTENCES.get((row.event, None))
+            if tell is not None:
+                yield tell(self._name(row.conversation_id), row)
+
+    def _found(self, connection: Connection) -> Iterator[Line]:
+        """Sends nobody knew about, cleared up."""
+        looked_up = a.evidence.in_(("dm_list", "feedback"))
+        query = sa.select(send_attempt, r.conversation_id).join(feedback_request, r.id == a.request_id)
+        for row in connection.execute(query.where(looked_up, a.outcome == "sent").order_by(a.settled_at)):
+            if row.id not in self._settled:
+                self._settled.add(row.id)
+                where = "in X's DM list" if row.evidence == "dm_list" else "by the feedback object that came"
+                what = f"the {MESSAGES[row.kind]} is found {where}: it had arrived, nothing is sent again"
+                yield Line(self._name(row.conversation_id), what, "mended")
+
+    def _recovered(self, connection: Connection) -> Iterator[Line]:
+        """Answers whose webhook never came."""
+        query = sa.select(result_update, r.conversation_id).join(feedback_request, r.id == u.request_id)
+        found: dict[str, list[str]] = {}
+        for row in connection.execute(query.where(u.id > self._update).order_by(u.id)):
+            self._update = row.id
+            if row.channel in CHANNELS and (row.score is not None or row.text is not None):
+                found.setdefault(row.channel, []).append(self._name(row.conversation_id))
+        for channel, names in found.items():
+            what = f"X's webhook is lost or late; {CHANNELS[channel]} brings the answer"
+            yield Line(names[0], what if len(names) == 1 else f"{what} (and of {', '.join(names[1:])})", "mended")
+
+    def _name(self, conversation_id: str) -> str:
+        customer = self.people.get(conversation_id)
+        return customer.name if customer is not None else conversation_id
+
+
+Tell = Callable[[str, Any], Line]
+SENTENCES: Mapping[tuple[str, str | None], Tell] = {
+    ("postponed", "rate_limited"): lambda who, row: Line(
+        who, f"X answers 429: the account '{row.account}' rests until X's window is over", "trouble"
+    ),
+    ("unclear", None): lambda who, _: Line(
+        who, "X gives no clear answer to a send: perhaps it arrived. It is looked up, not sent again", "trouble"
+    ),
+    ("retried", "proven_unsent"): lambda who, _: Line(
+        who, "X's DM list, read after its lag, proves it never arrived: it is sent now", "mended"
+    ),
+    ("retried", None): lambda who, _: Line(who, "X is unwell; nothing was sent, we ask again in seconds", "trouble"),
+    ("stopped", None): lambda who, row: Line(who, _stopped(row)),
+}  # fmt: skip
+
+
+def _stopped(row: Any) -> str:
+    known = row.to_state == "skipped" and row.reason in SKIP_SENTENCES
+    sentence = SKIP_SENTENCES[Skip(row.reason)] if known else f"{row.reason}: {row.detail or ''}"
+    return f"not asked ({row.reason}). {sentence}"
+
+
+def of_posts(posted: Sequence[Posted]) -> list[Line]:
+    """What the CRM did that was not a plain end of a conversation, and what it was answered."""
+    return [
+        Line("CRM", f"{each.delivery.note}: {each.status}{_said(each)}")
+        for each in posted
+        if each.status != 200 or each.said.get("accepted") != 1 or each.delivery.kind != "ended"  # noqa: PLR2004 - OK
+    ]
+
+
+def _said(posted: Posted) -> str:
+    counted = [name for name in ("accepted", "duplicate", "ignored", "unmappable") if posted.said.get(name)]
+    reasons = ", ".join(posted.said.get("reasons", []))
+    if posted.status != 200:  # noqa: PLR2004 - OK
+        return ", nothing is stored" if posted.status else ": nobody answered, the CRM tries again"
+    return f", {', '.join(counted)}{f' ({reasons})' if reasons else ''}"

@@ -1,0 +1,115 @@
+"""What the service wrote, read back: in, an engine; out, its rows as plain values. Reads only, decides nothing."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import reading
+from service.models import feedback_request, result, send_attempt, webhook_delivery
+from service.states import END_STATES, State
+
+r = feedback_request.c
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One row of the ledger."""
+
+    id: str
+    source: str
+    conversation_id: str
+    ended_at: datetime
+    account: str
+    x_user_id: str | None
+    type: str | None
+    test: bool
+    state: str
+    reason: str | None
+    opening_text: str | None
+    card_text: str | None
+    dm_event_id: str | None
+    feedback_id: str | None
+    card_dm_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One intent to send and what became of it."""
+
+    request_id: str
+    kind: str
+    outcome: str | None
+    evidence: str | None
+    x_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What we hold of a customer's answer."""
+
+    request_id: str
+    feedback_id: str
+    score: int | None
+    text: str | None
+    first_channel: str
+    update_count: int
+    anomalies: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Everything, at one moment. `deliveries` are source and SHA-256 of the raw body."""
+
+    requests: Sequence[Request]
+    attempts: Sequence[Attempt]
+    results: Sequence[Result]
+    deliveries: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far the service has come, for a person who waits."""
+
+    accepted: int
+    ended: int
+    cards: int
+    answers: int
+
+
+def read(engine: Engine) -> Ledger:
+    """Read all of it in one transaction."""
+    with reading(engine) as connection:
+        return Ledger(
+            _rows(connection, feedback_request, Request),
+            _rows(connection, send_attempt, Attempt),
+            _rows(connection, result, Result),
+            _deliveries(connection),
+        )
+
+
+def standing(engine: Engine) -> Standing:
+    """Count."""
+    ended = sa.func.count().filter(r.state.in_(END_STATES))
+    cards = sa.func.count().filter(r.state == State.CARD_SENT)
+    answers = sa.select(sa.func.count(result.c.score) + sa.func.count(result.c.text))
+    with reading(engine) as connection:
+        row = connection.execute(sa.select(sa.func.count(), ended, cards).select_from(feedback_request)).one()
+        return Standing(*row, connection.scalar(answers) or 0)
+
+
+T = TypeVar("T")
+
+
+def _rows(connection: Connection, table: sa.Table, shape: type[T]) -> list[T]:
+    columns = [table.c[each.name] for each in fields(shape)]  # type: ignore[arg-type]  # only dataclasses are given
+    return [shape(*row) for row in connection.execute(sa.select(*columns).order_by(*table.primary_key))]
+
+
+def _deliveries(connection: Connection) -> list[tuple[str, str]]:
+    stored: Any = connection.execute(sa.select(webhook_delivery.c.source, webhook_delivery.c.body))
+    return [(source, hashlib.sha256(raw or b"").hexdigest()) for source, raw in stored]

@@ -1,0 +1,161 @@
+"""The play in order: in, a stage that runs and a script; out, everybody's memories and whether they agree.
+
+    set up -> the CRM tells -> the service asks -> customers answer -> a supervisor reads -> all is held together
+
+`watch` is called a few times a second with how far it has come. Waits for nothing longer than PATIENCE_S: what has not
+happened by then shows as a broken promise in the checks.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from service.auth import keys
+from service.db import open_engine, writing
+from service.demo import cast, feed, ledger, reading, reconcile, stage
+from service.demo.crm import Crm
+from service.demo.ledger import Ledger, Standing
+from service.demo.processes import running
+from service.demo.reconcile import Check, Memories, Truth
+from service.demo.script import Script
+from service.demo.stage import Stage
+from service.demo.wire import call_json
+from service.states import END_STATES, State
+
+PATIENCE_S = 45.0
+LOOK_EVERY_S = 0.25
+ENDED = {str(each) for each in END_STATES}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How far the play has come."""
+
+    doing: str
+    posted: int
+    standing: Standing
+    lines: Sequence[feed.Line] = ()
+
+
+Watch = Callable[[Moment], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a play leaves behind."""
+
+    memories: Memories
+    read: reading.Reading
+    checks: Sequence[Check]
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether every promise was kept."""
+        return all(each.holds for each in self.checks)
+
+
+@dataclass(slots=True)
+class Play:
+    """A service and an X that run, with the keys to both."""
+
+    stage: Stage
+    engine: Engine
+    supervisor_key: str
+    admin_key: str
+
+    def run(self, script: Script, *, spread_s: float, watch: Watch = lambda _: None) -> Run:
+        """Play the script; the CRM spreads its deliveries over `spread_s` seconds."""
+        began = time.monotonic()
+        self._set_up(script)
+        crm = Crm(self.stage, _now)
+        people = {f"c-{each.number}{suffix}": each for each in script.customers for suffix in ("", "-b")}
+        news = feed.Feed(self.engine, people)
+        with ThreadPoolExecutor(1, thread_name_prefix="crm") as pool:
+            telling = pool.submit(_tell, crm, script, spread_s)
+            self._wait(crm, telling, script, news, watch)
+            telling.result()
+        watch(Moment("a supervisor reads, all is held together", len(crm.posted), ledger.standing(self.engine)))
+        read = reading.read(self.stage.service_url, self.supervisor_key)
+        memories = Memories(script, crm.posted, ledger.read(self.engine), self.truth(), read.told)
+        return Run(memories, read, reconcile.reconcile(memories), time.monotonic() - began)
+
+    def truth(self) -> Truth:
+        """What X really holds."""
+        found: Truth = call_json("GET", f"{self.stage.x_url}/_control/truth")
+        return found
+
+    def _set_up(self, script: Script) -> None:
+        control = f"{self.stage.x_url}/_control"
+        at_x = [each for each in script.customers if each not in cast.NOT_AT_X]
+        call_json("POST", f"{control}/customers", {"customers": [each.at_x for each in at_x]})
+        faults = [{"times": 1, **each.fault, "recipient": each.user_id} for each in at_x if each.fault is not None]
+        call_json("POST", f"{control}/faults", {"rules": faults})
+        call_json("POST", f"{control}/webhooks", {"mode": stage.LOSSES})
+        refusing = {"x_user_ids": [cast.OPTED_OUT.user_id], "reason": "asked_by_customer"}
+        call_json("POST", f"{self.stage.service_url}/v1/opt-outs", refusing, reading.bearer(self.admin_key))
+
+    def _wait(self, crm: Crm, telling: "Future[None]", script: Script, news: feed.Feed, watch: Watch) -> None:
+        deadline, told = time.monotonic() + PATIENCE_S, 0
+        while time.monotonic() < deadline:
+            posted = crm.posted[told:]
+            told += len(posted)
+            standing = ledger.standing(self.engine)
+            doing = "the CRM tells, the service asks" if not telling.done() else "customers answer"
+            watch(Moment(doing, told, standing, [*feed.of_posts(posted), *news.news()]))
+            ended = telling.done() and standing.ended >= len(script.ends)
+            if ended and is_over(script, ledger.read(self.engine), self.truth()):
+                return
+            time.sleep(LOOK_EVERY_S)
+
+
+@contextmanager
+def staged(folder: Path, database_url: str | None = None, *, usual_ports: bool = False) -> Iterator[Play]:
+    """Run a service and an X for the length of the context, everything about them in `folder`."""
+    built = stage.build(folder, database_url, usual_ports=usual_ports)
+    with running(built):
+        engine = open_engine(built.settings.database.url)
+        try:
+            with writing(engine) as connection:
+                supervisor = keys.create(connection, "demo supervisor", "supervisor", [], _now())
+                admin = keys.create(connection, "demo admin", "admin", [], _now())
+            yield Play(built, engine, supervisor, admin)
+        finally:
+            engine.dispose()
+
+
+def is_over(script: Script, ledger: Ledger, truth: Truth) -> bool:
+    """Whether everybody who will answer has, and all of it is in the ledger."""
+    customers = {each.user_id: each for each in script.customers}
+    open_ones = any(each.state not in ENDED for each in ledger.requests)
+    unknown = any(each.state == State.CARD_SENT and each.feedback_id is None for each in ledger.requests)
+    waiting = any(
+        (card["score"] is not None, card["text"] is not None) != customers[card["to"]].answers for card in truth["cards"]
+    )
+    there = sum((card["score"] is not None) + (card["text"] is not None) for card in truth["cards"])
+    here = sum((each.score is not None) + (each.text is not None) for each in ledger.results)
+    return not (open_ones or unknown or waiting) and there == here
+
+
+def _tell(crm: Crm, script: Script, spread_s: float) -> None:
+    pause = spread_s / max(1, len(script.deliveries))
+    for delivery in script.deliveries:
+        began = time.monotonic()
+        crm.deliver(delivery)
+        time.sleep(max(0.0, pause - (time.monotonic() - began)))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def pretty(document: object) -> str:
+    """JSON for people."""
+    return json.dumps(document, indent=2, ensure_ascii=False)

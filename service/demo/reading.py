@@ -1,0 +1,113 @@
+"""Reads as a supervisor's tool would: in, an address and a key; out, results, the CSV and the summary's figures.
+
+Everything over HTTP and page by page; a short page is not the end, a missing cursor is.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from service.demo.reconcile import Answered, Told
+from service.demo.wire import Away, call, call_json
+
+PAGE = 25  # small, so that the cursor is really used
+OK = 200
+LIST = "/v1/results?limit=1&has_text=true"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure as words."""
+
+    name: str
+    value: str
+    interval: str
+    n: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read. `call` is one an integration would make, `answered` the beginning of its answer."""
+
+    told: Told
+    figures: Sequence[Figure]
+    csv: bytes
+    call: str
+    answered: str
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header a key comes in."""
+    return {"authorization": f"Bearer {key}"}
+
+
+def read(service_url: str, key: str) -> Reading:
+    """Read everything. Raises Away."""
+    results = {each["request_id"]: _answered(each) for each in _results(service_url, key)}
+    table = _csv(service_url, key)
+    rows = {each["request_id"]: _from_csv(each) for each in csv.DictReader(io.StringIO(table.decode("utf-8-sig")))}
+    summary = call_json("GET", f"{service_url}/v1/summary", headers=bearer(key))
+    told = Told(results, rows, {kind: summary[kind]["n"] for kind in ("csat", "nps")})
+    shown = f"{service_url}{LIST}"
+    page = call_json("GET", shown, headers=bearer(key))
+    return Reading(told, list(_figures(summary)), table, shown, _beginning(page["items"][0]))
+
+
+def _beginning(row: Mapping[str, Any]) -> str:
+    return f'{{"items": [{json.dumps({name: row[name] for name in SHOWN}, ensure_ascii=False)[:-1]}, …'
+
+
+SHOWN = ("request_id", "conversation_id", "account", "team_id", "agent_id", "type", "score", "score_at", "text", "text_at")
+
+
+def _results(service_url: str, key: str) -> Iterator[Mapping[str, Any]]:
+    cursor = ""
+    while True:
+        page = call_json(
+            "GET", f"{service_url}/v1/results?limit={PAGE}&include_test=true{cursor}", headers=bearer(key)
+        )
+        yield from page["items"]
+        if not page["next_cursor"]:
+            return
+        cursor = f"&cursor={quote(page['next_cursor'])}"
+
+
+def _csv(service_url: str, key: str) -> bytes:
+    url = f"{service_url}/v1/results.csv?include_test=true"
+    answer = call("GET", url, headers=bearer(key))
+    if answer.status != OK:
+        raise Away(f"GET {url}: {answer.status} {answer.body[:300].decode('utf-8', 'replace')}")
+    return answer.body
+
+
+def _answered(row: Mapping[str, Any]) -> Answered:
+    return Answered(row["score"], row["text"], row["suppressed"])
+
+
+def _from_csv(row: Mapping[str, str]) -> Answered:
+    text = row["text"] or None
+    if text is not None and text[:2] in GUARDED:
+        text = text[1:]
+    return Answered(int(row["score"]) if row["score"] else None, text, row["suppressed"] == "true")
+
+
+GUARDED = frozenset(f"'{sign}" for sign in "=+-@\t\r")  # the apostrophe keeps spreadsheets from calculating
+
+
+def _figures(summary: Mapping[str, Any]) -> Iterator[Figure]:
+    for name, key, unit in (("CSAT, satisfied (4 and 5 of 5)", "csat", " %"), ("NPS (-100 to 100)", "nps", "")):
+        yield _figure(name, summary[key], unit, summary[key]["method"])
+    rate = summary["response_rate_of_delivered"]
+    yield _figure("response rate, of delivered cards", rate, " %", rate["method"])
+
+
+def _figure(name: str, score: Mapping[str, Any], unit: str, how: str) -> Figure:
+    if score["value"] is None:
+        return Figure(name, "not shown", "", "", f"too few answers ({score['suppressed']})")
+    n = f"{score['n']}{' (low base)' if score['low_base'] else ''}"
+    return Figure(name, f"{score['value']:.1f}{unit}", f"{score['low']:.1f} to {score['high']:.1f}", n, how)

@@ -1,0 +1,278 @@
+"""The ledger held against X and the sender, record by record: in, three memories; out, checks, each with its mistakes.
+
+Three who were there tell what happened: the CRM what was answered 2xx, the sandbox what X received and was answered,
+the service what it wrote. Every record of one must stand in the others exactly once. Pure; it mends nothing.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.demo.crm import Posted
+from service.demo.ledger import Ledger, Request
+from service.demo.script import End, Script
+from service.states import END_STATES, State
+
+OK = 200
+Truth = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer as a supervisor is shown it; `suppressed`: of a group so small that its comment is kept back."""
+
+    score: int | None
+    text: str | None
+    suppressed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the service told a supervisor's tool: answers by request id, and n of the summary by type."""
+
+    results: Mapping[str, Answered]
+    csv: Mapping[str, Answered]
+    n: Mapping[str, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Memories:
+    """What everybody remembers."""
+
+    script: Script
+    posted: Sequence[Posted]
+    ledger: Ledger
+    truth: Truth
+    told: Told
+
+    @property
+    def requests(self) -> dict[str, Request]:
+        """The ledger by id."""
+        return {each.id: each for each in self.ledger.requests}
+
+    def at_x(self, via: str) -> list[Mapping[str, Any]]:
+        """Messages at X: `dm` an opening, `card` the one a card hangs on."""
+        return [each for each in self.truth["messages"] if each["via"] == via]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise, how many records it was held against, and every record that breaks it."""
+
+    promise: str
+    records: int
+    wrong: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether it was kept. A check of nothing shows nothing."""
+        return self.records > 0 and not self.wrong
+
+
+def reconcile(memories: Memories) -> list[Check]:
+    """Hold everything against everything."""
+    return [Check(promise, *check(memories)) for promise, check in CHECKS.items()]
+
+
+Found = tuple[int, tuple[str, ...]]
+
+
+def _answered_as_meant(m: Memories) -> Found:
+    """Each delivery got the answer its sender should get; of copies at one instant exactly one is accepted."""
+    wrong = []
+    for delivery in m.script.deliveries:
+        mine = [each for each in m.posted if each.delivery is delivery and each.status not in FAILED]
+        status, said = delivery.answers
+        meant = Counter(said) + Counter({"duplicate": delivery.at_once - 1})
+        got = sum((Counter({k: v for k, v in each.said.items() if k in COUNTS}) for each in mine), Counter[str]())
+        if {each.status for each in mine} != {status} or (status == OK and +got != meant):
+            wrong.append(f"{delivery.message_id} ({delivery.note}): {[each.status for each in mine]} {dict(+got)}")
+    return len(m.posted), tuple(wrong)
+
+
+COUNTS = ("accepted", "duplicate", "ignored", "unmappable")
+FAILED = (0, 500, 502, 503)
+
+
+def _stored_once(m: Memories) -> Found:
+    """What was answered 2xx is stored, once; what was refused is not."""
+    taken = {(each.delivery.source, each.digest, each.delivery.message_id) for each in m.posted if each.status == OK}
+    return len(taken), _difference(
+        Counter((source, digest) for source, digest, _ in taken), Counter(m.ledger.deliveries), "delivery"
+    )
+
+
+def _one_outcome(m: Memories) -> Found:
+    """Every conversation the sender was told is accepted has one row, which has come to an end; there are no others."""
+    accepted = Counter(
+        (each.delivery.source, each.delivery.conversation_id, each.ended_at) for each in m.posted if each.accepted
+    )
+    rows = Counter((each.source, each.conversation_id, each.ended_at) for each in m.ledger.requests)
+    open_ones = [f"{each.conversation_id} is still '{each.state}'" for each in m.ledger.requests if each.state not in ENDED]
+    mute = [
+        f"{each.conversation_id} is '{each.state}' without a reason"
+        for each in m.ledger.requests
+        if each.state in ENDED and each.state != State.CARD_SENT and not each.reason
+    ]
+    return len(rows), (*_difference(accepted, rows, "conversation"), *open_ones, *mute)
+
+
+ENDED = {str(each) for each in END_STATES}
+
+
+def _as_written(m: Memories) -> Found:
+    """Every conversation came to the end that its part in the play foresees."""
+    ends = {
+        (each.delivery.source, each.delivery.conversation_id, each.ended_at): each.delivery.end
+        for each in m.posted
+        if each.accepted
+    }
+    came: dict[End, tuple[str, str | None]] = {}
+    for each in m.ledger.requests:
+        number = ends.get((each.source, each.conversation_id, each.ended_at), 0)
+        came[each.source, each.conversation_id, number] = (each.state, each.reason)
+    wrong = [
+        f"{end[1]} ({customer.name}, {customer.why}): {came.get(end)} instead of {fate[0]} {fate[1] or ''}"
+        for end, (customer, fate) in m.script.ends.items()
+        if came.get(end) != fate
+    ]
+    return len(m.script.ends), tuple(wrong)
+
+
+def _every_dm(m: Memories) -> Found:
+    """An opening at X is the opening of one request, word for word and to the right person, and the other way round."""
+    sent = {each.dm_event_id: each for each in m.ledger.requests if each.dm_event_id is not None}
+    there = {each["id"]: each for each in m.at_x("dm")}
+    wrong = [
+        f"opening {x_id} of {sent[x_id].id} is another one at X"
+        for x_id in sent.keys() & there.keys()
+        if (sent[x_id].x_user_id, sent[x_id].opening_text) != (there[x_id]["recipient"], there[x_id]["text"])
+    ]
+    claimed = Counter(each.dm_event_id for each in m.ledger.requests if each.dm_event_id is not None)
+    return len(there), (*wrong, *_difference(Counter(there.keys()), claimed, "opening"))
+
+
+def _every_card(m: Memories) -> Found:
+    """A card at X is the card of one request that says so, and the other way round."""
+    wrong = []
+    for card in m.truth["cards"]:
+        request = m.requests.get(card["external_id"])
+        if request is None or request.state != State.CARD_SENT:
+            wrong.append(f"card {card['id']} belongs to no request that was sent ({card['external_id']})")
+        elif (request.feedback_id, request.x_user_id, request.type) != (card["id"], card["to"], card["type"]):
+            wrong.append(f"card {card['id']} is not the one {request.id} tells of ({request.feedback_id})")
+    asked = Counter(each.id for each in m.ledger.requests if each.state == State.CARD_SENT)
+    there = Counter(each["external_id"] for each in m.truth["cards"])
+    texts = Counter((each["recipient"], each["text"]) for each in m.at_x("card"))
+    meant = Counter((m.requests[i].x_user_id, m.requests[i].card_text) for i in asked)
+    return len(there), (*wrong, *_difference(there, asked, "card"), *_difference(texts, meant, "card's message"))
+
+
+def _never_twice(m: Memories) -> Found:
+    """Nobody got a message twice, and nobody a second opening or card within the cool-down."""
+    messages = Counter((each["sender"], each["recipient"], each["via"]) for each in m.truth["messages"])
+    return len(messages), tuple(f"{key[1]} got {count} of '{key[2]}'" for key, count in messages.items() if count > 1)
+
+
+def _nobody_else(m: Memories) -> Found:
+    """Whom the ledger says we did not ask got nothing from X."""
+    asked = {(each.account, each.x_user_id) for each in m.ledger.requests if each.state == State.CARD_SENT}
+    spared = [each for each in m.ledger.requests if each.state == State.SKIPPED and each.x_user_id is not None]
+    spared = [each for each in spared if (each.account, each.x_user_id) not in asked]
+    written_to = {each["recipient"] for each in m.truth["messages"]}
+    return len(spared), tuple(f"{each.id}: {each.reason}, and yet got a message" for each in spared
+                              if each.x_user_id in written_to)  # fmt: skip
+
+
+def _every_attempt(m: Memories) -> Found:
+    """Every intent to send is settled: `sent` where X has the message, `not_sent` where it has not."""
+    cards = {each["id"]: each for each in m.truth["cards"]}
+    there = Counter({each["id"]: 1 for each in m.at_x("dm")}) + Counter({each: 1 for each in cards})
+    by_dm = {each["dm_id"]: each["id"] for each in m.truth["cards"]}
+    sent = Counter(by_dm.get(each.x_id or "", each.x_id or "?") for each in m.ledger.attempts if each.outcome == "sent")
+    loose = [f"{each.request_id}: {each.kind} is {each.outcome or 'unclear'}" for each in m.ledger.attempts
+             if each.outcome not in {"sent", "not_sent"}]  # fmt: skip
+    return len(m.ledger.attempts), (*loose, *_difference(there, sent, "send"))
+
+
+def _every_call(m: Memories) -> Found:
+    """Every write X received was one we had committed to, and was made once."""
+    writes = [each for each in m.truth["requests"] if each["endpoint"] in KINDS]
+    # X reads no further than a signature it refuses, so it cannot say to whom that was; it did nothing either.
+    unread = [each for each in writes if each["recipient"] is None and each["committed"] is None]
+    calls = Counter((each["recipient"], KINDS[each["endpoint"]]) for each in writes if each not in unread)
+    meant = Counter((m.requests[each.request_id].x_user_id, each.kind) for each in m.ledger.attempts)
+    return calls.total(), tuple(f"{who}: {n} calls for a {kind} without an intent" for (who, kind), n in (calls - meant).items())
+
+
+KINDS = {"direct_messages/events/new": "dm", "feedback/create": "card"}
+
+
+def _every_answer(m: Memories) -> Found:
+    """Every score and text at X is in our results, and nothing else is."""
+    there = {
+        each["external_id"]: (_value(each["score"]), _value(each["text"]))
+        for each in m.truth["cards"]
+        if each["score"] or each["text"]
+    }
+    here = {each.request_id: (each.score, each.text) for each in m.ledger.results
+            if each.score is not None or each.text is not None}  # fmt: skip
+    return len(there), _unequal(there, here, "X", "the ledger")
+
+
+def _told_the_same(m: Memories) -> Found:
+    """API and CSV tell every score of the ledger, and its comments but for those of small groups; nothing else."""
+    here = {each.request_id: Answered(each.score, each.text) for each in m.ledger.results}
+    return len(m.told.results), (*_differently(here, m.told.results, "API"), *_differently(here, m.told.csv, "CSV"))
+
+
+def _differently(here: Mapping[str, Answered], told: Mapping[str, Answered], name: str) -> Iterable[str]:
+    for key in sorted(here.keys() | told.keys()):
+        one, other = here.get(key, NOTHING), told.get(key, NOTHING)
+        kept_back = other.suppressed and other.text is None
+        if one.score != other.score or (one.text != other.text and not kept_back):
+            yield f"{key}: the ledger has {one.score}, {one.text}; the {name} {other.score}, {other.text}"
+
+
+NOTHING = Answered(None, None)
+
+
+def _counted_right(m: Memories) -> Found:
+    """n in the summary is the number of scores at X without the test traffic."""
+    n = Counter(each["type"] for each in m.truth["cards"] if each["score"] and not each["test"])
+    wrong = [f"{kind}: {m.told.n.get(kind)} instead of {count}" for kind, count in n.items() if m.told.n.get(kind) != count]
+    return n.total(), tuple(wrong)
+
+
+CHECKS: Mapping[str, Callable[[Memories], Found]] = {
+    "every delivery got its answer": _answered_as_meant,
+    "what was answered 2xx is stored, once": _stored_once,
+    "every ended conversation has one outcome": _one_outcome,
+    "and it is the right one": _as_written,
+    "every opening DM at X is one request's": _every_dm,
+    "every card at X is one request's": _every_card,
+    "nobody was written to twice": _never_twice,
+    "whoever was skipped got nothing": _nobody_else,
+    "every intent to send is settled as X has it": _every_attempt,
+    "X received no write without an intent": _every_call,
+    "every score and text at X is in the results": _every_answer,
+    "API and CSV tell the same answers": _told_the_same,
+    "n in the summary is what X counts": _counted_right,
+}
+
+
+def _value(part: Mapping[str, Any] | None) -> Any:
+    return None if part is None else part["value"]
+
+
+def _difference(one: "Counter[Any]", other: "Counter[Any]", what: str) -> tuple[str, ...]:
+    missing = (f"{what} {key} is missing in the ledger" for key in (one - other).elements())
+    too_many = (f"{what} {key} is only in the ledger" for key in (other - one).elements())
+    return (*missing, *too_many)
+
+
+def _unequal(one: Mapping[str, Any], other: Mapping[str, Any], name: str, other_name: str) -> tuple[str, ...]:
+    keys: Iterable[str] = sorted(one.keys() | other.keys())
+    return tuple(f"{key}: {name} has {one.get(key)}, {other_name} {other.get(key)}" for key in keys
+                 if one.get(key) != other.get(key))  # fmt: skip

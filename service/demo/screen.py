@@ -1,0 +1,200 @@
+"""What a person sees: in, moments and a finished run; out, a terminal that tells the story. Decides nothing.
+
+Lines scroll by while four bars fill; at the end stand the tables. Without a terminal the lines and tables are plain text.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from service.demo import troubles
+from service.demo.ledger import Request
+from service.demo.play import Moment, Play, Run
+from service.demo.reading import Figure
+from service.demo.reconcile import Check
+from service.demo.script import Script
+from service.states import SKIP_SENTENCES, Skip, State
+
+MOODS = {"trouble": "yellow", "mended": "green", "plain": "dim"}
+SHOWN_MISTAKES = 6
+SENT_SENTENCE = "Opening DM and feedback card are at X."
+
+
+class Screen:
+    """One run on one console."""
+
+    def __init__(self, console: Console, script: Script) -> None:
+        self._console, self._script, self._began = console, script, time.monotonic()
+        columns = (
+            TextColumn("  {task.description:34}"), BarColumn(bar_width=34, complete_style="cyan", finished_style="green"),
+            MofNCompleteColumn(),
+        )  # fmt: skip
+        self._bars = Progress(*columns, console=console)
+        self._doing = Progress(TextColumn("[bold]{task.description}"), TimeElapsedColumn(), console=console)
+        self._now = self._doing.add_task("starting X in a box, and the service (web, worker, SQLite)")
+        self._tasks = list(self._made())
+
+    def opening(self) -> None:
+        """Say what is about to happen."""
+        said = len(self._script.deliveries)
+        self._console.print(
+            Panel(
+                "A CRM tells this service that conversations ended. The service asks each customer over X: an opening "
+                "Direct Message, then a Customer Feedback card with a score. Answers come back by webhook, and by polling "
+                "where X's webhook gets lost. Supervisors read; agents never do.\n\n"
+                f"[dim]Here a script plays the CRM ({said} deliveries), X ([/dim]dm-feedback sandbox[dim]: it really "
+                "checks signatures and limits, and misbehaves on purpose) and the customers. The service between them "
+                "runs as in production: gunicorn, a worker process, a database. Nothing leaves this machine.[/dim]",
+                title="[bold]dm-feedback: the whole story in half a minute",
+                border_style="cyan",
+                width=min(110, self._console.width),
+            ),
+            highlight=False,
+        )
+
+    @contextmanager
+    def live(self) -> Iterator[Live]:
+        """Keep the bars up to date for as long as the context lasts."""
+        with Live(Group(self._doing, self._bars), console=self._console, refresh_per_second=8, transient=True) as live:
+            yield live
+
+    def watch(self, moment: Moment) -> None:
+        """Show how far it has come, and what is new."""
+        for line in moment.lines:
+            since = time.monotonic() - self._began
+            style = MOODS[line.mood]
+            self._console.print(
+                Text.assemble((f"{since:5.1f} s  ", "dim"), (f"{line.who:6} ", "bold"), (line.what, style)),
+                soft_wrap=not self._console.is_terminal,
+            )
+        self._doing.update(self._now, description=moment.doing)
+        standing = moment.standing
+        values = (moment.posted, standing.ended, standing.cards, standing.answers)
+        for task, value in zip(self._tasks, values, strict=True):
+            self._bars.update(task, completed=value)
+
+    def _made(self) -> Iterator[TaskID]:
+        customers = [customer for customer, fate in self._script.ends.values() if fate[0] == State.CARD_SENT]
+        answers = sum(sum(each.answers) for each in customers)
+        yield self._bars.add_task("the CRM's deliveries", total=self._script.posts)
+        yield self._bars.add_task("conversations with an outcome", total=len(self._script.ends))
+        yield self._bars.add_task("cards at customers", total=len(customers))
+        yield self._bars.add_task("scores and comments back", total=answers)
+
+    def closing(self, run: Run, play: Play, csv: Path, *, kept: bool) -> None:
+        """Show everything that came of it."""
+        console = self._console
+        console.print(_outcomes(run.memories.ledger.requests, {end[1]: who for end, (who, _) in self._script.ends.items()}))
+        console.print(_figures(run.read.figures))
+        console.print(_troubles(run))
+        console.print(_checks(run.checks))
+        _where(console, run, play, csv, kept=kept)
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=f"[bold]{title}", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0), min_width=60)
+    for heading in headings:
+        right = heading in RIGHT
+        table.add_column(heading, header_style="dim", overflow="fold", justify="right" if right else "left", no_wrap=right)
+    return table
+
+
+RIGHT = ("conversations", "times", "records", "n")
+
+
+def _outcomes(requests: Sequence[Request], people: Any) -> Table:
+    counts = Counter((each.state, each.reason) for each in requests)
+    examples = {(each.state, each.reason): people[each.conversation_id] for each in requests}
+    table = _table(
+        f"\nEvery ended conversation has one outcome ({len(requests)})", "conversations", "outcome", "in words",
+        "for instance",
+    )  # fmt: skip
+    for (state, reason), count in sorted(counts.items(), key=lambda item: (item[0][0] != State.CARD_SENT, -item[1])):
+        sentence = SENT_SENTENCE if reason is None else SKIP_SENTENCES[Skip(reason)] if reason in SKIPS else ""
+        colour = "green" if state == State.CARD_SENT else "default" if state == State.SKIPPED else "red"
+        customer = examples[state, reason]
+        outcome = f"[{colour}]{state}{': ' if reason else ''}{reason or ''}"
+        table.add_row(str(count), outcome, sentence, f"[dim]{customer.name}: {customer.why}")
+    return table
+
+
+SKIPS = {str(each) for each in Skip}
+
+
+def _figures(figures: Sequence[Figure]) -> Table:
+    table = _table(
+        "\nWhat supervisors read (GET /v1/summary; rehearsals count nowhere)", "figure", "value", "95 % interval", "n",
+        "how",
+    )  # fmt: skip
+    for each in figures:
+        table.add_row(each.name, f"[bold]{each.value}", each.interval, each.n, each.how)
+    return table
+
+
+def _troubles(run: Run) -> Table:
+    table = _table("\nWhat went wrong on the way, and what became of it", "times", "what", "what became of it")
+    for each in troubles.told(run.memories):
+        table.add_row(str(each.times), f"[yellow]{each.what}", f"[green]{each.became}")
+    return table
+
+
+def _checks(checks: Sequence[Check]) -> Table:
+    table = _table("\nThree memories held together: the CRM's, X's and the ledger's", "records", "promise", "kept")
+    for each in checks:
+        table.add_row(str(each.records), each.promise, "[green]✓ all" if each.holds else f"[bold red]✗ {len(each.wrong)} not")
+        for wrong in each.wrong[:SHOWN_MISTAKES]:
+            table.add_row("", f"[red]  {escape(wrong)}", "")
+    return table
+
+
+def _where(console: Console, run: Run, play: Play, csv: Path, *, kept: bool) -> None:
+    key = play.supervisor_key if kept else "KEY"
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row("the CSV", f"{csv}  ({len(run.memories.told.csv)} rows)")
+    grid.add_row("all that was written", f"{play.stage.folder}/  (settings, database, logs)")
+    grid.add_row("a supervisor's tool calls", escape(f"curl -H 'Authorization: Bearer {key}' '{run.read.call}'"))
+    grid.add_row("and is answered", escape(run.read.answered))
+    console.print("\n[bold]Where it lies", highlight=False)
+    console.print(grid, highlight=False, soft_wrap=False)
+
+
+def verdict(console: Console, run: Run, seconds: float) -> None:
+    """The last line: whether all promises were kept."""
+    kept = sum(each.holds for each in run.checks)
+    if run.holds:
+        records = sum(each.records for each in run.checks)
+        console.print(f"\n[bold green]All {kept} promises kept[/] over {records} comparisons, in {seconds:.0f} s.", highlight=False)
+    else:
+        console.print(f"\n[bold red]{len(run.checks) - kept} of {len(run.checks)} promises broken[/], see above.", highlight=False)
+
+
+def kept_running(console: Console, play: Play) -> None:
+    """Say where everything is while it is left running."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    rows = {
+        "dashboard": f"{play.stage.service_url}/dashboard",
+        "API and its pages": f"{play.stage.service_url}/docs",
+        "health": f"{play.stage.service_url}/readyz",
+        "X in a box": f"{play.stage.x_url}/_control",
+        "supervisor key": play.supervisor_key,
+        "admin key": play.admin_key,
+        "settings": str(play.stage.settings_file),
+    }
+    for name, value in rows.items():
+        grid.add_row(name, escape(value))
+    console.print(Panel(grid, title="[bold]Left running. Ctrl-C stops everything", border_style="cyan", expand=False))

@@ -1,0 +1,84 @@
+"""What went wrong on the way, and what became of it: in, the three memories; out, a line for each kind of trouble.
+
+Every number is counted from what the sandbox, the sender and the ledger remember; none is a promise.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from service.demo.cast import CARD, DM
+from service.demo.ledger import Attempt
+from service.demo.reconcile import Memories
+
+PLACES = {DM: "the opening DM", CARD: "the card"}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One kind of trouble: how often, what it was, what became of it."""
+
+    times: int
+    what: str
+    became: str
+
+
+def told(memories: Memories) -> list[Trouble]:
+    """Everything that went wrong, what happened at X first."""
+    return [each for part in (_at_x, _pushes, _deliveries) for each in part(memories) if each.times]
+
+
+def _at_x(m: Memories) -> Iterator[Trouble]:
+    faults = Counter((each["fault"], each["endpoint"], each["status"]) for each in m.truth["requests"] if each["fault"])
+    for (fault, endpoint, status), times in sorted(faults.items(), key=str):
+        what, became = FAULTS.get(fault, (fault, ""))
+        where = PLACES.get(endpoint, endpoint)
+        yield Trouble(times, what.format(where=where, status=status), became)
+    looked_up = [each for each in m.ledger.attempts if each.evidence in {"dm_list", "feedback"}]
+    yield Trouble(len(looked_up), "sends without a clear answer, all looked up", _looked_up(looked_up))
+
+
+FAULTS = {
+    "429": ("X answers 429 to {where}", "the account rested until X's window was over, then went on; no attempt counted"),
+    "status_after_commit": ("X has {where} and answers {status}", "found at X, not sent again"),
+    "drop_after_commit": ("X has {where}, the line dies before its answer", "found at X, not sent again"),
+    "drop_before": ("the line dies before X has {where}", "X's DM list, read after its lag, proved it; then sent, once"),
+    "status": ("X answers {status} to {where}", "asked again a few seconds later"),
+    "slow": ("X takes seconds for {where}", "all others went on meanwhile"),
+}
+
+
+def _looked_up(attempts: Sequence[Attempt]) -> str:
+    sent = sum(each.outcome == "sent" for each in attempts)
+    return f"{sent} had arrived and were not repeated, {len(attempts) - sent} had not and {_were(attempts)} sent once more"
+
+
+def _were(attempts: Sequence[Attempt]) -> str:
+    return "was" if sum(each.outcome == "not_sent" for each in attempts) == 1 else "were"
+
+
+def _pushes(m: Memories) -> Iterator[Trouble]:
+    pushes = Counter(each["fault"] for each in m.truth["pushes"] if each["fault"])
+    rescued = Counter(each.first_channel for each in m.ledger.results)
+    yield Trouble(
+        pushes["lost"], "webhooks of X never sent",
+        f"all answers came: {rescued['events'] + rescued['show']} by polling X instead",
+    )  # fmt: skip
+    yield Trouble(pushes["doubled"], "webhooks of X delivered twice", "recognised, changed nothing")
+    late = pushes["delayed"] + pushes["reordered"]
+    anomalies = sum(each.anomalies for each in m.ledger.results)
+    yield Trouble(late, "webhooks of X late or overtaken by a newer one", f"the newest stands; contradictions: {anomalies}")
+    spelt = len(m.truth["cards"])
+    yield Trouble(spelt, "cards with question_variant_id now a string, now a number", "all read")
+
+
+def _deliveries(m: Memories) -> Iterator[Trouble]:
+    said = Counter(name for each in m.posted for name in ("duplicate", "ignored", "unmappable") if each.said.get(name))
+    refused = sum(each.status == REFUSED for each in m.posted)
+    yield Trouble(said["duplicate"], "ends the CRM told of again", "answered 200, no second row")
+    yield Trouble(said["ignored"], "events that look like an end", "answered 200, kept, nobody asked")
+    yield Trouble(said["unmappable"], "ends that make no sense", "answered 200, kept with the reason, can be replayed")
+    yield Trouble(refused, "deliveries with a forged or old signature", "answered 401, nothing stored")
+
+
+REFUSED = 401

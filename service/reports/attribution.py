@@ -1,0 +1,107 @@
+"""Whose answer a row may say it is: in, all answers a key covers; out, the groups too small to be named on any row.
+
+Individual rows carry a score beside an agent, so they follow the breakdowns: an agent (in a team, for one kind of card)
+whose answers are too few is not named on a row that was sent to a customer, nor is its team, its conversation or its
+comment shown, and nobody can ask for it by name. The rule looks at everything the key covers, never at what was
+filtered, or a reader could filter until one row is left. The score stays: it belongs to nobody then.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.models import feedback_request, result
+from service.reports.statistics import csat_classes, nps_classes
+from service.reports.suppression import Group, protect
+from service.reports.visible import View
+
+f = feedback_request.c
+r = result.c
+Key = tuple[str, str, str, str]
+"""Account, team, agent, kind of card; empty where there is none."""
+
+BETWEEN = "\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """The groups that are not named, and those whose comments may be read."""
+
+    hidden: frozenset[Key] = frozenset()
+    readable: frozenset[tuple[str, str, str]] = frozenset()
+    as_of: datetime | None = field(default=None, compare=False)
+
+    @property
+    def hides(self) -> bool:
+        """Whether there is any group that is not named."""
+        return bool(self.hidden)
+
+    def may_show(self, account: str, team: str | None, agent: str | None, type: str | None) -> bool:
+        """Whether a row may say whose it is."""
+        return (account, team or "", agent or "", type or "") not in self.hidden
+
+    def may_read(self, account: str, team: str | None, agent: str | None) -> bool:
+        """Whether the comment of a row may be read: nobody's, or of somebody with enough answers."""
+        return not (team or agent) or _person(account, team or "", agent or "") in self.readable
+
+    def shown(self) -> sa.ColumnElement[bool]:
+        """As SQL: rows that may say whose they are."""
+        key: sa.ColumnElement[str] = f.account
+        for column in (f.team_id, f.agent_id, f.type):
+            key = key.concat(BETWEEN).concat(sa.func.coalesce(column, ""))
+        return key.not_in([BETWEEN.join(each) for each in sorted(self.hidden)]) if self.hidden else sa.true()
+
+
+def attribution_of(connection: Connection, view: View, now: datetime) -> Attribution:
+    """Count all visible answers of the key's accounts and say which groups are too small to name."""
+    scores, answers = _counts(connection, view)
+    hidden: set[Key] = set()
+    for kind in sorted({key[3] for key in scores}):
+        groups = {key: counts for key, counts in scores.items() if key[3] == kind}
+        hidden |= _hidden(groups, view)
+    readable = frozenset(person for person, n in answers.items() if n >= view.thresholds.comments)
+    return Attribution(frozenset(hidden), readable, now)
+
+
+def _counts(
+    connection: Connection, view: View
+) -> tuple[Mapping[Key, Mapping[int, int]], Mapping[tuple[str, str, str], int]]:
+    """Scores of each group, and all answers of each person."""
+    columns = (f.account, f.team_id, f.agent_id, f.type, view.score.label("score"))
+    inner = result.join(feedback_request, f.id == r.request_id)
+    query = sa.select(*columns, sa.func.count()).select_from(inner).group_by(*columns)
+    scores: dict[Key, Counter[int]] = defaultdict(Counter)
+    answers: Counter[tuple[str, str, str]] = Counter()
+    ours = (view.mine, view.came, view.answered, f.test.is_(False))
+    for account, team, agent, kind, score, n in connection.execute(query.where(*ours)):
+        if team is None and agent is None:
+            continue  # nobody's: there is no name to hide
+        answers[_person(account, team or "", agent or "")] += n
+        if score is not None:
+            scores[account, team or "", agent or "", kind or ""][score] += n
+    return scores, answers
+
+
+def _hidden(groups: Mapping[Key, Mapping[int, int]], view: View) -> set[Key]:
+    """Those too small, and those that total minus shown would give away, in each account and each team."""
+    names = {BETWEEN.join(key): key for key in groups}
+    margins: dict[str, list[str]] = defaultdict(list)
+    for name, (account, team, _agent, _kind) in names.items():
+        margins[f"account:{account}"].append(name)
+        margins[f"team:{account}{BETWEEN}{team}"].append(name)
+    classed = [Group(name, classes_of(key[3], groups[key])) for name, key in names.items()]
+    return {names[one.key] for one in protect(classed, view.thresholds, margins) if not one.shown}
+
+
+def classes_of(kind: str, counts: Mapping[int, int]) -> tuple[int, ...]:
+    """The outcome classes of a kind of card."""
+    return nps_classes(counts) if kind == "nps" else csat_classes(counts)
+
+
+def _person(account: str, team: str, agent: str) -> tuple[str, str, str]:
+    """An agent is one person in whatever team; where there is no agent the team stands for it."""
+    return (account, "", agent) if agent else (account, team, "")

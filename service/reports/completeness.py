@@ -1,0 +1,26 @@
+"""Until when everything is here: in, the accounts shown; out, the earliest end of what X was asked for without a gap.
+
+Windows are read one after the other, so the end of the last finished one is the end of a stretch without gaps.
+Answers by webhook do not move it: a lost webhook would not be noticed.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.models import poll_window
+from service.reports.filters import Filter
+from service.reports.shapes import AccountCompleteness, Completeness
+from service.reports.visible import View
+
+w = poll_window.c
+
+
+def completeness_of(connection: Connection, view: View, filter: Filter) -> Completeness:
+    """Look up each account; unknown for one is unknown for all."""
+    names = filter.accounts or view.accounts
+    query = sa.select(w.account, sa.func.max(w.to_time)).where(w.account.in_(names), w.done_at.is_not(None))
+    known = dict(connection.execute(query.group_by(w.account)).tuples().all())
+    ends = tuple(AccountCompleteness(name, known.get(name)) for name in names)
+    moments = [each.complete_until for each in ends if each.complete_until is not None]
+    until = min(moments) if moments and len(moments) == len(ends) else None
+    return Completeness(until, view.cutoff, ends)

@@ -1,0 +1,60 @@
+"""What every page stands on: in, settings, engine, clock and door; out, who reads, what was asked, when, and the links.
+
+Pages get it as an argument, so that none of them keeps a global.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import flask
+from sqlalchemy.engine import Engine
+
+from service.auth import Reader
+from service.reports.dashboard.question import Asked, asked
+from service.reports.dashboard.door import Door
+from service.settings import Settings
+
+EVERYBODY = ("admin", "supervisor", "analyst")
+READERS_OF_COMMENTS = ("admin", "supervisor")
+PAGES = (
+    ("overview", "Overview", EVERYBODY),
+    ("breakdown", "Breakdown", EVERYBODY),
+    ("comments", "Comments", READERS_OF_COMMENTS),
+    ("coverage", "Coverage", EVERYBODY),
+    ("completeness", "Completeness", EVERYBODY),
+    ("accounts", "Accounts", EVERYBODY),
+)
+SHARED = ("since", "until", "date_field", "account", "campaign", "source", "team_id", "agent_id", "type", "language")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The collaborators of every page."""
+
+    settings: Settings
+    engine: Engine
+    clock: Callable[[], datetime]
+    door: Door
+
+    @property
+    def reader(self) -> Reader:
+        """Who is signed in; the door has seen to it."""
+        found: Reader = flask.g.reader
+        return found
+
+    def asked(self, own: Sequence[str] = ()) -> Asked:
+        """Read the query string. Raises Invalid or NotAllowed."""
+        flask.g.asked = asked(flask.request.args, self.reader, self.settings, self.clock(), own)
+        found: Asked = flask.g.asked
+        return found
+
+
+def shared_query() -> str:
+    """Return the part of the question that other pages understand too, with its question mark."""
+    question: Asked | None = flask.g.get("asked")
+    if question is None:
+        return ""
+    unshared = [(name, None) for name, _ in question.pairs if name not in SHARED]
+    query = question.with_(*unshared)
+    return f"?{query}" if query else ""

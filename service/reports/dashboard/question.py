@@ -1,0 +1,162 @@
+"""What a page was asked for: in, the query string; out, the Filter, and everything the filter bar shows of it.
+
+The grammar is that of the API, so that an address, an API call and a download mean the same. Two things differ because
+a form without a script cannot leave a field out: an empty value means "all", and `(none)` means "without one". Where
+no period is given it is the last thirty whole days.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from werkzeug.datastructures import MultiDict
+
+from service.auth import Reader
+from service.models import feedback_request
+from service.reports.dashboard import words
+from service.reports.filters import Filter, parse
+from service.settings import Settings
+
+WITHOUT = "(none)"
+DEFAULT_DAYS = 30
+PERIODS = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year"))
+NARROWING = {
+    "account": "Account",
+    "campaign": "Campaign",
+    "team_id": "Team",
+    "agent_id": "Agent",
+    "type": "Card",
+    "language": "Language",
+    "source": "Source",
+    "question_variant_id": "Question",
+    "date_field": "Clock",
+    "has_text": "Comment",
+    "score": "Score",
+    "request_id": "Request",
+    "conversation_id": "Conversation",
+}
+MOST_CHOICES = 250
+r = feedback_request.c
+COLUMNS = {
+    "account": r.account,
+    "campaign": r.campaign,
+    "team_id": r.team_id,
+    "agent_id": r.agent_id,
+    "language": r.language,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Words to click on, where they lead, and whether we are there."""
+
+    words: str
+    query: str
+    here: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The question of one page. `pairs` are its parameters without empty ones, in the order given."""
+
+    filter: Filter
+    pairs: tuple[tuple[str, str], ...]
+    first: date
+    last: date
+    periods: tuple[Link, ...]
+    chips: tuple[Link, ...]
+
+    @property
+    def end(self) -> date:
+        """The day after the last one, as the form says it."""
+        return self.last + timedelta(days=1)
+
+    @property
+    def period(self) -> str:
+        """The days in words."""
+        return f"{words.day(self.first)} {words.DASH} {words.day(self.last)}"
+
+    def given(self, name: str) -> str:
+        """The first value of a parameter, for the form."""
+        return next((value for key, value in self.pairs if key == name), "")
+
+    def with_(self, *changes: tuple[str, str | None]) -> str:
+        """Return the query string with parameters replaced (None: left out)."""
+        names = {name for name, _ in changes}
+        kept = [pair for pair in self.pairs if pair[0] not in names]
+        return urlencode([*kept, *((name, value) for name, value in changes if value is not None)])
+
+
+def asked(
+    args: MultiDict[str, str], reader: Reader, settings: Settings, now: datetime, own: Sequence[str] = ()
+) -> Asked:
+    """Read a page's query string; `own` names the parameters that belong to the page. Raises Invalid or NotAllowed."""
+    pairs = tuple((name, value.strip()) for name, value in args.items(multi=True) if value.strip())
+    today = now.astimezone(settings.service.time_zone).date()
+    period = {"since": str(today - timedelta(days=DEFAULT_DAYS)), "until": str(today)}
+    wanted = MultiDict([(name, "" if value == WITHOUT else value) for name, value in pairs if name not in own])
+    if not wanted.keys() & period.keys():
+        wanted.update(period)
+    found = parse(wanted, reader, settings)
+    zone = settings.service.time_zone
+    first = found.since.astimezone(zone).date() if found.since else date.min
+    end = found.until.astimezone(zone) if found.until else now.astimezone(zone)
+    last = (end - timedelta(microseconds=1)).date()
+    bare = Asked(found, pairs, first, last, (), ())
+    return Asked(found, pairs, first, last, _periods(bare, today), _chips(bare))
+
+
+def choices(connection: Connection, question: Filter, reader: Reader) -> Mapping[str, list[str]]:
+    """Return the names one can choose from: those of conversations that ended in the period, `(none)` included."""
+    within = [
+        *([r.ended_at >= question.since] if question.since else []),
+        *([r.ended_at < question.until] if question.until else []),
+        *([r.account.in_(reader.accounts)] if reader.accounts else []),
+        r.test.is_(False),
+    ]
+    return {name: _names(connection, column, within) for name, column in COLUMNS.items()}
+
+
+def _names(
+    connection: Connection, column: sa.ColumnElement[str | None], within: Sequence[sa.ColumnElement[bool]]
+) -> list[str]:
+    found = connection.scalars(sa.select(column).where(*within).distinct().order_by(column).limit(MOST_CHOICES))
+    return [WITHOUT if name is None else name for name in found]
+
+
+def _periods(bare: Asked, today: date) -> tuple[Link, ...]:
+    return tuple(
+        Link(
+            name,
+            bare.with_(("since", str(today - timedelta(days=days))), ("until", str(today)), ("cursor", None)),
+            here=bare.last == today - timedelta(days=1) and bare.first == today - timedelta(days=days),
+        )
+        for days, name in PERIODS
+    )
+
+
+def _chips(bare: Asked) -> tuple[Link, ...]:
+    """One link per narrowing, which takes it away."""
+    return tuple(
+        Link(f"{NARROWING[name]}: {_shown(name, value)}", urlencode(_without(bare.pairs, (name, value))))
+        for name, value in bare.pairs
+        if name in NARROWING
+    )
+
+
+def _without(pairs: Sequence[tuple[str, str]], one: tuple[str, str]) -> list[tuple[str, str]]:
+    return [pair for pair in pairs if pair != one and pair[0] != "cursor"]
+
+
+SHOWN: Mapping[str, Callable[[str], str]] = {
+    "type": words.words,
+    "date_field": words.words,
+    "has_text": lambda value: "with text" if value == "true" else "without text",
+}
+
+
+def _shown(name: str, value: str) -> str:
+    return SHOWN.get(name, str)(value)

@@ -1,0 +1,123 @@
+"""Which page lives where and who may open it: in, settings, an engine, a clock; out, the blueprint at /dashboard.
+
+Wiring only. Every view says how it authenticates; every answer that shows a customer's words or a figure is never
+stored by a browser or a proxy.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import flask
+from sqlalchemy.engine import Engine
+from werkzeug.wrappers import Response
+
+from service.auth import declares
+from service.errors import NotAuthenticated, NotFound, ServiceError, TooMany
+from service.reports.dashboard import comment_pages, downloads, figure_pages, standing_pages, words
+from service.reports.dashboard.assets import add_assets
+from service.reports.dashboard.door import Door
+from service.reports.dashboard.place import PAGES, Place, shared_query
+from service.settings import Settings
+
+MOMENT = timedelta(microseconds=1)  # ends are not part of their period
+WHY = {
+    "ended": "Your session has ended. Sign in again to go on where you were.",
+    "out": "You are signed out.",
+}
+HEADLINES = {
+    403: "This is not for your key",
+    404: "There is no such page",
+    422: "That question cannot be asked",
+    429: "Not so fast",
+}
+
+
+def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> flask.Blueprint:
+    """Return every page of the dashboard."""
+    pages = flask.Blueprint("dashboard", __name__, url_prefix="/dashboard", template_folder="../templates")
+    place = Place(settings, engine, clock, Door(settings, engine, clock))
+    for name in ("number", "signed", "count", "day", "span", "words", "heading", "said"):
+        pages.add_app_template_filter(getattr(words, name), name)
+    zone = settings.service.time_zone
+    pages.add_app_template_filter(lambda value: words.moment(value, zone), "moment")
+    pages.add_app_template_filter(lambda value: words.day(value, zone), "local_day")
+    pages.add_app_template_filter(lambda value: words.day(value - MOMENT, zone), "day_before")
+    pages.context_processor(lambda: _everywhere(place))
+    pages.register_error_handler(ServiceError, _told)
+    pages.after_request(_kept_by_nobody)
+    add_assets(pages)
+    _add_door(pages, place)
+    figure_pages.add(pages, place)
+    comment_pages.add(pages, place)
+    standing_pages.add(pages, place)
+    downloads.add(pages, place)
+    _add_nowhere(pages)
+    return pages
+
+
+def _add_door(pages: flask.Blueprint, place: Place) -> None:
+    door = place.door
+
+    @pages.get("/sign-in")
+    @declares("nobody: sign-in page")
+    def sign_in() -> str:
+        why = WHY.get(flask.request.args.get("why", ""))
+        return _sign_in_page(place, flask.request.args.get("next", ""), why)
+
+    @pages.post("/sign-in")
+    @declares("nobody: sign-in page")
+    def sign_in_with_key() -> Response | tuple[str, int, Mapping[str, str]]:
+        onward = flask.request.form.get("next", "")
+        try:
+            return door.sign_in(flask.request.form.get("key", ""), flask.request.remote_addr or "", onward)
+        except (NotAuthenticated, TooMany) as error:
+            page = _sign_in_page(place, onward, error.sentence, wrong=True)
+            return page, error.status, error.headers
+
+    @pages.post("/sign-out")
+    @door.signed_in()
+    def sign_out() -> Response:
+        return door.sign_out()
+
+
+def _sign_in_page(place: Place, onward: str, sentence: str | None, *, wrong: bool = False) -> str:
+    idle = words.span(place.settings.web.session_idle)
+    return flask.render_template(
+        "dashboard/sign_in.html", onward=onward, sentence=sentence, wrong=wrong, idle=idle, reader=None
+    )
+
+
+def _add_nowhere(pages: flask.Blueprint) -> None:
+    @pages.get("/<path:anywhere>")
+    @declares("nobody: says only that there is no such page")
+    def nowhere(anywhere: str) -> str:  # noqa: ARG001 - the router's
+        raise NotFound("no_such_page", "The address is wrong, or the page has moved.")
+
+
+def _everywhere(place: Place) -> dict[str, Any]:
+    """What every template may use."""
+    reader = flask.g.get("reader")
+    here = (flask.request.endpoint or "").removeprefix("dashboard.")
+    return {
+        "reader": reader,
+        "pages": [(f"dashboard.{name}", title) for name, title, roles in PAGES if reader and reader.role in roles],
+        "here": f"dashboard.{here}",
+        "link_to": lambda endpoint: flask.url_for(endpoint) + shared_query(),
+        "form_token": place.door.form_token,
+        "zone": place.settings.service.time_zone.key,
+    }
+
+
+def _told(error: ServiceError) -> tuple[str, int, Mapping[str, str]]:
+    """A refusal as a page, in the same words as over the API."""
+    headline = HEADLINES.get(error.status, error.title)
+    page = flask.render_template("dashboard/error.html", error=error, headline=headline)
+    return page, error.status, error.headers
+
+
+def _kept_by_nobody(response: flask.Response) -> flask.Response:
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Referrer-Policy", "same-origin")  # no-referrer would break forms over https
+    response.vary.add("Cookie")
+    return response

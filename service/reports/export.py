@@ -1,0 +1,164 @@
+"""Rows out of the house: in, a filter; out, bytes or a file, and a manifest that says what it is.
+
+Read in short pages, never in one long transaction: a long read would keep SQLite's log from being cut. Sorted by the
+end of the conversation, which never changes, and bounded by the moment of the start, so that no row is lost or repeated
+while others change. What is hidden in the list is hidden here.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import Engine
+
+from service.auth import log_access
+from service.auth.keys import Reader
+from service.db import reading, writing
+from service.reports import query
+from service.reports.attribution import attribution_of
+from service.reports.completeness import completeness_of
+from service.reports.definitions import DEFINITION_VERSION
+from service.reports.filters import Filter
+from service.reports.formats import COLUMNS, FORMATS, moment, writer_of
+from service.reports.query import Kind, Order, Position, Row
+from service.reports.visible import view_of
+from service.settings import Settings
+
+__all__ = ["COLUMNS", "FORMATS", "Manifest", "described", "pages", "stream", "write_file"]
+
+PAGE = 1000
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an export holds: two people who compare files can prove they hold the same data.
+
+    `as_of`: rows known at this moment; `complete_until`: every answer up to then is in it.
+    """
+
+    format: str
+    columns: tuple[str, ...]
+    filter: Mapping[str, Any]
+    accounts: tuple[str, ...]
+    as_of: datetime
+    complete_until: datetime | None
+    visible_until: datetime | None
+    rows: int
+    bytes: int
+    sha256: str
+    definition_version: str
+    time_zone: str = "UTC"
+
+    def as_json(self) -> str:
+        """Return the manifest as JSON, keys in a fixed order."""
+        document = {name: moment(value) if isinstance(value, datetime) else value for name, value in asdict(self).items()}
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def pages(engine: Engine, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Iterator[tuple[Row, ...]]:
+    """Read the export page by page; each page is a transaction of its own."""
+    kind: Kind = "results" if filter.answered else "requests"
+    order = Order("ended_at", kind)
+    after: Position | None = None
+    with reading(engine) as connection:
+        view = view_of(connection, settings, reader, now)
+        attribution = attribution_of(connection, view, now)
+    while True:
+        with reading(engine) as connection:
+            page = query.page(
+                connection, settings, view, attribution, filter, order, after=after, limit=PAGE, received_before=now
+            )
+        yield page.rows
+        if page.next is None:
+            return
+        after = page.next
+
+
+def stream(
+    engine: Engine, settings: Settings, reader: Reader, filter: Filter, now: datetime, format: str, *, bom: bool = False
+) -> Iterator[bytes]:
+    """Return the export as bytes, in pieces of about a page. Raises Invalid for a format we do not have."""
+    return writer_of(format, bom=bom)(pages(engine, settings, reader, filter, now))
+
+
+def described(
+    engine: Engine,
+    settings: Settings,
+    reader: Reader,
+    filter: Filter,
+    now: datetime,
+    format: str,
+    *,
+    bom: bool = False,
+    sink: Callable[[bytes], Any] | None = None,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Make the export, hand its bytes to `sink` if there is one, and say what it was."""
+    counted = _Counted(progress)
+    digest, size = hashlib.sha256(), 0
+    for piece in writer_of(format, bom=bom)(counted.through(pages(engine, settings, reader, filter, now))):
+        digest.update(piece)
+        size += len(piece)
+        if sink is not None:
+            sink(piece)
+    with reading(engine) as connection:
+        view = view_of(connection, settings, reader, now)
+        until = completeness_of(connection, view, filter)
+    return Manifest(
+        format=format,
+        columns=COLUMNS,
+        filter=filter.described(),
+        accounts=filter.accounts or view.accounts,
+        as_of=now,
+        complete_until=until.complete_until,
+        visible_until=until.visible_until,
+        rows=counted.rows,
+        bytes=size,
+        sha256=digest.hexdigest(),
+        definition_version=DEFINITION_VERSION,
+    )
+
+
+def write_file(
+    engine: Engine,
+    settings: Settings,
+    reader: Reader,
+    filter: Filter,
+    path: Path,
+    format: str,
+    now: datetime,
+    progress: Progress | None = None,
+    *,
+    bom: bool = False,
+) -> Manifest:
+    """Write the export to `path` and the manifest beside it (`….manifest.json`). Nothing half-written takes the name."""
+    with writing(engine) as connection:
+        log_access(connection, reader.actor, "export.file", {"format": format, "filter": filter.described()}, now)
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        manifest = described(
+            engine, settings, reader, filter, now, format, bom=bom, sink=file.write, progress=progress
+        )
+    part.replace(path)
+    path.with_name(path.name + ".manifest.json").write_text(manifest.as_json(), "utf-8")
+    return manifest
+
+
+class _Counted:
+    """Counts rows on their way, and tells whoever shows progress."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.rows, self._progress = 0, progress
+
+    def through(self, found: Iterable[tuple[Row, ...]]) -> Iterator[tuple[Row, ...]]:
+        """Pass the pages on."""
+        for page in found:
+            self.rows += len(page)
+            yield page
+            if self._progress is not None:
+                self._progress(self.rows)

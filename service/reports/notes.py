@@ -1,0 +1,43 @@
+"""Review notes: in, a supervisor's words beside a result; out, the notes of a result. Kept apart from the answer.
+
+Who may read or write them is decided by the caller, who has looked the result up for this reader first.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.errors import Invalid
+from service.models import review_note
+
+n = review_note.c
+LONGEST = 4000
+LONGEST_AUTHOR = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a supervisor wrote, and when."""
+
+    id: str
+    at: datetime
+    author: str
+    text: str
+
+
+def add(connection: Connection, request_id: str, author: str, text: str, now: datetime) -> Note:
+    """Keep a note. Raises Invalid for an empty one or one that no database holds."""
+    words = text.strip()
+    if not words or len(words) > LONGEST or "\0" in words or any("\ud800" <= c <= "\udfff" for c in words):
+        raise Invalid("invalid_note", f"A note has 1 to {LONGEST} characters, without NUL.")
+    one = sa.insert(review_note).values(request_id=request_id, at=now, author=author[:LONGEST_AUTHOR], text=words)
+    number = connection.execute(one.returning(n.id)).scalar_one()
+    return Note(str(number), now, author[:LONGEST_AUTHOR], words)
+
+
+def listed(connection: Connection, request_id: str) -> list[Note]:
+    """Return a result's notes, the oldest first."""
+    rows = connection.execute(sa.select(review_note).where(n.request_id == request_id).order_by(n.id))
+    return [Note(str(row.id), row.at, row.author, row.text) for row in rows]

@@ -1,0 +1,296 @@
+"""One filtered select behind list, aggregates, export and dashboard: in, a reader and a filter; out, rows or SQL.
+
+The key's accounts and the embargo are always applied, test traffic never counts. Rows leave with the attribution of
+small groups already blanked (see `attribution`). Never writes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.auth.keys import Reader
+from service.models import feedback_request, result
+from service.reports.attribution import Attribution, attribution_of
+from service.reports.filters import Filter, from_values, parse
+from service.reports.visible import View, view_of
+from service.settings import Settings
+from service.states import State
+
+__all__ = ["Filter", "Order", "Page", "Position", "Row", "from_values", "get", "page", "parse", "rows"]
+
+f = feedback_request.c
+r = result.c
+Kind = Literal["results", "requests"]
+SORTS = ("updated_at", "ended_at")
+DEFAULT_LIMIT, MOST = 50, 250
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ended: the sort key and id of its last row."""
+
+    at: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a list is sorted. The id breaks ties, so that no row is lost or repeated between pages."""
+
+    sort: str = "updated_at"
+    kind: Kind = "results"
+    newest_first: bool = False
+
+    @property
+    def columns(self) -> tuple[Any, Any]:
+        """The sort key and the id, from the table whose index holds both."""
+        if self.sort == "ended_at":
+            return f.ended_at, f.id
+        return (r.updated_at, r.request_id) if self.kind == "results" else (f.updated_at, f.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One conversation with what became of it. `suppressed`: whose it is, and the comment, are not shown.
+
+    Names and order are those of the CSV.
+    """
+
+    request_id: str
+    conversation_id: str | None
+    conversation_url: str | None
+    source: str
+    account: str
+    campaign: str | None
+    team_id: str | None
+    agent_id: str | None
+    type: str | None
+    question_variant_id: int | None
+    display_name: str | None
+    ended_at: datetime
+    sent_at: datetime | None
+    state: str
+    reason: str | None
+    score: int | None
+    score_at: datetime | None
+    score_after_s: int | None
+    text: str | None
+    text_at: datetime | None
+    text_after_s: int | None
+    updated_at: datetime
+    update_count: int
+    language: str | None
+    test: bool
+    suppressed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows and where the next page begins; `next` None: the end, whatever the number of rows.
+
+    `withheld`: rows of small groups were left out, because the filter names agents, teams or conversations.
+    """
+
+    rows: tuple[Row, ...]
+    next: Position | None
+    withheld: bool = False
+
+
+def rows(
+    connection: Connection,
+    settings: Settings,
+    reader: Reader,
+    filter: Filter,
+    now: datetime,
+    *,
+    after: Position | None = None,
+    limit: int = DEFAULT_LIMIT,
+    sort: str = "updated_at",
+    kind: Kind = "results",
+    newest_first: bool = False,
+) -> Page:
+    """Return one page, oldest first. `kind` results: answered requests only; requests: the whole ledger."""
+    view = view_of(connection, settings, reader, now)
+    attribution = attribution_of(connection, view, now)
+    order = Order(sort, kind, newest_first)
+    return page(connection, settings, view, attribution, filter, order, after=after, limit=limit)
+
+
+def page(
+    connection: Connection,
+    settings: Settings,
+    view: View,
+    attribution: Attribution,
+    filter: Filter,
+    order: Order,
+    *,
+    after: Position | None,
+    limit: int,
+    received_before: datetime | None = None,
+) -> Page:
+    """Return one page for a reader whose view and attribution are known already (exports read many)."""
+    names_people = bool(filter.agents or filter.teams or filter.conversation_ids)
+    key, identity = order.columns
+    query = select_rows(view, filter, order.kind).limit(limit + 1)
+    query = query.order_by(*(each.desc() if order.newest_first else each for each in (key, identity)))
+    if names_people:
+        query = query.where(sa.or_(_not_sent(), attribution.shown()))
+    if received_before is not None:
+        query = query.where(f.received_at <= received_before)
+    if after is not None:
+        here, there = sa.tuple_(key, identity), sa.tuple_(*_bound(key, after))
+        query = query.where(here < there if order.newest_first else here > there)
+    found = connection.execute(query).all()
+    shown = tuple(_row(each, settings, attribution) for each in found[:limit])
+    last = found[limit - 1] if len(found) > limit else None
+    at = None if last is None else Position(last.ended_at if order.sort == "ended_at" else last.updated_at, last.id)
+    return Page(shown, at, names_people and attribution.hides)
+
+
+def get(
+    connection: Connection, settings: Settings, reader: Reader, request_id: str, now: datetime, kind: Kind = "results"
+) -> Row | None:
+    """Return one row, protected as in the list; None if there is none this reader may know of."""
+    one = Filter(request_ids=(request_id,), include_test=True)
+    return next(iter(rows(connection, settings, reader, one, now, limit=1, kind=kind).rows), None)
+
+
+def select_rows(view: View, filter: Filter, kind: Kind) -> sa.Select[Any]:
+    """The statement of a list, without its order."""
+    changed = r.updated_at if kind == "results" else f.updated_at
+    columns = (
+        *(f.id, f.conversation_id, f.source, f.account, f.campaign, f.team_id, f.agent_id, f.type),
+        *(f.question_variant_id, f.display_name, f.ended_at, f.card_sent_at, f.state, f.reason, f.language, f.test),
+        view.score.label("score"),
+        view.score_at.label("score_at"),
+        view.text.label("text"),
+        sa.case((view.text.is_not(None), r.text_at)).label("text_at"),
+        changed.label("updated_at"),
+        r.update_count,
+    )
+    query = sa.select(*columns).where(view.mine, *conditions(view, filter, changed))
+    if kind == "results":
+        inner = result.join(feedback_request, sa.and_(f.id == r.request_id, view.came))
+        late = () if view.cutoff is None else (r.updated_at < view.cutoff,)
+        return query.select_from(inner).where(view.answered, *late)
+    return query.select_from(view.join)
+
+
+def conditions(view: View, filter: Filter, changed: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
+    """Every filter as SQL. `changed` is the clock of `updated_at` and `updated_since`."""
+    found = list(_listed(filter)) + list(_period(filter, _clock(view, filter.date_field, changed)))
+    if not filter.include_test:
+        found.append(f.test.is_(False))
+    if filter.has_text is not None:
+        found.append(view.text.is_not(None) if filter.has_text else view.text.is_(None))
+    if filter.answered is not None:
+        found.append(view.answered if filter.answered else sa.not_(view.answered))
+    if filter.updated_since is not None:
+        found.append(changed >= filter.updated_since)
+    if filter.scores:
+        found.append(view.score.in_(filter.scores))
+    return found
+
+
+def figure_conditions(view: View, filter: Filter, clock: str) -> list[sa.ColumnElement[bool]]:
+    """The filters of a figure about conversations, with the period on one named clock. Test traffic never counts."""
+    plain = replace(filter, date_field=clock, include_test=False)
+    return [view.mine, *conditions(view, plain, f.updated_at)]
+
+
+def _listed(filter: Filter) -> Iterable[sa.ColumnElement[bool]]:
+    columns = (
+        (f.account, filter.accounts),
+        (f.campaign, filter.campaigns),
+        (f.source, filter.sources),
+        (f.team_id, filter.teams),
+        (f.agent_id, filter.agents),
+        (f.type, filter.types),
+        (f.language, filter.languages),
+        (f.question_variant_id, filter.variants),
+        (f.state, filter.states),
+        (f.reason, filter.reasons),
+        (f.id, filter.request_ids),
+        (f.conversation_id, filter.conversation_ids),
+    )
+    for column, values in columns:
+        if values:
+            yield sa.or_(column.in_(values), column.is_(None)) if "" in values else column.in_(values)
+
+
+def _period(filter: Filter, clock: sa.ColumnElement[Any]) -> Iterable[sa.ColumnElement[bool]]:
+    if filter.since is not None:
+        yield clock >= filter.since
+    if filter.until is not None:
+        yield clock < filter.until
+
+
+def _clock(view: View, date_field: str | None, changed: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    clocks: dict[str, sa.ColumnElement[Any]] = {
+        "ended_at": f.ended_at,
+        "sent_at": f.card_sent_at,
+        "scored_at": view.score_at,
+        "updated_at": changed,
+    }
+    return clocks[date_field or "updated_at"]
+
+
+def _bound(key: Any, after: Position) -> Sequence[sa.ColumnElement[Any]]:
+    return (sa.bindparam("after_at", after.at, type_=key.type), sa.bindparam("after_id", after.id, type_=f.id.type))
+
+
+def _not_sent() -> sa.ColumnElement[bool]:
+    """Nobody was asked, so there is no answer that the attribution could be paired with."""
+    return f.state.not_in((State.CARD_SENT, State.UNKNOWN))
+
+
+def _row(row: sa.Row[Any], settings: Settings, attribution: Attribution) -> Row:
+    asked = row.state in {State.CARD_SENT, State.UNKNOWN}
+    hidden = asked and not attribution.may_show(row.account, row.team_id, row.agent_id, row.type)
+    may_read = not hidden and attribution.may_read(row.account, row.team_id, row.agent_id)
+    text = row.text if may_read else None
+    return Row(
+        request_id=row.id,
+        conversation_id=None if hidden else row.conversation_id,
+        conversation_url=None if hidden else _link(settings, row.source, row.conversation_id),
+        source=row.source,
+        account=row.account,
+        campaign=row.campaign,
+        team_id=None if hidden else row.team_id,
+        agent_id=None if hidden else row.agent_id,
+        type=row.type,
+        question_variant_id=row.question_variant_id,
+        display_name=row.display_name,
+        ended_at=row.ended_at,
+        sent_at=row.card_sent_at,
+        state=row.state,
+        reason=row.reason,
+        score=row.score,
+        score_at=row.score_at,
+        score_after_s=_seconds(row.card_sent_at, row.score_at),
+        text=text,
+        text_at=row.text_at if row.text is not None else None,
+        text_after_s=_seconds(row.card_sent_at, row.text_at),
+        updated_at=row.updated_at,
+        update_count=row.update_count or 0,
+        language=row.language,
+        test=row.test,
+        suppressed=hidden or text != row.text,
+    )
+
+
+def _link(settings: Settings, source: str, conversation_id: str) -> str | None:
+    """The conversation in the CRM, if the source says where that is."""
+    known = settings.sources.get(source)
+    if known is None or not known.conversation_url:
+        return None
+    return known.conversation_url.replace("{conversation_id}", quote(conversation_id, safe=""))
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> int | None:
+    return None if start is None or end is None else int((end - start).total_seconds())

@@ -1,0 +1,94 @@
+"""What a reader may see at all: in, the key's accounts and the embargo; out, SQL conditions every statement carries.
+
+Under `embargo = "next_day"` an answer shows from the day after it came, on every surface alike. Decides nothing about
+small groups; `protection` and `attribution` do.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.auth.keys import Reader
+from service.models import account_state, feedback_request, result
+from service.reports.suppression import Thresholds
+from service.settings import Settings
+
+f = feedback_request.c
+r = result.c
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Whose eyes, and until when answers are visible to them. `cutoff` None: at once."""
+
+    accounts: tuple[str, ...]
+    cutoff: datetime | None
+    thresholds: Thresholds
+
+    @property
+    def mine(self) -> sa.ColumnElement[bool]:
+        """Requests of the accounts the key covers. They are named one by one, so that the index can be used."""
+        return f.account.in_(self.accounts)
+
+    @property
+    def join(self) -> sa.FromClause:
+        """Requests with their visible results, if any."""
+        return feedback_request.outerjoin(result, sa.and_(r.request_id == f.id, self.came))
+
+    @property
+    def came(self) -> sa.ColumnElement[bool]:
+        """Results that have come early enough."""
+        return sa.true() if self.cutoff is None else r.first_seen_at < self.cutoff
+
+    @property
+    def score(self) -> sa.ColumnElement[Any]:
+        """The score, once it may be seen."""
+        return r.score if self.cutoff is None else sa.case((self._scored_at < self.cutoff, r.score))
+
+    @property
+    def score_at(self) -> sa.ColumnElement[Any]:
+        """When the score was given; where X did not say, when we first saw it. NULL without a visible score."""
+        return sa.case((self.score.is_not(None), self._scored_at))
+
+    @property
+    def text(self) -> sa.ColumnElement[Any]:
+        """The comment, once it may be seen. A late arrival is told by our own clock."""
+        if self.cutoff is None:
+            return r.text
+        return sa.case((sa.and_(self._text_at < self.cutoff, r.updated_at < self.cutoff), r.text))
+
+    @property
+    def answered(self) -> sa.ColumnElement[bool]:
+        """A visible score or comment."""
+        return sa.or_(self.score.is_not(None), self.text.is_not(None))
+
+    @property
+    def _scored_at(self) -> sa.ColumnElement[Any]:
+        return sa.func.coalesce(r.score_at, r.first_seen_at, type_=r.score_at.type)
+
+    @property
+    def _text_at(self) -> sa.ColumnElement[Any]:
+        return sa.func.coalesce(r.text_at, r.first_seen_at, type_=r.text_at.type)
+
+
+def view_of(connection: Connection, settings: Settings, reader: Reader, now: datetime) -> View:
+    """Return what this reader may see now. A key for every account sees those that were removed from the file too."""
+    known = set(settings.accounts) | set(connection.scalars(sa.select(account_state.c.account)))
+    return View(reader.accounts or tuple(sorted(known)), cutoff(settings, now), thresholds(settings))
+
+
+def cutoff(settings: Settings, now: datetime) -> datetime | None:
+    """Answers that came before this moment are visible; None: all are."""
+    if settings.reports.embargo == "none":
+        return None
+    today = now.astimezone(settings.service.time_zone).date()
+    return datetime.combine(today, time.min, settings.service.time_zone).astimezone(UTC)
+
+
+def thresholds(settings: Settings) -> Thresholds:
+    """The small-group numbers this installation runs with."""
+    given = settings.reports
+    return Thresholds(given.min_score_n, given.min_comments_n, given.min_ranking_n, given.min_ranking_n)

@@ -1,0 +1,55 @@
+"""Headers of every answer: in, a response on its way out; out, the same with what a browser and a client need.
+
+A page may set its own value first; only what is missing is added. Never reads a body.
+"""
+
+import re
+import secrets
+
+import flask
+import structlog
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+ALWAYS = {
+    "Content-Security-Policy": CSP,
+    # not no-referrer: over HTTPS the protection against forged forms needs our own Referer
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+ONE_YEAR = "max-age=31536000"
+GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+
+
+def register_headers(app: flask.Flask) -> None:
+    """Give every request an id and every response its headers."""
+    app.before_request(_begin)
+    app.after_request(_finish)
+
+
+def request_id() -> str:
+    """Return the id of the current request: the caller's if it is harmless, else a new one."""
+    if "request_id" not in flask.g:
+        given = flask.request.headers.get("X-Request-Id", "")
+        flask.g.request_id = given if GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+    return str(flask.g.request_id)
+
+
+def _begin() -> None:
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(http_request_id=request_id())
+
+
+def _finish(response: flask.Response) -> flask.Response:
+    headers = {**ALWAYS, "X-Request-Id": request_id(), **flask.g.get("rate_headers", {})}
+    if flask.request.path.startswith("/v1/"):
+        headers |= {"Cache-Control": "no-store", "Vary": "Authorization"}
+    if flask.request.is_secure:
+        headers["Strict-Transport-Security"] = ONE_YEAR
+    for name, value in headers.items():
+        response.headers.setdefault(name, value)
+    return response

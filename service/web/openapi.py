@@ -1,0 +1,175 @@
+"""The description of the API: in, the registered blueprints; out, /openapi.yaml (OpenAPI 3.1) and a page at /docs.
+
+What is committed as /openapi.yaml is what this returns, byte for byte. The page needs no script and no network.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+import flask
+import flask_smorest
+import yaml
+from apispec import APISpec
+from flask_smorest.utils import prepare_response
+from marshmallow import Schema, fields
+from werkzeug.http import HTTP_STATUS_CODES
+
+from service.auth import declares
+from service.errors import PROBLEM_JSON
+from service.web.described import PATHS
+
+TITLE, VERSION = "dm-feedback", "1"
+ABOUT = (
+    "Feedback on customer service over X Direct Messages, for supervisors only. Keys come in the Authorization "
+    "header (`Bearer dmf_…`), never in an address. Times are RFC 3339 in UTC; ids are strings. Periods are half-open: "
+    "`[since, until)`. Unknown parameters are errors. Every error is a problem document (RFC 9457) with a stable `code`."
+)
+SHARED = ("401", "403", "422", "429", "503")
+RATE_HEADERS = {
+    "RateLimit-Limit": "Calls a key may make in a minute",
+    "RateLimit-Remaining": "Calls left in this minute",
+    "RateLimit-Reset": "Seconds until the minute is over",
+}
+PAGE = "public, max-age=300"
+
+
+class ProblemSchema(Schema):
+    """What every error looks like."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(strict=True, required=True)
+    code = fields.String(required=True, metadata={"description": "stable; programs may rely on it"})
+    detail = fields.String(required=True, metadata={"description": "what is wrong and what would be right"})
+    request_id = fields.String(required=True, metadata={"description": "tell it to your operator"})
+    errors = fields.Dict(metadata={"description": "every mistake, by parameter or field"})
+
+
+class ProblemApi(flask_smorest.Api):  # type: ignore[misc]  # smorest is not typed
+    """smorest without its error handler, and with ours in the description."""
+
+    ERROR_SCHEMA = ProblemSchema
+    spec: APISpec
+
+    def __init__(self, app: flask.Flask) -> None:
+        about = {"description": ABOUT, "license": {"name": "see LICENSE"}}
+        options = {"title": TITLE, "version": VERSION, "openapi_version": "3.1.0", "info": about}
+        super().__init__(app, spec_kwargs=options)
+        self.spec.components.security_scheme(
+            "key", {"type": "http", "scheme": "bearer", "description": "A key made with `dm-feedback keys create`"}
+        )
+
+    def _register_error_handlers(self) -> None:
+        """Leave errors to problems.py: smorest's handler drops headers and takes over the dashboard's errors too."""
+
+    def _register_responses(self) -> None:
+        for status, phrase in HTTP_STATUS_CODES.items():
+            response: dict[str, Any] = {"description": phrase}
+            if status >= 400:  # noqa: PLR2004 - where errors begin
+                response["schema"] = self.ERROR_SCHEMA
+            prepare_response(response, self.spec, PROBLEM_JSON)
+            self.spec.components.response(_component(status), response, lazy=True)
+        default = {"description": "Any other error", "schema": self.ERROR_SCHEMA}
+        prepare_response(default, self.spec, PROBLEM_JSON)
+        self.spec.components.response(self.DEFAULT_ERROR_RESPONSE_NAME, default, lazy=True)
+
+
+def document(app: flask.Flask) -> dict[str, Any]:
+    """Return the whole description as plain data."""
+    api: ProblemApi = app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
+    spec = deepcopy(api.spec.to_dict())
+    spec["paths"] = {**{path: _with_errors(each) for path, each in spec["paths"].items()}, **deepcopy(PATHS)}
+    spec["components"].setdefault("responses", {}).update(_error_responses())
+    spec["security"] = [{"key": []}]
+    return _plain(spec)
+
+
+def openapi_yaml(app: flask.Flask) -> str:
+    """Return the description as YAML, the same for the same routes."""
+    text: str = yaml.safe_dump(document(app), sort_keys=False, allow_unicode=True, width=110)
+    return text
+
+
+def register_docs(app: flask.Flask, api: ProblemApi) -> None:
+    """Serve the description and its page."""
+    del api  # it must exist; the page reads it from the application once every blueprint is registered
+    docs = flask.Blueprint("docs", __name__, template_folder="templates")
+
+    @docs.get("/openapi.yaml")
+    @declares("nobody: the description of the API holds no data")
+    def openapi() -> flask.Response:
+        return _public(openapi_yaml(flask.current_app), "application/yaml; charset=utf-8")
+
+    @docs.get("/docs")
+    @declares("nobody: the description of the API holds no data")
+    def page() -> flask.Response:
+        html = flask.render_template("docs.html", spec=document(flask.current_app), schema_name=_schema_name)
+        return _public(html, "text/html; charset=utf-8")
+
+    @docs.get("/docs/style.css")
+    @declares("nobody: a stylesheet")
+    def style() -> flask.Response:
+        return flask.send_from_directory(docs.root_path + "/static", "docs.css", max_age=300)
+
+    app.register_blueprint(docs)
+
+
+def _public(body: str, content_type: str) -> flask.Response:
+    response = flask.Response(body, content_type=content_type)
+    response.headers["Cache-Control"] = PAGE
+    return response
+
+
+def _with_errors(path: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the errors and headers that every operation of the API shares."""
+    found = deepcopy(dict(path))
+    for method, operation in found.items():
+        if method == "parameters":
+            continue
+        responses = operation.setdefault("responses", {})
+        for status, response in responses.items():
+            if str(status).startswith("2") and "$ref" not in response:
+                response["headers"] = {**response.get("headers", {}), **_rate_headers()}
+        for status in SHARED:
+            responses.setdefault(status, {"$ref": f"#/components/responses/{_component(int(status))}"})
+        operation["responses"] = dict(sorted(responses.items()))
+    return found
+
+
+def _error_responses() -> dict[str, Any]:
+    body = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        _component(int(status)): {"description": HTTP_STATUS_CODES[int(status)], "content": deepcopy(body)}
+        for status in SHARED
+    }
+
+
+def _rate_headers() -> dict[str, Any]:
+    return {name: {"description": says, "schema": {"type": "integer"}} for name, says in RATE_HEADERS.items()}
+
+
+def _component(status: int) -> str:
+    return HTTP_STATUS_CODES[status].upper().replace(" ", "_").replace("-", "_").replace("'", "")
+
+
+def _schema_name(schema: Mapping[str, Any]) -> str:
+    """How the page names a schema: what it refers to, or its type."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    kind = schema.get("type", "")
+    kinds = [kind] if isinstance(kind, str) else list(kind)
+    if "array" in kinds:
+        return f"list of {_schema_name(schema.get('items', {}))}"
+    if "enum" in schema:
+        return " | ".join(str(each) for each in schema["enum"])
+    return " or ".join(kinds) + (f" ({schema['format']})" if "format" in schema else "")
+
+
+def _plain(value: Any) -> Any:
+    """Only what YAML knows: string keys, lists, no subclasses of str."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, str) else value

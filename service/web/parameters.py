@@ -1,0 +1,73 @@
+"""Parameters, strictly: in, a query string or a body and its schema; out, values, or a refusal that names each mistake.
+
+An unknown name is an error and so is a value given twice where one is meant: the frameworks' own parser takes the
+first and says nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NoReturn
+
+import flask
+import flask_smorest
+from marshmallow import RAISE, Schema, ValidationError, fields
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import UnsupportedMediaType
+
+from service.errors import BadRequest
+from service.web.complaints import refused
+
+
+class StrictParser(FlaskParser):  # type: ignore[misc]  # webargs is not typed for us
+    """webargs with our errors and without its leniency."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict[str, str | None]] = {
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        "query": RAISE,
+        "json": RAISE,
+    }
+
+    def load_querystring(self, req: flask.Request, schema: Schema) -> Any:
+        """Refuse a second value where one is meant, then read as ever."""
+        for name, values in req.args.lists():
+            field = schema.fields.get(name)
+            if field is not None and len(values) > 1 and not isinstance(field, fields.List):
+                raise ValidationError({name: ["may be given once"]})
+        return super().load_querystring(req, schema)
+
+    def load_json(self, req: flask.Request, schema: Schema) -> Any:
+        """Refuse a body that does not say it is JSON; webargs would only say that every field is missing."""
+        if req.content_length and not req.is_json:
+            raise UnsupportedMediaType("Send the body as application/json.")
+        return super().load_json(req, schema)
+
+    def handle_error(
+        self,
+        error: ValidationError,
+        req: flask.Request,
+        schema: Schema,
+        *,
+        error_status_code: int | None,
+        error_headers: Mapping[str, str] | None,
+    ) -> NoReturn:
+        """Refuse with every mistake at once."""
+        del req, schema, error_status_code, error_headers
+        messages: Mapping[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]  # marshmallow's
+        raise refused(next(iter(messages.values())) if len(messages) == 1 and _nested(messages) else messages)
+
+    def handle_invalid_json_error(
+        self, error: Any, req: flask.Request, *args: Any, **kwargs: Any  # noqa: ARG002 - webargs' signature
+    ) -> NoReturn:
+        """A body that is no JSON."""
+        raise BadRequest("not_json", "The body is not JSON in UTF-8.") from error
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # smorest is not typed
+    """A blueprint of the API with the strict parser."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+
+def _nested(messages: Mapping[str, Any]) -> bool:
+    """Whether the complaints lie under the name of the place they came from (query, json …)."""
+    (place, inner), *_ = messages.items()
+    return place in StrictParser.DEFAULT_UNKNOWN_BY_LOCATION and isinstance(inner, Mapping)

@@ -1,0 +1,112 @@
+"""Every refusal and every fault as one shape: in, an exception; out, problem+json with a stable code (RFC 9457).
+
+The dashboard's paths keep HTML. A fault of ours is logged with its trace and answered without one. Headers that belong
+to an error (Allow, WWW-Authenticate, Retry-After) always go with it.
+"""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import flask
+import structlog
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from service.errors import PROBLEM_JSON, Invalid, ServiceError, Unavailable, problem
+from service.web.headers import request_id
+
+HTML_UNDER = "/dashboard"
+RETRY_AFTER_S = 30
+CODES = {
+    400: "bad_request",
+    401: "not_authenticated",
+    403: "not_allowed",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    408: "request_timeout",
+    409: "conflict",
+    411: "length_required",
+    413: "too_large",
+    414: "uri_too_long",
+    415: "unsupported_media_type",
+    422: "invalid",
+    429: "rate_limited",
+    431: "headers_too_large",
+}
+log = structlog.get_logger(__name__)
+
+
+def register_errors(app: flask.Flask) -> None:
+    """Answer every exception of the application in one shape."""
+    app.register_error_handler(ServiceError, answer)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def answer(error: ServiceError) -> Response:
+    """Return the response for a refusal."""
+    if flask.request.path == HTML_UNDER or flask.request.path.startswith(f"{HTML_UNDER}/"):
+        response = flask.Response(_page(error), error.status, content_type="text/html; charset=utf-8")
+    else:
+        body = flask.json.dumps(problem(error, request_id()))
+        response = flask.Response(body, error.status, content_type=PROBLEM_JSON)
+    response.headers.update(error.headers)
+    return response
+
+
+def _http(error: HTTPException) -> Response | HTTPException:
+    """Flask's and Werkzeug's own errors. Redirects and ready-made responses are none."""
+    status = error.code or 0
+    if status < 400 or error.response is not None:  # noqa: PLR2004 - where errors begin
+        return error
+    given: Mapping[str, Any] = getattr(error, "data", None) or {}
+    complaints = given.get("messages") or given.get("errors")
+    refusal = _refused(complaints) if isinstance(complaints, Mapping) else _plain(error, status)
+    kept = dict(error.get_headers(flask.request.environ)) | dict(given.get("headers") or {})
+    kept.pop("Content-Type", None)
+    refusal.headers = {**kept, **refusal.headers}
+    return answer(refusal)
+
+
+def _plain(error: HTTPException, status: int) -> ServiceError:
+    refusal = ServiceError(CODES.get(status, "http_error"), error.description or error.name)
+    refusal.status, refusal.title = status, error.name
+    return refusal
+
+
+def _refused(complaints: Mapping[str, Any]) -> ServiceError:
+    """Validation of a body or a query that was not done by the strict parser."""
+    return Invalid("invalid", "Some values are wrong; 'errors' names them.", errors=complaints)
+
+
+def _unexpected(error: Exception) -> Response:
+    if _database_is_away(error):
+        log.warning("database_away", error=type(error).__name__)
+        return answer(
+            Unavailable(
+                "database_away",
+                f"The database does not answer right now; try again in {RETRY_AFTER_S} s.",
+                headers={"Retry-After": str(RETRY_AFTER_S)},
+            )
+        )
+    log.error("unexpected_error", exc_info=error, path=flask.request.path, method=flask.request.method)
+    return answer(ServiceError("internal_error", "Something went wrong here. Tell your operator the request id."))
+
+
+def _database_is_away(error: Exception) -> bool:
+    return isinstance(error, (OperationalError, PoolTimeout)) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
+
+
+def _page(error: ServiceError) -> str:
+    """A page for browsers where the dashboard has no template of its own (a wrong address, a fault)."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(error.title)}</title></head>'
+        f"<body><main><h1>{escape(error.title)}</h1><p>{escape(error.sentence)}</p>"
+        f"<p>Request {escape(request_id())}</p></main></body></html>"
+    )

@@ -1,0 +1,152 @@
+"""The CRMs: in, a plan; out, signed deliveries, repeated until they are answered 2xx, and a record of every 2xx.
+
+Knows nothing of what happens behind the address. An answer that was lost is no answer: the same delivery comes again.
+"""
+
+import base64
+import hashlib
+import hmac
+import heapq
+import itertools
+import json
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from tests.chaos.plan import Conversation, Plan, handle_of
+from tests.support import SOURCE_KEY
+
+SECRET = base64.b64decode(SOURCE_KEY.removeprefix("whsec_"))
+ANSWER_WITHIN_S = 10.0
+LONGEST_WAIT_S = 4.0
+
+
+@dataclass(order=True)
+class Delivery:
+    """One POST that wants a 2xx."""
+
+    due: float
+    place: int
+    event_id: str = field(compare=False)
+    body: bytes = field(compare=False)
+    conversation_id: str = field(compare=False)
+    tries: int = field(compare=False, default=0)
+
+
+class Senders:
+    """A handful of threads that deliver what is due."""
+
+    def __init__(self, plan: Plan, url: str, threads: int = 6) -> None:
+        self._url = f"{url}/webhooks/crm/crm"
+        self._places = itertools.count()
+        self._dice = random.Random(plan.seed)
+        self._changed = threading.Condition()
+        self._waiting: list[Delivery] = []
+        self._under_way = 0
+        self.acknowledged: dict[str, float] = {}  # conversation -> when its end was first answered 2xx
+        self.reopened: set[str] = set()
+        self.answers: Counter[str] = Counter()
+        self.answered_at: list[float] = []
+        self._plan = plan
+        self._threads = [threading.Thread(target=self._deliver, daemon=True) for _ in range(threads)]
+
+    def start(self) -> None:
+        began, today = time.time(), datetime.now(UTC)
+        for each in self._plan.conversations:
+            self._plan_one(each, began, today)
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def outstanding(self) -> int:
+        with self._changed:
+            return len(self._waiting) + self._under_way
+
+    def first_answer_after(self, moment: float) -> float | None:
+        """When the first 2xx after this came."""
+        return next((at for at in reversed_until(self.answered_at, moment)), None)
+
+    def _plan_one(self, each: Conversation, began: float, today: datetime) -> None:
+        ended_at = today + timedelta(seconds=each.at_s)
+        body = _body("conversation.ended", ended_at, each)
+        self._queue(began + each.at_s, f"msg_{each.id}", body, each.id)
+        for number, (later_s, new_event) in enumerate(each.copies):
+            event_id = f"msg_{each.id}_again_{number}" if new_event else f"msg_{each.id}"
+            self._queue(began + each.at_s + later_s, event_id, body, each.id)
+        if each.reopened_after_s is not None:
+            self.reopened.add(each.id)
+            reopened_at = ended_at + timedelta(seconds=each.reopened_after_s)
+            body = _body("conversation.reopened", reopened_at, each)
+            self._queue(began + each.at_s + each.reopened_after_s, f"msg_{each.id}_reopened", body, "")
+
+    def _queue(self, due: float, event_id: str, body: bytes, conversation_id: str) -> None:
+        with self._changed:
+            heapq.heappush(self._waiting, Delivery(due, next(self._places), event_id, body, conversation_id))
+
+    def _deliver(self) -> None:
+        with httpx.Client(timeout=ANSWER_WITHIN_S, trust_env=False) as http:
+            while True:
+                delivery = self._next()
+                answer = _post(http, self._url, delivery)
+                with self._changed:
+                    self._under_way -= 1
+                    self._note(delivery, answer)
+                    self._changed.notify()
+
+    def _next(self) -> Delivery:
+        with self._changed:
+            while not self._waiting or self._waiting[0].due > time.time():
+                wait = self._waiting[0].due - time.time() if self._waiting else 1.0
+                self._changed.wait(max(0.001, min(wait, 1.0)))
+            self._under_way += 1
+            return heapq.heappop(self._waiting)
+
+    def _note(self, delivery: Delivery, answer: str) -> None:
+        self.answers[answer] += 1
+        if answer.startswith("2"):
+            self.answered_at.append(time.time())
+            if delivery.conversation_id:
+                self.acknowledged.setdefault(delivery.conversation_id, time.time())
+            return
+        wait = min(0.25 * 2**delivery.tries, LONGEST_WAIT_S) * self._dice.uniform(0.8, 1.2)
+        delivery.due, delivery.tries = time.time() + wait, delivery.tries + 1
+        heapq.heappush(self._waiting, delivery)
+
+
+def reversed_until(moments: list[float], since: float) -> list[float]:
+    """The moments after `since`, the earliest first; the list grows in order."""
+    found = list(itertools.takewhile(lambda at: at > since, reversed(list(moments))))
+    return found[::-1]
+
+
+def _body(kind: str, at: datetime, each: Conversation) -> bytes:
+    who: dict[str, Any] = (
+        {"x_handle": handle_of(each.customer)} if each.by_handle else {"x_user_id": str(each.customer)}
+    )
+    data = {"conversation_id": each.id, "account": each.account, "agent_id": "agent-1", "team_id": "team-1", **who}
+    return json.dumps({"type": kind, "timestamp": at.isoformat(), "data": data}).encode()
+
+
+def _post(http: httpx.Client, url: str, delivery: Delivery) -> str:
+    moment = str(int(time.time()))
+    signed = f"{delivery.event_id}.{moment}.".encode() + delivery.body
+    signature = base64.b64encode(hmac.digest(SECRET, signed, hashlib.sha256)).decode()
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": delivery.event_id,
+        "webhook-timestamp": moment,
+        "webhook-signature": f"v1,{signature}",
+    }
+    try:
+        answer = http.post(url, content=delivery.body, headers=headers)
+    except httpx.HTTPError as error:
+        return type(error).__name__
+    if answer.status_code == 503 and "retry-after" not in answer.headers:
+        return "503 without Retry-After"
+    return str(answer.status_code)

@@ -1,0 +1,318 @@
+"""One ended conversation, one row: duplicates, reopenings and every order of arrival, on both databases."""
+
+import itertools
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.db import open_engine
+from service.errors import Unavailable
+from service.intake import Verified, accept, read
+from service.models import conversation, webhook_delivery
+from tests.intake.house import House, define, ended, post, reopened, token_house
+
+FIRST, LATER, SECOND = "2026-11-22T10:00:00Z", "2026-11-22T10:30:00Z", "2026-11-22T11:00:00Z"
+ZERO = {"accepted": 0, "duplicate": 0, "ignored": 0, "unmappable": 0}
+
+
+def send(house: House, body: bytes, **headers: str) -> dict[str, int]:
+    response = house.send("token", body, headers)
+    assert response.status_code == 200
+    return response.get_json()
+
+
+def test_an_ended_conversation_becomes_one_request_and_the_raw_delivery_stays(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now, language="de")
+    body = ended("c-1", FIRST, event_id="e1", x_user_id="12", agent_id="a", tags=["x"], odd="ü")
+    assert send(house, body, **{"x-trace": "7"}) == {**ZERO, "accepted": 1}
+    delivery, request, item = house.deliveries[0], house.requests[0], house.items[0]
+    assert delivery.body == body
+    assert delivery.headers["x-trace"] == "7"
+    assert delivery.received_at == now
+    assert delivery.key_index == 0
+    assert (request.delivery_id, request.conversation_id, request.language) == (delivery.id, "c-1", "de")
+    assert (item.request_id, item.outcome, item.reading, item.position) == (request.id, "accepted", 0, 0)
+
+
+def test_the_same_delivery_again_costs_no_write(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now)
+    send(house, ended(event_id="e1"))
+    house.later(seconds=60)
+    before = [house.deliveries, house.items, house.requests, seen_at(house)]
+    assert send(house, ended(event_id="e1")) == {**ZERO, "duplicate": 1}
+    assert [house.deliveries, house.items, house.requests, seen_at(house)] == before
+
+
+def test_the_same_delivery_to_another_source_is_another_one(engine: Engine, now: datetime) -> None:
+    definitions = [define("token"), define("token")]
+    one, two = definitions[0], type(definitions[1])(
+        "other", *(getattr(definitions[1], f) for f in definitions[1].__dataclass_fields__ if f != "name")
+    )
+    for definition in (one, two):
+        inbound = post(json.loads(ended()))
+        taken = accept(engine, definition, inbound, Verified(0, "static"), read(definition, inbound, now), now)
+        assert taken.counts == {**ZERO, "accepted": 1}
+
+
+def test_an_end_told_again_in_another_delivery_is_a_duplicate(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now)
+    send(house, ended("c-1", FIRST, event_id="e1"))
+    assert send(house, ended("c-1", FIRST, event_id="e2")) == {**ZERO, "duplicate": 1}
+    assert send(house, ended("c-1", SECOND, event_id="e3")) == {**ZERO, "duplicate": 1}
+    assert len(house.requests) == 1
+    assert [item.reason for item in house.items] == [None, "same_end", "same_conversation"]
+    assert {item.request_id for item in house.items} == {house.requests[0].id}
+
+
+def test_a_conversation_that_was_reopened_can_end_again(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now)
+    send(house, ended("c-1", FIRST))
+    assert send(house, reopened("c-1", LATER)) == {**ZERO, "accepted": 1}
+    assert send(house, ended("c-1", SECOND)) == {**ZERO, "accepted": 1}
+    assert len(house.requests) == 2
+
+
+def test_the_same_reopening_twice_is_a_duplicate(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now)
+    send(house, reopened("c-1", LATER, event_id="r1"))
+    assert send(house, reopened("c-1", LATER, event_id="r2")) == {**ZERO, "duplicate": 1}
+    assert len(house.reopenings) == 1
+
+
+def test_identical_bytes_after_a_reopening_are_a_new_end_where_the_sender_gives_another_id(
+    engine: Engine, now: datetime
+) -> None:
+    house = token_house(engine, now)
+    send(house, ended("c-1", FIRST), **{"idempotency-key": "run-1"})
+    send(house, reopened("c-1", LATER))
+    assert send(house, ended("c-1", SECOND), **{"idempotency-key": "run-2"}) == {**ZERO, "accepted": 1}
+
+
+EVENTS = {
+    "first": ended("c-1", FIRST, event_id="1"),
+    "first again": ended("c-1", FIRST, event_id="1b"),
+    "reopened": reopened("c-1", LATER, event_id="2"),
+    "second": ended("c-1", SECOND, event_id="3"),
+    "second again, two seconds later": ended("c-1", "2026-11-22T11:00:02Z", event_id="3b"),
+}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["first", "reopened", "second"])))
+def test_two_ends_around_a_reopening_are_two_in_every_order_of_arrival(
+    order: tuple[str, ...], engine: Engine, now: datetime
+) -> None:
+    house = token_house(engine, now)
+    for name in order:
+        send(house, EVENTS[name])
+        house.later(seconds=1)
+    assert ends(house) == [FIRST, SECOND]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(EVENTS)))
+def test_repeats_never_add_a_row_in_any_order(
+    order: tuple[str, ...], sqlite_engine: Engine, now: datetime
+) -> None:
+    house = token_house(sqlite_engine, now)
+    for name in order:
+        send(house, EVENTS[name])
+        house.later(seconds=1)
+    found = ends(house)
+    assert len(found) == 2
+    assert found[0] == FIRST
+    assert found[1] in {SECOND, "2026-11-22T11:00:02Z"}
+
+
+def test_a_late_reopening_is_seen_in_the_readings_of_the_end_it_lets_in(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now)
+    send(house, EVENTS["first"])
+    send(house, EVENTS["second"])
+    assert len(house.requests) == 1
+    send(house, EVENTS["reopened"])
+    late = house.items[-1]
+    assert (late.outcome, late.reason, late.reading) == ("accepted", "late_reopening", 1)
+    second = next(row for row in house.requests if row.id == late.request_id)
+    assert second.delivery_id == late.delivery_id
+    assert second.received_at == now
+
+
+def test_a_late_reopening_lets_nothing_in_whose_body_is_gone(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now)
+    send(house, EVENTS["first"])
+    send(house, EVENTS["second"])
+    with engine.begin() as connection:
+        connection.execute(sa.update(webhook_delivery).values(body=None))
+    send(house, EVENTS["reopened"])
+    assert len(house.requests) == 1
+
+
+def test_a_reopening_before_the_first_end_makes_nothing_new(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now)
+    send(house, reopened("c-1", "2026-11-22T09:00:00Z"))
+    send(house, ended("c-1", FIRST))
+    send(house, ended("c-1", SECOND))
+    assert len(house.requests) == 1
+
+
+@pytest.mark.parametrize(("gap", "rows"), [(timedelta(hours=12), 1), (timedelta(hours=12, seconds=1), 2)])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_where_no_reopening_is_ever_told_an_end_long_after_the_last_is_new(
+    gap: timedelta, rows: int, backwards: bool, engine: Engine, now: datetime
+) -> None:
+    house = token_house(engine, now, events={"reopened": ""})
+    times = [now - timedelta(days=2), now - timedelta(days=2) + gap]
+    for moment in reversed(times) if backwards else times:
+        send(house, ended("c-1", moment.isoformat()))
+    assert len(house.requests) == rows
+
+
+def test_the_time_after_which_an_end_is_new_is_a_setting(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now, events={"again_after": "10m"})
+    send(house, ended("c-1", FIRST))
+    assert send(house, ended("c-1", SECOND)) == {**ZERO, "accepted": 1}
+
+
+def test_identical_bytes_without_id_and_time_are_judged_by_the_conversation(engine: Engine, now: datetime) -> None:
+    """Freshdesk's simple form: resolved, reopened, resolved again, word for word the same."""
+    house = token_house(engine, now, map={"ended_at": "received", "reopened_at": "received", "event_id": ""})
+    same_end, same_reopening = ended("c-1", ""), reopened("c-1", "")
+    assert send(house, same_end)["accepted"] == 1
+    house.later(minutes=5)
+    assert send(house, same_end)["duplicate"] == 1  # the sender repeated itself
+    house.later(days=20)
+    assert send(house, same_reopening)["accepted"] == 1
+    house.later(minutes=5)
+    assert send(house, same_end)["accepted"] == 1
+    assert len(house.requests) == 2
+
+
+def test_a_batch_is_stored_as_a_whole_and_its_order_does_not_matter(engine: Engine, now: datetime) -> None:
+    events = [json.loads(EVENTS[name]) for name in ("second", "first again", "reopened", "first")]
+    house = token_house(engine, now, events={"split": "@"})
+    assert send(house, json.dumps([*events, {}, {**events[0], "conversation_id": ""}]).encode()) == {
+        "accepted": 3, "duplicate": 1, "ignored": 1, "unmappable": 1, "reasons": ["no_conversation_id"],
+    }  # fmt: skip
+    assert ends(house) == [FIRST, SECOND]
+    assert [item.position for item in house.items] == [0, 1, 2, 3, 4, 5]
+    assert len(house.deliveries) == 1
+
+
+def test_a_batch_of_a_hundred_conversations_is_stored(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now, events={"split": "@"})
+    events = [json.loads(ended(f"c-{i}", FIRST, event_id=str(i) * 40)) for i in range(100)]
+    assert send(house, json.dumps(events).encode())["accepted"] == 100
+    assert send(house, json.dumps(events).encode())["duplicate"] == 100
+
+
+def test_what_is_ignored_or_not_understood_is_kept_raw(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now)
+    assert send(house, b'{"event": "other"}') == {**ZERO, "ignored": 1}
+    assert send(house, b"{broken") == {**ZERO, "unmappable": 1, "reasons": ["not_json"]}
+    assert [each.body for each in house.deliveries] == [b'{"event": "other"}', b"{broken"]
+    assert house.requests == []
+    assert "character" in house.items[1].detail
+
+
+def test_notes_are_kept_for_people_and_hold_no_values(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now)
+    send(house, ended(x_user_id="somebody's secret"))
+    assert house.items[0].outcome == "accepted"
+    assert "x_user_id" in house.items[0].detail
+    assert "secret" not in house.items[0].detail
+
+
+@pytest.mark.parametrize("senders", [8])
+def test_many_web_processes_at_once_insert_one_row(senders: int, engine: Engine, now: datetime) -> None:
+    definition = define("token")
+
+    def one(number: int) -> dict[str, int]:
+        at = (now - timedelta(seconds=100 + number % 3)).isoformat()
+        inbound = post(json.loads(ended("c-1", at, event_id=f"e{number}")))
+        readings = read(definition, inbound, now)
+        return accept(engine, definition, inbound, Verified(0, "static"), readings, now).counts
+
+    with ThreadPoolExecutor(senders) as pool:
+        counts = list(pool.map(one, range(senders * 3)))
+    assert sum(each["accepted"] for each in counts) == 1
+    assert sum(each["duplicate"] for each in counts) == senders * 3 - 1
+
+
+def test_the_same_delivery_at_once_is_stored_once(engine: Engine, now: datetime) -> None:
+    definition = define("token")
+    inbound = post(json.loads(ended("c-1", FIRST)))
+
+    def one(_: int) -> bool:
+        return accept(engine, definition, inbound, Verified(0, "static"), read(definition, inbound, now), now).duplicate
+
+    with ThreadPoolExecutor(8) as pool:
+        repeated = list(pool.map(one, range(16)))
+    assert sorted(repeated) == [False] + [True] * 15
+
+
+def test_batches_that_cross_each_other_do_not_deadlock(engine: Engine, now: datetime) -> None:
+    definition = define("token", events={"split": "@"})
+
+    def one(number: int) -> int:
+        ids = [f"c-{i}" for i in range(20)]
+        order = ids if number % 2 else ids[::-1]
+        inbound = post([json.loads(ended(each, FIRST, event_id=f"{number}-{each}")) for each in order])
+        readings = read(definition, inbound, now)
+        return accept(engine, definition, inbound, Verified(0, "static"), readings, now).counts["accepted"]
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(one, range(12))) == 20
+
+
+@pytest.mark.parametrize("broken", ["reopening", "delivery_item", "feedback_request"])
+def test_a_database_that_fails_midway_keeps_nothing_and_asks_for_a_repeat(
+    broken: str, engine: Engine, now: datetime
+) -> None:
+    house = token_house(engine, now, events={"split": "@"})
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {broken} RENAME TO away")
+    body = json.dumps([json.loads(EVENTS[name]) for name in ("first", "reopened", "second")]).encode()
+    response = house.send("token", body)
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "30"
+    assert response.get_json()["code"] == "store_unavailable"
+    assert house.deliveries == []
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE away RENAME TO {broken}")
+        assert connection.scalar(sa.select(sa.func.count()).select_from(conversation)) == 0
+    assert house.send("token", body).get_json()["accepted"] == 3
+
+
+def test_a_database_that_is_locked_for_long_is_unavailable(sqlite_url: str, now: datetime) -> None:
+    engine, other = open_engine(sqlite_url), open_engine(sqlite_url)
+    sa.event.listen(engine, "connect", lambda dbapi, _: dbapi.execute("PRAGMA busy_timeout=50"))
+    inbound, definition = post(json.loads(ended())), define("token")
+    with other.connect() as holder:
+        holder.exec_driver_sql("BEGIN IMMEDIATE") if not holder.in_transaction() else None
+        holder.exec_driver_sql("DELETE FROM conversation")
+        with pytest.raises(Unavailable):
+            accept(engine, definition, inbound, Verified(0, "static"), read(definition, inbound, now), now)
+    engine.dispose()
+    other.dispose()
+
+
+def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path, now: datetime) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/empty.db")
+    inbound, definition = post(json.loads(ended())), define("token")
+    with pytest.raises(Unavailable) as caught:
+        accept(engine, definition, inbound, Verified(0, "static"), read(definition, inbound, now), now)
+    assert caught.value.headers == {"Retry-After": "30"}
+    engine.dispose()
+
+
+def ends(house: House) -> list[str]:
+    return sorted(row.ended_at.isoformat().replace("+00:00", "Z") for row in house.requests)
+
+
+def seen_at(house: House) -> list[Any]:
+    with house.engine.connect() as connection:
+        return list(connection.execute(sa.select(conversation)).all())

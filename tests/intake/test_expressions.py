@@ -1,0 +1,74 @@
+"""The JMESPath of definitions: what it finds, and that it never breaks on an item."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.intake.expressions import ExpressionError, compile_expression
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "item", "expected"),
+    [
+        ("lower(b.a)", {"a": "ÄB"}, "äb"),
+        ("lower(b.a)", {}, None),
+        ("x_handle_from_url(b.a)", {"a": "https://x.com/Acme"}, "Acme"),
+        ("x_handle_from_url(b.a)", {}, None),
+        ("first_non_empty(b.a, b.c, b.d)", {"a": "", "c": [], "d": 0}, 0),
+        ("first_non_empty(b.a, b.c)", {"a": None}, None),
+        ("first_non_empty(b.a)", {"a": False}, False),
+        ("b.list[?kind=='x'].id | [0]", {"list": [{"kind": "y", "id": 1}, {"kind": "x", "id": 2}]}, 2),
+        ("b.a.b.c", {"a": 5}, None),
+        ('h."x-name"', {}, "value"),
+        ("v.words", {}, ["a"]),
+    ],
+)
+def test_an_expression_finds(text: str, item: Any, expected: Any) -> None:
+    context = {"b": item, "h": {"x-name": "value"}, "q": {}, "root": item, "v": {"words": ["a"]}}
+    assert compile_expression(text).read(context) == expected
+
+
+@pytest.mark.parametrize("found", ["yes", 1, [1], {"a": 1}, None, False, "true"])
+def test_only_literal_true_is_a_match(found: Any) -> None:
+    assert not compile_expression("b.a").matches({"b": {"a": found}})
+    assert compile_expression("b.a").matches({"b": {"a": True}})
+
+
+@pytest.mark.parametrize(
+    ("text", "item"),
+    [
+        ("lower(b.a)", {"a": 5}),
+        ("join(':', [b.a])", {}),
+        ("starts_with(b.a, 'x')", {}),
+        ("join('', b.a)", {"a": ["x" * 5000]}),
+        ("sort(b.a)", {"a": [1, "x"]}),
+    ],
+)
+def test_an_expression_that_cannot_read_an_item_says_so(text: str, item: Any) -> None:
+    with pytest.raises(ExpressionError):
+        compile_expression(text).read({"b": item})
+
+
+@settings(max_examples=60, deadline=None)
+@given(item=JSON)
+def test_no_item_makes_an_expression_raise_anything_else(item: Any) -> None:
+    for text in ("join(':', [b.a, to_string(b.b)])", "b.a[?c=='d'].e | [0]", "sort_by(b.a, &c)", "max(b.a)", "keys(b)"):
+        try:
+            compile_expression(text).read({"b": item})
+        except ExpressionError:
+            continue
+
+
+@pytest.mark.parametrize(
+    "text", ["b.a || root.c", "contains(v.words, b.a)", "b.list[?kind=='x' && other].id", "sort_by(b.l, &at)[0].id"]
+)
+def test_names_inside_projections_are_the_item_s_own(text: str) -> None:
+    assert compile_expression(text).text == text

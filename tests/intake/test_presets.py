@@ -1,0 +1,141 @@
+"""Every preset against its fixtures, through the real route, signed as the CRM signs."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from service.intake import explain, load_definitions, parse_request_file, preset_about, preset_names, preset_text, render
+from service.intake.verify_parts import Refused
+from tests.intake.house import FIXTURES, PUBLIC_URL, House, settings_with
+from tests.intake.signers import SENDERS
+
+EXPECTED: dict[str, dict[str, Any]] = {
+    folder.name: json.loads((folder / "expected.json").read_text("utf-8")) for folder in sorted(FIXTURES.iterdir())
+}
+CASES = [(preset, name) for preset, expected in EXPECTED.items() for name in expected["fixtures"]]
+
+
+def house_of(preset: str, engine: Engine, now: datetime) -> House:
+    written = {"preset": preset, "keys": [SENDERS[preset].key()], **EXPECTED[preset]["settings"]}
+    return House(settings_with({preset: written}), engine, now)
+
+
+def deliver(house: House, preset: str, name: str, sign: Any = None) -> dict[str, Any]:
+    inbound = parse_request_file((FIXTURES / preset / name).read_bytes(), PUBLIC_URL, preset)
+    response = house.send(preset, inbound.body, inbound.headers, sign)
+    assert response.status_code == 200, response.get_data(as_text=True)
+    return response.get_json()
+
+
+@pytest.mark.parametrize(("preset", "name"), CASES)
+def test_a_fixture_means_what_it_is_expected_to_mean(
+    preset: str, name: str, sqlite_engine: Engine, now: datetime
+) -> None:
+    expected = EXPECTED[preset]["fixtures"][name]
+    house = house_of(preset, sqlite_engine, now)
+    for earlier in expected.get("after", ()):
+        deliver(house, preset, earlier)
+    already = len(house.items)
+    answer = deliver(house, preset, name)
+    if expected.get("outcome") == "answered":
+        assert answer == expected["answer"]
+        assert house.deliveries == []
+        return
+    if expected.get("reason") == "same_delivery":
+        assert answer == {"accepted": 0, "duplicate": 1, "ignored": 0, "unmappable": 0}
+        assert len(house.items) == already
+        return
+    items = house.items[already:]
+    assert [item.outcome for item in items] == expected.get("outcomes", [expected.get("outcome")])
+    if "reason" in expected:
+        assert items[0].reason == expected["reason"]
+    if "fields" in expected:
+        row = house.requests[-1]._mapping
+        assert {key: _plain(row[key]) for key in expected["fields"]} == expected["fields"]
+        assert (row["state"], row["attempts"], row["can_dm_asked"], row["test"]) == ("received", 0, 0, False)
+        assert row["scheduled_at"] == now
+    if expected.get("outcome") == "reopened":
+        row = house.reopenings[-1]
+        assert (row.conversation_id, row.reopened_at.isoformat()) == (
+            expected["conversation_id"],
+            expected["reopened_at"],
+        )
+
+
+@pytest.mark.parametrize(("preset", "other"), [(p, i) for p, s in SENDERS.items() for i in range(len(s.others))])
+def test_every_way_a_preset_may_prove_itself_works(
+    preset: str, other: int, sqlite_engine: Engine, now: datetime
+) -> None:
+    house = house_of(preset, sqlite_engine, now)
+    assert deliver(house, preset, "ended.http", SENDERS[preset].others[other])["accepted"] == 1
+    assert SENDERS[preset].key() not in json.dumps([house.deliveries[0].headers, house.deliveries[0].query])
+
+
+@pytest.mark.parametrize("preset", sorted(SENDERS))
+def test_a_preset_refuses_what_is_not_signed_or_changed(preset: str, sqlite_engine: Engine, now: datetime) -> None:
+    house = house_of(preset, sqlite_engine, now)
+    name = next(each for each in EXPECTED[preset]["fixtures"] if each.startswith("ended"))
+    inbound = parse_request_file((FIXTURES / preset / name).read_bytes(), PUBLIC_URL, preset)
+    assert house.send(preset, inbound.body, inbound.headers, lambda _out: None).status_code == 401
+    assert house.deliveries == []
+
+
+@pytest.mark.parametrize("preset", sorted(SENDERS))
+def test_no_signature_or_token_of_a_preset_is_stored(preset: str, sqlite_engine: Engine, now: datetime) -> None:
+    house = house_of(preset, sqlite_engine, now)
+    name = next(each for each in EXPECTED[preset]["fixtures"] if each.startswith("ended"))
+    deliver(house, preset, name)
+    stored = house.deliveries[0]
+    assert not {header for header in stored.headers if "signature" in header and "timestamp" not in header}
+    assert "authorization" not in stored.headers
+    assert "token" not in stored.query
+
+
+def test_every_preset_has_fixtures_and_every_folder_of_fixtures_a_preset() -> None:
+    assert sorted(EXPECTED) == preset_names() == sorted(SENDERS)
+
+
+@pytest.mark.parametrize("preset", sorted(EXPECTED))
+def test_every_fixture_is_used(preset: str) -> None:
+    files = {each.name for each in (FIXTURES / preset).iterdir()}
+    assert files == {*EXPECTED[preset]["fixtures"], "expected.json"}
+
+
+@pytest.mark.parametrize("preset", sorted(EXPECTED))
+def test_a_preset_is_tried_with_an_end_a_look_alike_and_a_duplicate(preset: str) -> None:
+    kinds = {name.split("_")[0].removesuffix(".http") for name in EXPECTED[preset]["fixtures"]}
+    assert {"ended", "not", "duplicate"} <= kinds
+    if "\nreopened =" in preset_text(preset):
+        assert "reopened" in kinds
+    if "\nsplit =" in preset_text(preset):
+        assert "batch" in kinds
+
+
+@pytest.mark.parametrize("preset", sorted(EXPECTED))
+def test_a_preset_says_what_it_is_how_sure_we_are_and_what_to_click(preset: str) -> None:
+    about = preset_about(preset)
+    assert about.title
+    assert about.certainty
+    assert "https://YOUR-HOST" in about.setup
+    assert preset_text(preset).startswith("# ")
+
+
+@pytest.mark.parametrize("preset", sorted(EXPECTED))
+def test_explain_shows_the_mapping_of_an_unsigned_file(preset: str, now: datetime) -> None:
+    written = {"preset": preset, "keys": [SENDERS[preset].key()], **EXPECTED[preset]["settings"]}
+    definition = load_definitions(settings_with({preset: written}).sources)[preset]
+    name = next(each for each in EXPECTED[preset]["fixtures"] if each.startswith("ended"))
+    inbound = parse_request_file((FIXTURES / preset / name).read_bytes(), PUBLIC_URL, preset)
+    explanation = explain(definition, inbound, now)
+    assert isinstance(explanation.verdict, Refused)
+    text = render(explanation)
+    assert "REFUSED" in text
+    assert "map.conversation_id" in text
+    assert SENDERS[preset].key() not in text
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value

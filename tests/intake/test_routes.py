@@ -1,0 +1,194 @@
+"""The address a CRM calls: what it answers to everything that can be thrown at it."""
+
+import io
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import flask
+import pytest
+import structlog
+from sqlalchemy.engine import Engine
+from structlog.testing import capture_logs
+
+from tests.intake.house import House, ended, settings_with, token_house
+from tests.intake.signers import SECRET, SENDERS
+
+BEARER = {"authorization": f"Bearer {SECRET}", "content-type": "application/json"}
+PATH = "/webhooks/crm/token"
+
+
+@pytest.fixture
+def house(sqlite_engine: Engine, now: datetime) -> House:
+    return token_house(sqlite_engine, now)
+
+
+def test_the_answer_is_a_small_json_of_counts(house: House) -> None:
+    response = house.send("token", ended())
+    assert response.status_code == 200
+    assert response.get_json() == {"accepted": 1, "duplicate": 0, "ignored": 0, "unmappable": 0}
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_a_crm_that_only_looks_gets_an_empty_200(house: House, method: str) -> None:
+    response = getattr(house.client, method)(PATH)
+    assert (response.status_code, response.data) == (200, b"")
+
+
+@pytest.mark.parametrize("method", ["get", "head", "post", "options"])
+def test_an_unknown_source_is_404_and_never_410(house: House, method: str) -> None:
+    response = getattr(house.client, method)("/webhooks/crm/nobody", headers=BEARER)
+    assert response.status_code == 404
+
+
+def test_an_unknown_source_has_a_code(house: House) -> None:
+    assert house.client.post("/webhooks/crm/nobody").get_json()["code"] == "unknown_source"
+
+
+@pytest.mark.parametrize("method", ["put", "delete", "patch"])
+def test_other_methods_are_405_and_name_the_right_ones(house: House, method: str) -> None:
+    response = getattr(house.client, method)(PATH, headers=BEARER)
+    assert response.status_code == 405
+    assert "POST" in response.headers["Allow"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": "Basic Og=="}])
+def test_a_request_that_is_not_proven_is_401_without_a_reason(house: House, headers: dict[str, str]) -> None:
+    with capture_logs() as logs:
+        response = house.client.post(PATH, data=ended(), headers=headers)
+    assert response.status_code == 401
+    assert response.get_json()["code"] == "signature_refused"
+    assert "token" not in response.get_json()["detail"]
+    assert logs[0]["event"] == "intake.refused"
+    assert logs[0]["code"].startswith("token_")
+    assert house.deliveries == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "empty_body"),
+        (b"{", "not_json"),
+        (b"\xff\xfe\x00", "not_utf8"),
+        (b"[" * 200_000, "too_deep"),
+        (b'{"a": NaN}', "not_json"),
+        (ended("\x00"), "bad_conversation_id"),
+        (ended(ended_at="?"), "bad_ended_at"),
+    ],
+)
+def test_a_proven_body_that_cannot_be_read_is_kept_and_answered_200_with_the_reason(
+    house: House, body: bytes, reason: str
+) -> None:
+    response = house.send("token", body)
+    assert response.status_code == 200
+    assert response.get_json() == {"accepted": 0, "duplicate": 0, "ignored": 0, "unmappable": 1, "reasons": [reason]}
+    assert house.deliveries[0].body == body
+
+
+def small_house(engine: Engine, now: datetime, limit: int) -> House:
+    settings = settings_with({"token": {"preset": "token", "keys": [SECRET]}}, max_body_bytes=limit)
+    return House(settings, engine, now)
+
+
+LIMIT = 2048
+
+
+def test_a_body_as_large_as_the_limit_is_read(sqlite_engine: Engine, now: datetime) -> None:
+    house = small_house(sqlite_engine, now, LIMIT)
+    body = ended()[:-1] + b" " * (LIMIT - len(ended())) + b"}"
+    assert len(body) == LIMIT
+    assert house.send("token", body).status_code == 200
+
+
+def test_a_body_larger_than_the_limit_is_413(sqlite_engine: Engine, now: datetime) -> None:
+    house = small_house(sqlite_engine, now, LIMIT)
+    response = house.send("token", b"x" * (LIMIT + 1))
+    assert (response.status_code, response.get_json()["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("app_limit", [None, 10, LIMIT])
+def test_a_chunked_body_larger_than_the_limit_is_413_and_never_cut(
+    sqlite_engine: Engine, now: datetime, app_limit: int | None
+) -> None:
+    house = small_house(sqlite_engine, now, LIMIT)
+    house.client.application.config["MAX_CONTENT_LENGTH"] = app_limit
+    assert chunked(house, b"x" * (LIMIT + 1)).status_code == 413
+    body = ended(padding="y" * 1000)
+    assert chunked(house, body).get_json()["accepted"] == 1
+    assert house.deliveries[0].body == body
+
+
+def chunked(house: House, body: bytes) -> Any:
+    return house.client.post(
+        PATH,
+        input_stream=io.BytesIO(body),
+        headers={**BEARER, "transfer-encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+
+
+def test_a_source_may_have_a_smaller_limit_and_never_a_larger_one(sqlite_engine: Engine, now: datetime) -> None:
+    sources = {
+        "small": {"preset": "token", "keys": [SECRET], "endpoint": {"max_bytes": 10}},
+        "large": {"preset": "token", "keys": [SECRET], "endpoint": {"max_bytes": 10_000_000}},
+    }
+    house = House(settings_with(sources, max_body_bytes=LIMIT), sqlite_engine, now)
+    sign = SENDERS["token"].sign
+    assert house.send("small", ended(), sign=sign).status_code == 413
+    assert house.send("large", ended(), sign=sign).status_code == 200
+    assert house.send("large", b"x" * (LIMIT + 1), sign=sign).status_code == 413
+
+
+def test_a_body_cut_short_on_the_way_is_400(house: House) -> None:
+    response = house.client.post(
+        PATH, input_stream=io.BytesIO(ended()[:20]), headers={**BEARER, "content-length": str(len(ended()))}
+    )
+    assert (response.status_code, response.get_json()["code"]) == (400, "truncated_body")
+    assert house.deliveries == []
+
+
+def test_a_stale_request_is_401_and_says_so_only_in_the_log(sqlite_engine: Engine, now: datetime) -> None:
+    house = House(settings_with({"chatwoot": {"preset": "chatwoot", "keys": [SECRET]}}), sqlite_engine, now)
+
+    def sign_early(out: Any) -> None:
+        out.now = now - timedelta(seconds=301)
+        SENDERS["chatwoot"].sign(out)
+
+    with capture_logs() as logs:
+        response = house.send("chatwoot", b"{}", sign=sign_early)
+    assert response.status_code == 401
+    assert "old" not in response.get_json()["detail"]
+    assert logs[0]["code"] == "timestamp_stale"
+
+
+def test_a_repeated_signature_header_is_401(sqlite_engine: Engine, now: datetime) -> None:
+    house = House(settings_with({"kustomer": {"preset": "kustomer", "keys": [SECRET]}}), sqlite_engine, now)
+    headers = [("x-kustomer-webhook-signature", "00" * 32), ("x-kustomer-webhook-signature", "11" * 32)]
+    assert house.client.post("/webhooks/crm/kustomer", data=b"{}", headers=headers).status_code == 401
+
+
+def test_logs_hold_names_and_counts_and_nothing_a_customer_said(house: House) -> None:
+    with capture_logs() as logs:
+        house.send("token", ended(message="very private", x_user_id="123456789"), sign=SENDERS["token"].others[1])
+    assert logs[0]["event"] == "intake.received"
+    assert logs[0]["accepted"] == 1
+    text = json.dumps(logs)
+    assert not [word for word in ("private", "123456789", SECRET) if word in text]
+
+
+def test_every_view_says_how_it_is_authenticated(house: House) -> None:
+    app = house.client.application
+    views = [app.view_functions[rule.endpoint] for rule in app.url_map.iter_rules() if rule.endpoint != "static"]
+    assert len(views) == 3
+    assert {view.authentication for view in views} == {"source signature"}
+
+
+def test_the_signed_address_is_the_public_one_behind_any_proxy(sqlite_engine: Engine, now: datetime) -> None:
+    house = House(settings_with({"hubspot": {"preset": "hubspot", "keys": [SECRET]}}), sqlite_engine, now)
+    house.client.environ_base["HTTP_HOST"] = "10.0.0.7:8000"
+    assert house.send("hubspot", b"[]").status_code == 200
+
+
+def test_the_log_is_a_structured_one() -> None:
+    assert structlog.get_logger("intake") is not None
+    assert flask.__name__ == "flask"

@@ -1,0 +1,170 @@
+"""Reopenings, opt-outs, operators and erasure: none of them can cause a second message."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from service.db import reading, writing
+from service.errors import Conflict, NotFound
+from service.models import access_log, opt_out as opt_out_table, send_attempt
+from service.outreach import by_hand, forget, opt_out
+from service.states import State
+from tests.outreach.test_unclear import died, messages, ready
+from tests.support import World
+
+KEY = "0123456789abcdef0123456789abcdef-test"
+
+
+def test_a_reopening_within_the_delay_cancels(world: World) -> None:
+    request_id = world.ended()
+    world.run()
+    world.reopened("c-1", world.clock.now + timedelta(seconds=30))
+    world.forward(minutes=2)
+    world.run()
+    assert (world.request(request_id).state, world.request(request_id).reason) == ("skipped", "reopened")
+    assert messages(world, "dm") == 0
+
+
+def test_a_reopening_before_the_end_does_not_matter(world: World) -> None:
+    world.reopened("c-1", world.clock.now - timedelta(hours=1))
+    request_id = world.ended(ended_at=world.clock.now - timedelta(minutes=5))
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+
+
+def test_a_stale_conversation_is_skipped(world: World) -> None:
+    request_id = world.ended(ended_at=world.clock.now - timedelta(hours=25))
+    world.run()
+    assert world.request(request_id).reason == "stale"
+
+
+def test_a_person_on_the_opt_out_list_is_not_asked(world: World) -> None:
+    with writing(world.engine) as connection:
+        added = opt_out.add(
+            connection, ["501", "501"], secret_key=KEY, reason="asked_by_customer", by="me", now=world.clock.now
+        )
+        stored = connection.execute(sa.select(opt_out_table)).one()
+    assert added == 1
+    assert "501" not in stored.person
+    request_id = world.ended(ended_at=world.clock.now - timedelta(minutes=5))
+    world.run()
+    assert world.request(request_id).reason == "opted_out"
+    with writing(world.engine) as connection:
+        assert opt_out.remove(connection, "501", secret_key=KEY)
+        assert not opt_out.has(connection, "501", secret_key=KEY, account="acme")
+
+
+def test_an_opt_out_between_opening_and_card_stops_the_card(world: World) -> None:
+    request_id = ready(world, state=State.DM_SENT, dm_event_id="9", dm_sent_at=world.clock.now)
+    with writing(world.engine) as connection:
+        opt_out.add(connection, ["501"], secret_key=KEY, reason="asked_by_customer", by="me", now=world.clock.now)
+    world.run()
+    assert world.request(request_id).reason == "opted_out"
+    assert messages(world, "card") == 0
+
+
+def test_an_open_request_can_be_cancelled_once(world: World) -> None:
+    request_id = world.ended()
+    assert by_hand.cancel(world.queue, request_id, by="ana", now=world.clock.now) is State.SKIPPED
+    with pytest.raises(Conflict, match="ended already"):
+        by_hand.cancel(world.queue, request_id, by="ana", now=world.clock.now)
+    world.forward(minutes=5)
+    world.run()
+    assert messages(world, "dm") == 0
+    with reading(world.engine) as connection:
+        assert connection.scalars(sa.select(access_log.c.action)).all() == ["request.cancel"]
+
+
+def test_a_request_in_flight_or_looked_up_cannot_be_cancelled(world: World) -> None:
+    flying = ready(world, lease_token="ls_x", lease_until=world.clock.now + timedelta(seconds=30))
+    with pytest.raises(Conflict) as refused:
+        by_hand.cancel(world.queue, flying, by="ana", now=world.clock.now)
+    assert refused.value.code == "in_flight"
+    died(world, flying, "dm")
+    world.clock.forward(seconds=31)
+    with pytest.raises(Conflict) as refused:
+        by_hand.cancel(world.queue, flying, by="ana", now=world.clock.now)
+    assert refused.value.code == "being_looked_up"
+
+
+def test_an_unknown_request_is_retried_only_if_a_second_message_is_accepted(world: World) -> None:
+    request_id = ready(world, state=State.UNKNOWN, reason="unclear_send", outcome_at=world.clock.now)
+    with pytest.raises(Conflict) as refused:
+        by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    assert refused.value.code == "may_be_second_message"
+    back = by_hand.retry(world.queue, request_id, by="ana", accept_second_message=True, now=world.clock.now)
+    assert back is State.DM_ALLOWED
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+
+
+def test_a_sent_request_is_never_retried(world: World) -> None:
+    request_id = ready(world)
+    world.run()
+    with pytest.raises(Conflict) as refused:
+        by_hand.retry(world.queue, request_id, by="ana", accept_second_message=True, now=world.clock.now)
+    assert refused.value.code == "not_retryable"
+
+
+def test_a_retry_after_the_opening_sends_only_the_card(world: World) -> None:
+    request_id = ready(
+        world, state=State.FAILED, dm_event_id="9", dm_sent_at=world.clock.now, outcome_at=world.clock.now
+    )
+    by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    world.run()
+    assert world.truth()["counts"]["messages_via"] == {"card": 1}
+
+
+def test_a_retry_meets_the_same_gates(world: World) -> None:
+    ready(world)
+    world.run()
+    second = ready(world, conversation_id="c-2", state=State.SKIPPED, reason="cooldown", outcome_at=world.clock.now)
+    by_hand.retry(world.queue, second, by="ana", accept_second_message=True, now=world.clock.now)
+    world.run()
+    assert world.request(second).reason == "cooldown"
+    assert messages(world, "dm") == 1
+
+
+def test_an_unknown_id_is_a_sentence(world: World) -> None:
+    with pytest.raises(NotFound, match="no request"):
+        by_hand.cancel(world.queue, "fr_nothing", by="ana", now=world.clock.now)
+
+
+def test_erasing_a_person_leaves_an_outcome_and_nobody(world: World) -> None:
+    sent = ready(world, x_handle="ada", customer_ref="crm-7")
+    world.run()
+    waiting = world.ended("c-2", x_handle="ada")
+    with writing(world.engine) as connection:
+        assert forget.handles_of(connection, "501") == ["ada"]
+        counts = forget.erase(connection, world.queue, "501", by="ana", now=world.clock.now)
+    assert counts["requests"] == 2
+    for request_id in (sent, waiting):
+        row = world.request(request_id)
+        assert (row.x_user_id, row.x_handle, row.customer_ref, row.card_text) == (None, None, None, None)
+        assert row.conversation_id.startswith("erased_")
+        assert row.erased_at == world.clock.now
+    assert (world.request(sent).state, world.request(waiting).reason) == ("card_sent", "opted_out")
+    with reading(world.engine) as connection:
+        assert set(connection.scalars(sa.select(send_attempt.c.x_user_id))) == {""}
+    again = world.ended("c-3", ended_at=world.clock.now - timedelta(minutes=5))
+    world.run()
+    assert world.request(again).reason == "opted_out"
+
+
+def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothing(world: World) -> None:
+    request_id = ready(world, x_handle="ada")
+    world.run()
+    later: dict[str, Any] = {
+        "identities_before": world.clock.now + timedelta(days=1),
+        "history_before": world.clock.now + timedelta(days=1),
+    }
+    with writing(world.engine) as connection:
+        dry = forget.prune(connection, **later, dry_run=True)
+    assert world.request(request_id).x_handle == "ada"
+    with writing(world.engine) as connection:
+        wet = forget.prune(connection, **later, dry_run=False)
+    assert dict(wet) == dict(dry)
+    assert world.request(request_id).x_user_id is None
+    assert world.history(request_id) == []

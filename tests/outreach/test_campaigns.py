@@ -1,0 +1,152 @@
+"""Which campaign takes a conversation, what the customer reads, who is drawn, and when we write."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.outreach.campaigns import Conversation, choose, decide, language_of, takes
+from service.outreach.gates import DAILY_LIMIT, Facts, closed, quiet
+from service.outreach.machine import Postpone, Stop
+from service.states import Skip
+from tests.support import START, settings_of
+
+CONVERSATION = Conversation(
+    id="c-1", source="crm", account="acme", ended_at=START, team_id="gold", tags=("vip", "billing"), channel="x",
+    language="de-AT", x_handle="ada",
+)  # fmt: skip
+SETTINGS = settings_of(
+    campaigns__care__texts={
+        "en": {"opening": "Hi {handle}", "card": "{question} ({scale})"},
+        "de": {"opening": "Hallo {handle}", "card": "Wie war es mit {display_name}?"},
+    },
+    campaigns__care__display_name="Acme",
+)
+CARE = SETTINGS.campaigns[0]
+ACME = SETTINGS.accounts["acme"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "taken"),
+    [
+        ({}, True),
+        ({"sources": ("crm",)}, True),
+        ({"sources": ("other",)}, False),
+        ({"accounts": ("other",)}, False),
+        ({"teams": ("gold", "silver")}, True),
+        ({"teams": ("silver",)}, False),
+        ({"tags": ("vip",)}, True),
+        ({"tags": ("nobody",)}, False),
+        ({"without_tags": ("billing",)}, False),
+        ({"channels": ("x",), "languages": ("de-AT",)}, True),
+        ({"channels": ("mail",)}, False),
+    ],
+)
+def test_every_filter_must_fit(filters: dict[str, Any], taken: bool) -> None:
+    assert takes(replace(CARE, **filters), CONVERSATION) is taken
+
+
+def chosen(conversation: Conversation = CONVERSATION, expected_per_day: int = 10, **changes: Any) -> Any:
+    campaign = replace(CARE, **changes)
+    return choose(conversation, [campaign], ACME, secret_key="k" * 32, expected_per_day=expected_per_day)
+
+
+def test_a_conversation_nobody_takes_is_skipped() -> None:
+    assert chosen(teams=("nobody",)) == Stop("skipped", Skip.NO_CAMPAIGN)
+
+
+def test_texts_are_frozen_in_the_customers_language() -> None:
+    facts = chosen().facts
+    assert (facts["opening_text"], facts["card_text"]) == ("Hallo @ada", "Wie war es mit Acme?")
+
+
+def test_an_unknown_language_falls_back_to_the_first_written() -> None:
+    facts = chosen(replace(CONVERSATION, language="fr")).facts
+    assert facts["card_text"] == "How satisfied are you with Acme? (1-5)"
+
+
+@pytest.mark.parametrize(
+    ("language", "written"),
+    [("de", "de"), ("DE_at", "de"), ("de-CH", "de"), ("en-GB", "en"), (None, "en"), ("zz", "en")],
+)
+def test_a_language_is_matched_by_its_base(language: str | None, written: str) -> None:
+    assert language_of(language, CARE) == written
+
+
+def test_nothing_is_written_before_the_delay_is_over() -> None:
+    found = chosen(delay=timedelta(minutes=5))
+    assert isinstance(found, Postpone)
+    assert found.until == START + timedelta(minutes=5)
+
+
+@given(st.integers(1, 100_000), st.floats(0, 1))
+def test_the_same_input_draws_the_same_lot(number: int, share: float) -> None:
+    conversation = replace(CONVERSATION, id=f"c-{number}")
+    campaign = replace(CARE, sample=share)
+    first, again = (decide(conversation, campaign, ACME, secret_key="s" * 32, expected_per_day=5000) for _ in range(2))
+    assert first == again
+    assert first["sample"]["drawn"] == (first["sample"]["lot"] < share)
+
+
+def test_a_short_budget_is_drawn_fairly_and_not_first_come() -> None:
+    drawn = [
+        decide(replace(CONVERSATION, id=f"c-{n}"), CARE, ACME, secret_key="s" * 32, expected_per_day=4000)["budget"]["drawn"]
+        for n in range(4000)
+    ]  # fmt: skip
+    assert 900 < sum(drawn) < 1100  # a quarter of 4,000, 6 standard deviations wide
+    assert 0.3 < sum(drawn[:2000]) / sum(drawn) < 0.7  # mornings no more than afternoons
+
+
+def test_a_draw_that_fails_says_which_and_keeps_its_inputs() -> None:
+    found = chosen(sample=0.0)
+    assert (found.reason, found.facts["decision"]["sample"]["share"]) == (Skip.SAMPLED_OUT, 0.0)
+    scarce = [chosen(replace(CONVERSATION, id=f"c-{n}"), expected_per_day=10**9) for n in range(20)]
+    assert {each.reason for each in scarce} == {Skip.QUOTA}
+
+
+NOTHING = Facts(reopened=False, opted_out=False, asked_since=None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "stale_in", "last_reason", "skip"),
+    [
+        (NOTHING, 1, None, None),
+        (replace(NOTHING, reopened=True), 1, None, Skip.REOPENED),
+        (replace(NOTHING, opted_out=True), 1, None, Skip.OPTED_OUT),
+        (replace(NOTHING, asked_since=START), 1, None, Skip.COOLDOWN),
+        (NOTHING, 0, None, Skip.STALE),
+        (NOTHING, 0, DAILY_LIMIT, Skip.QUOTA),
+        (replace(NOTHING, reopened=True, opted_out=True), 0, None, Skip.REOPENED),
+    ],
+)
+def test_a_gate_names_the_first_reason(facts: Facts, stale_in: int, last_reason: str | None, skip: str | None) -> None:
+    stop = closed(last_reason, START + timedelta(hours=stale_in), facts, START)
+    assert (stop.reason if stop else None) == skip
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("local", "until"),
+    [
+        (datetime(2026, 11, 22, 20, 59, tzinfo=BERLIN), None),
+        (datetime(2026, 11, 22, 21, 0, tzinfo=BERLIN), datetime(2026, 11, 23, 8, 0, tzinfo=BERLIN)),
+        (datetime(2026, 11, 23, 3, 0, tzinfo=BERLIN), datetime(2026, 11, 23, 8, 0, tzinfo=BERLIN)),
+        (datetime(2026, 11, 23, 8, 0, tzinfo=BERLIN), None),
+        (datetime(2026, 10, 24, 23, 0, tzinfo=BERLIN), datetime(2026, 10, 25, 8, 0, tzinfo=BERLIN)),  # clocks go back
+    ],
+)
+def test_quiet_hours_end_in_the_accounts_own_zone(local: datetime, until: datetime | None) -> None:
+    found = quiet((time(21), time(8)), BERLIN, local.astimezone(UTC))
+    assert (found.until if found else None) == (until.astimezone(UTC) if until else None)
+
+
+def test_quiet_hours_may_lie_within_one_day() -> None:
+    found = quiet((time(12), time(13)), ZoneInfo("UTC"), datetime(2026, 11, 22, 12, 30, tzinfo=UTC))
+    assert found is not None
+    assert found.until == datetime(2026, 11, 22, 13, 0, tzinfo=UTC)

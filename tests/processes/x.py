@@ -1,0 +1,59 @@
+"""X in its own process, and the hand that controls it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from tests.processes.children import cli, until
+from tests.processes.house import House
+
+
+class X:
+    """The sandbox's /_control, from outside."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=f"{url}/_control", timeout=60, trust_env=False)
+
+    def ask(self, path: str, **query: object) -> Any:
+        answer = self._http.get(path, params={key: str(value) for key, value in query.items()})
+        return answer.raise_for_status().json()
+
+    def tell(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._http.post(path, json=dict(body)).raise_for_status().json()
+
+    def faults(self, *rules: Mapping[str, Any]) -> list[int]:
+        """Add rules and return their ids."""
+        return list(self.tell("/faults", {"rules": [dict(each) for each in rules]})["ids"])
+
+    def hits(self, rule_id: int) -> int:
+        return sum(each["hits"] for each in self.ask("/faults")["rules"] if each["id"] == rule_id)
+
+    def forget_fault(self, rule_id: int) -> None:
+        self._http.delete("/faults", params={"id": str(rule_id)}).raise_for_status()
+
+    def calm(self) -> None:
+        """Take all faults away; who hangs is let go only by time."""
+        self._http.delete("/faults").raise_for_status()
+
+    def sent(self, via: str) -> int:
+        counts = self.ask("/truth", messages=0, cards=0, requests=0, pushes=0)["counts"]
+        return int(counts["messages_via"].get(via, 0))
+
+    def answers(self) -> bool:
+        try:
+            self.ask("/clock")
+        except httpx.HTTPError:
+            return False
+        return True
+
+
+@contextmanager
+def running_x(house: House) -> Iterator[X]:
+    """The sandbox of this house, as a process of its own."""
+    words = ("sandbox", "--bind", f"127.0.0.1:{house.x_port}", "--file", str(house.x_file))
+    x = X(house.x_url)
+    with cli("sandbox", house.directory, *words):
+        until(x.answers, 20, "the sandbox answers")
+        yield x

@@ -1,0 +1,164 @@
+"""Retention takes words and superseded rows; erasure takes a person's words for good; scores stay unless asked for."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from service.db import reading, writing
+from service.models import feedback_request, poll_window, refresh
+from service.results.forget import erase, prune
+from service.results.ingest import Verdict
+from service.results.poll import complete_until
+from tests.results.house import DAY, HOUR, NOW, answer_of, history_of, request, result_of, snapshot, take
+
+LONG_AGO = NOW - 800 * DAY
+
+
+def answered(engine, now=NOW, **changes):
+    row = request(engine, **changes)
+    take(engine, snapshot(row, now - HOUR, score=4), now=now - HOUR)
+    take(engine, snapshot(row, now, score=4, score_at=now - HOUR, text="It was Anna."), now=now)
+    return row
+
+
+def cut(engine, texts=NOW - 730 * DAY, history=NOW - 365 * DAY, dry_run=False):
+    with writing(engine) as connection:
+        return dict(prune(connection, texts_before=texts, history_before=history, dry_run=dry_run))
+
+
+def forget(engine, row, scores=False, mark=True):
+    with writing(engine) as connection:
+        gone = dict(erase(connection, row["x_user_id"], scores=scores, now=NOW + HOUR))
+        if mark:
+            mine = feedback_request.c.id == row["id"]
+            connection.execute(sa.update(feedback_request).where(mine).values(erased_at=NOW + HOUR, x_user_id=None))
+        return gone
+
+
+def words(engine):
+    with reading(engine) as connection:
+        return [
+            text
+            for table in ("result", "result_update")
+            for (text,) in connection.exec_driver_sql(f"SELECT text FROM {table} WHERE text IS NOT NULL")
+        ]
+
+
+def test_old_texts_go_and_their_dates_and_the_scores_stay(engine):
+    old, young = answered(engine, LONG_AGO), answered(engine)
+    assert cut(engine)["texts"] == 1
+    assert answer_of(engine, old) == (4, LONG_AGO - HOUR, None, LONG_AGO)
+    assert answer_of(engine, young)[2] == "It was Anna."
+    assert words(engine) == ["It was Anna."] * 2
+
+
+def test_old_history_goes_where_a_newer_update_covers_it(engine):
+    old, young = answered(engine, NOW - 400 * DAY), answered(engine)
+    assert cut(engine)["updates"] == 1
+    assert [each["text"] for each in history_of(engine, old)] == ["It was Anna."]
+    assert len(history_of(engine, young)) == 2
+
+
+def test_contradictions_are_never_pruned(engine):
+    row = answered(engine, LONG_AGO)
+    take(engine, snapshot(row, LONG_AGO + HOUR, score=1), now=LONG_AGO + HOUR)
+    cut(engine)
+    assert [each["score"] for each in history_of(engine, row)] == [4, 4, 1]
+    assert result_of(engine, row)["anomalies"] == 1
+
+
+def test_a_dry_run_counts_the_same_and_removes_nothing(engine):
+    row = answered(engine, LONG_AGO)
+    before = (result_of(engine, row), history_of(engine, row))
+    foretold = cut(engine, dry_run=True)
+    assert (result_of(engine, row), history_of(engine, row)) == before
+    assert cut(engine) == foretold
+    assert foretold["texts"] == foretold["updates"] == 1
+    assert set(cut(engine).values()) == {0}
+
+
+def test_what_pruning_left_still_stands_against_a_later_contradiction(engine):
+    row = answered(engine, LONG_AGO)
+    cut(engine)
+    assert take(engine, snapshot(row, NOW, score=1)) == Verdict.ANOMALY
+    assert answer_of(engine, row)[:2] == (4, LONG_AGO - HOUR)
+    assert answer_of(engine, row)[3] == LONG_AGO
+
+
+def test_a_score_whose_update_is_gone_stands(engine):
+    row = request(engine)
+    take(engine, snapshot(row, LONG_AGO, score=5), now=LONG_AGO)
+    take(engine, snapshot(row, LONG_AGO + HOUR), now=LONG_AGO + HOUR)
+    assert cut(engine)["updates"] == 1
+    take(engine, snapshot(row, NOW, text="late"))
+    assert answer_of(engine, row) == (5, LONG_AGO, "late", NOW)
+
+
+def test_finished_debts_and_read_windows_go_but_not_the_newest_window(engine):
+    row = request(engine, card_sent_at=LONG_AGO)
+    with writing(engine) as connection:
+        debt = {"account": "shop", "feedback_id": "1", "checks": 3}
+        connection.execute(sa.insert(refresh).values(request_id=row["id"], due_at=None, **debt))
+        for day in (0, 1):
+            window = {"account": "shop", "from_time": LONG_AGO + day * DAY, "to_time": LONG_AGO + (day + 1) * DAY}
+            counts = {"pages": 1, "events": 0, "found_missing": 0, "done_at": LONG_AGO + 9 * DAY}
+            connection.execute(sa.insert(poll_window).values(**window, **counts))
+    gone = cut(engine)
+    assert (gone["refresh"], gone["poll_windows"]) == (1, 1)
+    with reading(engine) as connection:
+        assert complete_until(connection, "shop") == LONG_AGO + 2 * DAY
+
+
+def test_an_erased_persons_words_are_gone_everywhere_and_the_score_stays(engine):
+    row, other = answered(engine), answered(engine)
+    assert forget(engine, row) == {"results": 1, "updates": 2, "refresh": 0}
+    assert answer_of(engine, row) == (4, NOW - HOUR, None, None)
+    assert words(engine) == ["It was Anna."] * 2
+    assert answer_of(engine, other)[2] == "It was Anna."
+    assert result_of(engine, row)["updated_at"] == NOW + HOUR
+
+
+def test_the_score_goes_too_where_that_is_asked_for(engine):
+    row = answered(engine)
+    forget(engine, row, scores=True)
+    assert answer_of(engine, row) == (None, None, None, None)
+    assert history_of(engine, row) == []
+
+
+@pytest.mark.parametrize("scores", [False, True])
+def test_nothing_brings_an_erased_persons_words_back(engine, scores):
+    row = answered(engine)
+    forget(engine, row, scores=scores)
+    before = result_of(engine, row)
+    again = snapshot(row, NOW, score=4, score_at=NOW - HOUR, text="It was Anna.")
+    later = snapshot(row, NOW + DAY, score=4, text="It was Anna.")
+    for channel in ("webhook", "events", "show"):
+        assert [take(engine, body, channel, NOW + DAY) for body in (again, later)] == [Verdict.ERASED] * 2
+    assert result_of(engine, row) == before
+    assert words(engine) == []
+
+
+def test_the_digest_of_an_erased_text_goes_with_it(engine):
+    row = answered(engine)
+    before = {each["digest"] for each in history_of(engine, row)}
+    forget(engine, row)
+    assert before.isdisjoint(each["digest"] for each in history_of(engine, row))
+
+
+def test_an_erased_person_is_not_asked_about_again(engine):
+    row = answered(engine)
+    with writing(engine) as connection:
+        debt = {"account": "shop", "feedback_id": "1", "checks": 0, "due_at": NOW + timedelta(hours=1)}
+        connection.execute(sa.insert(refresh).values(request_id=row["id"], **debt))
+    assert forget(engine, row)["refresh"] == 1
+    assert forget(engine, row, mark=False) == {"results": 0, "updates": 0, "refresh": 0}
+
+
+def test_erasing_twice_or_nobody_changes_nothing(engine):
+    row = answered(engine)
+    forget(engine, row, mark=False)
+    before = result_of(engine, row)
+    assert forget(engine, row, mark=False)["results"] == 0
+    assert forget(engine, {"id": "none", "x_user_id": "1"}) == {"results": 0, "updates": 0, "refresh": 0}
+    assert result_of(engine, row) == before

@@ -1,0 +1,381 @@
+"""Outstanding cards are asked about by age, within X's budget, and no longer than there is something to learn."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from service.db import reading, writing
+from service.models import feedback_request, refresh
+from service.results import turns
+from service.results.refresh import refresh_once
+from service.x_api import OutcomeUnknown, Temporary, allowance
+from tests.results.house import DAY, HOUR, answer_of, request, shop, snapshot, take
+from tests.results.outside import Outside
+
+MINUTE = timedelta(minutes=1)
+SHOP = shop(refresh_schedule=(HOUR, 4 * HOUR, DAY))
+
+
+def run(engine, x, account=SHOP, **options):
+    return refresh_once(engine, account, options.pop("client", x.client), x.now, worker="w1", **options)
+
+
+def drain(engine, x, **options):
+    asked, report = 0, None
+    while report is None or report.more:
+        report = run(engine, x, **options)
+        asked += report.asked
+    return asked
+
+
+def shows(x):
+    return sum("/feedback/show/" in each.path for each in x.calls)
+
+
+def debts(engine):
+    with reading(engine) as connection:
+        return connection.execute(sa.select(refresh).order_by(refresh.c.due_at, refresh.c.request_id)).all()
+
+
+def step(engine, x, hours):
+    """Let the hours pass as a worker would, a look every quarter of an hour; return how often X was asked."""
+    asked = 0
+    for _ in range(round(hours * 4)):
+        x.advance(timedelta(minutes=15))
+        asked += drain(engine, x)
+    return asked
+
+
+def test_an_answer_is_seen_within_the_hour_without_any_webhook(engine):
+    x = Outside()
+    row = x.send_card(engine)
+    x.advance(10 * MINUTE)
+    x.answer(row, score=5, text="thanks")
+    assert step(engine, x, 1) == 1
+    assert answer_of(engine, row) == x.truth_of(row)
+
+
+def test_a_card_is_asked_about_at_its_ages_and_then_never_again(engine):
+    x = Outside()
+    x.send_card(engine)
+    assert [
+        step(engine, x, 0.75),
+        step(engine, x, 0.5),
+        step(engine, x, 3),
+        step(engine, x, 24),
+        step(engine, x, 48),
+    ] == [
+        0,
+        1,
+        1,
+        1,
+        0,
+    ]
+    assert [each.due_at for each in debts(engine)] == [None]
+
+
+def test_a_whole_answer_is_the_end(engine):
+    x = Outside()
+    row = x.send_card(engine)
+    x.answer(row, score=5, text="thanks")
+    assert step(engine, x, 30) == 1
+
+
+def test_a_score_alone_is_asked_about_further_because_the_text_may_come(engine):
+    x = Outside()
+    row = x.send_card(engine)
+    x.answer(row, score=5)
+    assert step(engine, x, 2) == 1
+    x.answer(row, text="one more thing")
+    assert step(engine, x, 40) == 1
+    assert answer_of(engine, row) == x.truth_of(row)
+
+
+def test_a_whole_answer_by_the_webhook_costs_no_call(engine):
+    x = Outside()
+    row = x.send_card(engine)
+    step(engine, x, 0.25)
+    x.answer(row, score=5, text="thanks")
+    for each in x.news():
+        take(engine, each["feedback"])
+    assert step(engine, x, 30) == 0
+
+
+def test_nothing_is_asked_after_the_answer_window(engine):
+    x = Outside()
+    x.send_card(engine)
+    drain(engine, x, answer_window=5 * HOUR)
+    x.advance(HOUR)
+    assert drain(engine, x, answer_window=5 * HOUR) == 1
+    x.advance(3 * HOUR)
+    assert drain(engine, x, answer_window=5 * HOUR) == 1
+    x.advance(DAY)
+    assert drain(engine, x, answer_window=5 * HOUR) == 0
+
+
+def test_debts_of_an_outage_are_paid_once_each_oldest_first(engine):
+    x = Outside()
+    drain(engine, x)
+    rows = []
+    for _ in range(3):
+        rows.append(x.send_card(engine))
+        x.advance(HOUR)
+    x.advance(10 * DAY)
+    for row in rows:
+        x.answer(row, score=2)
+    x.calls.clear()
+    assert drain(engine, x, limit=1) == 3
+    assert [each.path.split("/")[-1] for each in x.calls] == [f"{row['feedback_id']}.json" for row in rows]
+    assert all(answer_of(engine, row) == x.truth_of(row) for row in rows)
+
+
+def test_the_budget_of_180_a_quarter_of_an_hour_is_kept_and_oldest_debts_come_first(engine):
+    x = Outside()
+    rows = [x.send_card(engine) for _ in range(200)]
+    x.advance(HOUR)
+    asked = drain(engine, x, limit=50)
+    assert asked == 180
+    x.advance(5 * MINUTE)
+    assert drain(engine, x, limit=50) == 0
+    x.advance(10 * MINUTE)
+    assert drain(engine, x, limit=50) == 20
+    assert shows(x) == len(rows)
+    assert {each.status for each in x.world.requests} == {200}
+
+
+def test_what_x_says_is_left_counts_more_than_what_we_counted(engine):
+    x = Outside()
+    rows = [x.send_card(engine) for _ in range(4)]
+    x.advance(HOUR)
+    for _ in range(178):  # somebody else, with the same account
+        x.client.show_feedback(rows[0]["feedback_id"])
+    assert drain(engine, x) == 2
+    x.advance(15 * MINUTE)
+    assert drain(engine, x) == 2
+    assert {each.status for each in x.world.requests} == {200}
+
+
+def test_the_budget_is_shared_with_everybody_else(engine):
+    x = Outside()
+    x.send_card(engine)
+    x.advance(HOUR)
+    with writing(engine) as connection:
+        until = allowance.exhausted(connection, "shop", "show_feedback", x.now + 5 * MINUTE, x.now)
+    report = run(engine, x)
+    assert (report.asked, report.come_back_at) == (0, until)
+    assert shows(x) == 0
+
+
+def test_xs_refusal_pauses_and_the_card_stays_due(engine):
+    x = Outside()
+    row = x.send_card(engine)
+    x.answer(row, score=1)
+    x.advance(HOUR)
+    x.control("POST", "/faults", endpoint="feedback/show", fault="429", reset_in_s=300, times=1)
+    report = run(engine, x)
+    assert (report.problem, report.come_back_at, report.more) == ("rate_limit", x.now + 5 * MINUTE, False)
+    x.advance(2 * MINUTE)
+    assert run(engine, x).asked == 0
+    x.advance(3 * MINUTE)
+    assert run(engine, x).asked == 1
+    assert answer_of(engine, row) == x.truth_of(row)
+
+
+def test_an_unwell_x_is_left_alone_and_asked_again(engine):
+    x = Outside()
+    rows = [x.send_card(engine) for _ in range(2)]
+    for row in rows:
+        x.answer(row, score=1, text="bad")
+    x.advance(HOUR)
+    x.control("POST", "/faults", endpoint="feedback/show", fault="status", times=1)
+    assert run(engine, x).problem == "over_capacity"
+    x.advance(4 * MINUTE)
+    assert run(engine, x).asked == 0
+    x.advance(MINUTE)
+    assert run(engine, x).asked == 1
+    assert step(engine, x, 1.25) == 1
+    assert all(answer_of(engine, row) == x.truth_of(row) for row in rows)
+
+
+@pytest.mark.parametrize("problem", [{"status": 404, "code": 34}, {"status": 400, "code": 214}], ids=str)
+def test_a_card_x_does_not_show_holds_up_no_other(engine, problem):
+    x = Outside()
+    first, second = x.send_card(engine), x.send_card(engine)
+    x.answer(second, score=3, text="ok")
+    x.advance(HOUR)
+    x.control("POST", "/faults", endpoint="feedback/show", fault="status", times=1, **problem)
+    assert drain(engine, x) == 2
+    assert answer_of(engine, second) == x.truth_of(second)
+    x.calls.clear()
+    assert step(engine, x, 3) == 1
+    assert first["feedback_id"] in x.calls[0].path
+
+
+def test_a_card_x_chokes_on_for_ever_holds_up_no_other_and_is_given_up(engine):
+    x = Outside()
+    rows = [x.send_card(engine) for _ in range(3)]
+    for row in rows[1:]:
+        x.answer(row, score=3, text="ok")
+
+    class Choking:
+        def __init__(self):
+            self.failures = 0
+
+        def show_feedback(self, feedback_id):
+            if feedback_id == rows[0]["feedback_id"]:
+                self.failures += 1
+                raise Temporary("X had an error of its own.", reason="server_error")
+            return x.client.show_feedback(feedback_id)
+
+    choking = Choking()
+    x.advance(HOUR)
+    for _ in range(3):
+        drain(engine, x, client=choking)
+        x.advance(5 * MINUTE)
+    assert [answer_of(engine, row) for row in rows] == [x.truth_of(row) for row in rows]
+    x.advance(9 * DAY)
+    drain(engine, x, client=choking)
+    x.advance(2 * HOUR)
+    before = choking.failures
+    assert drain(engine, x, client=choking) == 0
+    assert choking.failures == before > 1
+    assert [each.due_at for each in debts(engine)] == [None] * 3
+
+
+def test_an_unreadable_answer_holds_up_no_other(engine):
+    x = Outside()
+    x.send_card(engine)
+    x.send_card(engine)
+    x.advance(HOUR)
+    x.control("POST", "/faults", endpoint="feedback/show", fault="html", status=200, times=1)
+    assert drain(engine, x) == 2
+
+
+def test_a_card_settled_long_after_it_was_sent_is_enrolled_too(engine):
+    x = Outside()
+    row = request(engine, card_sent_at=x.now, updated_at=x.now, state="unknown")
+    step(engine, x, 3)
+    assert debts(engine) == []
+    with writing(engine) as connection:
+        settled = {"state": "card_sent", "updated_at": x.now}
+        connection.execute(sa.update(feedback_request).where(feedback_request.c.id == row["id"]).values(settled))
+    x.advance(MINUTE)
+    run(engine, x)
+    assert [each.request_id for each in debts(engine)] == [row["id"]]
+
+
+def test_a_card_committed_while_the_clock_was_set_back_is_enrolled(engine):
+    x = Outside()
+    run(engine, x)
+    back = x.now - 6 * HOUR
+    request(engine, card_sent_at=back + MINUTE, updated_at=back + MINUTE)
+    refresh_once(engine, SHOP, x.client, back + 2 * MINUTE, worker="w1")
+    assert len(debts(engine)) == 1
+
+
+def test_enrolment_reads_only_what_changed_since_the_last_time(engine):
+    x = Outside()
+    old = [request(engine, card_sent_at=x.now, updated_at=x.now) for _ in range(3)]
+    run(engine, x)
+    x.advance(HOUR - MINUTE)
+    run(engine, x)
+    with writing(engine) as connection:
+        connection.execute(sa.delete(refresh))
+    x.advance(MINUTE)
+    run(engine, x)
+    assert (len(old), debts(engine)) == (3, [])
+
+
+def test_nobody_asks_about_an_erased_person(engine):
+    x = Outside()
+    row = x.send_card(engine)
+    run(engine, x)
+    with writing(engine) as connection:
+        connection.execute(
+            sa.update(feedback_request)
+            .where(feedback_request.c.id == row["id"])
+            .values(erased_at=x.now, x_user_id=None)
+        )
+    assert step(engine, x, 5) == 0
+
+
+def test_one_worker_asks_and_a_dead_one_is_replaced(engine):
+    x = Outside()
+    row = x.send_card(engine)
+    x.answer(row, score=1, text="bad")
+    x.advance(HOUR)
+    with writing(engine) as connection:
+        assert turns.begin(connection, "shop", "refresh", x.now, MINUTE)
+    assert run(engine, x).asked == 0
+    x.advance(turns.LEASE)
+    assert run(engine, x).asked == 1
+
+
+def test_a_worker_that_slept_through_its_lease_stops_and_records_nothing(engine):
+    x = Outside()
+    rows = [x.send_card(engine) for _ in range(2)]
+    x.answer(rows[0], score=1)
+    x.advance(HOUR)
+
+    class Slow:
+        def show_feedback(self, feedback_id):
+            answer = x.client.show_feedback(feedback_id)
+            with writing(engine) as connection:
+                assert turns.begin(connection, "shop", "refresh", x.now + turns.LEASE, MINUTE)
+            return answer
+
+    report = run(engine, x, client=Slow())
+    assert (report.asked, report.news, report.more) == (1, 0, False)
+    assert answer_of(engine, rows[0]) is None
+    assert [each.checks for each in debts(engine)] == [0, 0]
+
+
+def test_an_unclear_read_is_a_failure_like_any_other(engine):
+    x = Outside()
+    x.send_card(engine)
+    x.advance(HOUR)
+
+    class Lost:
+        def show_feedback(self, _feedback_id):
+            raise OutcomeUnknown("Lost.", reason="outcome_unknown")
+
+    assert run(engine, x, client=Lost()).problem == "outcome_unknown"
+    assert [each.due_at for each in debts(engine)] == [x.now + HOUR]
+
+
+def test_a_clock_set_back_for_long_keeps_no_card_waiting_that_long(engine):
+    x = Outside()
+    row = x.send_card(engine)
+    run(engine, x)
+    x.answer(row, score=4, text="ok")
+    past = x.now - 400 * DAY
+    assert refresh_once(engine, SHOP, x.client, past, worker="w1").asked == 1
+    assert answer_of(engine, row) == x.truth_of(row)
+
+
+def test_a_card_of_a_clock_set_back_is_not_asked_about_without_end(engine):
+    x = Outside()
+    x.send_card(engine)
+    run(engine, x)
+    past = x.now - 400 * DAY
+    asked = [refresh_once(engine, SHOP, x.client, past + n * MINUTE, worker="w1").asked for n in range(10)]
+    assert sum(asked) == 1
+
+
+def test_only_cards_of_the_account_are_asked_about(engine):
+    x = Outside()
+    request(engine, account="other", card_sent_at=x.now, updated_at=x.now)
+    assert step(engine, x, 2) == 0
+    assert debts(engine) == []
+
+
+def test_the_answer_goes_through_the_one_door(engine):
+    x = Outside()
+    row = x.send_card(engine)
+    take(engine, snapshot(row, x.now, score=1), "webhook", x.now)
+    x.answer(row, score=5)
+    x.advance(HOUR)
+    report = run(engine, x)
+    assert (report.asked, report.news) == (1, 1)
+    assert answer_of(engine, row)[0] == 1

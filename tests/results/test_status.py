@@ -1,0 +1,93 @@
+"""What operators see: whether the webhook lives, what it missed, and until when all is read."""
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from service.db import reading, writing
+from service.results import turns
+from service.results.poll import poll_once
+from service.results.refresh import refresh_once
+from service.results.status import channel_health
+from tests.results.house import DAY, HOUR, NOW, shop, snapshot, take
+from tests.results.outside import Outside
+from tests.results.test_x_webhook import browser, event, post
+
+SHOP = shop()
+
+
+def health(engine, now):
+    with reading(engine) as connection:
+        return channel_health(connection, "shop", now)
+
+
+def test_a_new_account_has_seen_nothing(engine):
+    found = health(engine, NOW)
+    assert (found.webhook_seen_at, found.complete_until, found.refresh_oldest_due_at) == (None, None, None)
+    assert (found.found_by_polling_recent, found.refresh_due, found.strays, found.anomalies_recent) == (0, 0, 0, 0)
+
+
+def test_the_webhooks_last_delivery_is_seen_to_the_minute_even_if_it_was_a_repeat(engine):
+    for minutes in (0, 0.5, 10):
+        now = NOW + timedelta(minutes=minutes)
+        post(browser(engine, now), b"{}")
+    assert health(engine, NOW).webhook_seen_at == NOW + timedelta(minutes=10)
+
+
+def test_a_clock_set_back_does_not_keep_the_webhook_alive(engine):
+    post(browser(engine, NOW), b"{}")
+    post(browser(engine, NOW - DAY), b"{}")
+    assert health(engine, NOW - DAY).webhook_seen_at == NOW - DAY
+
+
+def test_what_the_webhook_missed_and_how_far_all_is_read(engine):
+    x = Outside()
+    lost, brought = x.send_card(engine), x.send_card(engine)
+    x.answer(lost, score=1)
+    x.answer(brought, score=5)
+    for each in x.news():
+        if each["feedback"]["id"] == brought["feedback_id"]:
+            post(browser(engine, x.now), event(each["feedback"]))
+    x.advance(2 * DAY)
+    while poll_once(engine, SHOP, x.client, x.now, worker="w1").more:
+        pass
+    found = health(engine, x.now)
+    assert found.found_by_polling_recent == 1
+    assert x.now - DAY - timedelta(minutes=2) <= found.complete_until <= x.now - DAY
+    assert found.poll_next_at == x.now + SHOP.poll_every
+    assert not found.poll_window_open
+    assert health(engine, x.now + 40 * DAY).found_by_polling_recent == 0
+
+
+def test_a_window_polling_is_stuck_in_shows(engine):
+    x = Outside()
+    x.send_card(engine)
+    x.advance(2 * DAY)
+    x.control("POST", "/faults", endpoint="feedback/events", fault="status")
+    poll_once(engine, SHOP, x.client, x.now, worker="w1")
+    assert health(engine, x.now).poll_window_open
+
+
+def test_debts_strays_and_contradictions_are_counted(engine):
+    x = Outside()
+    rows = [x.send_card(engine) for _ in range(3)]
+    refresh_once(engine, SHOP, x.client, x.now, worker="w1")
+    x.advance(2 * HOUR)
+    take(engine, snapshot(rows[0], x.now, score=1), now=x.now)
+    take(engine, snapshot(rows[0], x.now + HOUR, score=2), now=x.now)
+    take(engine, snapshot({**rows[1], "feedback_id": "4242"}, x.now, score=2), now=x.now)
+    found = health(engine, x.now)
+    assert (found.refresh_due, found.refresh_oldest_due_at) == (3, x.now - HOUR)
+    assert (found.strays, found.anomalies_recent) == (1, 1)
+
+
+def test_another_accounts_figures_are_not_ours(engine):
+    x = Outside()
+    row = x.send_card(engine)
+    take(engine, snapshot(row, x.now, score=1), now=x.now)
+    take(engine, snapshot(row, x.now + HOUR, score=2), now=x.now)
+    with writing(engine) as connection:
+        turns.set_moment(connection, "other", "webhook", NOW)
+        connection.execute(sa.text("UPDATE feedback_request SET account = 'other'"))
+    found = health(engine, x.now)
+    assert (found.webhook_seen_at, found.anomalies_recent) == (None, 0)

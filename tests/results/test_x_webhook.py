@@ -1,0 +1,354 @@
+"""X's webhook: who may speak, what is taken, what is answered, and that a 200 means committed."""
+
+import base64
+import json
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from service.db import open_engine
+from service.errors import ServiceError, problem
+from service.results.x_webhook import blueprint
+from service.settings import SettingsError
+from service.x_api.webhook import SIGNATURE_HEADER, crc_response
+from tests.results.house import (
+    HOUR,
+    NOW,
+    answer_of,
+    event,
+    history_of,
+    request,
+    result_of,
+    settings,
+    shop,
+    snapshot,
+    strays,
+    take,
+)
+
+URL = "/webhooks/x/shop"
+SECRET = "sandbox-consumer-secret"
+
+
+def browser(engine, now=NOW, **account):
+    app = Flask(__name__)
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    app.register_error_handler(ServiceError, lambda error: (problem(error, "r1"), error.status, error.headers))
+    app.register_blueprint(blueprint(settings(**account), engine, lambda: now))
+    return app.test_client()
+
+
+def basic(user="x", password="a-long-random-password"):
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def post(client, body, url=URL, headers=None, **options):
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return client.post(url, data=raw, headers=basic() if headers is None else headers, **options)
+
+
+@pytest.fixture
+def client(engine):
+    return browser(engine)
+
+
+def test_an_answer_is_stored_before_it_is_answered_200(engine, client):
+    row = request(engine)
+    given = post(client, event(snapshot(row, NOW, score=4, text="ok")))
+    assert (given.status_code, given.get_json()) == (200, {"received": 1})
+    assert answer_of(engine, row) == (4, NOW, "ok", NOW)
+    assert result_of(engine, row)["first_channel"] == "webhook"
+
+
+@pytest.mark.parametrize("wrap", [lambda events: events, lambda events: {"events": events, "next_cursor": ""}])
+def test_a_batch_is_taken_whole(engine, client, wrap):
+    rows = [request(engine) for _ in range(3)]
+    given = post(client, wrap([event(snapshot(row, NOW, score=2)) for row in rows]))
+    assert given.get_json() == {"received": 3}
+    assert all(answer_of(engine, row)[0] == 2 for row in rows)
+
+
+def test_a_duplicate_is_answered_200_and_changes_nothing(engine, client):
+    row = request(engine)
+    body = event(snapshot(row, NOW, score=4))
+    post(client, body)
+    before = (result_of(engine, row), history_of(engine, row))
+    assert post(client, body).status_code == 200
+    assert (result_of(engine, row), history_of(engine, row)) == before
+
+
+def test_a_flood_of_duplicates_writes_nothing(engine, client):
+    body = event(snapshot(request(engine), NOW, score=4))
+    post(client, body)
+    statements = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    for _ in range(5):
+        post(client, body)
+    assert statements
+    assert all(each.startswith(("SELECT", "BEGIN")) and "IMMEDIATE" not in each for each in statements)
+
+
+def test_a_stray_is_answered_200_and_counted(engine, client):
+    row = {"id": "ticket_1", "feedback_id": "666", "card_dm_id": "667", "x_user_id": "1"}
+    assert post(client, event(snapshot(row, NOW, score=4, text="private"))).status_code == 200
+    assert strays(engine) == ["666"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b"7",
+        b'"text"',
+        b"{}",
+        b"[" * 100_000,
+        b"1" * 5000,
+        b'{"feedback": null}',
+        b'{"feedback": {"id": {}}}',
+        b'{"feedback": {"id": "1", "response": {"score": {"value": 4.7}}}}',
+        b'{"feedback": {"id": "1", "response": {"score": {"value": NaN}}}}',
+        b'{"for_user_id": "1", "direct_message_events": []}',
+        b'{"events": [null, 1, [], "x"]}',
+    ],
+    ids=lambda body: body[:30].decode("latin-1"),
+)
+def test_what_nobody_can_read_is_answered_200_so_that_it_does_not_come_again(engine, client, body):
+    assert post(client, body).get_json() == {"received": 0}
+
+
+def test_one_unreadable_event_hides_no_other(engine, client):
+    row = request(engine)
+    bad = event(snapshot(row, NOW, response={"score": {"value": "5"}}))
+    assert post(client, [bad, event(snapshot(row, NOW, score=4))]).get_json() == {"received": 1}
+    assert answer_of(engine, row)[0] == 4
+
+
+def test_logs_and_answers_hold_no_customers_words(engine, client):
+    row = request(engine)
+    unreadable = event(snapshot(row, NOW, response={"score": {"value": "SECRETWORD"}}))
+    first = event(snapshot(row, NOW - HOUR, text="SECRETWORD"))
+    second = event(snapshot(row, NOW, text="SECRETWORD changed"))
+    with capture_logs() as lines:
+        answers = [post(client, body) for body in (b"SECRETWORD", unreadable, first, second)]
+    assert len(lines) >= 4
+    assert "SECRETWORD" not in repr(lines)
+    assert all(b"SECRETWORD" not in each.data for each in answers)
+
+
+# -- who may speak ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        basic(password="wrong"),
+        basic(user="wrong"),
+        basic(user="", password=""),
+        basic(password="pässwörd"),
+        {"Authorization": "Bearer a-long-random-password"},
+        {"Authorization": "Basic %%%"},
+        {"Authorization": "Basic"},
+    ],
+    ids=str,
+)
+def test_without_the_password_nothing_is_taken(engine, client, headers):
+    row = request(engine)
+    given = post(client, event(snapshot(row, NOW, score=1)), headers=headers)
+    assert given.status_code == 401
+    assert given.headers["WWW-Authenticate"].startswith("Basic ")
+    assert result_of(engine, row) is None
+
+
+def test_an_unknown_account_is_404(client):
+    assert post(client, {}, url="/webhooks/x/nobody").status_code == 404
+    assert client.get("/webhooks/x/nobody?crc_token=a").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        {"webhook_user": None, "webhook_password": None},
+        {"webhook_password": None},
+        {"webhook_user": "x", "webhook_password": ""},
+    ],
+    ids=str,
+)
+def test_a_webhook_without_a_password_or_signature_is_shut(engine, account):
+    client = browser(engine, **account)
+    for headers in ({}, basic("", ""), basic("x", "")):
+        assert post(client, {}, headers=headers).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("199.59.150.7", 200),
+        ("::ffff:199.59.150.7", 200),
+        ("2001:db8::1", 200),
+        ("199.59.152.1", 403),
+        ("127.0.0.1", 403),
+        ("2001:db9::1", 403),
+        ("", 403),
+        ("unix:", 403),
+    ],
+)
+def test_only_networks_on_the_list_may_speak_where_there_is_one(engine, address, status):
+    client = browser(engine, webhook_networks=["199.59.148.0/22", "2001:db8::/32"])
+    assert post(client, {}, environ_base={"REMOTE_ADDR": address}).status_code == status
+
+
+def test_a_network_nobody_can_read_stops_the_start(engine):
+    with pytest.raises(SettingsError, match=r"accounts\.shop\.webhook_networks"):
+        browser(engine, webhook_networks=["199.59.148.0/99"])
+
+
+def test_the_signature_is_demanded_where_the_settings_say_so(engine):
+    client, row = browser(engine, webhook_signature=True), request(engine)
+    raw = json.dumps(event(snapshot(row, NOW, score=3))).encode()
+    signed = basic() | {SIGNATURE_HEADER: crc_response(SECRET, raw.decode())}
+    assert post(client, raw).status_code == 401
+    assert post(client, raw + b" ", headers=signed).status_code == 401
+    assert post(client, raw, headers={SIGNATURE_HEADER: signed[SIGNATURE_HEADER]}).status_code == 401
+    assert result_of(engine, row) is None
+    assert post(client, raw, headers=signed).status_code == 200
+    assert answer_of(engine, row)[0] == 3
+
+
+def test_the_signature_alone_opens_a_webhook_without_a_password(engine):
+    client = browser(engine, webhook_user=None, webhook_password=None, webhook_signature=True)
+    assert post(client, b"{}", headers={SIGNATURE_HEADER: crc_response(SECRET, "{}")}).status_code == 200
+    assert post(client, b"{}", headers={}).status_code == 401
+
+
+def test_a_user_without_a_password_stays_shut_even_for_a_signature(engine):
+    client = browser(engine, webhook_password=None, webhook_signature=True)
+    signed = {SIGNATURE_HEADER: crc_response(SECRET, "{}")}
+    assert post(client, b"{}", headers=signed | basic("x", "")).status_code == 401
+
+
+# -- size -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_body_over_the_limit_is_refused(engine):
+    limit = settings().web.max_body_bytes
+    client = browser(engine)
+    assert post(client, b" " * limit).status_code == 200
+    assert post(client, b" " * (limit + 1)).status_code == 413
+
+
+def test_a_chunked_body_over_the_limit_is_refused_too(engine):
+    import io
+
+    limit = settings().web.max_body_bytes
+    stream = io.BytesIO(b" " * (limit + 1))
+    given = browser(engine).post(
+        URL, input_stream=stream, headers=basic(), environ_overrides={"wsgi.input_terminated": True}
+    )
+    assert given.status_code == 413
+
+
+# -- the challenge ----------------------------------------------------------------------------------------------------
+
+
+def test_xs_challenge_is_answered(client):
+    given = client.get(f"{URL}?crc_token=challenge_string")
+    assert given.get_json() == {"response_token": crc_response(SECRET, "challenge_string")}
+
+
+@pytest.mark.parametrize("token", ["", "{}", '{"feedback":{}}', "a" * 257, "a b", "é"])
+def test_the_challenge_signs_nothing_that_could_be_a_body(client, token):
+    assert client.get(URL, query_string={"crc_token": token}).status_code == 400
+
+
+def test_every_view_says_how_it_authenticates(engine):
+    views = browser(engine).application.view_functions
+    assert {name for name, view in views.items() if getattr(view, "authentication", "")} == {
+        "x_webhook.receive",
+        "x_webhook.answer_challenge",
+    }
+
+
+# -- the store --------------------------------------------------------------------------------------------------------
+
+
+def test_while_the_store_is_away_x_is_asked_to_come_again(tmp_path):
+    empty = open_engine(f"sqlite:///{tmp_path}/no-tables.db")
+    with capture_logs() as lines:
+        given = post(browser(empty), event(snapshot(request_like(), NOW, score=1, text="SECRETWORD")))
+    empty.dispose()
+    assert (given.status_code, given.headers["Retry-After"]) == (503, "5")
+    assert "SECRETWORD" not in repr(lines)
+
+
+def request_like():
+    return {"id": "fr_1", "feedback_id": "1", "card_dm_id": "2", "x_user_id": "3"}
+
+
+def test_a_batch_that_cannot_be_committed_leaves_nothing(engine):
+    rows = [request(engine) for _ in range(2)]
+    client = browser(engine)
+
+    def break_off(_connection, _cursor, statement, *_):
+        if statement.startswith("INSERT INTO result_update") and len(seen) == 1:
+            raise sa.exc.OperationalError(statement, {}, Exception("the disk is full"))
+        seen.extend([1] * statement.startswith("INSERT INTO result_update"))
+
+    seen = []
+    sa.event.listen(engine, "before_cursor_execute", break_off)
+    body = [event(snapshot(row, NOW, score=5)) for row in rows]
+    assert post(client, body).status_code == 503
+    sa.event.remove(engine, "before_cursor_execute", break_off)
+    assert [result_of(engine, row) for row in rows] == [None, None]
+    assert post(client, body).status_code == 200
+    assert [answer_of(engine, row)[0] for row in rows] == [5, 5]
+
+
+def test_a_commit_that_outlives_its_answer_is_a_repeat_the_next_time(engine, client):
+    row = request(engine)
+    body = snapshot(row, NOW, score=4)
+    take(engine, body)
+    assert post(client, event(body)).status_code == 200
+    assert result_of(engine, row)["update_count"] == 1
+
+
+NAMES = (
+    "events",
+    "feedback",
+    "id",
+    "response",
+    "score",
+    "text",
+    "value",
+    "created_at",
+    "updated_at",
+    "external_id",
+    "dm_id",
+)
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@examples(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=anything)
+def test_no_json_is_answered_otherwise_than_200(engine, body):
+    request(engine)
+    assert post(browser(engine), body).status_code == 200
+
+
+def test_the_account_is_that_of_the_address(engine, client):
+    other = request(engine, account="other")
+    post(client, event(snapshot(other, NOW, score=5, from_user_id=shop().user_id)))
+    assert result_of(engine, other) is None
