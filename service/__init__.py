@@ -13,3 +13,5 @@ and testing; nothing here imports it but the command line.
 
 Three files know everybody and decide nothing: app.py (the web), worker.py (the loop), cli.py (the command).
 """
+
+__version__ = "0.1.0"

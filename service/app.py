@@ -38,7 +38,7 @@ def create_app(
     api.register_blueprint(reports.blueprint(settings, engine, guard, clock))
     api.register_blueprint(customers.blueprint(settings, engine, guard, clock))
     for blueprint in (
-        intake.blueprint(settings, engine, load_definitions(settings.sources), clock),
+        intake.blueprint(settings, engine, load_definitions(settings.sources, tuple(settings.accounts)), clock),
         x_webhook.blueprint(settings, engine, clock),
         dashboard.blueprint(settings, engine, clock),
         health.blueprint(settings, engine, clock),

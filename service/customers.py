@@ -3,22 +3,23 @@
 Admins only. Wires outreach's list and the erasure of all chapters to routes; shows no customer back.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import flask
-from flask.views import MethodView
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields, validate
 from sqlalchemy.engine import Engine
 
 from service import housekeeping
 from service.auth import Guard, log_access
+from service.auth.guard import demand_account
 from service.db import writing
-from service.errors import Invalid, NotFound
+from service.errors import Invalid, NotAllowed, NotFound
 from service.outreach import opt_out
 from service.settings import Settings
+from service.web import Blueprint
 
 X_USER_ID = r"^[0-9]{1,19}$"
 
@@ -55,47 +56,56 @@ class ErasureSchema(Schema):
 
 
 def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> Blueprint:
-    """Return the routes for opt-outs and erasure."""
+    """Return the routes for opt-outs and erasure. The key is checked before anything else is looked at."""
     customers = Blueprint("customers", __name__, url_prefix="/v1", description="What customers may ask for")
 
-    @customers.route("/opt-outs")
-    class OptOuts(MethodView):
-        @customers.arguments(OptOutSchema)
-        @customers.response(200, OptOutCountSchema, description="How many were not on the list before")
-        @guard.requires("admin")
-        def post(self, asked: dict[str, Any]) -> dict[str, int]:
-            """Put customers on the opt-out list."""
-            if asked["account"] not in {opt_out.EVERY_ACCOUNT, *settings.accounts}:
-                raise Invalid("unknown_account", f"There is no account '{asked['account']}'; '*' means every one.")
-            actor, now = flask.g.reader.actor, clock()
-            with writing(engine) as connection:
-                added = opt_out.add(
-                    connection, asked["x_user_ids"], secret_key=settings.service.secret_key, account=asked["account"],
-                    reason=asked["reason"], by=actor[:64], now=now,
-                )  # fmt: skip
-                log_access(connection, actor, "opt_out.add", {"added": added, "account": asked["account"]}, now)
-            return {"added": added}
+    @customers.route("/opt-outs", methods=["POST"])
+    @guard.requires("admin")
+    @customers.arguments(OptOutSchema)
+    @customers.response(200, OptOutCountSchema, description="How many were not on the list before")
+    @customers.doc(operationId="add_opt_outs", summary="Put customers on the opt-out list.")
+    def add_opt_outs(asked: dict[str, Any]) -> dict[str, int]:
+        _demand_reach(asked["account"], settings)
+        actor, now = flask.g.reader.actor, clock()
+        with writing(engine) as connection:
+            added = opt_out.add(
+                connection, asked["x_user_ids"], secret_key=settings.service.secret_key, account=asked["account"],
+                reason=asked["reason"], by=actor[:64], now=now,
+            )  # fmt: skip
+            log_access(connection, actor, "opt_out.add", {"added": added, "account": asked["account"]}, now)
+        return {"added": added}
 
-    @customers.route("/opt-outs/<x_user_id>")
-    class OptOut(MethodView):
-        @customers.response(204, description="Taken off the list")
-        @guard.requires("admin")
-        def delete(self, x_user_id: str) -> None:
-            """Take a customer off the opt-out list for every account."""
-            with writing(engine) as connection:
-                if not opt_out.remove(connection, x_user_id, secret_key=settings.service.secret_key):
-                    raise NotFound("not_opted_out", "This customer is not on the list for every account.")
-                log_access(connection, flask.g.reader.actor, "opt_out.remove", {}, clock())
+    @customers.route("/opt-outs/<x_user_id>", methods=["DELETE"])
+    @guard.requires("admin")
+    @customers.response(204, description="Taken off the list")
+    @customers.doc(operationId="remove_opt_out", summary="Take a customer off the opt-out list of every account.")
+    def remove_opt_out(x_user_id: str) -> None:
+        _demand_reach(opt_out.EVERY_ACCOUNT, settings)
+        with writing(engine) as connection:
+            if not opt_out.remove(connection, x_user_id, secret_key=settings.service.secret_key):
+                raise NotFound("not_opted_out", "This customer is not on the list for every account.")
+            log_access(connection, flask.g.reader.actor, "opt_out.remove", {}, clock())
 
-    @customers.route("/customers/<x_user_id>")
-    class Customer(MethodView):
-        @customers.response(200, ErasureSchema, description="What was erased")
-        @guard.requires("admin")
-        def delete(self, x_user_id: str) -> dict[str, Any]:
-            """Erase a customer: identity and text go, and they are never asked again."""
-            if not x_user_id.isascii() or not x_user_id.isdigit():
-                raise Invalid("not_an_x_user_id", "An X user id is 1 to 19 digits.")
-            counts = housekeeping.erase(engine, settings, x_user_id, by=flask.g.reader.actor[:64], now=clock())
-            return {"x_user_id": x_user_id, "erased": dict(counts)}
+    @customers.route("/customers/<x_user_id>", methods=["DELETE"])
+    @guard.requires("admin")
+    @customers.response(200, ErasureSchema, description="What was erased, a count a kind of data")
+    @customers.doc(operationId="erase_customer", summary="Erase a customer, who is then never asked again.")
+    def erase_customer(x_user_id: str) -> dict[str, Any]:
+        _demand_reach(opt_out.EVERY_ACCOUNT, settings)
+        if re.fullmatch(X_USER_ID, x_user_id) is None:
+            raise Invalid("not_an_x_user_id", "An X user id is 1 to 19 digits.")
+        counts = housekeeping.erase(engine, settings, x_user_id, by=flask.g.reader.actor[:64], now=clock())
+        return {"x_user_id": x_user_id, "erased": dict(counts)}
 
     return customers
+
+
+def _demand_reach(account: str, settings: Settings) -> None:
+    """Let a key act only on the accounts it covers; what touches all accounts takes a key for all of them."""
+    if account not in {opt_out.EVERY_ACCOUNT, *settings.accounts}:
+        raise Invalid("unknown_account", f"There is no account '{account}'; '*' means every one.")
+    reader = flask.g.reader
+    if account == opt_out.EVERY_ACCOUNT and reader.accounts:
+        raise NotAllowed("whole_service_only", "This concerns every account; it takes a key for all of them.")
+    if account != opt_out.EVERY_ACCOUNT:
+        demand_account(reader, account)

@@ -24,7 +24,7 @@ def person(secret_key: str, x_user_id: str) -> str:
 def draw(secret_key: str, purpose: str, *parts: str) -> float:
     """Return a number in [0, 1) that depends only on the key and the parts: the same input draws the same lot."""
     digest = _keyed(secret_key, f"draw:{purpose}", *parts).digest()
-    return (int.from_bytes(digest[:8]) >> (64 - DRAW_BITS)) / 2**DRAW_BITS
+    return (int.from_bytes(digest[:8]) >> (64 - DRAW_BITS)) / float(1 << DRAW_BITS)
 
 
 def _keyed(secret_key: str, purpose: str, *parts: str) -> "hmac.HMAC":

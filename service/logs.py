@@ -6,6 +6,7 @@ should a caller ever pass one.
 
 import logging
 import sys
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -36,5 +37,5 @@ def configure(log_format: str = "json") -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
 
 
-def _drop_what_must_not_leak(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _drop_what_must_not_leak(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in event.items() if name not in NEVER}

@@ -6,6 +6,7 @@ restart loses nothing.
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import flask
 import sqlalchemy as sa
@@ -28,6 +29,7 @@ from service.models import (
 from service.states import OPEN_STATES
 
 DAY = timedelta(days=1)
+Query = sa.Select[*tuple[Any, ...]]
 r, a, s, d = feedback_request.c, send_attempt.c, account_state.c, delivery_item.c
 
 
@@ -77,7 +79,7 @@ def serve(bind: str | None, engine: Engine) -> None:
     start_http_server(int(port), host or "127.0.0.1", registry(engine, lambda: datetime.now(UTC)))
 
 
-def _gauge(connection: Connection, name: str, text: str, labels: list[str], query: sa.Select[...]) -> GaugeMetricFamily:
+def _gauge(connection: Connection, name: str, text: str, labels: list[str], query: Query) -> GaugeMetricFamily:
     gauge = GaugeMetricFamily(f"dm_feedback_{name}", text, labels=labels)
     for *values, number in connection.execute(query):
         gauge.add_metric([str(value) for value in values], float(number))
@@ -90,7 +92,7 @@ def _seconds_since(newest: sa.ColumnElement[datetime], now: datetime) -> sa.Colu
     return sa.func.coalesce((micros - sa.type_coerce(newest, sa.BigInteger)) / 1_000_000.0, 0.0)
 
 
-QUERIES: list[tuple[str, str, list[str], Callable[[datetime], sa.Select[...]]]] = [
+QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
     (
         "requests_open",
         "Feedback requests that have not ended, by account and state.",

@@ -1,9 +1,9 @@
-import sqlalchemy as sa
-from service import migrations
-from service.models import metadata
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+
+from service import migrations
 from service.db import reading
+from service.models import metadata
 
 
 def test_models_and_migrations_agree(engine):

@@ -5,7 +5,8 @@ Each file holds one group of commands. Nothing is decided here: commands call th
 
 import click
 
-from service.cli import accounts, config, data, database, keys, opt_out, requests, run, sources
+from service import __version__
+from service.cli import accounts, config, data, database, demo, keys, openapi, opt_out, requests, run, sources
 from service.cli.common import Friendly
 
 
@@ -18,7 +19,7 @@ from service.cli.common import Friendly
     show_default=True,
     help="The settings file; also by the variable DM_FEEDBACK_CONFIG.",
 )
-@click.version_option(package_name="dm-feedback")
+@click.version_option(__version__, prog_name="dm-feedback")
 @click.pass_context
 def main(context: click.Context, config_path: str) -> None:
     """Honest feedback on customer service over X Direct Messages.
@@ -35,8 +36,8 @@ def main(context: click.Context, config_path: str) -> None:
 
 
 for command in (
-    run.serve, run.web, run.worker, run.sandbox, database.db, config.config, keys.keys, accounts.accounts,
+    run.serve, run.web, run.worker, run.sandbox, demo.demo, database.db, config.config, keys.keys, accounts.accounts,
     sources.sources, sources.deliveries, requests.requests, opt_out.opt_out, data.export, data.results, data.erase,
-    data.prune,
+    data.prune, openapi.openapi,
 ):  # fmt: skip
     main.add_command(command)

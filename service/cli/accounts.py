@@ -50,7 +50,11 @@ def show(context: click.Context) -> None:
                 for kind, limit in (("dm", account.dms_per_day), ("card", account.cards_per_day))
             ]
             table.add_row(
-                each.account, *_standing(each, moment), *used, when(health.complete_until), str(health.found_missing)
+                each.account,
+                *_standing(each, moment),
+                *used,
+                when(health.complete_until),
+                str(health.found_by_polling_recent),
             )
     console.print(table)
 

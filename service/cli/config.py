@@ -23,7 +23,7 @@ def check(context: click.Context) -> None:
     """Name every mistake at once, and what would be right; then what works but deserves a thought."""
     path = context.find_root().obj
     settings = load(Path(path))
-    load_definitions(settings.sources)
+    load_definitions(settings.sources, tuple(settings.accounts))
     for warning in settings.warnings:
         console.print(f"[yellow]{warning.path}[/yellow] {warning.sentence}", soft_wrap=True, highlight=False)
     console.print(

@@ -1,4 +1,4 @@
-"""The demo: the whole story on this machine, with X in a box and a CRM that is played; held together record by record."""
+"""The demo: the whole story on this machine, with X in a box and a CRM that is played; checked record by record."""
 
 import shutil
 import signal
@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import click
-
 from rich.console import Console
 
 from service.cli.common import errors
 from service.demo import play, processes, script
 from service.demo.screen import Screen, kept_running, verdict
+from service.demo.wire import Away
 
 FOLDER = Path(".demo")
 CROWD = 48
@@ -36,8 +36,9 @@ def demo(context: click.Context, keep: bool) -> None:  # noqa: FBT001 - click's 
     try:
         with processes.ending_on_signals():
             context.exit(_play(folder, written, screen, began, keep=keep))
-    except processes.NotReady as problem:
-        errors.print(str(problem), style="red", highlight=False, markup=False)
+    except (processes.NotReady, Away) as problem:
+        errors.print(str(problem), style="red", highlight=False, markup=False, soft_wrap=True)
+        errors.print(f"Logs: {folder}/service.log, {folder}/sandbox.log", highlight=False, soft_wrap=True)
         context.exit(1)
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left running.")

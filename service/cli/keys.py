@@ -3,7 +3,8 @@
 import click
 from rich.table import Table
 
-from service.auth import ROLES, keys as stored, log_access
+from service.auth import ROLES, log_access
+from service.auth import keys as stored
 from service.cli.common import console, me, now, opened, when
 from service.db import reading, writing
 from service.errors import NotFound

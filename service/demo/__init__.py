@@ -1,4 +1,4 @@
-"""The whole story on one machine: a CRM, the service as it runs for real, X in a box, customers who answer, and a check.
+"""The whole story on one machine: a CRM, the service as it runs for real, X in a box, its customers, and a check.
 
 cast        who takes part: customers, what they are like, what X gets wrong on their way
 script      what the CRM sends, and what should come of it

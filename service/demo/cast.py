@@ -27,7 +27,8 @@ AGENTS = (
     Agent("ana", "billing", CARE), Agent("ben", "billing", CARE), Agent("chi", "delivery", CARE),
     Agent("eve", "shop-floor", SHOP),
 )  # fmt: skip
-RARE = Agent("gus", "key-accounts", CARE)  # so few answers that no page may show their score
+#: Each with so few answers that no page may show their score, together with enough for their team's.
+RARE, RARE_TOO = Agent("gus", "key-accounts", CARE), Agent("hal", "key-accounts", CARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,14 @@ def crowd(size: int) -> Iterator[Customer]:
 
 BEHAVIOURS = (
     lambda score, _: ("answers with a score", ({"after_s": 1.2, "score": score},)),
-    lambda score, text: ("gives a score, writes later", ({"after_s": 0.8, "score": score}, {"after_s": 3, "text": text})),
-    lambda score, text: ("writes first, then a score", ({"after_s": 1, "text": text}, {"after_s": 2.6, "score": score})),
+    lambda score, text: (
+        "gives a score, writes later",
+        ({"after_s": 0.8, "score": score}, {"after_s": 3, "text": text}),
+    ),
+    lambda score, text: (
+        "writes first, then a score",
+        ({"after_s": 1, "text": text}, {"after_s": 2.6, "score": score}),
+    ),
     lambda score, _: ("answers with a score", ({"after_s": 1.6, "score": score},)),
     lambda score, text: ("gives both at once", ({"after_s": 1.4, "score": score, "text": text},)),
     lambda score, _: ("answers late", ({"after_s": 7, "score": score},)),
@@ -128,12 +135,20 @@ RETURNING = Customer(21, "Reto", "reopened before anything was sent, then ended 
 BY_HANDLE = Customer(22, "Hanna", "known by a handle only", A, _SCORE, known_by="handle")
 BY_URL = Customer(23, "Ursula", "known by a profile's address only", E, _NINE, known_by="url")
 UNSAID = Customer(24, "Una", "X does not say whether we may write", B, _SCORE, {"can_dm": "missing"})
-GERMAN = Customer(25, "Gerd", "is written to in German", C, ({"after_s": 1, "score": 5, "text": TEXTS[3]},), language="de")
+GERMAN = Customer(
+    25, "Gerd", "is written to in German", C, ({"after_s": 1, "score": 5, "text": TEXTS[3]},), language="de"
+)
 WORDY = Customer(26, "Wanda", "writes and gives no score", C, ({"after_s": 1, "text": TEXTS[2]},))
 REHEARSAL = Customer(27, "Theo", "a rehearsal, must count nowhere", A, _SCORE, tags=("rehearsal",))
-FEW = Customer(28, "Kim", "one of few customers of an agent", RARE, _SCORE)
+FEW = Customer(28, "Kas", "one of few customers of an agent", RARE, _SCORE)
 FEW_TOO = Customer(29, "Kay", "one of few customers of an agent", RARE, ({"after_s": 1, "score": 2, "text": TEXTS[2]},))
-HURRIED = Customer(30, "Hope", "told twice at one instant", A, ({"after_s": 1, "score": 5},))
+FEW_MORE = tuple(
+    Customer(31 + n, name, "one of few customers of an agent", agent, ({"after_s": 1, "score": 1 + n},))
+    for n, (name, agent) in enumerate(
+        (("Kit", RARE), ("Kai", RARE_TOO), ("Kat", RARE_TOO), ("Kim", RARE_TOO), ("Ken", RARE_TOO))
+    )
+)
+HURRIED = Customer(39, "Hope", "told twice at one instant", A, ({"after_s": 1, "score": 5},))
 
 #: Asked, while X misbehaves.
 LIMITED = Customer(
@@ -161,6 +176,7 @@ SLOW = Customer(
 
 CAST = (
     CLOSED, SHUT, REFUSING, SUSPENDED, NAMELESS, GHOST, OPTED_OUT, STALE, EXCLUDED, TWICE, RETURNING, BY_HANDLE, BY_URL,
-    UNSAID, GERMAN, WORDY, REHEARSAL, FEW, FEW_TOO, HURRIED, LIMITED, HALF_SENT, HALF_CARD, CUT_BEFORE, CUT_AFTER, UNWELL, SLOW,
+    UNSAID, GERMAN, WORDY, REHEARSAL, FEW, FEW_TOO, *FEW_MORE, HURRIED, LIMITED, HALF_SENT, HALF_CARD, CUT_BEFORE,
+    CUT_AFTER, UNWELL, SLOW,
 )  # fmt: skip
 NOT_AT_X = (NAMELESS, GHOST)

@@ -6,7 +6,6 @@
 happened by then shows as a broken promise in the checks.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -137,7 +136,8 @@ def is_over(script: Script, ledger: Ledger, truth: Truth) -> bool:
     open_ones = any(each.state not in ENDED for each in ledger.requests)
     unknown = any(each.state == State.CARD_SENT and each.feedback_id is None for each in ledger.requests)
     waiting = any(
-        (card["score"] is not None, card["text"] is not None) != customers[card["to"]].answers for card in truth["cards"]
+        (card["score"] is not None, card["text"] is not None) != customers[card["to"]].answers
+        for card in truth["cards"]
     )
     there = sum((card["score"] is not None) + (card["text"] is not None) for card in truth["cards"])
     here = sum((each.score is not None) + (each.text is not None) for each in ledger.results)
@@ -154,8 +154,3 @@ def _tell(crm: Crm, script: Script, spread_s: float) -> None:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def pretty(document: object) -> str:
-    """JSON for people."""
-    return json.dumps(document, indent=2, ensure_ascii=False)

@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import BinaryIO
 
 from service.demo.stage import Stage
 from service.demo.wire import Away, call
@@ -21,6 +22,7 @@ READY_WITHIN_S = 40.0
 STOP_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.1
 LINES_SHOWN = 15
+Process = subprocess.Popen[bytes]
 
 
 class NotReady(Exception):
@@ -32,12 +34,16 @@ def running(stage: Stage) -> Iterator[None]:
     """Run sandbox and service of the stage for as long as the context lasts. Raises NotReady."""
     service = ("--config", str(stage.settings_file), "serve")
     x = ("sandbox", "--file", str(stage.x_file), "--bind", stage.x_url.removeprefix("http://"))
-    with ExitStack() as stack:
-        commands = {"sandbox": x, "service": service}
-        started = {name: stack.enter_context(_process(stage.folder, name, each)) for name, each in commands.items()}
-        _wait(started["sandbox"], stage.folder / "sandbox.log", lambda: _answers(f"{stage.x_url}/_control/clock"))
-        _wait(started["service"], stage.folder / "service.log", lambda: _is_well(stage.service_url))
-        yield
+    with _logged(stage.folder, "sandbox") as x_log, _logged(stage.folder, "service") as service_log:
+        started: list[Process] = []
+        try:
+            started.append(_start(x, x_log))
+            started.append(_start(service, service_log))
+            _wait(started[0], x_log, lambda: _answers(f"{stage.x_url}/_control/clock"))
+            _wait(started[1], service_log, lambda: _is_well(stage.service_url))
+            yield
+        finally:
+            _stop(started)
 
 
 @contextmanager
@@ -55,29 +61,30 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-@contextmanager
-def _process(folder: Path, name: str, command: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
-    with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own command line
-            [sys.executable, "-m", "service.cli", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            # a group of its own: Ctrl-C reaches the play only, which then stops things in order
-            start_new_session=True,
-        )  # fmt: skip
+def _logged(folder: Path, name: str) -> BinaryIO:
+    return (folder / f"{name}.log").open("wb")
+
+
+def _start(command: tuple[str, ...], log: BinaryIO) -> Process:
+    return subprocess.Popen(  # noqa: S603 - our own command line
+        [sys.executable, "-m", "service.cli", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        # a session of its own: Ctrl-C reaches the play only, which then stops things in order
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def _stop(started: Sequence[Process]) -> None:
+    families = {each.pid: [each.pid, *_children(each.pid)] for each in started}
+    for each in started:
+        each.terminate()
+    deadline = time.monotonic() + STOP_WITHIN_S
+    for each in started:
         try:
-            yield process
-        finally:
-            _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    children = _children(process.pid)
-    process.terminate()
-    try:
-        process.wait(STOP_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        for each in (process.pid, *children):
-            _kill_group(each)
-        process.wait()
+            each.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            for pid in families[each.pid]:
+                _kill_group(pid)
+            each.wait()
 
 
 def _children(pid: int) -> list[int]:
@@ -95,13 +102,13 @@ def _kill_group(pid: int) -> None:
         return
 
 
-def _wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + READY_WITHIN_S
+def _wait(process: Process, log: BinaryIO, ready: Callable[[], bool]) -> None:
+    deadline, file = time.monotonic() + READY_WITHIN_S, Path(log.name)
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
-            lines = log.read_text("utf-8", "replace").splitlines()[-LINES_SHOWN:]
+            lines = file.read_text("utf-8", "replace").splitlines()[-LINES_SHOWN:]
             state = "stopped" if process.poll() is not None else f"is not ready after {READY_WITHIN_S:.0f} s"
-            raise NotReady(f"The {log.stem} {state}. The end of {log}:\n" + "\n".join(lines))
+            raise NotReady(f"The {file.stem} {state}. The end of {file}:\n" + "\n".join(lines))
         time.sleep(LOOK_EVERY_S)
 
 

@@ -16,7 +16,7 @@ from service.demo.wire import Away, call, call_json
 
 PAGE = 25  # small, so that the cursor is really used
 OK = 200
-LIST = "/v1/results?limit=1&has_text=true"
+LIST = "/v1/results?agent_id=eve&has_text=true&limit=1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +52,36 @@ def read(service_url: str, key: str) -> Reading:
     table = _csv(service_url, key)
     rows = {each["request_id"]: _from_csv(each) for each in csv.DictReader(io.StringIO(table.decode("utf-8-sig")))}
     summary = call_json("GET", f"{service_url}/v1/summary", headers=bearer(key))
+    groups = call_json("GET", f"{service_url}/v1/breakdown?by=agent", headers=bearer(key))["items"]
     told = Told(results, rows, {kind: summary[kind]["n"] for kind in ("csat", "nps")})
     shown = f"{service_url}{LIST}"
     page = call_json("GET", shown, headers=bearer(key))
-    return Reading(told, list(_figures(summary)), table, shown, _beginning(page["items"][0]))
+    return Reading(told, [*_figures(summary), *_groups(groups)], table, shown, _beginning(page["items"]))
 
 
-def _beginning(row: Mapping[str, Any]) -> str:
-    return f'{{"items": [{json.dumps({name: row[name] for name in SHOWN}, ensure_ascii=False)[:-1]}, …'
+def _beginning(items: Sequence[Mapping[str, Any]]) -> str:
+    shown = [{name: row[name] for name in SHOWN} for row in items]
+    return json.dumps({"items": shown}, ensure_ascii=False).removesuffix("}]}") + ", …"
 
 
-SHOWN = ("request_id", "conversation_id", "account", "team_id", "agent_id", "type", "score", "score_at", "text", "text_at")
+SHOWN = (
+    "request_id",
+    "conversation_id",
+    "account",
+    "team_id",
+    "agent_id",
+    "type",
+    "score",
+    "score_at",
+    "text",
+    "text_at",
+)
 
 
 def _results(service_url: str, key: str) -> Iterator[Mapping[str, Any]]:
     cursor = ""
     while True:
-        page = call_json(
-            "GET", f"{service_url}/v1/results?limit={PAGE}&include_test=true{cursor}", headers=bearer(key)
-        )
+        page = call_json("GET", f"{service_url}/v1/results?limit={PAGE}&include_test=true{cursor}", headers=bearer(key))
         yield from page["items"]
         if not page["next_cursor"]:
             return
@@ -106,8 +117,21 @@ def _figures(summary: Mapping[str, Any]) -> Iterator[Figure]:
     yield _figure("response rate, of delivered cards", rate, " %", rate["method"])
 
 
+def _groups(tables: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
+    for table in tables:
+        unit = " %" if table["type"] == "csat" else ""
+        for row in table["rows"]:
+            if row["delivered"] and row["score"]["n"] != 0:
+                yield _figure(
+                    f"  {table['type'].upper()} of agent {row['key']}'s customers",
+                    row["score"],
+                    unit,
+                    row["score"]["method"],
+                )
+
+
 def _figure(name: str, score: Mapping[str, Any], unit: str, how: str) -> Figure:
     if score["value"] is None:
-        return Figure(name, "not shown", "", "", f"too few answers ({score['suppressed']})")
+        return Figure(name, "not shown", "", "", f"{score['suppressed']}: kept back on every surface alike")
     n = f"{score['n']}{' (low base)' if score['low_base'] else ''}"
     return Figure(name, f"{score['value']:.1f}{unit}", f"{score['low']:.1f} to {score['high']:.1f}", n, how)

@@ -109,7 +109,9 @@ def _one_outcome(m: Memories) -> Found:
         (each.delivery.source, each.delivery.conversation_id, each.ended_at) for each in m.posted if each.accepted
     )
     rows = Counter((each.source, each.conversation_id, each.ended_at) for each in m.ledger.requests)
-    open_ones = [f"{each.conversation_id} is still '{each.state}'" for each in m.ledger.requests if each.state not in ENDED]
+    open_ones = [
+        f"{each.conversation_id} is still '{each.state}'" for each in m.ledger.requests if each.state not in ENDED
+    ]
     mute = [
         f"{each.conversation_id} is '{each.state}' without a reason"
         for each in m.ledger.requests
@@ -188,7 +190,7 @@ def _nobody_else(m: Memories) -> Found:
 def _every_attempt(m: Memories) -> Found:
     """Every intent to send is settled: `sent` where X has the message, `not_sent` where it has not."""
     cards = {each["id"]: each for each in m.truth["cards"]}
-    there = Counter({each["id"]: 1 for each in m.at_x("dm")}) + Counter({each: 1 for each in cards})
+    there = Counter({each["id"]: 1 for each in m.at_x("dm")}) + Counter(dict.fromkeys(cards, 1))
     by_dm = {each["dm_id"]: each["id"] for each in m.truth["cards"]}
     sent = Counter(by_dm.get(each.x_id or "", each.x_id or "?") for each in m.ledger.attempts if each.outcome == "sent")
     loose = [f"{each.request_id}: {each.kind} is {each.outcome or 'unclear'}" for each in m.ledger.attempts
@@ -203,7 +205,9 @@ def _every_call(m: Memories) -> Found:
     unread = [each for each in writes if each["recipient"] is None and each["committed"] is None]
     calls = Counter((each["recipient"], KINDS[each["endpoint"]]) for each in writes if each not in unread)
     meant = Counter((m.requests[each.request_id].x_user_id, each.kind) for each in m.ledger.attempts)
-    return calls.total(), tuple(f"{who}: {n} calls for a {kind} without an intent" for (who, kind), n in (calls - meant).items())
+    return calls.total(), tuple(
+        f"{who}: {n} calls for a {kind} without an intent" for (who, kind), n in (calls - meant).items()
+    )
 
 
 KINDS = {"direct_messages/events/new": "dm", "feedback/create": "card"}
@@ -239,9 +243,11 @@ NOTHING = Answered(None, None)
 
 
 def _counted_right(m: Memories) -> Found:
-    """n in the summary is the number of scores at X without the test traffic."""
+    """The n of the summary is the number of scores at X without the test traffic."""
     n = Counter(each["type"] for each in m.truth["cards"] if each["score"] and not each["test"])
-    wrong = [f"{kind}: {m.told.n.get(kind)} instead of {count}" for kind, count in n.items() if m.told.n.get(kind) != count]
+    wrong = [
+        f"{kind}: {m.told.n.get(kind)} instead of {count}" for kind, count in n.items() if m.told.n.get(kind) != count
+    ]
     return n.total(), tuple(wrong)
 
 

@@ -1,6 +1,6 @@
 """What a person sees: in, moments and a finished run; out, a terminal that tells the story. Decides nothing.
 
-Lines scroll by while four bars fill; at the end stand the tables. Without a terminal the lines and tables are plain text.
+Lines scroll by while four bars fill; at the end stand the tables. Without a terminal both are plain text.
 """
 
 import time
@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -19,7 +18,6 @@ from rich.table import Table
 from rich.text import Text
 
 from service.demo import troubles
-from service.demo.ledger import Request
 from service.demo.play import Moment, Play, Run
 from service.demo.reading import Figure
 from service.demo.reconcile import Check
@@ -37,9 +35,10 @@ class Screen:
     def __init__(self, console: Console, script: Script) -> None:
         self._console, self._script, self._began = console, script, time.monotonic()
         columns = (
-            TextColumn("  {task.description:34}"), BarColumn(bar_width=34, complete_style="cyan", finished_style="green"),
+            TextColumn("  {task.description:34}"),
+            BarColumn(bar_width=34, complete_style="cyan", finished_style="green"),
             MofNCompleteColumn(),
-        )  # fmt: skip
+        )
         self._bars = Progress(*columns, console=console)
         self._doing = Progress(TextColumn("[bold]{task.description}"), TimeElapsedColumn(), console=console)
         self._now = self._doing.add_task("starting X in a box, and the service (web, worker, SQLite)")
@@ -51,8 +50,8 @@ class Screen:
         self._console.print(
             Panel(
                 "A CRM tells this service that conversations ended. The service asks each customer over X: an opening "
-                "Direct Message, then a Customer Feedback card with a score. Answers come back by webhook, and by polling "
-                "where X's webhook gets lost. Supervisors read; agents never do.\n\n"
+                "Direct Message, then a Customer Feedback card with a score. Answers come back by webhook, and by "
+                "polling where X's webhook gets lost. Supervisors read; agents never do.\n\n"
                 f"[dim]Here a script plays the CRM ({said} deliveries), X ([/dim]dm-feedback sandbox[dim]: it really "
                 "checks signatures and limits, and misbehaves on purpose) and the customers. The service between them "
                 "runs as in production: gunicorn, a worker process, a database. Nothing leaves this machine.[/dim]",
@@ -95,31 +94,38 @@ class Screen:
     def closing(self, run: Run, play: Play, csv: Path, *, kept: bool) -> None:
         """Show everything that came of it."""
         console = self._console
-        console.print(_outcomes(run.memories.ledger.requests, {end[1]: who for end, (who, _) in self._script.ends.items()}))
-        console.print(_figures(run.read.figures))
-        console.print(_troubles(run))
-        console.print(_checks(run.checks))
+        tables = {
+            "Every ended conversation has exactly one outcome": _outcomes(run, self._script),
+            "What supervisors read: figures with interval and n; rehearsals left out, small groups kept back": _figures(
+                run.read.figures
+            ),
+            "What went wrong on the way, and what became of it": _troubles(run),
+            "Three memories held together, record by record: the CRM's, X's and the ledger's": _checks(run.checks),
+        }
+        for title, table in tables.items():
+            console.print(f"\n[bold cyan]{title}", highlight=False)
+            console.print(table, highlight=False)
         _where(console, run, play, csv, kept=kept)
 
 
-def _table(title: str, *headings: str) -> Table:
-    table = Table(title=f"[bold]{title}", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0), min_width=60)
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in headings:
         right = heading in RIGHT
-        table.add_column(heading, header_style="dim", overflow="fold", justify="right" if right else "left", no_wrap=right)
+        table.add_column(
+            heading, header_style="dim", overflow="fold", justify="right" if right else "left", no_wrap=right
+        )
     return table
 
 
 RIGHT = ("conversations", "times", "records", "n")
 
 
-def _outcomes(requests: Sequence[Request], people: Any) -> Table:
+def _outcomes(run: Run, script: Script) -> Table:
+    requests, people = run.memories.ledger.requests, {end[1]: customer for end, (customer, _) in script.ends.items()}
     counts = Counter((each.state, each.reason) for each in requests)
     examples = {(each.state, each.reason): people[each.conversation_id] for each in requests}
-    table = _table(
-        f"\nEvery ended conversation has one outcome ({len(requests)})", "conversations", "outcome", "in words",
-        "for instance",
-    )  # fmt: skip
+    table = _table("conversations", "outcome", "in words", "for instance")
     for (state, reason), count in sorted(counts.items(), key=lambda item: (item[0][0] != State.CARD_SENT, -item[1])):
         sentence = SENT_SENTENCE if reason is None else SKIP_SENTENCES[Skip(reason)] if reason in SKIPS else ""
         colour = "green" if state == State.CARD_SENT else "default" if state == State.SKIPPED else "red"
@@ -133,26 +139,25 @@ SKIPS = {str(each) for each in Skip}
 
 
 def _figures(figures: Sequence[Figure]) -> Table:
-    table = _table(
-        "\nWhat supervisors read (GET /v1/summary; rehearsals count nowhere)", "figure", "value", "95 % interval", "n",
-        "how",
-    )  # fmt: skip
+    table = _table("figure", "value", "95 % interval", "n", "how")
     for each in figures:
         table.add_row(each.name, f"[bold]{each.value}", each.interval, each.n, each.how)
     return table
 
 
 def _troubles(run: Run) -> Table:
-    table = _table("\nWhat went wrong on the way, and what became of it", "times", "what", "what became of it")
+    table = _table("times", "what", "what became of it")
     for each in troubles.told(run.memories):
         table.add_row(str(each.times), f"[yellow]{each.what}", f"[green]{each.became}")
     return table
 
 
 def _checks(checks: Sequence[Check]) -> Table:
-    table = _table("\nThree memories held together: the CRM's, X's and the ledger's", "records", "promise", "kept")
+    table = _table("records", "promise", "kept")
     for each in checks:
-        table.add_row(str(each.records), each.promise, "[green]✓ all" if each.holds else f"[bold red]✗ {len(each.wrong)} not")
+        table.add_row(
+            str(each.records), each.promise, "[green]✓ all" if each.holds else f"[bold red]✗ {len(each.wrong)} not"
+        )
         for wrong in each.wrong[:SHOWN_MISTAKES]:
             table.add_row("", f"[red]  {escape(wrong)}", "")
     return table
@@ -167,7 +172,7 @@ def _where(console: Console, run: Run, play: Play, csv: Path, *, kept: bool) -> 
     grid.add_row("all that was written", f"{play.stage.folder}/  (settings, database, logs)")
     grid.add_row("a supervisor's tool calls", escape(f"curl -H 'Authorization: Bearer {key}' '{run.read.call}'"))
     grid.add_row("and is answered", escape(run.read.answered))
-    console.print("\n[bold]Where it lies", highlight=False)
+    console.print("\n[bold cyan]Where it lies", highlight=False)
     console.print(grid, highlight=False, soft_wrap=False)
 
 
@@ -176,9 +181,14 @@ def verdict(console: Console, run: Run, seconds: float) -> None:
     kept = sum(each.holds for each in run.checks)
     if run.holds:
         records = sum(each.records for each in run.checks)
-        console.print(f"\n[bold green]All {kept} promises kept[/] over {records} comparisons, in {seconds:.0f} s.", highlight=False)
+        console.print(
+            f"\n[bold green]All {kept} promises kept[/] over {records} comparisons, in {seconds:.0f} s.",
+            highlight=False,
+        )
     else:
-        console.print(f"\n[bold red]{len(run.checks) - kept} of {len(run.checks)} promises broken[/], see above.", highlight=False)
+        console.print(
+            f"\n[bold red]{len(run.checks) - kept} of {len(run.checks)} promises broken[/], see above.", highlight=False
+        )
 
 
 def kept_running(console: Console, play: Play) -> None:

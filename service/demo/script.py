@@ -122,23 +122,25 @@ def _first_ends(extras: Sequence[Customer]) -> list[Delivery]:
 
 def _oddities() -> list[Delivery]:
     """What CRMs do beside telling once that a conversation ended; each right after the delivery it belongs to."""
-    x = cast
-    again = {"note": "told again under another message id", "answers": (200, DUPLICATE)}
-    redelivered = {"note": "the same delivery again", "answers": (200, DUPLICATE)}
+    x, twice, ignored, no = cast, (200, DUPLICATE), (200, IGNORED), (401, dict[str, int]())
+    told_again, came_again = "told again under another message id", "the same delivery again"
+    like = "an event that looks like an end"
     return [
-        _ended(x.CLOSED, message_id="msg_1_again", **again),
-        _ended(x.GERMAN, message_id="msg_25_again", **again),
-        _ended(x.UNSAID, **redelivered),
-        _ended(x.WORDY, **redelivered),
-        _ended(x.BY_HANDLE, message_id="msg_22_later", end=2, note="ended again, never reopened", answers=(200, DUPLICATE)),
+        _ended(x.CLOSED, told_again, message_id="msg_1_again", answers=twice),
+        _ended(x.GERMAN, told_again, message_id="msg_25_again", answers=twice),
+        _ended(x.UNSAID, came_again, answers=twice),
+        _ended(x.WORDY, came_again, answers=twice),
+        _ended(x.BY_HANDLE, "ended again, never reopened", message_id="msg_22_later", end=2, answers=twice),
         _ended(x.RETURNING, "reopened before anything was sent", kind="reopened", message_id="msg_21_reopened"),
         _ended(x.RETURNING, "ended for the second time", end=2, message_id="msg_21_2", ago_s=0),
-        _ended(x.FEW, "an event that looks like an end", kind="look-alike", message_id="msg_28_x", answers=(200, IGNORED)),
-        _ended(x.FEW_TOO, "an event that looks like an end", kind="look-alike", message_id="msg_29_x", answers=(200, IGNORED)),
-        _ended(x.SLOW, "an end without a conversation", kind="nonsense", message_id="msg_46_x", answers=(200, UNMAPPABLE)),
-        _ended(x.LIMITED, "a forged signature", message_id="msg_40_forged", forged="signature", answers=(401, {})),
-        _ended(x.BY_URL, "a recording, played back an hour later", message_id="msg_23_old", forged="time", answers=(401, {})),
-    ]  # fmt: skip
+        _ended(x.FEW, like, kind="look-alike", message_id="msg_28_x", answers=ignored),
+        _ended(x.FEW_TOO, like, kind="look-alike", message_id="msg_29_x", answers=ignored),
+        _ended(
+            x.SLOW, "an end without a conversation", kind="nonsense", message_id="msg_46_x", answers=(200, UNMAPPABLE)
+        ),
+        _ended(x.LIMITED, "a forged signature", message_id="msg_40_forged", forged="signature", answers=no),
+        _ended(x.BY_URL, "a recording, played an hour later", message_id="msg_23_old", forged="time", answers=no),
+    ]
 
 
 def _woven(ends: Sequence[Delivery], oddities: Sequence[Delivery]) -> list[Delivery]:

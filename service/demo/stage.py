@@ -1,4 +1,4 @@
-"""Where the play takes place: in, a folder and ports; out, the settings of the service and of X in a box, with new keys.
+"""Where the play takes place: in, a folder and ports; out, settings of the service and of X in a box, with new keys.
 
 Both are files a person can read afterwards. Secrets are drawn anew for every run and open nothing else.
 """

@@ -39,10 +39,16 @@ def _at_x(m: Memories) -> Iterator[Trouble]:
 
 
 FAULTS = {
-    "429": ("X answers 429 to {where}", "the account rested until X's window was over, then went on; no attempt counted"),
+    "429": (
+        "X answers 429 to {where}",
+        "the account rested until X's window was over, then went on; no attempt counted",
+    ),
     "status_after_commit": ("X has {where} and answers {status}", "found at X, not sent again"),
     "drop_after_commit": ("X has {where}, the line dies before its answer", "found at X, not sent again"),
-    "drop_before": ("the line dies before X has {where}", "X's DM list, read after its lag, proved it; then sent, once"),
+    "drop_before": (
+        "the line dies before X has {where}",
+        "X's DM list, read after its lag, proved it; then sent, once",
+    ),
     "status": ("X answers {status} to {where}", "asked again a few seconds later"),
     "slow": ("X takes seconds for {where}", "all others went on meanwhile"),
 }
@@ -50,7 +56,9 @@ FAULTS = {
 
 def _looked_up(attempts: Sequence[Attempt]) -> str:
     sent = sum(each.outcome == "sent" for each in attempts)
-    return f"{sent} had arrived and were not repeated, {len(attempts) - sent} had not and {_were(attempts)} sent once more"
+    return (
+        f"{sent} had arrived and were not repeated, {len(attempts) - sent} had not and {_were(attempts)} sent once more"
+    )
 
 
 def _were(attempts: Sequence[Attempt]) -> str:
@@ -67,7 +75,9 @@ def _pushes(m: Memories) -> Iterator[Trouble]:
     yield Trouble(pushes["doubled"], "webhooks of X delivered twice", "recognised, changed nothing")
     late = pushes["delayed"] + pushes["reordered"]
     anomalies = sum(each.anomalies for each in m.ledger.results)
-    yield Trouble(late, "webhooks of X late or overtaken by a newer one", f"the newest stands; contradictions: {anomalies}")
+    yield Trouble(
+        late, "webhooks of X late or overtaken by a newer one", f"the newest stands; contradictions: {anomalies}"
+    )
     spelt = len(m.truth["cards"])
     yield Trouble(spelt, "cards with question_variant_id now a string, now a number", "all read")
 

@@ -38,7 +38,9 @@ def call(method: str, url: str, body: bytes | None = None, headers: Mapping[str,
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
     try:
-        connection.request(method, f"{parts.path}?{parts.query}" if parts.query else parts.path, body, dict(headers or {}))
+        connection.request(
+            method, f"{parts.path}?{parts.query}" if parts.query else parts.path, body, dict(headers or {})
+        )
         answer = connection.getresponse()
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
     except (OSError, http.client.HTTPException) as error:

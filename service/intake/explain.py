@@ -4,6 +4,7 @@ For `dm-feedback sources explain FILE`: shows which bytes were to be signed, wha
 of it. Shows no key and no expected signature; stores nothing.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -79,10 +80,12 @@ def parse_request_file(content: bytes, public_url: str, source: str) -> Inbound:
     A first line such as `POST /webhooks/crm/NAME?key=1` gives method and query. One newline at the very end is the
     editor's, not the sender's.
     """
-    content = content.removesuffix(b"\n")
-    head, gap, body = content.partition(b"\n\n")
-    if not gap or head.lstrip()[:1] in {b"{", b"["}:
+    gap = re.search(rb"\r?\n\r?\n", content)
+    if gap is None or content.lstrip()[:1] in {b"{", b"["}:
         head, body = b"", content
+    else:
+        head, body = content[: gap.start()], content[gap.end() :]
+    body = body.removesuffix(b"\n")
     lines = head.decode("latin-1").splitlines()
     method, path = "POST", f"/webhooks/crm/{source}"
     if lines and ":" not in lines[0].split("?", maxsplit=1)[0]:

@@ -1,7 +1,7 @@
 """A reopening that came late: in, the reopening, just stored; out, the ends that it makes new are accepted.
 
-Until it came they looked like repeats of the end before it. They are read again from their stored bytes; where those
-are gone after their retention, nothing can be done and nothing is.
+Until it came they looked like repeats of an end on its other side. They are read again from their stored bytes; where
+those are gone after their retention, nothing can be done and nothing is.
 """
 
 from datetime import datetime
@@ -17,10 +17,10 @@ from service.intake.stored import load_delivery, write_items
 from service.models import delivery_item, webhook_delivery
 
 
-def let_in_later_ends(
+def let_in_new_ends(
     connection: Connection, definition: Definition, reopened: ConversationReopened, now: datetime
 ) -> None:
-    """Accept the ends after `reopened` that had been taken for repeats, oldest first."""
+    """Accept what had been taken for repeats of an end on the other side of `reopened`, oldest first."""
     ends = []
     for delivery_id, position in _repeats_since(connection, definition, reopened):
         stored = load_delivery(connection, delivery_id)
@@ -28,7 +28,7 @@ def let_in_later_ends(
             continue
         delivery, inbound = stored
         reading = read(definition, inbound, delivery.received_at)[position : position + 1]
-        if reading and isinstance(reading[0], ConversationEnded) and reading[0].ended_at > reopened.reopened_at:
+        if reading and isinstance(reading[0], ConversationEnded):
             ends.append((reading[0], delivery, position))
     for end, delivery, position in sorted(ends, key=lambda each: (each[0].ended_at, each[1].id)):
         _let_in(connection, definition, delivery, position, end, now)
@@ -51,7 +51,11 @@ def _let_in(
 def _repeats_since(
     connection: Connection, definition: Definition, reopened: ConversationReopened
 ) -> list[tuple[str, int]]:
-    """Return delivery and position. No end lies after its own arrival, so what was read earlier cannot matter."""
+    """Return delivery and position.
+
+    Of two ends around the reopening the later one arrived after it, and so did whatever was judged against that one:
+    what was read before the reopening cannot matter.
+    """
     i = delivery_item.c
     rows = connection.execute(
         sa.select(i.delivery_id, i.position)

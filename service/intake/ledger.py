@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from service.intake.ends import DUPLICATE, IGNORED, REOPENED, UNMAPPABLE, Delivery, Item, insert, notes, store_end
 from service.intake.events import ConversationEnded, ConversationReopened, Ignored, Reading, Unmappable
-from service.intake.late import let_in_later_ends
+from service.intake.late import let_in_new_ends
 from service.intake.shapes import Definition
 from service.intake.stored import write_items
 from service.models import conversation, reopening
@@ -35,7 +35,7 @@ def store(
     write_items(connection, delivery, items, now)
     for item, reading in zip(items, readings, strict=True):
         if isinstance(reading, ConversationReopened) and item.outcome == REOPENED:
-            let_in_later_ends(connection, definition, reading, now)
+            let_in_new_ends(connection, definition, reading, now)
     return items
 
 

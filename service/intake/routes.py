@@ -103,8 +103,9 @@ def _read_body(incoming: Request, limit: int) -> bytes:
 
     The framework's own limit silently cuts a chunked body, and a cut body is a wrong signature at best.
     """
-    incoming.max_content_length = None
-    if (incoming.content_length or 0) > limit:
+    announced = incoming.content_length
+    incoming.max_content_length = limit + 1  # room for the byte that proves it too large
+    if announced is not None and announced > limit:
         raise _too_large(limit)
     chunks, size = [], 0
     try:
@@ -114,8 +115,14 @@ def _read_body(incoming: Request, limit: int) -> bytes:
             if size > limit:
                 raise _too_large(limit)
     except (ClientDisconnected, OSError) as error:
-        raise BadRequest("truncated_body", "The body ended before its announced length; send it again.") from error
+        raise _truncated() from error
+    if announced is not None and size < announced:
+        raise _truncated()
     return b"".join(chunks)
+
+
+def _truncated() -> BadRequest:
+    return BadRequest("truncated_body", "The body ended before its announced length; send it again.")
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -90,7 +90,7 @@ def expected_per_day(connection: Connection, account: Account, now: datetime) ->
         return account.expected_per_day
     row = connection.execute(sa.select(s.expected_per_day, s.expected_at).where(s.account == account.name)).one()
     if row.expected_per_day is not None and now - VOLUME_EVERY < row.expected_at <= now:
-        return row.expected_per_day
+        return int(row.expected_per_day)
     learnt = max(_received(connection, account.name, now - DAY), _received(connection, account.name, now - WEEK) // 7)
     connection.execute(
         sa.update(account_state).where(s.account == account.name).values(expected_per_day=learnt, expected_at=now)

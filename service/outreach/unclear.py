@@ -33,6 +33,7 @@ s = account_state.c
 CLOCK_SLACK = timedelta(minutes=2)  # X's clock and ours
 PAGES_AT_MOST = 100
 LOOKS = (1 / 6, 1 / 2, 1.0)  # when to look, as parts of the wait after which absence is proof
+AGAIN = 1 / 3  # of the list's lag: when to look again after a look that X cut short
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def look_up_once(queue: q.Queue, account: Account, x: XClient, clock: Callable[[
         return len(settled)
     listing = _read_list(queue, account, x, min(each.intended_at for each in opened) - CLOCK_SLACK, clock)
     cleared = sum(_clear_up(queue, each, listing, clock()) for each in opened)
-    _unlease(queue, account, token, listing.read_at)
+    _unlease(queue, account, token, listing, clock())
     return len(settled) + cleared
 
 
@@ -264,10 +265,14 @@ def _lease(queue: q.Queue, account: Account, now: datetime) -> str | None:
     return token if taken.rowcount == 1 else None
 
 
-def _unlease(queue: q.Queue, account: Account, token: str, looked_at: datetime) -> None:
+def _unlease(queue: q.Queue, account: Account, token: str, listing: Listing, now: datetime) -> None:
+    """Note a whole look. One that was not whole proves nothing: it comes again soon, for the list has few calls."""
+    values = {"lookup_lease_until": None, "looked_at": listing.read_at}
+    if not listing.complete:
+        values = {"lookup_lease_until": now + min(account.list_lag * AGAIN, queue.settings.worker.lease)}
     with writing(queue.engine) as connection:
         connection.execute(
             sa.update(account_state)
             .where(s.account == account.name, s.lookup_lease_token == token)
-            .values(lookup_lease_token=None, lookup_lease_until=None, looked_at=looked_at)
+            .values(lookup_lease_token=None, **values)
         )

@@ -68,7 +68,11 @@ def cells_of(
         *(_column(each, moment, zone, now).label(f"d{i}") for i, each in enumerate(dimensions)),
     ]
     inner = result.join(feedback_request, f.id == r.request_id)
-    query = sa.select(*columns, sa.func.count()).select_from(inner).group_by(*(sa.text(str(i + 1)) for i in range(len(columns))))
+    query = (
+        sa.select(*columns, sa.func.count())
+        .select_from(inner)
+        .group_by(*(sa.text(str(i + 1)) for i in range(len(columns))))
+    )
     ours = [view.mine, view.came, f.test.is_(False), view.score.is_not(None), moment.is_not(None)]
     if types:
         ours.append(f.type.in_(types))
@@ -84,7 +88,16 @@ def wanted(filter: Filter) -> Mapping[Dimension, frozenset[Value]]:
 
     An arbitrary set of rows (ids, one score, one state, "changed since") is a tool for subtraction, not a question.
     """
-    for name in ("scores", "states", "reasons", "request_ids", "conversation_ids", "has_text", "answered", "updated_since"):
+    for name in (
+        "scores",
+        "states",
+        "reasons",
+        "request_ids",
+        "conversation_ids",
+        "has_text",
+        "answered",
+        "updated_since",
+    ):
         if getattr(filter, name) not in ((), None):
             raise Invalid(
                 "filter_not_for_figures",
@@ -104,7 +117,7 @@ def wanted(filter: Filter) -> Mapping[Dimension, frozenset[Value]]:
 
 
 def dimensions_of(chosen: Mapping[Dimension, frozenset[Value]], by: str | None) -> tuple[Dimension, ...]:
-    """What the cells must be split by. Whoever names an agent gets its team and account too: their totals are public."""
+    """What the cells must be split by. An agent comes with its team and account: their totals are published too."""
     asked: set[Any] = set(chosen) | ({by} if by else set())
     if "agent" in asked:
         asked |= {"team"}

@@ -70,7 +70,7 @@ def counted(
     answers = [view.answered, view.score.is_not(None), view.text.is_not(None)]
     sums = [sa.func.sum(sa.case((each, 1), else_=0)) for each in answers]
     query = sa.select(*columns, sa.func.count(), *sums).select_from(view.join)
-    query = query.where(*figure_conditions(view, filter, clock))
+    query = query.where(moment.is_not(None), *figure_conditions(view, filter, clock))
     query = query.group_by(*(sa.text(str(i + 1)) for i in range(len(columns))))
     groups: dict[tuple[Value, ...], Counts] = defaultdict(Counts)
     for row in connection.execute(query):

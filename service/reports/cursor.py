@@ -52,19 +52,21 @@ class Cursors:
 
     def _opened(self, cursor: str) -> tuple[str, int, str]:
         try:
-            raw = base64.urlsafe_b64decode(cursor[:LONGEST].encode("ascii") + b"==")
-            signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
-            if not hmac.compare_digest(signature, self._sign(payload)):
-                raise ValueError("not ours")
-            scope, micros, request_id = json.loads(payload)
+            raw = base64.b64decode(cursor[:LONGEST].encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
         except (ValueError, binascii.Error) as error:
-            raise Invalid(
-                "bad_cursor", "This is no cursor of ours. Send 'next_cursor' back unchanged, or leave it out."
-            ) from error
+            raise _not_ours() from error
+        signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._sign(payload)):
+            raise _not_ours()
+        scope, micros, request_id = json.loads(payload)
         return scope, micros, request_id
 
     def _sign(self, payload: bytes) -> bytes:
         return hmac.new(self.secret_key.encode(), b"cursor\x1f" + payload, hashlib.sha256).digest()[:SIGNATURE_BYTES]
+
+
+def _not_ours() -> Invalid:
+    return Invalid("bad_cursor", "This is no cursor of ours. Send 'next_cursor' back unchanged, or leave it out.")
 
 
 def cursors(secret_key: str, reader: Reader, filter: Filter, order: Order) -> Cursors:

@@ -56,13 +56,17 @@ class Manifest:
 
     def as_json(self) -> str:
         """Return the manifest as JSON, keys in a fixed order."""
-        document = {name: moment(value) if isinstance(value, datetime) else value for name, value in asdict(self).items()}
+        document = {
+            name: moment(value) if isinstance(value, datetime) else value for name, value in asdict(self).items()
+        }
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def pages(engine: Engine, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Iterator[tuple[Row, ...]]:
+def pages(
+    engine: Engine, settings: Settings, reader: Reader, filter: Filter, now: datetime
+) -> Iterator[tuple[Row, ...]]:
     """Read the export page by page; each page is a transaction of its own."""
-    kind: Kind = "results" if filter.answered else "requests"
+    kind: Kind = "results" if filter.answered else "both"
     order = Order("ended_at", kind)
     after: Position | None = None
     with reading(engine) as connection:
@@ -136,14 +140,12 @@ def write_file(
     *,
     bom: bool = False,
 ) -> Manifest:
-    """Write the export to `path` and the manifest beside it (`….manifest.json`). Nothing half-written takes the name."""
+    """Write the export to `path`, the manifest beside it (`….manifest.json`). Nothing half-written takes the name."""
     with writing(engine) as connection:
         log_access(connection, reader.actor, "export.file", {"format": format, "filter": filter.described()}, now)
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
-        manifest = described(
-            engine, settings, reader, filter, now, format, bom=bom, sink=file.write, progress=progress
-        )
+        manifest = described(engine, settings, reader, filter, now, format, bom=bom, sink=file.write, progress=progress)
     part.replace(path)
     path.with_name(path.name + ".manifest.json").write_text(manifest.as_json(), "utf-8")
     return manifest

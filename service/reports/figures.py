@@ -110,9 +110,7 @@ def trend(
     _demand_zone(settings, reader, filter, zone)
     ask = asking(connection, settings, reader, filter, now, zone)
     until = complete.completeness_of(connection, ask.view, filter).complete_until
-    return tuple(
-        _trend(ask, settings, kind, selection, period, until) for kind, selection in ask.selections().items()
-    )
+    return tuple(_trend(ask, settings, kind, selection, period, until) for kind, selection in ask.selections().items())
 
 
 def breakdown(
@@ -206,7 +204,7 @@ def _trend(
                 label=begin.isoformat(),
                 since=since,
                 until=until,
-                score=_score(ask, kind, part),
+                score=replace(_score(ask, kind, part), since=since, until=until),
                 delivered=counts.delivered,
                 response_rate=_response(ask, counts, reason),
                 immature=until > ask.now or unread or by_cohort,

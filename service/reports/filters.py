@@ -68,9 +68,7 @@ def parse(args: Any, reader: Reader, settings: Settings) -> Filter:
 def from_values(values: Mapping[str, Any], reader: Reader, settings: Settings) -> Filter:
     """Make the filter of what FilterSchema loaded. Raises Invalid or NotAllowed."""
     named = {FIELD_OF.get(name, name): value for name, value in values.items() if name not in NOT_OURS}
-    moments = {
-        name: _at_midnight(named.pop(name), settings.service.time_zone) for name in MOMENTS if named.get(name)
-    }
+    moments = {name: _at_midnight(named.pop(name), settings.service.time_zone) for name in MOMENTS if named.get(name)}
     lists = {name: tuple(dict.fromkeys(value)) for name, value in named.items() if isinstance(value, (list, tuple))}
     found = Filter(**{**{name: value for name, value in named.items() if value is not None}, **lists, **moments})
     if found.since and found.until and found.since >= found.until:
@@ -89,7 +87,7 @@ class Moment(fields.Field[datetime | date]):
         try:
             found = _moment(given)
         except (ValueError, OverflowError, OSError) as error:
-            raise ValidationError(WHEN) from error
+            raise ValidationError(f"must be a time; {WHEN}") from error
         if isinstance(found, datetime) and found.tzinfo is None:
             raise ValidationError(f"has no offset; {WHEN}")
         if not YEARS[0] <= found.year < YEARS[1]:

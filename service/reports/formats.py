@@ -128,9 +128,7 @@ def _parquet(found: Pages) -> Iterator[bytes]:
         with parquet.ParquetWriter(file, schema) as writer:
             for page in found:
                 columns = list(zip(*(_values(row) for row in page), strict=True)) or [()] * len(COLUMNS)
-                arrays = [
-                    arrow.array(column, type=each.type) for column, each in zip(columns, schema, strict=True)
-                ]
+                arrays = [arrow.array(column, type=each.type) for column, each in zip(columns, schema, strict=True)]
                 writer.write_batch(arrow.record_batch(arrays, schema=schema))
         yield from _pieces(file)
 

@@ -25,7 +25,7 @@ __all__ = ["Filter", "Order", "Page", "Position", "Row", "from_values", "get", "
 
 f = feedback_request.c
 r = result.c
-Kind = Literal["results", "requests"]
+Kind = Literal["results", "requests", "both"]
 SORTS = ("updated_at", "ended_at")
 DEFAULT_LIMIT, MOST = 50, 250
 
@@ -114,7 +114,10 @@ def rows(
     kind: Kind = "results",
     newest_first: bool = False,
 ) -> Page:
-    """Return one page, oldest first. `kind` results: answered requests only; requests: the whole ledger."""
+    """Return one page, oldest first. `kind` results: answered requests only; requests: the whole ledger.
+
+    The third, both, is the export's: the whole ledger, and `updated_at` is the later of request and answer.
+    """
     view = view_of(connection, settings, reader, now)
     attribution = attribution_of(connection, view, now)
     order = Order(sort, kind, newest_first)
@@ -136,7 +139,7 @@ def page(
     """Return one page for a reader whose view and attribution are known already (exports read many)."""
     names_people = bool(filter.agents or filter.teams or filter.conversation_ids)
     key, identity = order.columns
-    query = select_rows(view, filter, order.kind).limit(limit + 1)
+    query = select_rows(view, filter, order).limit(limit + 1)
     query = query.order_by(*(each.desc() if order.newest_first else each for each in (key, identity)))
     if names_people:
         query = query.where(sa.or_(_not_sent(), attribution.shown()))
@@ -160,9 +163,9 @@ def get(
     return next(iter(rows(connection, settings, reader, one, now, limit=1, kind=kind).rows), None)
 
 
-def select_rows(view: View, filter: Filter, kind: Kind) -> sa.Select[Any]:
-    """The statement of a list, without its order."""
-    changed = r.updated_at if kind == "results" else f.updated_at
+def select_rows(view: View, filter: Filter, order: Order) -> sa.Select[Any]:
+    """Return the statement of a list, without its order."""
+    changed = _changed(view, order)
     columns = (
         *(f.id, f.conversation_id, f.source, f.account, f.campaign, f.team_id, f.agent_id, f.type),
         *(f.question_variant_id, f.display_name, f.ended_at, f.card_sent_at, f.state, f.reason, f.language, f.test),
@@ -171,14 +174,26 @@ def select_rows(view: View, filter: Filter, kind: Kind) -> sa.Select[Any]:
         view.text.label("text"),
         sa.case((view.text.is_not(None), r.text_at)).label("text_at"),
         changed.label("updated_at"),
-        r.update_count,
+        sa.case((view.settled, r.update_count), else_=0).label("update_count"),
     )
     query = sa.select(*columns).where(view.mine, *conditions(view, filter, changed))
-    if kind == "results":
+    if order.kind == "results":
         inner = result.join(feedback_request, sa.and_(f.id == r.request_id, view.came))
-        late = () if view.cutoff is None else (r.updated_at < view.cutoff,)
+        # under an embargo a row that changed today is told tomorrow, at its own place in the order
+        late = (view.settled,) if order.sort == "updated_at" else ()
         return query.select_from(inner).where(view.answered, *late)
     return query.select_from(view.join)
+
+
+def _changed(view: View, order: Order) -> sa.ColumnElement[Any]:
+    """When the row changed, as far as this reader may know."""
+    if order.kind == "requests":
+        return f.updated_at
+    if order.kind == "both":
+        return sa.case((sa.and_(view.settled, r.updated_at > f.updated_at), r.updated_at), else_=f.updated_at)
+    if view.cutoff is None or order.sort == "updated_at":
+        return r.updated_at
+    return sa.case((view.settled, r.updated_at), else_=r.first_seen_at)
 
 
 def conditions(view: View, filter: Filter, changed: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:

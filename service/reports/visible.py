@@ -61,6 +61,11 @@ class View:
         return sa.case((sa.and_(self._text_at < self.cutoff, r.updated_at < self.cutoff), r.text))
 
     @property
+    def settled(self) -> sa.ColumnElement[bool]:
+        """Results whose last change may be known of."""
+        return sa.true() if self.cutoff is None else r.updated_at < self.cutoff
+
+    @property
     def answered(self) -> sa.ColumnElement[bool]:
         """A visible score or comment."""
         return sa.or_(self.score.is_not(None), self.text.is_not(None))

@@ -15,11 +15,11 @@ from service.models import feedback_request, result
 from service.settings import Account
 from service.x_api.schemas import Feedback
 
-Owner = Row[str, str | None, str | None, datetime | None]
-"""id, feedback_id, type, erased_at."""
+Owner = Row[str, str, str | None, str | None, datetime | None]
+"""id, account, feedback_id, type, erased_at."""
 
 r = feedback_request.c
-FOUND = sa.select(r.id, r.feedback_id, r.type, r.erased_at).with_for_update(read=True)
+FOUND = sa.select(r.id, r.account, r.feedback_id, r.type, r.erased_at).with_for_update(read=True)
 """Locked against change: an erasure waits for us, or we for it; else an answer could be kept just after it."""
 
 
@@ -28,15 +28,15 @@ def owner_of(connection: Connection, account: Account, feedback: Feedback) -> Ow
     if feedback.from_user_id not in {None, account.user_id}:
         return None
     for clue in _clues(feedback):
-        found = connection.execute(FOUND.where(clue, r.account == account.name).order_by(r.id).limit(1)).first()
-        if found is not None and found.feedback_id in {None, feedback.id}:
-            return found
+        for found in connection.execute(FOUND.where(clue)):
+            if found.account == account.name and found.feedback_id in {None, feedback.id}:
+                return found
     return None
 
 
 def _clues(feedback: Feedback) -> Iterator[sa.ColumnElement[Any]]:
-    """Strongest first. What we recorded of a result before outreach recorded the id counts as much as the id."""
-    yield r.id.in_(sa.select(result.c.request_id).where(result.c.feedback_id == feedback.id))
+    """Strongest first, each one look into an index. What a result recorded before outreach did counts as much."""
+    yield r.id == sa.select(result.c.request_id).where(result.c.feedback_id == feedback.id).scalar_subquery()
     yield r.feedback_id == feedback.id
     if feedback.external_id is not None:
         yield r.id == feedback.external_id

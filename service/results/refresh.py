@@ -50,7 +50,6 @@ OVERLAP = timedelta(minutes=10)
 """A card's row may be committed this long after the moment written in it."""
 
 ANSWER_WINDOW = timedelta(days=28)
-AT_ONCE = 500
 log = structlog.get_logger(__name__)
 r = feedback_request.c
 f = refresh.c
@@ -214,9 +213,8 @@ def _enrol(connection: Connection, account: Account, now: datetime) -> int:
         }
         for row in connection.execute(fresh)
     ]
-    for start in range(0, len(rows), AT_ONCE):
-        chunk = rows[start : start + AT_ONCE]
-        connection.execute(insert(connection, refresh).values(chunk).on_conflict_do_nothing())
+    if rows:
+        connection.execute(insert(connection, refresh).on_conflict_do_nothing(), rows)
     turns.set_moment(connection, account.name, ENROLLED, now)
     return len(rows)
 

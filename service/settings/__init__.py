@@ -23,3 +23,25 @@ from service.settings.shapes import (
     Web,
     Worker,
 )
+
+__all__ = [
+    "PLACEHOLDERS",
+    "Account",
+    "Campaign",
+    "Database",
+    "Privacy",
+    "Problem",
+    "Reports",
+    "Service",
+    "SettingDoc",
+    "Settings",
+    "SettingsError",
+    "Source",
+    "Texts",
+    "Web",
+    "Worker",
+    "from_tree",
+    "load",
+    "placeholders",
+    "reference",
+]

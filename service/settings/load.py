@@ -24,7 +24,7 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
         tree = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise SettingsError(
-            [Problem(str(path), "there is no such file; copy deploy/dm-feedback.example.toml and edit it")]
+            [Problem(str(path), "there is no such file; `dm-feedback config example > dm-feedback.toml` writes one to start from")]
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError([Problem(str(path), f"is not TOML: {error}")]) from error

@@ -1,7 +1,8 @@
 """What every route shares: in, a bare Flask application; out, one with one error shape, strict parameters and headers.
 
-    problems.py    every refusal and every fault as one problem document     parameters.py  query strings and bodies, strictly
-    headers.py     security headers, request ids, rate-limit headers         openapi.py     /openapi.yaml and /docs
+    problems.py    every refusal and every fault as one problem document
+    parameters.py  query strings and bodies, strictly      complaints.py  a schema's mistakes as one refusal
+    headers.py     security headers, request ids           openapi.py     /openapi.yaml and /docs
     described.py   the routes outside /v1, in words
 
 Knows no chapter of the story; chapters build their blueprints from `Blueprint` here.

@@ -22,8 +22,9 @@ from service.web.described import PATHS
 TITLE, VERSION = "dm-feedback", "1"
 ABOUT = (
     "Feedback on customer service over X Direct Messages, for supervisors only. Keys come in the Authorization "
-    "header (`Bearer dmf_…`), never in an address. Times are RFC 3339 in UTC; ids are strings. Periods are half-open: "
-    "`[since, until)`. Unknown parameters are errors. Every error is a problem document (RFC 9457) with a stable `code`."
+    "header (`Bearer dmf_…`), never in an address. Times are RFC 3339 in UTC; ids are strings. Periods are "
+    "half-open: `[since, until)`. Unknown parameters are errors. Every error is a problem document (RFC 9457) with a "
+    "stable `code`."
 )
 SHARED = ("401", "403", "422", "429", "503")
 RATE_HEADERS = {
@@ -46,7 +47,7 @@ class ProblemSchema(Schema):
     errors = fields.Dict(metadata={"description": "every mistake, by parameter or field"})
 
 
-class ProblemApi(flask_smorest.Api):  # type: ignore[misc]  # smorest is not typed
+class ProblemApi(flask_smorest.Api):
     """smorest without its error handler, and with ours in the description."""
 
     ERROR_SCHEMA = ProblemSchema
@@ -82,7 +83,8 @@ def document(app: flask.Flask) -> dict[str, Any]:
     spec["paths"] = {**{path: _with_errors(each) for path, each in spec["paths"].items()}, **deepcopy(PATHS)}
     spec["components"].setdefault("responses", {}).update(_error_responses())
     spec["security"] = [{"key": []}]
-    return _plain(spec)
+    plain: dict[str, Any] = _plain(spec)
+    return plain
 
 
 def openapi_yaml(app: flask.Flask) -> str:

@@ -5,7 +5,7 @@ first and says nothing.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 import flask
 import flask_smorest
@@ -17,10 +17,10 @@ from service.errors import BadRequest
 from service.web.complaints import refused
 
 
-class StrictParser(FlaskParser):  # type: ignore[misc]  # webargs is not typed for us
+class StrictParser(FlaskParser):
     """webargs with our errors and without its leniency."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict[str, str | None]] = {
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {  # noqa: RUF012 - webargs declares it so
         **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
         "query": RAISE,
         "json": RAISE,
@@ -54,14 +54,12 @@ class StrictParser(FlaskParser):  # type: ignore[misc]  # webargs is not typed f
         messages: Mapping[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]  # marshmallow's
         raise refused(next(iter(messages.values())) if len(messages) == 1 and _nested(messages) else messages)
 
-    def handle_invalid_json_error(
-        self, error: Any, req: flask.Request, *args: Any, **kwargs: Any  # noqa: ARG002 - webargs' signature
-    ) -> NoReturn:
-        """A body that is no JSON."""
+    def handle_invalid_json_error(self, error: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Refuse a body that is no JSON."""
         raise BadRequest("not_json", "The body is not JSON in UTF-8.") from error
 
 
-class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # smorest is not typed
+class Blueprint(flask_smorest.Blueprint):
     """A blueprint of the API with the strict parser."""
 
     ARGUMENTS_PARSER = StrictParser()

@@ -26,7 +26,12 @@ from tests.intake.signers import SECRET, SENDERS, Outgoing
 PUBLIC_URL = "https://feedback.example.com"
 FIXTURES = Path(__file__).parent / "fixtures"
 ACCOUNT = {"consumer_key": "k", "consumer_secret": "s", "token": "t", "token_secret": "u", "user_id": "1"}
-CAMPAIGN = {"type": "csat", "privacy_url": "https://example.com/privacy", "opening": False, "texts": {"en": {"card": "Hi"}}}
+CAMPAIGN = {
+    "type": "csat",
+    "privacy_url": "https://example.com/privacy",
+    "opening": False,
+    "texts": {"en": {"card": "Hi"}},
+}
 
 
 def settings_with(sources: Mapping[str, Any], *, max_body_bytes: int | None = None) -> Settings:

@@ -134,7 +134,9 @@ def test_tags_are_a_list_or_words_between_commas(value: Any, tags: tuple[str, ..
     assert read_one(event(tags=value)).tags == tags
 
 
-@pytest.mark.parametrize(("value", "language"), [("de", "de"), ("pt_BR", "pt-BR"), ("zh-Hant-TW", "zh-Hant-TW"), ("", None)])
+@pytest.mark.parametrize(
+    ("value", "language"), [("de", "de"), ("pt_BR", "pt-BR"), ("zh-Hant-TW", "zh-Hant-TW"), ("", None)]
+)
 def test_a_language_is_a_tag(value: str, language: str | None) -> None:
     assert read_one(event(language=value)).language == language
 

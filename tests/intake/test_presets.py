@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Engine
 
-from service.intake import explain, load_definitions, parse_request_file, preset_about, preset_names, preset_text, render
+from service.intake import (
+    explain,
+    load_definitions,
+    parse_request_file,
+    preset_about,
+    preset_names,
+    preset_text,
+    render,
+)
 from service.intake.verify_parts import Refused
 from tests.intake.house import FIXTURES, PUBLIC_URL, House, settings_with
 from tests.intake.signers import SENDERS

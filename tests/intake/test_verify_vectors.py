@@ -60,6 +60,10 @@ B12 = (
     b'{"type":"zen:event-type:ticket.status_changed","id":"01JQTEST0000000000000000ZD","detail":{"id":"5158",'
     b'"status":"SOLVED","via":{"channel":"twitter_dm"}},"event":{"current":"SOLVED","previous":"OPEN"}}'
 )
+B21 = (
+    b'{"website_id":"w-demo","event":"session:set_state","data":{"session_id":"session_demo","state":"resolved"},'
+    b'"timestamp":1763830800123}'
+)
 AT = datetime(2025, 11, 22, 17, 0, tzinfo=UTC)
 STANDARD = {"webhook-id": "msg_demo_0001", "webhook-timestamp": "1763830800"}
 # preset, key, url (None: ours), headers, body, the moment of signing
@@ -97,8 +101,8 @@ VECTORS: dict[str, tuple[str, str, str | None, dict[str, str], bytes, datetime]]
     ),
     "8 twilio json, official": (
         "twilio_conversations", "12345",
-        "https://mycompany.com/myapp.php?foo=1&bar=2"
-        "&bodySHA256=0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620",
+        "https://mycompany.com/myapp.php?foo=1&bar=2&bodySHA256="  # noqa: ISC004 - one address
+        "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620",
         {"x-twilio-signature": "a9nBmqA0ju/hNViExpshrM61xv4="}, b'{"property": "value", "boolean": true}', AT,
     ),
     "9 liveperson, official": (
@@ -144,8 +148,7 @@ VECTORS: dict[str, tuple[str, str, str | None, dict[str, str], bytes, datetime]]
         "crisp", "crisp_secret_demo", None,
         {"x-crisp-request-timestamp": "1763830800123",
          "x-crisp-signature": "214db524f424574d136317cacc23f46a92176ace5fa942c46ab16b81c8567d28"},
-        b'{"website_id":"w-demo","event":"session:set_state","data":{"session_id":"session_demo","state":"resolved"},'
-        b'"timestamp":1763830800123}', AT,
+        B21, AT,
     ),
     "22 kustomer": (
         "kustomer", "kustomer_token_demo", None,
@@ -185,7 +188,9 @@ def test_the_official_negative_of_standard_webhooks_is_refused() -> None:
 
 
 def test_a_hex_key_taken_as_text_is_refused() -> None:
-    headers = {"x-dixa-signature": "t=1763830800123,v1=e4f38a91e2f5272b945bc1fbb7fe9de913fd55855cbbb0f9c383222a5c231fe4"}
+    headers = {
+        "x-dixa-signature": "t=1763830800123,v1=e4f38a91e2f5272b945bc1fbb7fe9de913fd55855cbbb0f9c383222a5c231fe4"
+    }
     preset, key, url, _, body, at = VECTORS["20 dixa"]
     verdict = verify(define(preset, key), request_of(url, headers, body), at)
     assert isinstance(verdict, Refused)

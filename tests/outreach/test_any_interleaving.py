@@ -9,7 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from service.db import open_engine, reading
 from service.models import metadata, send_attempt
@@ -189,5 +196,3 @@ def test_any_interleaving_keeps_the_promises_on_sqlite(sqlite_template: Path, tm
 
 def test_any_interleaving_keeps_the_promises_on_postgresql(postgresql_url: str) -> None:
     _prove(postgresql_url, examples=20)
-
-

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from service.db import reading, writing
 from service.errors import Conflict, NotFound
-from service.models import access_log, opt_out as opt_out_table, send_attempt
+from service.models import access_log, send_attempt
+from service.models import opt_out as opt_out_table
 from service.outreach import by_hand, forget, opt_out
 from service.states import State
 from tests.outreach.test_unclear import died, messages, ready

@@ -1,5 +1,6 @@
 """Retention takes words and superseded rows; erasure takes a person's words for good; scores stay unless asked for."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -8,9 +9,10 @@ import sqlalchemy as sa
 from service.db import reading, writing
 from service.models import feedback_request, poll_window, refresh
 from service.results.forget import erase, prune
-from service.results.ingest import Verdict
+from service.results.ingest import Verdict, ingest
 from service.results.poll import complete_until
-from tests.results.house import DAY, HOUR, NOW, answer_of, history_of, request, result_of, snapshot, take
+from service.x_api import parse_feedback
+from tests.results.house import DAY, HOUR, NOW, answer_of, history_of, request, result_of, shop, snapshot, take
 
 LONG_AGO = NOW - 800 * DAY
 
@@ -137,6 +139,30 @@ def test_nothing_brings_an_erased_persons_words_back(engine, scores):
         assert [take(engine, body, channel, NOW + DAY) for body in (again, later)] == [Verdict.ERASED] * 2
     assert result_of(engine, row) == before
     assert words(engine) == []
+
+
+def test_an_answer_on_its_way_in_is_not_kept_past_an_erasure(engine):
+    row = request(engine)
+    erasing = threading.Thread(target=forget, args=(engine, row))
+    with writing(engine) as connection:
+        ingest(connection, shop(), parse_feedback(snapshot(row, NOW, text="It was Anna.")), "webhook", NOW)
+        erasing.start()
+        erasing.join(timeout=0.3)  # it must wait for us; if it does not, it is over before we commit
+    erasing.join()
+    assert words(engine) == []
+
+
+def test_an_answer_that_meets_an_erasure_finds_the_request_erased(engine):
+    row, got = request(engine), []
+    late = threading.Thread(target=lambda: got.append(take(engine, snapshot(row, NOW, text="It was Anna."))))
+    with writing(engine) as connection:
+        erase(connection, row["x_user_id"], scores=False, now=NOW)
+        late.start()
+        late.join(timeout=0.3)
+        mine = feedback_request.c.id == row["id"]
+        connection.execute(sa.update(feedback_request).where(mine).values(erased_at=NOW))
+    late.join()
+    assert (got, words(engine)) == ([Verdict.ERASED], [])
 
 
 def test_the_digest_of_an_erased_text_goes_with_it(engine):

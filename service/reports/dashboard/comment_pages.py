@@ -17,7 +17,6 @@ from service.reports.dashboard.place import READERS_OF_COMMENTS, Place
 from service.reports.dashboard.reading import comments, life, searched
 
 OWN = ("q", "cursor", "all")
-SCORES = {"csat": range(1, 6), "nps": range(11)}
 
 
 def add(pages: flask.Blueprint, place: Place) -> None:
@@ -41,7 +40,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
 
 
 def _comments(place: Place) -> str:
-    question, now = place.asked(OWN), place.clock()
+    question, now = place.asked(OWN, with_today=True), place.clock()
     needle, everything = searched(flask.request.args), bool(question.given("all"))
     wanted = question.filter if everything else replace(question.filter, has_text=True)
     with reading(place.engine) as connection:
@@ -51,9 +50,15 @@ def _comments(place: Place) -> str:
         names = choices(connection, question.filter, place.reader)
     with writing(place.engine) as connection:
         detail = {"filter": wanted.described(), "searched": bool(needle), "rows": len(found.rows)}
-        log_access(connection, place.reader.actor, "dashboard_read_comments", detail, now)
+        log_access(connection, place.reader.actor, "dashboard.comments", detail, now)
     return flask.render_template(
-        "dashboard/comments.html", asked=question, names=names, found=found, needle=needle, everything=everything
+        "dashboard/comments.html",
+        asked=question,
+        names=names,
+        scores=[str(score) for score in range(11)],
+        found=found,
+        needle=needle,
+        everything=everything,
     )
 
 
@@ -67,7 +72,7 @@ def _result(place: Place, request_id: str, *, draft: str = "", sentence: str = "
         written = notes.listed(connection, request_id)
     with writing(place.engine) as connection:
         detail = {"request_id": request_id, "with_text": row.text is not None}
-        log_access(connection, place.reader.actor, "dashboard_read_result", detail, now)
+        log_access(connection, place.reader.actor, "dashboard.result", detail, now)
     return flask.render_template(
         "dashboard/result.html", row=row, lines=lines, notes=written, draft=draft, sentence=sentence
     )
@@ -83,7 +88,7 @@ def _add_note(place: Place, request_id: str) -> Response | tuple[str, int]:
         with writing(place.engine) as connection:
             notes.add(connection, request_id, place.reader.actor, text, now)
             detail = {"request_id": request_id, "characters": len(text)}
-            log_access(connection, place.reader.actor, "dashboard_add_note", detail, now)
+            log_access(connection, place.reader.actor, "dashboard.note", detail, now)
     except Invalid as error:
         return _result(place, request_id, draft=text, sentence=error.sentence), error.status
     return flask.redirect(flask.url_for("dashboard.result", request_id=request_id, _anchor="notes"), 303)

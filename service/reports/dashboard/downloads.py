@@ -1,5 +1,127 @@
-"""Downloads."""
+"""Downloads: in, the question on screen; out, the same question as a file. What the page hides is hidden in the file.
+
+Rows (CSV, JSON lines, XLSX, Parquet) are for supervisors and are written to the access log; figures are for everybody.
+The address is that of an API call with the same parameters, its days written out.
+"""
+
+import csv
+import importlib.util
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 import flask
-from service.reports.dashboard.place import Place
+from werkzeug.wrappers import Response
+
+from service.auth import log_access
+from service.db import reading, writing
+from service.errors import NotFound
+from service.reports import export, figures
+from service.reports.dashboard.figure_pages import breakdown_asked
+from service.reports.dashboard.place import READERS_OF_COMMENTS, Place
+from service.reports.dashboard.question import Asked
+from service.reports.figures import Rate, Score
+from service.reports.formats import CONTENT_TYPES, guarded
+
+NAMES = {"csv": "CSV", "jsonl": "JSON lines", "xlsx": "Excel", "parquet": "Parquet"}
+NEEDS = {"xlsx": "xlsxwriter", "parquet": "pyarrow"}
+FIGURES_HEAD = (
+    *("type", "by", "group", "value", "low", "high", "confidence", "method", "n", "mean", "low_base", "suppressed"),
+    *("since", "until", "ended", "delivered", "answered", "response_rate", "response_low", "response_high"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a page offers to download, and in words what is in it."""
+
+    links: tuple[tuple[str, str], ...]
+    says: str
+
+
 def add(pages: flask.Blueprint, place: Place) -> None:
-    pass
+    """Register the addresses."""
+    everybody, supervisors = place.door.signed_in(), place.door.signed_in(*READERS_OF_COMMENTS)
+
+    @pages.get("/download/rows.<kind>")
+    @supervisors
+    def rows(kind: str) -> Response:
+        return _rows(place, kind)
+
+    @pages.get("/download/figures.csv")
+    @everybody
+    def figures_file() -> Response:
+        return _figures(place)
+
+    pages.add_app_template_global(lambda question, *own: offer(place, question, own), "offered")
+
+
+def offer(place: Place, question: Asked, own: Sequence[str]) -> Offer:
+    """Return the links under a page; `own` are (name, value) pairs that the page adds to its question."""
+    extra = [(each.partition("=")[0], each.partition("=")[2]) for each in own]
+    query = question.written_out(*extra)
+    links = [(flask.url_for("dashboard.figures_file") + f"?{query}", "Figures, CSV")] if not extra else []
+    if place.reader.role in READERS_OF_COMMENTS:
+        per_row = query if extra else question.written_out(("date_field", question.given("date_field") or "ended_at"))
+        known = [kind for kind in NAMES if kind not in NEEDS or importlib.util.find_spec(NEEDS[kind])]
+        links += [
+            (flask.url_for("dashboard.rows", kind=kind) + f"?{per_row}", f"Rows, {NAMES[kind]}") for kind in known
+        ]
+        what = "one answer" if extra else "one conversation that ended in these days, asked or not"
+        return Offer(tuple(links), f"A row is {what}. Downloading rows is written to the access log.")
+    return Offer(tuple(links), "Your key reads figures, not single answers.")
+
+
+def _rows(place: Place, kind: str) -> Response:
+    if kind not in CONTENT_TYPES:
+        raise NotFound("no_such_page", f"There is no such download; there are {', '.join(NAMES.values())}.")
+    question, now = place.asked(("by", "q", "cursor", "all")), place.clock()
+    # people open it in a spreadsheet, which takes UTF-8 for something else without the mark
+    pieces = export.stream(
+        place.engine, place.settings, place.reader, question.filter, now, kind, bom=kind == "csv"
+    )
+    with writing(place.engine) as connection:
+        detail = {"format": kind, "filter": question.filter.described()}
+        log_access(connection, place.reader.actor, "export.dashboard", detail, now)
+    return _file(pieces, CONTENT_TYPES[kind], f"feedback {question.first} to {question.last}.{kind}")
+
+
+def _figures(place: Place) -> Response:
+    question, now = place.asked(("by",)), place.clock()
+    by = breakdown_asked(question)
+    with reading(place.engine) as connection:
+        found = figures.breakdown(connection, place.settings, place.reader, question.filter, now, by)
+    lines = [[*FIGURES_HEAD]]
+    for one in found:
+        lines.append([*_score_cells(one.total, "", ""), "", "", "", "", "", ""])
+        for row in one.rows:
+            group = "" if row.key is None else guarded(str(row.key))
+            lines.append(
+                [*_score_cells(row.score, by, group), str(row.ended), str(row.delivered), *_rate_cells(row.response_rate)]
+            )
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(lines)
+    pieces = iter([b"\xef\xbb\xbf" + text.getvalue().encode()])
+    return _file(pieces, CONTENT_TYPES["csv"], f"figures by {by} {question.first} to {question.last}.csv")
+
+
+def _score_cells(score: Score, by: str, group: str) -> list[str]:
+    found = (score.value, score.low, score.high, score.confidence, score.method, score.n, score.mean)
+    marks = ("true" if score.low_base else "false", score.suppressed)
+    period = (each.isoformat() if each else "" for each in (score.since, score.until))
+    return [score.type, by, group, *(_cell(each) for each in (*found, *marks)), *period]
+
+
+def _rate_cells(rate: Rate) -> list[str]:
+    return [_cell(each) for each in (rate.successes, rate.value, rate.low, rate.high)]
+
+
+def _cell(value: object) -> str:
+    """Unrounded to four places, empty for none."""
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _file(pieces: Iterator[bytes], content_type: str, name: str) -> Response:
+    response = flask.Response(pieces, content_type=content_type)
+    response.headers.set("Content-Disposition", "attachment", filename=name.replace(" ", "-"))
+    return response

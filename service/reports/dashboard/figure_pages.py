@@ -108,7 +108,7 @@ def _overview(place: Place, connection: Connection, question: Asked, now: dateti
 
 
 def _breakdown(place: Place, connection: Connection, question: Asked, now: datetime) -> dict[str, Any]:
-    by = _chosen(question, BREAKDOWNS, "team")
+    by = breakdown_asked(question)
     groups = figures.breakdown(connection, place.settings, place.reader, question.filter, now, by)
 
     def into(row: BreakdownRow) -> str | None:
@@ -150,6 +150,11 @@ def drill_down(question: Asked, by: str, key: str | int | None) -> str:
     name = PARAMETER_OF.get(by, by)
     query = question.with_((name, WITHOUT if key is None else str(key)), ("by", None))
     return f"{flask.url_for('dashboard.overview')}?{query}"
+
+
+def breakdown_asked(question: Asked) -> str:
+    """Return what to break down by. Raises Invalid."""
+    return _chosen(question, BREAKDOWNS, "team")
 
 
 def _changes(place: Place, connection: Connection, question: Asked, now: datetime) -> dict[str, Comparison]:

@@ -43,9 +43,10 @@ class Place:
         found: Reader = flask.g.reader
         return found
 
-    def asked(self, own: Sequence[str] = ()) -> Asked:
+    def asked(self, own: Sequence[str] = (), *, with_today: bool = False) -> Asked:
         """Read the query string. Raises Invalid or NotAllowed."""
-        flask.g.asked = asked(flask.request.args, self.reader, self.settings, self.clock(), own)
+        now = self.clock()
+        flask.g.asked = asked(flask.request.args, self.reader, self.settings, now, own, with_today=with_today)
         found: Asked = flask.g.asked
         return found
 

@@ -83,6 +83,12 @@ class Asked:
         """The first value of a parameter, for the form."""
         return next((value for key, value in self.pairs if key == name), "")
 
+    def written_out(self, *changes: tuple[str, str | None]) -> str:
+        """Return the query string with its days in it: "the last thirty" would be others tomorrow."""
+        since = self.filter.since.isoformat() if self.filter.since else None
+        until = self.filter.until.isoformat() if self.filter.until else None
+        return self.with_(("since", since), ("until", until), *changes)
+
     def with_(self, *changes: tuple[str, str | None]) -> str:
         """Return the query string with parameters replaced (None: left out)."""
         names = {name for name, _ in changes}
@@ -91,12 +97,21 @@ class Asked:
 
 
 def asked(
-    args: MultiDict[str, str], reader: Reader, settings: Settings, now: datetime, own: Sequence[str] = ()
+    args: MultiDict[str, str],
+    reader: Reader,
+    settings: Settings,
+    now: datetime,
+    own: Sequence[str] = (),
+    *,
+    with_today: bool = False,
 ) -> Asked:
-    """Read a page's query string; `own` names the parameters that belong to the page. Raises Invalid or NotAllowed."""
+    """Read a page's query string; `own` names the parameters that belong to the page. Raises Invalid or NotAllowed.
+
+    Figures end with yesterday, so that they stand still while somebody looks; lists go on to this moment.
+    """
     pairs = tuple((name, value.strip()) for name, value in args.items(multi=True) if value.strip())
     today = now.astimezone(settings.service.time_zone).date()
-    period = {"since": str(today - timedelta(days=DEFAULT_DAYS)), "until": str(today)}
+    period = _last_days(DEFAULT_DAYS, today, with_today=with_today)
     wanted = MultiDict([(name, "" if value == WITHOUT else value) for name, value in pairs if name not in own])
     if not wanted.keys() & period.keys():
         wanted.update(period)
@@ -106,7 +121,7 @@ def asked(
     end = found.until.astimezone(zone) if found.until else now.astimezone(zone)
     last = (end - timedelta(microseconds=1)).date()
     bare = Asked(found, pairs, first, last, (), ())
-    return Asked(found, pairs, first, last, _periods(bare, today), _chips(bare))
+    return Asked(found, pairs, first, last, _periods(bare, today, with_today=with_today), _chips(bare))
 
 
 def choices(connection: Connection, question: Filter, reader: Reader) -> Mapping[str, list[str]]:
@@ -127,15 +142,20 @@ def _names(
     return [WITHOUT if name is None else name for name in found]
 
 
-def _periods(bare: Asked, today: date) -> tuple[Link, ...]:
-    return tuple(
-        Link(
-            name,
-            bare.with_(("since", str(today - timedelta(days=days))), ("until", str(today)), ("cursor", None)),
-            here=bare.last == today - timedelta(days=1) and bare.first == today - timedelta(days=days),
-        )
-        for days, name in PERIODS
-    )
+def _periods(bare: Asked, today: date, *, with_today: bool) -> tuple[Link, ...]:
+    found = []
+    for days, name in PERIODS:
+        period = _last_days(days, today, with_today=with_today)
+        query = bare.with_(("cursor", None), ("since", period["since"]), ("until", period.get("until")))
+        last = today if with_today else today - timedelta(days=1)
+        found.append(Link(name, query, here=(str(bare.first), bare.last) == (period["since"], last)))
+    return tuple(found)
+
+
+def _last_days(days: int, today: date, *, with_today: bool) -> dict[str, str]:
+    if with_today:
+        return {"since": str(today - timedelta(days=days - 1))}
+    return {"since": str(today - timedelta(days=days)), "until": str(today)}
 
 
 def _chips(bare: Asked) -> tuple[Link, ...]:

@@ -1,0 +1,12 @@
+"""For those who start gunicorn themselves: the same settings as `dm-feedback web`, with their reasons, from one place.
+
+    DM_FEEDBACK_CONFIG=dm-feedback.toml gunicorn -c deploy/gunicorn.conf.py 'service.serving:from_environment()'
+"""
+
+import os
+from pathlib import Path
+
+from service.serving import options
+from service.settings import load
+
+globals().update(options(load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml")))))

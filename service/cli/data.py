@@ -1,0 +1,110 @@
+"""Results as files, re-reading X, erasing people, retention."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from service import housekeeping
+from service.auth import Reader
+from service.cli.common import console, me, now, opened
+from service.errors import Invalid, NotFound
+from service.reports import export as exporting
+from service.reports import filters
+from service.results import poll
+from service.worker import clients_of
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write.")
+@click.option(
+    "--format", "kind", type=click.Choice(["csv", "jsonl", "xlsx", "parquet"]), help="Default: by the file's name."
+)
+@click.option(
+    "--filter", "given", multiple=True, metavar="NAME=VALUE", help="As in the API: account=acme, since=2026-11-01 …"
+)
+@click.option("--bom", is_flag=True, help="Begin a CSV with a byte order mark, for old Excel.")
+@click.pass_context
+def export(context: click.Context, out: Path, kind: str | None, given: tuple[str, ...], bom: bool) -> None:  # noqa: FBT001 - click's
+    """Write results to a file, with a manifest beside it."""
+    settings, engine = opened(context)
+    reader = Reader("cli", me(), "admin", ())
+    filter_ = filters.parse(_pairs(given), reader, settings)
+    kind = kind or out.suffix.lstrip(".").lower() or "csv"
+    if kind not in exporting.FORMATS:
+        raise Invalid("unknown_format", f"'{kind}' is no format of ours; there are {', '.join(exporting.FORMATS)}.")
+    columns = (SpinnerColumn(), TextColumn("{task.completed} rows"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("rows", total=None)
+        manifest = exporting.write_file(
+            engine, settings, reader, filter_, out, kind, now(), lambda rows: bar.update(task, completed=rows), bom=bom
+        )
+    console.print(f"{manifest.rows} rows in {out}, manifest in {out}.manifest.json")
+
+
+def _pairs(given: tuple[str, ...]) -> list[tuple[str, str]]:
+    wrong = next((each for each in given if "=" not in each), None)
+    if wrong is not None:
+        raise Invalid("bad_filter", f"'{wrong}' is no filter; write NAME=VALUE, for instance account=acme.")
+    return [(name, value) for name, _, value in (each.partition("=") for each in given)]
+
+
+@click.group()
+def results() -> None:
+    """What customers answered."""
+
+
+@results.command()
+@click.option("--account", "name", required=True)
+@click.option("--from", "since", required=True, type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="UTC.")
+@click.option("--to", "until", required=True, type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="UTC.")
+@click.pass_context
+def reconcile(context: click.Context, name: str, since: datetime, until: datetime) -> None:
+    """Read a stretch of X's events again and take in what was missing."""
+    settings, engine = opened(context)
+    account = settings.accounts.get(name)
+    if account is None:
+        raise NotFound("unknown_account", f"There is no account '{name}' in the settings.")
+    start, end = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
+    with clients_of(settings)[name] as client, console.status(f"reading X's events of {name} …"):
+        done = poll.reconcile(engine, account, client, start, end, now())
+    console.print(f"{done.pages} pages, {done.events} events, {done.found_missing} answers we did not have.")
+    if not done.complete:
+        again = f" not before {done.come_back_at:%H:%M:%S} UTC" if done.come_back_at else ""
+        console.print(f"[yellow]Not finished ({done.problem or 'X allows no more now'}).[/yellow] Go on{again} with "
+                      f"--from {done.read_until:%Y-%m-%dT%H:%M:%SZ}")  # fmt: skip
+        context.exit(1)
+
+
+@click.command()
+@click.argument("x_user_id")
+@click.confirmation_option(prompt="Identity and text of this person go for good. Go on?")
+@click.pass_context
+def erase(context: click.Context, x_user_id: str) -> None:
+    """Erase a customer: identity and text go, and they are never asked again."""
+    settings, engine = opened(context)
+    if not (x_user_id.isascii() and x_user_id.isdigit()):
+        raise Invalid("not_an_x_user_id", "An X user id is 1 to 19 digits.")
+    _show(housekeeping.erase(engine, settings, x_user_id, by=me(), now=now()), "erased")
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Count, and change nothing.")
+@click.pass_context
+def prune(context: click.Context, dry_run: bool) -> None:  # noqa: FBT001 - click's way of a flag
+    """Forget what is older than its retention; the worker does this every hour."""
+    settings, engine = opened(context)
+    counts = housekeeping.prune(engine, settings, now(), dry_run=dry_run)
+    _show(counts, "would be forgotten" if dry_run else "forgotten")
+
+
+def _show(counts: Mapping[str, int], what: str) -> None:
+    table = Table(box=None)
+    table.add_column("kind of data")
+    table.add_column(what, justify="right")
+    for name, count in counts.items():
+        table.add_row(name, str(count))
+    console.print(table)

@@ -1,0 +1,29 @@
+"""The API of results: in, settings, engine, guard and clock; out, one blueprint under /v1.
+
+    lists.py     results, requests, notes, access log: supervisors and admins
+    figures_api.py   summary, trend, breakdown, compare, coverage: analysts too
+    downloads.py     CSV and its siblings: supervisors and admins
+
+Views read, ask `query` or `figures`, and dump; what may be shown is decided before it gets here.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy.engine import Engine
+
+from service.auth import Guard
+from service.reports import downloads, figures_api, lists
+from service.reports.routes import Routes
+from service.settings import Settings
+from service.web import Blueprint
+
+
+def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> Blueprint:
+    """Return the routes, to be registered with the Api that `web.setup` returned."""
+    pages = Blueprint("reports", __name__, url_prefix="/v1", description="Results and figures, for supervisors")
+    routes = Routes(pages, settings, engine, guard, clock)
+    lists.add(routes)
+    figures_api.add(routes)
+    downloads.add(routes)
+    return pages

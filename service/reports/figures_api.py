@@ -1,0 +1,144 @@
+"""Figures over the API, for analysts too: what leaves `figures` is printed, with an ETag."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import flask
+from marshmallow import Schema
+from sqlalchemy.engine import Connection
+
+from service.auth import Reader
+from service.db import reading
+from service.errors import Invalid
+from service.reports import figure_schemas as told
+from service.reports import figures, schemas
+from service.reports.definitions import DEFINITION_VERSION, define
+from service.reports.filters import FIELD_OF, FigureFilterSchema, Filter
+from service.reports.routes import EVERYBODY, Routes, conditional
+from service.reports.visible import thresholds
+from service.settings import Settings
+
+Ask = Callable[[Connection, Settings, Reader, Filter, datetime], Any]
+PARAMETER_OF = {"team": "team_id", "agent": "agent_id", "variant": "question_variant_id"}
+
+
+def add(routes: Routes) -> None:
+    """Register the views."""
+    _add_plain(routes)
+    _add_split(routes)
+    _add_compare(routes)
+    _add_definitions(routes)
+
+
+def _answer(routes: Routes, wanted: Filter, ask: Ask, schema: Schema) -> flask.Response:
+    with reading(routes.engine) as connection:
+        found = ask(connection, routes.settings, routes.reader, wanted, routes.clock())
+    return conditional(schema, found)
+
+
+def _add_plain(routes: Routes) -> None:
+    @routes.get("/summary", FigureFilterSchema, told.SummarySchema, EVERYBODY, "CSAT, NPS and response rates.")
+    def summary(asked: dict[str, Any]) -> flask.Response:
+        return _answer(routes, routes.filter(asked), figures.summary, told.SummarySchema())
+
+    @routes.get("/funnel", FigureFilterSchema, told.FunnelSchema, EVERYBODY, "From ended to answered.")
+    def funnel(asked: dict[str, Any]) -> flask.Response:
+        return _answer(routes, routes.filter(asked), figures.funnel, told.FunnelSchema())
+
+    @routes.get(
+        "/completeness", FigureFilterSchema, told.CompletenessSchema, EVERYBODY, "Until when everything is here."
+    )
+    def completeness(asked: dict[str, Any]) -> flask.Response:
+        return _answer(routes, routes.filter(asked), figures.completeness, told.CompletenessSchema())
+
+
+def _add_split(routes: Routes) -> None:
+    @routes.get("/trend", schemas.TrendSchema, told.TrendsSchema, EVERYBODY, "By day, week or month.")
+    def trend(asked: dict[str, Any]) -> flask.Response:
+        period, zone = asked["period"], _zone(asked.get("zone"))
+
+        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> dict[str, Any]:
+            return {"items": figures.trend(c, s, r, f, now, period, zone)}
+
+        return _answer(routes, routes.filter(asked, "period", "zone"), ask, told.TrendsSchema())
+
+    @routes.get("/breakdown", schemas.BreakdownSchema, told.BreakdownsSchema, EVERYBODY, "By team, agent, campaign …")
+    def breakdown(asked: dict[str, Any]) -> flask.Response:
+        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> dict[str, Any]:
+            return {"items": figures.breakdown(c, s, r, f, now, asked["by"])}
+
+        return _answer(routes, routes.filter(asked, "by"), ask, told.BreakdownsSchema())
+
+    @routes.get(
+        "/coverage", schemas.CoverageAskSchema, told.CoverageSchema, EVERYBODY, "Offered of ended, by agent or team."
+    )
+    def coverage(asked: dict[str, Any]) -> flask.Response:
+        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.Coverage:
+            return figures.coverage(c, s, r, f, now, asked["by"])
+
+        return _answer(routes, routes.filter(asked, "by"), ask, told.CoverageSchema())
+
+
+def _add_compare(routes: Routes) -> None:
+    @routes.get(
+        "/compare",
+        schemas.CompareSchema,
+        told.ComparisonsSchema,
+        EVERYBODY,
+        "Did it really change? Two periods (other_since, other_until) or two groups (by, a, b).",
+    )
+    def compare(asked: dict[str, Any]) -> flask.Response:
+        own = ("other_since", "other_until", "by", "a", "b")
+        wanted = routes.filter(asked, *own)
+        first, second = _sides(routes, wanted, asked)
+
+        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.Comparisons:
+            return figures.compare(c, s, r, f, second, now)
+
+        return _answer(routes, first, ask, told.ComparisonsSchema())
+
+
+def _add_definitions(routes: Routes) -> None:
+    @routes.get(
+        "/definitions", schemas.NoParametersSchema, schemas.DefinitionsSchema, EVERYBODY, "Every figure in words."
+    )
+    def definitions(_asked: dict[str, Any]) -> flask.Response:
+        table = define(thresholds(routes.settings))
+        found = {"version": DEFINITION_VERSION, "definitions": [asdict(each) for each in table.values()]}
+        return conditional(schemas.DefinitionsSchema(), found)
+
+
+def _sides(routes: Routes, wanted: Filter, asked: dict[str, Any]) -> tuple[Filter, Filter]:
+    """Return both sides: another period of the same, or two groups of the same period."""
+    periods = "other_since" in asked or "other_until" in asked
+    groups = [name for name in ("by", "a", "b") if name in asked]
+    if periods == bool(groups) or (groups and len(groups) < 3):  # noqa: PLR2004 - by, a and b
+        raise Invalid(
+            "two_sides_needed", "Compare two periods (other_since, other_until) or two groups (by, a and b), not both."
+        )
+    if periods:
+        moments = {"since": asked.get("other_since"), "until": asked.get("other_until")}
+        other = routes.filter({name: value for name, value in moments.items() if value})
+        return wanted, replace(wanted, since=other.since, until=other.until)
+    name = PARAMETER_OF.get(asked["by"], asked["by"])
+    return _group(wanted, name, asked["a"]), _group(wanted, name, asked["b"])
+
+
+def _group(wanted: Filter, name: str, value: str) -> Filter:
+    if name != "question_variant_id":
+        one: dict[str, Any] = {FIELD_OF[name]: (value,)}
+        return replace(wanted, **one)
+    if not value.isdecimal():
+        raise Invalid("invalid_parameter", "With by=variant, 'a' and 'b' must be whole numbers.")
+    return replace(wanted, variants=(int(value),))
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    if name is None:
+        return None
+    if name not in available_timezones():
+        raise Invalid("unknown_zone", f"There is no time zone '{name}'; write an IANA name like Europe/Berlin.")
+    return ZoneInfo(name)

@@ -1,0 +1,151 @@
+"""Rows over the API: results, requests, notes, the access log. Supervisors and admins only; every reading is logged."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.auth import access
+from service.db import EPOCH, reading, writing
+from service.errors import NotAllowed, NotFound
+from service.models import result_update, transition
+from service.reports import notes, query, schemas
+from service.reports.cursor import Cursors, cursors
+from service.reports.query import Kind, Order, Position, Row
+from service.reports.routes import READERS_OF_ANSWERS, Routes
+from service.reports.visible import cutoff
+
+SETTLED = timedelta(minutes=1)  # a row committed late carries a moment that a pull may already have passed
+t = transition.c
+u = result_update.c
+
+
+def add(routes: Routes) -> None:
+    """Register the views."""
+    _add_rows(routes)
+    _add_notes(routes)
+    _add_access_log(routes)
+
+
+def _add_rows(routes: Routes) -> None:
+    supervisors = READERS_OF_ANSWERS
+
+    @routes.get("/results", schemas.PageSchema, schemas.ResultPageSchema, supervisors, "Answered requests.")
+    def list_results(asked: dict[str, Any]) -> dict[str, Any]:
+        return _page(routes, asked, "results")
+
+    @routes.get("/requests", schemas.PageSchema, schemas.RequestPageSchema, supervisors, "The whole ledger.")
+    def list_requests(asked: dict[str, Any]) -> dict[str, Any]:
+        return _page(routes, asked, "requests")
+
+    @routes.get(
+        "/results/<request_id>", schemas.NoParametersSchema, schemas.ResultDetailSchema, supervisors, "One result."
+    )
+    def get_result(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
+        row, now = _found(routes, request_id, "results"), routes.clock()
+        routes.log("results.read", {"request_id": request_id, "with_text": row.text is not None})
+        until = cutoff(routes.settings, now) or now + SETTLED
+        with reading(routes.engine) as connection:
+            wanted = sa.select(result_update).where(u.request_id == request_id, u.seen_at < until).order_by(u.id)
+            return {**asdict(row), "updates": connection.execute(wanted).all()}
+
+    @routes.get(
+        "/requests/<request_id>",
+        schemas.NoParametersSchema,
+        schemas.RequestDetailSchema,
+        supervisors,
+        "One request and its life: why it was sent, or why not.",
+    )
+    def get_request(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
+        row = _found(routes, request_id, "requests")
+        with reading(routes.engine) as connection:
+            wanted = sa.select(transition).where(t.request_id == request_id).order_by(t.id)
+            return {**asdict(row), "transitions": connection.execute(wanted).all()}
+
+
+def _add_notes(routes: Routes) -> None:
+    path = "/results/<request_id>/notes"
+
+    @routes.get(path, schemas.NoParametersSchema, schemas.NotesSchema, READERS_OF_ANSWERS, "Notes beside a result.")
+    def list_notes(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
+        _found(routes, request_id, "results")
+        with reading(routes.engine) as connection:
+            found = notes.listed(connection, request_id)
+        routes.log("notes.read", {"request_id": request_id, "notes": len(found)})
+        return {"items": found}
+
+    @routes.pages.route(path, methods=["POST"])
+    @routes.guard.requires(*READERS_OF_ANSWERS)
+    @routes.pages.arguments(schemas.NewNoteSchema)
+    @routes.pages.response(201, schemas.NoteSchema)
+    @routes.pages.doc(operationId="add_note", summary="Add a note beside a result.")
+    def add_note(asked: dict[str, Any], request_id: str) -> notes.Note:
+        _found(routes, request_id, "results")
+        now, actor = routes.clock(), routes.reader.actor
+        with writing(routes.engine) as connection:
+            note = notes.add(connection, request_id, actor, asked["text"], now)
+            detail = {"request_id": request_id, "characters": len(note.text)}
+            access.log_access(connection, actor, "notes.add", detail, now)
+        return note
+
+
+def _add_access_log(routes: Routes) -> None:
+    @routes.get("/access-log", schemas.PlaceSchema, schemas.AccessPageSchema, ("admin",), "Who read or changed what.")
+    def access_log(asked: dict[str, Any]) -> dict[str, Any]:
+        if routes.reader.accounts:
+            raise NotAllowed("whole_service_only", "The access log is of all accounts; it takes a key for all of them.")
+        place = Cursors(routes.settings.service.secret_key, "access-log")
+        after = place.read(asked["cursor"])
+        with reading(routes.engine) as connection:
+            found = access.listed(connection, None if after is None else int(after.id), asked["limit"] + 1)
+        shown = found[: asked["limit"]]
+        last = Position(EPOCH, str(shown[-1].id)) if len(found) > len(shown) else None
+        return {"items": shown, "next_cursor": place.write(last)}
+
+
+def _page(routes: Routes, asked: dict[str, Any], kind: Kind) -> dict[str, Any]:
+    wanted, order, now = routes.filter(asked, "limit", "cursor", "sort"), Order(asked["sort"], kind), routes.clock()
+    place = cursors(routes.settings.service.secret_key, routes.reader, wanted, order)
+    after = place.read(asked["cursor"])
+    with reading(routes.engine) as connection:
+        page = _rows(connection, routes, wanted, order, after, asked["limit"])
+    if kind == "results":
+        routes.log("results.list", {"filter": wanted.described(), "rows": len(page.rows), "on": after is not None})
+    resume = ""
+    if page.next is None and order.sort == "updated_at":
+        last = Position(page.rows[-1].updated_at, page.rows[-1].request_id) if page.rows else after
+        settled = Position(now - SETTLED, "")
+        resume = place.write(settled if last is None or last.at > settled.at else last)
+    return {
+        "items": page.rows,
+        "next_cursor": place.write(page.next),
+        "resume_cursor": resume,
+        "withheld": page.withheld,
+    }
+
+
+def _rows(
+    connection: Connection, routes: Routes, wanted: query.Filter, order: Order, after: Position | None, limit: int
+) -> query.Page:
+    return query.rows(
+        connection,
+        routes.settings,
+        routes.reader,
+        wanted,
+        routes.clock(),
+        after=after,
+        limit=limit,
+        sort=order.sort,
+        kind=order.kind,
+    )
+
+
+def _found(routes: Routes, request_id: str, kind: Kind) -> Row:
+    with reading(routes.engine) as connection:
+        row = query.get(connection, routes.settings, routes.reader, request_id, routes.clock(), kind)
+    if row is None:
+        what = "result" if kind == "results" else "request"
+        raise NotFound(f"no_such_{what}", f"There is no such {what}, or your key does not cover its account.")
+    return row

@@ -1,0 +1,79 @@
+"""What every view of reports stands on, and the short way to declare one. Knows flask; decides nothing."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import flask
+from marshmallow import Schema
+from sqlalchemy.engine import Engine
+
+from service.auth import Guard, Reader, log_access
+from service.db import writing
+from service.reports.filters import Filter, from_values
+from service.settings import Settings
+from service.web import Blueprint
+
+EVERYBODY = ("admin", "supervisor", "analyst")
+READERS_OF_ANSWERS = ("admin", "supervisor")
+View = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The collaborators of every view."""
+
+    pages: Blueprint
+    settings: Settings
+    engine: Engine
+    guard: Guard
+    clock: Callable[[], datetime]
+
+    @property
+    def reader(self) -> Reader:
+        """Who reads."""
+        reader: Reader = flask.g.reader
+        return reader
+
+    def get(
+        self, path: str, asked: type[Schema], told: type[Schema], roles: tuple[str, ...], says: str, **doc: Any
+    ) -> Callable[[View], View]:
+        """Declare a GET: parameters from the query string, one schema out. The key is checked before anything else."""
+
+        def declare(view: View) -> View:
+            described = self.pages.doc(operationId=view.__name__, summary=says, description=_roles(roles), **doc)
+            built = described(self.pages.response(200, told)(view))
+            built = self.pages.arguments(asked, location="query")(built)
+            declared: View = self.pages.route(path, methods=["GET"])(self.guard.requires(*roles)(built))
+            return declared
+
+        return declare
+
+    def filter(self, values: Mapping[str, Any], *own: str) -> Filter:
+        """Return the filter in the parameters; `own` are those that belong to the view."""
+        return from_values(
+            {name: value for name, value in values.items() if name not in own}, self.reader, self.settings
+        )
+
+    def log(self, action: str, detail: Mapping[str, Any]) -> None:
+        """Write to the access log that somebody is about to read answers."""
+        with writing(self.engine) as connection:
+            log_access(connection, self.reader.actor, action, detail, self.clock())
+
+
+def conditional(schema: Schema, value: Any) -> flask.Response:
+    """Return a figure with its ETag, or 304 for a client that has it."""
+    body = flask.json.dumps(schema.dump(value))
+    response = flask.Response(body, content_type="application/json")
+    # of the bytes alone: who gets an ETag has got them, and equal figures of two keys tell nothing new
+    response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "Authorization"
+    response.make_conditional(flask.request)
+    return response
+
+
+def _roles(roles: tuple[str, ...]) -> str:
+    return f"For keys with the role {' or '.join(roles)}."

@@ -1,0 +1,294 @@
+"""The wire of reports: what our clients ask (unknown names are mistakes) and what they get. Holds no rule.
+
+Names are those of the CSV and of the dataclasses in `shapes`. Times leave as RFC 3339 in UTC with Z.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from marshmallow import RAISE, Schema, fields, validate
+
+from service.reports.cells import BY
+from service.reports.filters import WHEN, FigureFilterSchema, FilterSchema, Flag, Moment, WholeNumber, Word
+from service.reports.formats import moment
+from service.reports.periods import PERIODS
+from service.reports.query import DEFAULT_LIMIT, MOST, SORTS
+
+
+class Time(fields.DateTime):
+    """A moment as RFC 3339 in UTC with Z."""
+
+    def _serialize(self, value: datetime | None, *_args: Any, **_kwargs: Any) -> str | None:
+        return None if value is None else moment(value)
+
+
+def text(says: str = "", *, none: bool = False) -> fields.String:
+    """A text that may be missing."""
+    return fields.String(allow_none=none, metadata={"description": says} if says else {})
+
+
+def number(says: str = "", *, none: bool = False) -> fields.Integer:
+    """A whole number, strictly."""
+    return fields.Integer(strict=True, allow_none=none, metadata={"description": says} if says else {})
+
+
+def real(says: str = "") -> fields.Float:
+    """A figure that may be missing."""
+    return fields.Float(allow_none=True, metadata={"description": says} if says else {})
+
+
+def time(says: str = "", *, none: bool = True) -> Time:
+    """A moment that may be missing."""
+    return Time(allow_none=none, metadata={"description": says} if says else {})
+
+
+# -- what is asked ---------------------------------------------------------------------------------------------------
+
+LIMIT = validate.Range(min=1, max=MOST, error=f"must be 1 to {MOST}")
+
+
+class PageSchema(FilterSchema):
+    """A list's filters and its place."""
+
+    limit = WholeNumber(
+        load_default=DEFAULT_LIMIT, validate=LIMIT, metadata={"description": f"Rows a page, at most {MOST}"}
+    )
+    cursor = fields.String(load_default="", metadata={"description": "`next_cursor` or `resume_cursor`, unchanged"})
+    sort = fields.String(
+        load_default="updated_at",
+        validate=validate.OneOf(SORTS, error=f"must be one of {', '.join(SORTS)}"),
+        metadata={"description": "updated_at: for pulling what changed; ended_at: never moves. The oldest first"},
+    )
+
+
+class ExportSchema(FilterSchema):
+    """An export's filters and its form."""
+
+    bom = Flag(load_default=False, metadata={"description": "Byte order mark, for Excel"})
+    manifest = Flag(load_default=False, metadata={"description": "The manifest of this export instead of its rows"})
+
+
+class TrendSchema(FigureFilterSchema):
+    """A trend's filters and its pieces."""
+
+    period = fields.String(load_default="day", validate=validate.OneOf(PERIODS, error="must be day, week or month"))
+    zone = Word(metadata={"description": "IANA zone of the days; supervisors and admins may take another than ours"})
+
+
+class BreakdownSchema(FigureFilterSchema):
+    """A breakdown's filters and its dimension."""
+
+    by = fields.String(required=True, validate=validate.OneOf(BY, error=f"must be one of {', '.join(BY)}"))
+
+
+class CoverageAskSchema(FigureFilterSchema):
+    """Coverage's filters and its dimension."""
+
+    by = fields.String(load_default="agent", validate=validate.OneOf(("agent", "team"), error="must be agent or team"))
+
+
+SIDES = tuple(each for each in BY if each != "hour")
+
+
+class CompareSchema(FigureFilterSchema):
+    """Two sides: another period, or two groups."""
+
+    other_since = Moment(metadata={"description": f"Beginning of the later period. {WHEN}."})
+    other_until = Moment(metadata={"description": "End of the later period, not part of it"})
+    by = fields.String(validate=validate.OneOf(SIDES, error=f"must be one of {', '.join(SIDES)}"))
+    a = Word(metadata={"description": "With `by`: the first group"})
+    b = Word(metadata={"description": "With `by`: the second group"})
+
+
+class PlaceSchema(Schema):
+    """Where a list goes on."""
+
+    class Meta:
+        """Ours to ask."""
+
+        unknown = RAISE
+
+    limit = WholeNumber(load_default=DEFAULT_LIMIT, validate=LIMIT)
+    cursor = fields.String(load_default="")
+
+
+class NoParametersSchema(Schema):
+    """A route without parameters refuses them all."""
+
+    class Meta:
+        """Ours to ask."""
+
+        unknown = RAISE
+
+
+class NewNoteSchema(NoParametersSchema):
+    """A note to keep."""
+
+    text = fields.String(required=True, metadata={"description": "1 to 4000 characters"})
+
+
+# -- what is told ----------------------------------------------------------------------------------------------------
+
+
+class RequestSchema(Schema):
+    """One ended conversation and what became of it, without the answer."""
+
+    request_id = text("Travels to X as external_id")
+    conversation_id = text("The CRM's; null where the row is suppressed", none=True)
+    conversation_url = text("The conversation in the CRM", none=True)
+    source = text()
+    account = text()
+    campaign = text(none=True)
+    team_id = text("When the conversation ended", none=True)
+    agent_id = text("When the conversation ended", none=True)
+    type = text("csat or nps", none=True)
+    question_variant_id = number(none=True)
+    display_name = text(none=True)
+    ended_at = time(none=False)
+    sent_at = time("When X accepted the card")
+    state = text()
+    reason = text("Why it was skipped or failed", none=True)
+    updated_at = time(none=False)
+    language = text(none=True)
+    test = fields.Boolean()
+    suppressed = fields.Boolean(
+        metadata={"description": "Too few answers to say whose it is, or to show the comment: these are null"}
+    )
+
+
+class ResultSchema(RequestSchema):
+    """The same with the answer."""
+
+    score = number(none=True)
+    score_at = time("When the customer gave it")
+    score_after_s = number("Seconds after the card", none=True)
+    text = text("The comment", none=True)
+    text_at = time("When the customer wrote it")
+    text_after_s = number("Seconds after the card", none=True)
+    update_count = number("How often X told us something new")
+
+
+class UpdateSchema(Schema):
+    """One thing X told us about the card."""
+
+    seen_at = time(none=False)
+    x_updated_at = time(none=False)
+    channel = text("webhook, events or show")
+    verdict = text("applied, older or anomaly")
+    score_at = time()
+    text_at = time()
+
+
+class ResultDetailSchema(ResultSchema):
+    """A result with its history."""
+
+    updates = fields.List(fields.Nested(UpdateSchema))
+
+
+class TransitionSchema(Schema):
+    """One line of a request's life."""
+
+    at = time(none=False)
+    from_state = text()
+    to_state = text()
+    event = text()
+    reason = text(none=True)
+    detail = text(none=True)
+    actor = text()
+
+
+class RequestDetailSchema(RequestSchema):
+    """A request with its life: why it was sent, or why not."""
+
+    transitions = fields.List(fields.Nested(TransitionSchema))
+
+
+class RequestPageSchema(Schema):
+    """Some rows. An empty `next_cursor` is the end; a short page is not."""
+
+    items = fields.List(fields.Nested(RequestSchema))
+    next_cursor = text("Empty at the end")
+    resume_cursor = text(
+        "At the end, with sort=updated_at: where to go on later. It reaches a minute back, so that nothing is lost "
+        "that was being written; rows may come twice, so replace by request_id."
+    )
+    withheld = fields.Boolean(
+        metadata={"description": "Rows of small groups were left out: the filter names agents, teams, conversations"}
+    )
+
+
+class ResultPageSchema(RequestPageSchema):
+    """Some results."""
+
+    items = fields.List(fields.Nested(ResultSchema))
+
+
+class NoteSchema(Schema):
+    """What a supervisor wrote beside a result."""
+
+    id = text()
+    at = time(none=False)
+    author = text()
+    text = text()
+
+
+class NotesSchema(Schema):
+    """All notes of a result, the oldest first."""
+
+    items = fields.List(fields.Nested(NoteSchema))
+
+
+class AccessSchema(Schema):
+    """Who read comments, exported, or changed something by hand."""
+
+    id = text()
+    at = time(none=False)
+    actor = text()
+    action = text()
+    detail = fields.Dict()
+
+
+class AccessPageSchema(Schema):
+    """The newest first."""
+
+    items = fields.List(fields.Nested(AccessSchema))
+    next_cursor = text("Empty at the end")
+
+
+class ManifestSchema(Schema):
+    """What an export holds."""
+
+    format = text()
+    columns = fields.List(fields.String())
+    filter = fields.Dict()
+    accounts = fields.List(fields.String())
+    as_of = time(none=False)
+    complete_until = time()
+    visible_until = time()
+    rows = number()
+    bytes = number()
+    sha256 = text()
+    definition_version = text()
+    time_zone = text()
+
+
+class DefinitionSchema(Schema):
+    """A figure in words."""
+
+    name = text()
+    title = text()
+    formula = text()
+    numerator = text()
+    denominator = text()
+    exclusions = text()
+    interval = text()
+    time_anchor = text()
+    source = text()
+    version = text()
+
+
+class DefinitionsSchema(Schema):
+    """All figures in words."""
+
+    version = text()
+    definitions = fields.List(fields.Nested(DefinitionSchema))

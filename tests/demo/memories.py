@@ -1,0 +1,100 @@
+"""Three memories that agree, made from the script alone: what reconcile.py finds then comes from a test's own lie."""
+
+import hashlib
+import itertools
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from service.demo import cast, script
+from service.demo.crm import Posted
+from service.demo.ledger import Attempt, Ledger, Request, Result
+from service.demo.reconcile import Answered, Memories, Told
+from service.states import State
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def agreeing() -> Memories:
+    """What everybody would remember of a run without any trouble."""
+    written = script.write(8)
+    posted = [each for delivery in written.deliveries for each in _posts(delivery)]
+    counter = itertools.count(1000)
+    requests, messages, cards = [], [], []
+    for (source, conversation_id, end), (customer, fate) in written.ends.items():
+        asked = fate[0] == State.CARD_SENT
+        made = _request(source, conversation_id, end, customer, fate)
+        if asked:
+            dm, card_dm, card = (str(next(counter)) for _ in range(3))
+            made = replace(made, dm_event_id=dm, card_dm_id=card_dm, feedback_id=card)
+            messages += [_message(dm, made, "dm"), _message(card_dm, made, "card")]
+            cards.append(_card(card, made, customer))
+        requests.append(made)
+    attempts = [each for request in requests if request.dm_event_id for each in _attempts(request)]
+    results = [_result(card) for card in cards if card["score"] or card["text"]]
+    truth = {
+        "messages": messages,
+        "cards": cards,
+        "requests": [_call(each, requests) for each in attempts],
+        "pushes": [],
+    }
+    told = {each.request_id: Answered(each.score, each.text) for each in results}
+    n = Counter(card["type"] for card in cards if card["score"] and not card["test"])
+    stored = {(each.delivery.source, each.digest, each.delivery.message_id) for each in posted if each.status == 200}
+    ledger = Ledger(requests, attempts, results, [(source, digest) for source, digest, _ in stored])
+    return Memories(written, posted, ledger, truth, Told(told, dict(told), dict(n)))
+
+
+def ended_at(end: int, delivery_id: str) -> datetime:
+    return NOW + timedelta(minutes=end, microseconds=int(hashlib.sha256(delivery_id.encode()).hexdigest()[:4], 16))
+
+
+def _posts(delivery: script.Delivery) -> list[Posted]:
+    at = ended_at(delivery.end, delivery.conversation_id)
+    digest = hashlib.sha256(script.body(delivery, at)).hexdigest()
+    status, said = delivery.answers
+    copies = [{"duplicate": 1}] * (delivery.at_once - 1)
+    return [Posted(delivery, at, digest, status, each) for each in (said, *copies)]
+
+
+def _request(source: str, conversation_id: str, end: int, customer: cast.Customer, fate: script.Fate) -> Request:
+    known = customer not in cast.NOT_AT_X and customer.known_by != "nothing"
+    return Request(
+        f"fr_{conversation_id}_{end}", source, conversation_id, ended_at(end, conversation_id), customer.account,
+        customer.user_id if known else None, "nps" if customer.account == cast.SHOP else "csat",
+        "rehearsal" in customer.tags, fate[0], fate[1], "Hello.", "How was it?", None, None, None,
+    )  # fmt: skip
+
+
+def _message(x_id: str, request: Request, via: str) -> dict[str, Any]:
+    text = request.opening_text if via == "dm" else request.card_text
+    return {"id": x_id, "sender": request.account, "recipient": request.x_user_id, "text": text, "via": via}
+
+
+def _card(x_id: str, request: Request, customer: cast.Customer) -> dict[str, Any]:
+    score = next((each["score"] for each in customer.script if "score" in each), None)
+    text = next((each["text"] for each in customer.script if "text" in each), None)
+    return {
+        "id": x_id, "external_id": request.id, "to": request.x_user_id, "type": request.type, "test": request.test,
+        "dm_id": request.card_dm_id, "score": None if score is None else {"value": score},
+        "text": None if text is None else {"value": text},
+    }  # fmt: skip
+
+
+def _attempts(request: Request) -> list[Attempt]:
+    return [
+        Attempt(request.id, "dm", "sent", "answer", request.dm_event_id),
+        Attempt(request.id, "card", "sent", "answer", request.feedback_id),
+    ]
+
+
+def _call(attempt: Attempt, requests: list[Request]) -> dict[str, Any]:
+    recipient = next(each.x_user_id for each in requests if each.id == attempt.request_id)
+    endpoint = cast.DM if attempt.kind == "dm" else cast.CARD
+    return {"endpoint": endpoint, "recipient": recipient, "committed": attempt.x_id, "fault": None, "status": 200}
+
+
+def _result(card: dict[str, Any]) -> Result:
+    score, text = ((card[name] or {}).get("value") for name in ("score", "text"))
+    return Result(card["external_id"], card["id"], score, text, "webhook", 1, 0)

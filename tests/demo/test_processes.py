@@ -1,0 +1,67 @@
+"""What the demo starts is ready when it says so, and is gone on every way out."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.demo import stage
+from service.demo.processes import NotReady, running
+
+ROOT = Path(__file__).parents[2]
+WITHIN_S = 40.0
+
+
+def test_free_ports_are_different_and_the_usual_ones_where_they_are_free() -> None:
+    with socket.create_server((stage.LOCAL, 0)) as taken:
+        busy = taken.getsockname()[1]
+        first, second = stage.free_ports((busy, busy))
+        assert len({busy, first, second}) == 3
+    assert stage.free_ports((busy,)) == [busy]
+
+
+def test_a_service_that_cannot_start_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+    built = stage.build(tmp_path)
+    built.settings_file.write_text("[service]\nsecret_key = 'short'\n", "utf-8")
+    with pytest.raises(NotReady, match=r"(?s)The service stopped.*secret_key"), running(built):
+        pass
+    assert left_running(tmp_path) == []
+
+
+@pytest.mark.parametrize("way_out", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_demo_that_is_interrupted_leaves_nothing_running(way_out: signal.Signals, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "service.cli", "demo"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE) as demo:
+        wait_until(lambda: len(left_running(tmp_path)) >= 4)  # sandbox, service, web, worker
+        demo.send_signal(way_out)
+        said, _ = demo.communicate(timeout=WITHIN_S)
+    assert demo.returncode == 128 + signal.SIGINT
+    assert b"nothing is left running" in said
+    assert left_running(tmp_path) == []
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def left_running(folder: Path) -> list[str]:
+    """Processes whose command line names the folder of this run."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = each.read_bytes().decode("utf-8", "replace").replace("\0", " ")
+        except OSError:
+            continue
+        if str(folder) in words and "pytest" not in words:
+            found.append(words)
+    return found

@@ -1,0 +1,219 @@
+"""Every lie that a service, a sandbox or a sender could tell is found, under the promise that it breaks."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.demo.ledger import Attempt, Ledger, Request
+from service.demo.reconcile import CHECKS, Answered, Memories, reconcile
+from tests.demo.memories import agreeing
+
+Lie = Callable[[Memories], Memories]
+
+
+def broken(memories: Memories) -> set[str]:
+    return {each.promise for each in reconcile(memories) if not each.holds}
+
+
+def test_memories_that_agree_break_no_promise() -> None:
+    assert broken(agreeing()) == set()
+
+
+def test_a_check_of_nothing_does_not_hold() -> None:
+    nothing = replace(
+        agreeing(), posted=[], ledger=Ledger([], [], [], []), truth={"messages": [], "cards": [], "requests": []}
+    )
+    assert {"nobody was written to twice", "X received no write without an intent"} <= broken(nothing)
+
+
+def ledger(memories: Memories, **changes: Any) -> Memories:
+    return replace(memories, ledger=replace(memories.ledger, **changes))
+
+
+def truth(memories: Memories, **changes: Any) -> Memories:
+    return replace(memories, truth={**memories.truth, **changes})
+
+
+def asked(memories: Memories) -> Request:
+    return next(each for each in memories.ledger.requests if each.dm_event_id and not each.test)
+
+
+def changed(memories: Memories, request: Request, **columns: Any) -> Memories:
+    rows = [replace(each, **columns) if each is request else each for each in memories.ledger.requests]
+    return ledger(memories, requests=rows)
+
+
+def a_request_is_lost(m: Memories) -> Memories:
+    return ledger(m, requests=[each for each in m.ledger.requests if each.state != "skipped"])
+
+
+def a_conversation_has_two_rows(m: Memories) -> Memories:
+    return ledger(m, requests=[*m.ledger.requests, replace(m.ledger.requests[0], id="fr_second")])
+
+
+def a_request_never_ends(m: Memories) -> Memories:
+    return changed(m, asked(m), state="dm_sent")
+
+
+def a_skip_has_no_reason(m: Memories) -> Memories:
+    return changed(m, next(each for each in m.ledger.requests if each.state == "skipped"), reason=None)
+
+
+def a_skip_has_the_wrong_reason(m: Memories) -> Memories:
+    return changed(m, next(each for each in m.ledger.requests if each.reason == "stale"), reason="cooldown")
+
+
+def a_second_opening(m: Memories) -> Memories:
+    first = next(each for each in m.truth["messages"] if each["via"] == "dm")
+    return truth(m, messages=[*m.truth["messages"], {**first, "id": "77"}])
+
+
+def a_second_card(m: Memories) -> Memories:
+    return truth(m, cards=[*m.truth["cards"], {**m.truth["cards"][0], "id": "78"}])
+
+
+def an_opening_that_x_never_got(m: Memories) -> Memories:
+    gone = asked(m).dm_event_id
+    return truth(m, messages=[each for each in m.truth["messages"] if each["id"] != gone])
+
+
+def an_opening_with_other_words(m: Memories) -> Memories:
+    return changed(m, asked(m), opening_text="Something else.")
+
+
+def a_card_to_somebody_else(m: Memories) -> Memories:
+    card, *others = m.truth["cards"]
+    return truth(m, cards=[{**card, "to": "1"}, *others])
+
+
+def a_card_whose_id_we_do_not_know(m: Memories) -> Memories:
+    return changed(m, asked(m), feedback_id=None)
+
+
+def a_message_to_whom_we_skipped(m: Memories) -> Memories:
+    spared = next(each for each in m.ledger.requests if each.reason == "opted_out")
+    message = {"id": "79", "sender": "care", "recipient": spared.x_user_id, "text": "Hello.", "via": "dm"}
+    return truth(m, messages=[*m.truth["messages"], message])
+
+
+def an_intent_without_an_outcome(m: Memories) -> Memories:
+    first, *others = m.ledger.attempts
+    return ledger(m, attempts=[replace(first, outcome=None), *others])
+
+
+def a_send_said_to_be_unsent(m: Memories) -> Memories:
+    first, *others = m.ledger.attempts
+    return ledger(m, attempts=[replace(first, outcome="not_sent"), *others])
+
+
+def a_call_without_an_intent(m: Memories) -> Memories:
+    return truth(m, requests=[*m.truth["requests"], m.truth["requests"][0]])
+
+
+def an_answer_lost(m: Memories) -> Memories:
+    return ledger(m, results=m.ledger.results[1:])
+
+
+def an_answer_nobody_gave(m: Memories) -> Memories:
+    silent = {each.id for each in m.ledger.requests} - {each.request_id for each in m.ledger.results}
+    made_up = replace(m.ledger.results[0], request_id=min(silent))
+    return ledger(m, results=[*m.ledger.results, made_up])
+
+
+def a_score_changed(m: Memories) -> Memories:
+    first = next(each for each in m.ledger.results if each.score is not None)
+    better = [replace(each, score=each.score + 1) if each is first else each for each in m.ledger.results]
+    return ledger(m, results=better)
+
+
+def the_api_hides_a_score(m: Memories) -> Memories:
+    key = next(key for key, answer in m.told.results.items() if answer.score is not None)
+    return replace(m, told=replace(m.told, results={**m.told.results, key: Answered(None, None, suppressed=True)}))
+
+
+def the_csv_has_a_row_too_few(m: Memories) -> Memories:
+    return replace(m, told=replace(m.told, csv=dict(list(m.told.csv.items())[1:])))
+
+
+def rehearsals_are_counted(m: Memories) -> Memories:
+    return replace(m, told=replace(m.told, n={**m.told.n, "csat": (m.told.n["csat"] or 0) + 1}))
+
+
+def a_refused_delivery_is_stored(m: Memories) -> Memories:
+    forged = next(each for each in m.posted if each.status == 401)
+    return ledger(m, deliveries=[*m.ledger.deliveries, (forged.delivery.source, "0" * 64)])
+
+
+def a_delivery_is_not_stored(m: Memories) -> Memories:
+    return ledger(m, deliveries=m.ledger.deliveries[1:])
+
+
+def a_forged_delivery_is_welcome(m: Memories) -> Memories:
+    return replace(m, posted=[replace(each, status=200) if each.status == 401 else each for each in m.posted])
+
+
+def both_copies_are_accepted(m: Memories) -> Memories:
+    twice = [each for each in m.posted if each.delivery.at_once > 1]
+    return replace(m, posted=[replace(each, said={"accepted": 1}) if each in twice else each for each in m.posted])
+
+
+LIES: dict[Lie, str] = {
+    a_forged_delivery_is_welcome: "every delivery got its answer",
+    both_copies_are_accepted: "every delivery got its answer",
+    a_refused_delivery_is_stored: "what was answered 2xx is stored, once",
+    a_delivery_is_not_stored: "what was answered 2xx is stored, once",
+    a_request_is_lost: "every ended conversation has one outcome",
+    a_conversation_has_two_rows: "every ended conversation has one outcome",
+    a_request_never_ends: "every ended conversation has one outcome",
+    a_skip_has_no_reason: "every ended conversation has one outcome",
+    a_skip_has_the_wrong_reason: "and it is the right one",
+    a_second_opening: "nobody was written to twice",
+    an_opening_that_x_never_got: "every opening DM at X is one request's",
+    an_opening_with_other_words: "every opening DM at X is one request's",
+    a_second_card: "every card at X is one request's",
+    a_card_to_somebody_else: "every card at X is one request's",
+    a_card_whose_id_we_do_not_know: "every card at X is one request's",
+    a_message_to_whom_we_skipped: "whoever was skipped got nothing",
+    an_intent_without_an_outcome: "every intent to send is settled as X has it",
+    a_send_said_to_be_unsent: "every intent to send is settled as X has it",
+    a_call_without_an_intent: "X received no write without an intent",
+    an_answer_lost: "every score and text at X is in the results",
+    an_answer_nobody_gave: "every score and text at X is in the results",
+    a_score_changed: "every score and text at X is in the results",
+    the_api_hides_a_score: "API and CSV tell the same answers",
+    the_csv_has_a_row_too_few: "API and CSV tell the same answers",
+    rehearsals_are_counted: "n in the summary is what X counts",
+}
+
+
+@pytest.mark.parametrize(("lie", "promise"), LIES.items(), ids=lambda each: getattr(each, "__name__", None))
+def test_a_lie_is_found_under_its_promise(lie: Lie, promise: str) -> None:
+    assert promise in broken(lie(agreeing()))
+
+
+def test_every_promise_has_a_lie_that_breaks_it() -> None:
+    assert set(LIES.values()) == set(CHECKS)
+
+
+def test_a_comment_kept_back_from_a_small_group_is_no_lie() -> None:
+    memories = agreeing()
+    told = {key: Answered(each.score, None, suppressed=True) for key, each in memories.told.results.items()}
+    assert broken(replace(memories, told=replace(memories.told, results=told, csv=told))) == set()
+
+
+def test_a_call_that_x_refused_before_reading_it_is_no_lie() -> None:
+    memories = agreeing()
+    refused = {**memories.truth["requests"][0], "recipient": None, "committed": None, "status": 401}
+    assert broken(truth(memories, requests=[*memories.truth["requests"], refused])) == set()
+
+
+def test_a_send_found_in_the_dm_list_is_the_card_it_carries() -> None:
+    memories = agreeing()
+    request = asked(memories)
+    found = Attempt(request.id, "card", "sent", "dm_list", request.card_dm_id)
+    rows = [
+        found if (each.request_id, each.kind) == (request.id, "card") else each for each in memories.ledger.attempts
+    ]
+    assert broken(ledger(memories, attempts=rows)) == set()

@@ -1,0 +1,68 @@
+"""The walk of one delivery, told in words."""
+
+from datetime import datetime
+
+import pytest
+
+from service.intake import Verified, explain, parse_request_file, render
+from tests.intake.house import PUBLIC_URL, define, ended, post
+from tests.intake.signers import SECRET, Outgoing, chatwoot
+
+
+def test_it_says_which_key_fits_and_which_bytes_are_covered(now: datetime) -> None:
+    out = Outgoing("", b'{"event":"conversation_status_changed","status":"resolved","id":4}', {}, now)
+    chatwoot(out)
+    explanation = explain(define("chatwoot"), post(out.body, out.headers), now)
+    assert explanation.verdict == Verified(0, "hmac")
+    text = render(explanation)
+    assert "verified by hmac, key 0" in text
+    assert f"hmac covers {out.seconds}." in text
+    assert "unmappable, no_ended_at" in text
+    assert SECRET not in text
+    assert out.headers["x-chatwoot-signature"] not in text
+
+
+def test_it_shows_what_each_expression_found_and_what_was_set_aside(now: datetime) -> None:
+    inbound = post(ended(x_user_id="nobody", agent_id="a-1"), {"authorization": f"Bearer {SECRET}"})
+    text = render(explain(define("token"), inbound, now))
+    assert "conversation ended" in text
+    assert "'nobody'   <- b.x_user_id" in text
+    assert "x_user_id is no X user id" in text
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 10_000, b"\xff"])
+def test_it_explains_what_cannot_be_read(body: bytes, now: datetime) -> None:
+    assert "unmappable" in render(explain(define("token"), post(body), now))
+
+
+def test_it_explains_a_failing_expression(now: datetime) -> None:
+    text = render(explain(define("token", map={"agent_id": "lower(b.agent_id)"}), post(ended(agent_id=5)), now))
+    assert "fails: 'lower(b.agent_id)' cannot read this item" in text
+
+
+def test_it_shortens_what_is_long(now: datetime) -> None:
+    assert "characters)" in render(explain(define("token"), post(ended(agent_id="a" * 1000)), now))
+
+
+@pytest.mark.parametrize(
+    ("content", "method", "url", "headers", "body"),
+    [
+        (b'{"a": 1}\n', "POST", "/webhooks/crm/crm", {}, b'{"a": 1}'),
+        (b"[\n\n1]", "POST", "/webhooks/crm/crm", {}, b"[\n\n1]"),
+        (b"x-a: 1\nX-B:2\n\n{}\n", "POST", "/webhooks/crm/crm", {"x-a": "1", "x-b": "2"}, b"{}"),
+        (b"POST /webhooks/crm/z?key=1 HTTP/1.1\nx-a: 1\n\n{}", "POST", "/webhooks/crm/z?key=1", {"x-a": "1"}, b"{}"),
+        (b"PUT /p?at=10:30\nx-a: 1\n\n{}", "PUT", "/p?at=10:30", {"x-a": "1"}, b"{}"),
+        (b"POST /p HTTP/1.1\r\nx-a: 1\r\n\r\n{}", "POST", "/p", {"x-a": "1"}, b"{}"),
+        (b"x-a: 1\n\n", "POST", "/webhooks/crm/crm", {"x-a": "1"}, b""),
+    ],
+)
+def test_a_file_holds_headers_and_a_body_or_a_body_alone(
+    content: bytes, method: str, url: str, headers: dict[str, str], body: bytes
+) -> None:
+    inbound = parse_request_file(content, PUBLIC_URL, "crm")
+    assert (inbound.method, inbound.url, dict(inbound.headers), inbound.body) == (
+        method,
+        PUBLIC_URL + url,
+        headers,
+        body,
+    )

@@ -1,0 +1,86 @@
+"""What is kept of raw deliveries, for how long, and how it goes."""
+
+import json
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.db import writing
+from service.intake import erase, prune
+from tests.intake.house import House, ended, reopened, token_house
+
+
+def bodies(house: House) -> dict[str, bool]:
+    """Conversation or event -> whether the body is still there, in order of arrival."""
+    rows = sorted(house.deliveries, key=lambda row: row.received_at)
+    return {f"{i}": row.body is not None for i, row in enumerate(rows)}
+
+
+def sent(house: House, *given: bytes) -> House:
+    for body in given:
+        assert house.send("token", body, {"x-name": "Fan"}).status_code == 200
+        house.later(days=1)
+    return house
+
+
+def test_old_deliveries_lose_their_contents_and_stay_as_rows(engine: Engine, now: datetime) -> None:
+    house = sent(token_house(engine, now), ended("c-1", event_id="1"), ended("c-2", event_id="2"))
+    with writing(engine) as connection:
+        assert prune(connection, now + timedelta(hours=1), dry_run=True) == 1
+    assert bodies(house) == {"0": True, "1": True}
+    with writing(engine) as connection:
+        assert prune(connection, now + timedelta(hours=1), dry_run=False) == 1
+        assert prune(connection, now + timedelta(hours=1), dry_run=False) == 0
+    assert bodies(house) == {"0": False, "1": True}
+    first = min(house.deliveries, key=lambda row: row.received_at)
+    assert (first.body, first.headers, first.query) == (None, {}, {})
+
+
+def test_a_pruned_delivery_is_still_known_as_a_repeat(engine: Engine, now: datetime) -> None:
+    house = sent(token_house(engine, now), ended("c-1", event_id="1"))
+    with writing(engine) as connection:
+        prune(connection, house.now, dry_run=False)
+    assert house.send("token", ended("c-1", event_id="1")).get_json()["duplicate"] == 1
+
+
+def test_a_pruned_body_is_no_json_null_but_nothing(engine: Engine, now: datetime) -> None:
+    sent(token_house(engine, now), ended("c-1"))
+    with writing(engine) as connection:
+        prune(connection, now + timedelta(days=2), dry_run=False)
+        assert connection.scalar(sa.text("SELECT count(*) FROM webhook_delivery WHERE body IS NULL")) == 1
+
+
+def test_erasing_a_person_takes_every_delivery_about_their_conversations(engine: Engine, now: datetime) -> None:
+    house = sent(
+        token_house(engine, now),
+        ended("c-1", x_user_id="12", event_id="1"),
+        reopened("c-1"),
+        json.dumps({"event": "note.added", "conversation_id": "c-1", "note": "private"}).encode(),
+        ended("c-1", x_user_id="12", event_id="1b"),
+        ended("c-2", x_handle="Acme_Fan"),
+        ended("c-3", x_user_id="99"),
+        ended("c-4"),
+    )
+    with writing(engine) as connection:
+        assert erase(connection, "12", ["@acme_FAN"], house.now) == 5
+        assert erase(connection, "12", ["@acme_FAN"], house.now) == 0
+    assert list(bodies(house).values()) == [False, False, False, False, False, True, True]
+
+
+def test_erasing_by_handle_alone_does_not_take_those_without_an_id(engine: Engine, now: datetime) -> None:
+    house = sent(token_house(engine, now), ended("c-1"), ended("c-2", x_handle="fan"))
+    with writing(engine) as connection:
+        assert erase(connection, None, ["fan"], house.now) == 1
+        assert erase(connection, None, [], house.now) == 0
+    assert list(bodies(house).values()) == [True, False]
+
+
+def test_a_conversation_of_the_same_name_in_another_source_is_not_theirs(engine: Engine, now: datetime) -> None:
+    house = sent(token_house(engine, now), ended("c-1", x_user_id="12"))
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE webhook_delivery SET source = 'other'"))
+        connection.execute(sa.text("UPDATE delivery_item SET request_id = NULL"))
+        connection.execute(sa.text("UPDATE feedback_request SET delivery_id = 'gone'"))
+    with writing(engine) as connection:
+        assert erase(connection, "12", [], house.now) == 0

@@ -1,0 +1,109 @@
+"""What CRMs ask before they send, and what a stranger who asks gets."""
+
+import json
+from datetime import datetime
+
+import pytest
+from sqlalchemy.engine import Engine
+from structlog.testing import capture_logs
+
+from tests.intake.house import House, settings_with
+from tests.intake.signers import SECRET, SENDERS
+
+ORIGIN = "eventemitter.example.com"
+SYNC = json.dumps({"type": "sync", "authorization": {"id": "cmp"}, "payload": {}}).encode()
+
+
+@pytest.fixture
+def house(sqlite_engine: Engine, now: datetime) -> House:
+    events = {"preset": "cloudevents", "keys": [SECRET]}
+    listed = {"cloudevents_origins": [ORIGIN.upper()], "cloudevents_rate": 120}
+    sources = {
+        "events": {**events, "handshake": listed},
+        "closed": events,
+        "front_app": {"preset": "front_app", "keys": [SECRET]},
+        "intercom": {"preset": "intercom", "keys": [SECRET]},
+    }
+    return House(settings_with(sources), sqlite_engine, now)
+
+
+def options(house: House, name: str, **headers: str) -> object:
+    return house.client.options(f"/webhooks/crm/{name}", headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def test_a_signed_challenge_is_echoed_and_nothing_stored(house: House) -> None:
+    response = house.send("front_app", SYNC, {"x-front-challenge": "abc"})
+    assert response.get_json() == {"challenge": "abc"}
+    assert house.deliveries == []
+
+
+def test_an_unsigned_challenge_is_401(house: House) -> None:
+    response = house.send("front_app", SYNC, {"x-front-challenge": "abc"}, lambda _out: None)
+    assert response.status_code == 401
+    assert b"abc" not in response.data
+
+
+def test_a_challenge_header_on_an_ordinary_event_is_no_challenge(house: House) -> None:
+    response = house.send("front_app", b'{"type": "other"}', {"x-front-challenge": "abc"})
+    assert response.get_json()["ignored"] == 1
+
+
+def test_a_challenge_is_answered_as_json_whatever_it_holds(house: House) -> None:
+    response = house.send("front_app", SYNC, {"x-front-challenge": "<script>" + "a" * 2000})
+    assert response.content_type == "application/json"
+    assert len(response.get_json()["challenge"]) == 512
+
+
+def test_a_signed_ping_is_acknowledged_and_not_stored(house: House) -> None:
+    response = house.send("intercom", b'{"topic": "ping"}')
+    assert (response.status_code, response.get_json()) == (200, {})
+    assert house.deliveries == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]"])
+def test_a_body_that_cannot_be_read_is_no_handshake(house: House, body: bytes) -> None:
+    assert house.send("intercom", body).status_code == 200
+    assert len(house.deliveries) == 1
+
+
+def test_a_listed_cloudevents_origin_is_welcomed_with_its_rate(house: House) -> None:
+    response = options(house, "events", WebHook_Request_Origin=ORIGIN, WebHook_Request_Rate="90")
+    assert response.status_code == 200
+    assert response.headers["WebHook-Allowed-Origin"] == ORIGIN
+    assert response.headers["WebHook-Allowed-Rate"] == "90"
+    assert "POST" in response.headers["Allow"]
+
+
+@pytest.mark.parametrize(("asked", "allowed"), [("1000", "120"), ("many", "120"), ("²", "120"), ("9" * 5000, "120")])
+def test_no_more_than_our_own_rate_is_allowed(house: House, asked: str, allowed: str) -> None:
+    response = options(house, "events", WebHook_Request_Origin=ORIGIN, WebHook_Request_Rate=asked)
+    assert response.headers["WebHook-Allowed-Rate"] == allowed
+
+
+def test_no_rate_is_named_where_none_was_asked(house: House) -> None:
+    assert "WebHook-Allowed-Rate" not in options(house, "events", WebHook_Request_Origin=ORIGIN).headers
+
+
+@pytest.mark.parametrize("name", ["events", "closed"])
+def test_an_origin_that_is_not_listed_is_refused(house: House, name: str) -> None:
+    response = options(house, name, WebHook_Request_Origin="evil.example")
+    assert response.status_code == 403
+    assert response.get_json()["code"] == "origin_not_allowed"
+    assert "WebHook-Allowed-Origin" not in response.headers
+
+
+def test_options_without_an_origin_is_no_consent(house: House) -> None:
+    response = options(house, "events")
+    assert response.status_code == 200
+    assert "WebHook-Allowed-Origin" not in response.headers
+
+
+def test_a_callback_is_named_in_the_log_and_never_fetched(house: House) -> None:
+    with capture_logs() as logs:
+        options(house, "events", WebHook_Request_Origin=ORIGIN, WebHook_Request_Callback="http://10.0.0.1/secret")
+    assert [entry["event"] for entry in logs] == ["intake.callback_not_fetched"]
+    assert "10.0.0.1" not in str(logs)
+
+
+def test_the_signer_of_the_preset_is_the_one_that_was_tested(house: House) -> None:
+    assert house.send("intercom", b'{"topic": "ping"}', sign=SENDERS["front_app"].sign).status_code == 401

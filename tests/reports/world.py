@@ -1,0 +1,167 @@
+"""A ledger with answers, an application that serves it, and clients with keys."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import flask
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service import web
+from service.auth import Guard, Reader, keys
+from service.db import writing
+from service.ids import new_id
+from service.models import feedback_request, poll_window, result, result_update, transition
+from service.reports import api
+from service.settings import Settings, from_tree
+from tests.support import Clock, tree
+
+NOW = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
+ADMIN = Reader("k", "test", "admin", ())
+ACCOUNT = tree()["accounts"]["acme"]
+
+
+def settings_of(**changes: Any) -> Settings:
+    built = tree(**changes)
+    built["accounts"]["other"] = {**ACCOUNT, "user_id": "3434343434", "screen_name": "othercare"}
+    built["sources"]["crm"]["account"] = "acme"
+    built["sources"]["crm"]["conversation_url"] = "https://crm.example/c/{conversation_id}"
+    return from_tree(built, {})
+
+
+@dataclass
+class World:
+    engine: Engine
+    settings: Settings = field(default_factory=settings_of)
+    clock: Clock = field(default_factory=lambda: Clock(NOW))
+    number: int = 0
+
+    def app(self) -> flask.Flask:
+        app = flask.Flask("test", static_folder=None)
+        guard = Guard(self.engine, self.clock, self.settings.web.requests_per_minute)
+        built = web.setup(app)
+        built.register_blueprint(api.blueprint(self.settings, self.engine, guard, self.clock))
+        return app
+
+    def key(self, role: str = "supervisor", *accounts: str) -> str:
+        with writing(self.engine) as connection:
+            return keys.create(connection, f"{role} key", role, accounts, self.clock.now)
+
+    def client(self, role: str = "supervisor", *accounts: str) -> "Client":
+        return Client(self.app(), self.key(role, *accounts))
+
+    def add(
+        self,
+        n: int = 1,
+        *,
+        score: int | None = None,
+        text: str | None = None,
+        days_ago: float = 3,
+        state: str = "card_sent",
+        kind: str | None = "csat",
+        **columns: Any,
+    ) -> list[str]:
+        """Put `n` conversations into the ledger, with what their customers answered."""
+        ended = self.clock.now - timedelta(days=days_ago)
+        requests, results, updates, steps = [], [], [], []
+        for _ in range(n):
+            self.number += 1
+            at = ended + timedelta(seconds=self.number)
+            sent = at + timedelta(minutes=1) if state == "card_sent" else None
+            row = {
+                "id": new_id("fr", at),
+                "source": "crm",
+                "account": "acme",
+                "conversation_id": f"c-{self.number}",
+                "ended_at": at,
+                "received_at": at,
+                "delivery_id": "wd",
+                "identity_trust": "bridge",
+                "agent_id": "ann",
+                "team_id": "red",
+                "tags": [],
+                "language": "en",
+                "campaign": "care",
+                "type": kind,
+                "question_variant_id": 1,
+                "display_name": "Acme",
+                "test": False,
+                "state": state,
+                "reason": None,
+                "attempts": 0,
+                "scheduled_at": at,
+                "can_dm_asked": 0,
+                "card_sent_at": sent,
+                "updated_at": sent or at,
+                **columns,
+            }
+            requests.append(row)
+            steps.append(
+                {
+                    "request_id": row["id"],
+                    "at": at,
+                    "from_state": "received",
+                    "to_state": state,
+                    "event": "advanced",
+                    "reason": None,
+                    "detail": None,
+                    "actor": "w",
+                }
+            )
+            if score is not None or text is not None:
+                answered = at + timedelta(minutes=10)
+                results.append(
+                    {
+                        "request_id": row["id"],
+                        "feedback_id": f"9{self.number}",
+                        "score": score,
+                        "score_at": answered if score is not None else None,
+                        "text": text,
+                        "text_at": answered + timedelta(minutes=1) if text is not None else None,
+                        "x_updated_at": answered,
+                        "first_seen_at": answered,
+                        "first_channel": "webhook",
+                        "update_count": 1,
+                        "anomalies": 0,
+                        "updated_at": answered + timedelta(minutes=2),
+                    }
+                )
+        with writing(self.engine) as connection:
+            connection.execute(sa.insert(feedback_request), requests)
+            connection.execute(sa.insert(transition), steps)
+            if results:
+                connection.execute(sa.insert(result), results)
+        del updates
+        return [str(row["id"]) for row in requests]
+
+    def read_until(self, account: str, until: datetime) -> None:
+        window = {"account": account, "from_time": until - timedelta(hours=6), "to_time": until, "pages": 1}
+        with writing(self.engine) as connection:
+            connection.execute(sa.insert(poll_window).values(**window, events=0, found_missing=0, done_at=until))
+
+
+@dataclass
+class Client:
+    app: flask.Flask
+    key: str | None
+
+    def get(self, path: str, headers: dict[str, str] | None = None, **query: Any) -> Any:
+        own = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        return self.app.test_client().get(path, query_string=query or None, headers={**own, **(headers or {})})
+
+    def json(self, path: str, **query: Any) -> Any:
+        answer = self.get(path, **query)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return answer.get_json()
+
+    def refused(self, path: str, status: int, **query: Any) -> str:
+        """The code of a refusal."""
+        answer = self.get(path, **query)
+        assert answer.status_code == status, answer.get_data(as_text=True)
+        assert answer.content_type == "application/problem+json"
+        problem = answer.get_json()
+        assert problem["status"] == status
+        assert problem["request_id"] == answer.headers["X-Request-Id"]
+        assert problem["detail"].endswith(".")
+        return str(problem["code"])

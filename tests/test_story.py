@@ -1,0 +1,55 @@
+"""The README's story over real HTTP and real processes, on both databases, held together record by record."""
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from service.demo import play, script
+from service.demo.reconcile import Check
+from service.states import Skip, State
+
+CROWD, SPREAD_S = 8, 2.0
+
+
+def test_the_whole_story(database_url: str, tmp_path: Path) -> None:
+    moments: list[play.Moment] = []
+    with play.staged(tmp_path, database_url) as staged:
+        run = staged.run(script.write(CROWD), spread_s=SPREAD_S, watch=moments.append)
+    assert broken(run.checks) == []
+    assert_it_told_of_trouble(moments)
+    assert_both_ways_of_clearing_up_were_taken(run)
+    reasons = {each.reason for each in run.memories.ledger.requests if each.state == State.SKIPPED}
+    assert reasons == {fate[1] for _, fate in run.memories.script.ends.values() if fate[0] == State.SKIPPED}
+    assert Skip.COOLDOWN in reasons
+    assert_nobody_listens(staged.stage.service_url, staged.stage.x_url)
+
+
+def broken(checks: Sequence[Check]) -> list[Check]:
+    return [each for each in checks if not each.holds]
+
+
+def assert_it_told_of_trouble(moments: list[play.Moment]) -> None:
+    told = " ".join(line.what for moment in moments for line in moment.lines)
+    for words in (
+        "X answers 429",
+        "It is looked up, not sent again",
+        "it had arrived",
+        "proves it never arrived",
+        "401",
+    ):
+        assert words in told
+
+
+def assert_both_ways_of_clearing_up_were_taken(run: play.Run) -> None:
+    looked_up = {(each.outcome, each.evidence) for each in run.memories.ledger.attempts}
+    assert ("not_sent", "dm_list") in looked_up
+    assert ("sent", "dm_list") in looked_up
+
+
+def assert_nobody_listens(*urls: str) -> None:
+    for url in urls:
+        host, _, port = url.removeprefix("http://").partition(":")
+        with pytest.raises(ConnectionRefusedError), socket.create_connection((host, int(port)), timeout=2):
+            pass
