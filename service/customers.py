@@ -1,4 +1,4 @@
-"""Customers' own wishes over the API: in, an X user id; out, an entry in the opt-out list, or an erasure. Audited.
+"""Customers over the API: in, an X user id; out, an opt-out, an erasure, or a request completed with it. Audited.
 
 Admins only. Wires outreach's list and the erasure of all chapters to routes; shows no customer back.
 """
@@ -9,15 +9,18 @@ from datetime import datetime
 from typing import Any
 
 import flask
+import sqlalchemy as sa
 from marshmallow import RAISE, Schema, fields, validate
 from sqlalchemy.engine import Engine
 
 from service import housekeeping
 from service.auth import Guard, log_access
 from service.auth.guard import demand_account
-from service.db import writing
+from service.db import reading, writing
 from service.errors import Invalid, NotAllowed, NotFound
-from service.outreach import opt_out
+from service.models import feedback_request
+from service.outreach import by_hand, opt_out
+from service.outreach.queue import Queue
 from service.settings import Settings
 from service.web import Blueprint
 
@@ -53,6 +56,26 @@ class ErasureSchema(Schema):
 
     x_user_id = fields.String(required=True)
     erased = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+
+
+class XIdentitySchema(Schema):
+    """Who the customer is on X."""
+
+    class Meta:
+        """A misspelt field must not be silently without effect."""
+
+        unknown = RAISE
+
+    x_user_id = fields.String(
+        required=True, validate=validate.Regexp(X_USER_ID, error="an X user id is 1 to 19 digits, as a string")
+    )
+
+
+class RequestStateSchema(Schema):
+    """Where the request stands now."""
+
+    id = fields.String(required=True)
+    state = fields.String(required=True)
 
 
 def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> Blueprint:
@@ -97,7 +120,28 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
         counts = housekeeping.erase(engine, settings, x_user_id, by=flask.g.reader.actor[:64], now=clock())
         return {"x_user_id": x_user_id, "erased": dict(counts)}
 
+    @customers.route("/requests/<request_id>/x-identity", methods=["PUT"])
+    @guard.requires("admin")
+    @customers.arguments(XIdentitySchema)
+    @customers.response(200, RequestStateSchema, description="The request is taken up; every gate and limit stands")
+    @customers.doc(operationId="complete_identity", summary="Tell who the customer of a request without one is on X.")
+    def complete_identity(asked: dict[str, Any], request_id: str) -> dict[str, str]:
+        _demand_reach(_account_of(engine, request_id), settings)
+        queue = Queue(engine, settings, "api")
+        by = flask.g.reader.actor[:64]
+        state = by_hand.complete(queue, request_id, asked["x_user_id"], by=by, now=clock())
+        return {"id": request_id, "state": state}
+
     return customers
+
+
+def _account_of(engine: Engine, request_id: str) -> str:
+    wanted = sa.select(feedback_request.c.account).where(feedback_request.c.id == request_id)
+    with reading(engine) as connection:
+        account = connection.scalar(wanted)
+    if account is None or not flask.g.reader.may_see(account):
+        raise NotFound("unknown_request", "There is no such request.")
+    return account
 
 
 def _demand_reach(account: str, settings: Settings) -> None:

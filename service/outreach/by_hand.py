@@ -71,6 +71,27 @@ def cancel(queue: q.Queue, request_id: str, *, by: str, now: datetime) -> State:
     return State.SKIPPED
 
 
+def complete(queue: q.Queue, request_id: str, x_user_id: str, *, by: str, now: datetime) -> State:
+    """Tell who the customer of a `skipped(no_x_identity)` request is on X and take it up. NotFound or Conflict."""
+    with writing(queue.engine) as connection:
+        row = _locked(connection, request_id)
+        if (row.state, row.reason) != (State.SKIPPED, Skip.NO_X_IDENTITY) or row.erased_at is not None:
+            raise Conflict(
+                "identity_not_missing", "Only a request that was skipped for want of an X user is completed."
+            )
+        connection.execute(
+            sa.update(feedback_request)
+            .where(r.id == request_id)
+            .values(
+                x_user_id=x_user_id, identity_trust="by_hand", state=State.RECEIVED, reason=None, detail=None,
+                attempts=0, scheduled_at=now, outcome_at=None, updated_at=now,
+            )
+        )  # fmt: skip
+        q.tell(connection, queue, row, State.RECEIVED, "by_hand", "identity_completed", now, actor=by)
+        log_access(connection, by, "request.complete", {"request_id": request_id}, now)
+    return State.RECEIVED
+
+
 def _locked(connection: Connection, request_id: str) -> Row[Any]:
     row = connection.execute(sa.select(feedback_request).where(r.id == request_id).with_for_update()).one_or_none()
     if row is None:

@@ -67,7 +67,7 @@ def counted(
     moment = CLOCKS[clock]
     split = [_column(each, moment, zone, now).label(f"d{i}") for i, each in enumerate(by)]
     columns = [*split, f.state, f.reason]
-    answers = [view.answered, view.score.is_not(None), view.text.is_not(None)]
+    answers = [view.answered, view.score.is_not(None), view.commented]
     sums = [sa.func.sum(sa.case((each, 1), else_=0)) for each in answers]
     query = sa.select(*columns, sa.func.count(), *sums).select_from(view.join)
     query = query.where(moment.is_not(None), *figure_conditions(view, filter, clock))

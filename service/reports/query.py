@@ -17,7 +17,7 @@ from service.auth.keys import Reader
 from service.models import feedback_request, result
 from service.reports.attribution import Attribution, attribution_of
 from service.reports.filters import Filter, from_values, parse
-from service.reports.visible import View, view_of
+from service.reports.visible import UNINDEXED_ACCOUNT, View, view_of
 from service.settings import Settings
 from service.states import State
 
@@ -172,7 +172,7 @@ def select_rows(view: View, filter: Filter, order: Order) -> sa.Select[Any]:
         view.score.label("score"),
         view.score_at.label("score_at"),
         view.text.label("text"),
-        sa.case((view.text.is_not(None), r.text_at)).label("text_at"),
+        view.text_at.label("text_at"),
         changed.label("updated_at"),
         sa.case((view.settled, r.update_count), else_=0).label("update_count"),
     )
@@ -215,12 +215,13 @@ def conditions(view: View, filter: Filter, changed: sa.ColumnElement[Any]) -> li
 def figure_conditions(view: View, filter: Filter, clock: str) -> list[sa.ColumnElement[bool]]:
     """The filters of a figure about conversations, with the period on one named clock. Test traffic never counts."""
     plain = replace(filter, date_field=clock, include_test=False)
-    return [view.mine, *conditions(view, plain, f.updated_at)]
+    mine = view.mine_by_index if clock == "sent_at" else view.mine
+    return [mine, *conditions(view, plain, f.updated_at)]
 
 
 def _listed(filter: Filter) -> Iterable[sa.ColumnElement[bool]]:
     columns = (
-        (f.account, filter.accounts),
+        (UNINDEXED_ACCOUNT, filter.accounts),
         (f.campaign, filter.campaigns),
         (f.source, filter.sources),
         (f.team_id, filter.teams),
@@ -289,7 +290,7 @@ def _row(row: sa.Row[Any], settings: Settings, attribution: Attribution) -> Row:
         score_at=row.score_at,
         score_after_s=_seconds(row.card_sent_at, row.score_at),
         text=text,
-        text_at=row.text_at if row.text is not None else None,
+        text_at=row.text_at,
         text_after_s=_seconds(row.card_sent_at, row.text_at),
         updated_at=row.updated_at,
         update_count=row.update_count or 0,

@@ -18,6 +18,7 @@ from service.settings import Settings
 
 f = feedback_request.c
 r = result.c
+UNINDEXED_ACCOUNT = f.account.concat("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,16 @@ class View:
 
     @property
     def mine(self) -> sa.ColumnElement[bool]:
-        """Requests of the accounts the key covers. They are named one by one, so that the index can be used."""
+        """Requests of the accounts the key covers, without the index of accounts.
+
+        With it SQLite, which knows no numbers of rows, would read a whole account and sort it, instead of following
+        the index of the order or of the answers.
+        """
+        return UNINDEXED_ACCOUNT.in_(self.accounts)
+
+    @property
+    def mine_by_index(self) -> sa.ColumnElement[bool]:
+        """The same, for statements that the index of accounts and moments serves."""
         return f.account.in_(self.accounts)
 
     @property
@@ -56,9 +66,17 @@ class View:
     @property
     def text(self) -> sa.ColumnElement[Any]:
         """The comment, once it may be seen. A late arrival is told by our own clock."""
-        if self.cutoff is None:
-            return r.text
-        return sa.case((sa.and_(self._text_at < self.cutoff, r.updated_at < self.cutoff), r.text))
+        return r.text if self.cutoff is None else sa.case((self._text_came, r.text))
+
+    @property
+    def text_at(self) -> sa.ColumnElement[Any]:
+        """When the comment was written, once that may be seen; it stays when retention has taken the words."""
+        return r.text_at if self.cutoff is None else sa.case((self._text_came, r.text_at))
+
+    @property
+    def commented(self) -> sa.ColumnElement[bool]:
+        """There is a visible comment, or was one."""
+        return sa.or_(self.text.is_not(None), self.text_at.is_not(None))
 
     @property
     def settled(self) -> sa.ColumnElement[bool]:
@@ -68,15 +86,16 @@ class View:
     @property
     def answered(self) -> sa.ColumnElement[bool]:
         """A visible score or comment."""
-        return sa.or_(self.score.is_not(None), self.text.is_not(None))
+        return sa.or_(self.score.is_not(None), self.commented)
 
     @property
     def _scored_at(self) -> sa.ColumnElement[Any]:
         return sa.func.coalesce(r.score_at, r.first_seen_at, type_=r.score_at.type)
 
     @property
-    def _text_at(self) -> sa.ColumnElement[Any]:
-        return sa.func.coalesce(r.text_at, r.first_seen_at, type_=r.text_at.type)
+    def _text_came(self) -> sa.ColumnElement[bool]:
+        written = sa.func.coalesce(r.text_at, r.first_seen_at, type_=r.text_at.type)
+        return sa.and_(written < self.cutoff, r.updated_at < self.cutoff)
 
 
 def view_of(connection: Connection, settings: Settings, reader: Reader, now: datetime) -> View:

@@ -169,3 +169,16 @@ def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothi
     assert dict(wet) == dict(dry)
     assert world.request(request_id).x_user_id is None
     assert world.history(request_id) == []
+
+
+def test_a_request_without_an_x_user_is_completed_once(world: World) -> None:
+    request_id = world.ended(x_user_id=None)
+    world.forward(minutes=2)
+    world.run()
+    assert world.request(request_id).reason == "no_x_identity"
+    by_hand.complete(world.queue, request_id, "501", by="ana", now=world.clock.now)
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+    with pytest.raises(Conflict) as refused:
+        by_hand.complete(world.queue, request_id, "502", by="ana", now=world.clock.now)
+    assert refused.value.code == "identity_not_missing"

@@ -16,7 +16,7 @@ from service.errors import Invalid
 from service.reports import figures
 from service.reports.dashboard import pictures
 from service.reports.dashboard.place import Place
-from service.reports.dashboard.question import WITHOUT, Asked, choices
+from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, Asked, choices
 from service.reports.definitions import define
 from service.reports.figures import BreakdownRow, Comparison
 from service.reports.filters import Filter
@@ -35,6 +35,7 @@ BREAKDOWNS = (
 COVERAGES = (("agent", "Agent"), ("team", "Team"))
 PARAMETER_OF = {"team": "team_id", "agent": "agent_id", "variant": "question_variant_id"}
 NO_DRILL_DOWN = frozenset({"hour"})
+DAYS_FOR_AGENTS = 90
 LONGEST_DAILY, LONGEST_WEEKLY = 14, 400
 FAILURES = {
     "message_refused": "X refused the message for good.",
@@ -74,7 +75,9 @@ Facts = Callable[[Place, Connection, Asked, datetime], dict[str, Any]]
 
 def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts) -> str:
     """What all of them need, and what each of them asks for, from one state of the database."""
-    question, now = place.asked(own), place.clock()
+    # an agent has few answers in a month, and what is too few is hidden
+    days = DAYS_FOR_AGENTS if name == "breakdown" and flask.request.args.get("by") == "agent" else DEFAULT_DAYS
+    question, now = place.asked(own, days=days), place.clock()
     with reading(place.engine) as connection:
         found = facts(place, connection, question, now)
         names = choices(connection, question.filter, place.reader)

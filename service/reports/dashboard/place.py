@@ -11,7 +11,7 @@ import flask
 from sqlalchemy.engine import Engine
 
 from service.auth import Reader
-from service.reports.dashboard.question import Asked, asked
+from service.reports.dashboard.question import DEFAULT_DAYS, Asked, asked
 from service.reports.dashboard.door import Door
 from service.settings import Settings
 
@@ -43,10 +43,10 @@ class Place:
         found: Reader = flask.g.reader
         return found
 
-    def asked(self, own: Sequence[str] = (), *, with_today: bool = False) -> Asked:
+    def asked(self, own: Sequence[str] = (), *, with_today: bool = False, days: int = DEFAULT_DAYS) -> Asked:
         """Read the query string. Raises Invalid or NotAllowed."""
-        now = self.clock()
-        flask.g.asked = asked(flask.request.args, self.reader, self.settings, now, own, with_today=with_today)
+        args, now = flask.request.args, self.clock()
+        flask.g.asked = asked(args, self.reader, self.settings, now, own, with_today=with_today, days=days)
         found: Asked = flask.g.asked
         return found
 

@@ -104,14 +104,15 @@ def asked(
     own: Sequence[str] = (),
     *,
     with_today: bool = False,
+    days: int = DEFAULT_DAYS,
 ) -> Asked:
     """Read a page's query string; `own` names the parameters that belong to the page. Raises Invalid or NotAllowed.
 
-    Figures end with yesterday, so that they stand still while somebody looks; lists go on to this moment.
+    Without a period it is the last `days`. Figures end with yesterday, so that they stand still while somebody looks; lists go on to this moment.
     """
     pairs = tuple((name, value.strip()) for name, value in args.items(multi=True) if value.strip())
     today = now.astimezone(settings.service.time_zone).date()
-    period = _last_days(DEFAULT_DAYS, today, with_today=with_today)
+    period = _last_days(days, today, with_today=with_today)
     wanted = MultiDict([(name, "" if value == WITHOUT else value) for name, value in pairs if name not in own])
     if not wanted.keys() & period.keys():
         wanted.update(period)
