@@ -76,7 +76,7 @@ def _counts(
     query = sa.select(*columns, sa.func.count()).select_from(inner).group_by(*columns)
     scores: dict[Key, Counter[int]] = defaultdict(Counter)
     answers: Counter[tuple[str, str, str]] = Counter()
-    ours = (view.mine, view.came, view.answered, f.test.is_(False))
+    ours = (view.from_answers, view.mine, view.came, view.answered, f.test.is_(False))
     for account, team, agent, kind, score, n in connection.execute(query.where(*ours)):
         if team is None and agent is None:
             continue  # nobody's: there is no name to hide

@@ -73,13 +73,16 @@ def cells_of(
         .select_from(inner)
         .group_by(*(sa.text(str(i + 1)) for i in range(len(columns))))
     )
-    ours = [view.mine, view.came, f.test.is_(False), view.score.is_not(None), moment.is_not(None)]
+    ours = [view.from_answers, view.mine, view.came, f.test.is_(False), view.score.is_not(None), moment.is_not(None)]
     if types:
         ours.append(f.type.in_(types))
     found: dict[str, list[Cell]] = defaultdict(list)
+    days: dict[int, date] = {}
     for kind, day, variant, score, *values, n in connection.execute(query.where(*ours)):
         if kind is not None:
-            found[kind].append(Cell(day_of(day), variant, score, tuple(values), n))
+            if day not in days:
+                days[day] = day_of(day)
+            found[kind].append(Cell(days[day], variant, score, tuple(values), n))
     return found
 
 

@@ -108,4 +108,6 @@ def _one(state: str, reason: str | None, n: int, answers: tuple[int, int, int]) 
 def _column(name: str, moment: sa.ColumnElement[Any], zone: ZoneInfo, now: datetime) -> Any:
     if name == "day":
         return local_day(moment, zone, now)
+    if name == "type":
+        return f.type
     return local_hour(moment, zone, now) if name == "hour" else COLUMNS[name]

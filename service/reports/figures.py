@@ -4,10 +4,8 @@ Small groups are hidden, intervals and marks are set, kinds of card are never po
 surface only prints. n = 0 gives None, never 0. Never writes, never formats.
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from typing import Any, cast
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
@@ -17,12 +15,12 @@ from service.errors import Invalid
 from service.reports import completeness as complete
 from service.reports import statistics
 from service.reports.asking import Asking, asking
-from service.reports.cells import BY, Dimension, Value
-from service.reports.counts import Counts, Groups, reasons, total
+from service.reports.breakdowns import breakdowns_of
+from service.reports.cells import BY, Value
+from service.reports.counts import Counts, reasons, total
 from service.reports.filters import Filter
-from service.reports.periods import PERIODS, pieces, start_of
-from service.reports.printed import rate_of, score_of
-from service.reports.protection import Part, Selection, along, along_people, along_periods, is_chosen
+from service.reports.periods import PERIODS
+from service.reports.printed import rate_of, reason_for_rates, response, score
 from service.reports.shapes import (
     AccountCompleteness,
     Breakdown,
@@ -40,8 +38,8 @@ from service.reports.shapes import (
     Trend,
     TrendPoint,
 )
-from service.reports.suppression import Group, Reason, Thresholds, may_rank, protect
-from service.reports.zones import day_of, midnight
+from service.reports.suppression import Reason
+from service.reports.trends import trends_of
 from service.settings import Settings
 
 __all__ = [
@@ -75,9 +73,9 @@ LEDGER = "ended_at"  # coverage and funnel count what ended, asked or not
 def summary(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Summary:
     """Return the tiles: CSAT and NPS, how many were asked, how many of them answered."""
     ask = asking(connection, settings, reader, filter, now)
-    scores = {kind: _score(ask, kind, each.whole) for kind, each in ask.selections().items()}
+    scores = {kind: score(ask, kind, each.whole) for kind, each in ask.selections().items()}
     sent, ended = ask.count(ask.rate_clock), ask.count(LEDGER)
-    reason = _reason_for_rates(scores.values())
+    reason = reason_for_rates(scores.values())
     return Summary(
         since=filter.since,
         until=filter.until,
@@ -85,7 +83,7 @@ def summary(connection: Connection, settings: Settings, reader: Reader, filter: 
         delivered=sent.delivered,
         csat=scores.get("csat"),
         nps=scores.get("nps"),
-        response_rate_of_delivered=_response(ask, sent, reason),
+        response_rate_of_delivered=response(ask, sent, reason),
         response_rate_of_ended=rate_of(
             "response_rate_of_ended", ended.answered, ended.ended, LEDGER, ask.view.thresholds, reason
         ),
@@ -118,8 +116,7 @@ def breakdown(
 ) -> tuple[Breakdown, ...]:
     """Return each kind of card by team, agent, campaign, variant, source, language, hour or account."""
     _demand(by, BY, "by")
-    ask = asking(connection, settings, reader, filter, now)
-    return tuple(_breakdown(ask, kind, by) for kind in ask.kinds)
+    return breakdowns_of(asking(connection, settings, reader, filter, now), by)
 
 
 def compare(
@@ -153,10 +150,10 @@ def coverage(
 def funnel(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Funnel:
     """Return the way of the conversations that ended in the period, to their answers."""
     ask = asking(connection, settings, reader, filter, now)
-    scores = {kind: _score(ask, kind, each.whole) for kind, each in ask.selections().items()}
+    scores = {kind: score(ask, kind, each.whole) for kind, each in ask.selections().items()}
     counts, t = ask.count(LEDGER), ask.view.thresholds
     small = any(0 < n < t.score for n in (counts.answered, counts.scored, counts.commented))
-    reason = _reason_for_rates(scores.values()) or (Reason.TOO_FEW if small else None)
+    reason = reason_for_rates(scores.values()) or (Reason.TOO_FEW if small else None)
     return Funnel(
         ended=counts.ended,
         pending=counts.pending,
@@ -179,125 +176,11 @@ def completeness(
     return complete.completeness_of(connection, ask.view, filter)
 
 
-def _trend(
-    ask: Asking, settings: Settings, kind: str, selection: Selection, period: str, complete_until: datetime | None
-) -> Trend:
-    q = ask.question(kind)
-    by_day = ask.counts(replace(ask.filter, types=(kind,)), ask.rate_clock, ("day",))
-    sent: dict[date, Counts] = {}
-    for (day,), counts in by_day.items():
-        if isinstance(day, int):
-            sent.setdefault(start_of(day_of(day), period), Counts()).add(counts)
-    spans = _spans(ask, selection, [*sent], period)
-    parts = along_periods(selection, q, lambda day: start_of(day, period), [begin for begin, _ in spans])
-    hidden = _hidden_rates({str(begin): sent.get(begin, Counts()) for begin, _ in spans}, ask.view.thresholds)
-    points = []
-    for begin, end in spans:
-        since, until = midnight(begin, ask.zone), midnight(end, ask.zone)
-        part, counts = parts.get(begin, Part()), sent.get(begin, Counts())
-        reason = part.reason or (Reason.SUPPRESSED if str(begin) in hidden else None)
-        waiting = until > ask.now - settings.reports.answer_window
-        by_cohort = ask.score_clock in {"sent_at", "ended_at"} and waiting
-        unread = complete_until is not None and until > complete_until
-        points.append(
-            TrendPoint(
-                label=begin.isoformat(),
-                since=since,
-                until=until,
-                score=replace(_score(ask, kind, part), since=since, until=until),
-                delivered=counts.delivered,
-                response_rate=_response(ask, counts, reason),
-                immature=until > ask.now or unread or by_cohort,
-                response_immature=waiting,
-            )
-        )
-    return Trend(kind, period, ask.zone.key, tuple(points), _score(ask, kind, selection.whole))
-
-
-def _spans(ask: Asking, selection: Selection, sent: list[date], period: str) -> list[tuple[date, date]]:
-    """All periods asked for; where the question has no beginning, from the first thing that happened."""
-    happened = [cell.day for cell in selection.whole.cells] + sent
-    last_moment = ask.filter.until - timedelta(microseconds=1) if ask.filter.until else ask.now
-    last = last_moment.astimezone(ask.zone).date()
-    if ask.filter.since is not None:
-        return pieces(ask.filter.since.astimezone(ask.zone).date(), last, period)
-    return pieces(min(happened), last, period) if happened else []
-
-
-def _breakdown(ask: Asking, kind: str, by: str) -> Breakdown:
-    of_kind = replace(ask.filter, types=(kind,))
-    q = ask.question(kind, by)
-    split: tuple[str, ...] = q.people if by in q.people else (by,)
-    everybody = replace(of_kind, accounts=(), teams=(), agents=()) if len(split) > 1 else of_kind
-    sent = ask.counts(everybody, ask.rate_clock, split)
-    ended = ask.counts(replace(everybody, types=ask.filter.types), LEDGER, split)
-    selection = ask.selections(by, {*sent, *ended} if len(split) > 1 else ())[kind]
-    if len(split) > 1:
-        parts: Mapping[Any, Part] = along_people(selection, q, _dimension(by))
-    else:
-        parts = along(selection, q, lambda cell: cell.values[q.dimensions.index(_dimension(by))], _keys(sent, ended))
-    place = split.index(by)
-    sent_by, ended_by = (_regrouped(groups, ask, split, place) for groups in (sent, ended))
-    hidden = _hidden_rates({repr(key): counts for key, counts in sent_by.items()}, ask.view.thresholds)
-    rows = []
-    for key in {**parts, **sent_by, **ended_by}:
-        part = parts.get(key, Part(cover=selection.whole.cover, reason=selection.whole.reason))
-        counts = sent_by.get(key, Counts())
-        reason = part.reason or (Reason.SUPPRESSED if repr(key) in hidden else None)
-        rows.append(
-            BreakdownRow(
-                key=key,
-                ended=ended_by.get(key, Counts()).ended,
-                delivered=counts.delivered,
-                score=_score(ask, kind, part),
-                response_rate=_response(ask, counts, reason),
-            )
-        )
-    ranked = may_rank([Group(repr(row.key), (row.score.n or 0,)) for row in rows], ask.view.thresholds)
-    return Breakdown(kind, by, ranked, tuple(_ordered(rows, ranked=ranked)), _score(ask, kind, selection.whole))
-
-
-def _regrouped(groups: Groups, ask: Asking, split: tuple[str, ...], place: int) -> dict[Value, Counts]:
-    """The conversations of those asked for, by the one dimension that is shown."""
-    found: dict[Value, Counts] = {}
-    for key, counts in groups.items():
-        if len(split) == 1 or is_chosen(key, cast("tuple[Dimension, ...]", split), ask.wanted):
-            found.setdefault(key[place], Counts()).add(counts)
-    return found
-
-
-def _keys(*groups: Groups) -> set[Value]:
-    return {key[0] for each in groups for key in each}
-
-
-def _hidden_rates(groups: Mapping[str, Counts], thresholds: Thresholds) -> set[str]:
-    """Groups with a handful of answers, and those that total minus shown would give away."""
-    answers = [Group(key, (counts.answered,)) for key, counts in groups.items()]
-    return {one.key for one in protect(answers, thresholds) if not one.shown}
-
-
-def _reason_for_rates(scores: Iterable[Score | None]) -> Reason | None:
-    """Rates are made of answers too: where every score there is is hidden, they are."""
-    there = [score for score in scores if score is not None and score.n != 0]
-    if there and all(score.suppressed for score in there):
-        return Reason(there[0].suppressed or Reason.SUPPRESSED)
-    return None
-
-
-def _response(ask: Asking, counts: Counts, reason: Reason | None) -> Rate:
-    name = "response_rate_of_delivered"
-    return rate_of(name, counts.answered, counts.delivered, ask.rate_clock, ask.view.thresholds, reason)
-
-
 def _comments(ask: Asking, counts: Counts, reason: Reason | None) -> Rate:
     if 0 < counts.answered < ask.view.thresholds.score:
         reason = reason or Reason.TOO_FEW
     told = counts.answered if reason is None else 0
     return rate_of("comment_rate", counts.commented if told else 0, told, ask.rate_clock, ask.view.thresholds, reason)
-
-
-def _score(ask: Asking, kind: str, part: Part) -> Score:
-    return score_of(kind, part, ask.score_clock, ask.view.thresholds, ask.zone)
 
 
 def _change(a: Score, b: Score) -> statistics.Change | None:
@@ -328,12 +211,6 @@ def _coverage_row(key: str | None, counts: Counts, of_all: float | None) -> Cove
     )
 
 
-def _ordered(rows: list[BreakdownRow], *, ranked: bool) -> list[BreakdownRow]:
-    if ranked:
-        return sorted(rows, key=lambda row: (-(row.score.value or 0), str(row.key)))
-    return sorted(rows, key=lambda row: (row.key is None, isinstance(row.key, str), row.key))
-
-
 def _overlap(a: Filter, b: Filter) -> bool:
     begins = [each.since for each in (a, b) if each.since is not None]
     ends = [each.until for each in (a, b) if each.until is not None]
@@ -362,10 +239,6 @@ def _demand_zone(settings: Settings, reader: Reader, filter: Filter, zone: ZoneI
             f"Here days are those of {settings.service.time_zone.key}: other zones are for supervisors and "
             "admins, and not for figures of agents or teams.",
         )
-
-
-def _dimension(by: str) -> Dimension:
-    return cast("Dimension", by)
 
 
 def _text(value: Value) -> str | None:

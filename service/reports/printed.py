@@ -1,13 +1,16 @@
 """A protected part in, the published figure out: formula, interval and marks, or the reason why there is none."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo
 
 from service.reports import statistics
+from service.reports.asking import Asking
+from service.reports.counts import Counts
 from service.reports.protection import Part
 from service.reports.shapes import Rate, Score
 from service.reports.statistics import CSAT_SCALE, NPS_SCALE
-from service.reports.suppression import Reason, Thresholds
+from service.reports.suppression import Group, Reason, Thresholds, protect
 from service.reports.zones import midnight
 
 
@@ -64,3 +67,28 @@ def rate_of(name: str, successes: int, n: int, clock: str, thresholds: Threshold
         suppressed=None if reason is None else reason.value,
         date_field=clock,
     )
+
+
+def score(ask: Asking, kind: str, part: Part) -> Score:
+    """NPS or CSAT of a part of this question."""
+    return score_of(kind, part, ask.score_clock, ask.view.thresholds, ask.zone)
+
+
+def response(ask: Asking, counts: Counts, reason: Reason | None) -> Rate:
+    """Answered of delivered, of one cohort."""
+    name = "response_rate_of_delivered"
+    return rate_of(name, counts.answered, counts.delivered, ask.rate_clock, ask.view.thresholds, reason)
+
+
+def reason_for_rates(scores: Iterable[Score | None]) -> Reason | None:
+    """Rates are made of answers too: where every score there is is hidden, they are."""
+    there = [each for each in scores if each is not None and each.n != 0]
+    if there and all(each.suppressed for each in there):
+        return Reason(there[0].suppressed or Reason.SUPPRESSED)
+    return None
+
+
+def hidden_rates(groups: Mapping[str, Counts], thresholds: Thresholds) -> set[str]:
+    """Groups with a handful of answers, and those that total minus shown would give away."""
+    answers = [Group(key, (counts.answered,)) for key, counts in groups.items()]
+    return {one.key for one in protect(answers, thresholds) if not one.shown}

@@ -164,6 +164,8 @@ def cover_of(cells: Sequence[Cell], asked: Asked, thresholds: Thresholds, grain:
 def _live_cover(
     answers: Sequence[tuple[date, int]], asked: Asked, thresholds: Thresholds, grain: Grain | None
 ) -> Cover | None:
+    if grain:
+        answers = _per_unit(answers, grain)
     every = release(answers, date.min, date.max, thresholds, grain)
     if every is None:
         return Cover(asked.first, None) if asked.open and asked.first <= answers[0][0] else None

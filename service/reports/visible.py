@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.auth.keys import Reader
+from service.db import EPOCH
 from service.models import account_state, feedback_request, result
 from service.reports.suppression import Thresholds
 from service.settings import Settings
@@ -42,6 +43,14 @@ class View:
     def mine_by_index(self) -> sa.ColumnElement[bool]:
         """The same, for statements that the index of accounts and moments serves."""
         return f.account.in_(self.accounts)
+
+    @property
+    def from_answers(self) -> sa.ColumnElement[bool]:
+        """True of every result, and a range of its index: SQLite then reads the answers and looks their requests up.
+
+        Without it it reads the whole ledger, of which few have an answer.
+        """
+        return r.updated_at > EPOCH
 
     @property
     def join(self) -> sa.FromClause:

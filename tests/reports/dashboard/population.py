@@ -1,6 +1,7 @@
 """Two months of a service's life, drawn with a fixed seed: teams, agents, skips, unknowns, tests, and a team too small."""
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,6 +32,7 @@ ROSTER = {
     "Technical": ("Gustav Lindqvist", "Hana Suzuki", "Ines Moreau", "Jonas Weber"),
     "Loyalty desk": ("Kwame Mensah",),
 }
+SMALL = "Loyalty desk"
 WEIGHTS = {"Billing": 34, "Delivery": 30, "Technical": 33, "Loyalty desk": 1}
 LEANING = {"Billing": 0.78, "Delivery": 0.55, "Technical": 0.86, "Loyalty desk": 0.7}
 OUTCOMES = {
@@ -68,6 +70,16 @@ class Population:
     keys: dict[str, str] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     commented: list[str] = field(default_factory=list)
+    small: list[str] = field(default_factory=list)
+    """Answers of the desk whose answers are too few."""
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+
+    def store(self, connection: Connection) -> None:
+        for table in (feedback_request, transition, result, result_update):
+            columns = {name for row in self.rows[table.name] for name in row}
+            complete = [dict.fromkeys(columns) | row for row in self.rows[table.name]]
+            connection.execute(sa.insert(table), complete)
+        self.rows.clear()
 
 
 def settings_tree(url: str, **changes: Any) -> dict[str, Any]:
@@ -89,7 +101,8 @@ def populate(engine: Engine, now: datetime, size: int = 1300, seed: int = 7) -> 
     with writing(engine) as connection:
         _deliveries(connection, now)
         for number in range(size):
-            _conversation(connection, lots, population, number)
+            _conversation(lots, population, number)
+        population.store(connection)
         _accounts(connection, now)
         for role in ("admin", "supervisor", "analyst"):
             population.keys[role] = keys.create(connection, f"Robin {role.title()}", role, [], now)
@@ -97,7 +110,7 @@ def populate(engine: Engine, now: datetime, size: int = 1300, seed: int = 7) -> 
     return population
 
 
-def _conversation(connection: Connection, lots: random.Random, population: Population, number: int) -> None:
+def _conversation(lots: random.Random, population: Population, number: int) -> None:
     now = population.now
     team = lots.choices(list(ROSTER), [WEIGHTS[name] for name in ROSTER])[0]
     ended = now - timedelta(days=DAYS * lots.random() ** 1.1, minutes=30)
@@ -139,16 +152,14 @@ def _conversation(connection: Connection, lots: random.Random, population: Popul
         "outcome_at": sent,
         "updated_at": sent,
     }
-    connection.execute(sa.insert(feedback_request).values(row))
+    population.rows["feedback_request"].append(row)
     population.requests.append(request_id)
-    _life(connection, row, sent)
+    _life(population, row, sent)
     if delivered and lots.random() < 0.46:
-        _answer(connection, lots, population, row, team)
+        _answer(lots, population, row, team)
 
 
-def _answer(
-    connection: Connection, lots: random.Random, population: Population, row: dict[str, Any], team: str
-) -> None:
+def _answer(lots: random.Random, population: Population, row: dict[str, Any], team: str) -> None:
     happy = lots.random() < LEANING[team]
     if row["type"] == "nps":
         score = lots.choice((8, 9, 9, 10, 10, 10)) if happy else lots.choice((0, 2, 4, 5, 6, 6, 7))
@@ -162,8 +173,8 @@ def _answer(
     updated = text_at or at
     answer = {"score": score, "score_at": at, "text": text, "text_at": text_at, "x_updated_at": updated}
     ids = {"request_id": row["id"], "feedback_id": row["feedback_id"]}
-    connection.execute(
-        sa.insert(result).values(
+    population.rows["result"].append(
+        dict(
             **ids,
             **answer,
             first_seen_at=at + timedelta(seconds=3),
@@ -174,11 +185,10 @@ def _answer(
         )
     )
     for part, digest in _updates(answer, row["id"]):
-        connection.execute(
-            sa.insert(result_update).values(
-                **ids, **part, digest=digest, channel="webhook", seen_at=part["x_updated_at"], verdict="applied"
-            )
-        )
+        seen = {"digest": digest, "channel": "webhook", "seen_at": part["x_updated_at"], "verdict": "applied"}
+        population.rows["result_update"].append(ids | part | seen)
+    if team == SMALL:
+        population.small.append(row["id"])
     if text and not row["test"]:
         population.commented.append(row["id"])
 
@@ -189,22 +199,21 @@ def _updates(answer: dict[str, Any], request_id: str) -> Iterator[tuple[dict[str
         yield answer, f"{request_id}-text"
 
 
-def _life(connection: Connection, row: dict[str, Any], at: datetime) -> None:
+def _life(population: Population, row: dict[str, Any], at: datetime) -> None:
     steps = [("received", "identified"), ("identified", "dm_allowed"), ("dm_allowed", "dm_sent"), ("dm_sent", "card_sent")]
     if row["state"] != "card_sent":
         steps = [("received", row["state"])]
     for number, (before, after) in enumerate(steps):
-        connection.execute(
-            sa.insert(transition).values(
-                request_id=row["id"],
-                at=at - timedelta(seconds=4 - number),
-                from_state=before,
-                to_state=after,
-                event="advanced" if after == "card_sent" or row["state"] == "card_sent" else "stopped",
-                reason=row["reason"] if after == row["state"] else None,
-                actor="worker-1",
-            )
-        )
+        line = {
+            "request_id": row["id"],
+            "at": at - timedelta(seconds=4 - number),
+            "from_state": before,
+            "to_state": after,
+            "event": "advanced" if row["state"] == "card_sent" else "stopped",
+            "reason": row["reason"] if after == row["state"] else None,
+            "actor": "worker-1",
+        }
+        population.rows["transition"].append(line)
 
 
 def _deliveries(connection: Connection, now: datetime) -> None:

@@ -1,0 +1,131 @@
+"""A database that is full or read-only: the source is asked to come again, nothing is half-written, and it heals."""
+
+import os
+import resource
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine, make_url
+
+from service import migrations
+from service.db import open_engine, reading
+from service.models import feedback_request, webhook_delivery
+from tests.conftest import _on_server as on_server
+from tests.processes.children import Child, cli, until
+from tests.processes.deliveries import deliver, post
+from tests.processes.house import House
+
+NOBODY = 65534
+
+
+def test_a_full_disk_is_answered_503_and_heals_by_itself(
+    sqlite_house: House, engine_of: Callable[[House], Engine]
+) -> None:
+    house, engine = sqlite_house, engine_of(sqlite_house)
+    with web_of(house) as web:
+        assert deliver(house, "before") == 200
+        fill_up(web, 4096)
+        refused = [post(house, f"full-{n}") for n in range(5)]
+        assert {each.status_code for each in refused} == {503}
+        assert {each.headers["retry-after"] for each in refused} == {"30"}
+        assert {each.json()["code"] for each in refused} == {"store_unavailable"}
+        assert stored(engine) == (1, 1)
+        fill_up(web, resource.RLIM_INFINITY)
+        assert [deliver(house, f"full-{n}") for n in range(5)] == [200] * 5
+    assert stored(engine) == (6, 6)
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+
+
+def test_a_read_only_file_is_answered_503_and_heals_by_itself(open_directory: Path, house_of: Callable[..., House]) -> None:
+    path = open_directory / "feedback.db"
+    house = house_of(f"sqlite:///{path}", open_directory)
+    engine = open_engine(house.database_url)
+    migrations.upgrade(engine)
+    with reading(engine):  # keeps the WAL and its index in place, as another process of ours would
+        files = [path, *(Path(f"{path}-{each}") for each in ("wal", "shm"))]
+        for each in files:
+            each.chmod(0o444)
+        with web_of(house, preexec=as_somebody_else):
+            refused = post(house, "c-1")
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
+            assert stored(engine) == (0, 0)
+            for each in files:
+                each.chmod(0o666)
+            assert deliver(house, "c-1") in {200, 503}  # the connection that was opened read-only is given up
+            assert deliver(house, "c-1") == 200
+    assert stored(engine) == (1, 1)
+    engine.dispose()
+
+
+def test_a_read_only_postgresql_is_answered_503_and_heals_by_itself(
+    postgresql_url: str, postgresql_server: str, house_of: Callable[..., House]
+) -> None:
+    name = make_url(postgresql_url).database
+    on_server(postgresql_server, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    house = house_of(postgresql_url)
+    with web_of(house):
+        refused = post(house, "c-1")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
+        on_server(postgresql_server, f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        assert deliver(house, "c-1") in {200, 503}  # the session that began read-only is given up
+        assert deliver(house, "c-1") == 200
+
+
+def web_of(house: House, preexec: Callable[[], None] | None = None) -> Child:
+    return _Web(cli("web", house.directory, "--config", str(house.config), "web", preexec=preexec), house)
+
+
+class _Web(Child):
+    """A web process that answers once it is entered."""
+
+    def __init__(self, child: Child, house: House) -> None:
+        super().__init__(child.name, child.command, child.log, child._preexec)
+        self._house = house
+
+    def __enter__(self) -> "_Web":
+        self.start()
+        until(lambda: _greets(self._house), 30, "the web process answers")
+        return self
+
+
+def _greets(house: House) -> bool:
+    import httpx
+
+    try:
+        return httpx.head(f"{house.web_url}/webhooks/crm/crm", timeout=5, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def fill_up(web: Child, size: int) -> None:
+    """No file of the web processes may grow beyond `size` bytes: what a full disk does to them."""
+    for pid in (web.pid, *web.forked()):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def stored(engine: Engine) -> tuple[int, int]:
+    """How many deliveries, how many requests."""
+    with reading(engine) as connection:
+        counts = [
+            connection.scalar(sa.select(sa.func.count()).select_from(table))
+            for table in (webhook_delivery, feedback_request)
+        ]
+    return int(counts[0] or 0), int(counts[1] or 0)
+
+
+def as_somebody_else() -> None:
+    """File permissions mean nothing to root."""
+    if os.geteuid() == 0:
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="dmf-disk-") as name:
+        Path(name).chmod(0o777)
+        yield Path(name)

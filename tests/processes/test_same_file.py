@@ -1,0 +1,30 @@
+"""Two whole services on one SQLite file: both start, both accept, both send, and nobody gets anything twice."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from tests.processes import ledger
+from tests.processes.children import cli, until
+from tests.processes.deliveries import deliver
+from tests.processes.house import House
+from tests.processes.x import X
+
+
+def test_two_services_on_one_file_share_the_work(
+    house_of: Callable[..., House], tmp_path: Path, x: X, engine_of: Callable[[House], Engine]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"  # not there yet: both bring it to our schema, at the same moment
+    one, other = house_of(url, tmp_path / "one"), house_of(url, tmp_path / "other")
+    with (
+        cli("serve", one.directory, "--config", str(one.config), "serve") as first,
+        cli("serve", other.directory, "--config", str(other.config), "serve") as second,
+    ):
+        for house in (one, other):
+            until(lambda house=house: deliver(house, "ready") == 200, 30, "it accepts", every_s=0.2)
+        assert [deliver(house, f"c-{n}") for n in range(20) for house in (one, other)] == [200] * 40
+        engine = engine_of(one)
+        until(lambda: ledger.states(engine) == {"card_sent": 21}, 30, "all are sent")
+        assert [first.terminate(15), second.terminate(15)] == [0, 0]
+    assert (x.sent("dm"), x.sent("card")) == (21, 21)

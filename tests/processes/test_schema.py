@@ -1,0 +1,94 @@
+"""A schema that is not ours is refused in words, and an interrupted migration is mended by the next one."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.engine import Engine
+
+from service import migrations
+from service.db import open_engine, reading, writing
+from service.models import metadata
+from tests.conftest import _database_url as database_url_of
+from tests.conftest import _on_server as on_server
+from tests.processes.children import run_cli
+from tests.processes.house import House
+
+
+@pytest.mark.parametrize("words", [("worker",), ("web",)])
+def test_an_old_process_refuses_a_newer_schema(
+    house: House, engine_of: Callable[[House], Engine], words: tuple[str, ...]
+) -> None:
+    with writing(engine_of(house)) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    ended = run_cli("--config", str(house.config), *words)
+    assert ended.returncode == 1
+    assert "9999, which this code does not know: start the newer version" in ended.stderr
+    assert "schema_ahead" in ended.stderr
+
+
+def test_a_new_process_refuses_an_older_schema(house_of: Callable[..., House], tmp_path: Path) -> None:
+    house = house_of(f"sqlite:///{tmp_path / 'empty.db'}")
+    ended = run_cli("--config", str(house.config), "worker")
+    assert ended.returncode == 1
+    assert "run `dm-feedback db upgrade`" in ended.stderr
+    assert run_cli("--config", str(house.config), "db", "upgrade").returncode == 0
+    assert run_cli("--config", str(house.config), "db", "status").returncode == 0
+
+
+def test_a_migration_killed_at_any_moment_is_mended_by_the_next(empty_url: Callable[[], str]) -> None:
+    took, whole = _upgrade_and_kill(empty_url(), after_s=30)
+    assert whole
+    killed = 0
+    for part in range(1, 13):
+        url = empty_url()
+        _, whole = _upgrade_and_kill(url, after_s=took * part / 13)
+        killed += not whole
+        engine = open_engine(url)
+        assert migrations.current(engine) in {None, migrations.head()}
+        assert migrations.upgrade(engine) == migrations.head()
+        with reading(engine) as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        engine.dispose()
+    assert killed >= 6  # or the kills came too late to mean anything
+
+
+def _upgrade_and_kill(url: str, after_s: float) -> tuple[float, bool]:
+    """A process of its own upgrades; SIGKILL if it is not done by then. Return its seconds, and whether it was done."""
+    child = multiprocessing.get_context("fork").Process(target=_upgrade, args=(url,))
+    began = time.monotonic()
+    child.start()
+    child.join(after_s)
+    done = child.exitcode is not None
+    if not done and child.pid is not None:
+        os.kill(child.pid, signal.SIGKILL)
+    child.join()
+    return time.monotonic() - began, done
+
+
+def _upgrade(url: str) -> None:
+    migrations.upgrade(open_engine(url))
+    os._exit(0)  # not through the test run's own clean-up
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """A new and empty database at every call."""
+    numbers = iter(range(1000))
+    if request.param == "sqlite":
+        return lambda: f"sqlite:///{tmp_path / f'empty-{next(numbers)}.db'}"
+    server = request.getfixturevalue("postgresql_server")
+
+    def create() -> str:
+        name = f"empty_{os.getpid()}_{next(numbers)}"
+        on_server(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        on_server(server, f'CREATE DATABASE "{name}"')
+        return database_url_of(server, name)
+
+    return create

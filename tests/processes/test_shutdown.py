@@ -1,0 +1,54 @@
+"""SIGTERM: the call in flight is finished and recorded, the rest goes back, and all of it within the time allowed."""
+
+import time
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.db import reading
+from service.models import feedback_request, send_attempt, worker_seen
+from tests.processes import ledger
+from tests.processes.children import cli, until
+from tests.processes.house import House
+from tests.processes.x import X
+
+NEW = "direct_messages/events/new"
+
+
+def test_a_stopping_worker_finishes_its_call_and_gives_the_rest_back(
+    house: House, x: X, engine_of: Callable[[House], Engine]
+) -> None:
+    engine = engine_of(house)
+    ledger.ended(engine, 30)
+    (rule,) = x.faults({"endpoint": NEW, "fault": "slow", "seconds": 1.0})
+    with cli("worker", house.directory, "--config", str(house.config), "worker") as worker:
+        until(lambda: x.hits(rule), 20, "a DM is on its way")
+        assert worker.terminate(within_s=5 + 2) == 0
+    arrived = x.sent("dm")
+    with reading(engine) as connection:
+        leased = sa.select(sa.func.count()).where(feedback_request.c.lease_token.is_not(None))
+        unclear = sa.select(sa.func.count()).where(send_attempt.c.outcome.is_(None))
+        recorded = sa.select(sa.func.count()).where(send_attempt.c.outcome == "sent", send_attempt.c.kind == "dm")
+        assert connection.scalar(leased) == 0
+        assert connection.scalar(unclear) == 0
+        assert connection.scalar(recorded) == arrived > 0
+        assert connection.scalar(sa.select(sa.func.count()).select_from(worker_seen)) == 0
+    assert ledger.states(engine).get("card_sent", 0) == x.sent("card") < 30
+
+
+def test_a_worker_whose_call_hangs_stops_in_time_and_the_next_one_clears_up(
+    house_of: Callable[..., House], sqlite_url: str, x: X, engine_of: Callable[[House], Engine]
+) -> None:
+    house = house_of(sqlite_url, worker__shutdown_within="1s")
+    engine = engine_of(house)
+    (request_id,) = ledger.ended(engine)
+    (rule,) = x.faults({"endpoint": NEW, "fault": "hang", "seconds": 15, "times": 1})
+    with cli("worker", house.directory, "--config", str(house.config), "worker") as worker:
+        until(lambda: x.hits(rule), 20, "a DM is on its way")
+        began = time.monotonic()
+        assert worker.terminate(within_s=10) == 0
+        assert time.monotonic() - began < 3
+    with cli("next", house.directory, "--config", str(house.config), "worker"):
+        until(lambda: ledger.request(engine, request_id).state == "card_sent", 20, "the successor ends it")
+    assert (x.sent("dm"), x.sent("card")) == (1, 1)

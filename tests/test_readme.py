@@ -1,0 +1,82 @@
+"""What the README shows works as it stands there: its CRM in fifteen lines, its addresses, its commands."""
+
+import hashlib
+import hmac
+import json
+import re
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.app import create_app
+from service.cli import main
+from service.db import reading
+from service.models import feedback_request
+from service.settings import from_tree
+from tests.support import tree
+
+README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+HARBOR = next(block for block in re.findall(r"```toml\n(.*?)```", README, re.S) if "[sources.harbor]" in block)
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def harbor(engine: Engine):
+    settings = from_tree(tree(sources=tomllib.loads(HARBOR)["sources"]), {"HARBOR_SECRET": "harbor-secret-of-30-characters"})
+    return create_app(settings, engine, lambda: NOW).test_client()
+
+
+def posted(engine: Engine, body: dict[str, object], secret: str = "harbor-secret-of-30-characters"):
+    raw = json.dumps(body).encode()
+    stamp = str(int(NOW.timestamp()))
+    signature = hmac.new(secret.encode(), f"{stamp}.".encode() + raw, hashlib.sha256).hexdigest()
+    headers = {"x-harbor-time": stamp, "x-harbor-signature": f"sha256={signature}", "content-type": "application/json"}
+    return harbor(engine).post("/webhooks/crm/harbor", data=raw, headers=headers)
+
+
+CLOSED = {
+    "event": "case.closed",
+    "closed_at": "2026-11-22T11:59:00Z",
+    "case": {"id": "case-7", "owner": "ana", "customer": {"x_id": "2244994945"}},
+}
+
+
+def test_the_crm_in_fifteen_lines_works_as_printed(engine: Engine) -> None:
+    assert len([line for line in HARBOR.splitlines() if line and not line.startswith("[")]) <= 15
+    assert posted(engine, CLOSED).get_json()["accepted"] == 1
+    assert posted(engine, CLOSED).get_json()["duplicate"] == 1
+    assert posted(engine, {**CLOSED, "event": "case.noted"}).get_json()["ignored"] == 1
+    assert posted(engine, CLOSED, "another-secret-of-30-characters!").status_code == 401
+    with reading(engine) as connection:
+        row = connection.execute(sa.select(feedback_request)).one()
+    assert (row.source, row.conversation_id, row.x_user_id, row.agent_id) == ("harbor", "case-7", "2244994945", "ana")
+
+
+def test_every_address_it_names_exists(sqlite_engine: Engine) -> None:
+    rules = [re.sub(r"<[^>]*>", "X", str(rule)) for rule in harbor(sqlite_engine).application.url_map.iter_rules()]
+    named = set(re.findall(r"\$F(/v1/[a-z./-]+)", README)) | {"/docs", "/openapi.yaml", "/healthz", "/readyz", "/metrics"}
+    for path in named - {"/v1/requests/"}:
+        assert path.rstrip("/") in rules, path
+
+
+def commands(group: click.Group, prefix: str = "") -> set[str]:
+    found = set()
+    for name, command in group.commands.items():
+        found.add(f"{prefix}{name}")
+        if isinstance(command, click.Group):
+            found |= commands(command, f"{prefix}{name} ")
+    return found
+
+
+CODE = "\n".join(re.findall(r"```bash\n(.*?)```", README, re.S) + re.findall(r"`([^`\n]+)`", README))
+
+
+@pytest.mark.parametrize("line", sorted(set(re.findall(r"dm-feedback ((?:[a-z-]+ ?){1,2})", CODE))))
+def test_every_command_it_names_exists(line: str) -> None:
+    words = line.split()
+    known = commands(main)
+    assert " ".join(words[:2]) in known or words[0] in known, line
