@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Dialect, Engine, ExceptionContext, make_url
 
 from service.errors import Unavailable
 
@@ -107,6 +107,7 @@ def _open_sqlite(url: URL) -> Engine:
     )
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", _give_up_read_only)
     return engine
 
 
@@ -131,7 +132,7 @@ def _begin(connection: Connection) -> None:
 def _open_postgresql(url: URL) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         connect_args={
             "connect_timeout": 5,
@@ -142,3 +143,15 @@ def _open_postgresql(url: URL) -> Engine:
         pool_size=10,
         max_overflow=20,
     )
+    event.listen(engine, "handle_error", _give_up_read_only)
+    return engine
+
+
+def _give_up_read_only(context: ExceptionContext) -> None:
+    """Close a connection that was opened while the database was read-only: it stays so for as long as it lives.
+
+    Without this, a process would refuse every delivery until somebody starts it again.
+    """
+    said = str(context.original_exception)
+    if "readonly database" in said or "read-only transaction" in said:
+        context.is_disconnect = True

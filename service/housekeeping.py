@@ -31,6 +31,7 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool) -
     with writing(engine) as connection:
         counts |= outreach.prune(
             connection,
+            secret_key=settings.service.secret_key,
             identities_before=now - max(keep.keep_identities, longest_cooldown),
             history_before=now - keep.keep_history,
             dry_run=dry_run,
@@ -51,6 +52,7 @@ def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: d
     """Forget one person everywhere, in one transaction; the score stays as a count unless settings say otherwise."""
     queue = Queue(engine, settings, by)
     with writing(engine) as connection:
+        outreach.recall(connection, x_user_id, secret_key=settings.service.secret_key)
         handles = outreach.handles_of(connection, x_user_id)
         counts = dict(results.erase(connection, x_user_id, scores=settings.privacy.erase_scores, now=now))
         counts["deliveries"] = intake.erase(connection, x_user_id, handles, now)

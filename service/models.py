@@ -130,6 +130,7 @@ class FeedbackRequestColumns(TypedColumns):
     delivery_id: Named[str] = Column(String(40))
     x_user_id: Named[str | None] = Column(String(20), nullable=True)
     x_handle: Named[str | None] = Column(String(15), nullable=True)
+    person: Named[str | None] = Column(String(64), nullable=True)  # the keyed hash that stays when the id goes
     identity_trust: Named[str] = Column(String(20))  # vendor_verified | bridge | crm_entered
     agent_id: Named[str | None] = Column(String(256), nullable=True)
     team_id: Named[str | None] = Column(String(256), nullable=True)
@@ -195,6 +196,8 @@ feedback_request = Table(
     Index(None, "account", "received_at"),
     Index(None, "account", "card_sent_at"),
     Index(None, "account", "x_user_id"),
+    Index(None, "x_user_id"),
+    Index(None, "person"),
     Index(None, "feedback_id"),
     Index(None, "card_dm_id"),
 )

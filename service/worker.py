@@ -7,9 +7,12 @@ thread for its slow reading (look-ups, polls, refreshes), so that one slow accou
 import os
 import signal
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from queue import SimpleQueue
 
 import sqlalchemy as sa
 import structlog
@@ -36,6 +39,7 @@ READ_EVERY = timedelta(seconds=1)
 HOUSEKEEP_EVERY = timedelta(hours=1)
 ALIVE_EVERY = timedelta(seconds=10)
 WRITES = "read-write-directmessages"
+LAST_READ = timedelta(milliseconds=500)  # of the time to stop in, for the readers to finish
 UNWELL = timedelta(seconds=2)  # between two tries when the database is away
 
 
@@ -60,14 +64,16 @@ def clients_of(settings: Settings, clock: Clock = utc_now) -> dict[str, XClient]
 def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: threading.Event | None = None) -> None:
     """Work until SIGTERM or SIGINT (or `stop`). Raises Unavailable when the schema is not ours."""
     migrations.require_head(engine)
+    ours = stop is None
     stop = stop or _stop_on_signals()
     name = f"{socket.gethostname()}-{os.getpid()}-{new_id('w', clock())[-4:]}"
     queue = Queue(engine, settings, name)
     clients = clients_of(settings, clock)
+    checked = SimpleQueue[str]()
     _begin(queue, clock())
     readers = [
         threading.Thread(
-            target=_read_for, args=(queue, account, clients[account.name], clock, stop), name=f"read-{name}"
+            target=_read_for, args=(queue, account, clients[account.name], checked, clock, stop), name=f"read-{name}"
         )
         for name, account in settings.accounts.items()
     ]
@@ -77,31 +83,33 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
         thread.start()
     metrics.serve(settings.worker.metrics_bind, engine)
     log.info("worker_started", worker=name, accounts=sorted(clients))
-    _send(queue, clients, clock, stop)
+    left = _send(queue, clients, checked, clock, stop)
+    deadline = time.monotonic() + LAST_READ.total_seconds()
     for thread in readers:
-        thread.join(settings.worker.shutdown_within.total_seconds() / 2)
+        thread.join(max(0.0, deadline - time.monotonic()))
     _end(queue)
-    log.info("worker_stopped", worker=name)
+    log.info("worker_stopped", worker=name, calls_left=left)
+    if left and ours:
+        # Python would wait for the threads in which X hangs. Their sends stand in the ledger and are looked up.
+        sys.stderr.flush()
+        os._exit(0)
 
 
-def check_access(settings: Settings, engine: Engine, clients: Mapping[str, XClient], now: datetime) -> None:
+def check_access(queue: Queue, account: Account, client: XClient, now: datetime) -> None:
     """Ask X who we are, once at the start: a wrong key shows now and not with the first customer."""
-    for name, client in clients.items():
-        try:
-            who = client.verify_credentials().value
-        except AccountProblem as problem:
-            with writing(engine) as connection:
-                accounts.hold(connection, name, Hold(problem.code, problem.reason), now)
-            log.warning("account_held", account=name, reason=problem.reason, x_code=problem.code)
-            continue
-        except XError as error:
-            log.warning("access_not_checked", account=name, reason=error.reason)
-            continue
-        wrong = _wrong(settings.accounts[name], who.id, who.access_level)
-        if wrong is not None:
-            with writing(engine) as connection:
-                accounts.hold(connection, name, Hold(None, wrong), now)
-            log.error("account_held", account=name, reason=wrong)
+    try:
+        who = client.verify_credentials().value
+        wrong = _wrong(account, who.id, who.access_level)
+        why = None if wrong is None else Hold(None, wrong)
+    except AccountProblem as problem:
+        why = Hold(problem.code, problem.reason)
+    except XError as error:
+        log.warning("access_not_checked", account=account.name, reason=error.reason)
+        return
+    if why is not None:
+        with writing(queue.engine) as connection:
+            accounts.hold(connection, account.name, why, now)
+        log.warning("account_held", account=account.name, reason=why.reason, x_code=why.code)
 
 
 def _wrong(account: Account, x_user_id: str, access_level: str | None) -> str | None:
@@ -134,27 +142,41 @@ def _end(queue: Queue) -> None:
         log.warning("worker_row_left", worker=queue.worker)
 
 
-def _send(queue: Queue, clients: Mapping[str, XClient], clock: Clock, stop: threading.Event) -> None:
-    """Claim and walk until told to stop, then finish what is in flight."""
-    runner = Runner(queue, clients, clock)
-    check_access(queue.settings, queue.engine, clients, clock())
+def _send(
+    queue: Queue, clients: Mapping[str, XClient], checked: "SimpleQueue[str]", clock: Clock, stop: threading.Event
+) -> int:
+    """Claim and walk until told to stop, then finish what is in flight; return how many calls would not end."""
+    ready: dict[str, XClient] = {}  # an account whose access X has not told us yet waits, and waits alone
+    runner = Runner(queue, ready, clock)
     idle = queue.settings.worker.idle
     while not stop.is_set():
+        while not checked.empty():
+            name = checked.get()
+            ready[name] = clients[name]
         try:
             claimed = runner.claim_some()
         except SQLAlchemyError as error:
             log.warning("database_away", error=type(error).__name__)
             stop.wait(UNWELL.total_seconds())
             continue
+        except Exception as error:  # a bug that one request meets must not end the worker
+            log.exception("claim_failed", error=type(error).__name__)
+            stop.wait(UNWELL.total_seconds())
+            continue
         if runner.in_flight:
             runner.wait_for_one(idle)
         elif not claimed:
             stop.wait(idle.total_seconds())
-    runner.stop(queue.settings.worker.shutdown_within)
+    runner.stop(queue.settings.worker.shutdown_within - LAST_READ)
+    return runner.in_flight
 
 
-def _read_for(queue: Queue, account: Account, client: XClient, clock: Clock, stop: threading.Event) -> None:
-    """Look up unclear sends, refresh outstanding cards and poll events for one account."""
+def _read_for(
+    queue: Queue, account: Account, client: XClient, checked: "SimpleQueue[str]", clock: Clock, stop: threading.Event
+) -> None:
+    """Check the access of one account, then look up its unclear sends, refresh its cards and poll its events."""
+    _check_at_start(queue, account, client, clock, stop)
+    checked.put(account.name)
     while not stop.wait(READ_EVERY.total_seconds()):
         try:
             now = clock()
@@ -163,14 +185,33 @@ def _read_for(queue: Queue, account: Account, client: XClient, clock: Clock, sto
             unclear.look_up_once(queue, account, client, clock)
             unclear.attach_once(queue, clock())
             if not resting:
-                refresh_once(queue.engine, account, client, clock(), worker=queue.worker)
-                poll_once(queue.engine, account, client, clock(), worker=queue.worker)
+                _collect(queue, account, client, clock, stop)
         except (SQLAlchemyError, XError) as error:
             log.warning("reading_failed", account=account.name, error=type(error).__name__)
             stop.wait(UNWELL.total_seconds())
         except Exception as error:  # a bug in reading one account must not stop the others
             log.exception("reading_failed", account=account.name, error=type(error).__name__)
             stop.wait(UNWELL.total_seconds())
+
+
+def _check_at_start(queue: Queue, account: Account, client: XClient, clock: Clock, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            return check_access(queue, account, client, clock())
+        except SQLAlchemyError as error:
+            log.warning("database_away", error=type(error).__name__)
+            stop.wait(UNWELL.total_seconds())
+    return None
+
+
+def _collect(queue: Queue, account: Account, client: XClient, clock: Clock, stop: threading.Event) -> None:
+    """Refresh and poll until there is no more for now; each turn is one page, so a stop waits for one call only."""
+    window = queue.settings.reports.answer_window
+    while not stop.is_set():
+        cards = refresh_once(queue.engine, account, client, clock(), worker=queue.worker, answer_window=window)
+        page = poll_once(queue.engine, account, client, clock(), worker=queue.worker)
+        if not (cards.more or page.more):
+            return
 
 
 def _keep_house(queue: Queue, clock: Clock, stop: threading.Event) -> None:

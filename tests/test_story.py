@@ -8,14 +8,16 @@ import pytest
 
 from service.demo import play, script
 from service.demo.reconcile import Check
+from service.demo.stage import Pace
 from service.states import Skip, State
 
 CROWD, SPREAD_S = 8, 2.0
+HURRIED = Pace(lag_s=2, signature_s=3)
 
 
 def test_the_whole_story(database_url: str, tmp_path: Path) -> None:
     moments: list[play.Moment] = []
-    with play.staged(tmp_path, database_url) as staged:
+    with play.staged(tmp_path, database_url, pace=HURRIED) as staged:
         run = staged.run(script.write(CROWD), spread_s=SPREAD_S, watch=moments.append)
     assert broken(run.checks) == []
     assert_it_told_of_trouble(moments)

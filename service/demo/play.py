@@ -24,7 +24,7 @@ from service.demo.ledger import Ledger, Standing
 from service.demo.processes import running
 from service.demo.reconcile import Check, Memories, Truth
 from service.demo.script import Script
-from service.demo.stage import Stage
+from service.demo.stage import UNHURRIED, Pace, Stage
 from service.demo.wire import call_json
 from service.states import END_STATES, State
 
@@ -116,9 +116,11 @@ class Play:
 
 
 @contextmanager
-def staged(folder: Path, database_url: str | None = None, *, usual_ports: bool = False) -> Iterator[Play]:
+def staged(
+    folder: Path, database_url: str | None = None, *, pace: Pace = UNHURRIED, usual_ports: bool = False
+) -> Iterator[Play]:
     """Run a service and an X for the length of the context, everything about them in `folder`."""
-    built = stage.build(folder, database_url, usual_ports=usual_ports)
+    built = stage.build(folder, database_url, pace=pace, usual_ports=usual_ports)
     with running(built):
         engine = open_engine(built.settings.database.url)
         try:

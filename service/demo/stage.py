@@ -7,7 +7,7 @@ import base64
 import json
 import secrets
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -17,18 +17,27 @@ from service.settings import Settings, load
 
 LOCAL = "127.0.0.1"
 USUAL_PORTS = (8000, 8090)  # the service's and the sandbox's, where somebody looks for them
-#: How this X behaves. None of it is out of the question for the real one; see x-platform notes in the README.
+#: How this X behaves. None of it is out of the question for the real one.
 MISBEHAVIOUR: dict[str, Any] = {
-    "list_lag_s": [0.5, 3],
     "question_variant_id": "alternate",
     "webhook_question_variant_id": "alternate",
     "events_24h_rule": False,
     "events_empty_pages": [1],
     "rate_window_s": 20,
-    "oauth_tolerance_s": 8,
 }
 #: Pushes of answers get lost, doubled, late, or overtaken.
 LOSSES = {"lose": 0.07, "double": 0.08, "delay": 0.08, "delay_s": [1, 3], "reorder": 0.1}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long doubt lasts, in seconds: how far X's DM list lags, and how late a lost call may still land."""
+
+    lag_s: int = 4
+    signature_s: int = 8
+
+
+UNHURRIED = Pace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ class Stage:
         return self.folder / "sandbox.json"
 
 
-def build(folder: Path, database_url: str | None = None, *, usual_ports: bool = False) -> Stage:
+def build(folder: Path, database_url: str | None = None, *, pace: Pace = UNHURRIED, usual_ports: bool = False) -> Stage:
     """Write both settings into `folder`, which must exist; without `database_url` SQLite lies there too."""
     service_port, x_port = free_ports(USUAL_PORTS if usual_ports else (0, 0))
     service_url, x_url = f"http://{LOCAL}:{service_port}", f"http://{LOCAL}:{x_port}"
@@ -69,11 +78,12 @@ def build(folder: Path, database_url: str | None = None, *, usual_ports: bool = 
         database_url=database_url or f"sqlite:///{folder / 'dm-feedback.db'}",
         signing_key=signing_key,
         source_token=source_token,
+        **asdict(pace),
     )
     file = folder / "dm-feedback.toml"
     file.write_text(written, "utf-8")
     stage = Stage(folder, service_url, x_url, signing_key, source_token, load(file, {}))
-    stage.x_file.write_text(json.dumps(_x(stage), indent=2), "utf-8")
+    stage.x_file.write_text(json.dumps(_x(stage, pace), indent=2), "utf-8")
     return stage
 
 
@@ -94,7 +104,7 @@ def _bound(port: int) -> socket.socket:
         return socket.create_server((LOCAL, 0))
 
 
-def _x(stage: Stage) -> dict[str, Any]:
+def _x(stage: Stage, pace: Pace) -> dict[str, Any]:
     accounts = [
         {
             "name": f"Acme {account.name}",
@@ -110,4 +120,5 @@ def _x(stage: Stage) -> dict[str, Any]:
         }
         for account in stage.settings.accounts.values()
     ]
-    return {"accounts": accounts, "assumptions": MISBEHAVIOUR}
+    doubt = {"list_lag_s": [0.3, pace.lag_s * 0.75], "oauth_tolerance_s": pace.signature_s}
+    return {"accounts": accounts, "assumptions": {**MISBEHAVIOUR, **doubt}}

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.ids import new_id
+from service.ids import new_id, person
 from service.models import feedback_request, send_attempt, transition, x_identity
 from service.outreach import opt_out
 from service.outreach import queue as q
@@ -19,6 +19,7 @@ from service.outreach.machine import Stop
 from service.states import END_STATES, OPEN_STATES, Skip, State
 
 r = feedback_request.c
+PRUNED_AT_ONCE = 5000  # a transaction stays short; the next hour takes the next ones
 NOBODY: Mapping[str, Any] = {
     "x_user_id": None,
     "x_handle": None,
@@ -35,7 +36,14 @@ def erase(connection: Connection, queue: q.Queue, x_user_id: str, *, by: str, no
     for row in rows:
         if row.state in OPEN_STATES:
             q.write(connection, queue, row, Stop(State.SKIPPED, Skip.OPTED_OUT), now, actor=by)
-        gone = {**NOBODY, "conversation_id": new_id("erased", now), "detail": None, "erased_at": now, "updated_at": now}
+        gone = {
+            **NOBODY,
+            "person": None,
+            "conversation_id": new_id("erased", now),
+            "detail": None,
+            "erased_at": now,
+            "updated_at": now,
+        }
         connection.execute(sa.update(feedback_request).where(r.id == row.id).values(gone))
     connection.execute(sa.update(send_attempt).where(send_attempt.c.x_user_id == x_user_id).values(x_user_id=""))
     handles = connection.execute(sa.delete(x_identity).where(x_identity.c.x_user_id == x_user_id)).rowcount
@@ -49,24 +57,39 @@ def handles_of(connection: Connection, x_user_id: str) -> list[str]:
     return sorted({*connection.scalars(on_requests), *connection.scalars(resolved)} - {None})
 
 
+def recall(connection: Connection, x_user_id: str, *, secret_key: str) -> None:
+    """Put the id back on rows that keep only its hash or its handle, so that the erasure after it finds them all.
+
+    Call it first in the transaction that erases: nobody else ever sees the id return.
+    """
+    handles = [each.lower() for each in handles_of(connection, x_user_id)]
+    by_handle = sa.and_(r.x_user_id.is_(None), sa.func.lower(r.x_handle).in_(handles))
+    theirs = sa.or_(r.person == person(secret_key, x_user_id), by_handle)
+    connection.execute(sa.update(feedback_request).where(theirs).values(x_user_id=x_user_id))
+
+
 def prune(
-    connection: Connection, *, identities_before: datetime, history_before: datetime, dry_run: bool
+    connection: Connection, *, secret_key: str, identities_before: datetime, history_before: datetime, dry_run: bool
 ) -> Mapping[str, int]:
     """Forget identities of requests that ended before a time, and history lines older than theirs."""
     old = sa.and_(r.outcome_at < identities_before, r.state.in_(END_STATES), r.x_user_id.is_not(None))
     t = transition.c
     if dry_run:
         return {
-            "identities": connection.scalar(sa.select(sa.func.count()).select_from(feedback_request).where(old)) or 0,
-            "history": connection.scalar(
-                sa.select(sa.func.count()).select_from(transition).where(t.at < history_before)
-            )
-            or 0,
+            "identities": _count(connection, feedback_request, old),
+            "history": _count(connection, transition, t.at < history_before),
         }
-    ids = sa.select(r.id).where(old)
-    connection.execute(sa.update(send_attempt).where(send_attempt.c.request_id.in_(ids)).values(x_user_id=""))
+    rows = connection.execute(sa.select(r.id, r.x_user_id).where(old).limit(PRUNED_AT_ONCE)).all()
+    for request_id, x_user_id in rows:
+        gone = {**NOBODY, "person": person(secret_key, x_user_id)}
+        connection.execute(sa.update(feedback_request).where(r.id == request_id).values(gone))
+        connection.execute(sa.update(send_attempt).where(send_attempt.c.request_id == request_id).values(x_user_id=""))
     connection.execute(sa.delete(x_identity).where(x_identity.c.seen_at < identities_before))
     return {
-        "identities": connection.execute(sa.update(feedback_request).where(old).values(NOBODY)).rowcount,
+        "identities": len(rows),
         "history": connection.execute(sa.delete(transition).where(t.at < history_before)).rowcount,
     }
+
+
+def _count(connection: Connection, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(table).where(condition)) or 0

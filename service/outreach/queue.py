@@ -59,11 +59,12 @@ class Ready:
     attempt_id: str | None
 
 
-def due_accounts(engine: Engine, names: Iterable[str], now: datetime) -> list[str]:
+def due_accounts(queue: Queue, names: Iterable[str], now: datetime) -> list[str]:
     """Return the accounts that have something due and are neither held nor paused."""
-    with reading(engine) as connection:
+    with reading(queue.engine) as connection:
         at_rest = accounts.at_rest(connection, now)
-        due = sa.select(r.id).where(r.state.in_(OPEN_STATES), r.scheduled_at <= now, _free(now, timedelta(days=1)))
+        free = _free(now, queue.settings.worker.lease)
+        due = sa.select(r.id).where(r.state.in_(OPEN_STATES), r.scheduled_at <= now, free)
         return [
             name
             for name in names

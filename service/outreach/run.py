@@ -39,7 +39,7 @@ class Runner:
         free = self._queue.settings.worker.concurrency - len(self._flying)
         if free <= 0 or self._stopping.is_set():
             return 0
-        names = due_accounts(self._queue.engine, self._clients, self._clock())
+        names = due_accounts(self._queue, self._clients, self._clock())
         claimed = 0
         for name, share in self._shares(names, free).items():
             account = self._queue.settings.accounts[name]

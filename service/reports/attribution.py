@@ -8,8 +8,7 @@ filtered, or a reader could filter until one row is left. The score stays: it be
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -25,6 +24,7 @@ Key = tuple[str, str, str, str]
 """Account, team, agent, kind of card; empty where there is none."""
 
 BETWEEN = "\x1f"
+KEPT = "dm_feedback_attribution"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,6 @@ class Attribution:
 
     hidden: frozenset[Key] = frozenset()
     readable: frozenset[tuple[str, str, str]] = frozenset()
-    as_of: datetime | None = field(default=None, compare=False)
 
     @property
     def hides(self) -> bool:
@@ -56,15 +55,29 @@ class Attribution:
         return key.not_in([BETWEEN.join(each) for each in sorted(self.hidden)]) if self.hidden else sa.true()
 
 
-def attribution_of(connection: Connection, view: View, now: datetime) -> Attribution:
-    """Count all visible answers of the key's accounts and say which groups are too small to name."""
+def attribution_of(connection: Connection, view: View) -> Attribution:
+    """Say which groups are too small to name, counting all visible answers of the key's accounts.
+
+    Kept with the database connection as long as no answer came, changed or went: a page of a list would otherwise
+    cost as much as a figure.
+    """
+    version = (view, *connection.execute(sa.select(sa.func.max(r.updated_at), sa.func.count(r.updated_at))).one())
+    kept = connection.info.get(KEPT)
+    if kept is None or kept[0] != version:
+        kept = (version, _counted(connection, view))
+        connection.info[KEPT] = kept
+    attribution: Attribution = kept[1]
+    return attribution
+
+
+def _counted(connection: Connection, view: View) -> Attribution:
     scores, answers = _counts(connection, view)
     hidden: set[Key] = set()
     for kind in sorted({key[3] for key in scores}):
         groups = {key: counts for key, counts in scores.items() if key[3] == kind}
         hidden |= _hidden(groups, view)
     readable = frozenset(person for person, n in answers.items() if n >= view.thresholds.comments)
-    return Attribution(frozenset(hidden), readable, now)
+    return Attribution(frozenset(hidden), readable)
 
 
 def _counts(

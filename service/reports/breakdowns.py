@@ -56,9 +56,7 @@ def _breakdown(
     return Breakdown(q.kind, by, ranked, tuple(_ordered(rows, ranked=ranked)), score(ask, q.kind, selection.whole))
 
 
-def _parts(
-    selection: Selection, q: Question, by: str, split: tuple[str, ...], known: set[Value]
-) -> Mapping[Any, Part]:
+def _parts(selection: Selection, q: Question, by: str, split: tuple[str, ...], known: set[Value]) -> Mapping[Any, Part]:
     dimension = cast("Dimension", by)
     if len(split) > 1:
         return along_people(selection, q, dimension)

@@ -19,7 +19,7 @@ def completeness_of(connection: Connection, view: View, filter: Filter) -> Compl
     """Look up each account; unknown for one is unknown for all."""
     names = filter.accounts or view.accounts
     query = sa.select(w.account, sa.func.max(w.to_time)).where(w.account.in_(names), w.done_at.is_not(None))
-    known = dict(connection.execute(query.group_by(w.account)).tuples().all())
+    known = {row[0]: row[1] for row in connection.execute(query.group_by(w.account))}
     ends = tuple(AccountCompleteness(name, known.get(name)) for name in names)
     moments = [each.complete_until for each in ends if each.complete_until is not None]
     until = min(moments) if moments and len(moments) == len(ends) else None

@@ -71,7 +71,7 @@ def pages(
     after: Position | None = None
     with reading(engine) as connection:
         view = view_of(connection, settings, reader, now)
-        attribution = attribution_of(connection, view, now)
+        attribution = attribution_of(connection, view)
     while True:
         with reading(engine) as connection:
             page = query.page(

@@ -107,8 +107,7 @@ def trend(
         raise Invalid("period_too_short", "Figures that name agents come by week or month; a day is too few answers.")
     _demand_zone(settings, reader, filter, zone)
     ask = asking(connection, settings, reader, filter, now, zone)
-    until = complete.completeness_of(connection, ask.view, filter).complete_until
-    return tuple(_trend(ask, settings, kind, selection, period, until) for kind, selection in ask.selections().items())
+    return trends_of(ask, period, settings.reports.answer_window)
 
 
 def breakdown(

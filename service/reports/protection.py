@@ -7,7 +7,7 @@ no score of fewer answers than the threshold leaves. Pure: never reads a databas
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TypeVar
 
@@ -164,21 +164,26 @@ def cover_of(cells: Sequence[Cell], asked: Asked, thresholds: Thresholds, grain:
 def _live_cover(
     answers: Sequence[tuple[date, int]], asked: Asked, thresholds: Thresholds, grain: Grain | None
 ) -> Cover | None:
-    if grain:
-        answers = _per_unit(answers, grain)
-    every = release(answers, date.min, date.max, thresholds, grain)
+    units = _per_unit(answers, grain) if grain else answers
+    every = release(units, date.min, date.max, thresholds, grain)
     if every is None:
         return Cover(asked.first, None) if asked.open and asked.first <= answers[0][0] else None
-    tail = any(day >= every.end for day, _ in answers)
+    tail = any(day >= every.end for day, _ in units)
+    latest = date.max
     if not asked.open:
         latest = min(asked.end, every.end - ONE_DAY) if tail else asked.end
-        span = release(answers, asked.first, latest, thresholds, grain)
-        held = span is not None and _left_out(answers, asked, Cover(span.first, span.end))
-        return None if span is None else Cover(span.first, span.end, held)
-    span = release(answers, asked.first, date.max, thresholds, grain)
+    span = release(units, asked.first, latest, thresholds, grain)
     if span is None:
         return None
-    return Cover(span.first, None, _left_out(answers, asked, Cover(span.first, None)))
+    cover = Cover(span.first, None if asked.open else span.end)
+    return replace(cover, held=_left_out(answers, asked, cover))
+
+
+def _per_unit(answers: Sequence[tuple[date, int]], grain: Grain) -> list[tuple[date, int]]:
+    units: Counter[date] = Counter()
+    for day, n in answers:
+        units[grain(day)] += n
+    return sorted(units.items())
 
 
 def _left_out(answers: Sequence[tuple[date, int]], asked: Asked, cover: Cover) -> bool:

@@ -119,7 +119,7 @@ def rows(
     The third, both, is the export's: the whole ledger, and `updated_at` is the later of request and answer.
     """
     view = view_of(connection, settings, reader, now)
-    attribution = attribution_of(connection, view, now)
+    attribution = attribution_of(connection, view)
     order = Order(sort, kind, newest_first)
     return page(connection, settings, view, attribution, filter, order, after=after, limit=limit)
 

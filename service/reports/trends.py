@@ -1,4 +1,4 @@
-"""Scores over time: in, a question and a period; out, one line a kind of card, its small and unfinished points marked."""
+"""Scores over time: in, a question and a period; out, one line a kind of card, unfinished points marked as such."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

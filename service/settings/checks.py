@@ -4,29 +4,41 @@ A mistake stops the start; a warning is a setting that works and whose consequen
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from service.settings.shapes import Campaign, Problem
+from service.settings.shapes import Account, Campaign, Problem
 
 
 def crossings(parts: dict[str, Any]) -> list[Problem]:
-    """Mistakes that show only when sections are held against each other."""
-    problems = []
-    for name, source in parts["sources"].items():
-        if source.account not in parts["accounts"]:
-            problems.append(
-                Problem(
-                    f"sources.{name}.account",
-                    f"there is no account '{source.account}'; write one of {_list(parts['accounts'])}",
-                )
-            )
-    for name, campaign in parts["campaigns"].items():
+    """Mistakes that show only when sections are held against each other. What could not be loaded is None."""
+    loaded = {
+        section: {name: each for name, each in parts[section].items() if each is not None}
+        for section in ("accounts", "sources", "campaigns")
+    }
+    problems = list(_account_crossings(loaded["accounts"]))
+    for name, source in loaded["sources"].items():
+        if parts["accounts"] and source.account not in parts["accounts"]:
+            wrong = f"there is no account '{source.account}'" if source.account else "is missing"
+            problems.append(Problem(f"sources.{name}.account", f"{wrong}; write one of {_list(parts['accounts'])}"))
+    for name, campaign in loaded["campaigns"].items():
         problems.extend(_campaign_crossings(f"campaigns.{name}", campaign, parts))
-    if parts["worker"].lease < timedelta(seconds=2):
+    if parts["worker"] is not None and parts["worker"].lease < timedelta(seconds=2):
         problems.append(Problem("worker.lease", "must be at least 2s: it has to outlast a call to X"))
     return problems
+
+
+def _account_crossings(accounts: dict[str, Account]) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for name, account in accounts.items():
+        # X's limits are of the account: two tables for one would open them twice
+        if first.setdefault(account.user_id, name) != name:
+            other = first[account.user_id]
+            yield Problem(f"accounts.{name}.user_id", f"is that of '{other}' too; one table is enough for an account")
+        for here, there in (("webhook_user", "webhook_password"), ("webhook_password", "webhook_user")):
+            if not getattr(account, here) and getattr(account, there):
+                yield Problem(f"accounts.{name}.{here}", f"is missing; {there} is of no use without it")
 
 
 def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) -> list[Problem]:
@@ -56,7 +68,7 @@ def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) ->
         problems.extend(
             Problem(f"{path}.{kind}", f"there is no '{each}' in [{kind}]; write one of {_list(parts[kind])}")
             for each in getattr(campaign, kind)
-            if each not in parts[kind]
+            if parts[kind] and each not in parts[kind]
         )
     return problems
 

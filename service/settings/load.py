@@ -5,6 +5,7 @@ file. Never reads the clock, a database or the network.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ from marshmallow import ValidationError
 
 from service.settings.checks import crossings, warnings
 from service.settings.sections import NAMED_SECTIONS, SECTIONS, SOURCE_FIELDS, Section, SourceSection
-from service.settings.shapes import Problem, Settings, SettingsError
+from service.settings.shapes import Problem, Settings, SettingsError, Source
 
 
 def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -23,8 +24,11 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
     try:
         tree = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
+        sentence = "there is no such file; `dm-feedback config example > dm-feedback.toml` writes one to start from"
+        raise SettingsError([Problem(str(path), sentence)]) from error
+    except OSError as error:
         raise SettingsError(
-            [Problem(str(path), "there is no such file; `dm-feedback config example > dm-feedback.toml` writes one to start from")]
+            [Problem(str(path), f"cannot be read ({error.strerror}); mend the path or its rights")]
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError([Problem(str(path), f"is not TOML: {error}")]) from error
@@ -35,20 +39,23 @@ def from_tree(tree: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     """Build the settings from a parsed file. Raises SettingsError with every mistake at once."""
     problems: list[Problem] = []
     resolved = _resolve(tree, environ, "", problems)
-    missing = {problem.path for problem in problems}
+    unresolved = {re.sub(r"_(env|file)$", "", problem.path) for problem in problems}
     parts: dict[str, Any] = {
         name: _load(schema, resolved.get(name, {}), name, problems) for name, schema in SECTIONS.items()
     }
-    for name in resolved.keys() - SECTIONS.keys() - NAMED_SECTIONS.keys():
-        problems.append(Problem(name, f"no such section; there are {', '.join([*SECTIONS, *NAMED_SECTIONS])}"))
+    problems.extend(
+        Problem(name, f"no such section; there are {', '.join([*SECTIONS, *NAMED_SECTIONS])}")
+        for name in resolved
+        if name not in SECTIONS and name not in NAMED_SECTIONS
+    )
     for section, schema in NAMED_SECTIONS.items():
         parts[section] = _load_named(section, schema, resolved.get(section, {}), problems)
-    problems = [p for p in problems if p.path not in missing or "Missing data" not in p.sentence]
-    if not problems:
-        parts = _completed(parts)
-        problems = crossings(parts)
+    # what could not be looked up is named already, where it is written
+    problems = [p for p in problems if p.path not in unresolved or p.sentence != MISSING]
+    parts = _completed(parts)
+    problems += crossings(parts)
     if problems:
-        raise SettingsError(problems)
+        raise SettingsError(problems, _untouched(parts["sources"], problems))
     return Settings(**{**parts, "campaigns": tuple(parts["campaigns"].values())}, warnings=tuple(warnings(parts)))
 
 
@@ -65,28 +72,36 @@ def _resolve(value: Any, environ: Mapping[str, str], path: str, problems: list[P
         if kind not in {"env", "file"} or not name:
             found[key] = _resolve(each, environ, where, problems)
             continue
-        if name in value:
-            problems.append(Problem(where, f"'{name}' is given twice; write either '{name}' or '{key}'"))
-            continue
-        found[name] = _referred(kind, each, environ, where, problems)
+        if name in value or (kind == "file" and f"{name}_env" in value):
+            problems.append(Problem(where, f"'{name}' is given twice; write it, '{name}_env' or '{name}_file'"))
+        elif (text := _referred(kind, each, environ, where, problems)) is not None:
+            found[name] = text
     return found
 
 
 def _referred(kind: str, name: Any, environ: Mapping[str, str], path: str, problems: list[Problem]) -> Any:
+    """Return what `name` refers to; None where that cannot be had, which is a problem then."""
     if isinstance(name, list):
-        return [_referred(kind, each, environ, f"{path}[{i}]", problems) for i, each in enumerate(name)]
-    if kind == "env" and name in environ:
-        return environ[name]
-    if kind == "env":
-        problems.append(Problem(path, f"the environment has no variable '{name}'; set it before starting"))
+        texts = [_referred(kind, each, environ, f"{path}[{i}]", problems) for i, each in enumerate(name)]
+        return [text for text in texts if text is not None]
+    what = {"env": "variable", "file": "file"}[kind]
+    if not isinstance(name, str):
+        problems.append(Problem(path, f"must be the name of a {what}, in quotes"))
         return None
     try:
-        return Path(str(name)).read_text("utf-8").rstrip("\r\n")
+        text = environ[name] if kind == "env" else Path(name).read_text("utf-8").rstrip("\r\n")
+        text.encode()
+    except KeyError:
+        problems.append(Problem(path, f"the environment has no variable '{name}'; set it before starting"))
     except OSError as error:
         problems.append(
             Problem(path, f"the file '{name}' cannot be read ({error.strerror}); mount it or mend the path")
         )
-        return None
+    except ValueError:
+        problems.append(Problem(path, f"the {what} '{name}' is not text in UTF-8"))
+    else:
+        return text
+    return None
 
 
 def _load(schema: type[Section], data: Any, path: str, problems: list[Problem]) -> Any:
@@ -104,16 +119,18 @@ def _load_named(section: str, schema: type[Section], data: Any, problems: list[P
     if not isinstance(data, Mapping) or not data:
         problems.append(Problem(section, f"needs at least one table: [{section}.NAME]"))
         return {}
-    loaded = {}
+    loaded: dict[str, Any] = {}
     for name, given in data.items():
         path = f"{section}.{name}"
+        loaded[name] = None
         if not isinstance(given, Mapping):
             problems.append(Problem(path, f"must be a table: [{path}]"))
-            continue
-        fields_of_it = {**given, "name": name}
-        if schema is SourceSection:
-            fields_of_it = _split_definition(given, name)
-        loaded[name] = _load(schema, fields_of_it, path, problems)
+        elif schema is SourceSection:
+            loaded[name] = _load(schema, _split_definition(given, name), path, problems)
+        elif "name" in given:
+            problems.append(Problem(f"{path}.name", f"no such setting; the name is that of the table, '{name}'"))
+        else:
+            loaded[name] = _load(schema, {**given, "name": name}, path, problems)
     return loaded
 
 
@@ -128,20 +145,53 @@ def _split_definition(given: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _flatten(messages: Any, path: str) -> list[Problem]:
     if isinstance(messages, Mapping):
-        nested = (_flatten(each, f"{path}.{key}" if key != "_schema" else path) for key, each in messages.items())
+        nested = (_flatten(each, _below(path, key)) for key, each in messages.items())
         return [problem for group in nested for problem in group]
-    return [Problem(path.replace(".value", ""), str(message)) for message in messages]
+    return [
+        Problem(re.sub(r"(\.texts\.[^.]+)\.value", r"\1", path), IN_OUR_WORDS.get(str(message), str(message)))
+        for message in messages
+    ]
+
+
+def _below(path: str, key: Any) -> str:
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return path if key == "_schema" else f"{path}.{key}"
+
+
+MISSING = "is missing; write it, or refer to it by a name that ends in _env or _file"
+IN_OUR_WORDS = {
+    "Missing data for required field.": MISSING,
+    "Not a valid string.": "must be a text in quotes",
+    "Not a valid integer.": "must be a whole number, without quotes",
+    "Not a valid number.": "must be a number, without quotes",
+    "Not a valid boolean.": "must be true or false",
+    "Not a valid list.": 'must be a list, such as ["one", "two"]',
+    "Not a valid mapping type.": "must be a table",
+    "Invalid input type.": "must be a table",
+    "Shorter than minimum length 1.": "must not be empty",
+}
 
 
 def _completed(parts: dict[str, Any]) -> dict[str, Any]:
-    """Fill what follows from the rest: the only account, the first language."""
+    """Fill what follows from the rest: the only account, the first language. What could not be loaded is None."""
     accounts = list(parts["accounts"])
     if len(accounts) == 1:
         parts["sources"] = {
-            name: replace(source, account=source.account or accounts[0]) for name, source in parts["sources"].items()
+            name: source and replace(source, account=source.account or accounts[0])
+            for name, source in parts["sources"].items()
         }
     parts["campaigns"] = {
-        name: replace(campaign, default_language=campaign.default_language or next(iter(campaign.texts)))
+        name: campaign and replace(campaign, default_language=campaign.default_language or next(iter(campaign.texts)))
         for name, campaign in parts["campaigns"].items()
     }
     return parts
+
+
+def _untouched(sources: Mapping[str, Source | None], problems: list[Problem]) -> dict[str, Source]:
+    """Return the sources without a mistake so far: their definitions can still be checked, to name all at once."""
+    return {
+        name: source
+        for name, source in sources.items()
+        if source is not None and not any(p.path.startswith(f"sources.{name}.") for p in problems)
+    }

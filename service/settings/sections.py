@@ -6,6 +6,7 @@ file or the environment.
 
 import re
 from datetime import time, timedelta
+from ipaddress import ip_network
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -26,10 +27,14 @@ from service.settings.shapes import (
 )
 
 NAME = validate.Regexp(
-    r"^[a-z][a-z0-9_-]{0,63}$",
+    r"^[a-z][a-z0-9_-]{0,63}\Z",
     error="names are lower-case letters, digits, '-' and '_', at most 64, first a letter",
 )
-X_USER_ID = validate.Regexp(r"^[0-9]{1,19}$", error="an X user id is 1 to 19 digits, written as a string")
+BIND = validate.Regexp(
+    r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]*):[0-9]{1,5}\Z", error="must be host:port, such as '127.0.0.1:8000'"
+)
+X_USER_ID = validate.Regexp(r"^[0-9]{1,19}\Z", error="an X user id is 1 to 19 digits, written as a string")
+LONGEST = timedelta(days=36_500)  # a date that lies further back than year 1 cannot be reckoned with
 UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -40,14 +45,17 @@ class Duration(fields.Field[timedelta]):
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value) if isinstance(value, str) else None
         if match is None:
             raise ValidationError("a span of time is a number and a unit, such as '90s', '5m', '24h' or '7d'")
-        return timedelta(seconds=float(match[1]) * UNIT_SECONDS[match[2]])
+        seconds = float(match[1]) * UNIT_SECONDS[match[2]]
+        if seconds > LONGEST.total_seconds():
+            raise ValidationError(f"a span of time is at most {LONGEST.days}d")
+        return timedelta(seconds=seconds)
 
 
 class Zone(fields.Field[ZoneInfo]):
     """A time zone by its IANA name."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> ZoneInfo:
-        if value not in available_timezones():
+        if not isinstance(value, str) or value not in available_timezones():
             raise ValidationError("no such time zone; write an IANA name such as 'Europe/Berlin' or 'UTC'")
         return ZoneInfo(value)
 
@@ -57,22 +65,38 @@ class QuietHours(fields.Field[tuple[time, time]]):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> tuple[time, time]:
         try:
-            start, end = (time.fromisoformat(each) for each in value)
+            start, end = (each if isinstance(each, time) else time.fromisoformat(each) for each in _listed(value))
         except (TypeError, ValueError) as error:
             raise ValidationError('quiet hours are two times of day, such as ["21:00", "08:00"]') from error
+        if start.tzinfo or end.tzinfo:
+            raise ValidationError("quiet hours are times of the account's time_zone; write them without an offset")
         if start == end:
             raise ValidationError("quiet hours that start when they end are the whole day; leave them out instead")
         return start, end
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return list(value)
 
 
 def _names(description: str) -> fields.Field[Any]:
     return fields.List(fields.String(), load_default=(), metadata={"description": description})
 
 
-def _span(default: str, description: str) -> Duration:
+def _span(default: str, description: str, *, none: bool = True) -> Duration:
+    """A span with a default; with `none=False` it cannot be 0, for what would turn on the spot."""
     return Duration(
-        load_default=Duration().deserialize(default), metadata={"description": description, "shown": default}
+        load_default=Duration().deserialize(default),
+        validate=[] if none else _longer_than_nothing,
+        metadata={"description": description, "shown": default},
     )
+
+
+def _longer_than_nothing(value: timedelta) -> None:
+    if not value:
+        raise ValidationError("must be longer than nothing")
 
 
 def _count(default: int, low: int, high: int, description: str) -> fields.Field[Any]:
@@ -87,9 +111,20 @@ def _secret(description: str) -> fields.Field[Any]:
 
 
 def _http_url(value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
+    try:
+        parts = urlsplit(value)
+        right = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a host or port that is none
+        right = False
+    if not right or not value.isprintable() or " " in value:
         raise ValidationError("must be a full address such as 'https://feedback.example.com'")
+
+
+def _network(value: str) -> None:
+    try:
+        ip_network(value, strict=False)
+    except ValueError as error:
+        raise ValidationError("is no network; write one such as '199.59.148.0/22'") from error
 
 
 class Section(Schema):
@@ -144,7 +179,8 @@ class DatabaseSection(Section):
     url = fields.String(
         load_default="sqlite:///.state/dm-feedback.db",
         validate=validate.Regexp(
-            r"^(sqlite|postgresql(\+psycopg)?)://", error="must begin with sqlite:/// or postgresql://"
+            r"^(sqlite:///(?!:memory:).|postgresql(\+psycopg)?://.)",
+            error="must be sqlite:/// and a file, or postgresql:// and a server",
         ),
         metadata={"description": "sqlite:///file or postgresql://user:password@host/name"},
     )
@@ -154,13 +190,15 @@ class WebSection(Section):
     """[web]."""
 
     shape = Web
-    bind = fields.String(load_default="127.0.0.1:8000", metadata={"description": "host:port we listen on"})
+    bind = fields.String(
+        load_default="127.0.0.1:8000", validate=BIND, metadata={"description": "host:port we listen on"}
+    )
     workers = _count(2, 1, 64, "gunicorn processes")
     threads = _count(4, 1, 64, "threads in each process")
     max_body_bytes = _count(1_048_576, 1024, 16_777_216, "largest webhook body; more is answered 413")
     trusted_proxies = _count(0, 0, 8, "how many reverse proxies stand before us; 0 trusts no forwarded header")
     requests_per_minute = _count(600, 1, 1_000_000, "API calls per key and minute; more is answered 429")
-    session_idle = _span("30m", "a dashboard session ends after this time without a click")
+    session_idle = _span("30m", "a dashboard session ends after this time without a click", none=False)
     secure_cookies = fields.Boolean(
         load_default=True,
         metadata={"description": "cookies only over https; false only for trying on one machine"},
@@ -173,13 +211,14 @@ class WorkerSection(Section):
     shape = Worker
     concurrency = _count(8, 1, 128, "X calls in flight at once in one worker")
     lease = _span("60s", "how long a claim lasts; a dead worker's rows are taken over after it")
-    idle = _span("500ms", "how long the worker sleeps when nothing is due")
+    idle = _span("500ms", "how long the worker sleeps when nothing is due", none=False)
     shutdown_within = _span("20s", "how long a stopping worker may finish its calls")
     max_attempts = _count(12, 1, 100, "failed attempts in one state before a request fails")
     give_up_after = _span("3d", "a request that could not be sent for this long after its end fails")
     metrics_bind = fields.String(
         load_default=None,
         allow_none=True,
+        validate=BIND,
         metadata={"description": "host:port of the worker's own /metrics; off by default"},
     )
 
@@ -240,7 +279,7 @@ class AccountSection(Section):
     cards_per_day = _count(1000, 1, 1_000_000, "X's limit of cards in rolling 24 h")
     dms_per_day = _count(1000, 1, 1_000_000, "X's limit of DMs in rolling 24 h")
     lookups_per_window = _count(15, 1, 1_000_000, "X's limit of DM-list calls per window")
-    window = _span("15m", "X's rate-limit window")
+    window = _span("15m", "X's rate-limit window", none=False)
     list_lag = _span("180s", "how long X's DM list may lag behind a send")
     signature_tolerance = _span("300s", "how old a signature X still takes; a lost call may land this late")
     unknown_after = _span("2h", "an unclear send that X cannot clear up in this time ends 'unknown'")
@@ -249,21 +288,23 @@ class AccountSection(Section):
         load_default=None,
         allow_none=True,
         validate=validate.Range(min=1),
-        metadata={
-            "description": "ended conversations a day, for a fair draw when X's budget is short; else learnt"
-        },
+        metadata={"description": "ended conversations a day, for a fair draw when X's budget is short; else learnt"},
     )
     webhook_user = fields.String(load_default=None, metadata={"description": "Basic auth user of X's feedback webhook"})
     webhook_password = fields.String(
         load_default=None,
         metadata={"description": "Basic auth password of X's feedback webhook", "secret": True},
     )
-    webhook_networks = _names("if set, X's webhook is taken from these networks only, e.g. 199.59.148.0/22")
+    webhook_networks = fields.List(
+        fields.String(validate=_network),
+        load_default=(),
+        metadata={"description": "if set, X's webhook is taken from these networks only, e.g. 199.59.148.0/22"},
+    )
     webhook_signature = fields.Boolean(
         load_default=False, metadata={"description": "also demand x-twitter-webhooks-signature"}
     )
-    poll_every = _span("15m", "how often feedback/events is read")
-    poll_window = _span("6h", "how much time one poll window covers")
+    poll_every = _span("15m", "how often feedback/events is read", none=False)
+    poll_window = _span("6h", "how much time one poll window covers", none=False)
     events_delay = _span("24h", "X serves events only up to this long ago")
     refresh_schedule = fields.List(
         Duration(),

@@ -19,11 +19,12 @@ class Problem:
 
 
 class SettingsError(Exception):
-    """The settings cannot be used; `problems` names every mistake."""
+    """The settings cannot be used; `problems` names every mistake, `sources` what is left of them without one."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Problem], sources: "Mapping[str, Source] | None" = None) -> None:
         super().__init__("; ".join(f"{p.path}: {p.sentence}" for p in problems))
         self.problems = problems
+        self.sources = sources or {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,14 @@ def test_two_ends_around_a_reopening_are_two_in_every_order_and_repeats_add_none
     assert {tuple(each) for each in found.values()} == {("10:00:00", "11:00:00"), ("10:00:00", "11:00:02")}
 
 
+def test_a_reopening_after_two_ends_does_not_part_them(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now)
+    send(house, ended("c-1", FIRST))
+    send(house, ended("c-1", LATER))
+    send(house, reopened("c-1", SECOND))
+    assert ends(house) == [FIRST]
+
+
 def test_a_late_reopening_is_seen_in_the_readings_of_the_end_it_lets_in(engine: Engine, now: datetime) -> None:
     house = token_house(engine, now)
     send(house, EVENTS["first"])
@@ -253,6 +261,22 @@ def test_batches_that_cross_each_other_do_not_deadlock(engine: Engine, now: date
 
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(one, range(12))) == 20
+
+
+def test_conversations_are_locked_in_the_order_of_their_names(engine: Engine, now: datetime) -> None:
+    """Two batches that lock in different orders would wait for each other for ever."""
+    locked: list[str] = []
+
+    def watch(_c: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if statement.startswith("INSERT INTO conversation"):
+            rows = parameters if isinstance(parameters, list) else [parameters]
+            locked.extend(str(row["conversation_id"] if isinstance(row, dict) else row[1]) for row in rows)
+
+    sa.event.listen(engine, "before_cursor_execute", watch)
+    house = token_house(engine, now, events={"split": "@"})
+    names = [f"c-{i:02}" for i in range(20)]
+    send(house, json.dumps([json.loads(ended(name, FIRST)) for name in reversed(names)]).encode())
+    assert locked == names
 
 
 @pytest.mark.parametrize("broken", ["reopening", "delivery_item", "feedback_request"])

@@ -80,6 +80,11 @@ def test_no_more_than_our_own_rate_is_allowed(house: House, asked: str, allowed:
     assert response.headers["WebHook-Allowed-Rate"] == allowed
 
 
+def test_an_origin_is_a_dns_name_and_its_case_means_nothing(house: House) -> None:
+    response = options(house, "events", WebHook_Request_Origin=ORIGIN.title())
+    assert response.headers["WebHook-Allowed-Origin"] == ORIGIN.title()
+
+
 def test_no_rate_is_named_where_none_was_asked(house: House) -> None:
     assert "WebHook-Allowed-Rate" not in options(house, "events", WebHook_Request_Origin=ORIGIN).headers
 

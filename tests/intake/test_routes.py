@@ -110,7 +110,8 @@ def test_a_chunked_body_larger_than_the_limit_is_413_and_never_cut(
 ) -> None:
     house = small_house(sqlite_engine, now, LIMIT)
     house.client.application.config["MAX_CONTENT_LENGTH"] = app_limit
-    assert chunked(house, b"x" * (LIMIT + 1)).status_code == 413
+    response = chunked(house, b"x" * (LIMIT + 1))
+    assert (response.status_code, response.is_json and response.get_json()["code"]) == (413, "body_too_large")
     body = ended(padding="y" * 1000)
     assert chunked(house, body).get_json()["accepted"] == 1
     assert house.deliveries[0].body == body

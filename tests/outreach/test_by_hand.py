@@ -158,6 +158,7 @@ def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothi
     request_id = ready(world, x_handle="ada")
     world.run()
     later: dict[str, Any] = {
+        "secret_key": KEY,
         "identities_before": world.clock.now + timedelta(days=1),
         "history_before": world.clock.now + timedelta(days=1),
     }
@@ -169,6 +170,9 @@ def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothi
     assert dict(wet) == dict(dry)
     assert world.request(request_id).x_user_id is None
     assert world.history(request_id) == []
+    with writing(world.engine) as connection:  # and yet the person can still be erased: the keyed hash finds them
+        forget.recall(connection, "501", secret_key=KEY)
+        assert forget.erase(connection, world.queue, "501", by="ana", now=world.clock.now)["requests"] == 1
 
 
 def test_a_request_without_an_x_user_is_completed_once(world: World) -> None:

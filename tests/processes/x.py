@@ -41,6 +41,9 @@ class X:
         counts = self.ask("/truth", messages=0, cards=0, requests=0, pushes=0)["counts"]
         return int(counts["messages_via"].get(via, 0))
 
+    def close(self) -> None:
+        self._http.close()
+
     def answers(self) -> bool:
         try:
             self.ask("/clock")
@@ -57,3 +60,4 @@ def running_x(house: House) -> Iterator[X]:
     with cli("sandbox", house.directory, *words):
         until(x.answers, 20, "the sandbox answers")
         yield x
+        x.close()

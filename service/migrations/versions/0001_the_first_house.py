@@ -1,6 +1,6 @@
 """the first house.
 
-Revision 0001, after nothing, 2026-11-22 19:08:30.923868.
+Revision 0001, after nothing, 2026-11-22 20:20:12.471935.
 """
 
 import sqlalchemy as sa
@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("delivery_id", sa.String(length=40), nullable=False),
         sa.Column("x_user_id", sa.String(length=20), nullable=True),
         sa.Column("x_handle", sa.String(length=15), nullable=True),
+        sa.Column("person", sa.String(length=64), nullable=True),
         sa.Column("identity_trust", sa.String(length=20), nullable=False),
         sa.Column("agent_id", sa.String(length=256), nullable=True),
         sa.Column("team_id", sa.String(length=256), nullable=True),
@@ -151,6 +152,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_feedback_request_ended_at_id"), ["ended_at", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_feedback_request_feedback_id"), ["feedback_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_feedback_request_person"), ["person"], unique=False)
         batch_op.create_index(
             "ix_feedback_request_unproven",
             ["account"],
@@ -159,6 +161,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'unknown' OR (state = 'card_sent' AND feedback_id IS NULL)"),
         )
         batch_op.create_index(batch_op.f("ix_feedback_request_updated_at_id"), ["updated_at", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_feedback_request_x_user_id"), ["x_user_id"], unique=False)
 
     op.create_table(
         "key_use",
@@ -452,12 +455,14 @@ def downgrade() -> None:
     op.drop_table("opt_out")
     op.drop_table("key_use")
     with op.batch_alter_table("feedback_request", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_feedback_request_x_user_id"))
         batch_op.drop_index(batch_op.f("ix_feedback_request_updated_at_id"))
         batch_op.drop_index(
             "ix_feedback_request_unproven",
             sqlite_where=sa.text("state = 'unknown' OR (state = 'card_sent' AND feedback_id IS NULL)"),
             postgresql_where=sa.text("state = 'unknown' OR (state = 'card_sent' AND feedback_id IS NULL)"),
         )
+        batch_op.drop_index(batch_op.f("ix_feedback_request_person"))
         batch_op.drop_index(batch_op.f("ix_feedback_request_feedback_id"))
         batch_op.drop_index(batch_op.f("ix_feedback_request_ended_at_id"))
         batch_op.drop_index(

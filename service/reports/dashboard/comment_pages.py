@@ -3,6 +3,7 @@
 Analysts never get here. Every reading is written to the access log before the page leaves.
 """
 
+import re
 from dataclasses import replace
 
 import flask
@@ -16,6 +17,8 @@ from service.reports.dashboard.question import choices
 from service.reports.dashboard.place import READERS_OF_COMMENTS, Place
 from service.reports.dashboard.reading import comments, life, searched
 
+ID = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
+NO_SUCH_RESULT = "There is no such result, or your key does not cover its account."
 OWN = ("q", "cursor", "all")
 
 
@@ -31,12 +34,12 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     @pages.get("/results/<request_id>")
     @supervisors
     def result(request_id: str) -> str:
-        return _result(place, request_id)
+        return _result(place, _plain(request_id))
 
     @pages.post("/results/<request_id>/notes")
     @supervisors
     def add_note(request_id: str) -> Response | tuple[str, int]:
-        return _add_note(place, request_id)
+        return _add_note(place, _plain(request_id))
 
 
 def _comments(place: Place) -> str:
@@ -62,12 +65,19 @@ def _comments(place: Place) -> str:
     )
 
 
+def _plain(request_id: str) -> str:
+    """Refuse what cannot be an id: a database would stumble over some of it. Raises NotFound."""
+    if not ID.fullmatch(request_id):
+        raise NotFound("no_such_result", NO_SUCH_RESULT)
+    return request_id
+
+
 def _result(place: Place, request_id: str, *, draft: str = "", sentence: str = "") -> str:
     now = place.clock()
     with reading(place.engine) as connection:
         row = query.get(connection, place.settings, place.reader, request_id, now)
         if row is None:
-            raise NotFound("no_such_result", "There is no such result, or your key does not cover its account.")
+            raise NotFound("no_such_result", NO_SUCH_RESULT)
         lines = life(connection, place.settings, row, now)
         written = notes.listed(connection, request_id)
     with writing(place.engine) as connection:
@@ -83,7 +93,7 @@ def _add_note(place: Place, request_id: str) -> Response | tuple[str, int]:
     now, text = place.clock(), flask.request.form.get("text", "")
     with reading(place.engine) as connection:
         if query.get(connection, place.settings, place.reader, request_id, now) is None:
-            raise NotFound("no_such_result", "There is no such result, or your key does not cover its account.")
+            raise NotFound("no_such_result", NO_SUCH_RESULT)
     try:
         with writing(place.engine) as connection:
             notes.add(connection, request_id, place.reader.actor, text, now)

@@ -87,7 +87,7 @@ class Door:
             # counted before the key is looked at, and taken back if it was right: two failures at once count as two
             self._count_failure(connection, address, now)
         with writing(self._engine) as connection:
-            reader = keys.find(connection, key.strip())
+            reader = keys.find(connection, key.strip() if key.isprintable() else "")
             self._forgive(connection, address, now)
             keys.seen(connection, reader.key_id, now)
             cookie = sessions.begin(connection, reader, now)
@@ -138,7 +138,7 @@ class Door:
         window = _window(now)
         failed = connection.scalar(sa.select(u.used).where(u.key_id == _counter(address), u.minute == window)) or 0
         if failed >= FAILURES_PER_WINDOW:
-            minutes = int((window + WINDOW - now).total_seconds() // 60) + 1
+            minutes = -((now - window - WINDOW) // timedelta(minutes=1))
             raise TooMany(
                 "sign_in_limited",
                 f"Too many failed sign-ins from your address. Try again in {minutes} min.",

@@ -1,0 +1,219 @@
+"""Who gets in, how long they stay, and that no other site can act in their name."""
+
+import re
+from collections.abc import Callable
+
+import flask
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from sqlalchemy.engine import Engine
+
+from service.app import create_app
+from service.auth import keys
+from service.db import reading, writing
+from service.models import key_use, review_note, session
+from service.reports.dashboard.door import FAILURES_PER_WINDOW, safe_path
+from service.settings import Settings, from_tree
+from tests.reports.dashboard.population import Population, settings_tree
+from tests.support import Clock
+
+PAGES = ("/", "/breakdown", "/comments", "/coverage", "/completeness", "/accounts", "/definitions")
+DOWNLOADS = ("/download/rows.csv", "/download/figures.csv")
+
+
+@pytest.mark.parametrize("path", [*PAGES, *DOWNLOADS, "/results/fr_1"])
+def test_nobody_sees_a_page_without_a_session(app: flask.Flask, path: str) -> None:
+    answer = app.test_client().get(f"/dashboard{path}")
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/dashboard/sign-in?next=/dashboard")
+
+
+def test_every_route_of_the_dashboard_says_how_it_authenticates(app: flask.Flask) -> None:
+    ours = {rule.endpoint for rule in app.url_map.iter_rules() if rule.endpoint.startswith("dashboard.")}
+    silent = {name for name in ours if not getattr(app.view_functions[name], "authentication", None)}
+    assert len(ours) >= 14
+    assert silent == set()
+
+
+def test_a_key_becomes_a_cookie_that_scripts_and_other_sites_cannot_use(
+    app: flask.Flask, population: Population
+) -> None:
+    answer = app.test_client().post(
+        "/dashboard/sign-in", data={"key": f" {population.keys['analyst']} ", "next": "/dashboard/coverage?by=team"}
+    )
+    cookie = answer.headers["Set-Cookie"]
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/dashboard/coverage?by=team")
+    assert cookie.startswith("dmf=")
+    assert {"HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+    assert population.keys["analyst"].partition(".")[2] not in cookie
+
+
+def test_over_https_the_cookie_is_bound_to_this_very_host(engine: Engine, population: Population, clock: Clock) -> None:
+    app = create_app(from_tree(settings_tree("sqlite:///x.db", web__secure_cookies=True), {}), engine, clock)
+    client = app.test_client()
+    answer = client.post(
+        "/dashboard/sign-in", data={"key": population.keys["admin"]}, base_url="https://feedback.example"
+    )
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-dmf=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+    assert "Domain=" not in cookie
+    assert client.get("/dashboard/", base_url="https://feedback.example").status_code == 200
+
+
+def test_every_wrong_key_gets_the_same_words(app: flask.Flask, engine: Engine, population: Population, clock: Clock) -> None:
+    with writing(engine) as connection:
+        revoked = keys.create(connection, "gone", "admin", [], clock.now)
+        keys.revoke(connection, revoked, clock.now)
+    right = population.keys["admin"]
+    answers = {
+        app.test_client().post("/dashboard/sign-in", data={"key": key}).text
+        for key in (right[:-1] + ("A" if right[-1] != "A" else "B"), "dmf_0000.nothing", "nonsense", "dmf_\0.x", "\u202e", "", revoked)
+    }
+    assert len(answers) == 1
+    assert "This key is not valid" in answers.pop()
+
+
+def test_after_ten_failures_an_address_has_to_wait_even_with_the_right_key(
+    app: flask.Flask, population: Population, clock: Clock
+) -> None:
+    client = app.test_client()
+    for _ in range(FAILURES_PER_WINDOW):
+        assert client.post("/dashboard/sign-in", data={"key": "dmf_x.wrong"}).status_code == 401
+    right = {"key": population.keys["admin"]}
+    refused = client.post("/dashboard/sign-in", data=right)
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) <= 600
+    elsewhere = client.post("/dashboard/sign-in", data=right, environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
+    assert elsewhere.status_code == 303
+    clock.forward(minutes=11)
+    assert client.post("/dashboard/sign-in", data=right).status_code == 303
+
+
+def test_signing_in_rightly_is_no_failure_and_old_counts_go(
+    app: flask.Flask, engine: Engine, population: Population, clock: Clock
+) -> None:
+    client = app.test_client()
+    for _ in range(FAILURES_PER_WINDOW + 2):
+        assert client.post("/dashboard/sign-in", data={"key": population.keys["admin"]}).status_code == 303
+    client.post("/dashboard/sign-in", data={"key": "wrong"})
+    clock.forward(minutes=30)
+    client.post("/dashboard/sign-in", data={"key": "wrong"})
+    with reading(engine) as connection:
+        assert connection.scalars(sa.select(key_use.c.used)).all() == [1]
+
+
+def test_a_session_ends_by_idling_and_the_page_says_so(client: FlaskClient, clock: Clock) -> None:
+    clock.forward(minutes=29)
+    assert client.get("/dashboard/accounts").status_code == 200
+    clock.forward(minutes=29)
+    assert client.get("/dashboard/accounts").status_code == 200
+    clock.forward(minutes=31)
+    answer = client.get("/dashboard/accounts", follow_redirects=True)
+    assert "Your session has ended" in answer.text
+    assert 'value="/dashboard/accounts"' in answer.text
+
+
+def test_a_session_ends_with_its_key(client: FlaskClient, engine: Engine, population: Population, clock: Clock) -> None:
+    with writing(engine) as connection:
+        keys.revoke(connection, population.keys["supervisor"], clock.now)
+    assert client.get("/dashboard/").status_code == 303
+
+
+def test_signing_out_ends_the_session_on_the_server(client: FlaskClient, engine: Engine) -> None:
+    stolen = client.get_cookie("dmf")
+    assert stolen is not None
+    answer = client.post("/dashboard/sign-out", data={"form_token": token_of(client)}, follow_redirects=True)
+    assert "You are signed out" in answer.text
+    client.set_cookie("dmf", stolen.value)
+    assert client.get("/dashboard/").status_code == 303
+    with reading(engine) as connection:
+        assert connection.execute(sa.select(session)).all() == []
+
+
+@pytest.mark.parametrize("token", ["", "0" * 64, "\u00e9", None])
+def test_a_form_without_its_token_changes_nothing(
+    client: FlaskClient, engine: Engine, population: Population, token: str | None
+) -> None:
+    data = {"text": "forged"} | ({} if token is None else {"form_token": token})
+    answer = client.post(f"/dashboard/results/{population.commented[0]}/notes", data=data)
+    assert answer.status_code == 403
+    with reading(engine) as connection:
+        assert connection.execute(sa.select(review_note)).all() == []
+
+
+def test_a_token_of_another_session_is_refused(
+    signed_in: Callable[[str], FlaskClient], client: FlaskClient, population: Population
+) -> None:
+    other = token_of(signed_in("admin"))
+    answer = client.post(f"/dashboard/results/{population.commented[0]}/notes", data={"text": "x", "form_token": other})
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}],
+)
+def test_another_site_can_neither_sign_us_in_nor_out(
+    app: flask.Flask, client: FlaskClient, population: Population, headers: dict[str, str]
+) -> None:
+    key = {"key": population.keys["admin"]}
+    assert app.test_client().post("/dashboard/sign-in", data=key, headers=headers).status_code == 403
+    out = client.post("/dashboard/sign-out", data={"form_token": token_of(client)}, headers=headers)
+    assert out.status_code == 403
+    assert client.get("/dashboard/").status_code == 200
+
+
+def test_our_own_pages_may_post(app: flask.Flask, population: Population) -> None:
+    own = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+    answer = app.test_client().post("/dashboard/sign-in", data={"key": population.keys["admin"]}, headers=own)
+    assert answer.status_code == 303
+
+
+@pytest.mark.parametrize(
+    "onward",
+    [
+        "https://evil.example/dashboard/",
+        "//evil.example/dashboard/",
+        "/\\evil.example",
+        "/dashboard/\\..",
+        "/dashboard/../v1/results",
+        "/dashboard/sign-out",
+        "javascript:alert(1)",
+        "/dashboard/\r\nX: y",
+        "",
+    ],
+)
+def test_after_signing_in_one_stays_in_the_house(onward: str) -> None:
+    assert safe_path(onward) == "/dashboard/"
+
+
+def test_pages_are_stored_nowhere_and_carry_the_strict_policy(client: FlaskClient) -> None:
+    headers = client.get("/dashboard/").headers
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+
+
+def test_the_style_sheet_is_kept_a_year_under_the_digest_of_its_content(client: FlaskClient) -> None:
+    address = re.search(r'href="(/dashboard/static/dashboard\.css\?v=[0-9a-f]{16})"', client.get("/dashboard/").text)
+    assert address is not None
+    kept = client.get(address[1])
+    assert "immutable" in kept.headers["Cache-Control"]
+    assert client.get(address[1], headers={"If-None-Match": kept.headers["ETag"]}).status_code == 304
+    assert client.get("/dashboard/static/dashboard.css?v=old").headers["Cache-Control"] == "no-store"
+    assert client.get("/dashboard/static/..%2f__init__.py").status_code == 404
+
+
+def test_a_wrong_address_is_a_page_not_a_stack(client: FlaskClient, settings: Settings) -> None:
+    answer = client.get("/dashboard/nowhere/at/all")
+    assert answer.status_code == 404
+    assert "There is no such page" in answer.text
+
+
+def token_of(client: FlaskClient) -> str:
+    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', client.get("/dashboard/").text)
+    assert found is not None
+    return found[1]
