@@ -10,7 +10,7 @@ from typing import Any
 
 import flask
 import sqlalchemy as sa
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from sqlalchemy.engine import Engine
 
 from service import housekeeping
@@ -27,6 +27,18 @@ from service.web import Blueprint
 X_USER_ID = r"^[0-9]{1,19}$"
 
 
+def _x_user_id(value: str) -> None:
+    # fullmatch: `$` alone would take a line break behind the digits, and the list would not know the person
+    if re.fullmatch(X_USER_ID, value) is None:
+        raise ValidationError("an X user id is 1 to 19 digits, as a string")
+
+
+def _printable(value: str) -> None:
+    """NUL and lone surrogates cannot be stored."""
+    if not value.isprintable():
+        raise ValidationError("must be printable characters")
+
+
 class OptOutSchema(Schema):
     """Who must not be asked, by which accounts."""
 
@@ -36,13 +48,13 @@ class OptOutSchema(Schema):
         unknown = RAISE
 
     x_user_ids = fields.List(
-        fields.String(validate=validate.Regexp(X_USER_ID, error="an X user id is 1 to 19 digits, as a string")),
+        fields.String(validate=_x_user_id, metadata={"pattern": X_USER_ID}),
         required=True,
         validate=validate.Length(1, 10_000),
         metadata={"description": "numeric X user ids, as strings"},
     )
     account = fields.String(load_default=opt_out.EVERY_ACCOUNT, metadata={"description": "one account, or '*' for all"})
-    reason = fields.String(load_default="asked_by_customer", validate=validate.Length(1, 64))
+    reason = fields.String(load_default="asked_by_customer", validate=[validate.Length(1, 64), _printable])
 
 
 class OptOutCountSchema(Schema):
@@ -66,9 +78,7 @@ class XIdentitySchema(Schema):
 
         unknown = RAISE
 
-    x_user_id = fields.String(
-        required=True, validate=validate.Regexp(X_USER_ID, error="an X user id is 1 to 19 digits, as a string")
-    )
+    x_user_id = fields.String(required=True, validate=_x_user_id, metadata={"pattern": X_USER_ID})
 
 
 class RequestStateSchema(Schema):

@@ -52,7 +52,10 @@ def sqlite_is_sound(version: tuple[int, int, int]) -> bool:
 
 def open_engine(url: str) -> Engine:
     """Open the database at `url` (`sqlite:///file.db` or `postgresql://…`). Raises Unavailable with a sentence."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except (sa.exc.ArgumentError, ValueError) as error:  # its words would show the password
+        raise Unavailable("database_url", "database.url is no address; write sqlite:///… or postgresql://…") from error
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed)
     if parsed.get_backend_name() == "postgresql":
@@ -97,10 +100,11 @@ def _open_sqlite(url: URL) -> Engine:
             "Install the pysqlite3 wheel (Linux x86-64), a Python with SQLite 3.51.3 or newer, or use PostgreSQL.",
         )
     if url.database and url.database != ":memory:":
-        Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        url = url.set(database=str(_place(Path(url.database).expanduser())))
     engine = sa.create_engine(
         url,
         module=sqlite_driver,
+        hide_parameters=True,  # the text of an error goes into logs; what a customer wrote must not
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},
         pool_size=20,
         max_overflow=20,
@@ -109,6 +113,15 @@ def _open_sqlite(url: URL) -> Engine:
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _give_up_read_only)
     return engine
+
+
+def _place(file: Path) -> Path:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sentence = f"The directory of the database, {file.parent}, cannot be made: {error.strerror}."
+        raise Unavailable("database_place", sentence) from error
+    return file
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:
@@ -139,6 +152,7 @@ def _open_postgresql(url: URL) -> Engine:
             "options": "-c synchronous_commit=on -c statement_timeout=30000 "
             "-c idle_in_transaction_session_timeout=60000",
         },
+        hide_parameters=True,  # as above
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,

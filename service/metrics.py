@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.auth import Guard
 from service.db import reading
+from service.errors import NotAllowed
 from service.models import (
     account_state,
     delivery_item,
@@ -66,6 +67,8 @@ def blueprint(engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> fl
     @metrics.get("/metrics")
     @guard.requires("admin", "supervisor", "analyst")
     def show() -> flask.Response:
+        if flask.g.reader.accounts:
+            raise NotAllowed("whole_service_only", "These figures cover every account; it takes a key for all of them.")
         return flask.Response(generate_latest(collected), mimetype="text/plain")
 
     return metrics

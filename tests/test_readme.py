@@ -21,12 +21,14 @@ from service.settings import from_tree
 from tests.support import tree
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-HARBOR = next(block for block in re.findall(r"```toml\n(.*?)```", README, re.S) if "[sources.harbor]" in block)
+HARBOR = next(block for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "[sources.harbor]" in block)
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 def harbor(engine: Engine):
-    settings = from_tree(tree(sources=tomllib.loads(HARBOR)["sources"]), {"HARBOR_SECRET": "harbor-secret-of-30-characters"})
+    settings = from_tree(
+        tree(sources=tomllib.loads(HARBOR)["sources"]), {"HARBOR_SECRET": "harbor-secret-of-30-characters"}
+    )
     return create_app(settings, engine, lambda: NOW).test_client()
 
 
@@ -58,7 +60,13 @@ def test_the_crm_in_fifteen_lines_works_as_printed(engine: Engine) -> None:
 
 def test_every_address_it_names_exists(sqlite_engine: Engine) -> None:
     rules = [re.sub(r"<[^>]*>", "X", str(rule)) for rule in harbor(sqlite_engine).application.url_map.iter_rules()]
-    named = set(re.findall(r"\$F(/v1/[a-z./-]+)", README)) | {"/docs", "/openapi.yaml", "/healthz", "/readyz", "/metrics"}
+    named = set(re.findall(r"\$F(/v1/[a-z./-]+)", README)) | {
+        "/docs",
+        "/openapi.yaml",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
     for path in named - {"/v1/requests/"}:
         assert path.rstrip("/") in rules, path
 
@@ -72,7 +80,7 @@ def commands(group: click.Group, prefix: str = "") -> set[str]:
     return found
 
 
-CODE = "\n".join(re.findall(r"```bash\n(.*?)```", README, re.S) + re.findall(r"`([^`\n]+)`", README))
+CODE = "\n".join(re.findall(r"```bash\n(.*?)```", README, re.DOTALL) + re.findall(r"`([^`\n]+)`", README))
 
 
 @pytest.mark.parametrize("line", sorted(set(re.findall(r"dm-feedback ((?:[a-z-]+ ?){1,2})", CODE))))

@@ -5,6 +5,7 @@ A key is `dmf_ID.SECRET`: the id is public and finds the row, the secret has 256
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from service.models import api_key
 
 ROLES = ("admin", "supervisor", "analyst")
 PREFIX = "dmf_"
+KEY_ID = re.compile(r"[0-9a-f]{12}")
+LONGEST_NAME = 64
 SEEN_EVERY = timedelta(minutes=1)  # last_used_at is for people; writing it on every call would cost a commit
 k = api_key.c
 
@@ -55,9 +58,11 @@ class KeyLine:
 
 
 def create(connection: Connection, name: str, role: str, accounts: Sequence[str], now: datetime) -> str:
-    """Make a key and return it; it cannot be shown again. Raises Invalid for a role we do not have."""
+    """Make a key and return it; it cannot be shown again. Raises Invalid for a role we do not have, or a bad name."""
     if role not in ROLES:
         raise Invalid("unknown_role", f"There is no role '{role}'; there are {', '.join(ROLES)}.")
+    if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
+        raise Invalid("bad_name", f"A key's name is 1 to {LONGEST_NAME} printable characters.")
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     connection.execute(
         sa.insert(api_key).values(
@@ -70,7 +75,9 @@ def create(connection: Connection, name: str, role: str, accounts: Sequence[str]
 def find(connection: Connection, key: str) -> Reader:
     """Return whose key this is. Raises NotAuthenticated, in the same words for every wrong key."""
     key_id, _, secret = key.removeprefix(PREFIX).partition(".")
-    row = connection.execute(sa.select(api_key).where(k.id == key_id[:24])).one_or_none()
+    # the id is looked at first: PostgreSQL refuses to compare with what cannot be text, such as NUL
+    known = connection.execute(sa.select(api_key).where(k.id == key_id)) if KEY_ID.fullmatch(key_id) else None
+    row = known.one_or_none() if known is not None else None
     digest = row.digest if row is not None else _digest("nobody")
     if not hmac.compare_digest(digest, _digest(secret)) or row is None or row.revoked_at is not None:
         raise NotAuthenticated(

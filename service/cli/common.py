@@ -1,25 +1,33 @@
 """What every command shares: in, the settings' path; out, settings, an engine, and errors as one sentence."""
 
+import errno
 import getpass
 import os
+import re
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 
 from service import logs, migrations
 from service.db import open_engine
-from service.errors import ServiceError
+from service.errors import Invalid, ServiceError
 from service.settings import Settings, SettingsError, load
 
-console = Console()
-errors = Console(stderr=True)
+PLAIN_WIDTH = 200  # where output goes to a file or a pipe, an id must not be folded over two lines
+# no markup, no emoji: ids, reasons and X's words come from outside and may hold brackets and colons
+console = Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+errors = Console(stderr=True, markup=False, emoji=False, highlight=False)
 BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h
+X_USER_ID = re.compile(r"[0-9]{1,19}")
+AWAY = {OperationalError, InterfaceError, DatabaseError}  # not their subclasses: those are bugs of ours
 
 
 class Friendly(click.Group):
@@ -33,11 +41,21 @@ class Friendly(click.Group):
             show_problems(str(context.obj), error)
             context.exit(BAD_SETTINGS)
         except ServiceError as error:
-            errors.print(f"[red]{error.sentence}[/red]  ({error.code})", soft_wrap=True, highlight=False)
-            context.exit(1)
-        except OperationalError as error:
-            errors.print(f"[red]The database does not answer:[/red] {error.orig}", soft_wrap=True, highlight=False)
-            context.exit(1)
+            _refuse(context, error.sentence, error.code)
+        except DBAPIError as error:
+            if type(error) not in AWAY:
+                raise
+            said = str(error.orig).strip().partition("\n")[0]
+            _refuse(context, f"The database cannot be used: {said}.", "database_away")
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # `| head`: click ends quietly
+                raise
+            _refuse(context, f"{error.filename or 'A file'}: {error.strerror or error}.", "file")
+
+
+def _refuse(context: click.Context, sentence: str, code: str) -> NoReturn:
+    errors.print(f"{sentence}  ({code})", style="red", soft_wrap=True)
+    context.exit(1)
 
 
 def settings_of(context: click.Context) -> Settings:
@@ -57,12 +75,24 @@ def opened(context: click.Context) -> tuple[Settings, Engine]:
 
 def show_problems(path: str, error: SettingsError) -> None:
     """Print every mistake of a settings file: where, and what would be right."""
-    table = Table(title=f"{path}: {len(error.problems)} to mend", title_justify="left", show_lines=False)
+    errors.print(f"{path}: {len(error.problems)} to mend", style="bold", soft_wrap=True)
+    table = Table(show_lines=False)
     table.add_column("setting", style="bold", overflow="fold")
     table.add_column("what is wrong, and what would be right", overflow="fold")
     for problem in error.problems:
         table.add_row(problem.path, problem.sentence)
     errors.print(table)
+
+
+def demand_x_user_ids(given: Sequence[str]) -> None:
+    """Refuse what is no X user id, with the first of them. Raises Invalid; nothing has been done then."""
+    wrong = [each for each in given if X_USER_ID.fullmatch(each) is None]
+    if wrong:
+        raise Invalid(
+            "not_an_x_user_id",
+            f"{len(wrong)} of {len(given)} given are no X user ids (1 to 19 digits), the first is '{wrong[0][:40]}'. "
+            "Nothing was done.",
+        )
 
 
 def now() -> datetime:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from service import housekeeping
 from service.auth import Reader
-from service.cli.common import console, me, now, opened
+from service.cli.common import console, demand_x_user_ids, me, now, opened
 from service.errors import Invalid, NotFound
 from service.reports import export as exporting
 from service.reports import filters
@@ -74,8 +74,8 @@ def reconcile(context: click.Context, name: str, since: datetime, until: datetim
     console.print(f"{done.pages} pages, {done.events} events, {done.found_missing} answers we did not have.")
     if not done.complete:
         again = f" not before {done.come_back_at:%H:%M:%S} UTC" if done.come_back_at else ""
-        console.print(f"[yellow]Not finished ({done.problem or 'X allows no more now'}).[/yellow] Go on{again} with "
-                      f"--from {done.read_until:%Y-%m-%dT%H:%M:%SZ}")  # fmt: skip
+        console.print(f"Not finished ({done.problem or 'X allows no more now'}). Go on{again} with "
+                      f"--from {done.read_until:%Y-%m-%dT%H:%M:%SZ}", style="yellow")  # fmt: skip
         context.exit(1)
 
 
@@ -86,8 +86,7 @@ def reconcile(context: click.Context, name: str, since: datetime, until: datetim
 def erase(context: click.Context, x_user_id: str) -> None:
     """Erase a customer: identity and text go, and they are never asked again."""
     settings, engine = opened(context)
-    if not (x_user_id.isascii() and x_user_id.isdigit()):
-        raise Invalid("not_an_x_user_id", "An X user id is 1 to 19 digits.")
+    demand_x_user_ids([x_user_id])
     _show(housekeeping.erase(engine, settings, x_user_id, by=me(), now=now()), "erased")
 
 

@@ -11,6 +11,7 @@ from service.errors import NotFound
 from service.models import feedback_request, result, send_attempt, transition
 from service.outreach import by_hand
 from service.outreach.queue import Queue
+from service.states import State
 
 r = feedback_request.c
 
@@ -21,7 +22,7 @@ def requests() -> None:
 
 
 @requests.command(name="list")
-@click.option("--state", help="received, identified, dm_allowed, dm_sent, card_sent, skipped, failed or unknown.")
+@click.option("--state", type=click.Choice([each.value for each in State]), help="Only these.")
 @click.option("--reason", help="For instance cooldown, cannot_dm, stale.")
 @click.option("--account")
 @click.option("--conversation", help="The conversation's id in the CRM.")
@@ -61,7 +62,7 @@ def show(context: click.Context, request_id: str) -> None:
         row = connection.execute(sa.select(feedback_request).where(r.id == request_id)).one_or_none()
         if row is None:
             raise NotFound("unknown_request", f"There is no request '{request_id}'; see `dm-feedback requests list`.")
-        console.print(f"[bold]{row.id}[/bold]  {row.state}{': ' + row.reason if row.reason else ''}", highlight=False)
+        console.print(f"{row.id}  {row.state}{': ' + row.reason if row.reason else ''}", style="bold")
         facts = (
             ("conversation", f"{row.source} / {row.conversation_id}, ended {when(row.ended_at)}"),
             ("customer", " ".join(filter(None, [row.x_user_id, row.x_handle and f"@{row.x_handle}"])) or "not known"),
@@ -82,7 +83,7 @@ def _history(connection: Connection, request_id: str) -> None:
     for line in connection.execute(sa.select(transition).where(t.request_id == request_id).order_by(t.id)):
         change = line.to_state if line.from_state == line.to_state else f"{line.from_state} -> {line.to_state}"
         why = " ".join(filter(None, [line.reason, line.detail]))
-        console.print(f"  {when(line.at)}  {change:28} {line.event:10} {why}  [dim]{line.actor}[/dim]",
+        console.print(f"  {when(line.at)}  {change:28} {line.event:10} {why}  {line.actor}",
                       highlight=False, soft_wrap=True)  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from service import migrations, serving
 from service import worker as worker_loop
 from service.cli.common import console, opened, settings_of
 from service.db import open_engine
+from service.errors import Invalid
+from service.intake.definition import load_definitions
 from service.sandbox import SandboxConfig
 from service.sandbox import serve as serve_sandbox
 
@@ -21,6 +23,7 @@ def serve(context: click.Context) -> None:
     Brings the database to the newest revision first. For several machines run `web` and `worker` separately.
     """
     settings = settings_of(context)
+    load_definitions(settings.sources, tuple(settings.accounts))  # a mistake shows here, not in children that die
     engine = open_engine(settings.database.url)
     migrations.upgrade(engine)
     engine.dispose()
@@ -35,6 +38,7 @@ def serve(context: click.Context) -> None:
 def web(context: click.Context) -> None:
     """Run the web processes alone: webhooks, API, dashboard."""
     settings, engine = opened(context)
+    load_definitions(settings.sources, tuple(settings.accounts))
     engine.dispose()  # each web process opens its own after the fork
     serving.serve_web(settings)
 
@@ -57,10 +61,14 @@ def sandbox(bind: str, file: Path | None, speed: float | None) -> None:
     It verifies signatures, keeps limits, remembers every message and lets scripted customers answer. GET /_control
     explains how to make customers and faults. Without --file every numeric user id is a customer who may answer.
     """
-    config = SandboxConfig.from_file(file) if file else SandboxConfig.demo()
-    if speed is not None:
-        config = replace(config, speed=speed)
     host, _, port = bind.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) < 2**16):
+        raise Invalid("bad_bind", f"'{bind}' is no host:port, such as 127.0.0.1:8090.")
+    try:
+        config = SandboxConfig.from_file(file) if file else SandboxConfig.demo()
+        config = replace(config, speed=config.speed if speed is None else speed)
+    except ValueError as error:
+        raise Invalid("bad_sandbox_configuration", f"{file or 'The configuration'} cannot be used: {error}") from error
 
     def ready(url: str) -> None:
         console.print(f"X sandbox on {url}   controls: {url}/_control")

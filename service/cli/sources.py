@@ -59,7 +59,7 @@ def show(name: str) -> None:
         raise NotFound(
             "unknown_preset", f"There is no preset '{name}'; there are {', '.join(preset_names())}."
         ) from error
-    console.print(f"[bold]{about.title}[/bold]   ({about.certainty})\n", highlight=False)
+    console.print(f"{about.title}   ({about.certainty})\n", style="bold")
     click.echo(about.setup.strip())
 
 
@@ -98,8 +98,8 @@ def deliveries() -> None:
 
 
 @deliveries.command(name="list")
-@click.option("--outcome", default="unmappable", show_default=True,
-              help="accepted, duplicate, reopened, ignored or unmappable.")  # fmt: skip
+@click.option("--outcome", type=click.Choice(["accepted", "duplicate", "reopened", "ignored", "unmappable"]),
+              default="unmappable", show_default=True)  # fmt: skip
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @click.pass_context
 def list_deliveries(context: click.Context, outcome: str, limit: int) -> None:

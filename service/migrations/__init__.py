@@ -19,9 +19,13 @@ HERE = Path(__file__).parent
 
 
 def upgrade(engine: Engine) -> str:
-    """Bring the database to the newest revision and return its name. Safe to repeat and to interrupt."""
+    """Bring the database to the newest revision and return its name. Safe to repeat and to interrupt.
+
+    Raises Unavailable where the database is newer than this code.
+    """
     with writing(engine) as connection:
         _lock(connection)
+        _demand_known(MigrationContext.configure(connection).get_current_revision())
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -46,14 +50,20 @@ def require_head(engine: Engine) -> None:
     found = current(engine)
     if found == head():
         return
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if found is None or found in known:
-        raise Unavailable(
-            "schema_behind", f"The database is at revision {found or 'none'}, this code needs {head()}: run `dm-feedback db upgrade`."
-        )
+    _demand_known(found)
     raise Unavailable(
-        "schema_ahead", f"The database is at revision {found}, which this code does not know: start the newer version of dm-feedback."
+        "schema_behind",
+        f"The database is at revision {found or 'none'}, this code needs {head()}: run `dm-feedback db upgrade`.",
     )
+
+
+def _demand_known(found: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if found is not None and found not in known:
+        raise Unavailable(
+            "schema_ahead",
+            f"The database is at revision {found}, which this code does not know: start the newer version.",
+        )
 
 
 def _config() -> Config:

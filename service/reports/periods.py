@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 from service.db import EPOCH
 from service.errors import Invalid
+from service.reports.covers import Asked
 from service.reports.filters import Filter
-from service.reports.protection import Asked
 from service.reports.suppression import week_of, whole_days
 from service.reports.visible import View
 

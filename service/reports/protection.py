@@ -1,47 +1,32 @@
 """Cells in, what may be published out: the same rule for a summary, a breakdown and a trend.
 
-In this order: the period is shrunk to whole releases; groups of people are shrunk to their own; the small ones are
-hidden with as many others as it takes; a filter publishes only what the breakdown along it publishes; and in the end
-no score of fewer answers than the threshold leaves. Pure: never reads a database, never formats.
+Every figure is a sum of cells of one table, whose dimensions are those of the question. A table is protected together
+with all coarser ones (its totals are their cells), coarse before fine, so that what is hidden does not depend on who
+asks for what: a filter publishes what the breakdown publishes, and total minus shown gives nobody away. Each cell
+covers whole releases of its own (see `covers`). Pure: never reads a database, never formats.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import combinations, product
 from typing import TypeVar
 
+from service.errors import Invalid
 from service.reports.attribution import classes_of
 from service.reports.cells import PEOPLE, Cell, Dimension, Value
-from service.reports.suppression import Group, Reason, Thresholds, protect, release, selection_visible, week_of
+from service.reports.covers import Asked, Cover, cover_of
+from service.reports.suppression import Group, Reason, Thresholds, protect, week_of
 
 Wanted = Mapping[Dimension, frozenset[Value]]
-Grain = Callable[[date], date]
-ONE_DAY = timedelta(days=1)
-Key = TypeVar("Key", bound=Hashable)
+Dimensions = tuple[Dimension, ...]
+Key = tuple[Value, ...]
+Piece = TypeVar("Piece", bound=Hashable)
 
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The period in whole days, [first, end). `open`: it has no end yet. `live`: there is no embargo."""
-
-    first: date
-    end: date
-    open: bool
-    live: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """The days that are published, [first, end); `end` None: up to now. `held`: the asked period has more answers."""
-
-    first: date
-    end: date | None
-    held: bool = False
-
-    def has(self, day: date) -> bool:
-        """Whether answers of this day are in."""
-        return self.first <= day and (self.end is None or day < self.end)
+MOST_CONTEXTS = 3
+MOST_IN_A_GRID = 800
+REST = "\x1frest"  # answers of a cell that no release of its own holds yet: counted, never shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +44,20 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """What is shown of each cell, and all of them before any was hidden: to protect pieces of them, never to show."""
+
+    parts: Mapping[Key, Part]
+    raw: Mapping[Key, tuple[Cell, ...]]
+    rests: Mapping[Key, tuple[Cell, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
-    """A filtered figure, and the people in it where the question names people."""
+    """A filtered figure, and the table it is a sum of."""
 
     whole: Part
-    people: Mapping[tuple[Value, ...], Part] = field(default_factory=dict)
-    raw: Mapping[tuple[Value, ...], tuple[Cell, ...]] = field(default_factory=dict)
-    """The people's cells before any was hidden: to protect pieces of them, never to show."""
+    table: Table = field(default_factory=lambda: Table({}, {}, {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,264 +65,247 @@ class Question:
     """Everything a figure depends on but its cells."""
 
     kind: str
-    dimensions: tuple[Dimension, ...]
+    dimensions: Dimensions
     wanted: Wanted
     asked: Asked
     thresholds: Thresholds
 
     @property
-    def people(self) -> tuple[Dimension, ...]:
-        """The dimensions that name people, with what they belong to; empty if none is asked about."""
-        return tuple(d for d in self.dimensions if d in PEOPLE) if "team" in self.dimensions else ()
+    def people(self) -> Dimensions:
+        """The dimensions that name people, with what they belong to."""
+        return tuple(d for d in self.dimensions if d in PEOPLE)
+
+    @property
+    def contexts(self) -> Dimensions:
+        """The others."""
+        return tuple(d for d in self.dimensions if d not in PEOPLE)
+
+    def is_chosen(self, key: Key) -> bool:
+        """Whether the filter asks for this cell."""
+        return is_chosen(key, self.dimensions, self.wanted)
 
 
-def select(cells: Sequence[Cell], q: Question, known: Collection[tuple[Value, ...]] = ()) -> Selection:
-    """Answer the figure as asked. `known`: people who may have no answers; their zeros are protected too."""
-    others = [d for d in q.wanted if d not in q.people]
-    base = [cell for cell in cells if _matches(cell, q, others)]
-    cover = cover_of(base, q.asked, q.thresholds)
+def is_chosen(key: Key, dimensions: Dimensions, wanted: Wanted) -> bool:
+    """Whether the filter asks for this cell."""
+    return all(value in wanted[d] for d, value in zip(dimensions, key, strict=True) if d in wanted)
+
+
+def select(cells: Sequence[Cell], q: Question, known: Collection[Key] = ()) -> Selection:
+    """Answer the figure as asked. `known`: cells that may have no answers; their zeros are protected too."""
+    if len(q.contexts) > MOST_CONTEXTS:
+        raise Invalid(
+            "too_narrow", f"Figures take at most {MOST_CONTEXTS} of campaign, source, language, variant, hour."
+        )
+    cover = cover_of(cells, q.asked, q.thresholds)
     if cover is None:
-        return Selection(Part(reason=Reason.TOO_FEW if _inside(base, q.asked) else None))
-    inside = [cell for cell in base if cover.has(cell.day)]
-    if not q.people:
-        return Selection(_checked(Part(tuple(inside), cover), cells, q, cover))
-    raw, people = _people(base, inside, cover, q, known)
-    return Selection(_checked(_sum_of(people, inside, cover, q), cells, q, cover), people, raw)
+        return Selection(Part(reason=Reason.TOO_FEW))
+    tables: dict[Dimensions, Table] = {}
+    for dimensions in _coarse_to_fine(q):
+        tables[dimensions] = _table(dimensions, cells, cover, q, tables, known)
+    table = tables[q.dimensions]
+    return Selection(_chosen_sum(table, cover, q), table)
 
 
-def along(
-    selection: Selection,
-    q: Question,
-    key_of: Callable[[Cell], Key],
-    known: Collection[Key] = (),
-    forced: Collection[Key] = (),
-) -> dict[Key, Part]:
-    """Split what a selection publishes into groups, hiding small ones and those that would give them away."""
-    groups: dict[Key, list[Cell]] = {key: [] for key in known}
-    for cell in selection.whole.cells:
-        groups.setdefault(key_of(cell), []).append(cell)
-    hidden = {_name(key) for key in groups}
-    if selection.whole.reason is None:
-        hidden = _hidden({_name(key): part for key, part in groups.items()}, q, None, {_name(key) for key in forced})
-    cover = selection.whole.cover
-    return {
-        key: Part(cover=cover, reason=Reason.SUPPRESSED) if _name(key) in hidden else Part(tuple(part), cover)
-        for key, part in groups.items()
-    }
+def along_dimension(selection: Selection, q: Question, by: Dimension) -> dict[Value, Part]:
+    """Split by one dimension of the table: what is shown of the cells that are asked for."""
+    place = q.dimensions.index(by)
+    rows: dict[Value, list[Part]] = defaultdict(list)
+    for key, part in selection.table.parts.items():
+        if q.is_chosen(key):
+            rows[key[place]].append(part)
+    return {value: _joined(parts) for value, parts in rows.items()}
 
 
 def along_periods(
     selection: Selection, q: Question, begin_of: Callable[[date], date], known: Collection[date]
 ) -> dict[date, Part]:
-    """Split by period. Where people are asked about, a period shows them only if its own breakdown would."""
-    pieces: dict[date, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
-    names = {_name(key): key for key in selection.raw}
-    for key, cells in selection.raw.items():
-        for cell in cells:
-            pieces[begin_of(cell.day)][_name(key)].append(cell)
-    chosen = {name for name, key in names.items() if _chosen(key, q)}
-    forced = []
-    if any(d in q.wanted for d in q.people):
-        forced = [at for at, groups in pieces.items() if chosen & _hidden(groups, q, _margins(groups, names, q))]
-    return along(selection, q, lambda cell: begin_of(cell.day), known, forced)
-
-
-def along_people(selection: Selection, q: Question, by: Dimension) -> dict[Value, Part]:
-    """Split by agent or team: what is shown of each over its own releases. In several teams an agent is one row."""
-    place = q.people.index(by)
-    rows: dict[Value, list[Part]] = defaultdict(list)
-    for key, part in selection.people.items():
-        if _chosen(key, q):
-            rows[key[place]].append(part)
-    return {value: _joined(parts) for value, parts in rows.items()}
-
-
-def cover_of(cells: Sequence[Cell], asked: Asked, thresholds: Thresholds, grain: Grain | None = None) -> Cover | None:
-    """Shrink the asked period to whole releases of these cells; None if it holds none.
-
-    Without an embargo a period that is still open takes in what has come since the last release. A period that ends
-    earlier must then not end at that last release, or the two would differ by a handful.
-    """
-    answers = _per_day(cells)
-    inside = [day for day, _ in answers if asked.first <= day < asked.end or (asked.open and day >= asked.first)]
-    if not inside:
-        return Cover(asked.first, None if asked.open else asked.end)
-    if not asked.live:
-        span = release(answers, asked.first, asked.end, thresholds, grain)
-        return None if span is None else Cover(span.first, span.end, span.held)
-    return _live_cover(answers, asked, thresholds, grain)
-
-
-def _live_cover(
-    answers: Sequence[tuple[date, int]], asked: Asked, thresholds: Thresholds, grain: Grain | None
-) -> Cover | None:
-    units = _per_unit(answers, grain) if grain else answers
-    every = release(units, date.min, date.max, thresholds, grain)
-    if every is None:
-        return Cover(asked.first, None) if asked.open and asked.first <= answers[0][0] else None
-    tail = any(day >= every.end for day, _ in units)
-    latest = date.max
-    if not asked.open:
-        latest = min(asked.end, every.end - ONE_DAY) if tail else asked.end
-    span = release(units, asked.first, latest, thresholds, grain)
-    if span is None:
-        return None
-    cover = Cover(span.first, None if asked.open else span.end)
-    return replace(cover, held=_left_out(answers, asked, cover))
-
-
-def _per_unit(answers: Sequence[tuple[date, int]], grain: Grain) -> list[tuple[date, int]]:
-    units: Counter[date] = Counter()
-    for day, n in answers:
-        units[grain(day)] += n
-    return sorted(units.items())
-
-
-def _left_out(answers: Sequence[tuple[date, int]], asked: Asked, cover: Cover) -> bool:
-    period = Cover(asked.first, None if asked.open else asked.end)
-    return any(n and period.has(day) and not cover.has(day) for day, n in answers)
-
-
-def _people(
-    base: Sequence[Cell], inside: Sequence[Cell], cover: Cover, q: Question, known: Collection[tuple[Value, ...]]
-) -> tuple[Mapping[tuple[Value, ...], tuple[Cell, ...]], Mapping[tuple[Value, ...], Part]]:
-    """Each group of people over its own releases, protected against each other and the totals around them."""
-    grain = week_of if "agent" in q.people else None
-    earlier = any(cell.day < cover.first for cell in base)
-    first = cover.first if earlier else date.min  # a week that began before the first answer is not cut by that
-    asked = Asked(first, cover.end or date.max, cover.end is None, q.asked.live)
-    mains: dict[tuple[Value, ...], Part] = {}
-    groups: dict[str, list[Cell]] = {}
-    names: dict[str, tuple[Value, ...]] = {}
-    everything, here = _by_people(base, q), _by_people(inside, q)
-    for key in {**here, **dict.fromkeys(known)}:
-        own = here.get(key, [])
-        its = cover_of(everything.get(key, []), asked, q.thresholds, grain)
-        main = tuple(cell for cell in own if its is not None and its.has(cell.day))
-        mains[key] = Part(main, its, Reason.SUPPRESSED if own and not main else None)
-        names[_name(key)] = key
-        groups[_name(key)] = list(main)
-        rest = [cell for cell in own if its is None or not its.has(cell.day)]
-        if rest:
-            groups[_name(key) + REST] = rest
-    hidden = _hidden(groups, q, _margins(groups, names, q))
-    shown = {
-        key: Part(cover=part.cover, reason=Reason.SUPPRESSED) if _name(key) in hidden else part
-        for key, part in mains.items()
+    """Split by period. A period of a filtered figure is shown only if its own breakdown would show it."""
+    forced: set[date] = set()
+    if any(d in q.wanted for d in q.dimensions):
+        forced = {at for at, table in _by_period(selection.table, begin_of).items() if _hides_chosen(table, q)}
+    groups: dict[date, list[Cell]] = {begin: [] for begin in known}
+    for cell in selection.whole.cells:
+        groups.setdefault(begin_of(cell.day), []).append(cell)
+    hidden = {_name(begin) for begin in groups}
+    if selection.whole.reason is None:
+        classed = [Group(_name(at), _classes(cells, q), released=at not in forced) for at, cells in groups.items()]
+        hidden = _hidden(classed, q)
+    return {
+        at: Part(reason=Reason.SUPPRESSED) if _name(at) in hidden else Part(tuple(cells), selection.whole.cover)
+        for at, cells in groups.items()
     }
-    return {key: part.cells for key, part in mains.items()}, shown
 
 
-REST = "\x1frest"  # answers of a group that no release of its own holds yet: counted, never shown
+def _coarse_to_fine(q: Question) -> Iterator[Dimensions]:
+    """All tables whose cells are totals of the question's table, then that table itself."""
+    for size in range(len(q.contexts) + 1):
+        for depth in range(len(q.people) + 1):
+            for contexts in combinations(q.contexts, size):
+                yield q.people[:depth] + contexts
 
 
-def _margins(
-    groups: Mapping[str, Sequence[Cell]], names: Mapping[str, tuple[Value, ...]], q: Question
-) -> dict[str, list[str]]:
-    """The totals that are published around people: all, each account, each team."""
-    margins: dict[str, list[str]] = defaultdict(list)
-    for name in groups:
-        key = names[name.removesuffix(REST)]
-        for depth in range(len(q.people)):
-            margins["total:" + _name(key[:depth])].append(name)
-    return margins
-
-
-def _hidden(
-    groups: Mapping[str, Sequence[Cell]],
+def _table(
+    dimensions: Dimensions,
+    cells: Sequence[Cell],
+    cover: Cover,
     q: Question,
-    margins: Mapping[str, Sequence[str]] | None = None,
-    forced: Collection[str] = (),
-) -> set[str]:
-    classed = [
-        Group(name, classes_of(q.kind, _scores(cells)), released=not name.endswith(REST) and name not in forced)
-        for name, cells in groups.items()
-    ]
-    return {one.key for one in protect(classed, q.thresholds, margins) if not one.shown}
+    coarser: Mapping[Dimensions, Table],
+    known: Collection[Key],
+) -> Table:
+    """Each cell over its own releases, protected against the others and every total around them."""
+    everything = _grouped(cells, dimensions, q)
+    keys = _keys(everything, dimensions, q, known)
+    if keys is None:
+        return _all_hidden(everything)
+    covers = _covers(everything, keys, cells, cover, "agent" in dimensions, q)
+    mains, rests = {}, {}
+    for key in keys:
+        inside = [cell for cell in everything.get(key, ()) if cover.has(cell.day)]
+        mine = covers[key]
+        mains[key] = tuple(cell for cell in inside if mine is not None and mine.has(cell.day))
+        rests[key] = tuple(cell for cell in inside if mine is None or not mine.has(cell.day))
+    groups, margins = _with_totals(dimensions, mains, rests, q, coarser)
+    hidden = _hidden(groups, q, margins)
+    parts = {key: _judged(key, mains[key], rests[key], covers[key], hidden) for key in mains}
+    return Table(parts, mains, rests)
 
 
-def _sum_of(people: Mapping[tuple[Value, ...], Part], inside: Sequence[Cell], cover: Cover, q: Question) -> Part:
-    """The people asked for; everybody, if none is named."""
-    if not any(d in q.wanted for d in q.people):
-        return Part(tuple(inside), cover)
-    return _joined([part for key, part in people.items() if _chosen(key, q)])
+def _judged(
+    key: Key, main: tuple[Cell, ...], rest: tuple[Cell, ...], cover: Cover | None, hidden: Collection[str]
+) -> Part:
+    if _name(key) in hidden or (rest and not main):
+        return Part(cover=cover, reason=Reason.SUPPRESSED)
+    return Part(main, cover)
+
+
+def _with_totals(
+    dimensions: Dimensions,
+    mains: Mapping[Key, tuple[Cell, ...]],
+    rests: Mapping[Key, tuple[Cell, ...]],
+    q: Question,
+    coarser: Mapping[Dimensions, Table],
+) -> tuple[list[Group], dict[str, list[str]]]:
+    """The cells, and for each coarser cell the sum it makes: published, or itself one of the hidden groups."""
+    groups = [Group(_name(key), _classes(main, q)) for key, main in mains.items()]
+    groups += [Group(_name(key) + REST, _classes(rest, q), released=False) for key, rest in rests.items() if rest]
+    margins: dict[str, list[str]] = {}
+    for coarse, table in coarser.items():
+        if not set(coarse) < set(dimensions):
+            continue
+        places = [dimensions.index(d) for d in coarse]
+        sums: dict[Key, list[Key]] = defaultdict(list)
+        for key in mains:
+            sums[tuple(key[place] for place in places)].append(key)
+        for total, parts in sums.items():
+            name = f"{coarse}{_name(total)}"
+            margins[name] = [_name(key) for key in parts] + [_name(key) + REST for key in parts if rests[key]]
+            if total in table.parts and table.parts[total].reason is not None:
+                cells = [cell for key in parts for cell in (*mains[key], *rests[key])]
+                groups.append(Group(name, _classes(cells, q), released=False))
+    return groups, margins or {"": [group.key for group in groups]}
+
+
+def _covers(
+    everything: Mapping[Key, Sequence[Cell]],
+    keys: Iterable[Key],
+    cells: Sequence[Cell],
+    cover: Cover,
+    by_week: bool,  # noqa: FBT001 - one of two grains
+    q: Question,
+) -> dict[Key, Cover | None]:
+    """The releases of each cell within those of the whole. Weeks that began before the first answer are not cut."""
+    first = cover.first if any(cell.day < cover.first for cell in cells) else date.min
+    asked = Asked(first, cover.end or date.max, cover.end is None, q.asked.live)
+    grain = week_of if by_week else None
+    return {key: cover_of(everything.get(key, ()), asked, q.thresholds, grain) for key in keys}
+
+
+def _keys(
+    everything: Mapping[Key, Sequence[Cell]], dimensions: Dimensions, q: Question, known: Collection[Key]
+) -> list[Key] | None:
+    """All cells, empty ones too: a zero can give a one away. None where there are more than can be protected."""
+    places = [q.dimensions.index(d) for d in dimensions]
+    found = {**dict.fromkeys(everything), **{tuple(key[place] for place in places): None for key in known}}
+    depth = sum(d in PEOPLE for d in dimensions)
+    if depth == len(dimensions) or not found:
+        return list(found)
+    people = dict.fromkeys(key[:depth] for key in found)
+    contexts = dict.fromkeys(key[depth:] for key in found)
+    if len(people) * len(contexts) > MOST_IN_A_GRID:
+        return None
+    return [one + other for one, other in product(people, contexts)]
+
+
+def _all_hidden(everything: Mapping[Key, Sequence[Cell]]) -> Table:
+    return Table({key: Part(reason=Reason.SUPPRESSED) for key in everything}, {}, {})
+
+
+def _chosen_sum(table: Table, cover: Cover, q: Question) -> Part:
+    """The cells asked for; nothing, if one of them is hidden."""
+    chosen = [part for key, part in table.parts.items() if q.is_chosen(key)]
+    if not chosen:  # a zero, which may be told only where nobody is hidden whom it would give away
+        hides = any(part.reason for part in table.parts.values())
+        return Part(cover=cover, reason=Reason.SUPPRESSED if hides else None)
+    if any(part.reason for part in chosen):
+        return Part(cover=cover, reason=_reason(chosen, q))
+    joined = _joined(chosen)
+    if 0 < joined.n < q.thresholds.score:
+        return Part(cover=joined.cover, reason=Reason.TOO_FEW)
+    return joined
+
+
+def _reason(chosen: Sequence[Part], q: Question) -> Reason:
+    """Nothing was asked about but a period: then it can only be too few. Otherwise which cell is small stays unsaid."""
+    return Reason.TOO_FEW if len(chosen) == 1 and not q.dimensions else Reason.SUPPRESSED
 
 
 def _joined(parts: Sequence[Part]) -> Part:
-    """Several groups as one: what is shown of them; hidden where nothing is."""
+    """Several cells as one: what is shown of them; hidden where nothing is."""
     shown = [part for part in parts if part.reason is None and part.cells]
     if not shown:
-        return Part(reason=next((part.reason for part in parts if part.reason), None))
+        cover = next((part.cover for part in parts if part.cover is not None), None)
+        return Part(cover=cover, reason=next((part.reason for part in parts if part.reason), None))
     covers = [part.cover for part in shown if part.cover is not None]
     ends = [cover.end for cover in covers]
-    held = len(shown) < len(parts) or any(cover.held for cover in covers)
+    held = any(part.reason for part in parts) or any(cover.held for cover in covers)
     last = None if None in ends else max(end for end in ends if end is not None)
     return Part(tuple(cell for part in shown for cell in part.cells), Cover(min(c.first for c in covers), last, held))
 
 
-def _checked(part: Part, cells: Sequence[Cell], q: Question, cover: Cover) -> Part:
-    """Hold a selection against the breakdown along each of its filters, and against the threshold."""
-    if part.reason is not None:
-        return part
-    if 0 < part.n < q.thresholds.score:
-        return Part(cover=part.cover, reason=Reason.TOO_FEW)
-    for dimension in q.wanted:
-        if dimension not in q.people and not _filter_is_safe(cells, q, dimension, cover):
-            return Part(cover=part.cover, reason=Reason.DIFFERENCE)
-    return part
+def _by_period(table: Table, begin_of: Callable[[date], date]) -> dict[date, dict[Key, list[Cell]]]:
+    periods: dict[date, dict[Key, list[Cell]]] = defaultdict(lambda: defaultdict(list))
+    for key, cells in table.raw.items():
+        for cell in cells:
+            periods[begin_of(cell.day)][key].append(cell)
+    return periods
 
 
-def _filter_is_safe(cells: Sequence[Cell], q: Question, dimension: Dimension, cover: Cover) -> bool:
-    rest = [d for d in q.wanted if d != dimension]
-    groups: dict[Value, list[Cell]] = defaultdict(list)
-    place = q.dimensions.index(dimension)
-    for cell in cells:
-        if cover.has(cell.day) and _matches(cell, q, rest):
-            groups[cell.values[place]].append(cell)
-    if not groups:
-        return True
-    classed = [Group(_name(value), classes_of(q.kind, _scores(own))) for value, own in groups.items()]
-    chosen = {_name(value) for value in groups if value in q.wanted[dimension]}
-    return selection_visible(classed, chosen, q.thresholds)
+def _hides_chosen(groups: Mapping[Key, Sequence[Cell]], q: Question) -> bool:
+    margins: dict[str, list[str]] = defaultdict(list)
+    for key in groups:
+        for depth in range(len(q.people) + 1):
+            margins["total:" + _name(key[:depth])].append(_name(key))
+    classed = [Group(_name(key), _classes(cells, q)) for key, cells in groups.items()]
+    return bool({_name(key) for key in groups if q.is_chosen(key)} & _hidden(classed, q, margins))
 
 
-def _matches(cell: Cell, q: Question, dimensions: Iterable[Dimension]) -> bool:
-    return all(cell.values[q.dimensions.index(d)] in q.wanted[d] for d in dimensions)
+def _hidden(groups: Sequence[Group], q: Question, margins: Mapping[str, Sequence[str]] | None = None) -> set[str]:
+    return {one.key for one in protect(groups, q.thresholds, margins) if not one.shown}
 
 
-def is_chosen(key: tuple[Value, ...], people: tuple[Dimension, ...], wanted: Wanted) -> bool:
-    """Whether the filter asks for these people."""
-    return all(value in wanted[d] for d, value in zip(people, key, strict=True) if d in wanted)
-
-
-def _chosen(key: tuple[Value, ...], q: Question) -> bool:
-    return is_chosen(key, q.people, q.wanted)
-
-
-def _by_people(cells: Iterable[Cell], q: Question) -> dict[tuple[Value, ...], list[Cell]]:
-    places = [q.dimensions.index(d) for d in q.people]
-    groups: dict[tuple[Value, ...], list[Cell]] = defaultdict(list)
-    for cell in cells:
-        groups[tuple(cell.values[place] for place in places)].append(cell)
-    return groups
-
-
-def _inside(cells: Iterable[Cell], asked: Asked) -> bool:
-    return any(asked.first <= cell.day and (asked.open or cell.day < asked.end) for cell in cells)
-
-
-def _per_day(cells: Iterable[Cell]) -> list[tuple[date, int]]:
-    days: Counter[date] = Counter()
-    for cell in cells:
-        days[cell.day] += cell.n
-    return sorted(days.items())
-
-
-def _scores(cells: Iterable[Cell]) -> Counter[int]:
+def _classes(cells: Iterable[Cell], q: Question) -> tuple[int, ...]:
     counts: Counter[int] = Counter()
     for cell in cells:
         counts[cell.score] += cell.n
-    return counts
+    return classes_of(q.kind, counts)
+
+
+def _grouped(cells: Iterable[Cell], dimensions: Dimensions, q: Question) -> dict[Key, list[Cell]]:
+    places = [q.dimensions.index(d) for d in dimensions]
+    groups: dict[Key, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        groups[tuple(cell.values[place] for place in places)].append(cell)
+    return groups
 
 
 def _name(value: object) -> str:

@@ -187,7 +187,8 @@ def _record(
     page = answer.value
     row = connection.execute(sa.select(w.pages).where(_this(account, turn.from_time))).one()
     cursor = _next(page, turn.cursor, row.pages + 1, account)
-    more = cursor is not None or turn.to_time < _horizon(account, now)
+    # What became readable while we read waits for the next turn: window by tiny window we would never stop asking.
+    more = cursor is not None or turn.to_time + account.poll_every <= _horizon(account, now)
     if not turns.end(connection, account.name, TASK, turn.token, now if more else now + account.poll_every):
         log.warning("poll_turn_lost", account=account.name, worker=turn.worker)
         return PollReport("lost")

@@ -5,8 +5,8 @@ Knows nothing of what happens behind the address. An answer that was lost is no 
 
 import base64
 import hashlib
-import hmac
 import heapq
+import hmac
 import itertools
 import json
 import random

@@ -31,9 +31,7 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        return not (
-            self.lost or self.openings_twice or self.cards_twice or self.without_outcome or self.contradictions
-        )
+        return not (self.lost or self.openings_twice or self.cards_twice or self.without_outcome or self.contradictions)
 
 
 def judge(engine: Engine, acknowledged: set[str], sent_to_us: set[str], truth: dict[str, Any]) -> Verdict:
@@ -90,5 +88,9 @@ def _contradictions(
             found.append(f"{row.id}: {row.state} ({row.reason}), and X holds a card")
         if row.feedback_id is not None and (card is None or card["id"] != row.feedback_id):
             found.append(f"{row.id}: its feedback_id is not X's")
-        found += [f"{row.id}: {each} is no message of X" for each in (row.dm_event_id, row.card_dm_id) if each and each not in messages]
+        found += [
+            f"{row.id}: {each} is no message of X"
+            for each in (row.dm_event_id, row.card_dm_id)
+            if each and each not in messages
+        ]
     return found

@@ -86,7 +86,9 @@ def cli(name: str, directory: Path, *words: str, preexec: Callable[[], None] | N
 def run_cli(*words: str) -> subprocess.CompletedProcess[str]:
     """`dm-feedback WORDS` to its end."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))}
-    return subprocess.run((*CLI, *words), cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        (*CLI, *words), cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def until(done: Callable[[], Any], within_s: float, what: str, every_s: float = 0.05) -> float:

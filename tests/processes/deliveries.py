@@ -35,7 +35,9 @@ def post(house: House, conversation_id: str) -> httpx.Response:
     event = {"type": "conversation.ended", "timestamp": datetime.now(UTC).isoformat(), "data": data}
     body = json.dumps(event).encode()
     with httpx.Client(timeout=20, trust_env=False) as http:
-        return http.post(f"{house.web_url}/webhooks/crm/crm", content=body, headers=signed(f"m-{conversation_id}", body))
+        return http.post(
+            f"{house.web_url}/webhooks/crm/crm", content=body, headers=signed(f"m-{conversation_id}", body)
+        )
 
 
 def deliver(house: House, conversation_id: str) -> int:

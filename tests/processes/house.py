@@ -25,8 +25,8 @@ class House:
     directory: Path
     database_url: str
     accounts: tuple[str, ...] = ("acme",)
-    web_port: int = field(default_factory=lambda: free_port())
-    x_port: int = field(default_factory=lambda: free_port())
+    web_port: int = field(default_factory=free_port)
+    x_port: int = field(default_factory=free_port)
     scale: int = 60
     changes: dict[str, Any] = field(default_factory=dict)
     pushes_to: frozenset[str] = frozenset()

@@ -5,6 +5,7 @@ import os
 import resource
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import httpx
 import sqlalchemy as sa
@@ -84,15 +85,13 @@ class _Web(Child):
         super().__init__(child.name, child.command, child.log, child._preexec)
         self._house = house
 
-    def __enter__(self) -> "_Web":
+    def __enter__(self) -> Self:
         self.start()
         until(lambda: _greets(self._house), 30, "the web process answers")
         return self
 
 
 def _greets(house: House) -> bool:
-    import httpx
-
     try:
         return httpx.head(f"{house.web_url}/webhooks/crm/crm", timeout=5, trust_env=False).status_code == 200
     except httpx.HTTPError:

@@ -1,0 +1,21 @@
+"""The system's browser: in, the environment; out, its path, or a sentence that says how to get one."""
+
+import shutil
+from collections.abc import Callable, Mapping
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+# as root the sandbox cannot start, and a container's /dev/shm is too small for pictures of whole pages
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--force-color-profile=srgb"]
+HOW_TO_GET_ONE = (
+    "no browser is installed, so the dashboard was not tested in one. Install it (apt-get install chromium) or name "
+    "one in DMF_CHROMIUM, and run again"
+)
+
+
+def path_of(environ: Mapping[str, str], which: Callable[[str], str | None] = shutil.which) -> str | None:
+    return environ.get("DMF_CHROMIUM") or next((found for name in NAMES if (found := which(name))), None)
+
+
+def must_be_there(environ: Mapping[str, str]) -> bool:
+    """Where the run decides about a change, a missing browser must not look like a passed test."""
+    return environ.get("CI", "").lower() not in {"", "0", "false"}

@@ -1,0 +1,228 @@
+"""The dashboard in a real browser: what a supervisor does, by mouse and by keyboard."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import chromium
+from tests.browser.conftest import Served
+
+QUERY = "since=2026-09-24&until=2026-11-22"
+Open = Callable[..., Page]
+
+
+def test_a_wrong_key_is_told_and_a_right_one_opens_the_overview(open_page: Open, served: Served) -> None:
+    page = open_page(role=None)
+    page.goto(served.at("/coverage?by=team"))
+    page.get_by_label("Your key").fill("dmf_000000.wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("This key is not valid")
+    page.get_by_label("Your key").fill(served.population.keys["supervisor"])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Coverage", level=1)).to_be_visible()
+    assert page.url == served.at("/coverage?by=team")
+    (cookie,) = page.context.cookies()
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == ("dmf", True, "Lax", "/")
+    assert page.evaluate("document.cookie") == ""
+
+
+def test_signing_out_leads_back_to_the_door(open_page: Open, served: Served) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("status")).to_have_text("You are signed out.")
+    page.goto(served.at("/"))
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_filters_are_chosen_in_a_form_stand_in_the_address_and_can_be_taken_away(
+    open_page: Open, served: Served
+) -> None:
+    page = open_page()
+    page.get_by_text("Choose days and filters").click()
+    page.get_by_label("Team").select_option("Billing")
+    page.get_by_label("From").fill("2026-10-01")
+    page.get_by_label("Up to, not including").fill("2026-11-22")
+    page.get_by_role("button", name="Show").click()
+    asked = parse_qs(urlsplit(page.url).query)
+    assert (asked["team_id"], asked["since"], asked["until"]) == (["Billing"], ["2026-10-01"], ["2026-11-22"])
+    expect(page.locator(".opening .kicker").first).to_have_text("1 Oct 2026 \u2013 21 Nov 2026")
+    page.get_by_role("link", name="Coverage").click()
+    expect(page.get_by_role("link", name="Remove filter Team: Billing")).to_be_visible()
+    page.get_by_role("link", name="Remove filter Team: Billing").click()
+    assert "team_id" not in page.url
+    assert "since=2026-10-01" in page.url
+
+
+def test_a_period_is_one_click(open_page: Open) -> None:
+    page = open_page()
+    page.get_by_role("link", name="90 days").click()
+    expect(page.get_by_role("link", name="90 days")).to_have_attribute("aria-current", "true")
+    assert parse_qs(urlsplit(page.url).query) == {"since": ["2026-08-24"], "until": ["2026-11-22"]}
+
+
+def test_a_group_of_a_breakdown_opens_its_own_overview_and_the_way_back_works(open_page: Open, served: Served) -> None:
+    page = open_page()
+    page.goto(served.at(f"/breakdown?{QUERY}"))
+    page.locator("#t-csat").locator("xpath=ancestor::section").get_by_role("link", name="Billing").click()
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    expect(page.get_by_role("link", name="Remove filter Team: Billing")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Breakdown", level=1)).to_be_visible()
+
+
+def test_a_comment_is_found_opened_and_noted(open_page: Open, served: Served) -> None:
+    page = open_page()
+    page.goto(served.at(f"/comments?{QUERY}"))
+    page.get_by_text("Choose days and filters").click()
+    page.get_by_label("Words in the comment").fill("refund")
+    page.get_by_label("Score", exact=True).select_option("5")
+    page.get_by_role("button", name="Show").click()
+    quotes = page.locator(".quote").all_inner_texts()
+    assert quotes
+    assert all("refund" in quote for quote in quotes)
+    page.get_by_role("link", name="Details and notes").first.click()
+    page.get_by_label("Add a note").fill("Thanked the customer.")
+    page.get_by_role("button", name="Keep the note").click()
+    expect(page.locator(".note").last).to_have_text("Thanked the customer.")
+
+
+def test_a_download_is_a_file_with_the_filter_on_screen(open_page: Open, served: Served, tmp_path: Path) -> None:
+    page = open_page()
+    page.goto(served.at(f"/comments?score=5&{QUERY}"))
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="Rows, CSV").click()
+    path = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    assert path.name == "feedback-2026-09-24-to-2026-11-21.csv"
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) > 20
+    assert {row["score"] for row in rows} == {"5"}
+
+
+def test_an_analyst_has_no_comments_page_and_is_told_so(open_page: Open, served: Served) -> None:
+    page = open_page(role="analyst")
+    expect(page.get_by_role("navigation", name="Pages").get_by_role("link")).to_have_text(
+        ["Overview", "Breakdown", "Coverage", "Completeness", "Accounts"]
+    )
+    expect(page.get_by_role("link", name="Rows, CSV")).to_have_count(0)
+    page.goto(served.at("/comments"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("This is not for your key")
+
+
+def test_everything_can_be_done_without_a_mouse(open_page: Open, served: Served) -> None:
+    page = open_page(role=None)
+    page.goto(served.at("/"))
+    tab_to(page, "Your key")
+    page.keyboard.type(served.population.keys["supervisor"])
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Overview", level=1).wait_for()
+    page.keyboard.press("Tab")
+    assert focused(page) == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    tab_to(page, "Choose days and filters")
+    page.keyboard.press("Enter")
+    tab_to(page, "Team")
+    page.keyboard.type("Bil")
+    tab_to(page, "Show")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**team_id=Billing**")
+    tab_to(page, "How this is counted")
+    page.keyboard.press("Space")
+    expect(page.get_by_text("Answers of 4 or 5.").first).to_be_visible()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("table", name="CSAT: how many gave which score")).to_be_visible()
+    tab_to(page, "Breakdown")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Breakdown", level=1).wait_for()
+    tab_to(page, "Sign out")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_the_focus_can_always_be_seen(open_page: Open, served: Served) -> None:
+    page = open_page()
+    page.goto(served.at(f"/breakdown?{QUERY}"))
+    unseen = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        seen = page.evaluate(
+            "() => { const e = document.activeElement; if (e === document.body) return ['', true];"
+            " const s = getComputedStyle(e), r = e.getBoundingClientRect();"
+            " return [e.outerHTML.slice(0, 60), parseFloat(s.outlineWidth) >= 2 && s.outlineStyle !== 'none'"
+            " && r.width > 0 && r.right <= innerWidth + 1] }"
+        )
+        unseen += [] if seen[1] else [seen[0]]
+    assert unseen == []
+
+
+def test_no_page_needs_a_script(open_page: Open, served: Served) -> None:
+    page = open_page(java_script_enabled=False)
+    page.goto(served.at(f"/comments?{QUERY}"))
+    page.get_by_text("Choose days and filters").click()
+    page.get_by_label("Score", exact=True).select_option("1")
+    page.get_by_role("button", name="Show").click()
+    scores = {text.split()[0] for text in page.locator(".score").all_inner_texts()}
+    assert scores == {"1"}
+
+
+def test_every_chart_says_what_it_is_and_names_its_figures(open_page: Open, served: Served) -> None:
+    page = open_page()
+    for path in ("/", "/breakdown", "/coverage"):
+        page.goto(served.at(f"{path}?{QUERY}"))
+        charts = page.locator("svg.chart")
+        assert charts.count() > 0
+        for index in range(charts.count()):
+            snapshot = charts.nth(index).aria_snapshot()
+            assert 'img "' in snapshot[:8], snapshot
+            assert len(snapshot) > 40
+    page.goto(served.at(f"/?{QUERY}"))
+    expect(page.get_by_role("img", name="From ended to answered")).to_be_visible()
+
+
+def test_on_paper_there_are_figures_and_no_controls(open_page: Open, served: Served, artefacts: Path) -> None:
+    page = open_page()
+    page.goto(served.at(f"/?{QUERY}"))
+    page.emulate_media(media="print")
+    for control in (page.get_by_role("navigation"), page.get_by_role("button"), page.locator(".periods, .download")):
+        assert not any(each.is_visible() for each in control.all())
+    expect(page.get_by_role("heading", name="Customer satisfaction")).to_be_visible()
+    paper = page.pdf(path=artefacts / "overview.pdf", format="A4", prefer_css_page_size=True)
+    assert paper.startswith(b"%PDF")
+
+
+def test_without_a_browser_the_run_says_how_to_get_one() -> None:
+    assert chromium.path_of({}, which=lambda name: None) is None
+    assert chromium.path_of({"DMF_CHROMIUM": "/opt/chrome"}, which=lambda name: None) == "/opt/chrome"
+    assert chromium.path_of({}, which={"chromium-browser": "/usr/bin/chromium-browser"}.get).endswith("browser")
+    assert "apt-get install chromium" in chromium.HOW_TO_GET_ONE
+
+
+@pytest.mark.parametrize(("value", "must"), [("", False), ("0", False), ("false", False), ("1", True), ("true", True)])
+def test_where_a_run_decides_a_missing_browser_fails_it(value: str, must: bool) -> None:
+    assert chromium.must_be_there({"CI": value}) is must
+
+
+def focused(page: Page) -> str:
+    """How a screen reader would name what has the focus, near enough."""
+    return str(
+        page.evaluate(
+            "() => { const e = document.activeElement;"
+            " const label = e.labels && e.labels.length ? e.labels[0].textContent : e.textContent;"
+            " return label.trim().replace(/\\s+/g, ' ') }"
+        )
+    )
+
+
+def tab_to(page: Page, name: str) -> None:
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if focused(page).startswith(name):
+            return
+    raise AssertionError(f"'{name}' cannot be reached with the Tab key")

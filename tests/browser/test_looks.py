@@ -1,0 +1,98 @@
+"""Every page at two widths, light and dark: kept as pictures, held against axe-core, and never wider than the screen."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Served
+
+QUERY = "since=2026-09-24&until=2026-11-22"
+PAGES = {
+    "overview": f"/?{QUERY}",
+    "overview-suppressed": f"/?team_id=Loyalty+desk&{QUERY}",
+    "overview-empty": "/?since=2020-01-01&until=2020-02-01",
+    "overview-few-answers": "/?agent_id=Femke+de+Vries&since=2026-10-05&until=2026-11-22",
+    "breakdown-team": f"/breakdown?{QUERY}",
+    "breakdown-agent": f"/breakdown?by=agent&{QUERY}",
+    "comments": f"/comments?{QUERY}",
+    "comments-none": f"/comments?q=zebra&{QUERY}",
+    "result": "/results/{commented}",
+    "result-of-small-group": "/results/{small}",
+    "coverage": f"/coverage?{QUERY}",
+    "completeness": "/completeness",
+    "accounts": "/accounts",
+    "definitions": "/definitions",
+    "refused": "/?bogus=1",
+    "nowhere": "/nowhere",
+}
+Open = Callable[..., Page]
+
+
+def address(served: Served, name: str) -> str:
+    known = served.population
+    return served.at(PAGES[name].format(commented=known.commented[-1], small=known.small[0]))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "light"), (1280, "dark")])
+def test_every_page_is_kept_as_a_picture_and_fits_its_screen(
+    open_page: Open, served: Served, artefacts: Path, width: int, scheme: str
+) -> None:
+    page = open_page(width=width, role=None, color_scheme=scheme)
+    page.goto(served.at("/"))
+    page.screenshot(path=artefacts / f"sign-in-{width}-{scheme}.png", full_page=True)
+    page = open_page(width=width, color_scheme=scheme)
+    too_wide = {}
+    for name in PAGES:
+        page.goto(address(served, name))
+        page.screenshot(path=artefacts / f"{name}-{width}-{scheme}.png", full_page=True)
+        if beyond := page.evaluate("document.documentElement.scrollWidth - innerWidth"):
+            too_wide[name] = beyond
+    assert too_wide == {}
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
+def test_axe_finds_nothing_with_everything_opened(
+    open_page: Open, served: Served, axe: str, artefacts: Path, width: int, scheme: str
+) -> None:
+    page = open_page(width=width, role=None, color_scheme=scheme)
+    page.goto(served.at("/"))
+    found = {"sign-in": violations(page, axe)}
+    page = open_page(width=width, color_scheme=scheme)
+    for name in PAGES:
+        page.goto(address(served, name))
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        found[name] = violations(page, axe)
+    (artefacts / f"axe-{width}-{scheme}.json").write_text(json.dumps(found, indent=2), "utf-8")
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+def test_axe_would_find_something(open_page: Open, served: Served, axe: str) -> None:
+    page = open_page()
+    page.evaluate("document.querySelector('h1').innerHTML = '<img src=\"data:image/gif;base64,R0lGODlhAQABAAAAACw=\">'")
+    assert "image-alt" in violations(page, axe)
+
+
+def test_with_everything_opened_and_at_400_percent_nothing_needs_sideways_scrolling(
+    open_page: Open, served: Served
+) -> None:
+    page = open_page(width=320)
+    too_wide = {}
+    for name in PAGES:
+        page.goto(address(served, name))
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        if beyond := page.evaluate("document.documentElement.scrollWidth - innerWidth"):
+            too_wide[name] = beyond
+    assert too_wide == {}
+
+
+def violations(page: Page, axe: str) -> dict[str, list[str]]:
+    """Rules that are broken, with the first places where."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return {
+        each["id"]: [f"{node['target']} {node['failureSummary']}"[:300] for node in each["nodes"][:3]]
+        for each in found["violations"]
+    }

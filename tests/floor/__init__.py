@@ -1,0 +1,1 @@
+"""The floor: what knows no chapter of the story."""

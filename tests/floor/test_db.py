@@ -1,0 +1,267 @@
+"""The database: the gate, the two kinds of transaction, times that keep their order, and what errors do not show."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.engine import Engine
+
+from service import db
+from service.db import EPOCH, Micros, insert, open_engine, reading, sqlite_is_sound, writing
+from service.errors import Unavailable
+from service.models import account_state, worker_seen
+from tests.support import START
+
+w = worker_seen.c
+
+
+def put(engine: Engine, name: str, at: datetime = START) -> None:
+    with writing(engine) as connection:
+        connection.execute(sa.insert(worker_seen).values(name=name, started_at=at, seen_at=at))
+
+
+def names(engine: Engine) -> list[str]:
+    with reading(engine) as connection:
+        return list(connection.scalars(sa.select(w.name).order_by(w.name)))
+
+
+# -- the gate -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "sound"),
+    [
+        ((3, 40, 1), False),
+        ((3, 43, 9), False),
+        ((3, 44, 5), False),
+        ((3, 44, 6), True),
+        ((3, 44, 7), True),
+        ((3, 45, 0), False),
+        ((3, 46, 9), False),
+        ((3, 49, 2), False),
+        ((3, 50, 4), False),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 0), False),
+        ((3, 51, 1), False),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+        ((3, 52, 0), True),
+        ((3, 54, 1), True),
+        ((4, 0, 0), True),
+    ],
+)
+def test_the_gate_lets_in_only_versions_without_the_wal_reset_bug(version: tuple[int, int, int], sound: bool) -> None:
+    assert sqlite_is_sound(version) is sound
+
+
+def test_the_library_in_use_passes_the_gate() -> None:
+    assert sqlite_is_sound(tuple(db.sqlite_driver.sqlite_version_info))
+
+
+@pytest.fixture
+def old_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Old:
+        sqlite_version_info = (3, 40, 1)
+        sqlite_version = "3.40.1"
+
+    monkeypatch.setattr(db, "sqlite_driver", Old)
+
+
+def test_a_library_that_loses_rows_is_refused_in_words(old_library: None, tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=r"SQLite 3\.40\.1 can corrupt .* or use PostgreSQL") as caught:
+        open_engine(f"sqlite:///{tmp_path}/x.db")
+    assert caught.value.code == "sqlite_unsound"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sqlite_commits_are_durable(sqlite_engine: Engine) -> None:
+    pragmas = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "mmap_size": 0, "busy_timeout": 5000}
+    with reading(sqlite_engine) as connection:
+        assert {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas} == pragmas
+
+
+def test_postgresql_commits_are_durable(postgresql_url: str) -> None:
+    engine = open_engine(postgresql_url)
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "30s"
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("mysql://u:hunter2@h/n", "database_kind"),
+        ("nonsense", "database_url"),
+        ("", "database_url"),
+        ("postgresql://u:hunter2@host:port/n", "database_url"),
+        ("sqlite:////proc/nowhere/x.db", "database_place"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused_without_its_password(url: str, code: str) -> None:
+    with pytest.raises(Unavailable) as caught:
+        open_engine(url)
+    assert caught.value.code == code
+    assert caught.value.sentence.endswith((".", "postgresql://…"))
+    assert "hunter2" not in caught.value.sentence
+
+
+def test_the_directory_of_the_file_is_made_also_below_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    engine = open_engine("sqlite:///~/state/x.db")
+    with writing(engine) as connection:
+        connection.exec_driver_sql("CREATE TABLE t (x)")
+    engine.dispose()
+    assert (tmp_path / "state" / "x.db").is_file()
+    assert [each.name for each in tmp_path.iterdir()] == ["state"]
+
+
+# -- two kinds of transaction -------------------------------------------------------------------------------------------
+
+
+def test_what_is_written_stands_after_the_block(engine: Engine) -> None:
+    put(engine, "a")
+    assert names(engine) == ["a"]
+
+
+def test_what_goes_wrong_leaves_nothing(engine: Engine) -> None:
+    with pytest.raises(ZeroDivisionError), writing(engine) as connection:
+        connection.execute(sa.insert(worker_seen).values(name="a", started_at=START, seen_at=START))
+        _ = 1 / 0
+    assert names(engine) == []
+
+
+def test_a_reader_never_blocks_the_writer(engine: Engine) -> None:
+    put(engine, "a")
+    with reading(engine) as reader:
+        assert reader.scalar(sa.select(sa.func.count()).select_from(worker_seen)) == 1
+        put(engine, "b")
+    assert names(engine) == ["a", "b"]
+
+
+def test_a_writer_never_blocks_the_reader(engine: Engine) -> None:
+    with writing(engine) as writer:
+        writer.execute(sa.insert(worker_seen).values(name="a", started_at=START, seen_at=START))
+        assert names(engine) == []
+
+
+def test_who_reads_first_and_writes_then_is_not_thrown_out(engine: Engine) -> None:
+    """A plain BEGIN would fail here on SQLite as soon as the other commit came between."""
+    put(engine, "n0")
+    began = threading.Barrier(4)
+
+    def count_up() -> None:
+        began.wait()
+        for _ in range(5):
+            with writing(engine) as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(sa.select(w.name).with_for_update()).all()
+                highest = max(int(name[1:]) for name in connection.scalars(sa.select(w.name)))
+                connection.execute(sa.update(worker_seen).values(name=f"n{highest + 1}"))
+
+    threads = [threading.Thread(target=count_up) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert names(engine) == ["n20"]
+
+
+def test_a_connection_that_wrote_does_not_lock_when_it_reads_later(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    for _ in range(3):  # the pool hands the same connection out again
+        put_and_remove(engine)
+        with reading(engine) as one, reading(engine) as other:
+            assert one.scalar(sa.select(sa.func.count()).select_from(worker_seen)) == 0
+            assert other.scalar(sa.select(sa.func.count()).select_from(worker_seen)) == 0
+            put_and_remove(engine)
+    engine.dispose()
+
+
+def put_and_remove(engine: Engine) -> None:
+    put(engine, "a")
+    with writing(engine) as connection:
+        connection.execute(sa.delete(worker_seen))
+
+
+# -- insert on conflict -------------------------------------------------------------------------------------------------
+
+
+def test_an_insert_may_find_its_row_there_already(engine: Engine) -> None:
+    def enrol() -> int:
+        with writing(engine) as connection:
+            row = insert(connection, account_state).values(account="acme", updated_at=START)
+            return len(connection.execute(row.on_conflict_do_nothing().returning(account_state.c.account)).all())
+
+    assert [enrol(), enrol()] == [1, 0]
+
+
+def test_an_insert_may_change_the_row_it_finds(engine: Engine) -> None:
+    for minutes in (0, 5):
+        with writing(engine) as connection:
+            at = START + timedelta(minutes=minutes)
+            row = insert(connection, worker_seen).values(name="a", started_at=at, seen_at=at)
+            connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"seen_at": at}))
+    with reading(engine) as connection:
+        found = connection.execute(sa.select(w.started_at, w.seen_at)).one()
+    assert tuple(found) == (START, START + timedelta(minutes=5))
+
+
+# -- times --------------------------------------------------------------------------------------------------------------
+
+MOMENTS = st.datetimes(
+    min_value=datetime(1900, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
+    max_value=datetime(2200, 1, 1),  # noqa: DTZ001 - as above
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=2)), timezone(-timedelta(hours=9, minutes=30))]),
+)
+
+
+@given(MOMENTS, MOMENTS)
+def test_a_time_keeps_its_moment_its_microseconds_and_its_order(one: datetime, other: datetime) -> None:
+    micros, dialect = Micros(), sa.create_engine("postgresql+psycopg://").dialect
+    stored = [micros.process_bind_param(each, dialect) for each in (one, other)]
+    assert [micros.process_result_value(each, dialect) for each in stored] == [one, other]
+    assert (stored[0] < stored[1]) is (one < other)
+
+
+def test_a_time_comes_back_in_utc_whatever_zone_it_went_in(engine: Engine) -> None:
+    at = datetime(2026, 3, 29, 2, 30, 0, 123456, tzinfo=timezone(timedelta(hours=2)))
+    put(engine, "a", at)
+    put(engine, "b", EPOCH - timedelta(microseconds=1))
+    with reading(engine) as connection:
+        found = list(connection.scalars(sa.select(w.seen_at).order_by(w.seen_at)))
+    assert found == [EPOCH - timedelta(microseconds=1), at]
+    assert {each.utcoffset() for each in found} == {timedelta(0)}
+
+
+def test_a_time_without_a_zone_is_refused(engine: Engine) -> None:
+    with pytest.raises(sa.exc.StatementError, match="offset-naive"):
+        put(engine, "a", datetime(2026, 1, 1))  # noqa: DTZ001 - the point
+
+
+def test_no_time_is_no_time(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(sa.insert(account_state).values(account="acme", updated_at=START))
+        assert connection.scalar(sa.select(account_state.c.paused_until)) is None
+
+
+# -- errors -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [lambda name: {"name": name}, lambda name: {"name": name, "started_at": None}])
+def test_an_error_of_the_database_does_not_repeat_what_a_customer_wrote(
+    engine: Engine, fault: Callable[[str], dict[str, object]]
+) -> None:
+    words = "my-number-is-555-0100"
+    with pytest.raises(sa.exc.IntegrityError) as caught, writing(engine) as connection:
+        connection.execute(sa.insert(worker_seen).values(**fault("x"), seen_at=START + timedelta(0)))
+        connection.execute(sa.insert(worker_seen).values(**fault(words), seen_at=START))
+    assert words not in str(caught.value)
+    assert "[SQL parameters hidden" in str(caught.value)

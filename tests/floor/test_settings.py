@@ -1,0 +1,550 @@
+"""Settings: every mistake at once, in words that say what would be right; references; advice; no secret shown."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import time, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.intake.definition import load_definitions
+from service.settings import Problem, Settings, SettingsError, from_tree, load, reference
+from service.settings.sections import NAMED_SECTIONS, SECTIONS, TextsSection
+from tests.support import SOURCE_KEY, settings_of, tree
+
+TOP = Path(__file__).parents[2]
+EXAMPLE = TOP / "service" / "settings" / "example.toml"
+
+TEN_MISTAKES = """
+[service]
+secret_key_env = "NO_SUCH_VARIABLE"
+time_zone = "Mars/Olympus"
+
+[web]
+workers = "four"
+colour = "red"
+
+[worker]
+idle = "soon"
+
+[accounts.acme]
+user_id = "acme"
+consumer_key = "ck"
+consumer_secret = "cs"
+token = "t"
+token_secret_file = "/no/such/file"
+
+[sources.crm]
+preset = "standard"
+account = "acne"
+keys = ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]
+
+[campaigns.care]
+type = "csat"
+privacy_url = "acme.example/privacy"
+[campaigns.care.texts.en]
+opening = "Hello."
+card = "How did we do?"
+
+[campaigns.later]
+type = "csat"
+privacy_url = "https://acme.example/privacy"
+opening = false
+[campaigns.later.texts.en]
+card = "How did {agent_name} do?"
+"""
+
+
+def mistakes(environ: Mapping[str, str] | None = None, **changes: Any) -> dict[str, str]:
+    with pytest.raises(SettingsError) as caught:
+        from_tree(tree(**changes), environ or {})
+    found = {problem.path: problem.sentence for problem in caught.value.problems}
+    assert len(found) == len(caught.value.problems), "a mistake is named once"
+    return found
+
+
+def advice(**changes: Any) -> dict[str, str]:
+    return {warning.path: warning.sentence for warning in settings_of(**changes).warnings}
+
+
+def test_a_file_with_ten_mistakes_names_all_ten_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "dm-feedback.toml"
+    file.write_text(TEN_MISTAKES, "utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load(file, {})
+    assert {problem.path: problem.sentence for problem in caught.value.problems} == {
+        "service.secret_key_env": "the environment has no variable 'NO_SUCH_VARIABLE'; set it before starting",
+        "service.time_zone": "no such time zone; write an IANA name such as 'Europe/Berlin' or 'UTC'",
+        "web.workers": "must be a whole number, without quotes",
+        "web.colour": "no such setting; `dm-feedback config reference` lists them all",
+        "worker.idle": "a span of time is a number and a unit, such as '90s', '5m', '24h' or '7d'",
+        "accounts.acme.user_id": "an X user id is 1 to 19 digits, written as a string",
+        "accounts.acme.token_secret_file": "the file '/no/such/file' cannot be read (No such file or directory); "
+        "mount it or mend the path",
+        "sources.crm.account": "there is no account 'acne'; write one of 'acme'",
+        "campaigns.care.privacy_url": "must be a full address such as 'https://feedback.example.com'",
+        "campaigns.later.texts.en.card": "there is no placeholder {agent_name}; there are 'display_name', "
+        "'screen_name', 'handle', 'question', 'scale'",
+    }
+    assert len(caught.value.problems) == 10
+    assert all(problem.path in str(caught.value) for problem in caught.value.problems)
+
+
+# -- references -------------------------------------------------------------------------------------------------------
+
+
+def test_a_secret_comes_from_the_environment() -> None:
+    settings = from_tree(tree(service={"secret_key_env": "KEY"}), {"KEY": "k" * 40})
+    assert settings.service.secret_key == "k" * 40
+
+
+def test_a_secret_comes_from_a_file_without_its_last_line_break(tmp_path: Path) -> None:
+    for content in ("k" * 40, "k" * 40 + "\n", "k" * 40 + "\r\n", "k" * 40 + "\n\n"):
+        (tmp_path / "key").write_text(content, "utf-8", newline="")
+        settings = from_tree(tree(service={"secret_key_file": str(tmp_path / "key")}), {})
+        assert settings.service.secret_key == "k" * 40
+
+
+def test_spaces_in_a_secrets_file_belong_to_the_secret(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f" {'k' * 40} \n", "utf-8")
+    assert from_tree(tree(service={"secret_key_file": str(tmp_path / "key")}), {}).service.secret_key == f" {'k' * 40} "
+
+
+def test_every_text_may_be_a_reference() -> None:
+    settings = from_tree(tree(database={"url_env": "URL"}), {"URL": "postgresql://u:p@h/n"})
+    assert settings.database.url == "postgresql://u:p@h/n"
+
+
+def test_a_list_is_referred_to_one_by_one(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text(f"{SOURCE_KEY}\n", "utf-8")
+    by_env = tree(sources__crm={"preset": "standard", "keys_env": ["NEW", "OLD"]})
+    assert from_tree(by_env, {"NEW": "n" * 30, "OLD": SOURCE_KEY}).sources["crm"].keys == ("n" * 30, SOURCE_KEY)
+    by_file = tree(sources__crm={"preset": "standard", "keys_file": [str(tmp_path / "old")]})
+    assert from_tree(by_file, {}).sources["crm"].keys == (SOURCE_KEY,)
+
+
+def test_a_missing_one_of_a_list_is_named_by_its_place() -> None:
+    crm = {"preset": "standard", "keys_env": ["NEW", "OLD"]}
+    assert mistakes({"NEW": SOURCE_KEY}, sources__crm=crm) == {
+        "sources.crm.keys_env[1]": "the environment has no variable 'OLD'; set it before starting"
+    }
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"secret_key": "k" * 40, "secret_key_env": "KEY"},
+        {"secret_key": "k" * 40, "secret_key_file": "/no/such/file"},
+        {"secret_key_env": "KEY", "secret_key_file": "/no/such/file"},
+    ],
+)
+def test_what_is_given_twice_is_a_mistake(given: dict[str, str]) -> None:
+    (path, sentence) = mistakes({"KEY": "k" * 40}, service=given).popitem()
+    assert path in {"service.secret_key_env", "service.secret_key_file"}
+    assert sentence == "'secret_key' is given twice; write it, 'secret_key_env' or 'secret_key_file'"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"secret_key_env": 5}, "must be the name of a variable, in quotes"),
+        ({"secret_key_file": 5}, "must be the name of a file, in quotes"),
+        ({"secret_key_env": "LATIN"}, "the variable 'LATIN' is not text in UTF-8"),
+        ({"secret_key_file": "/proc/self/exe"}, "the file '/proc/self/exe' is not text in UTF-8"),
+        ({"secret_key_file": "/"}, "the file '/' cannot be read (Is a directory); mount it or mend the path"),
+        ({"secret_key_file": "a\0b"}, "the file 'a\0b' is not text in UTF-8"),
+    ],
+)
+def test_a_reference_that_cannot_be_followed_is_named_once(given: dict[str, Any], says: str) -> None:
+    assert list(mistakes({"LATIN": "k\udce9" * 20}, service=given).values()) == [says]
+
+
+# -- single values ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("500ms", timedelta(milliseconds=500)),
+        ("90s", timedelta(seconds=90)),
+        ("1.5h", timedelta(minutes=90)),
+        ("24 h", timedelta(days=1)),
+        ("7d", timedelta(days=7)),
+        ("36500d", timedelta(days=36_500)),
+    ],
+)
+def test_a_span_is_a_number_and_a_unit(written: str, meant: timedelta) -> None:
+    assert settings_of(campaigns__care__cooldown=written).campaigns[0].cooldown == meant
+
+
+@pytest.mark.parametrize("written", ["", "7", "d", "-1d", "7 days", "1h30m", "1e3s", "7d\n", 7, 7.5, True, ["7d"]])
+def test_what_is_no_span_is_a_mistake(written: Any) -> None:
+    assert "such as '90s'" in mistakes(campaigns__care__cooldown=written)["campaigns.care.cooldown"]
+
+
+@pytest.mark.parametrize("written", ["36501d", "9" * 400 + "d"])
+def test_a_span_nobody_can_reckon_with_is_a_mistake(written: str) -> None:
+    assert mistakes(privacy__keep_texts=written) == {"privacy.keep_texts": "a span of time is at most 36500d"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "worker__idle",
+        "web__session_idle",
+        "accounts__acme__window",
+        "accounts__acme__poll_every",
+        "accounts__acme__poll_window",
+    ],
+)
+def test_a_span_that_would_turn_on_the_spot_cannot_be_nothing(path: str) -> None:
+    assert mistakes(**{path: "0s"}) == {path.replace("__", "."): "must be longer than nothing"}
+
+
+@given(st.text() | st.integers() | st.floats() | st.booleans() | st.lists(st.text(), max_size=3) | st.none())
+def test_any_value_of_a_span_is_taken_or_named(written: Any) -> None:
+    try:
+        settings_of(worker__idle=written)
+    except SettingsError as error:
+        assert [problem.path for problem in error.problems] == ["worker.idle"]
+
+
+@pytest.mark.parametrize("written", ["Berlin", "", "../etc/passwd", 5, ["UTC"], True])
+def test_a_zone_is_an_iana_name(written: Any) -> None:
+    assert "IANA name" in mistakes(accounts__acme__time_zone=written)["accounts.acme.time_zone"]
+    assert settings_of(accounts__acme__time_zone="Asia/Kolkata").accounts["acme"].time_zone == ZoneInfo("Asia/Kolkata")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (["21:00", "08:00"], (time(21), time(8))),
+        (["08:30:15", "12:00"], (time(8, 30, 15), time(12))),
+        ([time(21), time(8)], (time(21), time(8))),
+    ],
+)
+def test_quiet_hours_are_two_times_of_day(written: Any, meant: tuple[time, time]) -> None:
+    assert settings_of(accounts__acme__quiet_hours=written).accounts["acme"].quiet_hours == meant
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        [],
+        ["21:00"],
+        ["21:00", "22:00", "23:00"],
+        ["9pm", "8am"],
+        ["24:00", "08:00"],
+        "21:00",
+        21,
+        ["21:00", 8],
+        ["21:00+01:00", "08:00+01:00"],
+        ["08:00", "08:00"],
+        {"21:00": 1, "08:00": 1},
+    ],
+)
+def test_what_are_no_quiet_hours_is_a_mistake(written: Any) -> None:
+    assert "quiet hours" in mistakes(accounts__acme__quiet_hours=written)["accounts.acme.quiet_hours"]
+
+
+@pytest.mark.parametrize(
+    ("path", "written", "says"),
+    [
+        ("service__secret_key", "short", "at least 16 characters"),
+        ("service__secret_key", 5, "a text in quotes"),
+        ("service__log_format", "xml", "'json' or 'text'"),
+        ("service__public_url", "feedback.example.com", "full address"),
+        ("service__public_url", "http://[", "full address"),
+        ("service__public_url", "https://host:port", "full address"),
+        ("service__public_url", "https://a b", "full address"),
+        ("database__url", "mysql://localhost/x", "sqlite:///"),
+        ("database__url", "sqlite://", "sqlite:///"),
+        ("database__url", "sqlite:///:memory:", "sqlite:///"),
+        ("web__bind", "8000", "host:port"),
+        ("web__bind", "localhost:http", "host:port"),
+        ("web__workers", 0, "from 1 to 64"),
+        ("web__workers", 1.5, "whole number"),
+        ("web__workers", True, "whole number"),
+        ("web__secure_cookies", "perhaps", "true or false"),
+        ("worker__metrics_bind", "9100", "host:port"),
+        ("worker__lease", "1s", "outlast a call"),
+        ("reports__embargo", "tomorrow", "'none' or 'next_day'"),
+        ("accounts__acme__user_id", 1212, "a text in quotes"),
+        ("accounts__acme__user_id", "12\n", "1 to 19 digits"),
+        ("accounts__acme__user_id", "٣", "1 to 19 digits"),
+        ("accounts__acme__user_id", "1" * 20, "1 to 19 digits"),
+        ("accounts__acme__token", "", "must not be empty"),
+        ("accounts__acme__name", "other", "the name is that of the table"),
+        ("campaigns__care__type", "stars", "'csat' or 'nps'"),
+        ("campaigns__care__question_variant_id", 38, "from 0 to 37"),
+        ("campaigns__care__display_name", "x" * 21, "1 to 20 characters"),
+        ("campaigns__care__sample", 1.1, "from 0.0 to 1.0"),
+        ("campaigns__care__sample", "half", "must be a number"),
+        ("campaigns__care__texts", {}, "at least one language"),
+        ("campaigns__care__teams", "red", 'must be a list, such as ["one", "two"]'),
+        ("sources__crm__keys", SOURCE_KEY, "must be a list"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_would_be_right(path: str, written: Any, says: str) -> None:
+    ((where, sentence),) = mistakes(**{path: written}).items()
+    assert where == path.replace("__", ".")
+    assert says in sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "says"),
+    [
+        ({"accounts__acme__webhook_networks": ["10.0.0.0/8", "300.1.1.1"]}, "accounts.acme.webhook_networks[1]", "199"),
+        ({"campaigns__care__texts__en": {"opening": "Hi"}}, "campaigns.care.texts.en.card", "is missing"),
+        ({"campaigns__care__texts__en": "Hi"}, "campaigns.care.texts.en", "must be a table"),
+        ({"colours": {}}, "colours", "no such section; there are service, database,"),
+        ({"worker": 3}, "worker", "must be a table: [worker]"),
+        ({"accounts": {}}, "accounts", "at least one table: [accounts.NAME]"),
+        ({"campaigns": {"care": 3}}, "campaigns.care", "must be a table: [campaigns.care]"),
+        ({"sources__Zendesk": {"preset": "token", "keys": ["x" * 30]}}, "sources.Zendesk.name", "lower-case letters"),
+        ({"service": {}}, "service.secret_key", "is missing; write it, or refer to it"),
+    ],
+)
+def test_a_mistake_deep_down_is_named_by_its_path(changes: dict[str, Any], where: str, says: str) -> None:
+    found = mistakes(**changes)
+    assert list(found) == [where]
+    assert says in found[where]
+
+
+@pytest.mark.parametrize("table", [*SECTIONS, "accounts__acme", "campaigns__care", "campaigns__care__texts__en"])
+def test_a_misspelt_setting_is_never_silently_without_effect(table: str) -> None:
+    path = f"{table}__valuex".replace("__", ".")
+    assert mistakes(**{f"{table}__valuex": 1}) == {path: "no such setting; `dm-feedback config reference` lists them all"}
+
+
+def test_a_misspelt_setting_of_a_source_is_found_by_its_definition() -> None:
+    settings = settings_of(sources__crm__valuex=1)
+    with pytest.raises(SettingsError) as caught:
+        load_definitions(settings.sources)
+    assert caught.value.problems[0].path == "sources.crm.valuex"
+
+
+# -- sections held against each other -----------------------------------------------------------------------------------
+
+SECOND = {**tree()["accounts"]["acme"], "user_id": "3434", "screen_name": "other"}
+
+
+def test_the_only_account_is_implied() -> None:
+    assert settings_of().sources["crm"].account == "acme"
+
+
+def test_with_two_accounts_a_source_must_say_which() -> None:
+    assert mistakes(accounts__other=SECOND) == {"sources.crm.account": "is missing; write one of 'acme', 'other'"}
+    assert settings_of(accounts__other=SECOND, sources__crm__account="other").sources["crm"].account == "other"
+
+
+def test_the_first_language_is_the_one_to_fall_back_to() -> None:
+    assert settings_of(campaigns__care__texts__de={"opening": "Hallo", "card": "Na?"}).campaigns[0].default_language == "en"
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "says"),
+    [
+        ({"sources__crm__account": "acne"}, "sources.crm.account", "there is no account 'acne'; write one of 'acme'"),
+        ({"campaigns__care__sources": ["crm", "cmr"]}, "campaigns.care.sources", "no 'cmr' in [sources]"),
+        ({"campaigns__care__accounts": ["acne"]}, "campaigns.care.accounts", "no 'acne' in [accounts]"),
+        ({"campaigns__care__default_language": "fr"}, "campaigns.care.default_language", "no texts in 'fr'"),
+        ({"campaigns__care__texts": {"en": {"card": "Hi"}}}, "campaigns.care.texts.en.opening", "or set opening = false"),
+        (
+            {"campaigns__care__type": "nps", "campaigns__care__question_variant_id": 10},
+            "campaigns.care.question_variant_id",
+            "0 to 9",
+        ),
+        ({"accounts__acme__webhook_password": None}, "accounts.acme.webhook_password", "webhook_user is of no use"),
+        ({"accounts__acme__webhook_user": None}, "accounts.acme.webhook_user", "webhook_password is of no use"),
+        (
+            {"accounts__other": {**SECOND, "user_id": "1212121212121"}, "sources__crm__account": "acme"},
+            "accounts.other.user_id",
+            "is that of 'acme' too",
+        ),
+    ],
+)
+def test_sections_are_held_against_each_other(changes: dict[str, Any], where: str, says: str) -> None:
+    ((path, sentence),) = mistakes(**changes).items()
+    assert path == where
+    assert says in sentence
+
+
+def test_an_account_with_a_mistake_of_its_own_is_no_missing_account() -> None:
+    assert list(mistakes(accounts__acme__token="")) == ["accounts.acme.token"]
+
+
+# -- advice -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_usual_settings_need_no_advice() -> None:
+    assert advice() == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "says"),
+    [
+        ({"service__secret_key": "0123456789abcdef"}, "service.secret_key", "is weak"),
+        ({"service__secret_key": "ab" * 32}, "service.secret_key", "is weak"),
+        ({"sources__crm__keys": [SOURCE_KEY, "shortkey"]}, "sources.crm.keys[1]", "is short"),
+        ({"accounts__acme__webhook_password": "hunter2"}, "accounts.acme.webhook_password", "at least 20"),
+        (
+            {"accounts__acme__webhook_user": None, "accounts__acme__webhook_password": None},
+            "accounts.acme.webhook_user",
+            "by polling only",
+        ),
+        ({"campaigns__care__test": True}, "campaigns.care.test", "count nowhere"),
+        ({"campaigns__care__type": "nps"}, "campaigns.care.type", "raw id"),
+        ({"campaigns__care__texts__en__card": "Please tap a number."}, "campaigns.care.texts.en.card", "when the card"),
+        ({"campaigns__care__texts__de": {"opening": "x", "card": "Hier:"}}, "campaigns.care.texts.de.card", "the card shows"),
+        ({"campaigns__care__texts__en__opening": "Give us 5 stars!"}, "campaigns.care.texts.en.opening", "begs"),
+    ],
+)
+def test_what_works_but_deserves_a_thought_is_a_warning(changes: dict[str, Any], where: str, says: str) -> None:
+    ((path, sentence),) = advice(**changes).items()
+    assert path == where
+    assert says in sentence
+
+
+# -- no secret shown ----------------------------------------------------------------------------------------------------
+
+SECRET = "hush-0123456789-abcdefgh-ijklmnop"
+
+
+def secret_settings() -> Settings:
+    keys = {name: f"{SECRET}-{name}" for name in ("consumer_key", "consumer_secret", "token", "token_secret")}
+    return settings_of(
+        service__secret_key=SECRET,
+        database__url=f"postgresql://u:{SECRET}@h/n",
+        accounts__acme={"user_id": "1", "webhook_user": "x", "webhook_password": SECRET, **keys},
+        sources__crm={"preset": "token", "keys": [SECRET], "verify": [{"kind": "basic", "user": SECRET}]},
+    )
+
+
+def parts(thing: Any) -> Iterator[Any]:
+    """The settings, every dataclass in them, and whatever holds one."""
+    yield thing
+    if is_dataclass(thing):
+        for each in fields(thing):
+            yield from parts(getattr(thing, each.name))
+    elif isinstance(thing, Mapping | tuple):
+        for each in thing.values() if isinstance(thing, Mapping) else thing:
+            if not isinstance(each, str):
+                yield from parts(each)
+
+
+def test_no_secret_stands_in_any_repr() -> None:
+    shown = [part for part in parts(secret_settings()) if is_dataclass(part)]
+    assert {type(part).__name__ for part in shown} >= {"Settings", "Service", "Database", "Account", "Source", "Campaign"}
+    for part in shown:
+        assert SECRET not in repr(part)
+        assert SECRET not in str(part)
+
+
+def test_what_a_schema_calls_secret_its_dataclass_does_not_show() -> None:
+    schemas = [*SECTIONS.values(), *NAMED_SECTIONS.values(), TextsSection]
+    secret = [(s.shape, name) for s in schemas for name, field in s().fields.items() if field.metadata.get("secret")]
+    assert len(secret) >= 7
+    shown = {(shape, field.name) for shape, _ in secret for field in fields(shape) if field.repr}
+    assert not shown & set(secret)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"service__secret_key": "hunter2"},
+        {"database__url": "mysql://u:hunter2@h/n"},
+        {"sources__crm__keys": "hunter2"},
+        {"accounts__acme__webhook_password": ["hunter2"]},
+    ],
+)
+def test_a_mistake_does_not_repeat_the_secret(changes: dict[str, Any]) -> None:
+    assert "hunter2" not in str(mistakes(**changes))
+
+
+# -- the file itself ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda _file: None, "there is no such file; `dm-feedback config example > dm-feedback.toml` writes one"),
+        (lambda file: file.mkdir(), "cannot be read (Is a directory)"),
+        (lambda file: file.write_text("[service", "utf-8"), "is not TOML"),
+        (lambda file: file.write_bytes(b"[service]\nsecret_key = '\xff'"), "is not TOML"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_clear_mistake(make: Callable[[Path], Any], says: str, tmp_path: Path) -> None:
+    file = tmp_path / "dm-feedback.toml"
+    make(file)
+    with pytest.raises(SettingsError) as caught:
+        load(file, {})
+    (problem,) = caught.value.problems
+    assert problem.path == str(file)
+    assert says in problem.sentence
+
+
+def example_environment() -> dict[str, str]:
+    names = re.findall(r'_env = \[?"(\w+)"', EXAMPLE.read_text("utf-8"))
+    assert len(names) >= 7
+    return {name: SOURCE_KEY if "WEBHOOK_KEY" in name else f"{name}-0123456789abcdefghij" for name in names}
+
+
+def test_the_example_is_accepted_and_needs_only_its_secrets() -> None:
+    settings = load(EXAMPLE, example_environment())
+    assert settings.warnings == ()
+    assert list(load_definitions(settings.sources, tuple(settings.accounts))) == ["crm"]
+    with pytest.raises(SettingsError) as caught:
+        load(EXAMPLE, {})
+    assert {problem.path.rpartition("_")[2].rstrip("[0]") for problem in caught.value.problems} == {"env"}
+
+
+def test_settings_are_built_once_and_cannot_be_changed() -> None:
+    settings = settings_of()
+    for part in parts(settings):
+        if is_dataclass(part):
+            with pytest.raises(AttributeError):
+                part.__setattr__(fields(part)[0].name, None)
+
+
+# -- the reference ------------------------------------------------------------------------------------------------------
+
+
+def test_the_reference_knows_every_setting_once() -> None:
+    paths = [doc.path for doc in reference()]
+    assert len(paths) == len(set(paths)) > 80
+    for doc in reference():
+        assert doc.description
+        assert doc.default
+
+
+def test_a_default_in_the_reference_is_the_default() -> None:
+    minimal = tree()
+    for section in ("database", "web", "worker", "privacy", "reports"):
+        minimal.pop(section)
+    settings = from_tree(minimal, {})
+    for doc in reference():
+        section, _, name = doc.path.partition(".")
+        if section in SECTIONS and doc.default not in {"required", "none"}:
+            written = tomllib.loads(f"x = {_toml(doc.default)}")["x"]
+            again = from_tree({**minimal, section: {**minimal.get(section, {}), name: written}}, {})
+            assert again == settings, doc.path
+
+
+def _toml(default: str) -> str:
+    return default if re.fullmatch(r"\d+|true|false", default) else f'"{default}"'
+
+
+@pytest.mark.parametrize("path", [doc.path for doc in reference()])
+def test_the_readme_has_every_setting(path: str) -> None:
+    assert f"`{path}`" in (TOP / "README.md").read_text("utf-8")
+
+
+def test_a_problem_is_a_path_and_a_sentence() -> None:
+    assert str(SettingsError([Problem("a.b", "is wrong"), Problem("c", "too")])) == "a.b: is wrong; c: too"
