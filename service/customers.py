@@ -114,6 +114,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     @customers.doc(operationId="remove_opt_out", summary="Take a customer off the opt-out list of every account.")
     def remove_opt_out(x_user_id: str) -> None:
         _demand_reach(opt_out.EVERY_ACCOUNT, settings)
+        _demand_x_user_id(x_user_id)
         with writing(engine) as connection:
             if not opt_out.remove(connection, x_user_id, secret_key=settings.service.secret_key):
                 raise NotFound("not_opted_out", "This customer is not on the list for every account.")
@@ -125,8 +126,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     @customers.doc(operationId="erase_customer", summary="Erase a customer, who is then never asked again.")
     def erase_customer(x_user_id: str) -> dict[str, Any]:
         _demand_reach(opt_out.EVERY_ACCOUNT, settings)
-        if re.fullmatch(X_USER_ID, x_user_id) is None:
-            raise Invalid("not_an_x_user_id", "An X user id is 1 to 19 digits.")
+        _demand_x_user_id(x_user_id)
         counts = housekeeping.erase(engine, settings, x_user_id, by=flask.g.reader.actor[:64], now=clock())
         return {"x_user_id": x_user_id, "erased": dict(counts)}
 
@@ -143,6 +143,11 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
         return {"id": request_id, "state": state}
 
     return customers
+
+
+def _demand_x_user_id(given: str) -> None:
+    if re.fullmatch(X_USER_ID, given) is None:
+        raise Invalid("not_an_x_user_id", "An X user id is 1 to 19 digits.")
 
 
 def _account_of(engine: Engine, request_id: str) -> str:

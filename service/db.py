@@ -5,6 +5,7 @@ SQLite runs in WAL with `synchronous=FULL` and a library without the WAL-reset b
 across a fork: engines are made in the process that uses them.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -79,10 +80,26 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     A transaction that reads first and writes later fails there as soon as another commit comes between.
     """
-    with engine.connect() as connection:
+    with _in_turn(engine), engine.connect() as connection:
         writer = connection.execution_options(dm_feedback_writes=True)
         with writer.begin():
             yield writer
+
+
+@contextmanager
+def _in_turn(engine: Engine) -> Iterator[None]:
+    """Let the threads of one process write to SQLite one after the other.
+
+    SQLite has no queue for its write lock: who does not get it sleeps for up to a tenth of a second and tries again,
+    while the lock lies idle. Only processes, of which there are few, should meet it in that way.
+    """
+    turn: threading.Lock | None = engine.get_execution_options().get("dm_feedback_turn")
+    mine = turn is not None and turn.acquire(timeout=BUSY_TIMEOUT_S)
+    try:
+        yield  # without our turn, SQLite's own waiting decides
+    finally:
+        if turn is not None and mine:
+            turn.release()
 
 
 def insert(connection: Connection, table: sa.Table) -> Any:
@@ -108,6 +125,7 @@ def _open_sqlite(url: URL) -> Engine:
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},
         pool_size=20,
         max_overflow=20,
+        execution_options={"dm_feedback_turn": threading.Lock()},
     )
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
@@ -158,7 +176,16 @@ def _open_postgresql(url: URL) -> Engine:
         max_overflow=20,
     )
     event.listen(engine, "handle_error", _give_up_read_only)
+    event.listen(engine, "handle_error", _leave_out_detail)
     return engine
+
+
+def _leave_out_detail(context: ExceptionContext) -> None:
+    """PostgreSQL's DETAIL repeats the row that was refused, and with it what a customer wrote."""
+    detail = str(getattr(getattr(context.original_exception, "diag", None), "message_detail", None) or "")
+    for error in (context.original_exception, context.sqlalchemy_exception) if detail else ():
+        if error is not None:
+            error.args = tuple(str(each).replace(detail, "left out") for each in error.args)
 
 
 def _give_up_read_only(context: ExceptionContext) -> None:

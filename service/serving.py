@@ -83,10 +83,11 @@ def from_environment() -> Any:
 
 def side_by_side(commands: Mapping[str, Sequence[str]], stop_within_s: float) -> int:
     """Run the commands as children, restart one that dies, stop all on SIGTERM or SIGINT. Return the exit code."""
-    children = {name: _start(name, command) for name, command in commands.items()}
     stopping: list[int] = []
+    # before the children: a stop that comes while they start must not leave one behind
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda number, _frame: stopping.append(number))
+    children = {name: _start(name, command) for name, command in commands.items()}
     while not stopping:
         time.sleep(0.2)
         for name, child in children.items():

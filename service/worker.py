@@ -88,6 +88,9 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     for thread in readers:
         thread.join(max(0.0, deadline - time.monotonic()))
     _end(queue)
+    if not left and not any(thread.is_alive() for thread in readers):
+        for client in clients.values():
+            client.close()
     log.info("worker_stopped", worker=name, calls_left=left)
     if left and ours:
         # Python would wait for the threads in which X hangs. Their sends stand in the ledger and are looked up.

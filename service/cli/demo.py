@@ -55,8 +55,15 @@ def _play(folder: Path, written: script.Script, screen: Screen, began: float, *,
         verdict(console, run, time.monotonic() - began)
         if keep:
             kept_running(console, staged)
-            signal.pause()
+            _until_ctrl_c()
     return 0 if run.holds else 1
+
+
+def _until_ctrl_c() -> None:
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        console.print("\nStopping everything ...")
 
 
 def _fresh(folder: Path) -> Path:

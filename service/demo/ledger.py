@@ -102,6 +102,13 @@ def standing(engine: Engine) -> Standing:
         return Standing(*row, connection.scalar(answers) or 0)
 
 
+def asked(engine: Engine, x_user_id: str) -> bool:
+    """Whether a card has been sent to this customer."""
+    sent = sa.select(r.id).where(r.x_user_id == x_user_id, r.state == State.CARD_SENT)
+    with reading(engine) as connection:
+        return connection.scalar(sent.limit(1)) is not None
+
+
 T = TypeVar("T")
 
 

@@ -165,15 +165,16 @@ def _checks(checks: Sequence[Check]) -> Table:
 
 def _where(console: Console, run: Run, play: Play, csv: Path, *, kept: bool) -> None:
     key = play.supervisor_key if kept else "KEY"
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_row("the CSV", f"{csv}  ({len(run.memories.told.csv)} rows)")
-    grid.add_row("all that was written", f"{play.stage.folder}/  (settings, database, logs)")
-    grid.add_row("a supervisor's tool calls", escape(f"curl -H 'Authorization: Bearer {key}' '{run.read.call}'"))
-    grid.add_row("and is answered", escape(run.read.answered))
-    console.print("\n[bold cyan]Where it lies", highlight=False)
-    console.print(grid, highlight=False, soft_wrap=False)
+    console.print("\n[bold cyan]Where it lies")
+    lines = {
+        "the CSV": f"{csv}  ({len(run.memories.told.csv)} rows)",
+        "settings, database, logs": f"{play.stage.folder}/",
+        "a supervisor's tool calls": f"curl -H 'Authorization: Bearer {key}' '{run.read.call}'",
+        "and is answered": run.read.answered,
+    }
+    for name, value in lines.items():
+        # unwrapped, so that it can be copied
+        console.print(f"[dim]{name:26}[/]{escape(value)}", highlight=False, soft_wrap=True)
 
 
 def verdict(console: Console, run: Run, seconds: float) -> None:

@@ -31,6 +31,7 @@ from service.x_api import allowance
 log = structlog.get_logger(__name__)
 r = feedback_request.c
 a = send_attempt.c
+CLOCKS_DIFFER = timedelta(minutes=10)  # more than machines that keep time ever do
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,14 @@ def claim(queue: Queue, account: Account, limit: int, now: datetime) -> list[Rea
 def record(queue: Queue, ready: Ready, found: Found, now: datetime, *, go_on: bool = True) -> Ready | None:
     """Write what X said; return the next ready step of the same request, if it may go on at once.
 
-    Returns None, and writes nothing, where the lease has passed to another worker.
+    Returns None, and writes nothing, where the lease has passed to another worker - or where this very record is made
+    again because nobody knew whether its commit had come through, and it had.
     """
     with writing(queue.engine) as connection:
         budget.lock(connection, ready.account.name)
         row = connection.execute(
             sa.select(feedback_request)
-            .where(r.id == ready.request.id, r.lease_token == ready.lease_token)
+            .where(r.id == ready.request.id, r.lease_token == ready.lease_token, r.state == ready.request.state)
             .with_for_update()
         ).one_or_none()
         if row is None:
@@ -184,9 +186,12 @@ def _pick(
     return sorted(connection.execute(claimed).all(), key=lambda row: row.scheduled_at)
 
 
-def _free(now: datetime, longest: timedelta) -> sa.ColumnElement[bool]:
-    """Not leased, or leased by somebody who died, or leased until a time that only a clock set back could explain."""
-    return r.lease_until.is_(None) | (r.lease_until <= now) | (r.lease_until > now + longest)
+def _free(now: datetime, lease: timedelta) -> sa.ColumnElement[bool]:
+    """Not leased, or leased by somebody who died, or leased until a time that only a clock set back could explain.
+
+    Two machines' clocks may differ a little: a lease that merely looks some seconds long must not be taken away.
+    """
+    return r.lease_until.is_(None) | (r.lease_until <= now) | (r.lease_until > now + lease + CLOCKS_DIFFER)
 
 
 def _walk(

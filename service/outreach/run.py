@@ -5,20 +5,25 @@ A slow account takes only its share of the calls. Holds no rule about requests a
 """
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy import exc
 
 from service.outreach import unclear
+from service.outreach.answers import Found
 from service.outreach.queue import Queue, Ready, claim, due_accounts, give_back, record
 from service.outreach.steps import take
 from service.x_api import XClient
 
 log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
+AWAY = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
+AGAIN = timedelta(milliseconds=500)  # between two tries to record
 BEGIN_WITHIN = 0.5  # of the lease: a call that has not begun by then is not made any more
 
 
@@ -88,17 +93,29 @@ class Runner:
 
     def _walk(self, ready: Ready) -> None:
         """Take step after step of one request until it waits or ends."""
-        now = self._clock()
         step: Ready | None = ready
         while step is not None:
+            now = self._clock()
             late = now > step.intended_at + self._queue.settings.worker.lease * BEGIN_WITHIN
             if late or (self._stopping.is_set() and step is ready):
                 return give_back(self._queue, step, now)
             found = take(step, self._clients[step.account.name], self._clock)
             self.steps[type(found.outcome).__name__.lower()] += 1
-            now = self._clock()
-            step = record(self._queue, step, found, now, go_on=not self._stopping.is_set())
+            step = self._record(step, found)
         return None
+
+    def _record(self, step: Ready, found: Found) -> Ready | None:
+        """Write what X said, while the lease lasts: a database away for a moment must not cost a look-up at X."""
+        left = step.intended_at + self._queue.settings.worker.lease - self._clock()
+        give_up_at = time.monotonic() + (left - AGAIN).total_seconds()
+        while True:
+            try:
+                return record(self._queue, step, found, self._clock(), go_on=not self._stopping.is_set())
+            except AWAY as error:
+                if time.monotonic() > give_up_at:
+                    raise
+                log.warning("record_delayed", request_id=step.request.id, error=type(error).__name__)
+                time.sleep(AGAIN.total_seconds())
 
 
 def run_once(queue: Queue, clients: Mapping[str, XClient], clock: Clock) -> int:

@@ -7,7 +7,7 @@ where we died during the call, the life of our signature - is over. Never sends 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +31,7 @@ r = feedback_request.c
 s = account_state.c
 
 CLOCK_SLACK = timedelta(minutes=2)  # X's clock and ours
+EVER = datetime.min.replace(tzinfo=UTC)  # the list was read to its end
 PAGES_AT_MOST = 100
 LOOKS = (1 / 6, 1 / 2, 1.0)  # when to look, as parts of the wait after which absence is proof
 AGAIN = 1 / 3  # of the list's lag: when to look again after a look that X cut short
@@ -55,11 +56,18 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What X's DM list showed: messages newest first, back to `reaches`, read from `read_at` on."""
+    """What X's DM list showed from `read_at` on: messages newest first, without a gap back to `reaches`.
+
+    `reaches` is None where a message could not be read: it might be the one we look for, so absence proves nothing.
+    """
 
     messages: Sequence[DirectMessage]
-    complete: bool
+    reaches: datetime | None
     read_at: datetime
+
+    def covers(self, intended_at: datetime) -> bool:
+        """Whether a send of that time would be among the messages, if X had it."""
+        return self.reaches is not None and self.reaches < intended_at - CLOCK_SLACK
 
 
 def look_up_once(queue: q.Queue, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:
@@ -79,7 +87,8 @@ def look_up_once(queue: q.Queue, account: Account, x: XClient, clock: Callable[[
         return len(settled)
     listing = _read_list(queue, account, x, min(each.intended_at for each in opened) - CLOCK_SLACK, clock)
     cleared = sum(_clear_up(queue, each, listing, clock()) for each in opened)
-    _unlease(queue, account, token, listing, clock())
+    whole = all(listing.covers(each.intended_at) for each in opened)
+    _unlease(queue, account, token, clock(), looked_at=listing.read_at if whole else None)
     return len(settled) + cleared
 
 
@@ -162,27 +171,25 @@ def _read_list(
     queue: q.Queue, account: Account, x: XClient, back_to: datetime, clock: Callable[[], datetime]
 ) -> Listing:
     """Read the list back to `back_to`. An empty page is not the end; only a missing cursor is."""
-    read_at, cursor, seen, messages, unread = clock(), None, set[str | None](), list[DirectMessage](), False
+    read_at, cursor, seen, messages, readable = clock(), None, set[str | None](), list[DirectMessage](), True
+    oldest = read_at
     for _ in range(PAGES_AT_MOST):
-        if not _may_list(queue, account, clock()):
-            return Listing(messages, complete=False, read_at=read_at)
+        if cursor in seen or not _may_list(queue, account, clock()):
+            break
+        seen.add(cursor)
         try:
             page = x.list_dms(cursor).value
         except XError as error:
             _note_failure(queue, account, error, clock())
-            return Listing(messages, complete=False, read_at=read_at)
-        messages.extend(page.events)
-        unread = unread or bool(page.problems)
-        times = [each.created_at for each in page.events if each.created_at is not None]
-        if page.next_cursor is None or (times and min(times) < back_to):
-            # a message that cannot be read, or has no time, might be the one we look for: its absence proves nothing
-            readable = all(each.created_at is not None for each in messages)
-            return Listing(messages, complete=readable and not unread, read_at=read_at)
-        if page.next_cursor in seen:
             break
-        cursor = page.next_cursor
-        seen.add(cursor)
-    return Listing(messages, complete=False, read_at=read_at)
+        messages.extend(page.events)
+        times = [each.created_at for each in page.events if each.created_at is not None]
+        readable = readable and not page.problems and len(times) == len(page.events)
+        oldest, cursor = min([oldest, *times]), page.next_cursor
+        if cursor is None or oldest < back_to:
+            oldest = EVER if cursor is None else oldest
+            break
+    return Listing(messages, oldest if readable else None, read_at)
 
 
 def _may_list(queue: q.Queue, account: Account, now: datetime) -> bool:
@@ -203,7 +210,7 @@ def _clear_up(queue: q.Queue, each: Open, listing: Listing, now: datetime) -> bo
     found = next((message for message in listing.messages if _is_it(each, message, queue)), None)
     if found is not None:
         return _conclude(queue, each, _arrived(each, found), "sent", "dm_list", found.id, now)
-    if listing.complete and listing.read_at >= each.settles_at:
+    if listing.covers(each.intended_at) and listing.read_at >= each.settles_at:
         again = Retry("proven_unsent", "X's DM list does not have it.")
         return _conclude(queue, each, again, "not_sent", "dm_list", None, now)
     if now >= each.intended_at + queue.settings.accounts[each.request.account].unknown_after:
@@ -255,7 +262,11 @@ def _lease(queue: q.Queue, account: Account, now: datetime) -> str | None:
     """One look at a time per account, across all workers."""
     token = new_id("lk", now)
     lease = queue.settings.worker.lease * 2
-    free = s.lookup_lease_until.is_(None) | (s.lookup_lease_until <= now) | (s.lookup_lease_until > now + lease)
+    free = (
+        s.lookup_lease_until.is_(None)
+        | (s.lookup_lease_until <= now)
+        | (s.lookup_lease_until > now + lease + q.CLOCKS_DIFFER)
+    )
     with writing(queue.engine) as connection:
         taken = connection.execute(
             sa.update(account_state)
@@ -265,10 +276,10 @@ def _lease(queue: q.Queue, account: Account, now: datetime) -> str | None:
     return token if taken.rowcount == 1 else None
 
 
-def _unlease(queue: q.Queue, account: Account, token: str, listing: Listing, now: datetime) -> None:
-    """Note a whole look. One that was not whole proves nothing: it comes again soon, for the list has few calls."""
-    values = {"lookup_lease_until": None, "looked_at": listing.read_at}
-    if not listing.complete:
+def _unlease(queue: q.Queue, account: Account, token: str, now: datetime, *, looked_at: datetime | None) -> None:
+    """Note a whole look. One that was not whole (None) comes again soon, but not at once: the list has few calls."""
+    values = {"lookup_lease_until": None, "looked_at": looked_at}
+    if looked_at is None:
         values = {"lookup_lease_until": now + min(account.list_lag * AGAIN, queue.settings.worker.lease)}
     with writing(queue.engine) as connection:
         connection.execute(

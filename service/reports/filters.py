@@ -224,7 +224,9 @@ def _moment(given: str) -> datetime | date:
         return date.fromisoformat(given)
     if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}", given, re.ASCII):
         raise ValueError(given)
-    return datetime.fromisoformat(given.replace(" ", "+") if given.count(" ") and "T" in given.upper() else given)
+    if given.count(" ") and "T" in given.upper():
+        given = given.replace(" ", "+")  # a plus that was not escaped in the address
+    return datetime.fromisoformat(given.upper())
 
 
 def _at_midnight(value: datetime | date, zone: tzinfo) -> datetime:

@@ -1,10 +1,12 @@
 """What happens in a run, drawn from its seed before it begins: conversations, kills, outages."""
 
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 PER_ACCOUNT = 800  # X lets an account write to 1,000 customers a day; unclear sends take slots too
+PER_LOOK_UP = 200
 FIRST_CUSTOMER = 7_000_000
 UNREACHABLE = 50  # every so manieth customer cannot be written to
 KILLS = {  # kind -> how often, and how many processes it kills, given the number of workers
@@ -55,10 +57,16 @@ class Plan:
 def draw(seed: int, conversations: int, kills: int, workers: int, seconds: float) -> Plan:
     """The same seed and sizes draw the same plan."""
     dice = random.Random(seed)
-    accounts = tuple(f"a{n:02}" for n in range(max(3, -(-conversations // PER_ACCOUNT))))
+    accounts = tuple(f"a{n:02}" for n in range(_accounts(conversations, seconds)))
     ended = tuple(_conversations(dice, conversations, accounts, seconds))
     strikes = sorted([*_kills(dice, kills, workers, seconds), *_others(dice, seconds)], key=lambda each: each.at_s)
     return Plan(seed, accounts, ended, tuple(strikes), seconds)
+
+
+def _accounts(conversations: int, seconds: float) -> int:
+    """As many as X's day demands, and as the look-ups demand: they read two minutes of messages in 15 pages of 50."""
+    in_two_minutes = min(conversations, conversations * 130 / seconds)
+    return max(3, math.ceil(conversations / PER_ACCOUNT), math.ceil(in_two_minutes / PER_LOOK_UP))
 
 
 def can_be_written_to(customer: int) -> bool:

@@ -24,7 +24,7 @@ from tests.support import SOURCE_KEY
 
 SECRET = base64.b64decode(SOURCE_KEY.removeprefix("whsec_"))
 ANSWER_WITHIN_S = 10.0
-LONGEST_WAIT_S = 4.0
+LONGEST_WAIT_S = 8.0
 
 
 @dataclass(order=True)
@@ -114,7 +114,7 @@ class Senders:
             if delivery.conversation_id:
                 self.acknowledged.setdefault(delivery.conversation_id, time.time())
             return
-        wait = min(0.25 * 2**delivery.tries, LONGEST_WAIT_S) * self._dice.uniform(0.8, 1.2)
+        wait = min(0.5 * 2**delivery.tries, LONGEST_WAIT_S) * self._dice.uniform(0.8, 1.2)
         delivery.due, delivery.tries = time.time() + wait, delivery.tries + 1
         heapq.heappush(self._waiting, delivery)
 

@@ -1,5 +1,6 @@
 """The whole application over a test client, on a clock that a test moves, and keys to call it with."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,8 +11,9 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.auth import keys
 from service.db import reading, writing
-from service.models import access_log
+from service.models import access_log, feedback_request, result, result_update
 from service.settings import Settings
+from tests.intake.signers import Outgoing, standard
 from tests.support import Clock, settings_of
 
 
@@ -48,3 +50,37 @@ class House:
 
     def audit(self) -> list[tuple[str, str, dict[str, Any]]]:
         return [(row.actor, row.action, row.detail) for row in self.rows(access_log)]
+
+
+def deliver(house: House, conversation_id: str, **data: Any) -> str:
+    """Tell of an ended conversation as the CRM does, signed; return the request's id."""
+    at = house.clock.now.isoformat()
+    event = {"type": "conversation.ended", "timestamp": at, "data": {"conversation_id": conversation_id, **data}}
+    out = Outgoing("", json.dumps(event).encode(), {"webhook-id": f"msg-{conversation_id}"}, house.clock.now)
+    standard(out)
+    answer = house.client.post("/webhooks/crm/crm", data=out.body, headers=out.headers, content_type="application/json")
+    assert answer.get_json()["accepted"] == 1, answer.get_data(as_text=True)
+    with reading(house.engine) as connection:
+        wanted = sa.select(feedback_request.c.id).where(feedback_request.c.conversation_id == conversation_id)
+        return str(connection.scalar(wanted))
+
+
+def answered(house: House, request_id: str, *, score: int | None = 4, text: str | None = "Jane was kind") -> None:
+    """Put the card and the customer's answer where outreach and results would put them."""
+    now = house.clock.now
+    feedback_id = str(int(request_id[-12:], 16))
+    with writing(house.engine) as connection:
+        connection.execute(
+            sa.update(feedback_request)
+            .where(feedback_request.c.id == request_id)
+            .values(
+                state="card_sent", feedback_id=feedback_id, card_sent_at=now, outcome_at=now, campaign="care",
+                type="csat", card_text="How did we do?", opening_text=sa.literal("Thanks, ") + feedback_request.c.x_handle,
+            )
+        )  # fmt: skip
+        said = {"request_id": request_id, "feedback_id": feedback_id, "score": score, "text": text}
+        times = {"score_at": now if score is not None else None, "text_at": now if text is not None else None}
+        seen = {"x_updated_at": now, "updated_at": now, "first_seen_at": now, "first_channel": "webhook"}
+        connection.execute(sa.insert(result).values(**said, **times, **seen, update_count=1, anomalies=0))
+        update = {"digest": "d" * 64, "x_updated_at": now, "channel": "webhook", "seen_at": now, "verdict": "applied"}
+        connection.execute(sa.insert(result_update).values(**said, **times, **update))

@@ -1,6 +1,6 @@
 """A world per test: the service's outreach and X beside it, on both databases."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,13 +10,13 @@ from tests.support import World, settings_of
 
 
 @pytest.fixture
-def world_of(engine: Engine) -> Iterator[Callable[..., World]]:
+def world_of(engine: Engine) -> Callable[..., World]:
     """Build a world with other settings or switches of X."""
 
     def build(assumptions: dict[str, Any] | None = None, **changes: Any) -> World:
         return World(engine, settings_of(**changes), assumptions=assumptions or {})
 
-    yield build
+    return build
 
 
 @pytest.fixture

@@ -93,10 +93,11 @@ def test_the_same_input_draws_the_same_lot(number: int, share: float) -> None:
 
 
 def test_a_short_budget_is_drawn_fairly_and_not_first_come() -> None:
-    drawn = [
-        decide(replace(CONVERSATION, id=f"c-{n}"), CARE, ACME, secret_key="s" * 32, expected_per_day=4000)["budget"]["drawn"]
+    decisions = [
+        decide(replace(CONVERSATION, id=f"c-{n}"), CARE, ACME, secret_key="s" * 32, expected_per_day=4000)
         for n in range(4000)
-    ]  # fmt: skip
+    ]
+    drawn = [each["budget"]["drawn"] for each in decisions]
     assert 900 < sum(drawn) < 1100  # a quarter of 4,000, 6 standard deviations wide
     assert 0.3 < sum(drawn[:2000]) / sum(drawn) < 0.7  # mornings no more than afternoons
 

@@ -45,8 +45,7 @@ def test_eight_workers_racing_for_the_last_five_slots_send_five(engine: Engine) 
 
     def race(queue: Queue) -> None:
         start.wait()
-        for _ in range(3):
-            won.append(len(claim(queue, world.settings.accounts["acme"], 10, world.clock.now)))
+        won.extend(len(claim(queue, world.settings.accounts["acme"], 10, world.clock.now)) for _ in range(3))
 
     threads = [threading.Thread(target=race, args=(queue,)) for queue in queues]
     for each in threads:

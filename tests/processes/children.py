@@ -22,10 +22,9 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                self.command, stdout=output, stderr=output, cwd=ROOT, env={**os.environ, "PYTHONPATH": path},
+                self.command, stdout=output, stderr=output, cwd=ROOT, env=_environ(),
                 start_new_session=True, preexec_fn=self._preexec,  # noqa: PLW1509 - no threads hold locks at that moment
             )  # fmt: skip
         return self
@@ -85,10 +84,13 @@ def cli(name: str, directory: Path, *words: str, preexec: Callable[[], None] | N
 
 def run_cli(*words: str) -> subprocess.CompletedProcess[str]:
     """`dm-feedback WORDS` to its end."""
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))}
-    return subprocess.run(
-        (*CLI, *words), cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
-    )
+    command = (*CLI, *words)
+    return subprocess.run(command, cwd=ROOT, env=_environ(), capture_output=True, text=True, timeout=60, check=False)
+
+
+def _environ() -> dict[str, str]:
+    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def until(done: Callable[[], Any], within_s: float, what: str, every_s: float = 0.05) -> float:

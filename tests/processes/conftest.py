@@ -1,4 +1,4 @@
-"""One X for all process tests, with a short memory: its spans are 1:150, and each test has its own house and customers."""
+"""One X for all process tests, with spans of 1:150; each test has its own house, and X forgets the others."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -18,6 +18,13 @@ from tests.support import SOURCE_KEY
 CARD, OPENING = "How did we do?", "Thanks for writing to {screen_name}."
 
 
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @dataclass
 class House:
     """Where everything of one service under test stands."""
@@ -115,13 +122,6 @@ class House:
             "default_profile": {"can_dm": True},
             "push_timeout_s": 2.0,
         }
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def toml(tree: dict[str, Any], path: tuple[str, ...] = ()) -> Iterable[str]:

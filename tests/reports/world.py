@@ -12,7 +12,7 @@ from service import web
 from service.auth import Guard, Reader, keys
 from service.db import writing
 from service.ids import new_id
-from service.models import feedback_request, poll_window, result, result_update, transition
+from service.models import feedback_request, poll_window, result, transition
 from service.reports import api
 from service.settings import Settings, from_tree
 from tests.support import Clock, tree
@@ -64,7 +64,7 @@ class World:
     ) -> list[str]:
         """Put `n` conversations into the ledger, with what their customers answered."""
         ended = self.clock.now - timedelta(days=days_ago)
-        requests, results, updates, steps = [], [], [], []
+        requests, results, steps = [], [], []
         for _ in range(n):
             self.number += 1
             at = ended + timedelta(seconds=self.number)
@@ -132,8 +132,11 @@ class World:
             connection.execute(sa.insert(transition), steps)
             if results:
                 connection.execute(sa.insert(result), results)
-        del updates
         return [str(row["id"]) for row in requests]
+
+    def set_result(self, request_id: str, **columns: Any) -> None:
+        with writing(self.engine) as connection:
+            connection.execute(sa.update(result).where(result.c.request_id == request_id).values(columns))
 
     def read_until(self, account: str, until: datetime) -> None:
         window = {"account": account, "from_time": until - timedelta(hours=6), "to_time": until, "pages": 1}

@@ -169,6 +169,18 @@ def test_an_empty_page_with_a_cursor_is_not_the_end(engine):
     assert answer_of(engine, row) is not None
 
 
+def test_time_that_goes_by_while_reading_is_left_for_the_next_turn(engine):
+    x = Outside(events_empty_pages=(1,))
+    answered(engine, x)
+    x.advance(2 * DAY)
+    reports = [poll(engine, x)]
+    while reports[-1].more:  # every window takes two calls, so there is always a little more to read
+        x.advance(timedelta(seconds=1))
+        reports.append(poll(engine, x))
+        assert len(reports) < 100
+    assert x.now - watermark(engine) < DAY + 2 * SHOP.poll_every
+
+
 def test_a_worker_that_dies_in_the_middle_costs_only_time(engine):
     x = Outside()
     rows = answered(engine, x, count=120)

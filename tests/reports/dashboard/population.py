@@ -29,12 +29,13 @@ DAYS = 60
 ROSTER = {
     "Billing": ("Amira Haddad", "Ben Okafor", "Chiara Rossi"),
     "Delivery": ("Dmitri Volkov", "Elif Kaya", "Femke de Vries"),
+    "Returns": ("Mateusz Nowak", "Noor Bakker"),
     "Technical": ("Gustav Lindqvist", "Hana Suzuki", "Ines Moreau", "Jonas Weber"),
-    "Loyalty desk": ("Kwame Mensah",),
+    "Loyalty desk": ("Kwame Mensah", "Lena Fischer"),
 }
 SMALL, FEW = "Loyalty desk", 4
-WEIGHTS = {"Billing": 34, "Delivery": 30, "Technical": 33, "Loyalty desk": 1}
-LEANING = {"Billing": 0.78, "Delivery": 0.55, "Technical": 0.86, "Loyalty desk": 0.7}
+WEIGHTS = {"Billing": 32, "Delivery": 28, "Returns": 9, "Technical": 30, "Loyalty desk": 2}
+LEANING = {"Billing": 0.78, "Delivery": 0.55, "Returns": 0.66, "Technical": 0.86, "Loyalty desk": 0.7}
 OUTCOMES = {
     ("card_sent", None): 740,
     ("skipped", Skip.COOLDOWN): 62,
@@ -116,7 +117,9 @@ def _conversation(lots: random.Random, population: Population, number: int) -> N
     ended = now - timedelta(days=DAYS * lots.random() ** 1.1, minutes=30)
     state, reason = lots.choices(list(OUTCOMES), list(OUTCOMES.values()))[0]
     type_ = "nps" if team == "Technical" else "csat"
-    test = number % 90 == 0
+    small = team == SMALL
+    test = number % 90 == 0 and not small
+    agent = ROSTER[team][len(population.small) % 2] if small else lots.choice(ROSTER[team])
     sent = ended + timedelta(minutes=lots.randint(1, 9))
     request_id = new_id("fr", ended)
     asked = state in {"card_sent", "unknown", "failed"} or reason == Skip.CANNOT_DM
@@ -124,7 +127,7 @@ def _conversation(lots: random.Random, population: Population, number: int) -> N
     row = {
         "id": request_id,
         "source": "crm",
-        "account": "acme" if number % 6 else "acmepay",
+        "account": "acme" if number % 6 or small else "acmepay",
         "conversation_id": f"conv-{number:05d}",
         "ended_at": ended,
         "received_at": ended + timedelta(seconds=2),
@@ -132,7 +135,7 @@ def _conversation(lots: random.Random, population: Population, number: int) -> N
         "x_user_id": str(70_000_000 + number),
         "x_handle": f"customer{number}",
         "identity_trust": "bridge",
-        "agent_id": lots.choice(ROSTER[team]),
+        "agent_id": agent,
         "team_id": team,
         "tags": ["vip"] if number % 17 == 0 else [],
         "language": "en",
@@ -155,7 +158,7 @@ def _conversation(lots: random.Random, population: Population, number: int) -> N
     population.rows["feedback_request"].append(row)
     population.requests.append(request_id)
     _life(population, row, sent)
-    answers = lots.random() < 0.46 and not (team == SMALL and len(population.small) == FEW)
+    answers = len(population.small) < FEW if small else lots.random() < 0.46
     if delivered and answers:
         _answer(lots, population, row, team)
 

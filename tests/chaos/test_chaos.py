@@ -1,0 +1,70 @@
+"""A small run of the harness on both databases, and the judge itself: what it must not let pass."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+from sqlalchemy.engine import Engine
+
+from tests.chaos import view
+from tests.chaos.plan import draw
+from tests.chaos.run import run
+from tests.chaos.verdict import judge
+from tests.processes import ledger
+
+SEED = 20_261_122
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_nothing_is_lost_and_nothing_sent_twice_whatever_dies(database: str) -> None:
+    console = Console(file=io.StringIO())
+    figures = run(
+        database, workers=2, conversations=60, kills=6, seed=SEED, seconds=8, scale=100, settle_within_s=60,
+        console=console,
+    )  # fmt: skip
+    view.show(console, figures)
+    print(json.dumps(figures.as_json(), indent=2))
+    assert figures.verdict.holds, figures.verdict
+    assert sum(figures.kills.values()) >= 5
+    assert figures.verdict.cards >= 50
+    assert set(figures.exit_codes.values()) == {0}
+
+
+def test_the_same_seed_draws_the_same_plan() -> None:
+    assert draw(7, 500, 20, 4, 60) == draw(7, 500, 20, 4, 60) != draw(8, 500, 20, 4, 60)
+    assert sum(strike.processes for strike in draw(7, 500, 20, 4, 60).strikes) == 20
+
+
+def card(request_id: str, number: int, to: str = "5000") -> dict[str, Any]:
+    return {"id": str(number), "external_id": request_id, "from": "1", "to": to, "dm_id": str(number + 1)}
+
+
+def opening(number: int, to: str = "5000") -> dict[str, Any]:
+    return {"id": str(number), "sender": "1", "recipient": to, "via": "dm"}
+
+
+def test_the_judge_sees_every_broken_promise(sqlite_engine: Engine) -> None:
+    (sent,) = ledger.ended(sqlite_engine, state="card_sent", dm_event_id="9", feedback_id="20", card_dm_id="21")
+    (skipped,) = ledger.ended(sqlite_engine, first=1, state="skipped", reason="cooldown")
+    ledger.ended(sqlite_engine, first=2)
+    messages = [opening(9), {"id": "21", "sender": "1", "recipient": "5000", "via": "card"}]
+    good = judge(
+        sqlite_engine, {"c-0", "c-1"}, {"c-0", "c-1", "c-2"}, {"messages": messages, "cards": [card(sent, 20)]}
+    )
+    assert (good.lost, good.openings_twice, good.cards_twice, good.contradictions) == (0, 0, 0, ())
+    assert good.without_outcome == 1
+    assert not good.holds
+
+    bad = judge(
+        sqlite_engine,
+        {"c-0", "c-7"},
+        {"c-0", "c-1", "c-7"},
+        {"messages": [opening(9), opening(10)], "cards": [card(sent, 20), card(sent, 22), card(skipped, 30, "5001")]},
+    )
+    assert (bad.lost, bad.openings_twice, bad.cards_twice) == (1, 1, 1)
+    told = " ".join(bad.contradictions)
+    assert "c-2: nobody sent us this conversation" in told
+    assert f"{skipped}: skipped (cooldown), and X holds a card" in told
+    assert f"{sent}: 21 is no message of X" in told

@@ -1,0 +1,301 @@
+"""Keys, roles, accounts, rate limit, sessions: who reads, and the constant words for who may not."""
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.auth import ROLES, Reader, access, keys, log_access, sessions
+from service.db import reading, writing
+from service.errors import Invalid, NotAuthenticated
+from service.models import access_log, api_key, key_use, session
+from tests.floor.house import House
+from tests.support import START, settings_of
+
+LIST = "/v1/requests"
+
+
+def made(engine: Engine, role: str = "supervisor", *accounts: str, name: str = "ada") -> str:
+    with writing(engine) as connection:
+        return keys.create(connection, name, role, accounts, START)
+
+
+def found(engine: Engine, key: str) -> Reader:
+    with reading(engine) as connection:
+        return keys.find(connection, key)
+
+
+# -- keys
+
+
+def test_a_key_is_shown_once_and_only_its_digest_is_stored(engine: Engine) -> None:
+    key = made(engine, "supervisor", "acme")
+    key_id, _, secret = key.removeprefix("dmf_").partition(".")
+    with reading(engine) as connection:
+        row = connection.execute(sa.select(api_key)).one()
+        (line,) = keys.listed(connection)
+    assert row.digest == hashlib.sha256(secret.encode()).hexdigest()
+    assert secret not in str(tuple(row))
+    assert secret not in repr(line)
+    assert (line.id, line.name, line.role, line.accounts, line.last_used_at) == (
+        key_id,
+        "ada",
+        "supervisor",
+        ("acme",),
+        None,
+    )
+    assert len(secret) >= 43, "256 random bits"
+
+
+def test_two_keys_differ(sqlite_engine: Engine) -> None:
+    assert len({made(sqlite_engine) for _ in range(20)}) == 20
+
+
+def test_a_key_finds_its_reader(sqlite_engine: Engine) -> None:
+    reader = found(sqlite_engine, made(sqlite_engine, "analyst", "acme", "other"))
+    assert (reader.name, reader.role, reader.accounts) == ("ada", "analyst", ("acme", "other"))
+    assert reader.actor == f"ada ({reader.key_id})"
+
+
+def test_every_wrong_key_is_refused_in_the_same_words(engine: Engine) -> None:
+    good, other = made(engine), made(engine)
+    gone = made(engine)
+    with writing(engine) as connection:
+        assert keys.revoke(connection, gone, START)
+    key_id, _, secret = good.removeprefix("dmf_").partition(".")
+    wrong = [
+        gone,
+        other.partition(".")[0] + "." + secret,
+        f"dmf_{key_id}.",
+        f"dmf_{key_id}",
+        f"dmf_{key_id}.{secret}x",
+        f"dmf_{key_id.upper()}X.{secret}",
+        f"dmf_{'0' * 12}.{secret}",
+        f"dmf_{'x' * 5000}.{secret}",
+        "dmf_\0.\0",
+        f"dmf_{key_id}.\ud800",
+        "dmf_\ud800.x",
+        "",
+        ".",
+        "dmf_' OR 1=1 --.x",
+    ]
+    said = set()
+    for key in wrong:
+        with pytest.raises(NotAuthenticated) as caught:
+            found(engine, key)
+        said.add((caught.value.code, caught.value.sentence, caught.value.headers["WWW-Authenticate"]))
+    assert len(said) == 1
+    assert found(engine, good).name == "ada"
+
+
+def test_a_revoked_key_stays_in_the_list_and_is_revoked_once(sqlite_engine: Engine) -> None:
+    key = made(sqlite_engine)
+    with writing(sqlite_engine) as connection:
+        (line,) = keys.listed(connection)
+        assert keys.revoke(connection, line.id, START)
+        assert not keys.revoke(connection, line.id, START)
+        assert not keys.revoke(connection, "nobody", START)
+        (line,) = keys.listed(connection)
+        assert keys.by_id(connection, line.id) is None
+    assert line.revoked_at == START
+    with pytest.raises(NotAuthenticated):
+        found(sqlite_engine, key)
+
+
+@pytest.mark.parametrize("role", ["agent", "", "Admin", "root"])
+def test_there_is_no_role_for_an_agent(role: str, sqlite_engine: Engine) -> None:
+    assert "agent" not in ROLES
+    with pytest.raises(Invalid, match="there are admin, supervisor, analyst"):
+        made(sqlite_engine, role)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "a\0b", "a\nb", "\ud800"])
+def test_a_name_that_cannot_be_stored_is_refused_before(name: str, sqlite_engine: Engine) -> None:
+    with pytest.raises(Invalid, match="printable") as caught:
+        made(sqlite_engine, name=name)
+    assert caught.value.code == "bad_name"
+
+
+def test_the_use_of_a_key_is_noted_at_most_once_a_minute(sqlite_engine: Engine) -> None:
+    key_id = found(sqlite_engine, made(sqlite_engine)).key_id
+    noted = []
+    for seconds in (0, 59, 61):
+        with writing(sqlite_engine) as connection:
+            keys.seen(connection, key_id, START + timedelta(seconds=seconds))
+            noted.append(connection.scalar(sa.select(api_key.c.last_used_at)))
+    assert noted == [START, START, START + timedelta(seconds=61)]
+
+
+# -- what a route demands
+
+
+def test_a_request_without_a_key_is_told_how_to_send_one(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    for headers in ({}, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer "}, {"Authorization": "dmf_1.2"}):
+        answer = house.call("GET", LIST, headers=headers)
+        assert (answer.status_code, answer.get_json()["code"]) == (401, "key_missing")
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="dm-feedback"'
+    assert house.refused(401, "GET", LIST, "dmf_0.0") == "key_invalid"
+
+
+def test_a_key_in_the_address_is_no_key(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    assert house.refused(401, "GET", f"{LIST}?key={house.key()}") == "key_missing"
+
+
+def test_a_revoked_key_ends_at_once(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    key = house.key()
+    assert house.call("GET", LIST, key).status_code == 200
+    with writing(sqlite_engine) as connection:
+        keys.revoke(connection, key, house.clock.now)
+    assert house.refused(401, "GET", LIST, key) == "key_invalid"
+
+
+def test_what_is_for_admins_is_refused_to_the_others(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    for role in ("supervisor", "analyst"):
+        assert house.refused(403, "POST", "/v1/opt-outs", house.key(role), {"x_user_ids": ["1"]}) == "role_not_allowed"
+    assert house.refused(403, "GET", "/v1/results", house.key("analyst")) == "role_not_allowed"
+
+
+def test_a_key_sees_only_the_accounts_it_covers(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine, settings_of(accounts__other={**TREE, "user_id": "2"}, sources__crm__account="acme"))
+    assert house.refused(403, "GET", f"{LIST}?account=other", house.key("supervisor", "acme")) == "account_not_allowed"
+    assert house.call("GET", f"{LIST}?account=acme", house.key("supervisor", "acme")).status_code == 200
+
+
+TREE = {"consumer_key": "k", "consumer_secret": "s", "token": "t", "token_secret": "u"}
+
+
+def test_a_reader_without_accounts_sees_all_of_them() -> None:
+    assert Reader("k", "n", "admin", ()).may_see("acme")
+    assert Reader("k", "n", "admin", ("acme",)).may_see("acme")
+    assert not Reader("k", "n", "admin", ("acme",)).may_see("other")
+
+
+# -- rate limit
+
+
+def test_a_full_minute_is_refused_and_says_until_when(engine: Engine) -> None:
+    house = House(engine, settings_of(web__requests_per_minute=3))
+    key, other = house.key(), house.key()
+    house.clock.forward(seconds=15)
+    left = [house.call("GET", LIST, key).headers["RateLimit-Remaining"] for _ in range(3)]
+    assert left == ["2", "1", "0"]
+    answer = house.call("GET", LIST, key)
+    assert (answer.status_code, answer.get_json()["code"]) == (429, "rate_limited")
+    assert answer.headers["Retry-After"] == answer.headers["RateLimit-Reset"] == "46"
+    assert answer.headers["RateLimit-Limit"] == "3"
+    assert house.call("GET", LIST, other).status_code == 200, "each key has its own"
+    house.clock.forward(seconds=46)
+    assert house.call("GET", LIST, key).headers["RateLimit-Remaining"] == "2"
+
+
+def test_the_count_is_the_same_for_every_process(sqlite_engine: Engine) -> None:
+    settings = settings_of(web__requests_per_minute=2)
+    one, other = House(sqlite_engine, settings), House(sqlite_engine, settings)
+    key = one.key()
+    assert [each.call("GET", LIST, key).status_code for each in (one, other, one, other)] == [200, 200, 429, 429]
+
+
+def test_counters_of_past_minutes_do_not_pile_up(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    key = house.key()
+    for _ in range(4):
+        house.call("GET", LIST, key)
+        house.clock.forward(minutes=1)
+    assert len(house.rows(key_use)) == 1
+
+
+def test_a_refusal_for_a_role_counts_as_a_call_and_says_so(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    answer = house.call("GET", "/v1/results", house.key("analyst"))
+    assert answer.status_code == 403
+    assert answer.headers["RateLimit-Remaining"] == "599"
+
+
+# -- sessions
+
+IDLE = timedelta(minutes=30)
+
+
+@pytest.fixture
+def signed_in(sqlite_engine: Engine) -> tuple[str, str]:
+    """A key and the cookie of its session."""
+    key = made(sqlite_engine)
+    with writing(sqlite_engine) as connection:
+        return key, sessions.begin(connection, keys.find(connection, key), START)
+
+
+def who(engine: Engine, cookie: str, after: timedelta) -> str | None:
+    with reading(engine) as connection:
+        reader = sessions.find(connection, cookie, IDLE, START + after)
+    return None if reader is None else reader.name
+
+
+def test_a_session_is_stored_as_a_digest(sqlite_engine: Engine, signed_in: tuple[str, str]) -> None:
+    _, cookie = signed_in
+    with reading(sqlite_engine) as connection:
+        row = connection.execute(sa.select(session)).one()
+    assert row.digest == hashlib.sha256(cookie.encode()).hexdigest()
+    assert cookie not in str(tuple(row))
+
+
+def test_a_session_ends_when_nobody_clicks(sqlite_engine: Engine, signed_in: tuple[str, str]) -> None:
+    _, cookie = signed_in
+    assert who(sqlite_engine, cookie, IDLE - timedelta(microseconds=1)) == "ada"
+    assert who(sqlite_engine, cookie, IDLE) is None
+
+
+def test_a_click_keeps_it_but_not_beyond_the_longest(sqlite_engine: Engine, signed_in: tuple[str, str]) -> None:
+    _, cookie = signed_in
+    clicks = [timedelta(minutes=20 * each) for each in range(1, 37)]
+    for after in clicks:
+        assert who(sqlite_engine, cookie, after) == ("ada" if after < sessions.LONGEST else None)
+        with writing(sqlite_engine) as connection:
+            sessions.touch(connection, cookie, START + after)
+    assert clicks[-1] == sessions.LONGEST
+
+
+def test_a_session_ends_with_its_key(sqlite_engine: Engine, signed_in: tuple[str, str]) -> None:
+    key, cookie = signed_in
+    with writing(sqlite_engine) as connection:
+        keys.revoke(connection, key, START)
+    assert who(sqlite_engine, cookie, timedelta(0)) is None
+
+
+def test_signing_out_ends_it_on_the_server(sqlite_engine: Engine, signed_in: tuple[str, str]) -> None:
+    _, cookie = signed_in
+    with writing(sqlite_engine) as connection:
+        sessions.end(connection, cookie)
+    assert who(sqlite_engine, cookie, timedelta(0)) is None
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "\0", "\ud800", "a" * 10_000])
+def test_any_other_cookie_is_nobody(sqlite_engine: Engine, signed_in: tuple[str, str], cookie: str) -> None:
+    assert who(sqlite_engine, cookie, timedelta(0)) is None
+
+
+def test_old_sessions_are_removed(sqlite_engine: Engine, signed_in: tuple[str, str]) -> None:
+    with writing(sqlite_engine) as connection:
+        assert sessions.prune(connection, START + sessions.LONGEST - timedelta(seconds=1)) == 0
+        assert sessions.prune(connection, START + sessions.LONGEST) == 1
+
+
+# -- the access log
+
+
+def test_the_access_log_is_read_page_by_page_the_newest_first(engine: Engine) -> None:
+    with writing(engine) as connection:
+        for each in range(5):
+            log_access(connection, "a" * 200, "key.create", {"n": each}, START + timedelta(days=each))
+        first = access.listed(connection, None, 2)
+        second = access.listed(connection, first[-1].id, 10)
+        assert [row.detail["n"] for row in first + second] == [4, 3, 2, 1, 0]
+        assert {len(row.actor) for row in first} == {96}
+        before = START + timedelta(days=2)
+        assert access.prune(connection, before, dry_run=True) == access.prune(connection, before, dry_run=False) == 2
+        assert connection.scalar(sa.select(sa.func.count()).select_from(access_log)) == 3

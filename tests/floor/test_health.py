@@ -1,0 +1,137 @@
+"""/healthz and /readyz: each dependency by its name, and what to do where one is away."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service import migrations
+from service.db import open_engine, writing
+from service.models import feedback_request, worker_seen
+from service.outreach import accounts
+from service.outreach.answers import Hold
+from tests.floor.house import House
+from tests.support import request_row, settings_of
+
+OTHER = {"user_id": "2", "consumer_key": "k", "consumer_secret": "s", "token": "t", "token_secret": "u"}
+
+
+def house_of(engine: Engine) -> House:
+    built = House(engine, settings_of(accounts__other=OTHER, sources__crm__account="acme"))
+    with writing(engine) as connection:
+        accounts.enrol(connection, built.settings.accounts, built.clock.now)
+    return built
+
+
+@pytest.fixture
+def house(sqlite_engine: Engine) -> House:
+    return house_of(sqlite_engine)
+
+
+def worker_says_it_is_alive(house: House, **ago: float) -> None:
+    at = house.clock.now - timedelta(**ago)
+    with writing(house.engine) as connection:
+        connection.execute(sa.insert(worker_seen).values(name=f"w{ago}", started_at=at, seen_at=at))
+
+
+def ready(house: House, status: int = 200) -> dict:
+    answer = house.call("GET", "/readyz")
+    assert answer.status_code == status
+    return answer.get_json()
+
+
+def test_alive_means_only_that_the_process_answers() -> None:
+    house = House(open_engine("postgresql://nobody@127.0.0.1:1/nothing"))
+    answer = house.call("GET", "/healthz")
+    assert (answer.status_code, answer.get_json()) == (200, {"status": "ok"})
+
+
+def test_ready_names_every_dependency(engine: Engine) -> None:
+    house = house_of(engine)
+    worker_says_it_is_alive(house, seconds=10)
+    assert ready(house) == {
+        "status": "ok",
+        "database": "ok",
+        "schema": migrations.head(),
+        "worker": "ok",
+        "oldest_due_seconds": 0,
+        "accounts": {"acme": {"status": "ok"}, "other": {"status": "ok"}},
+    }
+
+
+def test_a_held_account_degrades_and_says_what_to_do(house: House) -> None:
+    worker_says_it_is_alive(house)
+    with writing(house.engine) as connection:
+        accounts.hold(connection, "acme", Hold(326, "account_locked"), house.clock.now)
+    report = ready(house)
+    assert report["status"] == "degraded"
+    assert report["accounts"]["acme"] == {
+        "status": "held",
+        "reason": "account_locked",
+        "x_code": 326,
+        "what_to_do": "mend it at X, then run `dm-feedback accounts release acme`",
+    }
+    assert report["accounts"]["other"] == {"status": "ok"}
+
+
+def test_a_pause_is_shown_until_it_is_over(house: House) -> None:
+    worker_says_it_is_alive(house)
+    until = house.clock.now + timedelta(minutes=5)
+    with writing(house.engine) as connection:
+        accounts.pause(connection, "other", until, house.clock.now)
+    assert ready(house)["accounts"]["other"] == {"status": "paused", "until": until.isoformat()}
+    house.clock.forward(minutes=5)
+    assert ready(house)["accounts"]["other"] == {"status": "ok"}
+
+
+def test_a_silent_worker_is_missed(house: House) -> None:
+    assert "start `dm-feedback worker`" in ready(house)["worker"]
+    worker_says_it_is_alive(house, seconds=46)
+    assert ready(house)["status"] == "degraded"
+    worker_says_it_is_alive(house, seconds=45)
+    assert ready(house)["worker"] == "ok"
+
+
+def test_the_oldest_due_request_shows_its_age_but_not_one_that_must_wait(house: House) -> None:
+    rows = [("acme", 90, "received"), ("acme", 30, "dm_sent"), ("acme", 900, "card_sent"), ("other", 5000, "received")]
+    with writing(house.engine) as connection:
+        for number, (account, seconds, state) in enumerate(rows):
+            at = house.clock.now - timedelta(seconds=seconds)
+            row = request_row(at, account=account, conversation_id=f"c-{number}", state=state, scheduled_at=at)
+            connection.execute(sa.insert(feedback_request).values(row))
+        accounts.hold(connection, "other", Hold(None, "held_by_hand"), house.clock.now)
+    assert ready(house)["oldest_due_seconds"] == 90
+
+
+def test_a_database_that_is_away_is_503_in_words_and_without_its_password() -> None:
+    report = ready(House(open_engine("postgresql://nobody:hunter2@127.0.0.1:1/nothing")), 503)
+    assert report == {
+        "status": "unavailable",
+        "database": "does not answer; is it running, and is database.url right?",
+    }
+
+
+def test_an_empty_database_is_not_ready_and_says_how_to_upgrade(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/empty.db")
+    report = ready(House(engine), 503)
+    assert "run `dm-feedback db upgrade`" in report["database"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("revision", ["9999", "'; --"])
+def test_a_schema_of_a_newer_version_is_not_ready(house: House, revision: str) -> None:
+    with writing(house.engine) as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
+    report = ready(house, 503)
+    assert "start the newer version" in report["database"]
+
+
+def test_neither_customer_nor_secret_is_shown(house: House) -> None:
+    worker_says_it_is_alive(house)
+    with writing(house.engine) as connection:
+        connection.execute(sa.insert(feedback_request).values(request_row(house.clock.now, x_user_id="77177")))
+    text = house.call("GET", "/readyz").get_data(as_text=True)
+    assert "77177" not in text
+    assert house.settings.accounts["acme"].token_secret not in text

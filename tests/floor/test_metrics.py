@@ -1,0 +1,174 @@
+"""/metrics: Prometheus can read it, it counts right on both databases, and no customer is in it."""
+
+import socket
+import urllib.request
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.engine import Engine
+
+from service import metrics
+from service.db import open_engine, writing
+from service.ids import new_id
+from service.models import (
+    delivery_item,
+    feedback_request,
+    poll_window,
+    result,
+    send_attempt,
+    webhook_delivery,
+    worker_seen,
+)
+from service.outreach import accounts
+from service.outreach.answers import Hold
+from tests.floor.house import House
+from tests.support import request_row
+
+CUSTOMER = "7717717717"
+
+
+@pytest.fixture
+def house(sqlite_engine: Engine) -> House:
+    return populated(sqlite_engine)
+
+
+def populated(engine: Engine) -> House:
+    built = House(engine)
+    populate(built)
+    return built
+
+
+def populate(house: House) -> None:
+    now = house.clock.now
+    ids = {}
+    with writing(house.engine) as connection:
+        rows = [
+            ("due", "received", None, 120),
+            ("walking", "dm_sent", None, 60),
+            ("later", "received", None, -600),
+            ("asked", "card_sent", None, 600),
+            ("skipped", "skipped", "cooldown", 600),
+            ("old", "skipped", "cooldown", 90_000),
+        ]
+        for name, state, reason, seconds in rows:
+            at = now - timedelta(seconds=seconds)
+            row = request_row(
+                at, conversation_id=f"secret-{name}", x_user_id=CUSTOMER, x_handle="jane", state=state, reason=reason
+            )
+            connection.execute(sa.insert(feedback_request).values(row))
+            ids[name] = row["id"]
+        for name, kind, outcome, hours in [
+            ("asked", "dm", "sent", 1),
+            ("asked", "card", "sent", 1),
+            ("walking", "dm", None, 1),
+            ("skipped", "dm", "not_sent", 1),
+            ("old", "dm", "sent", 25),
+        ]:
+            at = now - timedelta(hours=hours)
+            values = {"id": new_id("sa", at), "request_id": ids[name], "account": "acme", "x_user_id": CUSTOMER}
+            connection.execute(sa.insert(send_attempt).values(**values, kind=kind, intended_at=at, outcome=outcome))
+        accounts.enrol(connection, ["acme"], now)
+        accounts.hold(connection, "acme", Hold(None, "held_by_hand"), now)
+        delivery = {
+            "id": "whd",
+            "source": "crm",
+            "dedupe_key": "k",
+            "received_at": now,
+            "content_type": "",
+            "headers": {},
+        }
+        connection.execute(sa.insert(webhook_delivery).values(**delivery, query={}, body=b"jane"))
+        for position, outcome in enumerate(["accepted", "accepted", "duplicate"]):
+            item = {"delivery_id": "whd", "reading": 0, "position": position, "read_at": now, "outcome": outcome}
+            connection.execute(sa.insert(delivery_item).values(**item, conversation_id="secret-item"))
+        answer = {
+            "request_id": ids["asked"],
+            "feedback_id": "9",
+            "score": 5,
+            "text": "Jane was kind",
+            "first_channel": "show",
+        }
+        times = dict.fromkeys(("x_updated_at", "first_seen_at", "updated_at", "score_at", "text_at"), now)
+        connection.execute(sa.insert(result).values(**answer, **times, update_count=1, anomalies=0))
+        window = {"account": "acme", "from_time": now - timedelta(hours=6), "to_time": now, "pages": 1, "events": 9}
+        connection.execute(sa.insert(poll_window).values(**window, found_missing=4))
+        for name, seconds in (("w1", 5), ("w2", 59), ("w3", 61)):
+            seen = now - timedelta(seconds=seconds)
+            connection.execute(sa.insert(worker_seen).values(name=name, started_at=seen, seen_at=seen))
+
+
+def scraped(house: House) -> str:
+    answer = house.call("GET", "/metrics", house.key("analyst"))
+    assert answer.status_code == 200
+    assert answer.mimetype == "text/plain"
+    return str(answer.get_data(as_text=True))
+
+
+def parsed(text: str) -> dict[tuple[str, ...], float]:
+    return {
+        (sample.name.removeprefix("dm_feedback_"), *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_prometheus_reads_every_figure_and_they_are_right(engine: Engine) -> None:
+    assert parsed(scraped(populated(engine))) == {
+        ("requests_open", "acme", "received"): 2,
+        ("requests_open", "acme", "dm_sent"): 1,
+        ("requests_ended_day", "acme", "", "card_sent"): 1,
+        ("requests_ended_day", "acme", "cooldown", "skipped"): 1,
+        ("oldest_due_seconds", "acme"): 120,
+        ("sends_unclear", "acme", "dm"): 1,
+        ("sends_day", "acme", "dm"): 2,
+        ("sends_day", "acme", "card"): 1,
+        ("account_held", "acme", "held_by_hand"): 1,
+        ("deliveries_day", "accepted"): 2,
+        ("deliveries_day", "duplicate"): 1,
+        ("results_day", "show"): 1,
+        ("webhook_missed", "acme"): 4,
+        ("workers_seen",): 2,
+    }
+
+
+def test_every_figure_has_a_help_text_and_a_type(house: House) -> None:
+    families = list(text_string_to_metric_families(scraped(house)))
+    assert {family.name for family in families} == {f"dm_feedback_{name}" for name, *_ in metrics.QUERIES}
+    assert all(family.documentation.endswith(".") and family.type == "gauge" for family in families)
+
+
+def test_no_customer_is_in_it(house: House) -> None:
+    text = scraped(house)
+    for never in (CUSTOMER, "jane", "Jane", "secret-", "fr_", "whd"):
+        assert never not in text
+
+
+def test_an_empty_database_can_be_read_too(engine: Engine) -> None:
+    assert parsed(scraped(House(engine))) == {("workers_seen",): 0}
+
+
+def test_prometheus_brings_a_key(house: House) -> None:
+    assert house.refused(401, "GET", "/metrics") == "key_missing"
+
+
+def test_the_figures_are_of_all_accounts_and_so_must_be_the_key(house: House) -> None:
+    assert house.refused(403, "GET", "/metrics", house.key("admin", "acme")) == "whole_service_only"
+
+
+def test_a_database_that_is_away_is_said_so(sqlite_engine: Engine) -> None:
+    house = House(open_engine("postgresql://nobody@127.0.0.1:1/nothing"))
+    assert house.refused(503, "GET", "/metrics", "dmf_0.0") == "database_away"
+
+
+def test_a_worker_serves_them_on_a_port_of_its_own(house: House) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    metrics.serve(None, house.engine)
+    metrics.serve(f"127.0.0.1:{port}", house.engine)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        found: dict[Any, float] = parsed(answer.read().decode())
+    assert found["requests_open", "acme", "received"] == 2

@@ -1,0 +1,213 @@
+"""The worker: a wrong key shows at the start and holds its account; told to stop, it finishes what is in flight."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service import worker
+from service.db import open_engine, reading, writing
+from service.errors import Unavailable
+from service.models import account_state, feedback_request, worker_seen
+from service.outreach import accounts
+from service.outreach.answers import Hold
+from service.sandbox import Account, Assumptions, SandboxConfig, SandboxServer
+from service.settings import Settings
+from service.x_api import Credentials, Timeouts, XClient
+from tests.support import World, request_row, settings_of
+
+ACME = settings_of().accounts["acme"]
+OTHER = {
+    "user_id": "3434",
+    "screen_name": "other",
+    "base_url": "http://sandbox.test",
+    "consumer_key": "ck-other",
+    "consumer_secret": "cs-other",
+    "token": "3434-t",
+    "token_secret": "ts-other",
+}
+
+
+@pytest.fixture
+def world(sqlite_engine: Engine) -> World:
+    return World(sqlite_engine, settings_of(accounts__other=OTHER, sources__crm__account="acme"))
+
+
+def holds(engine: Engine) -> dict[str, tuple[int | None, str | None]]:
+    s = account_state.c
+    with reading(engine) as connection:
+        return {a: (c, r) for a, c, r in connection.execute(sa.select(s.account, s.hold_code, s.hold_reason))}
+
+
+def checked(world: World, **clients: XClient) -> dict[str, tuple[int | None, str | None]]:
+    for name, client in {**world.clients, **clients}.items():
+        worker.check_access(world.queue, world.settings.accounts[name], client, world.clock.now)
+    return holds(world.engine)
+
+
+def client_of(world: World, transport: httpx.BaseTransport | None = None, **wrong: str) -> XClient:
+    secrets = Credentials(ACME.consumer_key, ACME.consumer_secret, ACME.token, ACME.token_secret)
+    return XClient(
+        replace(secrets, **wrong),
+        base_url=ACME.base_url,
+        timeouts=Timeouts(),
+        clock=world.clock,
+        transport=transport or httpx.WSGITransport(app=world.x_app),
+    )
+
+
+class Saying(httpx.BaseTransport):
+    """X with one header changed, or away."""
+
+    def __init__(self, world: World, level: str | None) -> None:
+        self._inner, self._level = httpx.WSGITransport(app=world.x_app), level
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self._level is None:
+            raise httpx.ConnectError("nobody answers", request=request)
+        response = self._inner.handle_request(request)
+        response.headers["x-access-level"] = self._level
+        return response
+
+
+FREE = (None, None)
+
+
+# -- who are we?
+
+
+def test_right_keys_hold_nobody(world: World) -> None:
+    assert checked(world) == {"acme": FREE, "other": FREE}
+
+
+def test_a_token_of_somebody_else_holds_the_account(world: World) -> None:
+    assert checked(world, acme=world.clients["other"]) == {
+        "acme": (None, "user_id_is_not_the_tokens"),
+        "other": FREE,
+    }
+
+
+@pytest.mark.parametrize("level", ["read", "read-write", ""])
+def test_an_app_that_may_not_write_dms_holds_the_account(world: World, level: str) -> None:
+    found = checked(world, acme=client_of(world, Saying(world, level)))
+    assert found == {"acme": (None, "app_may_not_write_dms") if level else FREE, "other": FREE}
+
+
+@pytest.mark.parametrize("part", ["consumer_secret", "token_secret", "token", "consumer_key"])
+def test_a_wrong_key_holds_the_account_with_what_x_said(world: World, part: str) -> None:
+    found = checked(world, acme=client_of(world, **{part: "wrong"}))
+    code, reason = found["acme"]
+    assert code in {32, 89}
+    assert reason
+    assert found["other"] == FREE
+
+
+def test_x_being_away_holds_nobody(world: World) -> None:
+    assert checked(world, acme=client_of(world, Saying(world, None))) == {"acme": FREE, "other": FREE}
+
+
+def test_a_hold_by_hand_is_not_overwritten(world: World) -> None:
+    with writing(world.engine) as connection:
+        accounts.hold(connection, "acme", Hold(None, "held_by_hand"), world.clock.now)
+    assert checked(world, acme=client_of(world, token_secret="wrong"))["acme"] == (None, "held_by_hand")
+
+
+# -- the loop itself
+
+
+@pytest.fixture
+def x() -> Iterator[SandboxServer]:
+    account = Account(
+        name="acme",
+        user_id=ACME.user_id,
+        screen_name=ACME.screen_name,
+        consumer_key=ACME.consumer_key,
+        consumer_secret=ACME.consumer_secret,
+        token=ACME.token,
+        token_secret=ACME.token_secret,
+    )
+    switches = Assumptions(auto_create_customers=True, webhooks=False, list_lag_s=0)
+    profile = {"can_dm": True}
+    with SandboxServer(SandboxConfig(accounts=(account,), assumptions=switches, default_profile=profile)) as server:
+        yield server
+
+
+def working(x: SandboxServer, **changes: Any) -> Settings:
+    return settings_of(
+        accounts__acme__base_url=x.url,
+        campaigns__care__delay="0s",
+        worker={"concurrency": 2, "idle": "20ms", "shutdown_within": "5s"},
+        **changes,
+    )
+
+
+def due(engine: Engine, n: int) -> None:
+    at = datetime.now(UTC) - timedelta(minutes=1)
+    with writing(engine) as connection:
+        rows = [request_row(at, conversation_id=f"c-{each}", x_user_id=str(500 + each)) for each in range(n)]
+        connection.execute(sa.insert(feedback_request), rows)
+
+
+def states(engine: Engine) -> list[str]:
+    with reading(engine) as connection:
+        return list(connection.scalars(sa.select(feedback_request.c.state)))
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def test_it_sends_what_is_due_says_it_is_alive_and_leaves_nothing_when_stopped(engine: Engine, x: SandboxServer) -> None:
+    due(engine, 3)
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(working(x), engine), kwargs={"stop": stop})
+    thread.start()
+    try:
+        wait_until(lambda: states(engine) == ["card_sent"] * 3)
+        with reading(engine) as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(worker_seen)) == 1
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive()
+    with reading(engine) as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(worker_seen)) == 0
+        leases = connection.scalars(sa.select(feedback_request.c.lease_token))
+        assert set(leases) == {None}
+
+
+def test_told_to_stop_it_finishes_the_call_in_flight(sqlite_engine: Engine, x: SandboxServer) -> None:
+    due(sqlite_engine, 1)
+    slow = {"endpoint": "direct_messages/events/new", "fault": "slow", "seconds": 0.5}
+    with httpx.Client(base_url=x.url) as control:
+        control.post("/_control/faults", json=slow).raise_for_status()
+        stop = threading.Event()
+        thread = threading.Thread(target=worker.run, args=(working(x), sqlite_engine), kwargs={"stop": stop})
+        thread.start()
+        wait_until(lambda: "dm_allowed" in states(sqlite_engine))
+        time.sleep(0.1)
+        stop.set()
+        thread.join(10)
+        sent = control.get("/_control/truth").json()
+    with reading(sqlite_engine) as connection:
+        row = connection.execute(sa.select(feedback_request)).one()
+    assert row.state in {"dm_sent", "card_sent"}
+    assert row.lease_token is None
+    assert row.dm_event_id in str(sent)
+
+
+def test_a_schema_that_is_not_ours_is_refused_before_anything_is_sent(tmp_path: Any, x: SandboxServer) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/empty.db")
+    with pytest.raises(Unavailable, match="db upgrade"):
+        worker.run(working(x), engine, stop=threading.Event())
+    engine.dispose()

@@ -1,0 +1,61 @@
+"""The API keeps the contract it publishes: whatever is asked, the answer is one the description names, and never a 500."""
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from sqlalchemy.engine import Engine
+
+from service.app import create_app
+from service.auth import keys
+from service.db import writing
+from tests.support import START, World, settings_of
+
+CHECKS = (
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+)
+
+
+@pytest.fixture
+def api(sqlite_engine: Engine):
+    """The whole application over a ledger with a sent, a skipped and a waiting request."""
+    world = World(sqlite_engine, settings_of(web__requests_per_minute=1_000_000))
+    world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    world.ended("c-1")
+    world.ended("c-2", x_user_id=None)
+    world.forward(minutes=2)
+    world.run()
+    world.ended("c-3", x_user_id="502")
+    with writing(sqlite_engine) as connection:
+        key = keys.create(connection, "contract", "admin", (), START)
+    app = create_app(world.settings, sqlite_engine, world.clock)
+    return schemathesis.openapi.from_wsgi("/openapi.yaml", app), {"Authorization": f"Bearer {key}"}
+
+
+CALM = settings(
+    max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+
+
+def test_every_answer_is_one_the_description_names(api) -> None:
+    schema, headers = api
+    operations = [result.ok() for result in schema.include(path_regex="^/v1/").get_all_operations()]
+    assert len(operations) > 15
+    for operation in operations:
+
+        @CALM
+        @given(case=operation.as_strategy())
+        def keeps_it(case: schemathesis.Case) -> None:
+            case.call_and_validate(headers=headers, checks=CHECKS)
+
+        keeps_it()
