@@ -40,6 +40,7 @@ HOUSEKEEP_EVERY = timedelta(hours=1)
 ALIVE_EVERY = timedelta(seconds=10)
 WRITES = "read-write-directmessages"
 LAST_READ = timedelta(milliseconds=500)  # of the time to stop in, for the readers to finish
+TURNS_AT_ONCE = 20  # pages of results before unclear sends are looked at again
 UNWELL = timedelta(seconds=2)  # between two tries when the database is away
 
 
@@ -208,9 +209,11 @@ def _check_at_start(queue: Queue, account: Account, client: XClient, clock: Cloc
 
 
 def _collect(queue: Queue, account: Account, client: XClient, clock: Clock, stop: threading.Event) -> None:
-    """Refresh and poll until there is no more for now; each turn is one page, so a stop waits for one call only."""
+    """Refresh and poll until there is no more for now, a page a turn, and not for long: look-ups wait for nobody."""
     window = queue.settings.reports.answer_window
-    while not stop.is_set():
+    for _ in range(TURNS_AT_ONCE):
+        if stop.is_set():
+            return
         cards = refresh_once(queue.engine, account, client, clock(), worker=queue.worker, answer_window=window)
         page = poll_once(queue.engine, account, client, clock(), worker=queue.worker)
         if not (cards.more or page.more):

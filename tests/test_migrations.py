@@ -1,15 +1,145 @@
+"""The schema's history: it makes what the models say, survives an interruption, and refuses what it does not know."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from service import migrations
-from service.db import reading
+from service.db import open_engine, reading, writing
+from service.errors import Unavailable
 from service.models import metadata
+from tests.conftest import _database_url, _on_server
 
 
-def test_models_and_migrations_agree(engine):
-    with reading(engine) as c:
-        assert compare_metadata(MigrationContext.configure(c), metadata) == []
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A database of each kind without a single table."""
+    if request.param == "sqlite":
+        engine = open_engine(f"sqlite:///{tmp_path}/empty.db")
+        yield engine
+        engine.dispose()
+        return
+    server = request.getfixturevalue("postgresql_server")
+    name = f"empty_{request.node.name.encode().hex()[-20:]}"
+    _on_server(server, f'CREATE DATABASE "{name}"')
+    engine = open_engine(_database_url(server, name))
+    yield engine
+    engine.dispose()
+    _on_server(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def test_again(engine):
-    assert migrations.upgrade(engine) == migrations.current(engine)
+def tables(engine: Engine) -> set[str]:
+    with reading(engine) as connection:
+        return set(sa.inspect(connection).get_table_names())
+
+
+OURS = {table.name for table in metadata.sorted_tables} | {"alembic_version"}
+
+
+def test_models_and_migrations_agree(engine: Engine) -> None:
+    with reading(engine) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def indexes(engine: Engine) -> set[str]:
+    """Every index as the database itself writes it, conditions and order of columns included."""
+    query = {
+        "sqlite": "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
+        "postgresql": "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    }[engine.dialect.name]
+    with reading(engine) as connection:
+        found = [str(row) for row in connection.exec_driver_sql(query).scalars() if "alembic_version" not in row]
+    return {" ".join(each.replace('"', "").split()) for each in found}
+
+
+def test_models_and_migrations_make_the_same_indexes(engine: Engine, empty: Engine) -> None:
+    if engine.dialect.name != empty.dialect.name:
+        return
+    with writing(empty) as connection:
+        metadata.create_all(connection)
+    assert indexes(empty) == indexes(engine)
+    assert any(" WHERE " in each for each in indexes(engine)), "partial ones are among them"
+
+
+def test_an_empty_database_becomes_ours_and_a_second_upgrade_changes_nothing(empty: Engine) -> None:
+    assert migrations.current(empty) is None
+    assert migrations.upgrade(empty) == migrations.head() == migrations.current(empty)
+    assert tables(empty) == OURS
+    before = indexes(empty)
+    assert migrations.upgrade(empty) == migrations.head()
+    assert indexes(empty) == before
+    migrations.require_head(empty)
+
+
+@pytest.mark.parametrize("statements", [1, 12, 40])
+def test_an_interrupted_upgrade_leaves_nothing_and_is_mended_by_the_next(empty: Engine, statements: int) -> None:
+    left = statements
+
+    def die(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        nonlocal left
+        left -= statement.lstrip().startswith("CREATE")
+        if left < 0:
+            raise KeyboardInterrupt
+
+    event.listen(empty, "before_cursor_execute", die)
+    with pytest.raises(KeyboardInterrupt):
+        migrations.upgrade(empty)
+    event.remove(empty, "before_cursor_execute", die)
+    assert tables(empty) == set()
+    assert migrations.upgrade(empty) == migrations.current(empty)
+    assert tables(empty) == OURS
+
+
+def test_two_upgrades_at_once_wait_for_each_other(empty: Engine) -> None:
+    done: list[str] = []
+    together = threading.Barrier(3)
+
+    def upgrade() -> None:
+        together.wait()
+        done.append(migrations.upgrade(empty))
+
+    threads = [threading.Thread(target=upgrade) for _ in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert done == [migrations.head()] * 3
+    assert tables(empty) == OURS
+
+
+def test_rows_survive_an_upgrade(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.exec_driver_sql("INSERT INTO worker_seen VALUES ('w', 1, 1)")
+    migrations.upgrade(engine)
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql("SELECT name FROM worker_seen").scalar() == "w"
+
+
+def refused(engine: Engine) -> Unavailable:
+    with pytest.raises(Unavailable) as caught:
+        migrations.require_head(engine)
+    return caught.value
+
+
+def test_a_schema_that_is_behind_says_how_to_upgrade(empty: Engine) -> None:
+    assert refused(empty).code == "schema_behind"
+    assert "`dm-feedback db upgrade`" in refused(empty).sentence
+
+
+def test_a_schema_of_a_newer_version_is_left_alone(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    assert refused(engine).code == "schema_ahead"
+    assert "9999" in refused(engine).sentence
+    with pytest.raises(Unavailable) as caught:
+        migrations.upgrade(engine)
+    assert caught.value.code == "schema_ahead"
+    assert migrations.current(engine) == "9999"

@@ -81,6 +81,7 @@ def prune(
         }
     rows = connection.execute(sa.select(r.id, r.x_user_id).where(old).limit(PRUNED_AT_ONCE)).all()
     for request_id, x_user_id in rows:
+        assert x_user_id is not None  # `old` asks for it
         gone = {**NOBODY, "person": person(secret_key, x_user_id)}
         connection.execute(sa.update(feedback_request).where(r.id == request_id).values(gone))
         connection.execute(sa.update(send_attempt).where(send_attempt.c.request_id == request_id).values(x_user_id=""))

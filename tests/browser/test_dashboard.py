@@ -203,8 +203,8 @@ def test_on_paper_there_are_figures_and_no_controls(open_page: Open, served: Ser
 
 
 def test_without_a_browser_the_run_says_how_to_get_one() -> None:
-    assert chromium.path_of({}, which=lambda name: None) is None
-    assert chromium.path_of({"DMF_CHROMIUM": "/opt/chrome"}, which=lambda name: None) == "/opt/chrome"
+    assert chromium.path_of({}, which=lambda _: None) is None
+    assert chromium.path_of({"DMF_CHROMIUM": "/opt/chrome"}, which=lambda _: None) == "/opt/chrome"
     assert chromium.path_of({}, which={"chromium-browser": "/usr/bin/chromium-browser"}.get).endswith("browser")
     assert "apt-get install chromium" in chromium.HOW_TO_GET_ONE
 

@@ -1,4 +1,4 @@
-"""Every page at two widths, light and dark: kept as pictures, held against axe-core, and never wider than the screen."""
+"""Every page at two widths, light and dark: kept as pictures, held against axe-core, never wider than its screen."""
 
 import json
 from collections.abc import Callable

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from sqlalchemy.engine import Engine
 
+from service.db import writing
 from tests.processes import ledger
 from tests.processes.children import Child, cli, until
 from tests.processes.house import House
@@ -54,11 +55,10 @@ def test_a_worker_paused_past_its_lease_cannot_record_over_its_successor(
     assert (x.sent("dm"), x.sent("card")) == (1, 1)
 
 
-def test_a_worker_that_sleeps_before_its_call_does_not_make_it_when_it_wakes(
-    house: House, x: X, engine_of: Callable[[House], Engine]
+def test_a_call_that_x_dropped_while_its_worker_slept_is_proven_unsent_and_sent_once(
+    sqlite_house: House, x: X, engine_of: Callable[[House], Engine]
 ) -> None:
-    """Its call was on its way into a hanging X, which drops it; the successor proves it unsent and sends it itself."""
-    engine = engine_of(house)
+    house, engine = sqlite_house, engine_of(sqlite_house)
     (request_id,) = ledger.ended(engine)
     (rule,) = x.faults({"endpoint": NEW, "fault": "hang", "when": "before", "seconds": 1, "times": 1})
     with worker_of(house, "sleeper") as sleeper:
@@ -68,4 +68,21 @@ def test_a_worker_that_sleeps_before_its_call_does_not_make_it_when_it_wakes(
             until(lambda: ledger.attempts(engine, request_id)[0].outcome == "not_sent", 25, "it is proven unsent")
             sleeper.signal(signal.SIGCONT)
             until(lambda: ledger.request(engine, request_id).state == "card_sent", 25, "it is sent once")
+    assert (x.sent("dm"), x.sent("card")) == (1, 1)
+
+
+def test_an_answer_that_meets_a_busy_database_is_recorded_when_it_is_free_again(
+    house_of: Callable[..., House], sqlite_url: str, x: X, engine_of: Callable[[House], Engine]
+) -> None:
+    """And costs no look-up at X, as long as the lease lasts."""
+    house = house_of(sqlite_url, worker__lease="30s")
+    engine = engine_of(house)
+    (request_id,) = ledger.ended(engine)
+    (rule,) = x.faults({"endpoint": NEW, "fault": "slow", "seconds": 0.5, "times": 1})
+    with worker_of(house, "worker") as worker:
+        until(lambda: x.hits(rule), 20, "the answer is on its way", every_s=0.01)
+        with writing(engine):
+            until(lambda: "record_delayed" in worker.output(), 15, "the worker cannot record it")
+        until(lambda: ledger.request(engine, request_id).state == "card_sent", 20, "it goes on")
+    assert [each.evidence for each in ledger.attempts(engine, request_id)] == ["answer", "answer"]
     assert (x.sent("dm"), x.sent("card")) == (1, 1)

@@ -31,7 +31,8 @@ def add_assets(blueprint: flask.Blueprint) -> None:
         response.set_etag(digests[name])
         if flask.request.args.get("v") == digests[name]:
             response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable"
-        return response.make_conditional(flask.request)
+        response.make_conditional(flask.request)
+        return response
 
     blueprint.add_app_template_global(_addresses(digests), "asset")
 

@@ -13,8 +13,8 @@ from service.auth import log_access
 from service.db import reading, writing
 from service.errors import Invalid, NotFound
 from service.reports import notes, query
-from service.reports.dashboard.question import choices
 from service.reports.dashboard.place import READERS_OF_COMMENTS, Place
+from service.reports.dashboard.question import choices
 from service.reports.dashboard.reading import comments, life, searched
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
@@ -28,7 +28,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
 
     @pages.get("/comments")
     @supervisors
-    def comments() -> str:  # noqa: F811 - the endpoint's name is its address
+    def comments() -> str:
         return _comments(place)
 
     @pages.get("/results/<request_id>")

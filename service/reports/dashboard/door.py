@@ -124,7 +124,9 @@ class Door:
         origin = flask.request.headers.get("Origin")
         ours = {None, *(f"{scheme}://{host}" for scheme in ("http", "https") for host in self._hosts())}
         if sent_from not in {"same-origin", "none"} or origin not in ours:
-            raise NotAllowed("foreign_form", "This form was sent from another site. Open the dashboard and use its own.")
+            raise NotAllowed(
+                "foreign_form", "This form was sent from another site. Open the dashboard and use its own."
+            )
 
     def _hosts(self) -> tuple[str, str]:
         return flask.request.host, self._own_host  # a proxy may have replaced Host
@@ -147,9 +149,7 @@ class Door:
 
     def _count_failure(self, connection: Connection, address: str, now: datetime) -> None:
         one = insert(connection, key_use).values(key_id=_counter(address), minute=_window(now), used=1)
-        connection.execute(
-            one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": u.used + 1})
-        )
+        connection.execute(one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": u.used + 1}))
         connection.execute(sa.delete(key_use).where(u.key_id.startswith(COUNTER), u.minute < _window(now)))
 
     def _forgive(self, connection: Connection, address: str, now: datetime) -> None:

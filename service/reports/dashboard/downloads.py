@@ -77,9 +77,7 @@ def _rows(place: Place, kind: str) -> Response:
         raise NotFound("no_such_page", f"There is no such download; there are {', '.join(NAMES.values())}.")
     question, now = place.asked(("by", "q", "cursor", "all")), place.clock()
     # people open it in a spreadsheet, which takes UTF-8 for something else without the mark
-    pieces = export.stream(
-        place.engine, place.settings, place.reader, question.filter, now, kind, bom=kind == "csv"
-    )
+    pieces = export.stream(place.engine, place.settings, place.reader, question.filter, now, kind, bom=kind == "csv")
     with writing(place.engine) as connection:
         detail = {"format": kind, "filter": question.filter.described()}
         log_access(connection, place.reader.actor, "export.dashboard", detail, now)
@@ -97,7 +95,12 @@ def _figures(place: Place) -> Response:
         for row in one.rows:
             group = "" if row.key is None else guarded(str(row.key))
             lines.append(
-                [*_score_cells(row.score, by, group), str(row.ended), str(row.delivered), *_rate_cells(row.response_rate)]
+                [
+                    *_score_cells(row.score, by, group),
+                    str(row.ended),
+                    str(row.delivered),
+                    *_rate_cells(row.response_rate),
+                ]
             )
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows(lines)

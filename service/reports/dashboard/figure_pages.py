@@ -196,4 +196,3 @@ def _reasons(*groups: tuple[figures.Reasoned, ...]) -> list[tuple[str, str, int]
     sentences = {**{reason.value: says for reason, says in SKIP_SENTENCES.items()}, **FAILURES}
     lines = [(one.reason, sentences.get(one.reason, ""), one.n) for group in groups for one in group]
     return sorted(lines, key=lambda line: (-line[2], line[0]))
-

@@ -48,10 +48,10 @@ def of_score(score: Score) -> list[Picture]:
     if score.suppressed or not score.n:
         return []
     counts = dict(score.distribution)
-    return [*([_classes(score, counts)] if score.type == "nps" else []), _distribution(score, counts)]
+    return [*([_classes(counts)] if score.type == "nps" else []), _distribution(score, counts)]
 
 
-def _classes(score: Score, counts: Mapping[int, int]) -> Picture:
+def _classes(counts: Mapping[int, int]) -> Picture:
     names = ("Detractors (0 to 6)", "Passives (7 and 8)", "Promoters (9 and 10)")
     parts = nps_classes(counts)
     rows = tuple((name, words.count(n), _share(n, sum(parts))) for name, n in zip(names, parts, strict=True))

@@ -11,8 +11,8 @@ import flask
 from sqlalchemy.engine import Engine
 
 from service.auth import Reader
-from service.reports.dashboard.question import DEFAULT_DAYS, Asked, asked
 from service.reports.dashboard.door import Door
+from service.reports.dashboard.question import DEFAULT_DAYS, Asked, asked
 from service.settings import Settings
 
 EVERYBODY = ("admin", "supervisor", "analyst")

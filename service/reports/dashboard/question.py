@@ -8,6 +8,7 @@ no period is given it is the last thirty whole days.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
@@ -40,7 +41,7 @@ NARROWING = {
 }
 MOST_CHOICES = 250
 r = feedback_request.c
-COLUMNS = {
+COLUMNS: Mapping[str, sa.ColumnElement[Any]] = {
     "account": r.account,
     "campaign": r.campaign,
     "team_id": r.team_id,
@@ -108,7 +109,8 @@ def asked(
 ) -> Asked:
     """Read a page's query string; `own` names the parameters that belong to the page. Raises Invalid or NotAllowed.
 
-    Without a period it is the last `days`. Figures end with yesterday, so that they stand still while somebody looks; lists go on to this moment.
+    Without a period it is the last `days`. Figures end with yesterday, so that they stand still
+    while somebody looks; lists go on to this moment.
     """
     pairs = tuple((name, value.strip()) for name, value in args.items(multi=True) if value.strip())
     today = now.astimezone(settings.service.time_zone).date()
@@ -137,7 +139,7 @@ def choices(connection: Connection, question: Filter, reader: Reader) -> Mapping
 
 
 def _names(
-    connection: Connection, column: sa.ColumnElement[str | None], within: Sequence[sa.ColumnElement[bool]]
+    connection: Connection, column: sa.ColumnElement[Any], within: Sequence[sa.ColumnElement[bool]]
 ) -> list[str]:
     found = connection.scalars(sa.select(column).where(*within).distinct().order_by(column).limit(MOST_CHOICES))
     return [WITHOUT if name is None else name for name in found]

@@ -1,4 +1,4 @@
-"""Comments and single results: in, a question and where to go on; out, rows as `query` protected them, the newest first.
+"""Comments and single results: in, a question and where to go on; out, rows as `query` protected them, newest first.
 
 A search looks at what the reader may read and at nothing else: a word of a hidden comment is never found. It reads a
 bounded number of rows a page and says where it stopped.

@@ -9,7 +9,14 @@ from typing import Any
 
 MINUS, DASH = "\u2212", "\u2013"
 UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-NAMES = {"csat": "CSAT", "nps": "NPS", "cannot_dm": "cannot DM", "no_x_identity": "no X identity", "dm_sent": "DM sent", "dm_allowed": "DM allowed"}
+NAMES = {
+    "csat": "CSAT",
+    "nps": "NPS",
+    "cannot_dm": "cannot DM",
+    "no_x_identity": "no X identity",
+    "dm_sent": "DM sent",
+    "dm_allowed": "DM allowed",
+}
 
 
 def number(value: float | None, digits: int = 1) -> str:

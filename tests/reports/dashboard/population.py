@@ -1,4 +1,4 @@
-"""Two months of a service's life, drawn with a fixed seed: teams, agents, skips, unknowns, tests, and a team too small."""
+"""Two months of a service's life, drawn with a fixed seed: teams, agents, skips, unknowns, tests, a team too small."""
 
 import random
 from collections import defaultdict
@@ -204,7 +204,12 @@ def _updates(answer: dict[str, Any], request_id: str) -> Iterator[tuple[dict[str
 
 
 def _life(population: Population, row: dict[str, Any], at: datetime) -> None:
-    steps = [("received", "identified"), ("identified", "dm_allowed"), ("dm_allowed", "dm_sent"), ("dm_sent", "card_sent")]
+    steps = [
+        ("received", "identified"),
+        ("identified", "dm_allowed"),
+        ("dm_allowed", "dm_sent"),
+        ("dm_sent", "card_sent"),
+    ]
     if row["state"] != "card_sent":
         steps = [("received", row["state"])]
     for number, (before, after) in enumerate(steps):

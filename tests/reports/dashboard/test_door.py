@@ -62,14 +62,24 @@ def test_over_https_the_cookie_is_bound_to_this_very_host(engine: Engine, popula
     assert client.get("/dashboard/", base_url="https://feedback.example").status_code == 200
 
 
-def test_every_wrong_key_gets_the_same_words(app: flask.Flask, engine: Engine, population: Population, clock: Clock) -> None:
+def test_every_wrong_key_gets_the_same_words(
+    app: flask.Flask, engine: Engine, population: Population, clock: Clock
+) -> None:
     with writing(engine) as connection:
         revoked = keys.create(connection, "gone", "admin", [], clock.now)
         keys.revoke(connection, revoked, clock.now)
     right = population.keys["admin"]
     answers = {
         app.test_client().post("/dashboard/sign-in", data={"key": key}).text
-        for key in (right[:-1] + ("A" if right[-1] != "A" else "B"), "dmf_0000.nothing", "nonsense", "dmf_\0.x", "\u202e", "", revoked)
+        for key in (
+            right[:-1] + ("A" if right[-1] != "A" else "B"),
+            "dmf_0000.nothing",
+            "nonsense",
+            "dmf_\0.x",
+            "\u202e",
+            "",
+            revoked,
+        )
     }
     assert len(answers) == 1
     assert "This key is not valid" in answers.pop()
@@ -153,7 +163,12 @@ def test_a_token_of_another_session_is_refused(
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}],
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
 )
 def test_another_site_can_neither_sign_us_in_nor_out(
     app: flask.Flask, client: FlaskClient, population: Population, headers: dict[str, str]

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
-import flask
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
@@ -204,13 +203,15 @@ def test_a_search_never_finds_what_is_hidden(client: FlaskClient, engine: Engine
             .values(text="zebra", text_at=NOW - timedelta(days=2), updated_at=NOW - timedelta(days=2))
         )
     assert "Nothing found" in client.get(f"/dashboard/comments?q=zebra&{QUERY}").text
-    everything = client.get(f"/dashboard/comments?since=2026-11-19&until=2026-11-22").text
+    everything = client.get("/dashboard/comments?since=2026-11-19&until=2026-11-22").text
     assert "showing it would show whose it is" in everything
     assert "zebra" not in everything
     assert SMALL not in re.sub(r"<select.*?</select>", "", everything, flags=re.DOTALL)
 
 
-def test_what_customers_write_is_text_and_never_markup(client: FlaskClient, engine: Engine, population: Population) -> None:
+def test_what_customers_write_is_text_and_never_markup(
+    client: FlaskClient, engine: Engine, population: Population
+) -> None:
     one = population.commented[-1]
     with writing(engine) as connection:
         said = "<script>alert(1)</script> {{ 7*7 }} 'a' \u202e"
@@ -291,9 +292,7 @@ def test_every_page_opens_on_postgresql_too(postgresql_url: str, settings: Setti
     assert opened == dict.fromkeys(paths, 200)
 
 
-def test_a_key_of_one_account_sees_that_account_only(
-    signed_in: Callable[[str], FlaskClient], engine: Engine
-) -> None:
+def test_a_key_of_one_account_sees_that_account_only(signed_in: Callable[[str], FlaskClient], engine: Engine) -> None:
     client = signed_in("acmepay only")
     f = feedback_request.c
     with reading(engine) as connection:
@@ -302,7 +301,9 @@ def test_a_key_of_one_account_sees_that_account_only(
         )
         mine = connection.scalar(
             sa.select(sa.func.count()).where(
-                f.account == "acmepay", f.test.is_(False), f.ended_at >= NOW.replace(month=9, day=23, hour=22),
+                f.account == "acmepay",
+                f.test.is_(False),
+                f.ended_at >= NOW.replace(month=9, day=23, hour=22),
                 f.ended_at < NOW.replace(day=21, hour=23),
             )
         )
@@ -357,7 +358,7 @@ def test_a_download_holds_what_is_on_screen(client: FlaskClient) -> None:
     links = re.findall(r'href="(/dashboard/download/rows\.csv[^"]*)"', page)
     answer = client.get(html.unescape(links[0]))
     rows = list(csv.DictReader(io.StringIO(answer.get_data().decode("utf-8-sig"))))
-    assert 'attachment; filename=' in answer.headers["Content-Disposition"]
+    assert "attachment; filename=" in answer.headers["Content-Disposition"]
     assert len(rows) > 20
     assert {row["score"] for row in rows} == {"5"}
     assert all(row["text_at"] for row in rows)

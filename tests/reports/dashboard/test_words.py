@@ -1,0 +1,65 @@
+"""How numbers, times and gaps are written."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from service.reports.dashboard import words
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(46.0, "46.0"), (-13.64, "\u221213.6"), (-0.04, "0.0"), (1234.56, "1,234.6"), (None, "\u2013"), (0.0, "0.0")],
+)
+def test_a_number_has_one_decimal_a_real_minus_and_no_minus_zero(value: float | None, written: str) -> None:
+    assert words.number(value) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(3.2, "+3.2"), (-3.2, "\u22123.2"), (0.01, "0.0"), (-0.01, "0.0"), (None, "\u2013")]
+)
+def test_a_difference_has_its_sign(value: float | None, written: str) -> None:
+    assert words.signed(value) == written
+
+
+def test_a_hidden_count_is_no_zero() -> None:
+    assert (words.count(None), words.count(0), words.count(1204)) == ("\u2013", "0", "1,204")
+
+
+def test_times_are_those_of_the_organisation() -> None:
+    late = datetime(2026, 11, 4, 23, 30, tzinfo=UTC)
+    assert words.moment(late, BERLIN) == "5 Nov 2026, 00:30"
+    assert words.day(late, BERLIN) == "5 Nov 2026"
+    assert words.period(late, "week", BERLIN) == "5 Nov"
+    assert words.period(late, "month", BERLIN) == "Nov 26"
+    assert words.moment(None, BERLIN) == "\u2013"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (timedelta(days=28), "28 days"),
+        (timedelta(hours=1, minutes=1), "1 hour 1 minute"),
+        (timedelta(days=2, hours=3, minutes=5), "2 days 3 hours"),
+        (timedelta(milliseconds=5), "less than a second"),
+        (None, "\u2013"),
+    ],
+)
+def test_a_span_names_its_two_largest_units(value: timedelta | None, written: str) -> None:
+    assert words.span(value) == written
+
+
+def test_stable_words_are_written_as_people_write_them() -> None:
+    assert [words.heading(each) for each in ("no_x_identity", "cannot_dm", "sampled_out", "nps")] == [
+        "No X identity",
+        "Cannot DM",
+        "Sampled out",
+        "NPS",
+    ]
+
+
+def test_complaints_of_any_shape_become_a_sentence() -> None:
+    assert words.said({"0": ["is wrong", "is odd"]}) == "0: is wrong; is odd"

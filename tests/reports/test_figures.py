@@ -1,0 +1,351 @@
+"""The published figures against counting by hand, on both databases."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from service.auth import Reader
+from service.db import reading
+from service.errors import Invalid, ServiceError
+from service.reports import figures
+from service.reports.filters import Filter
+from tests.reports.world import ADMIN, NOW, World, settings_of
+
+ACME = Reader("k", "n", "analyst", ("acme",))
+NPS_VECTOR = [1, 0, 1, 0, 2, 3, 5, 12, 18, 25, 33]  # features.md, worked example A
+CSAT_VECTOR = [3, 2, 5, 20, 30]  # worked example B
+
+
+def ask(world: World, what, *more, filter: Filter = Filter(), reader: Reader = ADMIN):  # noqa: B008 - frozen
+    with reading(world.engine) as connection:
+        return what(connection, world.settings, reader, filter, world.clock.now, *more)
+
+
+def test_the_worked_examples_come_out(world):
+    for score, n in enumerate(NPS_VECTOR):
+        if n:
+            world.add(n, score=score, kind="nps")
+    for score, n in enumerate(CSAT_VECTOR, start=1):
+        world.add(n, score=score)
+    found = ask(world, figures.summary)
+    assert found.nps.n == 100
+    assert (found.nps.value, found.nps.mean) == pytest.approx((46.0, 8.38))
+    assert (found.nps.low, found.nps.high) == pytest.approx((31.0768, 58.2436), abs=1e-4)
+    assert found.csat.n == 60
+    assert (found.csat.value, found.csat.mean) == pytest.approx((83.3333, 4.2), abs=1e-4)
+    assert (found.csat.low, found.csat.high) == pytest.approx((71.9684, 90.6868), abs=1e-4)
+    assert dict(found.nps.distribution) == dict(enumerate(NPS_VECTOR))
+    assert dict(found.csat.distribution) == dict(enumerate(CSAT_VECTOR, start=1))
+
+
+def test_response_rates_have_one_cohort_for_numerator_and_denominator(world):
+    world.add(312, score=5)
+    world.add(728)
+    world.add(60, state="failed", reason="refused")
+    found = ask(world, figures.summary)
+    rate = found.response_rate_of_delivered
+    assert (rate.successes, rate.n, rate.value) == (312, 1040, pytest.approx(30.0))
+    assert (rate.low, rate.high) == pytest.approx((27.2927, 32.8545), abs=1e-4)
+    assert found.response_rate_of_ended.value == pytest.approx(28.3636, abs=1e-4)
+    assert (found.ended, found.delivered) == (1100, 1040)
+
+
+def test_the_denominator_takes_the_same_filter(world):
+    world.add(10, score=5)
+    world.add(10)
+    world.add(30, agent_id="bob", campaign="vip")
+    whole = ask(world, figures.summary).response_rate_of_delivered
+    part = ask(world, figures.summary, filter=Filter(campaigns=("care",))).response_rate_of_delivered
+    assert (whole.successes, whole.n) == (10, 50)
+    assert (part.successes, part.n) == (10, 20)
+
+
+def test_of_nothing_there_is_no_figure(world):
+    found = ask(world, figures.summary)
+    assert (found.csat.n, found.csat.value, found.csat.low, found.csat.suppressed) == (0, None, None, None)
+    assert found.response_rate_of_delivered.value is None
+
+
+def test_comments_alone_count_as_answers_and_not_as_scores(world):
+    world.add(6, text="words")
+    found = ask(world, figures.summary)
+    assert found.csat.n == 0
+    assert found.response_rate_of_delivered.successes == 6
+    assert found.comment_rate.value == 100
+
+
+def test_test_traffic_never_counts(world):
+    world.add(20, score=1, test=True)
+    world.add(6, score=5)
+    found = ask(world, figures.summary, filter=Filter(include_test=True))
+    assert (found.csat.n, found.csat.value, found.ended) == (6, 100, 6)
+
+
+def test_variants_are_added_only_with_saying_so(world):
+    world.add(6, score=5, question_variant_id=1)
+    world.add(6, score=2, question_variant_id=2)
+    found = ask(world, figures.summary).csat
+    assert (found.variants, found.pooled) == ((1, 2), True)
+    one = ask(world, figures.summary, filter=Filter(variants=(1,))).csat
+    assert (one.variants, one.pooled, one.n) == ((1,), False, 6)
+
+
+def test_kinds_of_card_are_never_added(world):
+    world.add(6, score=5)
+    world.add(6, score=9, kind="nps")
+    assert [each.type for each in ask(world, figures.breakdown, "team")] == ["csat", "nps"]
+    only = ask(world, figures.summary, filter=Filter(types=("nps",)))
+    assert only.csat is None
+    assert only.nps.n == 6
+
+
+def test_few_answers_are_hidden_and_their_rates_too(world):
+    world.add(4, score=5, text="words")
+    world.add(40)
+    found = ask(world, figures.summary)
+    assert (found.csat.n, found.csat.value, found.csat.distribution) == (None, None, ())
+    assert found.csat.suppressed == "too_few"
+    assert found.response_rate_of_delivered.successes is None
+    assert found.comment_rate.successes is None
+    assert found.delivered == 44
+    funnel = ask(world, figures.funnel)
+    assert (funnel.delivered, funnel.answered, funnel.commented) == (44, None, None)
+
+
+@pytest.mark.parametrize(("n", "low_base"), [(5, True), (29, True), (30, False)])
+def test_a_low_base_is_marked(world, n, low_base):
+    world.add(n, score=5)
+    assert ask(world, figures.summary).csat.low_base is low_base
+
+
+def test_a_breakdown_hides_small_groups_and_one_more(world):
+    world.add(10, score=5)
+    world.add(12, score=2, agent_id="bob")
+    world.add(2, score=4, agent_id="cat")
+    [csat] = ask(world, figures.breakdown, "agent", filter=Filter(types=("csat",)))
+    shown = {row.key: row.score.n for row in csat.rows}
+    assert shown["cat"] is None
+    assert sorted(n for n in shown.values() if n is not None) in ([10], [12])
+    assert csat.total.n == 24
+
+
+def test_nobody_is_ranked_below_thirty(world):
+    for agent, n, score in (("ann", 30, 3), ("bob", 30, 5), ("cat", 29, 4)):
+        world.add(n, score=score, agent_id=agent)
+    [csat] = ask(world, figures.breakdown, "agent", filter=Filter(types=("csat",)))
+    assert not csat.ranked
+    assert [row.key for row in csat.rows] == ["ann", "bob", "cat"]
+    world.add(1, score=4, agent_id="cat")
+    [csat] = ask(world, figures.breakdown, "agent", filter=Filter(types=("csat",)))
+    assert csat.ranked
+    assert [row.key for row in csat.rows] == ["bob", "cat", "ann"]
+
+
+@pytest.mark.parametrize(
+    ("by", "key"),
+    [
+        ("team", "red"),
+        ("agent", "ann"),
+        ("campaign", "care"),
+        ("variant", 1),
+        ("source", "crm"),
+        ("language", "en"),
+        ("account", "acme"),
+        ("hour", 12),
+    ],
+)
+def test_a_breakdown_by_each_dimension_says_what_the_filter_says(world, by, key):
+    world.add(8, score=5)
+    [csat] = ask(world, figures.breakdown, by, filter=Filter(types=("csat",)))
+    [row] = csat.rows
+    assert (row.key, row.score.n, row.delivered, row.ended, row.response_rate.value) == (key, 8, 8, 8, 100)
+
+
+def test_a_key_counts_its_accounts_only(world):
+    world.add(8, score=5)
+    world.add(9, score=1, account="other")
+    found = ask(world, figures.summary, reader=ACME)
+    assert (found.csat.n, found.ended) == (8, 8)
+    assert [each.account for each in found.completeness.accounts] == ["acme"]
+
+
+def test_a_trend_has_a_point_for_every_period_and_marks_what_still_fills(world):
+    world.add(7, score=5, days_ago=10)
+    world.add(6, score=3, days_ago=3)
+    world.read_until("acme", NOW - timedelta(days=2))
+    world.read_until("other", NOW - timedelta(days=2))
+    [csat] = ask(world, figures.trend, "day", filter=Filter(types=("csat",), since=NOW - timedelta(days=12)))
+    points = {point.label: point for point in csat.points}
+    assert len(points) == 13
+    assert points["2026-11-12"].score.n == 7
+    assert points["2026-11-19"].score.n == 6
+    assert points["2026-11-13"].score.n == 0
+    assert not points["2026-11-19"].immature
+    assert points["2026-11-20"].immature
+    assert points["2026-11-22"].immature
+    assert points["2026-11-12"].response_immature
+    assert csat.total.n == 13
+
+
+def test_a_trend_by_week_and_month_begins_on_mondays_and_firsts(world):
+    world.add(7, score=5, days_ago=30)
+    weeks = ask(world, figures.trend, "week", filter=Filter(types=("csat",)))[0].points
+    months = ask(world, figures.trend, "month", filter=Filter(types=("csat",)))[0].points
+    assert [point.label for point in weeks][:2] == ["2026-10-19", "2026-10-26"]
+    assert [point.label for point in months] == ["2026-10-01", "2026-11-01"]
+
+
+def test_days_are_those_of_the_services_zone_across_a_clock_change(world):
+    world.settings = settings_of(service__time_zone="Europe/Berlin")
+    late = datetime(2026, 10, 24, 22, 30, tzinfo=UTC)  # 00:30 on the 25th, the day the clocks go back
+    world.add(6, score=5, days_ago=(NOW - late).total_seconds() / 86400)
+    winter = datetime(2026, 10, 25, 23, 30, tzinfo=UTC)  # 00:30 on the 26th
+    world.add(6, score=5, days_ago=(NOW - winter).total_seconds() / 86400)
+    [csat] = ask(world, figures.trend, "day", filter=Filter(types=("csat",), until=NOW))
+    shown = {point.label: point.score.n for point in csat.points if point.score.n}
+    assert shown == {"2026-10-25": 6, "2026-10-26": 6}
+    assert csat.points[0].until - csat.points[0].since == timedelta(hours=25)
+    [hours] = ask(world, figures.breakdown, "hour", filter=Filter(types=("csat",)))
+    assert {row.key: row.score.n for row in hours.rows if row.score.n} == {0: 12}
+
+
+def test_another_zone_is_for_those_who_read_rows_and_never_with_people(quick):
+    quick.add(6, score=5)
+    zone = ZoneInfo("Asia/Tokyo")
+    supervisor, analyst = Reader("k", "n", "supervisor", ()), Reader("k", "n", "analyst", ())
+    assert ask(quick, figures.trend, "day", zone, reader=supervisor)[0].zone == "Asia/Tokyo"
+    for reader, filter in (
+        (analyst, Filter()),
+        (
+            supervisor,
+            Filter(agents=("ann",)),
+        ),
+        (supervisor, Filter(teams=("red",))),
+    ):
+        with pytest.raises(Invalid) as caught:
+            ask(quick, figures.trend, "week", zone, reader=reader, filter=filter)
+        assert caught.value.code == "zone_not_allowed"
+
+
+def test_two_groups_are_compared_with_their_uncertainty(world):
+    for score, n in ((10, 180), (7, 90), (3, 30)):
+        world.add(n, score=score, kind="nps", campaign="one")
+    for score, n in ((10, 150), (7, 90), (3, 60)):
+        world.add(n, score=score, kind="nps", campaign="two")
+    with reading(world.engine) as connection:
+        found = figures.compare(
+            connection, world.settings, ADMIN, Filter(campaigns=("one",)), Filter(campaigns=("two",)), NOW
+        )
+    nps = next(each for each in found.comparisons if each.type == "nps")
+    assert nps.change.delta == pytest.approx(-19.8020, abs=1e-4)
+    assert nps.change.p == pytest.approx(0.000827, abs=1e-6)
+    assert nps.change.verdict == "changed"
+
+
+def test_a_hidden_side_is_not_compared(world):
+    world.add(9, score=5, campaign="one")
+    world.add(2, score=1, campaign="two")
+    with reading(world.engine) as connection:
+        found = figures.compare(
+            connection, world.settings, ADMIN, Filter(campaigns=("one",)), Filter(campaigns=("two",)), NOW
+        )
+    assert found.comparisons[0].change is None
+
+
+def test_overlapping_periods_are_not_compared(quick):
+    one = Filter(since=NOW - timedelta(days=20), until=NOW - timedelta(days=9))
+    two = Filter(since=NOW - timedelta(days=10), until=NOW)
+    with reading(quick.engine) as connection, pytest.raises(Invalid) as caught:
+        figures.compare(connection, quick.settings, ADMIN, one, two, NOW)
+    assert caught.value.code == "periods_overlap"
+
+
+def test_coverage_finds_the_agent_whose_conversations_are_not_asked_about(world):
+    world.add(190)
+    world.add(10, state="skipped", reason="cooldown")
+    world.add(10, agent_id="bob")
+    world.add(40, agent_id="bob", state="skipped", reason="reopened")
+    world.add(3, agent_id="bob", state="received")
+    found = ask(world, figures.coverage, "agent")
+    ann, bob = found.rows
+    assert (bob.ended, bob.pending, bob.decided, bob.offered) == (53, 3, 50, 10)
+    assert [(each.reason, each.n) for each in bob.skipped] == [("reopened", 40)]
+    assert (ann.place, bob.place) == ("above", "below")
+    assert found.total.share == pytest.approx(80)
+
+
+def test_the_funnel_is_one_cohort(world):
+    world.add(6, score=5, text="words")
+    world.add(5, text="only words")
+    world.add(9)
+    world.add(3, state="skipped", reason="quota")
+    world.add(2, state="failed", reason="refused")
+    world.add(1, state="unknown")
+    world.add(4, state="identified")
+    found = ask(world, figures.funnel)
+    assert (found.ended, found.pending, found.unknown, found.delivered) == (30, 4, 1, 20)
+    assert (found.answered, found.scored, found.commented) == (11, 6, 11)
+    assert [(each.reason, each.n) for each in (*found.skipped, *found.failed)] == [("quota", 3), ("refused", 2)]
+
+
+def test_complete_up_to_is_the_earliest_of_the_accounts_shown(world):
+    world.read_until("acme", NOW - timedelta(hours=1))
+    assert ask(world, figures.completeness).complete_until is None
+    world.read_until("other", NOW - timedelta(hours=5))
+    assert ask(world, figures.completeness).complete_until == NOW - timedelta(hours=5)
+    only = ask(world, figures.completeness, filter=Filter(accounts=("acme",)))
+    assert only.complete_until == NOW - timedelta(hours=1)
+
+
+def test_under_an_embargo_a_figure_stands_still_all_day(world):
+    world.settings = settings_of(reports__embargo="next_day")
+    world.add(8, score=5, days_ago=2)
+    before = ask(world, figures.summary)
+    world.add(8, score=1, days_ago=0.2)
+    assert ask(world, figures.summary).csat == before.csat
+    assert before.completeness.visible_until == NOW.replace(hour=0)
+    world.clock.now = NOW + timedelta(days=1)
+    assert ask(world, figures.summary).csat.n == 16
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [
+        Filter(scores=(1,)),
+        Filter(has_text=True),
+        Filter(states=("card_sent",)),
+        Filter(reasons=("quota",)),
+        Filter(request_ids=("fr_1",)),
+        Filter(conversation_ids=("c-1",)),
+        Filter(answered=True),
+        Filter(updated_since=NOW),
+    ],
+)
+@pytest.mark.parametrize(
+    "what", [figures.summary, figures.funnel, figures.completeness, figures.coverage, figures.trend]
+)
+def test_filters_that_are_tools_for_subtraction_are_refused(quick, what, filter):
+    with pytest.raises(ServiceError) as caught:
+        ask(quick, what, filter=filter)
+    assert caught.value.code == "filter_not_for_figures"
+
+
+def test_a_hundred_years_by_day_are_too_many_points(quick):
+    with pytest.raises(Invalid) as caught:
+        ask(quick, figures.trend, "day", filter=Filter(since=NOW - timedelta(days=36500)))
+    assert caught.value.code == "range_too_long"
+
+
+def test_agents_have_no_daily_trend(quick):
+    with pytest.raises(Invalid) as caught:
+        ask(quick, figures.trend, "day", filter=Filter(agents=("ann",)))
+    assert caught.value.code == "period_too_short"
+
+
+def test_more_than_three_contexts_are_too_narrow(quick):
+    filter = replace(Filter(), campaigns=("a",), sources=("b",), languages=("c",), variants=(1,))
+    with pytest.raises(Invalid) as caught:
+        ask(quick, figures.summary, filter=filter)
+    assert caught.value.code == "too_narrow"

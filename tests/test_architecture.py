@@ -1,0 +1,234 @@
+"""The house stays as designed: imports go down, routes say how they authenticate, files stay small and say what for."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import flask
+import pytest
+from sqlalchemy.engine import Engine
+
+from service.app import create_app
+from service.cli.openapi import description
+from tests.support import settings_of
+
+TOP = Path(__file__).parents[1]
+PYTHON = sorted(TOP.glob("service/**/*.py"))
+TESTS = sorted(TOP.glob("tests/**/*.py"))
+LONGEST = 300
+
+LONGER_FOR_A_REASON = {
+    "service/models.py": "every table on one page, so that a reader finds each column and its writer in one place",
+    "service/migrations/versions/0001_the_first_house.py": "generated, and never edited again",
+    "service/settings/sections.py": "the whole grammar of the settings file: a field and its sentence each",
+    "service/x_api/schemas.py": "every shape of X's answers, parsed as strictly as it is documented",
+    "service/reports/figures.py": "the definitions of all figures, one under the other, as the README tells them",
+    "service/reports/suppression.py": "one argument, from the first rule to the last: parted it could not be checked",
+    "service/reports/protection.py": "the same: what the rules mean for one answer",
+    "service/reports/query.py": "the one filtered select behind every surface",
+    "service/reports/charts.py": "pictures drawn by hand; coordinates take lines",
+}
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(TOP).as_posix()
+
+
+# -- routes
+
+
+@pytest.fixture(scope="module")
+def app(sqlite_template: Path) -> flask.Flask:
+    from service.db import open_engine
+
+    return create_app(settings_of(), open_engine(f"sqlite:///{sqlite_template}"))
+
+
+def views(app: flask.Flask) -> Iterator[tuple[str, str, object]]:
+    """Every method of every rule and the function that answers it, also where a class stands before it."""
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        for method in sorted(rule.methods or ()):
+            cls = getattr(view, "view_class", None)
+            answers = view if cls is None else getattr(cls, method.lower(), None)
+            yield f"{method} {rule.rule}", method, answers
+
+
+def unmarked(app: flask.Flask) -> list[str]:
+    """Routes that do not say how they authenticate. HEAD is answered by GET's function, OPTIONS by Flask itself."""
+    return [
+        name
+        for name, method, view in views(app)
+        if not (method in {"HEAD", "OPTIONS"} and view is None)
+        and not (method == "OPTIONS" and getattr(view, "provide_automatic_options", None) is not False)
+        and not isinstance(getattr(view, "authentication", None), str)
+    ]
+
+
+def test_every_route_says_how_it_authenticates(app: flask.Flask) -> None:
+    assert len(list(app.url_map.iter_rules())) > 30
+    assert unmarked(app) == []
+
+
+def test_a_route_that_says_nothing_would_be_found(app: flask.Flask) -> None:
+    other = flask.Flask("other", static_folder=None)
+    other.add_url_rule("/open", "open", lambda: "")
+    other.add_url_rule("/door", "door", lambda: "", methods=["POST", "DELETE"])
+    assert unmarked(other) == ["GET /open", "HEAD /open", "DELETE /door", "POST /door"]
+
+
+def test_what_takes_nobodys_key_is_on_this_list(app: flask.Flask) -> None:
+    """A new open route must be meant: it is written down here."""
+    opened = {
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if getattr(app.view_functions[rule.endpoint], "authentication", "").startswith("nobody")
+    }
+    assert opened <= {
+        "/healthz",
+        "/readyz",
+        "/openapi.yaml",
+        "/docs",
+        "/docs/style.css",
+        "/webhooks/x/<account>",
+        "/dashboard/sign-in",
+        *(each for each in opened if each.startswith(("/dashboard/static/", "/dashboard/assets/"))),
+    }
+
+
+PATHS = {"source": "crm", "account": "acme"}
+
+
+def test_without_a_key_nothing_but_the_open_routes_answers(sqlite_engine: Engine) -> None:
+    app = create_app(settings_of(), sqlite_engine)
+    client = app.test_client()
+    for rule in app.url_map.iter_rules():
+        said = str(getattr(app.view_functions[rule.endpoint], "authentication", ""))
+        if not said.startswith("key"):
+            continue
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: PATHS.get(match[1], "1"), rule.rule)
+        for method in rule.methods - {"OPTIONS"}:
+            answer = client.open(path, method=method)
+            assert answer.status_code == 401, f"{method} {path}"
+
+
+# -- imports
+
+
+def test_the_import_rules_hold() -> None:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module a file imports, by statement or by importlib."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in {
+            "import_module",
+            "__import__",
+            "importorskip",
+        }:
+            yield from (str(each.value) for each in node.args[:1] if isinstance(each, ast.Constant))
+
+
+def test_the_interpreters_own_sqlite_is_imported_only_behind_the_gate() -> None:
+    """Two SQLite libraries in one process lose committed rows (trap T1)."""
+    users = {shown(path) for path in [*PYTHON, *TESTS] if any(m.split(".")[0] == "sqlite3" for m in imported(path))}
+    assert users == {"service/db.py"}
+
+
+def test_no_test_stands_in_for_the_database_or_x() -> None:
+    named = {module for path in TESTS for module in imported(path)}
+    assert not named & {"unittest.mock", "mock", "responses", "respx", "pytest_httpx", "freezegun", "time_machine"}
+
+
+# -- files
+
+
+@pytest.mark.parametrize("path", [each for each in PYTHON if "migrations/versions" not in shown(each)], ids=shown)
+def test_a_file_opens_with_what_it_is_for(path: Path) -> None:
+    said = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    assert said
+    assert said[0].isupper() or not said[0].isalpha() or said[0].islower()
+    assert len(said.splitlines()[0]) > 20
+
+
+def test_files_stay_short_but_for_those_with_a_reason() -> None:
+    long = {shown(path): len(path.read_text("utf-8").splitlines()) for path in PYTHON}
+    long = {name: lines for name, lines in long.items() if lines > LONGEST}
+    assert set(long) <= set(LONGER_FOR_A_REASON), long
+    assert max(long.values()) <= 550
+
+
+def test_nothing_is_left_for_later() -> None:
+    marks = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"]) + r")\b")
+    sources = [path for path in TOP.glob("service/**/*") if path.suffix in {".py", ".html", ".css", ".js", ".toml"}]
+    assert len(sources) > 200
+    assert [shown(path) for path in sources if marks.search(path.read_text("utf-8"))] == []
+
+
+def ignored() -> list[str]:
+    return [line.strip("/") for line in (TOP / ".gitignore").read_text("utf-8").splitlines() if line]
+
+
+def committed() -> Iterator[Path]:
+    """Every file of the repository that is not ignored."""
+    patterns = [*ignored(), ".git"]
+    places = [TOP]
+    while places:
+        for path in sorted(places.pop().iterdir()):
+            if any(fnmatch(path.name, pattern) for pattern in patterns):
+                continue
+            if path.is_dir():
+                places.append(path)
+            else:
+                yield path
+
+
+def test_the_top_level_holds_only_what_was_asked_for() -> None:
+    asked = {"pyproject.toml", "service", "tests", "deploy", "openapi.yaml", "README.md"}
+    found = {path.name for path in TOP.iterdir() if not any(fnmatch(path.name, pattern) for pattern in ignored())}
+    visible = {name for name in found if not name.startswith(".")}
+    assert asked <= visible <= asked | {"LICENSE"}
+    assert {name for name in found if name.startswith(".")} <= {".ci", ".git", ".gitignore", ".github", ".dockerignore"}
+
+
+def test_no_file_names_a_package_registry_or_an_index() -> None:
+    """An installation takes its packages from wherever its user's tools are set up to look."""
+    hosts = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com", "unp" + "kg.com"]
+    hosts += ["js" + "delivr.net", "cdn" + "js.com", "crates" + ".io", "ana" + "conda.org", "proxy.go" + "lang.org"]
+    address = re.compile(r"(?:--(?:extra-)?index" + r"-url|--find" + r"-links|--trusted" + r"-host)[ =]")
+    for path in committed():
+        text = path.read_bytes().decode("utf-8", "replace")
+        assert not [host for host in hosts if host in text], shown(path)
+        assert not address.search(text), shown(path)
+
+
+def test_pins_have_hashes_and_nothing_else() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        lines = [each.strip() for each in (TOP / "deploy" / name).read_text("utf-8").splitlines()]
+        kinds = [each for each in lines if each and not each.startswith("#")]
+        pins = [each for each in kinds if not each.startswith("--hash=sha256:")]
+        assert len(pins) > 20
+        for each in pins:
+            assert re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z0-9,_-]+\])?==[A-Za-z0-9.+!_-]+( ;.*)? \\", each), each
+
+
+# -- the description of the API
+
+
+def test_the_committed_description_is_that_of_the_routes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = description()
+    assert (TOP / "openapi.yaml").read_text("utf-8") == made, "run: python -m service.cli openapi > openapi.yaml"
+    assert list(tmp_path.iterdir()) == [], "describing the routes opens no database"
