@@ -29,6 +29,7 @@ except ImportError:  # pragma: no cover - platforms without a wheel
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 BUSY_TIMEOUT_S = 5
+WRITE = "one such as sqlite:///feedback.db or postgresql://user:password@host/name"
 FIXED_FROM = (3, 51, 3)
 FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
 
@@ -56,14 +57,14 @@ def open_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except (sa.exc.ArgumentError, ValueError) as error:  # its words would show the password
-        raise Unavailable("database_url", "database.url is no address; write sqlite:///… or postgresql://…") from error
+        raise Unavailable("database_url", f"database.url is no address; write {WRITE}.") from error
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed)
     if parsed.get_backend_name() == "postgresql":
         return _open_postgresql(parsed)
     raise Unavailable(
         "database_kind",
-        f"'{parsed.get_backend_name()}' is no database of ours; write sqlite:///… or postgresql://…",
+        f"'{parsed.get_backend_name()}' is no database of ours; write {WRITE}.",
     )
 
 

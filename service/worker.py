@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
 
 READ_EVERY = timedelta(seconds=1)
+READS_PER_SECOND = 10  # of all accounts together: a worker of many accounts must not spend its time on looking around
 HOUSEKEEP_EVERY = timedelta(hours=1)
 ALIVE_EVERY = timedelta(seconds=10)
 WRITES = "read-write-directmessages"
@@ -181,13 +182,13 @@ def _read_for(
     """Check the access of one account, then look up its unclear sends, refresh its cards and poll its events."""
     _check_at_start(queue, account, client, clock, stop)
     checked.put(account.name)
-    while not stop.wait(READ_EVERY.total_seconds()):
+    every_s = max(READ_EVERY.total_seconds(), len(queue.settings.accounts) / READS_PER_SECOND)
+    while not stop.wait(every_s):
         try:
             now = clock()
             with reading(queue.engine) as connection:
                 resting = account.name in accounts.at_rest(connection, now)
             unclear.look_up_once(queue, account, client, clock)
-            unclear.attach_once(queue, clock())
             if not resting:
                 _collect(queue, account, client, clock, stop)
         except (SQLAlchemyError, XError) as error:
@@ -221,12 +222,13 @@ def _collect(queue: Queue, account: Account, client: XClient, clock: Clock, stop
 
 
 def _keep_house(queue: Queue, clock: Clock, stop: threading.Event) -> None:
-    """Say that we are alive, and now and then forget what is too old."""
+    """Say that we are alive, attach what has appeared for unknown sends, and now and then forget what is too old."""
     next_prune = clock() + HOUSEKEEP_EVERY / 60
     while not stop.wait(ALIVE_EVERY.total_seconds()):
         now = clock()
         try:
             _begin(queue, now)
+            unclear.attach_once(queue, now)
             if now >= next_prune or next_prune > now + HOUSEKEEP_EVERY:
                 housekeeping.prune(queue.engine, queue.settings, now, dry_run=False)
                 next_prune = now + HOUSEKEEP_EVERY

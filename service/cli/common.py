@@ -24,7 +24,9 @@ from service.settings import Settings, SettingsError, load
 PLAIN_WIDTH = 200  # where output goes to a file or a pipe, an id must not be folded over two lines
 # no markup, no emoji: ids, reasons and X's words come from outside and may hold brackets and colons
 console = Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-errors = Console(stderr=True, markup=False, emoji=False, highlight=False)
+errors = Console(
+    stderr=True, markup=False, emoji=False, highlight=False, width=None if sys.stderr.isatty() else PLAIN_WIDTH
+)
 BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h
 X_USER_ID = re.compile(r"[0-9]{1,19}")
 AWAY = {OperationalError, InterfaceError, DatabaseError}  # not their subclasses: those are bugs of ours
@@ -68,9 +70,16 @@ def settings_of(context: click.Context) -> Settings:
 def opened(context: click.Context) -> tuple[Settings, Engine]:
     """Load the settings and open a database that is at our revision."""
     settings = settings_of(context)
-    engine = open_engine(settings.database.url)
+    engine = engine_of(context, settings)
     migrations.require_head(engine)
     return settings, engine
+
+
+def engine_of(context: click.Context, settings: Settings) -> Engine:
+    """Open the database, at whatever revision it is, until the command ends."""
+    engine = open_engine(settings.database.url)
+    context.call_on_close(engine.dispose)
+    return engine
 
 
 def show_problems(path: str, error: SettingsError) -> None:

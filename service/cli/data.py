@@ -10,7 +10,7 @@ from rich.table import Table
 
 from service import housekeeping
 from service.auth import Reader
-from service.cli.common import console, demand_x_user_ids, me, now, opened
+from service.cli.common import console, demand_x_user_ids, errors, me, now, opened
 from service.errors import Invalid, NotFound
 from service.reports import export as exporting
 from service.reports import filters
@@ -37,7 +37,7 @@ def export(context: click.Context, out: Path, kind: str | None, given: tuple[str
     if kind not in exporting.FORMATS:
         raise Invalid("unknown_format", f"'{kind}' is no format of ours; there are {', '.join(exporting.FORMATS)}.")
     columns = (SpinnerColumn(), TextColumn("{task.completed} rows"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("rows", total=None)
         manifest = exporting.write_file(
             engine, settings, reader, filter_, out, kind, now(), lambda rows: bar.update(task, completed=rows), bom=bom
@@ -45,11 +45,15 @@ def export(context: click.Context, out: Path, kind: str | None, given: tuple[str
     console.print(f"{manifest.rows} rows in {out}, manifest in {out}.manifest.json")
 
 
-def _pairs(given: tuple[str, ...]) -> list[tuple[str, str]]:
+def _pairs(given: tuple[str, ...]) -> dict[str, list[str]]:
+    """By name, as a query string has them: some filters may be given more than once."""
     wrong = next((each for each in given if "=" not in each), None)
     if wrong is not None:
         raise Invalid("bad_filter", f"'{wrong}' is no filter; write NAME=VALUE, for instance account=acme.")
-    return [(name, value) for name, _, value in (each.partition("=") for each in given)]
+    pairs: dict[str, list[str]] = {}
+    for name, _, value in (each.partition("=") for each in given):
+        pairs.setdefault(name, []).append(value)
+    return pairs
 
 
 @click.group()

@@ -3,8 +3,7 @@
 import click
 
 from service import migrations
-from service.cli.common import console, settings_of
-from service.db import open_engine
+from service.cli.common import console, engine_of, settings_of
 
 
 @click.group()
@@ -16,7 +15,7 @@ def db() -> None:
 @click.pass_context
 def upgrade(context: click.Context) -> None:
     """Bring the schema to the newest revision. Safe to repeat, also after an interruption."""
-    engine = open_engine(settings_of(context).database.url)
+    engine = engine_of(context, settings_of(context))
     before = migrations.current(engine)
     after = migrations.upgrade(engine)
     console.print(
@@ -28,6 +27,6 @@ def upgrade(context: click.Context) -> None:
 @click.pass_context
 def status(context: click.Context) -> None:
     """Show the revision, and whether this code can work with it."""
-    engine = open_engine(settings_of(context).database.url)
+    engine = engine_of(context, settings_of(context))
     console.print(f"database {migrations.current(engine) or 'empty'}, code {migrations.head()}")
     migrations.require_head(engine)

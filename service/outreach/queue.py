@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 
 from service.db import insert, reading, writing
 from service.ids import new_id
-from service.models import feedback_request, send_attempt, transition, x_identity
+from service.models import account_state, feedback_request, send_attempt, transition, x_identity
 from service.outreach import accounts, budget
 from service.outreach.answers import Found, Hold, Pause
 from service.outreach.machine import Advance, Change, Note, Outcome, Standing, Unclear, apply
@@ -64,13 +64,16 @@ def due_accounts(queue: Queue, names: Iterable[str], now: datetime) -> list[str]
     """Return the accounts that have something due and are neither held nor paused."""
     with reading(queue.engine) as connection:
         at_rest = accounts.at_rest(connection, now)
-        free = _free(now, queue.settings.worker.lease)
-        due = sa.select(r.id).where(r.state.in_(OPEN_STATES), r.scheduled_at <= now, free)
-        return [
-            name
-            for name in names
-            if name not in at_rest and connection.scalar(due.where(r.account == name).limit(1)) is not None
-        ]
+        awake = [name for name in names if name not in at_rest]
+        due = sa.exists().where(
+            r.account == account_state.c.account,
+            r.state.in_(OPEN_STATES),
+            r.scheduled_at <= now,
+            _free(now, queue.settings.worker.lease),
+        )
+        return list(
+            connection.scalars(sa.select(account_state.c.account).where(account_state.c.account.in_(awake), due))
+        )
 
 
 def claim(queue: Queue, account: Account, limit: int, now: datetime) -> list[Ready]:

@@ -31,7 +31,7 @@ def _add(routes: Routes, slots: threading.BoundedSemaphore, format: str, content
             "description": "The rows, or with manifest=true what they are",
             "content": {
                 content_type.partition(";")[0]: {"schema": {"type": "string"}},
-                "application/json": {"schema": {"$ref": "#/components/schemas/Manifest"}},
+                "application/json": {"schema": ManifestSchema},
             },
         }
     }

@@ -135,7 +135,7 @@ class Key(fields.Field[str | int | None]):
     """A group's name; an integer for question variants and hours."""
 
 
-KEY = {"type": ["string", "integer", "null"], "description": "null: conversations without one"}
+KEY = {"type": ["string", "integer"], "description": "null: conversations without one"}
 
 
 class BreakdownRowSchema(Schema):

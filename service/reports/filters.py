@@ -82,6 +82,9 @@ def from_values(values: Mapping[str, Any], reader: Reader, settings: Settings) -
 class Moment(fields.Field[datetime | date]):
     """RFC 3339 with an offset, epoch seconds or milliseconds, or a date alone (midnight in the service's zone)."""
 
+    def __init__(self, *, says: str) -> None:
+        super().__init__(metadata={"type": "string", "description": says})
+
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> datetime | date:
         given = str(value).strip()
         try:
@@ -95,7 +98,7 @@ class Moment(fields.Field[datetime | date]):
         return found
 
 
-class WholeNumber(fields.Field[int]):
+class WholeNumber(fields.Integer):
     """An integer as text or number: '4.7', '4e0' and true are none."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> int:
@@ -143,8 +146,8 @@ class FigureFilterSchema(Schema):
 
         unknown = RAISE
 
-    since = Moment(metadata={"description": f"Beginning of the period, part of it. {WHEN}.".replace("write", "Write")})
-    until = Moment(metadata={"description": "End of the period, not part of it. Written like `since`."})
+    since = Moment(says=f"Beginning of the period, part of it. {WHEN}.".replace("write", "Write"))
+    until = Moment(says="End of the period, not part of it. Written like `since`.")
     date_field = fields.String(
         validate=validate.OneOf(DATE_FIELDS, error=f"must be one of {', '.join(DATE_FIELDS)}"),
         metadata={
@@ -172,7 +175,7 @@ class FilterSchema(FigureFilterSchema):
     conversation_id = several(Word(), "The CRM's conversation id; may be repeated")
     has_text = Flag(metadata={"description": "Only answers with (true) or without (false) a comment"})
     answered = Flag(metadata={"description": "Only requests with (true) or without (false) an answer"})
-    updated_since = Moment(metadata={"description": "Only rows changed at or after this moment"})
+    updated_since = Moment(says="Only rows changed at or after this moment")
     include_test = Flag(load_default=False, metadata={"description": "Test traffic too; it is in no figure"})
 
 

@@ -5,6 +5,7 @@ What is committed as /openapi.yaml is what this returns, byte for byte. The page
 
 from collections.abc import Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import flask
@@ -33,6 +34,7 @@ RATE_HEADERS = {
     "RateLimit-Reset": "Seconds until the minute is over",
 }
 PAGE = "public, max-age=300"
+STYLE = Path(__file__).parent / "static" / "docs.css"
 
 
 class ProblemSchema(Schema):
@@ -112,7 +114,7 @@ def register_docs(app: flask.Flask, api: ProblemApi) -> None:
     @docs.get("/docs/style.css")
     @declares("nobody: a stylesheet")
     def style() -> flask.Response:
-        return flask.send_from_directory(docs.root_path + "/static", "docs.css", max_age=300)
+        return _public(STYLE.read_text("utf-8"), "text/css; charset=utf-8")
 
     app.register_blueprint(docs)
 

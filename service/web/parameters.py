@@ -54,7 +54,7 @@ class StrictParser(FlaskParser):
         messages: Mapping[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]  # marshmallow's
         raise refused(next(iter(messages.values())) if len(messages) == 1 and _nested(messages) else messages)
 
-    def handle_invalid_json_error(self, error: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
+    def _handle_invalid_json_error(self, error: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Refuse a body that is no JSON."""
         raise BadRequest("not_json", "The body is not JSON in UTF-8.") from error
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -31,6 +32,7 @@ def main(
     from tests.chaos.run import run
     from tests.chaos.view import show
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the children end with us
     console = Console()
     found = run(
         database, workers=workers, conversations=conversations, kills=kills, seed=seed, scale=scale, keep=keep,

@@ -91,7 +91,7 @@ class _Run:
         return self._figures(load_s, total_s, self.fleet.stop())
 
     def _look(self, show: object) -> None:
-        time.sleep(0.25)
+        time.sleep(0.5)
         try:
             self.states = ledger.states(self.engine)
         except SQLAlchemyError:

@@ -75,7 +75,8 @@ def answered(house: House, request_id: str, *, score: int | None = 4, text: str 
             .where(feedback_request.c.id == request_id)
             .values(
                 state="card_sent", feedback_id=feedback_id, card_sent_at=now, outcome_at=now, campaign="care",
-                type="csat", card_text="How did we do?", opening_text=sa.literal("Thanks, ") + feedback_request.c.x_handle,
+                type="csat", card_text="How did we do?",
+                opening_text=sa.literal("Thanks, ") + feedback_request.c.x_handle,
             )
         )  # fmt: skip
         said = {"request_id": request_id, "feedback_id": feedback_id, "score": score, "text": text}

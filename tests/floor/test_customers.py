@@ -26,9 +26,7 @@ def house(sqlite_engine: Engine) -> House:
 
 def is_opted_out(house: House, x_user_id: str, account: str = "acme") -> bool:
     with reading(house.engine) as connection:
-        return opt_outs.has(
-            connection, x_user_id, secret_key=house.settings.service.secret_key, account=account
-        )
+        return opt_outs.has(connection, x_user_id, secret_key=house.settings.service.secret_key, account=account)
 
 
 # -- opt-outs
@@ -105,7 +103,9 @@ def test_a_key_of_one_account_reaches_only_that_one(house: House) -> None:
 def everything(engine: Engine) -> str:
     """Every row of every table, as text."""
     with reading(engine) as connection:
-        return "\n".join(str(tuple(row)) for table in metadata.sorted_tables for row in connection.execute(sa.select(table)))
+        return "\n".join(
+            str(tuple(row)) for table in metadata.sorted_tables for row in connection.execute(sa.select(table))
+        )
 
 
 def populated(engine: Engine, **changes: Any) -> tuple[House, dict[str, str]]:
@@ -159,7 +159,9 @@ def test_somebody_else_is_not_touched(sqlite_engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(("erase_scores", "score"), [(False, 4), (True, None)])
-def test_the_score_stays_as_a_count_or_goes_by_the_setting(engine: Engine, erase_scores: bool, score: int | None) -> None:
+def test_the_score_stays_as_a_count_or_goes_by_the_setting(
+    engine: Engine, erase_scores: bool, score: int | None
+) -> None:
     house, ids = populated(engine, privacy__erase_scores=erase_scores)
     house.call("DELETE", f"/v1/customers/{X_USER}", house.key())
     row = {row.request_id: row for row in house.rows(result)}[ids["answered"]]
@@ -215,7 +217,9 @@ def test_a_request_without_an_x_user_is_completed(sqlite_engine: Engine) -> None
     assert (answer.status_code, answer.get_json()) == (200, {"id": request_id, "state": "received"})
     (row,) = house.rows(feedback_request)
     assert (row.x_user_id, row.state, row.reason, row.outcome_at) == (X_USER, "received", None, None)
-    assert [(action, detail) for _, action, detail in house.audit()] == [("request.complete", {"request_id": request_id})]
+    assert [(action, detail) for _, action, detail in house.audit()] == [
+        ("request.complete", {"request_id": request_id})
+    ]
 
 
 def test_only_what_lacks_an_identity_is_completed(house: House) -> None:

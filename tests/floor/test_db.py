@@ -108,7 +108,7 @@ def test_an_address_that_cannot_be_used_is_refused_without_its_password(url: str
     with pytest.raises(Unavailable) as caught:
         open_engine(url)
     assert caught.value.code == code
-    assert caught.value.sentence.endswith((".", "postgresql://…"))
+    assert caught.value.sentence.endswith(".")
     assert "hunter2" not in caught.value.sentence
 
 

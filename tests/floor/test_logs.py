@@ -12,6 +12,7 @@ from service import logs
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
+    structlog.contextvars.clear_contextvars()  # what an earlier test of the web left behind
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

@@ -167,7 +167,9 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_it_sends_what_is_due_says_it_is_alive_and_leaves_nothing_when_stopped(engine: Engine, x: SandboxServer) -> None:
+def test_it_sends_what_is_due_says_it_is_alive_and_leaves_nothing_when_stopped(
+    engine: Engine, x: SandboxServer
+) -> None:
     due(engine, 3)
     stop = threading.Event()
     thread = threading.Thread(target=worker.run, args=(working(x), engine), kwargs={"stop": stop})

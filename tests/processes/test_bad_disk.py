@@ -87,7 +87,7 @@ class _Web(Child):
 
     def __enter__(self) -> Self:
         self.start()
-        until(lambda: _greets(self._house), 30, "the web process answers")
+        until(lambda: _greets(self._house), 60, "the web process answers")
         return self
 
 

@@ -22,9 +22,9 @@ def test_two_services_on_one_file_share_the_work(
         cli("serve", other.directory, "--config", str(other.config), "serve") as second,
     ):
         for house in (one, other):
-            until(lambda house=house: deliver(house, "ready") == 200, 30, "it accepts", every_s=0.2)
+            until(lambda house=house: deliver(house, "ready") == 200, 60, "it accepts", every_s=0.2)
         assert [deliver(house, f"c-{n}") for n in range(10) for house in (one, other)] == [200] * 20
         engine = engine_of(one)
-        until(lambda: ledger.states(engine) == {"card_sent": 11}, 30, "all are sent")
+        until(lambda: ledger.states(engine) == {"card_sent": 11}, 60, "all are sent")
         assert [first.terminate(15), second.terminate(15)] == [0, 0]
     assert (x.sent("dm"), x.sent("card")) == (11, 11)

@@ -29,7 +29,7 @@ def test_an_old_process_refuses_a_newer_schema(
     config = ("--config", str(sqlite_house.config))
     with cli("worker", tmp_path, *config, "worker") as worker, cli("web", tmp_path, *config, "web") as web:
         for child in (worker, web):
-            assert child.wait(30) == 1
+            assert child.wait(60) == 1
             assert "9999, which this code does not know: start the newer version" in child.output()
             assert "schema_ahead" in child.output()
 

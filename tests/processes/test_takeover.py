@@ -25,12 +25,12 @@ def test_a_second_worker_takes_over_from_a_killed_one_within_seconds(
     (request_id,) = ledger.ended(engine)
     (rule,) = x.faults({"endpoint": "users/show", "fault": "slow", "seconds": 3, "times": 1})
     with worker_of(house, "first") as first:
-        until(lambda: x.hits(rule), 20, "the first worker is in a call")
+        until(lambda: x.hits(rule), 60, "the first worker is in a call")
         with worker_of(house, "second") as second:
-            until(lambda: "worker_started" in second.output(), 20, "the second worker runs")
+            until(lambda: "worker_started" in second.output(), 60, "the second worker runs")
             first.kill()
-            took = until(lambda: ledger.request(engine, request_id).state == "card_sent", 20, "it is sent")
-    assert took < 6  # the lease of 2 s, three calls, and a busy machine
+            took = until(lambda: ledger.request(engine, request_id).state == "card_sent", 60, "it is sent")
+    assert took < 15  # the lease of 2 s, four calls, and a busy machine
     assert (x.sent("dm"), x.sent("card")) == (1, 1)
 
 
@@ -41,13 +41,13 @@ def test_a_worker_paused_past_its_lease_cannot_record_over_its_successor(
     (request_id,) = ledger.ended(engine)
     (rule,) = x.faults({"endpoint": CREATE, "fault": "slow", "seconds": 0.5, "times": 1})
     with worker_of(house, "sleeper") as sleeper:
-        until(lambda: x.hits(rule), 20, "the card is at X and the answer on its way")
+        until(lambda: x.hits(rule), 60, "the card is at X and the answer on its way")
         sleeper.signal(signal.SIGSTOP)
         with worker_of(house, "successor"):
-            until(lambda: ledger.request(engine, request_id).state == "card_sent", 25, "the successor finds it at X")
+            until(lambda: ledger.request(engine, request_id).state == "card_sent", 60, "the successor finds it at X")
             cleared_up = ledger.request(engine, request_id)
             sleeper.signal(signal.SIGCONT)
-            until(lambda: "lease_lost" in sleeper.output(), 10, "the sleeper wakes up and is refused")
+            until(lambda: "lease_lost" in sleeper.output(), 60, "the sleeper wakes up and is refused")
     assert ledger.request(engine, request_id) == cleared_up
     assert [(each.kind, each.outcome, each.evidence) for each in ledger.attempts(engine, request_id)] == [
         ("dm", "sent", "answer"), ("card", "sent", "dm_list"),
@@ -62,12 +62,12 @@ def test_a_call_that_x_dropped_while_its_worker_slept_is_proven_unsent_and_sent_
     (request_id,) = ledger.ended(engine)
     (rule,) = x.faults({"endpoint": NEW, "fault": "hang", "when": "before", "seconds": 1, "times": 1})
     with worker_of(house, "sleeper") as sleeper:
-        until(lambda: x.hits(rule), 20, "X hangs")
+        until(lambda: x.hits(rule), 60, "X hangs")
         sleeper.signal(signal.SIGSTOP)
         with worker_of(house, "successor"):
-            until(lambda: ledger.attempts(engine, request_id)[0].outcome == "not_sent", 25, "it is proven unsent")
+            until(lambda: ledger.attempts(engine, request_id)[0].outcome == "not_sent", 60, "it is proven unsent")
             sleeper.signal(signal.SIGCONT)
-            until(lambda: ledger.request(engine, request_id).state == "card_sent", 25, "it is sent once")
+            until(lambda: ledger.request(engine, request_id).state == "card_sent", 60, "it is sent once")
     assert (x.sent("dm"), x.sent("card")) == (1, 1)
 
 
@@ -80,9 +80,9 @@ def test_an_answer_that_meets_a_busy_database_is_recorded_when_it_is_free_again(
     (request_id,) = ledger.ended(engine)
     (rule,) = x.faults({"endpoint": NEW, "fault": "slow", "seconds": 0.5, "times": 1})
     with worker_of(house, "worker") as worker:
-        until(lambda: x.hits(rule), 20, "the answer is on its way", every_s=0.01)
+        until(lambda: x.hits(rule), 60, "the answer is on its way", every_s=0.01)
         with writing(engine):
-            until(lambda: "record_delayed" in worker.output(), 15, "the worker cannot record it")
-        until(lambda: ledger.request(engine, request_id).state == "card_sent", 20, "it goes on")
+            until(lambda: "record_delayed" in worker.output(), 60, "the worker cannot record it")
+        until(lambda: ledger.request(engine, request_id).state == "card_sent", 60, "it goes on")
     assert [each.evidence for each in ledger.attempts(engine, request_id)] == ["answer", "answer"]
     assert (x.sent("dm"), x.sent("card")) == (1, 1)

@@ -58,6 +58,6 @@ def running_x(house: House) -> Iterator[X]:
     words = ("sandbox", "--bind", f"127.0.0.1:{house.x_port}", "--file", str(house.x_file))
     x = X(house.x_url)
     with cli("sandbox", house.directory, *words):
-        until(x.answers, 20, "the sandbox answers")
+        until(x.answers, 60, "the sandbox answers")
         yield x
         x.close()

@@ -122,12 +122,12 @@ def test_a_low_base_is_marked(world, n, low_base):
 
 def test_a_breakdown_hides_small_groups_and_one_more(world):
     world.add(10, score=5)
-    world.add(12, score=2, agent_id="bob")
-    world.add(2, score=4, agent_id="cat")
+    world.add(12, score=5, agent_id="bob")
+    world.add(2, score=2, agent_id="cat")
     [csat] = ask(world, figures.breakdown, "agent", filter=Filter(types=("csat",)))
     shown = {row.key: row.score.n for row in csat.rows}
     assert shown["cat"] is None
-    assert sorted(n for n in shown.values() if n is not None) in ([10], [12])
+    assert sorted(n for n in shown.values() if n is not None) == [12]
     assert csat.total.n == 24
 
 
@@ -216,16 +216,13 @@ def test_another_zone_is_for_those_who_read_rows_and_never_with_people(quick):
     zone = ZoneInfo("Asia/Tokyo")
     supervisor, analyst = Reader("k", "n", "supervisor", ()), Reader("k", "n", "analyst", ())
     assert ask(quick, figures.trend, "day", zone, reader=supervisor)[0].zone == "Asia/Tokyo"
-    for reader, filter in (
+    for reader, wanted in (
         (analyst, Filter()),
-        (
-            supervisor,
-            Filter(agents=("ann",)),
-        ),
+        (supervisor, Filter(agents=("ann",))),
         (supervisor, Filter(teams=("red",))),
     ):
         with pytest.raises(Invalid) as caught:
-            ask(quick, figures.trend, "week", zone, reader=reader, filter=filter)
+            ask(quick, figures.trend, "week", zone, reader=reader, filter=wanted)
         assert caught.value.code == "zone_not_allowed"
 
 
@@ -345,7 +342,7 @@ def test_agents_have_no_daily_trend(quick):
 
 
 def test_more_than_three_contexts_are_too_narrow(quick):
-    filter = replace(Filter(), campaigns=("a",), sources=("b",), languages=("c",), variants=(1,))
+    narrow = replace(Filter(), campaigns=("a",), sources=("b",), languages=("c",), variants=(1,))
     with pytest.raises(Invalid) as caught:
-        ask(quick, figures.summary, filter=filter)
+        ask(quick, figures.summary, filter=narrow)
     assert caught.value.code == "too_narrow"

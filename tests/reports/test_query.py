@@ -105,7 +105,8 @@ def test_the_empty_value_means_without_one(world):
 def test_a_period_begins_with_since_and_ends_before_until(world):
     first, second = world.add(2, score=4)
     with reading(world.engine) as connection:
-        ended = dict(connection.execute(sa.select(feedback_request.c.id, feedback_request.c.ended_at)).tuples().all())
+        found = connection.execute(sa.select(feedback_request.c.id, feedback_request.c.ended_at))
+        ended = {row.id: row.ended_at for row in found}
     period = Filter(since=ended[first], until=ended[second], date_field="ended_at")
     assert ids(rows(world, period)) == [first]
 
@@ -242,12 +243,12 @@ def test_small_agents_cannot_be_asked_for_by_name_team_or_conversation(world, ki
     world.add(9, score=5)
     world.add(9, score=4, agent_id="cat", team_id="blue")
     world.add(1, score=1, agent_id="bob", team_id="green", conversation_id="c-small")
-    for filter in (
+    for wanted in (
         Filter(agents=("bob",)),
         Filter(teams=("green",)),
         Filter(conversation_ids=("c-small",)),
     ):
-        page = rows(world, filter, kind=kind)
+        page = rows(world, wanted, kind=kind)
         assert ids(page) == []
         assert page.withheld
 

@@ -1,0 +1,111 @@
+"""Every command teaches itself, from the first word to the last option, and needs no settings for that."""
+
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from service import __version__
+from service.cli import main
+
+Found = tuple[tuple[str, ...], click.Command]
+
+
+def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[Found]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, each in command.commands.items():
+            yield from commands(each, (*path, name))
+
+
+ALL = list(commands(main))
+
+
+def named(found: Found) -> str:
+    return " ".join(found[0]) or "dm-feedback"
+
+
+@pytest.mark.parametrize("found", ALL, ids=named)
+def test_help_says_in_a_sentence_what_a_command_does(found: Found) -> None:
+    path, command = found
+    done = CliRunner().invoke(main, [*path, "--help"], prog_name="dm-feedback")
+    assert done.exit_code == 0
+    assert done.stdout.startswith(" ".join(("Usage: dm-feedback", *path)))
+    said = (command.help or "").strip()
+    assert said
+    assert said[0].isupper()
+    assert said.splitlines()[0].rstrip().endswith((".", ":"))
+    assert command.get_short_help_str(80), "the list above has it too"
+
+
+def test_there_is_a_command_for_every_task() -> None:
+    assert {path[0] for path, _ in ALL if path} == {
+        "accounts",
+        "config",
+        "db",
+        "deliveries",
+        "demo",
+        "erase",
+        "export",
+        "keys",
+        "openapi",
+        "opt-out",
+        "prune",
+        "requests",
+        "results",
+        "sandbox",
+        "serve",
+        "sources",
+        "web",
+        "worker",
+    }
+
+
+def test_an_option_that_does_not_speak_for_itself_has_a_help_text() -> None:
+    clear = {"account", "reason", "conversation", "limit"}
+    silent = [
+        f"{named((path, command))} --{option.name}"
+        for path, command in ALL
+        for option in command.params
+        if isinstance(option, click.Option)
+        and not option.help
+        and option.name not in clear
+        and not isinstance(option.type, click.Choice)
+        and not isinstance(option.type, click.DateTime)
+        and option.metavar is None
+        and not option.prompt
+        and option.name not in {"name", "help", "version"}
+    ]
+    assert silent == []
+
+
+def test_no_command_at_all_shows_where_to_begin() -> None:
+    done = CliRunner().invoke(main, [], prog_name="dm-feedback")
+    assert "dm-feedback config example > dm-feedback.toml" in done.output
+    assert "bash deploy/demo" in done.output
+
+
+def test_the_version_is_said() -> None:
+    assert CliRunner().invoke(main, ["--version"], prog_name="dm-feedback").stdout == f"dm-feedback, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["reqests"], "No such command 'reqests'"),
+        (["keys", "create"], "Missing option '--name'"),
+        (["keys", "create", "--name", "x", "--role", "agent"], "'agent' is not one of 'admin', 'supervisor', 'analyst'"),
+        (["requests", "list", "--state", "asked"], "'asked' is not one of 'received'"),
+        (["deliveries", "list", "--outcome", "lost"], "'lost' is not one of 'accepted'"),
+        (["requests", "list", "--limit", "0"], "0 is not in the range"),
+        (["results", "reconcile", "--account", "acme", "--from", "today", "--to", "x"], "does not match the formats"),
+        (["opt-out", "import", "/no/such/file"], "does not exist"),
+        (["export"], "Missing option '--out'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_slip_is_answered_with_what_would_be_right(arguments: list[str], says: str) -> None:
+    done = CliRunner().invoke(main, arguments, prog_name="dm-feedback")
+    assert done.exit_code == 2
+    assert says in done.stderr

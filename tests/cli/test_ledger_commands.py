@@ -1,0 +1,155 @@
+"""requests: the whole life of one, and the few things a person may do to it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.db import writing
+from service.models import feedback_request, send_attempt, transition
+from tests.cli.house import Cli
+
+DONE = datetime.now(UTC)
+
+
+def attempt(cli: Cli, request_id: str, outcome: str | None) -> None:
+    with writing(cli.engine) as connection:
+        row = {"id": f"sa_{request_id[-8:]}", "request_id": request_id, "account": "acme", "x_user_id": "501"}
+        connection.execute(
+            sa.insert(send_attempt).values(**row, kind="dm", intended_at=DONE, outcome=outcome, evidence="dm_list", x_id="77")
+        )
+
+
+# -- list
+
+
+def test_requests_are_listed_the_newest_first_and_by_filter(cli: Cli) -> None:
+    first = cli.request(conversation_id="c-1", state="skipped", reason="cooldown", outcome_at=DONE)
+    second = cli.request(conversation_id="c-2 [vip] :smile:", state="received", updated_at=DONE)
+    said = cli.says("requests", "list")
+    assert said.index(second) < said.index(first)
+    assert "c-2 [vip] :smile:" in said
+    for filters, expected in (
+        (("--state", "skipped"), {first}),
+        (("--reason", "cooldown"), {first}),
+        (("--conversation", "c-2 [vip] :smile:"), {second}),
+        (("--account", "acme", "--limit", "1"), {second}),
+        (("--account", "other"), set()),
+    ):
+        said = cli.says("requests", "list", *filters)
+        assert {each for each in (first, second) if each in said} == expected
+
+
+def test_an_id_is_never_folded_where_a_script_reads_it(cli: Cli) -> None:
+    request_id = cli.request(conversation_id="c" * 60)
+    assert [line for line in cli.says("requests", "list").splitlines() if request_id in line]
+
+
+# -- show
+
+
+def test_the_whole_life_of_a_request_is_shown(engine: Engine, tmp_path: Path) -> None:
+    cli = Cli(tmp_path, engine)
+    request_id = cli.answered("c-1", 4, "my cat is called Mimi")
+    attempt(cli, request_id, "sent")
+    at = DONE - timedelta(minutes=5)
+    with writing(engine) as connection:
+        line = {"request_id": request_id, "at": at, "event": "advanced", "actor": "worker-1"}
+        connection.execute(sa.insert(transition).values(**line, from_state="received", to_state="identified"))
+        line["event"] = "retried"
+        why = {"reason": "temporary", "detail": "503 [/b] Over capacity"}
+        connection.execute(sa.insert(transition).values(**line, **why, from_state="identified", to_state="identified"))
+        connection.execute(sa.update(feedback_request).values(x_handle="jane_doe", decision={"sample": 0.25}))
+    said = cli.says("requests", "show", request_id)
+    assert said.startswith(f"{request_id}  card_sent\n")
+    for words in (
+        "crm / c-1, ended ",
+        "501 @jane_doe",
+        "agent-1, team-1",
+        "acme, care",
+        "{'sample': 0.25}",
+        "received -> identified",
+        "temporary 503 [/b] Over capacity",
+        "worker-1",
+        "dm   sent  dm_list 77",
+        "answer: score ",
+        ", text ",
+        "1 updates, first by webhook",
+    ):
+        assert words in said
+    assert "Mimi" not in said, "the words are for supervisors, where reading them is logged"
+
+
+def test_a_request_without_answer_or_customer_says_so(cli: Cli) -> None:
+    request_id = cli.request(x_user_id=None, state="skipped", reason="no_x_identity", outcome_at=DONE, test=True)
+    attempt(cli, request_id, None)
+    said = cli.says("requests", "show", request_id)
+    assert f"{request_id}  skipped: no_x_identity" in said
+    assert "not known" in said
+    assert "not chosen yet (test)" in said
+    assert "in flight or unclear" in said
+    assert said.endswith("no answer so far\n")
+
+
+@pytest.mark.parametrize("wrong", ["fr_0", "[/red]", "[bold]", "' OR 1=1"])
+@pytest.mark.parametrize("command", ["show", "retry", "cancel"])
+def test_a_request_nobody_knows_is_said_so_as_it_was_written(cli: Cli, command: str, wrong: str) -> None:
+    sentence, code = cli.refuses("requests", command, wrong)
+    assert code == "unknown_request"
+    assert f"There is no request '{wrong}'" in sentence
+
+
+# -- retry, cancel
+
+
+def test_a_skipped_request_is_taken_up_again(cli: Cli) -> None:
+    request_id = cli.request(state="skipped", reason="stale", outcome_at=DONE)
+    said = cli.says("requests", "retry", request_id)
+    assert said == f"{request_id} goes on from 'received'; `dm-feedback requests show {request_id}` tells how it went.\n"
+    assert cli.rows(feedback_request)[0].state == "received"
+    assert cli.audit() == [("request.retry", {"request_id": request_id, "from": "skipped"})]
+
+
+def test_an_unknown_one_is_sent_again_only_over_a_spoken_doubt(cli: Cli) -> None:
+    request_id = cli.request(state="unknown", outcome_at=DONE)
+    sentence, code = cli.refuses("requests", "retry", request_id)
+    assert code == "may_be_second_message"
+    assert "--i-accept-a-second-message" in sentence
+    assert cli.rows(feedback_request)[0].state == "unknown"
+    cli.says("requests", "retry", request_id, "--i-accept-a-second-message")
+    assert cli.rows(feedback_request)[0].state == "received"
+
+
+@pytest.mark.parametrize(
+    ("command", "columns", "code"),
+    [
+        ("retry", {"state": "card_sent"}, "not_retryable"),
+        ("retry", {"state": "received"}, "not_retryable"),
+        ("retry", {"state": "skipped", "erased_at": DONE}, "erased"),
+        ("cancel", {"state": "card_sent"}, "already_ended"),
+        ("cancel", {"state": "skipped"}, "already_ended"),
+        ("cancel", {"lease_until": DONE + timedelta(minutes=9), "lease_token": "x"}, "in_flight"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(cli: Cli, command: str, columns: dict, code: str) -> None:
+    request_id = cli.request(**columns)
+    before = cli.rows(feedback_request)
+    assert cli.refuses("requests", command, request_id)[1] == code
+    assert cli.rows(feedback_request) == before
+    assert cli.audit() == []
+
+
+def test_an_open_request_is_cancelled_and_stays_in_the_ledger(cli: Cli) -> None:
+    request_id = cli.request(state="dm_allowed")
+    assert cli.says("requests", "cancel", request_id) == f"{request_id} is cancelled.\n"
+    (row,) = cli.rows(feedback_request)
+    assert (row.state, row.reason) == ("skipped", "cancelled")
+    assert cli.audit() == [("request.cancel", {"request_id": request_id})]
+
+
+def test_a_send_that_is_being_looked_up_is_not_cancelled(cli: Cli) -> None:
+    request_id = cli.request(state="dm_allowed")
+    attempt(cli, request_id, None)
+    assert cli.refuses("requests", "cancel", request_id)[1] == "being_looked_up"

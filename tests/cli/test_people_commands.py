@@ -1,0 +1,196 @@
+"""keys, accounts, opt-out, erase, prune: who may read, who may send, who must not be asked."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.auth import keys
+from service.db import reading, writing
+from service.models import account_state, api_key, feedback_request, opt_out, result, webhook_delivery
+from service.outreach import accounts
+from service.outreach import opt_out as opt_outs
+from service.outreach.answers import Hold
+from service.settings import load
+from tests.cli.house import Cli
+
+# -- keys
+
+
+def test_a_key_is_printed_alone_so_that_a_script_can_take_it(engine: Engine, tmp_path: Path) -> None:
+    cli = Cli(tmp_path, engine)
+    done = cli("keys", "create", "--name", "ada", "--role", "analyst", "--account", "acme")
+    key = done.stdout.rstrip("\n")
+    assert "cannot be shown again" in done.stderr
+    with reading(engine) as connection:
+        reader = keys.find(connection, key)
+    assert (reader.name, reader.role, reader.accounts) == ("ada", "analyst", ("acme",))
+    assert cli.audit() == [("key.create", {"name": "ada", "role": "analyst", "accounts": ["acme"]})]
+
+
+def test_keys_are_listed_without_their_secrets_and_revoked_at_once(cli: Cli) -> None:
+    key = cli.says("keys", "create", "--name", "ada [night shift]").strip()
+    key_id, _, secret = key.removeprefix("dmf_").partition(".")
+    listed = cli.says("keys", "list")
+    assert key_id in listed
+    assert "ada [night shift]" in listed
+    assert "supervisor" in listed
+    assert "all" in listed
+    assert secret not in listed
+    assert cli.says("keys", "revoke", key_id) == f"The key {key_id} is no longer valid.\n"
+    (row,) = cli.rows(api_key)
+    assert row.revoked_at is not None
+    assert cli.refuses("keys", "revoke", key_id)[1] == "unknown_key"
+    assert [action for action, _ in cli.audit()] == ["key.create", "key.revoke"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--name", "ada", "--account", "acne"), "unknown_account"),
+        (("--name", ""), "bad_name"),
+        (("--name", "x" * 65), "bad_name"),
+    ],
+)
+def test_a_key_that_would_open_nothing_is_not_made(cli: Cli, arguments: tuple[str, ...], code: str) -> None:
+    assert cli.refuses("keys", "create", *arguments)[1] == code
+    assert cli.rows(api_key) == []
+
+
+def test_a_key_may_be_revoked_by_its_public_part_as_a_whole(cli: Cli) -> None:
+    key = cli.says("keys", "create", "--name", "ada").strip()
+    cli.says("keys", "revoke", key)
+    assert cli.rows(api_key)[0].revoked_at is not None
+
+
+# -- accounts
+
+
+def test_an_account_is_held_shown_and_released(cli: Cli) -> None:
+    assert "free" in cli.says("accounts", "list")
+    assert "`dm-feedback accounts release acme`" in cli.says("accounts", "hold", "acme", "--reason", "[press]" + "x" * 80)
+    shown = cli.says("accounts", "list")
+    assert "held: [press]xxx" in shown
+    assert "0 of 1000" in shown
+    assert cli.says("accounts", "release", "acme") == "acme goes on.\n"
+    assert "free" in cli.says("accounts", "list")
+    assert cli.refuses("accounts", "release", "acme") == ("The account 'acme' is neither held nor paused.", "not_held")
+    assert [action for action, _ in cli.audit()] == ["account.hold", "account.release"]
+
+
+def test_what_x_said_stands_beside_the_hold(cli: Cli) -> None:
+    now = datetime.now(UTC)
+    with writing(cli.engine) as connection:
+        accounts.enrol(connection, ["acme"], now)
+        accounts.hold(connection, "acme", Hold(326, "account_locked"), now)
+    assert "held: account_locked (X code 326)" in cli.says("accounts", "list")
+    with writing(cli.engine) as connection:
+        accounts.release(connection, "acme", now)
+        accounts.pause(connection, "acme", now + timedelta(minutes=9), now)
+    assert "paused" in cli.says("accounts", "list")
+    cli.says("accounts", "release", "acme")
+    assert cli.rows(account_state)[0].paused_until is None
+
+
+@pytest.mark.parametrize("command", ["hold", "release"])
+def test_an_account_nobody_knows_is_said_so(cli: Cli, command: str) -> None:
+    assert cli.refuses("accounts", command, "acne") == ("There is no account 'acne' in the settings.", "unknown_account")
+
+
+# -- opt-out
+
+
+def is_on_it(cli: Cli, x_user_id: str, account: str = "acme") -> bool:
+    secret_key = load(cli.config, {}).service.secret_key
+    with reading(cli.engine) as connection:
+        return opt_outs.has(connection, x_user_id, secret_key=secret_key, account=account)
+
+
+def test_people_are_put_on_the_list_counted_and_taken_off(engine: Engine, tmp_path: Path) -> None:
+    cli = Cli(tmp_path, engine)
+    assert cli.says("opt-out", "add", "501", "502", "501", "--reason", "r" * 100) == (
+        "2 added, 1 were on the list before.\n"
+    )
+    assert cli.says("opt-out", "add", "503", "--account", "acme") == "1 added, 0 were on the list before.\n"
+    assert cli.says("opt-out", "count") == "3 entries\n"
+    assert is_on_it(cli, "501")
+    assert is_on_it(cli, "503")
+    assert not is_on_it(cli, "503", "other")
+    assert cli.says("opt-out", "remove", "501") == "Taken off the list.\n"
+    assert not is_on_it(cli, "501")
+    assert cli.refuses("opt-out", "remove", "501")[1] == "not_opted_out"
+    assert "501" not in str([tuple(row) for row in cli.rows(opt_out)])
+    assert [action for action, _ in cli.audit()] == ["opt_out.add", "opt_out.add", "opt_out.remove"]
+
+
+def test_a_file_is_imported_with_empty_lines_a_byte_order_mark_and_twice(cli: Cli) -> None:
+    file = cli.directory / "list.txt"
+    file.write_text("\ufeff501\r\n\r\n  502  \n" + "\n".join(str(600 + each) for each in range(1100)), "utf-8")
+    assert cli.says("opt-out", "import", str(file)) == "1102 added, 0 were on the list before.\n"
+    assert cli.says("opt-out", "import", str(file)) == "0 added, 1102 were on the list before.\n"
+    assert is_on_it(cli, "501")
+    assert is_on_it(cli, "1699")
+
+
+@pytest.mark.parametrize("bad", [b"@jane", b"12345678901234567890", b"5 01", b"50\xff1", "٣".encode(), b"501;jane"])
+def test_a_file_with_a_bad_line_is_refused_as_a_whole(cli: Cli, bad: bytes) -> None:
+    file = cli.directory / "list.txt"
+    file.write_bytes(b"501\n" + bad + b"\n502\n")
+    sentence, code = cli.refuses("opt-out", "import", str(file))
+    assert code == "not_an_x_user_id"
+    assert sentence.startswith("1 of 3 given are no X user ids (1 to 19 digits), the first is '")
+    assert cli.rows(opt_out) == []
+
+
+def test_an_opt_out_for_an_account_nobody_knows_is_refused(cli: Cli) -> None:
+    assert cli.refuses("opt-out", "add", "501", "--account", "acne")[1] == "unknown_account"
+    assert cli.rows(opt_out) == []
+
+
+# -- erase
+
+
+def test_erasing_asks_first_and_does_nothing_without_a_yes(cli: Cli) -> None:
+    cli.request(x_user_id="501")
+    done = cli("erase", "501", input="n\n", code=1)
+    assert "Identity and text of this person go for good" in done.output
+    assert cli.rows(feedback_request)[0].x_user_id == "501"
+
+
+def test_erasing_shows_what_went(cli: Cli) -> None:
+    request_id = cli.answered("c-1", 4, "my cat is called Mimi")
+    said = cli.says("erase", "501", "--yes")
+    assert [line.split() for line in said.splitlines() if line.split()[0] in {"results", "requests"}] == [
+        ["results", "1"],
+        ["requests", "1"],
+    ]
+    (row,) = cli.rows(result)
+    assert (row.request_id, row.score, row.text) == (request_id, 4, None)
+    assert cli.rows(feedback_request)[0].x_user_id is None
+    assert is_on_it(cli, "501")
+    assert cli.audit()[-1][0] == "customer.erase"
+
+
+@pytest.mark.parametrize("wrong", ["@jane", "1" * 20, "٣", "5 01"])
+def test_erasing_takes_an_x_user_id(cli: Cli, wrong: str) -> None:
+    assert cli.refuses("erase", wrong, "--yes")[1] == "not_an_x_user_id"
+    assert cli.rows(opt_out) == []
+
+
+# -- prune
+
+
+def test_a_dry_run_of_prune_says_what_would_go_and_the_run_says_the_same(cli: Cli) -> None:
+    at = datetime.now(UTC) - timedelta(days=40)
+    with writing(cli.engine) as connection:
+        old = {"id": "whd_1", "source": "crm", "dedupe_key": "k", "received_at": at, "content_type": "", "headers": {}}
+        connection.execute(sa.insert(webhook_delivery).values(**old, query={}, body=b"{}"))
+    dry = cli.says("prune", "--dry-run")
+    assert "would be forgotten" in dry
+    assert cli.rows(webhook_delivery)[0].body == b"{}"
+    wet = cli.says("prune")
+    assert [line.split() for line in wet.splitlines()[1:]] == [line.split() for line in dry.splitlines()[1:]]
+    assert ["deliveries", "1"] in [line.split() for line in wet.splitlines()]
+    assert cli.rows(webhook_delivery)[0].body is None

@@ -1,0 +1,104 @@
+"""The command as an operator starts it: a process of its own, exit codes, and SIGTERM."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.house import Cli
+
+TOP = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "service.cli"]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(TOP), "PYTHONUNBUFFERED": "1", **more}
+
+
+def run(cli: Cli, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=cli.directory,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_mistakes_end_with_78_on_standard_error(cli: Cli) -> None:
+    cli.write(web__colour="red")
+    done = run(cli, "config", "check")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "web.colour" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_settings_file_may_be_named_by_the_environment(cli: Cli) -> None:
+    cli.config.rename(cli.directory / "other.toml")
+    done = run(cli, "requests", "list", DM_FEEDBACK_CONFIG="other.toml")
+    assert done.returncode == 0
+    assert "conversation" in done.stdout
+    assert done.stderr == ""
+
+
+def test_output_may_be_cut_off_by_the_next_command(cli: Cli) -> None:
+    reference = subprocess.Popen(
+        [*COMMAND, "config", "reference"], cwd=cli.directory, env=environment(), stdout=-1, stderr=-1, text=True
+    )
+    assert reference.stdout is not None
+    reference.stdout.close()
+    _, errors = reference.communicate(timeout=60)
+    assert "Traceback" not in errors
+
+
+@pytest.fixture
+def x(cli: Cli) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`dm-feedback sandbox` and the address it says."""
+    child = subprocess.Popen(
+        [*COMMAND, "sandbox", "--bind", "127.0.0.1:0"], cwd=cli.directory, env=environment(), stdout=-1, text=True
+    )
+    assert child.stdout is not None
+    address = child.stdout.readline().split()[3]
+    yield child, address
+    child.kill()
+    child.communicate()
+
+
+def test_the_sandbox_says_where_it_is_and_with_which_keys(x: tuple[subprocess.Popen[str], str]) -> None:
+    child, address = x
+    assert httpx.get(f"{address}/_control").json()["endpoints"]
+    assert child.stdout is not None
+    assert "sandbox-consumer-secret" in "".join(child.stdout.readline() for _ in range(3))
+
+
+def test_a_worker_ends_well_on_sigterm(cli: Cli, x: tuple[subprocess.Popen[str], str]) -> None:
+    _, address = x
+    cli.write(accounts__acme__base_url=address, worker={"idle": "20ms", "shutdown_within": "2s"})
+    child = subprocess.Popen([*COMMAND, "worker"], cwd=cli.directory, env=environment(), stderr=-1, text=True)
+    assert child.stderr is not None
+    assert "worker_started" in child.stderr.readline()
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=20)
+    assert child.returncode == 0
+    assert "worker_stopped" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--bind", "nonsense"), "bad_bind"),
+        (("--bind", "127.0.0.1:99999"), "bad_bind"),
+        (("--speed", "-1"), "bad_sandbox_configuration"),
+        (("--file", "sandbox.json"), "bad_sandbox_configuration"),
+    ],
+)
+def test_a_sandbox_that_cannot_be_is_a_sentence(cli: Cli, arguments: tuple[str, ...], says: str) -> None:
+    (cli.directory / "sandbox.json").write_text('{"colour": "red"}', "utf-8")
+    assert cli.refuses("sandbox", *arguments)[1] == says

@@ -1,0 +1,166 @@
+"""config and db: a mistake is told with what would be right, a database with where it stands."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from service import migrations
+from service.db import open_engine, writing
+from service.settings import reference
+from tests.cli.house import Cli
+from tests.support import SOURCE_KEY
+
+# -- config check
+
+
+def test_right_settings_are_said_to_be_right(cli: Cli) -> None:
+    said = cli.says("config", "check")
+    assert said == "dm-feedback.toml is right: 1 accounts, 1 sources, 1 campaigns, 0 warnings.\n"
+
+
+def test_what_deserves_a_thought_is_said_and_is_no_mistake(cli: Cli) -> None:
+    cli.write(campaigns__care__test=True, campaigns__care__type="nps")
+    lines = cli.says("config", "check").splitlines()
+    assert lines[0].startswith("campaigns.care.test is true: its answers count nowhere")
+    assert lines[1].startswith("campaigns.care.type some X clients")
+    assert lines[-1].endswith("2 warnings.")
+
+
+def test_every_mistake_stands_in_one_table_and_the_code_is_78(cli: Cli) -> None:
+    cli.write(web__colour="red", worker__idle="soon", sources__crm__account="acne")
+    done = cli("config", "check", code=78)
+    assert done.stdout == ""
+    assert "dm-feedback.toml: 3 to mend" in done.stderr
+    for words in (
+        "web.colour",
+        "no such setting; `dm-feedback config reference` lists them all",
+        "worker.idle",
+        "a span of time is a number and a unit, such as '90s', '5m', '24h' or '7d'",
+        "sources.crm.account",
+        "there is no account 'acne'; write one of 'acme'",
+    ):
+        assert words in done.stderr
+
+
+def test_mistakes_of_a_definition_are_named_together_with_those_of_the_file(cli: Cli) -> None:
+    broken = {"preset": "token", "keys": ["a-long-token-of-thirty-letters"], "map": {"agent_id": "b..x"}}
+    cli.write(sources__help=broken, web__workers=0)
+    done = cli("config", "check", code=78)
+    assert "2 to mend" in done.stderr
+    assert "web.workers" in done.stderr
+    assert "sources.help.map.agent_id" in done.stderr
+
+
+def test_a_definition_alone_can_be_the_mistake(cli: Cli) -> None:
+    cli.write(sources__help={"preset": "zendesc", "keys": ["a-long-token-of-thirty-letters"]})
+    done = cli("config", "check", code=78)
+    assert "sources.help.preset" in done.stderr
+    assert "there is no preset 'zendesc'; there are" in done.stderr
+
+
+def test_brackets_in_a_mistake_are_shown_as_they_are(cli: Cli) -> None:
+    cli.config.write_text("worker = 3\n[campaigns]\n", "utf-8")
+    done = cli("config", "check", code=78)
+    assert "must be a table: [worker]" in done.stderr
+    assert "needs at least one table: [campaigns.NAME]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("config", "check"),
+        ("db", "status"),
+        ("keys", "list"),
+        ("serve",),
+        ("web",),
+        ("worker",),
+        ("requests", "list"),
+        ("sources", "list"),
+        ("prune",),
+    ],
+    ids=" ".join,
+)
+def test_without_a_settings_file_every_command_says_how_to_make_one(cli: Cli, arguments: tuple[str, ...]) -> None:
+    cli.config.unlink()
+    done = cli(*arguments, code=78)
+    assert "there is no such file" in done.stderr
+    assert "`dm-feedback config example > dm-feedback.toml`" in done.stderr
+
+
+# -- config reference, config example
+
+
+def test_the_reference_lists_every_setting_with_its_default(cli: Cli) -> None:
+    said = cli.says("config", "reference")
+    for doc in reference():
+        assert re.search(rf"^ *{re.escape(doc.path)} +{re.escape(doc.default.split(', ')[0])}", said, re.M), doc.path
+
+
+def test_the_example_can_be_used_at_once(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = cli.says("config", "example")
+    assert tomllib.loads(text)["campaigns"]["care"]["type"] == "csat"
+    cli.config.write_text(text, "utf-8")
+    for name in re.findall(r'^\w+_env = \[?"(\w+)"', text, re.M):
+        assert name in cli("config", "check", code=78).stderr
+        monkeypatch.setenv(name, SOURCE_KEY if "WEBHOOK_KEY" in name else f"{name}-0123456789abcdefghij")
+    assert cli.says("config", "check").endswith("0 warnings.\n")
+
+
+# -- db
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Cli:
+    return Cli(tmp_path, open_engine(f"sqlite:///{tmp_path}/empty.db"))
+
+
+def test_an_empty_database_is_upgraded_once_and_safely_again(empty: Cli) -> None:
+    assert empty.refuses("db", "status")[1] == "schema_behind"
+    assert empty.says("db", "upgrade") == f"The schema went from nothing to {migrations.head()}.\n"
+    assert empty.says("db", "upgrade") == f"The schema is at {migrations.head()}.\n"
+    assert empty.says("db", "status") == f"database {migrations.head()}, code {migrations.head()}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("keys", "list"), ("requests", "list"), ("worker",), ("web",), ("opt-out", "count")], ids=" ".join
+)
+def test_commands_refuse_an_empty_database_and_say_how_to_go_on(empty: Cli, arguments: tuple[str, ...]) -> None:
+    sentence, code = empty.refuses(*arguments)
+    assert code == "schema_behind"
+    assert "run `dm-feedback db upgrade`" in sentence
+
+
+def test_a_newer_database_is_left_alone(cli: Cli) -> None:
+    with writing(cli.engine) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    for arguments in (("db", "upgrade"), ("db", "status"), ("keys", "list"), ("serve",)):
+        assert cli.refuses(*arguments)[1] == "schema_ahead"
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("postgresql://nobody:hunter2@127.0.0.1:1/nothing", "database_away"),
+        ("postgresql://nobody:hunter2@host:port/nothing", "database_url"),
+        ("sqlite:////proc/nowhere/x.db", "database_place"),
+    ],
+)
+def test_a_database_that_cannot_be_reached_is_one_sentence(cli: Cli, url: str, code: str) -> None:
+    cli.write(database__url=url)
+    for arguments in (("db", "upgrade"), ("keys", "list")):
+        sentence, given = cli.refuses(*arguments)
+        assert given == code
+        assert "hunter2" not in sentence
+
+
+def test_a_file_that_is_no_database_is_one_sentence(cli: Cli) -> None:
+    (cli.directory / "not.db").write_text("once upon a time, " * 1000, "utf-8")
+    cli.write(database__url=f"sqlite:///{cli.directory}/not.db")
+    assert cli.refuses("keys", "list") == ("The database cannot be used: file is not a database.", "database_away")
+
+
+def test_the_revision_is_shown_of_both_kinds_of_database(engine: Engine, tmp_path: Path) -> None:
+    assert Cli(tmp_path, engine).says("db", "status").startswith(f"database {migrations.head()}")

@@ -1,0 +1,159 @@
+"""sources and deliveries: what a CRM should be told, what it did send, and reading it again."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.app import create_app
+from service.db import writing
+from service.intake.definition import preset_names
+from service.models import delivery_item, feedback_request, webhook_delivery
+from service.settings import load
+from tests.cli.house import Cli
+from tests.intake.signers import Outgoing, standard
+from tests.support import SOURCE_KEY
+
+ADDRESS = "http://127.0.0.1:8000/webhooks/crm/crm"
+
+
+def signed(conversation_id: str = "c-1", **data: Any) -> Outgoing:
+    now = datetime.now(UTC)
+    event = {"type": "conversation.ended", "timestamp": now.isoformat(), "data": {"conversation_id": conversation_id, **data}}
+    out = Outgoing(ADDRESS, json.dumps(event).encode(), {"webhook-id": f"msg-{conversation_id}"}, now)
+    standard(out)
+    return out
+
+
+def saved(cli: Cli, out: Outgoing) -> str:
+    """The delivery as a file: header lines, an empty line, the body."""
+    lines = "".join(f"{name}: {value}\n" for name, value in out.headers.items())
+    file = cli.directory / "delivery.http"
+    file.write_bytes(f"content-type: application/json\n{lines}\n".encode() + out.body)
+    return str(file)
+
+
+def sent(cli: Cli, out: Outgoing) -> dict[str, Any]:
+    client = create_app(load(cli.config, {}), cli.engine).test_client()
+    answer = client.post("/webhooks/crm/crm", data=out.body, headers=out.headers, content_type="application/json")
+    assert answer.status_code in {200, 202}
+    return answer.get_json()
+
+
+# -- sources
+
+
+def test_sources_are_listed_with_the_address_to_give_and_all_presets(cli: Cli) -> None:
+    said = cli.says("sources", "list")
+    assert ADDRESS in said
+    assert "standard" in said
+    assert all(name in said for name in preset_names())
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_says_what_to_click_and_paste(cli: Cli, name: str) -> None:
+    title, _, setup = cli.says("sources", "show", name).partition("\n")
+    assert title.endswith(")")
+    assert "1." in setup
+    assert "https://YOUR-HOST/webhooks/crm/" in setup or "/webhooks/crm/" in setup
+
+
+def test_a_preset_nobody_knows_is_answered_with_those_there_are(cli: Cli) -> None:
+    sentence, code = cli.refuses("sources", "show", "zendesc")
+    assert code == "unknown_preset"
+    assert "zendesk_event" in sentence
+
+
+def test_all_definitions_are_checked(cli: Cli) -> None:
+    assert cli.says("sources", "check") == "1 definitions are right: crm\n"
+    cli.write(sources__crm__map={"agent_id": "b.data[?"})
+    done = cli("sources", "check", code=78)
+    assert "sources.crm.map.agent_id" in done.stderr
+    assert "overlaid by this table" in done.stderr
+
+
+def test_a_signed_delivery_is_explained_without_being_stored(cli: Cli) -> None:
+    said = cli.says("sources", "explain", saved(cli, signed(x_user_id="501", agent_id="ann")), "--source", "crm")
+    for words in (
+        "verified by hmac, key 0",
+        "hmac covers msg-c-1.",
+        "item 0: conversation ended",
+        "'ann'   <- b.data.agent_id",
+        "campaign    care: the first whose every filter fits",
+    ):
+        assert words in said
+    assert SOURCE_KEY not in said
+    assert cli.rows(webhook_delivery) == cli.rows(feedback_request) == []
+
+
+def test_a_forged_delivery_is_explained_too(cli: Cli) -> None:
+    out = signed()
+    out.body = out.body.replace(b"c-1", b"c-2")
+    said = cli.says("sources", "explain", saved(cli, out), "--source", "crm")
+    assert "REFUSED (" in said
+    assert "conversation ended" in said
+
+
+def test_a_conversation_no_campaign_takes_is_said_to_be_skipped(cli: Cli) -> None:
+    cli.write(campaigns__care__teams=["red"])
+    said = cli.says("sources", "explain", saved(cli, signed(team_id="blue")), "--source", "crm")
+    assert "campaign    none takes it: it would be skipped (no_campaign)" in said
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\xff\n\n\xff", b"{", b"[" * 10_000])
+def test_any_file_is_explained(cli: Cli, content: bytes) -> None:
+    file = cli.directory / "delivery.http"
+    file.write_bytes(content)
+    assert "REFUSED" in cli.says("sources", "explain", str(file), "--source", "crm")
+
+
+def test_a_source_nobody_knows_is_said_so(cli: Cli) -> None:
+    file = saved(cli, signed())
+    for arguments in (("sources", "explain", file), ("deliveries", "replay")):
+        assert cli.refuses(*arguments, "--source", "[/x]") == (
+            "There is no source '[/x]' in the settings.",
+            "unknown_source",
+        )
+
+
+# -- deliveries
+
+
+def test_what_could_not_be_mapped_is_listed_and_read_again_after_the_definition_was_mended(
+    engine: Engine, tmp_path: Path
+) -> None:
+    cli = Cli(tmp_path, engine)
+    cli.write(sources__crm__map={"conversation_id": "b.data.ticket"})
+    assert sent(cli, signed("c-1", x_user_id="501"))["unmappable"] == 1
+    listed = cli.says("deliveries", "list")
+    (delivery,) = cli.rows(webhook_delivery)
+    assert delivery.id in listed
+    assert cli.rows(delivery_item)[0].reason in listed
+    cli.write()
+    assert cli.says("deliveries", "replay", "--source", "crm") == (
+        "1 deliveries read again: 1 accepted, 0 duplicate, 0 reopened, 0 ignored, 0 still unmappable, 0 no longer kept.\n"
+    )
+    assert [row.conversation_id for row in cli.rows(feedback_request)] == ["c-1"]
+    assert cli.audit() == [("deliveries.replay", {"source": "crm", "deliveries": 1})]
+    assert "0 deliveries read again" in cli.says("deliveries", "replay", "--source", "crm")
+
+
+def test_one_delivery_is_read_again_by_its_id_and_changes_nothing(cli: Cli) -> None:
+    assert sent(cli, signed())["accepted"] == 1
+    (delivery,) = cli.rows(webhook_delivery)
+    assert delivery.id in cli.says("deliveries", "list", "--outcome", "accepted")
+    said = cli.says("deliveries", "replay", delivery.id, "--source", "crm")
+    assert said.startswith("1 deliveries read again: 0 accepted, 1 duplicate")
+    assert len(cli.rows(feedback_request)) == 1
+
+
+def test_a_delivery_whose_body_is_gone_is_counted_as_gone(cli: Cli) -> None:
+    sent(cli, signed())
+    with writing(cli.engine) as connection:
+        connection.execute(sa.update(webhook_delivery).values(body=None))
+    (delivery,) = cli.rows(webhook_delivery)
+    assert "1 no longer kept" in cli.says("deliveries", "replay", delivery.id, "--source", "crm")

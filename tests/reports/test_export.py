@@ -1,0 +1,256 @@
+"""Exports: the same rows in every format, protected, guarded, complete while others write."""
+
+import csv
+import gc
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from service.db import reading, writing
+from service.errors import Invalid
+from service.models import access_log, result
+from service.reports import export, formats
+from service.reports.filters import Filter
+from tests.reports.world import ADMIN, NOW, World, settings_of
+
+NASTY = [
+    "=1+1",
+    "+1",
+    "-2 stars",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    'quote " and, comma',
+    "two\nlines",
+    "späßchen ☃ 𝒳",
+    "'already",
+    "\x01\x1f",
+]
+
+
+def read_csv(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+
+
+def exported(world: World, format="csv", filter: Filter = Filter(), **options) -> bytes:  # noqa: B008
+    pieces = export.stream(world.engine, world.settings, ADMIN, filter, world.clock.now, format, **options)
+    return b"".join(pieces)
+
+
+@pytest.fixture
+def told(world):
+    for text in NASTY:
+        world.add(1, score=4, text=text)
+    world.add(3)
+    world.add(2, state="skipped", reason="cooldown")
+    return world
+
+
+def test_csv_has_a_row_for_every_conversation_answered_or_not(told):
+    rows = read_csv(exported(told))
+    assert len(rows) == len(NASTY) + 5
+    assert tuple(rows[0]) == export.COLUMNS
+    assert [row["reason"] for row in rows].count("cooldown") == 2
+    assert len(read_csv(exported(told, filter=Filter(answered=True)))) == len(NASTY)
+
+
+def test_column_names_never_change():
+    assert ",".join(export.COLUMNS) == (
+        "request_id,conversation_id,conversation_url,source,account,campaign,team_id,agent_id,type,"
+        "question_variant_id,display_name,ended_at,sent_at,state,reason,score,score_at,score_after_s,text,text_at,"
+        "text_after_s,updated_at,update_count,language,test,suppressed"
+    )
+
+
+def test_csv_is_rfc_4180(told):
+    data = exported(told)
+    assert data.count(b"\r\n") >= len(NASTY) + 6
+    assert data.endswith(b"\r\n")
+    assert not data.startswith(formats.BOM)
+    assert exported(told, bom=True) == formats.BOM + data
+
+
+def test_no_cell_is_a_formula_and_numbers_stay_numbers(told):
+    texts = {row["text"] for row in read_csv(exported(told))}
+    for text in NASTY:
+        assert (f"'{text}" if text[0] in "=+-@\t\r\n" else text) in texts
+    for row in csv.reader(io.StringIO(exported(told).decode(), newline="")):
+        assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row)
+    assert {row["score"] for row in read_csv(exported(told))} == {"4", ""}
+
+
+def test_names_from_the_crm_are_guarded_too(quick):
+    quick.add(9, score=5, agent_id="=cmd()", conversation_id="@x", team_id="+t")
+    [row, *_] = read_csv(exported(quick))
+    assert (row["agent_id"], row["team_id"]) == ("'=cmd()", "'+t")
+
+
+def test_json_lines_tell_the_same_unguarded(told):
+    lines = [json.loads(line) for line in exported(told, "jsonl").decode().splitlines()]
+    assert [line["text"] for line in lines if line["text"]] == NASTY
+    assert lines[0]["score"] == 4
+    assert lines[0]["ended_at"].endswith("Z")
+    assert lines[-1]["score"] is None
+
+
+def test_parquet_is_typed(told, tmp_path):
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(io.BytesIO(exported(told, "parquet")))
+    assert tuple(table.column_names) == export.COLUMNS
+    assert str(table.schema.field("score").type) == "int64"
+    assert str(table.schema.field("ended_at").type) == "timestamp[us, tz=UTC]"
+    assert [text for text in table.column("text").to_pylist() if text] == NASTY
+
+
+def test_xlsx_holds_text_and_no_formula(told):
+    with zipfile.ZipFile(io.BytesIO(exported(told, "xlsx"))) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in sheet
+    assert "=1+1" in sheet
+    assert sheet.count("<row ") == len(NASTY) + 6
+
+
+def test_an_empty_export_has_its_columns_in_every_format(quick):
+    assert exported(quick) == (",".join(export.COLUMNS) + "\r\n").encode()
+    assert exported(quick, "jsonl") == b""
+    assert exported(quick, "xlsx")
+    assert exported(quick, "parquet").startswith(b"PAR1")
+
+
+def test_a_format_we_do_not_have_is_refused(quick):
+    with pytest.raises(Invalid) as caught:
+        exported(quick, "pdf")
+    assert caught.value.code == "unknown_format"
+
+
+def test_heavy_packages_are_loaded_only_when_asked_for():
+    code = "import sys; import service.reports.export; print({'pyarrow', 'xlsxwriter'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_small_agents_are_not_named_in_a_file_either(quick):
+    quick.add(9, score=5, text="fine")
+    quick.add(9, score=1, text="bad", agent_id="cat")
+    quick.add(2, score=1, text="awful", agent_id="bob")
+    for format_ in ("csv", "jsonl"):
+        data = exported(quick, format_).decode()
+        assert "bob" not in data
+        assert "awful" not in data
+
+
+def test_rows_are_neither_lost_nor_repeated_while_everything_changes(world):
+    made = world.add(7, score=5)
+    found = []
+    export_pages = export.pages(world.engine, world.settings, ADMIN, Filter(), world.clock.now)
+    page_before, export.PAGE = export.PAGE, 2
+    try:
+        for number, page in enumerate(export_pages):
+            found += [row.request_id for row in page]
+            with writing(world.engine) as connection:
+                connection.execute(sa.update(result).values(updated_at=NOW + timedelta(seconds=number)))
+            world.add(1, score=1, days_ago=3 - number / 100, received_at=NOW + timedelta(seconds=1))
+    finally:
+        export.PAGE = page_before
+    assert found == made
+
+
+def test_a_reader_between_pages_holds_no_transaction(sqlite_engine):
+    """Otherwise SQLite's log could not be cut while somebody downloads."""
+    world = World(sqlite_engine)
+    world.add(5, score=5)
+    page_before, export.PAGE = export.PAGE, 2
+    try:
+        found = export.pages(world.engine, world.settings, ADMIN, Filter(), world.clock.now)
+        next(found)
+        with sqlite_engine.connect() as connection:
+            busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+        assert busy == 0
+        assert len([row for page in found for row in page]) == 3
+    finally:
+        export.PAGE = page_before
+
+
+def test_memory_stays_flat(sqlite_engine):
+    world = World(sqlite_engine)
+    world.add(6000, score=5, text="x" * 200)
+    pieces = export.stream(world.engine, world.settings, ADMIN, Filter(), world.clock.now, "csv")
+    next(pieces), next(pieces)
+    gc.collect()
+    tracemalloc.start()
+    size = sum(len(piece) for piece in pieces)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size > 2_000_000
+    assert peak < 4_500_000  # a few pages of a thousand rows, not the whole
+
+
+def test_a_file_comes_with_its_manifest_and_an_entry_in_the_log(told, tmp_path):
+    path, seen = tmp_path / "out.csv", []
+    told.read_until("acme", NOW - timedelta(hours=2))
+    wanted = Filter(accounts=("acme",), since=NOW - timedelta(days=30))
+    manifest = export.write_file(told.engine, told.settings, ADMIN, wanted, path, "csv", told.clock.now, seen.append)
+    beside = json.loads((tmp_path / "out.csv.manifest.json").read_text("utf-8"))
+    assert beside["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest() == manifest.sha256
+    assert beside["rows"] == manifest.rows == len(NASTY) + 5
+    assert beside["bytes"] == path.stat().st_size
+    assert beside["filter"] == {"accounts": ["acme"], "since": "2026-10-23T12:00:00Z"}
+    assert beside["complete_until"] == "2026-11-22T10:00:00Z"
+    assert beside["definition_version"] == "1"
+    assert seen == [manifest.rows]
+    assert sorted(each.name for each in tmp_path.glob("out*")) == ["out.csv", "out.csv.manifest.json"]
+    with reading(told.engine) as connection:
+        assert connection.scalars(sa.select(access_log.c.action)).all() == ["export.file"]
+
+
+def test_the_api_streams_every_format_and_its_manifest(quick):
+    quick.add(9, score=5, text="fine")
+    client = quick.client()
+    answer = client.get("/v1/results.csv")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="feedback-20261122T120000Z.csv"'
+    assert answer.headers["Cache-Control"] == "no-store"
+    manifest = client.json("/v1/results.csv", manifest="true")
+    assert manifest["sha256"] == hashlib.sha256(answer.get_data()).hexdigest()
+    for format_ in export.FORMATS:
+        got = client.get(f"/v1/results.{format_}")
+        assert got.status_code == 200
+        assert got.content_type == formats.CONTENT_TYPES[format_]
+        assert got.get_data()
+
+
+def test_filters_on_the_screen_are_filters_of_the_file(quick):
+    quick.add(9, score=5, days_ago=20)
+    wanted = quick.add(2, score=1, days_ago=1)
+    data = quick.client().get("/v1/results.csv", score="1", since="2026-11-20", date_field="scored_at").get_data()
+    assert [row["request_id"] for row in read_csv(data)] == wanted
+
+
+def test_exports_at_once_are_capped_and_a_client_that_leaves_frees_its_place(quick):
+    quick.add(9, score=5)
+    client = quick.client()
+    running = [client.get("/v1/results.csv") for _ in range(2)]
+    assert client.refused("/v1/results.csv", 429) == "exports_busy"
+    running[0].close()
+    last = client.get("/v1/results.csv")
+    assert last.status_code == 200
+    last.get_data()
+    running[1].get_data()
+    assert client.get("/v1/results.csv").status_code == 200
+
+
+def test_under_an_embargo_a_file_is_as_late_as_the_page(quick):
+    quick.settings = settings_of(reports__embargo="next_day")
+    quick.add(9, score=5, days_ago=2)
+    quick.add(9, score=1, days_ago=0.2)
+    scores = [row["score"] for row in read_csv(exported(quick))]
+    assert scores.count("5") == 9
+    assert scores.count("") == 9
