@@ -1,6 +1,6 @@
 """For those who start gunicorn themselves: the same settings as `dm-feedback web`, with their reasons, from one place.
 
-    DM_FEEDBACK_CONFIG=dm-feedback.toml gunicorn -c deploy/gunicorn.conf.py 'service.serving:from_environment()'
+DM_FEEDBACK_CONFIG=dm-feedback.toml gunicorn -c deploy/gunicorn.conf.py 'service.serving:from_environment()'
 """
 
 import os

@@ -234,3 +234,5 @@ def _keep_house(queue: Queue, clock: Clock, stop: threading.Event) -> None:
                 next_prune = now + HOUSEKEEP_EVERY
         except SQLAlchemyError as error:
             log.warning("housekeeping_failed", error=type(error).__name__)
+        except Exception as error:  # a bug in forgetting must not make a living worker look dead
+            log.exception("housekeeping_failed", error=type(error).__name__)

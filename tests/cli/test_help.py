@@ -87,7 +87,10 @@ def test_no_command_at_all_shows_where_to_begin() -> None:
 
 
 def test_the_version_is_said() -> None:
-    assert CliRunner().invoke(main, ["--version"], prog_name="dm-feedback").stdout == f"dm-feedback, version {__version__}\n"
+    assert (
+        CliRunner().invoke(main, ["--version"], prog_name="dm-feedback").stdout
+        == f"dm-feedback, version {__version__}\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,10 @@ def test_the_version_is_said() -> None:
     [
         (["reqests"], "No such command 'reqests'"),
         (["keys", "create"], "Missing option '--name'"),
-        (["keys", "create", "--name", "x", "--role", "agent"], "'agent' is not one of 'admin', 'supervisor', 'analyst'"),
+        (
+            ["keys", "create", "--name", "x", "--role", "agent"],
+            "'agent' is not one of 'admin', 'supervisor', 'analyst'",
+        ),
         (["requests", "list", "--state", "asked"], "'asked' is not one of 'received'"),
         (["deliveries", "list", "--outcome", "lost"], "'lost' is not one of 'accepted'"),
         (["requests", "list", "--limit", "0"], "0 is not in the range"),

@@ -18,7 +18,9 @@ def attempt(cli: Cli, request_id: str, outcome: str | None) -> None:
     with writing(cli.engine) as connection:
         row = {"id": f"sa_{request_id[-8:]}", "request_id": request_id, "account": "acme", "x_user_id": "501"}
         connection.execute(
-            sa.insert(send_attempt).values(**row, kind="dm", intended_at=DONE, outcome=outcome, evidence="dm_list", x_id="77")
+            sa.insert(send_attempt).values(
+                **row, kind="dm", intended_at=DONE, outcome=outcome, evidence="dm_list", x_id="77"
+            )
         )
 
 
@@ -107,7 +109,9 @@ def test_a_request_nobody_knows_is_said_so_as_it_was_written(cli: Cli, command: 
 def test_a_skipped_request_is_taken_up_again(cli: Cli) -> None:
     request_id = cli.request(state="skipped", reason="stale", outcome_at=DONE)
     said = cli.says("requests", "retry", request_id)
-    assert said == f"{request_id} goes on from 'received'; `dm-feedback requests show {request_id}` tells how it went.\n"
+    assert (
+        said == f"{request_id} goes on from 'received'; `dm-feedback requests show {request_id}` tells how it went.\n"
+    )
     assert cli.rows(feedback_request)[0].state == "received"
     assert cli.audit() == [("request.retry", {"request_id": request_id, "from": "skipped"})]
 

@@ -70,7 +70,9 @@ def test_a_key_may_be_revoked_by_its_public_part_as_a_whole(cli: Cli) -> None:
 
 def test_an_account_is_held_shown_and_released(cli: Cli) -> None:
     assert "free" in cli.says("accounts", "list")
-    assert "`dm-feedback accounts release acme`" in cli.says("accounts", "hold", "acme", "--reason", "[press]" + "x" * 80)
+    assert "`dm-feedback accounts release acme`" in cli.says(
+        "accounts", "hold", "acme", "--reason", "[press]" + "x" * 80
+    )
     shown = cli.says("accounts", "list")
     assert "held: [press]xxx" in shown
     assert "0 of 1000" in shown
@@ -96,7 +98,10 @@ def test_what_x_said_stands_beside_the_hold(cli: Cli) -> None:
 
 @pytest.mark.parametrize("command", ["hold", "release"])
 def test_an_account_nobody_knows_is_said_so(cli: Cli, command: str) -> None:
-    assert cli.refuses("accounts", command, "acne") == ("There is no account 'acne' in the settings.", "unknown_account")
+    assert cli.refuses("accounts", command, "acne") == (
+        "There is no account 'acne' in the settings.",
+        "unknown_account",
+    )
 
 
 # -- opt-out

@@ -91,7 +91,9 @@ def test_filters_are_those_of_the_api(answers: Cli) -> None:
         (("--out", "locked/x.csv"), "file"),
     ],
 )
-def test_an_export_that_cannot_be_is_refused_and_leaves_no_file(cli: Cli, arguments: tuple[str, ...], code: str) -> None:
+def test_an_export_that_cannot_be_is_refused_and_leaves_no_file(
+    cli: Cli, arguments: tuple[str, ...], code: str
+) -> None:
     (cli.directory / "locked").write_text("a file where a directory should be", "utf-8")
     assert cli.refuses("export", *arguments)[1] == code
     assert not list(cli.directory.glob("*x.csv*"))

@@ -23,7 +23,11 @@ ADDRESS = "http://127.0.0.1:8000/webhooks/crm/crm"
 
 def signed(conversation_id: str = "c-1", **data: Any) -> Outgoing:
     now = datetime.now(UTC)
-    event = {"type": "conversation.ended", "timestamp": now.isoformat(), "data": {"conversation_id": conversation_id, **data}}
+    event = {
+        "type": "conversation.ended",
+        "timestamp": now.isoformat(),
+        "data": {"conversation_id": conversation_id, **data},
+    }
     out = Outgoing(ADDRESS, json.dumps(event).encode(), {"webhook-id": f"msg-{conversation_id}"}, now)
     standard(out)
     return out
@@ -135,7 +139,8 @@ def test_what_could_not_be_mapped_is_listed_and_read_again_after_the_definition_
     assert cli.rows(delivery_item)[0].reason in listed
     cli.write()
     assert cli.says("deliveries", "replay", "--source", "crm") == (
-        "1 deliveries read again: 1 accepted, 0 duplicate, 0 reopened, 0 ignored, 0 still unmappable, 0 no longer kept.\n"
+        "1 deliveries read again: 1 accepted, 0 duplicate, 0 reopened, 0 ignored, 0 still unmappable, "
+        "0 no longer kept.\n"
     )
     assert [row.conversation_id for row in cli.rows(feedback_request)] == ["c-1"]
     assert cli.audit() == [("deliveries.replay", {"source": "crm", "deliveries": 1})]

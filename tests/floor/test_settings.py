@@ -515,7 +515,7 @@ def test_a_file_that_cannot_be_read_is_one_clear_mistake(
 
 
 def example_environment() -> dict[str, str]:
-    names = re.findall(r'^\w+_env = \[?"(\w+)"', EXAMPLE.read_text("utf-8"), re.M)
+    names = re.findall(r'^\w+_env = \[?"(\w+)"', EXAMPLE.read_text("utf-8"), re.MULTILINE)
     assert len(names) >= 7
     return {name: SOURCE_KEY if "WEBHOOK_KEY" in name else f"{name}-0123456789abcdefghij" for name in names}
 
