@@ -24,6 +24,14 @@ def _json(says: str) -> dict[str, Any]:
 
 PATHS: dict[str, Any] = {
     "/webhooks/crm/{source}": {
+        "get": {
+            "tags": ["webhooks"],
+            "operationId": "crm_greeting",
+            "summary": "A CRM looks whether the address exists before it calls.",
+            "security": [],
+            "parameters": [_path("source", "The name of a [sources.NAME] section")],
+            "responses": {"200": {"description": "It exists"}, "404": _problem("There is no such source")},
+        },
         "post": {
             "tags": ["webhooks"],
             "operationId": "conversation_ended",
@@ -42,7 +50,6 @@ PATHS: dict[str, Any] = {
             },
             "responses": {
                 "200": _json("Stored, or known already; says what became of each item"),
-                "202": _json("Stored"),
                 "400": _problem("The body cannot be read"),
                 "401": _problem("The signature or token does not match"),
                 "404": _problem("There is no such source"),

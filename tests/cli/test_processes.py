@@ -9,22 +9,24 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from service.cli import main
 from tests.cli.house import Cli
 
 TOP = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "service.cli"]
 
 
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(TOP), "PYTHONUNBUFFERED": "1", **more}
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(TOP), "PYTHONUNBUFFERED": "1"}
 
 
-def run(cli: Cli, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+def run(cli: Cli, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *arguments],
         cwd=cli.directory,
-        env=environment(**more),
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=60,
@@ -42,8 +44,9 @@ def test_mistakes_end_with_78_on_standard_error(cli: Cli) -> None:
 
 def test_the_settings_file_may_be_named_by_the_environment(cli: Cli) -> None:
     cli.config.rename(cli.directory / "other.toml")
-    done = run(cli, "requests", "list", DM_FEEDBACK_CONFIG="other.toml")
-    assert done.returncode == 0
+    other = str(cli.directory / "other.toml")
+    done = CliRunner().invoke(main, ["requests", "list"], env={"DM_FEEDBACK_CONFIG": other})
+    assert done.exit_code == 0
     assert "conversation" in done.stdout
     assert done.stderr == ""
 
@@ -71,15 +74,13 @@ def x(cli: Cli) -> Iterator[tuple[subprocess.Popen[str], str]]:
     child.communicate()
 
 
-def test_the_sandbox_says_where_it_is_and_with_which_keys(x: tuple[subprocess.Popen[str], str]) -> None:
-    child, address = x
+def test_the_sandbox_says_where_it_is_and_a_worker_beside_it_ends_well_on_sigterm(
+    cli: Cli, x: tuple[subprocess.Popen[str], str]
+) -> None:
+    shown, address = x
     assert httpx.get(f"{address}/_control").json()["endpoints"]
-    assert child.stdout is not None
-    assert "sandbox-consumer-secret" in "".join(child.stdout.readline() for _ in range(3))
-
-
-def test_a_worker_ends_well_on_sigterm(cli: Cli, x: tuple[subprocess.Popen[str], str]) -> None:
-    _, address = x
+    assert shown.stdout is not None
+    assert "sandbox-consumer-secret" in "".join(shown.stdout.readline() for _ in range(3))
     cli.write(accounts__acme__base_url=address, worker={"idle": "20ms", "shutdown_within": "2s"})
     child = subprocess.Popen([*COMMAND, "worker"], cwd=cli.directory, env=environment(), stderr=-1, text=True)
     assert child.stderr is not None

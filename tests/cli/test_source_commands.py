@@ -58,12 +58,12 @@ def test_sources_are_listed_with_the_address_to_give_and_all_presets(cli: Cli) -
     assert all(name in said for name in preset_names())
 
 
-@pytest.mark.parametrize("name", preset_names())
-def test_a_preset_says_what_to_click_and_paste(cli: Cli, name: str) -> None:
-    title, _, setup = cli.says("sources", "show", name).partition("\n")
-    assert title.endswith(")")
-    assert "1." in setup
-    assert "https://YOUR-HOST/webhooks/crm/" in setup or "/webhooks/crm/" in setup
+def test_every_preset_says_what_to_click_and_paste(cli: Cli) -> None:
+    for name in preset_names():
+        title, _, setup = cli.says("sources", "show", name).partition("\n")
+        assert title.endswith(")"), name
+        assert "1." in setup, name
+        assert "/webhooks/crm/" in setup, name
 
 
 def test_a_preset_nobody_knows_is_answered_with_those_there_are(cli: Cli) -> None:

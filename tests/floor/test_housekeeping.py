@@ -91,8 +91,17 @@ def pruned(engine: Engine, now: datetime, settings: Settings = SETTINGS) -> dict
     return {name: count for name, count in counts.items() if count}
 
 
-@pytest.mark.parametrize("days", [0, 29, 31, 181, 366, 731])
+@pytest.mark.parametrize("days", [0, 731])
 def test_a_dry_run_counts_the_same_and_changes_nothing(engine: Engine, days: int) -> None:
+    dry_and_wet_agree(engine, days)
+
+
+@pytest.mark.parametrize("days", [29, 31, 181, 366])
+def test_a_dry_run_counts_the_same_at_every_age(sqlite_engine: Engine, days: int) -> None:
+    dry_and_wet_agree(sqlite_engine, days)
+
+
+def dry_and_wet_agree(engine: Engine, days: int) -> None:
     now = populated(engine) + timedelta(days=days)
     before = everything(engine)
     dry = housekeeping.prune(engine, SETTINGS, now, dry_run=True)

@@ -565,9 +565,9 @@ def _toml(default: str) -> str:
     return default if re.fullmatch(r"\d+|true|false", default) else f'"{default}"'
 
 
-@pytest.mark.parametrize("path", [doc.path for doc in reference()])
-def test_the_readme_has_every_setting(path: str) -> None:
-    assert f"`{path}`" in (TOP / "README.md").read_text("utf-8")
+def test_the_readme_has_every_setting() -> None:
+    readme = (TOP / "README.md").read_text("utf-8")
+    assert [doc.path for doc in reference() if f"`{doc.path}`" not in readme] == []
 
 
 def test_a_problem_is_a_path_and_a_sentence() -> None:
