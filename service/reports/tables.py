@@ -3,6 +3,9 @@
 A cell covers whole releases of its own. What those leave over (the rest) is never shown, but total minus shown tells
 it, so it must be no handful either: then the oldest release goes with it. After that `suppression.protect` hides the
 small cells and as many others as it takes. Pure: never reads a database.
+
+What remains, said openly: in a two-way table (agents by source) the sum of several hidden cells can follow from other
+totals and be a handful (2 of 900 small groups in forty random ledgers); no single cell did.
 """
 
 from collections import Counter, defaultdict
