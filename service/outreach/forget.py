@@ -72,7 +72,8 @@ def prune(
     connection: Connection, *, secret_key: str, identities_before: datetime, history_before: datetime, dry_run: bool
 ) -> Mapping[str, int]:
     """Forget identities of requests that ended before a time, and history lines older than theirs."""
-    old = sa.and_(r.outcome_at < identities_before, r.state.in_(END_STATES), r.x_user_id.is_not(None))
+    named = r.x_user_id.is_not(None) | r.x_handle.is_not(None)
+    old = sa.and_(r.outcome_at < identities_before, r.state.in_(END_STATES), named)
     t = transition.c
     if dry_run:
         return {
@@ -81,8 +82,7 @@ def prune(
         }
     rows = connection.execute(sa.select(r.id, r.x_user_id).where(old).limit(PRUNED_AT_ONCE)).all()
     for request_id, x_user_id in rows:
-        assert x_user_id is not None  # `old` asks for it
-        gone = {**NOBODY, "person": person(secret_key, x_user_id)}
+        gone = {**NOBODY, "person": person(secret_key, x_user_id) if x_user_id is not None else None}
         connection.execute(sa.update(feedback_request).where(r.id == request_id).values(gone))
         connection.execute(sa.update(send_attempt).where(send_attempt.c.request_id == request_id).values(x_user_id=""))
     connection.execute(sa.delete(x_identity).where(x_identity.c.seen_at < identities_before))
