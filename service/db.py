@@ -6,6 +6,7 @@ across a fork: engines are made in the process that uses them.
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ except ImportError:  # pragma: no cover - platforms without a wheel
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 BUSY_TIMEOUT_S = 5
+LOOK_AGAIN_S = 0.002
 WRITE = "one such as sqlite:///feedback.db or postgresql://user:password@host/name"
 FIXED_FROM = (3, 51, 3)
 FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
@@ -91,8 +93,8 @@ def writing(engine: Engine) -> Iterator[Connection]:
 def _in_turn(engine: Engine) -> Iterator[None]:
     """Let the threads of one process write to SQLite one after the other.
 
-    SQLite has no queue for its write lock: who does not get it sleeps for up to a tenth of a second and tries again,
-    while the lock lies idle. Only processes, of which there are few, should meet it in that way.
+    SQLite has no queue for its write lock: who does not get it tries again and again. Only processes, of which there
+    are few, should meet it in that way.
     """
     turn: threading.Lock | None = engine.get_execution_options().get("dm_feedback_turn")
     mine = turn is not None and turn.acquire(timeout=BUSY_TIMEOUT_S)
@@ -157,8 +159,28 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("dm_feedback_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get("dm_feedback_writes", False):
+        _take_write_lock(connection)
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _take_write_lock(connection: Connection) -> None:
+    """Ask for the write lock every few milliseconds: SQLite's own waiting falls asleep for longer and longer."""
+    give_up_at = time.monotonic() + BUSY_TIMEOUT_S
+    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except sa.exc.OperationalError as error:
+                if "locked" not in str(error.orig) or time.monotonic() > give_up_at:
+                    raise
+                time.sleep(LOOK_AGAIN_S)
+            else:
+                return
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
 
 
 def _open_postgresql(url: URL) -> Engine:

@@ -15,6 +15,7 @@ from service.intake import forget as intake
 from service.models import worker_seen
 from service.outreach import forget as outreach
 from service.outreach.queue import Queue
+from service.reports import notes as reports
 from service.results import forget as results
 from service.settings import Settings
 
@@ -55,7 +56,8 @@ def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: d
         outreach.recall(connection, x_user_id, secret_key=settings.service.secret_key)
         handles = outreach.handles_of(connection, x_user_id)
         counts = dict(results.erase(connection, x_user_id, scores=settings.privacy.erase_scores, now=now))
-        counts["deliveries"] = intake.erase(connection, x_user_id, handles, now)
+        counts["deliveries"] = intake.erase(connection, x_user_id, handles)
+        counts["notes"] = reports.erase(connection, x_user_id)
         counts |= outreach.erase(connection, queue, x_user_id, by=by, now=now)
         log_access(connection, by, "customer.erase", counts, now)
     return counts

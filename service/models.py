@@ -48,7 +48,7 @@ class WebhookDeliveryColumns(TypedColumns):
 
     id = Column(String(40), primary_key=True)
     source: Named[str] = Column(String(64))
-    dedupe_key: Named[str] = Column(String(200))  # the sender's delivery id + digest of the body
+    dedupe_key: Named[str] = Column(String(200))  # one digest of the sender's delivery id and the body
     received_at: Named[datetime] = Column(Micros)
     content_type: Named[str] = Column(String(200))
     headers: Named[dict[str, str]] = Column(JSON)  # lower-case names, without credentials

@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event
@@ -41,6 +43,22 @@ def tables(engine: Engine) -> set[str]:
         return set(sa.inspect(connection).get_table_names())
 
 
+DELIVERY = {"id": "d-{}", "source": "crm", "received_at": 1, "content_type": "", "headers": "{{}}", "query": "{{}}"}
+REQUEST = {
+    "id": "r-{}", "source": "crm", "account": "acme", "conversation_id": "{}", "ended_at": 1, "received_at": 1,
+    "delivery_id": "d-{}", "identity_trust": "bridge", "tags": "[]", "test": False, "state": "skipped", "attempts": 0,
+    "scheduled_at": 1, "can_dm_asked": 0, "updated_at": 1,
+}  # fmt: skip
+ITEM = {"delivery_id": "d-{}", "reading": 0, "position": 0, "read_at": 1, "outcome": "accepted", "request_id": "r-{}"}
+OF = {"conversation_id": "of {}"}
+FIRST_HOUSE: dict[str, dict[str, Any]] = {
+    "webhook_delivery": {**DELIVERY, "dedupe_key": "msg-{}:ab"},
+    "conversation": {"source": "crm", "seen_at": 1, **OF},
+    "reopening": {"source": "crm", "reopened_at": 1, "delivery_id": "d-{}", **OF},
+    "feedback_request": REQUEST,
+    "delivery_item": {**ITEM, **OF},
+    "review_note": {"request_id": "r-{}", "at": 1, "author": "sue", "text": "of {}"},
+}
 OURS = {table.name for table in metadata.sorted_tables} | {"alembic_version"}
 
 
@@ -124,6 +142,35 @@ def test_rows_survive_an_upgrade(engine: Engine) -> None:
     migrations.upgrade(engine)
     with reading(engine) as connection:
         assert connection.exec_driver_sql("SELECT name FROM worker_seen").scalar() == "w"
+
+
+def test_what_the_first_house_left_of_an_erased_person_goes_with_the_second(empty: Engine) -> None:
+    _upgrade_to(empty, "0001")
+    with writing(empty) as connection:
+        for name in ("jane", "john"):
+            for table, row in FIRST_HOUSE.items():
+                values = {key: each.format(name) if isinstance(each, str) else each for key, each in row.items()}
+                columns, marks = ", ".join(values), ", ".join(f":{key}" for key in values)
+                connection.execute(sa.text(f"INSERT INTO {table} ({columns}) VALUES ({marks})"), values)
+        connection.exec_driver_sql("UPDATE feedback_request SET erased_at = 1 WHERE id = 'r-jane'")
+    migrations.upgrade(empty)
+    with reading(empty) as connection:
+        for query in (
+            "SELECT conversation_id FROM conversation",
+            "SELECT conversation_id FROM reopening",
+            "SELECT conversation_id FROM delivery_item WHERE conversation_id IS NOT NULL",
+            "SELECT text FROM review_note",
+        ):
+            assert connection.exec_driver_sql(query).scalars().all() == ["of john"], query
+        keys = set(connection.exec_driver_sql("SELECT dedupe_key FROM webhook_delivery").scalars())
+    assert keys == {sha256(b"msg-jane:ab").hexdigest(), sha256(b"msg-john:ab").hexdigest()}
+
+
+def _upgrade_to(engine: Engine, revision: str) -> None:
+    with writing(engine) as connection:
+        config = migrations._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
 
 
 def refused(engine: Engine) -> Unavailable:

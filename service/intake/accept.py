@@ -29,7 +29,6 @@ from service.models import webhook_delivery
 # away, full, read-only, busy, not yet migrated: the same request may succeed later
 STORE_AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.ProgrammingError, exc.TimeoutError)
 RETRY_AFTER_S = 30  # Zendesk honours nothing of a minute or more
-MAX_SENDER_ID = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +95,13 @@ def _accept(
 
 
 def _dedupe_key(definition: Definition, inbound: Inbound, readings: Sequence[Reading], delivery_id: str) -> str:
-    """Return the sender's id and the body's digest.
+    """Return one digest of the sender's id and the body: it outlives erasure, so nothing may be read from it.
 
     Where neither id nor time is in the delivery, the same bytes may tell of a second end: then every delivery is new,
     and the conversation decides.
     """
     ids = [each.event_id for each in readings if each.event_id]
-    sender = ids[0] if len(ids) == 1 else hashlib.sha256("\n".join(ids).encode()).hexdigest() if ids else ""
-    if len(sender) > MAX_SENDER_ID:
-        sender = hashlib.sha256(sender.encode()).hexdigest()
-    key = f"{sender}:{inbound.digest}"
-    return f"{key}:{delivery_id}" if "ended_at" in definition.grammar.received and not sender else key
+    key = "\n".join(ids) + ":" + inbound.digest
+    if "ended_at" in definition.grammar.received and not ids:
+        key += ":" + delivery_id
+    return hashlib.sha256(key.encode()).hexdigest()

@@ -7,12 +7,11 @@ the last guard. Never changes a request that is there.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from service.db import insert
 from service.ids import new_id
 from service.intake.events import ConversationEnded
 from service.intake.shapes import Definition
@@ -129,11 +128,6 @@ def _insert_request(
     )
     new: str | None = connection.scalar(statement.on_conflict_do_nothing().returning(c.id))
     return new
-
-
-def insert(connection: Connection, table: sa.Table) -> Any:
-    """The INSERT of this database's dialect, for its ON CONFLICT."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def notes(given: Sequence[str]) -> str | None:

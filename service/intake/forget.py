@@ -1,7 +1,8 @@
 """Raw deliveries, taken away: in, a date or a person; out, how many rows lost their contents.
 
-The rows themselves stay, as they keep a delivery from being accepted twice; body, headers and query go. Never touches
-the ledger: what outreach and results hold of a person is theirs to erase, after this.
+The rows themselves stay, as they keep a delivery from being accepted twice; body, headers and query go, and for an
+erased person the conversation's id as well. Never touches the ledger: what outreach and results hold of a person is
+theirs to erase, after this.
 """
 
 from collections.abc import Collection
@@ -11,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.models import delivery_item, feedback_request, webhook_delivery
+from service.models import conversation, delivery_item, feedback_request, reopening, webhook_delivery
 
 EMPTY: dict[str, Any] = {"body": None, "headers": {}, "query": {}}
 
@@ -24,12 +25,7 @@ def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:
     return connection.execute(sa.update(webhook_delivery).where(old).values(EMPTY)).rowcount
 
 
-def erase(
-    connection: Connection,
-    x_user_id: str | None,
-    handles: Collection[str],
-    now: datetime,  # noqa: ARG001 - every chapter's erase takes the same four
-) -> int:
+def erase(connection: Connection, x_user_id: str | None, handles: Collection[str]) -> int:
     """Empty every delivery about a conversation of this person. Call before the ledger forgets who it was."""
     d, i, f = webhook_delivery.c, delivery_item.c, feedback_request.c
     theirs = _requests_of(x_user_id, handles)
@@ -43,7 +39,22 @@ def erase(
     first = sa.select(f.delivery_id).where(theirs)
     ids = sa.union(about, by_request, first)
     gone = sa.update(webhook_delivery).where(d.id.in_(ids), d.body.is_not(None)).values(EMPTY)
-    return connection.execute(gone).rowcount
+    emptied = connection.execute(gone).rowcount
+    for source, conversation_id in connection.execute(sa.select(f.source, f.conversation_id).where(theirs).distinct()):
+        _forget_conversation(connection, source, conversation_id)
+    return emptied
+
+
+def _forget_conversation(connection: Connection, source: str, conversation_id: str) -> None:
+    """Take the id away by which the CRM would still know whose conversation it was."""
+    i = delivery_item.c
+    of_source = sa.select(webhook_delivery.c.id).where(
+        webhook_delivery.c.id == i.delivery_id, webhook_delivery.c.source == source
+    )
+    said = sa.update(delivery_item).where(i.conversation_id == conversation_id, of_source.exists())
+    connection.execute(said.values(conversation_id=None))
+    for table in (reopening, conversation):
+        connection.execute(sa.delete(table).where(table.c.source == source, table.c.conversation_id == conversation_id))
 
 
 def _requests_of(x_user_id: str | None, handles: Collection[str]) -> sa.ColumnElement[bool]:

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from service.intake.ends import DUPLICATE, IGNORED, REOPENED, UNMAPPABLE, Delivery, Item, insert, notes, store_end
+from service.db import insert
+from service.intake.ends import DUPLICATE, IGNORED, REOPENED, UNMAPPABLE, Delivery, Item, notes, store_end
 from service.intake.events import ConversationEnded, ConversationReopened, Ignored, Reading, Unmappable
 from service.intake.late import let_in_new_ends
 from service.intake.shapes import Definition

@@ -11,7 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.intake.ends import Delivery, Item, insert
+from service.db import insert
+from service.intake.ends import Delivery, Item
 from service.intake.inbound import Inbound, storable
 from service.intake.shapes import Definition
 from service.models import delivery_item, webhook_delivery

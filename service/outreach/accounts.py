@@ -18,8 +18,13 @@ from service.settings import Account
 VOLUME_EVERY = timedelta(minutes=10)
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
+LONGEST_PAUSE = timedelta(days=1)
 s = account_state.c
 r = feedback_request.c
+# A pause further away than any X announces was written before the clock was set back: it does not count.
+PAUSED = sa.and_(s.paused_until > sa.bindparam("now"), s.paused_until <= sa.bindparam("believable"))
+RESTS = sa.or_(s.hold_reason.is_not(None), PAUSED)
+LOCKED = sa.select(RESTS.label("rests")).where(s.account == sa.bindparam("this")).with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +51,22 @@ def standings(connection: Connection) -> list[Standing]:
     return [Standing(*row) for row in connection.execute(sa.select(*columns).order_by(s.account))]
 
 
-def at_rest(connection: Connection, now: datetime, longest_pause: timedelta = DAY) -> set[str]:
-    """Return the accounts for which nothing may be sent now.
+def at_rest(connection: Connection, now: datetime) -> set[str]:
+    """Return the accounts for which nothing may be sent now."""
+    return set(connection.scalars(sa.select(s.account).where(RESTS), _at(now)))
 
-    A pause further away than any X announces was written before the clock was set back: it does not count.
+
+def lock(connection: Connection, account: str, now: datetime) -> bool:
+    """Let transactions about one account's slots follow each other, and say whether it is at rest.
+
+    On SQLite it is the write lock, taken already, that makes them follow each other.
     """
-    paused = sa.and_(s.paused_until > now, s.paused_until <= now + longest_pause)
-    return set(connection.scalars(sa.select(s.account).where(s.hold_reason.is_not(None) | paused)))
+    locked = connection.execute(LOCKED, {"this": account, **_at(now)}).one_or_none()
+    return locked is not None and bool(locked.rests)
+
+
+def _at(now: datetime) -> dict[str, datetime]:
+    return {"now": now, "believable": now + LONGEST_PAUSE}
 
 
 def hold(connection: Connection, account: str, why: Hold, now: datetime) -> bool:

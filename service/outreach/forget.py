@@ -1,7 +1,7 @@
 """Forgetting in outreach's own rows: in, a person or an age; out, how many rows were changed. Never touches scores.
 
 An erased request keeps its outcome, times, team and agent, and loses whatever leads to a person: ids, handle, texts,
-the conversation's id. A keyed hash in the opt-out list keeps the person from being asked again.
+the conversation's id, the messages'. A keyed hash in the opt-out list keeps the person from being asked again.
 """
 
 from collections.abc import Mapping
@@ -41,11 +41,14 @@ def erase(connection: Connection, queue: q.Queue, x_user_id: str, *, by: str, no
             "person": None,
             "conversation_id": new_id("erased", now),
             "detail": None,
+            "dm_event_id": None,
+            "card_dm_id": None,
             "erased_at": now,
             "updated_at": now,
         }
         connection.execute(sa.update(feedback_request).where(r.id == row.id).values(gone))
-    connection.execute(sa.update(send_attempt).where(send_attempt.c.x_user_id == x_user_id).values(x_user_id=""))
+    attempts = sa.update(send_attempt).where(send_attempt.c.x_user_id == x_user_id)
+    connection.execute(attempts.values(x_user_id="", x_id=None))
     handles = connection.execute(sa.delete(x_identity).where(x_identity.c.x_user_id == x_user_id)).rowcount
     return {"requests": len(rows), "handles": handles}
 

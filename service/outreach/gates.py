@@ -21,6 +21,8 @@ class Facts:
     reopened: bool
     opted_out: bool
     asked_since: datetime | None  # the newest send to the same customer by another request, within the cool-down
+    unclear_since: datetime | None = None  # a send of this very request whose outcome nobody knows yet
+    unclear_answered: bool = False  # X did answer that send, but not so that it tells
 
 
 def closed(reason: str | None, stale_at: datetime | None, facts: Facts, now: datetime) -> Stop | None:

@@ -84,6 +84,7 @@ class Standing:
     state: State
     attempts: int
     ended_at: datetime
+    scheduled_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +107,15 @@ class Change:
 
 def apply(standing: Standing, outcome: Outcome, now: datetime, policy: RetryPolicy) -> Change:
     """Return what `outcome` makes of the request. Raises ValueError where no road leads: that is a bug, said loudly."""
+    # What was begun keeps its place before what came later: a customer who has read our opening gets the card first.
+    at_once = min(standing.scheduled_at, now)
     match outcome:
         case Advance(to, facts):
             if to not in FORWARD.get(standing.state, ()):
                 raise ValueError(f"Bug: no road from {standing.state} to {to}")
-            return Change(to, "advanced", None, None, 0, now, facts)
+            return Change(to, "advanced", None, None, 0, at_once, facts)
         case Note(reason, facts):
-            return Change(standing.state, "noted", reason, None, standing.attempts, now, facts)
+            return Change(standing.state, "noted", reason, None, standing.attempts, at_once, facts)
         case Retry():
             return _retried(standing, outcome, now, policy)
         case Postpone(until, reason, detail, facts):

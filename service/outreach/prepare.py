@@ -4,15 +4,16 @@ Runs inside the transaction that commits the intent, so the facts cannot change 
 much, writes nothing but the shared allowance of X's endpoints, and never calls X.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from service.models import reopening, send_attempt, x_identity
-from service.outreach import accounts, budget, opt_out
+from service.models import x_identity
+from service.outreach import accounts, budget
+from service.outreach.around import look_around
 from service.outreach.campaigns import Conversation, choose
 from service.outreach.gates import DAILY_LIMIT, Facts, closed, quiet
 from service.outreach.machine import Advance, Outcome, Postpone, Stop, Unclear
@@ -22,7 +23,6 @@ from service.x_api import allowance
 from service.x_api.limits import CARDS_PER_RECIPIENT, LIMITS
 
 IDENTITY_KEPT = timedelta(days=1)  # handles are renamed and re-used: ask again after this
-a = send_attempt.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ def prepare(
     state = State(row.state)
     if row.campaign is None:
         return _chosen(connection, settings, account, row, now)
-    unclear = _open_attempt(connection, row, account, now)
-    if unclear is not None:
-        return unclear
-    stop = _closed(connection, settings, account, row, state, now)
-    if stop is not None:
-        return stop
+    facts = look_around(
+        connection, row, asked_after=_asked_after(settings, row, now), secret_key=settings.service.secret_key
+    )
+    stands = _unclear(facts, row, account, now) or _closed(facts, row, state, now)
+    if stands is not None:
+        return stands
     match state:
         case State.RECEIVED:
             return _identify(connection, row, account, now)
@@ -69,50 +69,26 @@ def _chosen(connection: Connection, settings: Settings, account: Account, row: R
     )
 
 
-def _open_attempt(connection: Connection, row: Row[Any], account: Account, now: datetime) -> Outcome | None:
+def _asked_after(settings: Settings, row: Row[Any], now: datetime) -> datetime:
+    cooldown = next((each.cooldown for each in settings.campaigns if each.name == row.campaign), timedelta(days=7))
+    return now - max(cooldown, CARDS_PER_RECIPIENT.window)
+
+
+def _unclear(facts: Facts, row: Row[Any], account: Account, now: datetime) -> Outcome | None:
     """A send without an outcome stands: nothing may be sent until X has cleared it up, or it ends `unknown`."""
-    found = connection.execute(
-        sa.select(a.intended_at, a.answered_at).where(a.request_id == row.id, a.outcome.is_(None)).limit(1)
-    ).one_or_none()
-    if found is None:
+    if facts.unclear_since is None:
         return None
-    until = found.intended_at + account.unknown_after
+    until = facts.unclear_since + account.unknown_after
     if now < until:
-        return Unclear(until, answered=found.answered_at is not None, detail=row.detail)
+        return Unclear(until, answered=facts.unclear_answered, detail=row.detail)
     return Stop(State.UNKNOWN, "unclear_send", "X could not tell in time whether the message arrived.")
 
 
-def _closed(
-    connection: Connection, settings: Settings, account: Account, row: Row[Any], state: State, now: datetime
-) -> Stop | None:
-    opted_out = row.x_user_id is not None and opt_out.has(
-        connection, row.x_user_id, secret_key=settings.service.secret_key, account=account.name
-    )
+def _closed(facts: Facts, row: Row[Any], state: State, now: datetime) -> Stop | None:
     if state is State.DM_SENT:
         # The customer has read our opening: the card follows, unless they do not want to be asked.
-        return closed(None, None, Facts(reopened=False, opted_out=opted_out, asked_since=None), now)
-    facts = Facts(
-        reopened=_reopened(connection, row),
-        opted_out=opted_out,
-        asked_since=_asked_since(connection, settings, row, now),
-    )
+        return closed(None, None, replace(facts, reopened=False, asked_since=None), now)
     return closed(row.reason, row.stale_at, facts, now)
-
-
-def _reopened(connection: Connection, row: Row[Any]) -> bool:
-    c = reopening.c
-    found = sa.select(c.id).where(
-        c.source == row.source, c.conversation_id == row.conversation_id, c.reopened_at >= row.ended_at
-    )
-    return connection.scalar(found.limit(1)) is not None
-
-
-def _asked_since(connection: Connection, settings: Settings, row: Row[Any], now: datetime) -> datetime | None:
-    if row.x_user_id is None:
-        return None
-    cooldown = next((each.cooldown for each in settings.campaigns if each.name == row.campaign), timedelta(days=7))
-    since = now - max(cooldown, CARDS_PER_RECIPIENT.window)
-    return budget.last_sent_to(connection, row.account, row.x_user_id, since, except_request=row.id)
 
 
 def _identify(connection: Connection, row: Row[Any], account: Account, now: datetime) -> Intent | Outcome:

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 from service.db import insert, reading, writing
 from service.ids import new_id
 from service.models import account_state, feedback_request, send_attempt, transition, x_identity
-from service.outreach import accounts, budget
+from service.outreach import accounts
 from service.outreach.answers import Found, Hold, Pause
 from service.outreach.machine import Advance, Change, Note, Outcome, Standing, Unclear, apply
 from service.outreach.prepare import Intent, prepare
@@ -31,6 +31,15 @@ from service.x_api import allowance
 log = structlog.get_logger(__name__)
 r = feedback_request.c
 a = send_attempt.c
+# Built once: to build these costs more than the database takes to answer them.
+THIS = r.id == sa.bindparam("this")
+LEASED = sa.select(feedback_request).where(THIS, r.lease_token == sa.bindparam("token")).with_for_update()
+CHANGE = sa.update(feedback_request).where(THIS)
+CHANGED = CHANGE.returning(feedback_request)
+LINE = sa.insert(transition)
+ATTEMPT = sa.insert(send_attempt)
+SETTLE = sa.update(send_attempt).where(a.id == sa.bindparam("this"), a.outcome.is_(None))
+PUT_DOWN: dict[str, None] = {"lease_token": None, "lease_until": None}
 CLOCKS_DIFFER = timedelta(minutes=10)  # more than machines that keep time ever do
 
 
@@ -80,8 +89,7 @@ def claim(queue: Queue, account: Account, limit: int, now: datetime) -> list[Rea
     """Lease up to `limit` due requests of the account and return those whose next step needs X."""
     token = new_id("ls", now)
     with writing(queue.engine) as connection:
-        budget.lock(connection, account.name)
-        if account.name in accounts.at_rest(connection, now):
+        if accounts.lock(connection, account.name, now):
             return []
         rows = _pick(connection, queue, account, limit, token, now)
         walked = [_walk(connection, queue, row, account, token, now) for row in rows]
@@ -95,20 +103,16 @@ def record(queue: Queue, ready: Ready, found: Found, now: datetime, *, go_on: bo
     again because nobody knew whether its commit had come through, and it had.
     """
     with writing(queue.engine) as connection:
-        budget.lock(connection, ready.account.name)
-        row = connection.execute(
-            sa.select(feedback_request)
-            .where(r.id == ready.request.id, r.lease_token == ready.lease_token, r.state == ready.request.state)
-            .with_for_update()
-        ).one_or_none()
-        if row is None:
+        at_rest = accounts.lock(connection, ready.account.name, now)
+        mine = {"this": ready.request.id, "token": ready.lease_token}
+        row = connection.execute(LEASED, mine).one_or_none()
+        if row is None or row.state != ready.request.state:
             log.warning("lease_lost", request_id=ready.request.id, state=ready.request.state)
             return None
         _settle(connection, ready, found, now)
         _take_effect(connection, ready, found, now)
         row = write(connection, queue, row, found.outcome, now)
-        if not go_on or not _due(row, now) or ready.account.name in accounts.at_rest(connection, now):
-            _release(connection, row.id)
+        if not go_on or at_rest or found.effect is not None or not _due(row, now):
             return None
         return _walk(connection, queue, row, ready.account, ready.lease_token, now)
 
@@ -116,24 +120,28 @@ def record(queue: Queue, ready: Ready, found: Found, now: datetime, *, go_on: bo
 def give_back(queue: Queue, ready: Ready, now: datetime) -> None:
     """Return a claimed request whose call was never made (we are shutting down, or it took too long to begin)."""
     with writing(queue.engine) as connection:
-        mine = sa.select(r.id).where(r.id == ready.request.id, r.lease_token == ready.lease_token)
-        if connection.scalar(mine.with_for_update()) is None:
+        mine = {"this": ready.request.id, "token": ready.lease_token}
+        if connection.execute(LEASED, mine).one_or_none() is None:
             return
         if ready.attempt_id is not None:
             _mark(connection, ready.attempt_id, outcome="not_sent", evidence="never_begun", settled_at=now)
-        _release(connection, ready.request.id)
+        connection.execute(CHANGE, {"this": ready.request.id, **PUT_DOWN})
 
 
 def write(
     connection: Connection, queue: Queue, row: Row[Any], outcome: Outcome, now: datetime, actor: str | None = None
 ) -> Row[Any]:
-    """Apply an outcome: the state, its facts and the line of history in one commit. Return the row as it is now."""
-    state = State(row.state)
-    change = apply(Standing(row.id, state, row.attempts, row.ended_at), outcome, now, queue.policy)
+    """Apply an outcome: the state, its facts and the line of history in one commit. Return the row as it is now.
+
+    Whoever held the lease has put it down by this; only an intent to call X takes it up again.
+    """
+    standing = Standing(row.id, State(row.state), row.attempts, row.ended_at, row.scheduled_at)
+    change = apply(standing, outcome, now, queue.policy)
     _remember_handle(connection, row, change, now)
     tell(connection, queue, row, change.state, change.event, change.reason, now, detail=change.detail, actor=actor)
     values: dict[str, Any] = {
         **change.facts,
+        **PUT_DOWN,
         "state": change.state,
         "reason": change.reason,
         "detail": change.detail,
@@ -145,10 +153,9 @@ def write(
         unclear = sa.update(send_attempt).where(a.request_id == row.id, a.outcome.is_(None))
         connection.execute(unclear.values(outcome="unknown", settled_at=now))
     if change.ended:
-        values |= {"outcome_at": now, "lease_token": None, "lease_until": None}
+        values["outcome_at"] = now
         log.info("request_ended", request_id=row.id, account=row.account, state=change.state, reason=change.reason)
-    changed = sa.update(feedback_request).where(r.id == row.id).values(values).returning(feedback_request)
-    return connection.execute(changed).one()
+    return connection.execute(CHANGED, {"this": row.id, **values}).one()
 
 
 def tell(
@@ -164,8 +171,13 @@ def tell(
     actor: str | None = None,
 ) -> None:
     """Write one line of the request's history."""
-    line = {"request_id": row.id, "at": now, "from_state": row.state, "to_state": to, "event": event}
-    connection.execute(sa.insert(transition).values(reason=reason, detail=detail, actor=actor or queue.worker, **line))
+    connection.execute(
+        LINE,
+        {
+            "request_id": row.id, "at": now, "from_state": row.state, "to_state": to, "event": event,
+            "reason": reason, "detail": detail, "actor": actor or queue.worker,
+        },
+    )  # fmt: skip
 
 
 def _pick(
@@ -207,7 +219,6 @@ def _walk(
             return _commit_to(connection, queue, row, account, found, token, now)
         row = write(connection, queue, row, found, now)
         if not _due(row, now):
-            _release(connection, row.id)
             return None
 
 
@@ -218,18 +229,14 @@ def _commit_to(
     if intent.kind is not None:
         attempt_id = new_id("sa", now)
         connection.execute(
-            sa.insert(send_attempt).values(
-                id=attempt_id,
-                request_id=row.id,
-                account=account.name,
-                x_user_id=row.x_user_id,
-                kind=intent.kind,
-                intended_at=now,
-            )
-        )
-    connection.execute(
-        sa.update(feedback_request).where(r.id == row.id).values(lease_until=now + queue.settings.worker.lease)
-    )
+            ATTEMPT,
+            {
+                "id": attempt_id, "request_id": row.id, "account": account.name, "x_user_id": row.x_user_id,
+                "kind": intent.kind, "intended_at": now,
+            },
+        )  # fmt: skip
+    lease = {"lease_token": token, "lease_until": now + queue.settings.worker.lease}
+    connection.execute(CHANGE, {"this": row.id, **lease})
     return Ready(row, account, intent.endpoint, token, now, attempt_id)
 
 
@@ -248,7 +255,7 @@ def _settle(connection: Connection, ready: Ready, found: Found, now: datetime) -
 
 
 def _mark(connection: Connection, attempt_id: str, **values: Any) -> None:
-    connection.execute(sa.update(send_attempt).where(a.id == attempt_id, a.outcome.is_(None)).values(values))
+    connection.execute(SETTLE, {"this": attempt_id, **values})
 
 
 def _take_effect(connection: Connection, ready: Ready, found: Found, now: datetime) -> None:
@@ -277,7 +284,3 @@ def _remember_handle(connection: Connection, row: Row[Any], change: Change, now:
 
 def _due(row: Row[Any], now: datetime) -> bool:
     return row.state in OPEN_STATES and row.scheduled_at <= now
-
-
-def _release(connection: Connection, request_id: str) -> None:
-    connection.execute(sa.update(feedback_request).where(r.id == request_id).values(lease_token=None, lease_until=None))

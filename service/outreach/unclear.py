@@ -251,8 +251,7 @@ def _conclude(
         )
         if closed.rowcount == 0:
             return False
-        # Whoever still thinks he holds the lease must not record over what X has told us.
-        connection.execute(sa.update(feedback_request).where(r.id == row.id).values(lease_token=None, lease_until=None))
+        # Whoever still thinks he holds the lease must not record over what X has told us: `write` ends it.
         q.write(connection, queue, row, outcome, now)
         log.info("send_cleared_up", request_id=row.id, kind=each.kind, verdict=verdict, evidence=evidence)
     return True

@@ -1,6 +1,7 @@
 """Review notes: in, a supervisor's words beside a result; out, the notes of a result. Kept apart from the answer.
 
-Who may read or write them is decided by the caller, who has looked the result up for this reader first.
+Who may read or write them is decided by the caller, who has looked the result up for this reader first. They go with
+the customer they are about, when that one is erased.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.errors import Invalid
-from service.models import review_note
+from service.models import feedback_request, review_note
 
 n = review_note.c
 LONGEST = 4000
@@ -35,6 +36,12 @@ def add(connection: Connection, request_id: str, author: str, text: str, now: da
     one = sa.insert(review_note).values(request_id=request_id, at=now, author=author[:LONGEST_AUTHOR], text=words)
     number = connection.execute(one.returning(n.id)).scalar_one()
     return Note(str(number), now, author[:LONGEST_AUTHOR], words)
+
+
+def erase(connection: Connection, x_user_id: str) -> int:
+    """Remove the notes beside a customer's answers: they speak of them. Call before the ledger forgets who it was."""
+    theirs = sa.select(feedback_request.c.id).where(feedback_request.c.x_user_id == x_user_id)
+    return connection.execute(sa.delete(review_note).where(n.request_id.in_(theirs))).rowcount
 
 
 def listed(connection: Connection, request_id: str) -> list[Note]:

@@ -141,4 +141,5 @@ def _alive(url: str) -> bool:
         return False
 
 
-main()
+if __name__ == "__main__":
+    main()

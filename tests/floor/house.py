@@ -53,16 +53,22 @@ class House:
 
 
 def deliver(house: House, conversation_id: str, **data: Any) -> str:
-    """Tell of an ended conversation as the CRM does, signed; return the request's id."""
+    """Tell of an ended conversation; return the request's id."""
+    answer = told(house, conversation_id, **data)
+    assert answer["accepted"] == 1, answer
+    with reading(house.engine) as connection:
+        wanted = sa.select(feedback_request.c.id).where(feedback_request.c.conversation_id == conversation_id)
+        return str(connection.scalar(wanted))
+
+
+def told(house: House, conversation_id: str, **data: Any) -> dict[str, Any]:
+    """Tell of an ended conversation as the CRM does, signed; return our answer."""
     at = house.clock.now.isoformat()
     event = {"type": "conversation.ended", "timestamp": at, "data": {"conversation_id": conversation_id, **data}}
     out = Outgoing("", json.dumps(event).encode(), {"webhook-id": f"msg-{conversation_id}"}, house.clock.now)
     standard(out)
     answer = house.client.post("/webhooks/crm/crm", data=out.body, headers=out.headers, content_type="application/json")
-    assert answer.get_json()["accepted"] == 1, answer.get_data(as_text=True)
-    with reading(house.engine) as connection:
-        wanted = sa.select(feedback_request.c.id).where(feedback_request.c.conversation_id == conversation_id)
-        return str(connection.scalar(wanted))
+    return dict(answer.get_json())
 
 
 def answered(house: House, request_id: str, *, score: int | None = 4, text: str | None = "Jane was kind") -> None:
@@ -75,7 +81,7 @@ def answered(house: House, request_id: str, *, score: int | None = 4, text: str 
             .where(feedback_request.c.id == request_id)
             .values(
                 state="card_sent", feedback_id=feedback_id, card_sent_at=now, outcome_at=now, campaign="care",
-                type="csat", card_text="How did we do?",
+                type="csat", card_text="How did we do?", dm_event_id="dm-1", card_dm_id="dm-2",
                 opening_text=sa.literal("Thanks, ") + feedback_request.c.x_handle,
             )
         )  # fmt: skip

@@ -7,14 +7,18 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
-from service.models import feedback_request, metadata, opt_out, result, webhook_delivery, x_identity
+from service.models import feedback_request, metadata, opt_out, reopening, result, webhook_delivery, x_identity
 from service.outreach import opt_out as opt_outs
+from service.reports import notes
 from tests.floor.house import House, answered, deliver
 from tests.support import request_row, settings_of
 
 X_USER = "7717717717"
 HANDLE = "jane_doe"
 WORDS = "my cat is called Mimi"
+NOTE = "Jane is the mayor's sister"
+HERS = (X_USER, HANDLE, WORDS, NOTE, "@example.com", "c-answered", "c-open", "c-by-handle")
+ERASED = ("results", "updates", "deliveries", "requests", "handles", "notes")
 OTHER = {"user_id": "2", "consumer_key": "k", "consumer_secret": "s", "token": "t", "token_secret": "u"}
 TWO_ACCOUNTS = {"accounts__other": OTHER, "sources__crm__account": "acme"}
 
@@ -123,7 +127,11 @@ def populated(engine: Engine, **changes: Any) -> tuple[House, dict[str, str]]:
     with writing(engine) as connection:
         known = {"handle": HANDLE, "x_user_id": X_USER, "seen_at": house.clock.now}
         connection.execute(sa.insert(x_identity).values(known))
-    assert all(each in everything(engine) for each in (X_USER, HANDLE, WORDS))
+        notes.add(connection, ids["answered"], "sue", NOTE, house.clock.now)
+        notes.add(connection, ids["other"], "sue", "called back", house.clock.now)
+        opened = {"source": "crm", "conversation_id": "c-answered", "reopened_at": house.clock.now, "delivery_id": "d"}
+        connection.execute(sa.insert(reopening).values(opened))
+    assert all(each in everything(engine) for each in HERS)
     return house, ids
 
 
@@ -133,18 +141,21 @@ def test_erasing_takes_identity_text_and_raw_deliveries(engine: Engine) -> None:
     assert answer.status_code == 200
     said = answer.get_json()
     assert said["x_user_id"] == X_USER
-    assert {name: said["erased"][name] for name in ("results", "updates", "deliveries", "requests", "handles")} == {
+    assert {name: said["erased"][name] for name in ERASED} == {
         "results": 1,
         "updates": 1,
         "deliveries": 3,
         "requests": 3,
         "handles": 1,
+        "notes": 1,
     }
     left = everything(engine)
-    for never in (X_USER, HANDLE, WORDS, "@example.com"):
-        assert never not in left
+    assert [each for each in HERS if each in left] == []
+    assert "called back" in left
     requests = {row.id: row for row in house.rows(feedback_request)}
-    assert requests[ids["answered"]].erased_at == house.clock.now
+    gone = requests[ids["answered"]]
+    assert (gone.erased_at, gone.dm_event_id, gone.card_dm_id) == (house.clock.now, None, None)
+    assert requests[ids["other"]].card_dm_id == "dm-2"
     assert (requests[ids["open"]].state, requests[ids["open"]].reason) == ("skipped", "opted_out")
     assert is_opted_out(house, X_USER)
     assert {row.body is None for row in house.rows(webhook_delivery)} == {True, False}

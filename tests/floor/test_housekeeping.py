@@ -26,7 +26,7 @@ from service.models import (
     x_identity,
 )
 from service.settings import Settings
-from tests.floor.house import House, answered, deliver
+from tests.floor.house import House, answered, deliver, told
 from tests.support import START, settings_of
 
 KEPT = {"deliveries": 30, "identities": 180, "texts": 730, "history": 365, "access_log": 730}
@@ -123,7 +123,8 @@ def test_a_raw_delivery_loses_its_contents_and_stays_a_duplicate(sqlite_engine: 
     assert pruned(sqlite_engine, at + timedelta(days=31)) == {"deliveries": 1}
     row = one(sqlite_engine, webhook_delivery)
     assert (row.body, row.headers, row.query) == (None, {}, {})
-    assert row.dedupe_key.startswith("msg-c-1:")
+    said = {"x_user_id": "7717", "x_handle": "jane_doe", "agent_id": "ann"}
+    assert told(House(sqlite_engine), "c-1", **said)["duplicate"] == 1
 
 
 def test_an_identity_goes_and_the_request_stays_in_the_count(sqlite_engine: Engine) -> None:

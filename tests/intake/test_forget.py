@@ -8,6 +8,7 @@ from sqlalchemy.engine import Engine
 
 from service.db import writing
 from service.intake import erase, prune
+from service.models import conversation, delivery_item, reopening
 from tests.intake.house import House, ended, reopened, token_house
 
 
@@ -63,24 +64,52 @@ def test_erasing_a_person_takes_every_delivery_about_their_conversations(engine:
         ended("c-4"),
     )
     with writing(engine) as connection:
-        assert erase(connection, "12", ["@acme_FAN"], house.now) == 5
-        assert erase(connection, "12", ["@acme_FAN"], house.now) == 0
+        assert erase(connection, "12", ["@acme_FAN"]) == 5
+        assert erase(connection, "12", ["@acme_FAN"]) == 0
     assert list(bodies(house).values()) == [False, False, False, False, False, True, True]
 
 
 def test_erasing_by_handle_alone_does_not_take_those_without_an_id(engine: Engine, now: datetime) -> None:
     house = sent(token_house(engine, now), ended("c-1"), ended("c-2", x_handle="fan"))
     with writing(engine) as connection:
-        assert erase(connection, None, ["fan"], house.now) == 1
-        assert erase(connection, None, [], house.now) == 0
+        assert erase(connection, None, ["fan"]) == 1
+        assert erase(connection, None, []) == 0
     assert list(bodies(house).values()) == [True, False]
 
 
 def test_a_conversation_of_the_same_name_in_another_source_is_not_theirs(engine: Engine, now: datetime) -> None:
-    house = sent(token_house(engine, now), ended("c-1", x_user_id="12"))
+    sent(token_house(engine, now), ended("c-1", x_user_id="12"))
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE webhook_delivery SET source = 'other'"))
         connection.execute(sa.text("UPDATE delivery_item SET request_id = NULL"))
         connection.execute(sa.text("UPDATE feedback_request SET delivery_id = 'gone'"))
     with writing(engine) as connection:
-        assert erase(connection, "12", [], house.now) == 0
+        assert erase(connection, "12", []) == 0
+
+
+def test_erasing_takes_the_name_of_the_conversation_and_nobody_elses(engine: Engine, now: datetime) -> None:
+    house = sent(
+        token_house(engine, now),
+        ended("c-1", x_user_id="12", event_id="1"),
+        reopened("c-1"),
+        ended("c-2", x_user_id="99"),
+        reopened("c-2"),
+    )
+    with writing(engine) as connection:
+        erase(connection, "12", [])
+        said = set(connection.scalars(sa.select(delivery_item.c.conversation_id)))
+        kept = {
+            table.name: connection.scalars(sa.select(table.c.conversation_id)).all()
+            for table in (conversation, reopening)
+        }
+    assert said == {None, "c-2"}
+    assert kept == {"conversation": ["c-2"], "reopening": ["c-2"]}
+    assert not any("c-1" in str(row) for row in house.deliveries)
+
+
+def test_a_repeat_of_an_erased_delivery_brings_nothing_back(engine: Engine, now: datetime) -> None:
+    house = sent(token_house(engine, now), ended("c-1", x_user_id="12", event_id="1"))
+    with writing(engine) as connection:
+        erase(connection, "12", [])
+    assert house.send("token", ended("c-1", x_user_id="12", event_id="1")).get_json()["duplicate"] == 1
+    assert bodies(house) == {"0": False}

@@ -15,7 +15,7 @@ POLICY = RetryPolicy(max_attempts=12, give_up_after=timedelta(days=3))
 
 
 def standing(state: State = State.DM_ALLOWED, attempts: int = 0) -> Standing:
-    return Standing("fr_1", state, attempts, START)
+    return Standing("fr_1", state, attempts, START, START)
 
 
 @pytest.mark.parametrize("before", OPEN_STATES)
