@@ -168,7 +168,8 @@ def _begin(connection: Connection) -> None:
 def _take_write_lock(connection: Connection) -> None:
     """Ask for the write lock every few milliseconds: SQLite's own waiting falls asleep for longer and longer."""
     give_up_at = time.monotonic() + BUSY_TIMEOUT_S
-    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    raw = connection.connection.cursor()
+    raw.execute("PRAGMA busy_timeout=0")
     try:
         while True:
             try:
@@ -180,7 +181,8 @@ def _take_write_lock(connection: Connection) -> None:
             else:
                 return
     finally:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+        raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+        raw.close()
 
 
 def _open_postgresql(url: URL) -> Engine:

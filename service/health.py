@@ -17,9 +17,8 @@ from service import migrations
 from service.auth import declares
 from service.db import reading
 from service.errors import Unavailable
-from service.models import account_state, feedback_request, worker_seen
+from service.models import IS_OPEN, account_state, feedback_request, worker_seen
 from service.settings import Settings
-from service.states import OPEN_STATES
 
 WORKER_SILENT = timedelta(seconds=45)
 s, r, w = account_state.c, feedback_request.c, worker_seen.c
@@ -87,7 +86,7 @@ def _worker(connection: Connection, now: datetime) -> str:
 
 def _oldest_due(connection: Connection, accounts: Mapping[str, Mapping[str, Any]], now: datetime) -> int:
     """How many seconds the longest waiting request of an account that may send has been due."""
-    due = sa.select(r.scheduled_at).where(r.state.in_(OPEN_STATES), r.scheduled_at <= now).order_by(r.scheduled_at)
+    due = sa.select(r.scheduled_at).where(IS_OPEN, r.scheduled_at <= now).order_by(r.scheduled_at)
     free = [name for name, each in accounts.items() if each["status"] == "ok"]
     waits = [connection.scalar(due.where(r.account == name).limit(1)) for name in free]
     return max((int((now - since).total_seconds()) for since in waits if since is not None), default=0)

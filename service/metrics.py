@@ -19,6 +19,7 @@ from service.auth import Guard
 from service.db import reading
 from service.errors import NotAllowed
 from service.models import (
+    IS_OPEN,
     account_state,
     delivery_item,
     feedback_request,
@@ -27,7 +28,6 @@ from service.models import (
     send_attempt,
     worker_seen,
 )
-from service.states import OPEN_STATES
 
 DAY = timedelta(days=1)
 Query = sa.Select[*tuple[Any, ...]]
@@ -100,9 +100,7 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "requests_open",
         "Feedback requests that have not ended, by account and state.",
         ["account", "state"],
-        lambda _now: (
-            sa.select(r.account, r.state, sa.func.count()).where(r.state.in_(OPEN_STATES)).group_by(r.account, r.state)
-        ),
+        lambda _now: sa.select(r.account, r.state, sa.func.count()).where(IS_OPEN).group_by(r.account, r.state),
     ),
     (
         "requests_ended_day",
@@ -110,7 +108,7 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         ["account", "state", "reason"],
         lambda now: (
             sa.select(r.account, r.state, sa.func.coalesce(r.reason, ""), sa.func.count())
-            .where(r.ended_at > now - DAY, r.state.not_in(OPEN_STATES))
+            .where(r.ended_at > now - DAY, ~IS_OPEN)
             .group_by(r.account, r.state, r.reason)
         ),
     ),
@@ -120,7 +118,7 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         ["account"],
         lambda now: (
             sa.select(r.account, _seconds_since(sa.func.min(r.scheduled_at), now))
-            .where(r.state.in_(OPEN_STATES), r.scheduled_at <= now)
+            .where(IS_OPEN, r.scheduled_at <= now)
             .group_by(r.account)
         ),
     ),

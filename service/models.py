@@ -22,6 +22,10 @@ from sqlalchemy import (
     Text,
     TypedColumns,
     UniqueConstraint,
+    and_,
+    bindparam,
+    literal,
+    or_,
     text,
 )
 
@@ -201,6 +205,20 @@ feedback_request = Table(
     Index(None, "feedback_id"),
     Index(None, "card_dm_id"),
 )
+
+IS_OPEN = feedback_request.c.state.in_(
+    bindparam("open", ("received", "identified", "dm_allowed", "dm_sent"), expanding=True, literal_execute=True)
+)
+"""The condition of ix_feedback_request_due, in words of its own: no database compares a parameter with those of an
+index, and would read the whole ledger instead."""
+
+IS_UNPROVEN = or_(
+    feedback_request.c.state == literal("unknown", literal_execute=True),
+    and_(
+        feedback_request.c.state == literal("card_sent", literal_execute=True), feedback_request.c.feedback_id.is_(None)
+    ),
+)
+"""The condition of ix_feedback_request_unproven, likewise."""
 
 
 class TransitionColumns(TypedColumns):

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 
 from service.db import insert, reading, writing
 from service.ids import new_id
-from service.models import account_state, feedback_request, send_attempt, transition, x_identity
+from service.models import IS_OPEN, account_state, feedback_request, send_attempt, transition, x_identity
 from service.outreach import accounts
 from service.outreach.answers import Found, Hold, Pause
 from service.outreach.machine import Advance, Change, Note, Outcome, Standing, Unclear, apply
@@ -76,7 +76,7 @@ def due_accounts(queue: Queue, names: Iterable[str], now: datetime) -> list[str]
         awake = [name for name in names if name not in at_rest]
         due = sa.exists().where(
             r.account == account_state.c.account,
-            r.state.in_(OPEN_STATES),
+            IS_OPEN,
             r.scheduled_at <= now,
             _free(now, queue.settings.worker.lease),
         )
@@ -186,7 +186,7 @@ def _pick(
     lease = queue.settings.worker.lease
     pick = (
         sa.select(r.id)
-        .where(r.account == account.name, r.state.in_(OPEN_STATES), r.scheduled_at <= now, _free(now, lease))
+        .where(r.account == account.name, IS_OPEN, r.scheduled_at <= now, _free(now, lease))
         .order_by(r.scheduled_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

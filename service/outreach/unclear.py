@@ -16,11 +16,11 @@ from sqlalchemy.engine import Connection, Row
 
 from service.db import reading, writing
 from service.ids import new_id
-from service.models import account_state, feedback_request, result, send_attempt
+from service.models import IS_OPEN, IS_UNPROVEN, account_state, feedback_request, result, send_attempt
 from service.outreach import queue as q
 from service.outreach.machine import Advance, Outcome, Retry, Stop
 from service.settings import Account
-from service.states import OPEN_STATES, State
+from service.states import State
 from service.x_api import RateLimited, XClient, XError, allowance
 from service.x_api.schemas import DirectMessage
 from service.x_api.texts import same_text
@@ -102,11 +102,10 @@ def is_due(each: Open, looked_at: datetime | None, now: datetime) -> bool:
 
 def attach_once(queue: q.Queue, now: datetime, limit: int = 100) -> int:
     """Attach feedback objects that appeared later to requests that ended unknown or without their feedback id."""
-    unproven = sa.or_(r.state == State.UNKNOWN, sa.and_(r.state == State.CARD_SENT, r.feedback_id.is_(None)))
     found = (
         sa.select(feedback_request, result.c.feedback_id.label("found_id"))
         .join(result, result.c.request_id == r.id)
-        .where(unproven, r.account.in_(list(queue.settings.accounts)))
+        .where(IS_UNPROVEN, r.account.in_(list(queue.settings.accounts)))
         .limit(limit)
     )
     with reading(queue.engine) as connection:
@@ -137,7 +136,7 @@ def _open(connection: Connection, account: Account, now: datetime) -> list[Open]
     rows = connection.execute(
         sa.select(feedback_request, a.id.label("attempt_id"), a.kind, a.intended_at, a.answered_at)
         .join(send_attempt, a.request_id == r.id)
-        .where(a.account == account.name, a.outcome.is_(None), r.state.in_(OPEN_STATES), abandoned)
+        .where(a.account == account.name, a.outcome.is_(None), IS_OPEN, abandoned)
         .order_by(a.intended_at)
         .limit(500)
     ).all()

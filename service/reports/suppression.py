@@ -11,7 +11,7 @@ Two breakdowns of overlapping periods are each safe; their difference is only as
 answers do not arrive for days already released.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
@@ -109,7 +109,7 @@ def protect(
     while before < len(hidden):
         before = len(hidden)
         for line in lines:
-            _complete(line, hidden, thresholds.score)
+            _complete(line, lines, hidden, thresholds.score)
         if before == len(hidden):
             hidden |= _beside_the_determined(lines, hidden, by_key)
     return [_judged(group, hidden, thresholds) for group in groups]
@@ -255,6 +255,7 @@ class _Line:
 
     total: Group | None
     parts: list[Group]
+    inner: list["_Line"]  # sums over some of the same parts, the largest first
 
     @property
     def n(self) -> int:
@@ -263,6 +264,20 @@ class _Line:
     @property
     def keys(self) -> set[str]:
         return {group.key for group in self.parts} | ({self.total.key} if self.total else set())
+
+    def published_within(self, hidden: Collection[str]) -> Iterator[set[str]]:
+        """The parts of each inner sum that is not itself hidden."""
+        for line in self.inner:
+            if not (line.total and line.total.key in hidden):
+                yield {group.key for group in line.parts}
+
+    def left_over(self, hidden: set[str]) -> list[Group]:
+        """The hidden parts less those whose sum an inner line tells: their own sum is known too, and must be safe."""
+        left = {group.key for group in self.parts} & hidden
+        for parts in self.published_within(hidden):
+            told = parts & hidden
+            left -= told if told <= left else set()
+        return [group for group in self.parts if group.key in left]
 
     def equation(self, hidden: Collection[str]) -> dict[str, Fraction]:
         """The hidden parts add up to something known, less the total where that is hidden."""
@@ -275,35 +290,49 @@ class _Line:
 def _published_lines(
     by_key: Mapping[str, Group], margins: Mapping[str, Collection[str]], threshold: int
 ) -> list[_Line]:
-    lines = [_Line(by_key.get(total), [by_key[key] for key in parts]) for total, parts in margins.items()]
+    lines: list[_Line] = []
+    for total, parts in sorted(margins.items(), key=lambda each: len(set(each[1]))):
+        inner = [line for line in reversed(lines) if {group.key for group in line.parts} < set(parts)]
+        lines.append(_Line(by_key.get(total), [by_key[key] for key in parts], inner))
     if any(line.total and line.total.n != line.n for line in lines):
         raise ValueError("a total is not the sum of its parts")
     return [line for line in lines if line.total or line.n >= threshold]
 
 
-def _complete(line: _Line, hidden: set[str], threshold: int) -> None:
+def _complete(line: _Line, lines: Sequence[_Line], hidden: set[str], threshold: int) -> None:
     """Hide further parts until total minus shown tells nothing about any one hidden part."""
     while not (line.total and line.total.key in hidden):
-        inside = [group for group in line.parts if group.key in hidden]
+        inside = line.left_over(hidden)
         if _safe(inside, line.parts, threshold):
             return
-        more = _next_to_hide(line, inside, hidden, threshold)
+        more = _next_to_hide(line, lines, inside, hidden, threshold)
         if not more:
             return
         hidden |= more
+        if any(more & parts for parts in line.published_within(hidden)):
+            return  # that inner sum comes first: it may take its own total away, or hide more
 
 
-def _next_to_hide(line: _Line, inside: Sequence[Group], hidden: Collection[str], threshold: int) -> set[str]:
-    """The smallest shown part (one that brings another outcome, if only that is missing); the zeros; the total."""
+def _next_to_hide(
+    line: _Line, lines: Sequence[_Line], inside: Sequence[Group], hidden: set[str], threshold: int
+) -> set[str]:
+    """The smallest shown part (one that brings another outcome, if only that is missing); the zeros; the total.
+
+    Not one of an inner sum that is published, which would say what was added; and rather one whose other totals have
+    hidden parts already, or are hidden: a first hidden part takes a second with it.
+    """
     spare = [group for group in line.parts if group.n and group.key not in hidden]
     if not spare:
         zeros = {group.key for group in line.parts} - set(hidden)
         return zeros or ({line.total.key} if line.total else set())
     known, only_mixture = _outcomes(inside), _enough(inside, threshold)
 
-    def rank(group: Group) -> tuple[bool, int, bool, str]:
-        same = _outcomes([group]) <= known
-        return (same and only_mixture, group.n, same, group.key)
+    told = set().union(*line.published_within(hidden))
+    untouched = [other.keys for other in lines if other is not line and hidden.isdisjoint(other.keys)]
+
+    def rank(group: Group) -> tuple[bool, bool, int, int, bool, str]:
+        same, first = _outcomes([group]) <= known, sum(group.key in keys for keys in untouched)
+        return (group.key in told, same and only_mixture, first, group.n, same, group.key)
 
     return {min(spare, key=rank).key}
 

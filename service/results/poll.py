@@ -92,8 +92,8 @@ def poll_once(engine: Engine, account: Account, client: XClient, now: datetime, 
 
 def complete_until(connection: Connection, account_name: str) -> datetime | None:
     """Until when every event X has of this account has been read; None before the first window is done."""
-    done = sa.select(sa.func.max(w.to_time)).where(w.account == account_name, w.done_at.is_not(None))
-    return connection.scalar(done)
+    done = sa.select(w.to_time).where(w.account == account_name, w.done_at.is_not(None))
+    return connection.scalar(done.order_by(w.from_time.desc()).limit(1))
 
 
 def reconcile(
@@ -145,8 +145,8 @@ def _begin(connection: Connection, account: Account, now: datetime, worker: str)
 
 def _window(connection: Connection, account: Account, now: datetime, token: str, worker: str) -> _Turn | None:
     """The window to go on with, or the next one; None: X serves nothing new yet."""
-    mine = sa.select(poll_window).where(w.account == account.name)
-    row = connection.execute(mine.where(w.done_at.is_(None)).order_by(w.from_time)).first()
+    newest = sa.select(poll_window).where(w.account == account.name).order_by(w.from_time.desc()).limit(1)
+    row = connection.execute(newest.where(w.done_at.is_(None))).first()
     if row is not None and row.cursor is not None:
         return _Turn(token, worker, row.from_time, row.to_time, row.cursor)
     start = row.from_time if row is not None else _start(connection, account, now)
@@ -175,7 +175,11 @@ def _start(connection: Connection, account: Account, now: datetime) -> datetime:
                 attempts.account == account.name, attempts.kind == "card"
             )
         ),
-        connection.scalar(sa.select(sa.func.min(requests.card_sent_at)).where(requests.account == account.name)),
+        connection.scalar(
+            sa.select(sa.func.min(requests.card_sent_at)).where(
+                requests.account == account.name, requests.card_sent_at.is_not(None)
+            )
+        ),
     ]
     first = min((each for each in sent if each is not None), default=_horizon(account, now) - account.poll_every)
     return _milliseconds(first)

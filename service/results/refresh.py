@@ -128,7 +128,7 @@ class _Work:
     def ask_next(self) -> RefreshReport:
         """Ask about the card that has been due longest."""
         with reading(self._engine) as connection:
-            card = connection.execute(self._due()).first()
+            card = self._due(connection)
         if card is None:
             return RefreshReport()
         with writing(self._engine) as connection:
@@ -141,13 +141,17 @@ class _Work:
             return self._in_vain(card, error) if _is_about_the_card(error) else self._failed(card, error)
         return self._record(card, answer)
 
-    def _due(self) -> sa.Select[str, str, int, datetime | None]:
-        reach = self._now + max(self._account.refresh_schedule, default=timedelta()) + turns.LEASE
-        # Further ahead than any schedule reaches: written before the clock was set back.
-        due = sa.or_(f.due_at <= self._now, f.due_at > reach)
+    def _due(self, connection: Connection) -> Card | None:
         columns = (f.request_id, f.feedback_id, f.checks, r.card_sent_at)
-        found = sa.select(*columns).join(feedback_request, r.id == f.request_id)
-        return found.where(f.account == self._account.name, due).order_by(f.due_at, f.request_id).limit(1)
+        found = sa.select(*columns).join(feedback_request, r.id == f.request_id).where(f.account == self._account.name)
+        # Further ahead than any schedule reaches: written before the clock was set back. Asked by itself, as with an
+        # OR the database would read the cards of all years.
+        reach = self._now + max(self._account.refresh_schedule, default=timedelta()) + turns.LEASE
+        for due in (f.due_at <= self._now, f.due_at > reach):
+            card = connection.execute(found.where(due).order_by(f.due_at, f.request_id).limit(1)).first()
+            if card is not None:
+                return card
+        return None
 
     def _record(self, card: Card, answer: Answer[Feedback] | None) -> RefreshReport:
         with writing(self._engine) as connection:

@@ -1,0 +1,118 @@
+"""What the service does all day costs the same in its tenth year as in its first week: nothing reads a whole table.
+
+SQLite is asked for the plan of every statement while one conversation goes all the way. A table that grows with the
+ledger must be entered by an index, and by more of it than an account's or a source's name.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from service.db import reading
+from service.models import IS_OPEN, feedback_request, metadata
+from service.results.poll import poll_once
+from service.results.refresh import refresh_once
+from tests.floor.house import House, told
+from tests.support import START, World
+
+r = feedback_request.c
+
+# poll_window: four rows a day and account, until their retention is over
+SMALL = {
+    "account_state", "account_task", "alembic_version", "allowance", "api_key", "poll_window", "session", "worker_seen",
+}  # fmt: skip
+GROWING = {table.name for table in metadata.sorted_tables} - SMALL
+ENTERED = re.compile(
+    r"(SCAN|SEARCH) (?P<table>\w+)(?: EXISTS)?(?: USING (?:COVERING )?INDEX (?P<index>\w+))?(?P<by>.*)"
+)
+PARTIAL = {"ix_feedback_request_due", "ix_feedback_request_unproven", "ix_send_attempt_unclear"}
+TOO_LITTLE = {" (account=?)", " (source=?)", ""}
+
+
+@contextmanager
+def plans(engine: Engine) -> Iterator[dict[str, list[str]]]:
+    """Every statement of the block, and the steps in which SQLite answers it."""
+    found: dict[str, list[str]] = {}
+
+    def explain(connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if many or statement in found or not statement.startswith(("SELECT", "UPDATE", "DELETE", "WITH", "INSERT")):
+            return
+        cursor = connection.connection.cursor()
+        cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        found[statement] = [row[-1] for row in cursor.fetchall()]
+
+    event.listen(engine, "before_cursor_execute", explain)
+    yield found
+    event.remove(engine, "before_cursor_execute", explain)
+
+
+def expensive(steps: list[str]) -> list[str]:
+    """The steps that read more the longer the service runs."""
+    entered = [(step, ENTERED.match(step)) for step in steps]
+    return [
+        step
+        for step, match in entered
+        if match and match["table"] in GROWING and match["index"] not in PARTIAL and match["by"] in TOO_LITTLE
+    ]
+
+
+@pytest.fixture
+def world(sqlite_engine: Engine) -> World:
+    return World(sqlite_engine, House(sqlite_engine).settings)
+
+
+def assert_it_reads_little(found: dict[str, list[str]]) -> None:
+    assert {statement: bad for statement, steps in found.items() if (bad := expensive(steps))} == {}
+
+
+def test_the_way_of_a_conversation_reads_no_whole_table(world: World) -> None:
+    house = House(world.engine, world.settings, world.clock)
+    world.customers({"user_id": "501", "can_dm": True})
+    account, client = world.settings.accounts["acme"], world.clients["acme"]
+    with plans(world.engine) as found:
+        for _ in range(2):
+            told(house, "c-1", x_user_id="501")
+        for _ in range(4):
+            world.forward(hours=8)
+            world.run()
+        refresh_once(world.engine, account, client, world.clock.now, worker="w")
+        poll_once(world.engine, account, client, world.clock.now, worker="w")
+    assert [row.state for row in house.rows(feedback_request)] == ["card_sent"]
+    assert len(found) > 30, "the hot path is in it"
+    assert_it_reads_little(found)
+
+
+def test_looking_after_the_service_reads_no_whole_table(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    with plans(sqlite_engine) as found:
+        house.call("GET", "/readyz")
+        house.call("GET", "/healthz")
+    assert_it_reads_little(found)
+
+
+def test_the_watch_itself_sees_a_whole_table_read(sqlite_engine: Engine) -> None:
+    by_parameter = (r.account == "acme", r.state.in_(["received"]), r.scheduled_at < START)
+    for condition in (sa.and_(*by_parameter), r.team_id == "t"):
+        with plans(sqlite_engine) as found, reading(sqlite_engine) as connection:
+            connection.execute(sa.select(r.id).where(condition))
+        assert [steps for steps in found.values() if expensive(steps)] != []
+
+
+def test_what_is_due_is_found_by_its_index_and_needs_no_sorting(engine: Engine) -> None:
+    due = sa.select(r.id).where(r.account == "acme", IS_OPEN, r.scheduled_at <= START).order_by(r.scheduled_at)
+    with reading(engine) as connection:
+        text = str(due.compile(connection, compile_kwargs={"literal_binds": True}))
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # it reads a table of no rows faster
+            plan = " ".join(connection.exec_driver_sql(f"EXPLAIN {text}").scalars())
+        else:
+            plan = " ".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
+    assert "ix_feedback_request_due" in plan
+    assert "Sort" not in plan
+    assert "B-TREE" not in plan
