@@ -73,7 +73,9 @@ def test_every_address_it_names_exists(sqlite_engine: Engine) -> None:
 
 def commands(group: click.Group, prefix: str = "") -> set[str]:
     found = set()
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         found.add(f"{prefix}{name}")
         if isinstance(command, click.Group):
             found |= commands(command, f"{prefix}{name} ")

@@ -3,14 +3,57 @@
 Each file holds one group of commands. Nothing is decided here: commands call the same functions as web and worker.
 """
 
+from importlib import import_module
+
 import click
 
 from service import __version__
-from service.cli import accounts, config, data, database, demo, keys, openapi, opt_out, requests, run, sources
 from service.cli.common import Friendly
 
+COMMANDS = {
+    "serve": ("run", "Run web and worker on this machine, until Ctrl-C or SIGTERM."),
+    "web": ("run", "Run the web processes alone: webhooks, API, dashboard."),
+    "worker": ("worker", "Run one worker alone: it writes to customers and collects answers."),
+    "sandbox": ("sandbox", "Run X in a box: develop and test without any access to X."),
+    "demo": ("demo", "Play the whole story with X in a box: nothing to set up, nothing leaves this machine."),
+    "config": ("config", "The settings file."),
+    "db": ("database", "The database's schema."),
+    "keys": ("keys", "Keys with which supervisors, analysts and admins read."),
+    "accounts": ("accounts", "X accounts: limits used, holds, how complete their results are."),
+    "sources": ("sources", "CRMs that call us, and the definitions that come with dm-feedback."),
+    "deliveries": ("sources", "What sources sent: raw, kept, and readable again."),
+    "requests": ("requests", "Feedback requests: one a conversation that ended, each with one outcome and its reason."),
+    "opt-out": ("opt_out", "People who do not want to be asked."),
+    "results": ("data", "What customers answered."),
+    "export": ("data", "Write results to a file, with a manifest beside it."),
+    "erase": ("data", "Erase a customer: identity and text go, and they are never asked again."),
+    "prune": ("data", "Forget what is older than its retention; the worker does this every hour."),
+    "openapi": ("openapi", "Print the API's description (OpenAPI 3.1); the file openapi.yaml is this output."),
+}
 
-@click.group(cls=Friendly, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class Commands(Friendly):
+    """The commands, each imported when it is called: a worker needs no dashboard, and `--help` neither."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """The names, in the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """Import one."""
+        if cmd_name not in COMMANDS:
+            return None
+        file = import_module(f"service.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(file, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """Write the list without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--config",
     "config_path",
@@ -33,11 +76,3 @@ def main(context: click.Context, config_path: str) -> None:
     See why somebody was (not) asked:  dm-feedback requests show ID
     """  # noqa: D301 - \b is click's mark for "keep these lines"
     context.obj = config_path
-
-
-for command in (
-    run.serve, run.web, run.worker, run.sandbox, demo.demo, database.db, config.config, keys.keys, accounts.accounts,
-    sources.sources, sources.deliveries, requests.requests, opt_out.opt_out, data.export, data.results, data.erase,
-    data.prune, openapi.openapi,
-):  # fmt: skip
-    main.add_command(command)

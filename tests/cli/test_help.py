@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from service import __version__
-from service.cli import main
+from service.cli import COMMANDS, main
 
 Found = tuple[tuple[str, ...], click.Command]
 
@@ -15,7 +15,10 @@ Found = tuple[tuple[str, ...], click.Command]
 def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[Found]:
     yield path, command
     if isinstance(command, click.Group):
-        for name, each in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            each = command.get_command(context, name)
+            assert each is not None
             yield from commands(each, (*path, name))
 
 
@@ -37,6 +40,13 @@ def test_help_says_in_a_sentence_what_a_command_does(found: Found) -> None:
     assert said[0].isupper()
     assert said.splitlines()[0].rstrip().endswith((".", ":"))
     assert command.get_short_help_str(80), "the list above has it too"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_says_what_the_command_itself_says(name: str) -> None:
+    command = dict(ALL)[(name,)]
+    assert command.name == name
+    assert COMMANDS[name][1] == command.get_short_help_str(100)
 
 
 def test_there_is_a_command_for_every_task() -> None:

@@ -1,0 +1,40 @@
+"""Running X in a box."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from service.cli.common import console
+from service.errors import Invalid
+from service.sandbox import SandboxConfig
+from service.sandbox import serve as serve_sandbox
+
+
+@click.command()
+@click.option("--bind", default="127.0.0.1:8090", show_default=True, help="host:port to listen on; port 0 picks one.")
+@click.option("--file", "file", type=click.Path(path_type=Path, exists=True), help="A configuration as JSON.")
+@click.option("--speed", type=float, help="How fast its clock runs; 60: a minute a second.")
+def sandbox(bind: str, file: Path | None, speed: float | None) -> None:
+    """Run X in a box: develop and test without any access to X.
+
+    It verifies signatures, keeps limits, remembers every message and lets scripted customers answer. GET /_control
+    explains how to make customers and faults. Without --file every numeric user id is a customer who may answer.
+    """
+    host, _, port = bind.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) < 2**16):
+        raise Invalid("bad_bind", f"'{bind}' is no host:port, such as 127.0.0.1:8090.")
+    try:
+        config = SandboxConfig.from_file(file) if file else SandboxConfig.demo()
+        config = replace(config, speed=config.speed if speed is None else speed)
+    except ValueError as error:
+        raise Invalid("bad_sandbox_configuration", f"{file or 'The configuration'} cannot be used: {error}") from error
+
+    def ready(url: str) -> None:
+        console.print(f"X sandbox on {url}   controls: {url}/_control")
+        for account in config.accounts:
+            console.print(f"  account {account.screen_name}  user_id {account.user_id}", highlight=False)
+            console.print(f"    consumer_key {account.consumer_key}   consumer_secret {account.consumer_secret}")
+            console.print(f"    token {account.token}   token_secret {account.token_secret}", highlight=False)
+
+    serve_sandbox(config, host or "127.0.0.1", int(port), ready)
