@@ -152,6 +152,10 @@ def _periods(bare: Asked, today: date, *, with_today: bool) -> tuple[Link, ...]:
         query = bare.with_(("cursor", None), ("since", period["since"]), ("until", period.get("until")))
         last = today if with_today else today - timedelta(days=1)
         found.append(Link(name, query, here=(str(bare.first), bare.last) == (period["since"], last)))
+    if not with_today:
+        until_now = _last_days(DEFAULT_DAYS, today, with_today=True)["since"]
+        query = bare.with_(("cursor", None), ("since", until_now), ("until", None))
+        found.append(Link("with today", query, here=bare.filter.until is None))
     return tuple(found)
 
 

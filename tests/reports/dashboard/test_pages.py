@@ -137,6 +137,24 @@ def test_a_small_group_is_said_to_be_hidden_and_no_number_of_it_is_there(client:
     assert not re.search(r'class="lead"|95 % interval|<svg', tile)
 
 
+def test_figures_end_with_yesterday_and_one_click_shows_today(
+    signed_in: Callable[[str], FlaskClient], clock: Clock, engine: Engine
+) -> None:
+    clock.forward(days=400)
+    f = feedback_request.c
+    with writing(engine) as connection:
+        one = connection.scalar(sa.select(f.id).where(f.state == "skipped", f.test.is_(False)).limit(1))
+        connection.execute(sa.update(feedback_request).where(f.id == one).values(ended_at=clock.now))
+    client = signed_in("supervisor")
+    page = client.get("/dashboard/").text
+    assert "Figures end with yesterday" in page
+    query = re.search(r'<a href="(\?[^"]*)">with today</a>', page)
+    assert query is not None
+    today = client.get(f"/dashboard/{html.unescape(query[1])}").text
+    assert "Figures end with yesterday" not in today
+    assert 'aria-current="true">with today' in today
+
+
 @pytest.mark.parametrize("path", ["/", "/breakdown", "/comments", "/coverage"])
 def test_an_empty_period_is_a_sentence_not_a_zero(client: FlaskClient, path: str) -> None:
     page = client.get(f"/dashboard{path}?since=2020-01-01&until=2020-02-01").text
