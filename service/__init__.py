@@ -7,11 +7,15 @@ The story in rooms, in the order in which it happens:
     results/   what the customer answered, from three channels through one door
     reports/   who may see it: API, export, dashboard; never the agent who is rated
 
-The floor they stand on knows none of them: settings, states, errors, logs, db, models, migrations, auth, health,
-metrics. `x_api/` is the edge toward X and the only place that speaks HTTP to it. `sandbox/` is X in a box, for trying
-and testing; nothing here imports it but the command line.
+Two files reach over all chapters: housekeeping.py (retention, erasure) and customers.py (its address in the API).
 
-Three files know everybody and decide nothing: app.py (the web), worker.py (the loop), cli.py (the command).
+The floor they stand on knows none of them: settings, states, errors, logs, ids, db, models, migrations, auth, health,
+metrics, and web/, what every route shares. `x_api/` is the edge toward X and the only place that speaks HTTP to it.
+`sandbox/` is X in a box, for trying and testing; nothing imports it but the command line and `demo/`, which plays the
+whole story and checks it.
+
+Some know everybody and decide nothing: app.py (the web), worker.py (the loop), serving.py (gunicorn, both side by
+side), cli/ (the command `dm-feedback`).
 """
 
 __version__ = "0.1.0"

@@ -20,17 +20,17 @@ from service.db import reading, writing
 from service.errors import Invalid, NotAllowed, NotFound
 from service.models import feedback_request
 from service.outreach import by_hand, opt_out
-from service.outreach.queue import Queue
+from service.outreach.ledger import Queue
 from service.settings import Settings
 from service.web import Blueprint
 
-X_USER_ID = r"^[0-9]{1,19}$"
+X_USER_ID = r"^[1-9][0-9]{0,18}$"  # as intake: the hash of one with a leading zero is nobody's
 
 
 def _x_user_id(value: str) -> None:
     # fullmatch: `$` alone would take a line break behind the digits, and the list would not know the person
     if re.fullmatch(X_USER_ID, value) is None:
-        raise ValidationError("an X user id is 1 to 19 digits, as a string")
+        raise ValidationError("an X user id is 1 to 19 digits without a leading zero, as a string")
 
 
 def _printable(value: str) -> None:
@@ -147,7 +147,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
 
 def _demand_x_user_id(given: str) -> None:
     if re.fullmatch(X_USER_ID, given) is None:
-        raise Invalid("not_an_x_user_id", "An X user id is 1 to 19 digits.")
+        raise Invalid("not_an_x_user_id", "An X user id is 1 to 19 digits without a leading zero.")
 
 
 def _account_of(engine: Engine, request_id: str) -> str:

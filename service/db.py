@@ -8,7 +8,7 @@ across a fork: engines are made in the process that uses them.
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,15 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 BUSY_TIMEOUT_S = 5
 LOOK_AGAIN_S = 0.002
+AWAY = (
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    sa.exc.InternalError,
+    sa.exc.ProgrammingError,
+    sa.exc.TimeoutError,
+)
+"""Away, full, read-only, busy, not yet migrated: the same request may succeed later."""
+
 WRITE = "one such as sqlite:///feedback.db or postgresql://user:password@host/name"
 FIXED_FROM = (3, 51, 3)
 FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
@@ -138,7 +147,7 @@ def _open_sqlite(url: URL) -> Engine:
 
 def _place(file: Path) -> Path:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         sentence = f"The directory of the database, {file.parent}, cannot be made: {error.strerror}."
         raise Unavailable("database_place", sentence) from error
@@ -181,8 +190,9 @@ def _take_write_lock(connection: Connection) -> None:
             else:
                 return
     finally:
-        raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
-        raw.close()
+        with suppress(sqlite_driver.ProgrammingError):  # closed by now where it was opened read-only
+            raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+            raw.close()
 
 
 def _open_postgresql(url: URL) -> Engine:

@@ -70,7 +70,8 @@ def _account(connection: Connection, name: str, now: datetime) -> dict[str, Any]
     if row is None:
         return {"status": "ok"}
     if row.hold_reason is not None:
-        advice = f"mend it at X, then run `dm-feedback accounts release {name}`"
+        first = "mend it at X" if row.hold_code is not None else "see to the reason"  # no code: held by a person
+        advice = f"{first}, then run `dm-feedback accounts release {name}`"
         return {"status": "held", "reason": row.hold_reason, "x_code": row.hold_code, "what_to_do": advice}
     if row.paused_until is not None and row.paused_until > now:
         return {"status": "paused", "until": row.paused_until.isoformat()}

@@ -21,17 +21,25 @@ from service.errors import NotAllowed
 from service.models import (
     IS_OPEN,
     account_state,
+    account_task,
     delivery_item,
     feedback_request,
     poll_window,
+    refresh,
     result,
+    result_update,
     send_attempt,
+    stray_feedback,
     worker_seen,
 )
 
 DAY = timedelta(days=1)
+OUTCOMES = ("accepted", "duplicate", "reopened", "ignored", "unmappable")
+"""Of an item in a delivery; named, as the index of what was read lately is by outcome."""
+
 Query = sa.Select[*tuple[Any, ...]]
 r, a, s, d = feedback_request.c, send_attempt.c, account_state.c, delivery_item.c
+u, w, f, t, stray = result_update.c, poll_window.c, refresh.c, account_task.c, stray_feedback.c
 
 
 class Figures(Collector):
@@ -95,6 +103,16 @@ def _seconds_since(newest: sa.ColumnElement[datetime], now: datetime) -> sa.Colu
     return sa.func.coalesce((micros - sa.type_coerce(newest, sa.BigInteger)) / 1_000_000.0, 0.0)
 
 
+def _by_account(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Begin with the few accounts: their name leads the index, without it a database reads all of the table.
+
+    An outer join, as with an inner one SQLite may begin with the table after all.
+    """
+    mine = sa.and_(table.c.account == s.account, *conditions)
+    from_accounts = sa.select(s.account).select_from(account_state).outerjoin(table, mine).group_by(s.account)
+    return from_accounts.having(sa.func.count(table.c.account) > 0)
+
+
 QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
     (
         "requests_open",
@@ -127,7 +145,7 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "Sends whose outcome nobody knows yet, by account and kind.",
         ["account", "kind"],
         lambda _now: (
-            sa.select(a.account, a.kind, sa.func.count()).where(a.outcome.is_(None)).group_by(a.account, a.kind)
+            _by_account(send_attempt, a.outcome.is_(None)).add_columns(a.kind, sa.func.count()).group_by(a.kind)
         ),
     ),
     (
@@ -135,9 +153,14 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "Sends that count in X's limits of the rolling 24 hours, by account and kind.",
         ["account", "kind"],
         lambda now: (
-            sa.select(a.account, a.kind, sa.func.count())
-            .where(a.intended_at > now - DAY, a.outcome.is_(None) | (a.outcome != "not_sent"))
-            .group_by(a.account, a.kind)
+            _by_account(
+                send_attempt,
+                a.kind.in_(("dm", "card")),
+                a.intended_at > now - DAY,
+                a.outcome.is_distinct_from("not_sent"),
+            )
+            .add_columns(a.kind, sa.func.count())
+            .group_by(a.kind)
         ),
     ),
     (
@@ -150,7 +173,11 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "deliveries_day",
         "Items in deliveries of the last 24 hours, by what became of them.",
         ["outcome"],
-        lambda now: sa.select(d.outcome, sa.func.count()).where(d.read_at > now - DAY).group_by(d.outcome),
+        lambda now: (
+            sa.select(d.outcome, sa.func.count())
+            .where(d.outcome.in_(OUTCOMES), d.read_at > now - DAY)
+            .group_by(d.outcome)
+        ),
     ),
     (
         "results_day",
@@ -164,13 +191,71 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
     ),
     (
         "webhook_missed",
-        "Updates that polling found in its newest windows and the webhook had not brought, by account.",
+        "Answers of the last 24 hours that X's webhook had not brought first, by account; without a webhook, all.",
         ["account"],
         lambda now: (
-            sa.select(poll_window.c.account, sa.func.sum(poll_window.c.found_missing))
-            .where(poll_window.c.to_time > now - 2 * DAY)
-            .group_by(poll_window.c.account)
+            sa.select(r.account, sa.func.count())
+            .select_from(result_update)
+            .join(feedback_request, r.id == u.request_id)
+            .where(u.channel.in_(("events", "show")), u.seen_at > now - DAY, u.score.is_not(None) | u.text.is_not(None))
+            .group_by(r.account)
         ),
+    ),
+    (
+        "webhook_silent_seconds",
+        "How long ago X's webhook last brought anything, by account; none where it never has.",
+        ["account"],
+        lambda now: sa.select(t.account, _seconds_since(t.next_at, now)).where(t.task == "webhook"),
+    ),
+    (
+        "events_behind_seconds",
+        "How far back lies the moment until which feedback/events is read, by account; about a day is healthy.",
+        ["account"],
+        lambda now: (
+            # The newest window that is still open begins where all is read.
+            sa.select(
+                w.account,
+                _seconds_since(sa.func.max(sa.case((w.done_at.is_not(None), w.to_time), else_=w.from_time)), now),
+            ).group_by(w.account)
+        ),
+    ),
+    (
+        "events_unreadable",
+        "Events of the newest windows, two days of X's time, that nobody could read, by account.",
+        ["account"],
+        lambda now: (
+            sa.select(w.account, sa.func.sum(w.unreadable)).where(w.to_time > now - 2 * DAY).group_by(w.account)
+        ),
+    ),
+    (
+        "refresh_due",
+        "Cards that are due to be asked about at feedback/show, by account.",
+        ["account"],
+        lambda now: _by_account(refresh, f.due_at <= now).add_columns(sa.func.count()),
+    ),
+    (
+        "refresh_oldest_due_seconds",
+        "How long the card that waits longest for feedback/show has been due, by account.",
+        ["account"],
+        lambda now: _by_account(refresh, f.due_at <= now).add_columns(_seconds_since(sa.func.min(f.due_at), now)),
+    ),
+    (
+        "anomalies_day",
+        "Contradictions in results that came or changed in the last 24 hours, by account.",
+        ["account"],
+        lambda now: (
+            sa.select(r.account, sa.func.sum(result.c.anomalies))
+            .select_from(result)
+            .join(feedback_request, r.id == result.c.request_id)
+            .where(result.c.updated_at > now - DAY, result.c.anomalies > 0)
+            .group_by(r.account)
+        ),
+    ),
+    (
+        "strays_day",
+        "Cards of an account first seen in the last 24 hours that nobody here sent, by account.",
+        ["account"],
+        lambda now: _by_account(stray_feedback, stray.first_seen_at > now - DAY).add_columns(sa.func.count()),
     ),
     (
         "workers_seen",

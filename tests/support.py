@@ -12,9 +12,9 @@ from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
 from service.ids import new_id
-from service.models import feedback_request, metadata, reopening, send_attempt, transition
+from service.models import feedback_request, reopening, send_attempt, transition
 from service.outreach import accounts
-from service.outreach.queue import Queue
+from service.outreach.ledger import Queue
 from service.outreach.run import run_once
 from service.sandbox import Account as SandboxAccount
 from service.sandbox import Assumptions, SandboxConfig, create_sandbox
@@ -228,7 +228,3 @@ def _sandbox_account(account: Any) -> SandboxAccount:
         token=account.token,
         token_secret=account.token_secret,
     )
-
-
-def all_tables() -> list[str]:
-    return [table.name for table in metadata.sorted_tables]

@@ -27,9 +27,7 @@ LONGER_FOR_A_REASON = {
     "service/migrations/versions/0001_the_first_house.py": "generated, and never edited again",
     "service/settings/sections.py": "the whole grammar of the settings file: a field and its sentence each",
     "service/x_api/schemas.py": "every shape of X's answers, parsed as strictly as it is documented",
-    "service/reports/figures.py": "the definitions of all figures, one under the other, as the README tells them",
     "service/reports/suppression.py": "one argument, from the first rule to the last: parted it could not be checked",
-    "service/reports/protection.py": "the same: what the rules mean for one answer",
     "service/reports/query.py": "the one filtered select behind every surface",
     "service/reports/charts.py": "pictures drawn by hand; coordinates take lines",
 }
@@ -149,7 +147,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def test_the_interpreters_own_sqlite_is_imported_only_behind_the_gate() -> None:
-    """Two SQLite libraries in one process lose committed rows (trap T1)."""
+    """Two SQLite libraries in one process lose committed rows."""
     mention = [path for path in [*PYTHON, *TESTS] if "sqlite3" in path.read_text("utf-8")]
     users = {shown(path) for path in mention if any(name.split(".")[0] == "sqlite3" for name in imported(path))}
     assert users == {"service/db.py"}
@@ -175,7 +173,7 @@ def test_every_file_opens_with_what_it_is_for() -> None:
 def test_files_stay_short_but_for_those_with_a_reason() -> None:
     long = {shown(path): len(path.read_text("utf-8").splitlines()) for path in PYTHON}
     long = {name: lines for name, lines in long.items() if lines > LONGEST}
-    assert set(long) <= set(LONGER_FOR_A_REASON), long
+    assert set(long) == set(LONGER_FOR_A_REASON), long
     assert max(long.values()) <= 550
 
 

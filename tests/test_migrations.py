@@ -47,10 +47,11 @@ DELIVERY = {"id": "d-{}", "source": "crm", "received_at": 1, "content_type": "",
 REQUEST = {
     "id": "r-{}", "source": "crm", "account": "acme", "conversation_id": "{}", "ended_at": 1, "received_at": 1,
     "delivery_id": "d-{}", "identity_trust": "bridge", "tags": "[]", "test": False, "state": "skipped", "attempts": 0,
-    "scheduled_at": 1, "can_dm_asked": 0, "updated_at": 1,
+    "scheduled_at": 1, "can_dm_asked": 0, "updated_at": 1, "card_dm_id": "of {}",
 }  # fmt: skip
 ITEM = {"delivery_id": "d-{}", "reading": 0, "position": 0, "read_at": 1, "outcome": "accepted", "request_id": "r-{}"}
 OF = {"conversation_id": "of {}"}
+CARD = {"request_id": "r-{}", "feedback_id": "card of {}", "x_updated_at": 1}
 FIRST_HOUSE: dict[str, dict[str, Any]] = {
     "webhook_delivery": {**DELIVERY, "dedupe_key": "msg-{}:ab"},
     "conversation": {"source": "crm", "seen_at": 1, **OF},
@@ -58,6 +59,9 @@ FIRST_HOUSE: dict[str, dict[str, Any]] = {
     "feedback_request": REQUEST,
     "delivery_item": {**ITEM, **OF},
     "review_note": {"request_id": "r-{}", "at": 1, "author": "sue", "text": "of {}"},
+    "result": {**CARD, "first_seen_at": 1, "first_channel": "show", "update_count": 1, "anomalies": 0, "updated_at": 1},
+    "result_update": {**CARD, "digest": "{}", "channel": "show", "seen_at": 1, "verdict": "applied"},
+    "refresh": {"request_id": "r-{}", "feedback_id": "card of {}", "account": "acme", "checks": 1},
 }
 OURS = {table.name for table in metadata.sorted_tables} | {"alembic_version"}
 
@@ -160,9 +164,13 @@ def test_what_the_first_house_left_of_an_erased_person_goes_with_the_second(empt
             "SELECT conversation_id FROM reopening",
             "SELECT conversation_id FROM delivery_item WHERE conversation_id IS NOT NULL",
             "SELECT text FROM review_note",
+            "SELECT card_dm_id FROM feedback_request WHERE card_dm_id IS NOT NULL",
         ):
             assert connection.exec_driver_sql(query).scalars().all() == ["of john"], query
         keys = set(connection.exec_driver_sql("SELECT dedupe_key FROM webhook_delivery").scalars())
+        for table in ("result", "result_update", "refresh"):
+            ids = connection.exec_driver_sql(f"SELECT feedback_id FROM {table} ORDER BY request_id").scalars().all()
+            assert (ids[0][0], len(ids[0]), ids[1]) == ("e", 23, "card of john")
     assert keys == {sha256(b"msg-jane:ab").hexdigest(), sha256(b"msg-john:ab").hexdigest()}
 
 
@@ -193,3 +201,14 @@ def test_a_schema_of_a_newer_version_is_left_alone(engine: Engine) -> None:
         migrations.upgrade(engine)
     assert caught.value.code == "schema_ahead"
     assert migrations.current(engine) == "9999"
+
+
+def test_the_second_house_can_be_left_again(engine: Engine) -> None:
+    there = indexes(engine)
+    with writing(engine) as connection:
+        config = migrations._config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+    assert indexes(engine) != there
+    migrations.upgrade(engine)
+    assert indexes(engine) == there

@@ -14,10 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from service import metrics
 from service.db import reading
 from service.models import IS_OPEN, feedback_request, metadata
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
+from service.results.status import channel_health
 from tests.floor.house import House, told
 from tests.support import START, World
 
@@ -93,6 +95,17 @@ def test_looking_after_the_service_reads_no_whole_table(sqlite_engine: Engine) -
     with plans(sqlite_engine) as found:
         house.call("GET", "/readyz")
         house.call("GET", "/healthz")
+    assert_it_reads_little(found)
+
+
+def test_what_operators_see_reads_no_whole_table(world: World) -> None:
+    house = House(world.engine, world.settings, world.clock)
+    key = house.key("admin")
+    with plans(world.engine) as found:
+        assert house.call("GET", "/metrics", key).status_code == 200
+        with reading(world.engine) as connection:
+            channel_health(connection, "acme", world.clock.now)
+    assert len(found) > len(metrics.QUERIES), "all of them are in it"
     assert_it_reads_little(found)
 
 

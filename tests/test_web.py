@@ -233,6 +233,13 @@ def test_the_description_is_served_as_it_is_committed(quick_app):
     assert answer.get_data(as_text=True) == web.openapi_yaml(quick_app)
 
 
+def test_the_description_is_built_once_an_application(quick_app):
+    http = quick_app.test_client()
+    first = {path: http.get(path).get_data() for path in ("/openapi.yaml", "/docs")}
+    quick_app.extensions["flask-smorest"].clear()  # what it is built from
+    assert {path: http.get(path).get_data() for path in first} == first
+
+
 def test_the_page_of_the_description_needs_no_script_and_no_network(quick_app):
     http = quick_app.test_client()
     page = http.get("/docs").get_data(as_text=True)

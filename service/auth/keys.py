@@ -21,7 +21,7 @@ ROLES = ("admin", "supervisor", "analyst")
 PREFIX = "dmf_"
 KEY_ID = re.compile(r"[0-9a-f]{12}")
 LONGEST_NAME = 64
-SEEN_EVERY = timedelta(minutes=1)  # last_used_at is for people; writing it on every call would cost a commit
+SEEN_EVERY = timedelta(minutes=1)  # last_used_at is for people; most calls are spared the write
 k = api_key.c
 
 

@@ -33,6 +33,12 @@ def find(connection: Connection, cookie: str, idle: timedelta, now: datetime) ->
     return keys.by_id(connection, row.key_id)
 
 
+def is_stale(connection: Connection, cookie: str, now: datetime) -> bool:
+    """Say whether the last click was noted so long ago that this one must be."""
+    seen = connection.scalar(sa.select(s.seen_at).where(s.digest == _digest(cookie)))
+    return seen is not None and seen < now - TOUCH_EVERY
+
+
 def touch(connection: Connection, cookie: str, now: datetime) -> None:
     """Note a click, at most once a minute."""
     stale = s.seen_at < now - TOUCH_EVERY

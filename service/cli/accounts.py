@@ -1,6 +1,7 @@
 """X accounts: how they stand, and releasing a hold."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import click
 from rich.table import Table
@@ -12,7 +13,11 @@ from service.errors import Conflict, NotFound
 from service.outreach import accounts as stored
 from service.outreach import budget
 from service.outreach.answers import Hold
-from service.results.status import channel_health
+from service.results.status import ChannelHealth, channel_health
+from service.settings import Account
+
+WORTH_A_WORD = timedelta(hours=1)
+"""A card is due for a moment all day long; a worker that lives has asked about it by then."""
 
 
 @click.group()
@@ -23,7 +28,7 @@ def accounts() -> None:
 @accounts.command(name="list")
 @click.pass_context
 def show(context: click.Context) -> None:
-    """Show every account: free, paused or held; slots used; how complete its results are."""
+    """Show every account: free, paused or held; slots used; how answers reach us; what deserves a look (30 days)."""
     settings, engine = opened(context)
     table = Table(box=None)
     for heading in (
@@ -32,8 +37,10 @@ def show(context: click.Context) -> None:
         "since / until",
         "DMs 24 h",
         "cards 24 h",
-        "complete until",
+        "webhook seen",
         "missed by webhook",
+        "complete until",
+        "look at",
     ):
         table.add_column(heading)
     moment = now()
@@ -46,15 +53,16 @@ def show(context: click.Context) -> None:
             account = settings.accounts[each.account]
             health = channel_health(connection, each.account, moment)
             used = [
-                f"{budget.used(connection, each.account, kind, moment)} of {limit}"
+                f"{budget.used(connection, account, kind, moment)} of {limit}"
                 for kind, limit in (("dm", account.dms_per_day), ("card", account.cards_per_day))
             ]
             table.add_row(
                 each.account,
                 *_standing(each, moment),
                 *used,
+                *_webhook(account, health),
                 when(health.complete_until),
-                str(health.found_by_polling_recent),
+                ", ".join(_to_look_at(account, health, moment)),
             )
     console.print(table)
 
@@ -88,6 +96,26 @@ def hold(context: click.Context, account: str, reason: str) -> None:
         stored.hold(connection, account, Hold(None, reason[:64]), now())
         log_access(connection, me(), "account.hold", {"account": account, "reason": reason}, now())
     console.print(f"{account} is held; `dm-feedback accounts release {account}` lets it go on.")
+
+
+def _webhook(account: Account, health: ChannelHealth) -> tuple[str, str]:
+    if not (account.webhook_signature or account.webhook_user):
+        return "none", ""
+    return when(health.webhook_seen_at) or "never", str(health.missed_by_webhook_recent)
+
+
+def _to_look_at(account: Account, health: ChannelHealth, moment: datetime) -> Iterator[str]:
+    if health.refresh_oldest_due_at is not None and health.refresh_oldest_due_at < moment - WORTH_A_WORD:
+        yield f"{health.refresh_due} cards due since {when(health.refresh_oldest_due_at)}"
+    behind = moment - account.events_delay - account.poll_every - WORTH_A_WORD
+    if health.poll_window_open and (health.complete_until is None or health.complete_until < behind):
+        yield "reading of X's events is behind"
+    counts = {
+        "contradictions": health.anomalies_recent,
+        "unreadable events": health.unreadable_recent,
+        "cards of others": health.strays_recent,
+    }
+    yield from (f"{count} {name}" for name, count in counts.items() if count)
 
 
 def _standing(each: stored.Standing, moment: datetime) -> tuple[str, str]:

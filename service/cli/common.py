@@ -28,7 +28,7 @@ errors = Console(
     stderr=True, markup=False, emoji=False, highlight=False, width=None if sys.stderr.isatty() else PLAIN_WIDTH
 )
 BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h
-X_USER_ID = re.compile(r"[0-9]{1,19}")
+X_USER_ID = re.compile(r"[1-9][0-9]{0,18}")  # as intake: with a leading zero nobody would be found by it
 AWAY = {OperationalError, InterfaceError, DatabaseError}  # not their subclasses: those are bugs of ours
 
 
@@ -99,8 +99,8 @@ def demand_x_user_ids(given: Sequence[str]) -> None:
     if wrong:
         raise Invalid(
             "not_an_x_user_id",
-            f"{len(wrong)} of {len(given)} given are no X user ids (1 to 19 digits), the first is '{wrong[0][:40]}'. "
-            "Nothing was done.",
+            f"{len(wrong)} of {len(given)} given are no X user ids (1 to 19 digits, no leading zero), "
+            f"the first is '{wrong[0][:40]}'. Nothing was done.",
         )
 
 

@@ -76,10 +76,16 @@ def reconcile(context: click.Context, name: str, since: datetime, until: datetim
     with clients_of(settings)[name] as client, console.status(f"reading X's events of {name} …"):
         done = poll.reconcile(engine, account, client, start, end, now())
     console.print(f"{done.pages} pages, {done.events} events, {done.found_missing} answers we did not have.")
+    if done.unreadable:
+        console.print(f"{done.unreadable} events could not be read; the log names their fields.", style="yellow")
     if not done.complete:
         again = f" not before {done.come_back_at:%H:%M:%S} UTC" if done.come_back_at else ""
         console.print(f"Not finished ({done.problem or 'X allows no more now'}). Go on{again} with "
                       f"--from {done.read_until:%Y-%m-%dT%H:%M:%SZ}", style="yellow")  # fmt: skip
+        context.exit(1)
+    if done.served_until < end:
+        last = f"{done.served_until:%Y-%m-%dT%H:%M:%SZ}"
+        console.print(f"X serves nothing later than {last} yet: what came after that was not read.", style="yellow")
         context.exit(1)
 
 

@@ -71,10 +71,11 @@ def _add(context: click.Context, ids: list[str], account: str, reason: str) -> N
     added = 0
     for start in range(0, len(ids), BATCH):
         with writing(engine) as connection:
-            added += stored.add(
+            new = stored.add(
                 connection, ids[start : start + BATCH], secret_key=settings.service.secret_key, account=account,
                 reason=reason[:64], by=me(), now=now(),
             )  # fmt: skip
-    with writing(engine) as connection:
-        log_access(connection, me(), "opt_out.add", {"added": added, "account": account}, now())
+            # in the same commit: whoever is on the list, the audit says who put them there
+            log_access(connection, me(), "opt_out.add", {"added": new, "account": account}, now())
+        added += new
     console.print(f"{added} added, {len(ids) - added} were on the list before.")

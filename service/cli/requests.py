@@ -10,7 +10,7 @@ from service.db import reading
 from service.errors import NotFound
 from service.models import feedback_request, result, send_attempt, transition
 from service.outreach import by_hand
-from service.outreach.queue import Queue
+from service.outreach.ledger import Queue
 from service.states import State
 
 r = feedback_request.c
@@ -113,7 +113,10 @@ def _result(connection: Connection, request_id: str) -> None:
 @requests.command()
 @click.argument("request_id")
 @click.option(
-    "--i-accept-a-second-message", "accept", is_flag=True, help="For unknown ones: the customer may get it twice."
+    "--i-accept-a-second-message",
+    "accept",
+    is_flag=True,
+    help="Where a send may have arrived: the customer may get it twice.",
 )
 @click.pass_context
 def retry(context: click.Context, request_id: str, accept: bool) -> None:  # noqa: FBT001 - click's way of a flag

@@ -20,6 +20,11 @@ from service.models import delivery_item, webhook_delivery
 from service.outreach.campaigns import Conversation, takes
 from service.settings import Campaign, Settings
 
+LEGEND = (
+    "How sure we are, by what a preset was written after: D the vendor's documentation, S its source code or SDK, "
+    "T what third parties wrote, M background knowledge, U unknown. Compare with one real delivery: "
+    "`dm-feedback sources explain`."
+)
 i, d = delivery_item.c, webhook_delivery.c
 
 
@@ -47,6 +52,7 @@ def show_list(context: click.Context) -> None:
         about = preset_about(name)
         table.add_row(name, about.title, about.certainty)
     console.print(table)
+    console.print(LEGEND, soft_wrap=True)
 
 
 @sources.command()

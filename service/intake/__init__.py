@@ -1,9 +1,10 @@
 """A conversation ended: in, a CRM's webhook; out, one row in the ledger, stored before we answer 2xx.
 
-inbound.py      one HTTP request as plain values      definition.py   a source, compiled from TOML
+inbound.py      one HTTP request as plain values      definition.py, shapes.py   a source, compiled from TOML
 verify*.py      did the source send these bytes?      grammar*.py     the grammar of that TOML
-body.py         bytes to items                        expressions.py  the JMESPath we allow
-mapping.py      items to events of ours               times.py, identity.py   its two hard fields
+keys.py         what they are verified with           expressions.py  the JMESPath we allow
+body.py         bytes to items                        times.py, identity.py   its two hard fields, fields.py the rest
+mapping.py      items to events of ours               events.py       those events
 accept.py       one transaction, deduplicated         ledger.py, ends.py, late.py, stored.py   its rows
                                                       replay.py, forget.py    later looks at stored deliveries
 handshake.py    questions CRMs ask before they send   routes.py       the only file here that knows flask

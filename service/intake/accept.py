@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy import exc
 from sqlalchemy.engine import Connection, Engine
 
-from service.db import writing
+from service.db import AWAY, writing
 from service.errors import Unavailable
 from service.ids import new_id
 from service.intake.ends import ACCEPTED, DUPLICATE, IGNORED, REOPENED, UNMAPPABLE, Delivery, Item
@@ -26,8 +25,7 @@ from service.intake.stored import write_delivery
 from service.intake.verify_parts import Verified
 from service.models import webhook_delivery
 
-# away, full, read-only, busy, not yet migrated: the same request may succeed later
-STORE_AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.ProgrammingError, exc.TimeoutError)
+STORE_AWAY = AWAY
 RETRY_AFTER_S = 30  # Zendesk honours nothing of a minute or more
 
 

@@ -11,7 +11,7 @@ from typing import Any
 NOTHING = frozenset({"", "null", "none", "nil", "undefined", "nan"})
 TEMPLATE = re.compile(r"\{\{|\}\}|\$\{|\{!")
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
-MAX_TEXT, MAX_LANGUAGE, MAX_TAGS, MAX_TAG = 256, 35, 64, 64
+MAX_TEXT, MAX_LANGUAGE, MAX_TAGS, MAX_TAG = 256, 35, 256, 64
 
 
 class NotText(Exception):
@@ -36,18 +36,27 @@ def text(value: Any, limit: int = MAX_TEXT) -> str | None:
     return found
 
 
-def tags(value: Any) -> tuple[str, ...]:
-    """Return a list of tags, or a text of them separated by commas. Raises NotText."""
+def tags(value: Any, notes: list[str] | None = None) -> tuple[str, ...]:
+    """Return a list of tags, or a text of them separated by commas. Raises NotText where nothing of it is good.
+
+    A bad tag costs only itself: without the others a conversation tagged `no-survey` would be asked about. `notes`
+    takes a line on what was set aside.
+    """
     if isinstance(value, str):
         value = value.split(",")
     if value is None:
         return ()
     if not isinstance(value, list):
         raise NotText(f"is {_kind(value)}, not a list")
-    found = _texts(value)
-    if len(found) > MAX_TAGS:
-        raise NotText(f"has more than {MAX_TAGS} entries")
-    return tuple(dict.fromkeys(found))
+    good, bad = _sorted_out(value)
+    if bad and not good:
+        raise bad[0]
+    lost = [f"tags: {len(bad)} of {len(value)} set aside; the first {bad[0]}"] if bad else []
+    if len(good) > MAX_TAGS:
+        lost.append(f"tags: only the first {MAX_TAGS} of {len(good)} are kept")
+    if notes is not None:
+        notes += lost
+    return tuple(good[:MAX_TAGS])
 
 
 def language(value: Any) -> str | None:
@@ -60,8 +69,19 @@ def language(value: Any) -> str | None:
     return found.replace("_", "-")
 
 
-def _texts(values: Iterable[Any]) -> list[str]:
-    return [found for found in (text(each, MAX_TAG) for each in values) if found]
+def _sorted_out(values: Iterable[Any]) -> tuple[list[str], list[NotText]]:
+    """The good ones, each once, in order; and why the others are not."""
+    good: dict[str, None] = {}
+    bad = []
+    for each in values:
+        try:
+            found = text(each, MAX_TAG)
+        except NotText as problem:
+            bad.append(problem)
+            continue
+        if found:
+            good[found] = None
+    return list(good), bad
 
 
 def _kind(value: Any) -> str:

@@ -49,7 +49,7 @@ class Table(Schema):
     """One table; loads to the dataclass named by `shape`."""
 
     shape: ClassVar[type[Any]]
-    error_messages = {"unknown": "no such key; see 'A source' in the README"}  # noqa: RUF012 - marshmallow's own attribute
+    error_messages = {"unknown": "no such key; see 'Any CRM in fifteen lines' in the README"}  # noqa: RUF012 - marshmallow's own attribute
 
     class Meta:
         """Unknown keys are errors: a misspelt one must not be silently without effect."""

@@ -7,6 +7,7 @@ does not matter: a reopening that comes late lets in the ends it makes new.
 from collections.abc import Sequence
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import insert
@@ -15,7 +16,7 @@ from service.intake.events import ConversationEnded, ConversationReopened, Ignor
 from service.intake.late import let_in_new_ends
 from service.intake.shapes import Definition
 from service.intake.stored import write_items
-from service.models import conversation, reopening
+from service.models import conversation, feedback_request, reopening
 
 
 def store(
@@ -60,13 +61,25 @@ def _set_aside(position: int, reading: Ignored | Unmappable) -> Item:
     return Item(position, UNMAPPABLE, reading.reason, reading.detail, reading.conversation_id)
 
 
+def _not_before_its_end(
+    connection: Connection, definition: Definition, delivery: Delivery, reading: ConversationReopened
+) -> datetime:
+    """A time that is the arrival's lies after every end that arrived before, whatever our clock did since."""
+    if reading.reopened_at < delivery.received_at:
+        return reading.reopened_at
+    c = feedback_request.c
+    mine = (c.source == definition.name, c.conversation_id == reading.conversation_id)
+    newest = connection.scalar(sa.select(sa.func.max(c.ended_at)).where(*mine))
+    return reading.reopened_at if newest is None else max(reading.reopened_at, newest)
+
+
 def _store_reopening(
     connection: Connection, definition: Definition, delivery: Delivery, position: int, reading: ConversationReopened
 ) -> Item:
     statement = insert(connection, reopening).values(
         source=definition.name,
         conversation_id=reading.conversation_id,
-        reopened_at=reading.reopened_at,
+        reopened_at=_not_before_its_end(connection, definition, delivery, reading),
         delivery_id=delivery.id,
     )
     new = connection.scalar(statement.on_conflict_do_nothing().returning(reopening.c.id)) is not None

@@ -149,7 +149,7 @@ def _ended(item: _Item, conversation_id: str, event_id: str | None) -> Reading:
         return Ignored(refused, conversation_id, event_id)
     account = _account(item)
     user_id, handle, trust = _identity(item)
-    tags = item.soft("tags", fields.tags, ())
+    tags = item.soft("tags", lambda value: fields.tags(value, item.notes), ())
     language = item.soft("language", fields.language) or item.definition.language
     return ConversationEnded(
         conversation_id,

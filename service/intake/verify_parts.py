@@ -6,7 +6,6 @@ In: an `Inbound` and a frozen description. Out: bytes and candidates, or `Refusa
 import base64
 import binascii
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -168,11 +167,6 @@ def _compact(body: bytes) -> bytes:
         return json.dumps(json.loads(body), separators=(",", ":"), ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Refusal("body_unreadable", "The body is not JSON, and the signature covers compact JSON.") from error
-
-
-def parts_read(parts: Sequence[str]) -> set[str]:
-    """Return the header names among the signed parts."""
-    return {part.partition(":")[2] for part in parts if part.startswith("header:")}
 
 
 def jsonable(value: Any) -> str | None:

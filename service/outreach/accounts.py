@@ -8,23 +8,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection
 
 from service.db import insert
 from service.models import account_state, feedback_request
 from service.outreach.answers import Hold
 from service.settings import Account
+from service.states import Skip
+from service.x_api import NOTHING_ACCEPTED
 
+log = structlog.get_logger(__name__)
 VOLUME_EVERY = timedelta(minutes=10)
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
+NOT_OURS = "user_id_is_not_the_tokens"
 LONGEST_PAUSE = timedelta(days=1)
 s = account_state.c
 r = feedback_request.c
 # A pause further away than any X announces was written before the clock was set back: it does not count.
 PAUSED = sa.and_(s.paused_until > sa.bindparam("now"), s.paused_until <= sa.bindparam("believable"))
 RESTS = sa.or_(s.hold_reason.is_not(None), PAUSED)
-LOCKED = sa.select(RESTS.label("rests")).where(s.account == sa.bindparam("this")).with_for_update()
+LOCKED = sa.select(RESTS.label("rests")).where(s.account == sa.bindparam("this"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,19 @@ def lock(connection: Connection, account: str, now: datetime) -> bool:
 
     On SQLite it is the write lock, taken already, that makes them follow each other.
     """
-    locked = connection.execute(LOCKED, {"this": account, **_at(now)}).one_or_none()
+    locked = connection.execute(LOCKED.with_for_update(), {"this": account, **_at(now)}).one_or_none()
     return locked is not None and bool(locked.rests)
+
+
+def lock_if_free(connection: Connection, account: str, now: datetime) -> bool:
+    """Take the lock if nobody has it, and say whether the account may send now: who claims has other accounts too."""
+    locked = connection.execute(LOCKED.with_for_update(skip_locked=True), {"this": account, **_at(now)}).one_or_none()
+    return locked is not None and not locked.rests
+
+
+def is_refused(connection: Connection, account: str) -> bool:
+    """Whether X takes no call of this account at all; one that may not write may still read its answers."""
+    return connection.scalar(sa.select(s.hold_reason).where(s.account == account)) in {NOT_OURS, *NOTHING_ACCEPTED}
 
 
 def _at(now: datetime) -> dict[str, datetime]:
@@ -79,6 +95,12 @@ def hold(connection: Connection, account: str, why: Hold, now: datetime) -> bool
     return changed.rowcount == 1
 
 
+def hold_if_refused(connection: Connection, account: str, reason: str | None, code: int | None, now: datetime) -> None:
+    """Hold the account where reading met a refusal that every call would meet."""
+    if reason in NOTHING_ACCEPTED and hold(connection, account, Hold(code, str(reason)), now):
+        log.error("account_held", account=account, reason=reason, x_code=code)
+
+
 def release(connection: Connection, account: str, now: datetime) -> bool:
     """Let the account go on. Return whether it was held or paused."""
     changed = connection.execute(
@@ -93,7 +115,10 @@ def pause(connection: Connection, account: str, until: datetime, now: datetime) 
     """Pause the account until then; a longer pause stands."""
     connection.execute(
         sa.update(account_state)
-        .where(s.account == account, s.paused_until.is_(None) | (s.paused_until < until))
+        .where(
+            s.account == account,
+            s.paused_until.is_(None) | (s.paused_until < until) | (s.paused_until > now + LONGEST_PAUSE),
+        )
         .values(paused_until=until, updated_at=now)
     )
 
@@ -113,5 +138,7 @@ def expected_per_day(connection: Connection, account: Account, now: datetime) ->
 
 
 def _received(connection: Connection, account: str, since: datetime) -> int:
+    # What no campaign takes asks for no budget. What the sample left out stays counted: the share reckons with it.
+    taken = r.reason.is_(None) | (r.reason != Skip.NO_CAMPAIGN)
     counted = sa.select(sa.func.count()).select_from(feedback_request)
-    return connection.scalar(counted.where(r.account == account, r.received_at > since)) or 0
+    return connection.scalar(counted.where(r.account == account, r.received_at > since, taken)) or 0

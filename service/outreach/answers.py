@@ -69,7 +69,9 @@ def found_by(error: XError, call: Call, account: Account, now: datetime) -> Foun
     match error:
         case OutcomeUnknown() | AlreadyDone() if call.sends:
             until = call.intended_at + account.unknown_after
-            return Found(Unclear(until, answered=error.http_status is not None, detail=said))
+            # A gateway that gave up waiting says nothing about whether X is done with the call.
+            answered = error.http_status is not None and error.http_status not in GATEWAY_GAVE_UP
+            return Found(Unclear(until, answered=answered, detail=said))
         case RateLimited(reset_at=reset_at):
             return _limited(reset_at, call, account, now, said)
         case AccountProblem() | Retired():
@@ -102,6 +104,7 @@ def _refused(error: XError, call: Call, said: str) -> Outcome:
     return Stop(State.FAILED, Failure.REFUSED, said)
 
 
+GATEWAY_GAVE_UP = {502, 504}
 REFUSALS: Mapping[str, Skip] = {
     "cannot_dm": Skip.CANNOT_DM,
     "not_following": Skip.CANNOT_DM,

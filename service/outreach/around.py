@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from service.ids import person
-from service.models import opt_out, reopening, send_attempt
+from service.models import opt_out, reopening, result, send_attempt
 from service.outreach.budget import COUNTS
 from service.outreach.gates import Facts
 from service.outreach.opt_out import EVERY_ACCOUNT
@@ -27,12 +27,14 @@ ASKED_SINCE = sa.select(sa.func.max(a.intended_at)).where(
     a.account == here("account"), a.x_user_id == here("x_user_id"), a.intended_at > here("since"),
     a.request_id != here("request"), COUNTS,
 )  # fmt: skip
+TOLD_OF = sa.select(result.c.feedback_id).where(result.c.request_id == here("request"))
 AROUND = sa.select(
     sa.select(sa.func.min(a.intended_at)).where(OPEN).scalar_subquery().label("unclear_since"),
     sa.exists().where(OPEN, a.answered_at.is_not(None)).label("unclear_answered"),
     REOPENED.label("reopened"),
     OPTED_OUT.label("opted_out"),
     ASKED_SINCE.scalar_subquery().label("asked_since"),
+    TOLD_OF.scalar_subquery().label("feedback_id"),
 )
 
 
@@ -45,5 +47,5 @@ def look_around(connection: Connection, row: Row[Any], *, asked_after: datetime,
             "request": row.id, "account": row.account, "x_user_id": row.x_user_id, "person": whom, "since": asked_after,
             "source": row.source, "conversation": row.conversation_id, "ended_at": row.ended_at,
         },
-    ).one()  # fmt: skip
-    return Facts(found.reopened, found.opted_out, found.asked_since, found.unclear_since, found.unclear_answered)
+    )  # fmt: skip
+    return Facts(**found.mappings().one())

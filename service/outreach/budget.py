@@ -13,7 +13,9 @@ from sqlalchemy.engine import Connection
 from service.models import send_attempt
 from service.settings import Account
 
-DAY = timedelta(hours=24)
+DAY = timedelta(
+    hours=24
+)  # as X counts it: from the arrival, which may be as late after the intent as its signature lives
 a = send_attempt.c
 COUNTS = sa.or_(a.outcome.is_(None), a.outcome != "not_sent")
 IN_WINDOW = (
@@ -27,15 +29,20 @@ def free_at(connection: Connection, account: Account, kind: str, now: datetime) 
     """Return None while a slot is free, else when the oldest one in the rolling 24 hours ends."""
     # every opening DM is followed by a card: no more openings than cards can follow
     limit = account.cards_per_day if kind == "card" else min(account.dms_per_day, account.cards_per_day)
-    taken = used(connection, account.name, kind, now)
+    taken = used(connection, account, kind, now)
     if taken < limit:
         return None
-    this = {"account": account.name, "kind": kind, "since": now - DAY}
+    this = {"account": account.name, "kind": kind, "since": now - window(account)}
     oldest = connection.scalar(OLDEST.offset(taken - limit).limit(1), this)
     assert oldest is not None
-    return oldest + DAY
+    return oldest + window(account)
 
 
-def used(connection: Connection, account: str, kind: str, now: datetime) -> int:
+def used(connection: Connection, account: Account, kind: str, now: datetime) -> int:
     """Return how many slots of the rolling 24 hours are taken."""
-    return connection.scalar(USED, {"account": account, "kind": kind, "since": now - DAY}) or 0
+    return connection.scalar(USED, {"account": account.name, "kind": kind, "since": now - window(account)}) or 0
+
+
+def window(account: Account) -> timedelta:
+    """Return for how long after its intent a send counts: X counts from its arrival, while its signature lives."""
+    return DAY + account.signature_tolerance

@@ -1,7 +1,7 @@
 """What operators may do to a request: in, its id and who asks; out, the change, or a refusal in words. All audited.
 
-None of it can break a promise: the gates, limits and look-ups stand in the way of a second message as ever. Only an
-`unknown` request can be sent again over the doubt, and only if the operator says so in words.
+None of it can break a promise: the gates, limits and look-ups stand in the way of a second message as ever. What may
+have reached the customer already is sent again only if the operator says so in words, however the request ended since.
 """
 
 from datetime import datetime, timedelta
@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection, Row
 from service.auth import log_access
 from service.db import writing
 from service.errors import Conflict, NotFound
-from service.models import feedback_request, send_attempt
-from service.outreach import queue as q
+from service.models import feedback_request, result, send_attempt
+from service.outreach.ledger import Queue, tell, write
 from service.outreach.machine import Stop
 from service.states import OPEN_STATES, Skip, State
 
@@ -23,7 +23,7 @@ a = send_attempt.c
 RETRIED_WITHIN = timedelta(hours=24)  # a retried request is not stale for this long: a person has decided
 
 
-def retry(queue: q.Queue, request_id: str, *, by: str, accept_second_message: bool, now: datetime) -> State:
+def retry(queue: Queue, request_id: str, *, by: str, accept_second_message: bool, now: datetime) -> State:
     """Take an ended request up again where its facts allow; return its state. Raises NotFound or Conflict."""
     with writing(queue.engine) as connection:
         row = _locked(connection, request_id)
@@ -31,29 +31,31 @@ def retry(queue: q.Queue, request_id: str, *, by: str, accept_second_message: bo
             raise Conflict(
                 "not_retryable", f"The request is '{row.state}': only skipped, failed or unknown ones retry."
             )
-        if row.state == State.UNKNOWN and not accept_second_message:
+        _demand_somebody(row)
+        _demand_no_card(connection, request_id)
+        if not accept_second_message and _may_have_arrived(connection, row):
             raise Conflict(
                 "may_be_second_message",
                 "Nobody knows whether the customer has this message already. If a second one is acceptable, "
                 "say so: --i-accept-a-second-message.",
             )
-        if row.erased_at is not None:
-            raise Conflict("erased", "The customer was erased; there is nobody to write to.")
         back_to = _resume_at(row)
+        asked_anew: dict[str, Any] = {"can_dm": None, "can_dm_asked": 0} if back_to is State.RECEIVED else {}
         connection.execute(
             sa.update(feedback_request)
             .where(r.id == request_id)
             .values(
                 state=back_to, reason=None, detail=None, attempts=0, scheduled_at=now, outcome_at=None, updated_at=now,
-                stale_at=None if row.campaign is None else now + RETRIED_WITHIN, lease_token=None, lease_until=None,
+                stale_at=now + RETRIED_WITHIN, lease_token=None, lease_until=None, campaign=_campaign(row),
+                **asked_anew,
             )
         )  # fmt: skip
-        q.tell(connection, queue, row, back_to, "by_hand", "retried", now, actor=by)
+        tell(connection, queue, row, back_to, "by_hand", "retried", now, actor=by)
         log_access(connection, by, "request.retry", {"request_id": request_id, "from": row.state}, now)
     return back_to
 
 
-def cancel(queue: q.Queue, request_id: str, *, by: str, now: datetime) -> State:
+def cancel(queue: Queue, request_id: str, *, by: str, now: datetime) -> State:
     """End an open request; return its state. Raises NotFound, or Conflict while a call to X is under way."""
     with writing(queue.engine) as connection:
         row = _locked(connection, request_id)
@@ -66,12 +68,12 @@ def cancel(queue: q.Queue, request_id: str, *, by: str, now: datetime) -> State:
             raise Conflict(
                 "being_looked_up", "A send of this request is being looked up at X; its end is not ours to choose."
             )
-        q.write(connection, queue, row, Stop(State.SKIPPED, Skip.CANCELLED), now, actor=by)
+        write(connection, queue, row, Stop(State.SKIPPED, Skip.CANCELLED), now, actor=by)
         log_access(connection, by, "request.cancel", {"request_id": request_id}, now)
     return State.SKIPPED
 
 
-def complete(queue: q.Queue, request_id: str, x_user_id: str, *, by: str, now: datetime) -> State:
+def complete(queue: Queue, request_id: str, x_user_id: str, *, by: str, now: datetime) -> State:
     """Tell who the customer of a `skipped(no_x_identity)` request is on X and take it up. NotFound or Conflict."""
     with writing(queue.engine) as connection:
         row = _locked(connection, request_id)
@@ -84,10 +86,10 @@ def complete(queue: q.Queue, request_id: str, x_user_id: str, *, by: str, now: d
             .where(r.id == request_id)
             .values(
                 x_user_id=x_user_id, identity_trust="by_hand", state=State.RECEIVED, reason=None, detail=None,
-                attempts=0, scheduled_at=now, outcome_at=None, updated_at=now,
+                attempts=0, scheduled_at=now, outcome_at=None, updated_at=now, campaign=_campaign(row),
             )
         )  # fmt: skip
-        q.tell(connection, queue, row, State.RECEIVED, "by_hand", "identity_completed", now, actor=by)
+        tell(connection, queue, row, State.RECEIVED, "by_hand", "identity_completed", now, actor=by)
         log_access(connection, by, "request.complete", {"request_id": request_id}, now)
     return State.RECEIVED
 
@@ -99,10 +101,43 @@ def _locked(connection: Connection, request_id: str) -> Row[Any]:
     return row
 
 
+def _demand_somebody(row: Row[Any]) -> None:
+    if row.erased_at is not None:
+        raise Conflict("erased", "The customer was erased; there is nobody to write to.")
+    # A conversation that came without an identity keeps its texts; what retention has forgotten has lost them too.
+    forgotten = row.person is not None or (row.campaign is not None and row.card_text is None)
+    if row.x_user_id is None and row.x_handle is None and row.reason != Skip.NO_X_IDENTITY and forgotten:
+        raise Conflict(
+            "identity_forgotten",
+            "Who the customer is was forgotten when privacy.keep_identities was over, so there is nobody to write to; "
+            "leave this request, the customer's next conversation is asked about as usual.",
+        )
+
+
+def _demand_no_card(connection: Connection, request_id: str) -> None:
+    if connection.scalar(sa.select(result.c.feedback_id).where(result.c.request_id == request_id)) is not None:
+        raise Conflict("card_is_out", "X has told us of this request's card: the customer has it, and gets no second.")
+
+
+def _may_have_arrived(connection: Connection, row: Row[Any]) -> bool:
+    """Whether the message that would be sent next may be with the customer. The state alone forgets: it can be left."""
+    kind = "dm" if row.dm_event_id is None and row.opening_text is not None else "card"
+    unproven = sa.or_(a.outcome.is_(None), a.outcome == "unknown")
+    doubtful = sa.select(a.id).where(a.request_id == row.id, a.kind == kind, unproven)
+    return row.state == State.UNKNOWN or connection.scalar(doubtful.limit(1)) is not None
+
+
 def _resume_at(row: Row[Any]) -> State:
-    """The furthest state whose fact is on the row."""
+    """The furthest state whose facts are on the row. Where X said we may not write, it is asked again."""
+    if row.x_user_id is None or row.card_text is None:
+        return State.RECEIVED
     if row.dm_event_id is not None:
         return State.DM_SENT
-    if row.can_dm and row.x_user_id is not None and row.card_text is not None:
+    if row.can_dm and row.reason != Skip.CANNOT_DM:
         return State.DM_ALLOWED
     return State.RECEIVED
+
+
+def _campaign(row: Row[Any]) -> str | None:
+    """Where there are no texts to send, the campaign is chosen anew: X takes no card without a message."""
+    return None if row.card_text is None else row.campaign

@@ -29,6 +29,7 @@ class Conversation:
     channel: str | None
     language: str | None
     x_handle: str | None
+    stale_at: datetime | None = None  # not stale before this: a person has taken the request up again
 
 
 def choose(
@@ -45,11 +46,13 @@ def choose(
         return Stop(State.SKIPPED, Skip.NO_CAMPAIGN)
     decision = decide(conversation, campaign, account, secret_key=secret_key, expected_per_day=expected_per_day)
     facts = {"campaign": campaign.name, "test": campaign.test, "type": campaign.type, "decision": decision}
+    # Frozen before the lots are drawn: a person may take up a conversation that no lot fell on.
+    facts |= freeze(conversation, campaign, account)
+    stale_at = conversation.ended_at + campaign.stale_after
+    facts["stale_at"] = max(stale_at, conversation.stale_at or stale_at)
     for lot, reason in (("sample", Skip.SAMPLED_OUT), ("budget", Skip.QUOTA)):
         if not decision[lot]["drawn"]:
             return Stop(State.SKIPPED, reason, facts=facts)
-    facts |= freeze(conversation, campaign, account)
-    facts["stale_at"] = conversation.ended_at + campaign.stale_after
     return Postpone(conversation.ended_at + campaign.delay, "delay", facts=facts)
 
 
@@ -73,10 +76,16 @@ def takes(campaign: Campaign, conversation: Conversation) -> bool:
 def decide(
     conversation: Conversation, campaign: Campaign, account: Account, *, secret_key: str, expected_per_day: int
 ) -> dict[str, Any]:
-    """Draw the two lots and return them with all that went in."""
+    """Draw the two lots and return them with all that went in.
+
+    Only what the sample lets through asks for the budget. Each campaign reckons as if all of the account's
+    conversations were its own: together campaigns of different samples never ask for more than the budget, and may
+    leave a part of it unused.
+    """
     key = (conversation.source, conversation.id, conversation.ended_at.isoformat())
     per_day = min(account.cards_per_day, account.dms_per_day) if campaign.opening else account.cards_per_day
-    share = min(1.0, per_day / expected_per_day) if expected_per_day > 0 else 1.0
+    asking = expected_per_day * campaign.sample
+    share = min(1.0, per_day / asking) if asking > 0 else 1.0
     sample_lot = draw(secret_key, "sample", campaign.name, *key)
     budget_lot = draw(secret_key, "budget", account.name, *key)
     return {
@@ -86,6 +95,7 @@ def decide(
             "share": share,
             "per_day": per_day,
             "expected_per_day": expected_per_day,
+            "sample": campaign.sample,
             "drawn": budget_lot < share,
         },
     }

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from service.ids import new_id, person
 from service.models import feedback_request, send_attempt, transition, x_identity
 from service.outreach import opt_out
-from service.outreach import queue as q
+from service.outreach.ledger import Queue, write
 from service.outreach.machine import Stop
 from service.states import END_STATES, OPEN_STATES, Skip, State
 
@@ -29,25 +29,29 @@ NOBODY: Mapping[str, Any] = {
 }
 
 
-def erase(connection: Connection, queue: q.Queue, x_user_id: str, *, by: str, now: datetime) -> Mapping[str, int]:
+def erase(connection: Connection, queue: Queue, x_user_id: str, *, by: str, now: datetime) -> Mapping[str, int]:
     """Forget one person and see to it that they are never asked again."""
     opt_out.add(connection, [x_user_id], secret_key=queue.settings.service.secret_key, reason="erased", by=by, now=now)
     rows = connection.execute(sa.select(feedback_request).where(r.x_user_id == x_user_id).with_for_update()).all()
     for row in rows:
         if row.state in OPEN_STATES:
-            q.write(connection, queue, row, Stop(State.SKIPPED, Skip.OPTED_OUT), now, actor=by)
+            write(connection, queue, row, Stop(State.SKIPPED, Skip.OPTED_OUT), now, actor=by)
         gone = {
             **NOBODY,
             "person": None,
             "conversation_id": new_id("erased", now),
             "detail": None,
             "dm_event_id": None,
+            "feedback_id": None,
             "card_dm_id": None,
             "erased_at": now,
             "updated_at": now,
         }
         connection.execute(sa.update(feedback_request).where(r.id == row.id).values(gone))
-    attempts = sa.update(send_attempt).where(send_attempt.c.x_user_id == x_user_id)
+    a = send_attempt.c
+    theirs = sa.or_(a.x_user_id == x_user_id, a.request_id.in_([row.id for row in rows]))
+    attempts = sa.update(send_attempt).where(theirs)
+    connection.execute(attempts.where(a.outcome.is_(None)).values(outcome="unknown", settled_at=now))
     connection.execute(attempts.values(x_user_id="", x_id=None))
     handles = connection.execute(sa.delete(x_identity).where(x_identity.c.x_user_id == x_user_id)).rowcount
     return {"requests": len(rows), "handles": handles}
@@ -67,7 +71,8 @@ def recall(connection: Connection, x_user_id: str, *, secret_key: str) -> None:
     """
     handles = [each.lower() for each in handles_of(connection, x_user_id)]
     by_handle = sa.and_(r.x_user_id.is_(None), sa.func.lower(r.x_handle).in_(handles))
-    theirs = sa.or_(r.person == person(secret_key, x_user_id), by_handle)
+    # Theirs by id as well: retention may be taking the id away in this moment, and we wait for it then.
+    theirs = sa.or_(r.person == person(secret_key, x_user_id), r.x_user_id == x_user_id, by_handle)
     connection.execute(sa.update(feedback_request).where(theirs).values(x_user_id=x_user_id))
 
 
@@ -83,7 +88,8 @@ def prune(
             "identities": _count(connection, feedback_request, old),
             "history": _count(connection, transition, t.at < history_before),
         }
-    rows = connection.execute(sa.select(r.id, r.x_user_id).where(old).limit(PRUNED_AT_ONCE)).all()
+    oldest = sa.select(r.id, r.x_user_id).where(old).order_by(r.id).limit(PRUNED_AT_ONCE)
+    rows = connection.execute(oldest.with_for_update()).all()
     for request_id, x_user_id in rows:
         gone = {**NOBODY, "person": person(secret_key, x_user_id) if x_user_id is not None else None}
         connection.execute(sa.update(feedback_request).where(r.id == request_id).values(gone))

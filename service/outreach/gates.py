@@ -23,6 +23,7 @@ class Facts:
     asked_since: datetime | None  # the newest send to the same customer by another request, within the cool-down
     unclear_since: datetime | None = None  # a send of this very request whose outcome nobody knows yet
     unclear_answered: bool = False  # X did answer that send, but not so that it tells
+    feedback_id: str | None = None  # X has told us of the card of this very request
 
 
 def closed(reason: str | None, stale_at: datetime | None, facts: Facts, now: datetime) -> Stop | None:
@@ -49,4 +50,7 @@ def quiet(hours: tuple[time, time] | None, zone: ZoneInfo, now: datetime) -> Pos
     if not inside:
         return None
     day = local.date() + timedelta(days=1 if start > end and clock >= start else 0)
-    return Postpone(datetime.combine(day, end, zone).astimezone(now.tzinfo), "quiet_hours")
+    until = datetime.combine(day, end, zone)
+    if until <= now:  # the hour that comes twice in autumn: the quiet ends with its second run
+        until = until.replace(fold=1)
+    return Postpone(until.astimezone(now.tzinfo), "quiet_hours")

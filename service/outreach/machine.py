@@ -12,6 +12,8 @@ from typing import Any
 from service.outreach.retry import RetryPolicy, wait
 from service.states import END_STATES, Failure, State
 
+UNCLEAR = "unclear"
+UNTOLD = "X could not tell in time whether the message arrived."
 FORWARD: Mapping[State, frozenset[State]] = {
     State.RECEIVED: frozenset({State.IDENTIFIED}),
     State.IDENTIFIED: frozenset({State.DM_ALLOWED}),
@@ -85,6 +87,7 @@ class Standing:
     attempts: int
     ended_at: datetime
     scheduled_at: datetime
+    stale_at: datetime | None = None  # where somebody has retried it by hand, later than its end alone would allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def apply(standing: Standing, outcome: Outcome, now: datetime, policy: RetryPoli
         case Postpone(until, reason, detail, facts):
             return Change(standing.state, "postponed", reason, detail, standing.attempts, max(until, now), facts)
         case Unclear(until, _, detail):
-            return Change(standing.state, "unclear", "unclear", detail, standing.attempts, until, {})
+            return Change(standing.state, "unclear", UNCLEAR, detail, standing.attempts, until, {})
         case Stop(end, reason, detail, facts):
             if end not in END_STATES:
                 raise ValueError(f"Bug: {end} is no end")
@@ -133,6 +136,6 @@ def _retried(standing: Standing, outcome: Retry, now: datetime, policy: RetryPol
     due = now + wait(failed, standing.request_id)
     if failed >= policy.max_attempts:
         return Change(State.FAILED, "stopped", Failure.ATTEMPTS_USED_UP, outcome.detail, failed, now, {})
-    if due > standing.ended_at + policy.give_up_after:
+    if due > max(standing.ended_at + policy.give_up_after, standing.stale_at or standing.ended_at):
         return Change(State.FAILED, "stopped", Failure.NOT_IN_TIME, outcome.detail, failed, now, {})
     return Change(standing.state, "retried", outcome.reason, outcome.detail, failed, due, {})

@@ -16,13 +16,16 @@ from service.outreach import accounts, budget
 from service.outreach.around import look_around
 from service.outreach.campaigns import Conversation, choose
 from service.outreach.gates import DAILY_LIMIT, Facts, closed, quiet
-from service.outreach.machine import Advance, Outcome, Postpone, Stop, Unclear
+from service.outreach.machine import UNCLEAR, UNTOLD, Advance, Outcome, Postpone, Stop, Unclear
 from service.settings import Account, Settings
 from service.states import Skip, State
 from service.x_api import allowance
 from service.x_api.limits import CARDS_PER_RECIPIENT, LIMITS
 
 IDENTITY_KEPT = timedelta(days=1)  # handles are renamed and re-used: ask again after this
+SAME_BREATH = timedelta(minutes=15)  # the card follows its opening into quiet hours for this long, and then waits too
+LATE = 1 / 8  # of the time after which a send ends unknown: who comes so much later was not at work
+TIME_TO_LOOK = 1 / 4  # of the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,9 @@ def prepare(
     if row.campaign is None:
         return _chosen(connection, settings, account, row, now)
     facts = look_around(
-        connection, row, asked_after=_asked_after(settings, row, now), secret_key=settings.service.secret_key
+        connection, row, asked_after=_asked_after(settings, account, row, now), secret_key=settings.service.secret_key
     )
-    stands = _unclear(facts, row, account, now) or _closed(facts, row, state, now)
+    stands = _unclear(facts, row, account, now) or _told(facts, row, state, now) or _closed(facts, row, state, now)
     if stands is not None:
         return stands
     match state:
@@ -58,7 +61,7 @@ def prepare(
 def _chosen(connection: Connection, settings: Settings, account: Account, row: Row[Any], now: datetime) -> Outcome:
     conversation = Conversation(
         row.conversation_id, row.source, row.account, row.ended_at, row.team_id, row.tags, row.channel, row.language,
-        row.x_handle,
+        row.x_handle, row.stale_at,
     )  # fmt: skip
     return choose(
         conversation,
@@ -69,9 +72,9 @@ def _chosen(connection: Connection, settings: Settings, account: Account, row: R
     )
 
 
-def _asked_after(settings: Settings, row: Row[Any], now: datetime) -> datetime:
+def _asked_after(settings: Settings, account: Account, row: Row[Any], now: datetime) -> datetime:
     cooldown = next((each.cooldown for each in settings.campaigns if each.name == row.campaign), timedelta(days=7))
-    return now - max(cooldown, CARDS_PER_RECIPIENT.window)
+    return now - max(cooldown, CARDS_PER_RECIPIENT.window + account.signature_tolerance)
 
 
 def _unclear(facts: Facts, row: Row[Any], account: Account, now: datetime) -> Outcome | None:
@@ -79,15 +82,24 @@ def _unclear(facts: Facts, row: Row[Any], account: Account, now: datetime) -> Ou
     if facts.unclear_since is None:
         return None
     until = facts.unclear_since + account.unknown_after
-    if now < until:
-        return Unclear(until, answered=facts.unclear_answered, detail=row.detail)
-    return Stop(State.UNKNOWN, "unclear_send", "X could not tell in time whether the message arrived.")
+    # Where nobody worked meanwhile, nobody looked: there is time for that first.
+    waited = row.reason == UNCLEAR and now - row.scheduled_at < account.unknown_after * LATE
+    if now < until or not waited:
+        return Unclear(max(until, now + account.unknown_after * TIME_TO_LOOK), facts.unclear_answered, row.detail)
+    return Stop(State.UNKNOWN, "unclear_send", UNTOLD)
+
+
+def _told(facts: Facts, row: Row[Any], state: State, now: datetime) -> Outcome | None:
+    """X has told us of this request's card, so it is there, whatever else we believed."""
+    if facts.feedback_id is None or state not in {State.DM_ALLOWED, State.DM_SENT}:
+        return None
+    return Advance(State.CARD_SENT, {"feedback_id": facts.feedback_id, "card_sent_at": row.card_sent_at or now})
 
 
 def _closed(facts: Facts, row: Row[Any], state: State, now: datetime) -> Stop | None:
     if state is State.DM_SENT:
-        # The customer has read our opening: the card follows, unless they do not want to be asked.
-        return closed(None, None, replace(facts, reopened=False, asked_since=None), now)
+        # The customer has read our opening: the card follows, unless they do not want to be asked or were since.
+        return closed(None, None, replace(facts, reopened=False), now)
     return closed(row.reason, row.stale_at, facts, now)
 
 
@@ -118,7 +130,7 @@ def _allowed(connection: Connection, account: Account, endpoint: str, now: datet
 
 
 def _send(connection: Connection, row: Row[Any], account: Account, state: State, now: datetime) -> Intent | Outcome:
-    if state is State.DM_ALLOWED:
+    if state is State.DM_ALLOWED or now - row.dm_sent_at > SAME_BREATH:
         later = quiet(account.quiet_hours, account.time_zone, now)
         if later is not None:
             return later

@@ -1,4 +1,4 @@
-"""The only locking: in, an account and a moment; out, requests that are ready for one X call each.
+"""Claiming and recording: in, an account and a moment; out, requests that are ready for one X call each.
 
     claim   one short transaction: pick what is due, lease it, decide what needs no call, commit the intent to send
     record  one short transaction: what X said, the new state, its line of history - and the next intent, if any
@@ -14,47 +14,28 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import Connection, Engine, Row
+from sqlalchemy import exc
+from sqlalchemy.engine import Connection, Row
 
 from service.db import insert, reading, writing
 from service.ids import new_id
-from service.models import IS_OPEN, account_state, feedback_request, send_attempt, transition, x_identity
+from service.models import IS_OPEN, account_state, feedback_request, send_attempt, x_identity
 from service.outreach import accounts
 from service.outreach.answers import Found, Hold, Pause
-from service.outreach.machine import Advance, Change, Note, Outcome, Standing, Unclear, apply
+from service.outreach.ledger import CHANGE, CLOCKS_DIFFER, PUT_DOWN, THIS, Queue, write
+from service.outreach.machine import Advance, Note, Outcome, Postpone, Retry, Unclear
 from service.outreach.prepare import Intent, prepare
-from service.outreach.retry import RetryPolicy
-from service.settings import Account, Settings
-from service.states import OPEN_STATES, State
+from service.settings import Account
+from service.states import OPEN_STATES
 from service.x_api import allowance
 
 log = structlog.get_logger(__name__)
 r = feedback_request.c
 a = send_attempt.c
-# Built once: to build these costs more than the database takes to answer them.
-THIS = r.id == sa.bindparam("this")
 LEASED = sa.select(feedback_request).where(THIS, r.lease_token == sa.bindparam("token")).with_for_update()
-CHANGE = sa.update(feedback_request).where(THIS)
-CHANGED = CHANGE.returning(feedback_request)
-LINE = sa.insert(transition)
 ATTEMPT = sa.insert(send_attempt)
 SETTLE = sa.update(send_attempt).where(a.id == sa.bindparam("this"), a.outcome.is_(None))
-PUT_DOWN: dict[str, None] = {"lease_token": None, "lease_until": None}
-CLOCKS_DIFFER = timedelta(minutes=10)  # more than machines that keep time ever do
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """What claiming and recording lean on. `worker` names us in the history."""
-
-    engine: Engine
-    settings: Settings
-    worker: str
-
-    @property
-    def policy(self) -> RetryPolicy:
-        """When to stop trying."""
-        return RetryPolicy(self.settings.worker.max_attempts, self.settings.worker.give_up_after)
+AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +48,14 @@ class Ready:
     lease_token: str
     intended_at: datetime
     attempt_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """How many due requests were taken up, and those of them whose next step needs X."""
+
+    picked: int
+    ready: list[Ready]
 
 
 def due_accounts(queue: Queue, names: Iterable[str], now: datetime) -> list[str]:
@@ -85,15 +74,27 @@ def due_accounts(queue: Queue, names: Iterable[str], now: datetime) -> list[str]
         )
 
 
-def claim(queue: Queue, account: Account, limit: int, now: datetime) -> list[Ready]:
-    """Lease up to `limit` due requests of the account and return those whose next step needs X."""
-    token = new_id("ls", now)
-    with writing(queue.engine) as connection:
-        if accounts.lock(connection, account.name, now):
-            return []
-        rows = _pick(connection, queue, account, limit, token, now)
-        walked = [_walk(connection, queue, row, account, token, now) for row in rows]
-    return [ready for ready in walked if ready is not None]
+def claim(queue: Queue, account: Account, limit: int, now: datetime) -> Claimed:
+    """Lease up to `limit` due requests of the account and decide them as far as no call to X is needed."""
+    token, at = new_id("ls", now), ""
+    try:
+        with writing(queue.engine) as connection:
+            if not accounts.lock_if_free(connection, account.name, now):
+                return Claimed(0, [])
+            rows, walked = _pick(connection, queue, account, limit, token, now), []
+            for row in rows:
+                at = row.id
+                walked.append(_walk(connection, queue, row, account, token, now))
+    except AWAY:
+        raise
+    except Exception as error:
+        if not at:
+            raise
+        # A bug that one request meets must not hold up the others of its account, which have been rolled back with it.
+        log.exception("request_not_decided", request_id=at, error=type(error).__name__)
+        _set_aside(queue, at, type(error).__name__, now)
+        return Claimed(1, [])
+    return Claimed(len(rows), [ready for ready in walked if ready is not None])
 
 
 def record(queue: Queue, ready: Ready, found: Found, now: datetime, *, go_on: bool = True) -> Ready | None:
@@ -102,6 +103,19 @@ def record(queue: Queue, ready: Ready, found: Found, now: datetime, *, go_on: bo
     Returns None, and writes nothing, where the lease has passed to another worker - or where this very record is made
     again because nobody knew whether its commit had come through, and it had.
     """
+    try:
+        return _record(queue, ready, found, now, go_on=go_on)
+    except AWAY:
+        raise
+    except Exception as error:
+        if not go_on:
+            raise
+        # What X said must be kept, even where the step after it meets a bug.
+        log.exception("next_step_not_decided", request_id=ready.request.id, error=type(error).__name__)
+        return _record(queue, ready, found, now, go_on=False)
+
+
+def _record(queue: Queue, ready: Ready, found: Found, now: datetime, *, go_on: bool) -> Ready | None:
     with writing(queue.engine) as connection:
         at_rest = accounts.lock(connection, ready.account.name, now)
         mine = {"this": ready.request.id, "token": ready.lease_token}
@@ -111,6 +125,7 @@ def record(queue: Queue, ready: Ready, found: Found, now: datetime, *, go_on: bo
             return None
         _settle(connection, ready, found, now)
         _take_effect(connection, ready, found, now)
+        _remember_handle(connection, row, found.outcome, now)
         row = write(connection, queue, row, found.outcome, now)
         if not go_on or at_rest or found.effect is not None or not _due(row, now):
             return None
@@ -126,58 +141,6 @@ def give_back(queue: Queue, ready: Ready, now: datetime) -> None:
         if ready.attempt_id is not None:
             _mark(connection, ready.attempt_id, outcome="not_sent", evidence="never_begun", settled_at=now)
         connection.execute(CHANGE, {"this": ready.request.id, **PUT_DOWN})
-
-
-def write(
-    connection: Connection, queue: Queue, row: Row[Any], outcome: Outcome, now: datetime, actor: str | None = None
-) -> Row[Any]:
-    """Apply an outcome: the state, its facts and the line of history in one commit. Return the row as it is now.
-
-    Whoever held the lease has put it down by this; only an intent to call X takes it up again.
-    """
-    standing = Standing(row.id, State(row.state), row.attempts, row.ended_at, row.scheduled_at)
-    change = apply(standing, outcome, now, queue.policy)
-    _remember_handle(connection, row, change, now)
-    tell(connection, queue, row, change.state, change.event, change.reason, now, detail=change.detail, actor=actor)
-    values: dict[str, Any] = {
-        **change.facts,
-        **PUT_DOWN,
-        "state": change.state,
-        "reason": change.reason,
-        "detail": change.detail,
-        "attempts": change.attempts,
-        "scheduled_at": change.scheduled_at,
-        "updated_at": now,
-    }
-    if change.state is State.UNKNOWN:
-        unclear = sa.update(send_attempt).where(a.request_id == row.id, a.outcome.is_(None))
-        connection.execute(unclear.values(outcome="unknown", settled_at=now))
-    if change.ended:
-        values["outcome_at"] = now
-        log.info("request_ended", request_id=row.id, account=row.account, state=change.state, reason=change.reason)
-    return connection.execute(CHANGED, {"this": row.id, **values}).one()
-
-
-def tell(
-    connection: Connection,
-    queue: Queue,
-    row: Row[Any],
-    to: State,
-    event: str,
-    reason: str | None,
-    now: datetime,
-    *,
-    detail: str | None = None,
-    actor: str | None = None,
-) -> None:
-    """Write one line of the request's history."""
-    connection.execute(
-        LINE,
-        {
-            "request_id": row.id, "at": now, "from_state": row.state, "to_state": to, "event": event,
-            "reason": reason, "detail": detail, "actor": actor or queue.worker,
-        },
-    )  # fmt: skip
 
 
 def _pick(
@@ -218,7 +181,7 @@ def _walk(
         if isinstance(found, Intent):
             return _commit_to(connection, queue, row, account, found, token, now)
         row = write(connection, queue, row, found, now)
-        if not _due(row, now):
+        if not _due(row, now) or _waits(found):
             return None
 
 
@@ -271,15 +234,28 @@ def _take_effect(connection: Connection, ready: Ready, found: Found, now: dateti
             allowance.exhausted(connection, name, endpoint, until, now)
 
 
-def _remember_handle(connection: Connection, row: Row[Any], change: Change, now: datetime) -> None:
+def _remember_handle(connection: Connection, row: Row[Any], outcome: Outcome, now: datetime) -> None:
     """Keep the id X gave for a handle, and when: handles are renamed and re-used."""
-    x_user_id = change.facts.get("x_user_id")
+    x_user_id = outcome.facts.get("x_user_id") if isinstance(outcome, Advance) else None
     if row.x_handle is None or x_user_id is None:
         return
     seen = insert(connection, x_identity).values(handle=row.x_handle.lower(), x_user_id=x_user_id, seen_at=now)
     connection.execute(
         seen.on_conflict_do_update(index_elements=["handle"], set_={"x_user_id": x_user_id, "seen_at": now})
     )
+
+
+def _set_aside(queue: Queue, request_id: str, error: str, now: datetime) -> None:
+    """Take a request that cannot be decided out of the way of the others, for longer each time."""
+    with writing(queue.engine) as connection:
+        row = connection.execute(sa.select(feedback_request).where(r.id == request_id).with_for_update()).one()
+        if row.state in OPEN_STATES:
+            write(connection, queue, row, Retry("internal_error", error), now)
+
+
+def _waits(found: Outcome) -> bool:
+    """Whether to stop deciding for now, even if the time to go on seems to have come already."""
+    return isinstance(found, Unclear) or (isinstance(found, Postpone) and not found.facts)
 
 
 def _due(row: Row[Any], now: datetime) -> bool:

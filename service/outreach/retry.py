@@ -1,14 +1,15 @@
 """When to try again: in, how many attempts failed; out, a wait. Pure, and documented by its numbers.
 
-After the first failure 5 s, then 15 s, 1 min, 5 min, 15 min, 30 min, 1 h, 2 h, and 4 h from then on; each moved by up
-to a fifth either way, so that rows that failed together do not return together.
+After the first failure 5 s, then 15 s, 1 min, 5 min, 15 min, 30 min, 2 h, and 6 h from then on; each moved by up to a
+fifth either way, so that rows that failed together do not return together. The twelve attempts of the default span more
+than a day: so long may another tool's card to the same customer stand in our way.
 """
 
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 
-SCHEDULE = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 1800, 3600, 7200, 14400))
+SCHEDULE = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 1800, 7200, 21600))
 JITTER = 0.2
 
 

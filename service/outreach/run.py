@@ -12,17 +12,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import exc
 
 from service.outreach import unclear
 from service.outreach.answers import Found
-from service.outreach.queue import Queue, Ready, claim, due_accounts, give_back, record
+from service.outreach.ledger import Queue
+from service.outreach.queue import AWAY, Ready, claim, due_accounts, give_back, record
 from service.outreach.steps import take
 from service.x_api import XClient
 
 log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
-AWAY = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
 AGAIN = timedelta(milliseconds=500)  # between two tries to record
 BEGIN_WITHIN = 0.5  # of the lease: a call that has not begun by then is not made any more
 
@@ -39,7 +38,7 @@ class Runner:
         self.steps: Counter[str] = Counter()
 
     def claim_some(self) -> int:
-        """Fill the free calls with due requests, each account up to its share; return how many were claimed."""
+        """Fill the free calls with due requests, each account up to its share; return how many were taken up."""
         self._forget_landed()
         free = self._queue.settings.worker.concurrency - len(self._flying)
         if free <= 0 or self._stopping.is_set():
@@ -48,9 +47,10 @@ class Runner:
         claimed = 0
         for name, share in self._shares(names, free).items():
             account = self._queue.settings.accounts[name]
-            for ready in claim(self._queue, account, share, self._clock()):
+            found = claim(self._queue, account, share, self._clock())
+            claimed += found.picked
+            for ready in found.ready:
                 self._flying[self._pool.submit(self._walk, ready)] = name
-                claimed += 1
         return claimed
 
     def wait_for_one(self, timeout: timedelta) -> None:
@@ -83,7 +83,9 @@ class Runner:
             return {}
         self._turn += 1
         turned = names[self._turn % len(names) :] + names[: self._turn % len(names)]
-        most = max(1, self._queue.settings.worker.concurrency // max(1, len(self._clients) if len(names) > 1 else 1))
+        calls = self._queue.settings.worker.concurrency
+        kept = calls // 4 if len(names) < len(self._clients) else 0  # for an account that becomes due in a moment
+        most = max(1, (calls - kept) // len(names))
         flying = Counter(self._flying.values())
         shares: dict[str, int] = {}
         for name in turned:

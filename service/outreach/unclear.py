@@ -17,10 +17,11 @@ from sqlalchemy.engine import Connection, Row
 from service.db import reading, writing
 from service.ids import new_id
 from service.models import IS_OPEN, IS_UNPROVEN, account_state, feedback_request, result, send_attempt
-from service.outreach import queue as q
-from service.outreach.machine import Advance, Outcome, Retry, Stop
+from service.outreach import accounts
+from service.outreach.ledger import CLOCKS_DIFFER, Queue, tell, write
+from service.outreach.machine import UNCLEAR, UNTOLD, Advance, Outcome, Retry, Stop
 from service.settings import Account
-from service.states import State
+from service.states import OPEN_STATES, State
 from service.x_api import RateLimited, XClient, XError, allowance
 from service.x_api.schemas import DirectMessage
 from service.x_api.texts import same_text
@@ -30,7 +31,7 @@ a = send_attempt.c
 r = feedback_request.c
 s = account_state.c
 
-CLOCK_SLACK = timedelta(minutes=2)  # X's clock and ours
+CLOCK_SLACK = timedelta(minutes=2)  # between X's clock and ours, and between our machines'
 EVER = datetime.min.replace(tzinfo=UTC)  # the list was read to its end
 PAGES_AT_MOST = 100
 LOOKS = (1 / 6, 1 / 2, 1.0)  # when to look, as parts of the wait after which absence is proof
@@ -47,6 +48,8 @@ class Open:
     intended_at: datetime
     since: datetime  # when X's answer, or our death, left it unclear
     settles_at: datetime
+    not_before: datetime  # X may date the message as much earlier as it takes our clock to be wrong
+    gives_up_at: datetime | None  # None: nobody has had the time to look yet
 
     @property
     def text(self) -> str:
@@ -65,12 +68,12 @@ class Listing:
     reaches: datetime | None
     read_at: datetime
 
-    def covers(self, intended_at: datetime) -> bool:
-        """Whether a send of that time would be among the messages, if X had it."""
-        return self.reaches is not None and self.reaches < intended_at - CLOCK_SLACK
+    def covers(self, each: Open) -> bool:
+        """Whether the send would be among the messages, if X had it."""
+        return self.reaches is not None and self.reaches < each.not_before
 
 
-def look_up_once(queue: q.Queue, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:
+def look_up_once(queue: Queue, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:
     """Clear up what can be cleared up for one account now; return how many sends were."""
     now = clock()
     with reading(queue.engine) as connection:
@@ -85,9 +88,9 @@ def look_up_once(queue: q.Queue, account: Account, x: XClient, clock: Callable[[
     token = _lease(queue, account, now)
     if token is None:
         return len(settled)
-    listing = _read_list(queue, account, x, min(each.intended_at for each in opened) - CLOCK_SLACK, clock)
+    listing = _read_list(queue, account, x, min(each.not_before for each in opened), clock)
     cleared = sum(_clear_up(queue, each, listing, clock()) for each in opened)
-    whole = all(listing.covers(each.intended_at) for each in opened)
+    whole = all(listing.covers(each) for each in opened)
     _unlease(queue, account, token, clock(), looked_at=listing.read_at if whole else None)
     return len(settled) + cleared
 
@@ -100,12 +103,12 @@ def is_due(each: Open, looked_at: datetime | None, now: datetime) -> bool:
     return bool(passed) and (looked_at is None or looked_at < passed[-1] or looked_at > now)
 
 
-def attach_once(queue: q.Queue, now: datetime, limit: int = 100) -> int:
+def attach_once(queue: Queue, now: datetime, limit: int = 100) -> int:
     """Attach feedback objects that appeared later to requests that ended unknown or without their feedback id."""
     found = (
         sa.select(feedback_request, result.c.feedback_id.label("found_id"))
         .join(result, result.c.request_id == r.id)
-        .where(IS_UNPROVEN, r.account.in_(list(queue.settings.accounts)))
+        .where(IS_UNPROVEN, r.erased_at.is_(None), r.account.in_(list(queue.settings.accounts)))
         .limit(limit)
     )
     with reading(queue.engine) as connection:
@@ -116,13 +119,13 @@ def attach_once(queue: q.Queue, now: datetime, limit: int = 100) -> int:
     return len(rows)
 
 
-def _attach(connection: Connection, queue: q.Queue, row: Row[Any], now: datetime) -> None:
+def _attach(connection: Connection, queue: Queue, row: Row[Any], now: datetime) -> None:
     values = {"feedback_id": row.found_id, "card_sent_at": row.card_sent_at or row.outcome_at, "updated_at": now}
     fresh = sa.update(feedback_request).where(r.id == row.id, r.state == row.state).values(values)
     if row.state == State.UNKNOWN:
         fresh = fresh.values(state=State.CARD_SENT, reason=None, detail=None)
     if connection.execute(fresh).rowcount == 1:
-        q.tell(connection, queue, row, State.CARD_SENT, "attached", "feedback_appeared", now)
+        tell(connection, queue, row, State.CARD_SENT, "attached", "feedback_appeared", now)
         connection.execute(
             sa.update(send_attempt)
             .where(a.request_id == row.id, a.kind == "card", a.outcome.is_distinct_from("not_sent"))
@@ -148,10 +151,20 @@ def _opened(row: Row[Any], account: Account) -> Open:
     # Where X answered it was done with the call. Where nobody answered, the call may still be on its way: X takes it
     # as long as its signature is young enough.
     alive = timedelta(0) if row.answered_at else account.signature_tolerance
-    return Open(row.attempt_id, row, row.kind, row.intended_at, since, since + alive + account.list_lag)
+    return Open(
+        attempt_id=row.attempt_id,
+        request=row,
+        kind=row.kind,
+        intended_at=row.intended_at,
+        since=since,
+        # The clock that reads the list may be another machine's, or have been put right since.
+        settles_at=since + alive + account.list_lag + min(CLOCK_SLACK, account.list_lag),
+        not_before=row.intended_at - max(CLOCK_SLACK, account.signature_tolerance),
+        gives_up_at=max(row.intended_at + account.unknown_after, row.scheduled_at) if row.reason == UNCLEAR else None,
+    )
 
 
-def _by_feedback(queue: q.Queue, opened: Sequence[Open], now: datetime) -> set[str]:
+def _by_feedback(queue: Queue, opened: Sequence[Open], now: datetime) -> set[str]:
     cards = [each for each in opened if each.kind == "card"]
     if not cards:
         return set()
@@ -166,9 +179,7 @@ def _by_feedback(queue: q.Queue, opened: Sequence[Open], now: datetime) -> set[s
     return {each.attempt_id for each in proven}
 
 
-def _read_list(
-    queue: q.Queue, account: Account, x: XClient, back_to: datetime, clock: Callable[[], datetime]
-) -> Listing:
+def _read_list(queue: Queue, account: Account, x: XClient, back_to: datetime, clock: Callable[[], datetime]) -> Listing:
     """Read the list back to `back_to`. An empty page is not the end; only a missing cursor is."""
     read_at, cursor, seen, messages, readable = clock(), None, set[str | None](), list[DirectMessage](), True
     oldest = read_at
@@ -191,40 +202,41 @@ def _read_list(
     return Listing(messages, oldest if readable else None, read_at)
 
 
-def _may_list(queue: q.Queue, account: Account, now: datetime) -> bool:
+def _may_list(queue: Queue, account: Account, now: datetime) -> bool:
     with writing(queue.engine) as connection:
         limit = account.lookups_per_window
         return allowance.take(connection, account.name, "list_dms", limit, account.window, now) is None
 
 
-def _note_failure(queue: q.Queue, account: Account, error: XError, now: datetime) -> None:
+def _note_failure(queue: Queue, account: Account, error: XError, now: datetime) -> None:
     log.warning("lookup_failed", account=account.name, reason=error.reason, x_code=error.code)
-    if isinstance(error, RateLimited):
-        with writing(queue.engine) as connection:
+    with writing(queue.engine) as connection:
+        accounts.hold_if_refused(connection, account.name, error.reason, error.code, now)
+        if isinstance(error, RateLimited):
             until = error.reset_at or now + account.window
             allowance.exhausted(connection, account.name, "list_dms", until, now)
 
 
-def _clear_up(queue: q.Queue, each: Open, listing: Listing, now: datetime) -> bool:
+def _clear_up(queue: Queue, each: Open, listing: Listing, now: datetime) -> bool:
     found = next((message for message in listing.messages if _is_it(each, message, queue)), None)
     if found is not None:
         return _conclude(queue, each, _arrived(each, found), "sent", "dm_list", found.id, now)
-    if listing.covers(each.intended_at) and listing.read_at >= each.settles_at:
+    if listing.covers(each) and listing.read_at >= each.settles_at:
         again = Retry("proven_unsent", "X's DM list does not have it.")
         return _conclude(queue, each, again, "not_sent", "dm_list", None, now)
-    if now >= each.intended_at + queue.settings.accounts[each.request.account].unknown_after:
-        stop = Stop(State.UNKNOWN, "unclear_send", "X could not tell in time whether the message arrived.")
+    if each.gives_up_at is not None and now >= each.gives_up_at:
+        stop = Stop(State.UNKNOWN, "unclear_send", UNTOLD)
         return _conclude(queue, each, stop, "unknown", None, None, now)
     return False
 
 
-def _is_it(each: Open, message: DirectMessage, queue: q.Queue) -> bool:
+def _is_it(each: Open, message: DirectMessage, queue: Queue) -> bool:
     account = queue.settings.accounts[each.request.account]
     return (
         message.recipient_id == each.request.x_user_id
         and message.sender_id == account.user_id
         and message.created_at is not None
-        and message.created_at >= each.intended_at - CLOCK_SLACK
+        and message.created_at >= each.not_before
         and message.id not in {each.request.dm_event_id, each.request.card_dm_id}
         and (same_text(each.text, message.text) or same_text(each.text, message.raw_text))
     )
@@ -238,7 +250,7 @@ def _arrived(each: Open, message: DirectMessage) -> Outcome:
 
 
 def _conclude(
-    queue: q.Queue, each: Open, outcome: Outcome, verdict: str, evidence: str | None, x_id: str | None, now: datetime
+    queue: Queue, each: Open, outcome: Outcome, verdict: str, evidence: str | None, x_id: str | None, now: datetime
 ) -> bool:
     """Close the attempt and move the request on, unless somebody else has done so meanwhile."""
     with writing(queue.engine) as connection:
@@ -250,20 +262,21 @@ def _conclude(
         )
         if closed.rowcount == 0:
             return False
-        # Whoever still thinks he holds the lease must not record over what X has told us: `write` ends it.
-        q.write(connection, queue, row, outcome, now)
+        if row.state in OPEN_STATES:  # somebody may have ended it while we read: an erasure, a supervisor
+            # Whoever still thinks he holds the lease must not record over what X has told us: `write` ends it.
+            write(connection, queue, row, outcome, now)
         log.info("send_cleared_up", request_id=row.id, kind=each.kind, verdict=verdict, evidence=evidence)
     return True
 
 
-def _lease(queue: q.Queue, account: Account, now: datetime) -> str | None:
+def _lease(queue: Queue, account: Account, now: datetime) -> str | None:
     """One look at a time per account, across all workers."""
     token = new_id("lk", now)
     lease = queue.settings.worker.lease * 2
     free = (
         s.lookup_lease_until.is_(None)
         | (s.lookup_lease_until <= now)
-        | (s.lookup_lease_until > now + lease + q.CLOCKS_DIFFER)
+        | (s.lookup_lease_until > now + lease + CLOCKS_DIFFER)
     )
     with writing(queue.engine) as connection:
         taken = connection.execute(
@@ -274,7 +287,7 @@ def _lease(queue: q.Queue, account: Account, now: datetime) -> str | None:
     return token if taken.rowcount == 1 else None
 
 
-def _unlease(queue: q.Queue, account: Account, token: str, now: datetime, *, looked_at: datetime | None) -> None:
+def _unlease(queue: Queue, account: Account, token: str, now: datetime, *, looked_at: datetime | None) -> None:
     """Note a whole look. One that was not whole (None) comes again soon, but not at once: the list has few calls."""
     values = {"lookup_lease_until": None, "looked_at": looked_at}
     if looked_at is None:

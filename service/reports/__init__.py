@@ -6,7 +6,7 @@
     tables.py      small cells hidden        protection.py  what a question may get of them
     suppression.py the rules in the abstract statistics.py  the formulas      definitions.py the same in words
     figures.py     what is published (asking, counts, breakdowns, trends, printed, completeness; its form: shapes.py)
-    api.py         the routes (lists, figures_api, downloads, routes, schemas, figure_schemas, cursor, notes)
+    api.py         the routes (lists, figures_api, downloads, slots, routes, schemas, figure_schemas, cursor, notes)
     export.py      files and their manifest (formats.py: CSV, JSON Lines, XLSX, Parquet)
     dashboard/     the pages, with templates/ and static/        charts.py its pictures
 

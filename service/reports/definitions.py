@@ -11,7 +11,7 @@ from types import MappingProxyType
 from service.reports.suppression import DEFAULT, Thresholds
 
 # Raise it with every change of a word below: two exports are comparable only under the same version.
-DEFINITION_VERSION = "1"
+DEFINITION_VERSION = "2"
 
 ALWAYS_LEFT_OUT = "Test conversations and their answers; figures of NPS and CSAT cards are never added together."
 BY_SENT = "The day the card was sent (accepted by X); numerator and denominator are the same requests."
@@ -161,7 +161,7 @@ _TABLE = (
         exclusions="Answers by webhook alone do not move it: a lost webhook would not be noticed.",
         interval=NO_INTERVAL,
         time_anchor="X's own time of the last update.",
-        source="X Customer Feedback API (events cover the last 24 hours); own definition.",
+        source="X Customer Feedback API (it lists answers up to 24 hours ago, never newer ones); own definition.",
     ),
     Definition(
         name="low_base",
@@ -177,10 +177,11 @@ _TABLE = (
     Definition(
         name="suppressed",
         title="Too few to show",
-        formula="Hidden: scores of 1 or more but fewer than {score} answers, fewer than {comments} comments, and as "
-        "many further groups, releases or filters as it takes that no subtraction gives them away.",
+        formula="Hidden: scores of 1 or more but fewer than {score} answers, comments of an agent with fewer than "
+        "{comments} answers, and as many further groups, releases or filters as it takes that no subtraction "
+        "gives them away.",
         numerator="Not a share.",
-        denominator="Answers with a score (for comments: comments) of the group, under all filters together.",
+        denominator="Answers with a score of the group, under all filters together; for comments, of the agent.",
         exclusions="Groups without answers may show their 0. Coverage counts conversations, not answers, and stays.",
         interval=NO_INTERVAL,
         time_anchor="That of the figure hidden; periods are whole days that are over, joined until a release is full.",

@@ -86,8 +86,12 @@ def pages(
 def stream(
     engine: Engine, settings: Settings, reader: Reader, filter: Filter, now: datetime, format: str, *, bom: bool = False
 ) -> Iterator[bytes]:
-    """Return the export as bytes, in pieces of about a page. Raises Invalid for a format we do not have."""
-    return writer_of(format, bom=bom)(pages(engine, settings, reader, filter, now))
+    """Return the export as bytes, in pieces of about a page. Raises Invalid for a format we do not have.
+
+    The first piece is made at once: what is wrong with the question is said before the answer has begun.
+    """
+    pieces = writer_of(format, bom=bom)(pages(engine, settings, reader, filter, now))
+    return _begun(next(pieces, b""), pieces)
 
 
 def described(
@@ -144,11 +148,20 @@ def write_file(
     with writing(engine) as connection:
         log_access(connection, reader.actor, "export.file", {"format": format, "filter": filter.described()}, now)
     part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)  # an older one would keep its own mode
+    part.touch(mode=0o600)  # what customers wrote is for whoever asked for the file
     with part.open("wb") as file:
         manifest = described(engine, settings, reader, filter, now, format, bom=bom, sink=file.write, progress=progress)
     part.replace(path)
-    path.with_name(path.name + ".manifest.json").write_text(manifest.as_json(), "utf-8")
+    beside = path.with_name(path.name + ".manifest.json")
+    beside.touch(mode=0o600)
+    beside.write_text(manifest.as_json(), "utf-8")
     return manifest
+
+
+def _begun(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
 
 
 class _Counted:

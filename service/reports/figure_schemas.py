@@ -6,14 +6,7 @@ from marshmallow import Schema, fields
 
 from service.reports.schemas import number, real, text, time
 
-SUPPRESSED = "too_few, suppressed or difference: every figure is null; otherwise null"
-
-
-class CellSchema(Schema):
-    """So many answers with this score."""
-
-    score = number()
-    n = number()
+SUPPRESSED = "too_few or suppressed: every figure is null; otherwise null"
 
 
 class Distribution(fields.Field[tuple[tuple[int, int], ...]]):

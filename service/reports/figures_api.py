@@ -16,13 +16,12 @@ from service.errors import Invalid
 from service.reports import figure_schemas as told
 from service.reports import figures, schemas
 from service.reports.definitions import DEFINITION_VERSION, define
-from service.reports.filters import FIELD_OF, FigureFilterSchema, Filter
+from service.reports.filters import FIELD_OF, PARAMETER_OF, FigureFilterSchema, Filter
 from service.reports.routes import EVERYBODY, Routes, conditional
 from service.reports.visible import thresholds
 from service.settings import Settings
 
 Ask = Callable[[Connection, Settings, Reader, Filter, datetime], Any]
-PARAMETER_OF = {"team": "team_id", "agent": "agent_id", "variant": "question_variant_id"}
 
 
 def add(routes: Routes) -> None:
@@ -65,7 +64,13 @@ def _add_split(routes: Routes) -> None:
 
         return _answer(routes, routes.filter(asked, "period", "zone"), ask, told.TrendsSchema())
 
-    @routes.get("/breakdown", schemas.BreakdownSchema, told.BreakdownsSchema, EVERYBODY, "By team, agent, campaign …")
+    @routes.get(
+        "/breakdown",
+        schemas.BreakdownSchema,
+        told.BreakdownsSchema,
+        EVERYBODY,
+        "By team, agent, campaign, account, language, question or hour.",
+    )
     def breakdown(asked: dict[str, Any]) -> flask.Response:
         def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> dict[str, Any]:
             return {"items": figures.breakdown(c, s, r, f, now, asked["by"])}

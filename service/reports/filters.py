@@ -197,6 +197,8 @@ FIELD_OF = {
     "conversation_id": "conversation_ids",
 }
 REPEATABLE = frozenset(FIELD_OF)
+# what a breakdown is called where its parameter has another name
+PARAMETER_OF = {"team": "team_id", "agent": "agent_id", "variant": "question_variant_id"}
 
 
 def _load(values: Mapping[str, Any]) -> dict[str, Any]:

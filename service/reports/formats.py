@@ -32,6 +32,7 @@ CONTENT_TYPES = {
     "parquet": "application/vnd.apache.parquet",
 }
 FORMATS = tuple(CONTENT_TYPES)
+NEEDS = {"xlsx": "xlsxwriter", "parquet": "pyarrow"}  # packages, loaded when first asked for
 KIND_OF = {
     "datetime": ("ended_at", "sent_at", "score_at", "text_at", "updated_at"),
     "int": ("question_variant_id", "score", "score_after_s", "text_after_s", "update_count"),
@@ -49,8 +50,8 @@ def writer_of(format: str, *, bom: bool = False) -> Writer:
     }
     if format not in writers:
         raise Invalid("unknown_format", f"There is no format '{format}'; there are {', '.join(FORMATS)}.")
-    for package in {"xlsx": ("xlsxwriter",), "parquet": ("pyarrow",)}.get(format, ()):
-        _installed(package, format)
+    if format in NEEDS:
+        _installed(NEEDS[format], format)
     return writers[format]
 
 
@@ -156,5 +157,6 @@ def _installed(package: str, format: str) -> None:
         importlib.import_module(package)
     except ImportError as error:
         raise Invalid(
-            "format_not_installed", f"'{format}' needs an extra: pip install 'dm-feedback[{format}]'; or take csv."
+            "format_not_installed",
+            f"'{format}' needs the package '{package}', which is not installed here (see pyproject.toml); or take csv.",
         ) from error

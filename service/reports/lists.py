@@ -1,4 +1,7 @@
-"""Rows over the API: results, requests, notes, the access log. Supervisors and admins only; every reading is logged."""
+"""Rows over the API: results, requests, notes, the access log. For supervisors and admins, the log for admins.
+
+Every reading of answers or notes is logged; the ledger, which holds no answer of its own, is read without.
+"""
 
 from dataclasses import asdict
 from datetime import timedelta

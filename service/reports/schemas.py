@@ -93,7 +93,7 @@ SIDES = tuple(each for each in BY if each != "hour")
 class CompareSchema(FigureFilterSchema):
     """Two sides: another period, or two groups."""
 
-    other_since = Moment(says=f"Beginning of the later period. {WHEN}.")
+    other_since = Moment(says=f"Beginning of the later period. {WHEN[:1].upper()}{WHEN[1:]}.")
     other_until = Moment(says="End of the later period, not part of it")
     by = fields.String(validate=validate.OneOf(SIDES, error=f"must be one of {', '.join(SIDES)}"))
     a = Word(metadata={"description": "With `by`: the first group"})

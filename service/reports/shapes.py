@@ -14,7 +14,7 @@ class Score:
     """NPS or CSAT of one kind of card. `since`/`until`: what is covered, in whole days; until None: up to now.
 
     `pooled`: more than one question variant is in it, named in `variants`. `held`: the period asked for has answers
-    that no whole release holds yet. `suppressed`: too_few, suppressed or difference; then every figure is None.
+    that no whole release holds yet. `suppressed`: too_few or suppressed; then every figure is None.
     """
 
     type: str

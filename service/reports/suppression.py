@@ -1,9 +1,9 @@
 """Counts of groups in, what may be published out: no figure of a small group, none that subtraction would give.
 
-Three doors. `protect` guards the groups of one breakdown against each other and their total. `why_hidden` and
-`selection_visible` guard one filtered figure against the same figure with less filter. `whole_days` and `release`
-guard a period against the same period a little longer or shorter. Nothing here is remembered between requests:
-whatever was published before, the same rule would publish again.
+Two doors. `protect` guards the groups of one breakdown against each other and their total; a filtered figure is a
+breakdown of which a part is printed (`protection.py`). `whole_days` and `release` guard a period against the same
+period a little longer or shorter. Nothing here is remembered between requests: whatever was published before, the same
+rule would publish again.
 
 What remains, said openly: a published total in which all answers are alike speaks for each of its members; and
 a reader who knows this rule by heart can sometimes tell that hidden groups have exactly threshold - 1 answers.
@@ -36,7 +36,6 @@ class Reason(StrEnum):
 
     SUPPRESSED = "suppressed"
     TOO_FEW = "too_few"
-    DIFFERENCE = "difference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,63 +112,6 @@ def protect(
         if before == len(hidden):
             hidden |= _beside_the_determined(lines, hidden, by_key)
     return [_judged(group, hidden, thresholds) for group in groups]
-
-
-def visible(n_selected: int, n_parents: Iterable[int], thresholds: Thresholds = DEFAULT) -> bool:
-    """Whether a filtered figure may be shown; see `why_hidden`."""
-    return why_hidden(n_selected, n_parents, thresholds) is None
-
-
-def why_hidden(n_selected: int, n_parents: Iterable[int], thresholds: Thresholds = DEFAULT) -> Reason | None:
-    """Judge one figure against every figure it could be subtracted from.
-
-    `n_parents`: the counts of the same query without each one of its filters in turn, and without all of them.
-    Between the selection and each parent there must lie nobody or a whole group: team A against team A without
-    one agent would otherwise be that agent. The counts are answers with a score, over the same period.
-    """
-    if 0 < n_selected < thresholds.score:
-        return Reason.TOO_FEW
-    if all(complement_ok(n_selected, n_parent, thresholds.score) for n_parent in n_parents):
-        return None
-    return Reason.DIFFERENCE
-
-
-def complement_ok(n_filtered: int, n_total: int, threshold: int) -> bool:
-    """Whether what a filter leaves out is nobody or at least a whole group."""
-    left_out = n_total - n_filtered
-    if left_out < 0:
-        raise ValueError("a selection cannot be larger than what it was selected from")
-    return left_out == 0 or left_out >= threshold
-
-
-def selection_visible(groups: Sequence[Group], chosen: Collection[str], thresholds: Thresholds = DEFAULT) -> bool:
-    """Whether a filter on one dimension (one or several of its values) may be answered.
-
-    A filter is a breakdown of which only a part is printed. `groups` is that breakdown, under all other filters;
-    the sum over the chosen values may be shown if the breakdown hides none of them or chooses all it hides (that
-    sum is known already, as total minus shown). So no set of filters tells more than the breakdown does.
-    """
-    if sum(group.n for group in groups) < thresholds.score:
-        return False
-    hidden = {one.key for one in protect(groups, thresholds) if not one.shown}
-    return not hidden & set(chosen) or hidden <= set(chosen)
-
-
-def comments_visible(n_comments: int, n_parents: Iterable[int], thresholds: Thresholds = DEFAULT) -> bool:
-    """Whether the comments of a selection may be read: enough of them, and the rest not a handful either."""
-    return n_comments >= thresholds.comments and all(
-        complement_ok(n_comments, n_parent, thresholds.comments) for n_parent in n_parents
-    )
-
-
-def distribution_visible(n: int, thresholds: Thresholds = DEFAULT) -> bool:
-    """Whether the counts per score may be shown: where the score may, unanimous or not.
-
-    Five times the same score stays visible on purpose. A CSAT of 0 or 100 or an NPS of 100 tells unanimity
-    already, and a distribution that is missing only when it is unanimous would announce it. What stays hidden is
-    the unanimity of hidden groups: `protect` mixes them until their sum has two outcomes.
-    """
-    return n == 0 or n >= thresholds.score
 
 
 def may_rank(groups: Sequence[Group], thresholds: Thresholds = DEFAULT) -> bool:

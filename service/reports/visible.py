@@ -29,6 +29,7 @@ class View:
     accounts: tuple[str, ...]
     cutoff: datetime | None
     thresholds: Thresholds
+    configured: frozenset[str] = frozenset()  # accounts of the settings; the others are remembered, and no longer read
 
     @property
     def mine(self) -> sa.ColumnElement[bool]:
@@ -110,7 +111,8 @@ class View:
 def view_of(connection: Connection, settings: Settings, reader: Reader, now: datetime) -> View:
     """Return what this reader may see now. A key for every account sees those that were removed from the file too."""
     known = set(settings.accounts) | set(connection.scalars(sa.select(account_state.c.account)))
-    return View(reader.accounts or tuple(sorted(known)), cutoff(settings, now), thresholds(settings))
+    shown = reader.accounts or tuple(sorted(known))
+    return View(shown, cutoff(settings, now), thresholds(settings), frozenset(settings.accounts))
 
 
 def cutoff(settings: Settings, now: datetime) -> datetime | None:

@@ -1,37 +1,41 @@
 """What retention and erasure remove: in, dates or a person; out, what went, in numbers. Never touches the ledger.
 
 Retention counts by our own clock: a wrong date of X must neither destroy an answer nor keep it for ever. A text goes,
-its date stays: that somebody wrote is a fact of the count. Of the history only updates go that a newer one covers.
+its date stays: that somebody wrote is a fact of the count. Of the history only updates are emptied that a newer one
+covers; their digest stays, or X's next telling of them would be news and bring a forgotten text back.
 """
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.models import feedback_request, poll_window, refresh, result, result_update
+from service.models import feedback_request, poll_window, refresh, result, result_update, stray_feedback
 
 u = result_update.c
 s = result.c
 f = refresh.c
 w = poll_window.c
 r = feedback_request.c
+EMPTY = dict.fromkeys(("score", "score_at", "text", "text_at"))
 
 
 def prune(
     connection: Connection, *, texts_before: datetime, history_before: datetime, dry_run: bool
 ) -> Mapping[str, int]:
-    """Remove texts unchanged since `texts_before` and superseded rows older than `history_before`.
+    """Remove texts unchanged since `texts_before`; empty superseded rows older than `history_before`.
 
     Returns how many rows each kind is; with `dry_run` nothing is removed. Safe to repeat and to interrupt.
     """
     old_texts = sa.and_(s.text.is_not(None), s.updated_at < texts_before)
     old_update_texts = sa.and_(u.text.is_not(None), u.seen_at < texts_before)
     statements: dict[str, tuple[sa.Table, sa.ColumnElement[bool], sa.Update | sa.Delete]] = {
-        "texts": (result, old_texts, sa.update(result).values(text=None)),
-        "update_texts": (result_update, old_update_texts, sa.update(result_update).values(text=None)),
-        "updates": (result_update, _superseded(history_before), sa.delete(result_update)),
+        "texts": (result, old_texts, sa.update(result).values(_no_text(s))),
+        "update_texts": (result_update, old_update_texts, sa.update(result_update).values(_no_text(u))),
+        "updates": (result_update, _superseded(history_before), sa.update(result_update).values(EMPTY)),
         "refresh": (refresh, _over(history_before), sa.delete(refresh)),
         "poll_windows": (poll_window, _read(history_before), sa.delete(poll_window)),
     }
@@ -61,6 +65,7 @@ def erase(connection: Connection, x_user_id: str, *, scores: bool, now: datetime
     history = sa.update(result_update).where(u.request_id.in_(theirs))
     anonymous = history.values(text=None, text_at=None, digest=sa.literal("erased:") + sa.cast(u.id, sa.String))
     updates = sa.delete(result_update).where(u.request_id.in_(theirs)) if scores else anonymous
+    _forget_feedback_ids(connection, theirs)
     asking = sa.update(refresh).where(f.request_id.in_(theirs), f.due_at.is_not(None)).values(due_at=None)
     return {
         "results": connection.execute(results).rowcount,
@@ -69,8 +74,28 @@ def erase(connection: Connection, x_user_id: str, *, scores: bool, now: datetime
     }
 
 
+def _forget_feedback_ids(connection: Connection, request_ids: Sequence[str]) -> None:
+    """X answers a feedback id with the person's own id: something else must stand for it, the same in every row."""
+    for request_id in request_ids:
+        nothing = "e" + secrets.token_hex(11)
+        known: sa.CompoundSelect[Any] = sa.union(
+            sa.select(r.feedback_id).where(r.id == request_id, r.feedback_id.is_not(None)),
+            sa.select(u.feedback_id).where(u.request_id == request_id),
+        )
+        connection.execute(sa.delete(stray_feedback).where(stray_feedback.c.feedback_id.in_(known)))
+        for table in (result, result_update, refresh):
+            # X's ids are numbers: what begins with a letter is one of these.
+            mine = sa.and_(table.c.request_id == request_id, ~table.c.feedback_id.startswith("e"))
+            connection.execute(sa.update(table).where(mine).values(feedback_id=nothing))
+
+
+def _no_text(columns: Any) -> Mapping[str, Any]:
+    """A date stays, if need be a made one: by that `ingest` knows that there was a text."""
+    return {"text": None, "text_at": sa.func.coalesce(columns.text_at, columns.x_updated_at)}
+
+
 def _superseded(before: datetime) -> sa.ColumnElement[bool]:
-    """Covered by a newer update. Where updates contradict each other all of them stay: they are the evidence."""
+    """Covered by a newer update and not empty yet; but updates that contradict each other are evidence and stay."""
     newer = result_update.alias("newer")
     covered = (
         sa.select(newer.c.id)
@@ -78,7 +103,8 @@ def _superseded(before: datetime) -> sa.ColumnElement[bool]:
         .where(sa.tuple_(newer.c.x_updated_at, newer.c.id) > sa.tuple_(u.x_updated_at, u.id))
     )
     disputed = sa.select(s.request_id).where(s.request_id == u.request_id, s.anomalies > 0)
-    return sa.and_(u.seen_at < before, covered.exists(), ~disputed.exists())
+    full = sa.or_(*(result_update.c[name].is_not(None) for name in EMPTY))
+    return sa.and_(u.seen_at < before, full, covered.exists(), ~disputed.exists())
 
 
 def _over(before: datetime) -> sa.ColumnElement[bool]:

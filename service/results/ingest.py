@@ -8,6 +8,7 @@ then the row is the evidence it waits for. So a request is answered when its row
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -69,7 +70,7 @@ def ingest(connection: Connection, account: Account, feedback: Feedback, channel
         return _stray(connection, account, feedback, channel, now)
     if owner.erased_at is not None:
         return Verdict.ERASED
-    _one_at_a_time(connection, feedback.id)
+    _one_at_a_time(connection, owner.id)
     row = connection.execute(sa.select(result).where(s.request_id == owner.id)).first()
     if row is not None and row.feedback_id != feedback.id:
         # A second card of one request: outreach forbids it, so it is nobody's.
@@ -105,10 +106,17 @@ class _Card:
             return Verdict.REPEAT  # another channel was quicker
         before = None if row is None else _update(row)
         updates = [*map(_update, known), update]
+        if before is not None and _is_forgotten(before):
+            # Its time is over: what X still has of it must not bring it back. The digest was of the whole update.
+            update = _wordless(update)
+            updates = [_wordless(each) for each in updates]
         rest = [] if before is None else [remainder(before, updates)]
         settled = settle([*updates, *rest], SCORE_RANGE.get(self._owner.type or "", SCORE_RANGE["nps"]))
+        if before is not None and _is_forgotten(before):
+            # Retention takes the words, not the fact that there were some.
+            settled = replace(settled, text_at=before.text_at)
         contradicting = contradicts(update, settled)
-        anomalies = self._judge_again(known, settled) + contradicting
+        anomalies = self._judge_again(zip(known, updates, strict=False), settled) + contradicting
         shows = row is not None or settled.answers or self._owner.feedback_id is None
         if row is not None:
             self._change(settled, anomalies, row)
@@ -139,19 +147,15 @@ class _Card:
         values: dict[str, Any] = {"update_count": row.update_count + 1, "anomalies": anomalies}
         if settled != before or anomalies != row.anomalies:
             values |= {"updated_at": self._now, **_values(settled)}
-        if settled.answers and not before.answers:
+        if settled.answers and not (before.answers or _is_forgotten(before)):
             # Until now the row was only evidence of the card.
             values |= {"first_seen_at": self._now, "first_channel": self._channel}
-        if settled.text is None:
-            # Retention takes the words, not the fact that there were some.
-            values.pop("text_at", None)
         self._connection.execute(sa.update(result).where(s.request_id == self._owner.id).values(values))
 
-    def _judge_again(self, known: Iterable[Row[Any]], settled: Update) -> int:
+    def _judge_again(self, known: Iterable[tuple[Row[Any], Update]], settled: Update) -> int:
         """Mark what contradicts what stands now; return how many do. What has lost its words keeps its mark."""
         count = 0
-        for each in known:
-            held = _update(each)
+        for each, held in known:
             marked = each.verdict == Verdict.ANOMALY
             contrary = contradicts(held, settled) or (marked and not held.answers)
             count += contrary
@@ -182,14 +186,26 @@ def _stray(connection: Connection, account: Account, feedback: Feedback, channel
     return Verdict.STRAY
 
 
-def _one_at_a_time(connection: Connection, feedback_id: str) -> None:
-    """Let two channels that bring the same card at the same instant wait for each other; SQLite's write lock does."""
+def _one_at_a_time(connection: Connection, request_id: str) -> None:
+    """Let two that bring news of one request at the same instant wait for each other; SQLite's write lock does.
+
+    By the request, not the card: two cards may claim one request, and only the first is its own.
+    """
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(feedback_id, 0))))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(request_id, 0))))
 
 
 def _update(row: Row[Any]) -> Update:
     return Update(row.x_updated_at, row.score, row.score_at, row.text, row.text_at)
+
+
+def _is_forgotten(row: Update) -> bool:
+    """Whether the row's text was there and its retention is over: prune leaves the date of a text it takes."""
+    return row.text is None and row.text_at is not None
+
+
+def _wordless(update: Update) -> Update:
+    return replace(update, text=None, text_at=None)
 
 
 def _values(update: Update) -> dict[str, Any]:

@@ -52,15 +52,20 @@ class PollReport:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What `reconcile` read again. Not `complete`: go on from `read_until`, not before `come_back_at`."""
+    """What `reconcile` read again. Not `complete`: go on from `read_until`, not before `come_back_at`.
+
+    Complete is what X serves by now: where `served_until` lies before the end of the range, the rest is still to come.
+    """
 
     pages: int
     events: int
     found_missing: int
     read_until: datetime
+    served_until: datetime
     complete: bool
     come_back_at: datetime | None = None
     problem: str | None = None
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +105,10 @@ def reconcile(
     engine: Engine, account: Account, client: XClient, from_time: datetime, to_time: datetime, now: datetime
 ) -> Reconciled:
     """Read a range again, whatever was read before, as far as X serves it and the allowance lasts."""
-    start, last = _milliseconds(from_time), min(_milliseconds(to_time), _horizon(account, now))
-    done = Reconciled(0, 0, 0, start, complete=start >= last)
-    cursor = None
+    start, horizon = _milliseconds(from_time), _horizon(account, now)
+    last = min(_milliseconds(to_time), horizon)
+    done = Reconciled(0, 0, 0, start, horizon, complete=start >= last)
+    cursor, pages = None, 0
     while not done.complete:
         window_end = min(done.read_until + account.poll_window, last)
         with writing(engine) as connection:
@@ -121,10 +127,12 @@ def reconcile(
             pages=done.pages + 1,
             events=done.events + len(answer.value.events),
             found_missing=done.found_missing + missing,
+            unreadable=done.unreadable + len(answer.value.problems),
         )
-        cursor = _next(answer.value, cursor, done.pages, account)
+        pages += 1  # of this window
+        cursor = _next(answer.value, cursor, pages, account)
         if cursor is None:
-            done = replace(done, read_until=window_end, complete=window_end == last)
+            done, pages = replace(done, read_until=window_end, complete=window_end == last), 0
     return done
 
 
@@ -197,7 +205,12 @@ def _record(
         log.warning("poll_turn_lost", account=account.name, worker=turn.worker)
         return PollReport("lost")
     missing = _take_in(connection, account, answer, now)
-    counts = {"pages": w.pages + 1, "events": w.events + len(page.events), "found_missing": w.found_missing + missing}
+    counts = {
+        "pages": w.pages + 1,
+        "events": w.events + len(page.events),
+        "found_missing": w.found_missing + missing,
+        "unreadable": w.unreadable + len(page.problems),
+    }
     done_at = now if cursor is None else None
     connection.execute(
         sa.update(poll_window).where(_this(account, turn.from_time)).values(**counts, cursor=cursor, done_at=done_at)
@@ -211,7 +224,7 @@ def _failed(connection: Connection, account: Account, turn: _Turn, error: XError
         return PollReport("lost", problem=error.reason)
     if turn.cursor is not None and isinstance(error, MessageRefused | NotFound):
         # X no longer knows the cursor: the window begins anew, and what it brings twice changes nothing.
-        fresh = {"cursor": None, "pages": 0}
+        fresh = {"cursor": None, "pages": 0, "unreadable": 0}
         connection.execute(sa.update(poll_window).where(_this(account, turn.from_time)).values(fresh))
     outcome: Literal["paused", "failed"] = "paused" if isinstance(error, RateLimited) else "failed"
     return PollReport(outcome, come_back_at=again, problem=error.reason)

@@ -7,6 +7,8 @@ the schedule, or with the answer window where that is shorter; a debt that fell 
 worked, is still paid, once. Times missed are not made up for one by one: one look serves for all of them.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -79,8 +81,12 @@ def refresh_once(
     worker: str,
     limit: int = 10,
     answer_window: timedelta = ANSWER_WINDOW,
+    stopwatch: Callable[[], float] = time.monotonic,
 ) -> RefreshReport:
-    """Ask about up to `limit` due cards, one call each with no transaction open across it."""
+    """Ask about up to `limit` due cards, one call each with no transaction open across it.
+
+    `now` stands still for the whole turn; the seconds of `stopwatch` say how long the turn has lasted.
+    """
     with reading(engine) as connection:
         if not turns.may_begin(connection, account.name, TASK, now, TROUBLE):
             return RefreshReport()
@@ -90,7 +96,7 @@ def refresh_once(
             return RefreshReport()
         report = RefreshReport(enrolled=_enrol(connection, account, now))
         _close_settled(connection, account, now)
-    work = _Work(engine, account, client, now, token, _schedule(account, answer_window))
+    work = _Work(engine, account, client, now, token, _schedule(account, answer_window), stopwatch)
     for _ in range(limit):
         step = work.ask_next()
         report = replace(step, asked=report.asked + step.asked, news=report.news + step.news, enrolled=report.enrolled)
@@ -121,9 +127,11 @@ class _Work:
         now: datetime,
         token: str,
         schedule: tuple[timedelta, ...],
+        stopwatch: Callable[[], float],
     ) -> None:
         self._engine, self._account, self._client = engine, account, client
         self._now, self._token, self._schedule = now, token, schedule
+        self._stopwatch, self._began = stopwatch, stopwatch()
 
     def ask_next(self) -> RefreshReport:
         """Ask about the card that has been due longest."""
@@ -155,11 +163,16 @@ class _Work:
 
     def _record(self, card: Card, answer: Answer[Feedback] | None) -> RefreshReport:
         with writing(self._engine) as connection:
-            if not turns.extend(connection, self._account.name, TASK, self._token, self._now):
+            if not self._goes_on(connection):
                 return RefreshReport(asked=1)
             news = answer is not None and self._take_in(connection, answer)
             _reschedule(connection, card, _next_due(card.card_sent_at, self._schedule, self._now))
         return RefreshReport(asked=1, news=int(news), more=True)
+
+    def _goes_on(self, connection: Connection) -> bool:
+        """Whether the turn is still ours; then for a whole lease from this moment, however slow X has been."""
+        moment = self._now + timedelta(seconds=self._stopwatch() - self._began)
+        return turns.extend(connection, self._account.name, TASK, self._token, moment)
 
     def _in_vain(self, card: Card, error: XError) -> RefreshReport:
         """X does not show it yet, or no longer; the schedule says when to look again."""
@@ -177,7 +190,7 @@ class _Work:
             if isinstance(error, RateLimited):
                 again = allowance.exhausted(connection, self._account.name, ENDPOINT, error.reset_at, self._now)
                 return RefreshReport(asked=1, come_back_at=again, problem=error.reason)
-            if turns.extend(connection, self._account.name, TASK, self._token, self._now):
+            if self._goes_on(connection):
                 end = card.card_sent_at + max(self._schedule, default=timedelta()) + GRACE
                 _reschedule(connection, card, self._now + RETRY if self._now < end else None)
         return RefreshReport(asked=1, problem=error.reason)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.models import feedback_request, poll_window, refresh, result, stray_feedback
+from service.models import feedback_request, poll_window, refresh, result, result_update, stray_feedback
 from service.results import turns
 from service.results.poll import TASK as POLL
 from service.results.poll import complete_until
@@ -19,6 +19,7 @@ WEBHOOK = "webhook"
 SEEN_EVERY = timedelta(minutes=1)
 w = poll_window.c
 f = refresh.c
+u = result_update.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,41 +29,56 @@ class ChannelHealth:
     account: str
     webhook_seen_at: datetime | None
     """The last authenticated delivery, to the minute."""
-    found_by_polling_recent: int
-    """Answers that polling brought and no other channel had: with a healthy webhook, none."""
+    missed_by_webhook_recent: int
+    """Answers that refresh or polling brought first: with a healthy webhook, none or a few that were quicker by chance.
+    Without a webhook, all."""
     complete_until: datetime | None
     poll_next_at: datetime | None
     poll_window_open: bool
     """Polling is in the middle of a window, or stuck in one: then `complete_until` does not move."""
     refresh_due: int
     refresh_oldest_due_at: datetime | None
-    strays: int
+    strays_recent: int
     anomalies_recent: int
+    unreadable_recent: int
+    """Events that polling had to read past: whatever they answered is in no report."""
 
 
 def channel_health(connection: Connection, account_name: str, now: datetime) -> ChannelHealth:
     """How the ways by which answers reach us are doing."""
-    windows = sa.select(sa.func.sum(w.found_missing)).where(w.account == account_name, w.to_time > now - RECENT)
+    unreadable = sa.select(sa.func.sum(w.unreadable)).where(w.account == account_name, w.to_time > now - RECENT)
     is_open = sa.select(w.from_time).where(w.account == account_name, w.done_at.is_(None))
     due = sa.select(sa.func.count(), sa.func.min(f.due_at)).where(f.account == account_name, f.due_at <= now)
-    strays = sa.select(sa.func.count()).where(stray_feedback.c.account == account_name)
+    theirs = sa.and_(stray_feedback.c.account == account_name, stray_feedback.c.first_seen_at > now - RECENT)
+    strays = sa.select(sa.func.count()).where(theirs)
     count, oldest = connection.execute(due).one()
     return ChannelHealth(
         account=account_name,
         webhook_seen_at=turns.moment(connection, account_name, WEBHOOK),
-        found_by_polling_recent=int(connection.scalar(windows) or 0),
+        missed_by_webhook_recent=_missed(connection, account_name, now - RECENT),
         complete_until=complete_until(connection, account_name),
         poll_next_at=turns.moment(connection, account_name, POLL),
         poll_window_open=connection.execute(is_open.limit(1)).first() is not None,
         refresh_due=count,
         refresh_oldest_due_at=oldest,
-        strays=connection.scalar(strays) or 0,
+        strays_recent=connection.scalar(strays) or 0,
         anomalies_recent=_anomalies(connection, account_name, now - RECENT),
+        unreadable_recent=int(connection.scalar(unreadable) or 0),
     )
+
+
+def _missed(connection: Connection, account_name: str, since: datetime) -> int:
+    """Count updates with an answer that came by another channel first; a healthy webhook leaves hardly any to read."""
+    mine = sa.and_(feedback_request.c.id == u.request_id, feedback_request.c.account == account_name)
+    found = sa.select(sa.func.count()).select_from(result_update).join(feedback_request, mine)
+    others = u.channel.in_(("events", "show"))
+    return connection.scalar(found.where(others, u.seen_at > since, u.score.is_not(None) | u.text.is_not(None))) or 0
 
 
 def _anomalies(connection: Connection, account_name: str, since: datetime) -> int:
     """Sum the contradictions of the account's results that changed since then."""
-    mine = sa.and_(feedback_request.c.id == result.c.request_id, feedback_request.c.account == account_name)
-    found = sa.select(sa.func.sum(result.c.anomalies)).join(feedback_request, mine)
+    # The account is no condition of the join: a database might begin with all requests it ever had.
+    ours = sa.case((feedback_request.c.account == account_name, result.c.anomalies), else_=0)
+    found = sa.select(sa.func.sum(ours)).select_from(result)
+    found = found.join(feedback_request, feedback_request.c.id == result.c.request_id)
     return int(connection.scalar(found.where(result.c.updated_at >= since, result.c.anomalies > 0)) or 0)

@@ -17,12 +17,11 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
-import sqlalchemy as sa
 import structlog
 from flask import Blueprint, Request, request
 from sqlalchemy.engine import Connection, Engine
 
-from service.db import reading, writing
+from service.db import AWAY, reading, writing
 from service.errors import BadRequest, NotAllowed, NotAuthenticated, NotFound, TooLarge, Unavailable
 from service.results import turns
 from service.results.ingest import ingest_all, is_repeat
@@ -33,7 +32,6 @@ from service.x_api.webhook import SIGNATURE_HEADER, crc_response, verify_signatu
 
 TOKEN = re.compile(r"[A-Za-z0-9+/=_.~-]{1,256}")
 CHUNK = 64 * 1024
-STORE_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 log = structlog.get_logger(__name__)
 
 
@@ -146,7 +144,7 @@ def _take_in(engine: Engine, account: Account, raw: bytes, now: datetime) -> int
     feedbacks = list(_feedbacks(account, raw))
     try:
         verdicts = _commit(engine, account, feedbacks, now)
-    except STORE_AWAY as error:
+    except AWAY as error:
         kind = type(error).__name__
         log.error("x_webhook_not_stored", account=account.name, kind=kind)  # noqa: TRY400 - it quotes what we tried to store
         raise Unavailable(

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - every default below is made by a helper that keeps its meaning beside it
-"""Every choice X never published, as one table of switches with the default of x-platform.md section 11.
+"""Every choice X never published, as one table of switches; each default is what we think most likely.
 
 In: names and values from the configuration or `PUT /_control/assumptions`. Out: one frozen `Assumptions`.
 An "answer" is HTTP status and X code in one string, such as "403/349". Never decides anything itself.
@@ -52,10 +52,10 @@ def _is_pages(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumptions:
-    """The switches. Section and question numbers are those of x-platform.md."""
+    """The switches."""
 
     # Shapes
-    dates: str = _switch("spaced", "how dates are printed (section 8)", "spaced", "collapsed")
+    dates: str = _switch("spaced", "how dates are printed", "spaced", "collapsed")
     question_variant_id: str = _switch(
         "string",
         "its type in REST answers; alternate: now one, now the other",
@@ -63,11 +63,9 @@ class Assumptions:
         "integer",
         "alternate",
     )
-    webhook_question_variant_id: str = _switch(
-        "integer", "its type in pushes (section 3.1)", "integer", "string", "alternate"
-    )
-    show_full_object: bool = _switch(True, "feedback/show has type and dm_id too (question 3)")
-    dismiss_visible: bool = _switch(False, "a dismissal makes an update and a field `dismissed` (question 3)")
+    webhook_question_variant_id: str = _switch("integer", "its type in pushes", "integer", "string", "alternate")
+    show_full_object: bool = _switch(True, "feedback/show has type and dm_id too")
+    dismiss_visible: bool = _switch(False, "a dismissal makes an update and a field `dismissed`")
     create_status: int = _switch(200, "HTTP status of a created card", 200, 201)
     urls_as_tco: bool = _switch(True, "URLs in sent DMs come back as t.co, the original in entities.urls")
 
@@ -88,8 +86,8 @@ class Assumptions:
     submit_expired: str = _answer("403/0", "submit after the card expired")
     oauth_clock: str = _switch("wall", "the clock OAuth timestamps are judged by", "wall", "sandbox")
     oauth_tolerance_s: int = _switch(300, "how many seconds an OAuth timestamp may be off")
-    oauth_body_hash: str = _switch("accept", "oauth_body_hash in a signature (question 13)", "accept", "refuse")
-    shut_down: bool = _switch(False, "v1.1 is gone: every route answers 410 code 251 (question 14)")
+    oauth_body_hash: str = _switch("accept", "oauth_body_hash in a signature", "accept", "refuse")
+    shut_down: bool = _switch(False, "v1.1 is gone: every route answers 410 code 251")
 
     # Who can be messaged
     users_can_dm: str = _switch("present", "can_dm on users/show and users/lookup", "present", "missing")
@@ -100,27 +98,27 @@ class Assumptions:
     dms_per_day: int = _switch(1_000, "DMs per account and 24 h")
     app_dms_per_day: int = _switch(15_000, "DMs per app (consumer key) and 24 h")
     cards_per_day: int = _switch(1_000, "cards per account and 24 h")
-    card_uses_dm_budget: bool = _switch(False, "a card's DM counts in dms_per_day (question 7)")
+    card_uses_dm_budget: bool = _switch(False, "a card's DM counts in dms_per_day")
     reply_allowance: int = _switch(5, "DMs free of the limit in the 24 h after an inbound DM")
-    pair_scope: str = _switch("pair", "whose 24 h a card takes (question 6)", "pair", "recipient", "off")
-    test_cards_count: bool = _switch(True, "test=true cards take the pair's 24 h (question 6)")
-    dismiss_frees_slot: bool = _switch(False, "a dismissed card frees the pair's 24 h (question 6)")
+    pair_scope: str = _switch("pair", "whose 24 h a card takes", "pair", "recipient", "off")
+    test_cards_count: bool = _switch(True, "test=true cards take the pair's 24 h")
+    dismiss_frees_slot: bool = _switch(False, "a dismissed card frees the pair's 24 h")
     rate_limits: bool = _switch(True, "15-minute windows on GETs")
     rate_window_s: int = _switch(900, "length of a rate window, in seconds of the sandbox clock")
     rate_headers_on_posts: bool = _switch(False, "x-rate-limit-* on POSTs too")
     rate_reset_clock: str = _switch("sandbox", "the clock of x-rate-limit-reset", "sandbox", "wall")
 
     # The card
-    create_accepts_query: bool = _switch(False, "feedback/create reads the query string too (question 2)")
+    create_accepts_query: bool = _switch(False, "feedback/create reads the query string too")
     card_expires_after_s: float | None = _checked(None, "life of a card; null: for ever", _is_seconds_or_none)
-    card_dm_in_list: bool = _switch(True, "the card's DM shows up in events/list (question 10)")
+    card_dm_in_list: bool = _switch(True, "the card's DM shows up in events/list")
     nps_unrendered: bool = _switch(False, "NPS cards do not render, so customers' scripts ignore them")
 
     # Reading
     list_lag_s: Any = _checked((0, 180), "staleness of the DM list: seconds, or [least, most]", _is_span)
     list_empty_pages: Any = _checked((), "numbers of DM list pages that are empty, with a cursor", _is_pages)
     list_short_pages: bool = _switch(False, "DM list pages hold a third of count")
-    events_24h_rule: bool = _switch(True, "to_time must be at most now - 24 h (question 8)")
+    events_24h_rule: bool = _switch(True, "to_time must be at most now - 24 h")
     events_count_required: bool = _switch(True, "feedback/events without count is refused")
     events_range: str = _switch("event_time", "what from_time and to_time select", "event_time", "created_at")
     events_retention_s: float | None = _checked(None, "age at which events vanish; null: never", _is_seconds_or_none)
@@ -131,7 +129,7 @@ class Assumptions:
     events_end: str | None = _switch("", "the next_cursor of the last page", "", None, "missing")
 
     # Pushes
-    webhooks: bool = _switch(True, "feedback webhooks are pushed (question 9)")
+    webhooks: bool = _switch(True, "feedback webhooks are pushed")
     webhook_on_create: bool = _switch(True, "feedback.created is pushed, not only feedback.updated")
     webhook_signature: bool = _switch(False, "pushes carry x-twitter-webhooks-signature")
     webhook_retries: int = _switch(0, "how often a push not answered 2xx is tried again, 5 s apart")

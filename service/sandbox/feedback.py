@@ -1,6 +1,6 @@
 """Feedback cards: create and show for the business, submit and dismiss for the customer.
 
-In: form parameters. Out: the feedback object, after checks as strict as X's (section 1).
+In: form parameters. Out: the feedback object, after checks as strict as X's.
 What a card goes through afterwards stands in cards.py; how scripted customers react, in scripts.py.
 """
 

@@ -10,7 +10,7 @@ from service.sandbox.clock import DAY_MS
 from service.sandbox.state import Key, World
 from service.sandbox.wire import Refusal, refusal
 
-#: Calls per window and user (x-platform.md sections 2, 4, 5, 7).
+#: Calls per window and user, as X documents them.
 WINDOW_LIMITS: Mapping[str, int] = {
     "account/verify_credentials": 75,
     "users/show": 900,

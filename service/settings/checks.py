@@ -6,6 +6,7 @@ A mistake stops the start; a warning is a setting that works and whose consequen
 import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from string import Formatter
 from typing import Any
 
 from service.settings.shapes import Account, Campaign, Problem
@@ -59,11 +60,7 @@ def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) ->
                 Problem(f"{where}.opening", "is missing; write it, or set opening = false for the campaign")
             )
         for key, given in (("opening", texts.opening), ("card", texts.card)):
-            problems.extend(
-                Problem(f"{where}.{key}", f"there is no placeholder {{{each}}}; there are {_list(PLACEHOLDERS)}")
-                for each in placeholders(given or "")
-                if each not in PLACEHOLDERS
-            )
+            problems.extend(Problem(f"{where}.{key}", wrong) for wrong in _wrong_braces(given or ""))
     for kind in ("sources", "accounts"):
         problems.extend(
             Problem(f"{path}.{kind}", f"there is no '{each}' in [{kind}]; write one of {_list(parts[kind])}")
@@ -77,9 +74,26 @@ MAX_NPS_VARIANT = 9
 PLACEHOLDERS = ("display_name", "screen_name", "handle", "question", "scale")
 
 
+def _wrong_braces(template: str) -> list[str]:
+    """Say what would keep the text from being written: it would fail for every conversation of the campaign."""
+    try:
+        found = placeholders(template)
+    except ValueError:
+        return ["has a brace without its partner; close the placeholder, or write {{ or }} where a brace is meant"]
+    known = _list(PLACEHOLDERS)
+    return [f"there is no placeholder {{{each}}}; there are {known}" for each in found if each not in PLACEHOLDERS]
+
+
 def placeholders(template: str) -> list[str]:
-    """Return the names in braces in `template`; doubled braces are literal ones."""
-    return re.findall(r"\{([^{}]*)\}", template.replace("{{", "").replace("}}", ""))
+    """Return what stands in braces in `template`, as written; doubled braces are literal. Raises ValueError.
+
+    Read as the rendering reads it, so that nothing passes here and fails there.
+    """
+    return [
+        name + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
+        for _, name, form, conversion in Formatter().parse(template)
+        if name is not None
+    ]
 
 
 def warnings(parts: dict[str, Any]) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""A schema's complaints in, one refusal with a stable code and every mistake in it out. Knows no web framework."""
+"""A schema's complaints in; out, one refusal with a stable code: every unknown name, or else every other mistake."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -22,6 +22,10 @@ def _json(says: str) -> dict[str, Any]:
     return {"description": says, "content": {"application/json": {"schema": {"type": "object"}}}}
 
 
+TAGS = [
+    {"name": "webhooks", "description": "What CRMs and X call"},
+    {"name": "operations", "description": "For those who run it"},
+]
 PATHS: dict[str, Any] = {
     "/webhooks/crm/{source}": {
         "get": {
@@ -50,11 +54,25 @@ PATHS: dict[str, Any] = {
             },
             "responses": {
                 "200": _json("Stored, or known already; says what became of each item"),
-                "400": _problem("The body cannot be read"),
+                "400": _problem("The body ended before its announced length"),
                 "401": _problem("The signature or token does not match"),
                 "404": _problem("There is no such source"),
                 "413": _problem("The body is too large"),
                 "503": _problem("Nothing was stored; send it again"),
+            },
+        },
+        "options": {
+            "tags": ["webhooks"],
+            "operationId": "crm_consent",
+            "summary": "A CloudEvents sender asks whether it may deliver.",
+            "description": "WebHook-Request-Origin must be on the source's list (`handshake.cloudevents_origins`); the "
+            "callback address it may name is never fetched.",
+            "security": [],
+            "parameters": [_path("source", "The name of a [sources.NAME] section")],
+            "responses": {
+                "200": {"description": "It may; WebHook-Allowed-Origin and WebHook-Allowed-Rate say so to an origin"},
+                "403": _problem("This origin is not on the list"),
+                "404": _problem("There is no such source"),
             },
         },
     },
@@ -74,7 +92,12 @@ PATHS: dict[str, Any] = {
                     "description": "X's challenge",
                 },
             ],
-            "responses": {"200": _json("The signed challenge"), "404": _problem("There is no such account")},
+            "responses": {
+                "200": _json("The signed challenge"),
+                "400": _problem("The crc_token is missing or cannot be one"),
+                "403": _problem("The caller is in none of X's networks that are set"),
+                "404": _problem("There is no such account, or its webhook is not set up"),
+            },
         },
         "post": {
             "tags": ["webhooks"],
@@ -86,10 +109,10 @@ PATHS: dict[str, Any] = {
             "parameters": [_path("account", "The name of an [accounts.NAME] section")],
             "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
             "responses": {
-                "200": _json("Taken in, or known already"),
-                "400": _problem("The body cannot be read"),
+                "200": _json("Taken in or known already; `received` is how many events could be read, 0 for none"),
                 "401": _problem("User, password or signature do not match"),
-                "404": _problem("There is no such account"),
+                "403": _problem("The caller is in none of X's networks that are set"),
+                "404": _problem("There is no such account, or its webhook is not set up"),
                 "413": _problem("The body is too large"),
                 "503": _problem("Nothing was stored; send it again"),
             },
@@ -108,18 +131,25 @@ PATHS: dict[str, Any] = {
         "get": {
             "tags": ["operations"],
             "operationId": "ready",
-            "summary": "The service can take in conversations: the database is writable and migrated.",
+            "summary": "The service can take in conversations: the database answers and has our schema.",
             "security": [],
-            "responses": {"200": _json("Ready"), "503": _json("Not ready, and why")},
+            "responses": {
+                "200": _json("`ok`; or `degraded`: deliveries are taken in, and a worker or an account needs a look"),
+                "503": _json("`unavailable`, and why"),
+            },
         },
     },
     "/metrics": {
         "get": {
             "tags": ["operations"],
             "operationId": "metrics",
-            "summary": "Counters and ages for Prometheus.",
+            "summary": "Gauges for Prometheus.",
             "responses": {
-                "200": {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}}
+                "200": {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}},
+                "401": _problem("The key is missing or not valid"),
+                "403": _problem("The key is limited to some accounts, and these figures are of all"),
+                "429": _problem("Too many calls with this key in this minute"),
+                "503": _problem("The database does not answer"),
             },
         },
     },

@@ -15,7 +15,7 @@ CSP = (
 )
 ALWAYS = {
     "Content-Security-Policy": CSP,
-    # not no-referrer: over HTTPS the protection against forged forms needs our own Referer
+    # not no-referrer: browsers would send our own forms with `Origin: null`, which the dashboard's door refuses
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",

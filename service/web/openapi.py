@@ -5,6 +5,7 @@ What is committed as /openapi.yaml is what this returns, byte for byte. The page
 
 from collections.abc import Mapping
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from service.auth import declares
 from service.errors import PROBLEM_JSON
-from service.web.described import PATHS
+from service.web.described import PATHS, TAGS
 
 TITLE, VERSION = "dm-feedback", "1"
 ABOUT = (
@@ -56,7 +57,7 @@ class ProblemApi(flask_smorest.Api):
     spec: APISpec
 
     def __init__(self, app: flask.Flask) -> None:
-        about = {"description": ABOUT, "license": {"name": "see LICENSE"}}
+        about = {"description": ABOUT, "license": {"name": "MIT"}}
         options = {"title": TITLE, "version": VERSION, "openapi_version": "3.1.0", "info": about}
         super().__init__(app, spec_kwargs=options)
         self.spec.components.security_scheme(
@@ -85,6 +86,7 @@ def document(app: flask.Flask) -> dict[str, Any]:
     spec["paths"] = {**{path: _with_errors(each) for path, each in spec["paths"].items()}, **deepcopy(PATHS)}
     spec["components"].setdefault("responses", {}).update(_error_responses())
     spec["security"] = [{"key": []}]
+    spec["tags"] = [*spec.get("tags", []), *TAGS]
     plain: dict[str, Any] = _plain(spec)
     return plain
 
@@ -98,18 +100,20 @@ def openapi_yaml(app: flask.Flask) -> str:
 def register_docs(app: flask.Flask, api: ProblemApi) -> None:
     """Serve the description and its page."""
     del api  # it must exist; the page reads it from the application once every blueprint is registered
+    # once an application: both are open to everybody and cost far more to build than to send
+    described = cache(lambda: openapi_yaml(app))
+    drawn = cache(lambda: flask.render_template("docs.html", spec=document(app), schema_name=_schema_name))
     docs = flask.Blueprint("docs", __name__, template_folder="templates")
 
     @docs.get("/openapi.yaml")
     @declares("nobody: the description of the API holds no data")
     def openapi() -> flask.Response:
-        return _public(openapi_yaml(flask.current_app), "application/yaml; charset=utf-8")
+        return _public(described(), "application/yaml; charset=utf-8")
 
     @docs.get("/docs")
     @declares("nobody: the description of the API holds no data")
     def page() -> flask.Response:
-        html = flask.render_template("docs.html", spec=document(flask.current_app), schema_name=_schema_name)
-        return _public(html, "text/html; charset=utf-8")
+        return _public(drawn(), "text/html; charset=utf-8")
 
     @docs.get("/docs/style.css")
     @declares("nobody: a stylesheet")

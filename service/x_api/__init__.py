@@ -6,6 +6,7 @@ here retries, reads our database, or decides whom to write to.
 
 from service.x_api.client import Card, XClient
 from service.x_api.errors import (
+    NOTHING_ACCEPTED,
     AccountProblem,
     AlreadyDone,
     MessageRefused,
@@ -36,6 +37,7 @@ from service.x_api.texts import clean, same_text
 from service.x_api.wire import Answer, Timeouts
 
 __all__ = [
+    "NOTHING_ACCEPTED",
     "AccountProblem",
     "AlreadyDone",
     "Answer",

@@ -157,6 +157,12 @@ CODES: Mapping[int, Row] = MappingProxyType(
     }
 )
 
+NOTHING_ACCEPTED = frozenset({
+    "not_authenticated", "unauthorized", "bad_authentication", "keys_not_verified", "token_invalid",
+    "account_suspended", "account_locked", "app_suspended",
+})  # fmt: skip
+"""The reasons of AccountProblem for which X takes no call at all, a reading one neither."""
+
 STATUSES: Mapping[int, Row] = MappingProxyType(
     {
         400: Row(MessageRefused, "bad_request", "X finds the request wrong and gives no code."),

@@ -13,6 +13,7 @@ from marshmallow import ValidationError, fields
 from service.x_api.texts import clean
 
 ID_LIMIT = 64
+SCORE_LIMIT = 2**31 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
@@ -90,11 +91,13 @@ class When(fields.Field[datetime | None]):
 
 
 class Score(fields.Field[int]):
-    """A whole number of JSON: not True, not 4.7, not "5". The range depends on the card and is checked there."""
+    """A whole number of JSON: not True, not 4.7, not "5". One off the card's scale is for `ingest` to judge."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValidationError("A score is a whole number.")
+        if abs(value) > SCORE_LIMIT:
+            raise ValidationError("No column holds this number.")
         return value
 
 

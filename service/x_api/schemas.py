@@ -24,7 +24,6 @@ from service.x_api.facts import (
     User,
 )
 from service.x_api.fields import Flag, Identifier, Known, Label, Score, Variant, When, Words, plain
-from service.x_api.questions import SCORE_RANGE
 from service.x_api.rate import RateLimit, window
 from service.x_api.texts import clean, readable, same_text
 
@@ -246,7 +245,6 @@ class _FeedbackSchema(_Lenient):
         response = data.pop("response") or {}
         score, score_at = _answer(response.get("score"))
         text, text_at = _answer(response.get("text"))
-        _check_range(data["type"], score)
         test = bool(data.pop("test"))
         return Feedback(**data, test=test, score=score, score_at=score_at, text=text, text_at=text_at)
 
@@ -294,13 +292,6 @@ def _answer(part: dict[str, Any] | None) -> tuple[Any, datetime | None]:
     """A value and when it was given; a date without a value says nothing."""
     value = part["value"] if part else None
     return (value, part["created_at"]) if part and value is not None else (None, None)
-
-
-def _check_range(card_type: str | None, score: int | None) -> None:
-    allowed = SCORE_RANGE.get(card_type or "", SCORE_RANGE["nps"])
-    if score is not None and score not in allowed:
-        sentence = f"A score lies between {allowed.start} and {allowed.stop - 1}."
-        raise ValidationError({"response": {"score": {"value": [sentence]}}})
 
 
 def _each(

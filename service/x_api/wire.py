@@ -27,7 +27,8 @@ log = structlog.get_logger(__name__)
 
 USER_AGENT = "dm-feedback/1 (self-hosted)"
 MAX_BODY = 8 * 1024 * 1024  # a page of 50 messages of 10,000 characters, escaped, stays well below
-CONNECTIONS = httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=5.0)
+# As many as callers: who calls bounds himself, and a call that waited for a connection would look like a failed one.
+CONNECTIONS = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=5.0)
 
 NOTHING_WAS_SENT = (
     httpx.ConnectError,

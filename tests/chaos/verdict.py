@@ -31,7 +31,9 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        return not (self.lost or self.openings_twice or self.cards_twice or self.without_outcome or self.contradictions)
+        """All promises kept; and not by sending nothing, or by calling everything unknown."""
+        broken = self.lost or self.openings_twice or self.cards_twice or self.without_outcome or self.contradictions
+        return not broken and self.cards > 0 and self.unknown * 100 <= sum(self.states.values())
 
 
 def judge(engine: Engine, acknowledged: set[str], sent_to_us: set[str], truth: dict[str, Any]) -> Verdict:

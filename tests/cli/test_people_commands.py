@@ -1,20 +1,36 @@
 """keys, accounts, opt-out, erase, prune: who may read, who may send, who must not be asked."""
 
+from contextlib import chdir
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import IntegrityError
 
 from service.auth import keys
+from service.cli import main
 from service.db import reading, writing
-from service.models import account_state, api_key, feedback_request, opt_out, result, webhook_delivery
+from service.models import (
+    account_state,
+    api_key,
+    feedback_request,
+    opt_out,
+    poll_window,
+    refresh,
+    result,
+    result_update,
+    webhook_delivery,
+)
 from service.outreach import accounts
 from service.outreach import opt_out as opt_outs
 from service.outreach.answers import Hold
+from service.results import turns
 from service.settings import load
 from tests.cli.house import Cli
+from tests.support import request_row
 
 # -- keys
 
@@ -96,6 +112,31 @@ def test_what_x_said_stands_beside_the_hold(cli: Cli) -> None:
     assert cli.rows(account_state)[0].paused_until is None
 
 
+def test_the_list_says_how_answers_reach_us_and_what_deserves_a_look(cli: Cli) -> None:
+    cli.write(accounts__acme__webhook_user="", accounts__acme__webhook_password="")
+    assert "none" in cli.says("accounts", "list"), "this account has no webhook"
+    now = datetime.now(UTC)
+    with writing(cli.engine) as connection:
+        row = request_row(now, state="card_sent")
+        connection.execute(sa.insert(feedback_request).values(row))
+        debt = {"account": "acme", "feedback_id": "9", "due_at": now - timedelta(hours=2), "checks": 0}
+        connection.execute(sa.insert(refresh).values(request_id=row["id"], **debt))
+        window = {"account": "acme", "from_time": now - timedelta(days=4), "to_time": now - timedelta(days=3)}
+        connection.execute(sa.insert(poll_window).values(**window, pages=1, events=9, found_missing=0, unreadable=3))
+        for key in ("1", "2"):
+            update = {"feedback_id": "9", "request_id": row["id"], "digest": key, "score": 4, "x_updated_at": now}
+            connection.execute(
+                sa.insert(result_update).values(**update, channel="show", seen_at=now, verdict="applied")
+            )
+    cli.write()
+    shown = " ".join(cli.says("accounts", "list").split())
+    for words in ("never 2", "1 cards due since", "reading of X's events is behind", "3 unreadable events"):
+        assert words in shown
+    with writing(cli.engine) as connection:
+        turns.set_moment(connection, "acme", "webhook", now)
+    assert f"{now:%Y-%m-%d}" in cli.says("accounts", "list")
+
+
 @pytest.mark.parametrize("command", ["hold", "release"])
 def test_an_account_nobody_knows_is_said_so(cli: Cli, command: str) -> None:
     assert cli.refuses("accounts", command, "acne") == (
@@ -137,15 +178,30 @@ def test_a_file_is_imported_with_empty_lines_a_byte_order_mark_and_twice(cli: Cl
     assert cli.says("opt-out", "import", str(file)) == "0 added, 1102 were on the list before.\n"
     assert is_on_it(cli, "501")
     assert is_on_it(cli, "1699")
+    assert [detail["added"] for _, detail in cli.audit()] == [1000, 102, 0, 0]
 
 
-@pytest.mark.parametrize("bad", [b"@jane", b"12345678901234567890", b"5 01", b"50\xff1", "٣".encode(), b"501;jane"])
+def test_an_import_that_dies_between_two_batches_leaves_nobody_unaudited(cli: Cli) -> None:
+    file = cli.directory / "list.txt"
+    file.write_text("\n".join(str(600 + each) for each in range(1100)), "utf-8")
+    dies = "CREATE TRIGGER dies BEFORE INSERT ON access_log WHEN (SELECT count(*) FROM access_log) = 1"
+    with writing(cli.engine) as connection:
+        connection.exec_driver_sql(f"{dies} BEGIN SELECT RAISE(ABORT, 'died'); END")
+    with chdir(cli.directory):
+        assert isinstance(CliRunner().invoke(main, ["opt-out", "import", str(file)]).exception, IntegrityError)
+    assert [detail["added"] for _, detail in cli.audit()] == [1000]
+    assert len(cli.rows(opt_out)) == 1000
+
+
+@pytest.mark.parametrize(
+    "bad", [b"@jane", b"12345678901234567890", b"5 01", b"0501", b"0", b"50\xff1", "٣".encode(), b"501;jane"]
+)
 def test_a_file_with_a_bad_line_is_refused_as_a_whole(cli: Cli, bad: bytes) -> None:
     file = cli.directory / "list.txt"
     file.write_bytes(b"501\n" + bad + b"\n502\n")
     sentence, code = cli.refuses("opt-out", "import", str(file))
     assert code == "not_an_x_user_id"
-    assert sentence.startswith("1 of 3 given are no X user ids (1 to 19 digits), the first is '")
+    assert sentence.startswith("1 of 3 given are no X user ids (1 to 19 digits, no leading zero), the first is '")
     assert cli.rows(opt_out) == []
 
 
@@ -178,7 +234,7 @@ def test_erasing_shows_what_went(cli: Cli) -> None:
     assert cli.audit()[-1][0] == "customer.erase"
 
 
-@pytest.mark.parametrize("wrong", ["@jane", "1" * 20, "٣", "5 01"])
+@pytest.mark.parametrize("wrong", ["@jane", "1" * 20, "٣", "5 01", "0501"])
 def test_erasing_takes_an_x_user_id(cli: Cli, wrong: str) -> None:
     assert cli.refuses("erase", wrong, "--yes")[1] == "not_an_x_user_id"
     assert cli.rows(opt_out) == []

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 from service.db import writing
 from service.models import access_log, feedback_request, result
 from service.outreach import accounts
-from service.outreach.queue import Queue
+from service.outreach.ledger import Queue
 from service.outreach.run import run_once
 from service.reports import export as exporting
 from service.sandbox import Account, Assumptions, SandboxConfig, SandboxServer
@@ -133,11 +133,13 @@ def test_what_x_knows_and_we_do_not_is_fetched_by_day(engine: Engine, x: Sandbox
 
     today = datetime.now(UTC)
     dates = ("--from", f"{today - DAY:%Y-%m-%d}", "--to", f"{today + DAY:%Y-%m-%d}")
-    said = cli.says("results", "reconcile", "--account", "acme", *dates)
-    assert said.rstrip().endswith("1 answers we did not have.")
+    said = cli("results", "reconcile", "--account", "acme", *dates, code=1).stdout
+    assert "1 answers we did not have." in said
+    assert f"X serves nothing later than {datetime.now(UTC):%Y-%m-%d}" in said, "tomorrow is still to come"
     (row,) = cli.rows(result)
     assert (row.request_id, row.score, row.text, row.first_channel) == (request_id, 4, "kind and quick", "events")
-    assert "0 answers we did not have." in cli.says("results", "reconcile", "--account", "acme", *dates)
+    until_now = (*dates[:3], f"{today:%Y-%m-%dT%H:%M:%SZ}")
+    assert "0 answers we did not have." in cli.says("results", "reconcile", "--account", "acme", *until_now)
 
 
 def test_a_stretch_that_x_does_not_finish_says_where_to_go_on(cli: Cli, x: SandboxServer) -> None:

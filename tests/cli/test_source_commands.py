@@ -1,6 +1,7 @@
 """sources and deliveries: what a CRM should be told, what it did send, and reading it again."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from service.app import create_app
 from service.db import writing
-from service.intake.definition import preset_names
+from service.intake.definition import preset_about, preset_names
 from service.models import delivery_item, feedback_request, webhook_delivery
 from service.settings import load
 from tests.cli.house import Cli
@@ -56,6 +57,10 @@ def test_sources_are_listed_with_the_address_to_give_and_all_presets(cli: Cli) -
     assert ADDRESS in said
     assert "standard" in said
     assert all(name in said for name in preset_names())
+    letters = {each for name in preset_names() for each in re.findall(r"\b[A-Z]\b", preset_about(name).certainty)}
+    assert letters - {"X"} == {"D", "S", "T", "M", "U"}
+    legend = said.partition("How sure we are")[2]
+    assert all(re.search(rf"\b{letter} \w", legend) for letter in letters - {"X"})
 
 
 def test_every_preset_says_what_to_click_and_paste(cli: Cli) -> None:

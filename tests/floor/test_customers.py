@@ -67,6 +67,7 @@ def test_an_opt_out_may_be_for_one_account(house: House) -> None:
         ({"x_user_ids": ["jane"]}, "invalid_parameter"),
         ({"x_user_ids": ["1" * 20]}, "invalid_parameter"),
         ({"x_user_ids": ["12\n"]}, "invalid_parameter"),
+        ({"x_user_ids": ["12", "0501"]}, "invalid_parameter"),
         ({"x_user_ids": ["٣"]}, "invalid_parameter"),
         ({"x_user_ids": [12]}, "invalid_parameter"),
         ({"x_user_ids": []}, "invalid_parameter"),
@@ -195,7 +196,7 @@ def test_erasing_twice_and_erasing_a_stranger_is_fine(sqlite_engine: Engine) -> 
     assert is_opted_out(house, "999")
 
 
-@pytest.mark.parametrize("wrong", ["jane", "1" * 20, "12%0A", "%D9%A3", "-1", "1.0", "%00", "%FF"])
+@pytest.mark.parametrize("wrong", ["jane", "1" * 20, "0501", "0", "12%0A", "%D9%A3", "-1", "1.0", "%00", "%FF"])
 def test_what_is_no_x_user_id_is_refused(house: House, wrong: str) -> None:
     assert house.refused(422, "DELETE", f"/v1/customers/{wrong}", house.key()) == "not_an_x_user_id"
     assert house.refused(422, "DELETE", f"/v1/opt-outs/{wrong}", house.key()) == "not_an_x_user_id"

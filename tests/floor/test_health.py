@@ -76,6 +76,13 @@ def test_a_held_account_degrades_and_says_what_to_do(house: House) -> None:
     assert report["accounts"]["other"] == {"status": "ok"}
 
 
+def test_a_hold_by_hand_has_nothing_to_mend_at_x(house: House) -> None:
+    with writing(house.engine) as connection:
+        accounts.hold(connection, "acme", Hold(None, "held_by_hand"), house.clock.now)
+    advice = ready(house)["accounts"]["acme"]["what_to_do"]
+    assert advice == "see to the reason, then run `dm-feedback accounts release acme`"
+
+
 def test_a_pause_is_shown_until_it_is_over(house: House) -> None:
     worker_says_it_is_alive(house)
     until = house.clock.now + timedelta(minutes=5)

@@ -17,13 +17,17 @@ from service.models import (
     delivery_item,
     feedback_request,
     poll_window,
+    refresh,
     result,
+    result_update,
     send_attempt,
+    stray_feedback,
     webhook_delivery,
     worker_seen,
 )
 from service.outreach import accounts
 from service.outreach.answers import Hold
+from service.results import turns
 from tests.floor.house import House
 from tests.support import request_row
 
@@ -92,9 +96,29 @@ def populate(house: House) -> None:
             "first_channel": "show",
         }
         times = dict.fromkeys(("x_updated_at", "first_seen_at", "updated_at", "score_at", "text_at"), now)
-        connection.execute(sa.insert(result).values(**answer, **times, update_count=1, anomalies=0))
+        connection.execute(sa.insert(result).values(**answer, **times, update_count=1, anomalies=1))
         window = {"account": "acme", "from_time": now - timedelta(hours=6), "to_time": now, "pages": 1, "events": 9}
-        connection.execute(sa.insert(poll_window).values(**window, found_missing=4))
+        connection.execute(sa.insert(poll_window).values(**window, found_missing=4, unreadable=3))
+        before = {**window, "from_time": now - timedelta(hours=12), "to_time": window["from_time"], "done_at": now}
+        connection.execute(sa.insert(poll_window).values(**before, found_missing=1, unreadable=2))
+        for digest, channel, seconds, told in [
+            ("a", "show", 60, {"score": 5}),
+            ("b", "events", 60, {"text": "Jane was kind"}),
+            ("c", "webhook", 60, {"score": 5}),
+            ("d", "events", 60, {}),
+            ("e", "events", 90_000, {"score": 5}),
+        ]:
+            update = {"feedback_id": "9", "request_id": ids["asked"], "digest": digest, "x_updated_at": now}
+            seen = {"seen_at": now - timedelta(seconds=seconds), "channel": channel, "verdict": "applied"}
+            connection.execute(sa.insert(result_update).values(**update, **seen, **told))
+        turns.set_moment(connection, "acme", "webhook", now - timedelta(seconds=300))
+        turns.set_moment(connection, "acme", "poll", now)
+        for name, seconds in (("asked", 40), ("skipped", 50), ("later", -50)):
+            debt = {"request_id": ids[name], "account": "acme", "feedback_id": name, "checks": 0}
+            connection.execute(sa.insert(refresh).values(**debt, due_at=now - timedelta(seconds=seconds)))
+        for feedback_id, seconds in (("77", 60), ("78", 90_000)):
+            seen = {"first_seen_at": now - timedelta(seconds=seconds), "channel": "events"}
+            connection.execute(sa.insert(stray_feedback).values(feedback_id=feedback_id, account="acme", **seen))
         for name, seconds in (("w1", 5), ("w2", 59), ("w3", 61)):
             seen = now - timedelta(seconds=seconds)
             connection.execute(sa.insert(worker_seen).values(name=name, started_at=seen, seen_at=seen))
@@ -129,7 +153,14 @@ def test_prometheus_reads_every_figure_and_they_are_right(engine: Engine) -> Non
         ("deliveries_day", "accepted"): 2,
         ("deliveries_day", "duplicate"): 1,
         ("results_day", "show"): 1,
-        ("webhook_missed", "acme"): 4,
+        ("webhook_missed", "acme"): 2,
+        ("webhook_silent_seconds", "acme"): 300,
+        ("events_behind_seconds", "acme"): 6 * 3600,
+        ("events_unreadable", "acme"): 5,
+        ("refresh_due", "acme"): 2,
+        ("refresh_oldest_due_seconds", "acme"): 50,
+        ("anomalies_day", "acme"): 1,
+        ("strays_day", "acme"): 1,
         ("workers_seen",): 2,
     }
 

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from datetime import time, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.intake.definition import load_definitions
-from service.settings import Problem, Settings, SettingsError, from_tree, load, reference
+from service.settings import PLACEHOLDERS, Problem, Settings, SettingsError, from_tree, load, reference
 from service.settings.sections import NAMED_SECTIONS, SECTIONS, TextsSection
 from tests.support import SOURCE_KEY, settings_of, tree
 
@@ -387,6 +388,37 @@ def test_sections_are_held_against_each_other(changes: dict[str, Any], where: st
     assert says in sentence
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["Thanks :-}", "Hi {handle", "{", "{handle}}", "{handle[0}", "{handle!}", "{handle!rr}", "{{handle}", "{a{b}}"],
+)
+@pytest.mark.parametrize("key", ["opening", "card"])
+def test_a_brace_without_its_partner_is_a_mistake_in_the_text(text: str, key: str) -> None:
+    ((path, sentence),) = mistakes(**{f"campaigns__care__texts__en__{key}": text}).items()
+    assert path == f"campaigns.care.texts.en.{key}"
+    assert sentence.startswith("has a brace without its partner;")
+
+
+@pytest.mark.parametrize(
+    "inside", ["", "0", "handle.x", "handle[0]", "handle!r", "handle:>10", "handle:{scale}", " handle", "agent_name"]
+)
+def test_only_the_plain_placeholders_are_placeholders(inside: str) -> None:
+    ((path, sentence),) = mistakes(campaigns__care__texts__en__card=f"Hi {{{inside}}}!").items()
+    assert path == "campaigns.care.texts.en.card"
+    assert sentence.startswith(f"there is no placeholder {{{inside}}}; there are 'display_name', ")
+
+
+VALUES = dict.fromkeys(PLACEHOLDERS, "x")
+
+
+@given(st.text("{}:!.[]0 handle", max_size=20) | st.sampled_from(["{{:-}}", "{handle} {scale}", "{{{handle}}}"]))
+def test_a_text_that_passes_can_be_written(text: str) -> None:
+    card = f"Hi {text}"
+    with suppress(SettingsError):
+        settings_of(campaigns__care__texts__en__card=card)
+        assert card.format_map(VALUES).startswith("Hi ")
+
+
 def test_an_account_with_a_mistake_of_its_own_is_no_missing_account() -> None:
     assert list(mistakes(accounts__acme__token="")) == ["accounts.acme.token"]
 
@@ -567,7 +599,9 @@ def _toml(default: str) -> str:
 
 def test_the_readme_has_every_setting() -> None:
     readme = (TOP / "README.md").read_text("utf-8")
-    assert [doc.path for doc in reference() if f"`{doc.path}`" not in readme] == []
+    rows = [f"| `{doc.path}` | {doc.default} | {doc.description} |" for doc in reference()]
+    section = readme.partition("## Settings")[2].partition("\n## ")[0]
+    assert [line for line in section.splitlines() if line.startswith("| `")] == rows
 
 
 def test_a_problem_is_a_path_and_a_sentence() -> None:

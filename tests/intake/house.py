@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -143,8 +143,3 @@ def reopened(conversation_id: str = "c-1", at: str = "2026-11-22T11:10:00Z", **m
     """A token event of a reopened conversation."""
     event = {"event": "conversation.reopened", "conversation_id": conversation_id, "reopened_at": at, **more}
     return json.dumps(event).encode()
-
-
-def with_values(inbound: Inbound, **changes: Any) -> Inbound:
-    """The same request, changed."""
-    return replace(inbound, **changes)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from service.db import open_engine, writing
 from service.errors import Unavailable
 from service.intake import Verified, accept, read
-from service.models import conversation, webhook_delivery
+from service.models import conversation, reopening, webhook_delivery
 from tests.intake.house import House, define, ended, post, reopened, token_house
 
 FIRST, LATER, SECOND = "2026-11-22T10:00:00Z", "2026-11-22T10:30:00Z", "2026-11-22T11:00:00Z"
@@ -324,3 +324,12 @@ def ends(house: House) -> list[str]:
 def seen_at(house: House) -> list[Any]:
     with house.engine.connect() as connection:
         return list(connection.execute(sa.select(conversation)).all())
+
+
+def test_a_reopening_whose_time_is_ours_counts_even_if_our_clock_was_set_back(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now)
+    assert house.send("token", ended("c-1", at=now.isoformat()), {}).status_code == 200
+    house.now = now - timedelta(hours=1)
+    assert house.send("token", reopened("c-1", at=(now + timedelta(minutes=5)).isoformat()), {}).status_code == 200
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(reopening.c.reopened_at)) == now

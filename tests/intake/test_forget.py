@@ -69,12 +69,24 @@ def test_erasing_a_person_takes_every_delivery_about_their_conversations(engine:
     assert list(bodies(house).values()) == [False, False, False, False, False, True, True]
 
 
-def test_erasing_by_handle_alone_does_not_take_those_without_an_id(engine: Engine, now: datetime) -> None:
-    house = sent(token_house(engine, now), ended("c-1"), ended("c-2", x_handle="fan"))
+def test_what_led_to_no_request_goes_where_it_names_the_person(engine: Engine, now: datetime) -> None:
+    house = sent(
+        token_house(engine, now),
+        json.dumps({"event": "note.added", "note": "call 4477001 back"}).encode(),
+        json.dumps({"event": "note.added", "note": "Write to @Jane_Doe"}).encode(),
+        json.dumps({"event": "note.added", "note": "somebody else"}).encode(),
+    )
     with writing(engine) as connection:
-        assert erase(connection, None, ["fan"]) == 1
-        assert erase(connection, None, []) == 0
-    assert list(bodies(house).values()) == [True, False]
+        assert erase(connection, "4477001", ["jane_doe", "io"]) == 2
+    assert list(bodies(house).values()) == [False, False, True]
+
+
+def test_who_has_the_handle_now_keeps_the_conversation(engine: Engine, now: datetime) -> None:
+    sent(token_house(engine, now), ended("c-1", x_user_id="222", x_handle="bob"), reopened("c-1"))
+    with writing(engine) as connection:
+        erase(connection, "111", ["bob"])
+        kept = [connection.scalars(sa.select(table.c.conversation_id)).all() for table in (conversation, reopening)]
+    assert kept == [["c-1"], ["c-1"]]
 
 
 def test_a_conversation_of_the_same_name_in_another_source_is_not_theirs(engine: Engine, now: datetime) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.intake import ConversationEnded, ConversationReopened, Ignored, Unmappable, read
+from service.intake import ConversationEnded, ConversationReopened, Ignored, Unmappable, fields, read
 from tests.intake.house import define, post
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -126,12 +126,22 @@ def test_a_field_that_is_no_good_is_set_aside_with_a_note_and_the_event_stays(fi
         ([1, None, "a"], ("1", "a")),
         ([], ()),
         (None, ()),
-        (["t"] * 1000, ()),
-        ([str(i) for i in range(65)], ()),
+        (["t"] * 1000, ("t",)),
+        (["a\x00b", "no-survey", {"a": 1}, "x" * 65], ("no-survey",)),
+        ([str(i) for i in range(1000)], tuple(str(i) for i in range(256))),
     ],
 )
 def test_tags_are_a_list_or_words_between_commas(value: Any, tags: tuple[str, ...]) -> None:
     assert read_one(event(tags=value)).tags == tags
+
+
+def test_tags_that_are_set_aside_are_noted_without_their_words() -> None:
+    notes: list[str] = []
+    assert fields.tags(["vip", "a\x00secret", *(str(i) for i in range(300))], notes)[0] == "vip"
+    assert [note.partition(":")[0] for note in notes] == ["tags", "tags"]
+    assert "secret" not in str(notes)
+    fields.tags(["vip"], notes)
+    assert len(notes) == 2
 
 
 @pytest.mark.parametrize(

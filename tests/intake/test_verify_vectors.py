@@ -1,4 +1,4 @@
-"""Signatures made by others: official, third-party and calculated vectors of the reference, section 6."""
+"""Signatures made by others: official, third-party and calculated vectors."""
 
 import base64
 from dataclasses import replace

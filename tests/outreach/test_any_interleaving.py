@@ -1,7 +1,8 @@
-"""Any interleaving of steps, crashes, clock moves, redeliveries, reopenings and limits keeps what must always hold."""
+"""Any interleaving of steps, crashes, clocks, reopenings, limits and people's hands keeps what must always hold."""
 
 import shutil
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from service.db import open_engine, reading
+from service.db import open_engine, reading, writing
+from service.errors import Conflict
 from service.models import metadata, send_attempt
-from service.outreach import unclear
+from service.outreach import accounts, by_hand, opt_out, unclear
+from service.outreach.answers import Hold
 from service.outreach.queue import Ready, claim, give_back, record
 from service.outreach.steps import take
 from service.states import END_STATES, State
@@ -44,12 +47,14 @@ class Interleaving(RuleBasedStateMachine):
         self.world = World(
             engine,
             settings_of(accounts__acme__dms_per_day=LIMIT, campaigns__care__stale_after="6h"),
-            assumptions={"list_lag_s": [0, 170]},
+            # X's own guard against a second card would hide ours
+            assumptions={"list_lag_s": [0, 170], "pair_scope": "off"},
         )
         self.world.customers(*({"user_id": p, "screen_name": f"u{p}", "can_dm": p != "503"} for p in PEOPLE))
         self.held: list[Ready] = []
         self.found: list[tuple[Ready, Any]] = []
         self.ids: list[str] = []
+        self.skew = 0
 
     @property
     def account(self) -> Any:
@@ -86,7 +91,7 @@ class Interleaving(RuleBasedStateMachine):
     @rule(fault=st.sampled_from(FAULTS), card=st.booleans(), dies=st.booleans())
     def a_worker_walks_into_trouble(self, fault: str, card: bool, dies: bool) -> None:
         self.x_misbehaves(fault, card)
-        for ready in claim(self.world.queue, self.account, 2, self.world.clock.now):
+        for ready in claim(self.world.queue, self.account, 2, self.world.clock.now).ready:
             step: Ready | None = ready
             while step is not None:
                 found = take(step, self.world.clients["acme"], self.world.clock)
@@ -94,7 +99,7 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 3))
     def a_worker_claims(self, limit: int) -> None:
-        self.held += claim(self.world.queue, self.account, limit, self.world.clock.now)
+        self.held += claim(self.world.queue, self.account, limit, self.world.clock.now).ready
 
     @rule()
     @precondition(lambda self: self.held)
@@ -131,9 +136,38 @@ class Interleaving(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.world.forward(seconds=seconds)
 
+    @rule(seconds=st.sampled_from([-120, 0, 120]))
+    def our_clock_is_off(self, seconds: int) -> None:
+        self.world.clock.forward(seconds=seconds - self.skew)
+        self.skew = seconds
+
     @rule()
     def a_whole_worker_runs(self) -> None:
         self.world.run()
+
+    @rule(which=st.integers(0, 11), cancel=st.booleans())
+    @precondition(lambda self: self.ids)
+    def somebody_retries_or_cancels(self, which: int, cancel: bool) -> None:
+        request_id, now = self.ids[which % len(self.ids)], self.world.clock.now
+        with suppress(Conflict):
+            if cancel:
+                by_hand.cancel(self.world.queue, request_id, by="ada", now=now)
+            else:
+                by_hand.retry(self.world.queue, request_id, by="ada", accept_second_message=False, now=now)
+
+    @rule(person=st.sampled_from(PEOPLE))
+    def somebody_does_not_want_to_be_asked(self, person: str) -> None:
+        with writing(self.world.engine) as connection:
+            key = self.world.settings.service.secret_key
+            opt_out.add(connection, [person], secret_key=key, reason="asked", by="ada", now=self.world.clock.now)
+
+    @rule(hold=st.booleans())
+    def the_account_is_held_or_released(self, hold: bool) -> None:
+        with writing(self.world.engine) as connection:
+            if hold:
+                accounts.hold(connection, "acme", Hold(None, "by hand"), self.world.clock.now)
+            else:
+                accounts.release(connection, "acme", self.world.clock.now)
 
     @invariant()
     def nobody_got_the_same_message_of_a_request_twice(self) -> None:
@@ -161,6 +195,7 @@ class Interleaving(RuleBasedStateMachine):
         self.held.clear()
         self.found.clear()
         self.world.control("/faults", method="DELETE")
+        self.the_account_is_held_or_released(hold=False)
         for _ in range(12):
             self.world.forward(hours=13)
             self.world.run()

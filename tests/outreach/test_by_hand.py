@@ -1,5 +1,7 @@
 """Reopenings, opt-outs, operators and erasure: none of them can cause a second message."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,12 +10,12 @@ import sqlalchemy as sa
 
 from service.db import reading, writing
 from service.errors import Conflict, NotFound
-from service.models import access_log, send_attempt
+from service.models import access_log, result, send_attempt
 from service.models import opt_out as opt_out_table
 from service.outreach import by_hand, forget, opt_out
 from service.states import State
 from tests.outreach.test_unclear import died, messages, ready
-from tests.support import World
+from tests.support import START, World
 
 KEY = "0123456789abcdef0123456789abcdef-test"
 
@@ -101,6 +103,141 @@ def test_an_unknown_request_is_retried_only_if_a_second_message_is_accepted(worl
     assert world.request(request_id).state == State.CARD_SENT
 
 
+def attempted(world: World, request_id: str, kind: str, outcome: str | None) -> None:
+    died(world, request_id, kind)
+    with writing(world.engine) as connection:
+        connection.execute(sa.update(send_attempt).where(send_attempt.c.kind == kind).values(outcome=outcome))
+
+
+OPENED: dict[str, Any] = {"dm_event_id": "9", "dm_sent_at": START}
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "columns"),
+    [
+        ("dm", "unknown", {}),
+        ("dm", None, {}),
+        ("card", "unknown", OPENED),
+        ("card", "unknown", {"opening_text": None}),
+        ("card", "unknown", {"state": State.FAILED, "reason": "refused", **OPENED}),
+    ],
+)
+def test_what_may_have_arrived_keeps_its_doubt_however_the_request_ended(
+    world: World, kind: str, outcome: str | None, columns: dict[str, Any]
+) -> None:
+    request_id = ready(world, **{"state": State.SKIPPED, "reason": "cancelled", "outcome_at": START, **columns})
+    attempted(world, request_id, kind, outcome)
+    with pytest.raises(Conflict) as refused:
+        by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    assert refused.value.code == "may_be_second_message"
+    by_hand.retry(world.queue, request_id, by="ana", accept_second_message=True, now=world.clock.now)
+
+
+@pytest.mark.parametrize(("kind", "outcome"), [("dm", "unknown"), ("dm", "sent"), ("card", "not_sent")])
+def test_no_doubt_is_asked_about_what_is_proven_or_not_sent_next(world: World, kind: str, outcome: str) -> None:
+    request_id = ready(world, state=State.FAILED, reason="refused", outcome_at=world.clock.now, **OPENED)
+    attempted(world, request_id, kind, outcome)
+    back = by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    assert back is State.DM_SENT
+
+
+def test_a_doubt_that_was_accepted_once_is_asked_about_again_after_a_cancel(world: World) -> None:
+    world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", times=1)
+    world.fault(endpoint="direct_messages/events/list", fault="status", status=503)
+    request_id = ready(world)
+    for _ in range(15):
+        world.run()
+        world.forward(minutes=10)
+    assert world.request(request_id).state == State.UNKNOWN
+    by_hand.retry(world.queue, request_id, by="ana", accept_second_message=True, now=world.clock.now)
+    by_hand.cancel(world.queue, request_id, by="ana", now=world.clock.now)
+    with pytest.raises(Conflict) as refused:
+        by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    assert refused.value.code == "may_be_second_message"
+    world.run()
+    assert messages(world, "dm") == 1
+
+
+def test_a_request_whose_card_x_has_told_us_of_is_never_retried(world: World) -> None:
+    request_id = ready(world, state=State.FAILED, reason="attempts_used_up", outcome_at=world.clock.now, **OPENED)
+    times = dict.fromkeys(("x_updated_at", "first_seen_at", "updated_at"), world.clock.now)
+    row = {"request_id": request_id, "feedback_id": "77", "first_channel": "webhook", "update_count": 1, **times}
+    with writing(world.engine) as connection:
+        connection.execute(sa.insert(result).values(anomalies=0, **row))
+    with pytest.raises(Conflict) as refused:
+        by_hand.retry(world.queue, request_id, by="ana", accept_second_message=True, now=world.clock.now)
+    assert refused.value.code == "card_is_out"
+    assert world.request(request_id).state == State.FAILED
+
+
+@pytest.mark.parametrize(
+    "columns", [OPENED, {}, {"x_user_id": None, "x_handle": "ada"}], ids=["after_the_opening", "before", "handle_only"]
+)
+def test_a_request_whose_customer_retention_has_forgotten_is_not_taken_up(
+    world: World, columns: dict[str, Any]
+) -> None:
+    request_id = ready(world, state=State.FAILED, reason="refused", outcome_at=world.clock.now, **columns)
+    later = world.clock.now + timedelta(days=1)
+    with writing(world.engine) as connection:
+        forget.prune(connection, secret_key=KEY, identities_before=later, history_before=later, dry_run=False)
+    with pytest.raises(Conflict) as refused:
+        by_hand.retry(world.queue, request_id, by="ana", accept_second_message=True, now=world.clock.now)
+    assert refused.value.code == "identity_forgotten"
+    assert "next conversation" in refused.value.sentence
+    world.run()
+    assert world.request(request_id).state == State.FAILED
+
+
+def test_a_request_that_never_had_a_customer_ends_for_want_of_one_again(world: World) -> None:
+    request_id = ready(world, state=State.SKIPPED, reason="cancelled", x_user_id=None, outcome_at=world.clock.now)
+    by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    world.run()
+    assert world.request(request_id).reason == "no_x_identity"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"campaigns__care__sample": 0.0}, "sampled_out"),
+        ({"accounts__acme__expected_per_day": 10**9}, "quota"),
+    ],
+)
+def test_a_retry_asks_the_customer_no_lot_fell_on(
+    world_of: Callable[..., World], changes: dict[str, Any], reason: str
+) -> None:
+    world = world_of(**changes)
+    world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    request_id = world.ended()
+    world.run()
+    assert world.request(request_id).reason == reason
+    world.forward(days=3)
+    by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+    assert [each["text"] for each in world.truth()["messages"]] == ["Thanks for writing to acmecare.", "How did we do?"]
+
+
+@pytest.mark.parametrize("can_dm", [False, True])
+def test_a_retry_asks_x_again_whether_we_may_write(world: World, can_dm: bool) -> None:
+    stopped = {"state": State.SKIPPED, "reason": "cannot_dm", "can_dm": can_dm, "can_dm_asked": 2}
+    request_id = ready(world, **stopped, outcome_at=world.clock.now)
+    back = by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    assert (back, world.request(request_id).can_dm) == (State.RECEIVED, None)
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+
+
+def test_a_request_without_texts_is_retried_with_those_of_today(world: World) -> None:
+    stopped = {"state": State.SKIPPED, "reason": "sampled_out", "opening_text": None, "card_text": None}
+    request_id = ready(world, **stopped, outcome_at=world.clock.now)
+    by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    world.forward(minutes=2)
+    world.run()
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+    assert world.request(request_id).card_text == "How did we do?"
+
+
 def test_a_sent_request_is_never_retried(world: World) -> None:
     request_id = ready(world)
     world.run()
@@ -186,3 +323,16 @@ def test_a_request_without_an_x_user_is_completed_once(world: World) -> None:
     with pytest.raises(Conflict) as refused:
         by_hand.complete(world.queue, request_id, "502", by="ana", now=world.clock.now)
     assert refused.value.code == "identity_not_missing"
+
+
+def test_a_retry_finds_the_campaign_that_was_missing_and_is_not_stale(world: World) -> None:
+    had = world.queue
+    world.queue = replace(had, settings=replace(had.settings, campaigns=()))
+    request_id = world.ended()
+    world.run()
+    assert world.request(request_id).reason == "no_campaign"
+    world.forward(hours=30)
+    world.queue = had
+    by_hand.retry(had, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT

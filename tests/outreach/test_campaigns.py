@@ -8,12 +8,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.engine import Engine
 
+from service.db import writing
+from service.outreach import accounts
 from service.outreach.campaigns import Conversation, choose, decide, language_of, takes
 from service.outreach.gates import DAILY_LIMIT, Facts, closed, quiet
 from service.outreach.machine import Postpone, Stop
 from service.states import Skip
-from tests.support import START, settings_of
+from tests.support import START, World, settings_of
 
 CONVERSATION = Conversation(
     id="c-1", source="crm", account="acme", ended_at=START, team_id="gold", tags=("vip", "billing"), channel="x",
@@ -100,6 +103,49 @@ def test_a_short_budget_is_drawn_fairly_and_not_first_come() -> None:
     drawn = [each["budget"]["drawn"] for each in decisions]
     assert 900 < sum(drawn) < 1100  # a quarter of 4,000, 6 standard deviations wide
     assert 0.3 < sum(drawn[:2000]) / sum(drawn) < 0.7  # mornings no more than afternoons
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected", "share"),
+    [(0.1, 5000, 1.0), (0.5, 5000, 0.4), (1.0, 5000, 0.2), (0.1, 100_000, 0.1), (0.0, 5000, 1.0), (1.0, 0, 1.0)],
+)
+def test_only_what_the_sample_lets_through_asks_for_the_budget(sample: float, expected: int, share: float) -> None:
+    campaign = replace(CARE, sample=sample)
+    budget = decide(CONVERSATION, campaign, ACME, secret_key="s" * 32, expected_per_day=expected)["budget"]
+    assert budget["share"] == pytest.approx(share)
+    assert (budget["per_day"], budget["expected_per_day"], budget["sample"]) == (1000, expected, sample)
+
+
+def test_campaigns_of_different_samples_never_ask_for_more_than_the_budget() -> None:
+    halves = [replace(CARE, name="whole", sample=1.0), replace(CARE, name="tenth", sample=0.1)]
+    decisions = [
+        decide(replace(CONVERSATION, id=f"c-{n}"), halves[n % 2], ACME, secret_key="s" * 32, expected_per_day=5000)
+        for n in range(5000)
+    ]
+    assert 650 < sum(each["sample"]["drawn"] and each["budget"]["drawn"] for each in decisions) < 850  # 750 of 1,000
+
+
+def test_what_no_campaign_takes_asks_for_no_budget(engine: Engine) -> None:
+    reasons = [None, None, "no_campaign", "no_campaign", "no_campaign", "sampled_out", "cooldown"]
+    world = World(engine, settings_of())
+    for n, reason in enumerate(reasons):
+        world.ended(f"c-{n}", reason=reason)
+    with writing(engine) as connection:
+        assert accounts.expected_per_day(connection, ACME, START + timedelta(hours=1)) == 4
+
+
+def test_what_no_lot_falls_on_has_its_texts_all_the_same() -> None:
+    for found in (chosen(sample=0.0), chosen(expected_per_day=10**9)):
+        assert isinstance(found, Stop)
+        assert (found.facts["opening_text"], found.facts["card_text"]) == ("Hallo @ada", "Wie war es mit Acme?")
+
+
+def test_a_conversation_taken_up_by_hand_is_not_stale_before_its_time() -> None:
+    usual = chosen().facts["stale_at"]
+    assert usual == START + CARE.stale_after
+    late, early = usual + timedelta(days=30), usual - timedelta(hours=1)
+    assert chosen(replace(CONVERSATION, stale_at=late)).facts["stale_at"] == late
+    assert chosen(replace(CONVERSATION, stale_at=early)).facts["stale_at"] == usual
 
 
 def test_a_draw_that_fails_says_which_and_keeps_its_inputs() -> None:

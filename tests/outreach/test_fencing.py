@@ -11,7 +11,7 @@ from tests.support import World
 
 def test_a_late_record_changes_nothing(world: World) -> None:
     request_id = ready(world)
-    paused = claim(world.queue, world.settings.accounts["acme"], 1, world.clock.now)[0]
+    paused = claim(world.queue, world.settings.accounts["acme"], 1, world.clock.now).ready[0]
     found = take(paused, world.clients["acme"], world.clock)  # X has the opening; then the worker is paused
     for _ in range(12):  # meanwhile a successor looks it up and goes on to the end
         world.forward(seconds=60)
@@ -25,7 +25,7 @@ def test_a_late_record_changes_nothing(world: World) -> None:
 
 def test_a_call_that_wakes_up_late_is_refused_by_x(world: World) -> None:
     request_id = ready(world)
-    paused = claim(world.queue, world.settings.accounts["acme"], 1, world.clock.now)[0]
+    paused = claim(world.queue, world.settings.accounts["acme"], 1, world.clock.now).ready[0]
     for _ in range(12):  # a successor proves it unsent and sends it itself
         world.forward(seconds=60)
         world.run()
@@ -40,6 +40,6 @@ def test_a_call_that_wakes_up_late_is_refused_by_x(world: World) -> None:
 
 def test_two_workers_never_hold_the_same_request(world: World) -> None:
     ready(world)
-    first = claim(world.queue, world.settings.accounts["acme"], 5, world.clock.now)
-    second = claim(world.queue, world.settings.accounts["acme"], 5, world.clock.now + timedelta(seconds=30))
+    first = claim(world.queue, world.settings.accounts["acme"], 5, world.clock.now).ready
+    second = claim(world.queue, world.settings.accounts["acme"], 5, world.clock.now + timedelta(seconds=30)).ready
     assert (len(first), len(second)) == (1, 0)

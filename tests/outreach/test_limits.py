@@ -11,7 +11,8 @@ from sqlalchemy.engine import Engine
 from service.db import reading, writing
 from service.models import send_attempt
 from service.outreach import accounts
-from service.outreach.queue import Queue, claim
+from service.outreach.ledger import Queue
+from service.outreach.queue import claim
 from service.states import State
 from tests.outreach.test_walk import FROZEN
 from tests.support import World, settings_of, tree
@@ -31,7 +32,7 @@ def test_no_more_openings_than_the_day_allows_and_the_rest_waits(world_of: Any) 
     assert world.truth()["counts"]["messages_via"] == {"dm": 3, "card": 3}
     assert {each.reason for each in waiting} == {"daily_limit"}
     assert all(each.attempts == 0 for each in waiting)  # a limit is not a failed attempt
-    world.forward(hours=24, minutes=1)
+    world.forward(hours=24, minutes=6)  # X counts from the arrival: as late as the signature lived
     world.run()
     assert world.truth()["counts"]["messages_via"] == {"dm": 5, "card": 5}
 
@@ -45,7 +46,8 @@ def test_eight_workers_racing_for_the_last_five_slots_send_five(engine: Engine) 
 
     def race(queue: Queue) -> None:
         start.wait()
-        won.extend(len(claim(queue, world.settings.accounts["acme"], 10, world.clock.now)) for _ in range(3))
+        account, now = world.settings.accounts["acme"], world.clock.now
+        won.extend(len(claim(queue, account, 10, now).ready) for _ in range(3))
 
     threads = [threading.Thread(target=race, args=(queue,)) for queue in queues]
     for each in threads:
@@ -64,7 +66,7 @@ def test_a_clock_set_back_opens_no_limit(world_of: Any) -> None:
     world.clock.forward(hours=-1)
     with writing(world.engine) as connection:
         connection.exec_driver_sql("UPDATE feedback_request SET scheduled_at = 0 WHERE state = 'dm_allowed'")
-    assert claim(world.queue, world.settings.accounts["acme"], 10, world.clock.now) == []
+    assert claim(world.queue, world.settings.accounts["acme"], 10, world.clock.now).ready == []
 
 
 def test_a_429_pauses_the_account_until_its_reset(world: World) -> None:

@@ -26,7 +26,7 @@ PUBLISHED = {
 }
 
 # One line per version that was ever published; a new wording needs a new line.
-FINGERPRINTS = {"1": "38aef369f28d395d"}
+FINGERPRINTS = {"1": "38aef369f28d395d", "2": "4e2f58d5ca1ae3cd"}
 
 
 def test_every_published_figure_is_defined_under_its_own_name():
@@ -47,10 +47,10 @@ def test_changed_words_need_a_new_version():
 
 def test_the_words_quote_the_thresholds_in_force():
     ours = define(Thresholds(score=11, comments=12, ranking=41, low_base=42))
-    assert "fewer than 11 answers, fewer than 12 comments" in ours["suppressed"].formula
+    assert "fewer than 11 answers, comments of an agent with fewer than 12 answers" in ours["suppressed"].formula
     assert "fewer than 42 answers; no ranking below 41" in ours["low_base"].formula
     assert "from 11 answers" in ours["distribution"].exclusions
-    assert "fewer than 5 answers, fewer than 8 comments" in DEFINITIONS["suppressed"].formula
+    assert "fewer than 5 answers, comments of an agent with fewer than 8 answers" in DEFINITIONS["suppressed"].formula
 
 
 def test_no_placeholder_is_left_in_the_words():

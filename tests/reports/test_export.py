@@ -18,6 +18,7 @@ from service.db import reading, writing
 from service.errors import Invalid
 from service.models import access_log, result
 from service.reports import export, formats
+from service.reports.definitions import DEFINITION_VERSION
 from service.reports.filters import Filter
 from tests.reports.world import ADMIN, NOW, World, settings_of
 
@@ -205,9 +206,10 @@ def test_a_file_comes_with_its_manifest_and_an_entry_in_the_log(told, tmp_path):
     assert beside["bytes"] == path.stat().st_size
     assert beside["filter"] == {"accounts": ["acme"], "since": "2026-10-23T12:00:00Z"}
     assert beside["complete_until"] == "2026-11-22T10:00:00Z"
-    assert beside["definition_version"] == "1"
+    assert beside["definition_version"] == DEFINITION_VERSION
     assert seen == [manifest.rows]
     assert sorted(each.name for each in tmp_path.glob("out*")) == ["out.csv", "out.csv.manifest.json"]
+    assert path.stat().st_mode & 0o777 == 0o600
     with reading(told.engine) as connection:
         assert connection.scalars(sa.select(access_log.c.action)).all() == ["export.file"]
 
@@ -245,6 +247,18 @@ def test_exports_at_once_are_capped_and_a_client_that_leaves_frees_its_place(qui
     last.get_data()
     running[1].get_data()
     assert client.get("/v1/results.csv").status_code == 200
+
+
+# xlsxwriter leaves the temporary file of a sheet it could not finish to the collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("manifest", ["false", "true"])
+def test_a_sheet_that_would_be_too_long_is_refused_before_the_answer_begins(quick, monkeypatch, manifest):
+    quick.add(9, score=5)
+    monkeypatch.setattr(formats, "MOST_IN_XLSX", 8)
+    client = quick.client()
+    for _ in range(3):  # a refusal keeps no slot
+        assert client.refused("/v1/results.xlsx", 422, manifest=manifest) == "too_many_rows"
+    gc.collect()
 
 
 def test_under_an_embargo_a_file_is_as_late_as_the_page(quick):

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 
 from service.auth import Reader
-from service.db import reading
+from service.db import reading, writing
 from service.errors import Invalid, ServiceError
+from service.models import account_state
 from service.reports import figures
 from service.reports.filters import Filter
 from tests.reports.world import ADMIN, NOW, World, settings_of
@@ -294,6 +296,17 @@ def test_complete_up_to_is_the_earliest_of_the_accounts_shown(world):
     assert ask(world, figures.completeness).complete_until == NOW - timedelta(hours=5)
     only = ask(world, figures.completeness, filter=Filter(accounts=("acme",)))
     assert only.complete_until == NOW - timedelta(hours=1)
+
+
+def test_an_account_that_is_no_longer_configured_does_not_hold_the_moment_back(world):
+    world.read_until("acme", NOW - timedelta(hours=1))
+    world.read_until("other", NOW - timedelta(hours=2))
+    world.read_until("gone", NOW - timedelta(days=90))
+    with writing(world.engine) as connection:
+        connection.execute(sa.insert(account_state).values(account="gone", updated_at=NOW))
+    assert ask(world, figures.completeness).complete_until == NOW - timedelta(hours=2)
+    named = ask(world, figures.completeness, filter=Filter(accounts=("gone", "acme")))
+    assert named.complete_until == NOW - timedelta(days=90)
 
 
 def test_under_an_embargo_a_figure_stands_still_all_day(world):

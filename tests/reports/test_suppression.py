@@ -16,17 +16,11 @@ from service.reports.suppression import (
     Reason,
     Span,
     Thresholds,
-    comments_visible,
-    complement_ok,
-    distribution_visible,
     may_rank,
     protect,
     release,
-    selection_visible,
-    visible,
     week_of,
     whole_days,
-    why_hidden,
 )
 
 SMALL = DEFAULT.score
@@ -145,57 +139,6 @@ def test_margins_that_are_safe_alone_are_made_safe_together():
 def test_a_total_must_be_the_sum_of_its_parts():
     with pytest.raises(ValueError, match="not the sum"):
         protect([*groups_of(ann=5, bob=6), Group("team", (3, 9))], margins={"team": ["ann", "bob"]})
-
-
-# -- a filter against less filter -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("n", "parents", "reason"),
-    [
-        (0, [40], None),
-        (3, [40], Reason.TOO_FEW),
-        (5, [5], None),
-        (40, [43], Reason.DIFFERENCE),
-        (40, [45], None),
-        (40, [45, 41], Reason.DIFFERENCE),
-        (0, [3], Reason.DIFFERENCE),
-        (5, [], None),
-    ],
-)
-def test_a_selection_is_shown_if_neither_it_nor_what_it_leaves_out_is_small(n, parents, reason):
-    assert why_hidden(n, parents) is reason
-    assert visible(n, parents) is (reason is None)
-
-
-def test_a_selection_larger_than_its_parent_is_a_mistake():
-    with pytest.raises(ValueError, match="cannot be larger"):
-        complement_ok(6, 5, SMALL)
-
-
-def test_a_filter_shows_what_the_breakdown_shows():
-    groups = groups_of(ann=3, bob=9, cem=40)
-    assert selection_visible(groups, {"cem"})
-    assert not selection_visible(groups, {"ann"})
-    assert not selection_visible(groups, {"bob"})
-    assert not selection_visible(groups, {"bob", "cem"})
-    assert selection_visible(groups, {"ann", "bob"})
-    assert selection_visible(groups, {"ann", "bob", "cem"})
-
-
-def test_no_filter_is_answered_within_a_total_that_is_small_itself():
-    assert not selection_visible(groups_of(ann=2, bob=0), {"bob"})
-
-
-def test_comments_need_eight_on_both_sides():
-    assert comments_visible(8, [8, 16])
-    assert not comments_visible(7, [7])
-    assert not comments_visible(8, [15])
-    assert not comments_visible(0, [])
-
-
-def test_a_distribution_is_shown_where_its_score_is():
-    assert [distribution_visible(n) for n in (0, 1, 4, 5, 60)] == [True, False, False, True, True]
 
 
 def test_ranking_needs_thirty_answers_of_each():
@@ -344,16 +287,6 @@ def test_a_reader_who_knows_the_rule_still_learns_nobodys_score():
             scores = {Fraction(table[index][1], sum(table[index])) for table in candidates if any(table[index])}
             assert cell is not None or len(scores) > 1
             assert cell is not None or len(sizes) > 1 or min(sizes) >= SMALL - 1
-
-
-@given(tables)
-def test_no_pair_of_filters_differs_by_a_handful(groups):
-    counts = {key: group.n for key, group in by_key(groups).items()}
-    subsets = [set(one) for size in range(1, len(groups) + 1) for one in combinations(counts, size)]
-    answered = [chosen for chosen in subsets if selection_visible(groups, chosen)][:40]
-    for first, second in product(answered, repeat=2):
-        only_first = sum(counts[key] for key in first - second)
-        assert only_first == 0 or only_first >= SMALL
 
 
 def rank(rows):

@@ -7,12 +7,25 @@ import pytest
 import sqlalchemy as sa
 
 from service.db import reading, writing
-from service.models import feedback_request, poll_window, refresh
+from service.models import feedback_request, poll_window, refresh, stray_feedback
 from service.results.forget import erase, prune
 from service.results.ingest import Verdict, ingest
 from service.results.poll import complete_until
 from service.x_api import parse_feedback
-from tests.results.house import DAY, HOUR, NOW, answer_of, history_of, request, result_of, shop, snapshot, take
+from tests.results.house import (
+    DAY,
+    HOUR,
+    NOW,
+    answer_of,
+    history_of,
+    request,
+    result_of,
+    shop,
+    snapshot,
+    strays,
+    take,
+    x_date,
+)
 
 LONG_AGO = NOW - 800 * DAY
 
@@ -31,11 +44,12 @@ def cut(engine, texts=NOW - 730 * DAY, history=NOW - 365 * DAY, dry_run=False):
 
 def forget(engine, row, scores=False, mark=True):
     with writing(engine) as connection:
-        gone = dict(erase(connection, row["x_user_id"], scores=scores, now=NOW + HOUR))
+        went = dict(erase(connection, row["x_user_id"], scores=scores, now=NOW + HOUR))
         if mark:
             mine = feedback_request.c.id == row["id"]
-            connection.execute(sa.update(feedback_request).where(mine).values(erased_at=NOW + HOUR, x_user_id=None))
-        return gone
+            gone = {"x_user_id": None, "feedback_id": None, "card_dm_id": None}
+            connection.execute(sa.update(feedback_request).where(mine).values(erased_at=NOW + HOUR, **gone))
+        return went
 
 
 def words(engine):
@@ -58,8 +72,56 @@ def test_old_texts_go_and_their_dates_and_the_scores_stay(engine):
 def test_old_history_goes_where_a_newer_update_covers_it(engine):
     old, young = answered(engine, NOW - 400 * DAY), answered(engine)
     assert cut(engine)["updates"] == 1
-    assert [each["text"] for each in history_of(engine, old)] == ["It was Anna."]
-    assert len(history_of(engine, young)) == 2
+    assert [(each["score"], each["text"]) for each in history_of(engine, old)] == [(None, None), (4, "It was Anna.")]
+    assert [each["score"] for each in history_of(engine, young)] == [4, 4]
+
+
+def read_again(engine, row, *bodies):
+    return [take(engine, snapshot(row, **body), "events", NOW) for body in bodies]
+
+
+@pytest.mark.parametrize("dated", [{}, {"created_at": None}], ids=["dated", "undated"])
+def test_a_text_whose_time_is_over_does_not_come_back_when_x_tells_it_again(engine, dated):
+    row = request(engine)
+    text = {"value": "It was Anna.", "created_at": x_date(LONG_AGO), **dated}
+    first = {"updated_at": LONG_AGO, "response": {"text": text}}
+    score = {"value": 2, "created_at": x_date(LONG_AGO + HOUR)}
+    second = {"updated_at": LONG_AGO + HOUR, "response": {"text": text, "score": score}}
+    for body in (first, second):
+        take(engine, snapshot(row, **body), now=LONG_AGO + HOUR)
+    cut(engine, texts=LONG_AGO)  # the history's time is over first
+    assert words(engine) == ["It was Anna."] * 2
+    cut(engine)
+    before = result_of(engine, row)
+    assert (before["score"], before["text"], before["text_at"] is None) == (2, None, False)
+    assert read_again(engine, row, first, second) == [Verdict.REPEAT] * 2
+    third = {**second, "updated_at": NOW}
+    assert read_again(engine, row, third) == [Verdict.APPLIED]
+    assert words(engine) == []
+    assert result_of(engine, row) == {**before, "update_count": 3, "x_updated_at": NOW, "updated_at": NOW}
+    assert read_again(engine, row, third) == [Verdict.REPEAT]
+
+
+def test_a_score_that_comes_after_the_texts_time_brings_no_text_back(engine):
+    row = request(engine)
+    take(engine, snapshot(row, LONG_AGO, text="It was Anna."), now=LONG_AGO)
+    cut(engine)
+    both = {"updated_at": NOW, "score": 2, "text": "It was Anna.", "text_at": LONG_AGO}
+    assert read_again(engine, row, both) == [Verdict.APPLIED]
+    assert (answer_of(engine, row), words(engine)) == ((2, NOW, None, LONG_AGO), [])
+    found = result_of(engine, row)
+    assert (found["first_channel"], found["first_seen_at"]) == ("webhook", LONG_AGO)
+    assert read_again(engine, row, both) == [Verdict.REPEAT]
+
+
+def test_an_update_kept_longer_than_the_row_brings_no_text_back(engine):
+    row = request(engine)
+    take(engine, snapshot(row, LONG_AGO, text="It was Anna."), now=LONG_AGO)
+    take(engine, snapshot(row, LONG_AGO - HOUR, text="It was Anna.", text_at=LONG_AGO), now=NOW - DAY)
+    cut(engine)
+    take(engine, snapshot(row, NOW, score=2))
+    assert answer_of(engine, row) == (2, NOW, None, LONG_AGO)
+    assert (result_of(engine, row)["anomalies"], len(words(engine))) == (0, 1)
 
 
 def test_contradictions_are_never_pruned(engine):
@@ -170,6 +232,35 @@ def test_the_digest_of_an_erased_text_goes_with_it(engine):
     before = {each["digest"] for each in history_of(engine, row)}
     forget(engine, row)
     assert before.isdisjoint(each["digest"] for each in history_of(engine, row))
+
+
+def test_no_feedback_id_leads_back_to_an_erased_person(engine):
+    row, other = answered(engine), answered(engine)
+    with writing(engine) as connection:
+        debt = {"account": "shop", "feedback_id": row["feedback_id"], "checks": 0, "due_at": NOW}
+        connection.execute(sa.insert(refresh).values(request_id=row["id"], **debt))
+        stray = {"feedback_id": row["feedback_id"], "account": "shop", "first_seen_at": NOW, "channel": "show"}
+        connection.execute(sa.insert(stray_feedback).values(stray))
+    forget(engine, row)
+    with reading(engine) as connection:
+        debts = connection.scalars(sa.select(refresh.c.feedback_id)).all()
+    found = {result_of(engine, row)["feedback_id"], *(each["feedback_id"] for each in history_of(engine, row)), *debts}
+    assert len(found) == 1
+    assert found.isdisjoint({row["feedback_id"], other["feedback_id"]})
+    assert strays(engine) == []
+    assert result_of(engine, other)["feedback_id"] == other["feedback_id"]
+    later = {"updated_at": NOW + DAY, "score": 4, "text": "It was Anna."}
+    assert read_again(engine, row, later) == [Verdict.ERASED]
+    assert take(engine, snapshot(row, **later, external_id=None)) == Verdict.STRAY
+    assert (words(engine), strays(engine)) == (["It was Anna."] * 2, [row["feedback_id"]])
+
+
+def test_the_history_of_an_erased_person_is_pruned_like_any_other(engine):
+    row = answered(engine, LONG_AGO)
+    forget(engine, row)
+    assert cut(engine)["updates"] == 1
+    assert [each["score"] for each in history_of(engine, row)] == [None, 4]
+    assert answer_of(engine, row) == (4, LONG_AGO - HOUR, None, None)
 
 
 def test_an_erased_person_is_not_asked_about_again(engine):

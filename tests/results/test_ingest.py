@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from service.db import writing
 from service.models import feedback_request
-from service.results.ingest import Verdict
+from service.results.ingest import Verdict, ingest
+from service.x_api import parse_feedback
 from tests.results.house import (
     HOUR,
     NOW,
@@ -125,6 +126,13 @@ def test_a_score_outside_the_cards_scale_never_stands(engine):
     assert result_of(engine, row) is None
     take(engine, snapshot(row, NOW, score=3, score_at=NOW))
     assert (result_of(engine, row)["score"], result_of(engine, row)["anomalies"]) == (3, 1)
+
+
+def test_a_score_off_the_scale_takes_no_text_with_it(engine):
+    row = request(engine, type="csat")
+    assert take(engine, snapshot(row, NOW, score=0, text="It was Anna.")) == Verdict.ANOMALY
+    assert answer_of(engine, row) == (None, None, "It was Anna.", NOW)
+    assert (result_of(engine, row)["anomalies"], history_of(engine, row)[0]["score"]) == (1, 0)
 
 
 def test_a_date_later_than_the_update_that_carries_it_does_no_harm(engine):
@@ -304,6 +312,18 @@ def test_any_text_survives_or_loses_only_what_no_database_holds(engine, text):
     take(engine, snapshot(row, NOW, score=3, text=text))
     kept = "".join("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in text if each != "\x00")
     assert answer_of(engine, row) == (3, NOW, kept or None, NOW if kept else None)
+
+
+def test_two_cards_that_claim_one_request_at_the_same_instant_wait_for_each_other(engine):
+    row, got = request(engine, feedback_id=None, card_dm_id=None), []
+    one, two = ({**row, "feedback_id": str(7_000 + number()), "card_dm_id": None} for _ in range(2))
+    second = threading.Thread(target=lambda: got.append(take(engine, snapshot(two, NOW, score=1))))
+    with writing(engine) as connection:
+        ingest(connection, shop(), parse_feedback(snapshot(one, NOW, score=4)), "webhook", NOW)
+        second.start()
+        second.join(timeout=0.3)
+    second.join()
+    assert (got, result_of(engine, row)["score"]) == ([Verdict.STRAY], 4)
 
 
 def test_two_channels_at_the_same_instant_make_one_row(engine):

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from service.db import reading, writing
 from service.models import poll_window
+from service.results import poll as polling
 from service.results import turns
 from service.results.poll import complete_until, poll_once, reconcile
 from service.x_api import allowance
@@ -262,6 +263,7 @@ def test_one_unreadable_event_hides_no_other(engine):
 
     report = poll_once(engine, SHOP, Torn(), x.now, worker="w1")
     assert (report.unreadable, report.found_missing) == (1, 1)
+    assert windows(engine)[0].unreadable == 1
     assert answer_of(engine, row) == x.truth_of(row)
 
 
@@ -373,6 +375,29 @@ def test_reconcile_reads_a_range_again_and_finds_what_was_lost(engine):
     assert (done.complete, done.found_missing) == (True, 150)
     assert done.read_until <= x.now - DAY
     assert all(answer_of(engine, row) == x.truth_of(row) for row in rows)
+
+
+def test_reconcile_counts_the_pages_of_each_window_by_themselves(engine, monkeypatch):
+    x = Outside(events_empty_pages=(1,))  # so every window takes two pages
+    start = x.now
+    rows = []
+    for _ in range(2):
+        rows += answered(engine, x)
+        x.advance(DAY)
+    x.advance(DAY)
+    monkeypatch.setattr(polling, "PAGES_AT_MOST", 2)
+    assert reconcile(engine, SHOP, x.client, start, x.now, x.now).complete
+    assert [answer_of(engine, row) for row in rows] == [x.truth_of(row) for row in rows]
+
+
+def test_reconcile_says_until_when_x_serves(engine):
+    x = Outside()
+    start = x.now
+    x.advance(2 * DAY)
+    whole = reconcile(engine, SHOP, x.client, start, start + HOUR, x.now)
+    cut = reconcile(engine, SHOP, x.client, start, x.now, x.now)
+    assert (whole.read_until, whole.served_until) == (start + HOUR, x.now - DAY - MINUTE)
+    assert (cut.complete, cut.read_until, cut.served_until) == (True, x.now - DAY - MINUTE, x.now - DAY - MINUTE)
 
 
 def test_reconcile_that_is_cut_short_says_where_to_go_on(engine):

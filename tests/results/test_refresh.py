@@ -331,6 +331,24 @@ def test_a_worker_that_slept_through_its_lease_stops_and_records_nothing(engine)
     assert [each.checks for each in debts(engine)] == [0, 0]
 
 
+def test_a_slow_x_costs_no_worker_its_turn(engine):
+    x = Outside()
+    rows = [x.send_card(engine) for _ in range(5)]
+    x.advance(HOUR)
+    seconds, free = [0], []
+
+    class Slow:
+        def show_feedback(self, feedback_id):
+            seconds[0] += 40
+            with reading(engine) as connection:
+                moment = x.now + timedelta(seconds=seconds[0])
+                free.append(turns.may_begin(connection, "shop", "refresh", moment, MINUTE))
+            return x.client.show_feedback(feedback_id)
+
+    assert run(engine, x, client=Slow(), stopwatch=lambda: seconds[0]).asked == len(rows)
+    assert free == [False] * len(rows)
+
+
 def test_an_unclear_read_is_a_failure_like_any_other(engine):
     x = Outside()
     x.send_card(engine)

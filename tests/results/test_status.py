@@ -1,5 +1,6 @@
 """What operators see: whether the webhook lives, what it missed, and until when all is read."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from service.results import turns
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.results.status import channel_health
+from service.x_api.facts import ParseProblem
 from tests.results.house import DAY, HOUR, NOW, shop, snapshot, take
 from tests.results.outside import Outside
 from tests.results.test_x_webhook import browser, event, post
@@ -24,7 +26,13 @@ def health(engine, now):
 def test_a_new_account_has_seen_nothing(engine):
     found = health(engine, NOW)
     assert (found.webhook_seen_at, found.complete_until, found.refresh_oldest_due_at) == (None, None, None)
-    assert (found.found_by_polling_recent, found.refresh_due, found.strays, found.anomalies_recent) == (0, 0, 0, 0)
+    assert (found.missed_by_webhook_recent, found.refresh_due, found.strays_recent, found.anomalies_recent) == (
+        0,
+        0,
+        0,
+        0,
+    )
+    assert found.unreadable_recent == 0
 
 
 def test_the_webhooks_last_delivery_is_seen_to_the_minute_even_if_it_was_a_repeat(engine):
@@ -52,11 +60,46 @@ def test_what_the_webhook_missed_and_how_far_all_is_read(engine):
     while poll_once(engine, SHOP, x.client, x.now, worker="w1").more:
         pass
     found = health(engine, x.now)
-    assert found.found_by_polling_recent == 1
+    assert found.missed_by_webhook_recent == 1
     assert x.now - DAY - timedelta(minutes=2) <= found.complete_until <= x.now - DAY
     assert found.poll_next_at == x.now + SHOP.poll_every
     assert not found.poll_window_open
-    assert health(engine, x.now + 40 * DAY).found_by_polling_recent == 0
+    assert health(engine, x.now + 40 * DAY).missed_by_webhook_recent == 0
+
+
+def test_what_refresh_brings_first_the_webhook_has_missed(engine):
+    x = Outside()
+    rows = [x.send_card(engine) for _ in range(3)]
+    for row in rows[:2]:
+        x.answer(row, score=1)
+    post(browser(engine, x.now), event(x.news()[-1]["feedback"]))
+    refresh_once(engine, SHOP, x.client, x.now, worker="w1")
+    x.advance(HOUR)
+    assert refresh_once(engine, SHOP, x.client, x.now, worker="w1").asked == 3
+    assert health(engine, x.now).missed_by_webhook_recent == 1, "one was brought, and one card has no answer"
+    x.advance(DAY + HOUR)
+    while poll_once(engine, SHOP, x.client, x.now, worker="w1").more:
+        pass
+    assert health(engine, x.now).missed_by_webhook_recent == 1, "polling meets what refresh brought"
+
+
+def test_events_nobody_could_read_are_counted_with_their_window(engine):
+    x = Outside()
+    row = x.send_card(engine)
+    x.answer(row, score=1)
+    x.advance(2 * DAY)
+
+    class Torn:
+        def list_feedback_events(self, **wanted):
+            answer = x.client.list_feedback_events(**wanted)
+            problems = (ParseProblem("events[0].feedback.id", "This is not an id."),)
+            return replace(answer, value=replace(answer.value, problems=problems))
+
+    windows = 1
+    while poll_once(engine, SHOP, Torn(), x.now, worker="w1").more:
+        windows += 1
+    assert health(engine, x.now).unreadable_recent == windows
+    assert health(engine, x.now + 40 * DAY).unreadable_recent == 0
 
 
 def test_a_window_polling_is_stuck_in_shows(engine):
@@ -78,16 +121,16 @@ def test_debts_strays_and_contradictions_are_counted(engine):
     take(engine, snapshot({**rows[1], "feedback_id": "4242"}, x.now, score=2), now=x.now)
     found = health(engine, x.now)
     assert (found.refresh_due, found.refresh_oldest_due_at) == (3, x.now - HOUR)
-    assert (found.strays, found.anomalies_recent) == (1, 1)
+    assert (found.strays_recent, found.anomalies_recent) == (1, 1)
 
 
 def test_another_accounts_figures_are_not_ours(engine):
     x = Outside()
     row = x.send_card(engine)
-    take(engine, snapshot(row, x.now, score=1), now=x.now)
+    take(engine, snapshot(row, x.now, score=1), "show", now=x.now)
     take(engine, snapshot(row, x.now + HOUR, score=2), now=x.now)
     with writing(engine) as connection:
         turns.set_moment(connection, "other", "webhook", NOW)
         connection.execute(sa.text("UPDATE feedback_request SET account = 'other'"))
     found = health(engine, x.now)
-    assert (found.webhook_seen_at, found.anomalies_recent) == (None, 0)
+    assert (found.webhook_seen_at, found.anomalies_recent, found.missed_by_webhook_recent) == (None, 0, 0)

@@ -5,6 +5,7 @@ house left of erased people - their conversations' ids, notes about them - goes.
 """
 
 import hashlib
+import secrets
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,21 +18,29 @@ depends_on = None
 
 AT_ONCE = 2000
 OF_THE_ERASED = "SELECT id FROM feedback_request WHERE erased_at IS NOT NULL"
-CONVERSATION_OF_THE_ERASED = """
-    DELETE FROM {0} WHERE EXISTS (
-        SELECT 1 FROM delivery_item i JOIN feedback_request f ON f.id = i.request_id
-        WHERE f.erased_at IS NOT NULL AND f.source = {0}.source AND i.conversation_id = {0}.conversation_id
+CONVERSATIONS_OF_THE_ERASED = """
+    (source, conversation_id) IN (
+        SELECT f.source, i.conversation_id FROM feedback_request f JOIN delivery_item i ON i.request_id = f.id
+        WHERE f.erased_at IS NOT NULL AND i.conversation_id IS NOT NULL
     )
 """
+FORGET = (
+    f"DELETE FROM conversation WHERE {CONVERSATIONS_OF_THE_ERASED}",
+    f"DELETE FROM reopening WHERE {CONVERSATIONS_OF_THE_ERASED}",
+    f"UPDATE delivery_item SET conversation_id = NULL WHERE request_id IN ({OF_THE_ERASED})",
+    f"DELETE FROM review_note WHERE request_id IN ({OF_THE_ERASED})",
+    f"UPDATE send_attempt SET x_id = NULL WHERE request_id IN ({OF_THE_ERASED})",
+    "UPDATE feedback_request SET dm_event_id = NULL, card_dm_id = NULL, feedback_id = NULL WHERE erased_at IS NOT NULL",
+)  # constants, all of them
 
 
 def upgrade() -> None:
     """Go there."""
     connection = op.get_bind()
-    for table in ("conversation", "reopening"):
-        op.execute(CONVERSATION_OF_THE_ERASED.format(table))
-    op.execute(f"UPDATE delivery_item SET conversation_id = NULL WHERE request_id IN ({OF_THE_ERASED})")  # noqa: S608 - constants
-    op.execute(f"DELETE FROM review_note WHERE request_id IN ({OF_THE_ERASED})")  # noqa: S608 - constants
+    for statement in FORGET:
+        op.execute(statement)
+    _forget_feedback_ids(connection)
+    _watch_the_channels()
     last = ""
     while rows := _next(connection, last):
         digest = sa.text("UPDATE webhook_delivery SET dedupe_key = :digest WHERE id = :id")
@@ -41,6 +50,34 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Come back. A digest tells nothing, and needs not: the first house compares keys and does not read them."""
+    with op.batch_alter_table("poll_window", schema=None) as batch_op:
+        batch_op.drop_column("unreadable")
+    with op.batch_alter_table("stray_feedback", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_stray_feedback_account_first_seen_at"))
+        batch_op.create_index(batch_op.f("ix_stray_feedback_account"), ["account"], unique=False)
+    with op.batch_alter_table("result_update", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_result_update_channel_seen_at"))
+
+
+def _forget_feedback_ids(connection: Any) -> None:
+    """X answers a feedback id with the person's own id: where the person is erased, another stands for it."""
+    for request_id in connection.execute(sa.text(OF_THE_ERASED)).scalars().all():
+        values = {"request_id": request_id, "nothing": "e" + secrets.token_hex(11)}
+        for table in ("result", "result_update", "refresh"):
+            update = f"UPDATE {table} SET feedback_id = :nothing WHERE request_id = :request_id"  # noqa: S608 - constants
+            connection.execute(sa.text(update), values)
+
+
+def _watch_the_channels() -> None:
+    """What the webhook did not bring, strays by day, and events nobody could read."""
+    with op.batch_alter_table("poll_window", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("unreadable", sa.Integer(), server_default=sa.text("0"), nullable=False))
+    with op.batch_alter_table("stray_feedback", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_stray_feedback_account"))
+        recent = batch_op.f("ix_stray_feedback_account_first_seen_at")
+        batch_op.create_index(recent, ["account", "first_seen_at"], unique=False)
+    with op.batch_alter_table("result_update", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_result_update_channel_seen_at"), ["channel", "seen_at"], unique=False)
 
 
 def _next(connection: Any, last: str) -> Any:

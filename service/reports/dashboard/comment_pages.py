@@ -13,9 +13,10 @@ from service.auth import log_access
 from service.db import reading, writing
 from service.errors import Invalid, NotFound
 from service.reports import notes, query
-from service.reports.dashboard.place import READERS_OF_COMMENTS, Place
+from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import choices
 from service.reports.dashboard.reading import comments, life, searched
+from service.reports.routes import READERS_OF_ANSWERS
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 NO_SUCH_RESULT = "There is no such result, or your key does not cover its account."
@@ -24,7 +25,7 @@ OWN = ("q", "cursor", "all")
 
 def add(pages: flask.Blueprint, place: Place) -> None:
     """Register the pages."""
-    supervisors = place.door.signed_in(*READERS_OF_COMMENTS)
+    supervisors = place.door.signed_in(*READERS_OF_ANSWERS)
 
     @pages.get("/comments")
     @supervisors

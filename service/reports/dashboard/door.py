@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 
 import flask
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection, Engine
 from werkzeug.wrappers import Response
 
 from service.auth import Reader, keys, sessions
 from service.auth.guard import demand_role
-from service.db import insert, reading, writing
+from service.db import AWAY, insert, reading, writing
 from service.errors import NotAllowed, TooMany
 from service.models import key_use
 from service.settings import Settings
@@ -31,6 +32,7 @@ WINDOW = timedelta(minutes=10)
 FAILURES_PER_WINDOW = 10
 COUNTER = "~"  # no key id begins with it: these rows of key_use count addresses
 u = key_use.c
+log = structlog.get_logger(__name__)
 
 
 class Door:
@@ -73,9 +75,9 @@ class Door:
         now = self._clock()
         with reading(self._engine) as connection:
             found = sessions.find(connection, cookie, self._idle, now)
-        if found is not None:
-            with writing(self._engine) as connection:
-                sessions.touch(connection, cookie, now)
+            stale = found is not None and sessions.is_stale(connection, cookie, now)
+        if stale:
+            self._note_click(cookie, now)
         return found
 
     def sign_in(self, key: str, address: str, onward: str) -> Response:
@@ -130,6 +132,14 @@ class Door:
 
     def _hosts(self) -> tuple[str, str]:
         return flask.request.host, self._own_host  # a proxy may have replaced Host
+
+    def _note_click(self, cookie: str, now: datetime) -> None:
+        try:
+            with writing(self._engine) as connection:
+                sessions.touch(connection, cookie, now)
+        except AWAY:
+            # a full or read-only database can still be read; the session ends by idling, no more
+            log.warning("session_not_kept")
 
     def _to_sign_in(self) -> Response:
         onward = flask.request.full_path.rstrip("?") if flask.request.method == "GET" else HOME

@@ -9,6 +9,7 @@ import importlib.util
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import flask
 from werkzeug.wrappers import Response
@@ -18,13 +19,14 @@ from service.db import reading, writing
 from service.errors import NotFound
 from service.reports import export, figures
 from service.reports.dashboard.figure_pages import breakdown_asked
-from service.reports.dashboard.place import READERS_OF_COMMENTS, Place
+from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import Asked
 from service.reports.figures import Rate, Score
-from service.reports.formats import CONTENT_TYPES, guarded
+from service.reports.formats import CONTENT_TYPES, NEEDS, guarded, writer_of
+from service.reports.routes import READERS_OF_ANSWERS
+from service.reports.slots import in_a_slot
 
 NAMES = {"csv": "CSV", "jsonl": "JSON lines", "xlsx": "Excel", "parquet": "Parquet"}
-NEEDS = {"xlsx": "xlsxwriter", "parquet": "pyarrow"}
 FIGURES_HEAD = (
     *("type", "by", "group", "value", "low", "high", "confidence", "method", "n", "mean", "low_base", "suppressed"),
     *("since", "until", "ended", "delivered", "answered", "response_rate", "response_low", "response_high"),
@@ -41,7 +43,7 @@ class Offer:
 
 def add(pages: flask.Blueprint, place: Place) -> None:
     """Register the addresses."""
-    everybody, supervisors = place.door.signed_in(), place.door.signed_in(*READERS_OF_COMMENTS)
+    everybody, supervisors = place.door.signed_in(), place.door.signed_in(*READERS_OF_ANSWERS)
 
     @pages.get("/download/rows.<kind>")
     @supervisors
@@ -61,7 +63,7 @@ def offer(place: Place, question: Asked, own: Sequence[str]) -> Offer:
     extra = [(each.partition("=")[0], each.partition("=")[2]) for each in own]
     query = question.written_out(*extra)
     links = [(flask.url_for("dashboard.figures_file") + f"?{query}", "Figures, CSV")] if not extra else []
-    if place.reader.role in READERS_OF_COMMENTS:
+    if place.reader.role in READERS_OF_ANSWERS:
         per_row = query if extra else question.written_out(("date_field", question.given("date_field") or "ended_at"))
         known = [kind for kind in NAMES if kind not in NEEDS or importlib.util.find_spec(NEEDS[kind])]
         links += [
@@ -75,12 +77,17 @@ def offer(place: Place, question: Asked, own: Sequence[str]) -> Offer:
 def _rows(place: Place, kind: str) -> Response:
     if kind not in CONTENT_TYPES:
         raise NotFound("no_such_page", f"There is no such download; there are {', '.join(NAMES.values())}.")
-    question, now = place.asked(("by", "q", "cursor", "all")), place.clock()
-    # people open it in a spreadsheet, which takes UTF-8 for something else without the mark
-    pieces = export.stream(place.engine, place.settings, place.reader, question.filter, now, kind, bom=kind == "csv")
+    question = place.asked(("by", "q", "cursor", "all"))
+    writer_of(kind)
+    return in_a_slot(lambda: _made(place, kind, question, place.clock()))
+
+
+def _made(place: Place, kind: str, question: Asked, now: datetime) -> flask.Response:
     with writing(place.engine) as connection:
         detail = {"format": kind, "filter": question.filter.described()}
         log_access(connection, place.reader.actor, "export.dashboard", detail, now)
+    # people open it in a spreadsheet, which takes UTF-8 for something else without the mark
+    pieces = export.stream(place.engine, place.settings, place.reader, question.filter, now, kind, bom=kind == "csv")
     return _file(pieces, CONTENT_TYPES[kind], f"feedback {question.first} to {question.last}.{kind}")
 
 
@@ -124,7 +131,7 @@ def _cell(value: object) -> str:
     return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _file(pieces: Iterator[bytes], content_type: str, name: str) -> Response:
+def _file(pieces: Iterator[bytes], content_type: str, name: str) -> flask.Response:
     response = flask.Response(pieces, content_type=content_type)
     response.headers.set("Content-Disposition", "attachment", filename=name.replace(" ", "-"))
     return response

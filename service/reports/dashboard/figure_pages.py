@@ -19,7 +19,7 @@ from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, Asked, choices
 from service.reports.definitions import define
 from service.reports.figures import BreakdownRow, Comparison
-from service.reports.filters import Filter
+from service.reports.filters import PARAMETER_OF, Filter
 from service.reports.visible import thresholds
 from service.states import SKIP_SENTENCES
 
@@ -33,7 +33,6 @@ BREAKDOWNS = (
     ("hour", "Hour of day"),
 )
 COVERAGES = (("agent", "Agent"), ("team", "Team"))
-PARAMETER_OF = {"team": "team_id", "agent": "agent_id", "variant": "question_variant_id"}
 NO_DRILL_DOWN = frozenset({"hour"})
 DAYS_FOR_AGENTS = 90
 LONGEST_DAILY, LONGEST_WEEKLY = 14, 400

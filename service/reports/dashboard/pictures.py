@@ -23,7 +23,6 @@ WITHOUT_NAME = "without one"
 WHY_HIDDEN = {
     "too_few": "too few answers",
     "suppressed": "too few answers, here or beside it",
-    "difference": "would give away a small group",
 }
 PLACES = {
     "below": "below the band",

@@ -13,14 +13,13 @@ from sqlalchemy.engine import Engine
 from service.auth import Reader
 from service.reports.dashboard.door import Door
 from service.reports.dashboard.question import DEFAULT_DAYS, Asked, asked
+from service.reports.routes import EVERYBODY, READERS_OF_ANSWERS
 from service.settings import Settings
 
-EVERYBODY = ("admin", "supervisor", "analyst")
-READERS_OF_COMMENTS = ("admin", "supervisor")
 PAGES = (
     ("overview", "Overview", EVERYBODY),
     ("breakdown", "Breakdown", EVERYBODY),
-    ("comments", "Comments", READERS_OF_COMMENTS),
+    ("comments", "Comments", READERS_OF_ANSWERS),
     ("coverage", "Coverage", EVERYBODY),
     ("completeness", "Completeness", EVERYBODY),
     ("accounts", "Accounts", EVERYBODY),

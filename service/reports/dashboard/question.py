@@ -2,7 +2,7 @@
 
 The grammar is that of the API, so that an address, an API call and a download mean the same. Two things differ because
 a form without a script cannot leave a field out: an empty value means "all", and `(none)` means "without one". Where
-no period is given it is the last thirty whole days.
+no period is given it is the last whole days: thirty, or as many as the page says.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +24,7 @@ from service.settings import Settings
 WITHOUT = "(none)"
 DEFAULT_DAYS = 30
 PERIODS = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year"))
+LONGEST_PERIOD = max(days for days, _ in PERIODS)
 NARROWING = {
     "account": "Account",
     "campaign": "Campaign",
@@ -69,6 +70,7 @@ class Asked:
     last: date
     periods: tuple[Link, ...]
     chips: tuple[Link, ...]
+    longer: str = ""  # the query string of the longest period we offer, for pages that have too little to show
 
     @property
     def end(self) -> date:
@@ -124,7 +126,9 @@ def asked(
     end = found.until.astimezone(zone) if found.until else now.astimezone(zone)
     last = (end - timedelta(microseconds=1)).date()
     bare = Asked(found, pairs, first, last, (), ())
-    return Asked(found, pairs, first, last, _periods(bare, today, with_today=with_today), _chips(bare))
+    periods = _periods(bare, today, with_today=with_today)
+    longer = _of_days(bare, LONGEST_PERIOD, today, with_today=with_today)
+    return Asked(found, pairs, first, last, periods, _chips(bare), longer)
 
 
 def choices(connection: Connection, question: Filter, reader: Reader) -> Mapping[str, list[str]]:
@@ -149,7 +153,7 @@ def _periods(bare: Asked, today: date, *, with_today: bool) -> tuple[Link, ...]:
     found = []
     for days, name in PERIODS:
         period = _last_days(days, today, with_today=with_today)
-        query = bare.with_(("cursor", None), ("since", period["since"]), ("until", period.get("until")))
+        query = _of_days(bare, days, today, with_today=with_today)
         last = today if with_today else today - timedelta(days=1)
         found.append(Link(name, query, here=(str(bare.first), bare.last) == (period["since"], last)))
     if not with_today:
@@ -157,6 +161,11 @@ def _periods(bare: Asked, today: date, *, with_today: bool) -> tuple[Link, ...]:
         query = bare.with_(("cursor", None), ("since", until_now), ("until", None))
         found.append(Link("with today", query, here=bare.filter.until is None))
     return tuple(found)
+
+
+def _of_days(bare: Asked, days: int, today: date, *, with_today: bool) -> str:
+    period = _last_days(days, today, with_today=with_today)
+    return bare.with_(("cursor", None), ("since", period["since"]), ("until", period.get("until")))
 
 
 def _last_days(days: int, today: date, *, with_today: bool) -> dict[str, str]:

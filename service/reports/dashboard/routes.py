@@ -12,7 +12,7 @@ import flask
 from sqlalchemy.engine import Engine
 from werkzeug.wrappers import Response
 
-from service.auth import declares
+from service.auth import declares, sessions
 from service.errors import NotAuthenticated, NotFound, ServiceError, TooMany
 from service.reports.dashboard import comment_pages, downloads, figure_pages, standing_pages, words
 from service.reports.dashboard.assets import add_assets
@@ -82,9 +82,9 @@ def _add_door(pages: flask.Blueprint, place: Place) -> None:
 
 
 def _sign_in_page(place: Place, onward: str, sentence: str | None, *, wrong: bool = False) -> str:
-    idle = words.span(place.settings.web.session_idle)
+    idle, longest = words.span(place.settings.web.session_idle), words.span(sessions.LONGEST)
     return flask.render_template(
-        "dashboard/sign_in.html", onward=onward, sentence=sentence, wrong=wrong, idle=idle, reader=None
+        "dashboard/sign_in.html", onward=onward, sentence=sentence, wrong=wrong, idle=idle, longest=longest, reader=None
     )
 
 

@@ -43,14 +43,16 @@ def last_worker(connection: Connection) -> datetime | None:
 def _standing(name: str, screen_name: str, row: sa.Row[tuple[object, ...]] | None, now: datetime) -> Standing:
     if row is not None and row.hold_reason is not None:
         code = f" (X's code {row.hold_code})" if row.hold_code is not None else ""
+        first = "Mend it at X" if row.hold_code is not None else "See to the reason"  # no code: held by a person
         return Standing(
             name,
             screen_name,
             "held",
             row.held_at,
             None,
-            f"{words.words(row.hold_reason).capitalize()}{code}. Nothing is sent; requests wait, none is lost.",
-            f"Mend it at X, then an operator runs: dm-feedback accounts release {name}",
+            f"{words.heading(row.hold_reason)}{code}. Nothing is sent; requests wait, and those that grow too old are "
+            "skipped (stale).",
+            f"{first}, then an operator runs: dm-feedback accounts release {name}",
         )
     if row is not None and row.paused_until is not None and row.paused_until > now:
         why = "X asked to slow down; requests wait."

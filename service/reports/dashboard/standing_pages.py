@@ -3,6 +3,7 @@
 import flask
 
 from service.db import reading
+from service.health import WORKER_SILENT
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.standing import last_worker, standings
 from service.reports.definitions import define
@@ -21,7 +22,8 @@ def add(pages: flask.Blueprint, place: Place) -> None:
         with reading(place.engine) as connection:
             lines = standings(connection, mine, place.clock())
             worker = last_worker(connection)
-        return flask.render_template("dashboard/accounts.html", lines=lines, worker=worker, now=place.clock())
+        silent = worker is None or worker < place.clock() - WORKER_SILENT
+        return flask.render_template("dashboard/accounts.html", lines=lines, worker=worker, silent=silent)
 
     @pages.get("/definitions")
     @everybody

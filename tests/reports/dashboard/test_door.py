@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import flask
 import pytest
@@ -123,6 +124,39 @@ def test_a_session_ends_by_idling_and_the_page_says_so(client: FlaskClient, cloc
     answer = client.get("/dashboard/accounts", follow_redirects=True)
     assert "Your session has ended" in answer.text
     assert 'value="/dashboard/accounts"' in answer.text
+
+
+def test_a_click_is_noted_once_a_minute_and_the_others_write_nothing(
+    client: FlaskClient, engine: Engine, clock: Clock
+) -> None:
+    written: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith(("BEGIN IMMEDIATE", "UPDATE session")):
+            written.append(statement.split(maxsplit=1)[0])
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    clock.forward(seconds=60)
+    assert client.get("/dashboard/").status_code == 200
+    assert written == []
+    clock.forward(seconds=1)
+    assert client.get("/dashboard/").status_code == 200
+    assert written == ["BEGIN", "UPDATE"]
+
+
+def test_a_database_that_takes_no_writes_can_still_be_read(client: FlaskClient, engine: Engine, clock: Clock) -> None:
+    def query_only(connection: Any, *_rest: object) -> None:
+        connection.cursor().execute("PRAGMA query_only=ON")
+
+    sa.event.listen(engine, "checkout", query_only)
+    clock.forward(minutes=5)
+    assert client.get("/dashboard/").status_code == 200
+    assert client.get("/dashboard/comments").status_code == 503  # reading words is logged, or not done
+
+
+def test_the_sign_in_page_tells_when_a_session_ends(app: flask.Flask) -> None:
+    page = " ".join(app.test_client().get("/dashboard/sign-in").text.split())
+    assert "ends after 30 minutes without a click, after 12 hours in any case, when you sign out" in page
 
 
 def test_a_session_ends_with_its_key(client: FlaskClient, engine: Engine, population: Population, clock: Clock) -> None:

@@ -20,6 +20,7 @@ from service.models import access_log, feedback_request, metadata, result
 from service.reports import figures
 from service.reports.dashboard import words
 from service.reports.filters import Filter
+from service.reports.slots import AT_ONCE
 from service.settings import Settings
 from tests.conftest import NOW
 from tests.reports.dashboard.population import BLAME, PRAISE, SMALL, Population, populate
@@ -153,6 +154,12 @@ def test_figures_end_with_yesterday_and_one_click_shows_today(
     today = client.get(f"/dashboard/{html.unescape(query[1])}").text
     assert "Figures end with yesterday" not in today
     assert 'aria-current="true">with today' in today
+
+
+def test_a_longer_period_is_the_longest_there_is(client: FlaskClient) -> None:
+    page = client.get("/dashboard/breakdown?by=agent&since=2026-11-21&until=2026-11-22").text
+    queries = set(re.findall(r'<a href="\?([^"]*)">Take a longer period</a>', page))
+    assert {html.unescape(query) for query in queries} == {"by=agent&since=2025-11-22&until=2026-11-22"}
 
 
 @pytest.mark.parametrize("path", ["/", "/breakdown", "/comments", "/coverage"])
@@ -334,7 +341,8 @@ def test_a_key_of_one_account_sees_that_account_only(signed_in: Callable[[str], 
 def test_accounts_show_a_hold_and_what_to_do(client: FlaskClient) -> None:
     page = client.get("/dashboard/accounts").text
     assert "Account locked (X&#39;s code 326)" in page
-    assert "dm-feedback accounts release acmepay" in page
+    assert "Mend it at X, then an operator runs: dm-feedback accounts release acmepay" in page
+    assert "skipped (stale)" in page
     assert "No worker is running" in page
 
 
@@ -398,6 +406,17 @@ def test_rows_come_in_every_format(client: FlaskClient, kind: str) -> None:
     assert answer.status_code == 200
     assert len(answer.get_data()) > 10_000
     assert client.get("/dashboard/download/rows.doc").status_code == 404
+
+
+def test_downloads_of_the_pages_and_of_the_api_share_the_slots(client: FlaskClient, population: Population) -> None:
+    address = f"/dashboard/download/rows.csv?{QUERY}"
+    running = [client.get(address) for _ in range(AT_ONCE)]
+    key = {"Authorization": f"Bearer {population.keys['supervisor']}"}
+    assert client.get(address).status_code == 429
+    assert client.get("/v1/results.csv", headers=key).status_code == 429
+    for each in running:
+        each.close()
+    assert client.get("/v1/results.csv", headers=key).status_code == 200
 
 
 def logged(engine: Engine) -> list[sa.Row[tuple[object, ...]]]:

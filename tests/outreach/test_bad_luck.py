@@ -1,0 +1,208 @@
+"""What rarely happens: clocks that differ, long outages, rows nobody can decide, answers that came meanwhile."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+
+from service.db import reading, writing
+from service.models import result, x_identity
+from service.outreach import accounts
+from service.outreach.answers import Hold
+from service.outreach.gates import quiet
+from service.outreach.queue import claim
+from service.outreach.run import run_once
+from service.outreach.steps import take
+from service.states import Skip, State
+from tests.outreach.test_unclear import CREATE, NEW, messages, ready
+from tests.outreach.test_walk import FROZEN
+from tests.support import World
+
+LIST = "direct_messages/events/list"
+OPENED = {**FROZEN, "can_dm": True, "state": State.DM_SENT, "dm_event_id": "1"}
+
+
+def until_it_ends(world: World, request_id: str) -> Any:
+    for _ in range(40):
+        world.run()
+        if world.request(request_id).outcome_at is not None:
+            break
+        world.forward(seconds=60)
+    return world.request(request_id)
+
+
+# -- clocks
+
+
+@pytest.mark.parametrize("minutes", [-4, 4])
+def test_a_clock_that_differs_from_xs_hides_no_message_that_arrived(world: World, minutes: int) -> None:
+    world.clock.forward(minutes=minutes)
+    world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
+    assert until_it_ends(world, ready(world)).state == State.CARD_SENT
+    assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
+
+
+def test_a_colleague_whose_clock_is_ahead_proves_nothing_too_early(world_of: Any) -> None:
+    world = world_of({"list_lag_s": 170})
+    world.customers({"user_id": "501", "can_dm": True})
+    world.fault(endpoint=NEW, fault="status_after_commit", times=1)
+    request_id = ready(world)
+    world.run()
+    for _ in range(20):
+        world.forward(seconds=30)
+        run_once(world.queue, world.clients, lambda: world.clock.now + timedelta(seconds=100))
+    assert world.request(request_id).state == State.CARD_SENT
+    assert messages(world, "dm") == 1
+
+
+def test_quiet_hours_that_end_in_the_hour_that_comes_twice_end_once() -> None:
+    second_run = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)
+    found = quiet((time(21), time(2, 30)), ZoneInfo("Europe/Berlin"), second_run)
+    assert found is not None
+    assert found.until == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+
+
+def test_an_unbelievable_pause_does_not_keep_a_new_one_out(world: World) -> None:
+    now = world.clock.now
+    with writing(world.engine) as connection:
+        accounts.pause(connection, "acme", now + timedelta(days=40), now)
+        accounts.pause(connection, "acme", now + timedelta(hours=1), now)
+        assert accounts.at_rest(connection, now) == {"acme"}
+
+
+# -- outages
+
+
+def test_after_a_long_outage_x_is_asked_before_anything_ends_unknown(world: World) -> None:
+    request_id = ready(world)
+    (begun,) = claim(world.queue, world.settings.accounts["acme"], 1, world.clock.now).ready
+    take(begun, world.clients["acme"], world.clock)  # and dies before the record
+    world.forward(hours=26)
+    assert until_it_ends(world, request_id).state == State.CARD_SENT
+    assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
+
+
+def test_after_a_long_outage_a_list_that_fails_is_tried_for_a_while_and_then_it_ends(world: World) -> None:
+    world.fault(endpoint=LIST, fault="status", status=503)
+    request_id = ready(world)
+    (begun,) = claim(world.queue, world.settings.accounts["acme"], 1, world.clock.now).ready
+    take(begun, world.clients["acme"], world.clock)
+    world.forward(hours=26)
+    assert until_it_ends(world, request_id).state == State.UNKNOWN
+    assert world.clock.now - begun.intended_at > timedelta(hours=26, minutes=20)
+
+
+# -- what came meanwhile
+
+
+def told_of_card(world: World, request_id: str) -> None:
+    now = world.clock.now
+    seen = {"x_updated_at": now, "updated_at": now, "first_seen_at": now, "first_channel": "webhook"}
+    with writing(world.engine) as connection:
+        row = {"request_id": request_id, "feedback_id": "777", **seen, "update_count": 1, "anomalies": 0}
+        connection.execute(sa.insert(result).values(row))
+
+
+def test_a_card_x_has_told_us_of_is_not_sent_again(world: World) -> None:
+    request_id = world.ended(**OPENED, dm_sent_at=world.clock.now)
+    told_of_card(world, request_id)
+    world.run()
+    row = world.request(request_id)
+    assert (row.state, row.feedback_id, messages(world, "card")) == (State.CARD_SENT, "777", 0)
+
+
+def test_an_old_opening_gets_no_card_where_the_customer_was_asked_since(world: World) -> None:
+    asked = world.ended("c-1", ended_at=world.clock.now - timedelta(minutes=5))
+    world.run()
+    assert world.request(asked).state == State.CARD_SENT
+    old = world.ended("c-0", **OPENED, dm_sent_at=world.clock.now - timedelta(days=9))
+    world.run()
+    assert (world.request(old).state, world.request(old).reason) == (State.SKIPPED, Skip.COOLDOWN)
+    assert messages(world, "card") == 1
+
+
+# -- quiet hours and the card
+
+
+@pytest.mark.parametrize(("minutes", "cards"), [(5, 1), (60, 0)])
+def test_a_card_follows_its_opening_into_quiet_hours_only_at_once(world_of: Any, minutes: int, cards: int) -> None:
+    world = world_of(accounts__acme__quiet_hours=["11:00", "13:00"])
+    world.customers({"user_id": "501", "can_dm": True})
+    world.ended(**OPENED, dm_sent_at=world.clock.now - timedelta(minutes=minutes))
+    world.run()
+    assert messages(world, "card") == cards
+    world.forward(hours=2)
+    world.run()
+    assert messages(world, "card") == 1
+
+
+# -- many, and one that cannot be decided
+
+
+def test_one_pass_decides_all_that_is_due(world: World) -> None:
+    ids = [world.ended(f"c-{n}", x_user_id=str(600 + n)) for n in range(30)]
+    world.run()
+    assert {world.request(each).reason for each in ids} == {"delay"}
+
+
+def test_a_request_that_meets_a_bug_does_not_hold_up_the_others(world: World) -> None:
+    early = world.clock.now - timedelta(hours=1)
+    broken = world.ended("c-0", **{**OPENED, "x_user_id": None}, dm_sent_at=early, scheduled_at=early)
+    fine = world.ended("c-1", ended_at=world.clock.now - timedelta(minutes=5))
+    world.run()
+    assert world.request(fine).state == State.CARD_SENT
+    row = world.request(broken)
+    assert (row.reason, row.detail, row.attempts) == ("internal_error", "IntegrityError", 1)
+
+
+def test_waiting_for_the_same_reason_adds_no_line_to_the_history(world_of: Any) -> None:
+    world = world_of(accounts__acme__dms_per_day=1)
+    waiting = [ready(world, conversation_id=f"c-{n}", x_user_id=str(501 + n)) for n in range(2)]
+    for _ in range(4):
+        world.run()
+        for each in waiting:
+            if world.request(each).reason == "daily_limit":
+                world.set(each, scheduled_at=world.clock.now)
+    lines = [reason for each in waiting for _, _, reason in world.history(each)]
+    assert lines.count("daily_limit") == 1
+
+
+# -- accounts
+
+
+def test_who_may_not_write_may_still_read(world: World) -> None:
+    def is_refused(why: Hold) -> bool:
+        with writing(world.engine) as connection:
+            accounts.release(connection, "acme", world.clock.now)
+            accounts.hold(connection, "acme", why, world.clock.now)
+            return accounts.is_refused(connection, "acme")
+
+    assert is_refused(Hold(326, "account_locked"))
+    assert is_refused(Hold(None, accounts.NOT_OURS))
+    assert not is_refused(Hold(None, "the press is calling"))
+    assert not is_refused(Hold(226, "looks_automated"))
+
+
+def test_a_refusal_of_everything_met_while_reading_holds_the_account(world: World) -> None:
+    world.fault(endpoint=CREATE, fault="drop_after_commit", times=1)
+    world.fault(endpoint=LIST, fault="status", status=403, code=326)
+    ready(world)
+    for _ in range(8):
+        world.run()
+        world.forward(seconds=60)
+    with reading(world.engine) as connection:
+        (standing,) = accounts.standings(connection)
+    assert (standing.hold_code, standing.hold_reason) == (326, "account_locked")
+
+
+def test_a_handle_is_resolved_again_after_a_day_however_often_it_was_used(world: World) -> None:
+    first = world.clock.now
+    world.ended("c-1", x_user_id=None, x_handle="ada", ended_at=first - timedelta(minutes=5))
+    world.run()
+    world.forward(hours=20)
+    world.ended("c-2", x_user_id=None, x_handle="ada", ended_at=world.clock.now - timedelta(minutes=5))
+    world.run()
+    with reading(world.engine) as connection:
+        assert connection.scalar(sa.select(x_identity.c.seen_at)) == first
