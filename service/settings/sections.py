@@ -275,7 +275,7 @@ class AccountSection(Section):
     quiet_hours = QuietHours(
         load_default=None,
         metadata={
-            "description": 'nobody is written to then, but for a card within 15 min of its opening; e.g. ["21:00", "08:00"]'
+            "description": 'no writing then; a card may follow its opening for 15 min; e.g. ["21:00", "08:00"]'
         },
     )
     cards_per_day = _count(1000, 1, 1_000_000, "X's limit of cards in rolling 24 h")
