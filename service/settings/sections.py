@@ -274,9 +274,7 @@ class AccountSection(Section):
     time_zone = Zone(load_default=ZoneInfo("UTC"), metadata={"description": "zone of its quiet hours", "shown": "UTC"})
     quiet_hours = QuietHours(
         load_default=None,
-        metadata={
-            "description": 'no writing then; a card may follow its opening for 15 min; e.g. ["21:00", "08:00"]'
-        },
+        metadata={"description": 'no writing then; a card may follow its opening for 15 min; e.g. ["21:00", "08:00"]'},
     )
     cards_per_day = _count(1000, 1, 1_000_000, "X's limit of cards in rolling 24 h")
     dms_per_day = _count(1000, 1, 1_000_000, "X's limit of DMs in rolling 24 h")
