@@ -29,6 +29,7 @@ class Thresholds:
 
 
 DEFAULT = Thresholds()
+ONE_DAY, ONE_WEEK = timedelta(days=1), timedelta(days=7)
 
 
 class Reason(StrEnum):
@@ -166,7 +167,8 @@ def _cuts(answers: Sequence[tuple[date, int]], threshold: int, grain: Callable[[
     """The days on which a published period may begin or end."""
     units: dict[date, int] = {}
     for day, n in answers:
-        units[grain(day)] = units.get(grain(day), 0) + n
+        unit = grain(day)
+        units[unit] = units.get(unit, 0) + n
     cuts, gathered = [], 0
     for unit, n in units.items():
         if not gathered and n:
@@ -179,10 +181,9 @@ def _cuts(answers: Sequence[tuple[date, int]], threshold: int, grain: Callable[[
 
 
 def _next(unit: date, grain: Callable[[date], date]) -> date:
-    day = unit + timedelta(days=1)
-    while grain(day) == unit:
-        day += timedelta(days=1)
-    return day
+    """The first day after a unit, which is a day or a week."""
+    tomorrow = unit + ONE_DAY
+    return tomorrow if grain(tomorrow) == tomorrow else unit + ONE_WEEK
 
 
 def _judged(group: Group, hidden: Collection[str], thresholds: Thresholds) -> Protected:
