@@ -70,7 +70,9 @@ def _account(connection: Connection, name: str, now: datetime) -> dict[str, Any]
     if row is None:
         return {"status": "ok"}
     if row.hold_reason is not None:
-        first = "mend it at X" if row.hold_code is not None else "see to the reason"  # no code: held by a person
+        first = (
+            "mend it (at X, or the keys here, then restart)" if row.hold_code is not None else "see to the reason"
+        )  # no code: held by a person
         advice = f"{first}, then run `dm-feedback accounts release {name}`"
         return {"status": "held", "reason": row.hold_reason, "x_code": row.hold_code, "what_to_do": advice}
     if row.paused_until is not None and row.paused_until > now:

@@ -5,6 +5,7 @@ The same settings stand in `deploy/gunicorn.conf.py`, for those who start gunico
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from gunicorn.app.base import BaseApplication
 from service import migrations
 from service.app import create_app
 from service.db import open_engine
+from service.errors import Unavailable
 from service.settings import Settings, load
 
 log = structlog.get_logger(__name__)
@@ -76,6 +78,20 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no ty
 def serve_web(settings: Settings) -> None:
     """Serve until told to stop."""
     Gunicorn(settings).run()
+
+
+def demand_free(bind: str) -> None:
+    """Say in a sentence that somebody else listens there, before anything is started. Raises Unavailable."""
+    host, _, port = bind.rpartition(":")
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does: what just ended is no one
+            probe.bind((host.strip("[]"), int(port)))
+    except OSError as error:
+        sentence = (
+            f"{bind} cannot be listened on ({error.strerror}): stop what uses it, or set web.bind to another port."
+        )
+        raise Unavailable("address_taken", sentence) from error
 
 
 def from_environment() -> Any:

@@ -71,6 +71,7 @@ def main(context: click.Context, config_path: str) -> None:
     Try it without access to X:   dm-feedback sandbox   (or, all at once: bash deploy/demo)
     Set it up:                    dm-feedback config example > dm-feedback.toml
                                   dm-feedback config check
+                                  dm-feedback db upgrade
                                   dm-feedback keys create --name me --role supervisor
     Run it on one machine:        dm-feedback serve
     See why somebody was (not) asked:  dm-feedback requests show ID

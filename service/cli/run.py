@@ -17,6 +17,7 @@ def serve(context: click.Context) -> None:
     """
     settings = settings_of(context)
     load_definitions(settings.sources, tuple(settings.accounts))  # a mistake shows here, not in children that die
+    serving.demand_free(settings.web.bind)
     engine = open_engine(settings.database.url)
     migrations.upgrade(engine)
     engine.dispose()

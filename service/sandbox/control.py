@@ -169,7 +169,7 @@ class Control:
 
     def add_faults(self) -> Any:
         """One rule or several, all or none."""
-        given = request.get_json(silent=True)
+        given = request.get_json(silent=True, force=True)
         raw = given.get("rules", [given]) if isinstance(given, dict) else None
         if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
             raise Problem(400, "invalid", "Send one rule, or {'rules': [...]}.")
@@ -245,7 +245,8 @@ def _mode(raw: Mapping[str, Any]) -> PushMode:
 
 
 def _body(known: set[str] | None) -> dict[str, Any]:
-    given = request.get_json(silent=True) if request.data else {}
+    # JSON whatever the header says: `curl -d` calls it a form, and would be heard as nothing at all
+    given = request.get_json(silent=True, force=True) if request.get_data() else {}
     if not isinstance(given, dict):
         raise Problem(400, "invalid", "Send a JSON object as application/json.")
     if known is not None and set(given) - known:

@@ -356,7 +356,7 @@ class TextsSection(Section):
     opening = fields.String(
         load_default=None,
         validate=validate.Length(1, 10_000, error="must have 1 to 10,000 characters"),
-        metadata={"description": "the opening DM; {agent_name}-like placeholders are refused, see README"},
+        metadata={"description": "the opening DM; placeholders as above, and none that names an agent"},
     )
     card = fields.String(
         required=True,

@@ -71,7 +71,7 @@ def test_a_held_account_degrades_and_says_what_to_do(house: House) -> None:
         "status": "held",
         "reason": "account_locked",
         "x_code": 326,
-        "what_to_do": "mend it at X, then run `dm-feedback accounts release acme`",
+        "what_to_do": "mend it (at X, or the keys here, then restart), then run `dm-feedback accounts release acme`",
     }
     assert report["accounts"]["other"] == {"status": "ok"}
 

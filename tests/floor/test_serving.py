@@ -1,5 +1,6 @@
-"""gunicorn on its own: the application is built from the environment, on a schema that is ours, or not at all."""
+"""What is started, and what is refused before it: an address that is taken, a schema that is not ours."""
 
+import socket
 from pathlib import Path
 
 import flask
@@ -8,7 +9,7 @@ import pytest
 from service import migrations
 from service.db import open_engine
 from service.errors import Unavailable
-from service.serving import from_environment
+from service.serving import demand_free, from_environment
 from tests.processes.house import toml
 from tests.support import tree
 
@@ -24,3 +25,13 @@ def test_the_application_is_built_only_on_our_schema(tmp_path: Path, monkeypatch
     engine.dispose()
     assert isinstance(from_environment(), flask.Flask)
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+def test_an_address_somebody_listens_on_is_refused_in_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Unavailable) as caught:
+            demand_free(f"127.0.0.1:{port}")
+    assert caught.value.code == "address_taken"
+    assert "set web.bind" in caught.value.sentence
+    demand_free(f"127.0.0.1:{port}")

@@ -43,7 +43,11 @@ def last_worker(connection: Connection) -> datetime | None:
 def _standing(name: str, screen_name: str, row: sa.Row[tuple[object, ...]] | None, now: datetime) -> Standing:
     if row is not None and row.hold_reason is not None:
         code = f" (X's code {row.hold_code})" if row.hold_code is not None else ""
-        first = "Mend it at X" if row.hold_code is not None else "See to the reason"  # no code: held by a person
+        first = (
+            "Mend it (at X, or the keys in the settings, then restart)"
+            if row.hold_code is not None
+            else "See to the reason"
+        )  # no code: held by a person
         return Standing(
             name,
             screen_name,

@@ -341,7 +341,8 @@ def test_a_key_of_one_account_sees_that_account_only(signed_in: Callable[[str], 
 def test_accounts_show_a_hold_and_what_to_do(client: FlaskClient) -> None:
     page = client.get("/dashboard/accounts").text
     assert "Account locked (X&#39;s code 326)" in page
-    assert "Mend it at X, then an operator runs: dm-feedback accounts release acmepay" in page
+    assert "Mend it (at X, or the keys in the settings, then restart), then an operator runs: " in page
+    assert "dm-feedback accounts release acmepay" in page
     assert "skipped (stale)" in page
     assert "No worker is running" in page
 
