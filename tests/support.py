@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
-from service.ids import new_id
-from service.models import feedback_request, reopening, send_attempt, transition
+from service.ids import new_id, person
+from service.models import feedback_request, opt_out, reopening, send_attempt, transition
 from service.outreach import accounts
 from service.outreach.ledger import Queue
 from service.outreach.run import run_once
@@ -228,3 +228,10 @@ def _sandbox_account(account: Any) -> SandboxAccount:
         token=account.token,
         token_secret=account.token_secret,
     )
+
+
+def is_opted_out(connection: sa.Connection, x_user_id: str, *, secret_key: str, account: str) -> bool:
+    """Whether the list holds this person for the account, or for all of them."""
+    o = opt_out.c
+    found = sa.select(o.person).where(o.person == person(secret_key, x_user_id), o.account.in_([account, "*"]))
+    return connection.scalar(found.limit(1)) is not None

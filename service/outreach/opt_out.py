@@ -42,14 +42,6 @@ def remove(connection: Connection, x_user_id: str, *, secret_key: str, account: 
     return connection.execute(sa.delete(opt_out).where(o.person == whom, o.account == account)).rowcount == 1
 
 
-def has(connection: Connection, x_user_id: str, *, secret_key: str, account: str) -> bool:
-    """Say whether this account must not ask this person."""
-    found = sa.select(o.person).where(
-        o.person == person(secret_key, x_user_id), o.account.in_([account, EVERY_ACCOUNT])
-    )
-    return connection.scalar(found.limit(1)) is not None
-
-
 def count(connection: Connection) -> int:
     """Return how many entries the list has."""
     return connection.scalar(sa.select(sa.func.count()).select_from(opt_out)) or 0

@@ -25,10 +25,10 @@ from service.models import (
     webhook_delivery,
 )
 from service.outreach import accounts
-from service.outreach import opt_out as opt_outs
 from service.outreach.answers import Hold
 from service.results import turns
 from service.settings import load
+from tests import support
 from tests.cli.house import Cli
 from tests.support import request_row
 
@@ -151,7 +151,7 @@ def test_an_account_nobody_knows_is_said_so(cli: Cli, command: str) -> None:
 def is_on_it(cli: Cli, x_user_id: str, account: str = "acme") -> bool:
     secret_key = load(cli.config, {}).service.secret_key
     with reading(cli.engine) as connection:
-        return opt_outs.has(connection, x_user_id, secret_key=secret_key, account=account)
+        return support.is_opted_out(connection, x_user_id, secret_key=secret_key, account=account)
 
 
 def test_people_are_put_on_the_list_counted_and_taken_off(engine: Engine, tmp_path: Path) -> None:

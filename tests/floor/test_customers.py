@@ -8,8 +8,8 @@ from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
 from service.models import feedback_request, metadata, opt_out, reopening, result, webhook_delivery, x_identity
-from service.outreach import opt_out as opt_outs
 from service.reports import notes
+from tests import support
 from tests.floor.house import House, answered, deliver
 from tests.support import request_row, settings_of
 
@@ -29,8 +29,9 @@ def house(sqlite_engine: Engine) -> House:
 
 
 def is_opted_out(house: House, x_user_id: str, account: str = "acme") -> bool:
+    key = house.settings.service.secret_key
     with reading(house.engine) as connection:
-        return opt_outs.has(connection, x_user_id, secret_key=house.settings.service.secret_key, account=account)
+        return support.is_opted_out(connection, x_user_id, secret_key=key, account=account)
 
 
 # -- opt-outs

@@ -14,6 +14,7 @@ from service.models import access_log, result, send_attempt
 from service.models import opt_out as opt_out_table
 from service.outreach import by_hand, forget, opt_out
 from service.states import State
+from tests import support
 from tests.outreach.test_unclear import died, messages, ready
 from tests.support import START, World
 
@@ -56,7 +57,7 @@ def test_a_person_on_the_opt_out_list_is_not_asked(world: World) -> None:
     assert world.request(request_id).reason == "opted_out"
     with writing(world.engine) as connection:
         assert opt_out.remove(connection, "501", secret_key=KEY)
-        assert not opt_out.has(connection, "501", secret_key=KEY, account="acme")
+        assert not support.is_opted_out(connection, "501", secret_key=KEY, account="acme")
 
 
 def test_an_opt_out_between_opening_and_card_stops_the_card(world: World) -> None:
