@@ -1,0 +1,46 @@
+"""Every table, a page a chapter. In: nothing; out: typed SQLAlchemy Core tables. Holds no rule and opens no connection.
+
+Each table has one writer, named beside it; everybody else only reads. Times are aware UTC datetimes (`Micros`), X's
+ids are strings (they exceed 2**53), words are those of `states.py`. Chapters hand over through these rows.
+
+    intake.py     what sources told us           ledger.py   requests, their history, intents to send
+    x_account.py  what is known of X accounts    answers.py  what customers said, how far X was asked
+    reading.py    keys, sessions, notes          running.py  living workers
+"""
+
+from service.models.answers import account_task, poll_window, refresh, result, result_update, stray_feedback
+from service.models.base import metadata
+from service.models.intake import conversation, delivery_item, reopening, webhook_delivery
+from service.models.ledger import IS_OPEN, IS_UNPROVEN, feedback_request, send_attempt, transition
+from service.models.reading import access_log, api_key, key_use, review_note, session
+from service.models.running import worker_seen
+from service.models.x_account import account_state, allowance, opt_out, x_identity
+
+__all__ = [
+    "IS_OPEN",
+    "IS_UNPROVEN",
+    "access_log",
+    "account_state",
+    "account_task",
+    "allowance",
+    "api_key",
+    "conversation",
+    "delivery_item",
+    "feedback_request",
+    "key_use",
+    "metadata",
+    "opt_out",
+    "poll_window",
+    "refresh",
+    "reopening",
+    "result",
+    "result_update",
+    "review_note",
+    "send_attempt",
+    "session",
+    "stray_feedback",
+    "transition",
+    "webhook_delivery",
+    "worker_seen",
+    "x_identity",
+]

@@ -1,0 +1,128 @@
+"""What customers answered, and how far we have asked X about it. In: nothing; out: the tables that results writes."""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Named,
+    String,
+    Table,
+    Text,
+    TypedColumns,
+    UniqueConstraint,
+    text,
+)
+
+from service.db import Micros
+from service.models.base import Serial, metadata
+
+
+class ResultColumns(TypedColumns):
+    """What the customer answered, score and text each with its own clock. Written by results."""
+
+    request_id = Column(String(40), ForeignKey("feedback_request.id"), primary_key=True)
+    feedback_id: Named[str] = Column(String(24))
+    score: Named[int | None]
+    score_at: Named[datetime | None] = Column(Micros, nullable=True)
+    text: Named[str | None] = Column(Text, nullable=True)
+    text_at: Named[datetime | None] = Column(Micros, nullable=True)
+    x_updated_at: Named[datetime] = Column(Micros)  # the newest updated_at X told us; it decides
+    first_seen_at: Named[datetime] = Column(Micros)
+    first_channel: Named[str] = Column(String(8))  # webhook | events | show
+    update_count: Named[int]
+    anomalies: Named[int]
+    updated_at: Named[datetime] = Column(Micros)  # our own clock, for "changed since"
+
+
+result = Table(
+    "result",
+    metadata,
+    ResultColumns,
+    UniqueConstraint("feedback_id"),
+    Index(None, "updated_at", "request_id"),
+)
+
+
+class ResultUpdateColumns(TypedColumns):
+    """Every distinct update X told us of, whatever became of it. Written by results."""
+
+    id = Column(Serial, primary_key=True)
+    feedback_id: Named[str] = Column(String(24))
+    request_id: Named[str] = Column(String(40))
+    digest: Named[str] = Column(String(64))
+    x_updated_at: Named[datetime] = Column(Micros)
+    score: Named[int | None]
+    score_at: Named[datetime | None] = Column(Micros, nullable=True)
+    text: Named[str | None] = Column(Text, nullable=True)
+    text_at: Named[datetime | None] = Column(Micros, nullable=True)
+    channel: Named[str] = Column(String(8))
+    seen_at: Named[datetime] = Column(Micros)
+    verdict: Named[str] = Column(String(8))  # applied | older | anomaly
+
+
+result_update = Table(
+    "result_update",
+    metadata,
+    ResultUpdateColumns,
+    UniqueConstraint("feedback_id", "digest"),
+    Index(None, "request_id"),
+    Index(None, "channel", "seen_at"),  # what the webhook did not bring lately
+)
+
+
+class StrayFeedbackColumns(TypedColumns):
+    """Feedback on our account that nobody here asked for: counted, never mixed in. Written by results."""
+
+    feedback_id = Column(String(24), primary_key=True)
+    account: Named[str] = Column(String(64))
+    first_seen_at: Named[datetime] = Column(Micros)
+    channel: Named[str] = Column(String(8))
+
+
+stray_feedback = Table("stray_feedback", metadata, StrayFeedbackColumns, Index(None, "account", "first_seen_at"))
+
+
+class PollWindowColumns(TypedColumns):
+    """A stretch of time of `feedback/events`, resumable in the middle. Written by results."""
+
+    account = Column(String(64), primary_key=True)
+    from_time = Column(Micros, primary_key=True)
+    to_time: Named[datetime] = Column(Micros)
+    cursor: Named[str | None] = Column(Text, nullable=True)  # the next page; NULL before the first
+    pages: Named[int]
+    events: Named[int]
+    found_missing: Named[int]  # answers no other channel had brought
+    unreadable: Named[int] = Column(Integer, server_default=text("0"))  # events read past: their answers are lost to us
+    done_at: Named[datetime | None] = Column(Micros, nullable=True)
+
+
+poll_window = Table("poll_window", metadata, PollWindowColumns)
+
+
+class RefreshColumns(TypedColumns):
+    """When to ask `feedback/show` about an outstanding card next. Written by results."""
+
+    request_id = Column(String(40), ForeignKey("feedback_request.id"), primary_key=True)
+    account: Named[str] = Column(String(64))
+    feedback_id: Named[str] = Column(String(24))
+    due_at: Named[datetime | None] = Column(Micros, nullable=True)  # NULL: no more
+    checks: Named[int]
+
+
+refresh = Table("refresh", metadata, RefreshColumns, Index(None, "account", "due_at"))
+
+
+class AccountTaskColumns(TypedColumns):
+    """Who does a task of results for an account right now, by lease. Written by results."""
+
+    account = Column(String(64), primary_key=True)
+    task = Column(String(24), primary_key=True)  # poll | refresh
+    lease_token: Named[str | None] = Column(String(40), nullable=True)
+    lease_until: Named[datetime | None] = Column(Micros, nullable=True)
+    next_at: Named[datetime] = Column(Micros)
+
+
+account_task = Table("account_task", metadata, AccountTaskColumns)

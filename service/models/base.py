@@ -1,0 +1,15 @@
+"""What all pages of tables share: the metadata, how names are made, how rows are numbered."""
+
+from sqlalchemy import BigInteger, Integer, MetaData
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only for INTEGER keys; PostgreSQL wants room for years of deliveries.
+Serial = BigInteger().with_variant(Integer(), "sqlite")

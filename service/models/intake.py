@@ -1,0 +1,91 @@
+"""What sources told us, raw and read. In: nothing; out: the tables that intake writes. Holds no rule."""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Named,
+    String,
+    Table,
+    Text,
+    TypedColumns,
+    UniqueConstraint,
+)
+
+from service.db import Micros
+from service.models.base import Serial, metadata
+
+
+class WebhookDeliveryColumns(TypedColumns):
+    """One verified HTTP POST of a source, raw and never changed. Written by intake."""
+
+    id = Column(String(40), primary_key=True)
+    source: Named[str] = Column(String(64))
+    dedupe_key: Named[str] = Column(String(200))  # one digest of the sender's delivery id and the body
+    received_at: Named[datetime] = Column(Micros)
+    content_type: Named[str] = Column(String(200))
+    headers: Named[dict[str, str]] = Column(JSON)  # lower-case names, without credentials
+    query: Named[dict[str, str]] = Column(JSON)
+    body: Named[bytes | None] = Column(LargeBinary, nullable=True)  # NULL after its retention
+    key_index: Named[int | None]  # which of the source's keys matched
+
+
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    WebhookDeliveryColumns,
+    UniqueConstraint("source", "dedupe_key"),
+    Index(None, "received_at"),
+)
+
+
+class DeliveryItemColumns(TypedColumns):
+    """What one reading of a delivery made of one item in it. Written by intake; a replay adds rows, changes none."""
+
+    id = Column(Serial, primary_key=True)
+    delivery_id: Named[str] = Column(String(40), ForeignKey("webhook_delivery.id"))
+    reading: Named[int]  # 0 on arrival, n for the n-th replay
+    position: Named[int]  # of the item in the delivery's list
+    read_at: Named[datetime] = Column(Micros)
+    outcome: Named[str] = Column(String(20))  # accepted | duplicate | reopened | ignored | unmappable
+    reason: Named[str | None] = Column(String(64), nullable=True)
+    detail: Named[str | None] = Column(Text, nullable=True)  # for people: what would be right; never a customer's words
+    conversation_id: Named[str | None] = Column(String(256), nullable=True)
+    request_id: Named[str | None] = Column(String(40), nullable=True)
+
+
+delivery_item = Table(
+    "delivery_item",
+    metadata,
+    DeliveryItemColumns,
+    Index(None, "delivery_id"),
+    Index(None, "outcome", "read_at"),
+)
+
+
+class ReopeningColumns(TypedColumns):
+    """A conversation was opened again. Written by intake; read by outreach before anything is sent."""
+
+    id = Column(Serial, primary_key=True)
+    source: Named[str] = Column(String(64))
+    conversation_id: Named[str] = Column(String(256))
+    reopened_at: Named[datetime] = Column(Micros)
+    delivery_id: Named[str] = Column(String(40))
+
+
+reopening = Table("reopening", metadata, ReopeningColumns, UniqueConstraint("source", "conversation_id", "reopened_at"))
+
+
+class ConversationColumns(TypedColumns):
+    """One row a conversation, which intake locks so that two deliveries about it are read one after the other."""
+
+    source = Column(String(64), primary_key=True)
+    conversation_id = Column(String(256), primary_key=True)
+    seen_at: Named[datetime] = Column(Micros)
+
+
+conversation = Table("conversation", metadata, ConversationColumns)

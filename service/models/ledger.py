@@ -1,0 +1,183 @@
+"""The ledger and the machine in one row: requests, their history, the intents to send.
+
+In: nothing; out: tables, and the conditions of their partial indexes. Holds no rule.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    ForeignKey,
+    Index,
+    Named,
+    String,
+    Table,
+    Text,
+    TypedColumns,
+    UniqueConstraint,
+    and_,
+    bindparam,
+    literal,
+    or_,
+    text,
+)
+
+from service.db import Micros
+from service.models.base import Serial, metadata
+
+
+class FeedbackRequestColumns(TypedColumns):
+    """Our one attempt to ask about one ended conversation. Inserted by intake, changed only by outreach."""
+
+    id = Column(String(40), primary_key=True)  # travels to X as external_id
+    # what the source said, frozen when the conversation ended
+    source: Named[str] = Column(String(64))
+    account: Named[str] = Column(String(64))
+    conversation_id: Named[str] = Column(String(256))
+    ended_at: Named[datetime] = Column(Micros)
+    received_at: Named[datetime] = Column(Micros)
+    delivery_id: Named[str] = Column(String(40))
+    x_user_id: Named[str | None] = Column(String(20), nullable=True)
+    x_handle: Named[str | None] = Column(String(15), nullable=True)
+    person: Named[str | None] = Column(String(64), nullable=True)  # the keyed hash that stays when the id goes
+    identity_trust: Named[str] = Column(String(20))  # vendor_verified | bridge | crm_entered
+    agent_id: Named[str | None] = Column(String(256), nullable=True)
+    team_id: Named[str | None] = Column(String(256), nullable=True)
+    tags: Named[list[str]] = Column(JSON)
+    language: Named[str | None] = Column(String(35), nullable=True)
+    channel: Named[str | None] = Column(String(256), nullable=True)
+    customer_ref: Named[str | None] = Column(String(256), nullable=True)
+    tenant: Named[str | None] = Column(String(256), nullable=True)
+    # what outreach chose, frozen before anything is sent
+    campaign: Named[str | None] = Column(String(64), nullable=True)
+    type: Named[str | None] = Column(String(4), nullable=True)  # csat | nps
+    question_variant_id: Named[int | None]
+    display_name: Named[str | None] = Column(String(20), nullable=True)
+    privacy_url: Named[str | None] = Column(Text, nullable=True)
+    test: Named[bool]
+    opening_text: Named[str | None] = Column(Text, nullable=True)  # NULL: the campaign has no opening DM
+    card_text: Named[str | None] = Column(Text, nullable=True)
+    decision: Named[dict[str, Any] | None] = Column(JSON, nullable=True)  # the draws and their inputs
+    stale_at: Named[datetime | None] = Column(Micros, nullable=True)
+    # the machine
+    state: Named[str] = Column(String(12))
+    reason: Named[str | None] = Column(String(40), nullable=True)
+    detail: Named[str | None] = Column(Text, nullable=True)
+    attempts: Named[int]  # failed attempts in this state
+    scheduled_at: Named[datetime] = Column(Micros)
+    lease_token: Named[str | None] = Column(String(40), nullable=True)
+    lease_until: Named[datetime | None] = Column(Micros, nullable=True)
+    can_dm: Named[bool | None]  # NULL: not asked, or X did not say
+    can_dm_asked: Named[int]  # how many of X's two answers we have asked for
+    # what X has
+    dm_event_id: Named[str | None] = Column(String(24), nullable=True)
+    dm_sent_at: Named[datetime | None] = Column(Micros, nullable=True)
+    feedback_id: Named[str | None] = Column(String(24), nullable=True)
+    card_dm_id: Named[str | None] = Column(String(24), nullable=True)
+    card_sent_at: Named[datetime | None] = Column(Micros, nullable=True)
+    outcome_at: Named[datetime | None] = Column(Micros, nullable=True)
+    erased_at: Named[datetime | None] = Column(Micros, nullable=True)
+    updated_at: Named[datetime] = Column(Micros)
+
+
+feedback_request = Table(
+    "feedback_request",
+    metadata,
+    FeedbackRequestColumns,
+    UniqueConstraint("source", "conversation_id", "ended_at"),
+    # the claim reads only open rows, so its cost does not grow with the ledger
+    Index(
+        "ix_feedback_request_due",
+        "account",
+        "scheduled_at",
+        sqlite_where=text("state IN ('received','identified','dm_allowed','dm_sent')"),
+        postgresql_where=text("state IN ('received','identified','dm_allowed','dm_sent')"),
+    ),
+    # unknown sends and cards without their feedback id, to which a feedback object may still appear
+    Index(
+        "ix_feedback_request_unproven",
+        "account",
+        sqlite_where=text("state = 'unknown' OR (state = 'card_sent' AND feedback_id IS NULL)"),
+        postgresql_where=text("state = 'unknown' OR (state = 'card_sent' AND feedback_id IS NULL)"),
+    ),
+    Index(None, "updated_at", "id"),
+    Index(None, "ended_at", "id"),
+    Index(None, "account", "received_at"),
+    Index(None, "account", "card_sent_at"),
+    Index(None, "account", "x_user_id"),
+    Index(None, "x_user_id"),
+    Index(None, "person"),
+    Index(None, "feedback_id"),
+    Index(None, "card_dm_id"),
+)
+
+IS_OPEN = feedback_request.c.state.in_(
+    bindparam("open", ("received", "identified", "dm_allowed", "dm_sent"), expanding=True, literal_execute=True)
+)
+"""The condition of ix_feedback_request_due, in words of its own: no database compares a parameter with those of an
+index, and would read the whole ledger instead."""
+
+IS_UNPROVEN = or_(
+    feedback_request.c.state == literal("unknown", literal_execute=True),
+    and_(
+        feedback_request.c.state == literal("card_sent", literal_execute=True), feedback_request.c.feedback_id.is_(None)
+    ),
+)
+"""The condition of ix_feedback_request_unproven, likewise."""
+
+
+class TransitionColumns(TypedColumns):
+    """One line of a request's life, in the same commit as the change it tells of. Written by outreach."""
+
+    id = Column(Serial, primary_key=True)
+    request_id: Named[str] = Column(String(40), ForeignKey("feedback_request.id"))
+    at: Named[datetime] = Column(Micros)
+    from_state: Named[str] = Column(String(12))
+    to_state: Named[str] = Column(String(12))
+    event: Named[str] = Column(
+        String(24)
+    )  # advanced | retried | postponed | stopped | claimed_to_send | looked_up | by_hand
+    reason: Named[str | None] = Column(String(40), nullable=True)
+    detail: Named[str | None] = Column(Text, nullable=True)
+    actor: Named[str] = Column(String(64))  # worker name, or the person behind a key or the command line
+
+
+transition = Table("transition", metadata, TransitionColumns, Index(None, "request_id", "id"))
+
+
+class SendAttemptColumns(TypedColumns):
+    """The intent to send, committed before the call, and what became of it. It is the slot in X's daily limits too.
+
+    Written by outreach. `outcome` NULL means in flight or unclear.
+    """
+
+    id = Column(String(40), primary_key=True)
+    request_id: Named[str] = Column(String(40), ForeignKey("feedback_request.id"))
+    account: Named[str] = Column(String(64))
+    x_user_id: Named[str] = Column(String(20))
+    kind: Named[str] = Column(String(4))  # dm | card
+    intended_at: Named[datetime] = Column(Micros)
+    answered_at: Named[datetime | None] = Column(Micros, nullable=True)  # when X's (unclear) answer came; NULL: we died
+    outcome: Named[str | None] = Column(String(8), nullable=True)  # sent | not_sent | unknown
+    x_id: Named[str | None] = Column(String(24), nullable=True)  # the DM's or the feedback's id
+    evidence: Named[str | None] = Column(String(40), nullable=True)  # answer | dm_list | feedback | refused | by_hand
+    settled_at: Named[datetime | None] = Column(Micros, nullable=True)
+
+
+send_attempt = Table(
+    "send_attempt",
+    metadata,
+    SendAttemptColumns,
+    Index(None, "request_id"),
+    Index(None, "account", "kind", "intended_at"),
+    Index(None, "account", "x_user_id", "intended_at"),
+    Index(
+        "ix_send_attempt_unclear",
+        "account",
+        "intended_at",
+        sqlite_where=text("outcome IS NULL"),
+        postgresql_where=text("outcome IS NULL"),
+    ),
+)

@@ -1,0 +1,74 @@
+"""Who reads, and what readers leave behind. In: nothing; out: the tables of auth and reports. Holds no rule."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, ForeignKey, Index, Named, String, Table, Text, TypedColumns
+
+from service.db import Micros
+from service.models.base import Serial, metadata
+
+
+class ApiKeyColumns(TypedColumns):
+    """A key somebody reads with: shown once, stored as a digest. Written by auth."""
+
+    id = Column(String(24), primary_key=True)  # the part before the dot; public
+    digest: Named[str] = Column(String(64))  # SHA-256 of the secret part; 256 random bits need no stretching
+    name: Named[str] = Column(String(64))
+    role: Named[str] = Column(String(12))  # admin | supervisor | analyst
+    accounts: Named[list[str]] = Column(JSON)  # [] means every account
+    created_at: Named[datetime] = Column(Micros)
+    revoked_at: Named[datetime | None] = Column(Micros, nullable=True)
+    last_used_at: Named[datetime | None] = Column(Micros, nullable=True)
+
+
+api_key = Table("api_key", metadata, ApiKeyColumns)
+
+
+class SessionColumns(TypedColumns):
+    """A supervisor signed in to the dashboard. Written by auth."""
+
+    digest = Column(String(64), primary_key=True)  # SHA-256 of the cookie
+    key_id: Named[str] = Column(String(24), ForeignKey("api_key.id"))
+    created_at: Named[datetime] = Column(Micros)
+    seen_at: Named[datetime] = Column(Micros)
+
+
+session = Table("session", metadata, SessionColumns)
+
+
+class KeyUseColumns(TypedColumns):
+    """How many calls a key made in a minute: the counter behind its rate limit. Written by auth."""
+
+    key_id = Column(String(24), primary_key=True)
+    minute = Column(Micros, primary_key=True)
+    used: Named[int]
+
+
+key_use = Table("key_use", metadata, KeyUseColumns)
+
+
+class AccessLogColumns(TypedColumns):
+    """Who read comments, exported, or changed something by hand. Written by auth; listed by admins."""
+
+    id = Column(Serial, primary_key=True)
+    at: Named[datetime] = Column(Micros)
+    actor: Named[str] = Column(String(96))
+    action: Named[str] = Column(String(48))
+    detail: Named[dict[str, Any]] = Column(JSON)  # filters and counts; never a customer's words
+
+
+access_log = Table("access_log", metadata, AccessLogColumns, Index(None, "at"))
+
+
+class ReviewNoteColumns(TypedColumns):
+    """What a supervisor wrote beside a result, kept apart from it. Written by reports."""
+
+    id = Column(Serial, primary_key=True)
+    request_id: Named[str] = Column(String(40), ForeignKey("feedback_request.id"))
+    at: Named[datetime] = Column(Micros)
+    author: Named[str] = Column(String(96))
+    text: Named[str] = Column(Text)
+
+
+review_note = Table("review_note", metadata, ReviewNoteColumns, Index(None, "request_id"))

@@ -1,0 +1,19 @@
+"""The processes that run it. In: nothing; out: the table of living workers. Holds no rule."""
+
+from datetime import datetime
+
+from sqlalchemy import Column, Named, String, Table, TypedColumns
+
+from service.db import Micros
+from service.models.base import metadata
+
+
+class WorkerSeenColumns(TypedColumns):
+    """A worker process and when it was last alive. Written by worker."""
+
+    name = Column(String(64), primary_key=True)
+    started_at: Named[datetime] = Column(Micros)
+    seen_at: Named[datetime] = Column(Micros)
+
+
+worker_seen = Table("worker_seen", metadata, WorkerSeenColumns)

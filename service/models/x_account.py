@@ -1,0 +1,63 @@
+"""What is known of X accounts and of people at X. In: nothing; out: tables. Holds no rule."""
+
+from datetime import datetime
+
+from sqlalchemy import Column, Index, Named, String, Table, TypedColumns
+
+from service.db import Micros
+from service.models.base import metadata
+
+
+class AccountStateColumns(TypedColumns):
+    """What all workers must know of an X account: holds and pauses. Written by outreach."""
+
+    account = Column(String(64), primary_key=True)
+    hold_code: Named[int | None]  # X's error code; NULL with a hold_reason: held by a person
+    hold_reason: Named[str | None] = Column(String(64), nullable=True)
+    held_at: Named[datetime | None] = Column(Micros, nullable=True)
+    paused_until: Named[datetime | None] = Column(Micros, nullable=True)  # 429, 88, 420: until its reset
+    lookup_lease_token: Named[str | None] = Column(String(40), nullable=True)
+    lookup_lease_until: Named[datetime | None] = Column(Micros, nullable=True)
+    looked_at: Named[datetime | None] = Column(Micros, nullable=True)  # the last whole look into the DM list
+    expected_per_day: Named[int | None]  # ended conversations a day, learnt from the ledger
+    expected_at: Named[datetime | None] = Column(Micros, nullable=True)
+    updated_at: Named[datetime] = Column(Micros)
+
+
+account_state = Table("account_state", metadata, AccountStateColumns)
+
+
+class AllowanceColumns(TypedColumns):
+    """How much of an endpoint's window an account has used, shared by all workers. Written by x_api/allowance."""
+
+    account = Column(String(64), primary_key=True)
+    endpoint = Column(String(64), primary_key=True)
+    window_until: Named[datetime] = Column(Micros)
+    used: Named[int]
+
+
+allowance = Table("allowance", metadata, AllowanceColumns)
+
+
+class OptOutColumns(TypedColumns):
+    """A person who must not be asked, known only by a keyed hash. Written by outreach."""
+
+    person = Column(String(64), primary_key=True)  # HMAC of the X user id
+    account = Column(String(64), primary_key=True)  # '*' for every account
+    reason: Named[str] = Column(String(64))  # asked_by_customer | erased | imported …
+    created_at: Named[datetime] = Column(Micros)
+    created_by: Named[str] = Column(String(64))
+
+
+opt_out = Table("opt_out", metadata, OptOutColumns)
+
+
+class XIdentityColumns(TypedColumns):
+    """A handle that X resolved to an id, and when: handles are renamed and re-used. Written by outreach."""
+
+    handle = Column(String(15), primary_key=True)  # lower case
+    x_user_id: Named[str] = Column(String(20))
+    seen_at: Named[datetime] = Column(Micros)
+
+
+x_identity = Table("x_identity", metadata, XIdentityColumns, Index(None, "x_user_id"))
