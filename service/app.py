@@ -12,8 +12,8 @@ from service.auth import Guard
 from service.db import open_engine
 from service.intake import routes as intake
 from service.intake.definition import load_definitions
-from service.reports import api as reports
 from service.reports import dashboard
+from service.reports.api import register as reports
 from service.results import x_webhook
 from service.settings import Settings
 

@@ -15,7 +15,7 @@ from service.intake import forget as intake
 from service.models import worker_seen
 from service.outreach import forget as outreach
 from service.outreach.ledger import Queue
-from service.reports import notes as reports
+from service.reports.rows import notes as reports
 from service.results import forget as results
 from service.settings import Settings
 

@@ -26,9 +26,9 @@ LONGER_FOR_A_REASON = {
     "service/migrations/versions/0001_the_first_house.py": "generated, and never edited again",
     "service/settings/sections.py": "the whole grammar of the settings file: a field and its sentence each",
     "service/x_api/schemas.py": "every shape of X's answers, parsed as strictly as it is documented",
-    "service/reports/suppression.py": "one argument, from the first rule to the last: parted it could not be checked",
-    "service/reports/query.py": "the one filtered select behind every surface",
-    "service/reports/charts.py": "pictures drawn by hand; coordinates take lines",
+    "service/reports/disclosure/suppression.py": "one argument, first rule to last: parted it could not be checked",
+    "service/reports/rows/query.py": "the one filtered select behind every surface",
+    "service/reports/dashboard/charts.py": "pictures drawn by hand; coordinates take lines",
 }
 
 

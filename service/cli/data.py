@@ -12,8 +12,8 @@ from service import housekeeping
 from service.auth import Reader
 from service.cli.common import console, demand_x_user_ids, errors, me, now, opened
 from service.errors import Invalid, NotFound
-from service.reports import export as exporting
 from service.reports import filters
+from service.reports.rows import export as exporting
 from service.results import poll
 from service.worker import clients_of
 

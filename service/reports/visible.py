@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from service.auth.keys import Reader
 from service.db import EPOCH
 from service.models import account_state, feedback_request, result
-from service.reports.suppression import Thresholds
+from service.reports.disclosure.suppression import Thresholds
 from service.settings import Settings
 
 f = feedback_request.c

@@ -18,7 +18,7 @@ from service.models import access_log, feedback_request, result
 from service.outreach import accounts
 from service.outreach.ledger import Queue
 from service.outreach.run import run_once
-from service.reports import export as exporting
+from service.reports.rows import export as exporting
 from service.sandbox import Account, Assumptions, SandboxConfig, SandboxServer
 from service.settings import load
 from service.worker import clients_of, utc_now

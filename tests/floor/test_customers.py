@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
 from service.models import feedback_request, metadata, opt_out, reopening, result, webhook_delivery, x_identity
-from service.reports import notes
+from service.reports.rows import notes
 from tests import support
 from tests.floor.house import House, answered, deliver
 from tests.support import request_row, settings_of

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from service.auth import keys
 from service.db import reading, writing
 from service.models import access_log
-from service.reports.definitions import DEFINITIONS
+from service.reports.statistics.definitions import DEFINITIONS
 from tests.reports.world import NOW, Client, World, settings_of
 
 AGGREGATES = (

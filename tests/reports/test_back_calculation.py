@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from service.db import reading, writing
 from service.models import feedback_request, result, transition
-from service.reports import figures
+from service.reports.figures import figures
 from service.reports.filters import Filter
 from tests.reports.world import ADMIN, NOW, World
 
@@ -181,7 +181,7 @@ def test_rows_never_tell_more_than_the_breakdown(sqlite_engine):
     world, rnd = World(sqlite_engine), random.Random(1)
     for number in range(12):
         world.add(rnd.choice((1, 3, 6, 9)), score=rnd.choice(SCORES), agent_id=f"a{number}", team_id=f"t{number % 3}")
-    from service.reports import query
+    from service.reports.rows import query
 
     with reading(world.engine) as connection:
         page = query.rows(connection, world.settings, ADMIN, Filter(), NOW, limit=250)

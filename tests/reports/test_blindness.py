@@ -10,7 +10,8 @@ from service import web
 from service.auth import Guard, log_access
 from service.db import reading, writing
 from service.models import access_log
-from service.reports import api, figure_schemas, schemas
+from service.reports.api import figure_schemas, schemas
+from service.reports.api import register as api
 from tests.reports.world import NOW, Client, World, settings_of
 from tests.support import SOURCE_KEY
 
@@ -301,7 +302,7 @@ def test_no_answer_carries_the_customers_identity():
         for name in dir(module):
             if name.endswith("Schema"):
                 assert not words & set(getattr(module, name)._declared_fields), name
-    from service.reports.export import COLUMNS
+    from service.reports.rows.export import COLUMNS
 
     assert not words & set(COLUMNS)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from service.reports.charts import (
+from service.reports.dashboard.charts import (
     Caption,
     FunnelStep,
     IntervalRow,

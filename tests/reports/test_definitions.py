@@ -5,8 +5,8 @@ from dataclasses import asdict, fields
 
 import pytest
 
-from service.reports.definitions import DEFINITION_VERSION, DEFINITIONS, Definition, define
-from service.reports.suppression import Thresholds
+from service.reports.disclosure.suppression import Thresholds
+from service.reports.statistics.definitions import DEFINITION_VERSION, DEFINITIONS, Definition, define
 
 PUBLISHED = {
     "csat",

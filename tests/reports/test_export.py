@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from service.db import reading, writing
 from service.errors import Invalid
 from service.models import access_log, result
-from service.reports import export, formats
-from service.reports.definitions import DEFINITION_VERSION
 from service.reports.filters import Filter
+from service.reports.rows import export, formats
+from service.reports.statistics.definitions import DEFINITION_VERSION
 from tests.reports.world import ADMIN, NOW, World, settings_of
 
 NASTY = [
@@ -135,7 +135,7 @@ def test_a_format_we_do_not_have_is_refused(quick):
 
 
 def test_heavy_packages_are_loaded_only_when_asked_for():
-    code = "import sys; import service.reports.export; print({'pyarrow', 'xlsxwriter'} & set(sys.modules))"
+    code = "import sys; import service.reports.rows.export; print({'pyarrow', 'xlsxwriter'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 

@@ -11,7 +11,7 @@ from service.auth import Reader
 from service.db import reading, writing
 from service.errors import Invalid, ServiceError
 from service.models import account_state
-from service.reports import figures
+from service.reports.figures import figures
 from service.reports.filters import Filter
 from tests.reports.world import ADMIN, NOW, World, settings_of
 

@@ -9,10 +9,10 @@ from service.auth import Reader
 from service.db import reading, writing
 from service.errors import Invalid
 from service.models import feedback_request, result
-from service.reports import query
-from service.reports.cursor import cursors
 from service.reports.filters import Filter
-from service.reports.query import Order
+from service.reports.rows import query
+from service.reports.rows.cursor import cursors
+from service.reports.rows.query import Order
 from tests.reports.world import ADMIN, NOW, World, settings_of
 
 ACME = Reader("k", "n", "supervisor", ("acme",))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.reports import statistics
-from service.reports.statistics import (
+from service.reports.statistics import statistics
+from service.reports.statistics.statistics import (
     CSAT_SCALE,
     NPS_SCALE,
     compare_csat,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.reports.suppression import (
+from service.reports.disclosure.suppression import (
     DEFAULT,
     Group,
     Reason,

@@ -13,7 +13,7 @@ from service.auth import Guard, Reader, keys
 from service.db import writing
 from service.ids import new_id
 from service.models import feedback_request, poll_window, result, transition
-from service.reports import api
+from service.reports.api import register as api
 from service.settings import Settings, from_tree
 from tests.support import Clock, tree
 

@@ -13,13 +13,13 @@ from sqlalchemy.engine import Connection
 
 from service.db import reading
 from service.errors import Invalid
-from service.reports import figures
 from service.reports.dashboard import pictures
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, Asked, choices
-from service.reports.definitions import define
-from service.reports.figures import BreakdownRow, Comparison
+from service.reports.figures import figures
+from service.reports.figures.figures import BreakdownRow, Comparison
 from service.reports.filters import PARAMETER_OF, Filter
+from service.reports.statistics.definitions import define
 from service.reports.visible import thresholds
 from service.states import SKIP_SENTENCES
 

@@ -10,12 +10,20 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from service.reports import charts
-from service.reports.charts import Caption, FunnelStep, IntervalRow
-from service.reports.charts import TrendPoint as Point
-from service.reports.dashboard import words
-from service.reports.figures import Breakdown, BreakdownRow, Coverage, CoverageRow, Funnel, Score, Trend, TrendPoint
-from service.reports.statistics import nps_classes
+from service.reports.dashboard import charts, words
+from service.reports.dashboard.charts import Caption, FunnelStep, IntervalRow
+from service.reports.dashboard.charts import TrendPoint as Point
+from service.reports.figures.figures import (
+    Breakdown,
+    BreakdownRow,
+    Coverage,
+    CoverageRow,
+    Funnel,
+    Score,
+    Trend,
+    TrendPoint,
+)
+from service.reports.statistics.statistics import nps_classes
 
 SCALE = {"nps": (-100.0, 100.0), "csat": (0.0, 100.0)}
 TITLES = {"nps": "Net Promoter Score", "csat": "Customer satisfaction"}

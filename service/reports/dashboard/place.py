@@ -11,9 +11,9 @@ import flask
 from sqlalchemy.engine import Engine
 
 from service.auth import Reader
+from service.reports.api.routes import EVERYBODY, READERS_OF_ANSWERS
 from service.reports.dashboard.door import Door
 from service.reports.dashboard.question import DEFAULT_DAYS, Asked, asked
-from service.reports.routes import EVERYBODY, READERS_OF_ANSWERS
 from service.settings import Settings
 
 PAGES = (

@@ -15,10 +15,10 @@ from sqlalchemy.engine import Connection
 from service.auth import Reader
 from service.errors import Invalid
 from service.models import result_update, transition
-from service.reports import query
-from service.reports.cursor import cursors
 from service.reports.filters import Filter
-from service.reports.query import Order, Position, Row
+from service.reports.rows import query
+from service.reports.rows.cursor import cursors
+from service.reports.rows.query import Order, Position, Row
 from service.reports.visible import cutoff
 from service.settings import Settings
 

@@ -6,7 +6,7 @@ from service.db import reading
 from service.health import WORKER_SILENT
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.standing import last_worker, standings
-from service.reports.definitions import define
+from service.reports.statistics.definitions import define
 from service.reports.visible import thresholds
 
 

@@ -17,10 +17,10 @@ from service.app import create_app
 from service.auth import keys
 from service.db import open_engine, reading, writing
 from service.models import access_log, feedback_request, metadata, result
-from service.reports import figures
+from service.reports.api.slots import AT_ONCE
 from service.reports.dashboard import words
+from service.reports.figures import figures
 from service.reports.filters import Filter
-from service.reports.slots import AT_ONCE
 from service.settings import Settings
 from tests.conftest import NOW
 from tests.reports.dashboard.population import BLAME, PRAISE, SMALL, Population, populate

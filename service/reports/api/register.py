@@ -13,8 +13,9 @@ from datetime import datetime
 from sqlalchemy.engine import Engine
 
 from service.auth import Guard
-from service.reports import downloads, figures_api, lists
-from service.reports.routes import Routes
+from service.reports.api import downloads, lists
+from service.reports.api import figures as figures_api
+from service.reports.api.routes import Routes
 from service.settings import Settings
 from service.web import Blueprint
 

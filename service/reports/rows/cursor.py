@@ -17,7 +17,7 @@ from service.auth.keys import Reader
 from service.db import EPOCH, MICROSECOND
 from service.errors import Invalid
 from service.reports.filters import Filter
-from service.reports.query import Order, Position
+from service.reports.rows.query import Order, Position
 
 SIGNATURE_BYTES = 16
 LONGEST = 400

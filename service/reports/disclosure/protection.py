@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from service.errors import Invalid
-from service.reports.cells import Cell, Dimension, Value
-from service.reports.covers import Cover, cover_of
-from service.reports.suppression import Group, Reason
-from service.reports.tables import (
+from service.reports.counting.cells import Cell, Dimension, Value
+from service.reports.disclosure.covers import Cover, cover_of
+from service.reports.disclosure.suppression import Group, Reason
+from service.reports.disclosure.tables import (
     Dimensions,
     Key,
     Part,

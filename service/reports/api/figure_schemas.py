@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from marshmallow import Schema, fields
 
-from service.reports.schemas import number, real, text, time
+from service.reports.api.schemas import number, real, text, time
 
 SUPPRESSED = "too_few or suppressed: every figure is null; otherwise null"
 

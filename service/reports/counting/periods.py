@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 from service.db import EPOCH
 from service.errors import Invalid
-from service.reports.covers import Asked
+from service.reports.disclosure.covers import Asked
+from service.reports.disclosure.suppression import week_of, whole_days
 from service.reports.filters import Filter
-from service.reports.suppression import week_of, whole_days
 from service.reports.visible import View
 
 PERIODS = ("day", "week", "month")

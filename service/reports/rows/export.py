@@ -18,13 +18,13 @@ from sqlalchemy.engine import Engine
 from service.auth import log_access
 from service.auth.keys import Reader
 from service.db import reading, writing
-from service.reports import query
-from service.reports.attribution import attribution_of
-from service.reports.completeness import completeness_of
-from service.reports.definitions import DEFINITION_VERSION
+from service.reports.figures.completeness import completeness_of
 from service.reports.filters import Filter
-from service.reports.formats import COLUMNS, FORMATS, moment, writer_of
-from service.reports.query import Kind, Order, Position, Row
+from service.reports.rows import query
+from service.reports.rows.attribution import attribution_of
+from service.reports.rows.formats import COLUMNS, FORMATS, moment, writer_of
+from service.reports.rows.query import Kind, Order, Position, Row
+from service.reports.statistics.definitions import DEFINITION_VERSION
 from service.reports.visible import view_of
 from service.settings import Settings
 

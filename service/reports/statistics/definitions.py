@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
-from service.reports.suppression import DEFAULT, Thresholds
+from service.reports.disclosure.suppression import DEFAULT, Thresholds
 
 # Raise it with every change of a word below: two exports are comparable only under the same version.
 DEFINITION_VERSION = "2"

@@ -8,11 +8,11 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
 
-from service.reports.cells import BY
+from service.reports.counting.cells import BY
+from service.reports.counting.periods import PERIODS
 from service.reports.filters import WHEN, FigureFilterSchema, FilterSchema, Flag, Moment, WholeNumber, Word
-from service.reports.formats import moment
-from service.reports.periods import PERIODS
-from service.reports.query import DEFAULT_LIMIT, MOST, SORTS
+from service.reports.rows.formats import moment
+from service.reports.rows.query import DEFAULT_LIMIT, MOST, SORTS
 
 
 class Time(fields.DateTime):

@@ -5,12 +5,12 @@ from typing import Any
 
 import flask
 
-from service.reports import export
+from service.reports.api.routes import READERS_OF_ANSWERS, Routes
+from service.reports.api.schemas import ExportSchema, ManifestSchema
+from service.reports.api.slots import in_a_slot
 from service.reports.filters import Filter
-from service.reports.formats import CONTENT_TYPES, writer_of
-from service.reports.routes import READERS_OF_ANSWERS, Routes
-from service.reports.schemas import ExportSchema, ManifestSchema
-from service.reports.slots import in_a_slot
+from service.reports.rows import export
+from service.reports.rows.formats import CONTENT_TYPES, writer_of
 
 
 def add(routes: Routes) -> None:

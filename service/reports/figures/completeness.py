@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.models import poll_window
+from service.reports.figures.shapes import AccountCompleteness, Completeness
 from service.reports.filters import Filter
-from service.reports.shapes import AccountCompleteness, Completeness
 from service.reports.visible import View
 
 w = poll_window.c

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.models import feedback_request
-from service.reports.cells import COLUMNS, Value
+from service.reports.counting.cells import COLUMNS, Value
+from service.reports.counting.zones import local_day, local_hour
+from service.reports.figures.shapes import Reasoned
 from service.reports.filters import Filter
-from service.reports.query import figure_conditions
-from service.reports.shapes import Reasoned
+from service.reports.rows.query import figure_conditions
 from service.reports.visible import View
-from service.reports.zones import local_day, local_hour
 from service.states import OPEN_STATES, State
 
 f = feedback_request.c

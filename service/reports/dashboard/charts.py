@@ -15,7 +15,7 @@ from typing import Literal
 
 from markupsafe import Markup, escape
 
-from service.reports.statistics import CSAT_SCALE, NPS_SCALE
+from service.reports.statistics.statistics import CSAT_SCALE, NPS_SCALE
 
 WIDTH = 360
 LEFT, RIGHT = 34, 352

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from service.reports.asking import Asking
-from service.reports.completeness import completeness_of
-from service.reports.counts import Counts
-from service.reports.periods import pieces, start_of
-from service.reports.printed import hidden_rates, response, score
-from service.reports.protection import Part, Selection, along_periods
-from service.reports.shapes import Trend, TrendPoint
-from service.reports.suppression import Reason
-from service.reports.zones import day_of, midnight
+from service.reports.counting.counts import Counts
+from service.reports.counting.periods import pieces, start_of
+from service.reports.counting.zones import day_of, midnight
+from service.reports.disclosure.protection import Part, Selection, along_periods
+from service.reports.disclosure.suppression import Reason
+from service.reports.figures.asking import Asking
+from service.reports.figures.completeness import completeness_of
+from service.reports.figures.printed import hidden_rates, response, score
+from service.reports.figures.shapes import Trend, TrendPoint
 
 Sent = Mapping[date, Counts]
 

@@ -6,7 +6,7 @@ Everything is unrounded, in points or per cent. None means "there is none" (n = 
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.reports.statistics import Change, Place
+from service.reports.statistics.statistics import Change, Place
 
 
 @dataclass(frozen=True, slots=True)

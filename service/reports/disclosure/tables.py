@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import combinations, product
 
-from service.reports.attribution import classes_of
-from service.reports.cells import PEOPLE, Cell, Dimension, Value, dimensions_of
-from service.reports.covers import ONE_DAY, Asked, Cover, Grain, cover_of
-from service.reports.suppression import Group, Reason, Thresholds, protect, week_of
+from service.reports.counting.cells import PEOPLE, Cell, Dimension, Value, dimensions_of
+from service.reports.disclosure.covers import ONE_DAY, Asked, Cover, Grain, cover_of
+from service.reports.disclosure.suppression import Group, Reason, Thresholds, protect, week_of
+from service.reports.rows.attribution import classes_of
 
 Wanted = Mapping[Dimension, frozenset[Value]]
 Dimensions = tuple[Dimension, ...]

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.engine import Connection
 
 from service.auth.keys import Reader
-from service.reports.cells import Cell, Dimension, Value, cells_of, dimensions_of, wanted
-from service.reports.counts import Counts, Groups, counted, total
+from service.reports.counting.cells import Cell, Dimension, Value, cells_of, dimensions_of, wanted
+from service.reports.counting.counts import Counts, Groups, counted, total
+from service.reports.counting.periods import asked_of
+from service.reports.disclosure.protection import Question, Selection, select
 from service.reports.filters import Filter
-from service.reports.periods import asked_of
-from service.reports.protection import Question, Selection, select
 from service.reports.visible import View, view_of
 from service.settings import Settings
 

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, result
-from service.reports.statistics import csat_classes, nps_classes
-from service.reports.suppression import Group, protect
+from service.reports.disclosure.suppression import Group, protect
+from service.reports.statistics.statistics import csat_classes, nps_classes
 from service.reports.visible import View
 
 f = feedback_request.c

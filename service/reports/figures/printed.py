@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo
 
-from service.reports import statistics
-from service.reports.asking import Asking
-from service.reports.counts import Counts
-from service.reports.protection import Part
-from service.reports.shapes import Rate, Score
-from service.reports.statistics import CSAT_SCALE, NPS_SCALE
-from service.reports.suppression import Group, Reason, Thresholds, protect
-from service.reports.zones import midnight
+from service.reports.counting.counts import Counts
+from service.reports.counting.zones import midnight
+from service.reports.disclosure.protection import Part
+from service.reports.disclosure.suppression import Group, Reason, Thresholds, protect
+from service.reports.figures.asking import Asking
+from service.reports.figures.shapes import Rate, Score
+from service.reports.statistics import statistics
+from service.reports.statistics.statistics import CSAT_SCALE, NPS_SCALE
 
 
 def score_of(kind: str, part: Part, clock: str, thresholds: Thresholds, zone: ZoneInfo) -> Score:

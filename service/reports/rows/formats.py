@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 from service.errors import Invalid
-from service.reports.query import Row
+from service.reports.rows.query import Row
 
 Pages = Iterable[tuple[Row, ...]]
 Writer = Callable[[Pages], Iterator[bytes]]

@@ -14,10 +14,11 @@ from service.auth import access
 from service.db import EPOCH, reading, writing
 from service.errors import NotAllowed, NotFound
 from service.models import result_update, transition
-from service.reports import notes, query, schemas
-from service.reports.cursor import Cursors, cursors
-from service.reports.query import Kind, Order, Position, Row
-from service.reports.routes import READERS_OF_ANSWERS, Routes
+from service.reports.api import schemas
+from service.reports.api.routes import READERS_OF_ANSWERS, Routes
+from service.reports.rows import notes, query
+from service.reports.rows.cursor import Cursors, cursors
+from service.reports.rows.query import Kind, Order, Position, Row
 from service.reports.visible import cutoff
 
 SETTLED = timedelta(minutes=1)  # a row committed late carries a moment that a pull may already have passed

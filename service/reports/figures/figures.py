@@ -12,16 +12,15 @@ from sqlalchemy.engine import Connection
 
 from service.auth.keys import Reader
 from service.errors import Invalid
-from service.reports import completeness as complete
-from service.reports import statistics
-from service.reports.asking import Asking, asking
-from service.reports.breakdowns import breakdowns_of
-from service.reports.cells import BY, Value
-from service.reports.counts import Counts, reasons, total
-from service.reports.filters import Filter
-from service.reports.periods import PERIODS
-from service.reports.printed import rate_of, reason_for_rates, response, score
-from service.reports.shapes import (
+from service.reports.counting.cells import BY, Value
+from service.reports.counting.counts import Counts, reasons, total
+from service.reports.counting.periods import PERIODS
+from service.reports.disclosure.suppression import Reason
+from service.reports.figures import completeness as complete
+from service.reports.figures.asking import Asking, asking
+from service.reports.figures.breakdowns import breakdowns_of
+from service.reports.figures.printed import rate_of, reason_for_rates, response, score
+from service.reports.figures.shapes import (
     AccountCompleteness,
     Breakdown,
     BreakdownRow,
@@ -38,8 +37,9 @@ from service.reports.shapes import (
     Trend,
     TrendPoint,
 )
-from service.reports.suppression import Reason
-from service.reports.trends import trends_of
+from service.reports.figures.trends import trends_of
+from service.reports.filters import Filter
+from service.reports.statistics import statistics
 from service.settings import Settings
 
 __all__ = [

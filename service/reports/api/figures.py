@@ -13,11 +13,12 @@ from sqlalchemy.engine import Connection
 from service.auth import Reader
 from service.db import reading
 from service.errors import Invalid
-from service.reports import figure_schemas as told
-from service.reports import figures, schemas
-from service.reports.definitions import DEFINITION_VERSION, define
+from service.reports.api import figure_schemas as told
+from service.reports.api import schemas
+from service.reports.api.routes import EVERYBODY, Routes, conditional
+from service.reports.figures import figures
 from service.reports.filters import FIELD_OF, PARAMETER_OF, FigureFilterSchema, Filter
-from service.reports.routes import EVERYBODY, Routes, conditional
+from service.reports.statistics.definitions import DEFINITION_VERSION, define
 from service.reports.visible import thresholds
 from service.settings import Settings
 

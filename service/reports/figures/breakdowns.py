@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import cast
 
-from service.reports.asking import Asking
-from service.reports.cells import Cell, Dimension, Value, dimensions_of
-from service.reports.counts import Counts, Groups
+from service.reports.counting.cells import Cell, Dimension, Value, dimensions_of
+from service.reports.counting.counts import Counts, Groups
+from service.reports.disclosure.protection import Part, Question, along_dimension, select
+from service.reports.disclosure.suppression import Group, Reason, may_rank
+from service.reports.figures.asking import Asking
+from service.reports.figures.printed import hidden_rates, response, score
+from service.reports.figures.shapes import Breakdown, BreakdownRow
 from service.reports.filters import Filter
-from service.reports.printed import hidden_rates, response, score
-from service.reports.protection import Part, Question, along_dimension, select
-from service.reports.shapes import Breakdown, BreakdownRow
-from service.reports.suppression import Group, Reason, may_rank
 
 LEDGER = "ended_at"
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from service.reports.cells import Cell
-from service.reports.suppression import Thresholds, release
+from service.reports.counting.cells import Cell
+from service.reports.disclosure.suppression import Thresholds, release
 
 Grain = Callable[[date], date]
 ONE_DAY = timedelta(days=1)

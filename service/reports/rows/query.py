@@ -15,8 +15,8 @@ from sqlalchemy.engine import Connection
 
 from service.auth.keys import Reader
 from service.models import feedback_request, result
-from service.reports.attribution import Attribution, attribution_of
 from service.reports.filters import Filter, from_values, parse
+from service.reports.rows.attribution import Attribution, attribution_of
 from service.reports.visible import UNINDEXED_ACCOUNT, View, view_of
 from service.settings import Settings
 from service.states import State

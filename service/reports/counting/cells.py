@@ -16,9 +16,9 @@ from sqlalchemy.engine import Connection
 
 from service.errors import Invalid
 from service.models import feedback_request, result
+from service.reports.counting.zones import day_of, local_day, local_hour
 from service.reports.filters import Filter
 from service.reports.visible import View
-from service.reports.zones import day_of, local_day, local_hour
 
 f = feedback_request.c
 r = result.c

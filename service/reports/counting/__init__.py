@@ -1,0 +1,4 @@
+"""How many, when, of whom: the only reader of raw answers.
+
+In: a question; out: counts. Hides nothing, names nothing.
+"""

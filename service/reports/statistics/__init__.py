@@ -1,0 +1,1 @@
+"""Figures with their uncertainty, and their definitions in words. Pure."""
