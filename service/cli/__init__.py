@@ -9,6 +9,7 @@ import click
 
 from service import __version__
 from service.cli.common import Friendly
+from service.stopping import hear_interrupts
 
 COMMANDS = {
     "serve": ("run", "Run web and worker on this machine, until Ctrl-C or SIGTERM."),
@@ -76,4 +77,5 @@ def main(context: click.Context, config_path: str) -> None:
     Run it on one machine:        dm-feedback serve
     See why somebody was (not) asked:  dm-feedback requests show ID
     """  # noqa: D301 - \b is click's mark for "keep these lines"
+    hear_interrupts()
     context.obj = config_path

@@ -12,6 +12,7 @@ from service.cli.common import errors
 from service.demo import play, processes, script
 from service.demo.screen import Screen, kept_running, verdict
 from service.demo.wire import Away
+from service.stopping import STOPS, ending_on
 
 FOLDER = Path(".demo")
 CROWD = 48
@@ -34,7 +35,7 @@ def demo(context: click.Context, keep: bool) -> None:  # noqa: FBT001 - click's 
     screen = Screen(console, written)
     screen.opening()
     try:
-        with processes.ending_on_signals():
+        with ending_on(*STOPS, signal.SIGHUP):
             context.exit(_play(folder, written, screen, began, keep=keep))
     except (processes.NotReady, Away) as problem:
         errors.print(str(problem), style="red", highlight=False, markup=False, soft_wrap=True)

@@ -4,12 +4,12 @@ In: a configuration, host and port (0: any free one). Out: a running server and 
 Never for the open internet: it is a developer's X.
 """
 
-import contextlib
 import io
 import json
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from flask import Flask
@@ -22,23 +22,23 @@ from service.sandbox.faults import Drop
 from service.sandbox.schedule import Ticker
 from service.sandbox.state import World
 from service.sandbox.wire import Refusal
+from service.stopping import STOPS, ending_on
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
 def serve(config: SandboxConfig, host: str, port: int, ready: Callable[[str], None] | None = None) -> None:
-    """Serve until interrupted; `ready` is called with the base URL once connections are accepted."""
+    """Serve until SIGINT or SIGTERM; `ready` is called with the base URL once connections are accepted."""
     server = SandboxServer(config, host, port)
     server.start()
-    try:
-        if ready is not None:
-            ready(server.url)
-        server.wait()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.stop()
+    with suppress(KeyboardInterrupt), ending_on(*STOPS):
+        try:
+            if ready is not None:
+                ready(server.url)
+            server.wait()
+        finally:
+            server.stop()
 
 
 class SandboxServer:
@@ -122,7 +122,7 @@ class _Handler(WSGIRequestHandler):
 
     def _die(self) -> None:
         self.close_connection = True
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             # All three, and now: a shutdown first would soften the reset into an orderly end.
             self.rfile.close()
             self.wfile.close()

@@ -16,6 +16,8 @@ from service.demo.processes import NotReady, running
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 40.0
+# a shell makes what it starts in the background ignore Ctrl-C: it has to stop all the same
+IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
 
 
 def test_free_ports_are_different_and_the_usual_ones_where_they_are_free() -> None:
@@ -37,7 +39,7 @@ def test_a_service_that_cannot_start_is_told_with_the_end_of_its_log(tmp_path: P
 @pytest.mark.parametrize("way_out", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_demo_that_is_interrupted_leaves_nothing_running(way_out: signal.Signals, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "service.cli", "demo"]
+    command = [*IN_THE_BACKGROUND, sys.executable, "-m", "service.cli", "demo"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE) as demo:
         wait_until(lambda: len(left_running(tmp_path)) >= 4)  # sandbox, service, web, worker
         demo.send_signal(way_out)

@@ -21,6 +21,7 @@ from oauthlib.oauth1 import Client
 
 from service.sandbox import Assumptions, SandboxConfig, SandboxServer, demo_account
 
+IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")  # a shell makes it ignore Ctrl-C
 CARD = {"type": "csat", "message": "How did we do?", "privacy_url": "https://b.example/p"}
 
 
@@ -232,17 +233,19 @@ def test_connections_are_kept_and_fifty_at_once_are_served(wire):
     assert stream.get_extra_info("client_addr") == again.get_extra_info("client_addr")
 
 
-def test_serve_runs_in_a_process_of_its_own_until_interrupted():
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("start", [(), IN_THE_BACKGROUND], ids=["from a terminal", "in the background"])
+def test_serve_runs_in_a_process_of_its_own_until_it_is_told_to_stop(stop, start):
     program = (
         "from service.sandbox import *; serve(SandboxConfig.demo(), '127.0.0.1', 0, lambda url: print(url, flush=True))"
     )
     root = Path(__file__).parents[2]
     with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root
+        [*start, sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root
     ) as it:
         url = it.stdout.readline().decode().strip()
         assert httpx.get(f"{url}/_control", trust_env=False).json()["endpoints"]["users/show"]
-        it.send_signal(signal.SIGINT)
+        it.send_signal(stop)
         assert it.wait(timeout=10) == 0
         assert it.stderr.read() == b""
 

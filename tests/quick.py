@@ -1,0 +1,60 @@
+"""What to test after a change: in, the files git calls changed; out, the paths for pytest, one a line.
+
+A changed test is run itself. A changed file of the service is tested by those tests of its room that name it, else by
+the whole room. Used by `bash deploy/test --quick`; the full run remains what decides.
+"""
+
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+TOP = Path(__file__).parents[1]
+ALWAYS = "tests/test_architecture.py"
+FLOOR = "tests/floor"
+
+
+def changed(top: Path = TOP) -> list[str]:
+    """Files that differ from the last commit; where nothing does, those of the last commit itself."""
+    return _git(top, "diff", "--name-only", "HEAD") + _git(top, "ls-files", "--others", "--exclude-standard") or _git(
+        top, "diff", "--name-only", "HEAD~1", "HEAD"
+    )
+
+
+def paths_for(files: Iterable[str], top: Path = TOP) -> list[str]:
+    """Return the test paths, each once, in order."""
+    found = [ALWAYS]
+    for each in files:
+        found += _of_one(Path(each), top)
+    return list(dict.fromkeys(found))
+
+
+def _of_one(file: Path, top: Path) -> Iterator[str]:
+    if file.suffix != ".py" or not (top / file).exists():
+        return
+    if file.parts[0] == "tests" and file.name.startswith("test_"):
+        yield file.as_posix()
+    elif file.parts[0] == "tests" and len(file.parts) > 2:
+        yield file.parent.as_posix()
+    elif file.parts[0] == "service":
+        yield from _of_room(file, top)
+
+
+def _of_room(file: Path, top: Path) -> Iterator[str]:
+    room = f"tests/{file.parts[1]}" if (top / "tests" / file.parts[1]).is_dir() else FLOOR
+    parent, name = ".".join(file.parts[:-1]), file.stem
+    spoken = (f"{parent}.{name} ", f"{parent}.{name}\n", f"from {parent} import {name}")
+    naming = [
+        test.relative_to(top).as_posix()
+        for test in sorted((top / room).rglob("test_*.py"))
+        if any(each in test.read_text("utf-8") for each in spoken)
+    ]
+    yield from naming or [room]
+
+
+def _git(top: Path, *words: str) -> list[str]:
+    said = subprocess.run(["git", *words], cwd=top, capture_output=True, text=True, check=False)
+    return said.stdout.splitlines() if said.returncode == 0 else []
+
+
+if __name__ == "__main__":
+    print("\n".join(paths_for(changed())))

@@ -1,0 +1,49 @@
+"""The quick lane finds the tests of what changed."""
+
+import subprocess
+from pathlib import Path
+
+from tests.quick import ALWAYS, changed, paths_for
+
+
+def tree(top: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(text, "utf-8")
+
+
+def test_a_changed_file_is_tested_by_the_tests_that_name_it_else_by_its_room(tmp_path: Path) -> None:
+    tree(
+        tmp_path,
+        {
+            "service/intake/accept.py": "",
+            "service/intake/late.py": "",
+            "service/db.py": "",
+            "tests/intake/test_accept.py": "from service.intake.accept import accept\n",
+            "tests/intake/test_routes.py": "from service.intake.routes import add\n",
+        },
+    )
+    assert paths_for(["service/intake/accept.py"], tmp_path) == [ALWAYS, "tests/intake/test_accept.py"]
+    assert paths_for(["service/intake/late.py"], tmp_path) == [ALWAYS, "tests/intake"]
+    assert paths_for(["service/db.py"], tmp_path) == [ALWAYS, "tests/floor"]
+
+
+def test_a_changed_test_is_run_and_what_is_gone_or_no_code_is_not(tmp_path: Path) -> None:
+    tree(tmp_path, {"tests/intake/test_accept.py": "", "tests/intake/house.py": "", "README.md": ""})
+    wanted = ["tests/intake/test_accept.py", "tests/intake/house.py", "README.md", "service/gone.py"]
+    assert paths_for(wanted, tmp_path) == [ALWAYS, "tests/intake/test_accept.py", "tests/intake"]
+
+
+def test_without_a_change_the_last_commit_is_what_changed(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init", "-b", "main")
+    for name in ("one.py", "two.py"):
+        tree(tmp_path, {name: ""})
+        git("add", ".")
+        git("commit", "-m", name)
+    assert changed(tmp_path) == ["two.py"]
+    tree(tmp_path, {"three.py": "", "one.py": "changed"})
+    assert changed(tmp_path) == ["one.py", "three.py"]
