@@ -12,7 +12,7 @@ from typing import Any
 from service.intake.grammar import load_grammar
 from service.intake.keys import build_verifiers, secret_names
 from service.intake.shapes import About, Definition, Grammar
-from service.settings.shapes import Problem, SettingsError, Source
+from service.settings import Problem, SettingsError, Source
 
 PRESETS = resources.files("service.intake") / "presets"
 REPLACES = frozenset({"kind", "any_of", "all_of"})  # a table with one of these is a whole of its own

@@ -16,8 +16,8 @@ from service.intake.grammar_verify import load_verify
 from service.intake.identity import TRUSTS
 from service.intake.shapes import About, Channel, Echo, Endpoint, Events, Grammar, Handshake, Identity, Times
 from service.intake.times import FORMATS
-from service.settings.sections import Duration, Zone
 from service.settings.shapes import Problem
+from service.settings.values import Duration, Zone
 
 RECEIVED = "received"
 DEFAULT_AGAIN_AFTER = timedelta(hours=12)

@@ -13,8 +13,8 @@ from service.intake.expressions import Expression, ExpressionError, compile_expr
 from service.intake.times import FORMATS
 from service.intake.verify_parts import SignatureAt, Signed, SignedTime
 from service.intake.verify_public import ED25519, RSA
-from service.settings.sections import Duration
 from service.settings.shapes import Problem
+from service.settings.values import Duration
 
 Spec = dict[str, Any]  # one checked table; `kind` says which
 BODY_PARTS = frozenset({"body", "body_compact"})

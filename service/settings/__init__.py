@@ -1,16 +1,18 @@
 """Settings: in, one TOML file and the environment; out, frozen dataclasses, built once and passed on as arguments.
 
-shapes.py     what the rest of the service sees        sections.py   the grammar of the file
+shapes.py     how the service runs, a line a setting   asking.py     whom it asks about what: likewise
+declare.py    what such a line means                   values.py     kinds of value and their rules
 load.py       reading it, with every mistake at once   checks.py     mistakes and advice across sections
 reference.py  the list of all settings
+
+A new setting is one line in shapes.py or asking.py, and its line in the README's table (a test prints it).
 """
 
+from service.settings.asking import Account, Campaign, Source, Texts
 from service.settings.checks import PLACEHOLDERS, placeholders
 from service.settings.load import from_tree, load
 from service.settings.reference import SettingDoc, reference
 from service.settings.shapes import (
-    Account,
-    Campaign,
     Database,
     Privacy,
     Problem,
@@ -18,8 +20,6 @@ from service.settings.shapes import (
     Service,
     Settings,
     SettingsError,
-    Source,
-    Texts,
     Web,
     Worker,
 )

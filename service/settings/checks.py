@@ -9,7 +9,8 @@ from datetime import timedelta
 from string import Formatter
 from typing import Any
 
-from service.settings.shapes import Account, Campaign, Problem
+from service.settings.asking import Account, Campaign
+from service.settings.shapes import Problem
 
 
 def crossings(parts: dict[str, Any]) -> list[Problem]:

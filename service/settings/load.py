@@ -14,9 +14,10 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from service.settings.asking import Source
 from service.settings.checks import crossings, warnings
-from service.settings.sections import NAMED_SECTIONS, SECTIONS, SOURCE_FIELDS, Section, SourceSection
-from service.settings.shapes import Problem, Settings, SettingsError, Source
+from service.settings.declare import declared, section_of
+from service.settings.shapes import NAMED_SECTIONS, SECTIONS, Problem, Settings, SettingsError
 
 
 def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -41,15 +42,15 @@ def from_tree(tree: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     resolved = _resolve(tree, environ, "", problems)
     unresolved = {re.sub(r"_(env|file)$", "", problem.path) for problem in problems}
     parts: dict[str, Any] = {
-        name: _load(schema, resolved.get(name, {}), name, problems) for name, schema in SECTIONS.items()
+        name: _load(shape, resolved.get(name, {}), name, problems) for name, shape in SECTIONS.items()
     }
     problems.extend(
         Problem(name, f"no such section; there are {', '.join([*SECTIONS, *NAMED_SECTIONS])}")
         for name in resolved
         if name not in SECTIONS and name not in NAMED_SECTIONS
     )
-    for section, schema in NAMED_SECTIONS.items():
-        parts[section] = _load_named(section, schema, resolved.get(section, {}), problems)
+    for section, shape in NAMED_SECTIONS.items():
+        parts[section] = _load_named(section, shape, resolved.get(section, {}), problems)
     # what could not be looked up is named already, where it is written
     problems = [p for p in problems if p.path not in unresolved or p.sentence != MISSING]
     parts = _completed(parts)
@@ -104,18 +105,18 @@ def _referred(kind: str, name: Any, environ: Mapping[str, str], path: str, probl
     return None
 
 
-def _load(schema: type[Section], data: Any, path: str, problems: list[Problem]) -> Any:
+def _load(shape: type, data: Any, path: str, problems: list[Problem]) -> Any:
     if not isinstance(data, Mapping):
         problems.append(Problem(path, f"must be a table: [{path}]"))
         return None
     try:
-        return schema().load({key: value for key, value in data.items() if value is not None})
+        return section_of(shape)().load({key: value for key, value in data.items() if value is not None})
     except ValidationError as error:
         problems.extend(_flatten(error.messages, path))
         return None
 
 
-def _load_named(section: str, schema: type[Section], data: Any, problems: list[Problem]) -> dict[str, Any]:
+def _load_named(section: str, shape: type, data: Any, problems: list[Problem]) -> dict[str, Any]:
     if not isinstance(data, Mapping) or not data:
         problems.append(Problem(section, f"needs at least one table: [{section}.NAME]"))
         return {}
@@ -125,12 +126,12 @@ def _load_named(section: str, schema: type[Section], data: Any, problems: list[P
         loaded[name] = None
         if not isinstance(given, Mapping):
             problems.append(Problem(path, f"must be a table: [{path}]"))
-        elif schema is SourceSection:
-            loaded[name] = _load(schema, _split_definition(given, name), path, problems)
+        elif shape is Source:
+            loaded[name] = _load(shape, _split_definition(given, name), path, problems)
         elif "name" in given:
             problems.append(Problem(f"{path}.name", f"no such setting; the name is that of the table, '{name}'"))
         else:
-            loaded[name] = _load(schema, {**given, "name": name}, path, problems)
+            loaded[name] = _load(shape, {**given, "name": name}, path, problems)
     return loaded
 
 
@@ -160,6 +161,7 @@ def _below(path: str, key: Any) -> str:
 
 
 MISSING = "is missing; write it, or refer to it by a name that ends in _env or _file"
+SOURCE_FIELDS = {name for name, what in declared(Source).items() if what.sentence is not None}
 IN_OUR_WORDS = {
     "Missing data for required field.": MISSING,
     "Not a valid string.": "must be a text in quotes",

@@ -1,11 +1,10 @@
-"""The settings reference: in, the schemas; out, a line a setting, for the command line and the README's table."""
+"""The settings reference: in, what is declared; out, a line a setting, for the command line and the README's table."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from marshmallow import fields
-
-from service.settings.sections import NAMED_SECTIONS, SECTIONS, Section, TextsSection
+from service.settings.asking import Texts
+from service.settings.declare import declared
+from service.settings.shapes import NAMED_SECTIONS, SECTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +18,14 @@ class SettingDoc:
 
 def reference() -> list[SettingDoc]:
     """Every setting there is, for `dm-feedback config reference` and the README's table."""
-    found = [doc for name, schema in SECTIONS.items() for doc in _docs(name, schema)]
-    found += [doc for name, schema in NAMED_SECTIONS.items() for doc in _docs(f"{name}.NAME", schema)]
-    return found + _docs("campaigns.NAME.texts.LANGUAGE", TextsSection)
+    found = [doc for name, shape in SECTIONS.items() for doc in _docs(name, shape)]
+    found += [doc for name, shape in NAMED_SECTIONS.items() for doc in _docs(f"{name}.NAME", shape)]
+    return found + _docs("campaigns.NAME.texts.LANGUAGE", Texts)
 
 
-def _docs(path: str, schema: type[Section]) -> list[SettingDoc]:
+def _docs(path: str, shape: type) -> list[SettingDoc]:
     return [
-        SettingDoc(f"{path}.{name}", _default(each), each.metadata["description"])
-        for name, each in schema().fields.items()
-        if not each.metadata.get("implied")
+        SettingDoc(f"{path}.{name}", what.shown, what.sentence)
+        for name, what in declared(shape).items()
+        if what.sentence is not None
     ]
-
-
-def _default(each: fields.Field[Any]) -> str:
-    if each.required:
-        return "required"
-    shown = each.metadata.get("shown", each.load_default)
-    if shown is None or shown in ((), ""):
-        return "none"
-    return str(shown).lower() if isinstance(shown, bool) else str(shown)

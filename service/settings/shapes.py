@@ -1,13 +1,21 @@
-"""What the rest of the service sees of the settings: frozen dataclasses, one a section of the file.
+"""Settings of how the service runs, and the whole: frozen dataclasses, one a section of the file, one line a setting.
 
-In: validated values; out: attributes. Never validates, never reads a file, never shows a secret in its repr.
+In: validated values; out: attributes. Never reads a file, never shows a secret in its repr.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import time, timedelta
-from typing import Any
+from dataclasses import dataclass, is_dataclass
+from datetime import timedelta
+from typing import get_type_hints
 from zoneinfo import ZoneInfo
+
+from marshmallow import validate
+
+from service.settings.asking import Account, Campaign, Source
+from service.settings.declare import REQUIRED, setting
+from service.settings.values import BIND, DATABASE, http_url, one_of, some_time, whole
+
+A_SECRET = validate.Length(min=16, error="must have at least 16 characters; 32 random bytes are better")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +29,7 @@ class Problem:
 class SettingsError(Exception):
     """The settings cannot be used; `problems` names every mistake, `sources` what is left of them without one."""
 
-    def __init__(self, problems: list[Problem], sources: "Mapping[str, Source] | None" = None) -> None:
+    def __init__(self, problems: list[Problem], sources: Mapping[str, Source] | None = None) -> None:
         super().__init__("; ".join(f"{p.path}: {p.sentence}" for p in problems))
         self.problems = problems
         self.sources = sources or {}
@@ -31,146 +39,82 @@ class SettingsError(Exception):
 class Service:
     """Who we are: the key behind every keyed hash, and the address by which the world reaches us."""
 
-    secret_key: str = field(repr=False)
-    public_url: str
-    time_zone: ZoneInfo
-    log_format: str
+    secret_key: str = setting(
+        REQUIRED, "behind every keyed hash: samples, opt-outs, cursors, sessions", A_SECRET, secret=True
+    )
+    public_url: str = setting(
+        "http://127.0.0.1:8000", "the address by which CRMs and X reach us; signatures over URLs use it", http_url
+    )
+    time_zone: ZoneInfo = setting("UTC", "zone of days in reports, by IANA name")
+    log_format: str = setting("json", "json for machines, text for a terminal", one_of("json", "text"))
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """Where rows live."""
 
-    url: str = field(repr=False)
+    url: str = setting(
+        "sqlite:///.state/dm-feedback.db",
+        "sqlite:///file or postgresql://user:password@host/name",
+        DATABASE,
+        secret=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Web:
     """How we listen."""
 
-    bind: str
-    workers: int
-    threads: int
-    max_body_bytes: int
-    trusted_proxies: int
-    requests_per_minute: int
-    session_idle: timedelta
-    secure_cookies: bool
+    bind: str = setting("127.0.0.1:8000", "host:port we listen on", BIND)
+    workers: int = setting(2, "gunicorn processes", whole(1, 64))
+    threads: int = setting(4, "threads in each process", whole(1, 64))
+    max_body_bytes: int = setting(1_048_576, "largest webhook body; more is answered 413", whole(1024, 16_777_216))
+    trusted_proxies: int = setting(
+        0, "how many reverse proxies stand before us; 0 trusts no forwarded header", whole(0, 8)
+    )
+    requests_per_minute: int = setting(600, "API calls per key and minute; more is answered 429", whole(1, 1_000_000))
+    session_idle: timedelta = setting("30m", "a dashboard session ends after this time without a click", some_time)
+    secure_cookies: bool = setting(True, "cookies only over https; false only for trying on one machine")
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
     """How the worker goes about its rows. `lease` must outlast the slowest X call."""
 
-    concurrency: int
-    lease: timedelta
-    idle: timedelta
-    shutdown_within: timedelta
-    max_attempts: int
-    give_up_after: timedelta
-    metrics_bind: str | None
+    concurrency: int = setting(8, "X calls in flight at once in one worker", whole(1, 128))
+    lease: timedelta = setting("60s", "how long a claim lasts; a dead worker's rows are taken over after it")
+    idle: timedelta = setting("500ms", "how long the worker sleeps when nothing is due", some_time)
+    shutdown_within: timedelta = setting("20s", "how long a stopping worker may finish its calls")
+    max_attempts: int = setting(12, "failed attempts in one state before a request fails", whole(1, 100))
+    give_up_after: timedelta = setting("3d", "a request that could not be sent for this long after its end fails")
+    metrics_bind: str | None = setting(None, "host:port of the worker's own /metrics; off by default", BIND)
 
 
 @dataclass(frozen=True, slots=True)
 class Privacy:
-    """How long each kind of data is kept, and what erasing a person leaves. None: kept for ever."""
+    """How long each kind of data is kept, and what erasing a person leaves."""
 
-    keep_deliveries: timedelta
-    keep_texts: timedelta
-    keep_identities: timedelta
-    keep_history: timedelta
-    keep_access_log: timedelta
-    erase_scores: bool
+    keep_deliveries: timedelta = setting("30d", "raw webhook bodies")
+    keep_texts: timedelta = setting("730d", "what customers wrote")
+    keep_identities: timedelta = setting("180d", "X user ids and handles on requests; their keyed hash stays")
+    keep_history: timedelta = setting("365d", "transitions and superseded updates")
+    keep_access_log: timedelta = setting("730d", "who read what")
+    erase_scores: bool = setting(False, "erasing a person removes the score too, not only text and identity")
 
 
 @dataclass(frozen=True, slots=True)
 class Reports:
     """Small-group thresholds and the answer window."""
 
-    min_score_n: int
-    min_comments_n: int
-    min_ranking_n: int
-    answer_window: timedelta
-    embargo: str  # none | next_day
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One X account that writes to customers."""
-
-    name: str
-    user_id: str
-    screen_name: str
-    base_url: str
-    consumer_key: str = field(repr=False)
-    consumer_secret: str = field(repr=False)
-    token: str = field(repr=False)
-    token_secret: str = field(repr=False)
-    time_zone: ZoneInfo
-    quiet_hours: tuple[time, time] | None
-    cards_per_day: int
-    dms_per_day: int
-    lookups_per_window: int
-    window: timedelta
-    list_lag: timedelta
-    signature_tolerance: timedelta
-    unknown_after: timedelta
-    expected_per_day: int | None
-    webhook_user: str | None
-    webhook_password: str | None = field(repr=False)
-    webhook_networks: tuple[str, ...]
-    webhook_signature: bool
-    poll_every: timedelta
-    poll_window: timedelta
-    events_delay: timedelta
-    refresh_schedule: tuple[timedelta, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One CRM that calls us. `definition` is the raw grammar of crm definitions; intake compiles it."""
-
-    name: str
-    account: str
-    preset: str | None
-    keys: tuple[str, ...] = field(repr=False)
-    language: str | None
-    conversation_url: str | None
-    definition: Mapping[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """What the customer reads, in one language. `opening` is None where the campaign sends no opening DM."""
-
-    opening: str | None
-    card: str
-
-
-@dataclass(frozen=True, slots=True)
-class Campaign:
-    """Which card, which texts, for which conversations. Empty filters take everything."""
-
-    name: str
-    type: str
-    question_variant_id: int
-    display_name: str | None
-    privacy_url: str
-    test: bool
-    opening: bool
-    texts: Mapping[str, Texts]
-    default_language: str
-    sources: tuple[str, ...]
-    accounts: tuple[str, ...]
-    teams: tuple[str, ...]
-    tags: tuple[str, ...]
-    without_tags: tuple[str, ...]
-    channels: tuple[str, ...]
-    languages: tuple[str, ...]
-    delay: timedelta
-    stale_after: timedelta
-    cooldown: timedelta
-    sample: float
+    min_score_n: int = setting(5, "scores of fewer answers are hidden", whole(3, 100))
+    min_comments_n: int = setting(8, "comments of an agent with fewer answers are hidden", whole(3, 100))
+    min_ranking_n: int = setting(
+        30, "nobody is ranked, and a figure is marked 'low base', below this", whole(5, 10_000)
+    )
+    answer_window: timedelta = setting(
+        "28d", "answers later than this after the card are kept but not counted as outstanding"
+    )
+    embargo: str = setting("none", "next_day shows an answer from the day after it came", one_of("none", "next_day"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +131,9 @@ class Settings:
     sources: Mapping[str, Source]
     campaigns: tuple[Campaign, ...]
     warnings: tuple[Problem, ...] = ()
+
+
+SECTIONS: dict[str, type] = {
+    name: kind for name, kind in get_type_hints(Settings).items() if isinstance(kind, type) and is_dataclass(kind)
+}
+NAMED_SECTIONS: dict[str, type] = {"accounts": Account, "sources": Source, "campaigns": Campaign}

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from service.intake.definition import load_definitions
 from service.settings import PLACEHOLDERS, Problem, Settings, SettingsError, from_tree, load, reference
-from service.settings.sections import NAMED_SECTIONS, SECTIONS, TextsSection
+from service.settings.asking import Texts
+from service.settings.declare import declared, section_of
+from service.settings.shapes import NAMED_SECTIONS, SECTIONS
 from tests.support import SOURCE_KEY, settings_of, tree
 
 TOP = Path(__file__).parents[2]
@@ -501,12 +503,18 @@ def test_no_secret_stands_in_any_repr() -> None:
         assert SECRET not in str(part)
 
 
-def test_what_a_schema_calls_secret_its_dataclass_does_not_show() -> None:
-    schemas = [*SECTIONS.values(), *NAMED_SECTIONS.values(), TextsSection]
-    secret = [(s.shape, name) for s in schemas for name, field in s().fields.items() if field.metadata.get("secret")]
-    assert len(secret) >= 7
-    shown = {(shape, field.name) for shape, _ in secret for field in fields(shape) if field.repr}
-    assert not shown & set(secret)
+def test_what_is_declared_a_secret_is_shown_in_no_repr() -> None:
+    shapes = [*SECTIONS.values(), *NAMED_SECTIONS.values(), Texts]
+    secret = {(shape, name) for shape in shapes for name, what in declared(shape).items() if what.secret}
+    assert len(secret) == 9
+    shown = {(shape, field.name) for shape in shapes for field in fields(shape) if field.repr}
+    assert not shown & secret
+
+
+def test_every_attribute_of_a_section_is_declared_once_and_nowhere_else() -> None:
+    for shape in [*SECTIONS.values(), *NAMED_SECTIONS.values(), Texts]:
+        assert list(declared(shape)) == [field.name for field in fields(shape)]
+        assert list(section_of(shape)().fields) == list(declared(shape))
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from service.intake import Inbound, load_definitions, make_inbound
 from service.intake.routes import blueprint
 from service.intake.shapes import Definition
 from service.models import delivery_item, feedback_request, reopening, webhook_delivery
+from service.settings import Settings, Source
 from service.settings.load import from_tree
-from service.settings.shapes import Settings, Source
 from tests.intake.signers import SECRET, SENDERS, Outgoing
 
 PUBLIC_URL = "https://feedback.example.com"

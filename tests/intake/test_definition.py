@@ -8,7 +8,7 @@ import pytest
 from service.intake import load_definitions, preset_names, preset_text, verify
 from service.intake.definition import overlay
 from service.intake.verify_plain import Static
-from service.settings.shapes import Settings, SettingsError, Source
+from service.settings import Settings, SettingsError, Source
 from tests.intake.house import define, post, settings_with, source
 from tests.intake.signers import SECRET, STANDARD_SECRET
 

@@ -1,0 +1,116 @@
+"""Settings of whom we ask about what, and how: accounts, sources, campaigns. One line a setting (declare.py).
+
+In: validated values; out: attributes. Never shows a secret in its repr.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from marshmallow import validate
+
+from service.settings.declare import REQUIRED, implied, setting
+from service.settings.values import NAME, NOT_EMPTY, X_USER_ID, http_url, network, one_of, some_time, whole
+
+AN_ALLOWANCE = whole(1, 1_000_000)
+A_TEXT = validate.Length(1, 10_000, error="must have 1 to 10,000 characters")
+A_DISPLAY_NAME = validate.Length(1, 20, error="must have 1 to 20 characters: X's card has no room for more")
+A_LANGUAGE = validate.Length(min=1, error="write at least one language, e.g. [campaigns.NAME.texts.en]")
+A_SHARE = validate.Range(0, 1, error="must be a share from 0.0 to 1.0")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One X account that writes to customers: [accounts.NAME]."""
+
+    name: str = implied(NAME)
+    user_id: str = setting(REQUIRED, "the account's numeric X id", X_USER_ID)
+    screen_name: str = setting("", "its handle, for people")
+    base_url: str = setting("https://api.twitter.com", "X's host, or the sandbox's; signatures cover it", http_url)
+    consumer_key: str = setting(REQUIRED, "the app's key", NOT_EMPTY, secret=True)
+    consumer_secret: str = setting(REQUIRED, "the app's secret; also signs X's webhooks", NOT_EMPTY, secret=True)
+    token: str = setting(REQUIRED, "the account's access token", NOT_EMPTY, secret=True)
+    token_secret: str = setting(REQUIRED, "the account's access token secret", NOT_EMPTY, secret=True)
+    time_zone: ZoneInfo = setting("UTC", "zone of its quiet hours")
+    quiet_hours: tuple[time, time] | None = setting(
+        None, 'no writing then; a card may follow its opening for 15 min; e.g. ["21:00", "08:00"]'
+    )
+    cards_per_day: int = setting(1000, "X's limit of cards in rolling 24 h", AN_ALLOWANCE)
+    dms_per_day: int = setting(1000, "X's limit of DMs in rolling 24 h", AN_ALLOWANCE)
+    lookups_per_window: int = setting(15, "X's limit of DM-list calls per window", AN_ALLOWANCE)
+    window: timedelta = setting("15m", "X's rate-limit window", some_time)
+    list_lag: timedelta = setting("180s", "how long X's DM list may lag behind a send")
+    signature_tolerance: timedelta = setting(
+        "300s", "how old a signature X still takes; a lost call may land this late"
+    )
+    unknown_after: timedelta = setting("2h", "an unclear send that X cannot clear up in this time ends 'unknown'")
+    expected_per_day: int | None = setting(
+        None,
+        "ended conversations a day, for a fair draw when X's budget is short; else learnt",
+        validate.Range(min=1),
+    )
+    webhook_user: str | None = setting(None, "Basic auth user of X's feedback webhook")
+    webhook_password: str | None = setting(None, "Basic auth password of X's feedback webhook", secret=True)
+    webhook_networks: tuple[str, ...] = setting(
+        [], "if set, X's webhook is taken from these networks only, e.g. 199.59.148.0/22", network
+    )
+    webhook_signature: bool = setting(False, "also demand x-twitter-webhooks-signature")
+    poll_every: timedelta = setting("15m", "how often feedback/events is read", some_time)
+    poll_window: timedelta = setting("6h", "how much time one poll window covers", some_time)
+    events_delay: timedelta = setting("24h", "X serves events only up to this long ago")
+    refresh_schedule: tuple[timedelta, ...] = setting(
+        ["1h", "4h", "12h", "24h", "3d", "7d", "14d", "28d"], "when, after the card, feedback/show is asked"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One CRM that calls us: [sources.NAME]. What is not named here is its `definition`, which intake compiles."""
+
+    name: str = implied(NAME)
+    account: str = setting("", "the X account asked from; may be left out where there is only one")
+    preset: str | None = setting(None, "a definition that comes with us; see `dm-feedback sources list`")
+    keys: tuple[str, ...] = setting(
+        [], "signing keys or tokens, any of which matches: new and old while one is changed", NOT_EMPTY, secret=True
+    )
+    language: str | None = setting(None, "language of its customers where the event names none")
+    conversation_url: str | None = setting(None, "address of a conversation in the CRM, with {conversation_id}")
+    definition: Mapping[str, Any] = implied(secret=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What the customer reads in one language: [campaigns.NAME.texts.LANGUAGE]."""
+
+    opening: str | None = setting(
+        None, "the opening DM; placeholders as above, and none that names an agent", A_TEXT
+    )  # None where the campaign sends no opening DM
+    card: str = setting(REQUIRED, "the DM the card hangs on", A_TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """Which card, which texts, for which conversations: [campaigns.NAME]. Empty filters take everything."""
+
+    name: str = implied(NAME)
+    type: str = setting(REQUIRED, "which card", one_of("csat", "nps"))
+    question_variant_id: int = setting(0, "which of X's questions: csat 0-37, nps 0-9", whole(0, 37))
+    display_name: str | None = setting(None, "the name in the question; else the profile's", A_DISPLAY_NAME)
+    privacy_url: str = setting(REQUIRED, "your privacy policy; the card links to it", http_url)
+    test: bool = setting(False, "X keeps test cards out of its own figures, and we out of ours")
+    opening: bool = setting(True, "send an opening DM before the card; false: the card's own message is the DM")
+    texts: Mapping[str, Texts] = setting(REQUIRED, "texts by language", A_LANGUAGE)
+    default_language: str = setting("", "the language to fall back to; else the first one written")
+    sources: tuple[str, ...] = setting([], "only these sources")
+    accounts: tuple[str, ...] = setting([], "only these accounts")
+    teams: tuple[str, ...] = setting([], "only these teams")
+    tags: tuple[str, ...] = setting([], "only conversations with one of these tags")
+    without_tags: tuple[str, ...] = setting([], "no conversation with one of these tags")
+    channels: tuple[str, ...] = setting([], "only these channels")
+    languages: tuple[str, ...] = setting([], "only these languages")
+    delay: timedelta = setting("1m", "how long after the end we write; a reopening within it cancels")
+    stale_after: timedelta = setting("24h", "conversations that ended longer ago are not asked about")
+    cooldown: timedelta = setting("7d", "a customer is asked at most once in this time, by any campaign of the account")
+    sample: float = setting(1.0, "share of conversations that is asked about, drawn by a keyed hash", A_SHARE)

@@ -1,0 +1,120 @@
+"""One declaration a setting: in, a line of a frozen dataclass; out, its attribute, its grammar and its documentation.
+
+    workers: int = setting(2, "gunicorn processes", whole(1, 64))
+
+Name, kind, default (as the file would write it), sentence, rules, and whether it is a secret stand there and nowhere
+else. Never reads a file or the environment.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import time, timedelta
+from functools import cache, partial
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Final, Union, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo
+
+import marshmallow as ma
+
+from service.settings.values import Duration, QuietHours, Rule, Zone
+
+REQUIRED: Final = object()
+KINDS: dict[Any, Callable[..., ma.fields.Field[Any]]] = {
+    str: ma.fields.String,
+    bool: ma.fields.Boolean,
+    int: partial(ma.fields.Integer, strict=True),
+    float: ma.fields.Float,
+    timedelta: Duration,
+    ZoneInfo: Zone,
+    tuple[time, time]: QuietHours,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What is written of a setting beside its name and kind. `sentence` None: it is implied, no line of the file."""
+
+    default: Any
+    sentence: str | None
+    rules: tuple[Rule, ...]
+    secret: bool
+
+    @property
+    def shown(self) -> str:
+        """The default as the reference shows it."""
+        if self.default is REQUIRED:
+            return "required"
+        if isinstance(self.default, bool):
+            return str(self.default).lower()
+        if isinstance(self.default, list | tuple):
+            return ", ".join(self.default) or "none"
+        return "none" if self.default in (None, "") else str(self.default)
+
+
+def setting(default: Any, sentence: str, *rules: Rule, secret: bool = False) -> Any:
+    """Declare a setting. Rules hold for the value, of a list for each of its values; a secret is in no repr."""
+    return _declared(Declared(default, sentence, rules, secret))
+
+
+def implied(*rules: Rule, secret: bool = False) -> Any:
+    """Declare what follows from where a table stands: its name, or the rest of it."""
+    return _declared(Declared(REQUIRED, None, rules, secret))
+
+
+def _declared(what: Declared) -> Any:
+    return field(repr=not what.secret, metadata={"declared": what})
+
+
+def declared(shape: type[Any]) -> dict[str, Declared]:
+    """Return what is declared of each setting of a section."""
+    return {each.name: each.metadata["declared"] for each in fields(shape)}
+
+
+class Section(ma.Schema):
+    """One table of the file; loads to the dataclass named by `shape`. Unknown settings are mistakes."""
+
+    shape: ClassVar[type[Any]]
+    error_messages = {"unknown": "no such setting; `dm-feedback config reference` lists them all"}  # noqa: RUF012 - marshmallow's own attribute
+
+    class Meta:
+        """Unknown keys are errors: a misspelt setting must not be silently without effect."""
+
+        unknown = ma.RAISE
+
+    @ma.post_load
+    def build(self, data: dict[str, Any], **_kwargs: Any) -> Any:
+        """Make the frozen dataclass of this section."""
+        return self.shape(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+
+
+@cache
+def section_of(shape: type[Any]) -> type[Section]:
+    """Return the grammar of a section's table."""
+    hints = get_type_hints(shape)
+    wire = {name: _field(hints[name], what) for name, what in declared(shape).items()}
+    return type(shape.__name__, (Section,), {"shape": shape, **wire})
+
+
+def _field(kind: Any, what: Declared) -> ma.fields.Field[Any]:
+    make = _maker(_without_none(kind), what.rules)
+    if what.default is REQUIRED:
+        return make(required=True)
+    return make(load_default=None if what.default is None else make().deserialize(what.default))
+
+
+def _maker(kind: Any, rules: tuple[Rule, ...]) -> Callable[..., ma.fields.Field[Any]]:
+    if kind in KINDS:
+        return partial(KINDS[kind], validate=rules)
+    if get_origin(kind) is tuple:
+        return partial(ma.fields.List, _maker(get_args(kind)[0], rules)())
+    inner = get_args(kind)[-1]
+    if isinstance(inner, type) and is_dataclass(inner):
+        nested = ma.fields.Nested(section_of(inner))
+        return partial(ma.fields.Dict, keys=ma.fields.String(), values=nested, validate=rules)
+    return partial(ma.fields.Dict, validate=rules)
+
+
+def _without_none(kind: Any) -> Any:
+    if get_origin(kind) in (Union, UnionType):
+        return next(each for each in get_args(kind) if each is not NoneType)
+    return kind

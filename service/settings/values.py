@@ -1,0 +1,111 @@
+"""The kinds of value a setting can have: in, what TOML gives; out, a Python value, or what would be right.
+
+A span of time, a time zone, quiet hours, an address, a network: marshmallow fields and rules, used by the settings and
+by the grammar of sources. Never knows which setting it is for.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import time, timedelta
+from ipaddress import ip_network
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from marshmallow import ValidationError, fields, validate
+
+Rule = Callable[[Any], Any]
+
+LONGEST = timedelta(days=36_500)  # a date that lies further back than year 1 cannot be reckoned with
+UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+NAME = validate.Regexp(
+    r"^[a-z][a-z0-9_-]{0,63}\Z",
+    error="names are lower-case letters, digits, '-' and '_', at most 64, first a letter",
+)
+BIND = validate.Regexp(
+    r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]*):[0-9]{1,5}\Z", error="must be host:port, such as '127.0.0.1:8000'"
+)
+X_USER_ID = validate.Regexp(r"^[0-9]{1,19}\Z", error="an X user id is 1 to 19 digits, written as a string")
+DATABASE = validate.Regexp(
+    r"^(sqlite:///(?!:memory:).|postgresql(\+psycopg)?://.)",
+    error="must be sqlite:/// and a file, or postgresql:// and a server",
+)
+NOT_EMPTY = validate.Length(min=1)
+
+
+class Duration(fields.Field[timedelta]):
+    """A span of time: a number and a unit, such as `90s`, `5m`, `24h`, `7d`."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> timedelta:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value) if isinstance(value, str) else None
+        if match is None:
+            raise ValidationError("a span of time is a number and a unit, such as '90s', '5m', '24h' or '7d'")
+        seconds = float(match[1]) * UNIT_SECONDS[match[2]]
+        if seconds > LONGEST.total_seconds():
+            raise ValidationError(f"a span of time is at most {LONGEST.days}d")
+        return timedelta(seconds=seconds)
+
+
+class Zone(fields.Field[ZoneInfo]):
+    """A time zone by its IANA name."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> ZoneInfo:
+        if not isinstance(value, str) or value not in available_timezones():
+            raise ValidationError("no such time zone; write an IANA name such as 'Europe/Berlin' or 'UTC'")
+        return ZoneInfo(value)
+
+
+class QuietHours(fields.Field[tuple[time, time]]):
+    """Two times of day between which nobody is written to, such as `["21:00", "08:00"]`."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> tuple[time, time]:
+        try:
+            start, end = (each if isinstance(each, time) else time.fromisoformat(each) for each in _listed(value))
+        except (TypeError, ValueError) as error:
+            raise ValidationError('quiet hours are two times of day, such as ["21:00", "08:00"]') from error
+        if start.tzinfo or end.tzinfo:
+            raise ValidationError("quiet hours are times of the account's time_zone; write them without an offset")
+        if start == end:
+            raise ValidationError("quiet hours that start when they end are the whole day; leave them out instead")
+        return start, end
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return list(value)
+
+
+def some_time(value: timedelta) -> None:
+    """A span that cannot be 0, for what would turn on the spot. Raises ValidationError."""
+    if not value:
+        raise ValidationError("must be longer than nothing")
+
+
+def whole(low: int, high: int) -> Rule:
+    """A whole number within bounds."""
+    return validate.Range(low, high, error="must be a whole number from {min} to {max}")
+
+
+def one_of(*words: str) -> Rule:
+    """One of a few words."""
+    return validate.OneOf(words, error=f"must be {' or '.join(repr(word) for word in words)}")
+
+
+def http_url(value: str) -> None:
+    """Demand a full http(s) address. Raises ValidationError."""
+    try:
+        parts = urlsplit(value)
+        right = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a host or port that is none
+        right = False
+    if not right or not value.isprintable() or " " in value:
+        raise ValidationError("must be a full address such as 'https://feedback.example.com'")
+
+
+def network(value: str) -> None:
+    """Demand a network of addresses. Raises ValidationError."""
+    try:
+        ip_network(value, strict=False)
+    except ValueError as error:
+        raise ValidationError("is no network; write one such as '199.59.148.0/22'") from error
