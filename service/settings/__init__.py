@@ -5,7 +5,7 @@ declare.py    what such a line means                   values.py     kinds of va
 load.py       reading it, with every mistake at once   checks.py     mistakes and advice across sections
 reference.py  the list of all settings
 
-A new setting is one line in shapes.py or asking.py, and its line in the README's table (a test prints it).
+A new setting is one line in shapes.py or asking.py.
 """
 
 from service.settings.asking import Account, Campaign, Source, Texts

@@ -1,4 +1,4 @@
-"""The settings reference: in, what is declared; out, a line a setting, for the command line and the README's table."""
+"""The settings reference: in, what is declared; out, a line a setting, for the command line."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class SettingDoc:
 
 
 def reference() -> list[SettingDoc]:
-    """Every setting there is, for `dm-feedback config reference` and the README's table."""
+    """Every setting there is, for `dm-feedback config reference`."""
     found = [doc for name, shape in SECTIONS.items() for doc in _docs(name, shape)]
     found += [doc for name, shape in NAMED_SECTIONS.items() for doc in _docs(f"{name}.NAME", shape)]
     return found + _docs("campaigns.NAME.texts.LANGUAGE", Texts)

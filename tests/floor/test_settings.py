@@ -605,12 +605,5 @@ def _toml(default: str) -> str:
     return default if re.fullmatch(r"\d+|true|false", default) else f'"{default}"'
 
 
-def test_the_readme_has_every_setting() -> None:
-    readme = (TOP / "README.md").read_text("utf-8")
-    rows = [f"| `{doc.path}` | {doc.default} | {doc.description} |" for doc in reference()]
-    section = readme.partition("## Settings")[2].partition("\n## ")[0]
-    assert [line for line in section.splitlines() if line.startswith("| `")] == rows
-
-
 def test_a_problem_is_a_path_and_a_sentence() -> None:
     assert str(SettingsError([Problem("a.b", "is wrong"), Problem("c", "too")])) == "a.b: is wrong; c: too"
