@@ -27,6 +27,7 @@ from service.outreach import accounts, unclear
 from service.outreach.answers import Hold
 from service.outreach.ledger import Queue
 from service.outreach.run import Runner
+from service.reports.counting.sealing import seal
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.settings import Account, Settings
@@ -37,6 +38,7 @@ Clock = Callable[[], datetime]
 
 READ_EVERY = timedelta(seconds=1)
 READS_PER_SECOND = 10  # of all accounts together: a worker of many accounts must not spend its time on looking around
+SEAL_EVERY = timedelta(seconds=1)
 HOUSEKEEP_EVERY = timedelta(hours=1)
 ALIVE_EVERY = timedelta(seconds=10)
 WRITES = "read-write-directmessages"
@@ -80,6 +82,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
         for name, account in settings.accounts.items()
     ]
     readers.append(threading.Thread(target=_keep_house, args=(queue, clock, stop), name="housekeeping"))
+    readers.append(threading.Thread(target=_seal, args=(queue, clock, stop), name="sealing"))
     for thread in readers:
         thread.daemon = True
         thread.start()
@@ -238,3 +241,17 @@ def _keep_house(queue: Queue, clock: Clock, stop: threading.Event) -> None:
             log.warning("housekeeping_failed", error=type(error).__name__)
         except Exception as error:  # a bug in forgetting must not make a living worker look dead
             log.exception("housekeeping_failed", error=type(error).__name__)
+
+
+def _seal(queue: Queue, clock: Clock, stop: threading.Event) -> None:
+    """Number what has changed, so that figures and mirrors learn of it within a second or so."""
+    while not stop.wait(SEAL_EVERY.total_seconds()):
+        try:
+            while seal(queue.engine, queue.settings, clock()) and not stop.is_set():
+                pass
+        except SQLAlchemyError as error:
+            log.warning("sealing_failed", error=type(error).__name__)
+            stop.wait(UNWELL.total_seconds())
+        except Exception as error:  # a bug that one request meets must not end the worker
+            log.exception("sealing_failed", error=type(error).__name__)
+            stop.wait(UNWELL.total_seconds())

@@ -6,10 +6,12 @@ ids are strings (they exceed 2**53), words are those of `states.py`. Chapters ha
     intake.py     what sources told us           ledger.py   requests, their history, intents to send
     x_account.py  what is known of X accounts    answers.py  what customers said, how far X was asked
     reading.py    keys, sessions, notes          running.py  living workers
+    counting.py   what readers have been told
 """
 
 from service.models.answers import account_task, poll_window, refresh, result, result_update, stray_feedback
 from service.models.base import metadata
+from service.models.counting import change_counter
 from service.models.intake import conversation, delivery_item, reopening, webhook_delivery
 from service.models.ledger import IS_OPEN, IS_UNPROVEN, feedback_request, send_attempt, transition
 from service.models.reading import access_log, api_key, key_use, review_note, session
@@ -24,6 +26,7 @@ __all__ = [
     "account_task",
     "allowance",
     "api_key",
+    "change_counter",
     "conversation",
     "delivery_item",
     "feedback_request",

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     ForeignKey,
     Index,
@@ -29,7 +30,7 @@ from service.models.base import Serial, metadata
 
 
 class FeedbackRequestColumns(TypedColumns):
-    """Our one attempt to ask about one ended conversation. Inserted by intake, changed only by outreach."""
+    """Our one attempt to ask about one ended conversation. Inserted by intake, moved by outreach, sealed by reports."""
 
     id = Column(String(40), primary_key=True)  # travels to X as external_id
     # what the source said, frozen when the conversation ended
@@ -80,6 +81,9 @@ class FeedbackRequestColumns(TypedColumns):
     outcome_at: Named[datetime | None] = Column(Micros, nullable=True)
     erased_at: Named[datetime | None] = Column(Micros, nullable=True)
     updated_at: Named[datetime] = Column(Micros)
+    # what readers have been told: NULL until the last visible change has its number (see requests/changes.py)
+    sealed: Named[int | None] = Column(BigInteger, nullable=True)
+    counted: Named[list[Any] | None] = Column(JSON(none_as_null=True), nullable=True)  # what the tally holds of it
 
 
 feedback_request = Table(
@@ -101,6 +105,20 @@ feedback_request = Table(
         "account",
         sqlite_where=text("state = 'unknown' OR (state = 'card_sent' AND feedback_id IS NULL)"),
         postgresql_where=text("state = 'unknown' OR (state = 'card_sent' AND feedback_id IS NULL)"),
+    ),
+    # the sealer reads only what has changed; a mirror reads on from the last number it has
+    Index(
+        "ix_feedback_request_unsealed",
+        "id",
+        sqlite_where=text("sealed IS NULL"),
+        postgresql_where=text("sealed IS NULL"),
+    ),
+    Index(
+        "ix_feedback_request_sealed",
+        "sealed",
+        unique=True,
+        sqlite_where=text("sealed IS NOT NULL"),
+        postgresql_where=text("sealed IS NOT NULL"),
     ),
     Index(None, "updated_at", "id"),
     Index(None, "ended_at", "id"),

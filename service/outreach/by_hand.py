@@ -16,6 +16,7 @@ from service.errors import Conflict, NotFound
 from service.models import feedback_request, result, send_attempt
 from service.outreach.ledger import Queue, tell, write
 from service.outreach.machine import Stop
+from service.requests.changes import UNSEALED
 from service.states import OPEN_STATES, Skip, State
 
 r = feedback_request.c
@@ -47,7 +48,7 @@ def retry(queue: Queue, request_id: str, *, by: str, accept_second_message: bool
             .values(
                 state=back_to, reason=None, detail=None, attempts=0, scheduled_at=now, outcome_at=None, updated_at=now,
                 stale_at=now + RETRIED_WITHIN, lease_token=None, lease_until=None, campaign=_campaign(row),
-                **asked_anew,
+                **UNSEALED, **asked_anew,
             )
         )  # fmt: skip
         tell(connection, queue, row, back_to, "by_hand", "retried", now, actor=by)
@@ -87,6 +88,7 @@ def complete(queue: Queue, request_id: str, x_user_id: str, *, by: str, now: dat
             .values(
                 x_user_id=x_user_id, identity_trust="by_hand", state=State.RECEIVED, reason=None, detail=None,
                 attempts=0, scheduled_at=now, outcome_at=None, updated_at=now, campaign=_campaign(row),
+                **UNSEALED,
             )
         )  # fmt: skip
         tell(connection, queue, row, State.RECEIVED, "by_hand", "identity_completed", now, actor=by)

@@ -16,6 +16,7 @@ from service.models import feedback_request, send_attempt, transition, x_identit
 from service.outreach import opt_out
 from service.outreach.ledger import Queue, write
 from service.outreach.machine import Stop
+from service.requests.changes import UNSEALED
 from service.states import END_STATES, OPEN_STATES, Skip, State
 
 r = feedback_request.c
@@ -46,6 +47,7 @@ def erase(connection: Connection, queue: Queue, x_user_id: str, *, by: str, now:
             "card_dm_id": None,
             "erased_at": now,
             "updated_at": now,
+            **UNSEALED,
         }
         connection.execute(sa.update(feedback_request).where(r.id == row.id).values(gone))
     a = send_attempt.c

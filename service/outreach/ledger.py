@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 from service.models import feedback_request, send_attempt, transition
 from service.outreach.machine import Outcome, Postpone, Standing, apply
 from service.outreach.retry import RetryPolicy
+from service.requests.changes import UNSEALED
 from service.settings import Settings
 from service.states import State
 
@@ -57,6 +58,7 @@ def write(
     values: dict[str, Any] = {
         **change.facts,
         **PUT_DOWN,
+        **UNSEALED,
         "state": change.state,
         "reason": change.reason,
         "detail": change.detail,

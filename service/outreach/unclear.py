@@ -20,6 +20,7 @@ from service.models import IS_OPEN, IS_UNPROVEN, account_state, feedback_request
 from service.outreach import accounts
 from service.outreach.ledger import CLOCKS_DIFFER, Queue, tell, write
 from service.outreach.machine import UNCLEAR, UNTOLD, Advance, Outcome, Retry, Stop
+from service.requests.changes import UNSEALED
 from service.settings import Account
 from service.states import OPEN_STATES, State
 from service.x_api import RateLimited, XClient, XError, allowance
@@ -121,6 +122,7 @@ def attach_once(queue: Queue, now: datetime, limit: int = 100) -> int:
 
 def _attach(connection: Connection, queue: Queue, row: Row[Any], now: datetime) -> None:
     values = {"feedback_id": row.found_id, "card_sent_at": row.card_sent_at or row.outcome_at, "updated_at": now}
+    values |= UNSEALED
     fresh = sa.update(feedback_request).where(r.id == row.id, r.state == row.state).values(values)
     if row.state == State.UNKNOWN:
         fresh = fresh.values(state=State.CARD_SENT, reason=None, detail=None)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, poll_window, refresh, result, result_update, stray_feedback
+from service.requests.changes import touch
 
 u = result_update.c
 s = result.c
@@ -44,6 +45,7 @@ def prune(
             name: connection.scalar(sa.select(sa.func.count()).select_from(table).where(condition)) or 0
             for name, (table, condition, _) in statements.items()
         }
+    touch(connection, sa.select(s.request_id).where(old_texts))
     return {
         name: connection.execute(statement.where(condition)).rowcount
         for name, (_, condition, statement) in statements.items()

@@ -1,7 +1,8 @@
 """The one door for what customers answer: in, a card as X shows it, from any channel; out, what became of it.
 
 Whatever is lost, doubled, delayed or reordered, the rows depend only on the set of updates that came (see merge.py).
-A repeat costs one read. Never writes a feedback_request, never keeps a stranger's words, never logs any.
+A repeat costs one read. Of a feedback_request it says only that it changed. Never keeps a stranger's words, never logs
+any.
 
 A card without score and text makes no `result` row, except where outreach has not recorded the card's feedback id:
 then the row is the evidence it waits for. So a request is answered when its row has a score or a text.
@@ -19,6 +20,7 @@ from sqlalchemy.engine import Connection, Row
 
 from service.db import insert
 from service.models import result, result_update, stray_feedback
+from service.requests.changes import touch
 from service.results.merge import Update, contradicts, digest, remainder, settle, update_of
 from service.results.owner import Owner, owner_of
 from service.settings import Account
@@ -139,6 +141,7 @@ class _Card:
             "updated_at": self._now,
         }
         self._connection.execute(sa.insert(result).values(**values, **_values(settled)))
+        touch(self._connection, [self._owner.id])
         # It may have come before outreach had recorded anything to know it by.
         self._connection.execute(sa.delete(stray_feedback).where(stray_feedback.c.feedback_id == self._feedback_id))
 
@@ -151,6 +154,7 @@ class _Card:
             # Until now the row was only evidence of the card.
             values |= {"first_seen_at": self._now, "first_channel": self._channel}
         self._connection.execute(sa.update(result).where(s.request_id == self._owner.id).values(values))
+        touch(self._connection, [self._owner.id])
 
     def _judge_again(self, known: Iterable[tuple[Row[Any], Update]], settled: Update) -> int:
         """Mark what contradicts what stands now; return how many do. What has lost its words keeps its mark."""

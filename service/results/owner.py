@@ -19,8 +19,9 @@ Owner = Row[str, str, str | None, str | None, datetime | None]
 """id, account, feedback_id, type, erased_at."""
 
 r = feedback_request.c
-FOUND = sa.select(r.id, r.account, r.feedback_id, r.type, r.erased_at).with_for_update(read=True)
-"""Locked against change: an erasure waits for us, or we for it; else an answer could be kept just after it."""
+FOUND = sa.select(r.id, r.account, r.feedback_id, r.type, r.erased_at).with_for_update(key_share=True)
+"""Locked against change: an erasure waits for us, or we for it; else an answer could be kept just after it. As strongly
+as the change it will be: two that only share a lock, and both want to change the row, would wait for each other."""
 
 
 def owner_of(connection: Connection, account: Account, feedback: Feedback) -> Owner | None:

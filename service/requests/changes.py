@@ -1,0 +1,89 @@
+"""Visible changes of requests: in, whose row or answer changed; out, numbers in the order of the commits.
+
+Whoever writes what a reader can see - the row, its answer, what is forgotten of them - sets `sealed` to NULL in the
+same transaction. A sealer then numbers the row: it takes its numbers from one counter row that it holds until its own
+commit. So whoever has read up to a number has missed nothing below it, and a row that changes again gets a new number.
+Never looks at what has changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.ids import new_id
+from service.models import change_counter, feedback_request
+
+r = feedback_request.c
+c = change_counter.c
+UNSEALED: Mapping[str, None] = {"sealed": None}
+"""What every update of a request adds to its values, if a reader can see the change."""
+
+IS_UNSEALED = r.sealed.is_(None)
+LOCK_UNSEALED = (
+    sa.select(r.id)
+    .where(IS_UNSEALED)
+    .order_by(r.id)
+    .limit(sa.bindparam("at_once", type_=sa.Integer()))
+    .with_for_update(skip_locked=True, key_share=True)
+)
+TAKE = (
+    sa.update(change_counter)
+    .where(c.id == 1)
+    .values(last=c.last + sa.bindparam("n"), sealed_at=sa.bindparam("now", type_=c.sealed_at.type))
+    .returning(c.last)
+)
+SEAL = (
+    sa.update(feedback_request)
+    .where(r.id == sa.bindparam("this"))
+    .values(sealed=sa.bindparam("number"), counted=sa.bindparam("counts", type_=r.counted.type))
+)
+
+
+def touch(connection: Connection, request_ids: Sequence[str] | sa.Select[Any], now: datetime | None = None) -> None:
+    """Say that what readers see of these requests changes in this transaction. `now` moves their own `updated_at` too.
+
+    Leave `now` out where the change has a clock of its own: a request must not tell before the answer may be seen.
+    Call it before the rows of other tables are written: who seals then waits for the commit.
+    """
+    changes: dict[str, Any] = {**UNSEALED} if now is None else {**UNSEALED, "updated_at": now}
+    connection.execute(sa.update(feedback_request).where(r.id.in_(request_ids)).values(changes))
+
+
+def anything_to_seal(connection: Connection) -> bool:
+    """Whether some change has no number yet."""
+    return connection.scalar(sa.select(r.id).where(IS_UNSEALED).limit(1)) is not None
+
+
+def lock_unsealed(connection: Connection, at_once: int) -> Sequence[str]:
+    """Lock some requests that have changed and that nobody else is sealing or changing; return their ids.
+
+    Read what they say now in a later statement: only that sees what the last writer has committed.
+    """
+    return connection.scalars(LOCK_UNSEALED, {"at_once": at_once}).all()
+
+
+def take_numbers(connection: Connection, n: int, now: datetime) -> range:
+    """Take the next `n` numbers. Until our commit every other sealer waits here, and so do their numbers."""
+    last: int = connection.execute(TAKE, {"n": n, "now": now}).scalar_one()
+    return range(last - n + 1, last + 1)
+
+
+def write_sealed(connection: Connection, sealed: Sequence[Mapping[str, Any]]) -> None:
+    """Write the number of each request and what was counted of it: `this`, `number`, `counts`."""
+    connection.execute(SEAL, sealed)
+
+
+def begin_epoch(connection: Connection, now: datetime) -> str:
+    """Make every number given so far void, as after a restore; return the new epoch's name."""
+    epoch = new_id("ep", now)
+    connection.execute(sa.update(change_counter).where(c.id == 1).values(epoch=epoch))
+    return epoch
+
+
+def epoch(connection: Connection) -> str:
+    """Return which numbers are valid."""
+    found: str = connection.execute(sa.select(c.epoch).where(c.id == 1)).scalar_one()
+    return found
