@@ -122,8 +122,7 @@ def attach_once(queue: Queue, now: datetime, limit: int = 100) -> int:
 
 def _attach(connection: Connection, queue: Queue, row: Row[Any], now: datetime) -> None:
     values = {"feedback_id": row.found_id, "card_sent_at": row.card_sent_at or row.outcome_at, "updated_at": now}
-    values |= UNSEALED
-    fresh = sa.update(feedback_request).where(r.id == row.id, r.state == row.state).values(values)
+    fresh = sa.update(feedback_request).where(r.id == row.id, r.state == row.state).values({**values, **UNSEALED})
     if row.state == State.UNKNOWN:
         fresh = fresh.values(state=State.CARD_SENT, reason=None, detail=None)
     if connection.execute(fresh).rowcount == 1:
@@ -227,8 +226,7 @@ def _clear_up(queue: Queue, each: Open, listing: Listing, now: datetime) -> bool
         again = Retry("proven_unsent", "X's DM list does not have it.")
         return _conclude(queue, each, again, "not_sent", "dm_list", None, now)
     if each.gives_up_at is not None and now >= each.gives_up_at:
-        stop = Stop(State.UNKNOWN, "unclear_send", UNTOLD)
-        return _conclude(queue, each, stop, "unknown", None, None, now)
+        return _conclude(queue, each, Stop(State.UNKNOWN, "unclear_send", UNTOLD), "unknown", None, None, now)
     return False
 
 
