@@ -5,6 +5,7 @@ SQLite runs in WAL with `synchronous=FULL` and a library without the WAL-reset b
 across a fork: engines are made in the process that uses them.
 """
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -151,6 +152,9 @@ def _place(file: Path) -> Path:
     except OSError as error:
         sentence = f"The directory of the database, {file.parent}, cannot be made: {error.strerror}."
         raise Unavailable("database_place", sentence) from error
+    with suppress(OSError):  # there already, or not to be written: opening it says what is the matter
+        # for nobody else to read, from the first byte; SQLite gives the files beside it the same rights
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     return file
 
 

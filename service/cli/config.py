@@ -6,8 +6,10 @@ import click
 from rich.table import Table
 
 from service.cli.common import console
+from service.intake import Definition
+from service.intake.advice import advice
 from service.intake.definition import load_definitions
-from service.settings import Settings, SettingsError, load, reference
+from service.settings import Problem, Settings, SettingsError, load, reference
 
 EXAMPLE = Path(__file__).parents[1] / "settings" / "example.toml"
 
@@ -22,16 +24,34 @@ def config() -> None:
 def check(context: click.Context) -> None:
     """Name every mistake at once, and what would be right; then what works but deserves a thought."""
     path = context.find_root().obj
-    settings = _loaded(Path(path))
-    for warning in settings.warnings:
+    settings, definitions = _loaded(Path(path))
+    warnings = [*settings.warnings, *advice(definitions), *_readable_by_others(settings.database.url)]
+    for warning in warnings:
         console.print(f"{warning.path} {warning.sentence}", style="yellow", soft_wrap=True)
     console.print(
         f"{path} is right: {len(settings.accounts)} accounts, {len(settings.sources)} sources, "
-        f"{len(settings.campaigns)} campaigns, {len(settings.warnings)} warnings."
+        f"{len(settings.campaigns)} campaigns, {len(warnings)} warnings."
     )
 
 
-def _loaded(path: Path) -> Settings:
+def _readable_by_others(url: str) -> list[Problem]:
+    """What customers wrote lies in the file and in the ones SQLite keeps beside it."""
+    if not url.startswith("sqlite:///"):
+        return []
+    file = str(Path(url.removeprefix("sqlite:///").partition("?")[0]).expanduser())
+    open_ones = [each for each in (file, f"{file}-wal", f"{file}-shm") if _mode(each) & 0o077]
+    sentence = f"others on this machine may read it; run `chmod 600 {' '.join(open_ones)}`"
+    return [Problem("database.url", sentence)] if open_ones else []
+
+
+def _mode(file: str) -> int:
+    try:
+        return Path(file).stat().st_mode
+    except OSError:  # not there yet, or not ours to look at
+        return 0
+
+
+def _loaded(path: Path) -> tuple[Settings, dict[str, Definition]]:
     """Load file and definitions. Raises SettingsError with the mistakes of both."""
     try:
         settings = load(path)
@@ -41,8 +61,7 @@ def _loaded(path: Path) -> Settings:
         except SettingsError as more:
             raise SettingsError([*error.problems, *more.problems]) from error
         raise
-    load_definitions(settings.sources, tuple(settings.accounts))
-    return settings
+    return settings, load_definitions(settings.sources, tuple(settings.accounts))
 
 
 @config.command(name="reference")

@@ -15,7 +15,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from service.auth.keys import Reader
 from service.errors import Invalid, NotAllowed
 from service.settings import Settings
-from service.states import State
+from service.states import Failure, Skip, State
 from service.web.complaints import refused
 
 DATE_FIELDS = ("ended_at", "sent_at", "scored_at", "updated_at")
@@ -74,9 +74,17 @@ def from_values(values: Mapping[str, Any], reader: Reader, settings: Settings) -
     if found.since and found.until and found.since >= found.until:
         raise Invalid("since_after_until", "'since' must lie before 'until'; the period is [since, until).")
     for account in found.accounts:
-        if not reader.may_see(account):
-            raise NotAllowed("account_not_allowed", f"This key does not cover the account '{account}'.")
+        _demand_account(account, reader, settings)
     return found
+
+
+def _demand_account(account: str, reader: Reader, settings: Settings) -> None:
+    if not reader.may_see(account):
+        raise NotAllowed("account_not_allowed", f"This key does not cover the account '{account}'.")
+    if account not in settings.accounts:  # misspelt, it would find nothing and look like an answer
+        known = ", ".join(name for name in settings.accounts if reader.may_see(name)) or "none you may see"
+        sentence = f"There is no account '{account}' in the settings; there are {known}."
+        raise Invalid("invalid_parameter", sentence, errors={"account": [f"must be one of {known}"]})
 
 
 class Moment(fields.Field[datetime | date]):
@@ -128,6 +136,7 @@ def several(inner: fields.Field[Any], says: str) -> fields.List[Any]:
 WHEN = "write RFC 3339 like 2026-11-22T12:00:00Z, epoch seconds or milliseconds, or a date"
 TYPE = validate.OneOf(["csat", "nps"], error="must be 'csat' or 'nps'")
 STATES = validate.OneOf([state.value for state in State], error=f"must be one of {', '.join(State)}")
+REASONS = validate.OneOf([*Skip, *Failure], error=f"must be one of {', '.join([*Skip, *Failure])}")
 FLAG_WORDS = {"truthy": {"true", "1", True}, "falsy": {"false", "0", False}}
 
 
@@ -170,7 +179,7 @@ class FilterSchema(FigureFilterSchema):
 
     score = several(WholeNumber(), "Score; may be repeated")
     state = several(fields.String(validate=STATES), "Where the request stands; may be repeated")
-    reason = several(Word(), "Why it was skipped or failed; may be repeated")
+    reason = several(fields.String(validate=REASONS), "Why it was skipped or failed; may be repeated")
     request_id = several(Word(), "Request id (X's external_id); may be repeated")
     conversation_id = several(Word(), "The CRM's conversation id; may be repeated")
     has_text = Flag(metadata={"description": "Only answers with (true) or without (false) a comment"})

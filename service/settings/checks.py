@@ -1,9 +1,5 @@
-"""Sections held against each other: in, the loaded sections; out, mistakes (`crossings`) and advice (`warnings`).
+"""Sections held against each other: in, the loaded sections; out, mistakes that show only then. They stop the start."""
 
-A mistake stops the start; a warning is a setting that works and whose consequence an operator should know.
-"""
-
-import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from string import Formatter
@@ -95,73 +91,6 @@ def placeholders(template: str) -> list[str]:
         for _, name, form, conversion in Formatter().parse(template)
         if name is not None
     ]
-
-
-def warnings(parts: dict[str, Any]) -> list[Problem]:
-    """Settings that work and that an operator should know the consequence of."""
-    found = []
-    if len(parts["service"].secret_key) < STRONG_SECRET or len(set(parts["service"].secret_key)) < STRONG_VARIETY:
-        found.append(Problem("service.secret_key", "is weak; use 32 random bytes, e.g. from `openssl rand -hex 32`"))
-    for name, source in parts["sources"].items():
-        found.extend(
-            Problem(
-                f"sources.{name}.keys[{i}]",
-                "is short; a token of at least 22 random characters cannot be guessed",
-            )
-            for i, key in enumerate(source.keys)
-            if len(key) < SHORT_KEY
-        )
-    for name, account in parts["accounts"].items():
-        if account.webhook_password is not None and len(account.webhook_password) < STRONG_PASSWORD:
-            found.append(Problem(f"accounts.{name}.webhook_password", "X asks for at least 20 random characters"))
-        if account.webhook_user is None:
-            found.append(
-                Problem(
-                    f"accounts.{name}.webhook_user",
-                    "is not set: answers arrive by polling only, up to a day late",
-                )
-            )
-    for name, campaign in parts["campaigns"].items():
-        found.extend(_campaign_warnings(f"campaigns.{name}", campaign))
-    return found
-
-
-def _campaign_warnings(path: str, campaign: Campaign) -> list[Problem]:
-    found = []
-    if campaign.test:
-        found.append(Problem(f"{path}.test", "is true: its answers count nowhere, neither at X nor here"))
-    if campaign.type == "nps":
-        found.append(
-            Problem(
-                f"{path}.type",
-                "some X clients (XChat) show an NPS card as a raw id; prefer csat until X mends it",
-            )
-        )
-    for language, texts in campaign.texts.items():
-        where = f"{path}.texts.{language}"
-        if NEEDS_CARD.search(texts.card):
-            found.append(
-                Problem(
-                    f"{where}.card",
-                    "makes sense only when the card shows; X's web client and old apps do not show it",
-                )
-            )
-        found.extend(
-            Problem(f"{where}.{key}", "begs for a score; honest feedback needs a neutral question")
-            for key, given in (("opening", texts.opening), ("card", texts.card))
-            if BEGS.search(given or "")
-        )
-    return found
-
-
-STRONG_SECRET = 32
-STRONG_VARIETY = 8
-SHORT_KEY = 22
-STRONG_PASSWORD = 20
-NEEDS_CARD = re.compile(
-    r"\b(below|above|tap|click|press|card|button|stars?|unten|hier|abajo|ci-dessous)\b", re.IGNORECASE
-)
-BEGS = re.compile(r"\b(10 out of 10|five stars?|5 stars?|top score|best score|highest)\b", re.IGNORECASE)
 
 
 def _list(names: Iterable[str]) -> str:

@@ -1,7 +1,6 @@
 """Loading: in, one TOML file and the environment; out, the settings, or every mistake at once.
 
-Every secret may be given by reference: `KEY_env = "NAME"` or `KEY_file = "/path"` stands for `KEY`, anywhere in the
-file. Never reads the clock, a database or the network.
+A relative SQLite file lies beside the settings. Never reads the clock, a database or the network.
 """
 
 import os
@@ -14,10 +13,12 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from service.settings.advice import warnings
 from service.settings.asking import Source
-from service.settings.checks import crossings, warnings
+from service.settings.checks import crossings
 from service.settings.declare import declared, section_of
-from service.settings.shapes import NAMED_SECTIONS, SECTIONS, Problem, Settings, SettingsError
+from service.settings.references import Around, resolve, without_suffix
+from service.settings.shapes import NAMED_SECTIONS, SECTIONS, Database, Problem, Settings, SettingsError
 
 
 def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -33,14 +34,17 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError([Problem(str(path), f"is not TOML: {error}")]) from error
-    return from_tree(tree, os.environ if environ is None else environ)
+    except (RecursionError, ValueError) as error:  # ValueError: a number of more digits than Python reads
+        sentence = "holds brackets too deep or a number too long to be settings"
+        raise SettingsError([Problem(str(path), sentence)]) from error
+    return from_tree(tree, os.environ if environ is None else environ, path.absolute().parent)
 
 
-def from_tree(tree: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
-    """Build the settings from a parsed file. Raises SettingsError with every mistake at once."""
+def from_tree(tree: Mapping[str, Any], environ: Mapping[str, str], beside: Path | None = None) -> Settings:
+    """Build the settings from a parsed file that lies in `beside`. Raises SettingsError with every mistake at once."""
     problems: list[Problem] = []
-    resolved = _resolve(tree, environ, "", problems)
-    unresolved = {re.sub(r"_(env|file)$", "", problem.path) for problem in problems}
+    resolved = resolve(tree, Around(environ, beside or Path()), "", problems)
+    unresolved = {without_suffix(problem.path) for problem in problems}
     parts: dict[str, Any] = {
         name: _load(shape, resolved.get(name, {}), name, problems) for name, shape in SECTIONS.items()
     }
@@ -55,54 +59,11 @@ def from_tree(tree: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     problems = [p for p in problems if p.path not in unresolved or p.sentence != MISSING]
     parts = _completed(parts)
     problems += crossings(parts)
+    if beside is not None and parts["database"] is not None:
+        parts["database"] = _placed(parts["database"], beside, problems)
     if problems:
         raise SettingsError(problems, _untouched(parts["sources"], problems))
     return Settings(**{**parts, "campaigns": tuple(parts["campaigns"].values())}, warnings=tuple(warnings(parts)))
-
-
-def _resolve(value: Any, environ: Mapping[str, str], path: str, problems: list[Problem]) -> Any:
-    """Replace every `KEY_env` and `KEY_file` by `KEY` with what it refers to."""
-    if isinstance(value, list):
-        return [_resolve(each, environ, f"{path}[{i}]", problems) for i, each in enumerate(value)]
-    if not isinstance(value, Mapping):
-        return value
-    found: dict[str, Any] = {}
-    for key, each in value.items():
-        where = f"{path}.{key}".lstrip(".")
-        name, _, kind = key.rpartition("_")
-        if kind not in {"env", "file"} or not name:
-            found[key] = _resolve(each, environ, where, problems)
-            continue
-        if name in value or (kind == "file" and f"{name}_env" in value):
-            problems.append(Problem(where, f"'{name}' is given twice; write it, '{name}_env' or '{name}_file'"))
-        elif (text := _referred(kind, each, environ, where, problems)) is not None:
-            found[name] = text
-    return found
-
-
-def _referred(kind: str, name: Any, environ: Mapping[str, str], path: str, problems: list[Problem]) -> Any:
-    """Return what `name` refers to; None where that cannot be had, which is a problem then."""
-    if isinstance(name, list):
-        texts = [_referred(kind, each, environ, f"{path}[{i}]", problems) for i, each in enumerate(name)]
-        return [text for text in texts if text is not None]
-    what = {"env": "variable", "file": "file"}[kind]
-    if not isinstance(name, str):
-        problems.append(Problem(path, f"must be the name of a {what}, in quotes"))
-        return None
-    try:
-        text = environ[name] if kind == "env" else Path(name).read_text("utf-8").rstrip("\r\n")
-        text.encode()
-    except KeyError:
-        problems.append(Problem(path, f"the environment has no variable '{name}'; set it before starting"))
-    except OSError as error:
-        problems.append(
-            Problem(path, f"the file '{name}' cannot be read ({error.strerror}); mount it or mend the path")
-        )
-    except ValueError:
-        problems.append(Problem(path, f"the {what} '{name}' is not text in UTF-8"))
-    else:
-        return text
-    return None
 
 
 def _load(shape: type, data: Any, path: str, problems: list[Problem]) -> Any:
@@ -160,8 +121,9 @@ def _below(path: str, key: Any) -> str:
     return path if key == "_schema" else f"{path}.{key}"
 
 
-MISSING = "is missing; write it, or refer to it by a name that ends in _env or _file"
+MISSING = "is missing; write it, or refer to it by a name that ends in _env, _file or _command"
 SOURCE_FIELDS = {name for name, what in declared(Source).items() if what.sentence is not None}
+SQLITE = "sqlite:///"
 IN_OUR_WORDS = {
     "Missing data for required field.": MISSING,
     "Not a valid string.": "must be a text in quotes",
@@ -188,6 +150,18 @@ def _completed(parts: dict[str, Any]) -> dict[str, Any]:
         for name, campaign in parts["campaigns"].items()
     }
     return parts
+
+
+def _placed(database: Database, beside: Path, problems: list[Problem]) -> Database:
+    """Let a relative SQLite file lie beside the settings, from wherever a command is started."""
+    file, query, options = database.url.removeprefix(SQLITE).partition("?")
+    if not database.url.startswith(SQLITE) or file.startswith(("/", "~", "file:")):
+        return database
+    place = beside / file
+    if Path(file).is_file() and not place.is_file():  # as it was before: never begin anew beside a full ledger
+        sentence = f"there is a database in {Path(file).absolute()}, but the path begins beside the settings file"
+        problems.append(Problem("database.url", f"{sentence}; move it to {place}, or write its full path"))
+    return replace(database, url=f"{SQLITE}{place}{query}{options}")
 
 
 def _untouched(sources: Mapping[str, Source | None], problems: list[Problem]) -> dict[str, Source]:

@@ -5,6 +5,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.engine import Engine
 
 from service import migrations
@@ -27,6 +29,31 @@ def test_what_deserves_a_thought_is_said_and_is_no_mistake(cli: Cli) -> None:
     assert lines[0].startswith("campaigns.care.test is true: its answers count nowhere")
     assert lines[1].startswith("campaigns.care.type some X clients")
     assert lines[-1].endswith("2 warnings.")
+
+
+def test_a_ledger_that_others_may_read_is_said(cli: Cli) -> None:
+    file = cli.directory / "open.db"
+    file.touch(0o644)
+    cli.write(database__url=f"sqlite:///{file}")
+    said = cli.says("config", "check").splitlines()
+    assert said[0] == f"database.url others on this machine may read it; run `chmod 600 {file}`"
+    assert said[1].endswith("1 warnings.")
+    file.chmod(0o600)
+    assert cli.says("config", "check").endswith("0 warnings.\n")
+
+
+def test_keys_of_a_source_that_are_weak_or_change_on_their_way_are_said(cli: Cli) -> None:
+    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024).public_key()
+    pem = weak.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    token = {"kind": "static", "query": "token"}
+    cli.write(
+        sources__chat={"preset": "freshchat", "keys": [pem]},
+        sources__help={"preset": "token", "keys": ["a+long-token-of-thirty-letters"], "verify": token},
+    )
+    said = cli.says("config", "check")
+    assert "sources.chat.keys holds an RSA key of 1024 bits; ask the sender for one of at least 2048" in said
+    assert "sources.help.keys 'token' stands in the address: there write + as %2B" in said
+    assert "a+long" not in said
 
 
 def test_every_mistake_stands_in_one_table_and_the_code_is_78(cli: Cli) -> None:

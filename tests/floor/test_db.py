@@ -123,6 +123,15 @@ def test_the_directory_of_the_file_is_made_also_below_the_home(tmp_path: Path, m
     assert [each.name for each in tmp_path.iterdir()] == ["state"]
 
 
+def test_the_file_and_those_beside_it_are_for_nobody_else_to_read(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/x.db")
+    with writing(engine) as connection:
+        connection.exec_driver_sql("CREATE TABLE t (x)")
+    rights = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+    engine.dispose()
+    assert rights == {"x.db": 0o600, "x.db-wal": 0o600, "x.db-shm": 0o600}
+
+
 # -- two kinds of transaction
 
 

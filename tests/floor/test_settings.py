@@ -119,6 +119,41 @@ def test_spaces_in_a_secrets_file_belong_to_the_secret(tmp_path: Path) -> None:
     assert from_tree(tree(service={"secret_key_file": str(tmp_path / "key")}), {}).service.secret_key == f" {'k' * 40} "
 
 
+def test_a_line_break_at_the_end_of_a_variable_is_no_part_of_the_secret() -> None:
+    settings = from_tree(tree(service={"secret_key_env": "KEY"}), {"KEY": "k" * 40 + "\r\n"})
+    assert settings.service.secret_key == "k" * 40
+
+
+def test_a_relative_secrets_file_lies_beside_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("k" * 40, "utf-8")
+    settings = from_tree(tree(service={"secret_key_file": "key"}), {}, tmp_path)
+    assert settings.service.secret_key == "k" * 40
+
+
+def test_a_secret_comes_from_what_a_command_prints(tmp_path: Path) -> None:
+    (tmp_path / "vault").write_text("k" * 40 + "\n", "utf-8")
+    settings = from_tree(tree(service={"secret_key_command": ["cat", "vault"]}), {}, tmp_path)
+    assert settings.service.secret_key == "k" * 40
+    several = tree(sources__crm={"preset": "standard", "keys_command": [["printf", "%s", SOURCE_KEY], ["echo", "b"]]})
+    assert from_tree(several, {}).sources["crm"].keys == (SOURCE_KEY, "b")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["false"], "the command 'false' ended with 1; it must print the secret and end with 0"),
+        (["true"], "the command 'true' printed nothing; it must print the secret and end with 0"),
+        (["/no/such/vault", "hunter2"], "the command '/no/such/vault' cannot be run; mend its path or its rights"),
+        (["a\0b"], "the command 'a\0b' cannot be run; mend its path or its rights"),
+        (["printf", r"\377"], "what the command 'printf' printed is not text in UTF-8"),
+        ("vault read", 'must be a command and its words, such as ["vault", "read", "…"]'),
+        ([], "must be a text in quotes"),
+    ],
+)
+def test_a_command_that_gives_no_secret_is_named_without_its_words(words: Any, says: str) -> None:
+    assert list(mistakes(service={"secret_key_command": words}).values()) == [says]
+
+
 def test_every_text_may_be_a_reference() -> None:
     settings = from_tree(tree(database={"url_env": "URL"}), {"URL": "postgresql://u:p@h/n"})
     assert settings.database.url == "postgresql://u:p@h/n"
@@ -150,7 +185,9 @@ def test_a_missing_one_of_a_list_is_named_by_its_place() -> None:
 def test_what_is_given_twice_is_a_mistake(given: dict[str, str]) -> None:
     (path, sentence) = mistakes({"KEY": "k" * 40}, service=given).popitem()
     assert path in {"service.secret_key_env", "service.secret_key_file"}
-    assert sentence == "'secret_key' is given twice; write it, 'secret_key_env' or 'secret_key_file'"
+    assert sentence == (
+        "'secret_key' is given twice; write it, 'secret_key_env', 'secret_key_file' or 'secret_key_command'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -430,6 +467,9 @@ def test_an_account_with_a_mistake_of_its_own_is_no_missing_account() -> None:
 
 def test_the_usual_settings_need_no_advice() -> None:
     assert advice() == {}
+    own = {"service__public_url": "http://[::1]:8000", "web__secure_cookies": False, "web__bind": "[::1]:8000"}
+    assert advice(**own, accounts__acme__base_url="http://127.0.0.2:9999") == {}
+    assert advice(web__bind="0.0.0.0:8000", web__trusted_proxies=1) == {}
 
 
 @pytest.mark.parametrize(
@@ -453,6 +493,21 @@ def test_the_usual_settings_need_no_advice() -> None:
             "the card shows",
         ),
         ({"campaigns__care__texts__en__opening": "Give us 5 stars!"}, "campaigns.care.texts.en.opening", "begs"),
+        ({"service__public_url": "http://feedback.acme.example"}, "service.public_url", "put TLS before us"),
+        (
+            {"service__public_url": "https://feedback.acme.example", "web__secure_cookies": False},
+            "web.secure_cookies",
+            "without TLS",
+        ),
+        ({"web__bind": "0.0.0.0:8000"}, "web.trusted_proxies", "buffers requests"),
+        ({"accounts__acme__base_url": "http://x.example"}, "accounts.acme.base_url", "could be read on the way"),
+        (
+            {"sources__other": {"preset": "standard", "keys": [SOURCE_KEY]}},
+            "sources.other.keys[0]",
+            "is a key of 'crm' too",
+        ),
+        ({"sources__crm__keys": [f"{SOURCE_KEY} "]}, "sources.crm.keys[0]", "ends with a space"),
+        ({"accounts__acme__token_secret": "\nts-acme"}, "accounts.acme.token_secret", "begins or ends"),
     ],
 )
 def test_what_works_but_deserves_a_thought_is_a_warning(changes: dict[str, Any], where: str, says: str) -> None:
@@ -530,6 +585,51 @@ def test_a_mistake_does_not_repeat_the_secret(changes: dict[str, Any]) -> None:
     assert "hunter2" not in str(mistakes(**changes))
 
 
+# -- where the database lies
+
+
+def written(folder: Path, url: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / "dm-feedback.toml"
+    text = EXAMPLE.read_text("utf-8").replace("sqlite:///.state/dm-feedback.db", url)
+    assert url in text
+    file.write_text(text, "utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"),
+    [
+        ("sqlite:///a/x.db", "sqlite:///{folder}/a/x.db"),
+        ("sqlite:///x.db?timeout=1", "sqlite:///{folder}/x.db?timeout=1"),
+        ("sqlite:////var/lib/x.db", "sqlite:////var/lib/x.db"),
+        ("sqlite:///~/x.db", "sqlite:///~/x.db"),
+        ("postgresql://h/n", "postgresql://h/n"),
+    ],
+)
+def test_a_relative_database_lies_beside_the_settings_wherever_one_stands(
+    url: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path / "etc", url)
+    for place in (tmp_path, tmp_path / "etc"):
+        monkeypatch.chdir(place)
+        assert load(file, example_environment()).database.url == meant.format(folder=tmp_path / "etc")
+    assert load(Path("dm-feedback.toml"), example_environment()).database.url == meant.format(folder=tmp_path / "etc")
+
+
+def test_a_ledger_where_it_lay_before_is_never_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path / "etc", "sqlite:///x.db")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.db").touch()
+    with pytest.raises(SettingsError) as caught:
+        load(file, example_environment())
+    (problem,) = caught.value.problems
+    assert problem.path == "database.url"
+    assert f"there is a database in {tmp_path}/x.db" in problem.sentence
+    (tmp_path / "etc" / "x.db").touch()
+    assert load(file, example_environment()).database.url == f"sqlite:///{tmp_path}/etc/x.db"
+
+
 # -- the file itself
 
 
@@ -540,6 +640,8 @@ def test_a_mistake_does_not_repeat_the_secret(changes: dict[str, Any]) -> None:
         (lambda file: file.mkdir(), "cannot be read (Is a directory)"),
         (lambda file: file.write_text("[service", "utf-8"), "is not TOML"),
         (lambda file: file.write_bytes(b"[service]\nsecret_key = '\xff'"), "is not TOML"),
+        (lambda file: file.write_text(f"a = {'[' * 5000}{']' * 5000}", "utf-8"), "brackets too deep"),
+        (lambda file: file.write_text(f"a = {'9' * 5000}", "utf-8"), "a number too long"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_clear_mistake(

@@ -1,0 +1,141 @@
+"""Advice: in, settings that work; out, those whose consequence an operator should know (`config check` shows them).
+
+Nothing here stops the start. Never shows a secret.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from service.settings.asking import Campaign, Source
+from service.settings.declare import declared
+from service.settings.shapes import Problem, Service, Web
+
+
+def warnings(parts: dict[str, Any]) -> list[Problem]:
+    """Settings that work and that an operator should know the consequence of."""
+    found = [*_web_warnings(parts["service"], parts["web"]), *_secret_warnings(parts)]
+    if len(parts["service"].secret_key) < STRONG_SECRET or len(set(parts["service"].secret_key)) < STRONG_VARIETY:
+        found.append(Problem("service.secret_key", "is weak; use 32 random bytes, e.g. from `openssl rand -hex 32`"))
+    for name, source in parts["sources"].items():
+        found.extend(
+            Problem(
+                f"sources.{name}.keys[{i}]",
+                "is short; a token of at least 22 random characters cannot be guessed",
+            )
+            for i, key in enumerate(source.keys)
+            if len(key) < SHORT_KEY
+        )
+    found.extend(_shared_keys(parts["sources"]))
+    for name, account in parts["accounts"].items():
+        if _open_to_the_road(account.base_url):
+            sentence = "is http:// to another machine: tokens and texts could be read on the way; write https://"
+            found.append(Problem(f"accounts.{name}.base_url", sentence))
+        if account.webhook_password is not None and len(account.webhook_password) < STRONG_PASSWORD:
+            found.append(Problem(f"accounts.{name}.webhook_password", "X asks for at least 20 random characters"))
+        if account.webhook_user is None:
+            found.append(
+                Problem(
+                    f"accounts.{name}.webhook_user",
+                    "is not set: answers arrive by polling only, up to a day late",
+                )
+            )
+    for name, campaign in parts["campaigns"].items():
+        found.extend(_campaign_warnings(f"campaigns.{name}", campaign))
+    return found
+
+
+def _campaign_warnings(path: str, campaign: Campaign) -> list[Problem]:
+    found = []
+    if campaign.test:
+        found.append(Problem(f"{path}.test", "is true: its answers count nowhere, neither at X nor here"))
+    if campaign.type == "nps":
+        found.append(
+            Problem(
+                f"{path}.type",
+                "some X clients (XChat) show an NPS card as a raw id; prefer csat until X mends it",
+            )
+        )
+    for language, texts in campaign.texts.items():
+        where = f"{path}.texts.{language}"
+        if NEEDS_CARD.search(texts.card):
+            found.append(
+                Problem(
+                    f"{where}.card",
+                    "makes sense only when the card shows; X's web client and old apps do not show it",
+                )
+            )
+        found.extend(
+            Problem(f"{where}.{key}", "begs for a score; honest feedback needs a neutral question")
+            for key, given in (("opening", texts.opening), ("card", texts.card))
+            if BEGS.search(given or "")
+        )
+    return found
+
+
+def _web_warnings(service: Service, web: Web) -> Iterator[Problem]:
+    if _open_to_the_road(service.public_url):
+        sentence = "is http://: answers and keys could be read on the way; put TLS before us and write https://"
+        yield Problem("service.public_url", sentence)
+    if not web.secure_cookies and not _this_machine(urlsplit(service.public_url).hostname):
+        sentence = "is false: sessions of the dashboard travel without TLS too; leave it out but on your own machine"
+        yield Problem("web.secure_cookies", sentence)
+    if not web.trusted_proxies and not _this_machine(web.bind.rpartition(":")[0].strip("[]")):
+        sentence = (
+            "is 0 and the port is open to others: a client that sends slowly holds a thread. Put a reverse proxy that "
+            "buffers requests before us, and say how many there are"
+        )
+        yield Problem("web.trusted_proxies", sentence)
+
+
+def _secret_warnings(parts: Mapping[str, Any]) -> Iterator[Problem]:
+    """A space at an end is mostly one too many; then nothing ever matches, and nobody can see why."""
+    tables = {"service": parts["service"], "database": parts["database"]}
+    tables |= {f"{kind}.{name}": each for kind in ("accounts", "sources") for name, each in parts[kind].items()}
+    for path, table in tables.items():
+        for name in (name for name, what in declared(type(table)).items() if what.secret):
+            value = getattr(table, name)
+            given = {name: value} if isinstance(value, str) else _numbered(name, value)
+            sentence = "begins or ends with a space or a line break; it belongs to the secret, if you meant it"
+            yield from (Problem(f"{path}.{key}", sentence) for key, text in given.items() if text != text.strip())
+
+
+def _numbered(name: str, values: Any) -> dict[str, str]:
+    return {f"{name}[{i}]": each for i, each in enumerate(values)} if isinstance(values, tuple) else {}
+
+
+def _shared_keys(sources: Mapping[str, Source]) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for name, source in sources.items():
+        for i, key in enumerate(source.keys):
+            if first.setdefault(key, name) != name:
+                sentence = f"is a key of '{first[key]}' too: what was sent there can be sent again here; use one each"
+                yield Problem(f"sources.{name}.keys[{i}]", sentence)
+
+
+def _open_to_the_road(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not _this_machine(parts.hostname)
+
+
+def _this_machine(host: str | None) -> bool:
+    """Say whether the name never leaves this machine; `.test` and `.localhost` are reserved for that (RFC 6761)."""
+    name = (host or "").lower()
+    if name == "localhost" or name.endswith((".localhost", ".test")):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+STRONG_SECRET = 32
+STRONG_VARIETY = 8
+SHORT_KEY = 22
+STRONG_PASSWORD = 20
+NEEDS_CARD = re.compile(
+    r"\b(below|above|tap|click|press|card|button|stars?|unten|hier|abajo|ci-dessous)\b", re.IGNORECASE
+)
+BEGS = re.compile(r"\b(10 out of 10|five stars?|5 stars?|top score|best score|highest)\b", re.IGNORECASE)

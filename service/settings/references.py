@@ -1,0 +1,128 @@
+"""References: in, the file's tables; out, the same with every `KEY_env`, `KEY_file`, `KEY_command` replaced by `KEY`.
+
+So no secret has to stand in the file: it comes from a variable, from a file (relative ones lie beside the settings), or
+from what a command prints, such as a vault's. What cannot be had is a mistake, named where it is written.
+"""
+
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.settings.shapes import Problem
+
+COMMAND_WITHIN_S = 20
+SUFFIX = re.compile(r"(.+)_(env|file|command)")
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Where references lead: the environment, and the folder in which the settings lie."""
+
+    environ: Mapping[str, str]
+    folder: Path
+
+
+class _NotHadError(Exception):
+    """A sentence that says why what is referred to cannot be had."""
+
+
+def resolve(value: Any, around: Around, path: str, problems: list[Problem]) -> Any:
+    """Return `value`, which stands at `path`, without references."""
+    if isinstance(value, list):
+        return [resolve(each, around, f"{path}[{i}]", problems) for i, each in enumerate(value)]
+    if not isinstance(value, Mapping):
+        return value
+    found: dict[str, Any] = {}
+    for key, each in value.items():
+        where = f"{path}.{key}".lstrip(".")
+        reference = SUFFIX.fullmatch(key)
+        if reference is None:
+            found[key] = resolve(each, around, where, problems)
+        elif _ways(reference[1], value)[0] != key:
+            forms = f"'{reference[1]}_env', '{reference[1]}_file' or '{reference[1]}_command'"
+            problems.append(Problem(where, f"'{reference[1]}' is given twice; write it, {forms}"))
+        elif (text := _followed(reference[2], each, around, where, problems)) is not None:
+            found[reference[1]] = text
+    return found
+
+
+def without_suffix(path: str) -> str:
+    """Return the path of the setting that a reference stands for."""
+    return re.sub(r"_(env|file|command)$", "", path)
+
+
+def _ways(name: str, table: Mapping[str, Any]) -> list[str]:
+    return [way for way in (name, f"{name}_env", f"{name}_file", f"{name}_command") if way in table]
+
+
+def _followed(kind: str, name: Any, around: Around, path: str, problems: list[Problem]) -> Any:
+    """Return what `name` refers to, one by one where it is a list; None where it cannot be had."""
+    follow, is_one, says = KINDS[kind]
+    if isinstance(name, list) and not is_one(name):
+        texts = [_followed(kind, each, around, f"{path}[{i}]", problems) for i, each in enumerate(name)]
+        return [text for text in texts if text is not None]
+    if not is_one(name):
+        problems.append(Problem(path, says))
+        return None
+    try:
+        return follow(name, around).rstrip("\r\n")  # an editor's or `echo`'s, never part of a secret
+    except _NotHadError as error:
+        problems.append(Problem(path, str(error)))
+        return None
+
+
+def _variable(name: str, around: Around) -> str:
+    if name not in around.environ:
+        raise _NotHadError(f"the environment has no variable '{name}'; set it before starting")
+    return _text(around.environ[name].encode("utf-8", "surrogateescape"), f"the variable '{name}'")
+
+
+def _file(name: str, around: Around) -> str:
+    try:
+        return _text((around.folder / name).read_bytes(), f"the file '{name}'")
+    except OSError as error:
+        sentence = f"the file '{name}' cannot be read ({error.strerror}); mount it or mend the path"
+        raise _NotHadError(sentence) from error
+    except ValueError as error:  # NUL in a path
+        raise _NotHadError(f"the file '{name}' is not text in UTF-8") from error
+
+
+def _command(words: list[str], around: Around) -> str:
+    """What the command prints. Its complaints go to our own, as a vault's say what is wrong; its output never does."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the operator's own words, and no shell
+            words, stdout=subprocess.PIPE, cwd=around.folder, timeout=COMMAND_WITHIN_S, check=False
+        )
+    except (OSError, ValueError) as error:
+        raise _NotHadError(f"the command '{words[0]}' cannot be run; mend its path or its rights") from error
+    except subprocess.TimeoutExpired as error:
+        raise _NotHadError(f"the command '{words[0]}' did not end within {COMMAND_WITHIN_S} s") from error
+    if done.returncode or not done.stdout.strip():
+        wrong = f"ended with {done.returncode}" if done.returncode else "printed nothing"
+        raise _NotHadError(f"the command '{words[0]}' {wrong}; it must print the secret and end with 0")
+    return _text(done.stdout, f"what the command '{words[0]}' printed")
+
+
+def _text(found: bytes, what: str) -> str:
+    try:
+        return found.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _NotHadError(f"{what} is not text in UTF-8") from error
+
+
+def _is_words(given: Any) -> bool:
+    return isinstance(given, list) and bool(given) and all(isinstance(word, str) for word in given)
+
+
+def _is_name(given: Any) -> bool:
+    return isinstance(given, str)
+
+
+KINDS: dict[str, tuple[Callable[[Any, Around], str], Callable[[Any], bool], str]] = {
+    "env": (_variable, _is_name, "must be the name of a variable, in quotes"),
+    "file": (_file, _is_name, "must be the name of a file, in quotes"),
+    "command": (_command, _is_words, 'must be a command and its words, such as ["vault", "read", "…"]'),
+}
