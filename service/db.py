@@ -140,6 +140,7 @@ def _open_sqlite(url: URL) -> Engine:
         max_overflow=20,
         execution_options={"dm_feedback_turn": threading.Lock()},
     )
+    event.listen(engine, "do_connect", _make_for_us_alone)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _give_up_read_only)
@@ -152,10 +153,13 @@ def _place(file: Path) -> Path:
     except OSError as error:
         sentence = f"The directory of the database, {file.parent}, cannot be made: {error.strerror}."
         raise Unavailable("database_place", sentence) from error
-    with suppress(OSError):  # there already, or not to be written: opening it says what is the matter
-        # for nobody else to read, from the first byte; SQLite gives the files beside it the same rights
-        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     return file
+
+
+def _make_for_us_alone(_dialect: Dialect, _record: Any, arguments: list[Any], _named: dict[str, Any]) -> None:
+    """A new file is for nobody else to read, from its first byte; SQLite gives the ones beside it the same rights."""
+    with suppress(OSError):  # there already, or not to be written: opening it says what is the matter
+        os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:
