@@ -32,14 +32,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 BUSY_TIMEOUT_S = 5
 LOOK_AGAIN_S = 0.002
-AWAY = (
-    sa.exc.OperationalError,
-    sa.exc.InterfaceError,
-    sa.exc.InternalError,
-    sa.exc.ProgrammingError,
-    sa.exc.TimeoutError,
-)
-"""Away, full, read-only, busy, not yet migrated: the same request may succeed later."""
+AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
+NOT_MIGRATED_YET = "42P01"  # PostgreSQL: undefined table
+SQL_LOGIC_ERROR = 1  # SQLite's code for what is wrong with a statement; SQLAlchemy calls it operational
 
 WRITE = "one such as sqlite:///feedback.db or postgresql://user:password@host/name"
 FIXED_FROM = (3, 51, 3)
@@ -53,10 +48,20 @@ class Micros(sa.types.TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002, D102 - SQLAlchemy's
-        return None if value is None else (value - EPOCH) // MICROSECOND
+        return None if value is None else to_micros(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102 - SQLAlchemy's
-        return None if value is None else EPOCH + timedelta(microseconds=value)
+        return None if value is None else from_micros(value)
+
+
+def to_micros(moment: datetime) -> int:
+    """Return an aware moment as it is stored."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def from_micros(stored: int) -> datetime:
+    """Return what is stored as a moment in UTC."""
+    return EPOCH + timedelta(microseconds=stored)
 
 
 def sqlite_is_sound(version: tuple[int, int, int]) -> bool:
@@ -113,6 +118,23 @@ def _in_turn(engine: Engine) -> Iterator[None]:
     finally:
         if turn is not None and mine:
             turn.release()
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database is away, full, read-only, busy or not yet migrated: the same may succeed later.
+
+    A mistake in a statement of ours is none of that, and nobody must be asked to repeat it for ever.
+    """
+    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+        return True
+    if isinstance(error, sa.exc.ProgrammingError):
+        return getattr(error.orig, "sqlstate", None) == NOT_MIGRATED_YET
+    if type(error) is sa.exc.DatabaseError:  # "file is not a database"
+        return True
+    if not isinstance(error, AWAY):
+        return False
+    said = getattr(error, "orig", None)
+    return getattr(said, "sqlite_errorcode", None) != SQL_LOGIC_ERROR or "no such table" in str(said)
 
 
 def insert(connection: Connection, table: sa.Table) -> Any:

@@ -14,10 +14,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from service import logs, migrations
-from service.db import open_engine
+from service.db import is_away, open_engine
 from service.errors import Invalid, ServiceError
 from service.settings import Settings, SettingsError, load
 
@@ -29,7 +29,6 @@ errors = Console(
 )
 BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h
 X_USER_ID = re.compile(r"[1-9][0-9]{0,18}")  # as intake: with a leading zero nobody would be found by it
-AWAY = {OperationalError, InterfaceError, DatabaseError}  # not their subclasses: those are bugs of ours
 
 
 class Friendly(click.Group):
@@ -45,7 +44,7 @@ class Friendly(click.Group):
         except ServiceError as error:
             _refuse(context, error.sentence, error.code)
         except DBAPIError as error:
-            if type(error) not in AWAY:
+            if not is_away(error):
                 raise
             said = str(error.orig).strip().partition("\n")[0]
             _refuse(context, f"The database cannot be used: {said}.", "database_away")

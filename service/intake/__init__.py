@@ -5,7 +5,8 @@ verify*.py      did the source send these bytes?      grammar*.py     the gramma
 keys.py         what they are verified with           expressions.py  the JMESPath we allow
 body.py         bytes to items                        times.py, identity.py   its two hard fields, fields.py the rest
 mapping.py      items to events of ours               events.py       those events
-accept.py       one transaction, deduplicated         ledger.py, ends.py, late.py, stored.py   its rows
+accept.py       one transaction, deduplicated         group.py        many deliveries in one commit
+told.py, ends.py   what they tell; is an end new?     ledger.py, late.py, stored.py   their rows
                                                       replay.py, forget.py    later looks at stored deliveries
 handshake.py    questions CRMs ask before they send   routes.py       the only file here that knows flask
 explain.py      the same walk, told in words          presets/        one TOML a CRM

@@ -1,31 +1,40 @@
-"""A verified delivery, stored once: in, its readings; out, what became of each item, committed before this returns.
+"""Verified deliveries, stored once: in, their readings; out, what became of each item, committed before this returns.
 
-One transaction holds the raw delivery and everything that follows from it: a 2xx to the source rests on it. The same
+One transaction holds the raw deliveries and everything that follows from them: a 2xx to a source rests on it. The same
 delivery again costs no write. Where the database is away nothing is half-written, and the source is asked to repeat.
+`accept` stores one by itself; `group.py` many in one commit, by the same functions.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from service.db import AWAY, writing
+from service.db import is_away, writing
 from service.errors import Unavailable
 from service.ids import new_id
-from service.intake.ends import ACCEPTED, DUPLICATE, IGNORED, REOPENED, UNMAPPABLE, Delivery, Item
 from service.intake.events import Reading
 from service.intake.inbound import Inbound
-from service.intake.ledger import store
+from service.intake.late import let_in
+from service.intake.ledger import judge, open_book
 from service.intake.shapes import Definition
-from service.intake.stored import write_delivery
+from service.intake.stored import Arrived, write_deliveries
+from service.intake.told import (
+    ACCEPTED,
+    DUPLICATE,
+    IGNORED,
+    REOPENED,
+    UNMAPPABLE,
+    Delivery,
+    Item,
+    Told,
+    rounds,
+)
 from service.intake.verify_parts import Verified
-from service.models import webhook_delivery
 
-STORE_AWAY = AWAY
 RETRY_AFTER_S = 30  # Zendesk honours nothing of a minute or more
 
 
@@ -58,11 +67,27 @@ def accept(
     now: datetime,
 ) -> Accepted:
     """Store a verified delivery and what it says. Raises Unavailable where the database cannot."""
+    return accept_one(engine, arrive(definition, inbound, verified, readings, now))
+
+
+def accept_one(engine: Engine, arrived: Arrived) -> Accepted:
+    """Store one delivery in a commit of its own. Raises Unavailable where the database cannot."""
     try:
         with writing(engine) as connection:
-            return _accept(connection, definition, inbound, verified, readings, now)
-    except STORE_AWAY as error:
-        raise store_unavailable() from error
+            return store_arrived(connection, [arrived])[0]
+    except Exception as error:
+        if is_away(error):
+            raise store_unavailable() from error
+        raise
+
+
+def arrive(
+    definition: Definition, inbound: Inbound, verified: Verified, readings: Sequence[Reading], now: datetime
+) -> Arrived:
+    """Give a verified delivery its id and the digest by which its repeats are known."""
+    delivery = Delivery(new_id("whd", now), now)
+    key = _dedupe_key(definition, inbound, readings, delivery.id)
+    return Arrived(Told(definition, delivery, readings, now), inbound, key, verified.key_index)
 
 
 def store_unavailable() -> Unavailable:
@@ -74,22 +99,31 @@ def store_unavailable() -> Unavailable:
     )
 
 
-def _accept(
-    connection: Connection,
-    definition: Definition,
-    inbound: Inbound,
-    verified: Verified,
-    readings: Sequence[Reading],
-    now: datetime,
-) -> Accepted:
-    delivery = Delivery(new_id("whd", now), now)
-    key = _dedupe_key(definition, inbound, readings, delivery.id)
-    if write_delivery(connection, definition, delivery, inbound, key, verified.key_index):
-        return Accepted(delivery.id, store(connection, definition, delivery, readings, now), duplicate=False)
-    c = webhook_delivery.c
-    first = connection.scalar(sa.select(c.id).where(c.source == definition.name, c.dedupe_key == key))
-    items = tuple(Item(position, DUPLICATE, "same_delivery") for position in range(len(readings)))
-    return Accepted(first or "", items, duplicate=True)
+def store_arrived(connection: Connection, arrived: Sequence[Arrived]) -> list[Accepted]:
+    """Store deliveries and what they say, in the order of their arrival; each is judged as if it had come alone."""
+    places = write_deliveries(connection, arrived)
+    new = [each.told for each in arrived if places.get(each.place) == each.told.delivery.id]
+    items: dict[str, tuple[Item, ...]] = {}
+    for each in rounds(new):
+        items |= store(connection, each)
+    return [_accepted(each, places.get(each.place), items) for each in arrived]
+
+
+def store(connection: Connection, told: Sequence[Told]) -> dict[str, tuple[Item, ...]]:
+    """Write what a round of readings says; return what became of the items of each delivery, by its id."""
+    book = open_book(connection, set().union(*(each.conversations() for each in told)), told[0].now)
+    items = {each.delivery.id: judge(book, each) for each in told}
+    let_in(connection, book, told)
+    book.write(connection)
+    return items
+
+
+def _accepted(arrived: Arrived, place: str | None, items: Mapping[str, tuple[Item, ...]]) -> Accepted:
+    told = arrived.told
+    if told.delivery.id in items:
+        return Accepted(told.delivery.id, items[told.delivery.id], duplicate=False)
+    repeated = tuple(Item(position, DUPLICATE, "same_delivery") for position in range(len(told.readings)))
+    return Accepted(place or "", repeated, duplicate=True)
 
 
 def _dedupe_key(definition: Definition, inbound: Inbound, readings: Sequence[Reading], delivery_id: str) -> str:

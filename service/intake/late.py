@@ -1,71 +1,126 @@
-"""A reopening that came late: in, the reopening, just stored; out, the ends that it makes new are accepted.
+"""Reopenings that came late: in, a judged round; out, the ends that they make new are accepted.
 
-Until it came they looked like repeats of an end on its other side. They are read again from their stored bytes; where
-those are gone after their retention, nothing can be done and nothing is.
+Until a reopening came, these looked like repeats of an end on its other side. They are judged by the times kept with
+the items; only what is let in is read again from its stored bytes, once a delivery. Where those are gone after their
+retention, nothing can be done and nothing is.
 """
 
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.intake.ends import ACCEPTED, DUPLICATE, Delivery, Item, store_end
-from service.intake.events import ConversationEnded, ConversationReopened
-from service.intake.mapping import read
+from service.bulk import Among
+from service.db import from_micros
+from service.intake.body import BodyProblem
+from service.intake.events import ConversationEnded
+from service.intake.expressions import ExpressionError
+from service.intake.ledger import Book
+from service.intake.mapping import Items, open_items
 from service.intake.shapes import Definition
-from service.intake.stored import load_delivery, write_items
-from service.models import delivery_item, webhook_delivery
+from service.intake.stored import load_delivery
+from service.intake.told import ACCEPTED, Delivery, Item, Key, Told, notes
+
+AT_HAND = 8  # deliveries kept parsed while their ends are let in
+REPEATS = Among(
+    "SELECT d.source, i.conversation_id, i.delivery_id, i.position, i.ended_at, i.read_at FROM {wanted}"
+    " delivery_item AS i ON i.conversation_id = wanted.b AND i.reason = 'same_conversation'"
+    " JOIN webhook_delivery AS d ON d.id = i.delivery_id AND d.source = wanted.a AND d.body IS NOT NULL"
+)
+Opened = Callable[[str], tuple[Delivery, Items] | None]
 
 
-def let_in_new_ends(
-    connection: Connection, definition: Definition, reopened: ConversationReopened, now: datetime
-) -> None:
-    """Accept what had been taken for repeats of an end on the other side of `reopened`, oldest first."""
-    ends = []
-    for delivery_id, position in _repeats_since(connection, definition, reopened):
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """An item that was taken for a repeat. `ended_at` is None where it was stored before that was kept."""
+
+    key: Key
+    delivery_id: str
+    position: int
+    ended_at: datetime | None
+
+
+def let_in(connection: Connection, book: Book, told: Sequence[Told]) -> None:
+    """Accept what had been taken for repeats of an end on the other side of the round's reopenings, oldest first."""
+    if not book.reopened:
+        return
+    by_source = {each.definition.name: each for each in told}
+    # this round's own items need no second look: its reopenings were known when they were judged
+    repeats = _repeats(connection, book)
+    for source, one in by_source.items():
+        _let_in(book, one, _opener(connection, one.definition), [each for each in repeats if each.key[0] == source])
+
+
+def _let_in(book: Book, told: Told, opened: Opened, repeats: Iterable[Repeat]) -> None:
+    """Judge the repeats of one source anew. `told` says by which definition, and when."""
+    again_after = told.definition.grammar.events.again_after
+    timed = [(each.ended_at or _ended_at(opened, each), each) for each in repeats]
+    ordered = sorted(
+        ((at, each) for at, each in timed if at is not None), key=lambda pair: (pair[0], pair[1].delivery_id)
+    )
+    for at, each in ordered:
+        if book.known[each.key].repeat(at, again_after) is None:
+            _accept(book, told, opened, each)
+
+
+def _accept(book: Book, told: Told, opened: Opened, repeat: Repeat) -> None:
+    found, end = opened(repeat.delivery_id), _read(opened, repeat)
+    if found is None or end is None:
+        return
+    request_id = book.open_request(told, found[0], end)
+    said = notes(end.notes)
+    item = Item(repeat.position, ACCEPTED, "late_reopening", said, end.conversation_id, request_id, end.ended_at)
+    book.items.append((found[0], item, told.now))
+
+
+def _read(opened: Opened, repeat: Repeat) -> ConversationEnded | None:
+    """Read the item again; None where the definition has changed so that it tells something else by now."""
+    found = opened(repeat.delivery_id)
+    if found is None or repeat.position >= len(found[1]):
+        return None
+    reading = found[1].read(repeat.position)
+    if not isinstance(reading, ConversationEnded) or reading.conversation_id != repeat.key[1]:
+        return None
+    return reading if repeat.ended_at in {None, reading.ended_at} else None
+
+
+def _ended_at(opened: Opened, repeat: Repeat) -> datetime | None:
+    end = _read(opened, repeat)
+    return None if end is None else end.ended_at
+
+
+def _opener(connection: Connection, definition: Definition) -> Opened:
+    """Return what loads and parses a stored delivery, and keeps the last few at hand."""
+
+    @lru_cache(maxsize=AT_HAND)
+    def opened(delivery_id: str) -> tuple[Delivery, Items] | None:
         stored = load_delivery(connection, delivery_id)
         if stored is None:
-            continue
+            return None
         delivery, inbound = stored
-        reading = read(definition, inbound, delivery.received_at)[position : position + 1]
-        if reading and isinstance(reading[0], ConversationEnded):
-            ends.append((reading[0], delivery, position))
-    for end, delivery, position in sorted(ends, key=lambda each: (each[0].ended_at, each[1].id)):
-        _let_in(connection, definition, delivery, position, end, now)
+        try:
+            return delivery, open_items(definition, inbound, delivery.received_at)
+        except (BodyProblem, ExpressionError):  # the definition has changed since
+            return None
+
+    return opened
 
 
-def _let_in(
-    connection: Connection,
-    definition: Definition,
-    delivery: Delivery,
-    position: int,
-    end: ConversationEnded,
-    now: datetime,
-) -> None:
-    item = store_end(connection, definition, delivery, position, end, now)
-    if item.outcome == ACCEPTED:
-        late = Item(position, ACCEPTED, "late_reopening", item.detail, item.conversation_id, item.request_id)
-        write_items(connection, delivery, [late], now)
+def _repeats(connection: Connection, book: Book) -> list[Repeat]:
+    """Return the repeats that were read after the reopening, each once.
 
-
-def _repeats_since(
-    connection: Connection, definition: Definition, reopened: ConversationReopened
-) -> list[tuple[str, int]]:
-    """Return delivery and position.
-
-    Of two ends around the reopening the later one arrived after it, and so did whatever was judged against that one:
-    what was read before the reopening cannot matter.
+    Of two ends around it the later one arrived after it, and so did whatever was judged against that one: what was
+    read before cannot matter.
     """
-    i = delivery_item.c
-    rows = connection.execute(
-        sa.select(i.delivery_id, i.position)
-        .join_from(delivery_item, webhook_delivery, i.delivery_id == webhook_delivery.c.id)
-        .where(
-            i.outcome == DUPLICATE,
-            i.read_at > reopened.reopened_at,
-            i.conversation_id == reopened.conversation_id,
-            webhook_delivery.c.source == definition.name,
-        )
-        .distinct()
+    rows = REPEATS.rows(connection, list(book.reopened))
+    return list(
+        {
+            Repeat(
+                (source, conversation_id), delivery_id, position, None if ended_at is None else from_micros(ended_at)
+            ): None
+            for source, conversation_id, delivery_id, position, ended_at, read_at in rows
+            if from_micros(read_at) > book.reopened[source, conversation_id]
+        }
     )
-    return [(row.delivery_id, row.position) for row in rows]

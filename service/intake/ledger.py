@@ -1,58 +1,124 @@
-"""Readings to rows: in, an open write transaction and one reading of a delivery; out, what became of each item.
+"""Readings to rows: in, an open write transaction and what deliveries tell; out, what became of each item.
 
-Each conversation's row is locked first, so that two web processes judge one after the other. The order of arrival
-does not matter: a reopening that comes late lets in the ends it makes new.
+Each conversation's row is locked first, so that two web processes judge one after the other. Then what is known of
+all of them is fetched at once, every item is judged in memory, and the rows are written together: the number of
+statements does not depend on the number of items. The order of arrival does not matter: a reopening that comes late
+lets in the ends it makes new.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import insert
-from service.intake.ends import DUPLICATE, IGNORED, REOPENED, UNMAPPABLE, Delivery, Item, notes, store_end
-from service.intake.events import ConversationEnded, ConversationReopened, Ignored, Reading, Unmappable
-from service.intake.late import let_in_new_ends
-from service.intake.shapes import Definition
+from service.bulk import Among, Into, Row
+from service.db import from_micros
+from service.ids import new_id
+from service.intake.ends import Known
+from service.intake.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
 from service.intake.stored import write_items
+from service.intake.told import ACCEPTED, DUPLICATE, IGNORED, REOPENED, UNMAPPABLE, Delivery, Item, Key, Told, notes
 from service.models import conversation, feedback_request, reopening
+from service.states import State
+
+f = feedback_request.c
+LOCK = Into(
+    (conversation.c.source, conversation.c.conversation_id, conversation.c.seen_at),
+    "ON CONFLICT (source, conversation_id) DO UPDATE SET seen_at = excluded.seen_at",
+)
+ENDS = Among(
+    "SELECT f.source, f.conversation_id, f.ended_at, f.id FROM {wanted} feedback_request AS f"
+    " ON f.source = wanted.a AND f.conversation_id = wanted.b"
+)
+REOPENINGS = Among(
+    "SELECT r.source, r.conversation_id, r.reopened_at FROM {wanted} reopening AS r"
+    " ON r.source = wanted.a AND r.conversation_id = wanted.b"
+)
+NEW_REOPENINGS = Into(
+    (reopening.c.source, reopening.c.conversation_id, reopening.c.reopened_at, reopening.c.delivery_id)
+)
+NEW_REQUESTS = Into((
+    f.id, f.source, f.account, f.conversation_id, f.ended_at, f.received_at, f.delivery_id, f.x_user_id, f.x_handle,
+    f.identity_trust, f.agent_id, f.team_id, f.tags, f.language, f.channel, f.customer_ref, f.tenant, f.test, f.state,
+    f.attempts, f.scheduled_at, f.can_dm_asked, f.updated_at,
+))  # fmt: skip
 
 
-def store(
-    connection: Connection, definition: Definition, delivery: Delivery, readings: Sequence[Reading], now: datetime
-) -> tuple[Item, ...]:
-    """Write what a reading says. Reopenings first, then ends by time, so that the order in a batch does not matter."""
-    _lock(connection, definition, readings, now)
+@dataclass(slots=True)
+class Book:
+    """What is known of the conversations of a round, and the rows that are to be written."""
+
+    known: dict[Key, Known]
+    reopenings: list[Row] = field(default_factory=list)
+    requests: list[Row] = field(default_factory=list)
+    items: list[tuple[Delivery, Item, datetime]] = field(default_factory=list)
+    reopened: dict[Key, datetime] = field(default_factory=dict)  # the earliest new one of each conversation
+
+    def open_request(self, told: Told, delivery: Delivery, end: ConversationEnded) -> str:
+        """Begin the request of an end that is new, and return its id."""
+        request_id = new_id("fr", told.now)
+        self.known[told.key(end.conversation_id)].add_end(end.ended_at, request_id)
+        self.requests.append(_request(request_id, told, delivery, end))
+        return request_id
+
+    def write(self, connection: Connection) -> None:
+        """Write what has come together, and forget it."""
+        NEW_REOPENINGS.run(connection, self.reopenings)
+        NEW_REQUESTS.run(connection, self.requests)
+        write_items(connection, self.items)
+        self.reopenings, self.requests, self.items = [], [], []
+
+
+def open_book(connection: Connection, keys: Iterable[Key], now: datetime) -> Book:
+    """Lock conversations and return what is known of them."""
+    # in order of name: two groups about the same conversations must not wait for each other
+    ordered = sorted(set(keys))
+    LOCK.run(connection, [(*key, now) for key in ordered])
+    known = {key: Known() for key in ordered}
+    for source, conversation_id, ended_at, request_id in ENDS.rows(connection, ordered):
+        known[source, conversation_id].add_end(from_micros(ended_at), request_id)
+    for source, conversation_id, reopened_at in REOPENINGS.rows(connection, ordered):
+        known[source, conversation_id].add_reopening(from_micros(reopened_at))
+    return Book(known)
+
+
+def judge(book: Book, told: Told) -> tuple[Item, ...]:
+    """Judge every item of a reading. Reopenings first, then ends by time: the order in a batch does not matter."""
     found = {}
-    for position, reading in enumerate(readings):
+    for position, reading in enumerate(told.readings):
         if isinstance(reading, ConversationReopened):
-            found[position] = _store_reopening(connection, definition, delivery, position, reading)
+            found[position] = _judge_reopening(book, told, position, reading)
         elif isinstance(reading, Ignored | Unmappable):
             found[position] = _set_aside(position, reading)
-    ends = [(end, position) for position, end in enumerate(readings) if isinstance(end, ConversationEnded)]
+    ends = [(end, position) for position, end in enumerate(told.readings) if isinstance(end, ConversationEnded)]
     for end, position in sorted(ends, key=lambda pair: (pair[0].ended_at, pair[1])):
-        found[position] = store_end(connection, definition, delivery, position, end, now)
-    items = tuple(found[position] for position in range(len(readings)))
-    write_items(connection, delivery, items, now)
-    for item, reading in zip(items, readings, strict=True):
-        if isinstance(reading, ConversationReopened) and item.outcome == REOPENED:
-            let_in_new_ends(connection, definition, reading, now)
+        found[position] = _judge_end(book, told, position, end)
+    items = tuple(found[position] for position in range(len(told.readings)))
+    book.items += [(told.delivery, item, told.now) for item in items]
     return items
 
 
-def _lock(connection: Connection, definition: Definition, readings: Sequence[Reading], now: datetime) -> None:
-    ids = {each.conversation_id for each in readings if isinstance(each, ConversationEnded | ConversationReopened)}
-    if not ids:
-        return
-    statement = insert(connection, conversation)
-    # in order of name: two batches about the same conversations must not wait for each other
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["source", "conversation_id"], set_={"seen_at": statement.excluded.seen_at}
-        ),
-        [{"source": definition.name, "conversation_id": each, "seen_at": now} for each in sorted(ids)],
-    )
+def _judge_end(book: Book, told: Told, position: int, end: ConversationEnded) -> Item:
+    known = book.known[told.key(end.conversation_id)]
+    repeat = known.repeat(end.ended_at, told.definition.grammar.events.again_after)
+    said = notes(end.notes)
+    if repeat is not None:
+        outcome, reason, request_id = DUPLICATE, repeat.reason, repeat.request_id
+        return Item(position, outcome, reason, said, end.conversation_id, request_id, end.ended_at)
+    request_id = book.open_request(told, told.delivery, end)
+    return Item(position, ACCEPTED, None, said, end.conversation_id, request_id, end.ended_at)
+
+
+def _judge_reopening(book: Book, told: Told, position: int, reading: ConversationReopened) -> Item:
+    key, at = told.key(reading.conversation_id), reading.reopened_at
+    if at >= told.delivery.received_at:
+        at = book.known[key].after_its_ends(at)
+    if not book.known[key].add_reopening(at):
+        return Item(position, DUPLICATE, "same_reopening", notes(reading.notes), reading.conversation_id)
+    book.reopenings.append((*key, at, told.delivery.id))
+    book.reopened[key] = min(at, book.reopened.get(key, at))
+    return Item(position, REOPENED, None, notes(reading.notes), reading.conversation_id)
 
 
 def _set_aside(position: int, reading: Ignored | Unmappable) -> Item:
@@ -61,27 +127,10 @@ def _set_aside(position: int, reading: Ignored | Unmappable) -> Item:
     return Item(position, UNMAPPABLE, reading.reason, reading.detail, reading.conversation_id)
 
 
-def _not_before_its_end(
-    connection: Connection, definition: Definition, delivery: Delivery, reading: ConversationReopened
-) -> datetime:
-    """A time that is the arrival's lies after every end that arrived before, whatever our clock did since."""
-    if reading.reopened_at < delivery.received_at:
-        return reading.reopened_at
-    c = feedback_request.c
-    mine = (c.source == definition.name, c.conversation_id == reading.conversation_id)
-    newest = connection.scalar(sa.select(sa.func.max(c.ended_at)).where(*mine))
-    return reading.reopened_at if newest is None else max(reading.reopened_at, newest)
-
-
-def _store_reopening(
-    connection: Connection, definition: Definition, delivery: Delivery, position: int, reading: ConversationReopened
-) -> Item:
-    statement = insert(connection, reopening).values(
-        source=definition.name,
-        conversation_id=reading.conversation_id,
-        reopened_at=_not_before_its_end(connection, definition, delivery, reading),
-        delivery_id=delivery.id,
-    )
-    new = connection.scalar(statement.on_conflict_do_nothing().returning(reopening.c.id)) is not None
-    outcome, reason = (REOPENED, None) if new else (DUPLICATE, "same_reopening")
-    return Item(position, outcome, reason, notes(reading.notes), reading.conversation_id)
+def _request(request_id: str, told: Told, delivery: Delivery, end: ConversationEnded) -> Row:
+    """The row of NEW_REQUESTS."""
+    return (
+        request_id, told.definition.name, end.account, end.conversation_id, end.ended_at, delivery.received_at,
+        delivery.id, end.x_user_id, end.x_handle, end.identity_trust, end.agent_id, end.team_id, list(end.tags),
+        end.language, end.channel, end.customer_ref, end.tenant, False, str(State.RECEIVED), 0, told.now, 0, told.now,
+    )  # fmt: skip

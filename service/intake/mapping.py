@@ -4,7 +4,7 @@ split -> filter -> map. Pure: reads no clock and no database, and raises nothing
 be understood becomes `Unmappable` with a reason, is kept, and can be read again when the definition is mended.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,13 +25,36 @@ PLAIN = ("agent_id", "team_id", "channel", "customer_ref", "tenant")
 def read(definition: Definition, inbound: Inbound, received_at: datetime) -> tuple[Reading, ...]:
     """Read every item of a delivery that arrived at `received_at`."""
     try:
-        root, items = parse_items(definition, inbound)
+        items = open_items(definition, inbound, received_at)
     except BodyProblem as problem:
         return (Unmappable(problem.code, problem.sentence),)
     except ExpressionError as error:
         return (Unmappable("split_failed", str(error)),)
-    base = base_context(definition, inbound, root)
-    return tuple(_read_item(_Item(definition, {**base, "b": item}, received_at)) for item in items)
+    return tuple(items.read(position) for position in range(len(items)))
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A delivery's items, parsed and not yet read."""
+
+    definition: Definition
+    received_at: datetime
+    base: Mapping[str, Any]
+    values: Sequence[Any]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def read(self, position: int) -> Reading:
+        """Read one of them."""
+        context = {**self.base, "b": self.values[position]}
+        return _read_item(_Item(self.definition, context, self.received_at))
+
+
+def open_items(definition: Definition, inbound: Inbound, received_at: datetime) -> Items:
+    """Parse a delivery. Raises BodyProblem and ExpressionError."""
+    root, values = parse_items(definition, inbound)
+    return Items(definition, received_at, base_context(definition, inbound, root), values)
 
 
 def parse_items(definition: Definition, inbound: Inbound) -> tuple[Any, list[Any]]:

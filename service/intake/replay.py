@@ -11,13 +11,12 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.db import reading, writing
-from service.intake.accept import STORE_AWAY, store_unavailable
-from service.intake.ends import UNMAPPABLE
-from service.intake.ledger import store
+from service.db import is_away, reading, writing
+from service.intake.accept import store, store_unavailable
 from service.intake.mapping import read
 from service.intake.shapes import Definition
 from service.intake.stored import load_delivery
+from service.intake.told import UNMAPPABLE, Told
 from service.models import delivery_item, webhook_delivery
 
 
@@ -42,8 +41,10 @@ def replay(engine: Engine, definition: Definition, delivery_id: str | None, now:
         tally: Counter[str] = Counter()
         for each in found:
             tally += _replay_one(engine, definition, each, now)
-    except STORE_AWAY as error:
-        raise store_unavailable() from error
+    except Exception as error:
+        if is_away(error):
+            raise store_unavailable() from error
+        raise
     return ReplayCounts(**tally)
 
 
@@ -54,8 +55,8 @@ def _replay_one(engine: Engine, definition: Definition, delivery_id: str, now: d
             return Counter({"gone": 1})
         delivery, inbound = stored
         readings = read(definition, inbound, delivery.received_at)
-        items = store(connection, definition, delivery, readings, now)
-    return Counter(item.outcome for item in items) + Counter({"deliveries": 1})
+        items = store(connection, [Told(definition, delivery, readings, now)])
+    return Counter(item.outcome for item in items[delivery.id]) + Counter({"deliveries": 1})
 
 
 def _wanted(definition: Definition, delivery_id: str | None) -> sa.Select[str]:

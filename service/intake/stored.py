@@ -5,45 +5,68 @@ forget.py, which takes its contents away.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import insert
-from service.intake.ends import Delivery, Item
+from service.bulk import Among, Into, Row
 from service.intake.inbound import Inbound, storable
-from service.intake.shapes import Definition
+from service.intake.told import Delivery, Item, Told
 from service.models import delivery_item, webhook_delivery
 
 MAX_CONTENT_TYPE = 200
+d, i = webhook_delivery.c, delivery_item.c
+DELIVERIES = Into(
+    (d.id, d.source, d.dedupe_key, d.received_at, d.content_type, d.headers, d.query, d.body, d.key_index),
+    "ON CONFLICT (source, dedupe_key) DO NOTHING",
+)
+FIRST = Among(
+    "SELECT d.source, d.dedupe_key, d.id FROM {wanted} webhook_delivery AS d"
+    " ON d.source = wanted.a AND d.dedupe_key = wanted.b"
+)
+ITEMS = Into((
+    i.delivery_id, i.reading, i.position, i.read_at, i.outcome, i.reason, i.detail, i.conversation_id, i.request_id,
+    i.ended_at,
+))  # fmt: skip
 
 
-def write_delivery(
-    connection: Connection,
-    definition: Definition,
-    delivery: Delivery,
-    inbound: Inbound,
-    dedupe_key: str,
-    key_index: int | None,
-) -> bool:
-    """Store a delivery; False where this very delivery is there already, and then nothing is written."""
-    headers = storable(inbound.headers, definition.secret_headers)
-    statement = insert(connection, webhook_delivery).values(
-        id=delivery.id,
-        source=definition.name,
-        dedupe_key=dedupe_key,
-        received_at=delivery.received_at,
-        content_type=headers.get("content-type", "")[:MAX_CONTENT_TYPE],
-        headers=headers,
-        query=storable(inbound.query, definition.secret_query),
-        body=inbound.body,
-        key_index=key_index,
-    )
-    unique = ["source", "dedupe_key"]
-    returned = statement.on_conflict_do_nothing(index_elements=unique).returning(webhook_delivery.c.id)
-    return connection.scalar(returned) is not None
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A delivery that has just come: what it tells, its bytes, the digest by which its repeats are known."""
+
+    told: Told
+    inbound: Inbound
+    dedupe_key: str
+    key_index: int | None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What only one delivery can hold: its source, and the digest of what it is."""
+        return self.told.definition.name, self.dedupe_key
+
+
+def write_deliveries(connection: Connection, arrived: Sequence[Arrived]) -> dict[tuple[str, str], str]:
+    """Store what is not there yet; return whose place each (source, digest) is: the id of the first that came."""
+    # in order of name: two groups with the same deliveries must not wait for each other
+    rows = sorted((_row(each) for each in arrived), key=lambda row: row[1:3])
+    inserted = DELIVERIES.run(connection, rows)
+    if inserted == len(rows):
+        return {(row[1], row[2]): row[0] for row in rows}
+    found = FIRST.rows(connection, [(row[1], row[2]) for row in rows])
+    return {(source, key): delivery_id for source, key, delivery_id in found}
+
+
+def _row(arrived: Arrived) -> Row:
+    """The row of DELIVERIES."""
+    told, inbound = arrived.told, arrived.inbound
+    headers = storable(inbound.headers, told.definition.secret_headers)
+    return (
+        told.delivery.id, told.definition.name, arrived.dedupe_key, told.delivery.received_at,
+        headers.get("content-type", "")[:MAX_CONTENT_TYPE], headers,
+        storable(inbound.query, told.definition.secret_query), inbound.body, arrived.key_index,
+    )  # fmt: skip
 
 
 def load_delivery(connection: Connection, delivery_id: str) -> tuple[Delivery, Inbound] | None:
@@ -56,21 +79,14 @@ def load_delivery(connection: Connection, delivery_id: str) -> tuple[Delivery, I
     return Delivery(row.id, row.received_at, (connection.scalar(newest) or 0) + 1), inbound
 
 
-def write_items(connection: Connection, delivery: Delivery, items: Sequence[Item], now: datetime) -> None:
-    """Write what became of each item in this reading."""
-    rows: list[dict[str, Any]] = [
-        {
-            "delivery_id": delivery.id,
-            "reading": delivery.reading,
-            "position": item.position,
-            "read_at": now,
-            "outcome": item.outcome,
-            "reason": item.reason,
-            "detail": item.detail,
-            "conversation_id": item.conversation_id,
-            "request_id": item.request_id,
-        }
-        for item in items
-    ]
-    if rows:
-        connection.execute(sa.insert(delivery_item), rows)
+def write_items(connection: Connection, items: Sequence[tuple[Delivery, Item, datetime]]) -> None:
+    """Write what became of each item of a reading, and when it was read."""
+    ITEMS.run(connection, [_item(*each) for each in items])
+
+
+def _item(delivery: Delivery, item: Item, read_at: datetime) -> Row:
+    """The row of ITEMS."""
+    return (
+        delivery.id, delivery.reading, item.position, read_at, item.outcome, item.reason, item.detail,
+        item.conversation_id, item.request_id, item.ended_at,
+    )  # fmt: skip

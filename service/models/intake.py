@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     TypedColumns,
     UniqueConstraint,
+    text,
 )
 
 from service.db import Micros
@@ -56,6 +57,7 @@ class DeliveryItemColumns(TypedColumns):
     detail: Named[str | None] = Column(Text, nullable=True)  # for people: what would be right; never a customer's words
     conversation_id: Named[str | None] = Column(String(256), nullable=True)
     request_id: Named[str | None] = Column(String(40), nullable=True)
+    ended_at: Named[datetime | None] = Column(Micros, nullable=True)  # of an end: a late reopening asks for it
 
 
 delivery_item = Table(
@@ -64,6 +66,13 @@ delivery_item = Table(
     DeliveryItemColumns,
     Index(None, "delivery_id"),
     Index(None, "outcome", "read_at"),
+    # what a late reopening may let in; few rows, as most items are no repeats
+    Index(
+        "ix_delivery_item_repeats",
+        "conversation_id",
+        sqlite_where=text("reason = 'same_conversation'"),
+        postgresql_where=text("reason = 'same_conversation'"),
+    ),
 )
 
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import flask
 import structlog
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from service.db import is_away
 from service.errors import PROBLEM_JSON, Invalid, ServiceError, Unavailable, problem
 from service.web.headers import request_id
 
@@ -84,7 +83,7 @@ def _refused(complaints: Mapping[str, Any]) -> ServiceError:
 
 
 def _unexpected(error: Exception) -> Response:
-    if _database_is_away(error):
+    if is_away(error):
         log.warning("database_away", error=type(error).__name__)
         return answer(
             Unavailable(
@@ -95,12 +94,6 @@ def _unexpected(error: Exception) -> Response:
         )
     log.error("unexpected_error", exc_info=error, path=flask.request.path, method=flask.request.method)
     return answer(ServiceError("internal_error", "Something went wrong here. Tell your operator the request id."))
-
-
-def _database_is_away(error: Exception) -> bool:
-    return isinstance(error, (OperationalError, PoolTimeout)) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    )
 
 
 def _page(error: ServiceError) -> str:

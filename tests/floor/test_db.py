@@ -283,3 +283,38 @@ def test_an_error_of_the_database_does_not_repeat_what_a_customer_wrote(engine: 
     assert words not in twice + nothing
     assert "[SQL parameters hidden" in twice
     assert "started_at" in nothing
+
+
+# -- away, or a mistake of ours
+
+
+@pytest.mark.parametrize(
+    ("statement", "away"),
+    [
+        ("SELECT * FROM not_there_yet", True),
+        ("SELECT no_such_column FROM worker_seen", False),
+        ("SELEC 1", False),
+    ],
+)
+def test_only_what_may_go_better_later_is_called_away(engine: Engine, statement: str, away: bool) -> None:
+    """Senders repeat what is away; a mistake in a statement would be repeated for ever."""
+    with pytest.raises(sa.exc.SQLAlchemyError) as caught, reading(engine) as connection:
+        connection.exec_driver_sql(statement)
+    assert db.is_away(caught.value) is away
+
+
+def test_a_database_that_takes_no_writes_a_lock_and_an_empty_pool_are_away(sqlite_url: str, tmp_path: Path) -> None:
+    read_only = open_engine(sqlite_url)
+    sa.event.listen(read_only, "connect", lambda raw, _: raw.execute("PRAGMA query_only=1"))
+    with pytest.raises(sa.exc.SQLAlchemyError) as caught:
+        put(read_only, "a")
+    assert db.is_away(caught.value)
+    read_only.dispose()
+    nonsense = tmp_path / "nonsense.db"
+    nonsense.write_bytes(b"no database at all, but long enough to be read as one" * 20)
+    with pytest.raises(sa.exc.SQLAlchemyError) as damaged, reading(open_engine(f"sqlite:///{nonsense}")):
+        pass
+    assert db.is_away(damaged.value)
+    assert db.is_away(sa.exc.TimeoutError())
+    assert not db.is_away(sa.exc.IntegrityError("INSERT", None, Exception()))
+    assert not db.is_away(ValueError())

@@ -1,0 +1,106 @@
+"""Deliveries accepted a second, beside a no-op and a Celery peer in the same run: verified, mapped, stored, fsynced.
+
+    python -m tests.bench accept --database sqlite
+
+Each round starts each server anew, on an empty ledger, and sends distinct, signed deliveries for some seconds. Ratios
+are made within a round, so that a machine that is busy for a while is busy for both.
+"""
+
+import shutil
+import statistics
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from tests.bench import load
+from tests.bench.load import Deliveries, Load
+from tests.processes.databases import open_database
+from tests.processes.house import House
+from tests.support import SOURCE_KEY, settings_of
+
+MADE_A_SECOND = {"no-op": 14_000, "celery": 5_000, "ours": 9_000}
+GOALS = {"sqlite": (0.50, 0.33), "postgresql": (0.40, 0.28)}
+P99_GOAL_MS = 60
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is measured and how long."""
+
+    database: str
+    seconds: int
+    rounds: int
+    connections: int
+    workers: int
+    threads: int
+
+
+@click.command()
+@click.option("--database", type=click.Choice(sorted(GOALS)), default="sqlite", show_default=True)
+@click.option("--seconds", default=8, show_default=True)
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--connections", default=64, show_default=True)
+@click.option("--workers", default=2, show_default=True)
+@click.option("--threads", default=0, help="of ours; 0: as the settings have it")
+@click.option("--celery-python", default="", help="an interpreter that has celery, redis, flask and gunicorn")
+def main(celery_python: str, **given: object) -> None:
+    """Measure the accept path, and print one table."""
+    choice = Choice(**given)  # type: ignore[arg-type]
+    click.echo(load.machine())
+    with tempfile.TemporaryDirectory(prefix="dmf-bench-") as folder:
+        found = measure(choice, Path(folder), celery_python)
+    report(choice, found)
+
+
+def measure(choice: Choice, folder: Path, celery_python: str) -> dict[str, list[Load]]:
+    """Run every round and print each as it comes."""
+    found: dict[str, list[Load]] = {}
+    for number in range(choice.rounds):
+        for name, serve in servers(choice, folder / str(number), celery_python).items():
+            with serve() as port:
+                count = MADE_A_SECOND[name] * choice.seconds
+                deliveries = Deliveries(prefix=f"r{number}")
+                seen = load.wrk(
+                    deliveries, port, count=count, connections=choice.connections, seconds=choice.seconds, folder=folder
+                )
+            found.setdefault(name, []).append(seen)
+            click.echo(f"round {number} {name:7s} {line(seen)}")
+    return found
+
+
+def line(seen: Load) -> str:
+    """What wrk saw, in one line."""
+    times = f"p50 {seen.p50:6.1f}  p99 {seen.p99:6.1f}  max {seen.max:7.1f} ms"
+    lost = f"refused {seen.refused:.0f}, broken {seen.broken:.0f}, timeouts {seen.timeouts:.0f}"
+    return f"{seen.rate:8.0f}/s  {times}  {lost}"
+
+
+def servers(choice: Choice, folder: Path, celery_python: str) -> dict[str, Callable[[], AbstractContextManager[int]]]:
+    """Each server of a round by name; started when it is its turn."""
+    folder.mkdir()
+    database = open_database(choice.database, folder)
+    threads = choice.threads or settings_of().web.threads
+    house = House(folder, database.url, changes={"web__workers": choice.workers, "web__threads": threads})
+    chosen: dict[str, Callable[[], AbstractContextManager[int]]] = {
+        "no-op": lambda: load.gunicorn("noop", folder, load.PYTHON, choice.workers, 4),
+        "ours": lambda: load.ours(house.write()),
+    }
+    if celery_python and shutil.which("redis-server"):
+        chosen["celery"] = lambda: load.celery(folder, celery_python, choice.workers, SOURCE_KEY)
+    return chosen
+
+
+def report(choice: Choice, found: dict[str, list[Load]]) -> None:
+    """Medians, ratios to the no-op of the same round, and the goal beside them."""
+    good, least = GOALS[choice.database]
+    what = f"{choice.connections} connections, {choice.workers} processes, medians of {choice.rounds}"
+    click.echo(f"-- {choice.database}, {what}")
+    for name, seen in found.items():
+        ratio = statistics.median(each.rate / beside.rate for each, beside in zip(seen, found["no-op"], strict=True))
+        rate, p99 = (statistics.median(getattr(each, what) for each in seen) for what in ("rate", "p99"))
+        goal = f"  goal {good:.2f}, at least {least:.2f}; p99 at most {P99_GOAL_MS} ms" if name == "ours" else ""
+        click.echo(f"{name:7s} {rate:8.0f}/s  x no-op {ratio:5.2f}  p99 {p99:6.1f} ms{goal}")
