@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -14,6 +15,7 @@ from service.cli.common import console, demand_x_user_ids, errors, me, now, open
 from service.errors import Invalid, NotFound
 from service.reports import filters
 from service.reports.rows import export as exporting
+from service.reports.rows.as_csv import Form
 from service.results import poll
 from service.worker import clients_of
 
@@ -27,8 +29,10 @@ from service.worker import clients_of
     "--filter", "given", multiple=True, metavar="NAME=VALUE", help="As in the API: account=acme, since=2026-11-01 …"
 )
 @click.option("--bom", is_flag=True, help="Begin a CSV with a byte order mark, for old Excel.")
+@click.option("--separator", type=click.Choice(["comma", "semicolon"]), default="comma", help="Of a CSV.")
+@click.option("--raw", is_flag=True, help="A CSV without the apostrophe before what a spreadsheet would compute.")
 @click.pass_context
-def export(context: click.Context, out: Path, kind: str | None, given: tuple[str, ...], bom: bool) -> None:  # noqa: FBT001 - click's
+def export(context: click.Context, /, out: Path, kind: str | None, given: tuple[str, ...], **form: Any) -> None:
     """Write results to a file, with a manifest beside it."""
     settings, engine = opened(context)
     reader = Reader("cli", me(), "admin", ())
@@ -40,7 +44,15 @@ def export(context: click.Context, out: Path, kind: str | None, given: tuple[str
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("rows", total=None)
         manifest = exporting.write_file(
-            engine, settings, reader, filter_, out, kind, now(), lambda rows: bar.update(task, completed=rows), bom=bom
+            engine,
+            settings,
+            reader,
+            filter_,
+            out,
+            kind,
+            now(),
+            lambda rows: bar.update(task, completed=rows),
+            form=Form(**form),
         )
     console.print(f"{manifest.rows} rows in {out}, manifest in {out}.manifest.json")
 

@@ -29,6 +29,7 @@ class View:
     accounts: tuple[str, ...]
     cutoff: datetime | None
     thresholds: Thresholds
+    sees_customers: bool = False  # the CRM's ids of customers are for admins
     configured: frozenset[str] = frozenset()  # accounts of the settings; the others are remembered, and no longer read
 
     @property
@@ -112,7 +113,8 @@ def view_of(connection: Connection, settings: Settings, reader: Reader, now: dat
     """Return what this reader may see now. A key for every account sees those that were removed from the file too."""
     known = set(settings.accounts) | set(connection.scalars(sa.select(account_state.c.account)))
     shown = reader.accounts or tuple(sorted(known))
-    return View(shown, cutoff(settings, now), thresholds(settings), frozenset(settings.accounts))
+    customers = reader.role == "admin"
+    return View(shown, cutoff(settings, now), thresholds(settings), customers, frozenset(settings.accounts))
 
 
 def cutoff(settings: Settings, now: datetime) -> datetime | None:

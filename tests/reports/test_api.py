@@ -153,7 +153,7 @@ def test_a_summary_is_written_as_documented(quick):
     summary = quick.client("analyst").json("/v1/summary", since="2026-11-01")
     assert summary["csat"]["distribution"][-1] == {"score": 5, "n": 6}
     assert summary["csat"]["method"] == "wilson"
-    assert summary["since"] == "2026-11-01T00:00:00Z"
+    assert summary["since"] == "2026-11-01T00:00:00.000000Z"
     assert summary["nps"]["n"] == 0
     assert summary["response_rate_of_delivered"]["value"] == 100
 

@@ -296,8 +296,8 @@ def test_agents_are_data_and_have_no_role():
 
 
 def test_no_answer_carries_the_customers_identity():
-    """Supervisors rate service, not people: neither the X user nor the CRM's customer is in any schema or column."""
-    words = {"x_user_id", "x_handle", "customer_ref", "feedback_id", "card_dm_id", "dm_event_id"}
+    """Supervisors rate service, not people: the X user is in no schema or column, the CRM's customer for admins only."""
+    words = {"x_user_id", "x_handle", "feedback_id", "card_dm_id", "dm_event_id"}
     for module in (schemas, figure_schemas):
         for name in dir(module):
             if name.endswith("Schema"):
@@ -305,6 +305,17 @@ def test_no_answer_carries_the_customers_identity():
     from service.reports.rows.export import COLUMNS
 
     assert not words & set(COLUMNS)
+
+
+def test_the_crms_customer_is_told_to_admins_only(quick):
+    quick.add(9, score=5, customer_ref="cust-77", tags=["vip"], channel="x_dm")
+    for path in ("/v1/results", "/v1/requests"):
+        assert quick.client("admin").json(path)["items"][0]["customer_ref"] == "cust-77"
+        told = quick.client("supervisor").json(path)["items"][0]
+        assert (told["customer_ref"], told["tags"], told["channel"]) == (None, ["vip"], "x_dm")
+    for format_ in ("csv", "jsonl"):
+        assert "cust-77" not in quick.client("supervisor").get(f"/v1/results.{format_}").get_data(as_text=True)
+        assert "cust-77" in quick.client("admin").get(f"/v1/results.{format_}").get_data(as_text=True)
 
 
 def test_a_new_route_without_a_guard_would_be_seen(house):

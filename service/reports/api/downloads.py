@@ -10,7 +10,11 @@ from service.reports.api.schemas import ExportSchema, ManifestSchema
 from service.reports.api.slots import in_a_slot
 from service.reports.filters import Filter
 from service.reports.rows import export
+from service.reports.rows.as_csv import Form
 from service.reports.rows.formats import CONTENT_TYPES, writer_of
+
+OWN = ("bom", "separator", "raw", "manifest")
+TEXT = ("csv", "jsonl")
 
 
 def add(routes: Routes) -> None:
@@ -24,7 +28,7 @@ def _add(routes: Routes, format: str, content_type: str) -> None:
         "200": {
             "description": "The rows, or with manifest=true what they are",
             "content": {
-                content_type.partition(";")[0]: {"schema": {"type": "string"}},
+                content_type.partition(";")[0]: {"schema": _file(format)},
                 "application/json": {"schema": ManifestSchema},
             },
         }
@@ -44,7 +48,7 @@ def _add(routes: Routes, format: str, content_type: str) -> None:
 
 
 def _download(routes: Routes, format: str, asked: dict[str, Any]) -> flask.Response:
-    wanted, now = routes.filter(asked, "bom", "manifest"), routes.clock()
+    wanted, now = routes.filter(asked, *OWN), routes.clock()
     writer_of(format)
     return in_a_slot(lambda: _made(routes, format, asked, wanted, now))
 
@@ -52,10 +56,16 @@ def _download(routes: Routes, format: str, asked: dict[str, Any]) -> flask.Respo
 def _made(routes: Routes, format: str, asked: dict[str, Any], wanted: Filter, now: datetime) -> flask.Response:
     detail = {"format": format, "filter": wanted.described(), "manifest": asked["manifest"]}
     routes.log("results.export", detail)
-    who = (routes.engine, routes.settings, routes.reader, wanted, now, format)
+    form = Form(asked["bom"], asked["separator"], asked["raw"])
+    who = (routes.engine, routes.settings, routes.reader, wanted, now, format, form)
     if asked["manifest"]:
-        body = ManifestSchema().dump(export.described(*who, bom=asked["bom"]))
+        body = ManifestSchema().dump(export.described(*who))
         return flask.jsonify(body)
-    response = flask.Response(export.stream(*who, bom=asked["bom"]), content_type=CONTENT_TYPES[format])
+    response = flask.Response(export.stream(*who), content_type=CONTENT_TYPES[format])
     response.headers["Content-Disposition"] = f'attachment; filename="feedback-{now:%Y%m%dT%H%M%SZ}.{format}"'
     return response
+
+
+def _file(format: str) -> dict[str, str]:
+    """A file as clients should take it: text, or bytes."""
+    return {"type": "string"} if format in TEXT else {"type": "string", "format": "binary"}

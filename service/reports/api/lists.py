@@ -18,7 +18,8 @@ from service.reports.api import schemas
 from service.reports.api.routes import READERS_OF_ANSWERS, Routes
 from service.reports.rows import notes, query
 from service.reports.rows.cursor import Cursors, cursors
-from service.reports.rows.query import Kind, Order, Position, Row
+from service.reports.rows.query import Kind, Order, Position
+from service.reports.rows.row import Row
 from service.reports.visible import cutoff
 
 SETTLED = timedelta(minutes=1)  # a row committed late carries a moment that a pull may already have passed

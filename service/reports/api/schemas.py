@@ -11,8 +11,9 @@ from marshmallow import RAISE, Schema, fields, validate
 from service.reports.counting.cells import BY
 from service.reports.counting.periods import PERIODS
 from service.reports.filters import WHEN, FigureFilterSchema, FilterSchema, Flag, Moment, WholeNumber, Word
-from service.reports.rows.formats import moment
+from service.reports.rows.as_csv import SEPARATORS
 from service.reports.rows.query import DEFAULT_LIMIT, MOST, SORTS
+from service.reports.rows.row import SAYS, moment
 
 
 class Time(fields.DateTime):
@@ -64,7 +65,19 @@ class PageSchema(FilterSchema):
 class ExportSchema(FilterSchema):
     """An export's filters and its form."""
 
-    bom = Flag(load_default=False, metadata={"description": "Byte order mark, for Excel"})
+    bom = Flag(load_default=False, metadata={"description": "CSV: byte order mark, for Excel"})
+    separator = fields.String(
+        load_default="comma",
+        validate=validate.OneOf(tuple(SEPARATORS), error=f"must be {' or '.join(SEPARATORS)}"),
+        metadata={"description": "CSV: semicolon where a comma is the decimal mark, as in German or French Excel"},
+    )
+    raw = Flag(
+        load_default=False,
+        metadata={
+            "description": "CSV: no apostrophe before what a spreadsheet would compute (=, @, a sign that begins no "
+            "number, at the beginning of a cell and after every separator or line break). For programs"
+        },
+    )
     manifest = Flag(load_default=False, metadata={"description": "The manifest of this export instead of its rows"})
 
 
@@ -133,39 +146,40 @@ class NewNoteSchema(NoParametersSchema):
 class RequestSchema(Schema):
     """One ended conversation and what became of it, without the answer."""
 
-    request_id = text("Travels to X as external_id")
-    conversation_id = text("The CRM's; null where the row is suppressed", none=True)
-    conversation_url = text("The conversation in the CRM", none=True)
-    source = text()
-    account = text()
-    campaign = text(none=True)
-    team_id = text("When the conversation ended", none=True)
-    agent_id = text("When the conversation ended", none=True)
-    type = text("csat or nps", none=True)
-    question_variant_id = number(none=True)
-    display_name = text(none=True)
-    ended_at = time(none=False)
-    sent_at = time("When X accepted the card")
-    state = text()
-    reason = text("Why it was skipped or failed", none=True)
-    updated_at = time(none=False)
-    language = text(none=True)
-    test = fields.Boolean()
-    suppressed = fields.Boolean(
-        metadata={"description": "Too few answers to say whose it is, or to show the comment: these are null"}
-    )
+    request_id = text(SAYS["request_id"])
+    conversation_id = text(SAYS["conversation_id"], none=True)
+    conversation_url = text(SAYS["conversation_url"], none=True)
+    source = text(SAYS["source"])
+    account = text(SAYS["account"])
+    campaign = text(SAYS["campaign"], none=True)
+    team_id = text(SAYS["team_id"], none=True)
+    agent_id = text(SAYS["agent_id"], none=True)
+    type = text(SAYS["type"], none=True)
+    question_variant_id = number(SAYS["question_variant_id"], none=True)
+    display_name = text(SAYS["display_name"], none=True)
+    ended_at = time(SAYS["ended_at"], none=False)
+    sent_at = time(SAYS["sent_at"])
+    state = text(SAYS["state"])
+    reason = text(SAYS["reason"], none=True)
+    updated_at = time(SAYS["updated_at"], none=False)
+    language = text(SAYS["language"], none=True)
+    test = fields.Boolean(metadata={"description": SAYS["test"]})
+    suppressed = fields.Boolean(metadata={"description": SAYS["suppressed"]})
+    tags = fields.List(fields.String(), allow_none=True, metadata={"description": SAYS["tags"]})
+    channel = text(SAYS["channel"], none=True)
+    customer_ref = text(SAYS["customer_ref"], none=True)
 
 
 class ResultSchema(RequestSchema):
     """The same with the answer."""
 
-    score = number(none=True)
-    score_at = time("When the customer gave it")
-    score_after_s = number("Seconds after the card", none=True)
-    text = text("The comment", none=True)
-    text_at = time("When the customer wrote it")
-    text_after_s = number("Seconds after the card", none=True)
-    update_count = number("How often X told us something new")
+    score = number(SAYS["score"], none=True)
+    score_at = time(SAYS["score_at"])
+    score_after_s = number(SAYS["score_after_s"], none=True)
+    text = text(SAYS["text"], none=True)
+    text_at = time(SAYS["text_at"])
+    text_after_s = number(SAYS["text_after_s"], none=True)
+    update_count = number(SAYS["update_count"])
 
 
 class UpdateSchema(Schema):

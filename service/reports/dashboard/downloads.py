@@ -25,7 +25,8 @@ from service.reports.dashboard.question import Asked
 from service.reports.figures import figures
 from service.reports.figures.figures import Rate, Score
 from service.reports.rows import export
-from service.reports.rows.formats import CONTENT_TYPES, NEEDS, guarded, writer_of
+from service.reports.rows.as_csv import Form, guarded
+from service.reports.rows.formats import CONTENT_TYPES, NEEDS, writer_of
 
 NAMES = {"csv": "CSV", "jsonl": "JSON lines", "xlsx": "Excel", "parquet": "Parquet"}
 FIGURES_HEAD = (
@@ -88,7 +89,7 @@ def _made(place: Place, kind: str, question: Asked, now: datetime) -> flask.Resp
         detail = {"format": kind, "filter": question.filter.described()}
         log_access(connection, place.reader.actor, "export.dashboard", detail, now)
     # people open it in a spreadsheet, which takes UTF-8 for something else without the mark
-    pieces = export.stream(place.engine, place.settings, place.reader, question.filter, now, kind, bom=kind == "csv")
+    pieces = export.stream(place.engine, place.settings, place.reader, question.filter, now, kind, Form(bom=True))
     return _file(pieces, CONTENT_TYPES[kind], f"feedback {question.first} to {question.last}.{kind}")
 
 

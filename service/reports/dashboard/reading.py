@@ -18,7 +18,8 @@ from service.models import result_update, transition
 from service.reports.filters import Filter
 from service.reports.rows import query
 from service.reports.rows.cursor import cursors
-from service.reports.rows.query import Order, Position, Row
+from service.reports.rows.query import Order, Position
+from service.reports.rows.row import Row
 from service.reports.visible import cutoff
 from service.settings import Settings
 

@@ -21,9 +21,11 @@ from service.db import reading, writing
 from service.reports.figures.completeness import completeness_of
 from service.reports.filters import Filter
 from service.reports.rows import query
+from service.reports.rows.as_csv import Form
 from service.reports.rows.attribution import attribution_of
-from service.reports.rows.formats import COLUMNS, FORMATS, moment, writer_of
-from service.reports.rows.query import Kind, Order, Position, Row
+from service.reports.rows.formats import FORMATS, PLAIN, writer_of
+from service.reports.rows.query import Kind, Order, Position
+from service.reports.rows.row import COLUMNS, Columns, moment
 from service.reports.statistics.definitions import DEFINITION_VERSION
 from service.reports.visible import view_of
 from service.settings import Settings
@@ -62,9 +64,7 @@ class Manifest:
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def pages(
-    engine: Engine, settings: Settings, reader: Reader, filter: Filter, now: datetime
-) -> Iterator[tuple[Row, ...]]:
+def pages(engine: Engine, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Iterator[Columns]:
     """Read the export page by page; each page is a transaction of its own."""
     kind: Kind = "results" if filter.answered else "both"
     order = Order("ended_at", kind)
@@ -77,20 +77,20 @@ def pages(
             page = query.page(
                 connection, settings, view, attribution, filter, order, after=after, limit=PAGE, received_before=now
             )
-        yield page.rows
+        yield page.columns
         if page.next is None:
             return
         after = page.next
 
 
 def stream(
-    engine: Engine, settings: Settings, reader: Reader, filter: Filter, now: datetime, format: str, *, bom: bool = False
+    engine: Engine, settings: Settings, reader: Reader, filter: Filter, now: datetime, format: str, form: Form = PLAIN
 ) -> Iterator[bytes]:
     """Return the export as bytes, in pieces of about a page. Raises Invalid for a format we do not have.
 
     The first piece is made at once: what is wrong with the question is said before the answer has begun.
     """
-    pieces = writer_of(format, bom=bom)(pages(engine, settings, reader, filter, now))
+    pieces = writer_of(format, form)(pages(engine, settings, reader, filter, now))
     return _begun(next(pieces, b""), pieces)
 
 
@@ -101,15 +101,15 @@ def described(
     filter: Filter,
     now: datetime,
     format: str,
+    form: Form = PLAIN,
     *,
-    bom: bool = False,
     sink: Callable[[bytes], Any] | None = None,
     progress: Progress | None = None,
 ) -> Manifest:
     """Make the export, hand its bytes to `sink` if there is one, and say what it was."""
     counted = _Counted(progress)
     digest, size = hashlib.sha256(), 0
-    for piece in writer_of(format, bom=bom)(counted.through(pages(engine, settings, reader, filter, now))):
+    for piece in writer_of(format, form)(counted.through(pages(engine, settings, reader, filter, now))):
         digest.update(piece)
         size += len(piece)
         if sink is not None:
@@ -142,7 +142,7 @@ def write_file(
     now: datetime,
     progress: Progress | None = None,
     *,
-    bom: bool = False,
+    form: Form = PLAIN,
 ) -> Manifest:
     """Write the export to `path`, the manifest beside it (`….manifest.json`). Nothing half-written takes the name."""
     with writing(engine) as connection:
@@ -151,7 +151,7 @@ def write_file(
     part.unlink(missing_ok=True)  # an older one would keep its own mode
     part.touch(mode=0o600)  # what customers wrote is for whoever asked for the file
     with part.open("wb") as file:
-        manifest = described(engine, settings, reader, filter, now, format, bom=bom, sink=file.write, progress=progress)
+        manifest = described(engine, settings, reader, filter, now, format, form, sink=file.write, progress=progress)
     part.replace(path)
     beside = path.with_name(path.name + ".manifest.json")
     beside.touch(mode=0o600)
@@ -170,10 +170,10 @@ class _Counted:
     def __init__(self, progress: Progress | None) -> None:
         self.rows, self._progress = 0, progress
 
-    def through(self, found: Iterable[tuple[Row, ...]]) -> Iterator[tuple[Row, ...]]:
+    def through(self, found: Iterable[Columns]) -> Iterator[Columns]:
         """Pass the pages on."""
         for page in found:
-            self.rows += len(page)
+            self.rows += len(page[0])
             yield page
             if self._progress is not None:
                 self._progress(self.rows)

@@ -6,17 +6,19 @@ small groups already blanked (see `attribution`). Never writes.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.auth.keys import Reader
+from service.db import EPOCH, Micros
 from service.models import feedback_request, result
 from service.reports.filters import Filter, from_values, parse
 from service.reports.rows.attribution import Attribution, attribution_of
+from service.reports.rows.row import Columns, Row, rows_of
+from service.reports.rows.told import told
 from service.reports.visible import UNINDEXED_ACCOUNT, View, view_of
 from service.settings import Settings
 from service.states import State
@@ -26,6 +28,10 @@ __all__ = ["Filter", "Order", "Page", "Position", "Row", "from_values", "get", "
 f = feedback_request.c
 r = result.c
 Kind = Literal["results", "requests", "both"]
+REQUEST_COLUMNS = (
+    *(f.id, f.conversation_id, f.source, f.account, f.campaign, f.team_id, f.agent_id, f.type, f.question_variant_id),
+    *(f.display_name, f.ended_at, f.card_sent_at, f.state, f.reason, f.language, f.test, f.channel),
+)
 SORTS = ("updated_at", "ended_at")
 DEFAULT_LIMIT, MOST = 50, 250
 
@@ -55,50 +61,20 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One conversation with what became of it. `suppressed`: whose it is, and the comment, are not shown.
-
-    Names and order are those of the CSV.
-    """
-
-    request_id: str
-    conversation_id: str | None
-    conversation_url: str | None
-    source: str
-    account: str
-    campaign: str | None
-    team_id: str | None
-    agent_id: str | None
-    type: str | None
-    question_variant_id: int | None
-    display_name: str | None
-    ended_at: datetime
-    sent_at: datetime | None
-    state: str
-    reason: str | None
-    score: int | None
-    score_at: datetime | None
-    score_after_s: int | None
-    text: str | None
-    text_at: datetime | None
-    text_after_s: int | None
-    updated_at: datetime
-    update_count: int
-    language: str | None
-    test: bool
-    suppressed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """Some rows and where the next page begins; `next` None: the end, whatever the number of rows.
 
     `withheld`: rows of small groups were left out, because the filter names agents, teams or conversations.
     """
 
-    rows: tuple[Row, ...]
+    columns: Columns
     next: Position | None
     withheld: bool = False
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The page as rows."""
+        return rows_of(self.columns)
 
 
 def rows(
@@ -149,10 +125,17 @@ def page(
         here, there = sa.tuple_(key, identity), sa.tuple_(*_bound(key, after))
         query = query.where(here < there if order.newest_first else here > there)
     found = connection.execute(query).all()
-    shown = tuple(_row(each, settings, attribution) for each in found[:limit])
-    last = found[limit - 1] if len(found) > limit else None
-    at = None if last is None else Position(last.ended_at if order.sort == "ended_at" else last.updated_at, last.id)
-    return Page(shown, at, names_people and attribution.hides)
+    shown = told(found[:limit], settings, attribution)
+    return Page(shown, _place(found, order, limit), names_people and attribution.hides)
+
+
+def _place(found: Sequence[sa.Row[Any]], order: Order, limit: int) -> Position | None:
+    """Where the next page begins, if there is one."""
+    if len(found) <= limit:
+        return None
+    last = found[limit - 1]
+    micros = last.ended_at if order.sort == "ended_at" else last.updated_at
+    return Position(EPOCH + timedelta(microseconds=micros), last.id)
 
 
 def get(
@@ -166,16 +149,18 @@ def get(
 def select_rows(view: View, filter: Filter, order: Order) -> sa.Select[Any]:
     """Return the statement of a list, without its order."""
     changed = _changed(view, order)
-    columns = (
-        *(f.id, f.conversation_id, f.source, f.account, f.campaign, f.team_id, f.agent_id, f.type),
-        *(f.question_variant_id, f.display_name, f.ended_at, f.card_sent_at, f.state, f.reason, f.language, f.test),
-        view.score.label("score"),
-        view.score_at.label("score_at"),
-        view.text.label("text"),
-        view.text_at.label("text_at"),
-        changed.label("updated_at"),
-        sa.case((view.settled, r.update_count), else_=0).label("update_count"),
-    )
+    columns = [_plain(each).label(each.key) for each in REQUEST_COLUMNS]
+    answer = {
+        "tags": sa.cast(f.tags, sa.Text),
+        "customer_ref": f.customer_ref if view.sees_customers else sa.null(),
+        "score": view.score,
+        "score_at": view.score_at,
+        "text": view.text,
+        "text_at": view.text_at,
+        "updated_at": changed,
+        "update_count": sa.case((view.settled, r.update_count), else_=0),
+    }
+    columns += [_plain(each).label(name) for name, each in answer.items()]
     query = sa.select(*columns).where(view.mine, *conditions(view, filter, changed))
     if order.kind == "results":
         inner = result.join(feedback_request, sa.and_(f.id == r.request_id, view.came))
@@ -183,6 +168,14 @@ def select_rows(view: View, filter: Filter, order: Order) -> sa.Select[Any]:
         late = (view.settled,) if order.sort == "updated_at" else ()
         return query.select_from(inner).where(view.answered, *late)
     return query.select_from(view.join)
+
+
+def _plain(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Times as the microseconds they are, flags as the database has them: a file has no need of objects."""
+    kind = column.type
+    if isinstance(kind, Micros):
+        return sa.type_coerce(column, sa.BigInteger)
+    return sa.type_coerce(column, sa.Integer) if isinstance(kind, sa.Boolean) else column
 
 
 def _changed(view: View, order: Order) -> sa.ColumnElement[Any]:
@@ -263,50 +256,3 @@ def _bound(key: Any, after: Position) -> Sequence[sa.ColumnElement[Any]]:
 def _not_sent() -> sa.ColumnElement[bool]:
     """Nobody was asked, so there is no answer that the attribution could be paired with."""
     return f.state.not_in((State.CARD_SENT, State.UNKNOWN))
-
-
-def _row(row: sa.Row[Any], settings: Settings, attribution: Attribution) -> Row:
-    asked = row.state in {State.CARD_SENT, State.UNKNOWN}
-    hidden = asked and not attribution.may_show(row.account, row.team_id, row.agent_id, row.type)
-    may_read = not hidden and attribution.may_read(row.account, row.team_id, row.agent_id)
-    text = row.text if may_read else None
-    return Row(
-        request_id=row.id,
-        conversation_id=None if hidden else row.conversation_id,
-        conversation_url=None if hidden else _link(settings, row.source, row.conversation_id),
-        source=row.source,
-        account=row.account,
-        campaign=row.campaign,
-        team_id=None if hidden else row.team_id,
-        agent_id=None if hidden else row.agent_id,
-        type=row.type,
-        question_variant_id=row.question_variant_id,
-        display_name=row.display_name,
-        ended_at=row.ended_at,
-        sent_at=row.card_sent_at,
-        state=row.state,
-        reason=row.reason,
-        score=row.score,
-        score_at=row.score_at,
-        score_after_s=_seconds(row.card_sent_at, row.score_at),
-        text=text,
-        text_at=row.text_at,
-        text_after_s=_seconds(row.card_sent_at, row.text_at),
-        updated_at=row.updated_at,
-        update_count=row.update_count or 0,
-        language=row.language,
-        test=row.test,
-        suppressed=hidden or text != row.text,
-    )
-
-
-def _link(settings: Settings, source: str, conversation_id: str) -> str | None:
-    """The conversation in the CRM, if the source says where that is."""
-    known = settings.sources.get(source)
-    if known is None or not known.conversation_url:
-        return None
-    return known.conversation_url.replace("{conversation_id}", quote(conversation_id, safe=""))
-
-
-def _seconds(start: datetime | None, end: datetime | None) -> int | None:
-    return None if start is None or end is None else int((end - start).total_seconds())

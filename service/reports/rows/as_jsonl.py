@@ -1,0 +1,30 @@
+"""Rows as JSON lines: in, pages by column; out, bytes: an object a line, the same names and values as in the lists."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from json.encoder import encode_basestring
+from typing import Any
+
+from service.reports.rows.row import COLUMNS, KINDS, REPEATED, Columns, Kept, stamp, written
+
+LINE = "{" + ", ".join(f'"{name}": %s' for name in COLUMNS) + "}\n"
+MADE: dict[str, Callable[[Any], str]] = {
+    "text": encode_basestring,
+    "time": lambda each: f'"{stamp(each)}"',
+    "number": str,
+    "flag": lambda each: "true" if each else "false",
+    "list": partial(json.dumps, ensure_ascii=False),
+}
+
+
+def lines(pages: Iterable[Columns]) -> Iterator[bytes]:
+    """Return the file in pieces of a page."""
+    values = [_values(name, kind) for name, kind in zip(COLUMNS, KINDS, strict=True)]
+    for page in pages:
+        made = [each(column) for each, column in zip(values, page, strict=True)]
+        yield "".join([LINE % each for each in zip(*made, strict=True)]).encode()
+
+
+def _values(name: str, kind: str) -> Callable[[Sequence[Any]], list[str]]:
+    return Kept(MADE[kind], "null").of if name in REPEATED else partial(written, MADE[kind], "null")

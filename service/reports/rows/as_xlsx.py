@@ -1,0 +1,129 @@
+"""Rows as XLSX: in, pages by column; out, bytes. Typed cells, a frozen head, a second sheet that says what is what.
+
+Written here and not by a library, which builds an object a cell: the format is a few documents in a zip. Times are in
+UTC, which the head says, for a sheet knows no zones. A cell holds 32,767 characters; where a text is longer, it says
+so. There is no formula in it: text is text to a sheet, whatever it begins with.
+"""
+
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from service.errors import Invalid
+from service.reports.rows import sheet
+from service.reports.rows.as_parquet import read
+from service.reports.rows.row import COLUMNS, KINDS, REPEATED, SAYS, SECOND, Columns, Kept
+from service.reports.statistics.definitions import DEFINITIONS
+
+MOST = 1_048_575  # the sheet's rows without the head
+MOST_BYTES = 2_000_000_000  # of the sheet before it is compressed; beyond, a zip needs a form that old readers lack
+LONGEST = 32_767  # UTF-16 units
+CUT = " … [cut: a cell holds 32,767 characters]"
+DAY = 86_400 * SECOND
+DAYS_BEFORE_1970 = 25_569  # a sheet counts from the end of 1899
+FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+WIDTHS = {"text": 18, "time": 20, "number": 12, "flag": 10, "list": 18}
+
+
+def pieces(pages: Iterable[Columns]) -> Iterator[bytes]:
+    """Return the file in pieces. Raises Invalid where a sheet cannot hold the rows, before the first piece."""
+    with tempfile.TemporaryFile() as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=2) as book:
+            for name, text in sheet.PARTS.items():
+                book.writestr(zipfile.ZipInfo(name), text)
+            with book.open(_part("xl/worksheets/sheet1.xml"), "w") as part:
+                size = 0
+                for piece in _feedback(pages):
+                    size += part.write(piece)
+                    if size > MOST_BYTES:
+                        raise Invalid(
+                            "too_many_rows", "This is more than a sheet holds; narrow the filter or take CSV."
+                        )
+            book.writestr(_part("xl/worksheets/sheet2.xml"), _definitions())
+        yield from read(file)
+
+
+def _part(name: str) -> zipfile.ZipInfo:
+    """A part of the book, without a date: equal rows make an equal file."""
+    part = zipfile.ZipInfo(name)
+    part.compress_type = zipfile.ZIP_DEFLATED
+    return part
+
+
+def _feedback(pages: Iterable[Columns]) -> Iterator[bytes]:
+    yield sheet.opening([(_head(name, kind), WIDTHS[kind]) for name, kind in zip(COLUMNS, KINDS, strict=True)])
+    number = 2
+    for page in pages:
+        rows = len(page[0])
+        if number - 2 + rows > MOST:
+            raise Invalid("too_many_rows", f"A sheet holds {MOST:,} rows; narrow the filter or take CSV.")
+        yield _lines(page, range(number, number + rows))
+        number += rows
+    yield sheet.ENDING
+
+
+def _head(name: str, kind: str) -> str:
+    return f"{name} (UTC)" if kind == "time" else name
+
+
+def _lines(page: Columns, numbers: range) -> bytes:
+    places = [sheet.letters(at) for at in range(len(COLUMNS))]
+    kept = {kind: Kept(shown, "") for kind, shown in SHOWN.items()}
+    cells = [
+        _cells(kept[kind].__getitem__ if name in REPEATED else SHOWN[kind], place, column, numbers)
+        for name, kind, place, column in zip(COLUMNS, KINDS, places, page, strict=True)
+    ]
+    rows = zip(numbers, map("".join, zip(*cells, strict=True)), strict=False)
+    return "".join([f'<row r="{number}">{row}</row>' for number, row in rows]).encode()
+
+
+def _cells(shown: Callable[[Any], str], place: str, column: Iterable[Any], numbers: range) -> list[str]:
+    opened = f'<c r="{place}'
+    return ["" if each is None else f"{opened}{at}{shown(each)}" for each, at in zip(column, numbers, strict=False)]
+
+
+def _text(value: str) -> str:
+    return f'" t="inlineStr"><is><t xml:space="preserve">{escaped(value)}</t></is></c>'
+
+
+def _time(value: int) -> str:
+    return f'" s="1"><v>{value / DAY + DAYS_BEFORE_1970!r}</v></c>'
+
+
+SHOWN: dict[str, Callable[[Any], str]] = {
+    "text": _text,
+    "list": lambda value: _text(", ".join(value)),
+    "time": _time,
+    "number": lambda value: f'"><v>{value}</v></c>',
+    "flag": lambda value: f'" t="b"><v>{1 if value else 0}</v></c>',
+}
+
+
+def escaped(text: str) -> str:
+    """Text as XML holds it, cut where a cell ends; what XML cannot hold is written as Excel does."""
+    if len(text) > LONGEST // 2:
+        text = _cut(text)
+    if FORBIDDEN.search(text):
+        text = FORBIDDEN.sub(lambda match: f"_x{ord(match[0]):04X}_", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _cut(text: str) -> str:
+    units = text.encode("utf-16-le")
+    if len(units) <= 2 * LONGEST:
+        return text
+    return units[: 2 * (LONGEST - len(CUT))].decode("utf-16-le", "ignore") + CUT
+
+
+def _definitions() -> bytes:
+    """What each column is, and how the figures on our pages come of such rows."""
+    columns = [(name, SAYS[name]) for name in COLUMNS]
+    figures = [(each.title, f"{each.formula} {each.exclusions}".strip()) for each in DEFINITIONS.values()]
+    rows = [*columns, *figures]
+    body = "".join(
+        f'<row r="{at}"><c r="A{at}{_text(name)}<c r="B{at}{_text(says)}</row>'
+        for at, (name, says) in enumerate(rows, 2)
+    )
+    return sheet.opening([("column or figure", 24), ("what it is", 110)]) + body.encode() + sheet.ENDING

@@ -1,0 +1,171 @@
+"""What a row is: its columns, their kinds and order, the same in lists, details and every file. Reads nothing.
+
+A page of rows is held by column, times as microseconds since 1970: files are made of it without an object a row.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from service.db import EPOCH
+
+Columns = tuple[Sequence[Any], ...]
+"""One sequence a column, in the order of COLUMNS; times as microseconds, flags as true or false of any type."""
+
+SECOND = 1_000_000
+DAY_S = 86_400
+MOST_KEPT = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One conversation with what became of it. `suppressed`: whose it is, and the comment, are not shown.
+
+    Names and order are those of every file: none changes, a new one comes last.
+    """
+
+    request_id: str
+    conversation_id: str | None
+    conversation_url: str | None
+    source: str
+    account: str
+    campaign: str | None
+    team_id: str | None
+    agent_id: str | None
+    type: str | None
+    question_variant_id: int | None
+    display_name: str | None
+    ended_at: datetime
+    sent_at: datetime | None
+    state: str
+    reason: str | None
+    score: int | None
+    score_at: datetime | None
+    score_after_s: int | None
+    text: str | None
+    text_at: datetime | None
+    text_after_s: int | None
+    updated_at: datetime
+    update_count: int
+    language: str | None
+    test: bool
+    suppressed: bool
+    tags: tuple[str, ...] | None
+    channel: str | None
+    customer_ref: str | None
+
+
+SAYS = {
+    "request_id": "Ours; travels to X as external_id",
+    "conversation_id": "The CRM's; none where the row is suppressed",
+    "conversation_url": "The conversation in the CRM, where the source says where that is",
+    "source": "The CRM, by our name",
+    "account": "The X account, by our name",
+    "campaign": "Which card and texts; none where nobody was to be asked",
+    "team_id": "When the conversation ended",
+    "agent_id": "When the conversation ended",
+    "type": "csat (1 to 5) or nps (0 to 10)",
+    "question_variant_id": "X's wording of the question",
+    "display_name": "The name on the card",
+    "ended_at": "When the conversation ended",
+    "sent_at": "When X accepted the card",
+    "state": "Where the request stands",
+    "reason": "Why it was skipped or failed",
+    "score": "What the customer chose",
+    "score_at": "When the customer gave it",
+    "score_after_s": "Seconds from the card to the score",
+    "text": "The comment",
+    "text_at": "When the customer wrote it; it stays when retention has taken the words",
+    "text_after_s": "Seconds from the card to the comment",
+    "updated_at": "When anything a reader can see changed last",
+    "update_count": "How often X told us something new",
+    "language": "Of the conversation, as the source gave it",
+    "test": "Test traffic: in no figure",
+    "suppressed": "Too few answers to say whose it is, or to show the comment: these are empty",
+    "tags": "The conversation's, as the source gave them",
+    "channel": "The CRM's channel, as the source gave it",
+    "customer_ref": "The CRM's id of the customer; for admins only",
+}
+"""Each column in words, for the description of the API and the sheet of definitions."""
+
+COLUMNS = tuple(field.name for field in fields(Row))
+TIMES = frozenset({"ended_at", "sent_at", "score_at", "text_at", "updated_at"})
+NUMBERS = frozenset({"question_variant_id", "score", "score_after_s", "text_after_s", "update_count"})
+FLAGS = frozenset({"test", "suppressed"})
+LISTS = frozenset({"tags"})
+KINDS = tuple(
+    "time" if name in TIMES
+    else "number" if name in NUMBERS
+    else "flag" if name in FLAGS
+    else "list" if name in LISTS
+    else "text"
+    for name in COLUMNS
+)  # fmt: skip
+REPEATED = frozenset({
+    *("source", "account", "campaign", "team_id", "agent_id", "type", "display_name", "state", "reason", "language"),
+    *("channel", "question_variant_id", "score", "update_count", "tags", *FLAGS),
+})  # fmt: skip
+"""Columns with few different values: what is made of one is kept."""
+
+
+class Kept(dict[Any, str]):
+    """What was made of each value, for columns that repeat theirs. It begins anew where they do not."""
+
+    def __init__(self, made: Callable[[Any], str], none: str) -> None:
+        self._made, self._none = made, none
+
+    def __missing__(self, value: Any) -> str:
+        if len(self) > MOST_KEPT:
+            self.clear()
+        self[value] = shown = self._none if value is None else self._made(value)
+        return shown
+
+    def of(self, column: Sequence[Any]) -> list[str]:
+        """Return what was made of a column."""
+        return [self[each] for each in column]
+
+
+def written(made: Callable[[Any], str], none: str, column: Sequence[Any]) -> list[str]:
+    """Return what is made of a column whose values differ."""
+    return [none if each is None else made(each) for each in column]
+
+
+def rows_of(columns: Columns) -> tuple[Row, ...]:
+    """Return a page as rows, for lists."""
+    made = [_MADE[kind](column) if kind in _MADE else column for kind, column in zip(KINDS, columns, strict=True)]
+    return tuple(Row(*each) for each in zip(*made, strict=True))
+
+
+def moment(value: datetime) -> str:
+    """RFC 3339 in UTC, with Z, and always of one width: readers guess a column's form by its first value."""
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def stamp(micros: int) -> str:
+    """The same of microseconds since 1970, quickly."""
+    seconds, micros = divmod(micros, SECOND)
+    day, seconds = divmod(seconds, DAY_S)
+    return f"{_day(day)}T{_clock(seconds)}.{micros:06d}Z"
+
+
+def _times(column: Sequence[int | None]) -> list[datetime | None]:
+    return [None if each is None else EPOCH + timedelta(microseconds=each) for each in column]
+
+
+def _flags(column: Sequence[Any]) -> list[bool]:
+    return [bool(each) for each in column]
+
+
+_MADE = {"time": _times, "flag": _flags}
+
+
+@lru_cache(4096)
+def _day(day: int) -> str:
+    return date.fromordinal(EPOCH.toordinal() + day).isoformat()
+
+
+@lru_cache(DAY_S)
+def _clock(second: int) -> str:
+    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"

@@ -1,0 +1,123 @@
+"""What a reader is told of the rows found: in, what the select brought; out, columns, blanked where it must be.
+
+Whose a row is, and its comment, go where too few have answered. The score
+always stays: it belongs to nobody then. Never reads, never formats.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from service.reports.rows.attribution import Attribution
+from service.reports.rows.row import COLUMNS, SECOND, Columns
+from service.settings import Settings
+from service.states import State
+
+ASKED = frozenset({State.CARD_SENT.value, State.UNKNOWN.value})
+MARK = "{conversation_id}"
+Column = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the select brings, by column. Names are the select's."""
+
+    id: Column
+    conversation_id: Column
+    source: Column
+    account: Column
+    campaign: Column
+    team_id: Column
+    agent_id: Column
+    type: Column
+    question_variant_id: Column
+    display_name: Column
+    ended_at: Column
+    card_sent_at: Column
+    state: Column
+    reason: Column
+    language: Column
+    test: Column
+    channel: Column
+    tags: Column
+    customer_ref: Column
+    score: Column
+    score_at: Column
+    text: Column
+    text_at: Column
+    updated_at: Column
+    update_count: Column
+
+
+def told(found: Sequence[sa.Row[Any]], settings: Settings, attribution: Attribution) -> Columns:
+    """Return the page by column, what may not be said blanked."""
+    if not found:
+        return tuple(() for _ in COLUMNS)
+    raw = Found(*zip(*found, strict=True))
+    hidden = _hidden(raw, attribution)
+    text = _readable(raw, hidden, attribution)
+    told_of: dict[str, Column] = {
+        **{name: getattr(raw, name) for name in COLUMNS if name in Found.__slots__},
+        "request_id": raw.id,
+        "conversation_url": _blanked(_links(raw, settings), hidden),
+        "sent_at": raw.card_sent_at,
+        "score_after_s": _seconds(raw.card_sent_at, raw.score_at),
+        "text": text,
+        "text_after_s": _seconds(raw.card_sent_at, raw.text_at),
+        "suppressed": [hides or shown != given for hides, shown, given in zip(hidden, text, raw.text, strict=True)],
+        "tags": _blanked([_tags(each) for each in raw.tags], hidden),
+        **{
+            name: _blanked(getattr(raw, name), hidden)
+            for name in ("conversation_id", "team_id", "agent_id", "customer_ref")
+        },
+    }
+    return tuple(told_of[name] for name in COLUMNS)
+
+
+def _hidden(raw: Found, attribution: Attribution) -> list[bool]:
+    if not attribution.hides:
+        return [False] * len(raw.id)
+    whose = zip(raw.state, raw.account, raw.team_id, raw.agent_id, raw.type, strict=True)
+    return [state in ASKED and not attribution.may_show(*who) for state, *who in whose]
+
+
+def _readable(raw: Found, hidden: Sequence[bool], attribution: Attribution) -> list[str | None]:
+    whose = zip(raw.text, hidden, raw.account, raw.team_id, raw.agent_id, strict=True)
+    return [
+        None if text is None or hides or not attribution.may_read(account, team, agent) else text
+        for text, hides, account, team, agent in whose
+    ]
+
+
+def _blanked(column: Column, hidden: Sequence[bool]) -> Column:
+    if not any(hidden):
+        return column
+    return [None if hides else value for value, hides in zip(column, hidden, strict=True)]
+
+
+def _links(raw: Found, settings: Settings) -> Column:
+    """The conversation in the CRM, if the source says where that is."""
+    places: Mapping[str, str | None] = {name: source.conversation_url for name, source in settings.sources.items()}
+    if not any(places.get(each) for each in set(raw.source)):
+        return [None] * len(raw.source)
+    pairs = zip(raw.source, raw.conversation_id, strict=True)
+    return [
+        place.replace(MARK, quote(each, safe="")) if (place := places.get(source)) else None for source, each in pairs
+    ]
+
+
+def _seconds(start: Column, end: Column) -> Column:
+    """Whole seconds from one to the other, where there are both."""
+    pairs = zip(start, end, strict=True)
+    return [None if since is None or until is None else int((until - since) / SECOND) for since, until in pairs]
+
+
+@lru_cache(4096)
+def _tags(given: str) -> tuple[str, ...]:
+    """The tags of a JSON text; conversations share few lists of them."""
+    return tuple(json.loads(given))
