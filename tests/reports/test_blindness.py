@@ -296,7 +296,7 @@ def test_agents_are_data_and_have_no_role():
 
 
 def test_no_answer_carries_the_customers_identity():
-    """Supervisors rate service, not people: the X user is in no schema or column, the CRM's customer for admins only."""
+    """Supervisors rate service, not people: the X user is in no schema, the CRM's customer for admins only."""
     words = {"x_user_id", "x_handle", "feedback_id", "card_dm_id", "dm_event_id"}
     for module in (schemas, figure_schemas):
         for name in dir(module):
