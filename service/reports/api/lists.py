@@ -14,7 +14,7 @@ from service.auth import access
 from service.db import EPOCH, reading, writing
 from service.errors import NotAllowed, NotFound
 from service.models import result_update, transition
-from service.reports.api import schemas
+from service.reports.api import row_schemas, schemas
 from service.reports.api.routes import READERS_OF_ANSWERS, Routes
 from service.reports.rows import notes, query
 from service.reports.rows.cursor import Cursors, cursors
@@ -37,16 +37,16 @@ def add(routes: Routes) -> None:
 def _add_rows(routes: Routes) -> None:
     supervisors = READERS_OF_ANSWERS
 
-    @routes.get("/results", schemas.PageSchema, schemas.ResultPageSchema, supervisors, "Answered requests.")
+    @routes.get("/results", schemas.PageSchema, row_schemas.ResultPageSchema, supervisors, "Answered requests.")
     def list_results(asked: dict[str, Any]) -> dict[str, Any]:
         return _page(routes, asked, "results")
 
-    @routes.get("/requests", schemas.PageSchema, schemas.RequestPageSchema, supervisors, "The whole ledger.")
+    @routes.get("/requests", schemas.PageSchema, row_schemas.RequestPageSchema, supervisors, "The whole ledger.")
     def list_requests(asked: dict[str, Any]) -> dict[str, Any]:
         return _page(routes, asked, "requests")
 
     @routes.get(
-        "/results/<request_id>", schemas.NoParametersSchema, schemas.ResultDetailSchema, supervisors, "One result."
+        "/results/<request_id>", schemas.NoParametersSchema, row_schemas.ResultDetailSchema, supervisors, "One result."
     )
     def get_result(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
         row, now = _found(routes, request_id, "results"), routes.clock()
@@ -59,7 +59,7 @@ def _add_rows(routes: Routes) -> None:
     @routes.get(
         "/requests/<request_id>",
         schemas.NoParametersSchema,
-        schemas.RequestDetailSchema,
+        row_schemas.RequestDetailSchema,
         supervisors,
         "One request and its life: why it was sent, or why not.",
     )
@@ -73,7 +73,7 @@ def _add_rows(routes: Routes) -> None:
 def _add_notes(routes: Routes) -> None:
     path = "/results/<request_id>/notes"
 
-    @routes.get(path, schemas.NoParametersSchema, schemas.NotesSchema, READERS_OF_ANSWERS, "Notes beside a result.")
+    @routes.get(path, schemas.NoParametersSchema, row_schemas.NotesSchema, READERS_OF_ANSWERS, "Notes beside a result.")
     def list_notes(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
         _found(routes, request_id, "results")
         with reading(routes.engine) as connection:
@@ -84,7 +84,7 @@ def _add_notes(routes: Routes) -> None:
     @routes.pages.route(path, methods=["POST"])
     @routes.guard.requires(*READERS_OF_ANSWERS)
     @routes.pages.arguments(schemas.NewNoteSchema)
-    @routes.pages.response(201, schemas.NoteSchema)
+    @routes.pages.response(201, row_schemas.NoteSchema)
     @routes.pages.doc(operationId="add_note", summary="Add a note beside a result.")
     def add_note(asked: dict[str, Any], request_id: str) -> notes.Note:
         _found(routes, request_id, "results")
@@ -97,7 +97,9 @@ def _add_notes(routes: Routes) -> None:
 
 
 def _add_access_log(routes: Routes) -> None:
-    @routes.get("/access-log", schemas.PlaceSchema, schemas.AccessPageSchema, ("admin",), "Who read or changed what.")
+    @routes.get(
+        "/access-log", schemas.PlaceSchema, row_schemas.AccessPageSchema, ("admin",), "Who read or changed what."
+    )
     def access_log(asked: dict[str, Any]) -> dict[str, Any]:
         if routes.reader.accounts:
             raise NotAllowed("whole_service_only", "The access log is of all accounts; it takes a key for all of them.")
