@@ -6,7 +6,11 @@ ids are strings (they exceed 2**53), words are those of `states.py`. Chapters ha
     intake.py     what sources told us           ledger.py   requests, their history, intents to send
     x_account.py  what is known of X accounts    answers.py  what customers said, how far X was asked
     reading.py    keys, sessions, notes          running.py  living workers
+<<<<<<< HEAD
     counting.py   what readers have been told
+=======
+    releases.py   what analysts may read
+>>>>>>> 9c79f4b (A code of X is one row with all it means; what X says of us is no verdict on a customer)
 """
 
 from service.models.answers import account_task, poll_window, refresh, result, result_update, stray_feedback
@@ -15,6 +19,7 @@ from service.models.counting import change_counter
 from service.models.intake import conversation, delivery_item, reopening, webhook_delivery
 from service.models.ledger import IS_OPEN, IS_UNPROVEN, feedback_request, send_attempt, transition
 from service.models.reading import access_log, api_key, key_use, review_note, session
+from service.models.releases import release, release_cell, release_leaf, release_walk
 from service.models.running import worker_seen
 from service.models.x_account import account_state, allowance, opt_out, x_identity
 
@@ -35,6 +40,10 @@ __all__ = [
     "opt_out",
     "poll_window",
     "refresh",
+    "release",
+    "release_cell",
+    "release_leaf",
+    "release_walk",
     "reopening",
     "result",
     "result_update",

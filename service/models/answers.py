@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ForeignKey,
     Index,
@@ -35,6 +36,7 @@ class ResultColumns(TypedColumns):
     update_count: Named[int]
     anomalies: Named[int]
     updated_at: Named[datetime] = Column(Micros)  # our own clock, for "changed since"
+    released: Named[int | None] = Column(BigInteger, nullable=True)  # the day's release it is in; set by reports, once
 
 
 result = Table(
@@ -43,6 +45,7 @@ result = Table(
     ResultColumns,
     UniqueConstraint("feedback_id"),
     Index(None, "updated_at", "request_id"),
+    Index(None, "released", "first_seen_at"),
 )
 
 

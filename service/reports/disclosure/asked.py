@@ -1,0 +1,95 @@
+"""What who sees no rows may ask, and what is said: frozen dataclasses. Holds the rule of what cannot be asked at all.
+
+`Asked` names accounts, one kind of card, at most one dimension to split by and values to keep, and days. One context
+(campaign, source, …) at a time, and never a context together with people: those tables are not told.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from service.errors import Invalid
+from service.reports.disclosure.days import CONTEXTS, HOUR
+
+Value = str | int | None
+PEOPLE = ("team", "agent")
+ONE_AT_A_TIME = (*CONTEXTS, HOUR)
+REPRESENTATIVE = {"csat": (1, 5), "nps": (0, 7, 9)}
+"""A score of each outcome class: what a figure that depends on the classes alone may be calculated with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """Not a group but those that are too small for a leaf of their own: of one team, or (None) of all."""
+
+    of: str | None = None
+    of_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question: `first` and `end` are whole days [first, end), None: from the beginning, up to now."""
+
+    accounts: tuple[str, ...]
+    type: str
+    by: str | None = None
+    wanted: Mapping[str, frozenset[Value]] = field(default_factory=dict)
+    first: date | None = None
+    end: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Whole leaves added up. `scores` is empty where only the outcome classes are told: for all groups of an account.
+
+    `classes`: (unsatisfied, satisfied) or (detractors, passives, promoters).
+    """
+
+    label: Value | Pooled
+    classes: tuple[int, ...]
+    scores: Mapping[int, int] = field(default_factory=dict)
+    delivered: int | None = None
+    answered: int | None = None
+
+    @property
+    def n(self) -> int:
+        """Answers with a score."""
+        return sum(self.classes)
+
+    def counts(self, type: str) -> Mapping[int, int]:
+        """Return scores, or one score for each class: good for NPS and CSAT, not for a mean or a distribution."""
+        return self.scores or dict(zip(REPRESENTATIVE[type], self.classes, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is said. `first`, `end`: the days really counted, whole releases within those asked about.
+
+    `total` is the account's own figure of these days, or of the groups that were wanted. `waiting`: answers told of the
+    account in the days asked about, which wait for a release of this kind; besides them fewer than a release's worth
+    are told of nobody yet. `reason`: why there is less than was asked for (`releases_being_made`, `waits`,
+    `pooled`), None where there is everything.
+    """
+
+    groups: tuple[Group, ...] = ()
+    total: Group | None = None
+    first: date | None = None
+    end: date | None = None
+    waiting: int = 0
+    reason: str | None = None
+
+
+def partition_of(asked: Asked) -> str:
+    """Return the partition that can tell. Raises Invalid for what no partition tells, with the reason."""
+    named = {*asked.wanted, *([asked.by] if asked.by else [])} - {"account"}
+    contexts = [each for each in ONE_AT_A_TIME if each in named]
+    people = [each for each in PEOPLE if each in named]
+    if len(contexts) > 1 or (contexts and people):
+        raise Invalid(
+            "one_at_a_time",
+            "Figures for analysts are released by team and agent, or by one of campaign, source, language, variant and "
+            f"hour; {' and '.join([*people, *contexts])} together are for who may list the rows.",
+        )
+    if contexts:
+        return contexts[0]
+    return people[-1] if people else "day"

@@ -1,0 +1,136 @@
+"""Releases closed when they are due: in, an engine and now; out, how many steps were taken, 0 when nothing is due.
+
+A step is one short transaction: it walks a partition on and writes what it closes. Any number of workers may do it at
+once, and be killed anywhere. A ledger that exists already is walked from its oldest day in the same way, a few steps
+a call; changed settings hold for what is not closed yet.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import reading, writing
+from service.models import feedback_request
+from service.reports.disclosure import cohorts, frozen, partitions, store, work
+from service.reports.disclosure.days import Ground, close_days, first_day
+from service.reports.disclosure.partitions import PARTITIONS, REST
+from service.reports.disclosure.spans import over_at, span_of
+from service.reports.disclosure.store import Release, Who
+from service.settings import Settings
+
+KINDS = ("csat", "nps")
+ANY_KIND = ""
+STEPS_AT_ONCE = 200
+
+
+def close_due(engine: Engine, settings: Settings, now: datetime) -> int:
+    """Take the steps that are due, at most some hundred. Safe to repeat, to interrupt, and for several at once."""
+    with reading(engine) as connection:
+        walks = store.walks(connection)
+    if _enrol(engine, settings, now, walks):
+        with reading(engine) as connection:
+            walks = store.walks(connection)
+    taken = 0
+    for who, walk in walks.items():
+        ground, here = _ground(settings, who, now), dict(walk)
+        for partition, after in _due(ground, here):
+            with writing(engine) as connection:
+                moved = _take(connection, ground, partition, here[partition], after)
+            if moved is None:
+                break  # another worker is here
+            here[partition], taken = moved, taken + 1
+            if taken == STEPS_AT_ONCE:
+                return taken
+    return taken
+
+
+def _ground(settings: Settings, who: Who, now: datetime) -> Ground:
+    reports = settings.reports
+    return Ground(who, settings.service.time_zone, reports.min_score_n, now, reports.answer_window)
+
+
+def _enrol(engine: Engine, settings: Settings, now: datetime, walks: Mapping[Who, object]) -> bool:
+    """Begin with accounts that are new here: each on the day of its oldest answer, or today."""
+    new = [who for who in _everybody(settings) if who not in walks]
+    for who in new:
+        ground = _ground(settings, who, now)
+        with reading(engine) as connection:
+            since = _begin(connection, ground)
+        with writing(engine) as connection:
+            store.enrol(connection, who, since)
+    return bool(new)
+
+
+def _everybody(settings: Settings) -> Iterator[Who]:
+    for account in settings.accounts:
+        yield from (Who(account, kind) for kind in (*KINDS, ANY_KIND))
+
+
+def _begin(connection: Connection, ground: Ground) -> Mapping[str, date]:
+    today = over_at(ground.now, ground.zone)
+    if ground.who.type == ANY_KIND:
+        day = min(_first_received(connection, ground) or today, today)
+        return {"cohort": day, **{name: span_of(day, weeks)[0] for name, weeks in work.WEEKS.items()}}
+    day = min(first_day(connection, ground) or today, today)
+    return {"day": day, **{name: span_of(day, each.weeks)[0] for name, each in PARTITIONS.items()}}
+
+
+def _first_received(connection: Connection, ground: Ground) -> date | None:
+    f = feedback_request.c
+    query = sa.select(f.received_at).where(f.account == ground.who.account).order_by(f.received_at).limit(1)
+    oldest = connection.scalar(query)
+    return None if oldest is None else oldest.astimezone(ground.zone).date()
+
+
+def _due(ground: Ground, walk: Mapping[str, date]) -> Iterator[tuple[str, date]]:
+    """The steps there are, one after the other: (partition, until which day). `walk` is kept up to date meanwhile."""
+    today = over_at(ground.now, ground.zone)
+    while "day" in walk and walk["day"] < today:
+        yield "day", today
+    while "cohort" in walk and walk["cohort"] < (due := cohorts.due(ground, today)):
+        yield "cohort", due
+    for name, weeks in work.WEEKS.items():
+        while name in walk and (end := span_of(walk[name], weeks)[1]) <= work.due(today):
+            yield name, end
+    for name, partition in PARTITIONS.items():
+        first = [other for other in ("day", *PARTITIONS) if name == REST or other in ("day", *partition.against)]
+        while name in walk:
+            end = span_of(walk[name], partition.weeks)[1]
+            if any(walk[other] < end for other in first if other != name):
+                break
+            yield name, end
+
+
+def _take(connection: Connection, ground: Ground, partition: str, before: date, due: date) -> date | None:
+    """Walk on and close what that closes; None where another worker was faster."""
+    if partition == "day":
+        return _walk_days(connection, ground, before, due)
+    if partition == "cohort":
+        return cohorts.walk(connection, ground, before, due)
+    if not store.step(connection, ground.who, partition, before, due):
+        return None
+    if partition in work.WEEKS:
+        work.close(connection, ground, partition, before, due)
+    else:
+        _close(connection, ground, partition, before, due)
+    return due
+
+
+def _walk_days(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
+    if not store.step(connection, ground.who, "day", before, before):
+        return None
+    after = close_days(connection, ground, before, due)
+    store.step(connection, ground.who, "day", before, after)
+    return after
+
+
+def _close(connection: Connection, ground: Ground, partition: str, first: date, end: date) -> None:
+    days = store.ending_in(connection, ground.who, "day", first, end)
+    found = partitions.leaves(connection, ground, partition, days) if days else ()
+    if found:
+        made = Release(0, min(day.first for day in days), max(day.end for day in days), found)
+        store.put(connection, ground.who, partition, made, ground.now)
+    if partition == REST:
+        frozen.forget(connection, days)

@@ -1,0 +1,187 @@
+"""An account's conversations and how many were answered: in, days whose answer window is over; out, one release.
+
+A second clock over the same answers is a second partition: all conversations heard of before a day, minus all answers
+seen before it, are the answers that came after it. So a cohort ends on a day only where those are none or enough, and
+the same holds for the answers inside it; until then the day moves on. Response rates come from here, of whole days and
+of the account alone: of a team or an agent there would have to be such a day too.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import MICROSECOND
+from service.models import feedback_request, release, result
+from service.reports.counting.zones import day_of, local_day
+from service.reports.disclosure import store
+from service.reports.disclosure.days import Ground
+from service.reports.disclosure.spans import ONE_DAY
+from service.reports.disclosure.store import Leaf, Release
+from service.reports.disclosure.work import became, heard
+
+f = feedback_request.c
+r = result.c
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """So many answers with a score: the day the conversation was heard of, and the end of the release they are in.
+
+    `end` None: no release holds them yet.
+    """
+
+    kind: str
+    heard: date
+    end: date | None
+    n: int
+
+
+def due(ground: Ground, today: date) -> date:
+    """Return the day before which every answer window is over."""
+    return today - _window(ground)
+
+
+def walk(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
+    """Walk on and close the next cohort, if any; None where another worker was faster, or days must be closed first."""
+    if not store.step(connection, ground.who, "cohort", before, before):
+        return None
+    due = min(due, _days_walked(connection, ground) - _window(ground))
+    if due <= before:
+        return None
+    first = _end_of_last(connection, ground) or before
+    end = _end_of_next(connection, ground, first, due)
+    store.step(connection, ground.who, "cohort", before, end or due)
+    if end is not None:
+        made = Release(0, first, end, (Leaf((), False, _counts(connection, ground, first, end)),))
+        store.put(connection, ground.who, "cohort", made, ground.now)
+    return end or due
+
+
+def _window(ground: Ground) -> timedelta:
+    """Whole days, rounded up."""
+    return -(-ground.answer_window // ONE_DAY) * ONE_DAY
+
+
+def _days_walked(connection: Connection, ground: Ground) -> date:
+    account = ground.who.account
+    return min(walk["day"] for who, walk in store.walks(connection).items() if who.account == account and "day" in walk)
+
+
+def _end_of_last(connection: Connection, ground: Ground) -> date | None:
+    c, who = release.c, ground.who
+    mine = (c.account == who.account, c.type == who.type, c.partition == "cohort")
+    return connection.scalar(sa.select(sa.func.max(c.end_day)).where(*mine))
+
+
+def _end_of_next(connection: Connection, ground: Ground, first: date, due: date) -> date | None:
+    """The first day on which a cohort may end: looked for a week, a month, a quarter ahead, and so on."""
+    ahead = 7
+    while True:
+        latest = min(first + timedelta(days=ahead), due)
+        scored = _scored(connection, ground, first, latest)
+        answered = _answered(connection, ground, first, latest)
+        for end in _days(first, latest):
+            if _may_end(scored, answered, first, end, ground.least):
+                return end
+        if latest == due:
+            return None
+        ahead *= 4
+
+
+def _days(first: date, latest: date) -> Iterator[date]:
+    return (first + timedelta(days=n) for n in range(1, (latest - first).days + 1))
+
+
+def _may_end(
+    scored: Sequence[Scored], answered: Mapping[tuple[str, date], int], first: date, end: date, n: int
+) -> bool:
+    """Whether the cohort [first, end) has something to tell, and no handful of answers in it or after it."""
+    inside: Counter[str] = Counter()
+    late: Counter[str] = Counter()
+    for each in scored:
+        if first <= each.heard < end:
+            inside[each.kind] += each.n
+        if each.heard < end and (each.end is None or each.end > end):
+            late[each.kind] += each.n
+    some: Counter[str] = Counter()
+    for (kind, day), count in answered.items():
+        some[kind] += count if day < end else 0
+    handful = any(0 < count < n for counts in (inside, late, some) for count in counts.values())
+    return bool(inside) and not handful
+
+
+def _scored(connection: Connection, ground: Ground, first: date, latest: date) -> list[Scored]:
+    """Answers in time of conversations heard of in these days, and of those before whose answers may lie beyond."""
+    days = _releases_of_days(connection, ground, first)
+    earliest = min([first, *(begin for begin, end in days.values() if end > first)])
+    heard_on = local_day(f.received_at, ground.zone, ground.now).label("heard_on")
+    seen_on = local_day(r.first_seen_at, ground.zone, ground.now).label("seen_on")
+    query = sa.select(f.type, heard_on, seen_on, r.released, sa.func.count()).select_from(_join())
+    query = query.where(*heard(ground, earliest - _window(ground), latest), r.score.is_not(None), _in_time(ground))
+    found = []
+    for kind, heard_day, seen_day, released, n in connection.execute(
+        query.group_by(f.type, heard_on, seen_on, r.released)
+    ):
+        begin, end = (date.min, None) if released is None else days.get(released, (date.min, first))
+        if begin <= day_of(seen_day):  # else the score came long after a comment, and is in no cohort
+            found.append(Scored(kind or "", day_of(heard_day), end, n))
+    return found
+
+
+def _releases_of_days(connection: Connection, ground: Ground, after: date) -> Mapping[int, tuple[date, date]]:
+    c = release.c
+    mine = (c.account == ground.who.account, c.partition == "day", c.end_day > after)
+    return {row.id: (row.first_day, row.end_day) for row in connection.execute(sa.select(release).where(*mine))}
+
+
+def _answered(connection: Connection, ground: Ground, first: date, latest: date) -> Mapping[tuple[str, date], int]:
+    """Answers in time, also those of a comment alone, by kind and day."""
+    heard_on = local_day(f.received_at, ground.zone, ground.now).label("heard_on")
+    query = sa.select(f.type, heard_on, sa.func.count()).select_from(_join())
+    query = query.where(*heard(ground, first, latest), _in_time(ground), _says_something())
+    rows = connection.execute(query.group_by(f.type, heard_on))
+    return {(kind or "", day_of(day)): n for kind, day, n in rows}
+
+
+def _counts(connection: Connection, ground: Ground, first: date, end: date) -> dict[str, int]:
+    """What became of the conversations, and of each kind how many were delivered, answered, scored, commented."""
+    total: Counter[str] = Counter()
+    query = sa.select(f.type, f.state, f.reason, sa.func.count()).where(*heard(ground, first, end))
+    for kind, state, reason, n in connection.execute(query.group_by(f.type, f.state, f.reason)):
+        counts = became(state, reason, n)
+        total.update(counts)
+        if kind is not None and "delivered" in counts:
+            total[f"{kind}:delivered"] += n
+    total.update(_answers(connection, ground, first, end))
+    return dict(sorted(total.items()))
+
+
+def _answers(connection: Connection, ground: Ground, first: date, end: date) -> Counter[str]:
+    commented = sa.or_(r.text.is_not(None), r.text_at.is_not(None))
+    query = sa.select(f.type, sa.func.count(), sa.func.sum(sa.case((commented, 1), else_=0))).select_from(_join())
+    query = query.where(*heard(ground, first, end), _in_time(ground), _says_something()).group_by(f.type)
+    found: Counter[str] = Counter()
+    for kind, answered, comments in connection.execute(query):
+        found.update({f"{kind}:answered": answered, f"{kind}:commented": int(comments)})
+    for each in _scored(connection, ground, first, end):
+        if first <= each.heard < end:
+            found[f"{each.kind}:scored"] += each.n
+    return found
+
+
+def _join() -> sa.FromClause:
+    return feedback_request.join(result, r.request_id == f.id)
+
+
+def _in_time(ground: Ground) -> sa.ColumnElement[bool]:
+    """Seen within the answer window, on our own clock from end to end."""
+    took = sa.type_coerce(r.first_seen_at, sa.BigInteger) - sa.type_coerce(f.received_at, sa.BigInteger)
+    return sa.and_(f.type.is_not(None), took <= ground.answer_window // MICROSECOND)
+
+
+def _says_something() -> sa.ColumnElement[bool]:
+    return sa.or_(r.score.is_not(None), r.text.is_not(None), r.text_at.is_not(None))

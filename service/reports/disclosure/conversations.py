@@ -1,0 +1,146 @@
+"""Coverage, funnel and response rates of who sees no rows: in, accounts and days; out, sums of whole releases.
+
+Coverage comes by whole weeks (teams) or four weeks (agents) and holds no answers; funnel and rates come in cohorts of
+whole days of an account, closed when their answer window was over. Dated by the day on which we heard of the end.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy.engine import Connection
+
+from service.reports.disclosure import store
+from service.reports.disclosure.asked import PEOPLE, Value
+from service.reports.disclosure.published import last_day, start_of
+from service.reports.disclosure.store import Leaf, Release, Who
+
+ANY_KIND = ""
+WORK_OF = {"team": "team_work", "agent": "agent_work"}
+
+
+@dataclass(frozen=True, slots=True)
+class Conversations:
+    """What became of ended conversations; nothing in it is made of answers. `label` None: all, or without one."""
+
+    label: Value
+    ended: int
+    pending: int
+    delivered: int
+    unknown: int
+    skipped: Mapping[str, int]
+    failed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Groups and all of them, over the days really counted; None where no release lies in the period."""
+
+    rows: tuple[Conversations, ...]
+    total: Conversations
+    first: date | None
+    end: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Of one kind of card: cards delivered, and how many of them were answered, with a score, with a comment."""
+
+    delivered: int
+    answered: int
+    scored: int
+    commented: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Conversations of whole days [first, end) whose answer window is over, and the answers to them by kind of card."""
+
+    conversations: Conversations
+    answers: Mapping[str, Answered]
+    first: date | None
+    end: date | None
+
+
+def coverage(
+    connection: Connection,
+    accounts: Sequence[str],
+    by: str,
+    wanted: Mapping[str, frozenset[Value]],
+    first: date | None,
+    end: date | None,
+) -> Covered:
+    """Return what became of the conversations of each team or agent."""
+    named = "agent" if by == "agent" or "agent" in wanted else "team"
+    found = _of(connection, accounts, WORK_OF[named], first, end)
+    groups: dict[Value, list[Leaf]] = defaultdict(list)
+    for leaf in (leaf for each in found for leaf in each.leaves if _is_wanted(leaf, wanted)):
+        groups[leaf.label[PEOPLE.index(by)]].append(leaf)
+    rows = [_added(label, groups[label]) for label in sorted(groups, key=repr)]
+    return Covered(tuple(rows), _added(None, [leaf for those in groups.values() for leaf in those]), *_days(found))
+
+
+def cohort(connection: Connection, accounts: Sequence[str], first: date | None, end: date | None) -> Cohort:
+    """Return the whole cohorts of a period as one: funnel and response rates are made of it."""
+    return _joined(_of(connection, accounts, "cohort", first, end))
+
+
+def cohorts_by(
+    connection: Connection, accounts: Sequence[str], period: str, first: date | None, end: date | None
+) -> tuple[Cohort, ...]:
+    """Return the cohorts by day, week or month: each in the period of its last day."""
+    periods: dict[date, list[Release]] = defaultdict(list)
+    for each in _of(connection, accounts, "cohort", first, end):
+        periods[start_of(last_day(each), period)].append(each)
+    return tuple(_joined(periods[begin]) for begin in sorted(periods))
+
+
+def _of(
+    connection: Connection, accounts: Sequence[str], partition: str, first: date | None, end: date | None
+) -> list[Release]:
+    return [
+        each
+        for account in accounts
+        for each in store.releases(connection, Who(account, ANY_KIND), partition, first, end)
+    ]
+
+
+def _is_wanted(leaf: Leaf, wanted: Mapping[str, frozenset[Value]]) -> bool:
+    return all(value in wanted[name] for name, value in zip(PEOPLE, leaf.label, strict=False) if name in wanted)
+
+
+def _days(found: Sequence[Release]) -> tuple[date | None, date | None]:
+    return min((each.first for each in found), default=None), max((each.end for each in found), default=None)
+
+
+def _joined(found: Sequence[Release]) -> Cohort:
+    leaves = [leaf for each in found for leaf in each.leaves]
+    counts = _counts(leaves)
+    kinds = sorted({name.partition(":")[0] for name in counts if name.endswith(":delivered")})
+    answers = {kind: Answered(*(counts[f"{kind}:{what}"] for what in Answered.__slots__)) for kind in kinds}
+    return Cohort(_added(None, leaves), answers, *_days(found))
+
+
+def _added(label: Value, leaves: Iterable[Leaf]) -> Conversations:
+    counts = _counts(leaves)
+    return Conversations(
+        label,
+        counts["ended"],
+        counts["pending"],
+        counts["delivered"],
+        counts["unknown"],
+        _reasons(counts, "skipped"),
+        _reasons(counts, "failed"),
+    )
+
+
+def _counts(leaves: Iterable[Leaf]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for leaf in leaves:
+        counts.update(leaf.counts)
+    return counts
+
+
+def _reasons(counts: Mapping[str, int], state: str) -> Mapping[str, int]:
+    return {name.partition(":")[2]: n for name, n in sorted(counts.items()) if name.startswith(f"{state}:")}

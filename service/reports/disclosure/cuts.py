@@ -1,0 +1,80 @@
+"""A two-way table of which only the margins are told: in, its cells; out, a small set that follows from them, if any.
+
+Row and column sums tell a set of cells exactly where it is a directed cut: rows R and columns C such that no possible
+cell lies in a column of C and a row outside R; then sum(R) - sum(C) is the answers of R outside C (Gusfield, SIAM J.
+Comput. 17, 1988). The smallest such set with a given cell is a minimum cut from its row to its column, where a
+possible cell is an edge of its answers forward and without limit back. Pure.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Hashable, Iterable, Mapping
+
+Cell = tuple[Hashable, Hashable]
+
+
+def small_cut(cells: Mapping[Cell, int], least: int) -> Cell | None:
+    """Return a cell of a set with 1 to `least` - 1 answers that the margins tell. Possible empty cells count 0."""
+    told = _Flow(cells)
+    for (row, column), n in cells.items():
+        if 0 < n < least and told.flow(row, column, least) < least:
+            return row, column
+    return None
+
+
+class _Flow:
+    """Answers as capacities from rows to columns."""
+
+    def __init__(self, cells: Mapping[Cell, int]) -> None:
+        self._capacity: dict[Hashable, dict[Hashable, int]] = defaultdict(dict)
+        self._rows: dict[Hashable, list[Hashable]] = defaultdict(list)
+        for (row, column), n in cells.items():
+            self._capacity[row][column] = n
+            self._rows[column].append(row)
+
+    def flow(self, row: Hashable, column: Hashable, enough: int) -> int:
+        """Return the greatest flow, or `enough` as soon as it is reached."""
+        changed: dict[Cell, int] = {}
+        found = 0
+        while found < enough and (path := self._path(row, column, changed)):
+            forward = path[::2]
+            least = min([self._left(edge, changed) for edge in forward] + [enough - found])
+            for edge in forward:
+                changed[edge] = changed.get(edge, 0) - least
+            for edge in path[1::2]:
+                changed[edge] = changed.get(edge, 0) + least
+            found += least
+        return found
+
+    def _left(self, edge: Cell, changed: Mapping[Cell, int]) -> int:
+        return self._capacity[edge[0]][edge[1]] + changed.get(edge, 0)
+
+    def _path(self, source: Hashable, target: Hashable, changed: Mapping[Cell, int]) -> list[Cell]:
+        """The shortest way forward through cells with room and back through any: (row, column) of each step."""
+        came: dict[Hashable, Cell | None] = {source: None}
+        reached: dict[Hashable, Cell] = {}
+        waiting = deque([source])
+        while waiting:
+            row = waiting.popleft()
+            for column in self._capacity[row]:
+                if column in reached or self._left((row, column), changed) <= 0:
+                    continue
+                reached[column] = (row, column)
+                if column == target:
+                    return list(_back(column, reached, came))
+                for other in self._rows[column]:
+                    if other not in came:
+                        came[other] = (other, column)
+                        waiting.append(other)
+        return []
+
+
+def _back(column: Hashable, reached: Mapping[Hashable, Cell], came: Mapping[Hashable, Cell | None]) -> Iterable[Cell]:
+    """The steps from the target to the source: forward and back by turns, beginning and ending with forward."""
+    step: Cell | None = reached[column]
+    while step is not None:
+        yield step
+        back = came[step[0]]
+        if back is None:
+            return
+        yield back
+        step = reached[back[1]]

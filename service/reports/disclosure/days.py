@@ -1,0 +1,121 @@
+"""An account by day: in, answers no release holds yet; out, the next release of days with enough of them.
+
+An answer is dated by the day on which we first saw it, on our own clock: it cannot come late for a day, and one that
+was not ready (its score came after its comment) is taken by the next release. Its cells are frozen with it: whatever
+is erased or changed later, all partitions stay divisions of the same answers.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.models import feedback_request, release, release_cell, result
+from service.reports.counting.zones import local_hour
+from service.reports.disclosure import store
+from service.reports.disclosure.spans import ONE_DAY, midnight
+from service.reports.disclosure.store import Leaf, Release, Who
+
+f = feedback_request.c
+r = result.c
+
+CONTEXTS: Mapping[str, sa.ColumnElement[Any]] = {
+    "campaign": f.campaign,
+    "source": f.source,
+    "language": f.language,
+    "variant": f.question_variant_id,
+}
+"""What an answer is asked about besides whose it is; the hour of the day on which it was seen comes beside them."""
+HOUR = "hour"
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a release is closed on: whose, from which answers on, by whose days, of how many answers, now."""
+
+    who: Who
+    zone: ZoneInfo
+    least: int
+    now: datetime
+    answer_window: timedelta
+
+
+def first_day(connection: Connection, ground: Ground) -> date | None:
+    """Return the day of the oldest answer that no release holds; None where there is none."""
+    oldest = connection.scalar(sa.select(r.first_seen_at).where(*_open(ground)).order_by(r.first_seen_at).limit(1))
+    return None if oldest is None else oldest.astimezone(ground.zone).date()
+
+
+def close_days(connection: Connection, ground: Ground, until: date, due: date) -> date:
+    """Close the next release of days that are over before `due`, if there is one; return until when they are walked."""
+    day = _enough_at(connection, ground, until, due)
+    if day is None:
+        return due
+    first = _end_of_last(connection, ground) or first_day(connection, ground) or day
+    _close(connection, ground, min(first, day), day + ONE_DAY)
+    return day + ONE_DAY
+
+
+def _enough_at(connection: Connection, ground: Ground, until: date, due: date) -> date | None:
+    """The first day with which the answers that wait are enough. Looks ahead further and further: days may be empty."""
+    ahead = 1
+    while True:
+        end = min(until + timedelta(days=ahead), due)
+        moments = list(connection.scalars(_waiting(ground, end).limit(ground.least)))
+        if len(moments) == ground.least:
+            return max(moments[-1].astimezone(ground.zone).date(), until)
+        if end >= due:
+            return None
+        ahead *= 4
+
+
+def _waiting(ground: Ground, end: date) -> sa.Select[datetime]:
+    ours = (*_open(ground), r.first_seen_at < midnight(end, ground.zone))
+    return sa.select(r.first_seen_at).where(*ours).order_by(r.first_seen_at)
+
+
+def _open(ground: Ground) -> tuple[sa.ColumnElement[bool], ...]:
+    """Answers with a score that no release holds, of a result joined with its request."""
+    theirs = (f.id == r.request_id, f.account == ground.who.account, f.type == ground.who.type, f.test.is_(False))
+    return r.released.is_(None), r.score.is_not(None), *theirs
+
+
+def _end_of_last(connection: Connection, ground: Ground) -> date | None:
+    c, who = release.c, ground.who
+    mine = (c.account == who.account, c.type == who.type, c.partition == "day")
+    return connection.scalar(sa.select(sa.func.max(c.end_day)).where(*mine))
+
+
+def _close(connection: Connection, ground: Ground, first: date, end: date) -> None:
+    """Write the release of all answers that wait, mark them, and freeze their cells."""
+    cells, ids = _taken(connection, ground, end)
+    scores: Counter[str] = Counter()
+    for (_team, _agent, score, *_), n in cells.items():
+        scores[str(score)] += n
+    leaf = Leaf((), False, dict(sorted(scores.items())))
+    number = store.put(connection, ground.who, "day", Release(0, first, end, (leaf,)), ground.now)
+    for begin in range(0, len(ids), AT_ONCE):
+        some = r.request_id.in_(ids[begin : begin + AT_ONCE])
+        connection.execute(sa.update(result).where(some).values(released=number))
+    connection.execute(sa.insert(release_cell), [_cell(number, key, n) for key, n in cells.items()])
+
+
+def _taken(connection: Connection, ground: Ground, end: date) -> tuple[Counter[tuple[Any, ...]], list[str]]:
+    """All answers that wait on `end`, held until the commit: their cells, and which they are."""
+    hour = local_hour(r.first_seen_at, ground.zone, ground.now)
+    query = sa.select(r.request_id, f.team_id, f.agent_id, r.score, *CONTEXTS.values(), hour)
+    query = query.where(*_open(ground), r.first_seen_at < midnight(end, ground.zone)).with_for_update(of=result)
+    rows = connection.execute(query).all()
+    return Counter(tuple(row[1:]) for row in rows), [row[0] for row in rows]
+
+
+def _cell(number: int, key: tuple[Any, ...], n: int) -> dict[str, Any]:
+    team, agent, score, *values = key
+    contexts = dict(zip((*CONTEXTS, HOUR), values, strict=True))
+    return {"release_id": number, "team_id": team, "agent_id": agent, "score": score, "n": n, "contexts": contexts}

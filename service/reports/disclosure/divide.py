@@ -1,0 +1,86 @@
+"""Answers divided into leaves for one partition, so that none follows from all partitions together.
+
+Why that holds. Let a combination of releases, day + (team, week) + (agent, four weeks), be 0 or 1 on every cell that
+is not known to be empty. Readers learn of empty cells in the same leaves only, so within a week and team every day can
+meet every agent, and a sum of two parts that both vary takes three values: there one of them is constant. So the
+combination splits into whole days of a week, and a piece of two neighbouring partitions whose table has holes only
+because agents belong to teams (`cuts` finds what those tell); a context meets everything, and is a part of its own.
+
+`against` tries more than readers are told: also that somebody knows the rota, which agent was at work on which day.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from service.reports.disclosure.cuts import small_cut
+from service.reports.disclosure.frozen import Cell, classes
+from service.reports.disclosure.pools import Label, Pools
+from service.reports.disclosure.store import Leaf, Release
+
+LabelOf = Callable[[Cell], Label]
+RowOf = Callable[[Cell], Hashable | None]
+Place = tuple[int, tuple[Label, bool]]
+"""A release and a leaf of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Releases of another partition that are told already: in which leaf of it a cell is."""
+
+    of: Sequence[Release]
+    days: Sequence[Release]
+    label: LabelOf
+
+    def rows(self) -> Callable[[Cell], Place | None]:
+        """Return the leaf of each cell; None for a cell that is in none: it is known to have no answers."""
+        spans = {day.id: each for each in self.of for day in self.days if each.first <= day.first < each.end}
+        leaves = {each.id: {(leaf.label, leaf.pooled) for leaf in each.leaves} for each in self.of}
+
+        def row(cell: Cell) -> Place | None:
+            release, label = spans.get(cell.day), self.label(cell)
+            if release is None:
+                return None
+            near = [(label, False), *((label[:depth], True) for depth in range(len(label) - 1, -1, -1))]
+            found = next((each for each in near if each in leaves[release.id]), None)
+            return None if found is None else (release.id, found)
+
+        return row
+
+
+def divided(cells: Sequence[Cell], label: LabelOf, least: int, against: Sequence[RowOf]) -> Pools:
+    """Return the leaves of a partition: enough answers in each, and nothing that follows from those told already."""
+    sizes: Counter[Label] = Counter()
+    for cell in cells:
+        if cell.n:
+            sizes[label(cell)] += cell.n
+    pools = Pools(sizes, least)
+    while (leaf := _told_by(cells, label, pools, least, against)) is not None and pools.coarsen(leaf):
+        pass
+    return pools
+
+
+def _told_by(
+    cells: Sequence[Cell], label: LabelOf, pools: Pools, least: int, against: Sequence[RowOf]
+) -> tuple[Label, bool] | None:
+    """A leaf next to a small set that the table of these leaves and another partition would tell."""
+    for row in against:
+        table: dict[tuple[Hashable, Hashable], int] = defaultdict(int)
+        for cell in cells:
+            there, leaf = row(cell), pools.leaf_of(label(cell))
+            if there is not None and leaf is not None:
+                table[there, ("leaf", *leaf)] += cell.n
+        if (found := small_cut(table, least)) is not None:
+            column: tuple[str, Label, bool] = found[1]  # type: ignore[assignment]
+            return column[1], column[2]
+    return None
+
+
+def leaves_of(kind: str, cells: Iterable[Cell], label: LabelOf, pools: Pools) -> tuple[Leaf, ...]:
+    """Return each leaf with its answers by class, in an order that tells nothing."""
+    groups: Mapping[tuple[Label, bool], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        leaf = pools.leaf_of(label(cell))
+        if cell.n and leaf is not None:
+            groups[leaf].append(cell)
+    return tuple(Leaf(*leaf, classes(kind, groups[leaf])) for leaf in sorted(groups, key=repr))

@@ -1,0 +1,100 @@
+"""The partitions one after the other: in, days' releases of a span that is over; out, the leaves its release tells.
+
+    day       the account by days                                  (days.py)
+    team      teams by weeks; small ones pooled as "other teams"
+    agent     agents in their teams by four weeks; "others of the team", then "other teams"
+    campaign, source, language, variant, hour   by four weeks, each of the account alone
+    rest      by twelve weeks: those who were among "others of the team", by name where they are enough by now
+
+Each is divided so that it tells nothing together with those above it.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.engine import Connection
+
+from service.reports.disclosure import store
+from service.reports.disclosure.days import CONTEXTS, HOUR, Ground
+from service.reports.disclosure.divide import LabelOf, RowOf, Told, divided, leaves_of
+from service.reports.disclosure.frozen import Cell, answers, at_work
+from service.reports.disclosure.pools import Label
+from service.reports.disclosure.store import Leaf, Release
+
+ELSEWHERE = "\0"
+"""Begins the label of a leaf that is told already; no name of a team does."""
+
+
+def _team(cell: Cell) -> Label:
+    return (cell.team,)
+
+
+def _agent(cell: Cell) -> Label:
+    return (cell.team, cell.agent)
+
+
+def _of_context(name: str) -> LabelOf:
+    return lambda cell: (cell.context(name),)
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """How answers are divided: over how many weeks, by what, and which others it is held against."""
+
+    weeks: int
+    label: LabelOf
+    against: tuple[str, ...] = ()
+
+
+def _table() -> Mapping[str, Partition]:
+    found = {"team": Partition(1, _team), "agent": Partition(4, _agent, ("team",))}
+    for name in CONTEXTS:
+        found[name] = Partition(4, _of_context(name), tuple(found))
+    found[HOUR] = Partition(4, _of_context(HOUR))  # every hour can meet everything: nothing to hold it against
+    found[REST] = Partition(12, _agent, ("team", "agent"))
+    return found
+
+
+REST = "rest"
+PARTITIONS = _table()
+"""In the order in which they are closed."""
+
+
+def leaves(connection: Connection, ground: Ground, name: str, days: Sequence[Release]) -> tuple[Leaf, ...]:
+    """Return the leaves of the release that these days make; none where nothing more can be told."""
+    partition = PARTITIONS[name]
+    cells = [*answers(connection, days), *(() if name == HOUR else at_work(connection, ground, days))]
+    others = {each: _told(connection, ground, each, days) for each in partition.against}
+    if name == REST:
+        return _rest(ground, cells, others)
+    against = () if name == HOUR else (_day, *(each.rows() for each in others.values()))
+    pools = divided(cells, partition.label, ground.least, against)
+    return leaves_of(ground.who.type, cells, partition.label, pools)
+
+
+def _day(cell: Cell) -> Hashable | None:
+    return cell.day
+
+
+def _told(connection: Connection, ground: Ground, name: str, days: Sequence[Release]) -> Told:
+    """Return the releases of a partition that these days are in."""
+    found = store.releases(connection, ground.who, name, days[0].first, days[-1].end)
+    return Told(found, days, PARTITIONS[name].label)
+
+
+def _rest(ground: Ground, cells: Sequence[Cell], others: Mapping[str, Told]) -> tuple[Leaf, ...]:
+    """Divide the pools of single teams anew; every other leaf of agents stays one, and where that cannot be, all do."""
+    row = others["agent"].rows()
+    places = {cell: place for cell in cells if (place := row(cell)) is not None}
+    there = [*places]
+
+    def label(cell: Cell) -> Label:
+        release, (name, pooled) = places[cell]
+        return _agent(cell) if pooled and name else (f"{ELSEWHERE}{release}", repr((name, pooled)))
+
+    against: tuple[RowOf, ...] = (_day, others["team"].rows(), row)
+    pools = divided(there, label, ground.least, against)
+    if any(pooled and (not name or str(name[0]).startswith(ELSEWHERE)) for name, pooled in pools.leaves):
+        return ()
+    found = leaves_of(ground.who.type, there, label, pools)
+    return tuple(each for each in found if not str(each.label[0]).startswith(ELSEWHERE))

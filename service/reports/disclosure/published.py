@@ -1,0 +1,226 @@
+"""The figures of who sees no rows: in, a question; out, sums of whole releases, the days they hold, what still waits.
+
+Nothing but closed releases is read: two looks at any two times differ by whole releases, and every key and surface is
+told the same. A period is shrunk to the releases that lie in it; nothing is ever calculated from an open one.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from sqlalchemy.engine import Connection
+
+from service.errors import Invalid
+from service.reports.disclosure import store
+from service.reports.disclosure.asked import (
+    PEOPLE,
+    REPRESENTATIVE,
+    Asked,
+    Group,
+    Pooled,
+    Published,
+    Value,
+    partition_of,
+)
+from service.reports.disclosure.partitions import REST
+from service.reports.disclosure.spans import over_at, span_of
+from service.reports.disclosure.store import Leaf, Release, Who
+from service.reports.statistics.statistics import csat_classes, nps_classes
+from service.settings import Settings
+
+PERIODS = ("day", "week", "month")
+TOO_SHORT = {"team": ("day",), "agent": ("day", "week")}
+"""Periods of which a partition has no whole releases; contexts are told by four weeks, like agents."""
+
+
+def published(connection: Connection, settings: Settings, asked: Asked, now: datetime) -> Published:
+    """Answer a question. Raises Invalid where no partition tells what is asked."""
+    partition = partition_of(asked)
+    said = {account: _said(connection, account, asked, partition) for account in asked.accounts}
+    return _answer(asked, partition, said, being_made(connection, settings, asked, now))
+
+
+def trend(
+    connection: Connection, settings: Settings, asked: Asked, period: str, now: datetime
+) -> tuple[Published, ...]:
+    """Return the same by day, week or month: each release in the period of its last day, with the days it holds.
+
+    Raises Invalid for periods shorter than releases of this kind.
+    """
+    partition = partition_of(asked)
+    _demand(partition, period)
+    said = {account: _said(connection, account, asked, partition) for account in asked.accounts}
+    making = being_made(connection, settings, asked, now)
+    begins = sorted({start_of(last_day(each), period) for those in said.values() for each in those.whole})
+    points = [{account: those.of(begin, period) for account, those in said.items()} for begin in begins]
+    return tuple(_answer(asked, partition, point, making) for point in points)
+
+
+def _demand(partition: str, period: str) -> None:
+    if period in TOO_SHORT.get(partition, () if partition == "day" else TOO_SHORT["agent"]):
+        raise Invalid(
+            "period_too_short",
+            f"Figures for analysts by {partition} are released by {'weeks' if partition == 'team' else 'four weeks'}; "
+            f"they cannot be told by {period}.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """All releases of an account in a period: of the account by day, of the partition asked about, of its rest."""
+
+    days: tuple[Release, ...]
+    whole: tuple[Release, ...]
+    rests: tuple[Release, ...]
+
+    def of(self, begin: date, period: str) -> "Said":
+        """Return those of one day, week or month: the releases that end in it, and what lies inside these."""
+        whole = tuple(each for each in self.whole if start_of(last_day(each), period) == begin)
+        if not whole:
+            return Said((), (), ())
+        first, end = whole[0].first, whole[-1].end
+        return Said(
+            tuple(each for each in self.days if _inside(each, first, end)),
+            whole,
+            tuple(each for each in self.rests if _inside(each, first, end)),
+        )
+
+
+def _inside(release: Release, first: date | None, end: date | None) -> bool:
+    return (first is None or first <= release.first) and (end is None or release.end <= end)
+
+
+def _said(connection: Connection, account: str, asked: Asked, partition: str) -> Said:
+    who = Who(account, asked.type)
+
+    def read(name: str) -> tuple[Release, ...]:
+        return store.releases(connection, who, name, asked.first, asked.end)
+
+    return Said(read("day"), read(partition), read(REST) if partition == "agent" else ())
+
+
+def _answer(asked: Asked, partition: str, said: Mapping[str, Said], making: Mapping[str, date]) -> Published:
+    parts = {account: _of_account(asked, partition, those) for account, those in said.items()}
+    found = _together(list(parts.values()))
+    if asked.by == "account":
+        totals = [replace(part.total, label=account) for account, part in parts.items() if part.total]
+        found = replace(found, groups=tuple(totals))
+    return replace(found, reason=_reason(asked, found, making))
+
+
+def last_day(release: Release) -> date:
+    """Return the last day of a release; it decides to which week or month it belongs."""
+    return date.fromordinal(release.end.toordinal() - 1)
+
+
+def start_of(day: date, period: str) -> date:
+    """Return the first day of the day, week or month that a day belongs to."""
+    if period == "month":
+        return day.replace(day=1)
+    return span_of(day, 1)[0] if period == "week" else day
+
+
+def _of_account(asked: Asked, partition: str, said: Said) -> Published:
+    if not said.whole:
+        return Published(waiting=_n(said.days))
+    first, end = said.whole[0].first, said.whole[-1].end
+    days = [day for day in said.days if _inside(day, first, end)]
+    account = _sum(asked.type, None, [leaf for day in days for leaf in day.leaves])
+    if partition == "day":
+        return Published((), account, first, end)
+    kept = [leaf for leaf in _leaves(said) if _wanted(leaf, asked, partition)]
+    groups = _groups(kept, asked) if asked.by not in {None, "account"} else ()
+    wanted = _sum(asked.type, None, kept) if kept else None
+    total = wanted if {*asked.wanted} - {"account"} else account
+    return Published(groups, total, first, end, _n(said.days) - _n(days))
+
+
+def _leaves(said: Said) -> list[Leaf]:
+    """All leaves; in place of the pools of teams what twelve weeks tell of them, where those are whole."""
+    told = [leaf for each in said.rests for leaf in each.leaves]
+    for block in said.whole:
+        split = any(_inside(block, rest.first, rest.end) for rest in said.rests)
+        told += [leaf for leaf in block.leaves if not (split and leaf.pooled and leaf.label)]
+    return told
+
+
+def _wanted(leaf: Leaf, asked: Asked, partition: str) -> bool:
+    """Whether the filter asks for a leaf: a pool only where nothing but its team was asked for."""
+    names = PEOPLE if partition == "agent" else (partition,)
+    for place, name in enumerate(names):
+        if name in asked.wanted and (place >= len(leaf.label) or leaf.label[place] not in asked.wanted[name]):
+            return False
+    return True
+
+
+def _groups(leaves: Sequence[Leaf], asked: Asked) -> tuple[Group, ...]:
+    groups: dict[Value | Pooled, list[Leaf]] = defaultdict(list)
+    for leaf in leaves:
+        groups[_label(leaf, asked.by)].append(leaf)
+    return tuple(_sum(asked.type, label, those) for label, those in sorted(groups.items(), key=lambda e: repr(e[0])))
+
+
+def _label(leaf: Leaf, by: str | None) -> Value | Pooled:
+    if leaf.pooled and not (leaf.label and by == "team"):
+        return Pooled(str(leaf.label[0]) if leaf.label and leaf.label[0] is not None else None, not leaf.label)
+    return leaf.label[-1] if by != "team" else leaf.label[0]
+
+
+def _sum(type: str, label: Value | Pooled, leaves: Iterable[Leaf]) -> Group:
+    """Add leaves up: scores where they are told, else outcome classes."""
+    counts: Counter[str] = Counter()
+    for leaf in leaves:
+        counts.update(leaf.counts)
+    scores = {int(name): n for name, n in counts.items() if not name.startswith("c")}
+    if scores:
+        return Group(
+            label, nps_classes(scores) if type == "nps" else csat_classes(scores), dict(sorted(scores.items()))
+        )
+    return Group(label, tuple(counts[f"c{i}"] for i in range(len(REPRESENTATIVE[type]))))
+
+
+def _n(releases: Iterable[Release]) -> int:
+    return sum(n for each in releases for leaf in each.leaves for n in leaf.counts.values())
+
+
+def _together(parts: Sequence[Published]) -> Published:
+    """Several accounts as one answer: from the first day of any of them to the last."""
+    groups: dict[Value | Pooled, list[Group]] = defaultdict(list)
+    for part in parts:
+        for group in part.groups:
+            groups[group.label].append(group)
+    totals = [part.total for part in parts if part.total is not None]
+    return Published(
+        groups=tuple(_joined(label, those) for label, those in groups.items()),
+        total=_joined(None, totals) if totals else None,
+        first=min((part.first for part in parts if part.first), default=None),
+        end=max((part.end for part in parts if part.end), default=None),
+        waiting=sum(part.waiting for part in parts),
+    )
+
+
+def _joined(label: Value | Pooled, groups: Sequence[Group]) -> Group:
+    if len(groups) == 1:
+        return replace(groups[0], label=label)
+    scores: Counter[int] = Counter()
+    for group in groups:
+        scores.update(group.scores)
+    told = scores if all(group.scores for group in groups) else {}
+    classes = tuple(map(sum, zip(*(group.classes for group in groups), strict=True)))
+    return Group(label, classes, dict(sorted(told.items())))
+
+
+def _reason(asked: Asked, found: Published, making: Mapping[str, date]) -> str | None:
+    if making:
+        return "releases_being_made"
+    if found.first is None:
+        return "waits"
+    return "pooled" if asked.wanted and found.total is None else None
+
+
+def being_made(connection: Connection, settings: Settings, asked: Asked, now: datetime) -> Mapping[str, date]:
+    """Return the accounts whose days are still being closed, and until which day they are; empty when all are done."""
+    due, walks = over_at(now, settings.service.time_zone), store.walks(connection)
+    found = {account: walks.get(Who(account, asked.type), {}).get("day") for account in asked.accounts}
+    return {account: until or date.min for account, until in found.items() if until is None or until < due}

@@ -1,0 +1,30 @@
+"""Days, weeks, four and twelve weeks that nest: in, a day; out, the span that has it. Pure.
+
+Weeks begin on Monday; four of them make a block, three blocks make twelve weeks, counted from the first Monday of 1970.
+So a day belongs to one week, a week to one block, a block to one span of twelve weeks, for ever.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+ONE_DAY = timedelta(days=1)
+FIRST_MONDAY = date(1970, 1, 5)
+SETTLE = timedelta(hours=1)
+"""How long a day that is over stays open: transactions that began in it are committed by then."""
+
+
+def span_of(day: date, weeks: int) -> tuple[date, date]:
+    """Return the span of so many weeks that a day is in, as [first, end)."""
+    length = 7 * weeks
+    first = FIRST_MONDAY + timedelta(days=(day - FIRST_MONDAY).days // length * length)
+    return first, first + timedelta(days=length)
+
+
+def over_at(now: datetime, zone: ZoneInfo) -> date:
+    """Return the first day that is not over yet: all days before it are, and have settled."""
+    return (now - SETTLE).astimezone(zone).date()
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Return the moment at which a local day begins, in UTC."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)

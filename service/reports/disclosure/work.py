@@ -1,0 +1,64 @@
+"""What groups were given to do: in, whole weeks (by team) or four weeks (by agent) that are over; out, conversations.
+
+Nothing here is made of answers. But who ended none can have no answers either, and such zeros are what subtraction
+needs: so they are told in the same spans as answers are, and no finer. Dated by the day on which we heard of the end.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.models import feedback_request
+from service.reports.disclosure import store
+from service.reports.disclosure.days import Ground
+from service.reports.disclosure.pools import Label
+from service.reports.disclosure.spans import midnight
+from service.reports.disclosure.store import Leaf, Release
+from service.states import OPEN_STATES, State
+
+f = feedback_request.c
+WEEKS: Mapping[str, int] = {"team_work": 1, "agent_work": 4}
+GROUPS: Mapping[str, tuple[sa.ColumnElement[Any], ...]] = {
+    "team_work": (f.team_id,),
+    "agent_work": (f.team_id, f.agent_id),
+}
+DECIDED_AFTER = timedelta(days=3)
+"""So long a span stays open after its end: nearly every request has ended by then."""
+OPEN = frozenset(state.value for state in OPEN_STATES)
+
+
+def due(today: date) -> date:
+    """Return the day up to which spans may be closed."""
+    return today - DECIDED_AFTER
+
+
+def close(connection: Connection, ground: Ground, partition: str, first: date, end: date) -> None:
+    """Write the release of a span, if anything was heard of in it."""
+    groups: dict[Label, Counter[str]] = defaultdict(Counter)
+    split = GROUPS[partition]
+    columns = (*split, f.state, f.reason)
+    query = sa.select(*columns, sa.func.count()).where(*heard(ground, first, end)).group_by(*columns)
+    for *label, state, reason, n in connection.execute(query):
+        groups[tuple(label)].update(became(state, reason, n))
+    leaves = tuple(Leaf(label, False, dict(groups[label])) for label in sorted(groups, key=repr))
+    if leaves:
+        store.put(connection, ground.who, partition, Release(0, first, end, leaves), ground.now)
+
+
+def heard(ground: Ground, first: date, end: date) -> tuple[sa.ColumnElement[bool], ...]:
+    """Say as SQL which requests of the account belong to these days."""
+    since, until = midnight(first, ground.zone), midnight(end, ground.zone)
+    return f.account == ground.who.account, f.received_at >= since, f.received_at < until, f.test.is_(False)
+
+
+def became(state: str, reason: str | None, n: int) -> Mapping[str, int]:
+    """Return what `n` requests in a state count as."""
+    if state == State.CARD_SENT:
+        return {"ended": n, "delivered": n}
+    if state in OPEN:
+        return {"ended": n, "pending": n}
+    return {"ended": n, state if state == State.UNKNOWN else f"{state}:{reason or 'unsaid'}": n}

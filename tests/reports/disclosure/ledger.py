@@ -1,0 +1,64 @@
+"""A ledger whose answers are seen when a test says so, and releases closed as the worker closes them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.db import reading
+from service.models import release
+from service.reports.disclosure import store
+from service.reports.disclosure.asked import Asked, Published
+from service.reports.disclosure.closing import close_due
+from service.reports.disclosure.published import published, trend
+from service.reports.disclosure.store import Release, Who
+from tests.reports.world import World
+
+CSAT = Who("acme", "csat")
+MONDAY = date(2026, 8, 31)  # the first of a block of four weeks, and of twelve
+
+
+def on(world: World, day: date, n: int = 1, *, hour: float = 12, score: int = 5, **columns: Any) -> list[str]:
+    """`n` conversations answered on a local day; the world dates an answer ten minutes after its conversation's end."""
+    at = datetime.combine(day, time.min, world.settings.service.time_zone) + timedelta(hours=hour, minutes=-10)
+    return [] if n == 0 else world.add(n, score=score, days_ago=(world.clock.now - at) / timedelta(days=1), **columns)
+
+
+def close(world: World, day: date, settings: Any = None, hour: int = 2) -> None:
+    """Close all that is due on the morning of a day."""
+    world.clock.now = datetime.combine(day, time(hour), world.settings.service.time_zone)
+    while close_due(world.engine, settings or world.settings, world.clock.now):
+        pass
+
+
+def said(
+    world: World, by: str | None = None, first: date | None = None, end: date | None = None, **wanted: Any
+) -> Published:
+    asked = Asked(("acme",), "csat", by, {name: frozenset({value}) for name, value in wanted.items()}, first, end)
+    with reading(world.engine) as connection:
+        return published(connection, world.settings, asked, world.clock.now)
+
+
+def line(world: World, period: str, **changes: Any) -> tuple[Published, ...]:
+    with reading(world.engine) as connection:
+        return trend(connection, world.settings, replace(Asked(("acme",), "csat"), **changes), period, world.clock.now)
+
+
+def closed(world: World, partition: str, who: Who = CSAT) -> tuple[Release, ...]:
+    with reading(world.engine) as connection:
+        return store.releases(connection, who, partition)
+
+
+def spans(releases: Iterable[Release]) -> list[tuple[date, date, int]]:
+    """First day, last day and answers of each."""
+    return [
+        (e.first, e.end - timedelta(days=1), sum(n for leaf in e.leaves for n in leaf.counts.values()))
+        for e in releases
+    ]
+
+
+def rows(world: World) -> int:
+    with reading(world.engine) as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(release)) or 0

@@ -1,0 +1,37 @@
+"""What the margins of a two-way table tell of its cells: every small set there is, and none that there is not."""
+
+from itertools import product
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.reports.disclosure.cuts import small_cut
+
+ROWS, COLUMNS = ("mon", "tue", "wed"), ("ann", "bob", "cat")
+
+
+def told(cells) -> int:
+    """The smallest set that the margins tell, by trying all: rows R minus columns C, 0 or 1 on every possible cell."""
+    found = []
+    for row_in, column_in in product(product((0, 1), repeat=3), repeat=2):
+        rows, columns = dict(zip(ROWS, row_in, strict=True)), dict(zip(COLUMNS, column_in, strict=True))
+        value = {(row, column): rows[row] - columns[column] for row, column in cells}
+        if min(value.values()) >= 0:
+            found.append(sum(cells[cell] for cell, inside in value.items() if inside))
+    return min((n for n in found if n), default=0)
+
+
+def test_a_table_without_holes_tells_nothing() -> None:
+    assert small_cut({(r, c): 2 for r in ROWS for c in COLUMNS}, 5) is None
+
+
+def test_an_agent_of_one_day_is_told_by_what_the_day_has_more() -> None:
+    cells = {("mon", "ann"): 2, ("mon", "bob"): 6, ("tue", "ann"): 5}
+    assert small_cut(cells, 5) == ("mon", "ann")
+    assert small_cut({**cells, ("tue", "bob"): 0}, 5) is None, "a cell that could have answers hides it"
+
+
+@given(st.dictionaries(st.tuples(st.sampled_from(ROWS), st.sampled_from(COLUMNS)), st.integers(0, 7), min_size=1))
+@settings(max_examples=400, deadline=None)
+def test_it_finds_a_small_set_exactly_where_trying_all_combinations_does(cells) -> None:
+    assert (small_cut(cells, 5) is not None) == (0 < told(cells) < 5)

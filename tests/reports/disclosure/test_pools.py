@@ -1,0 +1,44 @@
+"""Groups with enough answers: none is small, all answers are in one, and a pool takes as little along as it can."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.reports.disclosure.pools import Pools
+
+LABELS = st.tuples(st.sampled_from(["red", "blue", "green"]), st.sampled_from(["ann", "bob", "cat", "dan"]))
+
+
+def test_a_small_agent_is_among_the_others_of_its_team() -> None:
+    pools = Pools({("red", "ann"): 9, ("red", "bob"): 3, ("red", "cat"): 2}, 5)
+    assert pools.leaves == {(("red", "ann"), False): 9, (("red",), True): 5}
+
+
+def test_a_pool_that_is_too_small_takes_the_smallest_sibling_along() -> None:
+    pools = Pools({("red", "ann"): 9, ("red", "bob"): 6, ("red", "cat"): 2}, 5)
+    assert pools.leaves == {(("red", "ann"), False): 9, (("red",), True): 8}
+
+
+def test_a_team_that_is_too_small_goes_to_the_others_of_all() -> None:
+    pools = Pools({("red", "ann"): 9, ("red", "bob"): 6, ("blue", "dan"): 2, ("green", "eve"): 3}, 5)
+    assert pools.leaves == {(("red", "ann"), False): 9, (("red", "bob"), False): 6, ((), True): 5}
+
+
+def test_a_team_without_answers_is_where_it_could_have_some() -> None:
+    pools = Pools({("red", "ann"): 9, ("red", "bob"): 3, ("red", "cat"): 2}, 5)
+    assert pools.leaf_of(("red", "new")) == (("red",), True)
+    assert pools.leaf_of(("blue", "new")) is None
+
+
+@given(st.dictionaries(LABELS, st.integers(1, 12), min_size=1), st.data())
+@settings(max_examples=200, deadline=None)
+def test_every_answer_is_in_one_leaf_with_enough_also_when_it_grows_coarser(sizes, data) -> None:
+    pools = Pools(sizes, 5)
+    while True:
+        leaves = pools.leaves
+        assert sum(leaves.values()) == sum(sizes.values())
+        assert all(n >= 5 for n in leaves.values()) or len(leaves) == 1
+        assert all(label[: len(pool[0])] == pool[0] for label in sizes if (pool := pools.leaf_of(label)))
+        if not pools.coarsen(data.draw(st.sampled_from(sorted(leaves, key=repr)))):
+            break
+        assert len(pools.leaves) < len(leaves) or pools.leaves != leaves
+    assert len(pools.leaves) == 1
