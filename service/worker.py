@@ -28,6 +28,7 @@ from service.outreach.answers import Hold
 from service.outreach.ledger import Queue
 from service.outreach.run import Runner
 from service.reports.counting.sealing import seal
+from service.reports.disclosure.closing import close_due
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.settings import Account, Settings
@@ -227,7 +228,7 @@ def _collect(queue: Queue, account: Account, client: XClient, clock: Clock, stop
 
 
 def _keep_house(queue: Queue, clock: Clock, stop: threading.Event) -> None:
-    """Say that we are alive, attach what has appeared for unknown sends, and now and then forget what is too old."""
+    """Say that we are alive, attach what has appeared for unknown sends, close releases, forget what is too old."""
     next_prune = clock() + HOUSEKEEP_EVERY / 60
     while not stop.wait(ALIVE_EVERY.total_seconds()):
         now = clock()
@@ -237,6 +238,7 @@ def _keep_house(queue: Queue, clock: Clock, stop: threading.Event) -> None:
             if now >= next_prune or next_prune > now + HOUSEKEEP_EVERY:
                 housekeeping.prune(queue.engine, queue.settings, now, dry_run=False)
                 next_prune = now + HOUSEKEEP_EVERY
+            close_due(queue.engine, queue.settings, now)
         except SQLAlchemyError as error:
             log.warning("housekeeping_failed", error=type(error).__name__)
         except Exception as error:  # a bug in forgetting must not make a living worker look dead
