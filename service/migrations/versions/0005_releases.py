@@ -1,6 +1,6 @@
 """releases: what who sees no rows may read.
 
-Revision 0004, after 0003. Four tables, and a mark on each answer: the day's release it is in. Existing answers have
+Revision 0005, after 0004. Four tables, and a mark on each answer: the day's release it is in. Existing answers have
 none; the worker closes their releases in the background, from the oldest day on.
 """
 
@@ -9,8 +9,8 @@ from alembic import op
 
 from service.db import Micros
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
