@@ -87,9 +87,14 @@ def open_engine(url: str) -> Engine:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction that only reads; on SQLite it never blocks a writer."""
-    with engine.connect() as connection, connection.begin():
-        yield connection
+    """Open a transaction that only reads: one state of the database, whatever is committed meanwhile.
+
+    On SQLite it never blocks a writer.
+    """
+    with engine.connect() as connection:
+        steady = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+        with connection.execution_options(**steady).begin():
+            yield connection
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Results as files, re-reading X, erasing people, retention."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,16 +8,25 @@ from typing import Any
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy.engine import Engine
 
 from service import housekeeping
 from service.auth import Reader
 from service.cli.common import console, demand_x_user_ids, errors, me, now, opened
+from service.db import reading
 from service.errors import Invalid, NotFound
 from service.reports import filters
+from service.reports.counting import recount as recounting
+from service.reports.counting.recount import Difference
+from service.reports.counting.sealing import seal
 from service.reports.rows import export as exporting
 from service.reports.rows.as_csv import Form
 from service.results import poll
+from service.settings import Settings
 from service.worker import clients_of
+
+SHOWN = 20  # differences; more tell no more
+COUNTED_AT_ONCE = 2000
 
 
 @click.command()
@@ -99,6 +108,40 @@ def reconcile(context: click.Context, name: str, since: datetime, until: datetim
         last = f"{done.served_until:%Y-%m-%dT%H:%M:%SZ}"
         console.print(f"X serves nothing later than {last} yet: what came after that was not read.", style="yellow")
         context.exit(1)
+
+
+@results.command()
+@click.option("--dry-run", is_flag=True, help="Report, and mend nothing.")
+@click.pass_context
+def recount(context: click.Context, dry_run: bool) -> None:  # noqa: FBT001 - click's way of a flag
+    """Compare the roll-ups behind the figures with the ledger, and count them anew where they differ."""
+    settings, engine = opened(context)
+    _build(engine, settings)
+    wrong = _differences(engine)
+    console.print(f"{len(wrong)} rows of the roll-ups differ from the ledger.")
+    for each in wrong[:SHOWN]:
+        told = ", ".join(f"{name} {value}" for name, value in each.key.items() if value is not None)
+        console.print(f"  {told}: {each.held[0]} conversations held, {each.counted[0]} in the ledger", style="yellow")
+    if wrong and dry_run:
+        context.exit(1)
+    if wrong:
+        recounting.begin_anew(engine, settings, now())
+        _build(engine, settings)
+        console.print(f"Counted anew: {len(_differences(engine))} rows differ.")
+
+
+def _build(engine: Engine, settings: Settings) -> None:
+    """Seal and count all there is."""
+    columns = (SpinnerColumn(), TextColumn("{task.completed} requests looked at"), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task("requests", total=None)
+        while done := seal(engine, settings, now(), limit=COUNTED_AT_ONCE):
+            bar.update(task, advance=done)
+
+
+def _differences(engine: Engine) -> Sequence[Difference]:
+    with reading(engine) as connection:
+        return list(recounting.differences(connection))
 
 
 @click.command()

@@ -15,7 +15,7 @@ ids are strings (they exceed 2**53), words are those of `states.py`. Chapters ha
 
 from service.models.answers import account_task, poll_window, refresh, result, result_update, stray_feedback
 from service.models.base import metadata
-from service.models.counting import change_counter
+from service.models.counting import change_counter, tally, tally_book
 from service.models.intake import conversation, delivery_item, reopening, webhook_delivery
 from service.models.ledger import IS_OPEN, IS_UNPROVEN, feedback_request, send_attempt, transition
 from service.models.reading import access_log, api_key, key_use, review_note, session
@@ -51,6 +51,8 @@ __all__ = [
     "send_attempt",
     "session",
     "stray_feedback",
+    "tally",
+    "tally_book",
     "transition",
     "webhook_delivery",
     "worker_seen",

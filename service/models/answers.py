@@ -46,6 +46,14 @@ result = Table(
     UniqueConstraint("feedback_id"),
     Index(None, "updated_at", "request_id"),
     Index(None, "released", "first_seen_at"),
+    # a period that begins or ends within a day is read by them
+    Index(None, "score_at"),
+    Index(
+        "ix_result_score_undated",
+        "first_seen_at",
+        sqlite_where=text("score_at IS NULL"),
+        postgresql_where=text("score_at IS NULL"),
+    ),
 )
 
 

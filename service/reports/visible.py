@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from service.auth.keys import Reader
 from service.db import EPOCH
 from service.models import account_state, feedback_request, result
-from service.reports.disclosure.suppression import Thresholds
+from service.reports.disclosure.suppression import DEFAULT, Thresholds
 from service.settings import Settings
 
 f = feedback_request.c
@@ -28,7 +28,7 @@ class View:
 
     accounts: tuple[str, ...]
     cutoff: datetime | None
-    thresholds: Thresholds
+    thresholds: Thresholds = DEFAULT
     sees_customers: bool = False  # the CRM's ids of customers are for admins
     configured: frozenset[str] = frozenset()  # accounts of the settings; the others are remembered, and no longer read
 
@@ -67,7 +67,7 @@ class View:
     @property
     def score(self) -> sa.ColumnElement[Any]:
         """The score, once it may be seen."""
-        return r.score if self.cutoff is None else sa.case((self._scored_at < self.cutoff, r.score))
+        return r.score if self.cutoff is None else sa.case((self._score_came, r.score))
 
     @property
     def score_at(self) -> sa.ColumnElement[Any]:
@@ -77,12 +77,12 @@ class View:
     @property
     def text(self) -> sa.ColumnElement[Any]:
         """The comment, once it may be seen. A late arrival is told by our own clock."""
-        return r.text if self.cutoff is None else sa.case((self._text_came, r.text))
+        return r.text if self.cutoff is None else sa.case((self.settled, r.text))
 
     @property
     def text_at(self) -> sa.ColumnElement[Any]:
         """When the comment was written, once that may be seen; it stays when retention has taken the words."""
-        return r.text_at if self.cutoff is None else sa.case((self._text_came, r.text_at))
+        return r.text_at if self.cutoff is None else sa.case((self.settled, r.text_at))
 
     @property
     def commented(self) -> sa.ColumnElement[bool]:
@@ -104,9 +104,9 @@ class View:
         return sa.func.coalesce(r.score_at, r.first_seen_at, type_=r.score_at.type)
 
     @property
-    def _text_came(self) -> sa.ColumnElement[bool]:
-        written = sa.func.coalesce(r.text_at, r.first_seen_at, type_=r.text_at.type)
-        return sa.and_(written < self.cutoff, r.updated_at < self.cutoff)
+    def _score_came(self) -> sa.ColumnElement[bool]:
+        """Given before, or known since before: X's clock may run ahead of ours."""
+        return sa.or_(self._scored_at < self.cutoff, self.settled)
 
 
 def view_of(connection: Connection, settings: Settings, reader: Reader, now: datetime) -> View:

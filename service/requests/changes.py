@@ -41,6 +41,12 @@ SEAL = (
     .values(sealed=sa.bindparam("number"), counted=sa.bindparam("counts", type_=r.counted.type))
 )
 
+COUNT = (
+    sa.update(feedback_request)
+    .where(r.id == sa.bindparam("this"))
+    .values(counted=sa.bindparam("counts", type_=r.counted.type))
+)
+
 
 def touch(connection: Connection, request_ids: Sequence[str] | sa.Select[Any], now: datetime | None = None) -> None:
     """Say that what readers see of these requests changes in this transaction. `now` moves their own `updated_at` too.
@@ -65,6 +71,17 @@ def lock_unsealed(connection: Connection, at_once: int) -> Sequence[str]:
     return connection.scalars(LOCK_UNSEALED, {"at_once": at_once}).all()
 
 
+def hold_counter(connection: Connection) -> None:
+    """Let nobody else seal until our commit."""
+    connection.execute(sa.select(c.id).where(c.id == 1).with_for_update())
+
+
+def lock(connection: Connection, request_ids: Sequence[str]) -> Sequence[str]:
+    """Lock those of these requests that nobody else holds; return their ids."""
+    free = sa.select(r.id).where(r.id.in_(request_ids)).with_for_update(skip_locked=True, key_share=True)
+    return connection.scalars(free).all()
+
+
 def take_numbers(connection: Connection, n: int, now: datetime) -> range:
     """Take the next `n` numbers. Until our commit every other sealer waits here, and so do their numbers."""
     last: int = connection.execute(TAKE, {"n": n, "now": now}).scalar_one()
@@ -74,6 +91,11 @@ def take_numbers(connection: Connection, n: int, now: datetime) -> range:
 def write_sealed(connection: Connection, sealed: Sequence[Mapping[str, Any]]) -> None:
     """Write the number of each request and what was counted of it: `this`, `number`, `counts`."""
     connection.execute(SEAL, sealed)
+
+
+def write_counted(connection: Connection, counted: Sequence[Mapping[str, Any]]) -> None:
+    """Write what was counted of each request, which says nothing new to anybody: `this`, `counts`."""
+    connection.execute(COUNT, counted)
 
 
 def begin_epoch(connection: Connection, now: datetime) -> str:

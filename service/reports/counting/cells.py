@@ -7,7 +7,7 @@ statement does not apply the figure's own filters or period; `protection` does, 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -56,16 +56,15 @@ def cells_of(
     types: Sequence[str],
     clock: str,
     zone: ZoneInfo,
-    now: datetime,
 ) -> Mapping[str, list[Cell]]:
     """Read the cells of each kind of card. `clock` names the moment that decides the day."""
     moment = _moments(view)[clock]
     columns = [
         f.type.label("type"),
-        local_day(moment, zone, now).label("day"),
+        local_day(moment, zone).label("day"),
         f.question_variant_id.label("variant"),
         view.score.label("score"),
-        *(_column(each, moment, zone, now).label(f"d{i}") for i, each in enumerate(dimensions)),
+        *(_column(each, moment, zone).label(f"d{i}") for i, each in enumerate(dimensions)),
     ]
     inner = result.join(feedback_request, f.id == r.request_id)
     query = (
@@ -139,5 +138,5 @@ def _moments(view: View) -> Mapping[str, sa.ColumnElement[Any]]:
     }
 
 
-def _column(name: str, moment: sa.ColumnElement[Any], zone: ZoneInfo, now: datetime) -> Any:
-    return local_hour(moment, zone, now) if name == "hour" else COLUMNS[name]
+def _column(name: str, moment: sa.ColumnElement[Any], zone: ZoneInfo) -> Any:
+    return local_hour(moment, zone) if name == "hour" else COLUMNS[name]

@@ -7,7 +7,6 @@ Never hides anything; `figures` does.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -59,13 +58,12 @@ def counted(
     view: View,
     filter: Filter,
     clock: str,
-    now: datetime,
     zone: ZoneInfo,
     by: Sequence[str] = (),
 ) -> Groups:
     """Count the conversations of a cohort by group; without `by` there is one group, ()."""
     moment = CLOCKS[clock]
-    split = [_column(each, moment, zone, now).label(f"d{i}") for i, each in enumerate(by)]
+    split = [_column(each, moment, zone).label(f"d{i}") for i, each in enumerate(by)]
     columns = [*split, f.state, f.reason]
     answers = [view.answered, view.score.is_not(None), view.commented]
     sums = [sa.func.sum(sa.case((each, 1), else_=0)) for each in answers]
@@ -105,9 +103,9 @@ def _one(state: str, reason: str | None, n: int, answers: tuple[int, int, int]) 
     return found
 
 
-def _column(name: str, moment: sa.ColumnElement[Any], zone: ZoneInfo, now: datetime) -> Any:
+def _column(name: str, moment: sa.ColumnElement[Any], zone: ZoneInfo) -> Any:
     if name == "day":
-        return local_day(moment, zone, now)
+        return local_day(moment, zone)
     if name == "type":
         return f.type
-    return local_hour(moment, zone, now) if name == "hour" else COLUMNS[name]
+    return local_hour(moment, zone) if name == "hour" else COLUMNS[name]

@@ -1,9 +1,11 @@
-"""Days and hours of a time zone, counted inside the database: in, a column of moments; out, SQL for its local day.
+"""Days and hours of a time zone, the same in Python and inside the database: in, moments; out, local days and hours.
 
-No database of ours knows a zone's rules, so they are written into the statement: a list of the moments at which the
-zone's offset changed, the newest first. Never reads the clock.
+No database of ours knows a zone's rules, so they are written into the statement: the moments at which the zone's
+offset changes, halved until one is left. Python reads the same list, so both always agree. Never reads the clock.
 """
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
@@ -15,24 +17,38 @@ from service.db import EPOCH, MICROSECOND
 
 DAY = timedelta(days=1) // MICROSECOND
 HOUR = timedelta(hours=1) // MICROSECOND
-FIRST_YEAR = 2015  # before any conversation of ours
-YEARS_AHEAD = 3
+FIRST_YEAR, LAST_YEAR = 2015, 2050  # no conversation of ours is older; beyond, the last offset known goes on
 ORDINAL_OF_EPOCH = EPOCH.date().toordinal()
+Change = tuple[int, int]
 
 
-def local_day(column: sa.ColumnElement[Any], zone: ZoneInfo, now: datetime) -> sa.ColumnElement[int]:
-    """The local day of a moment, as days since 1970; `day_of` makes a date of it."""
-    return _local(column, zone, now) // _number(DAY)
+def local_day(column: sa.ColumnElement[Any], zone: ZoneInfo) -> sa.ColumnElement[int]:
+    """As SQL: the local day of a moment, in days since 1970."""
+    return _local(column, zone) // _number(DAY)
 
 
-def local_hour(column: sa.ColumnElement[Any], zone: ZoneInfo, now: datetime) -> sa.ColumnElement[int]:
-    """The local hour of a moment, 0 to 23."""
-    return (_local(column, zone, now) // _number(HOUR)) % _number(24)
+def local_hour(column: sa.ColumnElement[Any], zone: ZoneInfo) -> sa.ColumnElement[int]:
+    """As SQL: the local hour of a moment, 0 to 23."""
+    return (_local(column, zone) // _number(HOUR)) % _number(24)
+
+
+def day_and_hour(moment: datetime, zone: ZoneInfo) -> tuple[int, int]:
+    """The local day of a moment, in days since 1970, and its hour."""
+    at = (moment - EPOCH) // MICROSECOND
+    first, changes = _offsets(zone.key)
+    place = bisect_right(changes, at, key=lambda change: change[0])
+    local = at + (changes[place - 1][1] if place else first)
+    return local // DAY, local // HOUR % 24
 
 
 def day_of(number: int) -> date:
-    """The date of a day as the database counted it."""
+    """The date of a day in days since 1970."""
     return date.fromordinal(ORDINAL_OF_EPOCH + number)
+
+
+def number_of(day: date) -> int:
+    """A date in days since 1970."""
+    return day.toordinal() - ORDINAL_OF_EPOCH
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
@@ -40,13 +56,19 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
-def _local(column: sa.ColumnElement[Any], zone: ZoneInfo, now: datetime) -> sa.ColumnElement[int]:
+def _local(column: sa.ColumnElement[Any], zone: ZoneInfo) -> sa.ColumnElement[int]:
     moment = sa.type_coerce(column, sa.BigInteger)
-    first, changes = _offsets(zone.key, now.year + YEARS_AHEAD)
+    first, changes = _offsets(zone.key)
+    return moment + _offset_at(moment, first, changes)
+
+
+def _offset_at(moment: sa.ColumnElement[int], before: int, changes: Sequence[Change]) -> sa.ColumnElement[int]:
     if not changes:
-        return moment + _number(first)
-    branches = [(moment >= _number(at), _number(offset)) for at, offset in reversed(changes)]
-    return moment + sa.case(*branches, else_=_number(first))
+        return _number(before)
+    middle = len(changes) // 2
+    at, offset = changes[middle]
+    earlier = _offset_at(moment, before, changes[:middle])
+    return sa.case((moment < _number(at), earlier), else_=_offset_at(moment, offset, changes[middle + 1 :]))
 
 
 def _number(value: int) -> sa.ColumnElement[int]:
@@ -54,12 +76,12 @@ def _number(value: int) -> sa.ColumnElement[int]:
 
 
 @lru_cache(maxsize=64)
-def _offsets(key: str, until_year: int) -> tuple[int, tuple[tuple[int, int], ...]]:
+def _offsets(key: str) -> tuple[int, tuple[Change, ...]]:
     """The first offset, then (moment, new offset) of each change, in microseconds."""
     zone, day = ZoneInfo(key), datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
     found, before = [], _offset(day, zone)
     first = before
-    while day.year < until_year:
+    while day.year < LAST_YEAR:
         following = day + timedelta(days=1)
         if _offset(following, zone) != before:
             at = _changes_at(day, zone)

@@ -118,8 +118,8 @@ def _scored(connection: Connection, ground: Ground, first: date, latest: date) -
     """Answers in time of conversations heard of in these days, and of those before whose answers may lie beyond."""
     days = _releases_of_days(connection, ground, first)
     earliest = min([first, *(begin for begin, end in days.values() if end > first)])
-    heard_on = local_day(f.received_at, ground.zone, ground.now).label("heard_on")
-    seen_on = local_day(r.first_seen_at, ground.zone, ground.now).label("seen_on")
+    heard_on = local_day(f.received_at, ground.zone).label("heard_on")
+    seen_on = local_day(r.first_seen_at, ground.zone).label("seen_on")
     query = sa.select(f.type, heard_on, seen_on, r.released, sa.func.count()).select_from(_join())
     query = query.where(*heard(ground, earliest - _window(ground), latest), r.score.is_not(None), _in_time(ground))
     found = []
@@ -140,7 +140,7 @@ def _releases_of_days(connection: Connection, ground: Ground, after: date) -> Ma
 
 def _answered(connection: Connection, ground: Ground, first: date, latest: date) -> Mapping[tuple[str, date], int]:
     """Answers in time, also those of a comment alone, by kind and day."""
-    heard_on = local_day(f.received_at, ground.zone, ground.now).label("heard_on")
+    heard_on = local_day(f.received_at, ground.zone).label("heard_on")
     query = sa.select(f.type, heard_on, sa.func.count()).select_from(_join())
     query = query.where(*heard(ground, first, latest), _in_time(ground), _says_something())
     rows = connection.execute(query.group_by(f.type, heard_on))

@@ -108,7 +108,7 @@ def _close(connection: Connection, ground: Ground, first: date, end: date) -> No
 
 def _taken(connection: Connection, ground: Ground, end: date) -> tuple[Counter[tuple[Any, ...]], list[str]]:
     """All answers that wait on `end`, held until the commit: their cells, and which they are."""
-    hour = local_hour(r.first_seen_at, ground.zone, ground.now)
+    hour = local_hour(r.first_seen_at, ground.zone)
     query = sa.select(r.request_id, f.team_id, f.agent_id, r.score, *CONTEXTS.values(), hour)
     query = query.where(*_open(ground), r.first_seen_at < midnight(end, ground.zone)).with_for_update(of=result)
     rows = connection.execute(query).all()

@@ -49,7 +49,7 @@ def answers(connection: Connection, days: Sequence[Release]) -> list[Cell]:
 
 def at_work(connection: Connection, ground: Ground, days: Sequence[Release]) -> list[Cell]:
     """Return who had a card sent, under which contexts, on the days of each release: cells without answers."""
-    sent = local_day(f.card_sent_at, ground.zone, ground.now).label("day")
+    sent = local_day(f.card_sent_at, ground.zone).label("day")
     query = sa.select(sent, f.team_id, f.agent_id, *CONTEXTS.values()).distinct()
     period = (
         f.account == ground.who.account,

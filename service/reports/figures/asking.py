@@ -48,7 +48,7 @@ class Asking:
     def cells(self, by: str | None = None) -> Mapping[str, list[Cell]]:
         """Return all answers there are, split by what is asked about."""
         dimensions = dimensions_of(self.wanted, by)
-        return cells_of(self.connection, self.view, dimensions, self.kinds, self.score_clock, self.zone, self.now)
+        return cells_of(self.connection, self.view, dimensions, self.kinds, self.score_clock, self.zone)
 
     def question(self, kind: str, by: str | None = None) -> Question:
         """Return what protection needs to know."""
@@ -62,7 +62,7 @@ class Asking:
 
     def counts(self, filter: Filter, clock: str, by: tuple[str, ...] = ()) -> Groups:
         """Count conversations of a cohort."""
-        return counted(self.connection, self.view, filter, clock, self.now, self.zone, by)
+        return counted(self.connection, self.view, filter, clock, self.zone, by)
 
     def count(self, clock: str) -> Counts:
         """Count all conversations of the filter on a clock."""

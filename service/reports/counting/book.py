@@ -1,0 +1,69 @@
+"""Which roll-ups are in force: in, settings; out, the generation that counts their days, and how far it has come.
+
+Another zone or another set of dimensions begins a new generation: the ledger is walked again from its beginning, in
+the background, and figures are counted in the ledger until that is done. Damage is mended in the same way.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.models import tally, tally_book
+from service.reports.counting.facts import HELD
+from service.reports.counting.tally import GRAINS
+
+b = tally_book.c
+t = tally.c
+SHAPE = ",".join((*HELD, *GRAINS))[:512]
+DROPPED_AT_ONCE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The roll-ups in force. `walked`: the last request counted; None: every one is."""
+
+    generation: int
+    zone: str
+    shape: str
+    walked: str | None
+
+    @property
+    def is_walked(self) -> bool:
+        """Whether the ledger is being walked for these."""
+        return self.walked is not None and self.generation > 0
+
+    def holds(self, zone: ZoneInfo) -> bool:
+        """Whether figures in days of this zone can be read from the roll-ups."""
+        return self.walked is None and self.is_for(zone)
+
+    def is_for(self, zone: ZoneInfo) -> bool:
+        """Whether these are the days and dimensions we count."""
+        return self.zone == zone.key and self.shape == SHAPE
+
+
+def book_of(connection: Connection) -> Book:
+    """Return what is in force."""
+    row = connection.execute(sa.select(b.generation, b.zone, b.shape, b.walked).where(b.id == 1)).one()
+    return Book(row.generation, row.zone, row.shape, row.walked)
+
+
+def begin(connection: Connection, zone: ZoneInfo, now: datetime) -> Book:
+    """Count everything anew. Only who holds the counter may."""
+    generation = book_of(connection).generation + 1
+    values = {"generation": generation, "zone": zone.key, "shape": SHAPE, "walked": "", "begun_at": now}
+    connection.execute(sa.update(tally_book).where(b.id == 1).values(values))
+    return Book(generation, zone.key, SHAPE, "")
+
+
+def note_walked(connection: Connection, walked: str | None) -> None:
+    """Remember how far the ledger has been counted; None: to its end."""
+    connection.execute(sa.update(tally_book).where(b.id == 1).values(walked=walked))
+
+
+def drop_old(connection: Connection, generation: int) -> int:
+    """Delete some rows of earlier generations; return how many."""
+    old = sa.select(t.id).where(t.generation < generation).limit(DROPPED_AT_ONCE)
+    return connection.execute(sa.delete(tally).where(t.id.in_(old))).rowcount

@@ -1,0 +1,94 @@
+"""What figures need to know of one conversation: in, the ledger's rows; out, frozen facts, and their short form.
+
+The short form stands beside each request as `counted`: what the roll-ups hold of it. Never adds anything up.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import EPOCH, MICROSECOND
+from service.models import feedback_request, result, tally
+from service.reports.dimensions import DIMENSIONS, Value
+from service.reports.visible import View
+from service.states import OPEN_STATES, State
+
+f = feedback_request.c
+r = result.c
+CLOCKS = ("ended_at", "sent_at", "scored_at")
+OPEN = "open"
+HELD = tuple(each.name for each in DIMENSIONS if each.name in tally.c and each.column is not None)
+"""The dimensions that roll-ups hold, in the order of the short form."""
+
+COLUMNS = {each.name: each.column for each in DIMENSIONS if each.column is not None}
+STATE = sa.case((f.state.in_([state.value for state in OPEN_STATES]), OPEN), else_=f.state)
+REASON = sa.case((f.state.in_((State.SKIPPED.value, State.FAILED.value)), f.reason))
+"""Why a conversation waits is no reason why it was not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One conversation. `values` are aligned with HELD; `moments` with CLOCKS, None where there is none."""
+
+    values: tuple[Value, ...]
+    type: str | None
+    state: str
+    reason: str | None
+    moments: tuple[datetime | None, ...]
+    score: int | None
+    answered: bool
+    commented: bool
+
+    @property
+    def groups(self) -> Mapping[str, Value]:
+        """Its group in each dimension."""
+        return dict(zip(HELD, self.values, strict=True))
+
+    def short(self, generation: int) -> list[Any]:
+        """The short form, as it stands beside the request."""
+        micros = [None if each is None else (each - EPOCH) // MICROSECOND for each in self.moments]
+        said = (self.type, self.state, self.reason, self.score, int(self.answered), int(self.commented))
+        return [generation, *micros, *said, *self.values]
+
+
+def counted_facts(short: Sequence[Any] | None, generation: int) -> Facts | None:
+    """Read the short form; None where nothing, or only something of another generation, is counted."""
+    if short is None or short[0] != generation:
+        return None
+    moments = tuple(None if each is None else EPOCH + each * MICROSECOND for each in short[1:4])
+    kind, state, reason, score, answered, commented = short[4:10]
+    return Facts(tuple(short[10:]), kind, state, reason, moments, score, bool(answered), bool(commented))
+
+
+def facts_of(
+    connection: Connection, view: View | None, *conditions: sa.ColumnElement[bool]
+) -> Iterator[tuple[str, list[Any] | None, Facts | None]]:
+    """Yield id, short form and present facts of some requests; no facts for test traffic, which never counts.
+
+    With a view, what an embargo still holds back is left out of the facts.
+    """
+    query = sa.select(
+        f.id, f.counted, f.test, f.type, STATE, REASON, f.ended_at, f.card_sent_at, *_answer(view),
+        *(COLUMNS[name] for name in HELD),
+    )  # fmt: skip
+    query = query.select_from(feedback_request.outerjoin(result, r.request_id == f.id)).where(*conditions)
+    for row in connection.execute(query):
+        request_id, counted, test, kind, state, reason, ended, sent, scored, score, answered, commented, *values = row
+        moments = (ended, sent, scored if score is not None else None)
+        found = Facts(tuple(values), kind, state, reason, moments, score, bool(answered), bool(commented))
+        yield request_id, counted, None if test else found
+
+
+def _answer(view: View | None) -> tuple[sa.ColumnElement[Any], ...]:
+    """When the score was given, the score, whether there is an answer, whether with a comment."""
+    scored_at = sa.func.coalesce(r.score_at, r.first_seen_at, type_=r.score_at.type)
+    if view is None:
+        commented = sa.or_(r.text.is_not(None), r.text_at.is_not(None))
+        return scored_at, r.score, sa.or_(r.score.is_not(None), commented), commented
+    score = sa.case((view.came, view.score))
+    commented = sa.and_(view.came, view.commented)
+    return scored_at, score, sa.or_(score.is_not(None), commented), commented

@@ -1,0 +1,78 @@
+"""The ledger counted: in, a question; out, lines, from the requests and answers themselves. Exact, and as slow as long.
+
+Asked for what no roll-up holds: the edges of a period that begins or ends within a day, other zones, and whatever is
+asked while roll-ups are being built. Never writes.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.models import feedback_request, result
+from service.reports.counting.facts import COLUMNS, REASON, STATE
+from service.reports.counting.lines import Line, Question
+from service.reports.counting.zones import local_day, local_hour
+from service.reports.dimensions import NAMED
+from service.reports.visible import UNINDEXED_ACCOUNT, View
+
+f = feedback_request.c
+r = result.c
+
+
+def ledger_lines(connection: Connection, view: View, q: Question) -> Iterator[Line]:
+    """Answer from the ledger, as far as this view goes."""
+    moment = moment_of(view, q.clock)
+    split = [local_hour(moment, q.zone) if name == "hour" else COLUMNS[name] for name in q.by]
+    day = local_day(moment, q.zone) if q.daily or q.monthly else sa.null()
+    columns = [*split, day, f.type, f.question_variant_id, STATE, REASON, view.score, view.answered, view.commented]
+    labelled = [column.label(f"c{place}") for place, column in enumerate(columns)]
+    query = (
+        sa.select(*labelled, sa.func.count()).select_from(_tables(view, q.clock)).where(*_conditions(view, q, moment))
+    )
+    for *values, day_, kind, variant, state, reason, score, answered, commented, n in connection.execute(
+        query.group_by(*(sa.text(str(place + 1)) for place in range(len(labelled))))
+    ):
+        scores = tuple(n if score == each else 0 for each in range(11))
+        counts = (n, n * bool(answered), n * bool(commented), scores)
+        yield Line(tuple(values), day_, kind, variant, state, reason, *counts)
+
+
+def moment_of(view: View, clock: str) -> sa.ColumnElement[Any]:
+    """The moment that decides when a conversation counts."""
+    return {
+        "scored_at": view.score_at,
+        "sent_at": f.card_sent_at,
+        "ended_at": f.ended_at,
+        "updated_at": r.updated_at,
+    }[clock]
+
+
+def _tables(view: View, clock: str) -> sa.FromClause:
+    if clock in {"scored_at", "updated_at"}:
+        return result.join(feedback_request, sa.and_(f.id == r.request_id, view.came))
+    return view.join
+
+
+def _conditions(view: View, q: Question, moment: sa.ColumnElement[Any]) -> Iterator[sa.ColumnElement[bool]]:
+    yield view.mine_by_index if q.clock == "sent_at" else view.mine
+    yield f.test.is_(False)
+    yield moment.is_not(None)
+    yield from _within(moment, q)
+    if q.clock == "scored_at":
+        yield sa.or_(sa.and_(*_within(r.score_at, q)), sa.and_(r.score_at.is_(None), *_within(r.first_seen_at, q)))
+    elif q.clock == "updated_at":
+        yield view.from_answers
+    if q.types:
+        yield f.type.in_(q.types)
+    for name, values in q.chosen.items():
+        yield NAMED[name].is_one_of(values, UNINDEXED_ACCOUNT if name == "account" else None)
+
+
+def _within(moment: sa.ColumnElement[Any], q: Question) -> Sequence[sa.ColumnElement[bool]]:
+    """The period; on the columns themselves, too, an index then finds it."""
+    return [
+        *([moment >= q.since] if q.since is not None else [sa.true()]),
+        *([moment < q.until] if q.until is not None else [sa.true()]),
+    ]

@@ -1,0 +1,50 @@
+"""What is asked of the counts, and what comes back, whether from the roll-ups or from the ledger. Decides nothing."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from service.reports.dimensions import Value
+
+Chosen = Mapping[str, Collection[Value]]
+"""The groups asked for in each dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Conversations with a moment on `clock` in [since, until), of the groups `chosen`, told apart `by` dimensions.
+
+    `daily` tells the days apart as well; `monthly` at least the months.
+    """
+
+    clock: str
+    zone: ZoneInfo
+    since: datetime | None = None
+    until: datetime | None = None
+    by: tuple[str, ...] = ()
+    chosen: Chosen = field(default_factory=dict)
+    types: tuple[str, ...] = ()
+    daily: bool = False
+    monthly: bool = False
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """All that must be told apart to answer it."""
+        return tuple(dict.fromkeys((*self.by, *self.chosen)))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One group. `values` are aligned with `by`; `day`, in days since 1970, is its day or the first of its month."""
+
+    values: tuple[Value, ...]
+    day: int | None
+    type: str | None
+    variant: int | None
+    state: str
+    reason: str | None
+    n: int
+    answered: int
+    commented: int
+    scores: tuple[int, ...]  # answers with the score 0, 1 … 10

@@ -1,0 +1,166 @@
+"""Live figures: in, a question; out, lines that are exactly what the ledger would give, at the price of the roll-ups.
+
+    whole months and days from the roll-ups, the edges of the period from the ledger,
+    - what the roll-ups hold of requests that have changed since, + what these say now
+
+All in one read transaction. Where the roll-ups cannot answer, or too much has changed, the ledger does. Never writes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import chain
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.models import feedback_request, result
+from service.models import tally as rolled_up
+from service.reports.counting.book import Book, book_of
+from service.reports.counting.facts import CLOCKS, Facts, counted_facts, facts_of
+from service.reports.counting.ledger import ledger_lines
+from service.reports.counting.lines import Line, Question
+from service.reports.counting.tally import ALWAYS, SCORES, SPANS, count_columns, grain_for, month_of, next_month
+from service.reports.counting.zones import day_and_hour, day_of, midnight
+from service.reports.dimensions import NAMED
+from service.reports.visible import View
+
+f = feedback_request.c
+r = result.c
+t = rolled_up.c
+MOST_CHANGED = 20_000  # more, and the ledger is quicker
+EVER = (-1_000_000, 1_000_000)  # days since 1970, far beyond any date we take
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """The part of a period that roll-ups hold: days [first, end), whole months [from_month, to_month) among them."""
+
+    first: int
+    end: int
+    from_month: int
+    to_month: int
+
+    def spans(self, *, monthly: bool) -> sa.ColumnElement[bool]:
+        """As SQL: the rows that add up to it."""
+        if not monthly:
+            return sa.and_(t.span == "day", t.start >= self.first, t.start < self.end)
+        months = sa.and_(t.span == "month", t.start >= self.from_month, t.start < self.to_month)
+        before = sa.and_(t.start >= self.first, t.start < self.from_month)
+        after = sa.and_(t.start >= self.to_month, t.start < self.end)
+        return sa.or_(months, sa.and_(t.span == "day", sa.or_(before, after)))
+
+
+def lines(connection: Connection, view: View, q: Question) -> list[Line]:
+    """Answer exactly, for this view and moment."""
+    book = book_of(connection)
+    grain = grain_for(q.dimensions)
+    if q.clock not in CLOCKS or grain is None or not book.holds(q.zone):
+        return list(ledger_lines(connection, view, q))
+    cover = cover_of(q, whole_months=grain in SPANS)
+    changed = None if cover is None or (q.daily and grain in SPANS) else _changed(connection, view, book)
+    if cover is None or changed is None:
+        return list(ledger_lines(connection, view, q))
+    parts = [_rolled_up(connection, view, q, book, grain, cover), _corrections(view, q, cover, changed)]
+    return list(chain(*parts, *(ledger_lines(connection, view, edge) for edge in edges_of(q, cover))))
+
+
+def cover_of(q: Question, *, whole_months: bool = False) -> Cover | None:
+    """The whole days of a period, or its whole months; None where there are none."""
+    first = EVER[0] if q.since is None else _first_day(q.since, q.zone)
+    end = EVER[1] if q.until is None else day_and_hour(q.until, q.zone)[0]
+    from_month = first if q.since is None or month_of(first) == first else next_month(first)
+    to_month = end if q.until is None else month_of(end)
+    if whole_months:
+        first, end = from_month, to_month
+    if first >= end:
+        return None
+    if from_month >= to_month:
+        from_month = to_month = end
+    return Cover(first, end, from_month, to_month)
+
+
+def edges_of(q: Question, cover: Cover) -> Iterator[Question]:
+    """What is left of the period before and after its cover."""
+    if q.since is not None and q.since < (begin := midnight(day_of(cover.first), q.zone)):
+        yield replace(q, until=begin)
+    if q.until is not None and (end := midnight(day_of(cover.end), q.zone)) < q.until:
+        yield replace(q, since=end)
+
+
+def _first_day(since: datetime, zone: ZoneInfo) -> int:
+    """The first day that lies wholly after a moment."""
+    day = day_and_hour(since, zone)[0]
+    return day if midnight(day_of(day), zone) >= since else day + 1
+
+
+def _rolled_up(connection: Connection, view: View, q: Question, book: Book, grain: str, cover: Cover) -> Iterator[Line]:
+    day = t.start if q.daily or q.monthly else sa.null()
+    columns = [*(t[name] for name in q.by), day, t.type, t.variant, t.state, t.reason]
+    labelled = [column.label(f"c{place}") for place, column in enumerate(columns)]
+    ours = [
+        t.generation == book.generation,
+        t.clock == q.clock,
+        t.grain == grain,
+        t.account.in_(view.accounts),
+        cover.spans(monthly=not q.daily),
+    ]
+    ours += [NAMED[name].is_one_of(values, t[name]) for name, values in q.chosen.items()]
+    if q.types:
+        ours.append(t.type.in_(q.types))
+    query = sa.select(*labelled, *count_columns()).where(*ours)
+    grouped = query.group_by(*(sa.text(str(place + 1)) for place in range(len(labelled))))
+    for row in connection.execute(grouped):
+        day_, kind, variant, state, reason, n, answered, commented = row[len(q.by) : -len(SCORES)]
+        scores = tuple(row[-len(SCORES) :])
+        yield Line(tuple(row[: len(q.by)]), day_, kind, variant, state, reason, n, answered, commented, scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A request of which the roll-ups hold something else than may be told of it now."""
+
+    held: Facts | None
+    present: Facts | None
+
+
+def _changed(connection: Connection, view: View, book: Book) -> list[Change] | None:
+    """Requests that are not sealed, and answers that an embargo still holds back; None: too many."""
+    found: dict[str, Change] = {}
+    conditions: list[Sequence[sa.ColumnElement[bool]]] = [(f.sealed.is_(None),)]
+    if view.cutoff is not None:
+        late = sa.select(r.request_id).where(r.updated_at >= view.cutoff)
+        conditions.append((f.id.in_(late),))
+    for some in conditions:
+        for request_id, counted, present in facts_of(connection, view, *some):
+            found[request_id] = Change(counted_facts(counted, book.generation), present)
+            if len(found) > MOST_CHANGED:
+                return None
+    return list(found.values())
+
+
+def _corrections(view: View, q: Question, cover: Cover, changed: Sequence[Change]) -> Iterator[Line]:
+    for each in changed:
+        if each.held != each.present:
+            yield from _line(view, q, cover, each.held, -1)
+            yield from _line(view, q, cover, each.present, 1)
+
+
+def _line(view: View, q: Question, cover: Cover, facts: Facts | None, sign: int) -> Iterator[Line]:
+    """One conversation counted in or out, where it is asked about."""
+    moment = None if facts is None else facts.moments[CLOCKS.index(q.clock)]
+    if facts is None or moment is None or (q.types and facts.type not in q.types):
+        return
+    day, hour = day_and_hour(moment, q.zone)
+    groups: dict[str, Any] = {**facts.groups, "hour": hour}
+    if groups["account"] not in view.accounts or not cover.first <= day < cover.end:
+        return
+    if any(groups[name] not in values for name, values in q.chosen.items()):
+        return
+    scores = tuple(sign if facts.score == each else 0 for each in range(11))
+    yield Line(
+        tuple(groups[name] for name in q.by), day if q.daily or q.monthly else None, facts.type, groups[ALWAYS[0]],
+        facts.state, facts.reason, sign, sign * facts.answered, sign * facts.commented, scores,
+    )  # fmt: skip

@@ -1,0 +1,158 @@
+"""Roll-ups checked: in, a connection; out, where they differ from the ledger. And begun anew, which mends everything.
+
+Counts by SQL what the sealer counted in Python, month by month, so that two ways must agree. What has changed and is
+not sealed yet is no difference: the roll-ups hold what was sealed last.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import writing
+from service.models import feedback_request
+from service.models import tally as rolled_up
+from service.reports.counting import book as books
+from service.reports.counting.book import Book, book_of
+from service.reports.counting.facts import CLOCKS, counted_facts, facts_of
+from service.reports.counting.ledger import ledger_lines
+from service.reports.counting.lines import Line, Question
+from service.reports.counting.tally import (
+    ALWAYS,
+    BOTH,
+    COUNTS,
+    GRAINS,
+    SPANS,
+    TOLD_APART,
+    Deltas,
+    Key,
+    add,
+    count_columns,
+    month_of,
+    next_month,
+)
+from service.reports.counting.zones import day_of, midnight
+from service.reports.visible import View
+from service.requests import changes
+from service.settings import Settings
+
+f = feedback_request.c
+t = rolled_up.c
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A row of the roll-ups that is not what the ledger says. Counts in the order of COUNTS."""
+
+    key: Mapping[str, Any]
+    held: tuple[int, ...]
+    counted: tuple[int, ...]
+
+
+def differences(connection: Connection) -> Iterator[Difference]:
+    """Compare every row; none while the roll-ups are being built, they are not asked then."""
+    book = book_of(connection)
+    if book.walked is not None:
+        return
+    view, late = _everything(connection), _unsealed(connection, book)
+    for clock in CLOCKS:
+        for grain in GRAINS:
+            for window in _windows(connection, book, clock):
+                yield from _of_window(connection, view, book, Window(clock, grain, *window), late)
+
+
+def _of_window(connection: Connection, view: View, book: Book, window: "Window", late: Deltas) -> Iterator[Difference]:
+    counted = _counted(connection, view, window, ZoneInfo(book.zone))
+    _add_all(counted, ((key, counts) for key, counts in late.items() if window.has(key)))
+    held, nothing = _held(connection, book, window), [0] * len(COUNTS)
+    for key in sorted({*held, *counted}, key=repr):
+        is_, should = held.get(key, nothing), counted.get(key, nothing)
+        if is_ != should:
+            yield Difference(dict(zip(TOLD_APART, key, strict=True)), tuple(is_), tuple(should))
+
+
+def begin_anew(engine: Engine, settings: Settings, now: datetime) -> None:
+    """Begin a new generation; `sealing.walk` builds it, and until then figures are counted in the ledger."""
+    with writing(engine) as connection:
+        changes.hold_counter(connection)
+        books.begin(connection, settings.service.time_zone, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is compared at once: a clock, a grain, and whole months, the days [first, end); None: without an end."""
+
+    clock: str
+    grain: str
+    first: int | None
+    end: int | None
+
+    def has(self, key: Key) -> bool:
+        """Whether a row belongs here."""
+        told = dict(zip(TOLD_APART, key, strict=True))
+        within = (self.first is None or self.first <= told["start"]) and (self.end is None or told["start"] < self.end)
+        return within and (told["clock"], told["grain"]) == (self.clock, self.grain)
+
+
+def _windows(connection: Connection, book: Book, clock: str) -> list[tuple[int | None, int | None]]:
+    """The months there are, and what may lie before, between and after them: a statement a month stays short."""
+    months = sa.select(t.start).where(t.generation == book.generation, t.clock == clock, t.grain == "account")
+    starts = sorted(connection.scalars(months.where(t.span == "month").distinct()))
+    edges = [None, *sorted({*starts, *(next_month(start) for start in starts)}), None]
+    return list(pairwise(edges))
+
+
+def _everything(connection: Connection) -> View:
+    return View(tuple(connection.scalars(sa.select(f.account).distinct())), None)
+
+
+def _unsealed(connection: Connection, book: Book) -> Deltas:
+    """What the roll-ups hold of requests that have changed, less what these say now."""
+    deltas: Deltas = {}
+    for _, counted, present in facts_of(connection, None, f.sealed.is_(None)):
+        add(deltas, counted_facts(counted, book.generation), 1, ZoneInfo(book.zone))
+        add(deltas, present, -1, ZoneInfo(book.zone))
+    return deltas
+
+
+def _counted(connection: Connection, view: View, window: Window, zone: ZoneInfo) -> dict[Key, list[int]]:
+    """The rows of a window, as the ledger says."""
+    found: dict[Key, list[int]] = {}
+    names = GRAINS[window.grain]
+    since, until = (None if day is None else midnight(day_of(day), zone) for day in (window.first, window.end))
+    q = Question(window.clock, zone, since, until, by=names, daily=True)
+    for line in ledger_lines(connection, view, q):
+        _add_all(found, _rows(line, window.clock, window.grain, names))
+    return found
+
+
+def _rows(line: Line, clock: str, grain: str, names: tuple[str, ...]) -> Iterator[tuple[Key, list[int]]]:
+    assert line.day is not None, "the question was daily"
+    starts = {"day": line.day, "month": month_of(line.day)}
+    told: dict[str, Any] = dict(zip(names, line.values, strict=True))
+    told |= {"clock": clock, "grain": grain, "type": line.type, "state": line.state, "reason": line.reason}
+    told[ALWAYS[0]] = line.variant
+    for span in SPANS.get(grain, BOTH):
+        told |= {"span": span, "start": starts[span]}
+        yield tuple(told.get(name) for name in TOLD_APART), [line.n, line.answered, line.commented, *line.scores]
+
+
+def _held(connection: Connection, book: Book, window: Window) -> dict[Key, list[int]]:
+    keys = [t[name] for name in TOLD_APART]
+    ours = [t.generation == book.generation, t.clock == window.clock, t.grain == window.grain]
+    ours += [t.start >= window.first] if window.first is not None else []
+    ours += [t.start < window.end] if window.end is not None else []
+    rows = connection.execute(sa.select(*keys, *count_columns()).where(*ours).group_by(*keys))
+    return {tuple(row[: len(keys)]): list(row[len(keys) :]) for row in rows if any(row[len(keys) :])}
+
+
+def _add_all(found: dict[Key, list[int]], rows: Iterable[tuple[Key, list[int]]]) -> None:
+    for key, counts in rows:
+        held = found.setdefault(key, [0] * len(COUNTS))
+        for place, count in enumerate(counts):
+            held[place] += count

@@ -1,0 +1,66 @@
+"""What answers and conversations are told apart by: one line a dimension, from which everything else derives.
+
+The filter and its parameters, the schemas and their sentences, breakdowns, the dashboard's tabs and choices, what the
+roll-ups hold. A dimension without a column in `tally` is right from the first moment, and counted in the ledger.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.models import feedback_request
+
+f = feedback_request.c
+Value = str | int | None
+"""A group's name; None: conversations without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One way of telling conversations apart. `parameter` None: figures are split by it and not filtered."""
+
+    name: str
+    parameter: str | None
+    column: sa.ColumnElement[Any] | None
+    label: str
+    says: str
+    missing: str | None = None  # None: every conversation has one
+    people: bool = False  # its groups are people, or so small that they are as good as people
+    whole_number: bool = False
+    choices: bool = False  # few enough names to choose from
+
+    def is_one_of(self, values: Collection[Value], column: sa.ColumnElement[Any] | None = None) -> Any:
+        """As SQL: conversations in one of these groups."""
+        held = self.column if column is None else column
+        assert held is not None, "nothing can be filtered by a dimension without a parameter"
+        named = held.in_([each for each in values if each is not None])
+        return sa.or_(named, held.is_(None)) if None in values else named
+
+
+DIMENSIONS = (
+    Dimension(
+        "team", "team_id", f.team_id, "Team", "Team when the conversation ended", "without a team",
+        people=True, choices=True,
+    ),
+    Dimension(
+        "agent", "agent_id", f.agent_id, "Agent", "Agent when the conversation ended", "without an agent",
+        people=True, choices=True,
+    ),
+    Dimension("campaign", "campaign", f.campaign, "Campaign", "Campaign", "without a campaign", choices=True),
+    Dimension(
+        "variant", "question_variant_id", f.question_variant_id, "Question", "X's question variant", "not asked",
+        whole_number=True,
+    ),
+    Dimension("source", "source", f.source, "Source", "Source"),
+    Dimension("language", "language", f.language, "Language", "Language", "without a language", choices=True),
+    Dimension("channel", "channel", f.channel, "Channel", "Channel of the conversation", "without a channel"),
+    Dimension("hour", None, None, "Hour of day", "Hour of the day, on the clock of the figure", whole_number=True),
+    Dimension("account", "account", f.account, "X account", "X account by our name", people=True, choices=True),
+)  # fmt: skip
+NAMED: Mapping[str, Dimension] = {each.name: each for each in DIMENSIONS}
+BY = tuple(NAMED)
+FILTERED: Mapping[str, Dimension] = {each.parameter: each for each in DIMENSIONS if each.parameter is not None}
+"""By their parameters."""
+PEOPLE = tuple(name for name in ("account", "team", "agent") if NAMED[name].people)
