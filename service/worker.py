@@ -32,7 +32,7 @@ from service.reports.disclosure.closing import close_due
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.settings import Account, Settings
-from service.x_api import AccountProblem, Credentials, Timeouts, XClient, XError
+from service.x_api import Credentials, XClient, XError
 
 log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
@@ -59,7 +59,6 @@ def clients_of(settings: Settings, clock: Clock = utc_now) -> dict[str, XClient]
         name: XClient(
             Credentials(account.consumer_key, account.consumer_secret, account.token, account.token_secret),
             base_url=account.base_url,
-            timeouts=Timeouts(),
             clock=clock,
         )
         for name, account in settings.accounts.items()
@@ -110,11 +109,11 @@ def check_access(queue: Queue, account: Account, client: XClient, now: datetime)
         who = client.verify_credentials().value
         wrong = _wrong(account, who.id, who.access_level)
         why = None if wrong is None else Hold(None, wrong)
-    except AccountProblem as problem:
-        why = Hold(problem.code, problem.reason)
     except XError as error:
-        log.warning("access_not_checked", account=account.name, reason=error.reason)
-        return
+        if not error.about_us:
+            log.warning("access_not_checked", account=account.name, reason=error.reason)
+            return
+        why = Hold(error.code, error.reason)
     if why is not None:
         with writing(queue.engine) as connection:
             accounts.hold(connection, account.name, why, now)

@@ -19,7 +19,7 @@ from service.outreach.run import run_once
 from service.sandbox import Account as SandboxAccount
 from service.sandbox import Assumptions, SandboxConfig, create_sandbox
 from service.settings import Settings, from_tree
-from service.x_api import Credentials, Timeouts, XClient
+from service.x_api import Credentials, XClient
 
 START = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
 SOURCE_KEY = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -113,7 +113,6 @@ class World:
         return XClient(
             Credentials(a.consumer_key, a.consumer_secret, a.token, a.token_secret),
             base_url=a.base_url,
-            timeouts=Timeouts(),
             clock=self.clock,
             transport=transport or Dropping(httpx.WSGITransport(app=self.x_app)),
         )

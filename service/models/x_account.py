@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Column, Index, Named, String, Table, TypedColumns
+from sqlalchemy import Column, ForeignKey, Index, Named, String, Table, TypedColumns
 
 from service.db import Micros
 from service.models.base import metadata
@@ -25,6 +25,17 @@ class AccountStateColumns(TypedColumns):
 
 
 account_state = Table("account_state", metadata, AccountStateColumns)
+
+
+class StrangeRefusalColumns(TypedColumns):
+    """Who met a refusal of X that nobody can explain, since the last success there. Written by outreach."""
+
+    request_id = Column(String(40), ForeignKey("feedback_request.id"), primary_key=True)
+    endpoint = Column(String(64), primary_key=True)
+    account: Named[str] = Column(String(64))
+
+
+strange_refusal = Table("strange_refusal", metadata, StrangeRefusalColumns, Index(None, "account", "endpoint"))
 
 
 class AllowanceColumns(TypedColumns):

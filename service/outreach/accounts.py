@@ -13,10 +13,11 @@ from sqlalchemy.engine import Connection
 
 from service.db import insert
 from service.models import account_state, feedback_request
+from service.outreach import strange
 from service.outreach.answers import Hold
 from service.settings import Account
 from service.states import Skip
-from service.x_api import NOTHING_ACCEPTED
+from service.x_api import STOPS_READING
 
 log = structlog.get_logger(__name__)
 VOLUME_EVERY = timedelta(minutes=10)
@@ -78,7 +79,7 @@ def lock_if_free(connection: Connection, account: str, now: datetime) -> bool:
 
 def is_refused(connection: Connection, account: str) -> bool:
     """Whether X takes no call of this account at all; one that may not write may still read its answers."""
-    return connection.scalar(sa.select(s.hold_reason).where(s.account == account)) in {NOT_OURS, *NOTHING_ACCEPTED}
+    return connection.scalar(sa.select(s.hold_reason).where(s.account == account)) in {NOT_OURS, *STOPS_READING}
 
 
 def _at(now: datetime) -> dict[str, datetime]:
@@ -97,12 +98,13 @@ def hold(connection: Connection, account: str, why: Hold, now: datetime) -> bool
 
 def hold_if_refused(connection: Connection, account: str, reason: str | None, code: int | None, now: datetime) -> None:
     """Hold the account where reading met a refusal that every call would meet."""
-    if reason in NOTHING_ACCEPTED and hold(connection, account, Hold(code, str(reason)), now):
+    if reason in STOPS_READING and hold(connection, account, Hold(code, str(reason)), now):
         log.error("account_held", account=account, reason=reason, x_code=code)
 
 
 def release(connection: Connection, account: str, now: datetime) -> bool:
     """Let the account go on. Return whether it was held or paused."""
+    strange.forget(connection, account)
     changed = connection.execute(
         sa.update(account_state)
         .where(s.account == account, s.hold_reason.is_not(None) | s.paused_until.is_not(None))

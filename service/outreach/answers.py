@@ -4,7 +4,6 @@ The class of the error decides; its words go into the ledger for operators. What
 (a hold until a person acts, a pause until a limit resets) travels beside the outcome.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,15 +11,13 @@ from service.outreach.machine import Outcome, Postpone, Retry, Stop, Unclear
 from service.settings import Account
 from service.states import Failure, Skip, State
 from service.x_api import (
-    AccountProblem,
     AlreadyDone,
     MessageRefused,
-    NotFound,
     OutcomeUnknown,
     RateLimited,
     RecipientRefused,
-    Retired,
     Temporary,
+    Unexplained,
     Unreachable,
     XError,
 )
@@ -45,12 +42,25 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Strange:
+    """A refusal nobody can explain: where several customers in a row meet it at this endpoint, it is about us."""
+
+    endpoint: str
+    code: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
-    """What a step found: the outcome, X's id of what it sent, and what it means for the account."""
+    """What a step found: the outcome, X's id of what it sent, and what it means for the account.
+
+    `had_before`: X refused the message because it has it from us already.
+    """
 
     outcome: Outcome
     x_id: str | None = None
-    effect: Hold | Pause | None = None
+    effect: Hold | Pause | Strange | None = None
+    had_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +84,21 @@ def found_by(error: XError, call: Call, account: Account, now: datetime) -> Foun
             return Found(Unclear(until, answered=answered, detail=said))
         case RateLimited(reset_at=reset_at):
             return _limited(reset_at, call, account, now, said)
-        case AccountProblem() | Retired():
+        case Unexplained():
+            # Kept, and not at the head of the queue: if it is about this message after all, the others go first.
+            return Found(Retry(error.reason, said), effect=_doubt(error, call))
+        case XError(about_us=True):
             return Found(Postpone(now, "account_held", said), effect=Hold(error.code, error.reason))
         case Unreachable() | Temporary() | OutcomeUnknown():
             return Found(Retry(error.reason, said))
         case _:
-            return Found(_refused(error, call, said))
+            return Found(_refused(error, call, said), had_before=error.row.had_before)
+
+
+def _doubt(error: XError, call: Call) -> Hold | Strange:
+    if error.about_us:
+        return Hold(error.code, error.reason)
+    return Strange(call.endpoint, error.code, error.reason)
 
 
 def _limited(reset_at: datetime | None, call: Call, account: Account, now: datetime, said: str) -> Found:
@@ -97,17 +116,15 @@ def _refused(error: XError, call: Call, said: str) -> Outcome:
         return Stop(State.FAILED, Failure.REFUSED, said)
     if isinstance(error, MessageRefused):
         return Stop(State.FAILED, Failure.MESSAGE_REFUSED, said)
-    if call.state is State.RECEIVED:
-        return Stop(State.SKIPPED, Skip.NO_X_IDENTITY, said)
-    if isinstance(error, RecipientRefused) or (isinstance(error, NotFound) and not call.sends):
-        return Stop(State.SKIPPED, REFUSALS.get(error.reason, Skip.UNREACHABLE), said)
+    if isinstance(error, RecipientRefused):
+        return Stop(State.SKIPPED, _ends_as(error, call), said)
     return Stop(State.FAILED, Failure.REFUSED, said)
 
 
+def _ends_as(error: RecipientRefused, call: Call) -> Skip:
+    """A person X cannot reach while we look for them is nobody we could write to."""
+    ends_as = Skip(error.row.ends_as)
+    return Skip.NO_X_IDENTITY if call.state is State.RECEIVED and ends_as is Skip.UNREACHABLE else ends_as
+
+
 GATEWAY_GAVE_UP = {502, 504}
-REFUSALS: Mapping[str, Skip] = {
-    "cannot_dm": Skip.CANNOT_DM,
-    "not_following": Skip.CANNOT_DM,
-    "blocked_by_us": Skip.CANNOT_DM,
-    "sender_not_verified": Skip.CANNOT_DM,
-}

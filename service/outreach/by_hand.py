@@ -123,7 +123,7 @@ def _demand_no_card(connection: Connection, request_id: str) -> None:
 
 def _may_have_arrived(connection: Connection, row: Row[Any]) -> bool:
     """Whether the message that would be sent next may be with the customer. The state alone forgets: it can be left."""
-    kind = "dm" if row.dm_event_id is None and row.opening_text is not None else "card"
+    kind = "dm" if row.dm_sent_at is None and row.opening_text is not None else "card"
     unproven = sa.or_(a.outcome.is_(None), a.outcome == "unknown")
     doubtful = sa.select(a.id).where(a.request_id == row.id, a.kind == kind, unproven)
     return row.state == State.UNKNOWN or connection.scalar(doubtful.limit(1)) is not None
@@ -133,7 +133,7 @@ def _resume_at(row: Row[Any]) -> State:
     """The furthest state whose facts are on the row. Where X said we may not write, it is asked again."""
     if row.x_user_id is None or row.card_text is None:
         return State.RECEIVED
-    if row.dm_event_id is not None:
+    if row.dm_sent_at is not None:
         return State.DM_SENT
     if row.can_dm and row.reason != Skip.CANNOT_DM:
         return State.DM_ALLOWED

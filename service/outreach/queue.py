@@ -20,8 +20,9 @@ from sqlalchemy.engine import Connection, Row
 from service.db import insert, reading, writing
 from service.ids import new_id
 from service.models import IS_OPEN, account_state, feedback_request, send_attempt, x_identity
-from service.outreach import accounts
-from service.outreach.answers import Found, Hold, Pause
+from service.outreach import accounts, strange
+from service.outreach.answers import Found, Hold, Pause, Strange
+from service.outreach.evidence import arrived_before
 from service.outreach.ledger import CHANGE, CLOCKS_DIFFER, PUT_DOWN, THIS, Queue, write
 from service.outreach.machine import Advance, Note, Outcome, Postpone, Retry, Unclear
 from service.outreach.prepare import Intent, prepare
@@ -124,6 +125,7 @@ def _record(queue: Queue, ready: Ready, found: Found, now: datetime, *, go_on: b
             log.warning("lease_lost", request_id=ready.request.id, state=ready.request.state)
             return None
         _settle(connection, ready, found, now)
+        found = arrived_before(connection, ready.attempt_id, found, now)
         _take_effect(connection, ready, found, now)
         _remember_handle(connection, row, found.outcome, now)
         row = write(connection, queue, row, found.outcome, now)
@@ -225,13 +227,22 @@ def _take_effect(connection: Connection, ready: Ready, found: Found, now: dateti
     name = ready.account.name
     match found.effect:
         case Hold() as why:
-            if accounts.hold(connection, name, why, now):
-                log.error("account_held", account=name, reason=why.reason, x_code=why.code)
+            _hold(connection, name, why, now)
+        case Strange(endpoint, code, reason):
+            if strange.is_about_us(connection, name, endpoint, ready.request.id):
+                _hold(connection, name, Hold(code, reason), now)
         case Pause(until, None):
             accounts.pause(connection, name, until, now)
             log.warning("account_paused", account=name, until=until.isoformat())
         case Pause(until, str(endpoint)):
             allowance.exhausted(connection, name, endpoint, until, now)
+        case None if isinstance(found.outcome, Advance | Note):
+            strange.went_well(connection, name, ready.endpoint)
+
+
+def _hold(connection: Connection, name: str, why: Hold, now: datetime) -> None:
+    if accounts.hold(connection, name, why, now):
+        log.error("account_held", account=name, reason=why.reason, x_code=why.code)
 
 
 def _remember_handle(connection: Connection, row: Row[Any], outcome: Outcome, now: datetime) -> None:

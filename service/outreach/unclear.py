@@ -18,14 +18,15 @@ from service.db import reading, writing
 from service.ids import new_id
 from service.models import IS_OPEN, IS_UNPROVEN, account_state, feedback_request, result, send_attempt
 from service.outreach import accounts
+from service.outreach.alike import reads, went
 from service.outreach.ledger import CLOCKS_DIFFER, Queue, tell, write
 from service.outreach.machine import UNCLEAR, UNTOLD, Advance, Outcome, Retry, Stop
 from service.requests.changes import UNSEALED
 from service.settings import Account
 from service.states import OPEN_STATES, State
 from service.x_api import RateLimited, XClient, XError, allowance
-from service.x_api.schemas import DirectMessage
-from service.x_api.texts import same_text
+from service.x_api.facts import DirectMessage
+from service.x_api.texts import nearly_same_text, same_text
 
 log = structlog.get_logger(__name__)
 a = send_attempt.c
@@ -35,6 +36,7 @@ s = account_state.c
 CLOCK_SLACK = timedelta(minutes=2)  # between X's clock and ours, and between our machines'
 EVER = datetime.min.replace(tzinfo=UTC)  # the list was read to its end
 PAGES_AT_MOST = 100
+ALIKE = "X shows a message so like this one that it may be it."
 LOOKS = (1 / 6, 1 / 2, 1.0)  # when to look, as parts of the wait after which absence is proof
 AGAIN = 1 / 3  # of the list's lag: when to look again after a look that X cut short
 
@@ -219,10 +221,14 @@ def _note_failure(queue: Queue, account: Account, error: XError, now: datetime) 
 
 
 def _clear_up(queue: Queue, each: Open, listing: Listing, now: datetime) -> bool:
-    found = next((message for message in listing.messages if _is_it(each, message, queue)), None)
+    theirs = [message for message in listing.messages if _may_be_it(each, message, queue)]
+    found = next((message for message in theirs if reads(same_text, each.text, message)), None)
     if found is not None:
         return _conclude(queue, each, _arrived(each, found), "sent", "dm_list", found.id, now)
     if listing.covers(each) and listing.read_at >= each.settles_at:
+        if any(reads(nearly_same_text, each.text, message) for message in theirs):
+            # It may be ours, shown in another way than we know: to send again may be a second message.
+            return _conclude(queue, each, Stop(State.UNKNOWN, "unclear_send", ALIKE), "unknown", "alike", None, now)
         again = Retry("proven_unsent", "X's DM list does not have it.")
         return _conclude(queue, each, again, "not_sent", "dm_list", None, now)
     if each.gives_up_at is not None and now >= each.gives_up_at:
@@ -230,16 +236,10 @@ def _clear_up(queue: Queue, each: Open, listing: Listing, now: datetime) -> bool
     return False
 
 
-def _is_it(each: Open, message: DirectMessage, queue: Queue) -> bool:
-    account = queue.settings.accounts[each.request.account]
-    return (
-        message.recipient_id == each.request.x_user_id
-        and message.sender_id == account.user_id
-        and message.created_at is not None
-        and message.created_at >= each.not_before
-        and message.id not in {each.request.dm_event_id, each.request.card_dm_id}
-        and (same_text(each.text, message.text) or same_text(each.text, message.raw_text))
-    )
+def _may_be_it(each: Open, message: DirectMessage, queue: Queue) -> bool:
+    known = {each.request.dm_event_id, each.request.card_dm_id}
+    us = queue.settings.accounts[each.request.account].user_id
+    return message.id not in known and went(message, us, each.request.x_user_id, each.not_before)
 
 
 def _arrived(each: Open, message: DirectMessage) -> Outcome:

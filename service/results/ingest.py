@@ -24,8 +24,8 @@ from service.requests.changes import touch
 from service.results.merge import Update, contradicts, digest, remainder, settle, update_of
 from service.results.owner import Owner, owner_of
 from service.settings import Account
+from service.x_api.facts import Feedback
 from service.x_api.questions import SCORE_RANGE
-from service.x_api.schemas import Feedback
 
 Channel = Literal["webhook", "events", "show"]
 ID_LENGTH = 24

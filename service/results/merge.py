@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from service.db import EPOCH, MICROSECOND
-from service.x_api.schemas import Feedback
+from service.x_api.facts import Feedback
 
 
 @dataclass(frozen=True, slots=True)

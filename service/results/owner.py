@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Row
 
 from service.models import feedback_request, result
 from service.settings import Account
-from service.x_api.schemas import Feedback
+from service.x_api.facts import Feedback
 
 Owner = Row[str, str, str | None, str | None, datetime | None]
 """id, account, feedback_id, type, erased_at."""

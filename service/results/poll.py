@@ -20,9 +20,9 @@ from service.results import turns
 from service.results.ingest import NEWS, ingest_all
 from service.results.merge import update_of
 from service.settings import Account
-from service.x_api import Answer, MessageRefused, NotFound, RateLimited, XClient, XError, allowance
+from service.x_api import Answer, MessageRefused, NotFound, RateLimited, Unexplained, XClient, XError, allowance
+from service.x_api.facts import FeedbackPage
 from service.x_api.limits import LIMITS
-from service.x_api.schemas import FeedbackPage
 
 TASK = "poll"
 ENDPOINT = "list_feedback_events"
@@ -222,7 +222,7 @@ def _failed(connection: Connection, account: Account, turn: _Turn, error: XError
     again = _noted(connection, account, error, now) or now + account.poll_every
     if not turns.end(connection, account.name, TASK, turn.token, min(again, now + account.poll_every)):
         return PollReport("lost", problem=error.reason)
-    if turn.cursor is not None and isinstance(error, MessageRefused | NotFound):
+    if turn.cursor is not None and isinstance(error, MessageRefused | NotFound | Unexplained):
         # X no longer knows the cursor: the window begins anew, and what it brings twice changes nothing.
         fresh = {"cursor": None, "pages": 0, "unreadable": 0}
         connection.execute(sa.update(poll_window).where(_this(account, turn.from_time)).values(fresh))

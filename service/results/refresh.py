@@ -32,8 +32,8 @@ from service.x_api import (
     XError,
     allowance,
 )
+from service.x_api.facts import Feedback
 from service.x_api.limits import LIMITS
-from service.x_api.schemas import Feedback
 
 TASK, ENROLLED = "refresh", "refresh_enrolled"
 ENDPOINT = "show_feedback"
@@ -197,8 +197,10 @@ class _Work:
 
 
 def _is_about_the_card(error: XError) -> bool:
-    """Whether the other cards may fare better, so that there is no reason to stop."""
-    return isinstance(error, NotFound | MessageRefused | RecipientRefused) or error.reason == "unreadable_answer"
+    """Whether the other cards may fare better, so that there is no reason to stop. Without a code, the path is gone."""
+    if isinstance(error, NotFound):
+        return error.code is not None
+    return isinstance(error, MessageRefused | RecipientRefused) or error.reason == "unreadable_answer"
 
 
 def _reschedule(connection: Connection, card: Card, due_at: datetime | None) -> None:

@@ -27,7 +27,8 @@ from service.results import turns
 from service.results.ingest import ingest_all, is_repeat
 from service.results.status import SEEN_EVERY, WEBHOOK
 from service.settings import Account, Problem, Settings, SettingsError
-from service.x_api.schemas import Feedback, ParseProblem, parse_feedback_event
+from service.x_api.cards import parse_feedback_event
+from service.x_api.facts import Feedback, ParseProblem
 from service.x_api.webhook import SIGNATURE_HEADER, crc_response, verify_signature
 
 TOKEN = re.compile(r"[A-Za-z0-9+/=_.~-]{1,256}")

@@ -78,6 +78,7 @@ class Assumptions:
     dm_unknown_recipient: str = _answer("404/50", "the recipient of a DM does not exist (alt. 404/108)")
     pair_limit: str = _answer("429/88", "second card within 24 h (alt. 403/226, 403/185)")
     card_daily_limit: str = _answer("429/88", "more than cards_per_day")
+    duplicate_dm: str = _switch("sent", "the same text again to the same customer", "sent", "403/187", "403/151")
     dm_daily_limit: str = _answer("429/88", "more than dms_per_day or app_dms_per_day")
     feedback_not_found: str = _answer("404/34", "feedback/show of an unknown or foreign id")
     events_refused: str = _answer("400/214", "feedback/events: bad times, count or cursor")
@@ -116,6 +117,7 @@ class Assumptions:
 
     # Reading
     list_lag_s: Any = _checked((0, 180), "staleness of the DM list: seconds, or [least, most]", _is_span)
+    list_texts: str = _switch("typed", "how the DM list shows a text", "typed", "visible", "escaped", "rewritten")
     list_empty_pages: Any = _checked((), "numbers of DM list pages that are empty, with a cursor", _is_pages)
     list_short_pages: bool = _switch(False, "DM list pages hold a third of count")
     events_24h_rule: bool = _switch(True, "to_time must be at most now - 24 h")

@@ -26,6 +26,7 @@ def create(call: Call) -> tuple[int, dict[str, Any]]:
         raise refusal(rules.no_privilege)
     wanted = _read_create(call)
     users.check_messageable(world, wanted["recipient"])
+    messages.check_duplicate(world, call.caller, wanted["recipient"], wanted["message"])
     _check_pair(call, wanted["recipient"])
     limits.check_cards(world, call.caller, call.now_ms)
     if rules.card_uses_dm_budget:

@@ -5,17 +5,20 @@ In: a JSON message_create, or a page asked for. Out: events shaped as live recor
 """
 
 import hashlib
+import html
 import random
 import re
+import unicodedata
 from base64 import b64encode, urlsafe_b64encode
 from bisect import bisect_left, insort
+from collections.abc import Callable
 from typing import Any
 
 from service.sandbox import limits, users
 from service.sandbox.call import Call
 from service.sandbox.clock import DAY_MS
 from service.sandbox.state import Message, World
-from service.sandbox.wire import Refusal
+from service.sandbox.wire import Refusal, refusal
 
 MAX_TEXT = 10_000
 LIST_DEFAULT, LIST_MOST = 20, 50
@@ -27,6 +30,7 @@ def new(call: Call) -> dict[str, Any]:
     """direct_messages/events/new: checks, commits, answers the event."""
     recipient, text = _read_new(call)
     users.check_messageable(call.world, recipient)
+    check_duplicate(call.world, call.caller, recipient, text)
     limits.check_dms(call.world, call.caller, recipient, call.now_ms)
     limits.count_dm(call.world, call.caller, recipient, call.now_ms)
     message = commit(call.world, call.caller, recipient, text, via="dm", at_ms=call.now_ms)
@@ -50,7 +54,7 @@ def list_events(call: Call) -> dict[str, Any]:
         index -= 1
         if _listed(call, world.messages[box[index]]):
             shown.append(world.messages[box[index]])
-    body: dict[str, Any] = {"events": [message_json(world, one) for one in shown]}
+    body: dict[str, Any] = {"events": [message_json(world, one, listed=True) for one in shown]}
     if any(_listed(call, world.messages[one]) for one in reversed(box[:index])) or page + 1 in rules.list_empty_pages:
         body["next_cursor"] = _mint_cursor(call, box[index] if shown else before, page + 1)
     return body
@@ -87,9 +91,19 @@ def commit(world: World, sender: str, recipient: str, text: str, *, via: str, at
     return message
 
 
-def message_json(world: World, message: Message) -> dict[str, Any]:
+def check_duplicate(world: World, sender: str, recipient: str, text: str) -> None:
+    """Refuse what the same sender has said to the same customer before, where the switch says so."""
+    rule = world.assumptions.duplicate_dm
+    box = (world.messages[one] for one in world.mailbox[sender])
+    if rule != "sent" and any((one.recipient, one.text) == (recipient, text) for one in box):
+        raise refusal(rule)
+
+
+def message_json(world: World, message: Message, *, listed: bool = False) -> dict[str, Any]:
     """The event as X shows it."""
     text, urls = message.text, list[dict[str, Any]]()
+    if listed:
+        text = _SHOWN[world.assumptions.list_texts](text)
     if world.assumptions.urls_as_tco:
         text, urls = _shortened(text)
     return {
@@ -169,6 +183,23 @@ def _mint_cursor(call: Call, before: int, page: int) -> str:
 def _lag_ms(lag: Any, dice: random.Random) -> int:
     least, most = lag if isinstance(lag, list | tuple) else (lag, lag)
     return int(dice.uniform(least, most) * 1000)
+
+
+def _visible(text: str) -> str:
+    return "".join(char for char in text if unicodedata.category(char) != "Cf" and not "\ufe00" <= char <= "\ufe0f")
+
+
+def _rewritten(text: str) -> str:
+    """As an editor that means well: straight quotes curled, dashes drawn long, the last full stop dropped."""
+    return text.replace('"', "\u201d").replace("'", "\u2019").replace(" - ", " \u2014 ").removesuffix(".")
+
+
+_SHOWN: dict[str, Callable[[str], str]] = {
+    "typed": str,
+    "visible": _visible,
+    "escaped": html.escape,
+    "rewritten": _rewritten,
+}
 
 
 def _shortened(text: str) -> tuple[str, list[dict[str, Any]]]:

@@ -4,9 +4,10 @@ In: credentials and plain values. Out: frozen dataclasses, or an `XError` that s
 here retries, reads our database, or decides whom to write to.
 """
 
+from service.x_api.cards import parse_feedback, parse_feedback_event
 from service.x_api.client import Card, XClient
+from service.x_api.codes import STOPS_READING
 from service.x_api.errors import (
-    NOTHING_ACCEPTED,
     AccountProblem,
     AlreadyDone,
     MessageRefused,
@@ -16,6 +17,7 @@ from service.x_api.errors import (
     RecipientRefused,
     Retired,
     Temporary,
+    Unexplained,
     Unreachable,
     XError,
 )
@@ -32,12 +34,11 @@ from service.x_api.facts import (
 )
 from service.x_api.oauth1 import Credentials
 from service.x_api.rate import RateLimit
-from service.x_api.schemas import parse_feedback, parse_feedback_event
 from service.x_api.texts import clean, same_text
-from service.x_api.wire import Answer, Timeouts
+from service.x_api.wire import Answer, Patience
 
 __all__ = [
-    "NOTHING_ACCEPTED",
+    "STOPS_READING",
     "AccountProblem",
     "AlreadyDone",
     "Answer",
@@ -54,12 +55,13 @@ __all__ = [
     "NotFound",
     "OutcomeUnknown",
     "ParseProblem",
+    "Patience",
     "RateLimit",
     "RateLimited",
     "RecipientRefused",
     "Retired",
     "Temporary",
-    "Timeouts",
+    "Unexplained",
     "Unreachable",
     "User",
     "XClient",

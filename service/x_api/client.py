@@ -12,32 +12,14 @@ from urllib.parse import quote
 
 import httpx
 
+from service.x_api.cards import parse_feedback, parse_feedback_page, parse_sent_feedback
+from service.x_api.facts import DirectMessage, DmPage, Feedback, FeedbackPage, Friendship, Identity, User
 from service.x_api.oauth1 import Credentials
-from service.x_api.rate import RateLimit
-from service.x_api.schemas import (
-    DirectMessage,
-    DmPage,
-    Feedback,
-    FeedbackPage,
-    Friendship,
-    Identity,
-    User,
-    parse_dm_page,
-    parse_feedback,
-    parse_feedback_page,
-    parse_friendship,
-    parse_identity,
-    parse_message,
-    parse_rate_status,
-    parse_sent_feedback,
-    parse_sent_message,
-    parse_user,
-)
+from service.x_api.schemas import parse_dm_page, parse_friendship, parse_identity, parse_sent_message, parse_user
 from service.x_api.texts import clean
-from service.x_api.wire import Answer, Timeouts, Wire
+from service.x_api.wire import PATIENCE, Answer, Patience, Wire
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-RATE_FAMILIES = "feedback,direct_messages,users,friendships"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +44,11 @@ class XClient:
         credentials: Credentials,
         *,
         base_url: str,
-        timeouts: Timeouts,
         clock: Callable[[], datetime],
         transport: httpx.BaseTransport | None = None,
-        proxy: str | None = None,
+        patience: Patience = PATIENCE,
     ) -> None:
-        self._clock = clock
-        self._wire = Wire(
-            credentials, base_url=base_url, timeouts=timeouts, clock=clock, transport=transport, proxy=proxy
-        )
+        self._wire = Wire(credentials, base_url=base_url, patience=patience, clock=clock, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -113,10 +91,6 @@ class XClient:
         fields = _filled(count=str(count), cursor=cursor)
         return self._wire.get("/1.1/direct_messages/events/list.json", fields).read(parse_dm_page)
 
-    def show_dm(self, dm_id: str) -> Answer[DirectMessage]:
-        """One message of the last 30 days."""
-        return self._wire.get("/1.1/direct_messages/events/show.json", _filled(id=dm_id)).read(parse_message)
-
     def create_feedback(self, card: Card, *, signed_at: datetime) -> Answer[Feedback]:
         """Send a card; X writes `card.message` as a DM of its own and hangs the card on it."""
         reply = self._wire.send("/1.1/feedback/create.json", signed_at=signed_at, form=_form(card))
@@ -134,11 +108,6 @@ class XClient:
             {"count": str(count), "cursor": cursor} if cursor else {**_range(from_time, to_time), "count": str(count)}
         )
         return self._wire.get("/1.1/feedback/events.json", fields).read(parse_feedback_page)
-
-    def rate_limit_status(self) -> Answer[dict[str, RateLimit]]:
-        """Every window of the routes we read, by X's own route name (`/feedback/show/:id`)."""
-        reply = self._wire.get("/1.1/application/rate_limit_status.json", {"resources": RATE_FAMILIES})
-        return reply.read(lambda raw: parse_rate_status(raw, self._clock()))
 
 
 def _form(card: Card) -> dict[str, str]:

@@ -69,7 +69,10 @@ class DmPage:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """A card and what the customer answered so far; score and text come and are dated apart."""
+    """A card and what the customer answered so far; score and text come and are dated apart.
+
+    `unread` names the fields X sent in a form nobody here knows: they are absent, and count as a sign of change at X.
+    """
 
     id: str
     type: str | None = None
@@ -87,6 +90,7 @@ class Feedback:
     score_at: datetime | None = None
     text: str | None = None
     text_at: datetime | None = None
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

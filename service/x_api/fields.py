@@ -4,8 +4,10 @@ In: one JSON value. Out: a value both databases take (no NUL, no lone surrogates
 absent, or a ValidationError that never quotes the value. A score is never rounded, parsed from text or clamped.
 """
 
+import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields
@@ -16,7 +18,13 @@ ID_LIMIT = 64
 SCORE_LIMIT = 2**31 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
+X_BEGAN = datetime(2006, 3, 21, tzinfo=UTC)
+_NUMBER = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,9})?")
+_MAIL_DATE = re.compile(
+    r"(?:[A-Z][a-z]{2}, )?[0-9]{1,2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}(?::[0-9]{2})? (?:GMT|UTC|[+-][0-9]{4})"
+)
+_SLASHED = re.compile(r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})(?P<time>[T ][0-9:.]+(?:Z|[+-][0-9]{2}:?[0-9]{2})?|)")
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 _X_DATE = re.compile(
     r"[A-Z][a-z]{2}\s*(?P<month>[A-Z][a-z]{2})\s*(?P<day>[0-9]{1,2})\s*(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})"
     r":(?P<second>[0-9]{2})\s*(?P<sign>[+-])(?P<off_hours>[0-9]{2})(?P<off_minutes>[0-9]{2})\s*(?P<year>[0-9]{4})"
@@ -24,19 +32,44 @@ _X_DATE = re.compile(
 
 
 def parse_date(value: object) -> datetime:
-    """An aware UTC time from X's date (spaced or collapsed), ISO 8601, or epoch milliseconds. ValueError otherwise.
+    """An aware UTC time from any form X or what stands before it may write; ValueError where it is none.
 
-    The weekday is not looked at: X's own sample, `Sat Dec 15 17:58:22 +0000 2015`, was a Tuesday.
+    X's own (spaced or collapsed), ISO 8601, RFC 2822, year first with slashes, epoch milliseconds or seconds. Nothing
+    is older than X. The weekday is not looked at: X's own sample, `Sat Dec 15 17:58:22 +0000 2015`, was a Tuesday.
     """
-    text = plain(value) or ""
     try:
-        if re.fullmatch(r"[0-9]{1,16}", text):
-            return _EPOCH + timedelta(milliseconds=int(text))
-        found = _X_DATE.fullmatch(text)
-        when = _from_x(found) if found else datetime.fromisoformat(text)
-        return when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC)
+        when = _from_number(value) if _is_number(value) else _from_text(plain(value) or "")
+        when = when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC)
     except OverflowError as error:
         raise ValueError("a date outside the calendar") from error
+    if when < X_BEGAN:
+        raise ValueError("a date before there was X")
+    return when
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return False
+    return not isinstance(value, str) or _NUMBER.fullmatch(value.strip()) is not None
+
+
+def _from_number(value: Any) -> datetime:
+    """Milliseconds, as X counts; a number too small for that to be since there is X can only be seconds."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("no number")
+    when = _EPOCH + timedelta(milliseconds=number)
+    return when if when >= X_BEGAN else _EPOCH + timedelta(seconds=number)
+
+
+def _from_text(text: str) -> datetime:
+    if found := _X_DATE.fullmatch(text):
+        return _from_x(found)
+    if _MAIL_DATE.fullmatch(text):
+        return parsedate_to_datetime(text)
+    if found := _SLASHED.fullmatch(text):
+        return datetime.fromisoformat("-".join(f"{int(part):02d}" for part in found.groups()[:3]) + found["time"])
+    return datetime.fromisoformat(text)
 
 
 def _from_x(found: re.Match[str]) -> datetime:
@@ -117,7 +150,7 @@ class Known(fields.Field[bool | None]):
 
 
 class Flag(fields.Field[bool]):
-    """Whether this is test traffic. A value nobody can read is an error: a guess could count a test as a customer."""
+    """Whether this is test traffic, in every spelling of yes and no. Our own request says so too, and decides."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
         spelling = str(value).lower() if isinstance(value, bool | int | str) else "?"

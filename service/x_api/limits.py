@@ -24,11 +24,9 @@ _DAY = timedelta(hours=24)
 LIMITS: Mapping[str, Limit] = MappingProxyType(
     {
         "verify_credentials": Limit(75, _QUARTER),
-        "rate_limit_status": Limit(180, _QUARTER),
         "show_user": Limit(900, _QUARTER),
         "show_friendship": Limit(180, _QUARTER),
         "list_dms": Limit(15, _QUARTER),
-        "show_dm": Limit(15, _QUARTER),
         "show_feedback": Limit(180, _QUARTER),
         "list_feedback_events": Limit(1000, _QUARTER),
         "send_dm": Limit(1000, _DAY),

@@ -33,13 +33,12 @@ def rate_from(headers: Mapping[str, str], now: datetime) -> RateLimit | None:
 
 
 def reset_from(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """When to come back after a refusal: `x-rate-limit-reset`, else `retry-after`, else nobody knows."""
-    return _epoch(headers.get("x-rate-limit-reset"), now) or _retry_after(headers.get("retry-after"), now)
+    """When to come back after a refusal: `x-rate-limit-reset`, else `retry-after`, else nobody knows.
 
-
-def window(limit: object, remaining: object, reset: object, now: datetime) -> RateLimit:
-    """The same from the JSON of rate_limit_status, where the values are numbers."""
-    return RateLimit(_count(limit), _count(remaining), _epoch(reset, now))
+    A time that is not ahead says nothing: X's clock may be behind ours, and we would be back before it is over.
+    """
+    named = (_epoch(headers.get("x-rate-limit-reset"), now), _retry_after(headers.get("retry-after"), now))
+    return next((each for each in named if each is not None and each > now), None)
 
 
 def _count(value: object) -> int | None:

@@ -1,4 +1,4 @@
-"""Wire to facts: the JSON X sends (answers and feedback webhooks) becomes frozen dataclasses.
+"""Wire to facts: the JSON X sends about users and messages becomes frozen dataclasses; cards stand in `cards`.
 
 In: parsed JSON from a stranger. Out: facts, or a `ParseProblem` that names the field and never quotes the value. Only
 `id` is required. Texts come out free of NUL and with lone surrogates replaced by U+FFFD, so both databases take them.
@@ -7,7 +7,6 @@ One unreadable event never hides the others of its page: it stands in `problems`
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load
@@ -15,78 +14,26 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre
 from service.x_api.facts import (
     DirectMessage,
     DmPage,
-    Feedback,
-    FeedbackEvent,
-    FeedbackPage,
     Friendship,
     Identity,
     ParseProblem,
     User,
 )
-from service.x_api.fields import Flag, Identifier, Known, Label, Score, Variant, When, Words, plain
-from service.x_api.rate import RateLimit, window
-from service.x_api.texts import clean, readable, same_text
-
-__all__ = [
-    "DirectMessage",
-    "DmPage",
-    "Feedback",
-    "FeedbackEvent",
-    "FeedbackPage",
-    "Friendship",
-    "Identity",
-    "ParseProblem",
-    "User",
-    "parse_dm_page",
-    "parse_feedback",
-    "parse_feedback_event",
-    "parse_feedback_page",
-    "parse_friendship",
-    "parse_identity",
-    "parse_message",
-    "parse_rate_status",
-    "parse_sent_feedback",
-    "parse_sent_message",
-    "parse_user",
-    "same_text",
-]
+from service.x_api.fields import Identifier, Known, Label, When, Words, plain
+from service.x_api.texts import clean, readable
 
 T = TypeVar("T")
 
 
-def parse_feedback(raw: Mapping[str, Any]) -> Feedback:
-    """A card from create, show, an event or a webhook."""
-    return cast("Feedback", _load(_FEEDBACK, raw))
-
-
-def parse_feedback_event(raw: Mapping[str, Any]) -> FeedbackEvent:
-    """One event of feedback/events, or the whole body of a feedback webhook."""
-    return cast("FeedbackEvent", _load(_FEEDBACK_EVENT, raw))
-
-
-def parse_feedback_page(raw: Mapping[str, Any]) -> FeedbackPage:
-    """A page of feedback/events."""
-    events, problems = _each(raw, parse_feedback_event)
-    return FeedbackPage(events, _next_cursor(raw), problems)
-
-
 def parse_message(raw: Mapping[str, Any]) -> DirectMessage:
     """The `{"event": ...}` of direct_messages/events/new and show."""
-    return cast("_Event", _load(_EVENT, raw)).event
+    return cast("_Event", load(_EVENT, raw)).event
 
 
 def parse_dm_page(raw: Mapping[str, Any]) -> DmPage:
     """A page of direct_messages/events/list. What carries no message is left out; a message of whatever type is not."""
-    events, problems = _each(raw, _parse_dm, holding="message_create")
-    return DmPage(events, _next_cursor(raw), problems)
-
-
-def parse_sent_feedback(raw: Mapping[str, Any]) -> Feedback:
-    """The answer to a created card. X said yes and gave an id: a date we cannot read must not make that unknown."""
-    try:
-        return parse_feedback(raw)
-    except ParseProblem:
-        return parse_feedback({name: raw[name] for name in ("id", "dm_id") if name in _mapping(raw, "body")})
+    events, problems = each(raw, _parse_dm, holding="message_create")
+    return DmPage(events, next_cursor(raw), problems)
 
 
 def parse_sent_message(raw: Mapping[str, Any]) -> DirectMessage:
@@ -94,13 +41,13 @@ def parse_sent_message(raw: Mapping[str, Any]) -> DirectMessage:
     try:
         return parse_message(raw)
     except ParseProblem:
-        event = _mapping(_mapping(raw, "body").get("event"), "event")
+        event = mapping(mapping(raw, "body").get("event"), "event")
         return parse_message({"event": {"id": event.get("id")}})
 
 
 def parse_user(raw: Mapping[str, Any]) -> User:
     """A v1.1 user object."""
-    return cast("User", _load(_USER, raw))
+    return cast("User", load(_USER, raw))
 
 
 def parse_identity(raw: Mapping[str, Any], access_level: str | None) -> Identity:
@@ -111,26 +58,17 @@ def parse_identity(raw: Mapping[str, Any], access_level: str | None) -> Identity
 
 def parse_friendship(raw: Mapping[str, Any]) -> Friendship:
     """`relationship.source.can_dm` of friendships/show."""
-    return cast("Friendship", _load(_FRIENDSHIP, raw))
+    return cast("Friendship", load(_FRIENDSHIP, raw))
 
 
-def parse_rate_status(raw: Mapping[str, Any], now: datetime) -> dict[str, RateLimit]:
-    """Route (`/feedback/show/:id`) to window, from rate_limit_status. What is not a window is left out."""
-    families = _mapping(_mapping(raw, "body").get("resources"), "resources").values()
-    routes = [item for family in families if isinstance(family, Mapping) for item in family.items()]
-    return {
-        str(route): window(values.get("limit"), values.get("remaining"), values.get("reset"), now)
-        for route, values in routes
-        if isinstance(values, Mapping)
-    }
+class Lenient(Schema):
+    """X adds fields without a word: what we do not know is left out."""
 
-
-class _Lenient(Schema):
-    class Meta:
+    class Meta:  # noqa: D106 - marshmallow's own form
         unknown = EXCLUDE
 
 
-class _UserSchema(_Lenient):
+class _UserSchema(Lenient):
     id = Identifier(required=True)
     screen_name = Label(load_default=None)
     can_dm = Known(load_default=None)
@@ -144,15 +82,15 @@ class _UserSchema(_Lenient):
         return User(**data)
 
 
-class _SourceSchema(_Lenient):
+class _SourceSchema(Lenient):
     can_dm = Known(load_default=None)
 
 
-class _RelationshipSchema(_Lenient):
+class _RelationshipSchema(Lenient):
     source = fields.Nested(_SourceSchema, load_default=None)
 
 
-class _FriendshipSchema(_Lenient):
+class _FriendshipSchema(Lenient):
     relationship = fields.Nested(_RelationshipSchema, load_default=None)
 
     @post_load
@@ -161,22 +99,22 @@ class _FriendshipSchema(_Lenient):
         return Friendship(source.get("can_dm"))
 
 
-class _MessageDataSchema(_Lenient):
+class _MessageDataSchema(Lenient):
     text = Words(load_default=None)
     entities = fields.Raw(load_default=None)
 
 
-class _TargetSchema(_Lenient):
+class _TargetSchema(Lenient):
     recipient_id = Identifier(load_default=None)
 
 
-class _MessageCreateSchema(_Lenient):
+class _MessageCreateSchema(Lenient):
     target = fields.Nested(_TargetSchema, load_default=None)
     sender_id = Identifier(load_default=None)
     message_data = fields.Nested(_MessageDataSchema, load_default=None)
 
 
-class _DirectMessageSchema(_Lenient):
+class _DirectMessageSchema(Lenient):
     id = Identifier(required=True)
     created_timestamp = When(load_default=None)
     message_create = fields.Nested(_MessageCreateSchema, load_default=None)
@@ -202,7 +140,7 @@ class _Event:
     event: DirectMessage
 
 
-class _EventSchema(_Lenient):
+class _EventSchema(Lenient):
     event = fields.Nested(_DirectMessageSchema, required=True)
 
     @post_load
@@ -210,68 +148,18 @@ class _EventSchema(_Lenient):
         return _Event(**data)
 
 
-class _ScoreSchema(_Lenient):
-    value = Score(load_default=None)
-    created_at = When(load_default=None)
-
-
-class _TextSchema(_Lenient):
-    value = Words(load_default=None)
-    created_at = When(load_default=None)
-
-
-class _ResponseSchema(_Lenient):
-    score = fields.Nested(_ScoreSchema, load_default=None)
-    text = fields.Nested(_TextSchema, load_default=None)
-
-
-class _FeedbackSchema(_Lenient):
-    id = Identifier(required=True)
-    type = Label(load_default=None)
-    test = Flag(load_default=False, allow_none=True)
-    dm_id = Identifier(load_default=None)
-    from_user_id = Identifier(load_default=None)
-    to_user_id = Identifier(load_default=None)
-    external_id = Label(load_default=None)
-    question_variant_id = Variant(load_default=None)
-    display_name = Label(load_default=None)
-    privacy_url = Label(load_default=None)
-    created_at = When(load_default=None)
-    updated_at = When(load_default=None)
-    response = fields.Nested(_ResponseSchema, load_default=None)
-
-    @post_load
-    def build(self, data: dict[str, Any], **_: Any) -> Feedback:
-        response = data.pop("response") or {}
-        score, score_at = _answer(response.get("score"))
-        text, text_at = _answer(response.get("text"))
-        test = bool(data.pop("test"))
-        return Feedback(**data, test=test, score=score, score_at=score_at, text=text, text_at=text_at)
-
-
-class _FeedbackEventSchema(_Lenient):
-    event_type = Label(load_default=None)
-    created_at = When(load_default=None)
-    feedback = fields.Nested(_FeedbackSchema, required=True)
-
-    @post_load
-    def build(self, data: dict[str, Any], **_: Any) -> FeedbackEvent:
-        return FeedbackEvent(**data)
-
-
 _USER = _UserSchema()
 _FRIENDSHIP = _FriendshipSchema()
 _DM = _DirectMessageSchema()
 _EVENT = _EventSchema()
-_FEEDBACK = _FeedbackSchema()
-_FEEDBACK_EVENT = _FeedbackEventSchema()
 
 
 def _parse_dm(raw: Mapping[str, Any]) -> DirectMessage:
-    return cast("DirectMessage", _load(_DM, raw))
+    return cast("DirectMessage", load(_DM, raw))
 
 
-def _load(schema: Schema, raw: Mapping[str, Any]) -> object:
+def load(schema: Schema, raw: Mapping[str, Any]) -> object:
+    """What the schema builds of it, or the first complaint as a problem."""
     try:
         return schema.load(raw)
     except ValidationError as error:
@@ -288,16 +176,11 @@ def _first(messages: Any) -> tuple[str, str]:
     return ".".join(part for part in (str(key), field) if part and part != "_schema"), sentence
 
 
-def _answer(part: dict[str, Any] | None) -> tuple[Any, datetime | None]:
-    """A value and when it was given; a date without a value says nothing."""
-    value = part["value"] if part else None
-    return (value, part["created_at"]) if part and value is not None else (None, None)
-
-
-def _each(
+def each(
     raw: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], T], *, holding: str | None = None
 ) -> tuple[tuple[T, ...], tuple[ParseProblem, ...]]:
-    listed = _mapping(raw, "body").get("events")
+    """Read each event of a page by itself; `holding` leaves out those without that part."""
+    listed = mapping(raw, "body").get("events")
     if not isinstance(listed, list):
         raise ParseProblem("events", "This is not a list.")
     events: list[T] = []
@@ -312,12 +195,13 @@ def _each(
     return tuple(events), tuple(problems)
 
 
-def _next_cursor(raw: Mapping[str, Any]) -> str | None:
+def next_cursor(raw: Mapping[str, Any]) -> str | None:
     """Missing, null and "" are X's three ways to say the end."""
     return plain(raw.get("next_cursor")) or None
 
 
-def _mapping(value: object, place: str) -> Mapping[str, Any]:
+def mapping(value: object, place: str) -> Mapping[str, Any]:
+    """The same, known to be an object."""
     if not isinstance(value, Mapping):
         raise ParseProblem(place, "This is not an object.")
     return value

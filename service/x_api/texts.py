@@ -4,9 +4,11 @@ In: text from X (HTML entities, t.co links) or from us. Out: what a person typed
 refuses it) and replaces lone surrogates, legal in JSON and in no database, by U+FFFD. Nothing here ever raises.
 """
 
+import html
 import re
 import unicodedata
 from collections.abc import Mapping
+from difflib import SequenceMatcher
 from typing import Any
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -15,6 +17,11 @@ _ENTITY = re.compile("|".join(_ENTITIES))
 _SCHEME = re.compile(r"https?://")
 _LAST_SLASH = re.compile(r"/+(?=[\s.,;:!?)\]]|$)")
 _TCO = re.compile(r"t\.co/\w+")
+_LINK = re.compile(r"(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}(?:/\S*)?")
+_VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0]")
+_NEAR = 0.85
+_LONG_ENOUGH = 2000
+"""Characters that decide whether two texts are nearly the same: comparing grows with the square of their length."""
 
 
 def clean(text: str) -> str:
@@ -36,18 +43,44 @@ def readable(text: str, urls: object = None) -> str:
 def same_text(ours: str, shown: str) -> bool:
     """Whether a text X shows can be the one we sent.
 
-    Forgiving on purpose (space, case, schemes, last slashes, links X did not expand): taking a message for ours leaves
-    one customer without a second message, failing to know it again would send one.
+    Forgiving on purpose (space, case, schemes, last slashes, links X did not expand, whatever cannot be seen): taking
+    a message for ours leaves one customer without a second message, failing to know it again would send one.
     """
     left, right = _normal(ours), _normal(shown)
     return len(left) == len(right) and all(map(_same_word, left, right))
 
 
+def nearly_same_text(ours: str, shown: str) -> bool:
+    """Whether a text X shows is so like ours that it may be ours, altered in a way nobody foresaw. Never a proof."""
+    left, right = _letters(ours), _letters(shown)
+    if not left or not right:
+        # Signs and pictures only: nothing is left to tell them apart by.
+        return not left and not right
+    return left == right or SequenceMatcher(None, left, right, autojunk=False).ratio() >= _NEAR
+
+
 def _normal(text: str) -> list[str]:
-    for _ in range(2):  # once for X's escaping, once for a list that shows it escaped again
-        text = _unescaped(text)
-    text = _SCHEME.sub("", unicodedata.normalize("NFC", clean(text)).casefold())
+    text = _SCHEME.sub("", unicodedata.normalize("NFC", _seen(text)).casefold())
     return _LAST_SLASH.sub("", text).split()
+
+
+def _letters(text: str) -> str:
+    """Letters and digits only, without links: what no list alters."""
+    plain = _LINK.sub("", unicodedata.normalize("NFKC", _seen(text)).casefold())
+    return "".join(char for char in plain if char.isalnum())[:_LONG_ENOUGH]
+
+
+def _seen(text: str) -> str:
+    """The text as an eye sees it: entities undone, without what has no form (zero-width, bidi, soft hyphens)."""
+    for _ in range(2):  # once for X's escaping, once for a list that shows it escaped again
+        text = html.unescape(text)
+    return "".join(map(_visible, _VARIATION.sub("", clean(text))))
+
+
+def _visible(char: str) -> str:
+    if char.isspace():
+        return " "
+    return "" if unicodedata.category(char) in {"Cf", "Cc", "Cn", "Co"} else char
 
 
 def _same_word(left: str, right: str) -> bool:

@@ -16,10 +16,11 @@ from typing import Any, Generic, NoReturn, TypeVar
 import httpx
 import structlog
 
-from service.x_api.errors import OutcomeUnknown, Temporary, Unreachable, XError, error_from, transaction_of
+from service.x_api.errors import OutcomeUnknown, Temporary, Unreachable, XError
+from service.x_api.facts import ParseProblem
 from service.x_api.oauth1 import Credentials, OAuth1
 from service.x_api.rate import RateLimit, rate_from
-from service.x_api.schemas import ParseProblem
+from service.x_api.refusal import error_from, transaction_of
 
 T = TypeVar("T")
 
@@ -41,15 +42,18 @@ NOTHING_WAS_SENT = (
 no exception: X may have read the request before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds for each part of a call; `total` bounds the reading of an answer that only trickles."""
+CONNECT_S, WRITE_S = 5.0, 10.0
 
-    connect: float = 5.0
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds to wait for X: for the next part of an answer, and for the whole of one that only trickles."""
+
     read: float = 20.0
-    write: float = 10.0
-    pool: float = 5.0
     total: float = 40.0
+
+
+PATIENCE = Patience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +91,18 @@ class Wire:
         credentials: Credentials,
         *,
         base_url: str,
-        timeouts: Timeouts,
+        patience: Patience,
         clock: Callable[[], datetime],
         transport: httpx.BaseTransport | None = None,
-        proxy: str | None = None,
     ) -> None:
         self._clock = clock
-        self._total = timeouts.total
+        self._total = patience.total
         self._http = httpx.Client(
             base_url=base_url.rstrip("/"),
             auth=OAuth1(credentials, clock=clock),
-            timeout=httpx.Timeout(
-                connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool
-            ),
+            timeout=httpx.Timeout(connect=CONNECT_S, read=patience.read, write=WRITE_S, pool=CONNECT_S),
             limits=CONNECTIONS,
             transport=transport,
-            proxy=proxy,
             trust_env=False,
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

@@ -20,7 +20,7 @@ from service.outreach import accounts
 from service.outreach.answers import Hold
 from service.sandbox import Account, Assumptions, SandboxConfig, SandboxServer
 from service.settings import Settings
-from service.x_api import Credentials, Timeouts, XClient
+from service.x_api import Credentials, XClient
 from tests.support import World, request_row, settings_of
 
 ACME = settings_of().accounts["acme"]
@@ -57,7 +57,6 @@ def client_of(world: World, transport: httpx.BaseTransport | None = None, **wron
     return XClient(
         replace(secrets, **wrong),
         base_url=ACME.base_url,
-        timeouts=Timeouts(),
         clock=world.clock,
         transport=transport or httpx.WSGITransport(app=world.x_app),
     )

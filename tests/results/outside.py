@@ -6,7 +6,7 @@ import httpx
 
 from service.sandbox import Assumptions, SandboxConfig, create_sandbox, demo_account
 from service.sandbox.render import event_json
-from service.x_api import Credentials, Timeouts, XClient
+from service.x_api import Credentials, XClient
 from service.x_api.client import Card
 from tests.results.house import NOW, request
 
@@ -25,7 +25,6 @@ class Outside:
         self.client = XClient(
             Credentials(keys.consumer_key, keys.consumer_secret, keys.token, keys.token_secret),
             base_url=BASE,
-            timeouts=Timeouts(),
             clock=lambda: self.now,
             transport=_Counting(httpx.WSGITransport(self.app), self.calls),
         )

@@ -256,7 +256,7 @@ def test_one_unreadable_event_hides_no_other(engine):
     class Torn:
         def list_feedback_events(self, **wanted):
             answer = x.client.list_feedback_events(**wanted)
-            from service.x_api.schemas import FeedbackPage, ParseProblem
+            from service.x_api.facts import FeedbackPage, ParseProblem
 
             problem = ParseProblem("events[0].feedback.id", "This is not an id.")
             return type(answer)(FeedbackPage(answer.value.events, answer.value.next_cursor, (problem,)), answer.rate)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, parse_qsl
 import httpx
 import pytest
 
-from service.x_api import Card, Credentials, Timeouts, XClient
+from service.x_api import Card, Credentials, XClient
 from service.x_api.errors import AccountProblem, RecipientRefused
 from tests.x_api.oracle import header_fields, valid
 
@@ -48,7 +48,6 @@ def asking(path, answer, headers=(), status=200):
     x = XClient(
         KEYS,
         base_url="http://127.0.0.1:8080/",
-        timeouts=Timeouts(),
         clock=lambda: NOW,
         transport=httpx.WSGITransport(app=app),
     )
@@ -59,7 +58,7 @@ def test_a_wrong_secret_is_an_account_problem():
     app = SmallX({})
     wrong = Credentials("ck", "other", "tk", "token secret")
     transport = httpx.WSGITransport(app=app)
-    x = XClient(wrong, base_url="http://x.example", timeouts=Timeouts(), clock=lambda: NOW, transport=transport)
+    x = XClient(wrong, base_url="http://x.example", clock=lambda: NOW, transport=transport)
     with x, pytest.raises(AccountProblem) as caught:
         x.show_user(user_id="2")
     assert (caught.value.reason, app.asked) == ("not_authenticated", [])
@@ -137,12 +136,6 @@ def test_list_dms_asks_for_a_page(asked, query):
     assert app.asked[0][2] == query
 
 
-def test_show_dm_asks_by_id():
-    app, x = asking("/1.1/direct_messages/events/show.json", {"event": {"id": "77"}})
-    assert x.show_dm("77").value.id == "77"
-    assert app.asked[0][2] == {"id": "77"}
-
-
 FULL = Card(
     type="nps",
     to_user_id="343434343434",
@@ -198,9 +191,7 @@ def test_an_odd_feedback_id_cannot_leave_its_path():
         seen.append(request.url.raw_path)
         return httpx.Response(200, json={"id": "1"})
 
-    with XClient(
-        KEYS, base_url="http://x.example", timeouts=Timeouts(), clock=lambda: NOW, transport=httpx.MockTransport(look)
-    ) as x:
+    with XClient(KEYS, base_url="http://x.example", clock=lambda: NOW, transport=httpx.MockTransport(look)) as x:
         x.show_feedback("../../account/settings?a=b#c")
     assert seen == [b"/1.1/feedback/show/..%2F..%2Faccount%2Fsettings%3Fa%3Db%23c.json"]
 
@@ -229,20 +220,8 @@ def test_events_are_not_asked_for_in_local_time():
         x.list_feedback_events(from_time=FROM.replace(tzinfo=None), to_time=TO)
 
 
-def test_rate_limit_status_is_read_by_route():
-    window = {"limit": 180, "remaining": 180, "reset": RESET}
-    app, x = asking(
-        "/1.1/application/rate_limit_status.json", {"resources": {"feedback": {"/feedback/show/:id": window}}}
-    )
-    shown = x.rate_limit_status().value["/feedback/show/:id"]
-    assert (shown.limit, shown.remaining, shown.reset_at.timestamp()) == (180, 180, RESET)
-    assert app.asked[0][2] == {"resources": "feedback,direct_messages,users,friendships"}
-
-
 def test_a_base_url_may_have_a_path_of_its_own():
     app = SmallX({"/x/1.1/users/show.json": (200, [], {"id": "2"})})
     transport = httpx.WSGITransport(app=app)
-    with XClient(
-        KEYS, base_url="http://proxy.example/x", timeouts=Timeouts(), clock=lambda: NOW, transport=transport
-    ) as x:
+    with XClient(KEYS, base_url="http://proxy.example/x", clock=lambda: NOW, transport=transport) as x:
         assert x.show_user(user_id="2").value.id == "2"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.states import Skip
 from service.x_api import errors
+from service.x_api.codes import CODES, STATUSES, STOPS_READING
 from service.x_api.errors import (
-    CODES,
-    STATUSES,
     AccountProblem,
     AlreadyDone,
     MessageRefused,
@@ -20,9 +20,10 @@ from service.x_api.errors import (
     RecipientRefused,
     Retired,
     Temporary,
+    Unexplained,
     XError,
-    error_from,
 )
+from service.x_api.refusal import error_from
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -32,6 +33,13 @@ DOCUMENTED = [
     (89, 403, AccountProblem),
     (89, 401, AccountProblem),
     (99, 403, AccountProblem),
+    (37, 403, AccountProblem),
+    (53, 401, AccountProblem),
+    (92, 403, AccountProblem),
+    (231, 403, AccountProblem),
+    (467, 403, AccountProblem),
+    (136, 403, RecipientRefused),
+    (344, 403, RateLimited),
     (135, 401, Temporary),
     (215, 400, AccountProblem),
     (220, 403, AccountProblem),
@@ -107,6 +115,24 @@ def test_the_reasons_others_build_on():
     assert {code: CODES[code].reason for code in words} == words
 
 
+def test_a_refused_customer_ends_a_request_in_a_word_of_the_ledger():
+    assert {Skip(row.ends_as) for row in CODES.values()} == {Skip.CANNOT_DM, Skip.UNREACHABLE}
+    assert {code for code, row in CODES.items() if row.ends_as == "cannot_dm"} == {136, 150, 349, 389, 476}
+
+
+def test_where_x_takes_no_call_at_all_reading_stops_too():
+    assert {
+        "account_locked", "account_suspended", "app_suspended", "bad_authentication", "keys_not_verified",
+        "not_authenticated", "tls_required", "token_invalid", "unauthorized",
+    } == STOPS_READING  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [AccountProblem, NotFound, Retired])
+def test_what_every_request_would_meet_is_about_us(kind):
+    assert kind("It is said of all.", reason="r").about_us
+    assert not RecipientRefused("It is said of one.", reason="r").about_us
+
+
 @pytest.mark.parametrize(
     ("code", "status", "kind"), [row for row in DOCUMENTED if row[1] < 500 and row[0] not in {130, 131}]
 )
@@ -131,7 +157,7 @@ def test_an_internal_error_after_a_send_is_unknown_whatever_its_status(code):
     ("status", "kind"),
     [
         (301, Temporary),
-        (400, MessageRefused),
+        (400, Unexplained),
         (401, AccountProblem),
         (402, AccountProblem),
         (403, AccountProblem),
@@ -140,9 +166,9 @@ def test_an_internal_error_after_a_send_is_unknown_whatever_its_status(code):
         (408, Temporary),
         (409, AlreadyDone),
         (410, Retired),
-        (418, MessageRefused),
+        (418, Unexplained),
         (420, RateLimited),
-        (422, MessageRefused),
+        (422, Unexplained),
         (425, Temporary),
         (429, RateLimited),
         (500, Temporary),
@@ -209,9 +235,23 @@ def test_a_code_speaks_before_the_status():
     assert type(answer(403, coded(88))) is RateLimited
 
 
-def test_an_unknown_code_with_403_is_about_this_request_and_not_the_account():
-    error = answer(403, coded(99999))
-    assert (type(error), error.code, error.reason) == (MessageRefused, 99999, "refused")
+@pytest.mark.parametrize("status", [400, 403, 418])
+def test_an_unknown_code_is_a_verdict_on_nobody(status):
+    error = answer(status, coded(99999))
+    assert (type(error), error.code, error.reason) == (Unexplained, 99999, "unexplained")
+    assert not error.about_us
+
+
+@pytest.mark.parametrize("status", [400, 418, 422])
+def test_a_refusal_without_a_code_has_not_looked_at_the_message(status):
+    assert answer(status, b"<html>no</html>").about_us
+
+
+def test_a_message_x_has_already_is_known_by_its_code_or_by_the_words_of_another():
+    said = answer(403, coded(151, "There was an error sending your message: Whoops! You Already Said that."))
+    assert (type(said), said.code, said.reason, said.row.had_before) == (MessageRefused, 151, "duplicate", True)
+    assert answer(403, coded(187)).row.had_before
+    assert not answer(403, coded(151)).row.had_before
 
 
 @pytest.mark.parametrize("code", [214, 38])
@@ -237,6 +277,11 @@ RESET = int(NOW.timestamp()) + 300
         ({"x-rate-limit-reset": str(RESET)}, NOW + timedelta(seconds=300)),
         ({"X-Rate-Limit-Reset": str(RESET)}, NOW + timedelta(seconds=300)),
         ({"x-rate-limit-reset": str(RESET), "retry-after": "7"}, NOW + timedelta(seconds=300)),
+        ({"x-rate-limit-reset": "0"}, None),
+        ({"x-rate-limit-reset": str(RESET - 330)}, None),
+        ({"x-rate-limit-reset": "0", "retry-after": "600"}, NOW + timedelta(seconds=600)),
+        ({"x-rate-limit-reset": str(RESET - 300), "retry-after": "0"}, None),
+        ({"retry-after": "Sun, 22 Nov 2026 11:59:00 GMT"}, None),
         ({"retry-after": "7"}, NOW + timedelta(seconds=7)),
         ({"retry-after": "Sun, 22 Nov 2026 12:05:00 GMT"}, NOW + timedelta(minutes=5)),
         ({"retry-after": "Sun, 22 Nov 2026 12:05:00 -0000"}, NOW + timedelta(minutes=5)),
@@ -259,6 +304,12 @@ def test_a_limit_says_when_it_ends_or_that_nobody_knows(status, headers, reset_a
     assert error.reset_at == reset_at
 
 
+@pytest.mark.parametrize("code", [185, 344, 502])
+def test_a_limit_of_the_accounts_day_rests_for_a_while_where_x_names_no_time(code):
+    assert answer(403, coded(code), {}).reset_at == NOW + timedelta(minutes=15)
+    assert answer(403, coded(code), {"retry-after": "7"}).reset_at == NOW + timedelta(seconds=7)
+
+
 @pytest.mark.parametrize(
     ("headers", "kept"),
     [
@@ -274,7 +325,7 @@ def test_the_transaction_number_of_x_is_kept(headers, kept):
 
 def test_every_class_drawn_in_the_docstring_exists_and_is_an_x_error():
     drawn = [line.split()[1] for line in errors.__doc__.splitlines() if "-- " in line]
-    assert len(drawn) == 10
+    assert len(drawn) == 11
     assert {name: getattr(errors, name).__mro__[1] for name in drawn} == dict.fromkeys(drawn, XError)
 
 

@@ -1,28 +1,21 @@
 """What X sends becomes facts, or a problem that names its field."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.x_api.cards import parse_feedback, parse_feedback_event, parse_feedback_page, parse_sent_feedback
+from service.x_api.facts import Feedback, Friendship, Identity, ParseProblem, User
 from service.x_api.fields import parse_date
 from service.x_api.schemas import (
-    Feedback,
-    Friendship,
-    Identity,
-    ParseProblem,
-    User,
     parse_dm_page,
-    parse_feedback,
-    parse_feedback_event,
-    parse_feedback_page,
     parse_friendship,
     parse_identity,
     parse_message,
-    parse_rate_status,
-    parse_sent_feedback,
     parse_sent_message,
     parse_user,
 )
@@ -147,17 +140,10 @@ def test_a_score_that_cannot_be_one_is_a_problem_that_names_it(kind, score):
         ({"id": True}, "id"),
         ({"id": 1.5}, "id"),
         ({"id": "9" * 65}, "id"),
-        ({"id": "1", "dm_id": []}, "dm_id"),
-        ({"id": "1", "test": "perhaps"}, "test"),
-        ({"id": "1", "test": 2}, "test"),
-        ({"id": "1", "test": []}, "test"),
-        ({"id": "1", "created_at": "yesterday"}, "created_at"),
-        ({"id": "1", "updated_at": "Sat Feb 30 17:58:20 +0000 2015"}, "updated_at"),
-        ({"id": "1", "updated_at": 10**30}, "updated_at"),
         ({"id": "1", "response": []}, "response"),
         ({"id": "1", "response": {"score": 5}}, "response.score"),
         ({"id": "1", "response": {"text": {"value": 5}}}, "response.text.value"),
-        ({"id": "1", "response": {"score": {"value": 1, "created_at": "x"}}}, "response.score.created_at"),
+        ({"id": "1", "response": {"score": {"value": "5", "created_at": "x"}}}, "response.score.value"),
         ([], "body"),
         ("text", "body"),
         (None, "body"),
@@ -168,6 +154,55 @@ def test_what_cannot_be_read_is_a_problem_that_names_its_field(raw, field):
         parse_feedback(raw)
     assert caught.value.field == field
     assert caught.value.sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("dm_id", []),
+        ("dm_id", 1.9e18),
+        ("from_user_id", True),
+        ("to_user_id", {}),
+        ("test", "perhaps"),
+        ("test", 2),
+        ("created_at", "yesterday"),
+        ("updated_at", "Sat Feb 30 17:58:20 +0000 2015"),
+        ("updated_at", 10**30),
+        ("updated_at", float("nan")),
+        ("response.score.created_at", "x"),
+        ("response.score.created_at", 5),
+        ("response.text.created_at", []),
+        ("response.text.value", 5),
+        ("response.text", "Kept waiting"),
+        ("response.text", []),
+        ("response.score.value", "1"),
+        ("response.score", 1),
+    ],
+)
+def test_a_field_in_another_form_is_absent_and_named_and_costs_nothing_else(place, value):
+    raw = json.loads(json.dumps(ANSWERED))
+    *parents, last = place.split(".")
+    inside = raw
+    for parent in parents:
+        inside = inside[parent]
+    inside[last] = value
+    read = parse_feedback(raw)
+    assert read.unread == (place,)
+    expected = json.loads(json.dumps(ANSWERED))
+    inside = expected
+    for parent in parents:
+        inside = inside[parent]
+    del inside[last]
+    assert read == replace(parse_feedback(expected), unread=(place,))
+
+
+def test_what_is_read_in_full_names_nothing():
+    assert parse_feedback(ANSWERED).unread == ()
+
+
+def test_an_answer_of_which_nothing_can_be_read_is_a_problem_and_no_empty_answer():
+    with pytest.raises(ParseProblem):
+        parse_feedback({"id": "1", "response": {"score": {"value": "5"}, "text": {"value": 5}}})
 
 
 def test_a_problem_never_quotes_the_customer():
@@ -234,6 +269,14 @@ def test_numbers_and_other_things_in_place_of_words():
         ("2015-12-15T17:58:20", at(17, 58, 20)),
         (1450202300000, at(17, 58, 20)),
         ("1450202300000", at(17, 58, 20)),
+        ("Tue, 15 Dec 2015 17:58:20 GMT", at(17, 58, 20)),
+        ("15 Dec 2015 19:58:20 +0200", at(17, 58, 20)),
+        ("2015/12/15 17:58:20", at(17, 58, 20)),
+        ("2015/12/1 17:58", at(17, 58, 0, day=1)),
+        (1450202300, at(17, 58, 20)),
+        ("1450202300", at(17, 58, 20)),
+        (1450202300000.0, at(17, 58, 20)),
+        ("1450202300000.0", at(17, 58, 20)),
         ("1516403560557", datetime(2018, 1, 19, 23, 12, 40, 557000, tzinfo=UTC)),
     ],
 )
@@ -257,6 +300,12 @@ def test_every_spelling_of_a_date_is_the_same_instant_in_utc(written, read):
         "Sat Dec 15 17:58:20 +9900 2015",
         "Mon Jan 01 00:00:00 +0100 0001",
         "9" * 16,
+        0,
+        5_000_000,
+        "1970-01-21T00:00:00Z",
+        "12/15/2015 17:58",
+        float("inf"),
+        10**400,
         -1,
         "١٢",
     ],
@@ -426,21 +475,6 @@ def test_who_we_are_comes_with_what_we_may_do():
         "1", "us", "read-write-directmessages"
     )
     assert parse_identity({"id": 1}, None).access_level is None
-
-
-def test_rate_windows_are_read_by_route():
-    raw = {
-        "resources": {
-            "feedback": {"/feedback/show/:id": {"limit": 180, "remaining": 179, "reset": 1450202300}},
-            "broken": {"/x": None, "/y": {"limit": "many"}},
-            "odd": 7,
-        }
-    }
-    windows = parse_rate_status(raw, at(17, 50, 0))
-    shown = windows["/feedback/show/:id"]
-    assert (shown.limit, shown.remaining, shown.reset_at) == (180, 179, at(17, 58, 20))
-    assert windows["/y"].limit is None
-    assert set(windows) == {"/feedback/show/:id", "/y"}
 
 
 JSON = st.recursive(

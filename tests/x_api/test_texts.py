@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.x_api.texts import clean, readable, same_text
+from service.x_api.texts import clean, nearly_same_text, readable, same_text
 
 ANY_TEXT = st.text(st.characters(), max_size=40)  # with lone surrogates and NUL
 
@@ -74,6 +74,13 @@ def test_odd_entities_are_no_entities(urls):
         ("see business.example today", "see https://t.co/Ab12 today"),
         ("nul\x00", "nul"),
         ("half \ud800", "half \ufffd"),
+        ("zero\u200bwidth\u200d and \ufeffmark", "zerowidth and mark"),
+        ("\u202bright to left\u202c \u200f", "right to left"),
+        ("a heart \u2764\ufe0f", "a heart \u2764"),
+        ("soft\u00adhyphen", "softhyphen"),
+        ("""it's "fine\"""", "it&#39;s &quot;fine&quot;"),
+        ("""it's "fine\"""", "it&amp;#x27;s &amp;quot;fine&quot;"),
+        ("no\u00a0break", "no break"),
     ],
 )
 def test_our_text_is_known_again(ours, shown):
@@ -96,6 +103,35 @@ def test_our_text_is_known_again(ours, shown):
 )
 def test_another_text_is_not_ours(ours, shown):
     assert not same_text(ours, shown)
+
+
+@pytest.mark.parametrize(
+    ("ours", "shown"),
+    [
+        ("How did we do?", "How did we do"),
+        ("\u201cFine\u201d \u2013 thanks, Ada \U0001f64f", '"Fine" - thanks, Ada :pray:'),
+        ("See https://business.example/a?b=c today", "See  today"),
+        ("\uff26\uff55\uff4c\uff4c width", "Full width"),
+        ("Thank you for writing to us, Ada. How did we do?", "Thank you for writing to us, Ada. How did we d\u2026"),
+        ("\U0001f64f", "\u2764"),
+        ("", ""),
+    ],
+)
+def test_a_text_altered_in_a_way_nobody_foresaw_is_nearly_ours(ours, shown):
+    assert nearly_same_text(ours, shown)
+    assert nearly_same_text(shown, ours)
+
+
+@pytest.mark.parametrize(
+    ("ours", "shown"),
+    [
+        ("Thanks for writing to us. How did we do?", "Your parcel left our house this morning."),
+        ("How did we do?", "\U0001f64f"),
+        ("How did we do?", "How did we do in Paris, and will you come again next year with all of your friends?"),
+    ],
+)
+def test_another_text_is_not_nearly_ours(ours, shown):
+    assert not nearly_same_text(ours, shown)
 
 
 @settings(max_examples=100, deadline=None)

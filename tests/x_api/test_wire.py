@@ -11,12 +11,12 @@ from structlog.testing import capture_logs
 from service.x_api.client import Card, XClient
 from service.x_api.errors import AccountProblem, OutcomeUnknown, RateLimited, Temporary, Unreachable
 from service.x_api.oauth1 import Credentials
-from service.x_api.wire import MAX_BODY, Timeouts
+from service.x_api.wire import MAX_BODY, Patience
 from tests.x_api.lines import answer, open_line
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEYS = Credentials("ck", "cs-secret", "tk", "ts-secret")
-SHORT = Timeouts(connect=1.0, read=0.15, write=1.0, pool=0.15, total=0.3)
+SHORT = Patience(read=0.15, total=0.3)
 USER = b'{"id": "123"}'
 SENT = b'{"event": {"id": "77"}}'
 CARD = Card("csat", "2", "How did we do?", "https://b.example/p")
@@ -28,7 +28,7 @@ SENDS = [
 
 
 def client(url, **kwargs):
-    return XClient(KEYS, base_url=url, timeouts=SHORT, clock=lambda: NOW, **kwargs)
+    return XClient(KEYS, base_url=url, patience=SHORT, clock=lambda: NOW, **kwargs)
 
 
 def drop(connection, line):
@@ -221,16 +221,6 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch):
 
     with open_line(serve) as line, client(line.url) as x:
         assert x.show_user(user_id="2").value.id == "123"
-
-
-def test_a_configured_proxy_is_used():
-    def serve(connection, line):
-        line.read_request(connection)
-        connection.sendall(answer(USER))
-
-    with open_line(serve) as line, client("http://x.example", proxy=line.url) as x:
-        assert x.show_user(user_id="2").value.id == "123"
-        assert line.requests[0][0].startswith(b"GET http://x.example/1.1/users/show.json?user_id=2 ")
 
 
 def test_cookies_are_not_kept_and_the_answer_is_asked_for_uncompressed():

@@ -1,0 +1,32 @@
+"""refusals nobody can explain.
+
+Revision 0004, after 0003. Who met one, by account and endpoint, so that all workers notice together when it is about us.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Go there."""
+    op.create_table(
+        "strange_refusal",
+        sa.Column("request_id", sa.String(length=40), nullable=False),
+        sa.Column("endpoint", sa.String(length=64), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["request_id"], ["feedback_request.id"], name=op.f("fk_strange_refusal_request_id_feedback_request")
+        ),
+        sa.PrimaryKeyConstraint("request_id", "endpoint", name=op.f("pk_strange_refusal")),
+    )
+    op.create_index(op.f("ix_strange_refusal_account_endpoint"), "strange_refusal", ["account", "endpoint"])
+
+
+def downgrade() -> None:
+    """Come back. What was counted is counted anew."""
+    op.drop_table("strange_refusal")

@@ -1,0 +1,36 @@
+"""Refusals nobody can explain: in, who met one at which endpoint; out, whether it must be about us.
+
+One customer may meet a code we do not know. Where several different ones in a row do, with no success between, it is
+said of us, and to go on would burn the queue. Counted in the database, so that all workers count together.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+from service.models import feedback_request, strange_refusal
+
+IN_A_ROW = 3
+t = strange_refusal.c
+r = feedback_request.c
+WHOM = sa.func.coalesce(r.x_user_id, r.x_handle, r.id)
+HERE = (t.account == sa.bindparam("of"), t.endpoint == sa.bindparam("at"))
+CUSTOMERS = sa.select(sa.func.count(WHOM.distinct())).join(strange_refusal, t.request_id == r.id).where(*HERE)
+FORGET = sa.delete(strange_refusal).where(*HERE)
+
+
+def is_about_us(connection: Connection, account: str, endpoint: str, request_id: str) -> bool:
+    """Count one more; say whether so many different customers have met one since the last success."""
+    met = {"account": account, "endpoint": endpoint, "request_id": request_id}
+    connection.execute(insert(connection, strange_refusal).values(met).on_conflict_do_nothing())
+    return (connection.scalar(CUSTOMERS, {"of": account, "at": endpoint}) or 0) >= IN_A_ROW
+
+
+def went_well(connection: Connection, account: str, endpoint: str) -> None:
+    """Forget what was counted: X takes such calls of this account."""
+    connection.execute(FORGET, {"of": account, "at": endpoint})
+
+
+def forget(connection: Connection, account: str) -> None:
+    """Begin anew where a person has released the account."""
+    connection.execute(sa.delete(strange_refusal).where(t.account == account))

@@ -1,0 +1,50 @@
+"""What stands in the body of a refusal: in, bytes as they came; out, X's codes and words, whatever form they have.
+
+X writes a list under `errors`, one object under `error` or `errors`, or a problem as the body itself; edges write HTML.
+Never raises, and never keeps a word: who asks takes from X's prose what he knows by name.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_HALF_JSON_CODE = re.compile(rb'"code"\s*:\s*"?(\d{1,6})"?\s*[,}\]]')
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One complaint of X: its code (None: it names none) and its prose, which may quote what we sent."""
+
+    code: int | None
+    words: str
+
+
+def complaints(body: bytes) -> tuple[Said, ...]:
+    """Every complaint in the body, in X's order; none where there is none."""
+    return tuple(_complaints(body))
+
+
+def _complaints(body: bytes) -> Iterator[Said]:
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        if body.lstrip().startswith(b"{"):
+            yield from (Said(int(code), "") for code in _HALF_JSON_CODE.findall(body))
+        return
+    for entry in _objects(parsed):
+        yield Said(_whole(entry.get("code")), str(entry.get("message") or ""))
+
+
+def _objects(parsed: object) -> Iterator[Mapping[str, Any]]:
+    if not isinstance(parsed, dict):
+        return
+    for found in (parsed.get("errors"), parsed.get("error"), parsed):
+        candidates = found if isinstance(found, list) else [found]
+        yield from (candidate for candidate in candidates if isinstance(candidate, dict))
+
+
+def _whole(value: object) -> int | None:
+    text = "" if isinstance(value, bool) else str(value)
+    return int(text) if re.fullmatch(r"[0-9]{1,6}", text) else None

@@ -1,0 +1,90 @@
+"""An answer of X that is no success, as an error of ours: in, status, headers and body; out, an `XError`.
+
+A code speaks before a status. Of X's own words only the name of a field is kept: they may quote what we sent.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from service.x_api.bodies import Said, complaints
+from service.x_api.codes import CODES, STATUSES
+from service.x_api.errors import OutcomeUnknown, RateLimited, Row, Temporary, Unexplained, XError
+from service.x_api.rate import reset_from
+
+_ELSEWHERE = Row(Temporary, "redirected", "X (or something before it) sent us elsewhere: is base_url right?")
+_UNEXPLAINED = Row(Unexplained, "unexplained", "X refuses the request and gives no code we know.")
+_UNWELL = Row(Temporary, "server_error", "X had an error of its own.")
+_UNKNOWN = Row(OutcomeUnknown, "outcome_unknown", "X gave no clear answer to a send: it may have been done.")
+
+BAD_REQUEST, FORBIDDEN, REQUEST_TIMEOUT, SERVER_ERROR = 400, 403, 408, 500
+_CODE_OUTWEIGHS = frozenset({BAD_REQUEST, FORBIDDEN})
+"""A code we do not know still shows that X looked at this one request; other statuses say enough by themselves."""
+
+_FIELDS = re.compile(
+    r"\b(to_user_id|recipient_id|message|text|privacy_url|external_id|question_variant_id|display_name|type|test"
+    r"|from_time|to_time|count|cursor|user_id|screen_name|target_id|id)\b"
+)
+
+
+def error_from(
+    response_status: int, headers: Mapping[str, str], body_bytes: bytes, *, sends: bool, now: datetime
+) -> XError:
+    """The error an answer means. `sends` says that the request, if it was carried out, has written to a customer."""
+    headers = {name.lower(): value for name, value in headers.items()}
+    said = _speaking(complaints(body_bytes))
+    row = _row(said, response_status, sends=sends)
+    details: dict[str, Any] = {
+        "reason": row.reason,
+        "code": said.code,
+        "http_status": response_status,
+        "transaction": transaction_of(headers),
+        "row": row,
+    }
+    if row.kind is RateLimited:
+        reset_at = reset_from(headers, now) or (now + row.rest if row.rest else None)
+        return RateLimited(row.sentence, reset_at=reset_at, **details)
+    return row.kind(row.sentence + _named_field(row, said), **details)
+
+
+def transaction_of(headers: Mapping[str, str]) -> str | None:
+    """X's own number for this call, which its support asks for."""
+    found = headers.get("x-transaction-id") or headers.get("x-transaction") or ""
+    return "".join(char for char in found if char.isascii() and char.isprintable())[:64] or None
+
+
+def _speaking(found: tuple[Said, ...]) -> Said:
+    """The complaint that counts: the first with a code we know, else the first with a code."""
+    coded = [each for each in found if each.code is not None]
+    known = [each for each in coded if each.code in CODES]
+    return next(iter([*known, *coded]), Said(None, ""))
+
+
+def _row(said: Said, status: int, *, sends: bool) -> Row:
+    row = None if said.code is None else CODES.get(said.code)
+    if sends and (_says_nothing(status) or (row is not None and row.maybe_sent)):
+        return _UNKNOWN
+    if row is not None:
+        words, other = row.or_else or ("", None)
+        return CODES[other] if other is not None and words in said.words.casefold() else row
+    if said.code is not None and status in _CODE_OUTWEIGHS:
+        return _UNEXPLAINED
+    return STATUSES.get(status) or _by_hundreds(status)
+
+
+def _says_nothing(status: int) -> bool:
+    """Statuses after which a POST may have been carried out: only a 4xx says that it was not."""
+    return status < BAD_REQUEST or status >= SERVER_ERROR or status == REQUEST_TIMEOUT
+
+
+def _by_hundreds(status: int) -> Row:
+    if status < BAD_REQUEST:
+        return _ELSEWHERE
+    return _UNEXPLAINED if status < SERVER_ERROR else _UNWELL
+
+
+def _named_field(row: Row, said: Said) -> str:
+    """X names the field it dislikes in prose that may quote our value, so only a name we know is taken from it."""
+    words = _FIELDS.search(said.words) if row.names_a_field else None
+    return f" It names {words[1]}." if words else ""

@@ -1,0 +1,298 @@
+"""What X refuses: an answer about us is no verdict on a customer, and proof that a message arrived is no refusal."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from service.db import reading, writing
+from service.models import strange_refusal
+from service.outreach import accounts
+from service.states import Failure, Skip, State
+from tests.outreach.test_unclear import NEW, messages, ready
+from tests.support import World
+
+Said = tuple[int, Any, dict[str, str]]
+USERS, FRIENDSHIP = "users/show", "friendships/show"
+GONE = "<html>not found</html>"
+
+
+def user(request: httpx.Request) -> Said:
+    return 200, {"id_str": request.url.params.get("user_id", "501"), "screen_name": "u", "can_dm": True}, {}
+
+
+def coded(code: int, status: int = 403, message: str = "x", **headers: str) -> Said:
+    return status, {"errors": [{"code": code, "message": message}]}, headers
+
+
+@pytest.fixture
+def played(world_of: Callable[..., World]) -> Callable[..., World]:
+    """A world whose X answers as told: by a part of the path, everything else with a user or 404."""
+
+    def build(answers: Mapping[str, Said | Callable[[httpx.Request], Said]], **changes: Any) -> World:
+        world = world_of(**{"campaigns__care__delay": "1s", **changes})
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            told = next((told for part, told in answers.items() if part in request.url.path), None)
+            told = told or (user if USERS in request.url.path else coded(34, 404))
+            status, body, headers = told(request) if callable(told) else told
+            content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+            return httpx.Response(status, content=content, headers=headers)
+
+        world.clients = {"acme": world.client("acme", httpx.MockTransport(answer))}
+        return world
+
+    return build
+
+
+def forward(world: World, seconds: float = 0) -> None:
+    world.clock.forward(seconds=seconds)
+    world.run()
+
+
+def ended(world: World, count: int = 5) -> list[str]:
+    return [world.ended(f"c-{n}", x_user_id=str(600 + n)) for n in range(count)]
+
+
+def outcomes(world: World, ids: list[str]) -> set[tuple[str, str | None]]:
+    return {(world.request(each).state, world.request(each).reason) for each in ids}
+
+
+def standing(world: World) -> accounts.Standing:
+    with reading(world.engine) as connection:
+        (found,) = accounts.standings(connection)
+    return found
+
+
+def lift_hold(world: World) -> None:
+    with writing(world.engine) as connection:
+        accounts.release(connection, "acme", world.clock.now)
+
+
+# -- a code about us
+
+
+@pytest.mark.parametrize("code", [467, 231, 37])
+@pytest.mark.parametrize("where", [NEW, USERS])
+def test_a_code_about_us_holds_the_account_and_burns_no_request(played: Any, where: str, code: int) -> None:
+    world = played({where: coded(code)})
+    ids = ended(world)
+    for seconds in (0, 5, 600):
+        forward(world, seconds)
+    assert standing(world).hold_code == code
+    assert all(world.request(each).outcome_at is None for each in ids)
+
+
+def test_the_accounts_day_is_used_up_and_it_pauses_and_goes_on(played: Any) -> None:
+    answers = {NEW: coded(344)}
+    world = played(answers)
+    ids = ended(world)
+    for seconds in (0, 5):
+        forward(world, seconds)
+    assert standing(world).hold_reason is None
+    assert standing(world).paused_until == world.clock.now + timedelta(minutes=15)
+    assert all(world.request(each).outcome_at is None for each in ids)
+    assert {world.request(each).attempts for each in ids} == {0}
+
+
+def test_a_code_nobody_knows_is_about_us_where_three_customers_in_a_row_meet_it(played: Any) -> None:
+    world = played({NEW: coded(99999)})
+    ids = ended(world)
+    for seconds in (0, 5):
+        forward(world, seconds)
+    assert (standing(world).hold_code, standing(world).hold_reason) == (99999, "unexplained")
+    assert all(world.request(each).outcome_at is None for each in ids)
+
+
+def test_a_code_nobody_knows_on_a_look_up_counts_alike(played: Any) -> None:
+    world = played({USERS: coded(99999)})
+    ids = ended(world)
+    forward(world)
+    forward(world, 5)
+    assert standing(world).hold_code == 99999
+    assert all(world.request(each).outcome_at is None for each in ids)
+
+
+def test_one_customer_who_meets_it_again_and_again_holds_nobody_up(played: Any) -> None:
+    def some(request: httpx.Request) -> Said:
+        if b'"600"' in request.content:
+            return coded(99999)
+        return 200, {"event": {"id": "77"}}, {}
+
+    world = played({NEW: some, "feedback/create": (200, {"id": "88"}, {})})
+    ids = ended(world)
+    for _ in range(8):
+        forward(world, 60)
+    assert standing(world).hold_reason is None
+    assert outcomes(world, ids[1:]) == {(State.CARD_SENT, None)}
+    assert outcomes(world, ids[:1]) == {(State.DM_ALLOWED, "unexplained")}
+
+
+def test_a_success_in_between_begins_the_count_anew(played: Any) -> None:
+    def some(request: httpx.Request) -> Said:
+        to = json.loads(request.content)["event"]["message_create"]["target"]["recipient_id"]
+        return (200, {"event": {"id": to}}, {}) if to == "603" else coded(99999)
+
+    world = played({NEW: some, "feedback/create": (200, {"id": "88"}, {})})
+    held = []
+    for met in ((601, 602), (603,), (604,), (605, 606)):  # all within the four seconds before the first is tried again
+        for number in met:
+            world.ended(f"c-{number}", x_user_id=str(number))
+        forward(world)
+        forward(world, 1)
+        held.append(standing(world).hold_code)
+    assert held == [None, None, None, 99999]
+
+
+def test_after_a_release_the_count_begins_anew(played: Any) -> None:
+    world = played({NEW: coded(99999)})
+    ended(world)
+    forward(world, 0)
+    forward(world, 5)
+    lift_hold(world)
+    with reading(world.engine) as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(strange_refusal)) == 0
+
+
+@pytest.mark.parametrize("columns", [{"x_user_id": "601"}, {"x_user_id": None, "x_handle": "ada"}])
+def test_who_has_blocked_us_cannot_be_written_to(played: Any, columns: dict[str, Any]) -> None:
+    world = played({USERS: coded(136)})
+    blocked = world.ended("c-1", **columns)
+    forward(world)
+    forward(world, 5)
+    assert outcomes(world, [blocked]) == {(State.SKIPPED, Skip.CANNOT_DM)}
+
+
+# -- a path that is gone
+
+
+@pytest.mark.parametrize("answer", [coded(34, 404), (404, GONE, {}), (400, "Bad Request", {}), (400, GONE, {})])
+@pytest.mark.parametrize("where", ["/1.1/", NEW, "feedback/create"])
+def test_a_path_that_is_gone_is_said_of_us(played: Any, answer: Said, where: str) -> None:
+    sent = (200, {"event": {"id": "77"}}, {})
+    world = played({where: answer, NEW: sent})
+    known = world.ended("a", x_user_id="601")
+    by_name = world.ended("b", x_user_id=None, x_handle="fan")
+    for seconds in (0, 5, 60):
+        forward(world, seconds)
+    assert standing(world).hold_reason in {"no_such_page", "not_found", "bad_request"}
+    assert all(world.request(each).outcome_at is None for each in (known, by_name))
+
+
+@pytest.mark.parametrize("code", [17, 50, 108])
+def test_only_three_codes_speak_of_a_person(played: Any, code: int) -> None:
+    world = played({USERS: coded(code, 404)})
+    named = world.ended("a", x_user_id=None, x_handle="fan")
+    known = world.ended("b", x_user_id="601")
+    forward(world)
+    forward(world, 5)
+    assert outcomes(world, [named]) == {(State.SKIPPED, Skip.NO_X_IDENTITY)}
+    assert outcomes(world, [known]) == {(State.SKIPPED, Skip.UNREACHABLE)}
+    assert standing(world).hold_reason is None
+
+
+# -- a limit whose end is over already
+
+
+@pytest.mark.parametrize(
+    ("headers", "at_most"),
+    [
+        ({"x-rate-limit-reset": "0"}, 2),
+        ({"x-rate-limit-reset": "0", "retry-after": "600"}, 1),
+        ({"x-rate-limit-reset": "past"}, 2),
+        ({}, 2),
+    ],
+)
+@pytest.mark.parametrize("where", [NEW, USERS])
+def test_a_reset_that_is_over_already_names_no_time(
+    played: Any, where: str, headers: dict[str, str], at_most: int
+) -> None:
+    calls = 0
+
+    def refuse(request: httpx.Request) -> Said:
+        nonlocal calls
+        calls += 1
+        past = str(int(world.clock.now.timestamp()) - 30)
+        said = {name: past if value == "past" else value for name, value in headers.items()}
+        return coded(88, 429, **said)
+
+    world = played({where: refuse}, worker__concurrency=1)
+    ids = ended(world, 8)
+    forward(world)
+    for _ in range(59):
+        forward(world, 1)
+    assert 1 <= calls <= at_most
+    assert {world.request(each).attempts for each in ids} == {0}
+
+
+# -- said again
+
+
+@pytest.mark.parametrize("answer", ["403/187", "403/151"])
+@pytest.mark.parametrize(("endpoint", "kind"), [(NEW, "dm"), ("feedback/create", "card")])
+def test_a_repeat_that_is_called_a_duplicate_proves_that_the_first_arrived(
+    world_of: Callable[..., World], answer: str, endpoint: str, kind: str
+) -> None:
+    world = world_of({"duplicate_dm": answer, "list_lag_s": 86_400})
+    world.customers({"user_id": "501", "can_dm": True})
+    world.fault(endpoint=endpoint, fault="drop_after_commit", times=1)
+    request_id = ready(world)
+    for _ in range(12):
+        world.run()
+        world.forward(seconds=60)
+    first, repeat = [each for each in world.attempts(request_id) if each.kind == kind]
+    assert (first.outcome, first.evidence) == ("sent", "duplicate")
+    assert (repeat.outcome, repeat.evidence) == ("not_sent", "refused")
+    assert world.request(request_id).state == State.CARD_SENT
+    assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
+    asked_again = world.ended("c-2", ended_at=world.clock.now - timedelta(minutes=5))
+    world.run()
+    assert (world.request(asked_again).state, world.request(asked_again).reason) == (State.SKIPPED, Skip.COOLDOWN)
+
+
+def test_a_duplicate_of_anothers_message_is_refused_as_before(world: World) -> None:
+    world.fault(endpoint=NEW, fault="status", status=403, code=187, times=1)
+    request_id = ready(world)
+    world.run()
+    row = world.request(request_id)
+    assert (row.state, row.reason) == (State.FAILED, Failure.MESSAGE_REFUSED)
+
+
+# -- shown otherwise
+
+
+TEXTS = {
+    "opening": 'Thanks, \u2764\ufe0f \u201crid\u00e9r\u201d \u2067Ada\u2069: it\'s "so - or so".',
+    "card": "How\u200b did we do?",
+}
+
+
+@pytest.mark.parametrize("shown", ["visible", "escaped"])
+def test_a_text_x_shows_otherwise_is_known_again(world_of: Callable[..., World], shown: str) -> None:
+    world = world_of({"list_texts": shown}, campaigns__care__texts__en=TEXTS)
+    world.customers({"user_id": "501", "can_dm": True})
+    world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
+    request_id = ready(world, opening_text=TEXTS["opening"], card_text=TEXTS["card"])
+    for _ in range(8):
+        world.run()
+        world.forward(seconds=60)
+    assert world.request(request_id).state == State.CARD_SENT
+    assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
+
+
+def test_a_text_nobody_can_tell_from_ours_ends_unknown_and_is_never_sent_again(world_of: Callable[..., World]) -> None:
+    world = world_of({"list_texts": "rewritten"})
+    world.customers({"user_id": "501", "can_dm": True})
+    world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
+    request_id = ready(world, opening_text=TEXTS["opening"])
+    for _ in range(30):
+        world.run()
+        world.forward(seconds=60)
+    row = world.request(request_id)
+    assert (row.state, row.detail) == (State.UNKNOWN, "X shows a message so like this one that it may be it.")
+    assert [each.evidence for each in world.attempts(request_id)] == ["alike"]
+    assert (messages(world, "dm"), messages(world, "card")) == (1, 0)
