@@ -1,13 +1,13 @@
 """refusals nobody can explain.
 
-Revision 0004, after 0003. Who met one, by account and endpoint, so that all workers notice together when it is about us.
+Revision 0005, after 0004. Who met one, by account and endpoint, so that all workers notice together when it is about us.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
