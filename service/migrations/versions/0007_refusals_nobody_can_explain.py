@@ -1,13 +1,13 @@
 """refusals nobody can explain.
 
-Revision 0006, after 0005. Who met one, by account and endpoint, so that all workers notice together when it is about us.
+Revision 0007, after 0006. Who met one, by account and endpoint, so that all workers notice together when it is about us.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
