@@ -21,6 +21,7 @@ from service import migrations
 from service.app import create_app
 from service.db import open_engine
 from service.errors import Unavailable
+from service.listening.worker import EventWorker
 from service.settings import Settings, load
 
 log = structlog.get_logger(__name__)
@@ -32,12 +33,14 @@ def options(settings: Settings) -> dict[str, Any]:
     """Return gunicorn's settings, each with its reason."""
     return {
         "bind": settings.web.bind,
-        # The work is waiting for fsync and sockets, which releases the GIL: a few processes with a few threads each.
-        "worker_class": "gthread",
+        # No thread waits for a client, and deliveries share commits: see service/listening.
+        "worker_class": EventWorker.taking(settings.web.max_body_bytes),
         "workers": settings.web.workers,
         "threads": settings.web.threads,
-        # CRMs and proxies keep connections; `sync` workers could not.
-        "keepalive": 5,
+        # A slow client costs a place and no thread; where all are taken, who waited longest goes.
+        "worker_connections": 4000,
+        # The longest documented query has 250 ids; service/listening/framing.py bounds the line.
+        "limit_request_line": 0,
         # A leak in any library is bounded; the jitter keeps the processes from restarting together.
         "max_requests": 20_000,
         "max_requests_jitter": 2_000,

@@ -5,8 +5,10 @@ them: a duplicate is 200 (409 is repeated), an unknown source 404 (410 would uns
 signature 401 without a reason. Never logs a body, a query or a header.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 from flask import Blueprint, Request, Response, jsonify, request
@@ -14,15 +16,19 @@ from sqlalchemy.engine import Engine
 from werkzeug.exceptions import ClientDisconnected
 
 from service.errors import BadRequest, NotAuthenticated, NotFound, TooLarge
-from service.intake.accept import Accepted, accept
-from service.intake.events import Reading, Unmappable
+from service.intake.accept import Accepted, arrive
+from service.intake.events import Unmappable
+from service.intake.group import commit
 from service.intake.handshake import options_headers, signed_answer
 from service.intake.inbound import Inbound, make_inbound
 from service.intake.mapping import read
 from service.intake.shapes import Definition
+from service.intake.stored import Arrived
 from service.intake.verify import verify
 from service.intake.verify_parts import Refused
 from service.settings.shapes import Settings
+from service.web.headers import request_id
+from service.web.later import Later, Settle
 
 PATH = "/webhooks/crm/<source>"
 CHUNK = 64 * 1024
@@ -35,12 +41,17 @@ def blueprint(
     """Build the routes for every source in `definitions`."""
     room = Blueprint("intake", __name__)
 
+    def settle(deliveries: Sequence[_Delivery]) -> list[Mapping[str, Any] | Exception]:
+        """Store what came at the same time in one commit, and say to each what became of it."""
+        outcomes = commit(engine, [each.arrived for each in deliveries])
+        return [_told(each, outcome) for each, outcome in zip(deliveries, outcomes, strict=True)]
+
     def receive(source: str) -> Response:
         """Receive a delivery of a source."""
         definition = _find(definitions, source)
         limit = min(definition.grammar.endpoint.max_bytes or settings.web.max_body_bytes, settings.web.max_body_bytes)
         inbound = _inbound(request, settings, _read_body(request, limit))
-        return _receive(engine, definition, inbound, clock())
+        return _receive(settle, definition, inbound, clock())
 
     def greet(source: str) -> Response:
         """Say that the address is there: some CRMs ask with HEAD or GET before they save it."""
@@ -60,7 +71,15 @@ def blueprint(
     return room
 
 
-def _receive(engine: Engine, definition: Definition, inbound: Inbound, now: datetime) -> Response:
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """A verified delivery that waits for its commit."""
+
+    arrived: Arrived
+    request_id: str
+
+
+def _receive(settle: Settle, definition: Definition, inbound: Inbound, now: datetime) -> Response:
     verdict = verify(definition, inbound, now)
     if isinstance(verdict, Refused):
         log.warning("intake.refused", source=definition.name, code=verdict.code, bytes=len(inbound.body))
@@ -69,27 +88,27 @@ def _receive(engine: Engine, definition: Definition, inbound: Inbound, now: date
     if answer is not None:
         log.info("intake.handshake", source=definition.name)
         return jsonify(answer)
-    readings = read(definition, inbound, now)
-    accepted = accept(engine, definition, inbound, verdict, readings, now)
-    _log(definition, accepted, readings, verdict.key_index)
-    return _answer(accepted, readings)
+    arrived = arrive(definition, inbound, verdict, read(definition, inbound, now), now)
+    return Later(_Delivery(arrived, request_id()), settle)
 
 
-def _answer(accepted: Accepted, readings: tuple[Reading, ...]) -> Response:
-    reasons = sorted({each.reason for each in readings if isinstance(each, Unmappable)})
-    return jsonify({**accepted.counts, **({"reasons": reasons} if reasons else {})})
-
-
-def _log(definition: Definition, accepted: Accepted, readings: tuple[Reading, ...], key_index: int | None) -> None:
+def _told(delivery: _Delivery, outcome: Accepted | Exception) -> Mapping[str, Any] | Exception:
+    """Write the log's line and the answer's body."""
+    if isinstance(outcome, Exception):
+        return outcome
+    told = delivery.arrived.told
+    reasons = sorted({each.reason for each in told.readings if isinstance(each, Unmappable)})
     log.info(
         "intake.received",
-        source=definition.name,
-        delivery_id=accepted.delivery_id,
-        repeated=accepted.duplicate,
-        key_index=key_index,
-        reasons=sorted({each.reason for each in readings if isinstance(each, Unmappable)}),
-        **accepted.counts,
+        http_request_id=delivery.request_id,
+        source=told.definition.name,
+        delivery_id=outcome.delivery_id,
+        repeated=outcome.duplicate,
+        key_index=delivery.arrived.key_index,
+        reasons=reasons,
+        **outcome.counts,
     )
+    return {**outcome.counts, **({"reasons": reasons} if reasons else {})}
 
 
 def _find(definitions: Mapping[str, Definition], source: str) -> Definition:

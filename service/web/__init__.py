@@ -3,7 +3,7 @@
     problems.py    every refusal and every fault as one problem document
     parameters.py  query strings and bodies, strictly      complaints.py  a schema's mistakes as one refusal
     headers.py     security headers, request ids           openapi.py     /openapi.yaml and /docs
-    described.py   the routes outside /v1, in words
+    described.py   the routes outside /v1, in words        later.py   an answer that waits for a commit
 
 Knows no chapter of the story; chapters build their blueprints from `Blueprint` here.
 """

@@ -36,6 +36,7 @@ CODES = {
     429: "rate_limited",
     431: "headers_too_large",
 }
+FAULT_OF_OURS = "Something went wrong here. Tell your operator the request id."
 log = structlog.get_logger(__name__)
 
 
@@ -93,7 +94,7 @@ def _unexpected(error: Exception) -> Response:
             )
         )
     log.error("unexpected_error", exc_info=error, path=flask.request.path, method=flask.request.method)
-    return answer(ServiceError("internal_error", "Something went wrong here. Tell your operator the request id."))
+    return answer(ServiceError("internal_error", FAULT_OF_OURS))
 
 
 def _page(error: ServiceError) -> str:

@@ -1,0 +1,7 @@
+"""Between sockets and the application: a worker class for gunicorn whose threads never wait for a client.
+
+One thread a process reads every connection, all at once, each with a deadline (`framing.py`, `chunks.py`: when is a
+request there as a whole?). Only whole requests are given to threads (`lanes.py`): deliveries to one that answers many
+after one commit, the rest to pools that cannot take each other's threads. What a client does not read waits with the
+connection, not with a thread (`connection.py`). gunicorn parses, starts, watches and stops; `worker.py` is its class.
+"""

@@ -1,0 +1,110 @@
+"""One client: in, its socket; out, its stage and what is on its way to it. Never waits, but for a stream it sends.
+
+The reading thread owns a connection until a request is whole; then the thread that answers owns it until the answer
+is on its way. Whatever a client does not take at once waits here, with a deadline.
+"""
+
+import enum
+import select
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.listening.framing import Incoming
+
+AT_ONCE = 64 * 1024
+HELD_AT_MOST = 256 * 1024  # of a stream, before its thread waits for the client
+STREAM_STALLS_S = 60.0
+
+
+class Stage(enum.Enum):
+    """Where a connection is, and for how many seconds it may be there; None: as long as it takes."""
+
+    SILENT = ("nothing came yet", 10.0)
+    HEAD = ("the head is coming", 10.0)
+    BODY = ("the body is coming", 30.0)
+    BUSY = ("the application has it", None)
+    ANSWER = ("the answer is not read", 30.0)
+    IDLE = ("kept for another request", 75.0)
+    CLOSING = ("the last words are out", 2.0)
+
+    def __init__(self, _about: str, seconds: float | None) -> None:
+        self.seconds = seconds
+
+
+WAITING = frozenset({Stage.SILENT, Stage.HEAD, Stage.BODY, Stage.IDLE})
+
+
+@dataclass(eq=False, slots=True)
+class Connection:
+    """A client that is connected."""
+
+    sock: socket.socket
+    peer: Any
+    server: Any
+    incoming: Incoming
+    clock: Callable[[], float]
+    stage: Stage = Stage.SILENT
+    since: float = field(init=False)
+    watched: int = 0  # the events of its socket that are waited for
+    out: bytearray = field(default_factory=bytearray)
+    has_sent: bool = False  # of the answer that is being written
+    close_after: bool = False
+
+    def __post_init__(self) -> None:
+        self.since = self.clock()
+
+    def enter(self, stage: Stage) -> None:
+        """Be in a stage from now on."""
+        self.since = self.clock()
+        self.stage = stage
+
+    def is_late(self, now: float) -> bool:
+        """Whether its time in this stage is over."""
+        return self.stage.seconds is not None and now - self.since > self.stage.seconds
+
+    def receive(self) -> bytes | None:
+        """Return what has come: nothing, where the client has ended; None, where there is nothing yet."""
+        try:
+            return self.sock.recv(AT_ONCE)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            return b""
+
+    def sendall(self, data: bytes) -> None:
+        """Take a part of an answer (gunicorn calls it so). Raises OSError where a stream's client reads too slowly."""
+        self.out += data
+        if len(self.out) > HELD_AT_MOST:
+            deadline = time.monotonic() + STREAM_STALLS_S
+            while len(self.out) > AT_ONCE:
+                self._wait_writable(deadline - time.monotonic())
+                self.push()
+
+    def push(self) -> bool:
+        """Send what the client takes now; say whether that was all. Raises OSError where it has gone."""
+        with suppress(BlockingIOError, InterruptedError):
+            while self.out:
+                del self.out[: self.sock.send(self.out)]
+                self.has_sent = True
+        return not self.out
+
+    def _wait_writable(self, seconds: float) -> None:
+        poll = select.poll()
+        poll.register(self.sock, select.POLLOUT)
+        if seconds <= 0 or not poll.poll(seconds * 1000):
+            raise TimeoutError("the client does not read its answer")
+
+    def finish(self) -> None:
+        """Say that nothing more comes from us; what the client still sends is thrown away for a moment."""
+        self.enter(Stage.CLOSING)
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """End it."""
+        with suppress(OSError):
+            self.sock.close()

@@ -1,0 +1,94 @@
+"""Which thread answers: in, whole requests; out, each in its lane. A lane that is full never takes another's threads.
+
+Deliveries of CRMs go to one thread, which reads one after the other and then settles all of them by one commit, as
+long as more have come meanwhile. X's webhooks and questions about our health have threads of their own; all that
+people and tools read shares the rest.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+
+import structlog
+from gunicorn.http.message import Request
+
+from service.listening.answering import Application, Open
+from service.listening.connection import Connection
+
+DELIVERIES = "/webhooks/crm/"
+QUICK = ("/webhooks/", "/healthz", "/readyz")
+QUICK_THREADS = 2
+TOGETHER_AT_MOST = 64
+BYTES_AT_MOST = 4 * 1024 * 1024
+log = structlog.get_logger(__name__)
+Job = tuple[Connection, Request]
+
+
+class Lanes:
+    """The threads of one process."""
+
+    def __init__(self, application: Application, threads: int) -> None:
+        self._application = application
+        self._readers = ThreadPoolExecutor(threads, "reading")
+        self._quick = ThreadPoolExecutor(QUICK_THREADS, "quick")
+        self._together = Together(application)
+
+    def dispatch(self, connection: Connection, request: Request) -> None:
+        """Hand a request to its lane."""
+        if request.path.startswith(DELIVERIES):
+            self._together.add((connection, request))
+        else:
+            pool = self._quick if request.path.startswith(QUICK) else self._readers
+            pool.submit(self._application.call, connection, request)
+
+    def stop(self) -> None:
+        """Take nothing more; what runs may end."""
+        self._readers.shutdown(wait=False)
+        self._quick.shutdown(wait=False)
+
+
+class Together:
+    """One thread for requests whose answers are settled together."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._queue: SimpleQueue[Job] = SimpleQueue()
+        threading.Thread(target=self._run, name="deliveries", daemon=True).start()
+
+    def add(self, job: Job) -> None:
+        """Take a request."""
+        self._queue.put(job)
+
+    def _run(self) -> None:
+        while True:
+            self._settle(self._gather())
+
+    def _gather(self) -> list[Open]:
+        """Wait for one request and call the application for it, and for whatever has come by then."""
+        opened: list[Open] = []
+        size = 0
+        job: Job | None = self._queue.get()
+        while job is not None:
+            size += len(job[1].body.getbuffer())
+            found = self._application.call(*job)
+            if found is not None:
+                opened.append(found)
+            full = len(opened) >= TOGETHER_AT_MOST or size >= BYTES_AT_MOST
+            job = None if full else self._next()
+        return opened
+
+    def _next(self) -> Job | None:
+        try:
+            return self._queue.get_nowait()
+        except Empty:
+            return None
+
+    def _settle(self, opened: list[Open]) -> None:
+        for settle in {each.later.settle for each in opened}:
+            these = [each for each in opened if each.later.settle == settle]
+            try:
+                outcomes = settle([each.later.matter for each in these])
+            except Exception as error:  # noqa: BLE001 - nobody may wait for ever for a thread that died
+                outcomes = [error] * len(these)
+            for each, outcome in zip(these, outcomes, strict=True):
+                self._application.settled(each, outcome)

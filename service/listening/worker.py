@@ -1,0 +1,78 @@
+"""The worker class gunicorn runs: in, its listening sockets and the application; out, answers until it is told to stop.
+
+gunicorn itself binds, forks, watches, reloads and stops us; its `gthread` would give a thread to each client that is
+slow to speak (measured in tests/bench/README.md).
+"""
+
+import os
+import resource
+import time
+from contextlib import suppress
+from typing import ClassVar
+
+from gunicorn.workers import base
+
+from service.listening.answering import Application
+from service.listening.connection import Connection
+from service.listening.lanes import Lanes
+from service.listening.reader import Reader
+
+LINGER_S = 2.0  # a kept connection may be sending its next request as we begin to stop
+FILES_WANTED = 16_384
+
+
+class EventWorker(base.Worker):  # type: ignore[misc]  # gunicorn carries no types
+    """One process: a thread that reads all clients, and threads that answer whole requests."""
+
+    alive: bool
+    body_at_most: ClassVar[int] = 1024 * 1024
+
+    @classmethod
+    def taking(cls, body_at_most: int) -> "type[EventWorker]":
+        """Return the class for bodies of this size."""
+        return type(cls.__name__, (cls,), {"body_at_most": max(body_at_most, cls.body_at_most)})
+
+    def init_process(self) -> None:
+        """Make room for as many connections as we say we take, and go on."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = min(FILES_WANTED, hard) if hard != resource.RLIM_INFINITY else FILES_WANTED
+        if soft < wanted:
+            with suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        super().init_process()
+
+    def run(self) -> None:
+        """Serve until told to stop; then let what has begun end."""
+        places = min(self.cfg.worker_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        reader = Reader(self.cfg, self._dispatch, places=places, body_at_most=self.body_at_most)
+        application = Application(self.wsgi, self.cfg, reader.answered, lambda: not self.alive)
+        self._lanes = Lanes(application, self.cfg.threads)
+        reader.wake_by(self.PIPE[0])
+        reader.listen(self.sockets)
+        while self.alive and self.ppid == os.getppid():
+            self.notify()
+            reader.turn(0.5)
+        self.alive = False
+        reader.deafen(self.sockets)
+        self._stop(reader)
+
+    def _dispatch(self, connection: Connection, request: object) -> None:
+        self.nr += 1
+        if self.nr >= self.max_requests:
+            self.alive = False
+        self._lanes.dispatch(connection, request)
+
+    def _stop(self, reader: Reader) -> None:
+        for each in self.sockets:
+            each.close()
+        now = time.monotonic()
+        linger, end = now + LINGER_S, now + self.cfg.graceful_timeout
+        while now < end and (reader.busy or now < linger):
+            self.notify()
+            reader.turn(0.1)
+            now = time.monotonic()
+            if now >= linger:
+                reader.close_waiting()
+        self._lanes.stop()
+        if not reader.busy:
+            reader.close()

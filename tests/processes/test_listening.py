@@ -1,0 +1,115 @@
+"""The real web as it is started: slow clients hold nobody up, bad requests get our answers, a kill breaks no promise."""
+
+import json
+import signal
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.db import reading
+from service.models import feedback_request
+from tests.processes.children import cli, until
+from tests.processes.deliveries import deliver, post
+from tests.processes.house import House
+
+Start = Callable[[House], Any]
+
+
+def web(house: House) -> Any:
+    return cli("web", house.directory, "--config", str(house.config), "web")
+
+
+def wait_for(house: House) -> None:
+    until(lambda: is_up(house), 60, "the web answers")
+
+
+def is_up(house: House) -> bool:
+    try:
+        return httpx.get(f"{house.web_url}/healthz", timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def client(house: House, first: bytes) -> socket.socket:
+    made = socket.create_connection(("127.0.0.1", house.web_port), timeout=20)
+    made.sendall(first)
+    return made
+
+
+POST = b"POST /webhooks/crm/crm HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+PIPELINED = b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n" * 200
+
+
+def test_slow_clients_hold_no_delivery_up(sqlite_house: House) -> None:
+    kinds = {b"": 100, POST + b"Content-Le": 50, POST + b"Content-Length: 100000\r\n\r\n{": 50, PIPELINED: 8}
+    with web(sqlite_house):
+        wait_for(sqlite_house)
+        slow = [client(sqlite_house, first) for first, count in kinds.items() for _ in range(count)]
+        assert [deliver(sqlite_house, f"c-{n}") for n in range(10)] == [200] * 10
+        for each in slow:
+            each.close()
+
+
+def answer(house: House, request: bytes) -> tuple[int, dict[str, Any]]:
+    with client(house, request) as asked:
+        said = b""
+        while part := asked.recv(65536):
+            said += part
+    head, _, body = said.decode().partition("\r\n\r\n")
+    assert "content-type: application/problem+json" in head.lower()
+    return int(head.split(" ")[1]), json.loads(body)
+
+
+def test_what_cannot_be_read_is_refused_as_everything_else_is(sqlite_house: House) -> None:
+    with web(sqlite_house):
+        wait_for(sqlite_house)
+        for request, status, code in (
+            (POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "bad_request"),
+            (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "uri_too_long"),
+            (b"GET / HTTP/1.1\r\nA: " + b"b" * 9000 + b"\r\n\r\n", 431, "headers_too_large"),
+            (POST + b"Content-Length: 99999999\r\n\r\n", 413, "body_too_large"),
+        ):
+            found, document = answer(sqlite_house, request)
+            assert (found, document["code"]) == (status, code)
+        assert deliver(sqlite_house, "c-1") == 200
+
+
+def test_a_process_that_is_killed_amid_deliveries_has_promised_only_what_is_there(
+    house: House, engine_of: Callable[[House], Engine]
+) -> None:
+    names = [f"c-{n}" for n in range(60)]
+    with web(house) as process, ThreadPoolExecutor(12) as senders:
+        wait_for(house)
+        first = senders.map(lambda name: deliver(house, name), names)
+        until(lambda: kept(engine_of(house)) > 0, 30, "the first is stored")
+        process.signal(signal.SIGKILL)
+        process.wait(10)
+        promised = {name for name, status in zip(names, first, strict=True) if status == 200}
+        process.start()
+        wait_for(house)
+        again = dict(zip(names, senders.map(lambda name: post(house, name).json(), names), strict=True))
+    assert all(again[name]["duplicate"] == 1 for name in promised)
+    assert kept(engine_of(house)) == len(names)
+
+
+def kept(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(feedback_request)) or 0
+
+
+@pytest.mark.parametrize("senders", [16])
+def test_deliveries_that_come_together_are_each_told_what_became_of_them(
+    senders: int, house: House, engine_of: Callable[[House], Engine]
+) -> None:
+    names = [f"c-{n % 40}" for n in range(80)]
+    with web(house), ThreadPoolExecutor(senders) as pool:
+        wait_for(house)
+        counts = [answer.json()["accepted"] for answer in pool.map(lambda name: post(house, name), names)]
+    assert sum(counts) == 40
+    assert kept(engine_of(house)) == 40
