@@ -15,7 +15,7 @@ metrics, and web/, what every route shares. `x_api/` is the edge toward X and th
 whole story and checks it.
 
 Some know everybody and decide nothing: app.py (the web), worker.py (the loop), serving.py (gunicorn, both side by
-side), cli/ (the command `dm-feedback`).
+side), cli/ (the command `dm-feedback`). Between sockets and the web stands `listening/`: no thread waits for a client.
 """
 
 __version__ = "0.1.0"
