@@ -36,6 +36,14 @@ AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa
 NOT_MIGRATED_YET = "42P01"  # PostgreSQL: undefined table
 SQL_LOGIC_ERROR = 1  # SQLite's code for what is wrong with a statement; SQLAlchemy calls it operational
 
+SETTINGS = {
+    "synchronous_commit": "on",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "1min",
+}
+BEGIN_POSTGRESQL = "; ".join(["BEGIN", *(f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items())])
+"""One message to the server; LOCAL, as a pooler's server is somebody else's after the transaction."""
+
 WRITE = "one such as sqlite:///feedback.db or postgresql://user:password@host/name"
 FIXED_FROM = (3, 51, 3)
 FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
@@ -235,19 +243,38 @@ def _open_postgresql(url: URL) -> Engine:
         url = url.set(drivername="postgresql+psycopg")
     engine = sa.create_engine(
         url,
-        connect_args={
-            "connect_timeout": 5,
-            "options": "-c synchronous_commit=on -c statement_timeout=30000 "
-            "-c idle_in_transaction_session_timeout=60000",
-        },
+        # nothing is left with a session: a pooler such as PgBouncer gives each transaction another server
+        connect_args={"connect_timeout": 5, "prepare_threshold": None},
         hide_parameters=True,  # as above
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,
     )
+    event.listen(engine, "connect", _leave_transactions_to_us)
+    event.listen(engine, "begin", _begin_postgresql)
     event.listen(engine, "handle_error", _give_up_read_only)
     event.listen(engine, "handle_error", _leave_out_detail)
     return engine
+
+
+def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
+    """The driver would begin by itself, a round trip before our settings."""
+    connection.autocommit = True
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    connection.exec_driver_sql(BEGIN_POSTGRESQL)
+
+
+def demand_settings(engine: Engine) -> None:
+    """Refuse a server, or a pooler before it, that does not keep our settings for a transaction. Raises Unavailable."""
+    if engine.dialect.name != "postgresql":
+        return
+    with reading(engine) as connection:
+        found = {name: connection.exec_driver_sql(f"SHOW {name}").scalar() for name in SETTINGS}
+    if found != SETTINGS:
+        sentence = f"PostgreSQL does not keep our settings ({found}): a pooler must keep a transaction on one server."
+        raise Unavailable("database_settings", sentence)
 
 
 def _leave_out_detail(context: ExceptionContext) -> None:

@@ -19,7 +19,7 @@ from gunicorn.app.base import BaseApplication
 
 from service import migrations
 from service.app import create_app
-from service.db import open_engine
+from service.db import demand_settings, open_engine
 from service.errors import Unavailable
 from service.listening.worker import EventWorker
 from service.settings import Settings, load
@@ -101,6 +101,7 @@ def from_environment() -> Any:
     """Build the application from the file DM_FEEDBACK_CONFIG names; for gunicorn's own command line."""
     settings = load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml")))
     engine = open_engine(settings.database.url)
+    demand_settings(engine)
     migrations.require_head(engine)  # as `dm-feedback web` does: refuse to start rather than fail at each delivery
     return create_app(settings, engine)
 

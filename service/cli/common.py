@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from service import logs, migrations
-from service.db import is_away, open_engine
+from service.db import demand_settings, is_away, open_engine
 from service.errors import Invalid, ServiceError
 from service.settings import Settings, SettingsError, load
 
@@ -71,6 +71,7 @@ def opened(context: click.Context) -> tuple[Settings, Engine]:
     settings = settings_of(context)
     engine = engine_of(context, settings)
     migrations.require_head(engine)
+    demand_settings(engine)
     return settings, engine
 
 

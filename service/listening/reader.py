@@ -93,8 +93,8 @@ class Reader:
         for each in list(self._connections):
             self._drop(each)
         self._selector.close()
-        for each in (self._wakes, self._waker):
-            os.close(each)
+        for pipe_end in (self._wakes, self._waker):
+            os.close(pipe_end)
 
     def answered(self, connection: Connection, close: bool) -> None:  # noqa: FBT001 - a fact about the answer
         """Take a connection back whose answer is written. From any thread, and at once where nothing else is to do."""
