@@ -3,14 +3,14 @@
 The same settings stand in `deploy/gunicorn.conf.py`, for those who start gunicorn by themselves.
 """
 
+import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ from service.settings import Settings, load
 
 log = structlog.get_logger(__name__)
 RESTART_AFTER_S = 1.0
+STOPS = (signal.SIGTERM, signal.SIGINT)
+FORK = multiprocessing.get_context("fork")
+Run = Callable[[Sequence[str]], Any]
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own private file there
 
 
@@ -106,36 +109,44 @@ def from_environment() -> Any:
     return create_app(settings, engine)
 
 
-def side_by_side(commands: Mapping[str, Sequence[str]], stop_within_s: float) -> int:
+def side_by_side(commands: Mapping[str, Sequence[str]], run: Run, stop_within_s: float) -> int:
     """Run the commands as children, restart one that dies, stop all on SIGTERM or SIGINT. Return the exit code."""
     stopping: list[int] = []
     # before the children: a stop that comes while they start must not leave one behind
-    for each in (signal.SIGTERM, signal.SIGINT):
+    for each in STOPS:
         signal.signal(each, lambda number, _frame: stopping.append(number))
-    children = {name: _start(name, command) for name, command in commands.items()}
+    children = {name: _start(name, run, command) for name, command in commands.items()}
     while not stopping:
         time.sleep(0.2)
         for name, child in children.items():
-            if child.poll() is not None and not stopping:
-                log.error("child_died", child=name, exit_code=child.returncode)
+            if child.exitcode is not None and not stopping:
+                log.error("child_died", child=name, exit_code=child.exitcode)
                 time.sleep(RESTART_AFTER_S)
-                children[name] = _start(name, commands[name])
+                children[name] = _start(name, run, commands[name])
     return _stop(children, stop_within_s)
 
 
-def _start(name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start(name: str, run: Run, command: Sequence[str]) -> ForkProcess:
+    """Fork, and run a command in the child: what is imported by now need not be imported again."""
     log.info("child_started", child=name)
-    # a session of its own: Ctrl-C reaches the parent only, which lets the children finish their calls
-    return subprocess.Popen([sys.executable, "-m", "service.cli", *command], start_new_session=True)  # noqa: S603 - ours
+    child = FORK.Process(target=_in_child, args=(run, command), name=name)
+    child.start()
+    return child
 
 
-def _stop(children: Mapping[str, subprocess.Popen[bytes]], within_s: float) -> int:
+def _in_child(run: Run, command: Sequence[str]) -> None:
+    os.setsid()  # Ctrl-C reaches the parent only, which lets the children finish their calls
+    for each in STOPS:
+        signal.signal(each, signal.SIG_DFL)
+    run(command)
+
+
+def _stop(children: Mapping[str, ForkProcess], within_s: float) -> int:
     for child in children.values():
         child.terminate()
     deadline = time.monotonic() + within_s
     for child in children.values():
-        try:
-            child.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        child.join(max(0.1, deadline - time.monotonic()))
+        if child.exitcode is None:
             child.kill()
     return 0

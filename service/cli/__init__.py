@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from service import __version__
-from service.cli.common import Friendly
+from service.cli.friendly import Friendly
 from service.stopping import hear_interrupts
 
 COMMANDS = {

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 from rich.console import Console
@@ -31,27 +31,18 @@ BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h
 X_USER_ID = re.compile(r"[1-9][0-9]{0,18}")  # as intake: with a leading zero nobody would be found by it
 
 
-class Friendly(click.Group):
-    """Shows our own errors as sentences. A stack trace is for bugs."""
-
-    def invoke(self, context: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(context)
-        except SettingsError as error:
-            show_problems(str(context.obj), error)
-            context.exit(BAD_SETTINGS)
-        except ServiceError as error:
-            _refuse(context, error.sentence, error.code)
-        except DBAPIError as error:
-            if not is_away(error):
-                raise
-            said = str(error.orig).strip().partition("\n")[0]
-            _refuse(context, f"The database cannot be used: {said}.", "database_away")
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # `| head`: click ends quietly
-                raise
-            _refuse(context, f"{error.filename or 'A file'}: {error.strerror or error}.", "file")
+def explain(context: click.Context, error: Exception) -> None:
+    """Show an error as a sentence and end; return where it is a bug, which deserves its stack trace."""
+    if isinstance(error, SettingsError):
+        show_problems(str(context.obj), error)
+        context.exit(BAD_SETTINGS)
+    if isinstance(error, ServiceError):
+        _refuse(context, error.sentence, error.code)
+    if isinstance(error, DBAPIError) and is_away(error):
+        said = str(error.orig).strip().partition("\n")[0]
+        _refuse(context, f"The database cannot be used: {said}.", "database_away")
+    if isinstance(error, OSError) and error.errno != errno.EPIPE:  # `| head`: click ends quietly
+        _refuse(context, f"{error.filename or 'A file'}: {error.strerror or error}.", "file")
 
 
 def _refuse(context: click.Context, sentence: str, code: str) -> NoReturn:

@@ -1,5 +1,7 @@
 """Running it: everything on one machine, or the web processes alone."""
 
+from functools import partial
+
 import click
 
 from service import migrations, serving
@@ -24,7 +26,9 @@ def serve(context: click.Context) -> None:
     path = ["--config", context.find_root().obj]
     console.print(f"dm-feedback on http://{settings.web.bind}  (dashboard: /dashboard, API: /docs, health: /readyz)")
     within = settings.worker.shutdown_within.total_seconds() + 5
-    context.exit(serving.side_by_side({"web": [*path, "web"], "worker": [*path, "worker"]}, within))
+    commands = {"web": [*path, "web"], "worker": [*path, "worker"]}
+    run = partial(context.find_root().command.main, prog_name="dm-feedback")
+    context.exit(serving.side_by_side(commands, run, within))
 
 
 @click.command()

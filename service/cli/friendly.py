@@ -1,0 +1,21 @@
+"""Groups of commands that show our own errors as sentences. Imports nothing but click: `--help` needs no database."""
+
+from typing import Any
+
+import click
+
+
+class Friendly(click.Group):
+    """Shows what we know as a sentence. A stack trace is for bugs."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(context)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise  # click's own, which it shows itself
+        except Exception as error:
+            from service.cli.common import explain
+
+            explain(context, error)
+            raise
