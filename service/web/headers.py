@@ -8,6 +8,7 @@ import secrets
 
 import flask
 import structlog
+from flask.sessions import SessionInterface
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -27,6 +28,7 @@ GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 
 def register_headers(app: flask.Flask) -> None:
     """Give every request an id and every response its headers."""
+    app.session_interface = NoSessions()
     app.before_request(_begin)
     app.after_request(_finish)
 
@@ -50,6 +52,12 @@ def _finish(response: flask.Response) -> flask.Response:
         headers |= {"Cache-Control": "no-store", "Vary": "Authorization"}
     if flask.request.is_secure:
         headers["Strict-Transport-Security"] = ONE_YEAR
-    for name, value in headers.items():
-        response.headers.setdefault(name, value)
+    response.headers.extend({name: value for name, value in headers.items() if name not in response.headers})
     return response
+
+
+class NoSessions(SessionInterface):
+    """Flask's own session is a signed cookie that nobody here uses: the dashboard's are rows."""
+
+    def open_session(self, app: flask.Flask, request: flask.Request) -> None:
+        """Open none, and read no cookie for it."""
