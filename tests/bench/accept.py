@@ -3,12 +3,14 @@
     python -m tests.bench accept --database sqlite
 
 Each round starts each server anew, on an empty ledger, and sends distinct, signed deliveries for some seconds. Ratios
-are made within a round, so that a machine that is busy for a while is busy for both.
+are made within a round, so that a machine that is busy for a while is busy for both. With `--rows`, ours also runs on
+a ledger that holds so many already: is it flat?
 """
 
 import shutil
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,13 +18,16 @@ from pathlib import Path
 
 import click
 
+from service.db import open_engine
 from tests.bench import load
+from tests.bench.generate import Plan, fill
 from tests.bench.load import Deliveries, Load
 from tests.processes.databases import open_database
 from tests.processes.house import House
 from tests.support import SOURCE_KEY, settings_of
 
-MADE_A_SECOND = {"no-op": 14_000, "celery": 5_000, "ours": 9_000}
+FILLED = "filled"
+MADE_A_SECOND = {"no-op": 14_000, "celery": 5_000, "ours": 9_000, FILLED: 9_000}
 GOALS = {"sqlite": (0.50, 0.33), "postgresql": (0.40, 0.28)}
 P99_GOAL_MS = 60
 
@@ -37,6 +42,7 @@ class Choice:
     connections: int
     workers: int
     threads: int
+    rows: int
 
 
 @click.command()
@@ -46,6 +52,7 @@ class Choice:
 @click.option("--connections", default=64, show_default=True)
 @click.option("--workers", default=2, show_default=True)
 @click.option("--threads", default=0, help="of ours; 0: as the settings have it")
+@click.option("--rows", default=0, help="also measure on a ledger of so many requests, made first")
 @click.option("--celery-python", default="", help="an interpreter that has celery, redis, flask and gunicorn")
 def main(celery_python: str, **given: object) -> None:
     """Measure the accept path, and print one table."""
@@ -82,16 +89,28 @@ def line(seen: Load) -> str:
 def servers(choice: Choice, folder: Path, celery_python: str) -> dict[str, Callable[[], AbstractContextManager[int]]]:
     """Each server of a round by name; started when it is its turn."""
     folder.mkdir()
-    database = open_database(choice.database, folder)
-    threads = choice.threads or settings_of().web.threads
-    house = House(folder, database.url, changes={"web__workers": choice.workers, "web__threads": threads})
     chosen: dict[str, Callable[[], AbstractContextManager[int]]] = {
         "no-op": lambda: load.gunicorn("noop", folder, load.PYTHON, choice.workers, 4),
-        "ours": lambda: load.ours(house.write()),
+        "ours": lambda: load.ours(house(choice, folder / "empty", 0)),
     }
+    if choice.rows:
+        chosen[FILLED] = lambda: load.ours(house(choice, folder / "filled", choice.rows))
     if celery_python and shutil.which("redis-server"):
         chosen["celery"] = lambda: load.celery(folder, celery_python, choice.workers, SOURCE_KEY)
     return chosen
+
+
+def house(choice: Choice, folder: Path, rows: int) -> House:
+    """A house of ours with so many rows in its ledger."""
+    folder.mkdir()
+    database = open_database(choice.database, folder)
+    threads = choice.threads or settings_of().web.threads
+    if rows:
+        engine = open_engine(database.url)
+        fill(engine, Plan(rows=rows, answered=0.35, commented=0.4, accounts=3, agents=240, months=24.0, seed=1,
+                          raw=True, now=time.time_ns() // 1000))  # fmt: skip
+        engine.dispose()
+    return House(folder, database.url, changes={"web__workers": choice.workers, "web__threads": threads}).write()
 
 
 def report(choice: Choice, found: dict[str, list[Load]]) -> None:
@@ -104,3 +123,7 @@ def report(choice: Choice, found: dict[str, list[Load]]) -> None:
         rate, p99 = (statistics.median(getattr(each, what) for each in seen) for what in ("rate", "p99"))
         goal = f"  goal {good:.2f}, at least {least:.2f}; p99 at most {P99_GOAL_MS} ms" if name == "ours" else ""
         click.echo(f"{name:7s} {rate:8.0f}/s  x no-op {ratio:5.2f}  p99 {p99:6.1f} ms{goal}")
+    if FILLED in found:
+        pairs = zip(found[FILLED], found["ours"], strict=True)
+        flat = statistics.median(each.rate / beside.rate for each, beside in pairs)
+        click.echo(f"with {choice.rows} rows in the ledger {flat:.2f} of the rate without; goal 0.90")

@@ -1,4 +1,4 @@
--- Requests signed beforehand, one a line of the file REQUESTS (its line breaks as \1); each thread sends its own share, each once.
+-- Requests signed beforehand, one a line of the file REQUESTS (its line breaks as \1); each thread sends its own share.
 local counter = 0
 function setup(thread) thread:set("id", counter); counter = counter + 1 end
 function init(args)
