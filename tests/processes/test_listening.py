@@ -1,4 +1,4 @@
-"""The real web as it is started: slow clients hold nobody up, bad requests get our answers, a kill breaks no promise."""
+"""The real web as it is started: slow clients hold nobody up, bad requests get our answers, a kill breaks no word."""
 
 import json
 import signal
