@@ -7,7 +7,7 @@ import flask
 from sqlalchemy.engine import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from service import customers, health, metrics, web
+from service import customer_routes, health, metrics, web
 from service.auth import Guard
 from service.db import open_engine
 from service.intake import routes as intake
@@ -36,7 +36,7 @@ def create_app(
     guard = Guard(engine, clock, settings.web.requests_per_minute)
     api = web.setup(app)
     api.register_blueprint(reports.blueprint(settings, engine, guard, clock))
-    api.register_blueprint(customers.blueprint(settings, engine, guard, clock))
+    api.register_blueprint(customer_routes.blueprint(settings, engine, guard, clock))
     for blueprint in (
         intake.blueprint(settings, engine, load_definitions(settings.sources, tuple(settings.accounts)), clock),
         x_webhook.blueprint(settings, engine, clock),

@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.auth import access, log_access, sessions
+from service.customers import identities, opted_out
 from service.db import writing
 from service.intake import forget as intake
 from service.models import worker_seen
-from service.outreach import forget as outreach
-from service.outreach.ledger import Queue
+from service.outreach.workplace import Workplace
 from service.reports.rows import notes as reports
+from service.requests import forget as requests
 from service.results import forget as results
 from service.settings import Settings
 
@@ -30,13 +31,16 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool) -
     with writing(engine) as connection:
         counts["deliveries"] = intake.prune(connection, now - keep.keep_deliveries, dry_run=dry_run)
     with writing(engine) as connection:
-        counts |= outreach.prune(
+        identities_before = now - max(keep.keep_identities, longest_cooldown)
+        counts |= requests.prune(
             connection,
             secret_key=settings.service.secret_key,
-            identities_before=now - max(keep.keep_identities, longest_cooldown),
+            identities_before=identities_before,
             history_before=now - keep.keep_history,
             dry_run=dry_run,
         )
+        if not dry_run:
+            identities.prune(connection, identities_before)
     with writing(engine) as connection:
         counts |= results.prune(
             connection, texts_before=now - keep.keep_texts, history_before=now - keep.keep_history, dry_run=dry_run
@@ -51,13 +55,16 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool) -
 
 def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: datetime) -> Mapping[str, int]:
     """Forget one person everywhere, in one transaction; the score stays as a count unless settings say otherwise."""
-    queue = Queue(engine, settings, by)
+    hand, secret_key = Workplace(engine, settings, by).hand, settings.service.secret_key
     with writing(engine) as connection:
-        outreach.recall(connection, x_user_id, secret_key=settings.service.secret_key)
-        handles = outreach.handles_of(connection, x_user_id)
+        handles = identities.handles_of(connection, x_user_id) | requests.handles_of(connection, x_user_id)
+        requests.recall(connection, x_user_id, handles, secret_key=secret_key)
+        handles |= requests.handles_of(connection, x_user_id)
         counts = dict(results.erase(connection, x_user_id, scores=settings.privacy.erase_scores, now=now))
-        counts["deliveries"] = intake.erase(connection, x_user_id, handles)
+        counts["deliveries"] = intake.erase(connection, x_user_id, sorted(handles))
         counts["notes"] = reports.erase(connection, x_user_id)
-        counts |= outreach.erase(connection, queue, x_user_id, by=by, now=now)
+        opted_out.add(connection, [x_user_id], secret_key=secret_key, reason="erased", by=by, now=now)
+        counts["requests"] = requests.erase(connection, x_user_id, hand, now)
+        counts["handles"] = identities.erase(connection, x_user_id)
         log_access(connection, by, "customer.erase", counts, now)
     return counts

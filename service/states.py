@@ -1,87 +1,166 @@
-r"""The states of a feedback request: in, the words; out, what each one promises.
+r"""The states of a feedback request and the reasons of its end: one declaration, from which everything else derives.
 
-A state is a fact in the past tense that is already durable, so "what do we do after a crash" answers itself.
-This file never decides anything; `outreach/machine.py` does.
+A state is a fact in the past tense that is already durable, so "what do we do after a crash" answers itself. This file
+never decides anything; `requests/machine.py` does. Open states, the conditions of the partial indexes, the tables of
+steps and every surface's sentences come from here: whoever adds a word is told by the first start what else needs it.
 
     received -> identified -> dm_allowed -> dm_sent -> card_sent
         \___________\____________\___________\____-> skipped(reason) | failed(reason) | unknown
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Self, TypeVar
+
+T = TypeVar("T")
+
+
+def _demand_sentence(word: str, sentence: str) -> None:
+    if not sentence:
+        raise TypeError(f"'{word}' needs a sentence that says to people what it means.")
 
 
 class State(StrEnum):
-    """Where a feedback request stands. Each member says what is durable, who moves it on, what dying here costs."""
+    """Where a feedback request stands: its word, a sentence for people, and the roads out of it.
 
-    RECEIVED = "received"
-    """The ended conversation is in the ledger. Outreach chooses the campaign, waits out its delay and finds the
-    customer's X user id. Dying here costs nothing: nobody outside has been told anything."""
+    `forward` is what a step may lead to, and what makes a state open; `by_hand` is where people may take an ended
+    request up again; `proven` is where evidence may lead that came after the end.
+    """
 
-    IDENTIFIED = "identified"
-    """The customer's X user id is known. Outreach asks X whether we may write (`can_dm`). Dying here repeats a
-    question to X, never a message."""
+    sentence: str
+    forward: tuple[str, ...]
+    by_hand: tuple[str, ...]
+    proven: tuple[str, ...]
 
-    DM_ALLOWED = "dm_allowed"
-    """X did not say no. Outreach sends the opening DM (or the card, where the campaign has no opening). Dying
-    between the committed intent and the recorded answer leaves a send attempt without an outcome: the next worker
-    looks it up at X before anything is sent."""
+    def __new__(
+        cls,
+        word: str,
+        sentence: str = "",
+        forward: tuple[str, ...] = (),
+        by_hand: tuple[str, ...] = (),
+        proven: tuple[str, ...] = (),
+    ) -> Self:
+        """Make a member; without a sentence the program does not start."""
+        _demand_sentence(word, sentence)
+        state = str.__new__(cls, word)
+        state._value_ = word
+        state.sentence, state.forward, state.by_hand, state.proven = sentence, forward, by_hand, proven
+        return state
 
-    DM_SENT = "dm_sent"
-    """The opening DM is at X. Outreach sends the card. Dying here is as under `dm_allowed`."""
+    RECEIVED = ("received", "The conversation has ended; who the customer is on X is being found.", ("identified",))
+    """Outreach chooses the campaign, waits out its delay and finds the customer's X user id. Dying here costs nothing:
+    nobody outside has been told anything."""
 
-    CARD_SENT = "card_sent"
-    """The card is at X: the end we want. Results may arrive from now on. Nobody moves it on."""
+    IDENTIFIED = ("identified", "The customer's X user id is known; X is asked whether we may write.", ("dm_allowed",))
+    """Dying here repeats a question to X, never a message."""
 
-    SKIPPED = "skipped"
-    """We chose not to write; the reason says why. An end."""
+    DM_ALLOWED = ("dm_allowed", "X did not say no: the first message goes out.", ("dm_sent", "card_sent"))
+    """The opening DM, or the card where the campaign has no opening. Dying between the committed intent and the
+    recorded answer leaves a send attempt without an outcome: the next worker looks it up at X before anything is
+    sent."""
 
-    FAILED = "failed"
-    """We tried, X or our set-up refused for good; the reason says why. An end."""
+    DM_SENT = ("dm_sent", "The opening DM is at X: the card follows.", ("card_sent",))
+    """Dying here is as under `dm_allowed`."""
 
-    UNKNOWN = "unknown"
-    """A send may or may not have reached the customer and X could not tell us in time. An end: a missing answer is
-    better than a second message. A feedback object that appears later is attached to it."""
+    CARD_SENT = ("card_sent", "The customer has been asked.", (), (), ("card_sent",))
+    """The card is at X: the end we want. Results may arrive from now on. Nobody moves it on; a feedback object that
+    appears later may give it the id that X's answer did not."""
 
+    SKIPPED = (
+        "skipped",
+        "We chose not to write; the reason says why.",
+        (),
+        ("received", "dm_allowed", "dm_sent"),
+    )
 
-OPEN_STATES = (State.RECEIVED, State.IDENTIFIED, State.DM_ALLOWED, State.DM_SENT)
-END_STATES = (State.CARD_SENT, State.SKIPPED, State.FAILED, State.UNKNOWN)
+    FAILED = (
+        "failed",
+        "X, or our set-up, refused for good; the reason says why.",
+        (),
+        ("received", "dm_allowed", "dm_sent"),
+    )
 
-
-class Skip(StrEnum):
-    """Why we chose not to write. The words are stable: they stand in the API, the CSV and the dashboard."""
-
-    COOLDOWN = "cooldown"
-    SAMPLED_OUT = "sampled_out"
-    QUOTA = "quota"
-    OPTED_OUT = "opted_out"
-    CANNOT_DM = "cannot_dm"
-    NO_X_IDENTITY = "no_x_identity"
-    NO_CAMPAIGN = "no_campaign"
-    REOPENED = "reopened"
-    STALE = "stale"
-    CANCELLED = "cancelled"
-    UNREACHABLE = "unreachable"
-
-
-class Failure(StrEnum):
-    """Why an attempt ended for good without a card. Stable words."""
-
-    MESSAGE_REFUSED = "message_refused"
-    REFUSED = "refused"
-    ATTEMPTS_USED_UP = "attempts_used_up"
-    NOT_IN_TIME = "not_in_time"
+    UNKNOWN = (
+        "unknown",
+        "A send may or may not have reached the customer, and X could not tell us in time.",
+        (),
+        ("received", "dm_allowed", "dm_sent"),
+        ("card_sent",),
+    )
+    """A missing answer is better than a second message. A feedback object that appears later is attached to it."""
 
 
-SKIP_SENTENCES: dict[Skip, str] = {
-    Skip.COOLDOWN: "The customer was asked by this account within the campaign's cool-down.",
-    Skip.SAMPLED_OUT: "The campaign's sample did not draw this conversation.",
-    Skip.QUOTA: "The day's budget of X did not suffice and the draw fell on others.",
-    Skip.OPTED_OUT: "The customer does not want to be asked.",
-    Skip.CANNOT_DM: "X says this account may not write to the customer.",
-    Skip.NO_X_IDENTITY: "The conversation carries no X user that could be found.",
-    Skip.NO_CAMPAIGN: "No campaign takes this conversation.",
-    Skip.REOPENED: "The conversation was reopened before anything was sent.",
-    Skip.STALE: "The conversation ended too long ago to ask about it.",
-    Skip.CANCELLED: "A person cancelled the request.",
-    Skip.UNREACHABLE: "X refused the message because of the customer's account or settings.",
-}
+OPEN_STATES = tuple(state for state in State if state.forward)
+END_STATES = tuple(state for state in State if not state.forward)
+
+
+def _roads(words: tuple[str, ...]) -> frozenset[State]:
+    """A road to a word that is no state does not start."""
+    return frozenset(State(word) for word in words)
+
+
+FORWARD: Mapping[State, frozenset[State]] = {state: _roads(state.forward) for state in State}
+BY_HAND: Mapping[State, frozenset[State]] = {state: _roads(state.by_hand) for state in State}
+PROVEN: Mapping[State, frozenset[State]] = {state: _roads(state.proven) for state in State}
+
+
+def for_every_open_state(table: Mapping[State, T]) -> Mapping[State, T]:
+    """Return the table, which must say what to do in each open state. Raises KeyError at import, naming what lacks."""
+    if wrong := set(OPEN_STATES) ^ set(table):
+        raise KeyError(f"This table must hold the open states, each once; look at: {', '.join(sorted(wrong))}")
+    return table
+
+
+class Reason(StrEnum):
+    """A stable word, as it stands in the API, the CSV and the dashboard, and what it means in a sentence."""
+
+    sentence: str
+
+    def __new__(cls, word: str, sentence: str = "") -> Self:
+        """Make a member; without a sentence the program does not start."""
+        _demand_sentence(word, sentence)
+        reason = str.__new__(cls, word)
+        reason._value_ = word
+        reason.sentence = sentence
+        return reason
+
+
+class Skip(Reason):
+    """Why we chose not to write."""
+
+    COOLDOWN = "cooldown", "The customer was asked by this account within the campaign's cool-down."
+    SAMPLED_OUT = "sampled_out", "The campaign's sample did not draw this conversation."
+    QUOTA = "quota", "The day's budget of X did not suffice and the draw fell on others."
+    OPTED_OUT = "opted_out", "The customer does not want to be asked."
+    CANNOT_DM = "cannot_dm", "X says this account may not write to the customer."
+    NO_X_IDENTITY = "no_x_identity", "The conversation carries no X user that could be found."
+    NO_CAMPAIGN = "no_campaign", "No campaign takes this conversation."
+    REOPENED = "reopened", "The conversation was reopened before anything was sent."
+    STALE = "stale", "The conversation ended too long ago to ask about it."
+    CANCELLED = "cancelled", "A person cancelled the request."
+    UNREACHABLE = "unreachable", "X refused the message because of the customer's account or settings."
+
+
+class Failure(Reason):
+    """Why an attempt ended for good without a card."""
+
+    MESSAGE_REFUSED = "message_refused", "X refused the message for good."
+    REFUSED = "refused", "X refused the request for good."
+    ATTEMPTS_USED_UP = "attempts_used_up", "All attempts failed."
+    NOT_IN_TIME = "not_in_time", "It could not be sent in time."
+
+
+class Doubt(Reason):
+    """Why nobody knows whether the customer was asked."""
+
+    UNCLEAR_SEND = "unclear_send", "X could not tell in time whether the message arrived."
+
+
+ENDS: Mapping[str, Reason] = {reason.value: reason for kind in (Skip, Failure, Doubt) for reason in kind}
+"""Every reason an end may have, by its word."""
+
+
+def sentence_of(reason: str | None) -> str:
+    """Return what a stored reason means; nothing for a word that is no end's."""
+    known = ENDS.get(reason or "")
+    return "" if known is None else known.sentence

@@ -10,12 +10,16 @@ import httpx
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from service.accounts import standing
 from service.db import reading, writing
 from service.ids import new_id, person
 from service.models import feedback_request, opt_out, reopening, send_attempt, transition
-from service.outreach import accounts
-from service.outreach.ledger import Queue
-from service.outreach.run import run_once
+from service.outreach.run import Clock as AnyClock
+from service.outreach.run import Runner
+from service.outreach.unclear import attach_once, look_up_once
+from service.outreach.workplace import Workplace
+from service.requests import rows
+from service.requests.request import Request
 from service.sandbox import Account as SandboxAccount
 from service.sandbox import Assumptions, SandboxConfig, create_sandbox
 from service.settings import Settings, from_tree
@@ -103,10 +107,10 @@ class World:
         )
         self.x_app: flask.Flask = create_sandbox(config)
         self.x = self.x_app.test_client()
-        self.queue = Queue(self.engine, self.settings, "test-worker")
+        self.place = Workplace(self.engine, self.settings, "test-worker")
         self.clients = {name: self.client(name) for name in self.settings.accounts}
         with writing(self.engine) as connection:
-            accounts.enrol(connection, self.settings.accounts, self.clock.now)
+            standing.enrol(connection, self.settings.accounts, self.clock.now)
 
     def client(self, name: str, transport: httpx.BaseTransport | None = None) -> XClient:
         a = self.settings.accounts[name]
@@ -136,7 +140,7 @@ class World:
         self.control("/clock", {"advance_s": timedelta(**span).total_seconds()})
 
     def run(self) -> int:
-        return run_once(self.queue, self.clients, self.clock)
+        return work(self.place, self.clients, self.clock)
 
     def ended(self, conversation_id: str = "c-1", **columns: Any) -> str:
         """Put an ended conversation into the ledger, as intake does, and return the request's id."""
@@ -179,6 +183,17 @@ class World:
             connection.execute(sa.update(feedback_request).where(feedback_request.c.id == request_id).values(columns))
 
 
+def work(place: Workplace, clients: Mapping[str, XClient], clock: AnyClock) -> int:
+    """Turn the worker's own runner until nothing is due, then look once where it looks; return how much was done."""
+    runner, turns = Runner(place, clients, clock), 0
+    while runner.turn(timedelta(seconds=60)):
+        turns += 1
+    runner.stop(timedelta(0))
+    accounts = place.settings.accounts
+    looked = sum(look_up_once(place, accounts[name], client, clock) for name, client in clients.items())
+    return turns + looked + attach_once(place, clock())
+
+
 class Dropping(httpx.BaseTransport):
     """In one process there is no socket to cut: what the sandbox marks as dropped becomes the client's own error."""
 
@@ -215,6 +230,12 @@ def request_row(now: datetime, **columns: Any) -> dict[str, Any]:
         "updated_at": now,
     }
     return row | columns
+
+
+def request_of(now: datetime, **columns: Any) -> Request:
+    """A request as the room that reads would make it."""
+    row = request_row(now, **columns)
+    return rows.request_of([row.get(name) for name in rows.NAMES])
 
 
 def _sandbox_account(account: Any) -> SandboxAccount:

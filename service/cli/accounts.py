@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 import click
 from rich.table import Table
 
+from service.accounts import holds, slots, standing
+from service.accounts.holds import Hold
 from service.auth import log_access
 from service.cli.common import console, me, now, opened, when
 from service.db import reading, writing
 from service.errors import Conflict, NotFound
-from service.outreach import accounts as stored
-from service.outreach import budget
-from service.outreach.answers import Hold
 from service.results.status import ChannelHealth, channel_health
 from service.settings import Account
 
@@ -45,15 +44,15 @@ def show(context: click.Context) -> None:
         table.add_column(heading)
     moment = now()
     with writing(engine) as connection:
-        stored.enrol(connection, settings.accounts, moment)
+        standing.enrol(connection, settings.accounts, moment)
     with reading(engine) as connection:
-        for each in stored.standings(connection):
+        for each in standing.standings(connection):
             if each.account not in settings.accounts:
                 continue
             account = settings.accounts[each.account]
             health = channel_health(connection, each.account, moment)
             used = [
-                f"{budget.used(connection, account, kind, moment)} of {limit}"
+                f"{slots.used(connection, account, kind, moment)} of {limit}"
                 for kind, limit in (("dm", account.dms_per_day), ("card", account.cards_per_day))
             ]
             table.add_row(
@@ -76,7 +75,7 @@ def release(context: click.Context, account: str) -> None:
     if account not in settings.accounts:
         raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
     with writing(engine) as connection:
-        if not stored.release(connection, account, now()):
+        if not holds.release(connection, account, now()):
             raise Conflict("not_held", f"The account '{account}' is neither held nor paused.")
         log_access(connection, me(), "account.release", {"account": account}, now())
     console.print(f"{account} goes on.")
@@ -92,8 +91,8 @@ def hold(context: click.Context, account: str, reason: str) -> None:
     if account not in settings.accounts:
         raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
     with writing(engine) as connection:
-        stored.enrol(connection, [account], now())
-        stored.hold(connection, account, Hold(None, reason[:64]), now())
+        standing.enrol(connection, [account], now())
+        holds.hold(connection, account, Hold(None, reason[:64]), now())
         log_access(connection, me(), "account.hold", {"account": account, "reason": reason}, now())
     console.print(f"{account} is held; `dm-feedback accounts release {account}` lets it go on.")
 
@@ -118,7 +117,7 @@ def _to_look_at(account: Account, health: ChannelHealth, moment: datetime) -> It
     yield from (f"{count} {name}" for name, count in counts.items() if count)
 
 
-def _standing(each: stored.Standing, moment: datetime) -> tuple[str, str]:
+def _standing(each: standing.AccountStanding, moment: datetime) -> tuple[str, str]:
     if each.hold_reason is not None:
         code = f" (X code {each.hold_code})" if each.hold_code is not None else ""
         return f"held: {each.hold_reason}{code}", when(each.held_at)

@@ -6,9 +6,9 @@ import click
 
 from service.auth import log_access
 from service.cli.common import console, demand_x_user_ids, me, now, opened
+from service.customers import opted_out as stored
 from service.db import reading, writing
 from service.errors import NotFound
-from service.outreach import opt_out as stored
 
 BATCH = 1000
 

@@ -10,10 +10,10 @@ from service.db import reading
 from service.errors import NotFound
 from service.models import feedback_request, result, send_attempt, transition
 from service.outreach import by_hand
-from service.outreach.ledger import Queue
+from service.outreach.workplace import Workplace
 from service.states import State
 
-r = feedback_request.c
+fr = feedback_request.c
 
 
 @click.group()
@@ -38,13 +38,13 @@ def show_list(
 ) -> None:
     """Show requests, the newest first."""
     _, engine = opened(context)
-    wanted = ((r.state, state), (r.reason, reason), (r.account, account), (r.conversation_id, conversation))
+    wanted = ((fr.state, state), (fr.reason, reason), (fr.account, account), (fr.conversation_id, conversation))
     query = sa.select(feedback_request).where(*(column == value for column, value in wanted if value is not None))
     table = Table(box=None)
     for heading in ("id", "account", "conversation", "ended", "state", "reason", "due"):
         table.add_column(heading, overflow="fold")
     with reading(engine) as connection:
-        for row in connection.execute(query.order_by(r.updated_at.desc(), r.id.desc()).limit(limit)):
+        for row in connection.execute(query.order_by(fr.updated_at.desc(), fr.id.desc()).limit(limit)):
             due = when(row.scheduled_at) if row.outcome_at is None else ""
             table.add_row(
                 row.id, row.account, row.conversation_id, when(row.ended_at), row.state, row.reason or "", due
@@ -59,7 +59,7 @@ def show(context: click.Context, request_id: str) -> None:
     """Show the whole life of one request, line by line."""
     _, engine = opened(context)
     with reading(engine) as connection:
-        row = connection.execute(sa.select(feedback_request).where(r.id == request_id)).one_or_none()
+        row = connection.execute(sa.select(feedback_request).where(fr.id == request_id)).one_or_none()
         if row is None:
             raise NotFound("unknown_request", f"There is no request '{request_id}'; see `dm-feedback requests list`.")
         console.print(f"{row.id}  {row.state}{': ' + row.reason if row.reason else ''}", style="bold")
@@ -122,8 +122,8 @@ def _result(connection: Connection, request_id: str) -> None:
 def retry(context: click.Context, request_id: str, accept: bool) -> None:  # noqa: FBT001 - click's way of a flag
     """Take a skipped, failed or unknown request up again; every gate and limit stands as ever."""
     settings, engine = opened(context)
-    queue = Queue(engine, settings, me())
-    state = by_hand.retry(queue, request_id, by=me(), accept_second_message=accept, now=now())
+    place = Workplace(engine, settings, me())
+    state = by_hand.retry(place, request_id, by=me(), accept_second_message=accept, now=now())
     console.print(f"{request_id} goes on from '{state}'; `dm-feedback requests show {request_id}` tells how it went.")
 
 
@@ -133,5 +133,5 @@ def retry(context: click.Context, request_id: str, accept: bool) -> None:  # noq
 def cancel(context: click.Context, request_id: str) -> None:
     """End a request that has not ended yet."""
     settings, engine = opened(context)
-    by_hand.cancel(Queue(engine, settings, me()), request_id, by=me(), now=now())
+    by_hand.cancel(Workplace(engine, settings, me()), request_id, by=me(), now=now())
     console.print(f"{request_id} is cancelled.")

@@ -14,7 +14,7 @@ from service.db import reading
 from service.demo.cast import Customer
 from service.demo.crm import Posted
 from service.models import feedback_request, result_update, send_attempt, transition
-from service.states import SKIP_SENTENCES, Skip
+from service.states import State, sentence_of
 
 t, a, u, r = transition.c, send_attempt.c, result_update.c, feedback_request.c
 MESSAGES = {"dm": "opening DM", "card": "card"}
@@ -98,8 +98,7 @@ SENTENCES: Mapping[tuple[str, str | None], Tell] = {
 
 
 def _stopped(row: Any) -> str:
-    known = row.to_state == "skipped" and row.reason in SKIP_SENTENCES
-    sentence = SKIP_SENTENCES[Skip(row.reason)] if known else f"{row.reason}: {row.detail or ''}"
+    sentence = sentence_of(row.reason) if row.to_state == State.SKIPPED else f"{row.reason}: {row.detail or ''}"
     return f"not asked ({row.reason}). {sentence}"
 
 

@@ -22,7 +22,7 @@ from service.demo.play import Moment, Play, Run
 from service.demo.reading import Figure
 from service.demo.reconcile import Check
 from service.demo.script import Script
-from service.states import SKIP_SENTENCES, Skip, State
+from service.states import State, sentence_of
 
 MOODS = {"trouble": "yellow", "mended": "green", "plain": "dim"}
 SHOWN_MISTAKES = 6
@@ -127,15 +127,12 @@ def _outcomes(run: Run, script: Script) -> Table:
     examples = {(each.state, each.reason): people[each.conversation_id] for each in requests}
     table = _table("conversations", "outcome", "in words", "for instance")
     for (state, reason), count in sorted(counts.items(), key=lambda item: (item[0][0] != State.CARD_SENT, -item[1])):
-        sentence = SENT_SENTENCE if reason is None else SKIP_SENTENCES[Skip(reason)] if reason in SKIPS else ""
+        sentence = SENT_SENTENCE if reason is None else sentence_of(reason)
         colour = "green" if state == State.CARD_SENT else "default" if state == State.SKIPPED else "red"
         customer = examples[state, reason]
         outcome = f"[{colour}]{state}{': ' if reason else ''}{reason or ''}"
         table.add_row(str(count), outcome, sentence, f"[dim]{customer.name}: {customer.why}")
     return table
-
-
-SKIPS = {str(each) for each in Skip}
 
 
 def _figures(figures: Sequence[Figure]) -> Table:

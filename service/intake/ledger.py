@@ -19,10 +19,9 @@ from service.intake.ends import Known
 from service.intake.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
 from service.intake.stored import write_items
 from service.intake.told import ACCEPTED, DUPLICATE, IGNORED, REOPENED, UNMAPPABLE, Delivery, Item, Key, Told, notes
-from service.models import conversation, feedback_request, reopening
-from service.states import State
+from service.models import conversation, reopening
+from service.requests.opening import NewRequest, open_all
 
-f = feedback_request.c
 LOCK = Into(
     (conversation.c.source, conversation.c.conversation_id, conversation.c.seen_at),
     "ON CONFLICT (source, conversation_id) DO UPDATE SET seen_at = excluded.seen_at",
@@ -38,11 +37,6 @@ REOPENINGS = Among(
 NEW_REOPENINGS = Into(
     (reopening.c.source, reopening.c.conversation_id, reopening.c.reopened_at, reopening.c.delivery_id)
 )
-NEW_REQUESTS = Into((
-    f.id, f.source, f.account, f.conversation_id, f.ended_at, f.received_at, f.delivery_id, f.x_user_id, f.x_handle,
-    f.identity_trust, f.agent_id, f.team_id, f.tags, f.language, f.channel, f.customer_ref, f.tenant, f.test, f.state,
-    f.attempts, f.scheduled_at, f.can_dm_asked, f.updated_at,
-))  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -51,7 +45,7 @@ class Book:
 
     known: dict[Key, Known]
     reopenings: list[Row] = field(default_factory=list)
-    requests: list[Row] = field(default_factory=list)
+    requests: list[NewRequest] = field(default_factory=list)
     items: list[tuple[Delivery, Item, datetime]] = field(default_factory=list)
     reopened: dict[Key, datetime] = field(default_factory=dict)  # the earliest new one of each conversation
 
@@ -65,7 +59,7 @@ class Book:
     def write(self, connection: Connection) -> None:
         """Write what has come together, and forget it."""
         NEW_REOPENINGS.run(connection, self.reopenings)
-        NEW_REQUESTS.run(connection, self.requests)
+        open_all(connection, self.requests)
         write_items(connection, self.items)
         self.reopenings, self.requests, self.items = [], [], []
 
@@ -127,10 +121,25 @@ def _set_aside(position: int, reading: Ignored | Unmappable) -> Item:
     return Item(position, UNMAPPABLE, reading.reason, reading.detail, reading.conversation_id)
 
 
-def _request(request_id: str, told: Told, delivery: Delivery, end: ConversationEnded) -> Row:
-    """The row of NEW_REQUESTS."""
-    return (
-        request_id, told.definition.name, end.account, end.conversation_id, end.ended_at, delivery.received_at,
-        delivery.id, end.x_user_id, end.x_handle, end.identity_trust, end.agent_id, end.team_id, list(end.tags),
-        end.language, end.channel, end.customer_ref, end.tenant, False, str(State.RECEIVED), 0, told.now, 0, told.now,
-    )  # fmt: skip
+def _request(request_id: str, told: Told, delivery: Delivery, end: ConversationEnded) -> NewRequest:
+    return NewRequest(
+        id=request_id,
+        source=told.definition.name,
+        account=end.account,
+        conversation_id=end.conversation_id,
+        ended_at=end.ended_at,
+        received_at=delivery.received_at,
+        delivery_id=delivery.id,
+        x_user_id=end.x_user_id,
+        x_handle=end.x_handle,
+        identity_trust=end.identity_trust,
+        agent_id=end.agent_id,
+        team_id=end.team_id,
+        tags=list(end.tags),
+        language=end.language,
+        channel=end.channel,
+        customer_ref=end.customer_ref,
+        tenant=end.tenant,
+        scheduled_at=told.now,
+        updated_at=told.now,
+    )

@@ -127,7 +127,7 @@ refresh = Table("refresh", metadata, RefreshColumns, Index(None, "account", "due
 
 
 class AccountTaskColumns(TypedColumns):
-    """Who does a task of results for an account right now, by lease. Written by results."""
+    """Who does a task for an account right now, by lease. Written by accounts."""
 
     account = Column(String(64), primary_key=True)
     task = Column(String(24), primary_key=True)  # poll | refresh

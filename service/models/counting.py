@@ -9,7 +9,10 @@ from service.models.base import metadata
 
 
 class ChangeCounterColumns(TypedColumns):
-    """One row: the last number a change was sealed with. Locked until commit, so numbers come in commit order."""
+    """One row: the last number a change was sealed with. Locked until commit, so numbers come in commit order.
+
+    Written by requests.
+    """
 
     id = Column(Integer, primary_key=True, autoincrement=False)  # 1
     epoch: Named[str] = Column(String(40))  # another one after a restore: numbers given since the backup are void

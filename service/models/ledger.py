@@ -27,10 +27,15 @@ from sqlalchemy import (
 
 from service.db import Micros
 from service.models.base import Serial, metadata
+from service.states import OPEN_STATES, State
+
+OPEN = f"state IN ({','.join(repr(state.value) for state in OPEN_STATES)})"
+UNPROVEN = f"state = '{State.UNKNOWN}' OR (state = '{State.CARD_SENT}' AND feedback_id IS NULL)"
+"""What the partial indexes hold. A word added to `states.py` changes them, and a test asks for the migration."""
 
 
 class FeedbackRequestColumns(TypedColumns):
-    """Our one attempt to ask about one ended conversation. Inserted by intake, moved by outreach, sealed by reports."""
+    """Our one attempt to ask about one ended conversation. Written by requests, for every chapter."""
 
     id = Column(String(40), primary_key=True)  # travels to X as external_id
     # what the source said, frozen when the conversation ended
@@ -59,7 +64,9 @@ class FeedbackRequestColumns(TypedColumns):
     privacy_url: Named[str | None] = Column(Text, nullable=True)
     test: Named[bool]
     opening_text: Named[str | None] = Column(Text, nullable=True)  # NULL: the campaign has no opening DM
-    card_text: Named[str | None] = Column(Text, nullable=True)
+    card_text: Named[str | None] = Column(Text, nullable=True)  # of the message that asks, whichever way it does
+    way: Named[str | None] = Column(String(16), nullable=True)  # NULL: as everybody was asked before, by the card
+    alternatives: Named[list[dict[str, str]] | None] = Column(JSON(none_as_null=True), nullable=True)  # way and text
     decision: Named[dict[str, Any] | None] = Column(JSON, nullable=True)  # the draws and their inputs
     stale_at: Named[datetime | None] = Column(Micros, nullable=True)
     # the machine
@@ -96,15 +103,15 @@ feedback_request = Table(
         "ix_feedback_request_due",
         "account",
         "scheduled_at",
-        sqlite_where=text("state IN ('received','identified','dm_allowed','dm_sent')"),
-        postgresql_where=text("state IN ('received','identified','dm_allowed','dm_sent')"),
+        sqlite_where=text(OPEN),
+        postgresql_where=text(OPEN),
     ),
     # unknown sends and cards without their feedback id, to which a feedback object may still appear
     Index(
         "ix_feedback_request_unproven",
         "account",
-        sqlite_where=text("state = 'unknown' OR (state = 'card_sent' AND feedback_id IS NULL)"),
-        postgresql_where=text("state = 'unknown' OR (state = 'card_sent' AND feedback_id IS NULL)"),
+        sqlite_where=text(UNPROVEN),
+        postgresql_where=text(UNPROVEN),
     ),
     # the sealer reads only what has changed; a mirror reads on from the last number it has
     Index(
@@ -132,22 +139,23 @@ feedback_request = Table(
 )
 
 IS_OPEN = feedback_request.c.state.in_(
-    bindparam("open", ("received", "identified", "dm_allowed", "dm_sent"), expanding=True, literal_execute=True)
+    bindparam("open", [state.value for state in OPEN_STATES], expanding=True, literal_execute=True)
 )
 """The condition of ix_feedback_request_due, in words of its own: no database compares a parameter with those of an
 index, and would read the whole ledger instead."""
 
 IS_UNPROVEN = or_(
-    feedback_request.c.state == literal("unknown", literal_execute=True),
+    feedback_request.c.state == literal(State.UNKNOWN.value, literal_execute=True),
     and_(
-        feedback_request.c.state == literal("card_sent", literal_execute=True), feedback_request.c.feedback_id.is_(None)
+        feedback_request.c.state == literal(State.CARD_SENT.value, literal_execute=True),
+        feedback_request.c.feedback_id.is_(None),
     ),
 )
 """The condition of ix_feedback_request_unproven, likewise."""
 
 
 class TransitionColumns(TypedColumns):
-    """One line of a request's life, in the same commit as the change it tells of. Written by outreach."""
+    """One line of a request's life, in the same commit as the change it tells of. Written by requests."""
 
     id = Column(Serial, primary_key=True)
     request_id: Named[str] = Column(String(40), ForeignKey("feedback_request.id"))
@@ -156,7 +164,7 @@ class TransitionColumns(TypedColumns):
     to_state: Named[str] = Column(String(12))
     event: Named[str] = Column(
         String(24)
-    )  # advanced | retried | postponed | stopped | claimed_to_send | looked_up | by_hand
+    )  # advanced | noted | retried | postponed | unclear | stopped | by_hand | attached
     reason: Named[str | None] = Column(String(40), nullable=True)
     detail: Named[str | None] = Column(Text, nullable=True)
     actor: Named[str] = Column(String(64))  # worker name, or the person behind a key or the command line
@@ -168,7 +176,7 @@ transition = Table("transition", metadata, TransitionColumns, Index(None, "reque
 class SendAttemptColumns(TypedColumns):
     """The intent to send, committed before the call, and what became of it. It is the slot in X's daily limits too.
 
-    Written by outreach. `outcome` NULL means in flight or unclear.
+    Written by requests. `outcome` NULL means in flight or unclear.
     """
 
     id = Column(String(40), primary_key=True)
@@ -180,7 +188,9 @@ class SendAttemptColumns(TypedColumns):
     answered_at: Named[datetime | None] = Column(Micros, nullable=True)  # when X's (unclear) answer came; NULL: we died
     outcome: Named[str | None] = Column(String(8), nullable=True)  # sent | not_sent | unknown
     x_id: Named[str | None] = Column(String(24), nullable=True)  # the DM's or the feedback's id
-    evidence: Named[str | None] = Column(String(40), nullable=True)  # answer | dm_list | feedback | refused | by_hand
+    evidence: Named[str | None] = Column(
+        String(40), nullable=True
+    )  # answer | refused | never_begun | dm_list | feedback
     settled_at: Named[datetime | None] = Column(Micros, nullable=True)
 
 

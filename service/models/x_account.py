@@ -9,7 +9,7 @@ from service.models.base import metadata
 
 
 class AccountStateColumns(TypedColumns):
-    """What all workers must know of an X account: holds and pauses. Written by outreach."""
+    """What all workers must know of an X account: holds, pauses, looks. Written by accounts."""
 
     account = Column(String(64), primary_key=True)
     hold_code: Named[int | None]  # X's error code; NULL with a hold_reason: held by a person
@@ -28,7 +28,7 @@ account_state = Table("account_state", metadata, AccountStateColumns)
 
 
 class StrangeRefusalColumns(TypedColumns):
-    """Who met a refusal of X that nobody can explain, since the last success there. Written by outreach."""
+    """Who met a refusal of X that nobody can explain, since the last success there. Written by accounts."""
 
     request_id = Column(String(40), ForeignKey("feedback_request.id"), primary_key=True)
     endpoint = Column(String(64), primary_key=True)
@@ -39,7 +39,7 @@ strange_refusal = Table("strange_refusal", metadata, StrangeRefusalColumns, Inde
 
 
 class AllowanceColumns(TypedColumns):
-    """How much of an endpoint's window an account has used, shared by all workers. Written by x_api/allowance."""
+    """How much of an endpoint's window an account has used, shared by all workers. Written by accounts."""
 
     account = Column(String(64), primary_key=True)
     endpoint = Column(String(64), primary_key=True)
@@ -51,7 +51,7 @@ allowance = Table("allowance", metadata, AllowanceColumns)
 
 
 class OptOutColumns(TypedColumns):
-    """A person who must not be asked, known only by a keyed hash. Written by outreach."""
+    """A person who must not be asked, known only by a keyed hash. Written by customers."""
 
     person = Column(String(64), primary_key=True)  # HMAC of the X user id
     account = Column(String(64), primary_key=True)  # '*' for every account
@@ -64,7 +64,7 @@ opt_out = Table("opt_out", metadata, OptOutColumns)
 
 
 class XIdentityColumns(TypedColumns):
-    """A handle that X resolved to an id, and when: handles are renamed and re-used. Written by outreach."""
+    """A handle that X resolved to an id, and when: handles are renamed and re-used. Written by customers."""
 
     handle = Column(String(15), primary_key=True)  # lower case
     x_user_id: Named[str] = Column(String(20))

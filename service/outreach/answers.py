@@ -7,7 +7,8 @@ The class of the error decides; its words go into the ledger for operators. What
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from service.outreach.machine import Outcome, Postpone, Retry, Stop, Unclear
+from service.accounts.holds import Hold, Pause, Strange
+from service.requests.outcomes import Outcome, Postpone, Retry, Stop, Unclear
 from service.settings import Account
 from service.states import Failure, Skip, State
 from service.x_api import (
@@ -23,31 +24,6 @@ from service.x_api import (
 )
 
 PAUSES_PER_WINDOW = 15  # a 429 that names no reset pauses the account for this part of X's window: 1 of 15 minutes
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Nothing more for this account until a person releases it."""
-
-    code: int | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Nothing more for this account (or for one of its endpoints) until then."""
-
-    until: datetime
-    endpoint: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Strange:
-    """A refusal nobody can explain: where several customers in a row meet it at this endpoint, it is about us."""
-
-    endpoint: str
-    code: int | None
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,17 @@ The first campaign of the file whose every filter fits takes it. Draws are keyed
 can foretell or influence them, and the same input draws the same lot on replay. All inputs go into the ledger.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from service.ids import draw
-from service.outreach.machine import Outcome, Postpone, Stop
-from service.settings import Account, Campaign
+from service.requests.outcomes import Outcome, Plan, Postpone, Stop
+from service.requests.request import Draws
+from service.settings import Account, Campaign, Texts
 from service.states import Skip, State
+from service.ways import opening
+from service.ways.card import WAY as CARD
 from service.x_api.questions import SCORE_RANGE, question
 
 
@@ -44,16 +46,13 @@ def choose(
     campaign = next((each for each in campaigns if takes(each, conversation)), None)
     if campaign is None:
         return Stop(State.SKIPPED, Skip.NO_CAMPAIGN)
-    decision = decide(conversation, campaign, account, secret_key=secret_key, expected_per_day=expected_per_day)
-    facts = {"campaign": campaign.name, "test": campaign.test, "type": campaign.type, "decision": decision}
-    # Frozen before the lots are drawn: a person may take up a conversation that no lot fell on.
-    facts |= freeze(conversation, campaign, account)
-    stale_at = conversation.ended_at + campaign.stale_after
-    facts["stale_at"] = max(stale_at, conversation.stale_at or stale_at)
+    draws = decide(conversation, campaign, account, secret_key=secret_key, expected_per_day=expected_per_day)
+    # Frozen whichever way the lots fell: a person may take up a conversation that no lot fell on.
+    plan = freeze(conversation, campaign, account, draws)
     for lot, reason in (("sample", Skip.SAMPLED_OUT), ("budget", Skip.QUOTA)):
-        if not decision[lot]["drawn"]:
-            return Stop(State.SKIPPED, reason, facts=facts)
-    return Postpone(conversation.ended_at + campaign.delay, "delay", facts=facts)
+        if not draws[lot]["drawn"]:
+            return Stop(State.SKIPPED, reason, plan=plan)
+    return Postpone(conversation.ended_at + campaign.delay, "delay", plan=plan)
 
 
 def takes(campaign: Campaign, conversation: Conversation) -> bool:
@@ -75,7 +74,7 @@ def takes(campaign: Campaign, conversation: Conversation) -> bool:
 
 def decide(
     conversation: Conversation, campaign: Campaign, account: Account, *, secret_key: str, expected_per_day: int
-) -> dict[str, Any]:
+) -> Draws:
     """Draw the two lots and return them with all that went in.
 
     Only what the sample lets through asks for the budget. Each campaign reckons as if all of the account's
@@ -83,7 +82,7 @@ def decide(
     leave a part of it unused.
     """
     key = (conversation.source, conversation.id, conversation.ended_at.isoformat())
-    per_day = min(account.cards_per_day, account.dms_per_day) if campaign.opening else account.cards_per_day
+    per_day = opening.per_day(account, CARD) if campaign.opening else CARD.per_day(account)
     asking = expected_per_day * campaign.sample
     share = min(1.0, per_day / asking) if asking > 0 else 1.0
     sample_lot = draw(secret_key, "sample", campaign.name, *key)
@@ -101,25 +100,42 @@ def decide(
     }
 
 
-def freeze(conversation: Conversation, campaign: Campaign, account: Account) -> dict[str, Any]:
-    """Return the card and its rendered texts as columns; later changes of the settings do not reach them."""
+def freeze(conversation: Conversation, campaign: Campaign, account: Account, draws: Draws) -> Plan:
+    """Return the plan with its rendered texts; later changes of the settings do not reach it."""
     texts = campaign.texts[language_of(conversation.language, campaign)]
+    values = _values(conversation, campaign, account)
+    stale_at = conversation.ended_at + campaign.stale_after
+    return Plan(
+        campaign=campaign.name,
+        type=campaign.type,
+        question_variant_id=campaign.question_variant_id,
+        display_name=campaign.display_name,
+        privacy_url=campaign.privacy_url,
+        test=campaign.test,
+        way=CARD.name,
+        opening_text=_opening(campaign, texts, values),
+        card_text=CARD.freeze(texts, values),
+        alternatives=(),
+        decision=draws,
+        stale_at=max(stale_at, conversation.stale_at or stale_at),
+    )
+
+
+def _values(conversation: Conversation, campaign: Campaign, account: Account) -> Mapping[str, str]:
+    """What the placeholders of a campaign's texts stand for."""
     name = campaign.display_name or account.screen_name
     scores = SCORE_RANGE[campaign.type]
-    values = {
+    return {
         "display_name": name,
         "screen_name": account.screen_name,
         "handle": f"@{conversation.x_handle}" if conversation.x_handle else "",
         "question": question(campaign.type, campaign.question_variant_id, name),
         "scale": f"{min(scores)}-{max(scores)}",
     }
-    return {
-        "question_variant_id": campaign.question_variant_id,
-        "display_name": campaign.display_name,
-        "privacy_url": campaign.privacy_url,
-        "opening_text": texts.opening.format_map(values) if campaign.opening and texts.opening else None,
-        "card_text": texts.card.format_map(values),
-    }
+
+
+def _opening(campaign: Campaign, texts: Texts, values: Mapping[str, str]) -> str | None:
+    return texts.opening.format_map(values) if campaign.opening and texts.opening else None
 
 
 def language_of(language: str | None, campaign: Campaign) -> str:

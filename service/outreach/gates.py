@@ -1,4 +1,4 @@
-"""Reasons not to write, now or at all: in, a request and the facts about it; out, None or a Postpone or Stop. Pure.
+"""Reasons not to write, now or at all: in, a request and what stands around it; out, None or a Postpone or Stop. Pure.
 
 Asked in the transaction that commits the intent, so no fact can change between the question and the decision. The
 order is the order of the reasons in the ledger: what a person would give as the first reason comes first.
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from service.outreach.machine import Postpone, Stop
+from service.requests.outcomes import Postpone, Stop
 from service.states import Skip, State
 
 DAILY_LIMIT = "daily_limit"
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Around:
     """What the database says around a request at this moment."""
 
     reopened: bool
@@ -26,16 +26,16 @@ class Facts:
     feedback_id: str | None = None  # X has told us of the card of this very request
 
 
-def closed(reason: str | None, stale_at: datetime | None, facts: Facts, now: datetime) -> Stop | None:
+def closed(reason: str | None, stale_at: datetime | None, around: Around, now: datetime) -> Stop | None:
     """Say why this request must never be sent. For requests of which nothing was sent yet."""
-    if facts.reopened:
+    if around.reopened:
         return Stop(State.SKIPPED, Skip.REOPENED)
-    if facts.opted_out:
+    if around.opted_out:
         return Stop(State.SKIPPED, Skip.OPTED_OUT)
     if stale_at is not None and now >= stale_at:
         return Stop(State.SKIPPED, Skip.QUOTA if reason == DAILY_LIMIT else Skip.STALE)
-    if facts.asked_since is not None:
-        return Stop(State.SKIPPED, Skip.COOLDOWN, f"last asked {facts.asked_since:%Y-%m-%dT%H:%M:%SZ}")
+    if around.asked_since is not None:
+        return Stop(State.SKIPPED, Skip.COOLDOWN, f"last asked {around.asked_since:%Y-%m-%dT%H:%M:%SZ}")
     return None
 
 

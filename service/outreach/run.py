@@ -1,23 +1,23 @@
-"""Going about it: in, the queue, one client per account and a clock; out, requests walked as far as they go.
+"""Going about it: in, a workplace, one client per account and a clock; out, requests walked as far as they go.
 
-`run_once` does all that is due and returns; `Runner` keeps several X calls in flight and never waits for the slowest.
-A slow account takes only its share of the calls. Holds no rule about requests and no transaction.
+`Runner` keeps several X calls in flight and never waits for the slowest; a turn of it is what the worker repeats. A
+slow account takes only its share of the calls. Holds no rule about requests and no transaction.
 """
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
 import structlog
 
-from service.outreach import unclear
+from service.db import is_away
 from service.outreach.answers import Found
-from service.outreach.ledger import Queue
-from service.outreach.queue import AWAY, Ready, claim, due_accounts, give_back, record
+from service.outreach.claims import Ready, claim, due_accounts, give_back, record
 from service.outreach.steps import take
+from service.outreach.workplace import Workplace
 from service.x_api import XClient
 
 log = structlog.get_logger(__name__)
@@ -29,34 +29,40 @@ BEGIN_WITHIN = 0.5  # of the lease: a call that has not begun by then is not mad
 class Runner:
     """Claims and walks requests with a bounded number of X calls in flight. Use one per worker process."""
 
-    def __init__(self, queue: Queue, clients: Mapping[str, XClient], clock: Clock) -> None:
-        self._queue, self._clients, self._clock = queue, clients, clock
-        self._pool = ThreadPoolExecutor(queue.settings.worker.concurrency, thread_name_prefix="x-call")
+    def __init__(self, place: Workplace, clients: Mapping[str, XClient], clock: Clock) -> None:
+        self._place, self._clients, self._clock = place, clients, clock
+        self._pool = ThreadPoolExecutor(place.settings.worker.concurrency, thread_name_prefix="x-call")
         self._flying: dict[Future[None], str] = {}
         self._stopping = threading.Event()
         self._turn = 0
         self.steps: Counter[str] = Counter()
 
+    def turn(self, patience: timedelta) -> bool:
+        """Fill the free calls and wait for one to land, no longer than `patience`. False: there was nothing to do."""
+        claimed = self.claim_some()
+        if self.in_flight:
+            self._wait_for_one(patience)
+            return True
+        return claimed > 0
+
     def claim_some(self) -> int:
         """Fill the free calls with due requests, each account up to its share; return how many were taken up."""
         self._forget_landed()
-        free = self._queue.settings.worker.concurrency - len(self._flying)
+        free = self._place.settings.worker.concurrency - len(self._flying)
         if free <= 0 or self._stopping.is_set():
             return 0
-        names = due_accounts(self._queue, self._clients, self._clock())
+        names = due_accounts(self._place, self._clients, self._clock())
         claimed = 0
         for name, share in self._shares(names, free).items():
-            account = self._queue.settings.accounts[name]
-            found = claim(self._queue, account, share, self._clock())
+            account = self._place.settings.accounts[name]
+            found = claim(self._place, account, share, self._clock())
             claimed += found.picked
             for ready in found.ready:
                 self._flying[self._pool.submit(self._walk, ready)] = name
         return claimed
 
-    def wait_for_one(self, timeout: timedelta) -> None:
-        """Wait until a call lands or the time is over."""
-        if self._flying:
-            wait(self._flying, timeout.total_seconds(), FIRST_COMPLETED)
+    def _wait_for_one(self, patience: timedelta) -> None:
+        wait(self._flying, patience.total_seconds(), FIRST_COMPLETED)
 
     def stop(self, within: timedelta) -> None:
         """Finish the calls in flight, give the rest back. What is not done in time is looked up by a successor."""
@@ -77,13 +83,14 @@ class Runner:
                 # The lease expires and the request is taken up again; the worker itself goes on.
                 log.error("walk_failed", error=type(error).__name__, exc_info=error)
 
-    def _shares(self, names: list[str], free: int) -> dict[str, int]:
+    def _shares(self, names: Sequence[str], free: int) -> dict[str, int]:
         """Give every due account its part of the free calls, in turns, so that none starves another."""
         if not names:
             return {}
         self._turn += 1
-        turned = names[self._turn % len(names) :] + names[: self._turn % len(names)]
-        calls = self._queue.settings.worker.concurrency
+        first = self._turn % len(names)
+        turned = [*names[first:], *names[:first]]
+        calls = self._place.settings.worker.concurrency
         kept = calls // 4 if len(names) < len(self._clients) else 0  # for an account that becomes due in a moment
         most = max(1, (calls - kept) // len(names))
         flying = Counter(self._flying.values())
@@ -98,9 +105,9 @@ class Runner:
         step: Ready | None = ready
         while step is not None:
             now = self._clock()
-            late = now > step.intended_at + self._queue.settings.worker.lease * BEGIN_WITHIN
+            late = now > step.intended_at + self._place.settings.worker.lease * BEGIN_WITHIN
             if late or (self._stopping.is_set() and step is ready):
-                return give_back(self._queue, step, now)
+                return give_back(self._place, step, now)
             found = take(step, self._clients[step.account.name], self._clock)
             self.steps[type(found.outcome).__name__.lower()] += 1
             step = self._record(step, found)
@@ -108,27 +115,13 @@ class Runner:
 
     def _record(self, step: Ready, found: Found) -> Ready | None:
         """Write what X said, while the lease lasts: a database away for a moment must not cost a look-up at X."""
-        left = step.intended_at + self._queue.settings.worker.lease - self._clock()
+        left = step.intended_at + self._place.settings.worker.lease - self._clock()
         give_up_at = time.monotonic() + (left - AGAIN).total_seconds()
         while True:
             try:
-                return record(self._queue, step, found, self._clock(), go_on=not self._stopping.is_set())
-            except AWAY as error:
-                if time.monotonic() > give_up_at:
+                return record(self._place, step, found, self._clock(), go_on=not self._stopping.is_set())
+            except Exception as error:
+                if not is_away(error) or time.monotonic() > give_up_at:
                     raise
                 log.warning("record_delayed", request_id=step.request.id, error=type(error).__name__)
                 time.sleep(AGAIN.total_seconds())
-
-
-def run_once(queue: Queue, clients: Mapping[str, XClient], clock: Clock) -> int:
-    """Do everything that is due now, look-ups included; return how many requests were walked. For tests and tools."""
-    runner = Runner(queue, clients, clock)
-    walked = 0
-    while claimed := runner.claim_some():
-        walked += claimed
-        while runner.in_flight:
-            runner.wait_for_one(timedelta(seconds=60))
-    runner.stop(timedelta(0))
-    for name, client in clients.items():
-        walked += unclear.look_up_once(queue, queue.settings.accounts[name], client, clock)
-    return walked + unclear.attach_once(queue, clock())

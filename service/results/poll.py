@@ -14,13 +14,13 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
+from service.accounts import turns, windows
 from service.db import reading, writing
 from service.models import feedback_request, poll_window, send_attempt
-from service.results import turns
 from service.results.ingest import NEWS, ingest_all
 from service.results.merge import update_of
 from service.settings import Account
-from service.x_api import Answer, MessageRefused, NotFound, RateLimited, Unexplained, XClient, XError, allowance
+from service.x_api import Answer, MessageRefused, NotFound, RateLimited, Unexplained, XClient, XError
 from service.x_api.facts import FeedbackPage
 from service.x_api.limits import LIMITS
 
@@ -112,7 +112,7 @@ def reconcile(
     while not done.complete:
         window_end = min(done.read_until + account.poll_window, last)
         with writing(engine) as connection:
-            again = allowance.take(connection, account.name, ENDPOINT, LIMIT.calls, LIMIT.window, now)
+            again = windows.take(connection, account.name, ENDPOINT, LIMIT.calls, LIMIT.window, now)
         if again is not None:
             return replace(done, come_back_at=again)
         try:
@@ -144,7 +144,7 @@ def _begin(connection: Connection, account: Account, now: datetime, worker: str)
     if turn is None:
         turns.end(connection, account.name, TASK, token, now + account.poll_every)
         return PollReport("idle")
-    again = allowance.take(connection, account.name, ENDPOINT, LIMIT.calls, LIMIT.window, now)
+    again = windows.take(connection, account.name, ENDPOINT, LIMIT.calls, LIMIT.window, now)
     if again is not None:
         turns.end(connection, account.name, TASK, token, min(again, now + account.poll_every))
         return PollReport("paused", come_back_at=again)
@@ -233,7 +233,7 @@ def _failed(connection: Connection, account: Account, turn: _Turn, error: XError
 def _noted(connection: Connection, account: Account, error: XError, now: datetime) -> datetime | None:
     log.warning("poll_failed", account=account.name, reason=error.reason, x_code=error.code)
     if isinstance(error, RateLimited):
-        return allowance.exhausted(connection, account.name, ENDPOINT, error.reset_at, now)
+        return windows.exhausted(connection, account.name, ENDPOINT, error.reset_at, now)
     return None
 
 
@@ -246,7 +246,7 @@ def _take_in(connection: Connection, account: Account, answer: Answer[FeedbackPa
     for problem in answer.value.problems:
         log.warning("event_unreadable", account=account.name, field=problem.field)
     if answer.rate is not None and answer.rate.remaining == 0:
-        allowance.exhausted(connection, account.name, ENDPOINT, answer.rate.reset_at, now)
+        windows.exhausted(connection, account.name, ENDPOINT, answer.rate.reset_at, now)
     taken = ingest_all(connection, account, (event.feedback for event in answer.value.events), "events", now)
     return sum(verdict in NEWS and update_of(feedback).answers for feedback, verdict in taken)
 

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine, Row
 
+from service.accounts import turns, windows
 from service.db import insert, reading, writing
 from service.models import feedback_request, refresh, result
-from service.results import turns
 from service.results.ingest import NEWS, ingest
 from service.settings import Account
 from service.states import State
@@ -30,7 +30,6 @@ from service.x_api import (
     RecipientRefused,
     XClient,
     XError,
-    allowance,
 )
 from service.x_api.facts import Feedback
 from service.x_api.limits import LIMITS
@@ -140,7 +139,7 @@ class _Work:
         if card is None:
             return RefreshReport()
         with writing(self._engine) as connection:
-            again = allowance.take(connection, self._account.name, ENDPOINT, LIMIT.calls, LIMIT.window, self._now)
+            again = windows.take(connection, self._account.name, ENDPOINT, LIMIT.calls, LIMIT.window, self._now)
         if again is not None:
             return RefreshReport(come_back_at=again)
         try:
@@ -181,14 +180,14 @@ class _Work:
 
     def _take_in(self, connection: Connection, answer: Answer[Feedback]) -> bool:
         if answer.rate is not None and answer.rate.remaining == 0:
-            allowance.exhausted(connection, self._account.name, ENDPOINT, answer.rate.reset_at, self._now)
+            windows.exhausted(connection, self._account.name, ENDPOINT, answer.rate.reset_at, self._now)
         return ingest(connection, self._account, answer.value, "show", self._now) in NEWS
 
     def _failed(self, card: Card, error: XError) -> RefreshReport:
         log.warning("refresh_failed", account=self._account.name, reason=error.reason, x_code=error.code)
         with writing(self._engine) as connection:
             if isinstance(error, RateLimited):
-                again = allowance.exhausted(connection, self._account.name, ENDPOINT, error.reset_at, self._now)
+                again = windows.exhausted(connection, self._account.name, ENDPOINT, error.reset_at, self._now)
                 return RefreshReport(asked=1, come_back_at=again, problem=error.reason)
             if self._goes_on(connection):
                 end = card.card_sent_at + max(self._schedule, default=timedelta()) + GRACE

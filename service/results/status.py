@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.accounts import turns
 from service.models import feedback_request, poll_window, refresh, result, result_update, stray_feedback
-from service.results import turns
 from service.results.poll import TASK as POLL
 from service.results.poll import complete_until
 

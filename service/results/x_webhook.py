@@ -21,9 +21,9 @@ import structlog
 from flask import Blueprint, Request, request
 from sqlalchemy.engine import Connection, Engine
 
+from service.accounts import turns
 from service.db import AWAY, reading, writing
 from service.errors import BadRequest, NotAllowed, NotAuthenticated, NotFound, TooLarge, Unavailable
-from service.results import turns
 from service.results.ingest import ingest_all, is_repeat
 from service.results.status import SEEN_EVERY, WEBHOOK
 from service.settings import Account, Problem, Settings, SettingsError

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 
+from service.accounts import holds, standing, turns
+from service.accounts.holds import Hold
 from service.auth import keys
 from service.cli import main
 from service.db import reading, writing
@@ -24,9 +26,6 @@ from service.models import (
     result_update,
     webhook_delivery,
 )
-from service.outreach import accounts
-from service.outreach.answers import Hold
-from service.results import turns
 from service.settings import load
 from tests import support
 from tests.cli.house import Cli
@@ -101,12 +100,12 @@ def test_an_account_is_held_shown_and_released(cli: Cli) -> None:
 def test_what_x_said_stands_beside_the_hold(cli: Cli) -> None:
     now = datetime.now(UTC)
     with writing(cli.engine) as connection:
-        accounts.enrol(connection, ["acme"], now)
-        accounts.hold(connection, "acme", Hold(326, "account_locked"), now)
+        standing.enrol(connection, ["acme"], now)
+        holds.hold(connection, "acme", Hold(326, "account_locked"), now)
     assert "held: account_locked (X code 326)" in cli.says("accounts", "list")
     with writing(cli.engine) as connection:
-        accounts.release(connection, "acme", now)
-        accounts.pause(connection, "acme", now + timedelta(minutes=9), now)
+        holds.release(connection, "acme", now)
+        holds.pause(connection, "acme", now + timedelta(minutes=9), now)
     assert "paused" in cli.says("accounts", "list")
     cli.says("accounts", "release", "acme")
     assert cli.rows(account_state)[0].paused_until is None

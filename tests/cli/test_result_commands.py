@@ -13,17 +13,16 @@ import pyarrow.parquet
 import pytest
 from sqlalchemy.engine import Engine
 
+from service.accounts import standing
 from service.db import writing
 from service.models import access_log, feedback_request, result
-from service.outreach import accounts
-from service.outreach.ledger import Queue
-from service.outreach.run import run_once
+from service.outreach.workplace import Workplace
 from service.reports.rows import export as exporting
 from service.sandbox import Account, Assumptions, SandboxConfig, SandboxServer
 from service.settings import load
 from service.worker import clients_of, utc_now
 from tests.cli.house import Cli
-from tests.support import tree
+from tests.support import tree, work
 
 TOP = Path(__file__).parents[2]
 
@@ -123,8 +122,8 @@ def test_what_x_knows_and_we_do_not_is_fetched_by_day(engine: Engine, x: Sandbox
     settings = load(cli.config, {})
     clients = clients_of(settings)
     with writing(engine) as connection:
-        accounts.enrol(connection, settings.accounts, utc_now())
-    run_once(Queue(engine, settings, "w"), clients, utc_now)
+        standing.enrol(connection, settings.accounts, utc_now())
+    work(Workplace(engine, settings, "w"), clients, utc_now)
     clients["acme"].close()
     assert cli.rows(feedback_request)[0].state == "card_sent", cli.says("requests", "show", request_id)
     answer = {"score": 4, "text": "kind and quick"}

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service import migrations
+from service.accounts import holds, standing
+from service.accounts.holds import Hold
 from service.db import open_engine, writing
 from service.models import feedback_request, worker_seen
-from service.outreach import accounts
-from service.outreach.answers import Hold
 from tests.floor.house import House
 from tests.support import request_row, settings_of
 
@@ -21,7 +21,7 @@ OTHER = {"user_id": "2", "consumer_key": "k", "consumer_secret": "s", "token": "
 def house_of(engine: Engine) -> House:
     built = House(engine, settings_of(accounts__other=OTHER, sources__crm__account="acme"))
     with writing(engine) as connection:
-        accounts.enrol(connection, built.settings.accounts, built.clock.now)
+        standing.enrol(connection, built.settings.accounts, built.clock.now)
     return built
 
 
@@ -64,7 +64,7 @@ def test_ready_names_every_dependency(engine: Engine) -> None:
 def test_a_held_account_degrades_and_says_what_to_do(house: House) -> None:
     worker_says_it_is_alive(house)
     with writing(house.engine) as connection:
-        accounts.hold(connection, "acme", Hold(326, "account_locked"), house.clock.now)
+        holds.hold(connection, "acme", Hold(326, "account_locked"), house.clock.now)
     report = ready(house)
     assert report["status"] == "degraded"
     assert report["accounts"]["acme"] == {
@@ -78,7 +78,7 @@ def test_a_held_account_degrades_and_says_what_to_do(house: House) -> None:
 
 def test_a_hold_by_hand_has_nothing_to_mend_at_x(house: House) -> None:
     with writing(house.engine) as connection:
-        accounts.hold(connection, "acme", Hold(None, "held_by_hand"), house.clock.now)
+        holds.hold(connection, "acme", Hold(None, "held_by_hand"), house.clock.now)
     advice = ready(house)["accounts"]["acme"]["what_to_do"]
     assert advice == "see to the reason, then run `dm-feedback accounts release acme`"
 
@@ -87,7 +87,7 @@ def test_a_pause_is_shown_until_it_is_over(house: House) -> None:
     worker_says_it_is_alive(house)
     until = house.clock.now + timedelta(minutes=5)
     with writing(house.engine) as connection:
-        accounts.pause(connection, "other", until, house.clock.now)
+        holds.pause(connection, "other", until, house.clock.now)
     assert ready(house)["accounts"]["other"] == {"status": "paused", "until": until.isoformat()}
     house.clock.forward(minutes=5)
     assert ready(house)["accounts"]["other"] == {"status": "ok"}
@@ -108,7 +108,7 @@ def test_the_oldest_due_request_shows_its_age_but_not_one_that_must_wait(house: 
             at = house.clock.now - timedelta(seconds=seconds)
             row = request_row(at, account=account, conversation_id=f"c-{number}", state=state, scheduled_at=at)
             connection.execute(sa.insert(feedback_request).values(row))
-        accounts.hold(connection, "other", Hold(None, "held_by_hand"), house.clock.now)
+        holds.hold(connection, "other", Hold(None, "held_by_hand"), house.clock.now)
     assert ready(house)["oldest_due_seconds"] == 90
 
 

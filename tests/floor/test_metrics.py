@@ -11,6 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import Engine
 
 from service import metrics
+from service.accounts import holds, standing, turns
+from service.accounts.holds import Hold
 from service.db import open_engine, writing
 from service.ids import new_id
 from service.models import (
@@ -25,9 +27,6 @@ from service.models import (
     webhook_delivery,
     worker_seen,
 )
-from service.outreach import accounts
-from service.outreach.answers import Hold
-from service.results import turns
 from tests.floor.house import House
 from tests.support import request_row
 
@@ -74,8 +73,8 @@ def populate(house: House) -> None:
             at = now - timedelta(hours=hours)
             values = {"id": new_id("sa", at), "request_id": ids[name], "account": "acme", "x_user_id": CUSTOMER}
             connection.execute(sa.insert(send_attempt).values(**values, kind=kind, intended_at=at, outcome=outcome))
-        accounts.enrol(connection, ["acme"], now)
-        accounts.hold(connection, "acme", Hold(None, "held_by_hand"), now)
+        standing.enrol(connection, ["acme"], now)
+        holds.hold(connection, "acme", Hold(None, "held_by_hand"), now)
         delivery = {
             "id": "whd",
             "source": "crm",

@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service import worker
+from service.accounts import holds
+from service.accounts.holds import Hold
 from service.db import open_engine, reading, writing
 from service.errors import Unavailable
 from service.models import account_state, feedback_request, worker_seen
-from service.outreach import accounts
-from service.outreach.answers import Hold
 from service.sandbox import Account, Assumptions, SandboxConfig, SandboxServer
 from service.settings import Settings
 from service.x_api import Credentials, XClient
@@ -40,7 +40,7 @@ def world(sqlite_engine: Engine) -> World:
     return World(sqlite_engine, settings_of(accounts__other=OTHER, sources__crm__account="acme"))
 
 
-def holds(engine: Engine) -> dict[str, tuple[int | None, str | None]]:
+def held(engine: Engine) -> dict[str, tuple[int | None, str | None]]:
     s = account_state.c
     with reading(engine) as connection:
         return {a: (c, r) for a, c, r in connection.execute(sa.select(s.account, s.hold_code, s.hold_reason))}
@@ -48,8 +48,8 @@ def holds(engine: Engine) -> dict[str, tuple[int | None, str | None]]:
 
 def checked(world: World, **clients: XClient) -> dict[str, tuple[int | None, str | None]]:
     for name, client in {**world.clients, **clients}.items():
-        worker.check_access(world.queue, world.settings.accounts[name], client, world.clock.now)
-    return holds(world.engine)
+        worker.check_access(world.place, world.settings.accounts[name], client, world.clock.now)
+    return held(world.engine)
 
 
 def client_of(world: World, transport: httpx.BaseTransport | None = None, **wrong: str) -> XClient:
@@ -114,7 +114,7 @@ def test_x_being_away_holds_nobody(world: World) -> None:
 
 def test_a_hold_by_hand_is_not_overwritten(world: World) -> None:
     with writing(world.engine) as connection:
-        accounts.hold(connection, "acme", Hold(None, "held_by_hand"), world.clock.now)
+        holds.hold(connection, "acme", Hold(None, "held_by_hand"), world.clock.now)
     assert checked(world, acme=client_of(world, token_secret="wrong"))["acme"] == (None, "held_by_hand")
 
 

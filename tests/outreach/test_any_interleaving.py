@@ -19,12 +19,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from service.accounts import holds
+from service.accounts.holds import Hold
+from service.customers import opted_out
 from service.db import open_engine, reading, writing
 from service.errors import Conflict
 from service.models import metadata, send_attempt
-from service.outreach import accounts, by_hand, opt_out, unclear
-from service.outreach.answers import Hold
-from service.outreach.queue import Ready, claim, give_back, record
+from service.outreach import by_hand, unclear
+from service.outreach.claims import Ready, claim, give_back, record
 from service.outreach.steps import take
 from service.states import END_STATES, State
 from tests.outreach.test_walk import FROZEN
@@ -91,15 +93,15 @@ class Interleaving(RuleBasedStateMachine):
     @rule(fault=st.sampled_from(FAULTS), card=st.booleans(), dies=st.booleans())
     def a_worker_walks_into_trouble(self, fault: str, card: bool, dies: bool) -> None:
         self.x_misbehaves(fault, card)
-        for ready in claim(self.world.queue, self.account, 2, self.world.clock.now).ready:
+        for ready in claim(self.world.place, self.account, 2, self.world.clock.now).ready:
             step: Ready | None = ready
             while step is not None:
                 found = take(step, self.world.clients["acme"], self.world.clock)
-                step = None if dies else record(self.world.queue, step, found, self.world.clock.now)
+                step = None if dies else record(self.world.place, step, found, self.world.clock.now)
 
     @rule(limit=st.integers(1, 3))
     def a_worker_claims(self, limit: int) -> None:
-        self.held += claim(self.world.queue, self.account, limit, self.world.clock.now).ready
+        self.held += claim(self.world.place, self.account, limit, self.world.clock.now).ready
 
     @rule()
     @precondition(lambda self: self.held)
@@ -107,7 +109,7 @@ class Interleaving(RuleBasedStateMachine):
         ready = self.held.pop(0)
         # as the runner does: a call that has not begun in half its lease is not made any more
         if self.world.clock.now > ready.intended_at + self.world.settings.worker.lease / 2:
-            give_back(self.world.queue, ready, self.world.clock.now)
+            give_back(self.world.place, ready, self.world.clock.now)
             return
         self.found.append((ready, take(ready, self.world.clients["acme"], self.world.clock)))
 
@@ -115,7 +117,7 @@ class Interleaving(RuleBasedStateMachine):
     @precondition(lambda self: self.found)
     def a_worker_records(self, go_on: bool) -> None:
         ready, found = self.found.pop(0)
-        following = record(self.world.queue, ready, found, self.world.clock.now, go_on=go_on)
+        following = record(self.world.place, ready, found, self.world.clock.now, go_on=go_on)
         self.held += [following] if following is not None else []
 
     @rule()
@@ -130,7 +132,7 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule()
     def unclear_sends_are_looked_up(self) -> None:
-        unclear.look_up_once(self.world.queue, self.account, self.world.clients["acme"], self.world.clock)
+        unclear.look_up_once(self.world.place, self.account, self.world.clients["acme"], self.world.clock)
 
     @rule(seconds=st.sampled_from([1, 20, 61, 300, 900, 3600, 90_000]))
     def time_passes(self, seconds: int) -> None:
@@ -151,23 +153,35 @@ class Interleaving(RuleBasedStateMachine):
         request_id, now = self.ids[which % len(self.ids)], self.world.clock.now
         with suppress(Conflict):
             if cancel:
-                by_hand.cancel(self.world.queue, request_id, by="ada", now=now)
+                by_hand.cancel(self.world.place, request_id, by="ada", now=now)
             else:
-                by_hand.retry(self.world.queue, request_id, by="ada", accept_second_message=False, now=now)
+                by_hand.retry(self.world.place, request_id, by="ada", accept_second_message=False, now=now)
+
+    @rule()
+    @precondition(lambda self: len(self.ids) < 12)
+    def conversation_ends_of_nobody_we_know(self) -> None:
+        self.ids.append(self.world.ended(f"c-{len(self.ids)}", x_user_id=None))
+
+    @rule(which=st.integers(0, 11), person=st.sampled_from(PEOPLE))
+    @precondition(lambda self: self.ids)
+    def somebody_tells_who_the_customer_is(self, which: int, person: str) -> None:
+        with suppress(Conflict):
+            request_id = self.ids[which % len(self.ids)]
+            by_hand.complete(self.world.place, request_id, person, by="ada", now=self.world.clock.now)
 
     @rule(person=st.sampled_from(PEOPLE))
     def somebody_does_not_want_to_be_asked(self, person: str) -> None:
         with writing(self.world.engine) as connection:
             key = self.world.settings.service.secret_key
-            opt_out.add(connection, [person], secret_key=key, reason="asked", by="ada", now=self.world.clock.now)
+            opted_out.add(connection, [person], secret_key=key, reason="asked", by="ada", now=self.world.clock.now)
 
     @rule(hold=st.booleans())
     def the_account_is_held_or_released(self, hold: bool) -> None:
         with writing(self.world.engine) as connection:
             if hold:
-                accounts.hold(connection, "acme", Hold(None, "by hand"), self.world.clock.now)
+                holds.hold(connection, "acme", Hold(None, "by hand"), self.world.clock.now)
             else:
-                accounts.release(connection, "acme", self.world.clock.now)
+                holds.release(connection, "acme", self.world.clock.now)
 
     @invariant()
     def nobody_got_the_same_message_of_a_request_twice(self) -> None:

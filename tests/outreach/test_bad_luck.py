@@ -7,18 +7,17 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
+from service.accounts import holds, standing
+from service.accounts.holds import Hold
 from service.db import reading, writing
 from service.models import result, x_identity
-from service.outreach import accounts
-from service.outreach.answers import Hold
+from service.outreach.claims import claim
 from service.outreach.gates import quiet
-from service.outreach.queue import claim
-from service.outreach.run import run_once
 from service.outreach.steps import take
 from service.states import Skip, State
 from tests.outreach.test_unclear import CREATE, NEW, messages, ready
 from tests.outreach.test_walk import FROZEN
-from tests.support import World
+from tests.support import World, work
 
 LIST = "direct_messages/events/list"
 OPENED = {**FROZEN, "can_dm": True, "state": State.DM_SENT, "dm_event_id": "1"}
@@ -52,7 +51,7 @@ def test_a_colleague_whose_clock_is_ahead_proves_nothing_too_early(world_of: Any
     world.run()
     for _ in range(20):
         world.forward(seconds=30)
-        run_once(world.queue, world.clients, lambda: world.clock.now + timedelta(seconds=100))
+        work(world.place, world.clients, lambda: world.clock.now + timedelta(seconds=100))
     assert world.request(request_id).state == State.CARD_SENT
     assert messages(world, "dm") == 1
 
@@ -67,9 +66,9 @@ def test_quiet_hours_that_end_in_the_hour_that_comes_twice_end_once() -> None:
 def test_an_unbelievable_pause_does_not_keep_a_new_one_out(world: World) -> None:
     now = world.clock.now
     with writing(world.engine) as connection:
-        accounts.pause(connection, "acme", now + timedelta(days=40), now)
-        accounts.pause(connection, "acme", now + timedelta(hours=1), now)
-        assert accounts.at_rest(connection, now) == {"acme"}
+        holds.pause(connection, "acme", now + timedelta(days=40), now)
+        holds.pause(connection, "acme", now + timedelta(hours=1), now)
+        assert standing.at_rest(connection, now) == {"acme"}
 
 
 # -- outages
@@ -77,7 +76,7 @@ def test_an_unbelievable_pause_does_not_keep_a_new_one_out(world: World) -> None
 
 def test_after_a_long_outage_x_is_asked_before_anything_ends_unknown(world: World) -> None:
     request_id = ready(world)
-    (begun,) = claim(world.queue, world.settings.accounts["acme"], 1, world.clock.now).ready
+    (begun,) = claim(world.place, world.settings.accounts["acme"], 1, world.clock.now).ready
     take(begun, world.clients["acme"], world.clock)  # and dies before the record
     world.forward(hours=26)
     assert until_it_ends(world, request_id).state == State.CARD_SENT
@@ -87,7 +86,7 @@ def test_after_a_long_outage_x_is_asked_before_anything_ends_unknown(world: Worl
 def test_after_a_long_outage_a_list_that_fails_is_tried_for_a_while_and_then_it_ends(world: World) -> None:
     world.fault(endpoint=LIST, fault="status", status=503)
     request_id = ready(world)
-    (begun,) = claim(world.queue, world.settings.accounts["acme"], 1, world.clock.now).ready
+    (begun,) = claim(world.place, world.settings.accounts["acme"], 1, world.clock.now).ready
     take(begun, world.clients["acme"], world.clock)
     world.forward(hours=26)
     assert until_it_ends(world, request_id).state == State.UNKNOWN
@@ -175,12 +174,12 @@ def test_waiting_for_the_same_reason_adds_no_line_to_the_history(world_of: Any) 
 def test_who_may_not_write_may_still_read(world: World) -> None:
     def is_refused(why: Hold) -> bool:
         with writing(world.engine) as connection:
-            accounts.release(connection, "acme", world.clock.now)
-            accounts.hold(connection, "acme", why, world.clock.now)
-            return accounts.is_refused(connection, "acme")
+            holds.release(connection, "acme", world.clock.now)
+            holds.hold(connection, "acme", why, world.clock.now)
+            return holds.is_refused(connection, "acme")
 
     assert is_refused(Hold(326, "account_locked"))
-    assert is_refused(Hold(None, accounts.NOT_OURS))
+    assert is_refused(Hold(None, holds.NOT_OURS))
     assert not is_refused(Hold(None, "the press is calling"))
     assert not is_refused(Hold(226, "looks_automated"))
 
@@ -193,8 +192,8 @@ def test_a_refusal_of_everything_met_while_reading_holds_the_account(world: Worl
         world.run()
         world.forward(seconds=60)
     with reading(world.engine) as connection:
-        (standing,) = accounts.standings(connection)
-    assert (standing.hold_code, standing.hold_reason) == (326, "account_locked")
+        (stands,) = standing.standings(connection)
+    assert (stands.hold_code, stands.hold_reason) == (326, "account_locked")
 
 
 def test_a_handle_is_resolved_again_after_a_day_however_often_it_was_used(world: World) -> None:

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from service import housekeeping
+from service.customers import opted_out
 from service.db import reading, writing
 from service.errors import Conflict, NotFound
 from service.models import access_log, result, send_attempt
 from service.models import opt_out as opt_out_table
-from service.outreach import by_hand, forget, opt_out
+from service.outreach import by_hand
+from service.requests import forget
 from service.states import State
 from tests import support
 from tests.outreach.test_unclear import died, messages, ready
@@ -46,7 +49,7 @@ def test_a_stale_conversation_is_skipped(world: World) -> None:
 
 def test_a_person_on_the_opt_out_list_is_not_asked(world: World) -> None:
     with writing(world.engine) as connection:
-        added = opt_out.add(
+        added = opted_out.add(
             connection, ["501", "501"], secret_key=KEY, reason="asked_by_customer", by="me", now=world.clock.now
         )
         stored = connection.execute(sa.select(opt_out_table)).one()
@@ -56,14 +59,14 @@ def test_a_person_on_the_opt_out_list_is_not_asked(world: World) -> None:
     world.run()
     assert world.request(request_id).reason == "opted_out"
     with writing(world.engine) as connection:
-        assert opt_out.remove(connection, "501", secret_key=KEY)
+        assert opted_out.remove(connection, "501", secret_key=KEY)
         assert not support.is_opted_out(connection, "501", secret_key=KEY, account="acme")
 
 
 def test_an_opt_out_between_opening_and_card_stops_the_card(world: World) -> None:
     request_id = ready(world, state=State.DM_SENT, dm_event_id="9", dm_sent_at=world.clock.now)
     with writing(world.engine) as connection:
-        opt_out.add(connection, ["501"], secret_key=KEY, reason="asked_by_customer", by="me", now=world.clock.now)
+        opted_out.add(connection, ["501"], secret_key=KEY, reason="asked_by_customer", by="me", now=world.clock.now)
     world.run()
     assert world.request(request_id).reason == "opted_out"
     assert messages(world, "card") == 0
@@ -71,9 +74,9 @@ def test_an_opt_out_between_opening_and_card_stops_the_card(world: World) -> Non
 
 def test_an_open_request_can_be_cancelled_once(world: World) -> None:
     request_id = world.ended()
-    assert by_hand.cancel(world.queue, request_id, by="ana", now=world.clock.now) is State.SKIPPED
+    assert by_hand.cancel(world.place, request_id, by="ana", now=world.clock.now) is State.SKIPPED
     with pytest.raises(Conflict, match="ended already"):
-        by_hand.cancel(world.queue, request_id, by="ana", now=world.clock.now)
+        by_hand.cancel(world.place, request_id, by="ana", now=world.clock.now)
     world.forward(minutes=5)
     world.run()
     assert messages(world, "dm") == 0
@@ -84,21 +87,21 @@ def test_an_open_request_can_be_cancelled_once(world: World) -> None:
 def test_a_request_in_flight_or_looked_up_cannot_be_cancelled(world: World) -> None:
     flying = ready(world, lease_token="ls_x", lease_until=world.clock.now + timedelta(seconds=30))
     with pytest.raises(Conflict) as refused:
-        by_hand.cancel(world.queue, flying, by="ana", now=world.clock.now)
+        by_hand.cancel(world.place, flying, by="ana", now=world.clock.now)
     assert refused.value.code == "in_flight"
     died(world, flying, "dm")
     world.clock.forward(seconds=31)
     with pytest.raises(Conflict) as refused:
-        by_hand.cancel(world.queue, flying, by="ana", now=world.clock.now)
+        by_hand.cancel(world.place, flying, by="ana", now=world.clock.now)
     assert refused.value.code == "being_looked_up"
 
 
 def test_an_unknown_request_is_retried_only_if_a_second_message_is_accepted(world: World) -> None:
     request_id = ready(world, state=State.UNKNOWN, reason="unclear_send", outcome_at=world.clock.now)
     with pytest.raises(Conflict) as refused:
-        by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+        by_hand.retry(world.place, request_id, by="ana", accept_second_message=False, now=world.clock.now)
     assert refused.value.code == "may_be_second_message"
-    back = by_hand.retry(world.queue, request_id, by="ana", accept_second_message=True, now=world.clock.now)
+    back = by_hand.retry(world.place, request_id, by="ana", accept_second_message=True, now=world.clock.now)
     assert back is State.DM_ALLOWED
     world.run()
     assert world.request(request_id).state == State.CARD_SENT
@@ -129,16 +132,16 @@ def test_what_may_have_arrived_keeps_its_doubt_however_the_request_ended(
     request_id = ready(world, **{"state": State.SKIPPED, "reason": "cancelled", "outcome_at": START, **columns})
     attempted(world, request_id, kind, outcome)
     with pytest.raises(Conflict) as refused:
-        by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+        by_hand.retry(world.place, request_id, by="ana", accept_second_message=False, now=world.clock.now)
     assert refused.value.code == "may_be_second_message"
-    by_hand.retry(world.queue, request_id, by="ana", accept_second_message=True, now=world.clock.now)
+    by_hand.retry(world.place, request_id, by="ana", accept_second_message=True, now=world.clock.now)
 
 
 @pytest.mark.parametrize(("kind", "outcome"), [("dm", "unknown"), ("dm", "sent"), ("card", "not_sent")])
 def test_no_doubt_is_asked_about_what_is_proven_or_not_sent_next(world: World, kind: str, outcome: str) -> None:
     request_id = ready(world, state=State.FAILED, reason="refused", outcome_at=world.clock.now, **OPENED)
     attempted(world, request_id, kind, outcome)
-    back = by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    back = by_hand.retry(world.place, request_id, by="ana", accept_second_message=False, now=world.clock.now)
     assert back is State.DM_SENT
 
 
@@ -150,10 +153,10 @@ def test_a_doubt_that_was_accepted_once_is_asked_about_again_after_a_cancel(worl
         world.run()
         world.forward(minutes=10)
     assert world.request(request_id).state == State.UNKNOWN
-    by_hand.retry(world.queue, request_id, by="ana", accept_second_message=True, now=world.clock.now)
-    by_hand.cancel(world.queue, request_id, by="ana", now=world.clock.now)
+    by_hand.retry(world.place, request_id, by="ana", accept_second_message=True, now=world.clock.now)
+    by_hand.cancel(world.place, request_id, by="ana", now=world.clock.now)
     with pytest.raises(Conflict) as refused:
-        by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+        by_hand.retry(world.place, request_id, by="ana", accept_second_message=False, now=world.clock.now)
     assert refused.value.code == "may_be_second_message"
     world.run()
     assert messages(world, "dm") == 1
@@ -166,7 +169,7 @@ def test_a_request_whose_card_x_has_told_us_of_is_never_retried(world: World) ->
     with writing(world.engine) as connection:
         connection.execute(sa.insert(result).values(anomalies=0, **row))
     with pytest.raises(Conflict) as refused:
-        by_hand.retry(world.queue, request_id, by="ana", accept_second_message=True, now=world.clock.now)
+        by_hand.retry(world.place, request_id, by="ana", accept_second_message=True, now=world.clock.now)
     assert refused.value.code == "card_is_out"
     assert world.request(request_id).state == State.FAILED
 
@@ -182,7 +185,7 @@ def test_a_request_whose_customer_retention_has_forgotten_is_not_taken_up(
     with writing(world.engine) as connection:
         forget.prune(connection, secret_key=KEY, identities_before=later, history_before=later, dry_run=False)
     with pytest.raises(Conflict) as refused:
-        by_hand.retry(world.queue, request_id, by="ana", accept_second_message=True, now=world.clock.now)
+        by_hand.retry(world.place, request_id, by="ana", accept_second_message=True, now=world.clock.now)
     assert refused.value.code == "identity_forgotten"
     assert "next conversation" in refused.value.sentence
     world.run()
@@ -191,7 +194,7 @@ def test_a_request_whose_customer_retention_has_forgotten_is_not_taken_up(
 
 def test_a_request_that_never_had_a_customer_ends_for_want_of_one_again(world: World) -> None:
     request_id = ready(world, state=State.SKIPPED, reason="cancelled", x_user_id=None, outcome_at=world.clock.now)
-    by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    by_hand.retry(world.place, request_id, by="ana", accept_second_message=False, now=world.clock.now)
     world.run()
     assert world.request(request_id).reason == "no_x_identity"
 
@@ -212,7 +215,7 @@ def test_a_retry_asks_the_customer_no_lot_fell_on(
     world.run()
     assert world.request(request_id).reason == reason
     world.forward(days=3)
-    by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    by_hand.retry(world.place, request_id, by="ana", accept_second_message=False, now=world.clock.now)
     world.run()
     assert world.request(request_id).state == State.CARD_SENT
     assert [each["text"] for each in world.truth()["messages"]] == ["Thanks for writing to acmecare.", "How did we do?"]
@@ -222,7 +225,7 @@ def test_a_retry_asks_the_customer_no_lot_fell_on(
 def test_a_retry_asks_x_again_whether_we_may_write(world: World, can_dm: bool) -> None:
     stopped = {"state": State.SKIPPED, "reason": "cannot_dm", "can_dm": can_dm, "can_dm_asked": 2}
     request_id = ready(world, **stopped, outcome_at=world.clock.now)
-    back = by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    back = by_hand.retry(world.place, request_id, by="ana", accept_second_message=False, now=world.clock.now)
     assert (back, world.request(request_id).can_dm) == (State.RECEIVED, None)
     world.run()
     assert world.request(request_id).state == State.CARD_SENT
@@ -231,7 +234,7 @@ def test_a_retry_asks_x_again_whether_we_may_write(world: World, can_dm: bool) -
 def test_a_request_without_texts_is_retried_with_those_of_today(world: World) -> None:
     stopped = {"state": State.SKIPPED, "reason": "sampled_out", "opening_text": None, "card_text": None}
     request_id = ready(world, **stopped, outcome_at=world.clock.now)
-    by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    by_hand.retry(world.place, request_id, by="ana", accept_second_message=False, now=world.clock.now)
     world.forward(minutes=2)
     world.run()
     world.run()
@@ -243,7 +246,7 @@ def test_a_sent_request_is_never_retried(world: World) -> None:
     request_id = ready(world)
     world.run()
     with pytest.raises(Conflict) as refused:
-        by_hand.retry(world.queue, request_id, by="ana", accept_second_message=True, now=world.clock.now)
+        by_hand.retry(world.place, request_id, by="ana", accept_second_message=True, now=world.clock.now)
     assert refused.value.code == "not_retryable"
 
 
@@ -251,7 +254,7 @@ def test_a_retry_after_the_opening_sends_only_the_card(world: World) -> None:
     request_id = ready(
         world, state=State.FAILED, dm_event_id="9", dm_sent_at=world.clock.now, outcome_at=world.clock.now
     )
-    by_hand.retry(world.queue, request_id, by="ana", accept_second_message=False, now=world.clock.now)
+    by_hand.retry(world.place, request_id, by="ana", accept_second_message=False, now=world.clock.now)
     world.run()
     assert world.truth()["counts"]["messages_via"] == {"card": 1}
 
@@ -260,7 +263,7 @@ def test_a_retry_meets_the_same_gates(world: World) -> None:
     ready(world)
     world.run()
     second = ready(world, conversation_id="c-2", state=State.SKIPPED, reason="cooldown", outcome_at=world.clock.now)
-    by_hand.retry(world.queue, second, by="ana", accept_second_message=True, now=world.clock.now)
+    by_hand.retry(world.place, second, by="ana", accept_second_message=True, now=world.clock.now)
     world.run()
     assert world.request(second).reason == "cooldown"
     assert messages(world, "dm") == 1
@@ -268,7 +271,7 @@ def test_a_retry_meets_the_same_gates(world: World) -> None:
 
 def test_an_unknown_id_is_a_sentence(world: World) -> None:
     with pytest.raises(NotFound, match="no request"):
-        by_hand.cancel(world.queue, "fr_nothing", by="ana", now=world.clock.now)
+        by_hand.cancel(world.place, "fr_nothing", by="ana", now=world.clock.now)
 
 
 def test_erasing_a_person_leaves_an_outcome_and_nobody(world: World) -> None:
@@ -276,8 +279,8 @@ def test_erasing_a_person_leaves_an_outcome_and_nobody(world: World) -> None:
     world.run()
     waiting = world.ended("c-2", x_handle="ada")
     with writing(world.engine) as connection:
-        assert forget.handles_of(connection, "501") == ["ada"]
-        counts = forget.erase(connection, world.queue, "501", by="ana", now=world.clock.now)
+        assert forget.handles_of(connection, "501") == {"ada"}
+    counts = housekeeping.erase(world.engine, world.settings, "501", by="ana", now=world.clock.now)
     assert counts["requests"] == 2
     for request_id in (sent, waiting):
         row = world.request(request_id)
@@ -309,8 +312,8 @@ def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothi
     assert world.request(request_id).x_user_id is None
     assert world.history(request_id) == []
     with writing(world.engine) as connection:  # and yet the person can still be erased: the keyed hash finds them
-        forget.recall(connection, "501", secret_key=KEY)
-        assert forget.erase(connection, world.queue, "501", by="ana", now=world.clock.now)["requests"] == 1
+        forget.recall(connection, "501", set(), secret_key=KEY)
+        assert forget.erase(connection, "501", world.place.hand, world.clock.now) == 1
 
 
 def test_a_request_without_an_x_user_is_completed_once(world: World) -> None:
@@ -318,22 +321,33 @@ def test_a_request_without_an_x_user_is_completed_once(world: World) -> None:
     world.forward(minutes=2)
     world.run()
     assert world.request(request_id).reason == "no_x_identity"
-    by_hand.complete(world.queue, request_id, "501", by="ana", now=world.clock.now)
+    by_hand.complete(world.place, request_id, "501", by="ana", now=world.clock.now)
     world.run()
     assert world.request(request_id).state == State.CARD_SENT
     with pytest.raises(Conflict) as refused:
-        by_hand.complete(world.queue, request_id, "502", by="ana", now=world.clock.now)
+        by_hand.complete(world.place, request_id, "502", by="ana", now=world.clock.now)
     assert refused.value.code == "identity_not_missing"
 
 
+def test_a_request_is_completed_however_late_after_its_end(world: World) -> None:
+    request_id = world.ended(x_user_id=None)
+    world.forward(minutes=2)
+    world.run()
+    world.forward(hours=30)
+    by_hand.complete(world.place, request_id, "501", by="ana", now=world.clock.now)
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+    assert ("received", "by_hand", "identity_completed") in world.history(request_id)
+
+
 def test_a_retry_finds_the_campaign_that_was_missing_and_is_not_stale(world: World) -> None:
-    had = world.queue
-    world.queue = replace(had, settings=replace(had.settings, campaigns=()))
+    had = world.place
+    world.place = replace(had, settings=replace(had.settings, campaigns=()))
     request_id = world.ended()
     world.run()
     assert world.request(request_id).reason == "no_campaign"
     world.forward(hours=30)
-    world.queue = had
+    world.place = had
     by_hand.retry(had, request_id, by="ana", accept_second_message=False, now=world.clock.now)
     world.run()
     assert world.request(request_id).state == State.CARD_SENT

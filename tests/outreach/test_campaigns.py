@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
+from service.accounts import volume
 from service.db import writing
-from service.outreach import accounts
 from service.outreach.campaigns import Conversation, choose, decide, language_of, takes
-from service.outreach.gates import DAILY_LIMIT, Facts, closed, quiet
-from service.outreach.machine import Postpone, Stop
+from service.outreach.gates import DAILY_LIMIT, Around, closed, quiet
+from service.requests.machine import Postpone, Stop
 from service.states import Skip
 from tests.support import START, World, settings_of
 
@@ -63,13 +63,13 @@ def test_a_conversation_nobody_takes_is_skipped() -> None:
 
 
 def test_texts_are_frozen_in_the_customers_language() -> None:
-    facts = chosen().facts
-    assert (facts["opening_text"], facts["card_text"]) == ("Hallo @ada", "Wie war es mit Acme?")
+    plan = chosen().plan
+    assert (plan.opening_text, plan.card_text) == ("Hallo @ada", "Wie war es mit Acme?")
 
 
 def test_an_unknown_language_falls_back_to_the_first_written() -> None:
-    facts = chosen(replace(CONVERSATION, language="fr")).facts
-    assert facts["card_text"] == "How satisfied are you with Acme? (1-5)"
+    plan = chosen(replace(CONVERSATION, language="fr")).plan
+    assert plan.card_text == "How satisfied are you with Acme? (1-5)"
 
 
 @pytest.mark.parametrize(
@@ -131,35 +131,35 @@ def test_what_no_campaign_takes_asks_for_no_budget(engine: Engine) -> None:
     for n, reason in enumerate(reasons):
         world.ended(f"c-{n}", reason=reason)
     with writing(engine) as connection:
-        assert accounts.expected_per_day(connection, ACME, START + timedelta(hours=1)) == 4
+        assert volume.expected_per_day(connection, ACME, START + timedelta(hours=1)) == 4
 
 
 def test_what_no_lot_falls_on_has_its_texts_all_the_same() -> None:
     for found in (chosen(sample=0.0), chosen(expected_per_day=10**9)):
         assert isinstance(found, Stop)
-        assert (found.facts["opening_text"], found.facts["card_text"]) == ("Hallo @ada", "Wie war es mit Acme?")
+        assert (found.plan.opening_text, found.plan.card_text) == ("Hallo @ada", "Wie war es mit Acme?")
 
 
 def test_a_conversation_taken_up_by_hand_is_not_stale_before_its_time() -> None:
-    usual = chosen().facts["stale_at"]
+    usual = chosen().plan.stale_at
     assert usual == START + CARE.stale_after
     late, early = usual + timedelta(days=30), usual - timedelta(hours=1)
-    assert chosen(replace(CONVERSATION, stale_at=late)).facts["stale_at"] == late
-    assert chosen(replace(CONVERSATION, stale_at=early)).facts["stale_at"] == usual
+    assert chosen(replace(CONVERSATION, stale_at=late)).plan.stale_at == late
+    assert chosen(replace(CONVERSATION, stale_at=early)).plan.stale_at == usual
 
 
 def test_a_draw_that_fails_says_which_and_keeps_its_inputs() -> None:
     found = chosen(sample=0.0)
-    assert (found.reason, found.facts["decision"]["sample"]["share"]) == (Skip.SAMPLED_OUT, 0.0)
+    assert (found.reason, found.plan.decision["sample"]["share"]) == (Skip.SAMPLED_OUT, 0.0)
     scarce = [chosen(replace(CONVERSATION, id=f"c-{n}"), expected_per_day=10**9) for n in range(20)]
     assert {each.reason for each in scarce} == {Skip.QUOTA}
 
 
-NOTHING = Facts(reopened=False, opted_out=False, asked_since=None)
+NOTHING = Around(reopened=False, opted_out=False, asked_since=None)
 
 
 @pytest.mark.parametrize(
-    ("facts", "stale_in", "last_reason", "skip"),
+    ("around", "stale_in", "last_reason", "skip"),
     [
         (NOTHING, 1, None, None),
         (replace(NOTHING, reopened=True), 1, None, Skip.REOPENED),
@@ -170,8 +170,10 @@ NOTHING = Facts(reopened=False, opted_out=False, asked_since=None)
         (replace(NOTHING, reopened=True, opted_out=True), 0, None, Skip.REOPENED),
     ],
 )
-def test_a_gate_names_the_first_reason(facts: Facts, stale_in: int, last_reason: str | None, skip: str | None) -> None:
-    stop = closed(last_reason, START + timedelta(hours=stale_in), facts, START)
+def test_a_gate_names_the_first_reason(
+    around: Around, stale_in: int, last_reason: str | None, skip: str | None
+) -> None:
+    stop = closed(last_reason, START + timedelta(hours=stale_in), around, START)
     assert (stop.reason if stop else None) == skip
 
 

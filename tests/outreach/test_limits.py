@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from service.accounts import holds, standing
 from service.db import reading, writing
 from service.models import send_attempt
-from service.outreach import accounts
-from service.outreach.ledger import Queue
-from service.outreach.queue import claim
+from service.outreach.claims import claim
+from service.outreach.workplace import Workplace
 from service.states import State
 from tests.outreach.test_walk import FROZEN
 from tests.support import World, settings_of, tree
@@ -40,16 +40,16 @@ def test_no_more_openings_than_the_day_allows_and_the_rest_waits(world_of: Any) 
 def test_eight_workers_racing_for_the_last_five_slots_send_five(engine: Engine) -> None:
     world = World(engine, settings_of(accounts__acme__dms_per_day=5, worker__concurrency=2))
     many(world, 40)
-    queues = [Queue(engine, world.settings, f"w{n}") for n in range(8)]
-    start = threading.Barrier(len(queues))
+    places = [Workplace(engine, world.settings, f"w{n}") for n in range(8)]
+    start = threading.Barrier(len(places))
     won: list[int] = []
 
-    def race(queue: Queue) -> None:
+    def race(place: Workplace) -> None:
         start.wait()
         account, now = world.settings.accounts["acme"], world.clock.now
-        won.extend(len(claim(queue, account, 10, now).ready) for _ in range(3))
+        won.extend(len(claim(place, account, 10, now).ready) for _ in range(3))
 
-    threads = [threading.Thread(target=race, args=(queue,)) for queue in queues]
+    threads = [threading.Thread(target=race, args=(place,)) for place in places]
     for each in threads:
         each.start()
     for each in threads:
@@ -66,7 +66,7 @@ def test_a_clock_set_back_opens_no_limit(world_of: Any) -> None:
     world.clock.forward(hours=-1)
     with writing(world.engine) as connection:
         connection.exec_driver_sql("UPDATE feedback_request SET scheduled_at = 0 WHERE state = 'dm_allowed'")
-    assert claim(world.queue, world.settings.accounts["acme"], 10, world.clock.now).ready == []
+    assert claim(world.place, world.settings.accounts["acme"], 10, world.clock.now).ready == []
 
 
 def test_a_429_pauses_the_account_until_its_reset(world: World) -> None:
@@ -88,13 +88,13 @@ def test_an_account_problem_holds_the_account_until_a_person_releases_it(world: 
     world.fault(endpoint="direct_messages/events/new", fault="status", status=403, code=code, times=1)
     world.run()
     with reading(world.engine) as connection:
-        standing = accounts.standings(connection)[0]
-    assert standing.hold_code == code
+        stands = standing.standings(connection)[0]
+    assert stands.hold_code == code
     world.forward(days=1)
     world.run()
     assert world.truth()["counts"]["messages_via"].get("card", 0) <= 1
     with writing(world.engine) as connection:
-        assert accounts.release(connection, "acme", world.clock.now)
+        assert holds.release(connection, "acme", world.clock.now)
     world.run()
     assert {world.request(each).state for each in ids} <= {State.CARD_SENT, State.SKIPPED}
 

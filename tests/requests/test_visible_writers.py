@@ -12,7 +12,7 @@ from service import housekeeping
 from service.db import reading
 from service.models import feedback_request, send_attempt
 from service.outreach import by_hand, unclear
-from service.outreach.ledger import Queue
+from service.outreach.workplace import Workplace
 from service.reports.counting.sealing import seal
 from tests.floor.house import House
 from tests.results.house import NOW, request, settings, snapshot, take
@@ -23,61 +23,61 @@ SETTINGS = settings()
 Change = Callable[[], object]
 
 
-def first_answer(queue: Queue) -> Change:
-    row = request(queue.engine)
-    return lambda: take(queue.engine, snapshot(row, NOW, score=2))
+def first_answer(place: Workplace) -> Change:
+    row = request(place.engine)
+    return lambda: take(place.engine, snapshot(row, NOW, score=2))
 
 
-def later_text(queue: Queue) -> Change:
-    row = request(queue.engine)
-    take(queue.engine, snapshot(row, NOW, score=2))
+def later_text(place: Workplace) -> Change:
+    row = request(place.engine)
+    take(place.engine, snapshot(row, NOW, score=2))
     later = NOW + timedelta(minutes=1)
-    return lambda: take(queue.engine, snapshot(row, later, score=2, score_at=NOW, text="slow"))
+    return lambda: take(place.engine, snapshot(row, later, score=2, score_at=NOW, text="slow"))
 
 
-def no_news_but_counted(queue: Queue) -> Change:
+def no_news_but_counted(place: Workplace) -> Change:
     """A row says how often X told us something."""
-    row = request(queue.engine)
-    take(queue.engine, snapshot(row, NOW, score=2))
-    return lambda: take(queue.engine, snapshot(row, NOW - timedelta(minutes=1)))
+    row = request(place.engine)
+    take(place.engine, snapshot(row, NOW, score=2))
+    return lambda: take(place.engine, snapshot(row, NOW - timedelta(minutes=1)))
 
 
-def answered(queue: Queue) -> dict[str, Any]:
-    row: dict[str, Any] = request(queue.engine)
-    take(queue.engine, snapshot(row, NOW, score=2, text="slow"))
+def answered(place: Workplace) -> dict[str, Any]:
+    row: dict[str, Any] = request(place.engine)
+    take(place.engine, snapshot(row, NOW, score=2, text="slow"))
     return row
 
 
-def retention(queue: Queue) -> Change:
-    answered(queue)
+def retention(place: Workplace) -> Change:
+    answered(place)
     later = NOW + timedelta(days=4000)
-    return lambda: housekeeping.prune(queue.engine, SETTINGS, later, dry_run=False)
+    return lambda: housekeeping.prune(place.engine, SETTINGS, later, dry_run=False)
 
 
-def erasure(queue: Queue) -> Change:
-    person = answered(queue)["x_user_id"]
-    return lambda: housekeeping.erase(queue.engine, SETTINGS, person, by="ada", now=NOW)
+def erasure(place: Workplace) -> Change:
+    person = answered(place)["x_user_id"]
+    return lambda: housekeeping.erase(place.engine, SETTINGS, person, by="ada", now=NOW)
 
 
-def cancelled(queue: Queue) -> Change:
-    row = request(queue.engine, state="received", feedback_id=None, card_sent_at=None)
-    return lambda: by_hand.cancel(queue, row["id"], by="ada", now=NOW)
+def cancelled(place: Workplace) -> Change:
+    row = request(place.engine, state="received", feedback_id=None, card_sent_at=None)
+    return lambda: by_hand.cancel(place, row["id"], by="ada", now=NOW)
 
 
-def retried(queue: Queue) -> Change:
-    row = request(queue.engine, state="skipped", reason="stale", feedback_id=None, card_sent_at=None)
-    return lambda: by_hand.retry(queue, row["id"], by="ada", accept_second_message=False, now=NOW)
+def retried(place: Workplace) -> Change:
+    row = request(place.engine, state="skipped", reason="stale", feedback_id=None, card_sent_at=None)
+    return lambda: by_hand.retry(place, row["id"], by="ada", accept_second_message=False, now=NOW)
 
 
-def completed(queue: Queue) -> Change:
-    row = request(queue.engine, state="skipped", reason="no_x_identity", x_user_id=None, feedback_id=None)
-    return lambda: by_hand.complete(queue, row["id"], "7718", by="ada", now=NOW)
+def completed(place: Workplace) -> Change:
+    row = request(place.engine, state="skipped", reason="no_x_identity", x_user_id=None, feedback_id=None)
+    return lambda: by_hand.complete(place, row["id"], "7718", by="ada", now=NOW)
 
 
-def attached(queue: Queue) -> Change:
-    row = request(queue.engine, state="unknown", feedback_id=None, outcome_at=NOW)
-    take(queue.engine, snapshot({**row, "feedback_id": "77"}, NOW, score=2))
-    return lambda: unclear.attach_once(queue, NOW)
+def attached(place: Workplace) -> Change:
+    row = request(place.engine, state="unknown", feedback_id=None, outcome_at=NOW)
+    take(place.engine, snapshot({**row, "feedback_id": "77"}, NOW, score=2))
+    return lambda: unclear.attach_once(place, NOW)
 
 
 def is_sealed(engine: Engine) -> bool:
@@ -91,8 +91,8 @@ def is_sealed(engine: Engine) -> bool:
         first_answer, later_text, no_news_but_counted, retention, erasure, cancelled, retried, completed, attached,
     ],
 )  # fmt: skip
-def test_a_visible_change_is_sealed_anew(engine: Engine, prepared: Callable[[Queue], Change]) -> None:
-    change = prepared(Queue(engine, SETTINGS, "w"))
+def test_a_visible_change_is_sealed_anew(engine: Engine, prepared: Callable[[Workplace], Change]) -> None:
+    change = prepared(Workplace(engine, SETTINGS, "w"))
     seal(engine, SETTINGS, NOW)
     assert is_sealed(engine)
     change()

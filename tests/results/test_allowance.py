@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from service.accounts import windows
 from service.db import writing
-from service.x_api import allowance
 from tests.results.house import HOUR, NOW
 
 WINDOW = timedelta(minutes=15)
@@ -14,12 +14,12 @@ WINDOW = timedelta(minutes=15)
 
 def take(engine, now=NOW, limit=3, endpoint="show_feedback", account="shop"):
     with writing(engine) as connection:
-        return allowance.take(connection, account, endpoint, limit, WINDOW, now)
+        return windows.take(connection, account, endpoint, limit, WINDOW, now)
 
 
 def spend(engine, reset_at, now=NOW):
     with writing(engine) as connection:
-        return allowance.exhausted(connection, "shop", "show_feedback", reset_at, now)
+        return windows.exhausted(connection, "shop", "show_feedback", reset_at, now)
 
 
 def test_as_many_calls_as_the_limit_then_the_windows_end(engine):

@@ -6,12 +6,11 @@ from itertools import pairwise
 import pytest
 import sqlalchemy as sa
 
+from service.accounts import turns, windows
 from service.db import reading, writing
 from service.models import poll_window
 from service.results import poll as polling
-from service.results import turns
 from service.results.poll import complete_until, poll_once, reconcile
-from service.x_api import allowance
 from tests.results.house import DAY, HOUR, answer_of, request, shop, snapshot, take
 from tests.results.outside import Outside
 
@@ -31,7 +30,7 @@ def drain(engine, x, account=SHOP):
     return reports
 
 
-def windows(engine):
+def poll_windows(engine):
     with reading(engine) as connection:
         return connection.execute(sa.select(poll_window).order_by(poll_window.c.from_time)).all()
 
@@ -56,7 +55,7 @@ def test_an_answer_the_webhook_lost_is_found_and_counted_as_missing(engine):
     reports = drain(engine, x)
     assert answer_of(engine, row) == x.truth_of(row)
     assert sum(each.found_missing for each in reports) == 1
-    assert sum(each.found_missing for each in windows(engine)) == 1
+    assert sum(each.found_missing for each in poll_windows(engine)) == 1
 
 
 def test_an_answer_the_webhook_brought_is_not_missing(engine):
@@ -76,7 +75,7 @@ def test_x_is_never_asked_for_times_it_does_not_serve_yet(engine):
         x.advance(2 * HOUR)
         for report in drain(engine, x):
             assert report.problem is None
-        assert all(each.to_time <= x.now - SHOP.events_delay for each in windows(engine))
+        assert all(each.to_time <= x.now - SHOP.events_delay for each in poll_windows(engine))
 
 
 def test_an_x_whose_clock_is_behind_ours_is_not_asked_too_early(engine):
@@ -96,7 +95,7 @@ def test_windows_follow_each_other_without_a_gap_from_the_first_card_on(engine):
     answered(engine, x)
     x.advance(3 * DAY)
     drain(engine, x)
-    found = windows(engine)
+    found = poll_windows(engine)
     assert found[0].from_time == first_card
     assert all(before.to_time == after.from_time for before, after in pairwise(found))
     assert all(each.to_time - each.from_time <= SHOP.poll_window and each.done_at for each in found)
@@ -165,7 +164,7 @@ def test_an_empty_page_with_a_cursor_is_not_the_end(engine):
     x.advance(DAY + 2 * HOUR)
     first = poll(engine, x)
     assert (first.outcome, first.events, first.more) == ("read", 0, True)
-    assert windows(engine)[0].cursor is not None
+    assert poll_windows(engine)[0].cursor is not None
     drain(engine, x)
     assert answer_of(engine, row) is not None
 
@@ -187,7 +186,7 @@ def test_a_worker_that_dies_in_the_middle_costs_only_time(engine):
     rows = answered(engine, x, count=120)
     x.advance(DAY + 3 * HOUR)
     assert poll(engine, x).more
-    middle = windows(engine)[0].cursor
+    middle = poll_windows(engine)[0].cursor
     assert middle is not None
     with writing(engine) as connection:  # dies with the turn in hand
         assert turns.begin(connection, "shop", "poll", x.now, SHOP.poll_every)
@@ -209,12 +208,12 @@ def test_a_worker_that_slept_through_its_lease_records_nothing(engine):
             answer = x.client.list_feedback_events(**wanted)
             x.advance(turns.LEASE)
             drain(engine, x)
-            self.seen = windows(engine)
+            self.seen = poll_windows(engine)
             return answer
 
     slow = Slow()
     assert poll_once(engine, SHOP, slow, x.now, worker="slow").outcome == "lost"
-    assert windows(engine) == slow.seen
+    assert poll_windows(engine) == slow.seen
     assert answer_of(engine, row) == x.truth_of(row)
 
 
@@ -225,7 +224,7 @@ def test_a_cursor_x_no_longer_knows_begins_the_window_anew(engine):
     poll(engine, x)
     x.world.event_cursors.clear()
     failed = poll(engine, x)
-    assert (failed.outcome, failed.more, windows(engine)[0].cursor) == ("failed", False, None)
+    assert (failed.outcome, failed.more, poll_windows(engine)[0].cursor) == ("failed", False, None)
     x.advance(SHOP.poll_every)
     drain(engine, x)
     assert all(answer_of(engine, row) == x.truth_of(row) for row in rows)
@@ -244,7 +243,7 @@ def test_a_cursor_that_leads_back_to_itself_ends_the_window(engine):
 
     reports = [poll_once(engine, SHOP, Circle(), x.now, worker="w1") for _ in range(3)]
     assert [each.outcome for each in reports] == ["read", "read", "idle"]
-    assert windows(engine)[0].done_at is not None
+    assert poll_windows(engine)[0].done_at is not None
     assert answer_of(engine, row) == x.truth_of(row)
 
 
@@ -263,7 +262,7 @@ def test_one_unreadable_event_hides_no_other(engine):
 
     report = poll_once(engine, SHOP, Torn(), x.now, worker="w1")
     assert (report.unreadable, report.found_missing) == (1, 1)
-    assert windows(engine)[0].unreadable == 1
+    assert poll_windows(engine)[0].unreadable == 1
     assert answer_of(engine, row) == x.truth_of(row)
 
 
@@ -306,7 +305,7 @@ def test_a_window_x_refuses_follows_a_changed_setting(engine):
     assert poll(engine, x).problem == "parameter_bad"
     x.advance(SHOP.poll_every)
     drain(engine, x, shop(poll_window=HOUR))
-    assert windows(engine)[0].to_time - windows(engine)[0].from_time == HOUR
+    assert poll_windows(engine)[0].to_time - poll_windows(engine)[0].from_time == HOUR
 
 
 def test_the_allowance_is_shared_with_everybody_else(engine):
@@ -314,7 +313,7 @@ def test_the_allowance_is_shared_with_everybody_else(engine):
     answered(engine, x)
     x.advance(2 * DAY)
     with writing(engine) as connection:
-        until = allowance.exhausted(connection, "shop", "list_feedback_events", x.now + 5 * MINUTE, x.now)
+        until = windows.exhausted(connection, "shop", "list_feedback_events", x.now + 5 * MINUTE, x.now)
     x.calls.clear()
     paused = poll(engine, x)
     assert (paused.outcome, paused.come_back_at, x.calls) == ("paused", until, [])

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from service.accounts import turns, windows
 from service.db import reading, writing
 from service.models import feedback_request, refresh
-from service.results import turns
 from service.results.refresh import refresh_once
-from service.x_api import OutcomeUnknown, Temporary, allowance
+from service.x_api import OutcomeUnknown, Temporary
 from tests.results.house import DAY, HOUR, answer_of, request, shop, snapshot, take
 from tests.results.outside import Outside
 
@@ -161,7 +161,7 @@ def test_the_budget_is_shared_with_everybody_else(engine):
     x.send_card(engine)
     x.advance(HOUR)
     with writing(engine) as connection:
-        until = allowance.exhausted(connection, "shop", "show_feedback", x.now + 5 * MINUTE, x.now)
+        until = windows.exhausted(connection, "shop", "show_feedback", x.now + 5 * MINUTE, x.now)
     report = run(engine, x)
     assert (report.asked, report.come_back_at) == (0, until)
     assert shows(x) == 0

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from service.accounts import turns
 from service.db import reading, writing
-from service.results import turns
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.results.status import channel_health

@@ -3,8 +3,8 @@
 import threading
 from datetime import timedelta
 
+from service.accounts import turns
 from service.db import reading, writing
-from service.results import turns
 from tests.results.house import DAY, HOUR, NOW
 
 EVERY = timedelta(minutes=15)

@@ -21,7 +21,7 @@ from service.reports.figures.figures import BreakdownRow, Comparison
 from service.reports.filters import PARAMETER_OF, Filter
 from service.reports.statistics.definitions import define
 from service.reports.visible import thresholds
-from service.states import SKIP_SENTENCES
+from service.states import sentence_of
 
 BREAKDOWNS = (
     ("team", "Team"),
@@ -36,12 +36,6 @@ COVERAGES = (("agent", "Agent"), ("team", "Team"))
 NO_DRILL_DOWN = frozenset({"hour"})
 DAYS_FOR_AGENTS = 90
 LONGEST_DAILY, LONGEST_WEEKLY = 14, 400
-FAILURES = {
-    "message_refused": "X refused the message for good.",
-    "refused": "X refused the request for good.",
-    "attempts_used_up": "All attempts failed.",
-    "not_in_time": "It could not be sent in time.",
-}
 
 
 def add(pages: flask.Blueprint, place: Place) -> None:
@@ -192,6 +186,5 @@ def _chosen(question: Asked, tabs: tuple[tuple[str, str], ...], default: str) ->
 
 def _reasons(*groups: tuple[figures.Reasoned, ...]) -> list[tuple[str, str, int]]:
     """Reason, sentence and number, the most frequent first."""
-    sentences = {**{reason.value: says for reason, says in SKIP_SENTENCES.items()}, **FAILURES}
-    lines = [(one.reason, sentences.get(one.reason, ""), one.n) for group in groups for one in group]
+    lines = [(one.reason, sentence_of(one.reason), one.n) for group in groups for one in group]
     return sorted(lines, key=lambda line: (-line[2], line[0]))

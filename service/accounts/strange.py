@@ -11,11 +11,11 @@ from service.db import insert
 from service.models import feedback_request, strange_refusal
 
 IN_A_ROW = 3
-t = strange_refusal.c
-r = feedback_request.c
-WHOM = sa.func.coalesce(r.x_user_id, r.x_handle, r.id)
-HERE = (t.account == sa.bindparam("of"), t.endpoint == sa.bindparam("at"))
-CUSTOMERS = sa.select(sa.func.count(WHOM.distinct())).join(strange_refusal, t.request_id == r.id).where(*HERE)
+sr = strange_refusal.c
+fr = feedback_request.c
+WHOM = sa.func.coalesce(fr.x_user_id, fr.x_handle, fr.id)
+HERE = (sr.account == sa.bindparam("of"), sr.endpoint == sa.bindparam("at"))
+CUSTOMERS = sa.select(sa.func.count(WHOM.distinct())).join(strange_refusal, sr.request_id == fr.id).where(*HERE)
 FORGET = sa.delete(strange_refusal).where(*HERE)
 
 
@@ -33,4 +33,4 @@ def went_well(connection: Connection, account: str, endpoint: str) -> None:
 
 def forget(connection: Connection, account: str) -> None:
     """Begin anew where a person has released the account."""
-    connection.execute(sa.delete(strange_refusal).where(t.account == account))
+    connection.execute(sa.delete(strange_refusal).where(sr.account == account))

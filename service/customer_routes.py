@@ -16,11 +16,12 @@ from sqlalchemy.engine import Engine
 from service import housekeeping
 from service.auth import Guard, log_access
 from service.auth.guard import demand_account
+from service.customers import opted_out
 from service.db import reading, writing
 from service.errors import Invalid, NotAllowed, NotFound
 from service.models import feedback_request
-from service.outreach import by_hand, opt_out
-from service.outreach.ledger import Queue
+from service.outreach import by_hand
+from service.outreach.workplace import Workplace
 from service.settings import Settings
 from service.web import Blueprint
 
@@ -53,7 +54,9 @@ class OptOutSchema(Schema):
         validate=validate.Length(1, 10_000),
         metadata={"description": "numeric X user ids, as strings"},
     )
-    account = fields.String(load_default=opt_out.EVERY_ACCOUNT, metadata={"description": "one account, or '*' for all"})
+    account = fields.String(
+        load_default=opted_out.EVERY_ACCOUNT, metadata={"description": "one account, or '*' for all"}
+    )
     reason = fields.String(load_default="asked_by_customer", validate=[validate.Length(1, 64), _printable])
 
 
@@ -101,7 +104,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
         _demand_reach(asked["account"], settings)
         actor, now = flask.g.reader.actor, clock()
         with writing(engine) as connection:
-            added = opt_out.add(
+            added = opted_out.add(
                 connection, asked["x_user_ids"], secret_key=settings.service.secret_key, account=asked["account"],
                 reason=asked["reason"], by=actor[:64], now=now,
             )  # fmt: skip
@@ -113,10 +116,10 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     @customers.response(204, description="Taken off the list")
     @customers.doc(operationId="remove_opt_out", summary="Take a customer off the opt-out list of every account.")
     def remove_opt_out(x_user_id: str) -> None:
-        _demand_reach(opt_out.EVERY_ACCOUNT, settings)
+        _demand_reach(opted_out.EVERY_ACCOUNT, settings)
         _demand_x_user_id(x_user_id)
         with writing(engine) as connection:
-            if not opt_out.remove(connection, x_user_id, secret_key=settings.service.secret_key):
+            if not opted_out.remove(connection, x_user_id, secret_key=settings.service.secret_key):
                 raise NotFound("not_opted_out", "This customer is not on the list for every account.")
             log_access(connection, flask.g.reader.actor, "opt_out.remove", {}, clock())
 
@@ -125,7 +128,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     @customers.response(200, ErasureSchema, description="What was erased, a count a kind of data")
     @customers.doc(operationId="erase_customer", summary="Erase a customer, who is then never asked again.")
     def erase_customer(x_user_id: str) -> dict[str, Any]:
-        _demand_reach(opt_out.EVERY_ACCOUNT, settings)
+        _demand_reach(opted_out.EVERY_ACCOUNT, settings)
         _demand_x_user_id(x_user_id)
         counts = housekeeping.erase(engine, settings, x_user_id, by=flask.g.reader.actor[:64], now=clock())
         return {"x_user_id": x_user_id, "erased": dict(counts)}
@@ -137,9 +140,9 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     @customers.doc(operationId="complete_identity", summary="Tell who the customer of a request without one is on X.")
     def complete_identity(asked: dict[str, Any], request_id: str) -> dict[str, str]:
         _demand_reach(_account_of(engine, request_id), settings)
-        queue = Queue(engine, settings, "api")
+        place = Workplace(engine, settings, "api")
         by = flask.g.reader.actor[:64]
-        state = by_hand.complete(queue, request_id, asked["x_user_id"], by=by, now=clock())
+        state = by_hand.complete(place, request_id, asked["x_user_id"], by=by, now=clock())
         return {"id": request_id, "state": state}
 
     return customers
@@ -161,10 +164,10 @@ def _account_of(engine: Engine, request_id: str) -> str:
 
 def _demand_reach(account: str, settings: Settings) -> None:
     """Let a key act only on the accounts it covers; what touches all accounts takes a key for all of them."""
-    if account not in {opt_out.EVERY_ACCOUNT, *settings.accounts}:
+    if account not in {opted_out.EVERY_ACCOUNT, *settings.accounts}:
         raise Invalid("unknown_account", f"There is no account '{account}'; '*' means every one.")
     reader = flask.g.reader
-    if account == opt_out.EVERY_ACCOUNT and reader.accounts:
+    if account == opted_out.EVERY_ACCOUNT and reader.accounts:
         raise NotAllowed("whole_service_only", "This concerns every account; it takes a key for all of them.")
-    if account != opt_out.EVERY_ACCOUNT:
+    if account != opted_out.EVERY_ACCOUNT:
         demand_account(reader, account)

@@ -14,7 +14,7 @@ from service.ids import person
 from service.models import opt_out
 
 EVERY_ACCOUNT = "*"
-o = opt_out.c
+oo = opt_out.c
 
 
 def add(
@@ -32,14 +32,14 @@ def add(
     for x_user_id in x_user_ids:
         row = {"person": person(secret_key, x_user_id), "account": account, "reason": reason, "created_at": now}
         statement = insert(connection, opt_out).values(created_by=by, **row).on_conflict_do_nothing()
-        added += len(connection.execute(statement.returning(o.person)).all())
+        added += len(connection.execute(statement.returning(oo.person)).all())
     return added
 
 
 def remove(connection: Connection, x_user_id: str, *, secret_key: str, account: str = EVERY_ACCOUNT) -> bool:
     """Take a person off the list; return whether they were on it."""
     whom = person(secret_key, x_user_id)
-    return connection.execute(sa.delete(opt_out).where(o.person == whom, o.account == account)).rowcount == 1
+    return connection.execute(sa.delete(opt_out).where(oo.person == whom, oo.account == account)).rowcount == 1
 
 
 def count(connection: Connection) -> int:

@@ -1,0 +1,103 @@
+"""Holds and pauses of an X account: in, what X or a person said; out, the row that keeps every worker from sending.
+
+A hold lasts until a person releases it; a pause ends by itself. Also what a right key looks like to X.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+
+from service.accounts import strange
+from service.accounts.standing import LONGEST_PAUSE
+from service.models import account_state
+from service.settings import Account
+from service.x_api import STOPS_READING
+from service.x_api.facts import Identity
+
+log = structlog.get_logger(__name__)
+acct = account_state.c
+NOT_OURS = "user_id_is_not_the_tokens"
+MAY_NOT_WRITE = "app_may_not_write_dms"
+WRITES = "read-write-directmessages"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing more for this account until a person releases it."""
+
+    code: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing more for this account (or for one of its endpoints) until then."""
+
+    until: datetime
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """A refusal nobody can explain: where several customers in a row meet it at this endpoint, it is about us."""
+
+    endpoint: str
+    code: int | None
+    reason: str
+
+
+def for_access(account: Account, who: Identity) -> Hold | None:
+    """Return the hold that X's answer to "who are we?" calls for: another's token, or an app that cannot write."""
+    if who.id != account.user_id:
+        return Hold(None, NOT_OURS)
+    if who.access_level is not None and who.access_level != WRITES:
+        return Hold(None, MAY_NOT_WRITE)
+    return None
+
+
+def is_refused(connection: Connection, account: str) -> bool:
+    """Whether X takes no call of this account at all; one that may not write may still read its answers."""
+    reason = connection.scalar(sa.select(acct.hold_reason).where(acct.account == account))
+    return reason in {NOT_OURS, *STOPS_READING}
+
+
+def hold(connection: Connection, account: str, why: Hold, now: datetime) -> bool:
+    """Hold the account until a person releases it. Return whether it was free before."""
+    changed = connection.execute(
+        sa.update(account_state)
+        .where(acct.account == account, acct.hold_reason.is_(None))
+        .values(hold_code=why.code, hold_reason=why.reason, held_at=now, updated_at=now)
+    )
+    if changed.rowcount == 1:
+        log.error("account_held", account=account, reason=why.reason, x_code=why.code)
+    return changed.rowcount == 1
+
+
+def hold_if_refused(connection: Connection, account: str, reason: str | None, code: int | None, now: datetime) -> None:
+    """Hold the account where reading met a refusal that every call would meet."""
+    if reason is not None and reason in STOPS_READING:
+        hold(connection, account, Hold(code, reason), now)
+
+
+def release(connection: Connection, account: str, now: datetime) -> bool:
+    """Let the account go on. Return whether it was held or paused."""
+    strange.forget(connection, account)
+    changed = connection.execute(
+        sa.update(account_state)
+        .where(acct.account == account, acct.hold_reason.is_not(None) | acct.paused_until.is_not(None))
+        .values(hold_code=None, hold_reason=None, held_at=None, paused_until=None, updated_at=now)
+    )
+    return changed.rowcount == 1
+
+
+def pause(connection: Connection, account: str, until: datetime, now: datetime) -> None:
+    """Pause the account until then; a longer pause stands."""
+    shorter = (
+        acct.paused_until.is_(None) | (acct.paused_until < until) | (acct.paused_until > now + LONGEST_PAUSE)
+    )  # fmt: skip
+    mine = sa.update(account_state).where(acct.account == account, shorter)
+    connection.execute(mine.values(paused_until=until, updated_at=now))
+    log.warning("account_paused", account=account, until=until.isoformat())

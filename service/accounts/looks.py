@@ -1,0 +1,44 @@
+"""Looks into an account's DM list: in, a worker that wants to look; out, a token, or no. One look at a time.
+
+The list has few calls in a window, and one reading of it clears up all of an account's unclear sends.
+"""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.ids import new_id
+from service.leases import is_over
+from service.models import account_state
+
+acct = account_state.c
+
+
+def looked_at(connection: Connection, account: str) -> datetime | None:
+    """Return when the list was last read far enough."""
+    return connection.scalar(sa.select(acct.looked_at).where(acct.account == account))
+
+
+def begin(connection: Connection, account: str, lease: timedelta, now: datetime) -> str | None:
+    """Take the look if nobody has it; a dead worker's is over with its lease."""
+    token = new_id("lk", now)
+    free = is_over(acct.lookup_lease_until, now, lease)
+    mine = sa.update(account_state).where(acct.account == account, free)
+    taken = connection.execute(mine.values(lookup_lease_token=token, lookup_lease_until=now + lease))
+    return token if taken.rowcount == 1 else None
+
+
+def end_whole(connection: Connection, account: str, token: str, read_at: datetime) -> None:
+    """The list was read far enough back: note when."""
+    _end(connection, account, token, looked_at=read_at, lookup_lease_until=None)
+
+
+def end_short(connection: Connection, account: str, token: str, again_at: datetime) -> None:
+    """X cut the look short: come again soon, but not at once."""
+    _end(connection, account, token, lookup_lease_until=again_at)
+
+
+def _end(connection: Connection, account: str, token: str, **values: datetime | None) -> None:
+    mine = sa.update(account_state).where(acct.account == account, acct.lookup_lease_token == token)
+    connection.execute(mine.values(lookup_lease_token=None, **values))

@@ -1,0 +1,69 @@
+"""How an X account stands: in, its name and a moment; out, whether it may send now, and what an operator sees.
+
+The account's row is what sends of one account lock, so that they share its limits. Writes only the row's beginning.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+from service.models import account_state
+
+LONGEST_PAUSE = timedelta(days=1)
+acct = account_state.c
+# A pause further away than any X announces was written before the clock was set back: it does not count.
+PAUSED = sa.and_(acct.paused_until > sa.bindparam("now"), acct.paused_until <= sa.bindparam("believable"))
+RESTS = sa.or_(acct.hold_reason.is_not(None), PAUSED)
+LOCKED = sa.select(RESTS.label("rests")).where(acct.account == sa.bindparam("this"))
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStanding:
+    """One account as an operator sees it."""
+
+    account: str
+    hold_code: int | None
+    hold_reason: str | None
+    held_at: datetime | None
+    paused_until: datetime | None
+
+
+def enrol(connection: Connection, accounts: Iterable[str], now: datetime) -> None:
+    """Make sure every account of the settings has its row."""
+    for account in accounts:
+        row = {"account": account, "updated_at": now}
+        connection.execute(insert(connection, account_state).values(row).on_conflict_do_nothing())
+
+
+def standings(connection: Connection) -> list[AccountStanding]:
+    """Return how every account stands."""
+    columns = (acct.account, acct.hold_code, acct.hold_reason, acct.held_at, acct.paused_until)
+    return [AccountStanding(*row) for row in connection.execute(sa.select(*columns).order_by(acct.account))]
+
+
+def at_rest(connection: Connection, now: datetime) -> set[str]:
+    """Return the accounts for which nothing may be sent now."""
+    return set(connection.scalars(sa.select(acct.account).where(RESTS), _at(now)))
+
+
+def lock(connection: Connection, account: str, now: datetime) -> bool:
+    """Let transactions about one account's slots follow each other, and say whether it is at rest.
+
+    On SQLite it is the write lock, taken already, that makes them follow each other.
+    """
+    locked = connection.execute(LOCKED.with_for_update(), {"this": account, **_at(now)}).one_or_none()
+    return locked is not None and bool(locked.rests)
+
+
+def lock_if_free(connection: Connection, account: str, now: datetime) -> bool:
+    """Take the lock if nobody has it, and say whether the account may send now: who claims has other accounts too."""
+    locked = connection.execute(LOCKED.with_for_update(skip_locked=True), {"this": account, **_at(now)}).one_or_none()
+    return locked is not None and not locked.rests
+
+
+def _at(now: datetime) -> dict[str, datetime]:
+    return {"now": now, "believable": now + LONGEST_PAUSE}

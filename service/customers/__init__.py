@@ -1,0 +1,4 @@
+"""What we keep of a person beside the requests: who must not be asked, and which id a handle had. Writes both tables.
+
+opted_out.py   people who do not want it, by keyed hash   identities.py  handles that X resolved, and when
+"""

@@ -1,0 +1,44 @@
+"""Which X user a handle was: in, a handle; out, the id X gave for it, while that is young enough to be believed.
+
+Handles are renamed and re-used, so an id is kept with the moment X told it and never longer than the settings say.
+"""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+from service.models import x_identity
+
+KEPT = timedelta(days=1)  # ask X again after this
+xi = x_identity.c
+
+
+def known(connection: Connection, handle: str, now: datetime) -> str | None:
+    """Return the id X gave for this handle lately."""
+    lately = (xi.seen_at > now - KEPT, xi.seen_at <= now)
+    return connection.scalar(sa.select(xi.x_user_id).where(xi.handle == handle.lower(), *lately))
+
+
+def remember(connection: Connection, handle: str, x_user_id: str, now: datetime) -> None:
+    """Keep the id X gave for a handle, and when."""
+    seen = insert(connection, x_identity).values(handle=handle.lower(), x_user_id=x_user_id, seen_at=now)
+    connection.execute(
+        seen.on_conflict_do_update(index_elements=["handle"], set_={"x_user_id": x_user_id, "seen_at": now})
+    )
+
+
+def handles_of(connection: Connection, x_user_id: str) -> set[str]:
+    """Return the handles that X resolved to this person."""
+    return set(connection.scalars(sa.select(xi.handle).where(xi.x_user_id == x_user_id)))
+
+
+def erase(connection: Connection, x_user_id: str) -> int:
+    """Forget a person's handles; return how many there were."""
+    return connection.execute(sa.delete(x_identity).where(xi.x_user_id == x_user_id)).rowcount
+
+
+def prune(connection: Connection, before: datetime) -> None:
+    """Forget what X told us before a time."""
+    connection.execute(sa.delete(x_identity).where(xi.seen_at < before))

@@ -1,0 +1,17 @@
+"""Leases in the database: in, the column that says until when; out, the condition under which nobody is bound by it.
+
+Two machines' clocks may differ a little: a lease that merely looks some seconds long must not be taken away. One that
+ends further ahead than any lease reaches was written before a clock was set back, and counts as over.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+CLOCKS_DIFFER = timedelta(minutes=10)  # more than machines that keep time ever do
+
+
+def is_over(until: sa.ColumnElement[Any], now: datetime, longest: timedelta) -> sa.ColumnElement[bool]:
+    """Not leased, or leased by somebody who died, or until a time that only a clock set back could explain."""
+    return until.is_(None) | (until <= now) | (until > now + longest + CLOCKS_DIFFER)

@@ -1,0 +1,207 @@
+"""Claiming and recording: in, an account and a moment; out, requests that are ready for one X call each.
+
+    claim   one short transaction: pick what is due, lease it, decide what needs no call, commit the intent to send
+    record  one short transaction: what X said, the new state, its line of history - and the next intent, if any
+
+No transaction is open while X thinks. Every write carries the lease token, so a worker that was paused past its lease
+cannot record over its successor. Never calls X.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlalchemy.engine import Connection
+
+from service.accounts import holds, standing, strange, windows
+from service.accounts.holds import Hold, Pause, Strange
+from service.customers import identities
+from service.db import is_away, reading, writing
+from service.ids import new_id
+from service.outreach.answers import Found
+from service.outreach.evidence import arrived_before
+from service.outreach.prepare import Intent, prepare
+from service.outreach.workplace import Workplace
+from service.requests import leases, sends
+from service.requests.leases import Lease
+from service.requests.outcomes import Advance, Note, Outcome, Postpone, Retry, Unclear
+from service.requests.reading import locked
+from service.requests.request import Request
+from service.requests.writer import write
+from service.settings import Account
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A leased request whose next X call is committed to. `attempt_id` stands where the call writes to the customer."""
+
+    request: Request
+    account: Account
+    endpoint: str
+    lease_token: str
+    intended_at: datetime
+    attempt_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """How many due requests were taken up, and those of them whose next step needs X."""
+
+    picked: int
+    ready: list[Ready]
+
+
+def due_accounts(place: Workplace, names: Iterable[str], now: datetime) -> Sequence[str]:
+    """Return the accounts that have something due and are neither held nor paused."""
+    with reading(place.engine) as connection:
+        at_rest = standing.at_rest(connection, now)
+        awake = [name for name in names if name not in at_rest]
+        return leases.due_accounts(connection, awake, place.settings.worker.lease, now)
+
+
+def claim(place: Workplace, account: Account, limit: int, now: datetime) -> Claimed:
+    """Lease up to `limit` due requests of the account and decide them as far as no call to X is needed."""
+    lease, at = Lease(new_id("ls", now), now + place.settings.worker.lease), ""
+    try:
+        with writing(place.engine) as connection:
+            if not standing.lock_if_free(connection, account.name, now):
+                return Claimed(0, [])
+            requests, walked = leases.take_due(connection, account.name, limit, lease, now), []
+            for request in requests:
+                at = request.id
+                walked.append(_walk(connection, place, request, account, lease.token, now))
+    except Exception as error:
+        if is_away(error) or not at:
+            raise
+        # A bug that one request meets must not hold up the others of its account, which have been rolled back with it.
+        log.exception("request_not_decided", request_id=at, error=type(error).__name__)
+        _set_aside(place, at, type(error).__name__, now)
+        return Claimed(1, [])
+    return Claimed(len(requests), [ready for ready in walked if ready is not None])
+
+
+def record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on: bool = True) -> Ready | None:
+    """Write what X said; return the next ready step of the same request, if it may go on at once.
+
+    Returns None, and writes nothing, where the lease has passed to another worker - or where this very record is made
+    again because nobody knew whether its commit had come through, and it had.
+    """
+    try:
+        return _record(place, ready, found, now, go_on=go_on)
+    except Exception as error:
+        if is_away(error) or not go_on:
+            raise
+        # What X said must be kept, even where the step after it meets a bug.
+        log.exception("next_step_not_decided", request_id=ready.request.id, error=type(error).__name__)
+        return _record(place, ready, found, now, go_on=False)
+
+
+def _record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on: bool) -> Ready | None:
+    with writing(place.engine) as connection:
+        at_rest = standing.lock(connection, ready.account.name, now)
+        request = leases.still_mine(connection, ready.request.id, ready.lease_token)
+        if request is None or request.state is not ready.request.state:
+            log.warning("lease_lost", request_id=ready.request.id, state=ready.request.state)
+            return None
+        _settle(connection, ready, found, now)
+        found = arrived_before(connection, ready.attempt_id, found, now)
+        _take_effect(connection, ready, found, now)
+        _remember_handle(connection, request, found.outcome, now)
+        request = write(connection, request, found.outcome, now, place.hand)
+        if not go_on or at_rest or found.effect is not None or not _is_due(request, now):
+            return None
+        return _walk(connection, place, request, ready.account, ready.lease_token, now)
+
+
+def give_back(place: Workplace, ready: Ready, now: datetime) -> None:
+    """Return a claimed request whose call was never made (we are shutting down, or it took too long to begin)."""
+    with writing(place.engine) as connection:
+        if leases.still_mine(connection, ready.request.id, ready.lease_token) is None:
+            return
+        if ready.attempt_id is not None:
+            sends.settle(connection, ready.attempt_id, "not_sent", "never_begun", now)
+        leases.put_down(connection, ready.request.id)
+
+
+def _walk(
+    connection: Connection, place: Workplace, request: Request, account: Account, token: str, now: datetime
+) -> Ready | None:
+    """Decide all that needs no call, until a call is needed or the request has to wait."""
+    while True:
+        found = prepare(connection, place.settings, account, request, now)
+        if isinstance(found, Intent):
+            return _commit_to(connection, place, request, account, found, token, now)
+        request = write(connection, request, found, now, place.hand)
+        if not _is_due(request, now) or _waits(found):
+            return None
+
+
+def _commit_to(
+    connection: Connection,
+    place: Workplace,
+    request: Request,
+    account: Account,
+    intent: Intent,
+    token: str,
+    now: datetime,
+) -> Ready:
+    attempt_id = None if intent.kind is None else sends.intend(connection, request, intent.kind, now)
+    leases.renew(connection, request.id, Lease(token, now + place.settings.worker.lease))
+    return Ready(request, account, intent.endpoint, token, now, attempt_id)
+
+
+def _settle(connection: Connection, ready: Ready, found: Found, now: datetime) -> None:
+    if ready.attempt_id is None:
+        return
+    match found.outcome:
+        case Advance():
+            sends.settle(connection, ready.attempt_id, "sent", "answer", now, found.x_id)
+        case Unclear(answered=True):
+            sends.answered(connection, ready.attempt_id, now)
+        case Unclear() | Note():
+            pass
+        case _:
+            sends.settle(connection, ready.attempt_id, "not_sent", "refused", now)
+
+
+def _take_effect(connection: Connection, ready: Ready, found: Found, now: datetime) -> None:
+    name = ready.account.name
+    match found.effect:
+        case Hold() as why:
+            holds.hold(connection, name, why, now)
+        case Strange(endpoint, code, reason):
+            if strange.is_about_us(connection, name, endpoint, ready.request.id):
+                holds.hold(connection, name, Hold(code, reason), now)
+        case Pause(until, None):
+            holds.pause(connection, name, until, now)
+        case Pause(until, str(endpoint)):
+            windows.exhausted(connection, name, endpoint, until, now)
+        case None if isinstance(found.outcome, Advance | Note):
+            strange.went_well(connection, name, ready.endpoint)
+
+
+def _remember_handle(connection: Connection, request: Request, outcome: Outcome, now: datetime) -> None:
+    """Keep the id X gave for a handle, and when."""
+    if request.x_handle is None or not isinstance(outcome, Advance) or outcome.learnt.x_user_id is None:
+        return
+    identities.remember(connection, request.x_handle, outcome.learnt.x_user_id, now)
+
+
+def _set_aside(place: Workplace, request_id: str, error: str, now: datetime) -> None:
+    """Take a request that cannot be decided out of the way of the others, for longer each time."""
+    with writing(place.engine) as connection:
+        request = locked(connection, request_id)
+        if request is not None and request.is_open:
+            write(connection, request, Retry("internal_error", error), now, place.hand)
+
+
+def _waits(found: Outcome) -> bool:
+    """Whether to stop deciding for now, even if the time to go on seems to have come already."""
+    return isinstance(found, Unclear) or (isinstance(found, Postpone) and found.plan is None)
+
+
+def _is_due(request: Request, now: datetime) -> bool:
+    return request.is_open and request.scheduled_at <= now

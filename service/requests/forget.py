@@ -1,0 +1,100 @@
+"""Forgetting in the ledger's own rows: in, a person or an age; out, how many rows were changed. Never touches scores.
+
+An erased request keeps its outcome, times, team and agent, and loses whatever leads to a person: ids, handle, texts,
+the conversation's id, the messages'. What else is known of the person goes in `customers`, in the same transaction.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.ids import new_id, person
+from service.models import feedback_request, transition
+from service.requests import sends
+from service.requests.changes import UNSEALED
+from service.requests.outcomes import Stop
+from service.requests.rows import SELECT, request_of
+from service.requests.writer import CHANGE, Hand, write
+from service.states import END_STATES, Skip, State
+
+fr = feedback_request.c
+tr = transition.c
+PRUNED_AT_ONCE = 5000  # a transaction stays short; the next hour takes the next ones
+NOBODY: Mapping[str, Any] = {
+    "x_user_id": None,
+    "x_handle": None,
+    "customer_ref": None,
+    "opening_text": None,
+    "card_text": None,
+    "alternatives": None,
+}
+
+
+def erase(connection: Connection, x_user_id: str, hand: Hand, now: datetime) -> int:
+    """Forget one person in every request, end the open ones; return how many there were."""
+    theirs = connection.execute(SELECT.where(fr.x_user_id == x_user_id).with_for_update())
+    requests = [request_of(row) for row in theirs]
+    for request in requests:
+        if request.is_open:
+            write(connection, request, Stop(State.SKIPPED, Skip.OPTED_OUT), now, hand)
+        gone = {
+            **NOBODY,
+            "person": None,
+            "conversation_id": new_id("erased", now),
+            "detail": None,
+            "dm_event_id": None,
+            "feedback_id": None,
+            "card_dm_id": None,
+            "erased_at": now,
+            "updated_at": now,
+        }
+        connection.execute(CHANGE, {"this": request.id, **gone, **UNSEALED})
+    sends.forget(connection, [request.id for request in requests], x_user_id, now)
+    return len(requests)
+
+
+def handles_of(connection: Connection, x_user_id: str) -> set[str]:
+    """Return the handles under which our requests know this person."""
+    known = sa.select(fr.x_handle).where(fr.x_user_id == x_user_id, fr.x_handle.is_not(None)).distinct()
+    return {str(handle) for handle in connection.scalars(known)}
+
+
+def recall(connection: Connection, x_user_id: str, handles: set[str], *, secret_key: str) -> None:
+    """Put the id back on rows that keep only its hash or its handle, so that the erasure after it finds them all.
+
+    Call it first in the transaction that erases: nobody else ever sees the id return.
+    """
+    by_handle = sa.and_(fr.x_user_id.is_(None), sa.func.lower(fr.x_handle).in_(each.lower() for each in handles))
+    # Theirs by id as well: retention may be taking the id away in this moment, and we wait for it then.
+    theirs = sa.or_(fr.person == person(secret_key, x_user_id), fr.x_user_id == x_user_id, by_handle)
+    connection.execute(sa.update(feedback_request).where(theirs).values(x_user_id=x_user_id))
+
+
+def prune(
+    connection: Connection, *, secret_key: str, identities_before: datetime, history_before: datetime, dry_run: bool
+) -> Mapping[str, int]:
+    """Forget identities of requests that ended before a time, and history lines older than theirs."""
+    named = fr.x_user_id.is_not(None) | fr.x_handle.is_not(None)
+    old = sa.and_(fr.outcome_at < identities_before, fr.state.in_(END_STATES), named)
+    if dry_run:
+        return {
+            "identities": _count(connection, feedback_request, old),
+            "history": _count(connection, transition, tr.at < history_before),
+        }
+    oldest = sa.select(fr.id, fr.x_user_id).where(old).order_by(fr.id).limit(PRUNED_AT_ONCE)
+    rows = connection.execute(oldest.with_for_update()).all()
+    for request_id, x_user_id in rows:
+        gone = {**NOBODY, "person": person(secret_key, x_user_id) if x_user_id is not None else None}
+        connection.execute(CHANGE, {"this": request_id, **gone})
+        sends.forget_whom(connection, request_id)
+    return {
+        "identities": len(rows),
+        "history": connection.execute(sa.delete(transition).where(tr.at < history_before)).rowcount,
+    }
+
+
+def _count(connection: Connection, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(table).where(condition)) or 0

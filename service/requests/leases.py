@@ -1,0 +1,73 @@
+"""Who works on what, and until when: in, an account and a moment; out, requests leased to one worker.
+
+Every write of a worker carries its lease's token, so one that was paused past its lease cannot record over its
+successor. An expired lease is taken over by whoever comes next. Decides nothing about a request.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.leases import is_over
+from service.models import IS_OPEN, account_state, feedback_request
+from service.requests.request import Request
+from service.requests.rows import REQUEST, SELECT, request_of
+from service.requests.writer import CHANGE, THIS
+
+fr = feedback_request.c
+acct = account_state.c
+MINE = SELECT.where(THIS, fr.lease_token == sa.bindparam("token")).with_for_update()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's hold on a request, from a moment on."""
+
+    token: str
+    until: datetime
+
+
+def due_accounts(connection: Connection, among: Sequence[str], lease: timedelta, now: datetime) -> Sequence[str]:
+    """Return those of the accounts that have something due."""
+    due = sa.exists().where(
+        fr.account == acct.account, IS_OPEN, fr.scheduled_at <= now, is_over(fr.lease_until, now, lease)
+    )
+    return connection.scalars(sa.select(acct.account).where(acct.account.in_(among), due)).all()
+
+
+def take_due(connection: Connection, account: str, limit: int, lease: Lease, now: datetime) -> list[Request]:
+    """Lease up to `limit` due requests of the account, the one that has waited longest first."""
+    pick = (
+        sa.select(fr.id)
+        .where(fr.account == account, IS_OPEN, fr.scheduled_at <= now, is_over(fr.lease_until, now, lease.until - now))
+        .order_by(fr.scheduled_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("pick")
+    )
+    taken = (
+        sa.update(feedback_request)
+        .where(fr.id.in_(sa.select(pick.c.id)))
+        .values(lease_token=lease.token, lease_until=lease.until)
+        .returning(*REQUEST)
+    )
+    return sorted(map(request_of, connection.execute(taken)), key=lambda each: each.scheduled_at)
+
+
+def still_mine(connection: Connection, request_id: str, token: str) -> Request | None:
+    """Lock a request and return it, if the lease with this token still holds."""
+    row = connection.execute(MINE, {"this": request_id, "token": token}).one_or_none()
+    return None if row is None else request_of(row)
+
+
+def renew(connection: Connection, request_id: str, lease: Lease) -> None:
+    """Hold on to the request: a call to X is about to be made."""
+    connection.execute(CHANGE, {"this": request_id, "lease_token": lease.token, "lease_until": lease.until})
+
+
+def put_down(connection: Connection, request_id: str) -> None:
+    """Give the request back as it is."""
+    connection.execute(CHANGE, {"this": request_id, "lease_token": None, "lease_until": None})

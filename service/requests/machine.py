@@ -1,0 +1,160 @@
+"""The machine: in, a request and an outcome; out, the request as it is then. Pure: it reads nothing and writes nothing.
+
+The only place that gives a request a state. Raises ValueError where no road leads: that is a bug, said loudly.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from service.requests.outcomes import (
+    Advance,
+    Attach,
+    Change,
+    Learnt,
+    Note,
+    Outcome,
+    Plan,
+    Postpone,
+    Resume,
+    Retry,
+    Stop,
+    Unclear,
+)
+from service.requests.request import Request
+from service.requests.retry import RetryPolicy, wait
+from service.states import BY_HAND, END_STATES, FORWARD, PROVEN, Failure, State
+
+UNCLEAR = "unclear"
+
+
+def apply(  # noqa: PLR0911 - one a kind of outcome
+    request: Request, outcome: Outcome, now: datetime, policy: RetryPolicy
+) -> Change:
+    """Return what `outcome` makes of the request. Whoever held its lease has put it down by this."""
+    request = replace(request, lease_token=None, lease_until=None)
+    # What was begun keeps its place before what came later: a customer who has read our opening gets the card first.
+    at_once = min(request.scheduled_at, now)
+    match outcome:
+        case Advance(to, learnt):
+            _demand_road(FORWARD, request, to)
+            return _moved(_knowing(request, learnt), to, now, at_once)
+        case Note(reason, learnt):
+            noted = replace(_knowing(request, learnt), reason=reason, detail=None, scheduled_at=at_once)
+            return Change(noted, "noted", reason)
+        case Retry():
+            return _retried(request, outcome, now, policy)
+        case Postpone(until, reason, detail, plan):
+            waiting = replace(_planned(request, plan), reason=reason, detail=detail, scheduled_at=max(until, now))
+            return Change(waiting, "postponed", reason, detail)
+        case Unclear(until, _, detail):
+            return Change(
+                replace(request, reason=UNCLEAR, detail=detail, scheduled_at=until), "unclear", UNCLEAR, detail
+            )
+        case Stop(end, reason, detail, plan, learnt):
+            return _stopped(_knowing(_planned(request, plan), learnt), end, reason, detail, now)
+        case Resume():
+            return _resumed(request, outcome, now)
+        case Attach(feedback_id):
+            return _attached(request, feedback_id)
+
+
+def _demand_road(roads: Mapping[State, frozenset[State]], request: Request, to: State) -> None:
+    if to not in roads[request.state]:
+        raise ValueError(f"Bug: no road from {request.state} to {to}")
+
+
+def _knowing(request: Request, learnt: Learnt) -> Request:
+    return replace(
+        request,
+        x_user_id=learnt.x_user_id or request.x_user_id,
+        can_dm=request.can_dm if learnt.can_dm is None else learnt.can_dm,
+        can_dm_asked=request.can_dm_asked if learnt.can_dm_asked is None else learnt.can_dm_asked,
+        dm_event_id=learnt.dm_event_id or request.dm_event_id,
+        dm_sent_at=learnt.dm_sent_at or request.dm_sent_at,
+        feedback_id=learnt.feedback_id or request.feedback_id,
+        card_dm_id=learnt.card_dm_id or request.card_dm_id,
+        card_sent_at=learnt.card_sent_at or request.card_sent_at,
+    )
+
+
+def _planned(request: Request, plan: Plan | None) -> Request:
+    if plan is None:
+        return request
+    return replace(
+        request,
+        campaign=plan.campaign,
+        type=plan.type,
+        question_variant_id=plan.question_variant_id,
+        display_name=plan.display_name,
+        privacy_url=plan.privacy_url,
+        test=plan.test,
+        way=plan.way,
+        opening_text=plan.opening_text,
+        card_text=plan.card_text,
+        alternatives=plan.alternatives,
+        decision=plan.decision,
+        stale_at=plan.stale_at,
+    )
+
+
+def _moved(request: Request, to: State, now: datetime, at_once: datetime) -> Change:
+    ended = now if to in END_STATES else None
+    moved = replace(
+        request, state=to, reason=None, detail=None, attempts=0, scheduled_at=at_once, outcome_at=ended
+    )  # fmt: skip
+    return Change(moved, "advanced", None)
+
+
+def _retried(request: Request, outcome: Retry, now: datetime, policy: RetryPolicy) -> Change:
+    failed = request.attempts + 1
+    request, due = replace(request, attempts=failed), now + wait(failed, request.id)
+    if failed >= policy.max_attempts:
+        return _stopped(request, State.FAILED, Failure.ATTEMPTS_USED_UP, outcome.detail, now)
+    # Somebody may have taken it up again later than its end alone would allow.
+    if due > max(request.ended_at + policy.give_up_after, request.stale_at or request.ended_at):
+        return _stopped(request, State.FAILED, Failure.NOT_IN_TIME, outcome.detail, now)
+    waiting = replace(request, reason=outcome.reason, detail=outcome.detail, scheduled_at=due)
+    return Change(waiting, "retried", outcome.reason, outcome.detail)
+
+
+def _stopped(request: Request, end: State, reason: str, detail: str | None, now: datetime) -> Change:
+    if end not in END_STATES:
+        raise ValueError(f"Bug: {end} is no end")
+    stopped = replace(request, state=end, reason=reason, detail=detail, scheduled_at=now, outcome_at=now)
+    return Change(stopped, "stopped", reason, detail)
+
+
+def _resumed(request: Request, outcome: Resume, now: datetime) -> Change:
+    _demand_road(BY_HAND, request, outcome.to)
+    anew = outcome.to is State.RECEIVED  # X is asked again whether we may write
+    resumed = replace(
+        request,
+        x_user_id=outcome.x_user_id or request.x_user_id,
+        identity_trust="by_hand" if outcome.x_user_id else request.identity_trust,
+        state=outcome.to,
+        reason=None,
+        detail=None,
+        attempts=0,
+        scheduled_at=now,
+        outcome_at=None,
+        stale_at=max(outcome.not_stale_before, request.stale_at or outcome.not_stale_before),
+        # Where there are no texts to send, the campaign is chosen anew: X takes no card without a message.
+        campaign=None if request.card_text is None else request.campaign,
+        can_dm=None if anew else request.can_dm,
+        can_dm_asked=0 if anew else request.can_dm_asked,
+    )
+    return Change(resumed, "by_hand", outcome.told)
+
+
+def _attached(request: Request, feedback_id: str) -> Change:
+    _demand_road(PROVEN, request, State.CARD_SENT)
+    attached = replace(
+        request,
+        state=State.CARD_SENT,
+        reason=None,
+        detail=None,
+        feedback_id=feedback_id,
+        card_sent_at=request.card_sent_at or request.outcome_at,
+    )
+    return Change(attached, "attached", "feedback_appeared")

@@ -1,0 +1,50 @@
+"""Beginning requests: in, ended conversations as intake has judged them; out, their rows, written together.
+
+The one insert of `feedback_request`. Intake holds the locks of the conversations; the unique key is the last guard.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy.engine import Connection
+
+from service.bulk import Into
+from service.models import feedback_request
+from service.states import State
+
+
+class NewRequest(NamedTuple):
+    """A request's first row, in the order in which it is written; a tuple, as deliveries are told by the thousand."""
+
+    id: str
+    source: str
+    account: str
+    conversation_id: str
+    ended_at: datetime
+    received_at: datetime
+    delivery_id: str
+    x_user_id: str | None
+    x_handle: str | None
+    identity_trust: str
+    agent_id: str | None
+    team_id: str | None
+    tags: list[str]
+    language: str | None
+    channel: str | None
+    customer_ref: str | None
+    tenant: str | None
+    scheduled_at: datetime
+    updated_at: datetime
+    test: bool = False
+    state: str = State.RECEIVED.value
+    attempts: int = 0
+    can_dm_asked: int = 0
+
+
+NEW = Into(tuple(feedback_request.c[name] for name in NewRequest._fields))
+
+
+def open_all(connection: Connection, requests: Sequence[NewRequest]) -> None:
+    """Write the rows of requests that begin."""
+    NEW.run(connection, requests)

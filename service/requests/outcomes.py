@@ -1,0 +1,132 @@
+"""What may be said of a request: by a step, by a person, or by evidence that came late. Pure; every field is typed.
+
+`machine.apply` is the only place that turns one of these into a new state. A limit is a Postpone and not a failed
+attempt; a send whose result is not known is Unclear and never simply retried.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.requests.request import Alternative, Draws, Request
+from service.states import State
+
+# The opposite of "nothing learnt" is a value: what X did not say leaves its column as it is.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """What is now known, under the names of its columns; None where nothing was learnt."""
+
+    x_user_id: str | None = None
+    can_dm: bool | None = None
+    can_dm_asked: int | None = None
+    dm_event_id: str | None = None
+    dm_sent_at: datetime | None = None
+    feedback_id: str | None = None
+    card_dm_id: str | None = None
+    card_sent_at: datetime | None = None
+
+
+NOTHING = Learnt()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What will be sent, chosen once and frozen: the campaign, its draws, the way with its alternatives, all texts."""
+
+    campaign: str
+    type: str
+    question_variant_id: int
+    display_name: str | None
+    privacy_url: str
+    test: bool
+    way: str
+    opening_text: str | None
+    card_text: str
+    alternatives: tuple[Alternative, ...]
+    decision: Draws
+    stale_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The step is done, and this is now true."""
+
+    to: State
+    learnt: Learnt = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something was learnt and the request stays where it is, due at once."""
+
+    reason: str
+    learnt: Learnt
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The step failed and may succeed later. Nothing was sent."""
+
+    reason: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Postpone:
+    """It is not the time: a delay, a limit, quiet hours, a pause of the account. Not a failed attempt."""
+
+    until: datetime
+    reason: str
+    detail: str | None = None
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """A send that may or may not have reached the customer. It is looked up at X until `until`."""
+
+    until: datetime
+    answered: bool  # X answered and was done with the call; else it may still be on its way
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The end, with its reason."""
+
+    end: State
+    reason: str
+    detail: str | None = None
+    plan: Plan | None = None
+    learnt: Learnt = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """A person takes an ended request up again, perhaps with the customer's id that was missing."""
+
+    to: State
+    told: str  # what the history says happened
+    not_stale_before: datetime
+    x_user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """A feedback object appeared after the end: the card is with the customer."""
+
+    feedback_id: str
+
+
+Outcome = Advance | Note | Retry | Postpone | Unclear | Stop | Resume | Attach
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The request as it is now, and the line of history that tells of it."""
+
+    request: Request
+    event: str
+    reason: str | None
+    detail: str | None = None

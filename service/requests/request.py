@@ -1,0 +1,106 @@
+"""A feedback request and an intent to send, as frozen classes: what every chapter passes around. Pure.
+
+Whoever reads the ledger gets these and no row, so a misspelt name is found by the type checker and not by a customer.
+Holds no rule but what a request itself answers: is it open, which message would be the next.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from service.states import State
+
+Draws = Mapping[str, Mapping[str, float]]
+"""A lot's name to its inputs and its outcome, as the ledger keeps them."""
+
+
+class Kind(StrEnum):
+    """Which of the sequence's two messages: the opening, or the one that asks, whichever way it does."""
+
+    OPENING = "dm"
+    ASKING = "card"
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another way of asking and its text, frozen like the first: taken where X proves that nothing was sent."""
+
+    way: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Our one attempt to ask about one ended conversation: the columns of `feedback_request`, under their names."""
+
+    id: str
+    source: str
+    account: str
+    conversation_id: str
+    ended_at: datetime
+    received_at: datetime
+    x_user_id: str | None
+    x_handle: str | None
+    person: str | None
+    identity_trust: str
+    team_id: str | None
+    tags: Sequence[str]
+    language: str | None
+    channel: str | None
+    campaign: str | None
+    type: str | None
+    question_variant_id: int | None
+    display_name: str | None
+    privacy_url: str | None
+    test: bool
+    opening_text: str | None
+    card_text: str | None
+    way: str
+    alternatives: tuple[Alternative, ...]
+    decision: Draws | None
+    stale_at: datetime | None
+    state: State
+    reason: str | None
+    detail: str | None
+    attempts: int
+    scheduled_at: datetime
+    lease_token: str | None
+    lease_until: datetime | None
+    can_dm: bool | None
+    can_dm_asked: int
+    dm_event_id: str | None
+    dm_sent_at: datetime | None
+    feedback_id: str | None
+    card_dm_id: str | None
+    card_sent_at: datetime | None
+    outcome_at: datetime | None
+    erased_at: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the request still has somewhere to go."""
+        return bool(self.state.forward)
+
+    @property
+    def next_message(self) -> Kind:
+        """The message that would be sent next."""
+        opened = self.state is State.DM_SENT or self.dm_sent_at is not None
+        return Kind.ASKING if opened or self.opening_text is None else Kind.OPENING
+
+    def text_of(self, kind: Kind) -> str:
+        """What the customer gets, or would have got."""
+        return str(self.opening_text if kind is Kind.OPENING else self.card_text)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The intent to send one message, and what X said: the columns of `send_attempt`."""
+
+    id: str
+    request_id: str
+    account: str
+    x_user_id: str
+    kind: Kind
+    intended_at: datetime
+    answered_at: datetime | None

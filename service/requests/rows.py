@@ -1,0 +1,46 @@
+"""Rows of the ledger as typed classes, and back: in, a row that begins with `REQUEST` or `ATTEMPT`; out, its class.
+
+The only place that knows both. A test holds the names of the fields against those of the columns.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.models import feedback_request, send_attempt
+from service.requests.request import Alternative, Attempt, Kind, Request
+from service.states import State
+
+CARD = "card"  # how everybody was asked before there were other ways: what a row without a way means
+
+
+def request_of(row: Sequence[Any]) -> Request:
+    """Make a request from a row that begins with `REQUEST`."""
+    read = zip(NAMES, row, strict=False)
+    return Request(**{name: READ[name](value) if name in READ else value for name, value in read})
+
+
+def attempt_of(row: Sequence[Any]) -> Attempt:
+    """Make an attempt from a row that begins with `ATTEMPT`."""
+    values = dict(zip((field.name for field in fields(Attempt)), row, strict=False))
+    return Attempt(**{**values, "kind": Kind(values["kind"])})
+
+
+def columns_of(request: Request) -> dict[str, Any]:
+    """Return a request as columns, for the writer."""
+    values = {name: getattr(request, name) for name in NAMES}
+    kept = [{"way": each.way, "text": each.text} for each in request.alternatives]
+    return {**values, "alternatives": kept or None}
+
+
+def _alternatives(stored: Sequence[Mapping[str, str]] | None) -> tuple[Alternative, ...]:
+    return tuple(Alternative(each["way"], each["text"]) for each in stored or ())
+
+
+NAMES = tuple(field.name for field in fields(Request))
+READ: Mapping[str, Any] = {"state": State, "way": lambda stored: stored or CARD, "alternatives": _alternatives}
+REQUEST = tuple(feedback_request.c[name] for name in NAMES)
+ATTEMPT = tuple(send_attempt.c[field.name] for field in fields(Attempt))
+SELECT = sa.select(*REQUEST)

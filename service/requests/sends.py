@@ -1,0 +1,128 @@
+"""Intents to send: in, a request about to be sent to; out, its attempt, and later what became of it. The one writer.
+
+The intent is committed before the call. It is the slot in X's daily limits too: one proven unsent gives its slot back,
+an unclear one does not. Never calls X.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.ids import new_id
+from service.models import IS_OPEN, feedback_request, send_attempt
+from service.requests.request import Attempt, Kind, Request
+from service.requests.rows import ATTEMPT, REQUEST, attempt_of, request_of
+
+Verdict = Literal["sent", "not_sent", "unknown"]
+Evidence = Literal["answer", "refused", "never_begun", "dm_list", "feedback", "alike", "duplicate"]
+snd = send_attempt.c
+fr = feedback_request.c
+INTENT = sa.insert(send_attempt)
+UNSETTLED = sa.update(send_attempt).where(snd.id == sa.bindparam("this"), snd.outcome.is_(None))
+PLAINLY_UNSENT = ("refused", "never_begun")
+this = send_attempt.alias("this")
+DOUBTFUL = (
+    sa.select(*ATTEMPT)
+    .join(this, sa.and_(this.c.request_id == snd.request_id, this.c.kind == snd.kind, this.c.id != snd.id))
+    .where(this.c.id == sa.bindparam("attempt"), sa.or_(snd.evidence.is_(None), snd.evidence.not_in(PLAINLY_UNSENT)))
+    .order_by(snd.intended_at.desc())
+    .limit(1)
+)
+
+
+def intend(connection: Connection, request: Request, kind: Kind, now: datetime) -> str:
+    """Commit to a send; return the attempt's id."""
+    attempt_id = new_id("sa", now)
+    connection.execute(
+        INTENT,
+        {
+            "id": attempt_id, "request_id": request.id, "account": request.account, "x_user_id": request.x_user_id,
+            "kind": kind, "intended_at": now,
+        },
+    )  # fmt: skip
+    return attempt_id
+
+
+def settle(
+    connection: Connection,
+    attempt_id: str,
+    verdict: Verdict,
+    evidence: Evidence | None,
+    now: datetime,
+    x_id: str | None = None,
+) -> bool:
+    """Say what became of a send. False: somebody else has said so already."""
+    said = {"outcome": verdict, "evidence": evidence, "x_id": x_id, "settled_at": now}
+    return connection.execute(UNSETTLED, {"this": attempt_id, **said}).rowcount == 1
+
+
+def answered(connection: Connection, attempt_id: str, now: datetime) -> None:
+    """X answered, but not so that it tells: it is done with the call all the same."""
+    connection.execute(UNSETTLED, {"this": attempt_id, "answered_at": now})
+
+
+def doubtful_before(connection: Connection, attempt_id: str) -> Attempt | None:
+    """Return the newest other attempt at the same message that may have arrived, though it was taken for unsent."""
+    row = connection.execute(DOUBTFUL, {"attempt": attempt_id}).one_or_none()
+    return None if row is None else attempt_of(row)
+
+
+def arrived_after_all(connection: Connection, attempt_id: str, now: datetime) -> None:
+    """X calls a repeat a duplicate: this send had arrived, whatever was believed of it."""
+    proven = {"outcome": "sent", "evidence": "duplicate", "settled_at": now}
+    connection.execute(sa.update(send_attempt).where(snd.id == attempt_id).values(proven))
+
+
+def end_unclear(connection: Connection, request_id: str, now: datetime) -> None:
+    """The request ends, and nobody will look its sends up any more."""
+    unclear = sa.update(send_attempt).where(snd.request_id == request_id, snd.outcome.is_(None))
+    connection.execute(unclear.values(outcome="unknown", settled_at=now))
+
+
+def prove(connection: Connection, request_id: str, feedback_id: str) -> None:
+    """A feedback object appeared: the send that made it has arrived, whatever was believed of it."""
+    theirs = (snd.request_id == request_id, snd.kind == Kind.ASKING, snd.outcome.is_distinct_from("not_sent"))
+    connection.execute(
+        sa.update(send_attempt).where(*theirs).values(outcome="sent", x_id=feedback_id, evidence="feedback")
+    )
+
+
+def is_unclear(connection: Connection, request_id: str) -> bool:
+    """Whether a send of this request has no outcome yet."""
+    found = sa.select(snd.id).where(snd.request_id == request_id, snd.outcome.is_(None))
+    return connection.scalar(found.limit(1)) is not None
+
+
+def may_have_arrived(connection: Connection, request_id: str, kind: Kind) -> bool:
+    """Whether nobody knows of a send of this kind if it has arrived. The request's state alone forgets it."""
+    unproven = sa.or_(snd.outcome.is_(None), snd.outcome == "unknown")
+    found = sa.select(snd.id).where(snd.request_id == request_id, snd.kind == kind, unproven)
+    return connection.scalar(found.limit(1)) is not None
+
+
+def unclear(connection: Connection, account: str, now: datetime, limit: int = 500) -> Sequence[tuple[Request, Attempt]]:
+    """An account's open sends, oldest first: X's answer was unclear, or the worker that sent it lost its lease."""
+    abandoned = fr.lease_until.is_(None) | (fr.lease_until <= now)
+    rows = connection.execute(
+        sa.select(*REQUEST, *ATTEMPT)
+        .join(send_attempt, snd.request_id == fr.id)
+        .where(snd.account == account, snd.outcome.is_(None), IS_OPEN, abandoned)
+        .order_by(snd.intended_at)
+        .limit(limit)
+    )
+    return [(request_of(row), attempt_of(row[len(REQUEST) :])) for row in rows]
+
+
+def forget(connection: Connection, request_ids: Sequence[str], x_user_id: str, now: datetime) -> None:
+    """Erase whom these sends went to; an open one will not be looked up any more."""
+    theirs = sa.update(send_attempt).where(sa.or_(snd.x_user_id == x_user_id, snd.request_id.in_(request_ids)))
+    connection.execute(theirs.where(snd.outcome.is_(None)).values(outcome="unknown", settled_at=now))
+    connection.execute(theirs.values(x_user_id="", x_id=None))
+
+
+def forget_whom(connection: Connection, request_id: str) -> None:
+    """Retention: the sends stay, whom they went to does not."""
+    connection.execute(sa.update(send_attempt).where(snd.request_id == request_id).values(x_user_id=""))

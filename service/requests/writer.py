@@ -1,0 +1,72 @@
+"""The one writer of a request: in, a typed request and an outcome; out, the request as it is, and a line of history.
+
+Both in the caller's transaction, so that a state without its line cannot be. Every write that a reader can see moves
+`updated_at` and takes the row's seal off. Never decides an outcome and calls nobody.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+
+from service.models import feedback_request, transition
+from service.requests import sends
+from service.requests.changes import UNSEALED
+from service.requests.machine import apply
+from service.requests.outcomes import Change, Outcome, Postpone
+from service.requests.request import Request
+from service.requests.retry import RetryPolicy
+from service.requests.rows import columns_of
+from service.states import State
+
+log = structlog.get_logger(__name__)
+fr = feedback_request.c
+# Built once: to build these costs more than the database takes to answer them.
+THIS = fr.id == sa.bindparam("this")
+CHANGE = sa.update(feedback_request).where(THIS)
+LINE = sa.insert(transition)
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Who writes, as the history names them, and when trying again comes to its end."""
+
+    actor: str
+    policy: RetryPolicy
+
+
+def write(connection: Connection, request: Request, outcome: Outcome, now: datetime, hand: Hand) -> Request:
+    """Apply an outcome: the state, what is known, and the line of history in one commit."""
+    change = apply(request, outcome, now, hand.policy)
+    if not _still_waits(request, outcome):
+        _tell(connection, request, change, now, hand.actor)
+    if change.request.state is State.UNKNOWN:
+        sends.end_unclear(connection, request.id, now)
+    _store(connection, request, change.request, now)
+    if request.is_open and not change.request.is_open:
+        end = {"state": change.request.state, "reason": change.request.reason}
+        log.info("request_ended", request_id=request.id, account=request.account, **end)
+    return change.request
+
+
+def _store(connection: Connection, before: Request, after: Request, now: datetime) -> None:
+    was = columns_of(before)
+    changed = {name: value for name, value in columns_of(after).items() if value != was[name]}
+    connection.execute(CHANGE, {"this": before.id, **changed, **UNSEALED, "updated_at": now})
+
+
+def _tell(connection: Connection, before: Request, change: Change, now: datetime, actor: str) -> None:
+    connection.execute(
+        LINE,
+        {
+            "request_id": before.id, "at": now, "from_state": before.state, "to_state": change.request.state,
+            "event": change.event, "reason": change.reason, "detail": change.detail, "actor": actor,
+        },
+    )  # fmt: skip
+
+
+def _still_waits(request: Request, outcome: Outcome) -> bool:
+    """Whether a request that waited goes on waiting for the same reason: a line a time would fill the history."""
+    return isinstance(outcome, Postpone) and outcome.plan is None and request.reason == outcome.reason

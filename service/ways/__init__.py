@@ -1,0 +1,17 @@
+"""Ways of asking: what the second message of the sequence is, and how its answer is recognised. No database, no rule.
+
+A way is one file and one line in the table below. It freezes its text before anything is sent, sends it, says how much
+of X's limits it may use, and recognises its message where the outcome of a send is not known. Outreach sends through
+it and results recognise through it; states, promises and ledger are the same for all.
+
+way.py     what every way is       opening.py  the DM that precedes all of them     listed.py  finding it in the DM list
+card.py    X's Customer Feedback card
+"""
+
+from collections.abc import Mapping
+
+from service.ways import card
+from service.ways.way import Way
+
+WAYS: Mapping[str, Way] = {way.name: way for way in (card.WAY,)}
+"""Every way, by the word that stands in the settings and on the request."""

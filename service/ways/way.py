@@ -1,0 +1,44 @@
+"""What every way of asking is: in, nothing; out, the shape of a way, of what it sends and of what X then has."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from service.settings import Account, Texts
+from service.x_api import XClient
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One request as its way sends it; `request_id` travels with it where X lets it."""
+
+    request_id: str
+    to_user_id: str
+    text: str
+    type: str
+    question_variant_id: int
+    display_name: str | None
+    privacy_url: str
+    test: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What X has now: its own id of what was sent, the DM that carries it, a card's feedback id, and X's time."""
+
+    x_id: str
+    dm_id: str | None
+    feedback_id: str | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way of asking. `rest` is how long X itself lets one recipient rest after it."""
+
+    name: str
+    endpoint: str
+    rest: timedelta
+    freeze: Callable[[Texts, Mapping[str, str]], str]
+    send: Callable[[XClient, Asking, datetime], Delivered]
+    per_day: Callable[[Account], int]

@@ -1,0 +1,88 @@
+"""What is declared once is what the databases, the tables of steps and every surface hold."""
+
+import re
+from dataclasses import fields
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from service.db import reading
+from service.models import feedback_request, send_attempt
+from service.outreach.prepare import NEXT
+from service.outreach.steps import STEPS
+from service.requests.outcomes import Learnt, Plan
+from service.requests.request import Attempt, Request
+from service.states import (
+    BY_HAND,
+    END_STATES,
+    FORWARD,
+    OPEN_STATES,
+    PROVEN,
+    Doubt,
+    Failure,
+    Reason,
+    Skip,
+    State,
+    for_every_open_state,
+    sentence_of,
+)
+
+LIVE = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
+    "postgresql": "SELECT indexname, indexdef FROM pg_indexes",
+}
+
+
+def conditions(engine: Engine) -> dict[str, str]:
+    """The conditions of the partial indexes that the database really has."""
+    with reading(engine) as connection:
+        return {
+            name: text.partition("WHERE")[2] for name, text in connection.exec_driver_sql(LIVE[engine.dialect.name])
+        }
+
+
+def words(condition: str) -> set[str]:
+    return set(re.findall(r"'(\w+)'", condition))
+
+
+def test_the_live_indexes_hold_the_declared_states(engine: Engine) -> None:
+    live = conditions(engine)
+    assert words(live["ix_feedback_request_due"]) == {state.value for state in OPEN_STATES}
+    assert words(live["ix_feedback_request_unproven"]) == {state.value for state in State if PROVEN[state]}
+
+
+def test_every_state_is_open_or_an_end_and_every_open_one_leads_to_an_end() -> None:
+    assert set(OPEN_STATES) | set(END_STATES) == set(State)
+    assert not set(OPEN_STATES) & set(END_STATES)
+    for state in OPEN_STATES:
+        reached = {state}
+        for _ in State:
+            reached |= {after for before in reached for after in FORWARD[before]}
+        assert reached & set(END_STATES), state
+    assert {after for roads in BY_HAND.values() for after in roads} <= set(OPEN_STATES)
+
+
+def test_every_open_state_has_its_decision_and_its_step() -> None:
+    assert set(NEXT) == set(STEPS) == set(OPEN_STATES)
+    with pytest.raises(KeyError, match="dm_sent"):
+        for_every_open_state({state: "" for state in OPEN_STATES if state is not State.DM_SENT})
+
+
+def test_every_word_has_a_sentence_and_no_word_is_two() -> None:
+    reasons = [*Skip, *Failure, *Doubt]
+    assert len({reason.value for reason in reasons}) == len(reasons)
+    assert all(sentence_of(reason.value).endswith(".") for reason in reasons)
+    assert all(state.sentence.endswith(".") for state in State)
+    assert sentence_of("delay") == sentence_of(None) == ""
+
+
+def test_a_word_without_a_sentence_does_not_start() -> None:
+    with pytest.raises(TypeError, match="'a_word' needs a sentence"):
+        Reason("Without", {"A_WORD": ("a_word",)})
+
+
+def test_the_typed_classes_name_columns_that_are_there() -> None:
+    columns = set(feedback_request.c.keys())
+    for shape in (Request, Plan, Learnt):
+        assert {field.name for field in fields(shape)} <= columns, shape
+    assert {field.name for field in fields(Attempt)} <= set(send_attempt.c.keys())

@@ -1,0 +1,158 @@
+"""The machine and its schedule, as tables: outcomes in, changes out."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.requests.machine import apply
+from service.requests.outcomes import Advance, Attach, Learnt, Note, Postpone, Resume, Retry, Stop, Unclear
+from service.requests.request import Request
+from service.requests.retry import JITTER, SCHEDULE, RetryPolicy, wait
+from service.states import BY_HAND, END_STATES, FORWARD, OPEN_STATES, PROVEN, Failure, Skip, State
+from tests.support import START, request_of
+
+POLICY = RetryPolicy(max_attempts=12, give_up_after=timedelta(days=3))
+LATER = START + timedelta(days=1)
+
+
+def standing(state: State = State.DM_ALLOWED, attempts: int = 0, **columns: Any) -> Request:
+    ended = {"outcome_at": START} if state in END_STATES else {}
+    return request_of(START, **{"state": state, "attempts": attempts, **ended, **columns})
+
+
+@pytest.mark.parametrize("before", OPEN_STATES)
+@pytest.mark.parametrize("after", list(State))
+def test_only_the_roads_of_the_house_lead_forward(before: State, after: State) -> None:
+    if after in FORWARD[before]:
+        assert apply(standing(before), Advance(after), START, POLICY).request.state is after
+    else:
+        with pytest.raises(ValueError, match="no road"):
+            apply(standing(before), Advance(after), START, POLICY)
+
+
+@pytest.mark.parametrize("before", END_STATES)
+def test_no_road_leads_out_of_an_end(before: State) -> None:
+    with pytest.raises(ValueError, match="no road"):
+        apply(standing(before), Advance(State.CARD_SENT), START, POLICY)
+
+
+def test_an_advance_forgets_failed_attempts() -> None:
+    told = apply(standing(attempts=5), Advance(State.DM_SENT, Learnt(dm_event_id="1")), START, POLICY).request
+    assert (told.attempts, told.scheduled_at, told.dm_event_id, told.outcome_at) == (0, START, "1", None)
+
+
+def test_what_was_not_learnt_stays_as_it_was() -> None:
+    known = standing(State.IDENTIFIED, can_dm=True, can_dm_asked=1)
+    told = apply(known, Advance(State.DM_ALLOWED), START, POLICY).request
+    assert (told.can_dm, told.can_dm_asked, told.x_user_id) == (True, 1, "501")
+
+
+def test_a_no_is_learnt_too() -> None:
+    told = apply(standing(), Stop(State.SKIPPED, Skip.CANNOT_DM, learnt=Learnt(can_dm=False)), START, POLICY).request
+    assert told.can_dm is False
+
+
+def test_a_limit_is_not_a_failed_attempt() -> None:
+    told = apply(standing(attempts=2), Postpone(START + timedelta(hours=5), "daily_limit"), START, POLICY).request
+    assert (told.state, told.attempts, told.scheduled_at) == (State.DM_ALLOWED, 2, START + timedelta(hours=5))
+
+
+def test_a_postponement_into_the_past_is_due_now() -> None:
+    told = apply(standing(), Postpone(START - timedelta(days=1), "delay"), START, POLICY).request
+    assert told.scheduled_at == START
+
+
+def test_an_unclear_send_waits_and_keeps_its_state() -> None:
+    change = apply(standing(), Unclear(START + timedelta(hours=2), answered=True), START, POLICY)
+    assert (change.request.state, change.event, change.request.attempts) == (State.DM_ALLOWED, "unclear", 0)
+
+
+def test_a_note_is_due_at_once() -> None:
+    told = apply(standing(State.IDENTIFIED), Note("can_dm_not_said", Learnt(can_dm_asked=1)), START, POLICY).request
+    assert (told.state, told.scheduled_at, told.can_dm_asked) == (State.IDENTIFIED, START, 1)
+
+
+def test_whatever_is_applied_puts_the_lease_down() -> None:
+    leased = standing(lease_token="ls_1", lease_until=LATER)
+    for outcome in (Advance(State.DM_SENT), Retry("x_away"), Postpone(LATER, "delay"), Stop(State.SKIPPED, "stale")):
+        told = apply(leased, outcome, START, POLICY).request
+        assert (told.lease_token, told.lease_until) == (None, None)
+
+
+@pytest.mark.parametrize("end", END_STATES)
+def test_a_stop_ends_with_its_reason(end: State) -> None:
+    told = apply(standing(), Stop(end, Skip.STALE), START, POLICY).request
+    assert (told.is_open, told.reason, told.outcome_at) == (False, Skip.STALE, START)
+
+
+def test_a_stop_that_is_no_end_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="no end"):
+        apply(standing(), Stop(State.RECEIVED, Skip.STALE), START, POLICY)
+
+
+def test_the_last_attempt_fails_for_good() -> None:
+    told = apply(standing(attempts=11), Retry("x_away"), START, POLICY).request
+    assert (told.state, told.reason) == (State.FAILED, Failure.ATTEMPTS_USED_UP)
+
+
+def test_a_retry_after_the_deadline_fails_for_good() -> None:
+    told = apply(standing(attempts=3), Retry("x_away"), START + timedelta(days=3), POLICY).request
+    assert (told.state, told.reason) == (State.FAILED, Failure.NOT_IN_TIME)
+
+
+def test_a_deadline_that_a_person_has_lifted_is_later() -> None:
+    lifted = standing(attempts=3, stale_at=START + timedelta(days=4))
+    told = apply(lifted, Retry("x_away"), START + timedelta(days=3), POLICY).request
+    assert (told.state, told.reason) == (State.DM_ALLOWED, "x_away")
+
+
+@pytest.mark.parametrize("before", list(State))
+@pytest.mark.parametrize("after", list(State))
+def test_people_take_up_only_what_may_be_taken_up(before: State, after: State) -> None:
+    back = Resume(after, "retried", LATER)
+    if after in BY_HAND[before]:
+        told = apply(standing(before, reason="x", attempts=4), back, START, POLICY).request
+        assert (told.state, told.reason, told.attempts, told.outcome_at) == (after, None, 0, None)
+    else:
+        with pytest.raises(ValueError, match="no road"):
+            apply(standing(before), back, START, POLICY)
+
+
+def test_what_is_taken_up_again_is_not_stale_at_once_and_never_sooner_than_before() -> None:
+    for was, then in ((START, LATER), (None, LATER), (START + timedelta(days=9), START + timedelta(days=9))):
+        skipped = standing(State.SKIPPED, stale_at=was)
+        assert apply(skipped, Resume(State.RECEIVED, "retried", LATER), START, POLICY).request.stale_at == then
+
+
+def test_whoever_is_taken_up_from_the_beginning_is_asked_about_anew() -> None:
+    skipped = standing(State.SKIPPED, can_dm=False, can_dm_asked=2, campaign="care", card_text=None)
+    told = apply(skipped, Resume(State.RECEIVED, "identity_completed", LATER, "777"), START, POLICY).request
+    assert (told.x_user_id, told.identity_trust) == ("777", "by_hand")
+    assert (told.can_dm, told.can_dm_asked, told.campaign) == (None, 0, None)
+
+
+@pytest.mark.parametrize("before", list(State))
+def test_a_card_that_appears_is_attached_to_what_may_have_sent_it(before: State) -> None:
+    if not PROVEN[before]:
+        with pytest.raises(ValueError, match="no road"):
+            apply(standing(before), Attach("778"), LATER, POLICY)
+        return
+    told = apply(standing(before, reason="unclear_send"), Attach("778"), LATER, POLICY).request
+    assert (told.state, told.reason, told.feedback_id) == (State.CARD_SENT, None, "778")
+    assert (told.card_sent_at, told.outcome_at) == (START, START)
+
+
+@given(st.integers(1, 50), st.text(max_size=20))
+def test_every_wait_is_its_schedule_give_or_take_a_fifth(failed: int, seed: str) -> None:
+    base = SCHEDULE[min(failed, len(SCHEDULE)) - 1]
+    assert base * (1 - JITTER) <= wait(failed, seed) <= base * (1 + JITTER)
+    assert wait(failed, seed) == wait(failed, seed)
+
+
+def test_the_schedule_is_the_documented_one() -> None:
+    assert [each.total_seconds() for each in SCHEDULE] == [5, 15, 60, 300, 900, 1800, 7200, 21600]
+    attempts = (SCHEDULE[min(failed, len(SCHEDULE)) - 1] for failed in range(1, 12))
+    assert sum(attempts, timedelta(0)) > timedelta(hours=24), "X's own rule of one card a day may be in the way so long"
