@@ -7,7 +7,12 @@ The story in rooms, in the order in which it happens:
     results/   what the customer answered, from three channels through one door
     reports/   who may see it: API, export, dashboard; never the agent who is rated
 
-Two files reach over all chapters: housekeeping.py (retention, erasure) and customers.py (its address in the API).
+What all chapters stand on, each the only writer of its tables:
+
+    requests/  one conversation's row, typed: what may become of it      ways/       how we ask: one file a way
+    accounts/  what every worker must know of an X account               customers/  what we keep of a person
+
+Two files reach over all chapters: housekeeping.py (retention, erasure) and customer_routes.py (its address in the API).
 
 The floor they stand on knows none of them: settings, states, errors, logs, ids, db, models, migrations, auth, health,
 metrics, and web/, what every route shares. `x_api/` is the edge toward X and the only place that speaks HTTP to it.

@@ -1,6 +1,6 @@
 """Customers over the API: in, an X user id; out, an opt-out, an erasure, or a request completed with it. Audited.
 
-Admins only. Wires outreach's list and the erasure of all chapters to routes; shows no customer back.
+Admins only. Wires the list of `customers` and the erasure of all chapters to routes; shows no customer back.
 """
 
 import re

@@ -1,7 +1,7 @@
 """X's documented limits, per account, under the names of the client's methods.
 
 What X answers in its rate headers is the truth of the moment; this table is what to plan with before the first answer
-and for the routes that send no headers (both that write). Only facts here: who counts, and where, is outreach's matter.
+and for the routes that send no headers (both that write). Only facts here: the counting is in accounts.
 """
 
 from collections.abc import Mapping
