@@ -90,7 +90,7 @@ reopening = Table("reopening", metadata, ReopeningColumns, UniqueConstraint("sou
 
 
 class ConversationColumns(TypedColumns):
-    """One row a conversation, which intake locks so that two deliveries about it are read one after the other."""
+    """One row a conversation, locked so that deliveries about it are read in turns. Written by intake."""
 
     source = Column(String(64), primary_key=True)
     conversation_id = Column(String(256), primary_key=True)

@@ -38,7 +38,7 @@ session = Table("session", metadata, SessionColumns)
 
 
 class KeyUseColumns(TypedColumns):
-    """How many calls a key made in a minute: the counter behind its rate limit. Written by auth, and by reports for sign-ins."""
+    """How many calls a key made in a minute, against its limit. Written by auth, and by reports for sign-ins."""
 
     key_id = Column(String(24), primary_key=True)
     minute = Column(Micros, primary_key=True)
