@@ -1,13 +1,13 @@
 """each request says by which way it asks, and keeps the texts of the others.
 
-Revision 0006, after 0005. Requests that are there already ask by the card, as everybody did: their columns stay NULL.
+Revision 0007, after 0006. Requests that are there already ask by the card, as everybody did: their columns stay NULL.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
