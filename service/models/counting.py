@@ -24,7 +24,7 @@ change_counter = Table("change_counter", metadata, ChangeCounterColumns)
 
 
 class TallyBookColumns(TypedColumns):
-    """One row: which roll-ups are in force, and how far the ledger has been walked for them."""
+    """One row: which roll-ups are in force, and how far the ledger has been walked for them. Written by reports."""
 
     id = Column(Integer, primary_key=True, autoincrement=False)  # 1
     generation: Named[int]  # another one: everything is counted anew
@@ -38,7 +38,10 @@ tally_book = Table("tally_book", metadata, TallyBookColumns)
 
 
 class TallyColumns(TypedColumns):
-    """Conversations and answers of one group and span of time, added up. What a grain does not tell apart is NULL."""
+    """Conversations and answers of one group and span of time, added up. What a grain does not tell apart is NULL.
+
+    Written by reports.
+    """
 
     id = Column(String(32), primary_key=True)  # a digest of all that tells it apart
     generation: Named[int]

@@ -9,9 +9,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from service.accounts import holds, standing
 from service.db import reading, writing
 from service.models import strange_refusal
-from service.outreach import accounts
 from service.states import Failure, Skip, State
 from tests.outreach.test_unclear import NEW, messages, ready
 from tests.support import World
@@ -62,15 +62,15 @@ def outcomes(world: World, ids: list[str]) -> set[tuple[str, str | None]]:
     return {(world.request(each).state, world.request(each).reason) for each in ids}
 
 
-def standing(world: World) -> accounts.Standing:
+def stands(world: World) -> standing.AccountStanding:
     with reading(world.engine) as connection:
-        (found,) = accounts.standings(connection)
+        (found,) = standing.standings(connection)
     return found
 
 
 def lift_hold(world: World) -> None:
     with writing(world.engine) as connection:
-        accounts.release(connection, "acme", world.clock.now)
+        holds.release(connection, "acme", world.clock.now)
 
 
 # -- a code about us
@@ -83,7 +83,7 @@ def test_a_code_about_us_holds_the_account_and_burns_no_request(played: Any, whe
     ids = ended(world)
     for seconds in (0, 5, 600):
         forward(world, seconds)
-    assert standing(world).hold_code == code
+    assert stands(world).hold_code == code
     assert all(world.request(each).outcome_at is None for each in ids)
 
 
@@ -93,8 +93,8 @@ def test_the_accounts_day_is_used_up_and_it_pauses_and_goes_on(played: Any) -> N
     ids = ended(world)
     for seconds in (0, 5):
         forward(world, seconds)
-    assert standing(world).hold_reason is None
-    assert standing(world).paused_until == world.clock.now + timedelta(minutes=15)
+    assert stands(world).hold_reason is None
+    assert stands(world).paused_until == world.clock.now + timedelta(minutes=15)
     assert all(world.request(each).outcome_at is None for each in ids)
     assert {world.request(each).attempts for each in ids} == {0}
 
@@ -104,7 +104,7 @@ def test_a_code_nobody_knows_is_about_us_where_three_customers_in_a_row_meet_it(
     ids = ended(world)
     for seconds in (0, 5):
         forward(world, seconds)
-    assert (standing(world).hold_code, standing(world).hold_reason) == (99999, "unexplained")
+    assert (stands(world).hold_code, stands(world).hold_reason) == (99999, "unexplained")
     assert all(world.request(each).outcome_at is None for each in ids)
 
 
@@ -113,7 +113,7 @@ def test_a_code_nobody_knows_on_a_look_up_counts_alike(played: Any) -> None:
     ids = ended(world)
     forward(world)
     forward(world, 5)
-    assert standing(world).hold_code == 99999
+    assert stands(world).hold_code == 99999
     assert all(world.request(each).outcome_at is None for each in ids)
 
 
@@ -127,7 +127,7 @@ def test_one_customer_who_meets_it_again_and_again_holds_nobody_up(played: Any) 
     ids = ended(world)
     for _ in range(8):
         forward(world, 60)
-    assert standing(world).hold_reason is None
+    assert stands(world).hold_reason is None
     assert outcomes(world, ids[1:]) == {(State.CARD_SENT, None)}
     assert outcomes(world, ids[:1]) == {(State.DM_ALLOWED, "unexplained")}
 
@@ -144,7 +144,7 @@ def test_a_success_in_between_begins_the_count_anew(played: Any) -> None:
             world.ended(f"c-{number}", x_user_id=str(number))
         forward(world)
         forward(world, 1)
-        held.append(standing(world).hold_code)
+        held.append(stands(world).hold_code)
     assert held == [None, None, None, 99999]
 
 
@@ -179,7 +179,7 @@ def test_a_path_that_is_gone_is_said_of_us(played: Any, answer: Said, where: str
     by_name = world.ended("b", x_user_id=None, x_handle="fan")
     for seconds in (0, 5, 60):
         forward(world, seconds)
-    assert standing(world).hold_reason in {"no_such_page", "not_found", "bad_request"}
+    assert stands(world).hold_reason in {"no_such_page", "not_found", "bad_request"}
     assert all(world.request(each).outcome_at is None for each in (known, by_name))
 
 
@@ -192,7 +192,7 @@ def test_only_three_codes_speak_of_a_person(played: Any, code: int) -> None:
     forward(world, 5)
     assert outcomes(world, [named]) == {(State.SKIPPED, Skip.NO_X_IDENTITY)}
     assert outcomes(world, [known]) == {(State.SKIPPED, Skip.UNREACHABLE)}
-    assert standing(world).hold_reason is None
+    assert stands(world).hold_reason is None
 
 
 # -- a limit whose end is over already

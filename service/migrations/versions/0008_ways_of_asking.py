@@ -1,13 +1,13 @@
 """each request says by which way it asks, and keeps the texts of the others.
 
-Revision 0007, after 0006. Requests that are there already ask by the card, as everybody did: their columns stay NULL.
+Revision 0008, after 0007. Requests that are there already ask by the card, as everybody did: their columns stay NULL.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
