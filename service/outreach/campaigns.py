@@ -56,20 +56,31 @@ def choose(
 
 
 def takes(campaign: Campaign, conversation: Conversation) -> bool:
-    """Say whether every filter of the campaign fits. An empty filter fits everything."""
+    """Say whether every filter of the campaign fits. An empty filter fits everything.
+
+    Words of the CRM count without regard to case: who tags `No-Survey` means `no-survey`.
+    """
     one_of = (
-        (campaign.sources, conversation.source),
-        (campaign.accounts, conversation.account),
-        (campaign.teams, conversation.team_id),
-        (campaign.channels, conversation.channel),
-        (campaign.languages, conversation.language),
+        (campaign.sources, {conversation.source}),
+        (campaign.accounts, {conversation.account}),
+        (campaign.teams, _folded([conversation.team_id])),
+        (campaign.channels, _folded([conversation.channel])),
+        (campaign.languages, _spoken(conversation.language)),
+        (campaign.tags, _folded(conversation.tags)),
     )
-    tags = set(conversation.tags)
-    return (
-        all(not wanted or given in wanted for wanted, given in one_of)
-        and (not campaign.tags or not tags.isdisjoint(campaign.tags))
-        and tags.isdisjoint(campaign.without_tags)
-    )
+    return all(not wanted or not _folded(wanted).isdisjoint(given) for wanted, given in one_of) and _folded(
+        conversation.tags
+    ).isdisjoint(_folded(campaign.without_tags))
+
+
+def _folded(words: Iterable[str | None]) -> set[str]:
+    return {each.casefold() for each in words if each is not None}
+
+
+def _spoken(language: str | None) -> set[str]:
+    """A language and its base, as for the texts: `de-AT` is German."""
+    given = (language or "").casefold().replace("_", "-")
+    return {given, given.partition("-")[0]} - {""}
 
 
 def decide(

@@ -47,6 +47,11 @@ ACME = SETTINGS.accounts["acme"]
         ({"without_tags": ("billing",)}, False),
         ({"channels": ("x",), "languages": ("de-AT",)}, True),
         ({"channels": ("mail",)}, False),
+        ({"channels": ("X",), "teams": ("Gold",), "tags": ("VIP",)}, True),
+        ({"without_tags": ("Billing",)}, False),
+        ({"languages": ("de",)}, True),
+        ({"languages": ("DE-at",)}, True),
+        ({"languages": ("de-CH", "en")}, False),
     ],
 )
 def test_every_filter_must_fit(filters: dict[str, Any], taken: bool) -> None:
