@@ -72,6 +72,12 @@ class TooLarge(ServiceError):
     status, title = 413, "Too large"
 
 
+class UnknownEncoding(ServiceError):
+    """The body is packed or written in a way that we cannot undo."""
+
+    status, title = 415, "Unsupported media type"
+
+
 class Invalid(ServiceError):
     """The request can be read but its values are wrong."""
 

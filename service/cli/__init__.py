@@ -22,7 +22,7 @@ COMMANDS = {
     "keys": ("keys", "Keys with which supervisors, analysts and admins read."),
     "accounts": ("accounts", "X accounts: limits used, holds, how complete their results are."),
     "sources": ("sources", "CRMs that call us, and the definitions that come with dm-feedback."),
-    "deliveries": ("sources", "What sources sent: raw, kept, and readable again."),
+    "deliveries": ("deliveries", "What sources sent: raw, kept, and readable again."),
     "requests": ("requests", "Feedback requests: one a conversation that ended, each with one outcome and its reason."),
     "opt-out": ("opt_out", "People who do not want to be asked."),
     "results": ("data", "What customers answered."),

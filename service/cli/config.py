@@ -25,7 +25,11 @@ def check(context: click.Context) -> None:
     """Name every mistake at once, and what would be right; then what works but deserves a thought."""
     path = context.find_root().obj
     settings, definitions = _loaded(Path(path))
-    warnings = [*settings.warnings, *advice(definitions), *_readable_by_others(settings.database.url)]
+    warnings = [
+        *settings.warnings,
+        *advice(definitions, settings.campaigns),
+        *_readable_by_others(settings.database.url),
+    ]
     for warning in warnings:
         console.print(f"{warning.path} {warning.sentence}", style="yellow", soft_wrap=True)
     console.print(

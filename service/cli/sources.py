@@ -1,20 +1,26 @@
-"""Sources and their deliveries: list, show, explain, check; replay after a definition was mended."""
+"""Sources: list, show, grammar, check, explain. What comes with us can be looked at before anything is set up."""
 
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import click
 import sqlalchemy as sa
 from rich.table import Table
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 
-from service.auth import log_access
-from service.cli.common import console, me, now, opened, settings_of, when
-from service.db import reading, writing
-from service.errors import NotFound
+from service import migrations
+from service.cli.common import console, engine_of, now, settings_of, when
+from service.db import reading
+from service.errors import Invalid, NotFound, ServiceError
 from service.intake import explain as explain_delivery
 from service.intake import parse_request_file, render
-from service.intake.definition import load_definitions, preset_about, preset_names
+from service.intake.advice import never_fits
+from service.intake.definition import load_definitions, preset_about, preset_definition
 from service.intake.events import ConversationEnded
-from service.intake.replay import replay as read_again
+from service.intake.presets import payload, payload_names, preset_names
+from service.intake.reference import facts_of, grammar_reference
 from service.intake.shapes import Definition
 from service.models import delivery_item, webhook_delivery
 from service.outreach.campaigns import Conversation, takes
@@ -25,6 +31,8 @@ LEGEND = (
     "T what third parties wrote, M background knowledge, U unknown. Compare with one real delivery: "
     "`dm-feedback sources explain`."
 )
+RECENT = timedelta(days=7)
+EXAMPLE_URL = "https://feedback.example.com"
 i, d = delivery_item.c, webhook_delivery.c
 
 
@@ -36,15 +44,10 @@ def sources() -> None:
 @sources.command(name="list")
 @click.pass_context
 def show_list(context: click.Context) -> None:
-    """List your sources, and the presets there are."""
-    settings = settings_of(context)
-    mine = Table(box=None, title="your sources", title_justify="left")
-    for heading in ("name", "preset", "X account", "address to give to the CRM"):
-        mine.add_column(heading, overflow="fold")
-    for source in settings.sources.values():
-        address = f"{settings.service.public_url.rstrip('/')}/webhooks/crm/{source.name}"
-        mine.add_row(source.name, source.preset or "own definition", source.account, address)
-    console.print(mine)
+    """List your sources with what they sent in 7 days, and the presets there are."""
+    if Path(context.find_root().obj).exists():
+        settings = settings_of(context)
+        console.print(_mine(settings, _recent(context, settings)))
     table = Table(box=None, title="presets", title_justify="left")
     for heading in ("preset", "for", "how sure we are"):
         table.add_column(heading, overflow="fold")
@@ -58,104 +61,155 @@ def show_list(context: click.Context) -> None:
 @sources.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Say what to click and paste in a CRM, by the name of its preset."""
+    """Say what to click and paste in a CRM, by the name of its preset, and what is read from where."""
     try:
-        about = preset_about(name)
+        definition = preset_definition(name)
     except KeyError as error:
         raise NotFound(
             "unknown_preset", f"There is no preset '{name}'; there are {', '.join(preset_names())}."
         ) from error
+    about = definition.grammar.about
     console.print(f"{about.title}   ({about.certainty})\n", style="bold")
     click.echo(about.setup.strip())
+    table = Table(box=None, title="what is read", title_justify="left")
+    for heading in ("fact", "from", "meaning"):
+        table.add_column(heading, overflow="fold")
+    for row in facts_of(definition.grammar):
+        table.add_row(*row)
+    console.print()
+    console.print(table)
+
+
+@sources.command()
+def grammar() -> None:
+    """List every key a definition may have, with its default."""
+    table = Table(box=None)
+    for heading in ("key", "default", "meaning"):
+        table.add_column(heading, overflow="fold")
+    for doc in grammar_reference():
+        table.add_row(doc.path, doc.default, doc.description)
+    console.print(table)
 
 
 @sources.command()
 @click.pass_context
 def check(context: click.Context) -> None:
     """Compile every definition and name every mistake."""
-    definitions = _definitions(settings_of(context))
+    definitions = definitions_of(settings_of(context))
     console.print(f"{len(definitions)} definitions are right: {', '.join(definitions)}")
 
 
 @sources.command()
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--source", required=True, help="The source it came to.")
+@click.argument("file", required=False)
+@click.option("--source", help="The source it came to.")
+@click.option("--preset", help="A preset instead, without any settings: FILE may be one of its own payloads.")
 @click.pass_context
-def explain(context: click.Context, file: Path, source: str) -> None:
+def explain(context: click.Context, file: str | None, source: str | None, preset: str | None) -> None:
     """Explain a delivery without storing it: FILE holds header lines, an empty line, and the body.
 
     Shows which key matched and over which bytes, what each expression found, and which campaign would take it.
     """
+    if (source is None) == (preset is None):
+        raise Invalid("source_or_preset", "Name either --source, one of your settings, or --preset.")
+    if preset is not None:
+        _explain_preset(preset, file)
+        return
     settings = settings_of(context)
-    definition = _definitions(settings).get(source)
-    if definition is None:
-        raise NotFound("unknown_source", f"There is no source '{source}' in the settings.")
-    inbound = parse_request_file(file.read_bytes(), settings.service.public_url, source)
+    definition = definition_of(settings, source or "")
+    if file is None:
+        raise Invalid("no_file", "Name the FILE that holds the delivery: header lines, an empty line, the body.")
+    inbound = parse_request_file(Path(file).read_bytes(), settings.service.public_url, definition.name)
     explanation = explain_delivery(definition, inbound, now())
     click.echo(render(explanation))
     for item in explanation.items:
         if isinstance(item.reading, ConversationEnded):
-            click.echo(_campaign_for(item.reading, source, definition.account, settings.campaigns))
+            click.echo(_campaign_for(item.reading, definition, settings.campaigns))
+    for campaign in settings.campaigns:
+        for advice in never_fits(definition, campaign):
+            click.echo(f"careful     {advice.path} {advice.sentence}")
 
 
-@click.group()
-def deliveries() -> None:
-    """What sources sent: raw, kept, and readable again."""
-
-
-@deliveries.command(name="list")
-@click.option("--outcome", type=click.Choice(["accepted", "duplicate", "reopened", "ignored", "unmappable"]),
-              default="unmappable", show_default=True)  # fmt: skip
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
-@click.pass_context
-def list_deliveries(context: click.Context, outcome: str, limit: int) -> None:
-    """List what became of deliveries; unmappable ones wait for their definition to be mended."""
-    _, engine = opened(context)
-    query = (
-        sa.select(d.id, d.source, d.received_at, i.outcome, i.reason, i.detail)
-        .join(webhook_delivery, d.id == i.delivery_id)
-        .where(i.outcome == outcome)
-        .order_by(i.read_at.desc())
-        .limit(limit)
+def _explain_preset(preset: str, file: str | None) -> None:
+    if preset not in preset_names():
+        raise NotFound("unknown_preset", f"There is no preset '{preset}'; there are {', '.join(preset_names())}.")
+    own = payload_names(preset)
+    name = file or own[0]
+    content = payload(preset, name) if name in own else Path(name).read_bytes()
+    click.echo(f"payload {name}")
+    click.echo(
+        render(
+            explain_delivery(
+                preset_definition(preset, as_tried=True), parse_request_file(content, EXAMPLE_URL, preset), now()
+            )
+        )
     )
-    table = Table(box=None)
-    for heading in ("delivery", "source", "received", "outcome", "reason", "what would be right"):
-        table.add_column(heading, overflow="fold")
-    with reading(engine) as connection:
-        for delivery_id, source, received_at, what, reason, detail in connection.execute(query):
-            table.add_row(delivery_id, source, when(received_at), what, reason or "", detail or "")
-    console.print(table)
+    click.echo(f"further payloads of this preset: {', '.join(own)}")
 
 
-@deliveries.command()
-@click.argument("delivery_id", required=False)
-@click.option("--source", required=True, help="The source whose definition was mended.")
-@click.pass_context
-def replay(context: click.Context, delivery_id: str | None, source: str) -> None:
-    """Read stored deliveries again: one, or all of the source that could not be mapped."""
-    settings, engine = opened(context)
-    definition = _definitions(settings).get(source)
-    if definition is None:
-        raise NotFound("unknown_source", f"There is no source '{source}' in the settings.")
-    counts = read_again(engine, definition, delivery_id, now())
-    with writing(engine) as connection:
-        log_access(connection, me(), "deliveries.replay", {"source": source, "deliveries": counts.deliveries}, now())
-    console.print(
-        f"{counts.deliveries} deliveries read again: {counts.accepted} accepted, {counts.duplicate} duplicate, "
-        f"{counts.reopened} reopened, {counts.ignored} ignored, {counts.unmappable} still unmappable, "
-        f"{counts.gone} no longer kept."
-    )
-
-
-def _definitions(settings: Settings) -> dict[str, Definition]:
+def definitions_of(settings: Settings) -> dict[str, Definition]:
+    """Compile every source of the settings."""
     return load_definitions(settings.sources, tuple(settings.accounts))
 
 
-def _campaign_for(ended: ConversationEnded, source: str, account: str, campaigns: tuple[Campaign, ...]) -> str:
+def definition_of(settings: Settings, source: str) -> Definition:
+    """Return one source of the settings. Raises NotFound."""
+    definition = definitions_of(settings).get(source)
+    if definition is None:
+        raise NotFound("unknown_source", f"There is no source '{source}' in the settings.")
+    return definition
+
+
+def _mine(settings: Settings, recent: dict[str, tuple[str, ...]]) -> Table:
+    table = Table(box=None, title="your sources", title_justify="left")
+    headings = (
+        "name",
+        "preset",
+        "X account",
+        "address to give to the CRM",
+        "last delivery",
+        "ended, 7 d",
+        "unmappable",
+    )
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for source in settings.sources.values():
+        address = f"{settings.service.public_url.rstrip('/')}/webhooks/crm/{source.name}"
+        seen = recent.get(source.name, ("", "", ""))
+        table.add_row(source.name, source.preset or "own definition", source.account, address, *seen)
+    return table
+
+
+def _recent(context: click.Context, settings: Settings) -> dict[str, tuple[str, ...]]:
+    """What each source sent lately: the newest delivery, ends, and what could not be understood, with why."""
+    try:
+        engine = engine_of(context, settings)
+        migrations.require_head(engine)
+        return dict(_counted(engine))
+    except (ServiceError, DBAPIError):  # not set up yet: there is nothing to tell
+        return {}
+
+
+def _counted(engine: Engine) -> Iterator[tuple[str, tuple[str, ...]]]:
+    ended = sa.func.count().filter(i.outcome == "accepted")
+    lost = sa.func.count().filter(i.outcome == "unmappable")
+    query = (
+        sa.select(
+            d.source, sa.func.max(d.received_at), ended, lost, sa.func.max(i.reason).filter(i.outcome == "unmappable")
+        )
+        .join(delivery_item, i.delivery_id == d.id)
+        .where(d.received_at > now() - RECENT, i.reading == 0)
+        .group_by(d.source)
+    )
+    with reading(engine) as connection:
+        for source, newest, ends, unmappable, reason in connection.execute(query):
+            yield source, (when(newest), str(ends), f"{unmappable} ({reason} …)" if unmappable else "0")
+
+
+def _campaign_for(ended: ConversationEnded, definition: Definition, campaigns: tuple[Campaign, ...]) -> str:
     """Say which campaign would take it, and why the others would not be asked."""
     conversation = Conversation(
-        ended.conversation_id, source, ended.account or account, ended.ended_at, ended.team_id, ended.tags,
-        ended.channel, ended.language, ended.x_handle,
+        ended.conversation_id, definition.name, ended.account or definition.account, ended.ended_at, ended.team_id,
+        ended.tags, ended.channel, ended.language, ended.x_handle,
     )  # fmt: skip
     for campaign in campaigns:
         if takes(campaign, conversation):

@@ -15,16 +15,17 @@ Nothing here knows X: whom to ask, and whether, is outreach's business.
 """
 
 from service.intake.accept import Accepted, accept
-from service.intake.definition import load_definitions, preset_about, preset_names, preset_text
+from service.intake.definition import load_definitions, preset_about
 from service.intake.events import ConversationEnded, ConversationReopened, Ignored, Reading, Unmappable
 from service.intake.explain import Explanation, explain, parse_request_file, render
 from service.intake.forget import erase, prune
 from service.intake.inbound import Inbound, make_inbound
 from service.intake.mapping import read
+from service.intake.presets import payload, payload_names, preset_expected, preset_names, preset_text
 from service.intake.replay import ReplayCounts, replay
 from service.intake.shapes import Definition
 from service.intake.verify import verify
-from service.intake.verify_parts import Refused, Verified
+from service.intake.verify.parts import Refused, Verified
 
 __all__ = [
     "Accepted",
@@ -45,7 +46,10 @@ __all__ = [
     "load_definitions",
     "make_inbound",
     "parse_request_file",
+    "payload",
+    "payload_names",
     "preset_about",
+    "preset_expected",
     "preset_names",
     "preset_text",
     "prune",

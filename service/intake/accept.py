@@ -33,7 +33,7 @@ from service.intake.told import (
     Told,
     rounds,
 )
-from service.intake.verify_parts import Verified
+from service.intake.verify.parts import Verified
 
 RETRY_AFTER_S = 30  # Zendesk honours nothing of a minute or more
 
@@ -134,6 +134,6 @@ def _dedupe_key(definition: Definition, inbound: Inbound, readings: Sequence[Rea
     """
     ids = [each.event_id for each in readings if each.event_id]
     key = "\n".join(ids) + ":" + inbound.digest
-    if "ended_at" in definition.grammar.received and not ids:
+    if definition.grammar.map.is_arrival("ended_at") and not ids:
         key += ":" + delivery_id
     return hashlib.sha256(key.encode()).hexdigest()

@@ -1,38 +1,58 @@
-"""Advice on a source's keys: in, compiled definitions; out, what verifies and yet deserves a thought. Shows no key."""
+"""Advice on sources: in, compiled definitions and the campaigns; out, what works and yet deserves a thought.
 
-from collections.abc import Iterator, Mapping
+A weak key, one that will hardly arrive as it is written, and filters that can never fit: a source that fills no tags
+is held back by no tag. Shows no key.
+"""
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from collections.abc import Iterable, Iterator, Mapping
 
+from service.intake.languages import language_tag
 from service.intake.shapes import Definition
-from service.intake.verify import AllOf, Verifier
-from service.intake.verify_keyed import Key
-from service.intake.verify_plain import Static
-from service.intake.verify_public import PublicKeys
-from service.settings import Problem
+from service.settings import Campaign, Problem
 
-STRONG_RSA = 2048
-NOT_AS_WRITTEN = frozenset("+&#% ")  # means something else in an address
+# a campaign's filter, the field it looks at, and what follows where a source never fills that
+FILTERS = (
+    ("teams", "team_id", "takes none of its conversations"),
+    ("tags", "tags", "takes none of its conversations"),
+    ("without_tags", "tags", "holds none of its conversations back"),
+    ("channels", "channel", "takes none of its conversations"),
+    ("languages", "language", "takes none of its conversations"),
+)
 
 
-def advice(definitions: Mapping[str, Definition]) -> Iterator[Problem]:
-    """Yield a warning for each key that is weak, or that will hardly arrive as it is written."""
+def advice(definitions: Mapping[str, Definition], campaigns: Iterable[Campaign] = ()) -> Iterator[Problem]:
+    """Yield a warning for each weak key, and for each filter that can never fit."""
     for name, definition in definitions.items():
         for verifier in definition.verifiers:
-            yield from (Problem(f"sources.{name}.keys", sentence) for sentence in _sentences(verifier))
+            yield from (Problem(f"sources.{name}.keys", sentence) for sentence in verifier.advice())
+    for campaign in campaigns:
+        yield from _unknown_languages(campaign)
+        for name in campaign.sources or definitions:
+            if name in definitions:
+                yield from never_fits(definitions[name], campaign)
 
 
-def _sentences(verifier: Verifier) -> Iterator[str]:
-    if isinstance(verifier, AllOf):
-        for each in verifier.verifiers:
-            yield from _sentences(each)
-    elif isinstance(verifier, PublicKeys):
-        sizes = [key.key_size for _, key in verifier.keys if isinstance(key, RSAPublicKey)]
-        if any(size < STRONG_RSA for size in sizes):
-            yield f"holds an RSA key of {min(sizes)} bits; ask the sender for one of at least {STRONG_RSA}"
-    elif isinstance(verifier, Static) and verifier.query and any(map(_changes, verifier.keys)):
-        yield f"'{verifier.query}' stands in the address: there write + as %2B, & as %26, # as %23, % as %25"
+def never_fits(definition: Definition, campaign: Campaign) -> Iterator[Problem]:
+    """Yield a warning for each filter that looks at what this source never fills."""
+    for key, field, consequence in FILTERS:
+        if getattr(campaign, key) and not _fills(definition, field):
+            sentence = f"source {definition.name} never fills {field}, so this filter {consequence}"
+            yield Problem(
+                f"campaigns.{campaign.name}.{key}", f"{sentence}; set [sources.{definition.name}.map] {field}"
+            )
+    allowed = definition.grammar.channel.allow
+    if campaign.channels and allowed and allowed.isdisjoint(each.casefold() for each in campaign.channels):
+        sentence = f"source {definition.name} lets none of these channels through; see its channel.allow"
+        yield Problem(f"campaigns.{campaign.name}.channels", sentence)
 
 
-def _changes(key: Key) -> bool:
-    return not NOT_AS_WRITTEN.isdisjoint(key.secret.decode("utf-8", "replace"))
+def _fills(definition: Definition, field: str) -> bool:
+    return definition.grammar.map.of(field) is not None or (field == "language" and definition.language is not None)
+
+
+def _unknown_languages(campaign: Campaign) -> Iterator[Problem]:
+    for each in campaign.languages:
+        tag = language_tag(each)
+        if tag is None or tag.casefold() != each.casefold().replace("_", "-"):
+            hint = f"write '{tag}'" if tag else "write one such as 'de' or 'pt-BR'"
+            yield Problem(f"campaigns.{campaign.name}.languages", f"'{each}' is no language tag; {hint}")

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, unquote
 
+from service.errors import UnknownEncoding
+from service.intake.decode import charset_of
 from service.intake.inbound import Inbound
 
 MAX_DEPTH = 64
 MAX_ITEMS = 1000
 MAX_FORM_FIELDS = 1000
 MAX_WHOLE_DIGITS = 19
+BROKEN = "\ufffd"  # what stands where a byte was no letter
 FORM = "application/x-www-form-urlencoded"
 REQUIRED_ATTRIBUTES = ("id", "source", "specversion", "type")
 
@@ -33,25 +36,40 @@ def parse_root(inbound: Inbound, kinds: Sequence[str], *, cloudevents: bool = Fa
     if cloudevents:
         return _cloudevents(inbound)
     if "form" in kinds and (inbound.content_type == FORM or "json" not in kinds):
-        return _form(inbound.body)
-    return parse_json(inbound.body)
+        return _form(inbound)
+    return parse_json(inbound)
 
 
-def parse_json(body: bytes) -> Any:
-    """Parse strict JSON in UTF-8. Raises BodyProblem."""
-    if not body.strip():
+def parse_json(inbound: Inbound) -> Any:
+    """Parse strict JSON. Raises BodyProblem."""
+    if not inbound.body.strip():
         raise BodyProblem("empty_body", "The body is empty; send the event as JSON.")
+    text = _text(inbound)
     try:
-        root = json.loads(body.decode("utf-8-sig"), parse_constant=_constant, parse_int=_whole)
-    except UnicodeDecodeError as error:
-        raise BodyProblem("not_utf8", f"The body is not UTF-8 (byte {error.start}).") from error
+        root = json.loads(text, parse_constant=_constant, parse_int=_whole)
     except json.JSONDecodeError as error:
-        raise BodyProblem("not_json", f"The body is not JSON at character {error.pos + 1}: {error.msg}.") from error
+        raise _no_json(text, error) from error
     except RecursionError as error:
         raise BodyProblem("too_deep", f"The body nests deeper than {MAX_DEPTH} levels.") from error
     if _deeper_than(root, MAX_DEPTH):
         raise BodyProblem("too_deep", f"The body nests deeper than {MAX_DEPTH} levels.")
     return root
+
+
+def _text(inbound: Inbound) -> str:
+    """Return the body in its declared charset, else in UTF-8; a broken letter costs itself and not the delivery."""
+    try:
+        charset = charset_of(inbound)
+    except UnknownEncoding as error:
+        raise BodyProblem(error.code, error.sentence) from error
+    return inbound.body.decode(charset or "utf-8-sig", errors="replace")
+
+
+def _no_json(text: str, error: json.JSONDecodeError) -> BodyProblem:
+    if BROKEN in text:
+        return BodyProblem("not_utf8", "The body is not UTF-8, and its Content-Type declares no other charset.")
+    hint = "; is a quotation mark inside a text left unescaped?" if "delimiter" in error.msg else ""
+    return BodyProblem("not_json", f"The body is not JSON at character {error.pos + 1}: {error.msg}{hint}")
 
 
 def _constant(name: str) -> NoReturn:
@@ -75,13 +93,11 @@ def _deeper_than(root: Any, limit: int) -> bool:
     return True
 
 
-def _form(body: bytes) -> dict[str, str]:
+def _form(inbound: Inbound) -> dict[str, str]:
+    text = _text(inbound)
+    charset = charset_of(inbound) or "utf-8"
     try:
-        fields = parse_qsl(
-            body.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS, encoding="utf-8", errors="strict"
-        )
-    except UnicodeDecodeError as error:
-        raise BodyProblem("not_utf8", "The form is not UTF-8.") from error
+        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS, encoding=charset)
     except ValueError as error:
         raise BodyProblem("not_a_form", f"The form has more than {MAX_FORM_FIELDS} fields.") from error
     if not fields:
@@ -95,7 +111,7 @@ def _cloudevents(inbound: Inbound) -> Any:
     if content_type.startswith("application/cloudevents") and not content_type.endswith("json"):
         raise BodyProblem("cloudevents_format", "CloudEvents are read as JSON: application/cloudevents+json.")
     binary = "ce-specversion" in inbound.headers and not content_type.startswith("application/cloudevents")
-    root = _binary_event(inbound) if binary else parse_json(inbound.body)
+    root = _binary_event(inbound) if binary else parse_json(inbound)
     for event in root if isinstance(root, list) else [root]:
         missing = [n for n in REQUIRED_ATTRIBUTES if not isinstance(event, dict) or not isinstance(event.get(n), str)]
         if missing:
@@ -105,12 +121,11 @@ def _cloudevents(inbound: Inbound) -> Any:
 
 def _binary_event(inbound: Inbound) -> dict[str, Any]:
     attributes = {n[3:]: _header_value(v) for n, v in inbound.headers.items() if n.startswith("ce-") and len(n) > 3}  # noqa: PLR2004 - the length of "ce-"
-    body = inbound.body
-    if not body.strip():
+    if not inbound.body.strip():
         return {**attributes, "data": None}
     if inbound.content_type == FORM:
-        return {**attributes, "data": _form(body)}
-    return {**attributes, "data": parse_json(body)}
+        return {**attributes, "data": _form(inbound)}
+    return {**attributes, "data": parse_json(inbound)}
 
 
 def _header_value(value: str) -> str:

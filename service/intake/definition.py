@@ -1,20 +1,21 @@
 """A source, ready to use: in, the settings' sources and our presets; out, frozen `Definition`s, or every mistake.
 
-A preset is a TOML file beside this one; what the user writes in `[sources.NAME]` overrides it key by key. Everything
+A preset is a folder of presets/; what the user writes in `[sources.NAME]` overrides it key by key. Everything
 that can be checked is checked here, so that a delivery can fail only because of what is in it.
 """
 
-import tomllib
 from collections.abc import Collection, Mapping
-from importlib import resources
 from typing import Any
 
 from service.intake.grammar import load_grammar
-from service.intake.keys import build_verifiers, secret_names
+from service.intake.presets import preset_expected, preset_names, preset_tables
 from service.intake.shapes import About, Definition, Grammar
+from service.intake.tables import Table
+from service.intake.verify import Verifier
+from service.intake.verify.kinds import build_verifiers
 from service.settings import Problem, SettingsError, Source
+from service.settings.declare import section_of
 
-PRESETS = resources.files("service.intake") / "presets"
 REPLACES = frozenset({"kind", "any_of", "all_of"})  # a table with one of these is a whole of its own
 
 
@@ -30,21 +31,23 @@ def load_definitions(sources: Mapping[str, Source], known_accounts: Collection[s
     return {name: definition for name, definition in found.items() if definition is not None}
 
 
-def preset_names() -> list[str]:
-    """The presets that come with us, in order of name."""
-    return sorted(each.name.removesuffix(".toml") for each in PRESETS.iterdir() if each.name.endswith(".toml"))
-
-
-def preset_text(name: str) -> str:
-    """Return a preset as written, comments and all. Raises KeyError where there is none."""
-    if name not in preset_names():
-        raise KeyError(name)
-    return (PRESETS / f"{name}.toml").read_text("utf-8")
-
-
 def preset_about(name: str) -> About:
     """Return title, certainty and set-up text of a preset. Raises KeyError where there is none."""
-    return About(**tomllib.loads(preset_text(name)).get("about", {}))
+    found: About = section_of(About, Table)().load(preset_tables(name).get("about", {}))
+    return found
+
+
+def preset_definition(name: str, *, as_tried: bool = False) -> Definition:
+    """Return a preset without any keys, to be looked at. Raises KeyError where there is none.
+
+    `as_tried`: with the settings its own payloads were written for.
+    """
+    tables = overlay(preset_tables(name), preset_expected(name)["settings"] if as_tried else {})
+    mistakes: list[Problem] = []
+    grammar = load_grammar(tables, f"presets.{name}", mistakes)
+    if grammar is None:
+        raise SettingsError(mistakes)
+    return _with_proof(Source(name, "(yours)", name, (), None, None, {}), grammar, (), ())
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +65,7 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 def _definition(source: Source, known_accounts: Collection[str], problems: list[Problem]) -> Definition | None:
     path = f"sources.{source.name}"
     try:
-        below = tomllib.loads(preset_text(source.preset)) if source.preset else {}
+        below = preset_tables(source.preset) if source.preset else {}
     except KeyError:
         sentence = f"there is no preset '{source.preset}'; there are {', '.join(preset_names())}"
         problems.append(Problem(f"{path}.preset", sentence))
@@ -82,7 +85,32 @@ def _built(source: Source, grammar: Grammar, known: Collection[str], mistakes: l
         for name in grammar.accounts
         if known and name not in known
     ]
-    verifiers = build_verifiers(grammar.verify, source.keys, grammar.endpoint.body, f"{path}.verify", mistakes)
-    headers, query = secret_names(verifiers)
-    accounts = frozenset({source.account, *grammar.accounts})
-    return Definition(source.name, source.account, accounts, source.language, verifiers, headers, query, grammar)
+    test_keys = grammar.handshake.test_keys
+    mistakes += [
+        Problem(f"{path}.keys[{i}]", "is the key the vendor signs test requests with; everybody knows it")
+        for i, key in enumerate(source.keys)
+        if key in test_keys
+    ]
+    return _with_proof(
+        source,
+        grammar,
+        build_verifiers(grammar.verify, source.keys, mistakes),
+        build_verifiers(grammar.verify, test_keys, []) if test_keys else (),
+    )
+
+
+def _with_proof(
+    source: Source, grammar: Grammar, verifiers: tuple[Verifier, ...], testers: tuple[Verifier, ...]
+) -> Definition:
+    return Definition(
+        source.name,
+        source.account,
+        frozenset({source.account, *grammar.accounts}),
+        source.language,
+        verifiers,
+        tuple(key.encode() for key in source.keys),
+        testers,
+        frozenset().union(*(each.secret_headers for each in verifiers)),
+        frozenset().union(*(each.secret_query for each in verifiers)),
+        grammar,
+    )

@@ -24,6 +24,7 @@ class ConversationEnded:
     tenant: str | None = None
     x_user_id: str | None = None
     x_handle: str | None = None
+    handled_by: str | None = None  # human | ai | both | nobody; None where the source does not say
     identity_trust: str = "crm_entered"
     notes: tuple[str, ...] = ()
 

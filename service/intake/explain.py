@@ -11,15 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from service.intake.body import BodyProblem
+from service.intake.evaluate import TooCostly
 from service.intake.events import ConversationEnded, Reading
 from service.intake.expressions import Expression, ExpressionError
 from service.intake.inbound import Inbound, make_inbound
 from service.intake.mapping import base_context, parse_items, read
-from service.intake.shapes import Definition
-from service.intake.verify import AllOf, Verifier, verify
-from service.intake.verify_keyed import Hmac
-from service.intake.verify_parts import Refusal, Refused, Verified, signed_bytes
-from service.intake.verify_public import PublicKeys
+from service.intake.shapes import Definition, Map
+from service.intake.verify import Refusal, Refused, Verified, Verifier, verify
+from service.settings.declare import declared
 
 SHOWN = 160
 
@@ -44,11 +43,11 @@ class Explanation:
 
 def explain(definition: Definition, inbound: Inbound, now: datetime) -> Explanation:
     """Walk one delivery without storing anything. The mapping is shown even where the signature is refused."""
-    signed = tuple((each.kind, _covered(each, inbound)) for each in _flat(definition.verifiers))
+    signed = tuple((each.kind, _covered(each, inbound)) for each in definition.verifiers)
     readings = read(definition, inbound, now)
     try:
         root, items = parse_items(definition, inbound)
-    except (BodyProblem, ExpressionError):
+    except (BodyProblem, ExpressionError, TooCostly):
         root, items = None, [None] * len(readings)
     base = base_context(definition, inbound, root)
     explained = tuple(
@@ -64,6 +63,8 @@ def render(explanation: Explanation) -> str:
     if isinstance(explanation.verdict, Verified):
         key = explanation.verdict.key_index
         lines.append(f"verified by {explanation.verdict.verifier}" + (f", key {key}" if key is not None else ""))
+    elif explanation.verdict.code == "no_keys":
+        lines.append("proof not checked: there are no keys to check it with")
     else:
         lines.append(f"REFUSED ({explanation.verdict.code}): {explanation.verdict.sentence}")
     lines += [f"  {kind} covers {covered}" for kind, covered in explanation.signed]
@@ -96,16 +97,9 @@ def parse_request_file(content: bytes, public_url: str, source: str) -> Inbound:
     return make_inbound(method, public_url, address, query, [(name.strip(), value) for name, _, value in pairs], body)
 
 
-def _flat(verifiers: Iterable[Verifier]) -> list[Verifier]:
-    nested = [_flat(each.verifiers) if isinstance(each, AllOf) else [each] for each in verifiers]
-    return [each for group in nested for each in group]
-
-
 def _covered(verifier: Verifier, inbound: Inbound) -> str:
-    if not isinstance(verifier, Hmac | PublicKeys):
-        return "no bytes of the body" if verifier.kind != "twilio" else "the address and the form's fields"
     try:
-        return _shown(signed_bytes(verifier.signed, inbound).decode("utf-8", "backslashreplace"))
+        return _shown(verifier.covered(inbound))
     except Refusal as refusal:
         return f"nothing yet: {refusal.sentence}"
 
@@ -115,7 +109,7 @@ def _found(definition: Definition, context: dict[str, Any]) -> Iterable[tuple[st
     named: list[tuple[str, Expression | None]] = [
         ("events.ended", grammar.events.ended),
         ("events.reopened", grammar.events.reopened),
-        *((f"map.{name}", each) for name, each in grammar.map.items()),
+        *((f"map.{name}", grammar.map.of(name)) for name in declared(Map)),
     ]
     for name, expression in named:
         if expression is not None:
@@ -125,7 +119,7 @@ def _found(definition: Definition, context: dict[str, Any]) -> Iterable[tuple[st
 def _result(expression: Expression, context: dict[str, Any]) -> str:
     try:
         return _shown(repr(expression.read(context)))
-    except ExpressionError as error:
+    except (ExpressionError, TooCostly) as error:
         return f"fails: {error}"
 
 
@@ -143,4 +137,6 @@ def _fields(reading: Reading) -> Iterable[tuple[str, str]]:
 
 
 def _shown(text: str) -> str:
+    """A foreign text, short, and harmless to a terminal."""
+    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[: SHOWN + 1]) + text[SHOWN + 1 :]
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"

@@ -1,45 +1,32 @@
 """The JMESPath of definitions: in, an expression as text; out, something that reads one item, or a sentence why not.
 
 Compiled and checked when the settings are read: syntax, names of functions, names at the root, and two traps that
-would be silently wrong for ever. Never runs longer than the item is big, never raises anything but ExpressionError.
+would be silently wrong for ever. Runs within a budget, and raises nothing but ExpressionError and TooCostly.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import jmespath
-from jmespath import exceptions, functions
-from jmespath.parser import ParsedResult
+from jmespath import exceptions
 
-from service.intake.identity import handle_from_url
+from service.intake.evaluate import Budget, Run, TooCostly, build
+from service.intake.functions import FUNCTIONS, OurFunctions
 
 MAX_LENGTH = 512
 MAX_RESULT = 4096
+PER_EXPRESSION = 20_000  # steps
+PER_DELIVERY, PER_ITEM = 200_000, 1_000  # an item has its share of the delivery's, and at least so many
 ROOT_NAMES = frozenset({"h", "q", "b", "root", "v"})
 ONLY_FIRST_CHILD_AT_ROOT = frozenset(
     {"subexpression", "index_expression", "projection", "value_projection", "flatten", "filter_projection", "pipe"}
 )
+NOTHING: dict[str, Any] = {name: {} for name in ROOT_NAMES}
 
 
 class ExpressionError(Exception):
     """An expression that cannot be compiled, or that could not read this item. Its text is a sentence."""
-
-
-class OurFunctions(functions.Functions):
-    """JMESPath's functions and three of ours."""
-
-    @functions.signature({"types": ["string", "null"]})
-    def _func_lower(self, text: str | None) -> str | None:
-        return None if text is None else text.lower()
-
-    @functions.signature({"types": ["string", "null"]})
-    def _func_x_handle_from_url(self, url: str | None) -> str | None:
-        return handle_from_url(url)
-
-    @functions.signature({"types": [], "variadic": True})
-    def _func_first_non_empty(self, *values: Any) -> Any:
-        return next((value for value in values if value not in (None, "", [], {})), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +34,47 @@ class Expression:
     """A compiled expression over `{h, q, b, root, v}`."""
 
     text: str
-    compiled: ParsedResult = field(repr=False, compare=False)
+    tree: Mapping[str, Any] = field(repr=False, compare=False)
+    run: Run = field(repr=False, compare=False)
 
-    def read(self, context: Any) -> Any:
-        """Return what the expression finds; null where there is nothing. Raises ExpressionError."""
+    def read(self, context: Any, budget: Budget | None = None) -> Any:
+        """Return what the expression finds; null where there is nothing. Raises ExpressionError and TooCostly.
+
+        `budget` is the item's; an expression may take PER_EXPRESSION of it.
+        """
+        purse = Budget(PER_EXPRESSION if budget is None else min(PER_EXPRESSION, budget.left))
+        before = purse.left
         try:
-            found = self.compiled.search(context, options=OPTIONS)
+            return self._found(context, purse)
+        except TooCostly as error:
+            raise TooCostly(f"'{self.text}' takes more steps than one delivery may cost") from error
         except (exceptions.JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             raise ExpressionError(f"'{self.text}' cannot read this item ({type(error).__name__})") from error
+        finally:
+            if budget is not None:
+                budget.left -= before - purse.left + 1
+
+    def _found(self, context: Any, purse: Budget) -> Any:
+        found = self.run(context, purse)
+        if isinstance(found, list | dict):
+            purse.pay_for(found)  # one list in a thousand places is small here, and large wherever it is written
         if isinstance(found, str) and len(found) > MAX_RESULT:
             raise ExpressionError(f"'{self.text}' finds more than {MAX_RESULT} characters")
         return found
 
-    def matches(self, context: Any) -> bool:
+    def matches(self, context: Any, budget: Budget | None = None) -> bool:
         """Whether the expression is literally true: `&&` and `||` return operands, and a string is no yes."""
-        return self.read(context) is True
+        return self.read(context, budget) is True
 
+    @property
+    def roots(self) -> set[str]:
+        """The roots the expression looks at."""
+        return {path[0] for path in _paths(self.tree)}
 
-OPTIONS = jmespath.Options(custom_functions=OurFunctions())
+    @property
+    def paths(self) -> set[tuple[str, ...]]:
+        """The places below the roots that the expression looks at, as far as they are plain names."""
+        return {path for path in _paths(self.tree) if len(path) > 1}
 
 
 def compile_expression(text: Any, *, root_names: frozenset[str] | None = ROOT_NAMES) -> Expression:
@@ -74,12 +84,27 @@ def compile_expression(text: Any, *, root_names: frozenset[str] | None = ROOT_NA
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"is longer than {MAX_LENGTH} characters; do less, or map fewer fields")
     try:
-        compiled = jmespath.compile(text)
+        tree = jmespath.compile(text).parsed
+        mistakes = _mistakes(tree, root_names)
+        found = Expression(text, tree, build(tree, FUNCTIONS))
     except exceptions.JMESPathError as error:
         raise ExpressionError(_sentence(error)) from error
-    for mistake in _mistakes(compiled.parsed, root_names):
+    except RecursionError as error:
+        raise ExpressionError("nests too deep; do less, or map fewer fields") from error
+    for mistake in mistakes:
         raise ExpressionError(mistake)
-    return Expression(text, compiled)
+    _try_it(found)
+    return found
+
+
+def _try_it(expression: Expression) -> None:
+    """Read an item in which there is nothing: what is too costly even then always is."""
+    try:
+        expression.read(NOTHING)
+    except TooCostly as error:
+        raise ExpressionError("takes more steps than one delivery may cost, whatever comes") from error
+    except ExpressionError:
+        pass
 
 
 def _sentence(error: exceptions.JMESPathError) -> str:
@@ -89,8 +114,12 @@ def _sentence(error: exceptions.JMESPathError) -> str:
     return f"is no JMESPath{where}: {what}"
 
 
+def _children(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for each in node.get("children", []) if isinstance(each, Mapping)]
+
+
 def _mistakes(node: Mapping[str, Any], root_names: frozenset[str] | None) -> list[str]:
-    kind, children = node["type"], [c for c in node.get("children", []) if isinstance(c, Mapping)]
+    kind, children = node["type"], _children(node)
     found = []
     if kind == "function_expression":
         found += _function_mistakes(node["value"], len(children))
@@ -114,3 +143,19 @@ def _function_mistakes(name: str, given: int) -> list[str]:
     if given < wanted or (given > wanted and not variadic):
         return [f"{name}() takes {'at least ' if variadic else ''}{wanted} values, not {given}"]
     return []
+
+
+def _paths(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Every chain of names, from a root on."""
+    children = _children(node)
+    if node["type"] == "field":
+        yield (node["value"],)
+    elif node["type"] in ONLY_FIRST_CHILD_AT_ROOT:
+        rest: tuple[str, ...] = ()
+        if node["type"] == "subexpression":
+            names = [each["value"] if each["type"] == "field" else None for each in children[1:]]
+            rest = tuple(names[: names.index(None)] if None in names else names)  # type: ignore[arg-type]
+        yield from ((*path, *rest) for path in _paths(children[0]))
+    elif node["type"] != "expref":
+        for child in children:
+            yield from _paths(child)

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from service.intake.languages import language_tag
+
 # what templates and careless clients write where there is nothing
 NOTHING = frozenset({"", "null", "none", "nil", "undefined", "nan"})
 TEMPLATE = re.compile(r"\{\{|\}\}|\$\{|\{!")
-LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
-MAX_TEXT, MAX_LANGUAGE, MAX_TAGS, MAX_TAG = 256, 35, 256, 64
+MAX_TEXT, MAX_LANGUAGE_NAME, MAX_TAGS, MAX_TAG = 256, 80, 256, 64
 
 
 class NotText(Exception):
@@ -29,6 +30,8 @@ def text(value: Any, limit: int = MAX_TEXT) -> str | None:
         return None
     if TEMPLATE.search(found):
         raise NotText("is a template's placeholder that the sender did not fill")
+    if "\ufffd" in found:
+        raise NotText("holds a letter that was broken on its way; declare the charset, or send UTF-8")
     if "\x00" in found or any("\ud800" <= each <= "\udfff" for each in found):
         raise NotText("holds a character no database keeps (NUL or half a surrogate pair)")
     if len(found) > limit:
@@ -60,13 +63,14 @@ def tags(value: Any, notes: list[str] | None = None) -> tuple[str, ...]:
 
 
 def language(value: Any) -> str | None:
-    """Return a language tag such as `de` or `pt-BR`. Raises NotText."""
-    found = text(value, MAX_LANGUAGE)
+    """Return a language tag such as `de` or `pt-BR`, of a tag or a name such as `Deutsch`. Raises NotText."""
+    found = text(value, MAX_LANGUAGE_NAME)
     if found is None:
         return None
-    if not LANGUAGE.fullmatch(found.replace("_", "-")):
-        raise NotText("is no language tag such as 'de' or 'pt-BR'")
-    return found.replace("_", "-")
+    tag = language_tag(found)
+    if tag is None:
+        raise NotText("is no language tag such as 'de' or 'pt-BR', and no name of a language we know")
+    return tag
 
 
 def _sorted_out(values: Iterable[Any]) -> tuple[list[str], list[NotText]]:

@@ -16,6 +16,7 @@ from service.models import conversation, delivery_item, feedback_request, reopen
 
 SHORTEST_NAME = 4  # a shorter one stands in too many bodies by chance; X itself gives none any more
 AT_ONCE = 500
+WRITTEN_IN = ("utf-8", "utf-16-le", "utf-16-be")  # of every other charset the letters of a handle are the same
 EMPTY: dict[str, Any] = {"body": None, "headers": {}, "query": {}}
 
 
@@ -53,7 +54,8 @@ def _empty_naming(connection: Connection, names: Collection[str]) -> int:
     A name may be part of another's, and then a delivery too many is emptied: it was read long ago.
     """
     d = webhook_delivery.c
-    wanted = [name.removeprefix("@").lower().encode() for name in names if len(name) >= SHORTEST_NAME]
+    plain = [name.removeprefix("@").lower() for name in names if len(name) >= SHORTEST_NAME]
+    wanted = [name.encode(charset) for name in plain for charset in WRITTEN_IN]
     found = connection.execute(sa.select(d.id, d.body).where(d.body.is_not(None)), execution_options={"yield_per": 500})
     theirs = [row.id for row in found if any(name in row.body.lower() for name in wanted)]
     for start in range(0, len(theirs), AT_ONCE):

@@ -1,31 +1,71 @@
 """What CRMs ask before they send: in, a definition and an `Inbound`; out, the answer's headers or body, or None.
 
-Echoes and pings are answered only after the signature is checked. A CloudEvents sender is welcomed only where its
+Most questions are answered only after the signature is checked; those that come unsigned only where the definition
+names them, by what stands in headers and query, and they store nothing. A CloudEvents sender is welcomed only where its
 origin is on the list, and its callback address is never fetched: that would let a stranger choose whom we call.
 """
 
+import hmac
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from service.errors import NotAllowed
 from service.intake.body import BodyProblem
+from service.intake.evaluate import TooCostly
 from service.intake.expressions import Expression, ExpressionError
 from service.intake.inbound import Inbound
 from service.intake.mapping import base_context, parse_items
-from service.intake.shapes import Definition
+from service.intake.shapes import Answer, Definition
 
 ALLOW = "GET, HEAD, OPTIONS, POST"
 MAX_ECHO = 512
+NO_BODY = (b"", b"{}")
+Reply = dict[str, Any] | str  # JSON, or plain text
 
 
-def signed_answer(definition: Definition, inbound: Inbound) -> dict[str, Any] | None:
-    """Return the JSON to answer a verified question with; None where the delivery is no question."""
+def signed_answer(definition: Definition, inbound: Inbound) -> Reply | None:
+    """Return what to answer a verified question with; None where the delivery is no question."""
     handshake = definition.grammar.handshake
-    echo = handshake.echo
-    if echo is not None and echo.header.lower() in inbound.headers and _matches(definition, inbound, echo.when):
-        return {echo.reply_key: inbound.headers[echo.header.lower()][:MAX_ECHO]}
-    if handshake.acknowledge is not None and _matches(definition, inbound, handshake.acknowledge):
+    if handshake.empty and inbound.body.strip() in NO_BODY:
         return {}
+    context = _context(definition, inbound)
+    if context is None:
+        return None
+    found = _answer((each for each in handshake.answers if each.signed), context)
+    if found is None and handshake.acknowledge is not None and _matches(handshake.acknowledge, context):
+        return {}
+    return found
+
+
+def unsigned_answer(definition: Definition, inbound: Inbound) -> Reply | None:
+    """Return what to answer a question with that nobody signed. Its body is not even parsed."""
+    handshake = definition.grammar.handshake
+    if handshake.empty and inbound.body.strip() in NO_BODY and not _claims_a_proof(definition, inbound):
+        return {}
+    context = base_context(definition, inbound, {}) | {"h": inbound.headers, "q": inbound.query, "b": {}}
+    known = (each for each in handshake.answers if not each.signed and _knows_a_key(definition, each, context))
+    return _answer(known, context)
+
+
+def _answer(answers: Iterable[Answer], context: Mapping[str, Any]) -> Reply | None:
+    for each in answers:
+        value = _found(each.value, context) if _matches(each.when, context) else None
+        if isinstance(value, str) and value:
+            return {each.key: value[:MAX_ECHO]} if each.key else value[:MAX_ECHO]
     return None
+
+
+def _claims_a_proof(definition: Definition, inbound: Inbound) -> bool:
+    """A wrong signature under an empty body is a wrong signature, and no check."""
+    return bool(definition.secret_headers & inbound.headers.keys() or definition.secret_query & inbound.query.keys())
+
+
+def _knows_a_key(definition: Definition, answer: Answer, context: Mapping[str, Any]) -> bool:
+    if answer.token is None:
+        return True
+    given = _found(answer.token, context)
+    raw = given.encode("utf-8", "replace") if isinstance(given, str) else b""
+    return any([hmac.compare_digest(each, raw) for each in definition.words])  # noqa: C419 - compares all
 
 
 def options_headers(definition: Definition, inbound: Inbound) -> dict[str, str]:
@@ -48,9 +88,20 @@ def _rate(asked: str, most: int) -> int:
     return min(int(asked), most) if asked.isascii() and asked.isdigit() and 0 < len(asked) < 10 and int(asked) else most  # noqa: PLR2004 - nobody sends a thousand million a minute
 
 
-def _matches(definition: Definition, inbound: Inbound, when: Expression) -> bool:
+def _context(definition: Definition, inbound: Inbound) -> dict[str, Any] | None:
     try:
         root, _ = parse_items(definition, inbound)
-        return when.matches({**base_context(definition, inbound, root), "b": root})
-    except (BodyProblem, ExpressionError):
-        return False
+    except (BodyProblem, ExpressionError, TooCostly):
+        return None
+    return {**base_context(definition, inbound, root), "b": root}
+
+
+def _matches(when: Expression, context: Mapping[str, Any]) -> bool:
+    return _found(when, context) is True
+
+
+def _found(expression: Expression, context: Mapping[str, Any]) -> Any:
+    try:
+        return expression.read(context)
+    except (ExpressionError, TooCostly):
+        return None

@@ -31,6 +31,15 @@ class Inbound:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
+    def charset(self) -> str | None:
+        """The charset the content type declares."""
+        for each in self.headers.get("content-type", "").split(";")[1:]:
+            name, _, value = each.partition("=")
+            if name.strip().lower() == "charset":
+                return value.strip().strip('"') or None
+        return None
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the body, in hex."""
         return hashlib.sha256(self.body).hexdigest()

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from service.bulk import Among
 from service.db import from_micros
 from service.intake.body import BodyProblem
+from service.intake.evaluate import TooCostly
 from service.intake.events import ConversationEnded
 from service.intake.expressions import ExpressionError
 from service.intake.ledger import Book
@@ -55,7 +56,7 @@ def let_in(connection: Connection, book: Book, told: Sequence[Told]) -> None:
 
 def _let_in(book: Book, told: Told, opened: Opened, repeats: Iterable[Repeat]) -> None:
     """Judge the repeats of one source anew. `told` says by which definition, and when."""
-    again_after = told.definition.grammar.events.again_after
+    again_after = told.definition.grammar.events.apart
     timed = [(each.ended_at or _ended_at(opened, each), each) for each in repeats]
     ordered = sorted(
         ((at, each) for at, each in timed if at is not None), key=lambda pair: (pair[0], pair[1].delivery_id)
@@ -102,7 +103,7 @@ def _opener(connection: Connection, definition: Definition) -> Opened:
         delivery, inbound = stored
         try:
             return delivery, open_items(definition, inbound, delivery.received_at)
-        except (BodyProblem, ExpressionError):  # the definition has changed since
+        except (BodyProblem, ExpressionError, TooCostly):  # the definition has changed since
             return None
 
     return opened

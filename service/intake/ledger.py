@@ -95,7 +95,7 @@ def judge(book: Book, told: Told) -> tuple[Item, ...]:
 
 def _judge_end(book: Book, told: Told, position: int, end: ConversationEnded) -> Item:
     known = book.known[told.key(end.conversation_id)]
-    repeat = known.repeat(end.ended_at, told.definition.grammar.events.again_after)
+    repeat = known.repeat(end.ended_at, told.definition.grammar.events.apart)
     said = notes(end.notes)
     if repeat is not None:
         outcome, reason, request_id = DUPLICATE, repeat.reason, repeat.request_id

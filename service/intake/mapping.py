@@ -11,13 +11,16 @@ from typing import Any
 
 from service.intake import fields, identity
 from service.intake.body import MAX_ITEMS, BodyProblem, parse_root
+from service.intake.evaluate import Budget, TooCostly
 from service.intake.events import ConversationEnded, ConversationReopened, Ignored, Reading, Unmappable
-from service.intake.expressions import ExpressionError
+from service.intake.expressions import PER_DELIVERY, PER_ITEM, ExpressionError
 from service.intake.inbound import Inbound, storable
-from service.intake.shapes import Definition
+from service.intake.shapes import HANDLED_BY, Definition
 from service.intake.times import event_time
 
 MAX_EVENT_ID = 512
+MOST_PLACES = 4
+TOO_COSTLY = "expression_too_costly"
 # fields where only the text counts; a bad one is set aside with a note
 PLAIN = ("agent_id", "team_id", "channel", "customer_ref", "tenant")
 
@@ -30,6 +33,8 @@ def read(definition: Definition, inbound: Inbound, received_at: datetime) -> tup
         return (Unmappable(problem.code, problem.sentence),)
     except ExpressionError as error:
         return (Unmappable("split_failed", str(error)),)
+    except TooCostly as error:
+        return (Unmappable(TOO_COSTLY, f"events.split: {error}"),)
     return tuple(items.read(position) for position in range(len(items)))
 
 
@@ -48,17 +53,19 @@ class Items:
     def read(self, position: int) -> Reading:
         """Read one of them."""
         context = {**self.base, "b": self.values[position]}
-        return _read_item(_Item(self.definition, context, self.received_at))
+        # each item its own share, so that it is read alike today, on a replay and beside whatever others
+        budget = Budget(max(PER_ITEM, PER_DELIVERY // len(self.values)))
+        return _read_item(_Item(self.definition, context, self.received_at, budget))
 
 
 def open_items(definition: Definition, inbound: Inbound, received_at: datetime) -> Items:
-    """Parse a delivery. Raises BodyProblem and ExpressionError."""
+    """Parse a delivery. Raises BodyProblem, ExpressionError and TooCostly."""
     root, values = parse_items(definition, inbound)
     return Items(definition, received_at, base_context(definition, inbound, root), values)
 
 
 def parse_items(definition: Definition, inbound: Inbound) -> tuple[Any, list[Any]]:
-    """Return the whole body and the items in it. Raises BodyProblem and ExpressionError."""
+    """Return the whole body and the items in it. Raises BodyProblem, ExpressionError and TooCostly."""
     endpoint = definition.grammar.endpoint
     root = parse_root(inbound, endpoint.body, cloudevents=endpoint.cloudevents)
     split = definition.grammar.events.split
@@ -90,12 +97,13 @@ class _Item:
     definition: Definition
     context: dict[str, Any]
     received_at: datetime
+    budget: Budget
     notes: list[str] = field(default_factory=list)
 
     def raw(self, name: str) -> Any:
-        """What the map finds for a field. Raises ExpressionError."""
-        expression = self.definition.grammar.map.get(name)
-        return None if expression is None else expression.read(self.context)
+        """What the map finds for a field. Raises ExpressionError and TooCostly."""
+        expression = self.definition.grammar.map.of(name)
+        return None if expression is None else expression.read(self.context, self.budget)
 
     def soft(self, name: str, convert: Callable[[Any], Any], nothing: Any = None) -> Any:
         """What the map finds, converted; a bad value becomes `nothing` and a note."""
@@ -116,6 +124,13 @@ class _NotUnderstood(Exception):
 
 
 def _read_item(item: _Item) -> Reading:
+    try:
+        return _understood(item)
+    except TooCostly as error:
+        return Unmappable(TOO_COSTLY, f"{error}; make it do less, or send fewer items at once.")
+
+
+def _understood(item: _Item) -> Reading:
     event_id = _quietly(item, "event_id", lambda value: fields.text(value, MAX_EVENT_ID))
     try:
         meaning = _meaning(item)
@@ -131,15 +146,31 @@ def _meaning(item: _Item) -> Callable[[_Item, str, str | None], Reading] | None:
     """Return what reads this item on; None where it is no event of ours."""
     events = item.definition.grammar.events
     try:
-        ended = events.ended.matches(item.context)
-        reopened = events.reopened is not None and events.reopened.matches(item.context)
+        ended = events.ended.matches(item.context, item.budget)
+        reopened = events.reopened is not None and events.reopened.matches(item.context, item.budget)
     except ExpressionError as error:
         raise _NotUnderstood("filter_failed", str(error)) from error
     if ended and reopened:
         raise _NotUnderstood("ended_and_reopened", "events.ended and events.reopened both match; narrow one.")
     if not (ended or reopened):
+        _demand_a_known_shape(item)
         return None
     return _ended if ended else _reopened
+
+
+def _demand_a_known_shape(item: _Item) -> None:
+    """Raise where nothing that the filters look at is there: such an item is not something else, it is unknown."""
+    looked_at = item.definition.grammar.events.looks_at
+    if looked_at and not any(_leads_somewhere(item.context, path) for path in looked_at):
+        places = ", ".join(".".join(path) for path in sorted(looked_at)[:MOST_PLACES])
+        detail = f"Nothing is there of what events.ended looks at ({places}); the source sends another form."
+        raise _NotUnderstood("not_understood", detail)
+
+
+def _leads_somewhere(value: Any, path: tuple[str, ...]) -> bool:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value is not None
 
 
 def _conversation_id(item: _Item) -> str:
@@ -154,12 +185,12 @@ def _conversation_id(item: _Item) -> str:
 
 def _reopened(item: _Item, conversation_id: str, event_id: str | None) -> Reading:
     grammar = item.definition.grammar
-    name = "reopened_at" if "reopened_at" in {*grammar.map, *grammar.received} else "ended_at"
+    name = "ended_at" if grammar.map.reopened_at is None else "reopened_at"
     fmt = grammar.times.reopened_at if name == "reopened_at" else grammar.times.ended_at
     moment = item.soft(name, lambda value: event_time(value, fmt, grammar.times.zone))
     if moment is None or moment > item.received_at:
         # a reopening must never be lost for want of a clock: it keeps us from asking
-        if name in grammar.map:
+        if grammar.map.of(name):
             item.notes.append("the time of reopening could not be used; it counts from its arrival")
         moment = item.received_at
     return ConversationReopened(conversation_id, moment, event_id, tuple(item.notes))
@@ -171,7 +202,11 @@ def _ended(item: _Item, conversation_id: str, event_id: str | None) -> Reading:
     if refused := _channel_refused(item.definition, plain["channel"]):
         return Ignored(refused, conversation_id, event_id)
     account = _account(item)
-    user_id, handle, trust = _identity(item)
+    user_id, handle, trust = _identity(item, plain["channel"])
+    people = {name: _somebody(item, plain.pop(name)) for name in ("agent_id", "team_id")}
+    handled_by = _handled_by(item)
+    if handled_by in {"ai", "nobody"}:
+        people["agent_id"] = None  # a bot is no agent: its id may be a human agent's too
     tags = item.soft("tags", lambda value: fields.tags(value, item.notes), ())
     language = item.soft("language", fields.language) or item.definition.language
     return ConversationEnded(
@@ -184,14 +219,16 @@ def _ended(item: _Item, conversation_id: str, event_id: str | None) -> Reading:
         x_user_id=user_id,
         x_handle=handle,
         identity_trust=trust,
+        handled_by=handled_by,
         notes=tuple(item.notes),
         **plain,
+        **people,
     )
 
 
 def _ended_at(item: _Item) -> datetime:
     times = item.definition.grammar.times
-    if "ended_at" in item.definition.grammar.received:
+    if item.definition.grammar.map.is_arrival("ended_at"):
         return item.received_at
     try:
         given = item.raw("ended_at")
@@ -228,10 +265,26 @@ def _account(item: _Item) -> str:
     return named
 
 
-def _identity(item: _Item) -> tuple[str | None, str | None, str]:
+def _somebody(item: _Item, given: str | None) -> str | None:
+    return None if given is None or given.casefold() in item.definition.grammar.people.nobody else given
+
+
+def _handled_by(item: _Item) -> str | None:
+    found: str | None = item.soft("handled_by", fields.text)
+    if found in HANDLED_BY or found is None:
+        return found
+    item.notes.append(f"handled_by is none of {', '.join(HANDLED_BY)}")
+    return None
+
+
+def _identity(item: _Item, channel: str | None) -> tuple[str | None, str | None, str]:
     """Return id, handle and the trust of the better one. Each field is what the map says it is, never what it looks."""
-    trust = item.definition.grammar.identity
+    trust, on_x = item.definition.grammar.identity, item.definition.grammar.channel.on_x
     user_id = _identified(item, "x_user_id", identity.x_user_id, "is no X user id (1 to 19 digits, sent as a text)")
+    if on_x and (channel or "").casefold() not in on_x:
+        if item.soft("x_handle", identity.x_handle):
+            item.notes.append("x_handle does not count: nothing says that the conversation was on X")
+        return user_id, None, trust.x_user_id if user_id else "crm_entered"
     handle = _identified(item, "x_handle", identity.x_handle, "is no X handle (1 to 15 of A-Z, a-z, 0-9, _)")
     if user_id:
         return user_id, handle, trust.x_user_id

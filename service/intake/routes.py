@@ -17,20 +17,20 @@ from werkzeug.exceptions import ClientDisconnected
 
 from service.errors import BadRequest, NotAuthenticated, NotFound, TooLarge
 from service.intake.accept import Accepted, arrive
+from service.intake.decode import packed, unpacked
 from service.intake.events import Unmappable
 from service.intake.group import commit
-from service.intake.handshake import options_headers, signed_answer
+from service.intake.handshake import Reply, options_headers, signed_answer, unsigned_answer
 from service.intake.inbound import Inbound, make_inbound
 from service.intake.mapping import read
 from service.intake.shapes import Definition
 from service.intake.stored import Arrived
-from service.intake.verify import verify
-from service.intake.verify_parts import Refused
+from service.intake.verify import Refused, Verified, is_test, verify
 from service.settings.shapes import Settings
 from service.web.headers import request_id
 from service.web.later import Later, Settle
 
-PATH = "/webhooks/crm/<source>"
+PATHS = ("/webhooks/crm/<source>", "/webhooks/crm/<source>/")  # no redirect: senders follow none with a body
 CHUNK = 64 * 1024
 log = structlog.get_logger("intake")
 
@@ -51,12 +51,12 @@ def blueprint(
         definition = _find(definitions, source)
         limit = min(definition.grammar.endpoint.max_bytes or settings.web.max_body_bytes, settings.web.max_body_bytes)
         inbound = _inbound(request, settings, _read_body(request, limit))
-        return _receive(settle, definition, inbound, clock())
+        return _receive(settle, definition, inbound, limit, clock())
 
     def greet(source: str) -> Response:
         """Say that the address is there: some CRMs ask with HEAD or GET before they save it."""
-        _find(definitions, source)
-        return Response(status=200)
+        answer = unsigned_answer(_find(definitions, source), _inbound(request, settings, b"?"))
+        return Response(status=200) if answer is None else _say(answer)
 
     def consent(source: str) -> Response:
         """Answer a CloudEvents sender that asks whether it may deliver."""
@@ -67,7 +67,8 @@ def blueprint(
 
     for view, methods in ((receive, ["POST"]), (greet, ["GET", "HEAD"]), (consent, ["OPTIONS"])):
         view.authentication = "source signature"  # type: ignore[attr-defined]  # read by the test of all routes
-        room.add_url_rule(PATH, view_func=view, methods=methods, provide_automatic_options=False)
+        for path in PATHS:
+            room.add_url_rule(path, view_func=view, methods=methods, provide_automatic_options=False)
     return room
 
 
@@ -79,17 +80,37 @@ class _Delivery:
     request_id: str
 
 
-def _receive(settle: Settle, definition: Definition, inbound: Inbound, now: datetime) -> Response:
-    verdict = verify(definition, inbound, now)
-    if isinstance(verdict, Refused):
-        log.warning("intake.refused", source=definition.name, code=verdict.code, bytes=len(inbound.body))
-        raise NotAuthenticated("signature_refused", "The request is not proven to come from this source.")
-    answer = signed_answer(definition, inbound)
-    if answer is not None:
+def _receive(settle: Settle, definition: Definition, inbound: Inbound, limit: int, now: datetime) -> Response:
+    answer = unsigned_answer(definition, inbound)
+    proof, inbound = (None, inbound) if answer is not None else _proven(definition, inbound, limit, now)
+    if proof is not None:
+        answer = signed_answer(definition, inbound)
+    if proof is None or answer is not None:
         log.info("intake.handshake", source=definition.name)
-        return jsonify(answer)
-    arrived = arrive(definition, inbound, verdict, read(definition, inbound, now), now)
+        return _say(answer or {})
+    arrived = arrive(definition, inbound, proof, read(definition, inbound, now), now)
     return Later(_Delivery(arrived, request_id()), settle)
+
+
+def _proven(definition: Definition, inbound: Inbound, limit: int, now: datetime) -> tuple[Verified | None, Inbound]:
+    """Return the proof and the request unpacked; no proof for the vendor's test button.
+
+    A sender may have signed the bytes before it packed them.
+    """
+    verdict = verify(definition, inbound, now)
+    if isinstance(verdict, Refused) and packed(inbound):
+        inbound = unpacked(inbound, limit)
+        verdict = verify(definition, inbound, now)
+    if isinstance(verdict, Verified):
+        return verdict, unpacked(inbound, limit)
+    if is_test(definition, inbound, now):
+        return None, inbound
+    log.warning("intake.refused", source=definition.name, code=verdict.code, bytes=len(inbound.body))
+    raise NotAuthenticated("signature_refused", "The request is not proven to come from this source.")
+
+
+def _say(answer: Reply) -> Response:
+    return Response(answer, content_type="text/plain; charset=utf-8") if isinstance(answer, str) else jsonify(answer)
 
 
 def _told(delivery: _Delivery, outcome: Accepted | Exception) -> Mapping[str, Any] | Exception:
@@ -112,9 +133,12 @@ def _told(delivery: _Delivery, outcome: Accepted | Exception) -> Mapping[str, An
 
 
 def _find(definitions: Mapping[str, Definition], source: str) -> Definition:
-    if source not in definitions:
+    """Return the source of an address, also of one typed with capitals: names have none."""
+    found = definitions.get(source.lower())
+    if found is None:
+        log.warning("intake.unknown_source", source=source[:64])
         raise NotFound("unknown_source", "There is no source of this name; see [sources] in the settings.")
-    return definitions[source]
+    return found
 
 
 def _read_body(incoming: Request, limit: int) -> bytes:

@@ -1,7 +1,7 @@
 """Times as CRMs write them: in, a string or a number; out, an aware UTC datetime, or None where it is none.
 
-Reads ISO 8601 (with nanoseconds, with `+0000`, with a space), Unix seconds, milliseconds and float seconds. Never
-guesses a zone: a time without one is unreadable unless the definition names the zone.
+Reads ISO 8601 (with nanoseconds, with `+0000`, with a space), Unix seconds, milliseconds and float seconds, and
+`/Date(ms)/`. Never guesses a zone: a time without one is unreadable unless the definition names the zone.
 """
 
 import math
@@ -17,6 +17,8 @@ ISO = re.compile(
     re.ASCII,
 )
 DIGITS = re.compile(r"-?[0-9]{1,19}(?:\.[0-9]{1,12})?", re.ASCII)
+# milliseconds; the zone is for showing
+DATAVERSE = re.compile(r"\\?/Date\((-?[0-9]{1,16})(?:[+-][0-9]{4})?\)\\?/", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST, LATEST = datetime(2006, 3, 21, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # X's first day; a typing slip
 # a number is seconds, milliseconds, microseconds or nanoseconds by its size; these are the years 5138 and later
@@ -41,6 +43,8 @@ def _parse(value: Any, fmt: str, zone: ZoneInfo | None) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     text = value.strip() if isinstance(value, str) else value
+    if isinstance(text, str) and (wrapped := DATAVERSE.fullmatch(text)):
+        text, fmt = wrapped[1], "unix_ms"
     number = _number(text)
     if fmt.startswith("iso8601") or (fmt == "auto" and number is None):
         return _iso(text, zone) if isinstance(text, str) else None

@@ -3,10 +3,10 @@
     workers: int = setting(2, "gunicorn processes", whole(1, 64))
 
 Name, kind, default (as the file would write it), sentence, rules, and whether it is a secret stand there and nowhere
-else. Never reads a file or the environment.
+else; a name that is none in Python has an underscore behind it. Never reads a file or the environment.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import time, timedelta
 from functools import cache, partial
@@ -67,13 +67,14 @@ def _declared(what: Declared) -> Any:
 
 def declared(shape: type[Any]) -> dict[str, Declared]:
     """Return what is declared of each setting of a section."""
-    return {each.name: each.metadata["declared"] for each in fields(shape)}
+    return {each.name: each.metadata["declared"] for each in fields(shape) if "declared" in each.metadata}
 
 
 class Section(ma.Schema):
     """One table of the file; loads to the dataclass named by `shape`. Unknown settings are mistakes."""
 
     shape: ClassVar[type[Any]]
+    kinds: ClassVar[Mapping[Any, Callable[..., ma.fields.Field[Any]]]] = KINDS
     error_messages = {"unknown": "no such setting; `dm-feedback config reference` lists them all"}  # noqa: RUF012 - marshmallow's own attribute
 
     class Meta:
@@ -88,28 +89,30 @@ class Section(ma.Schema):
 
 
 @cache
-def section_of(shape: type[Any]) -> type[Section]:
-    """Return the grammar of a section's table."""
+def section_of(shape: type[Any], base: type[Section] = Section) -> type[Section]:
+    """Return the grammar of a section's table. `base` may know more kinds of value."""
     hints = get_type_hints(shape)
-    wire = {name: _field(hints[name], what) for name, what in declared(shape).items()}
-    return type(shape.__name__, (Section,), {"shape": shape, **wire})
+    wire = {name: _field(name, hints[name], what, base) for name, what in declared(shape).items()}
+    return type(shape.__name__, (base,), {"shape": shape, **wire})
 
 
-def _field(kind: Any, what: Declared) -> ma.fields.Field[Any]:
-    make = _maker(_without_none(kind), what.rules)
+def _field(name: str, kind: Any, what: Declared, base: type[Section]) -> ma.fields.Field[Any]:
+    make = partial(_maker(_without_none(kind), what.rules, base), data_key=name.rstrip("_"))
     if what.default is REQUIRED:
         return make(required=True)
     return make(load_default=None if what.default is None else make().deserialize(what.default))
 
 
-def _maker(kind: Any, rules: tuple[Rule, ...]) -> Callable[..., ma.fields.Field[Any]]:
-    if kind in KINDS:
-        return partial(KINDS[kind], validate=rules)
+def _maker(kind: Any, rules: tuple[Rule, ...], base: type[Section]) -> Callable[..., ma.fields.Field[Any]]:
+    if kind in base.kinds:
+        return partial(base.kinds[kind], validate=rules)
+    if isinstance(kind, type) and is_dataclass(kind):
+        return partial(ma.fields.Nested, section_of(kind, base), validate=rules)
     if get_origin(kind) is tuple:
-        return partial(ma.fields.List, _maker(get_args(kind)[0], rules)())
+        return partial(ma.fields.List, _maker(get_args(kind)[0], rules, base)())
     inner = get_args(kind)[-1]
     if isinstance(inner, type) and is_dataclass(inner):
-        nested = ma.fields.Nested(section_of(inner))
+        nested = ma.fields.Nested(section_of(inner, base))
         return partial(ma.fields.Dict, keys=ma.fields.String(), values=nested, validate=rules)
     return partial(ma.fields.Dict, validate=rules)
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from service.app import create_app
 from service.db import writing
-from service.intake.definition import preset_about, preset_names
+from service.intake import payload_names, preset_about, preset_names
 from service.models import delivery_item, feedback_request, webhook_delivery
 from service.settings import load
 from tests.cli.house import Cli
@@ -69,6 +69,75 @@ def test_every_preset_says_what_to_click_and_paste(cli: Cli) -> None:
         assert title.endswith(")"), name
         assert "1." in setup, name
         assert "/webhooks/crm/" in setup, name
+
+
+def test_what_comes_with_us_is_looked_at_before_anything_is_set_up(cli: Cli) -> None:
+    cli.config.unlink()
+    assert all(name in cli.says("sources", "list") for name in preset_names())
+    assert "b.detail.assignee_id" in cli.says("sources", "show", "zendesk_event")
+    assert "handshake.answers[].when" in cli.says("sources", "grammar")
+    said = cli.says("sources", "explain", "--preset", "zendesk_event")
+    assert "item 0: conversation ended" in said
+    assert "proof not checked" in said
+    assert "not_hold.http" in said
+    own = cli.directory / "mine.http"
+    own.write_text('{"type": "zen:event-type:ticket.status_changed", "event": {"current": "HOLD"}}')
+    for file in ("not_hold.http", str(own)):
+        assert "item 0: ignored, other_event" in cli.says("sources", "explain", "--preset", "zendesk_event", file)
+
+
+def test_every_payload_of_a_preset_can_be_walked_through(cli: Cli) -> None:
+    for name in preset_names():
+        for file in payload_names(name):
+            assert "item 0: " in cli.says("sources", "explain", "--preset", name, file), (name, file)
+
+
+def test_explain_needs_one_definition_and_a_delivery(cli: Cli) -> None:
+    assert cli.refuses("sources", "explain")[1] == "source_or_preset"
+    assert cli.refuses("sources", "explain", "--preset", "token", "--source", "crm")[1] == "source_or_preset"
+    assert cli.refuses("sources", "explain", "--source", "crm")[1] == "no_file"
+    assert cli.refuses("sources", "explain", "--preset", "zendesc")[1] == "unknown_preset"
+    assert cli.refuses("sources", "explain", "--preset", "token", "no_such_file")[1] == "file"
+
+
+def test_what_a_source_sent_lately_is_listed_beside_it(cli: Cli) -> None:
+    assert sent(cli, signed("c-1", x_user_id="501"))["accepted"] == 1
+    body = b'{"ticket": {"status": "closed"}}'
+    out = Outgoing(ADDRESS, body, {"webhook-id": "msg-2"}, datetime.now(UTC))
+    standard(out)
+    assert sent(cli, out)["reasons"] == ["not_understood"]
+    (line,) = [line for line in cli.says("sources", "list").splitlines() if ADDRESS in line]
+    assert "1 (not_understood" in line
+
+
+def test_what_a_source_never_fills_is_said_before_a_campaign_relies_on_it(cli: Cli) -> None:
+    cli.write(
+        sources__crm__map={"tags": "", "team_id": ""},
+        sources__crm__channel={"allow": ["x_dm"]},
+        campaigns__care__without_tags=["no-survey"],
+        campaigns__care__teams=["red"],
+        campaigns__care__channels=["X"],
+        campaigns__care__languages=["German", "de-AT", "tlhIngan"],
+    )
+    said = cli.says("config", "check")
+    for words in (
+        "campaigns.care.without_tags source crm never fills tags, so this filter holds none of its conversations back",
+        "campaigns.care.teams source crm never fills team_id, so this filter takes none",
+        "campaigns.care.channels source crm lets none of these channels through",
+        "campaigns.care.languages 'German' is no language tag; write 'de'",
+        "campaigns.care.languages 'tlhIngan' is no language tag",
+    ):
+        assert words in said
+    assert "'de-AT'" not in said
+    explained = cli.says("sources", "explain", saved(cli, signed(x_user_id="501")), "--source", "crm")
+    assert "careful     campaigns.care.without_tags" in explained
+
+
+def test_a_delivery_cannot_speak_to_the_terminal(cli: Cli) -> None:
+    out = signed(agent_id="\x1b]0;owned\x07ann")
+    said = cli.says("sources", "explain", saved(cli, out), "--source", "crm")
+    assert "\x1b" not in said
+    assert "owned" in said
 
 
 def test_a_preset_nobody_knows_is_answered_with_those_there_are(cli: Cli) -> None:

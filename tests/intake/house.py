@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import flask
@@ -24,7 +23,6 @@ from service.settings.load import from_tree
 from tests.intake.signers import SECRET, SENDERS, Outgoing
 
 PUBLIC_URL = "https://feedback.example.com"
-FIXTURES = Path(__file__).parent / "fixtures"
 ACCOUNT = {"consumer_key": "k", "consumer_secret": "s", "token": "t", "token_secret": "u", "user_id": "1"}
 CAMPAIGN = {
     "type": "csat",

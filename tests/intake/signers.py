@@ -120,6 +120,21 @@ def crisp_website(out: Outgoing) -> None:
     out.query = f"key={out.secret}"
 
 
+def sprinklr(out: Outgoing) -> None:
+    out.headers["x-hub-signature"] = "sha256=" + _mac(hashlib.sha256, out.secret.encode(), out.body).hex()
+
+
+def svix(out: Outgoing) -> None:
+    """As Svix sends Standard Webhooks: the same signature under names of its own."""
+    standard(out)
+    for name in ("id", "timestamp", "signature"):
+        out.headers[f"svix-{name}"] = out.headers.pop(f"webhook-{name}")
+
+
+def api_key_as_user(out: Outgoing) -> None:
+    out.headers["authorization"] = "Basic " + _b64(f"{out.secret}:X".encode())
+
+
 def liveperson(out: Outgoing) -> None:
     out.headers["x-liveperson-signature"] = "sha1=" + _b64(_mac(hashlib.sha1, out.secret.encode(), out.body))
 
@@ -173,7 +188,7 @@ class Sender:
 
 
 SENDERS: dict[str, Sender] = {
-    "standard": Sender(standard, lambda: STANDARD_SECRET),
+    "standard": Sender(standard, lambda: STANDARD_SECRET, (svix,)),
     "cloudevents": Sender(bearer),
     "token": Sender(bearer, others=(token_header, token_query)),
     "zendesk_event": Sender(zendesk),
@@ -190,10 +205,11 @@ SENDERS: dict[str, Sender] = {
     "crisp": Sender(crisp, others=(crisp_website,)),
     "liveperson": Sender(liveperson),
     "freshchat": Sender(freshchat, mislabelled_pem),
-    "freshdesk": Sender(bearer, others=(token_header,)),
+    "freshdesk": Sender(bearer, others=(token_header, api_key_as_user)),
     "gorgias": Sender(bearer, others=(token_header, token_query)),
     "zoho_salesiq": Sender(salesiq, rsa_public_pem),
-    "sprinklr": Sender(bearer, others=(token_query,)),
+    "sprinklr": Sender(sprinklr, others=(bearer, token_query)),
+    "django_helpdesk": Sender(token_query, others=(bearer,)),
     "twilio_conversations": Sender(twilio_form),
     "twilio_event_streams": Sender(twilio_json),
     "genesys": Sender(bearer, others=(token_header,)),

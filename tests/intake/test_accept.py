@@ -188,7 +188,7 @@ def test_identical_bytes_without_id_and_time_are_judged_by_the_conversation(engi
 def test_a_batch_is_stored_as_a_whole_and_its_order_does_not_matter(engine: Engine, now: datetime) -> None:
     events = [json.loads(EVENTS[name]) for name in ("second", "first again", "reopened", "first")]
     house = token_house(engine, now, events={"split": "@"})
-    assert send(house, json.dumps([*events, {}, {**events[0], "conversation_id": ""}]).encode()) == {
+    assert send(house, json.dumps([*events, {"event": "note"}, {**events[0], "conversation_id": ""}]).encode()) == {
         "accepted": 3, "duplicate": 1, "ignored": 1, "unmappable": 1, "reasons": ["no_conversation_id"],
     }  # fmt: skip
     assert ends(house) == [FIRST, SECOND]

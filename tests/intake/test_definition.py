@@ -7,8 +7,10 @@ import pytest
 
 from service.intake import load_definitions, preset_names, preset_text, verify
 from service.intake.definition import overlay
-from service.intake.verify_plain import Static
+from service.intake.shapes import Map
+from service.intake.verify.plain import Static
 from service.settings import Settings, SettingsError, Source
+from service.settings.declare import declared
 from tests.intake.house import define, post, settings_with, source
 from tests.intake.signers import SECRET, STANDARD_SECRET
 
@@ -39,7 +41,8 @@ def changed(**tables: Any) -> dict[str, Any]:
 def test_a_new_crm_takes_fifteen_lines_of_settings() -> None:
     definition = define(None, **MY_CRM)
     assert definition.name == "crm"
-    assert set(definition.grammar.map) == {"conversation_id", "ended_at", "x_user_id"}
+    mapped = {name for name in declared(Map) if getattr(definition.grammar.map, name) is not None}
+    assert mapped == {"conversation_id", "ended_at", "x_user_id"}
 
 
 def test_the_key_comes_by_reference_out_of_the_settings_file() -> None:
@@ -63,24 +66,26 @@ def test_the_key_comes_by_reference_out_of_the_settings_file() -> None:
         ({"events": {"endet": "b.x"}}, "events.endet", "no such key"),
         ({"map": {"conversation_id": ""}}, "map.conversation_id", "is missing"),
         ({"map": {"ended_at": ""}}, "map.ended_at", "is missing"),
-        ({"map": {"color": "b.c"}}, "map.color", "no such field"),
+        ({"map": {"color": "b.c"}}, "map.color", "no such key"),
         ({"map": {"agent_id": "b.["}}, "map.agent_id", "at character"),
         ({"map": {"agent_id": "agent"}}, "map.agent_id", "write b.agent"),
-        ({"times": {"ended_at": "sundial"}}, "times.ended_at", "Must be one of"),
+        ({"times": {"ended_at": "sundial"}}, "times.ended_at", "must be 'auto' or"),
         ({"times": {"zone": "Mars"}}, "times.zone", "no such time zone"),
         ({"channel": {"missing": "maybe"}}, "channel.missing", "'accept' or 'reject'"),
-        ({"identity": {"x_handle": "surely"}}, "identity.x_handle", "must be one of"),
+        ({"identity": {"x_handle": "surely"}}, "identity.x_handle", "must be 'vendor_verified' or"),
         ({"endpoint": {"body": ["xml"]}}, "endpoint.body[0]", "'json' or 'form'"),
-        ({"handshake": {"cloudevents_origins": ["*"]}}, "handshake.cloudevents_origins[0]", "anybody"),
+        ({"handshake": {"cloudevents_origins": ["*"]}}, "handshake.cloudevents_origins", "anybody"),
         ({"verify": {"kind": "magic"}}, "verify.kind", "must be one of"),
-        ({"verify": {"digest": "md5"}}, "verify.digest", "must be one of"),
+        ({"verify": {"kind": ["hmac"]}}, "verify.kind", "must be one of"),
+        ({"verify": {"kind": {"a": 1}}}, "verify.kind", "must be one of"),
+        ({"verify": {"digest": "md5"}}, "verify.digest", "must be 'sha1' or"),
         ({"verify": {"signed": ["header:x-timestamp"]}}, "verify.signed", "does not cover the body"),
-        ({"verify": {"signed": ["{ts}.{body}", "body"]}}, "verify.signed", "is no part"),
+        ({"verify": {"signed": ["{ts}.{body}", "body"]}}, "verify.signed[0]", "is no part"),
         ({"verify": {"signed": ["body"]}}, "verify.timestamp", "not among the signed parts"),
         ({"verify": {"signature": {"header": ""}}}, "verify.signature", "must be a header's name"),
         ({"verify": {"signature": {"kv": "a", "list": " "}}}, "verify.signature", "either kv"),
         ({"verify": {"key_encoding": "hex"}}, "keys", "is not hex"),
-        ({"verify": {"tolerance": "5m"}}, "verify.tolerance", "Unknown field"),
+        ({"verify": {"tolerance": "5m"}}, "verify.tolerance", "no such key"),
         ({"nonsense": {}}, "nonsense", "no such key"),
     ],
 )
@@ -142,15 +147,15 @@ def test_a_proof_that_proves_nothing_is_refused(verify_table: Any) -> None:
 
 def test_the_user_s_tables_override_the_preset_s_key_by_key() -> None:
     definition = define("token", map={"conversation_id": "b.case", "x_profile_url": ""}, events={"reopened": ""})
-    assert definition.grammar.map["conversation_id"].text == "b.case"
-    assert definition.grammar.map["ended_at"].text == "b.ended_at"
-    assert "x_profile_url" not in definition.grammar.map
+    assert definition.grammar.map.conversation_id.text == "b.case"
+    assert definition.grammar.map.ended_at.text == "b.ended_at"
+    assert definition.grammar.map.x_profile_url is None
     assert definition.grammar.events.reopened is None
 
 
 def test_without_a_reopening_a_second_end_is_new_after_twelve_hours_and_with_one_never() -> None:
-    assert define("token").grammar.events.again_after is None
-    again = define("token", events={"reopened": ""}).grammar.events.again_after
+    assert define("token").grammar.events.apart is None
+    again = define("token", events={"reopened": ""}).grammar.events.apart
     assert again is not None
     assert again.total_seconds() == 12 * 3600
 
@@ -207,7 +212,8 @@ def test_an_account_of_the_list_must_be_known() -> None:
 
 def test_values_are_constants_for_expressions() -> None:
     definition = define("sprinklr", values={"closed_statuses": ["Done"]})
-    assert definition.grammar.values == {"closed_statuses": ["Done"], "open_statuses": ["Open", "Reopened"]}
+    assert definition.grammar.values["closed_statuses"] == ["Done"]
+    assert definition.grammar.values["open_statuses"] == ["New", "Open", "Pending", "Reopened"]
 
 
 def test_presets_are_shipped_as_files_with_their_comments() -> None:

@@ -81,6 +81,15 @@ def test_what_led_to_no_request_goes_where_it_names_the_person(engine: Engine, n
     assert list(bodies(house).values()) == [False, False, True]
 
 
+def test_a_name_is_found_in_every_charset_a_delivery_may_be_written_in(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now)
+    for charset in ("utf-16", "utf-16-be", "latin-1"):
+        body = json.dumps({"event": "note.added", "note": "Write to @Jane_Doe ü"}, ensure_ascii=False).encode(charset)
+        house.send("token", body, {"content-type": f"application/json; charset={charset}"})
+    with writing(engine) as connection:
+        assert erase(connection, "4477001", ["jane_doe"]) == 3
+
+
 def test_who_has_the_handle_now_keeps_the_conversation(engine: Engine, now: datetime) -> None:
     sent(token_house(engine, now), ended("c-1", x_user_id="222", x_handle="bob"), reopened("c-1"))
     with writing(engine) as connection:

@@ -7,11 +7,27 @@ import pytest
 from sqlalchemy.engine import Engine
 from structlog.testing import capture_logs
 
-from tests.intake.house import House, settings_with
-from tests.intake.signers import SECRET, SENDERS
+from service.settings import SettingsError
+from tests.intake.house import House, define, settings_with
+from tests.intake.signers import SECRET, SENDERS, Outgoing
 
 ORIGIN = "eventemitter.example.com"
 SYNC = json.dumps({"type": "sync", "authorization": {"id": "cmp"}, "payload": {}}).encode()
+
+
+META = {
+    "when": "q.\"hub.mode\" == 'subscribe'",
+    "value": 'q."hub.challenge"',
+    "token": 'q."hub.verify_token"',
+    "signed": False,
+}
+GRAPH = {"when": "q.validationToken != `null`", "value": "q.validationToken", "signed": False}
+GRID = {
+    "when": "b[0].eventType == 'Microsoft.EventGrid.SubscriptionValidationEvent'",
+    "value": "b[0].data.validationCode",
+    "key": "validationResponse",
+}
+ZENDESK_TEST_KEY = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="
 
 
 @pytest.fixture
@@ -23,6 +39,15 @@ def house(sqlite_engine: Engine, now: datetime) -> House:
         "closed": events,
         "front_app": {"preset": "front_app", "keys": [SECRET]},
         "intercom": {"preset": "intercom", "keys": [SECRET]},
+        "sprinklr": {"preset": "sprinklr", "keys": [SECRET]},
+        "zendesk": {"preset": "zendesk_event", "keys": [SECRET]},
+        "meta": {
+            "preset": "token",
+            "keys": ["an-older-token-of-some-length", SECRET],
+            "handshake": {"answers": [META]},
+        },
+        "graph": {"preset": "token", "keys": [SECRET], "handshake": {"answers": [GRAPH]}},
+        "grid": {"preset": "token", "keys": [SECRET], "handshake": {"answers": [GRID]}, "events": {"split": "@"}},
     }
     return House(settings_with(sources), sqlite_engine, now)
 
@@ -44,7 +69,9 @@ def test_an_unsigned_challenge_is_401(house: House) -> None:
 
 
 def test_a_challenge_header_on_an_ordinary_event_is_no_challenge(house: House) -> None:
-    response = house.send("front_app", b'{"type": "other"}', {"x-front-challenge": "abc"})
+    response = house.send(
+        "front_app", b'{"type": "other", "payload": {"type": "assign"}}', {"x-front-challenge": "abc"}
+    )
     assert response.get_json()["ignored"] == 1
 
 
@@ -112,3 +139,71 @@ def test_a_callback_is_named_in_the_log_and_never_fetched(house: House) -> None:
 
 def test_the_signer_of_the_preset_is_the_one_that_was_tested(house: House) -> None:
     assert house.send("intercom", b'{"topic": "ping"}', sign=SENDERS["front_app"].sign).status_code == 401
+
+
+# -- questions nobody signs, answered only where the definition names them
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b" {}\n"])
+def test_an_empty_check_needs_no_signature_and_leaves_nothing(house: House, body: bytes) -> None:
+    response = house.client.post("/webhooks/crm/sprinklr", data=body)
+    assert (response.status_code, response.get_json()) == (200, {})
+    assert house.send("sprinklr", body, sign=SENDERS["sprinklr"].sign).status_code == 200
+    assert house.deliveries == []
+
+
+def test_an_empty_check_is_one_only_where_it_is_named_and_claims_nothing(house: House) -> None:
+    assert house.client.post("/webhooks/crm/intercom", data=b"{}").status_code == 401
+    wrong = {"x-hub-signature": "sha256=" + "0" * 64}
+    assert house.client.post("/webhooks/crm/sprinklr", data=b"{}", headers=wrong).status_code == 401
+    assert house.client.post("/webhooks/crm/sprinklr?token=wrong", data=b"{}").status_code == 401
+    assert house.client.post("/webhooks/crm/sprinklr", data=b'{"type": "case.update"}').status_code == 401
+
+
+def test_the_vendor_s_test_button_is_answered_and_its_event_never_read(house: House) -> None:
+    def sign(out: Outgoing) -> None:
+        out.secret = ZENDESK_TEST_KEY
+        SENDERS["zendesk_event"].sign(out)
+
+    response = house.send("zendesk", ZENDESK_END, sign=sign)
+    assert (response.status_code, response.get_json()) == (200, {})
+    assert house.deliveries == house.requests == []
+    assert house.send("zendesk", ZENDESK_END, sign=SENDERS["zendesk_event"].sign).get_json()["accepted"] == 1
+
+
+ZENDESK_END = json.dumps({
+    "type": "zen:event-type:ticket.status_changed", "id": "e", "time": "2026-11-22T11:00:00Z", "detail": {"id": "5"},
+    "event": {"current": "SOLVED", "previous": "OPEN"},
+}).encode()  # fmt: skip
+
+
+def test_a_challenge_in_the_address_is_answered_as_text_to_whoever_knows_a_key(house: House) -> None:
+    asked = {"hub.mode": "subscribe", "hub.challenge": "77", "hub.verify_token": SECRET}
+    response = house.client.get("/webhooks/crm/meta", query_string=asked)
+    assert (response.status_code, response.data) == (200, b"77")
+    assert response.content_type.startswith("text/plain")
+    for wrong in ({**asked, "hub.verify_token": "no"}, {"hub.mode": "subscribe", "hub.challenge": "77"}):
+        assert house.client.get("/webhooks/crm/meta", query_string=wrong).data == b""
+    assert house.client.get("/webhooks/crm/intercom", query_string=asked).data == b""
+
+
+def test_a_validation_token_is_given_back_without_a_signature(house: House) -> None:
+    response = house.client.post("/webhooks/crm/graph?validationToken=%3Cb%3Eabc")
+    assert (response.status_code, response.data) == (200, b"<b>abc")
+    assert response.content_type.startswith("text/plain")
+    assert house.client.post("/webhooks/crm/graph", data=b"{}").status_code == 401
+
+
+def test_a_code_in_a_signed_body_is_given_back(house: House) -> None:
+    event = {"eventType": "Microsoft.EventGrid.SubscriptionValidationEvent", "data": {"validationCode": "512d"}}
+    body = json.dumps([event]).encode()
+    assert house.send("grid", body, sign=SENDERS["token"].sign).get_json() == {"validationResponse": "512d"}
+    assert house.client.post("/webhooks/crm/grid", data=body).status_code == 401
+    assert house.deliveries == []
+
+
+@pytest.mark.parametrize("table", [{**GRID, "signed": False}, {**META, "value": "b.challenge"}])
+def test_an_unsigned_question_may_not_look_at_the_body(table: dict[str, object]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        define("token", handshake={"answers": [table]})
+    assert "never at the body" in str(caught.value)

@@ -45,8 +45,8 @@ def reason(body: Any, definition: Any = TOKEN) -> str:
         (b'{"a": Infinity}', "not_json"),
         (b'{"a": -Infinity}', "not_json"),
         (b'{"a": "raw \x00 byte"}', "not_json"),
-        (b'{"a": "\xff\xfe"}', "not_utf8"),
-        ("{}".encode("utf-16"), "not_utf8"),
+        (b'{"a": "\xff\xfe" "b"}', "not_utf8"),
+        (b"\xff\xfe{}", "not_json"),
         (b"[" * 5000 + b"]" * 5000, "too_deep"),
         (b"[" * 100_000, "too_deep"),
         (b'{"a":' * 65 + b"1" + b"}" * 65, "too_deep"),
@@ -200,9 +200,14 @@ def test_a_reopening_falls_back_to_the_expression_of_the_end() -> None:
     assert reading.reopened_at == datetime(2026, 11, 22, 11, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("body", [{}, [], "text", 7, None, True, {"event": "other"}])
-def test_what_is_no_event_is_ignored(body: Any) -> None:
-    assert read_one(body) == Ignored("other_event", None, None)
+def test_another_event_is_ignored() -> None:
+    assert read_one({"event": "other"}) == Ignored("other_event", None, None)
+
+
+@pytest.mark.parametrize("body", [{}, [], "text", 7, None, True, {"type": "conversation.ended"}, {"event": None}])
+def test_what_has_no_shape_the_definition_knows_is_not_understood_rather_than_ignored(body: Any) -> None:
+    assert reason(body) == "not_understood"
+    assert "b.event" in read_one(body).detail
 
 
 def test_an_ignored_item_keeps_its_conversation_for_erasing() -> None:
@@ -272,7 +277,9 @@ def test_an_empty_list_says_nothing() -> None:
 
 def test_items_are_read_in_order_and_one_bad_one_costs_only_itself() -> None:
     definition = define("token", events={"split": "@"})
-    readings = read(definition, post([event(), event(ended_at="no"), 7, event(conversation_id="c-2")]), NOW)
+    readings = read(
+        definition, post([event(), event(ended_at="no"), {"event": "note"}, event(conversation_id="c-2")]), NOW
+    )
     assert [type(each) for each in readings] == [ConversationEnded, Unmappable, Ignored, ConversationEnded]
 
 

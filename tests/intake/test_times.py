@@ -41,6 +41,9 @@ def at(**parts: int) -> datetime:
         (1763830800123456, "digits_auto", at(microsecond=123456)),
         (1763830800123456789, "digits_auto", at(microsecond=123457)),
         (1763830800.12, "auto", at(microsecond=120000)),
+        ("/Date(1763830800000)/", "auto", AT),
+        ("/Date(1763830800123+0100)/", "iso8601", at(microsecond=123000)),
+        ("\\/Date(1763830800000)\\/", "auto", AT),
     ],
 )
 def test_a_time_is_read(value: Any, fmt: str, expected: datetime) -> None:

@@ -1,0 +1,60 @@
+"""What sources sent: listed, and read again after a definition was mended."""
+
+import click
+import sqlalchemy as sa
+from rich.table import Table
+
+from service.auth import log_access
+from service.cli.common import console, me, now, opened, when
+from service.cli.sources import definition_of
+from service.db import reading, writing
+from service.intake.replay import replay as read_again
+from service.models import delivery_item, webhook_delivery
+
+OUTCOMES = ["accepted", "duplicate", "reopened", "ignored", "unmappable"]
+i, d = delivery_item.c, webhook_delivery.c
+
+
+@click.group()
+def deliveries() -> None:
+    """What sources sent: raw, kept, and readable again."""
+
+
+@deliveries.command(name="list")
+@click.option("--outcome", type=click.Choice(OUTCOMES), default="unmappable", show_default=True)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@click.pass_context
+def list_deliveries(context: click.Context, outcome: str, limit: int) -> None:
+    """List what became of deliveries; unmappable ones wait for their definition to be mended."""
+    _, engine = opened(context)
+    query = (
+        sa.select(d.id, d.source, d.received_at, i.outcome, i.reason, i.detail)
+        .join(webhook_delivery, d.id == i.delivery_id)
+        .where(i.outcome == outcome)
+        .order_by(i.read_at.desc())
+        .limit(limit)
+    )
+    table = Table(box=None)
+    for heading in ("delivery", "source", "received", "outcome", "reason", "what would be right"):
+        table.add_column(heading, overflow="fold")
+    with reading(engine) as connection:
+        for delivery_id, source, received_at, what, reason, detail in connection.execute(query):
+            table.add_row(delivery_id, source, when(received_at), what, reason or "", detail or "")
+    console.print(table)
+
+
+@deliveries.command()
+@click.argument("delivery_id", required=False)
+@click.option("--source", required=True, help="The source whose definition was mended.")
+@click.pass_context
+def replay(context: click.Context, delivery_id: str | None, source: str) -> None:
+    """Read stored deliveries again: one, or all of the source that could not be mapped."""
+    settings, engine = opened(context)
+    counts = read_again(engine, definition_of(settings, source), delivery_id, now())
+    with writing(engine) as connection:
+        log_access(connection, me(), "deliveries.replay", {"source": source, "deliveries": counts.deliveries}, now())
+    console.print(
+        f"{counts.deliveries} deliveries read again: {counts.accepted} accepted, {counts.duplicate} duplicate, "
+        f"{counts.reopened} reopened, {counts.ignored} ignored, {counts.unmappable} still unmappable, "
+        f"{counts.gone} no longer kept."
+    )

@@ -1,0 +1,54 @@
+"""The CRMs that come with us, a folder each: in, a name; out, its definition, its payloads, what they should mean.
+
+A folder holds `definition.toml`, deliveries as files (`ended.http`, `not_….http`, `duplicate_….http` …: header lines,
+an empty line, the body) and `expected.json`, which says what becomes of each and, where one is written after a public
+source, which. The folders are shipped: `dm-feedback sources explain --preset NAME` walks through them, the tests too.
+"""
+
+import json
+import tomllib
+from importlib import resources
+from typing import Any
+
+PRESETS = resources.files("service.intake.presets")
+DEFINITION, EXPECTED, PAYLOAD = "definition.toml", "expected.json", ".http"
+
+
+def preset_names() -> list[str]:
+    """The presets that come with us, in order of name."""
+    return sorted(each.name for each in PRESETS.iterdir() if (each / DEFINITION).is_file())
+
+
+def preset_text(name: str) -> str:
+    """Return a preset as written, comments and all. Raises KeyError where there is none."""
+    return _read(name, DEFINITION).decode()
+
+
+def preset_tables(name: str) -> dict[str, Any]:
+    """Return a preset as tables. Raises KeyError where there is none."""
+    return tomllib.loads(preset_text(name))
+
+
+def preset_expected(name: str) -> dict[str, Any]:
+    """Return `settings` the payloads need, and what becomes of each of them. Raises KeyError where there is none."""
+    found: dict[str, Any] = json.loads(_read(name, EXPECTED))
+    return found
+
+
+def payload_names(name: str) -> list[str]:
+    """The deliveries a preset is shown by, ends first."""
+    names = [each.name for each in (PRESETS / name).iterdir() if each.name.endswith(PAYLOAD)]
+    return sorted(names, key=lambda each: (not each.startswith("ended"), each))
+
+
+def payload(name: str, file: str) -> bytes:
+    """Return one of these deliveries. Raises KeyError where there is none."""
+    if file not in payload_names(name):
+        raise KeyError(file)
+    return _read(name, file)
+
+
+def _read(name: str, file: str) -> bytes:
+    if name not in preset_names():
+        raise KeyError(name)
+    return (PRESETS / name / file).read_bytes()

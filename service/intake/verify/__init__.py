@@ -1,0 +1,49 @@
+"""Did the source send these bytes? In: a definition, an `Inbound`, the time; out, `Verified` or `Refused`.
+
+A verifier is an object with one method, `check`; a definition's are alternatives. One file a family of kinds, kinds.py
+the grammar of them all. Pure but for keys.py's cache of public keys: reads no clock, and raises nothing, whatever the
+bytes are.
+"""
+
+from datetime import datetime
+from typing import Protocol
+
+from service.intake.inbound import Inbound
+from service.intake.verify.parts import Refusal, Refused, Verified, Verifier
+
+__all__ = ["Refusal", "Refused", "Verified", "Verifier", "is_test", "verify"]
+
+
+class HasVerifiers(Protocol):
+    """What `verify` needs of a definition."""
+
+    @property
+    def verifiers(self) -> tuple[Verifier, ...]:
+        """The alternatives, in the order in which they are tried."""
+
+    @property
+    def testers(self) -> tuple[Verifier, ...]:
+        """The same, with the keys the vendor signs test requests with."""
+
+
+def verify(definition: HasVerifiers, inbound: Inbound, now: datetime) -> Verified | Refused:
+    """Try each verifier of the definition; the first that agrees decides."""
+    return _first(definition.verifiers, inbound, now)
+
+
+def is_test(definition: HasVerifiers, inbound: Inbound, now: datetime) -> bool:
+    """Whether the request is signed with a test key of the vendor. Everybody knows it, so it proves nothing else."""
+    return isinstance(_first(definition.testers, inbound, now), Verified)
+
+
+def _first(verifiers: tuple[Verifier, ...], inbound: Inbound, now: datetime) -> Verified | Refused:
+    refusals = []
+    for verifier in verifiers:
+        try:
+            return Verified(verifier.check(inbound, now), verifier.kind)
+        except Refusal as refusal:
+            refusals.append(Refused(refusal.code, refusal.sentence))
+    if not refusals:
+        return Refused("no_keys", "The source has no keys.")
+    # a wrong signature tells an operator more than the absence of an alternative one
+    return next((each for each in refusals if not each.code.endswith("_missing")), refusals[0])

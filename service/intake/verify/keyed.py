@@ -1,0 +1,92 @@
+"""Proof by a secret over signed bytes: in, keys and an `Inbound`; out, the index of the key that fits.
+
+`hmac` covers nearly every CRM; `hash` is the older habit of hashing the secret with the bytes. Each compares in
+constant time and raises Refusal otherwise.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import ClassVar, Self
+
+from service.intake.inbound import Inbound
+from service.intake.verify.parts import Key, Refusal, Signing, candidates, check_age, encode, signed_bytes, usual
+from service.settings.declare import REQUIRED, setting
+from service.settings.values import one_of
+
+KEY_ENCODINGS = ("utf8", "hex", "base64")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hmac(Signing):
+    """HMAC over an ordered list of parts."""
+
+    kind: ClassVar[str] = "hmac"
+    digest: str = setting(REQUIRED, "the hash", one_of("sha1", "sha256", "sha384", "sha512"))
+    key_encoding: str = setting("utf8", "how the key is written", one_of(*KEY_ENCODINGS))
+
+    def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
+        """Put keys to it. Raises ValueError with what is wrong with one."""
+        secrets = tuple(Key(index, secret_of(text, self.key_encoding)) for index, text in keys)
+        return replace(self, secrets=secrets, secret_headers=frozenset({self.signature.header}))
+
+    def check(self, inbound: Inbound, now: datetime) -> int:
+        """Return the index of the key that made a signature of these bytes. Raises Refusal."""
+        offered = [usual(each, self.encoding) for each in candidates(inbound, self.signature)]
+        made = [(key.index, encode(self._made(key, inbound), self.encoding)) for key in self.secrets]
+        index = matching(made, offered)
+        check_age(self, inbound, now)
+        return index
+
+    def covered(self, inbound: Inbound) -> str:
+        """Say which bytes the signature covers. Raises Refusal."""
+        return signed_bytes(self, inbound, b"KEY").decode("utf-8", "backslashreplace")
+
+    def _made(self, key: Key, inbound: Inbound) -> bytes:
+        return hmac.digest(key.secret, signed_bytes(self, inbound), self.digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hash(Hmac):
+    """A plain hash over parts of which the key is one, such as `sha256(key + body)`."""
+
+    kind: ClassVar[str] = "hash"
+
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        """What would let anybody sign."""
+        yield from Signing.mistakes(self)
+        if "key" not in self.signed:
+            yield "signed", "has no 'key' among its parts: anybody could make this hash"
+
+    def _made(self, key: Key, inbound: Inbound) -> bytes:
+        return hashlib.new(self.digest, signed_bytes(self, inbound, key.secret)).digest()
+
+
+def secret_of(text: str, encoding: str) -> bytes:
+    """Return the bytes of a key. Raises ValueError."""
+    try:
+        if encoding == "hex":
+            secret = bytes.fromhex(text)
+        elif encoding == "base64":
+            secret = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        else:
+            secret = text.encode()
+    except (ValueError, binascii.Error) as error:
+        raise ValueError(f"is not {encoding}") from error
+    if not secret:
+        raise ValueError("is empty")
+    return secret
+
+
+def matching(expected: Iterable[tuple[int, str]], offered: Iterable[str]) -> int:
+    """Return the index of the key whose signature was offered. Raises Refusal."""
+    raw = [each.encode("utf-8", "replace") for each in offered]
+    # every pair is compared, so that time tells neither which key nor which signature fits
+    hits = [index for index, text in expected for each in raw if hmac.compare_digest(text.encode(), each)]
+    if not hits:
+        raise Refusal("signature_wrong", "No key of the source makes this signature of these bytes.")
+    return hits[0]

@@ -1,0 +1,280 @@
+"""What the kinds of proof share: which bytes are signed, where the signature stands, how old the request may be.
+
+In: an `Inbound` and a frozen description. Out: bytes and candidates, or `Refusal`. Knows no key and compares nothing.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import ClassVar, NewType, Protocol
+from urllib.parse import unquote
+
+from marshmallow import ValidationError
+
+from service.intake.inbound import Inbound
+from service.intake.times import FORMATS, parse_time
+from service.settings.declare import REQUIRED, setting
+from service.settings.values import NOT_EMPTY, one_of
+
+ENCODINGS = ("hex", "base64", "base64url")
+BODY_PARTS = frozenset({"body", "body_compact"})
+PLAIN_PARTS = BODY_PARTS | {"method", "url", "key"}
+PREFIXED_PARTS = ("literal:", "header:", "sig:", "url_decoded:")
+PARTS = "literal:…, header:…, sig:…, method, url, url_decoded:%3A…, body, body_compact; key for `hash`"
+Part = NewType("Part", str)
+HeaderName = NewType("HeaderName", str)  # in lower case, as requests are read
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The request is the source's. `key_index` counts the source's keys; None where no key was needed."""
+
+    key_index: int | None
+    verifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request is not proven to be the source's. `code` is for our log, never for the sender."""
+
+    code: str
+    sentence: str
+
+
+class Refusal(Exception):
+    """Raised inside a verifier; becomes a `Refused`."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
+
+
+class Verifier(Protocol):
+    """One way in which a source proves itself."""
+
+    kind: ClassVar[str]
+
+    @property
+    def secret_headers(self) -> frozenset[str]:
+        """The headers that carry a token or a signature, and are never stored."""
+
+    @property
+    def secret_query(self) -> frozenset[str]:
+        """The names of the query that do."""
+
+    def check(self, inbound: Inbound, now: datetime) -> int | None:
+        """Return the index of the key that fits; None where none was needed. Raises Refusal."""
+
+    def covered(self, inbound: Inbound) -> str:
+        """Say which bytes the proof covers, for people. Raises Refusal."""
+
+    def advice(self) -> Iterator[str]:
+        """What an operator should know about its keys. Never shows one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureAt:
+    """Where the signature stands: the whole header, a field of `k=v,k=v`, or the entries of a list."""
+
+    header: HeaderName = setting(REQUIRED, "the header that carries the signature", NOT_EMPTY)
+    prefix: str = setting("", "what stands before it, such as `sha256=`")
+    kv: str | None = setting(None, "the field that holds it, where the header is `k=v,k=v`")
+    list: str | None = setting(None, "what separates several signatures")
+    names: tuple[str, ...] = setting([], "names for the entries of a header without any, such as `t;hash`")
+    separator: str = setting(",", "what separates fields or named entries", NOT_EMPTY)
+
+
+def _header_or_field(value: str) -> None:
+    if not value.startswith(("header:", "sig:")):
+        raise ValidationError("must be header:… or sig:…")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTime:
+    """The time the signature covers."""
+
+    from_: Part = setting(REQUIRED, "`header:NAME` or `sig:FIELD`", _header_or_field)
+    format: str = setting("digits_auto", "how it is written", one_of(*FORMATS))
+    tolerance: timedelta = setting("300s", "how far it may lie from our clock")
+    required: bool = setting(default=True, sentence="refuse what carries none")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key and its place in the source's list, so that the log can say which one is still in use."""
+
+    index: int
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyed:
+    """A proof by keys: those of the source, or keys of its own."""
+
+    keys: tuple[str, ...] | None = setting(None, "keys of its own, instead of the source's", NOT_EMPTY, secret=True)
+    secrets: tuple[Key, ...] = field(default=(), repr=False)
+    secret_headers: frozenset[str] = field(default=frozenset(), repr=False)
+    secret_query: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def advice(self) -> Iterator[str]:
+        """Nothing, where a key cannot be worse than the settings allow."""
+        return iter(())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing(Keyed):
+    """A signature over an ordered list of parts."""
+
+    key_prefix: str = setting("", "only keys that begin like this are taken, without it; other verifiers leave them")
+    prefixed_only: bool = setting(default=False, sentence="take no key without the prefix")
+    signed: tuple[Part, ...] = setting(["body"], f"the signed bytes, in order: {PARTS}")
+    signature: SignatureAt = setting(REQUIRED, "where the signature stands: a header's name, or a table")
+    encoding: str = setting("hex", "how it is written", one_of(*ENCODINGS))
+    timestamp: SignedTime | None = setting(None, "the time the signature covers")
+
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        """What would let somebody else's bytes through: a key, and what would be right."""
+        if not BODY_PARTS & set(self.signed):
+            yield "signed", "does not cover the body: anybody could put another one under it"
+        if self.timestamp and self.timestamp.from_ not in self.signed:
+            yield "timestamp", f"'{self.timestamp.from_}' is not among the signed parts, so anybody could change it"
+
+
+def header(inbound: Inbound, name: str, what: str) -> str:
+    """Return the one value of a header. Raises Refusal where it is missing, empty or repeated."""
+    if name in inbound.repeated_headers:
+        raise Refusal(f"{what}_repeated", f"The header {name} came more than once.")
+    value = inbound.headers.get(name, "")
+    if not value:
+        raise Refusal(f"{what}_missing", f"The header {name} is missing or empty.")
+    return value
+
+
+def asked(inbound: Inbound, name: str, what: str) -> str:
+    """Return the one value of a name in the query. Raises Refusal where it is missing, empty or repeated."""
+    if name in inbound.repeated_query:
+        raise Refusal(f"{what}_repeated", f"The query names {name} more than once.")
+    if not inbound.query.get(name):
+        raise Refusal(f"{what}_missing", f"The query has no {name}.")
+    return inbound.query[name]
+
+
+def candidates(inbound: Inbound, place: SignatureAt) -> list[str]:
+    """Return every signature the request offers, without prefixes. Raises Refusal where there is none."""
+    value = header(inbound, place.header, "signature")
+    if place.kv is not None:
+        offered = [v for k, v in named_values(value, place) if k == place.kv]
+    elif place.list is not None:
+        offered = value.split(place.list)
+    else:
+        offered = [value]
+    found = [each.removeprefix(place.prefix) for each in offered if each.startswith(place.prefix)]
+    if not any(found):
+        raise Refusal("signature_unreadable", f"The header {place.header} holds no signature of the expected form.")
+    return found
+
+
+def signed_bytes(by: Signing, inbound: Inbound, key: bytes = b"") -> bytes:
+    """Put together the bytes the sender signed. Raises Refusal where a part of them is missing."""
+    return b"".join(key if part == "key" else _part(part, by.signature, inbound) for part in by.signed)
+
+
+def check_age(by: Signing, inbound: Inbound, now: datetime) -> None:
+    """Raise Refusal where the signed time is missing, unreadable, or further from `now` than the tolerance."""
+    time = by.timestamp
+    if time is None:
+        return
+    try:
+        given = _from(time.from_, by.signature, inbound, "timestamp").decode()
+    except Refusal as refusal:
+        if time.required or refusal.code != "timestamp_missing":
+            raise
+        return
+    moment = parse_time(given, time.format)
+    if moment is None:
+        raise Refusal("timestamp_unreadable", f"The signed time is not of the form {time.format}.")
+    demand_fresh(moment, now, time.tolerance)
+
+
+def demand_fresh(moment: datetime, now: datetime, tolerance: timedelta) -> None:
+    """Raise Refusal where a signed time lies too far from our clock."""
+    if abs(now - moment) > tolerance:
+        seconds = int((now - moment).total_seconds())
+        raise Refusal("timestamp_stale", f"The request was signed {seconds} s before now; the clocks may differ.")
+
+
+def encode(digest: bytes, encoding: str) -> str:
+    """Write a digest the way the sender does."""
+    if encoding == "base64url":
+        return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+    return digest.hex() if encoding == "hex" else base64.b64encode(digest).decode("ascii")
+
+
+def usual(text: str, encoding: str) -> str:
+    """Write an offered digest as `encode` would: hex in either case, base64url with or without padding."""
+    return {"hex": text.lower(), "base64url": text.rstrip("=")}.get(encoding, text)
+
+
+def decode(text: str, encoding: str) -> bytes | None:
+    """Read a digest strictly; None where it is not of this encoding."""
+    try:
+        if encoding == "base64url":
+            return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        return bytes.fromhex(text) if encoding == "hex" else base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        return None
+
+
+def named_values(value: str, place: SignatureAt) -> list[tuple[str, str]]:
+    """Read `t=1,v1=abc`, or `1;abc` by the names of its places, in order."""
+    entries = [each.strip() for each in value.split(place.separator)]
+    if place.names:
+        return list(zip(place.names, entries, strict=False)) if len(entries) == len(place.names) else []
+    return [(name, text) for name, _, text in (each.partition("=") for each in entries)]
+
+
+def _part(part: str, place: SignatureAt, inbound: Inbound) -> bytes:
+    if part == "body":
+        return inbound.body
+    if part == "body_compact":
+        return _compact(inbound.body)
+    if part == "method":
+        return inbound.method.encode()
+    if part == "url":
+        return inbound.url.encode()
+    kind, _, rest = part.partition(":")
+    if kind == "url_decoded":
+        return "".join(_decoded(inbound.url, rest.upper())).encode()
+    return rest.encode() if kind == "literal" else _from(part, place, inbound, "timestamp")
+
+
+def _decoded(url: str, escapes: str) -> Iterator[str]:
+    """The address with just these escapes undone, as some vendors do before they sign it."""
+    first, *rest = url.split("%")
+    yield first
+    for each in rest:
+        escape = f"%{each[:2]}"
+        yield unquote(escape) + each[2:] if escape.upper() in escapes else f"%{each}"
+
+
+def _from(source: str, place: SignatureAt, inbound: Inbound, what: str) -> bytes:
+    kind, _, name = source.partition(":")
+    if kind == "header":
+        return header(inbound, name, what).encode("utf-8", "replace")
+    given = [v for k, v in named_values(header(inbound, place.header, "signature"), place) if k == name]
+    if len(given) != 1:
+        # two times in one signature: the one that is checked need not be the one that was signed
+        raise Refusal(f"{what}_{'missing' if not given else 'repeated'}", f"The signature needs one '{name}'.")
+    return given[0].encode("utf-8", "replace")
+
+
+def _compact(body: bytes) -> bytes:
+    """Write the body as compact JSON, for senders that sign what their JSON library would write."""
+    try:
+        return json.dumps(json.loads(body), separators=(",", ":"), ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Refusal("body_unreadable", "The body is not JSON, and the signature covers compact JSON.") from error

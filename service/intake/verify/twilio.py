@@ -1,0 +1,77 @@
+"""Twilio's proof: in, tokens and an `Inbound`; out, the index of the token that signed the address.
+
+HMAC-SHA1 over the address and, for forms, every field sorted by name; for JSON the address carries the body's digest.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import ClassVar, Self
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from service.intake.inbound import Inbound
+from service.intake.verify.keyed import matching, secret_of
+from service.intake.verify.parts import Key, Keyed, Refusal, encode, header
+
+FORM = "application/x-www-form-urlencoded"
+DEFAULT_PORTS = {"https": 443, "http": 80}
+MAX_FORM_FIELDS = 1000
+SIGNATURE = "x-twilio-signature"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twilio(Keyed):
+    """HMAC-SHA1 over the address and the fields of a form, as Twilio signs."""
+
+    kind: ClassVar[str] = "twilio"
+
+    def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
+        """Put the account's tokens to it."""
+        secrets = tuple(Key(index, secret_of(text, "utf8")) for index, text in keys)
+        return replace(self, secrets=secrets, secret_headers=frozenset({SIGNATURE}))
+
+    def check(self, inbound: Inbound, _now: datetime) -> int:
+        """Return the index of the token that signed this address. Raises Refusal."""
+        offered = header(inbound, SIGNATURE, "signature")
+        ending = _ending(inbound)
+        expected = [
+            (key.index, encode(hmac.digest(key.secret, (url + ending).encode("utf-8", "replace"), "sha1"), "base64"))
+            for key in self.secrets
+            for url in _with_and_without_port(inbound.url)
+        ]
+        return matching(expected, [offered])
+
+    def covered(self, _inbound: Inbound) -> str:
+        """Say what the signature covers."""
+        return "the address and the form's fields"
+
+
+def _ending(inbound: Inbound) -> str:
+    """Return what follows the address; for JSON nothing, as the address carries the body's digest."""
+    if "bodySHA256" in inbound.query:
+        if "bodySHA256" in inbound.repeated_query:
+            raise Refusal("signature_repeated", "The query names bodySHA256 more than once.")
+        claimed = inbound.query["bodySHA256"].lower().encode("utf-8", "replace")
+        if not hmac.compare_digest(hashlib.sha256(inbound.body).hexdigest().encode(), claimed):
+            raise Refusal("signature_wrong", "The body is not the one bodySHA256 was made of.")
+        return ""
+    if inbound.content_type != FORM:
+        raise Refusal("body_not_covered", "A JSON body needs bodySHA256 in the address, or nothing vouches for it.")
+    try:
+        fields = parse_qsl(inbound.body.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
+    except ValueError as error:
+        raise Refusal("body_unreadable", "The body is no form.") from error
+    return "".join(name + value for name, value in sorted(set(fields)))
+
+
+def _with_and_without_port(url: str) -> Iterable[str]:
+    """Twilio's own validators try both, as proxies add and drop the port."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    yield url
+    if parts.port is None:
+        yield urlunsplit(parts._replace(netloc=f"{host}:{DEFAULT_PORTS[parts.scheme]}"))
+    else:
+        yield urlunsplit(parts._replace(netloc=host))

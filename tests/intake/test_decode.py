@@ -1,0 +1,157 @@
+"""Bytes as their sender meant them: packed, in a declared charset, broken in one place."""
+
+import gzip
+import json
+import zlib
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from service.intake import ConversationEnded, make_inbound, read, verify
+from service.intake.decode import unpacked
+from tests.intake.house import PUBLIC_URL, House, define, ended, post, settings_with, token_house
+from tests.intake.signers import SECRET, SENDERS, Outgoing, hubspot, standard
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+BODY = ended(agent_id="Müller")
+RAW_DEFLATE = zlib.compressobj(wbits=-15)
+PACKED = {
+    "gzip": gzip.compress(BODY),
+    "x-gzip": gzip.compress(BODY),
+    "GZIP": gzip.compress(BODY[:20]) + gzip.compress(BODY[20:]),
+    "deflate": zlib.compress(BODY),
+    "Deflate": RAW_DEFLATE.compress(BODY) + RAW_DEFLATE.flush(),
+    "gzip, gzip": gzip.compress(gzip.compress(BODY)),
+    "identity": BODY,
+    "gzip, identity": gzip.compress(BODY),
+}
+
+
+@pytest.fixture
+def house(sqlite_engine: Engine, now: datetime) -> House:
+    return token_house(sqlite_engine, now)
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+def test_a_packed_delivery_is_read_and_kept_as_its_sender_wrote_it(house: House, encoding: str) -> None:
+    response = house.send("token", PACKED[encoding], {"content-encoding": encoding})
+    assert response.get_json()["accepted"] == 1
+    assert house.deliveries[0].body == BODY
+    assert house.requests[0].agent_id == "Müller"
+
+
+def test_what_is_called_packed_and_is_not_is_read_as_it_is(house: House) -> None:
+    assert house.send("token", BODY, {"content-encoding": "gzip"}).get_json()["accepted"] == 1
+
+
+@pytest.mark.parametrize("signed", ["packed", "plain"])
+def test_the_signature_may_cover_either_form(sqlite_engine: Engine, now: datetime, signed: str) -> None:
+    house = House(settings_with({"hub": {"preset": "hubspot", "keys": [SECRET]}}), sqlite_engine, now)
+    body = b'[{"subscriptionType": "x"}]'
+
+    def sign(out: Outgoing) -> None:
+        sent, out.body = out.body, out.body if signed == "packed" else body
+        hubspot(out)
+        out.body = sent
+
+    assert house.send("hub", gzip.compress(body), {"content-encoding": "gzip"}, sign).get_json()["ignored"] == 1
+
+
+def test_a_bomb_is_refused_with_a_reason_and_nothing_is_kept(house: House) -> None:
+    for encoding, bomb in (
+        ("gzip", gzip.compress(b"[" + b" " * 50_000_000 + b"]", 6, mtime=0)),
+        ("deflate", zlib.compress(b" " * 50_000_000)),
+        ("gzip, gzip", gzip.compress(gzip.compress(b" " * 50_000_000))),
+    ):
+        response = house.send("token", bomb, {"content-encoding": encoding})
+        assert (response.status_code, response.get_json()["code"]) == (413, "unpacked_too_large")
+    assert house.deliveries == []
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("br", bytes(range(200, 250))),
+        ("zstd", b"\x28\xb5\x2f\xfd\x00"),
+        ("gzip", gzip.compress(BODY)[:-9]),
+        ("gzip", b"\x1f\x8b" + bytes(range(128, 190))),
+        ("gzip, gzip, gzip", gzip.compress(gzip.compress(gzip.compress(BODY)))),
+    ],
+)
+def test_what_cannot_be_unpacked_is_415_and_not_kept(house: House, encoding: str, body: bytes) -> None:
+    response = house.send("token", body, {"content-encoding": encoding})
+    assert (response.status_code, response.get_json()["code"]) == (415, "unknown_encoding")
+    assert house.deliveries == []
+
+
+def test_nobody_unpacks_for_a_stranger_more_than_a_body_may_have(house: House) -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+    headers = {"content-encoding": "gzip"}
+    assert house.send("token", bomb, headers, lambda _out: None).status_code == 413
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "latin1", "windows-1252", "utf-16", '"UTF-8"', "utf-8"])
+def test_the_text_is_what_the_declared_charset_says(house: House, charset: str) -> None:
+    body = json.dumps({**json.loads(BODY), "note": "grün"}, ensure_ascii=False).encode(charset.strip('"'))
+    headers = {"content-type": f"application/json; charset={charset}"}
+    assert house.send("token", body, headers).get_json()["accepted"] == 1
+    assert house.requests[0].agent_id == "Müller"
+
+
+@pytest.mark.parametrize("charset", ["klingon-8", "base64", "idna\x00", "utf-7x"])
+def test_an_unknown_charset_is_415(house: House, charset: str) -> None:
+    body = json.dumps({"a": "é"}, ensure_ascii=False).encode("latin-1")
+    inbound = post(body, {"content-type": f"application/json; charset={charset}"})
+    with pytest.raises(Exception, match="send UTF-8"):
+        unpacked(inbound, 1000)
+    response = house.send("token", body, {"content-type": "application/json; charset=klingon-8"})
+    assert (response.status_code, response.get_json()["code"]) == (415, "unknown_charset")
+
+
+def first(body: bytes, content_type: str = "application/json", **more: Any) -> Any:
+    return read(define("token", **more), post(body, {"content-type": content_type}), NOW)[0]
+
+
+def test_a_broken_letter_in_a_field_of_theirs_costs_nothing() -> None:
+    for broken in (b"\xf0\x9f\x98", b"\xff", b"\\ud83d"):
+        found = first(ended()[:-1] + b', "name": "Ren' + broken + b'"}')
+        assert isinstance(found, ConversationEnded)
+        assert found.conversation_id == "c-1"
+
+
+def test_a_broken_letter_in_a_field_of_ours_is_set_aside() -> None:
+    found = first(ended()[:-1] + b', "agent_id": "M\xfcller", "tags": ["vip", "gr\xfcn"]}')
+    assert (found.agent_id, found.tags) == (None, ("vip",))
+    assert "broken on its way" in "; ".join(found.notes)
+
+
+def test_a_conversation_is_never_known_by_a_broken_name() -> None:
+    found = first(ended("c-1").replace(b"c-1", b"c-\xff"))
+    assert found.reason == "bad_conversation_id"
+
+
+def test_a_form_has_a_charset_too() -> None:
+    form = b"event=conversation.ended&conversation_id=c&ended_at=2026-11-22T11:00:00Z&agent_id=Ren%E9"
+    kind = "application/x-www-form-urlencoded; charset=ISO-8859-1"
+    assert first(form, kind, endpoint={"body": ["form"]}).agent_id == "René"
+
+
+def test_a_signed_packed_delivery_of_standard_webhooks_is_accepted(sqlite_engine: Engine, now: datetime) -> None:
+    house = House(
+        settings_with({"standard": {"preset": "standard", "keys": [SENDERS["standard"].key()]}}), sqlite_engine, now
+    )
+    event = {"type": "conversation.ended", "timestamp": now.isoformat(), "data": {"conversation_id": "gzip-1"}}
+    headers = {"content-encoding": "gzip", "webhook-id": "msg_2"}
+    response = house.send("standard", gzip.compress(json.dumps(event).encode()), headers, standard)
+    assert response.get_json()["accepted"] == 1
+    assert "content-encoding" not in house.deliveries[0].headers
+
+
+def test_an_address_with_escapes_is_signed_as_hubspot_writes_it(now: datetime) -> None:
+    query = "x=%40a%2Fb%3A&y=%2A%20%25"
+    out = Outgoing(f"{PUBLIC_URL}/webhooks/crm/crm?x=@a/b:&y=*%20%25", b"[]", {}, now)
+    hubspot(out)
+    inbound = make_inbound("POST", PUBLIC_URL, "/webhooks/crm/crm", query, out.headers.items(), b"[]")
+    assert verify(define("hubspot"), inbound, now).verifier == "hmac"

@@ -1,0 +1,33 @@
+"""Names of languages, and tags in every way of writing them."""
+
+import pytest
+
+from service.intake.languages import LANGUAGE_OF, LANGUAGES, REGION_OF, REGIONS, language_tag
+
+
+@pytest.mark.parametrize(
+    ("given", "tag"),
+    [
+        ("de", "de"), ("DE", "de"), ("de_DE", "de-DE"), ("en_us", "en-US"), ("pt-br", "pt-BR"), ("zh_Hans", "zh-Hans"),
+        ("zh-hant-tw", "zh-Hant-TW"), ("de-1996", "de-1996"), ("fil", "fil"), ("English", "en"),
+        ("English (United States)", "en-US"), ("english (united kingdom)", "en-GB"), ("Deutsch", "de"),
+        ("Deutsch (Österreich)", "de-AT"), ("Français (Canada)", "fr-CA"), ("Español (Latinoamérica)", "es-419"),
+        ("Português (Brasil)", "pt-BR"), ("Simplified Chinese", "zh-Hans"), ("日本語", "ja"), ("Norsk", "nb"),
+        ("German (Atlantis)", "de"),
+    ],
+)  # fmt: skip
+def test_a_language_is_known_by_tag_and_by_name(given: str, tag: str) -> None:
+    assert language_tag(given) == tag
+
+
+@pytest.mark.parametrize(
+    "given", ["", "x", "klingonisch", "Klingon (Qo'noS)", "de-", "de--DE", "d" * 40, "12", "(Germany)"]
+)
+def test_what_is_no_language_is_none(given: str) -> None:
+    assert language_tag(given) is None
+
+
+def test_no_name_means_two_languages() -> None:
+    assert len(LANGUAGE_OF) == sum(len(names.split("|")) for names in LANGUAGES.values())
+    assert len(REGION_OF) == sum(len(names.split("|")) for names in REGIONS.values())
+    assert all(name == name.casefold() for name in [*LANGUAGE_OF, *REGION_OF])
