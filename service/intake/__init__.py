@@ -1,15 +1,15 @@
 """A conversation ended: in, a CRM's webhook; out, one row in the ledger, stored before we answer 2xx.
 
 inbound.py      one HTTP request as plain values      definition.py, shapes.py   a source, compiled from TOML
-verify*.py      did the source send these bytes?      grammar*.py     the grammar of that TOML
-keys.py         what they are verified with           expressions.py  the JMESPath we allow
-body.py         bytes to items                        times.py, identity.py   its two hard fields, fields.py the rest
-mapping.py      items to events of ours               events.py       those events
+verify/         did the source send these bytes?      grammar.py, tables.py, reference.py   the grammar of that TOML
+decode.py       bytes as their sender meant them      expressions.py, evaluate.py, functions.py   the JMESPath we allow
+body.py         bytes to items                        times.py, identity.py, languages.py, fields.py   single fields
+mapping.py, one_item.py, who.py   items to events     events.py       those events
 accept.py       one transaction, deduplicated         group.py        many deliveries in one commit
 told.py, ends.py   what they tell; is an end new?     ledger.py, late.py, stored.py   their rows
-                                                      replay.py, forget.py    later looks at stored deliveries
-handshake.py    questions CRMs ask before they send   routes.py       the only file here that knows flask
-explain.py      the same walk, told in words          presets/        one TOML a CRM
+handshake.py    questions CRMs ask before they send   replay.py, forget.py    later looks at stored deliveries
+explain.py, advice.py   the same walk, told in words  routes.py       the only file here that knows flask
+presets/        a folder a CRM: its definition, its payloads, what they mean
 
 Nothing here knows X: whom to ask, and whether, is outreach's business.
 """
