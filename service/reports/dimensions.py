@@ -27,7 +27,7 @@ class Dimension:
     label: str
     says: str
     missing: str | None = None  # None: every conversation has one
-    people: bool = False  # its groups are people, or so small that they are as good as people
+    people: bool = False  # its groups are people, or teams of them: too small ones are not named
     whole_number: bool = False
     choices: bool = False  # few enough names to choose from
 
@@ -57,10 +57,11 @@ DIMENSIONS = (
     Dimension("language", "language", f.language, "Language", "Language", "without a language", choices=True),
     Dimension("channel", "channel", f.channel, "Channel", "Channel of the conversation", "without a channel"),
     Dimension("hour", None, None, "Hour of day", "Hour of the day, on the clock of the figure", whole_number=True),
-    Dimension("account", "account", f.account, "X account", "X account by our name", people=True, choices=True),
+    Dimension("account", "account", f.account, "X account", "X account by our name", choices=True),
 )  # fmt: skip
 NAMED: Mapping[str, Dimension] = {each.name: each for each in DIMENSIONS}
 BY = tuple(NAMED)
 FILTERED: Mapping[str, Dimension] = {each.parameter: each for each in DIMENSIONS if each.parameter is not None}
 """By their parameters."""
-PEOPLE = tuple(name for name in ("account", "team", "agent") if NAMED[name].people)
+PEOPLE = ("account", *(each.name for each in DIMENSIONS if each.people))
+"""Agents are in teams, and teams in accounts."""

@@ -4,16 +4,18 @@ The same grammar for list, aggregates, export and dashboard. A parameter we do n
 a typing mistake would otherwise look like an answer. Never touches the database.
 """
 
+import dataclasses
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, tzinfo
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from service.auth.keys import Reader
 from service.errors import Invalid, NotAllowed
+from service.reports.dimensions import FILTERED, NAMED, Dimension, Value
 from service.settings import Settings
 from service.states import Failure, Skip, State
 from service.web.complaints import refused
@@ -30,22 +32,16 @@ class Filter:
     """Which rows. Empty means all. Periods are half-open: `since` belongs to them, `until` does not.
 
     `date_field` None: every figure by its own clock (scores by the day they were given, rates by the day the card
-    was sent), lists by `updated_at`. An empty string among agents, teams, campaigns or languages means "without one".
+    was sent), lists by `updated_at`. `chosen`: the groups of each dimension, by its name; None is "without one".
     """
 
     since: datetime | None = None
     until: datetime | None = None
     date_field: str | None = None
-    accounts: tuple[str, ...] = ()
-    campaigns: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    teams: tuple[str, ...] = ()
-    agents: tuple[str, ...] = ()
+    chosen: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     types: tuple[str, ...] = ()
     scores: tuple[int, ...] = ()
     has_text: bool | None = None
-    languages: tuple[str, ...] = ()
-    variants: tuple[int, ...] = ()
     states: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     request_ids: tuple[str, ...] = ()
@@ -54,10 +50,25 @@ class Filter:
     updated_since: datetime | None = None
     include_test: bool = False
 
+    def of(self, dimension: str) -> tuple[Value, ...]:
+        """The groups of a dimension that are asked for; empty: all."""
+        return self.chosen.get(dimension, ())
+
+    def within(self, dimension: str, *groups: Value) -> "Filter":
+        """The same of these groups only."""
+        return replace(self, chosen={**self.chosen, dimension: groups})
+
+    @property
+    def names_people(self) -> bool:
+        """Whether it asks for agents or teams by name."""
+        return any(NAMED[name].people for name in self.chosen)
+
     def described(self) -> dict[str, Any]:
         """What was asked, for manifests, the access log and cursors: only what was set, times as text."""
-        set_ones = {name: value for name, value in asdict(self).items() if value not in (None, (), False)}
-        return {name: _plain(value) for name, value in set_ones.items()}
+        plain = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "chosen"}
+        given = {PARAMETER_OF.get(name, name): value for name, value in plain.items()}
+        given |= {str(NAMED[name].parameter): groups for name, groups in self.chosen.items()}
+        return {name: _plain(value) for name, value in given.items() if value not in (None, (), False)}
 
 
 def parse(args: Any, reader: Reader, settings: Settings) -> Filter:
@@ -67,14 +78,15 @@ def parse(args: Any, reader: Reader, settings: Settings) -> Filter:
 
 def from_values(values: Mapping[str, Any], reader: Reader, settings: Settings) -> Filter:
     """Make the filter of what FilterSchema loaded. Raises Invalid or NotAllowed."""
-    named = {FIELD_OF.get(name, name): value for name, value in values.items() if name not in NOT_OURS}
-    moments = {name: _at_midnight(named.pop(name), settings.service.time_zone) for name in MOMENTS if named.get(name)}
-    lists = {name: tuple(dict.fromkeys(value)) for name, value in named.items() if isinstance(value, (list, tuple))}
-    found = Filter(**{**{name: value for name, value in named.items() if value is not None}, **lists, **moments})
+    given = {name: value for name, value in values.items() if name not in NOT_OURS and value not in (None, [], ())}
+    chosen = {each.name: _groups(given.pop(name)) for name, each in FILTERED.items() if name in given}
+    told: dict[str, Any] = {FIELD_OF[name]: tuple(dict.fromkeys(given.pop(name))) for name in FIELD_OF if name in given}
+    told |= {name: _at_midnight(given.pop(name), settings.service.time_zone) for name in MOMENTS if name in given}
+    found = Filter(chosen=chosen, **told, **given)
     if found.since and found.until and found.since >= found.until:
         raise Invalid("since_after_until", "'since' must lie before 'until'; the period is [since, until).")
-    for account in found.accounts:
-        _demand_account(account, reader, settings)
+    for account in found.of("account"):
+        _demand_account(str(account), reader, settings)
     return found
 
 
@@ -85,6 +97,10 @@ def _demand_account(account: str, reader: Reader, settings: Settings) -> None:
         known = ", ".join(name for name in settings.accounts if reader.may_see(name)) or "none you may see"
         sentence = f"There is no account '{account}' in the settings; there are {known}."
         raise Invalid("invalid_parameter", sentence, errors={"account": [f"must be one of {known}"]})
+
+
+def _groups(given: Sequence[Value]) -> tuple[Value, ...]:
+    return tuple(dict.fromkeys(None if value == "" else value for value in given))
 
 
 class Moment(fields.Field[datetime | date]):
@@ -147,13 +163,19 @@ class Flag(fields.Boolean):
     default_error_messages = {"invalid": "must be true or false"}  # noqa: RUF012 - marshmallow's way
 
 
+def _parameter(each: Dimension) -> fields.List[Any]:
+    empty = "" if each.missing is None or each.whole_number else "; empty: without one"
+    return several(WholeNumber() if each.whole_number else Word(), f"{each.says}; may be repeated{empty}")
+
+
 class FigureFilterSchema(Schema):
     """What figures can be narrowed by."""
 
     class Meta:
-        """Ours to ask: unknown names are mistakes."""
+        """Ours to ask: unknown names are mistakes. A parameter for each dimension."""
 
         unknown = RAISE
+        include: ClassVar = {name: _parameter(each) for name, each in FILTERED.items()}
 
     since = Moment(says=f"Beginning of the period, part of it. {WHEN}.".replace("write", "Write"))
     until = Moment(says="End of the period, not part of it. Written like `since`.")
@@ -164,14 +186,7 @@ class FigureFilterSchema(Schema):
             "they were given, rates the day the card was sent; lists use `updated_at`."
         },
     )
-    account = several(Word(), "X account by our name; may be repeated")
-    campaign = several(Word(), "Campaign; may be repeated; empty: without one")
-    source = several(Word(), "Source; may be repeated")
-    team_id = several(Word(), "Team when the conversation ended; may be repeated; empty: without one")
-    agent_id = several(Word(), "Agent when the conversation ended; may be repeated; empty: without one")
     type = several(fields.String(validate=TYPE), "Kind of card; may be repeated")
-    question_variant_id = several(WholeNumber(), "X's question variant; may be repeated")
-    language = several(Word(), "Language; may be repeated; empty: without one")
 
 
 class FilterSchema(FigureFilterSchema):
@@ -191,23 +206,15 @@ class FilterSchema(FigureFilterSchema):
 MOMENTS = ("since", "until", "updated_since")
 NOT_OURS = frozenset({"limit", "cursor", "sort"})
 FIELD_OF = {
-    "account": "accounts",
-    "campaign": "campaigns",
-    "source": "sources",
-    "team_id": "teams",
-    "agent_id": "agents",
     "type": "types",
     "score": "scores",
-    "language": "languages",
-    "question_variant_id": "variants",
     "state": "states",
     "reason": "reasons",
     "request_id": "request_ids",
     "conversation_id": "conversation_ids",
 }
-REPEATABLE = frozenset(FIELD_OF)
-# what a breakdown is called where its parameter has another name
-PARAMETER_OF = {"team": "team_id", "agent": "agent_id", "variant": "question_variant_id"}
+PARAMETER_OF = {field: parameter for parameter, field in FIELD_OF.items()}
+REPEATABLE = frozenset({*FIELD_OF, *FILTERED})
 
 
 def _load(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -252,4 +259,4 @@ def _at_midnight(value: datetime | date, zone: tzinfo) -> datetime:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return list(value) if isinstance(value, tuple) else value
+    return ["" if each is None else each for each in value] if isinstance(value, tuple) else value

@@ -1,7 +1,7 @@
 """What a reader may see at all: in, the key's accounts and the embargo; out, SQL conditions every statement carries.
 
 Under `embargo = "next_day"` an answer shows from the day after it came, on every surface alike. Decides nothing about
-small groups; `protection` and `attribution` do.
+small groups; `disclosure` and `attribution` do.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from service.auth.keys import Reader
 from service.db import EPOCH
 from service.models import account_state, feedback_request, result
-from service.reports.disclosure.suppression import DEFAULT, Thresholds
+from service.reports.thresholds import DEFAULT, Thresholds, thresholds
 from service.settings import Settings
 
 f = feedback_request.c
@@ -123,9 +123,3 @@ def cutoff(settings: Settings, now: datetime) -> datetime | None:
         return None
     today = now.astimezone(settings.service.time_zone).date()
     return datetime.combine(today, time.min, settings.service.time_zone).astimezone(UTC)
-
-
-def thresholds(settings: Settings) -> Thresholds:
-    """The small-group numbers this installation runs with."""
-    given = settings.reports
-    return Thresholds(given.min_score_n, given.min_comments_n, given.min_ranking_n, given.min_ranking_n)

@@ -150,7 +150,7 @@ def test_an_answer_changes_the_etag(quick):
 
 def test_a_summary_is_written_as_documented(quick):
     quick.add(6, score=5)
-    summary = quick.client("analyst").json("/v1/summary", since="2026-11-01")
+    summary = quick.client("supervisor").json("/v1/summary", since="2026-11-01")
     assert summary["csat"]["distribution"][-1] == {"score": 5, "n": 6}
     assert summary["csat"]["method"] == "wilson"
     assert summary["since"] == "2026-11-01T00:00:00.000000Z"
@@ -161,7 +161,7 @@ def test_a_summary_is_written_as_documented(quick):
 def test_two_periods_are_compared(quick):
     quick.add(40, score=5, days_ago=20)
     quick.add(40, score=2, days_ago=5)
-    found = quick.client("analyst").json(
+    found = quick.client("supervisor").json(
         "/v1/compare", since="2026-10-20", until="2026-11-10", other_since="2026-11-10", other_until="2026-11-22"
     )
     csat = found["comparisons"][0]
@@ -189,7 +189,7 @@ def test_every_reading_of_answers_is_logged_without_their_words(world):
     client.get("/v1/results.csv", answered="true").get_data()
     logged = actions(world)
     assert [action for action, _ in logged] == ["results.list", "results.read", "results.export"]
-    assert logged[0][1] == {"filter": {"agents": ["ann"]}, "rows": 9, "on": False}
+    assert logged[0][1] == {"filter": {"agent_id": ["ann"]}, "rows": 9, "on": False}
     assert "secret" not in json.dumps(logged)
 
 
@@ -234,7 +234,6 @@ def test_an_admin_of_everything_reads_the_access_log_page_by_page(world):
         ("/v1/trend", {"period": "hour"}, "invalid_parameter"),
         ("/v1/trend", {"zone": "Mars/Phobos"}, "unknown_zone"),
         ("/v1/trend", {"zone": "../../etc/passwd"}, "unknown_zone"),
-        ("/v1/trend", {"agent_id": "ann"}, "period_too_short"),
         ("/v1/compare", {"by": "variant", "a": "x", "b": "2"}, "invalid_parameter"),
         ("/v1/results.csv", {"limit": "5"}, "unknown_parameter"),
     ],

@@ -331,13 +331,13 @@ def test_memory_stays_flat(sqlite_engine):
 def test_a_file_comes_with_its_manifest_and_an_entry_in_the_log(told, tmp_path):
     path, seen = tmp_path / "out.csv", []
     told.read_until("acme", NOW - timedelta(hours=2))
-    wanted = Filter(accounts=("acme",), since=NOW - timedelta(days=30))
+    wanted = Filter(chosen={"account": ("acme",)}, since=NOW - timedelta(days=30))
     manifest = export.write_file(told.engine, told.settings, ADMIN, wanted, path, "csv", told.clock.now, seen.append)
     beside = json.loads((tmp_path / "out.csv.manifest.json").read_text("utf-8"))
     assert beside["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest() == manifest.sha256
     assert beside["rows"] == manifest.rows == len(NASTY) + 5
     assert beside["bytes"] == path.stat().st_size
-    assert beside["filter"] == {"accounts": ["acme"], "since": "2026-10-23T12:00:00Z"}
+    assert beside["filter"] == {"account": ["acme"], "since": "2026-10-23T12:00:00Z"}
     assert beside["complete_until"] == "2026-11-22T10:00:00.000000Z"
     assert beside["definition_version"] == DEFINITION_VERSION
     assert seen == [manifest.rows]

@@ -1,6 +1,5 @@
 """The published figures against counting by hand, on both databases."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,16 +12,17 @@ from service.errors import Invalid, ServiceError
 from service.models import account_state
 from service.reports.figures import figures
 from service.reports.filters import Filter
+from service.reports.rows import query
 from tests.reports.world import ADMIN, NOW, World, settings_of
 
-ACME = Reader("k", "n", "analyst", ("acme",))
 NPS_VECTOR = [1, 0, 1, 0, 2, 3, 5, 12, 18, 25, 33]  # features.md, worked example A
 CSAT_VECTOR = [3, 2, 5, 20, 30]  # worked example B
 
 
 def ask(world: World, what, *more, filter: Filter = Filter(), reader: Reader = ADMIN):  # noqa: B008 - frozen
     with reading(world.engine) as connection:
-        return what(connection, world.settings, reader, filter, world.clock.now, *more)
+        found = what(connection, world.settings, reader, filter, world.clock.now, *more)
+    return found.items if isinstance(found, (figures.Trends, figures.Breakdowns)) else found
 
 
 def test_the_worked_examples_come_out(world):
@@ -59,7 +59,7 @@ def test_the_denominator_takes_the_same_filter(world):
     world.add(10)
     world.add(30, agent_id="bob", campaign="vip")
     whole = ask(world, figures.summary).response_rate_of_delivered
-    part = ask(world, figures.summary, filter=Filter(campaigns=("care",))).response_rate_of_delivered
+    part = ask(world, figures.summary, filter=Filter(chosen={"campaign": ("care",)})).response_rate_of_delivered
     assert (whole.successes, whole.n) == (10, 50)
     assert (part.successes, part.n) == (10, 20)
 
@@ -90,7 +90,7 @@ def test_variants_are_added_only_with_saying_so(world):
     world.add(6, score=2, question_variant_id=2)
     found = ask(world, figures.summary).csat
     assert (found.variants, found.pooled) == ((1, 2), True)
-    one = ask(world, figures.summary, filter=Filter(variants=(1,))).csat
+    one = ask(world, figures.summary, filter=Filter(chosen={"variant": (1,)})).csat
     assert (one.variants, one.pooled, one.n) == ((1,), False, 6)
 
 
@@ -103,17 +103,16 @@ def test_kinds_of_card_are_never_added(world):
     assert only.nps.n == 6
 
 
-def test_few_answers_are_hidden_and_their_rates_too(world):
+def test_few_answers_make_no_score_and_are_told_to_who_may_list_them(world):
     world.add(4, score=5, text="words")
     world.add(40)
     found = ask(world, figures.summary)
-    assert (found.csat.n, found.csat.value, found.csat.distribution) == (None, None, ())
+    assert (found.csat.n, found.csat.value, found.csat.low, found.csat.mean) == (4, None, None, None)
+    assert dict(found.csat.distribution)[5] == 4
     assert found.csat.suppressed == "too_few"
-    assert found.response_rate_of_delivered.successes is None
-    assert found.comment_rate.successes is None
-    assert found.delivered == 44
+    assert found.response_rate_of_delivered.successes == found.comment_rate.successes == 4
     funnel = ask(world, figures.funnel)
-    assert (funnel.delivered, funnel.answered, funnel.commented) == (44, None, None)
+    assert (funnel.delivered, funnel.answered, funnel.commented) == (44, 4, 4)
 
 
 @pytest.mark.parametrize(("n", "low_base"), [(5, True), (29, True), (30, False)])
@@ -122,15 +121,27 @@ def test_a_low_base_is_marked(world, n, low_base):
     assert ask(world, figures.summary).csat.low_base is low_base
 
 
-def test_a_breakdown_hides_small_groups_and_one_more(world):
+def test_who_is_not_named_on_rows_is_one_group_of_a_breakdown(world):
     world.add(10, score=5)
-    world.add(12, score=5, agent_id="bob")
     world.add(2, score=2, agent_id="cat")
+    world.add(1, score=3, agent_id="dan")
+    world.add(3, agent_id="dan")
     [csat] = ask(world, figures.breakdown, "agent", filter=Filter(types=("csat",)))
-    shown = {row.key: row.score.n for row in csat.rows}
-    assert shown["cat"] is None
-    assert sorted(n for n in shown.values() if n is not None) == [12]
-    assert csat.total.n == 24
+    told = [(row.key, row.rest, row.score.n, row.delivered, row.ended) for row in csat.rows]
+    assert told == [("ann", None, 10, 10, 10), (None, "not_named", 3, 6, 6)]
+    assert csat.total.n == 13
+    [csat] = ask(world, figures.breakdown, "campaign", filter=Filter(types=("csat",)))
+    assert [(row.key, row.score.n) for row in csat.rows] == [("care", 13)], "a campaign is nobody"
+
+
+def test_who_is_not_named_cannot_be_asked_for_by_name(world):
+    world.add(10, score=5)
+    world.add(2, score=2, agent_id="cat")
+    found = ask(world, figures.summary, filter=Filter(chosen={"agent": ("cat",)}))
+    assert (found.csat.n, found.csat.withheld, found.delivered) == (0, True, 0)
+    everybody = ask(world, figures.summary, filter=Filter(chosen={"agent": ("cat", "ann")}))
+    assert (everybody.csat.n, everybody.csat.withheld) == (10, True)
+    assert not ask(world, figures.summary).csat.withheld
 
 
 def test_nobody_is_ranked_below_thirty(world):
@@ -155,6 +166,7 @@ def test_nobody_is_ranked_below_thirty(world):
         ("source", "crm"),
         ("language", "en"),
         ("account", "acme"),
+        ("channel", None),
         ("hour", 12),
     ],
 )
@@ -165,10 +177,13 @@ def test_a_breakdown_by_each_dimension_says_what_the_filter_says(world, by, key)
     assert (row.key, row.score.n, row.delivered, row.ended, row.response_rate.value) == (key, 8, 8, 8, 100)
 
 
-def test_a_key_counts_its_accounts_only(world):
-    world.add(8, score=5)
-    world.add(9, score=1, account="other")
-    found = ask(world, figures.summary, reader=ACME)
+@pytest.mark.parametrize("role", ["supervisor", "analyst"])
+def test_a_key_counts_its_accounts_only(world, role):
+    world.add(8, score=5, days_ago=10)
+    world.add(9, score=1, account="other", days_ago=10)
+    world.settings = settings_of(reports__answer_window="5d")
+    world.released()
+    found = ask(world, figures.summary, reader=Reader("k", "n", role, ("acme",)))
     assert (found.csat.n, found.ended) == (8, 8)
     assert [each.account for each in found.completeness.accounts] == ["acme"]
 
@@ -213,19 +228,14 @@ def test_days_are_those_of_the_services_zone_across_a_clock_change(world):
     assert {row.key: row.score.n for row in hours.rows if row.score.n} == {0: 12}
 
 
-def test_another_zone_is_for_those_who_read_rows_and_never_with_people(quick):
+def test_another_zone_is_for_those_who_read_rows(quick):
     quick.add(6, score=5)
     zone = ZoneInfo("Asia/Tokyo")
     supervisor, analyst = Reader("k", "n", "supervisor", ()), Reader("k", "n", "analyst", ())
     assert ask(quick, figures.trend, "day", zone, reader=supervisor)[0].zone == "Asia/Tokyo"
-    for reader, wanted in (
-        (analyst, Filter()),
-        (supervisor, Filter(agents=("ann",))),
-        (supervisor, Filter(teams=("red",))),
-    ):
-        with pytest.raises(Invalid) as caught:
-            ask(quick, figures.trend, "week", zone, reader=reader, filter=wanted)
-        assert caught.value.code == "zone_not_allowed"
+    with pytest.raises(Invalid) as caught:
+        ask(quick, figures.trend, "week", zone, reader=analyst)
+    assert caught.value.code == "zone_not_allowed"
 
 
 def test_two_groups_are_compared_with_their_uncertainty(world):
@@ -235,7 +245,7 @@ def test_two_groups_are_compared_with_their_uncertainty(world):
         world.add(n, score=score, kind="nps", campaign="two")
     with reading(world.engine) as connection:
         found = figures.compare(
-            connection, world.settings, ADMIN, Filter(campaigns=("one",)), Filter(campaigns=("two",)), NOW
+            connection, world.settings, ADMIN, *(Filter(chosen={"campaign": (name,)}) for name in ("one", "two")), NOW
         )
     nps = next(each for each in found.comparisons if each.type == "nps")
     assert nps.change.delta == pytest.approx(-19.8020, abs=1e-4)
@@ -248,7 +258,7 @@ def test_a_hidden_side_is_not_compared(world):
     world.add(2, score=1, campaign="two")
     with reading(world.engine) as connection:
         found = figures.compare(
-            connection, world.settings, ADMIN, Filter(campaigns=("one",)), Filter(campaigns=("two",)), NOW
+            connection, world.settings, ADMIN, *(Filter(chosen={"campaign": (name,)}) for name in ("one", "two")), NOW
         )
     assert found.comparisons[0].change is None
 
@@ -294,7 +304,7 @@ def test_complete_up_to_is_the_earliest_of_the_accounts_shown(world):
     assert ask(world, figures.completeness).complete_until is None
     world.read_until("other", NOW - timedelta(hours=5))
     assert ask(world, figures.completeness).complete_until == NOW - timedelta(hours=5)
-    only = ask(world, figures.completeness, filter=Filter(accounts=("acme",)))
+    only = ask(world, figures.completeness, filter=Filter(chosen={"account": ("acme",)}))
     assert only.complete_until == NOW - timedelta(hours=1)
 
 
@@ -305,7 +315,7 @@ def test_an_account_that_is_no_longer_configured_does_not_hold_the_moment_back(w
     with writing(world.engine) as connection:
         connection.execute(sa.insert(account_state).values(account="gone", updated_at=NOW))
     assert ask(world, figures.completeness).complete_until == NOW - timedelta(hours=2)
-    named = ask(world, figures.completeness, filter=Filter(accounts=("gone", "acme")))
+    named = ask(world, figures.completeness, filter=Filter(chosen={"account": ("gone", "acme")}))
     assert named.complete_until == NOW - timedelta(days=90)
 
 
@@ -348,14 +358,118 @@ def test_a_hundred_years_by_day_are_too_many_points(quick):
     assert caught.value.code == "range_too_long"
 
 
-def test_agents_have_no_daily_trend(quick):
-    with pytest.raises(Invalid) as caught:
-        ask(quick, figures.trend, "day", filter=Filter(agents=("ann",)))
-    assert caught.value.code == "period_too_short"
+def test_who_sees_rows_is_told_any_window_to_the_moment(world):
+    """The windows of dashboards and BI tools: the last day, up to now, midnights of another zone; never a silent 0."""
+    world.settings = settings_of(service__time_zone="Europe/Berlin")
+    world.add(6, score=5, days_ago=0.5)
+    world.add(7, score=4, days_ago=1.5)
+    midnight = datetime(2026, 11, 22, tzinfo=UTC)
+    for since, until, n in (
+        (NOW - timedelta(hours=24), NOW, 6),
+        (NOW - timedelta(hours=24), NOW + timedelta(hours=1), 6),
+        (NOW - timedelta(hours=48), NOW - timedelta(hours=12, minutes=30), 7),
+        (midnight - timedelta(days=1), midnight, 7),
+        (midnight - timedelta(days=2), midnight, 7),
+    ):
+        found = ask(world, figures.summary, filter=Filter(since=since, until=until))
+        rows = ask(world, listed, filter=Filter(since=since, until=until, date_field="scored_at"))
+        assert found.csat.n == len(rows) == n
 
 
-def test_more_than_three_contexts_are_too_narrow(quick):
-    narrow = replace(Filter(), campaigns=("a",), sources=("b",), languages=("c",), variants=(1,))
+def listed(connection, settings, reader, filter, now):
+    return query.rows(connection, settings, reader, filter, now, limit=250).rows
+
+
+def test_a_part_of_a_month_says_so(world):
+    world.add(6, score=5, days_ago=15)
+    part = Filter(types=("csat",), since=datetime(2026, 10, 10, tzinfo=UTC), until=datetime(2026, 11, 12, tzinfo=UTC))
+    [csat] = ask(world, figures.trend, "month", filter=part)
+    assert [(point.label, point.since.day, point.until.day, point.partial) for point in csat.points] == [
+        ("2026-10-01", 10, 1, True),
+        ("2026-11-01", 1, 12, True),
+    ]
+    [csat] = ask(world, figures.trend, "week", filter=Filter(types=("csat",), since=datetime(2026, 11, 9, tzinfo=UTC)))
+    assert [point.partial for point in csat.points] == [False, True], "this week is not over"
+
+
+# -- who sees no rows ------------------------------------------------------------------------------------------------
+
+ANALYST = Reader("k", "n", "analyst", ())
+
+
+@pytest.fixture
+def released(quick: World) -> World:
+    quick.settings = settings_of(reports__answer_window="5d")
+    for week in range(1, 9):
+        quick.add(9, score=5, days_ago=7 * week + 3)
+        quick.add(6, score=2, days_ago=7 * week + 3, agent_id="bob", team_id="blue")
+    quick.add(2, score=1, days_ago=0.5)
+    quick.released()
+    return quick
+
+
+def test_an_analyst_is_told_whole_releases_and_what_waits(released):
+    found = ask(released, figures.summary, reader=ANALYST).csat
+    assert (found.n, found.date_field, found.suppressed) == (120, "seen_at", None)
+    assert dict(found.distribution) == {1: 0, 2: 48, 3: 0, 4: 0, 5: 72}
+    assert found.since is not None
+    assert found.until is not None
+    assert found.until < NOW
+    rate = ask(released, figures.summary, reader=ANALYST).response_rate_of_delivered
+    assert (rate.successes, rate.n, rate.date_field) == (120, 120, "ended_at")
+
+
+def test_an_analyst_asks_for_a_period_without_a_release_and_is_told_so(released):
+    found = ask(released, figures.summary, reader=ANALYST, filter=Filter(since=NOW - timedelta(days=1)))
+    assert (found.csat.n, found.csat.value, found.csat.suppressed) == (None, None, "waits")
+    assert (found.ended, found.response_rate_of_delivered.suppressed) == (None, "waits")
+
+
+def test_rates_of_teams_are_not_told_to_analysts(released):
+    team = Filter(chosen={"team": ("red",)})
+    found = ask(released, figures.summary, reader=ANALYST, filter=team)
+    assert found.csat.n == 72
+    assert (found.csat.mean, found.csat.distribution) == (None, ())
+    assert found.csat.value == 100
+    assert (found.delivered, found.response_rate_of_delivered.suppressed) == (None, "by_account_only")
+    assert ask(released, figures.funnel, reader=ANALYST, filter=team).suppressed == "by_account_only"
+    assert ask(released, figures.funnel, reader=ANALYST).answered == 120
+
+
+def test_an_analysts_breakdown_trend_comparison_and_coverage_are_releases_too(released):
+    [csat, nps] = ask(released, figures.breakdown, "team", reader=ANALYST)
+    assert {row.key: (row.score.n, row.score.value, row.delivered) for row in csat.rows} == {
+        "blue": (48, 0, None), "red": (72, 100, None)
+    }  # fmt: skip
+    assert nps.rows == ()
+    [csat, _] = ask(released, figures.trend, "week", reader=ANALYST)
+    assert sum(point.score.n for point in csat.points if point.score.n) == 120
+    assert all(point.since < point.until for point in csat.points)
+    sides = (Filter(chosen={"team": (team,)}, types=("csat",)) for team in ("red", "blue"))
+    with reading(released.engine) as connection:
+        [one] = figures.compare(connection, released.settings, ANALYST, *sides, NOW).comparisons
+    assert one.change.verdict == "changed"
+    coverage = ask(released, figures.coverage, "team", reader=ANALYST)
+    assert {row.key: row.offered for row in coverage.rows} == {"blue": 48, "red": 72}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        (Filter(date_field="sent_at"), "one_clock"),
+        (Filter(chosen={"channel": ("chat",)}), "not_released"),
+        (Filter(chosen={"campaign": ("a",), "source": ("b",)}), "one_at_a_time"),
+        (Filter(chosen={"campaign": ("a",), "team": ("b",)}), "one_at_a_time"),
+        (Filter(scores=(5,)), "filter_not_for_figures"),
+    ],
+)
+def test_what_no_release_tells_is_refused_with_the_reason(quick, wanted, code):
     with pytest.raises(Invalid) as caught:
-        ask(quick, figures.summary, filter=narrow)
-    assert caught.value.code == "too_narrow"
+        ask(quick, figures.summary, reader=ANALYST, filter=wanted)
+    assert caught.value.code == code
+
+
+def test_coverage_by_campaign_is_not_told_to_analysts(quick):
+    with pytest.raises(Invalid) as caught:
+        ask(quick, figures.coverage, "team", reader=ANALYST, filter=Filter(chosen={"campaign": ("care",)}))
+    assert caught.value.code == "by_people_only"

@@ -14,6 +14,7 @@ from service.db import writing
 from service.ids import new_id
 from service.models import feedback_request, poll_window, result, transition
 from service.reports.api import register as api
+from service.reports.disclosure.closing import close_due
 from service.settings import Settings, from_tree
 from tests.support import Clock, tree
 
@@ -137,6 +138,11 @@ class World:
     def set_result(self, request_id: str, **columns: Any) -> None:
         with writing(self.engine) as connection:
             connection.execute(sa.update(result).where(result.c.request_id == request_id).values(columns))
+
+    def released(self) -> None:
+        """Close every release that is due, as the worker does."""
+        while close_due(self.engine, self.settings, self.clock.now):
+            pass
 
     def read_until(self, account: str, until: datetime) -> None:
         window = {"account": account, "from_time": until - timedelta(hours=6), "to_time": until, "pages": 1}

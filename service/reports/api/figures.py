@@ -16,10 +16,11 @@ from service.errors import Invalid
 from service.reports.api import figure_schemas as told
 from service.reports.api import schemas
 from service.reports.api.routes import EVERYBODY, Routes, conditional
+from service.reports.dimensions import BY, NAMED
 from service.reports.figures import figures
-from service.reports.filters import FIELD_OF, PARAMETER_OF, FigureFilterSchema, Filter
+from service.reports.filters import FigureFilterSchema, Filter
 from service.reports.statistics.definitions import DEFINITION_VERSION, define
-from service.reports.visible import thresholds
+from service.reports.thresholds import thresholds
 from service.settings import Settings
 
 Ask = Callable[[Connection, Settings, Reader, Filter, datetime], Any]
@@ -60,8 +61,8 @@ def _add_split(routes: Routes) -> None:
     def trend(asked: dict[str, Any]) -> flask.Response:
         period, zone = asked["period"], _zone(asked.get("zone"))
 
-        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> dict[str, Any]:
-            return {"items": figures.trend(c, s, r, f, now, period, zone)}
+        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.Trends:
+            return figures.trend(c, s, r, f, now, period, zone)
 
         return _answer(routes, routes.filter(asked, "period", "zone"), ask, told.TrendsSchema())
 
@@ -70,11 +71,11 @@ def _add_split(routes: Routes) -> None:
         schemas.BreakdownSchema,
         told.BreakdownsSchema,
         EVERYBODY,
-        "By team, agent, campaign, account, language, question or hour.",
+        f"By {', '.join(BY[:-1])} or {BY[-1]}.",
     )
     def breakdown(asked: dict[str, Any]) -> flask.Response:
-        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> dict[str, Any]:
-            return {"items": figures.breakdown(c, s, r, f, now, asked["by"])}
+        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.Breakdowns:
+            return figures.breakdown(c, s, r, f, now, asked["by"])
 
         return _answer(routes, routes.filter(asked, "by"), ask, told.BreakdownsSchema())
 
@@ -129,17 +130,15 @@ def _sides(routes: Routes, wanted: Filter, asked: dict[str, Any]) -> tuple[Filte
         moments = {"since": asked.get("other_since"), "until": asked.get("other_until")}
         other = routes.filter({name: value for name, value in moments.items() if value})
         return wanted, replace(wanted, since=other.since, until=other.until)
-    name = PARAMETER_OF.get(asked["by"], asked["by"])
-    return _group(wanted, name, asked["a"]), _group(wanted, name, asked["b"])
+    return _group(routes, wanted, asked["by"], asked["a"]), _group(routes, wanted, asked["by"], asked["b"])
 
 
-def _group(wanted: Filter, name: str, value: str) -> Filter:
-    if name != "question_variant_id":
-        one: dict[str, Any] = {FIELD_OF[name]: (value,)}
-        return replace(wanted, **one)
-    if not value.isdecimal():
-        raise Invalid("invalid_parameter", "With by=variant, 'a' and 'b' must be whole numbers.")
-    return replace(wanted, variants=(int(value),))
+def _group(routes: Routes, wanted: Filter, by: str, value: str) -> Filter:
+    """One side; what it names is read as the filter would read it."""
+    if NAMED[by].whole_number and not value.isdecimal():
+        raise Invalid("invalid_parameter", f"With by={by}, 'a' and 'b' must be whole numbers.")
+    one = routes.filter({str(NAMED[by].parameter): [int(value) if NAMED[by].whole_number else value]})
+    return wanted.within(by, *one.of(by))
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

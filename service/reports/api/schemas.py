@@ -8,8 +8,8 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
 
-from service.reports.counting.cells import BY
 from service.reports.counting.periods import PERIODS
+from service.reports.dimensions import BY, FILTERED
 from service.reports.filters import WHEN, FigureFilterSchema, FilterSchema, Flag, Moment, WholeNumber, Word
 from service.reports.rows.as_csv import SEPARATORS
 from service.reports.rows.query import DEFAULT_LIMIT, MOST, SORTS
@@ -100,7 +100,7 @@ class CoverageAskSchema(FigureFilterSchema):
     by = fields.String(load_default="agent", validate=validate.OneOf(("agent", "team"), error="must be agent or team"))
 
 
-SIDES = tuple(each for each in BY if each != "hour")
+SIDES = tuple(each.name for each in FILTERED.values())
 
 
 class CompareSchema(FigureFilterSchema):

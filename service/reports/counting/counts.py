@@ -1,30 +1,15 @@
-"""Conversations counted: in, a filter and the clock of its cohort; out, how many ended, were asked, answered.
+"""Lines added up: in, lines of one question; out, what became of conversations, and who gave which score. Pure."""
 
-Numerator and denominator come from one statement over the same rows, so no filter can apply to one of them only.
-Never hides anything; `figures` does.
-"""
-
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import TypeVar
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from service.reports.counting.facts import OPEN
+from service.reports.counting.lines import Line
+from service.states import State
 
-from service.models import feedback_request
-from service.reports.counting.cells import COLUMNS, Value
-from service.reports.counting.zones import local_day, local_hour
-from service.reports.figures.shapes import Reasoned
-from service.reports.filters import Filter
-from service.reports.rows.query import figure_conditions
-from service.reports.visible import View
-from service.states import OPEN_STATES, State
-
-f = feedback_request.c
-CLOCKS: Mapping[str, sa.ColumnElement[Any]] = {"ended_at": f.ended_at, "sent_at": f.card_sent_at}
-OPEN = frozenset(state.value for state in OPEN_STATES)
+Group = TypeVar("Group", bound=Hashable)
 
 
 @dataclass(slots=True)
@@ -38,74 +23,62 @@ class Counts:
     answered: int = 0
     scored: int = 0
     commented: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
-    failed: dict[str, int] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
 
-    def add(self, other: "Counts") -> None:
-        """Take in the conversations of another group."""
-        for name in ("ended", "pending", "delivered", "unknown", "answered", "scored", "commented"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for mine, theirs in ((self.skipped, other.skipped), (self.failed, other.failed)):
-            for reason, n in theirs.items():
-                mine[reason] = mine.get(reason, 0) + n
-
-
-Groups = Mapping[tuple[Value, ...], Counts]
-
-
-def counted(
-    connection: Connection,
-    view: View,
-    filter: Filter,
-    clock: str,
-    zone: ZoneInfo,
-    by: Sequence[str] = (),
-) -> Groups:
-    """Count the conversations of a cohort by group; without `by` there is one group, ()."""
-    moment = CLOCKS[clock]
-    split = [_column(each, moment, zone).label(f"d{i}") for i, each in enumerate(by)]
-    columns = [*split, f.state, f.reason]
-    answers = [view.answered, view.score.is_not(None), view.commented]
-    sums = [sa.func.sum(sa.case((each, 1), else_=0)) for each in answers]
-    query = sa.select(*columns, sa.func.count(), *sums).select_from(view.join)
-    query = query.where(moment.is_not(None), *figure_conditions(view, filter, clock))
-    query = query.group_by(*(sa.text(str(i + 1)) for i in range(len(columns))))
-    groups: dict[tuple[Value, ...], Counts] = defaultdict(Counts)
-    for row in connection.execute(query):
-        key, (state, reason, n, answered, scored, commented) = tuple(row[: len(by)]), row[len(by) :]
-        groups[key].add(_one(state, reason, n, (answered, scored, commented)))
-    return groups if by else groups or {(): Counts()}
+    def add(self, line: Line) -> None:
+        """Take in the conversations of a line."""
+        self.ended += line.n
+        if line.state == State.CARD_SENT:
+            self.delivered += line.n
+            self.answered += line.answered
+            self.scored += sum(line.scores)
+            self.commented += line.commented
+        elif line.state == State.UNKNOWN:
+            self.unknown += line.n
+        elif line.state == OPEN:
+            self.pending += line.n
+        else:
+            (self.skipped if line.state == State.SKIPPED else self.failed)[line.reason or "unsaid"] += line.n
 
 
-def total(groups: Groups) -> Counts:
-    """All groups together."""
-    every = Counts()
-    for one in groups.values():
-        every.add(one)
-    return every
+@dataclass(slots=True)
+class Answers:
+    """How many gave which score, and to which question variants."""
+
+    scores: Counter[int] = field(default_factory=Counter)
+    variants: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def n(self) -> int:
+        """Answers with a score."""
+        return self.scores.total()
+
+    def add(self, line: Line) -> None:
+        """Take in the answers of a line."""
+        for score, n in enumerate(line.scores):
+            if n:
+                self.scores[score] += n
+                if line.variant is not None:
+                    self.variants[line.variant] += n
 
 
-def reasons(found: Mapping[str, int]) -> tuple[Reasoned, ...]:
-    """Return reasons by name, so that the order tells nothing."""
-    return tuple(Reasoned(reason, n) for reason, n in sorted(found.items()))
+def counts(lines: Iterable[Line]) -> Counts:
+    """All of these together."""
+    return counts_by(lines, lambda _: None).get(None, Counts())
 
 
-def _one(state: str, reason: str | None, n: int, answers: tuple[int, int, int]) -> Counts:
-    found = Counts(ended=n)
-    if state == State.CARD_SENT:
-        found.delivered, (found.answered, found.scored, found.commented) = n, answers
-    elif state == State.UNKNOWN:
-        found.unknown = n
-    elif state in OPEN:
-        found.pending = n
-    else:
-        (found.skipped if state == State.SKIPPED else found.failed)[reason or "unsaid"] = n
-    return found
+def counts_by(lines: Iterable[Line], group: Callable[[Line], Group]) -> dict[Group, Counts]:
+    """What became of the conversations of each group."""
+    found: dict[Group, Counts] = {}
+    for line in lines:
+        found.setdefault(group(line), Counts()).add(line)
+    return {key: each for key, each in found.items() if each.ended}
 
 
-def _column(name: str, moment: sa.ColumnElement[Any], zone: ZoneInfo) -> Any:
-    if name == "day":
-        return local_day(moment, zone)
-    if name == "type":
-        return f.type
-    return local_hour(moment, zone) if name == "hour" else COLUMNS[name]
+def answers_by(lines: Iterable[Line], group: Callable[[Line], Group]) -> dict[Group, Answers]:
+    """The answers of each group."""
+    found: dict[Group, Answers] = {}
+    for line in lines:
+        found.setdefault(group(line), Answers()).add(line)
+    return {key: each for key, each in found.items() if each.n}

@@ -1,35 +1,21 @@
-"""Days, weeks and months: in, the period somebody asked for; out, whole days, and the pieces a trend is made of."""
+"""Days, weeks and months: in, the period somebody asked for; out, the pieces a trend is made of."""
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from service.db import EPOCH
 from service.errors import Invalid
-from service.reports.disclosure.covers import Asked
-from service.reports.disclosure.suppression import week_of, whole_days
-from service.reports.filters import Filter
-from service.reports.visible import View
+from service.reports.counting.zones import midnight
 
 PERIODS = ("day", "week", "month")
 MOST_POINTS = 400
 ONE_DAY = timedelta(days=1)
 
 
-def asked_of(filter: Filter, view: View, now: datetime, zone: ZoneInfo) -> Asked:
-    """Whole days of the asked period; with an embargo only those that are over."""
-    latest = view.cutoff or now
-    until = latest if filter.until is None else min(filter.until, latest)
-    first, end = whole_days(filter.since or EPOCH, until, latest, zone)
-    is_open = filter.until is None or filter.until >= latest
-    live = view.cutoff is None
-    return Asked(date.min if filter.since is None else first, end, is_open and live, live)
-
-
 def start_of(day: date, period: str) -> date:
     """The first day of the day, week or month that a day belongs to."""
     if period == "month":
         return day.replace(day=1)
-    return week_of(day) if period == "week" else day
+    return day - ONE_DAY * day.weekday() if period == "week" else day
 
 
 def pieces(first: date, last: date, period: str) -> list[tuple[date, date]]:
@@ -41,11 +27,20 @@ def pieces(first: date, last: date, period: str) -> list[tuple[date, date]]:
         )
     found, begin = [], start_of(first, period)
     while begin <= last:
-        end = _next(begin, period)
+        end = start_of(begin + {"day": ONE_DAY, "week": ONE_DAY * 7, "month": ONE_DAY * 31}[period], period)
         found.append((begin, end))
         begin = end
     return found
 
 
-def _next(begin: date, period: str) -> date:
-    return start_of(begin + {"day": ONE_DAY, "week": ONE_DAY * 7, "month": ONE_DAY * 31}[period], period)
+def first_whole_day(since: datetime | None, zone: ZoneInfo) -> date | None:
+    """The first day that lies wholly after a moment; None: from the beginning."""
+    if since is None:
+        return None
+    day = since.astimezone(zone).date()
+    return day if midnight(day, zone) >= since else day + ONE_DAY
+
+
+def end_of_whole_days(until: datetime | None, zone: ZoneInfo) -> date | None:
+    """The day that is not wholly before a moment any more; None: up to now."""
+    return None if until is None else until.astimezone(zone).date()

@@ -51,7 +51,7 @@ def _comments(place: Place) -> str:
         found = comments(
             connection, place.settings, place.reader, wanted, now, needle=needle, cursor=question.given("cursor")
         )
-        names = choices(connection, question.filter, place.reader)
+        names = choices(connection, place.settings, place.reader, question.filter, place.clock())
     with writing(place.engine) as connection:
         detail = {"filter": wanted.described(), "searched": bool(needle), "rows": len(found.rows)}
         log_access(connection, place.reader.actor, "dashboard.comments", detail, now)

@@ -20,6 +20,7 @@ from service.errors import NotFound
 from service.reports.api.routes import READERS_OF_ANSWERS
 from service.reports.api.slots import in_a_slot
 from service.reports.dashboard.figure_pages import breakdown_asked
+from service.reports.dashboard.pictures import name_of
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import Asked
 from service.reports.figures import figures
@@ -97,17 +98,17 @@ def _figures(place: Place) -> Response:
     question, now = place.asked(("by",)), place.clock()
     by = breakdown_asked(question)
     with reading(place.engine) as connection:
-        found = figures.breakdown(connection, place.settings, place.reader, question.filter, now, by)
+        found = figures.breakdown(connection, place.settings, place.reader, question.filter, now, by).items
     lines = [[*FIGURES_HEAD]]
     for one in found:
         lines.append([*_score_cells(one.total, "", ""), "", "", "", "", "", ""])
         for row in one.rows:
-            group = "" if row.key is None else guarded(str(row.key))
+            group = guarded(name_of(row)) if row.rest else "" if row.key is None else guarded(str(row.key))
             lines.append(
                 [
                     *_score_cells(row.score, by, group),
-                    str(row.ended),
-                    str(row.delivered),
+                    _cell(row.ended),
+                    _cell(row.delivered),
                     *_rate_cells(row.response_rate),
                 ]
             )

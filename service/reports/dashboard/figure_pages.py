@@ -16,24 +16,16 @@ from service.errors import Invalid
 from service.reports.dashboard import pictures
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, Asked, choices
+from service.reports.dimensions import DIMENSIONS, NAMED
 from service.reports.figures import figures
 from service.reports.figures.figures import BreakdownRow, Comparison
-from service.reports.filters import PARAMETER_OF, Filter
+from service.reports.filters import Filter
 from service.reports.statistics.definitions import define
-from service.reports.visible import thresholds
+from service.reports.thresholds import thresholds
 from service.states import sentence_of
 
-BREAKDOWNS = (
-    ("team", "Team"),
-    ("agent", "Agent"),
-    ("campaign", "Campaign"),
-    ("account", "X account"),
-    ("language", "Language"),
-    ("variant", "Question"),
-    ("hour", "Hour of day"),
-)
-COVERAGES = (("agent", "Agent"), ("team", "Team"))
-NO_DRILL_DOWN = frozenset({"hour"})
+BREAKDOWNS = tuple((each.name, each.label) for each in DIMENSIONS)
+COVERAGES = tuple((each.name, each.label) for each in reversed(DIMENSIONS) if each.people)
 DAYS_FOR_AGENTS = 90
 LONGEST_DAILY, LONGEST_WEEKLY = 14, 400
 
@@ -73,7 +65,7 @@ def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts) -> str:
     question, now = place.asked(own, days=days), place.clock()
     with reading(place.engine) as connection:
         found = facts(place, connection, question, now)
-        names = choices(connection, question.filter, place.reader)
+        names = choices(connection, place.settings, place.reader, question.filter, now)
     limits = thresholds(place.settings)
     return flask.render_template(
         f"dashboard/{name}.html",
@@ -97,7 +89,7 @@ def _overview(place: Place, connection: Connection, question: Asked, now: dateti
         "changes": _changes(place, connection, question, now),
         "funnel": funnel,
         "left": _reasons(funnel.skipped, funnel.failed),
-        "trends": figures.trend(*who, question.filter, now, period),
+        "trends": figures.trend(*who, question.filter, now, period).items,
         "period": period,
         "answer_window": place.settings.reports.answer_window,
     }
@@ -105,10 +97,10 @@ def _overview(place: Place, connection: Connection, question: Asked, now: dateti
 
 def _breakdown(place: Place, connection: Connection, question: Asked, now: datetime) -> dict[str, Any]:
     by = breakdown_asked(question)
-    groups = figures.breakdown(connection, place.settings, place.reader, question.filter, now, by)
+    groups = figures.breakdown(connection, place.settings, place.reader, question.filter, now, by).items
 
     def into(row: BreakdownRow) -> str | None:
-        return None if by in NO_DRILL_DOWN else drill_down(question, by, row.key)
+        return drill_down(question, by, row.key) if row.rest is None else None
 
     return {
         "by": by,
@@ -141,9 +133,11 @@ def _completeness(place: Place, connection: Connection, question: Asked, now: da
     }
 
 
-def drill_down(question: Asked, by: str, key: str | int | None) -> str:
-    """Return the overview's address for one group of a breakdown."""
-    name = PARAMETER_OF.get(by, by)
+def drill_down(question: Asked, by: str, key: str | int | None) -> str | None:
+    """Return the overview's address for one group of a breakdown; None where nothing can be narrowed to it."""
+    name = NAMED[by].parameter
+    if name is None:
+        return None
     query = question.with_((name, WITHOUT if key is None else str(key)), ("by", None))
     return f"{flask.url_for('dashboard.overview')}?{query}"
 
@@ -170,9 +164,9 @@ def before(wanted: Filter) -> Filter | None:
 
 
 def _period_of(question: Asked) -> str:
-    """Days for a fortnight, weeks for a year, months beyond; agents never by day."""
+    """Days for a fortnight, weeks for a year, months beyond."""
     days = (question.last - question.first).days + 1
-    if days <= LONGEST_DAILY and not question.filter.agents:
+    if days <= LONGEST_DAILY:
         return "day"
     return "week" if days <= LONGEST_WEEKLY else "month"
 

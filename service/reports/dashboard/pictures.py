@@ -30,8 +30,12 @@ TITLES = {"nps": "Net Promoter Score", "csat": "Customer satisfaction"}
 WITHOUT_NAME = "without one"
 WHY_HIDDEN = {
     "too_few": "too few answers",
-    "suppressed": "too few answers, here or beside it",
+    "waits": "no release holds these days yet",
+    "releases_being_made": "releases are being made",
+    "pooled": "too small to be told apart",
+    "by_account_only": "told of whole accounts only",
 }
+REST = {"not_named": "not named", "other_groups": "all others"}
 PLACES = {
     "below": "below the band",
     "inside": "inside the band",
@@ -109,7 +113,7 @@ def of_trend(trend: Trend) -> Picture:
 def of_breakdown(breakdown: Breakdown, rows: Sequence[BreakdownRow]) -> Picture:
     """Dot and interval of these groups on one scale."""
     drawn = [
-        IntervalRow(row_name(row.key), row.score.n, row.score.value, row.score.low, row.score.high, row.score.low_base)
+        IntervalRow(name_of(row), row.score.n, row.score.value, row.score.low, row.score.high, row.score.low_base)
         for row in rows
     ]
     title = f"{TITLES[breakdown.type]} by {breakdown.by}"
@@ -127,12 +131,12 @@ def asked_about(breakdown: Breakdown) -> list[BreakdownRow]:
 def overlapping(row: BreakdownRow, rows: Sequence[BreakdownRow]) -> list[str]:
     """The other groups whose interval overlaps this one's: between them no order is shown."""
     others = (each for each in rows if each is not row)
-    return [row_name(each.key) for each in others if _overlap(row.score, each.score)]
+    return [name_of(each) for each in others if _overlap(row.score, each.score)]
 
 
 def of_funnel(funnel: Funnel) -> Picture:
     """From ended to answered; hidden counts end the drawing where they begin."""
-    steps = [("Conversations ended", funnel.ended), ("Card delivered", funnel.delivered)]
+    steps: list[tuple[str, int | None]] = [("Conversations ended", funnel.ended), ("Card delivered", funnel.delivered)]
     answers = [("Answered", funnel.answered), ("with a score", funnel.scored), ("with a comment", funnel.commented)]
     rows = tuple(
         (name, words.count(n) if n is not None else WHY_HIDDEN.get(funnel.suppressed or "", "not shown"))
@@ -163,6 +167,13 @@ def of_coverage(coverage: Coverage) -> Picture:
     return Picture(drawn, "The groups", title, (), ())
 
 
+def name_of(row: BreakdownRow) -> str:
+    """A row's name: a group's, or what it holds instead of one."""
+    if row.rest is None:
+        return row_name(row.key)
+    return REST.get(row.rest, f"others of {row.of}")
+
+
 def row_name(key: str | int | None) -> str:
     """A group's name."""
     return WITHOUT_NAME if key is None else str(key)
@@ -181,7 +192,7 @@ def _overlap(one: Score, other: Score) -> bool:
 
 def _score_cells(score: Score) -> tuple[str, str, str]:
     if score.suppressed:
-        return WHY_HIDDEN.get(score.suppressed, "not shown"), words.DASH, words.DASH
+        return WHY_HIDDEN.get(score.suppressed, "not shown"), words.DASH, words.count(score.n)
     if score.value is None:
         return "no answers", words.DASH, words.count(score.n or 0)
     return words.number(score.value), f"{words.number(score.low)} to {words.number(score.high)}", words.count(score.n)

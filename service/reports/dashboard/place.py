@@ -14,6 +14,7 @@ from service.auth import Reader
 from service.reports.api.routes import EVERYBODY, READERS_OF_ANSWERS
 from service.reports.dashboard.door import Door
 from service.reports.dashboard.question import DEFAULT_DAYS, Asked, asked
+from service.reports.dimensions import FILTERED
 from service.settings import Settings
 
 PAGES = (
@@ -24,7 +25,7 @@ PAGES = (
     ("completeness", "Completeness", EVERYBODY),
     ("accounts", "Accounts", EVERYBODY),
 )
-SHARED = ("since", "until", "date_field", "account", "campaign", "source", "team_id", "agent_id", "type", "language")
+SHARED = ("since", "until", "date_field", "type", *FILTERED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,22 @@ a form without a script cannot leave a field out: an empty value means "all", an
 no period is given it is the last whole days: thirty, or as many as the page says.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 from urllib.parse import urlencode
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from werkzeug.datastructures import MultiDict
 
 from service.auth import Reader
-from service.models import feedback_request
+from service.reports.counting.lines import Line, Question
+from service.reports.counting.live import lines
 from service.reports.dashboard import words
+from service.reports.dimensions import FILTERED, Value
 from service.reports.filters import Filter, parse
+from service.reports.visible import view_of
 from service.settings import Settings
 
 WITHOUT = "(none)"
@@ -26,14 +28,8 @@ DEFAULT_DAYS = 30
 PERIODS = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year"))
 LONGEST_PERIOD = max(days for days, _ in PERIODS)
 NARROWING = {
-    "account": "Account",
-    "campaign": "Campaign",
-    "team_id": "Team",
-    "agent_id": "Agent",
+    **{name: each.label for name, each in FILTERED.items()},
     "type": "Card",
-    "language": "Language",
-    "source": "Source",
-    "question_variant_id": "Question",
     "date_field": "Clock",
     "has_text": "Comment",
     "score": "Score",
@@ -41,14 +37,6 @@ NARROWING = {
     "conversation_id": "Conversation",
 }
 MOST_CHOICES = 250
-r = feedback_request.c
-COLUMNS: Mapping[str, sa.ColumnElement[Any]] = {
-    "account": r.account,
-    "campaign": r.campaign,
-    "team_id": r.team_id,
-    "agent_id": r.agent_id,
-    "language": r.language,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +119,34 @@ def asked(
     return Asked(found, pairs, first, last, periods, _chips(bare), longer)
 
 
-def choices(connection: Connection, question: Filter, reader: Reader) -> Mapping[str, list[str]]:
-    """Return the names one can choose from: those of conversations that ended in the period, `(none)` included."""
-    within = [
-        *([r.ended_at >= question.since] if question.since else []),
-        *([r.ended_at < question.until] if question.until else []),
-        *([r.account.in_(reader.accounts)] if reader.accounts else []),
-        r.test.is_(False),
-    ]
-    return {name: _names(connection, column, within) for name, column in COLUMNS.items()}
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one can choose from in one dimension, `(none)` included."""
+
+    parameter: str
+    label: str
+    options: tuple[str, ...]
 
 
-def _names(
-    connection: Connection, column: sa.ColumnElement[Any], within: Sequence[sa.ColumnElement[bool]]
-) -> list[str]:
-    found = connection.scalars(sa.select(column).where(*within).distinct().order_by(column).limit(MOST_CHOICES))
-    return [WITHOUT if name is None else name for name in found]
+def choices(
+    connection: Connection, settings: Settings, reader: Reader, question: Filter, now: datetime
+) -> tuple[Choice, ...]:
+    """Return the names one can choose from: those of conversations that ended in the period."""
+    view, zone = view_of(connection, settings, reader, now), settings.service.time_zone
+    found = []
+    for parameter, each in FILTERED.items():
+        if each.choices:
+            asked_ = Question("ended_at", zone, question.since, question.until, by=(each.name,))
+            found.append(Choice(parameter, each.label, _names(lines(connection, view, asked_))))
+    return tuple(found)
+
+
+def _names(found: Iterable[Line]) -> tuple[str, ...]:
+    counts: Counter[Value] = Counter()
+    for line in found:
+        counts[line.values[0]] += line.n
+    named = sorted(str(name) for name, n in counts.items() if n > 0 and name is not None)
+    return (*named[:MOST_CHOICES], *([WITHOUT] if counts[None] > 0 else []))
 
 
 def _periods(bare: Asked, today: date, *, with_today: bool) -> tuple[Link, ...]:

@@ -7,7 +7,7 @@ from service.health import WORKER_SILENT
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.standing import last_worker, standings
 from service.reports.statistics.definitions import define
-from service.reports.visible import thresholds
+from service.reports.thresholds import thresholds
 
 
 def add(pages: flask.Blueprint, place: Place) -> None:

@@ -1,22 +1,33 @@
-"""One question to the ledger: in, who asks what and when; out, the pieces every figure is made of. Never shows any."""
+"""One question of who sees rows: in, who asks what and when; out, the lines every figure is made of. Never prints any.
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+Lines of people too small to be named on rows are not named here either: split by people they are one group, and where
+people are asked for by name they are left out, as their rows are.
+"""
+
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
 from service.auth.keys import Reader
-from service.reports.counting.cells import Cell, Dimension, Value, cells_of, dimensions_of, wanted
-from service.reports.counting.counts import Counts, Groups, counted, total
-from service.reports.counting.periods import asked_of
-from service.reports.disclosure.protection import Question, Selection, select
+from service.errors import Invalid
+from service.reports.counting.lines import Line, Question
+from service.reports.counting.live import lines
+from service.reports.dimensions import FILTERED, NAMED, PEOPLE, Value
 from service.reports.filters import Filter
+from service.reports.rows.attribution import Attribution, attribution_of
 from service.reports.visible import View, view_of
 from service.settings import Settings
+from service.states import State
 
 KINDS = ("csat", "nps")
+LEDGER = "ended_at"
+NOT_NAMED = "\0"  # no name of anybody: databases do not hold it
+SENT = (State.CARD_SENT, State.UNKNOWN)
+NOT_FOR_FIGURES = (
+    "scores", "states", "reasons", "request_ids", "conversation_ids", "has_text", "answered", "updated_since",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +36,20 @@ class Asking:
 
     connection: Connection
     view: View
+    names: Attribution
     filter: Filter
     now: datetime
     zone: ZoneInfo
-    wanted: Mapping[Dimension, frozenset[Value]]
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of card asked about; they are never added."""
-        return tuple(kind for kind in KINDS if not self.filter.types or kind in self.filter.types)
+        return kinds_of(self.filter)
+
+    @property
+    def until(self) -> datetime | None:
+        """The end of the period; None: what has not come yet would be in it too."""
+        return self.filter.until if self.filter.until is not None and self.filter.until < self.now else None
 
     @property
     def score_clock(self) -> str:
@@ -43,30 +59,45 @@ class Asking:
     @property
     def rate_clock(self) -> str:
         """The clock of response rates: their cohort is what was sent, or ended if the filter says so."""
-        return "ended_at" if self.filter.date_field == "ended_at" else "sent_at"
+        return LEDGER if self.filter.date_field == LEDGER else "sent_at"
 
-    def cells(self, by: str | None = None) -> Mapping[str, list[Cell]]:
-        """Return all answers there are, split by what is asked about."""
-        dimensions = dimensions_of(self.wanted, by)
-        return cells_of(self.connection, self.view, dimensions, self.kinds, self.score_clock, self.zone)
+    @property
+    def withholds(self) -> bool:
+        """Whether people were asked for by name, and there are some who may not be named."""
+        return self.filter.names_people and self.names.hides
 
-    def question(self, kind: str, by: str | None = None) -> Question:
-        """Return what protection needs to know."""
-        asked = asked_of(self.filter, self.view, self.now, self.zone)
-        return Question(kind, dimensions_of(self.wanted, by), self.wanted, asked, self.view.thresholds)
+    def lines(self, clock: str, by: str | None = None, *, period: str | None = None) -> list[Line]:
+        """Count on a clock, people as rows name them; the first of a line's `values` is its group."""
+        return self.as_named(self.all_lines(clock, by, period=period), by)
 
-    def selections(self, by: str | None = None, known: Collection[tuple[Value, ...]] = ()) -> Mapping[str, Selection]:
-        """Return each kind's protected selection."""
-        cells = self.cells(by)
-        return {kind: select(cells.get(kind, []), self.question(kind, by), known) for kind in self.kinds}
+    def all_lines(self, clock: str, by: str | None = None, *, period: str | None = None) -> list[Line]:
+        """The same with every name: where nothing is made of answers, or for `as_named`."""
+        q = Question(
+            clock, self.zone, self.filter.since, self.until, by=self._split(by), chosen=self.filter.chosen,
+            types=self.filter.types, daily=period in {"day", "week"}, monthly=period == "month",
+        )  # fmt: skip
+        return lines(self.connection, self.view, q)
 
-    def counts(self, filter: Filter, clock: str, by: tuple[str, ...] = ()) -> Groups:
-        """Count conversations of a cohort."""
-        return counted(self.connection, self.view, filter, clock, self.zone, by)
+    def as_named(self, found: list[Line], by: str | None, kind: str | None = None) -> list[Line]:
+        """Name nobody whom rows do not name, among all of a kind of card; without a kind each line by its own."""
+        split = self._split(by)
+        if not set(PEOPLE) <= set(split):
+            return found
+        places = [split.index(name) for name in PEOPLE]
+        shown = []
+        for line in found:
+            account, team, agent = (line.values[place] for place in places)
+            if self.names.may_show(str(account), _word(team), _word(agent), kind or line.type):
+                shown.append(line)
+            elif not self.filter.names_people:
+                shown.append(replace(line, values=(NOT_NAMED, *line.values[1:])))
+            elif line.state not in SENT:
+                shown.append(line)
+        return shown
 
-    def count(self, clock: str) -> Counts:
-        """Count all conversations of the filter on a clock."""
-        return total(self.counts(self.filter, clock))
+    def _split(self, by: str | None) -> tuple[str, ...]:
+        people = self.filter.names_people or (by is not None and NAMED[by].people)
+        return tuple(dict.fromkeys((*([by] if by else []), *(PEOPLE if people else ()))))
 
 
 def asking(
@@ -78,5 +109,26 @@ def asking(
     zone: ZoneInfo | None = None,
 ) -> Asking:
     """Begin. Raises Invalid for a filter that figures do not take."""
+    demand_groups(filter)
     view = view_of(connection, settings, reader, now)
-    return Asking(connection, view, filter, now, zone or settings.service.time_zone, wanted(filter))
+    names = attribution_of(connection, view)
+    return Asking(connection, view, names, filter, now, zone or settings.service.time_zone)
+
+
+def kinds_of(filter: Filter) -> tuple[str, ...]:
+    """The kinds of card a filter asks about."""
+    return tuple(kind for kind in KINDS if not filter.types or kind in filter.types)
+
+
+def demand_groups(filter: Filter) -> None:
+    """Raise Invalid for filters that figures do not take: they tell groups apart, not rows."""
+    for name in NOT_FOR_FIGURES:
+        if getattr(filter, name) not in ((), None):
+            raise Invalid(
+                "filter_not_for_figures",
+                f"Figures cannot be narrowed by '{name}'; they take {', '.join(FILTERED)}, type and a period.",
+            )
+
+
+def _word(value: Value) -> str | None:
+    return None if value is None else str(value)

@@ -21,7 +21,11 @@ def completeness_of(connection: Connection, view: View, filter: Filter) -> Compl
     An account that was taken out of the settings is asked about no more and would hold the moment back for ever: it
     counts only where the filter names it, or where nothing else is shown.
     """
-    names = filter.accounts or tuple(name for name in view.accounts if name in view.configured) or view.accounts
+    names = (
+        tuple(map(str, filter.of("account")))
+        or tuple(name for name in view.accounts if name in view.configured)
+        or view.accounts
+    )
     query = sa.select(w.account, sa.func.max(w.to_time)).where(w.account.in_(names), w.done_at.is_not(None))
     known = {row[0]: row[1] for row in connection.execute(query.group_by(w.account))}
     ends = tuple(AccountCompleteness(name, known.get(name)) for name in names)

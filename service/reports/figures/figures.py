@@ -1,9 +1,11 @@
 """The figures that API, dashboard and export publish: in, a reader, a filter and a moment; out, frozen dataclasses.
 
-Small groups are hidden, intervals and marks are set, kinds of card are never pooled, before anything leaves here: a
-surface only prints. n = 0 gives None, never 0. Never writes, never formats.
+Who sees rows is told what these add up to (live.py); who sees none is told whole releases (released.py). Intervals and
+marks are set, kinds of card are never pooled, before anything leaves here: a surface only prints. n = 0 gives no value,
+never 0. Never writes, never formats.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -12,18 +14,15 @@ from sqlalchemy.engine import Connection
 
 from service.auth.keys import Reader
 from service.errors import Invalid
-from service.reports.counting.cells import BY, Value
-from service.reports.counting.counts import Counts, reasons, total
 from service.reports.counting.periods import PERIODS
-from service.reports.disclosure.suppression import Reason
-from service.reports.figures import completeness as complete
-from service.reports.figures.asking import Asking, asking
-from service.reports.figures.breakdowns import breakdowns_of
-from service.reports.figures.printed import rate_of, reason_for_rates, response, score
+from service.reports.dimensions import BY, DIMENSIONS
+from service.reports.figures import asking, live, released
+from service.reports.figures.completeness import completeness_of
 from service.reports.figures.shapes import (
     AccountCompleteness,
     Breakdown,
     BreakdownRow,
+    Breakdowns,
     Comparison,
     Comparisons,
     Completeness,
@@ -36,8 +35,8 @@ from service.reports.figures.shapes import (
     Summary,
     Trend,
     TrendPoint,
+    Trends,
 )
-from service.reports.figures.trends import trends_of
 from service.reports.filters import Filter
 from service.reports.statistics import statistics
 from service.settings import Settings
@@ -46,6 +45,7 @@ __all__ = [
     "AccountCompleteness",
     "Breakdown",
     "BreakdownRow",
+    "Breakdowns",
     "Comparison",
     "Comparisons",
     "Completeness",
@@ -58,6 +58,7 @@ __all__ = [
     "Summary",
     "Trend",
     "TrendPoint",
+    "Trends",
     "breakdown",
     "compare",
     "completeness",
@@ -66,30 +67,14 @@ __all__ = [
     "summary",
     "trend",
 ]
-
-LEDGER = "ended_at"  # coverage and funnel count what ended, asked or not
+Counted = Mapping[str, Mapping[int, int]]
+PEOPLE = tuple(each.name for each in DIMENSIONS if each.people)
 
 
 def summary(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Summary:
     """Return the tiles: CSAT and NPS, how many were asked, how many of them answered."""
-    ask = asking(connection, settings, reader, filter, now)
-    scores = {kind: score(ask, kind, each.whole) for kind, each in ask.selections().items()}
-    sent, ended = ask.count(ask.rate_clock), ask.count(LEDGER)
-    reason = reason_for_rates(scores.values())
-    return Summary(
-        since=filter.since,
-        until=filter.until,
-        ended=ended.ended,
-        delivered=sent.delivered,
-        csat=scores.get("csat"),
-        nps=scores.get("nps"),
-        response_rate_of_delivered=response(ask, sent, reason),
-        response_rate_of_ended=rate_of(
-            "response_rate_of_ended", ended.answered, ended.ended, LEDGER, ask.view.thresholds, reason
-        ),
-        comment_rate=_comments(ask, sent, reason),
-        completeness=complete.completeness_of(connection, ask.view, filter),
-    )
+    who = (connection, settings, reader, filter, now)
+    return live.summary(asking.asking(*who)) if _sees_rows(reader) else released.summary(released.asking(*who))
 
 
 def trend(
@@ -100,22 +85,27 @@ def trend(
     now: datetime,
     period: str = "day",
     zone: ZoneInfo | None = None,
-) -> tuple[Trend, ...]:
+) -> Trends:
     """Return each kind of card by day, week or month. Raises Invalid for more points than anybody reads."""
     _demand(period, PERIODS, "period")
-    if filter.agents and period == "day":
-        raise Invalid("period_too_short", "Figures that name agents come by week or month; a day is too few answers.")
-    _demand_zone(settings, reader, filter, zone)
-    ask = asking(connection, settings, reader, filter, now, zone)
-    return trends_of(ask, period, settings.reports.answer_window)
+    who = (connection, settings, reader, filter, now)
+    if _sees_rows(reader):
+        return Trends(live.trends(asking.asking(*who, zone), period, settings.reports.answer_window))
+    if zone is not None and zone.key != settings.service.time_zone.key:
+        raise Invalid(
+            "zone_not_allowed", f"Releases are made of days of {settings.service.time_zone.key}: leave zone out."
+        )
+    return Trends(released.trends(released.asking(*who), period))
 
 
 def breakdown(
     connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime, by: str
-) -> tuple[Breakdown, ...]:
-    """Return each kind of card by team, agent, campaign, variant, source, language, hour or account."""
+) -> Breakdowns:
+    """Return each kind of card by one of the dimensions."""
     _demand(by, BY, "by")
-    return breakdowns_of(asking(connection, settings, reader, filter, now), by)
+    who = (connection, settings, reader, filter, now)
+    found = live.breakdowns(asking.asking(*who), by) if _sees_rows(reader) else None
+    return Breakdowns(released.breakdowns(released.asking(*who), by) if found is None else found)
 
 
 def compare(
@@ -124,90 +114,61 @@ def compare(
     """Say for two periods or groups whether the second really differs from the first."""
     if replace(filter, since=None, until=None) == replace(other, since=None, until=None) and _overlap(filter, other):
         raise Invalid("periods_overlap", "The two periods share days; compare periods that do not overlap.")
-    one = summary(connection, settings, reader, filter, now)
-    two = summary(connection, settings, reader, other, now)
+    sides = [(connection, settings, reader, side, now) for side in (filter, other)]
+    one, two = (summary(*side) for side in sides)
+    counts = None if _sees_rows(reader) else [released.counts(released.asking(*side)) for side in sides]
     pairs = [(a, b) for a, b in ((one.csat, two.csat), (one.nps, two.nps)) if a is not None and b is not None]
     rate_a, rate_b = one.response_rate_of_delivered, two.response_rate_of_delivered
-    change = None
-    if rate_a.successes is not None and rate_b.successes is not None:
-        change = statistics.compare_rate(rate_a.successes, rate_a.n, rate_b.successes, rate_b.n)
-    return Comparisons(tuple(Comparison(a.type, a, b, _change(a, b)) for a, b in pairs), rate_a, rate_b, change)
+    found = tuple(Comparison(a.type, a, b, _change(a, b, counts)) for a, b in pairs)
+    return Comparisons(found, rate_a, rate_b, _rates(rate_a, rate_b))
 
 
 def coverage(
     connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime, by: str = "agent"
 ) -> Coverage:
     """Return per agent or team how many of the ended conversations were offered the card, and why the others not."""
-    _demand(by, ("agent", "team"), "by")
-    ask = asking(connection, settings, reader, filter, now)
-    groups = ask.counts(filter, LEDGER, (by,))
-    every = _coverage_row(None, total(groups), None)
-    rows = [_coverage_row(_text(key[0]), counts, every.share) for key, counts in groups.items()]
-    return Coverage(by, tuple(sorted(rows, key=lambda row: (row.key is None, row.key))), every)
+    _demand(by, PEOPLE, "by")
+    who = (connection, settings, reader, filter, now)
+    return (
+        live.coverage(asking.asking(*who), by) if _sees_rows(reader) else released.coverage(released.asking(*who), by)
+    )
 
 
 def funnel(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Funnel:
     """Return the way of the conversations that ended in the period, to their answers."""
-    ask = asking(connection, settings, reader, filter, now)
-    scores = {kind: score(ask, kind, each.whole) for kind, each in ask.selections().items()}
-    counts, t = ask.count(LEDGER), ask.view.thresholds
-    small = any(0 < n < t.score for n in (counts.answered, counts.scored, counts.commented))
-    reason = reason_for_rates(scores.values()) or (Reason.TOO_FEW if small else None)
-    return Funnel(
-        ended=counts.ended,
-        pending=counts.pending,
-        skipped=reasons(counts.skipped),
-        failed=reasons(counts.failed),
-        unknown=counts.unknown,
-        delivered=counts.delivered,
-        answered=None if reason else counts.answered,
-        scored=None if reason else counts.scored,
-        commented=None if reason else counts.commented,
-        suppressed=None if reason is None else reason.value,
-    )
+    who = (connection, settings, reader, filter, now)
+    return live.funnel(asking.asking(*who)) if _sees_rows(reader) else released.funnel(released.asking(*who))
 
 
 def completeness(
     connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime
 ) -> Completeness:
     """Return until when the figures are complete, and until when they are visible."""
-    ask = asking(connection, settings, reader, filter, now)
-    return complete.completeness_of(connection, ask.view, filter)
+    who = (connection, settings, reader, filter, now)
+    if not _sees_rows(reader):
+        return released.completeness(released.asking(*who))
+    ask = asking.asking(*who)
+    return completeness_of(connection, ask.view, filter)
 
 
-def _comments(ask: Asking, counts: Counts, reason: Reason | None) -> Rate:
-    if 0 < counts.answered < ask.view.thresholds.score:
-        reason = reason or Reason.TOO_FEW
-    told = counts.answered if reason is None else 0
-    return rate_of("comment_rate", counts.commented if told else 0, told, ask.rate_clock, ask.view.thresholds, reason)
+def _sees_rows(reader: Reader) -> bool:
+    return reader.role in {"admin", "supervisor"}
 
 
-def _change(a: Score, b: Score) -> statistics.Change | None:
-    """Only from what is published: two hidden sides must not meet in a difference."""
+def _change(a: Score, b: Score, counts: Sequence[Counted] | None) -> statistics.Change | None:
+    """Only from what has a value."""
     if a.suppressed or b.suppressed:
         return None
     same = statistics.compare_nps if a.type == "nps" else statistics.compare_csat
-    return same(dict(a.distribution), dict(b.distribution))
+    if counts is None:
+        return same(dict(a.distribution), dict(b.distribution))
+    return same(counts[0][a.type], counts[1][a.type])
 
 
-def _coverage_row(key: str | None, counts: Counts, of_all: float | None) -> CoverageRow:
-    decided = counts.ended - counts.pending
-    share = statistics.rate(counts.delivered, decided).value
-    limits = None if of_all is None else statistics.control_limits(of_all, decided)
-    return CoverageRow(
-        key=key,
-        ended=counts.ended,
-        pending=counts.pending,
-        decided=decided,
-        offered=counts.delivered,
-        unknown=counts.unknown,
-        skipped=reasons(counts.skipped),
-        failed=reasons(counts.failed),
-        share=share,
-        limit_low=None if limits is None else limits.low,
-        limit_high=None if limits is None else limits.high,
-        place=None if of_all is None else statistics.place(counts.delivered, decided, of_all),
-    )
+def _rates(a: Rate, b: Rate) -> statistics.Change | None:
+    if a.successes is None or a.n is None or b.successes is None or b.n is None:
+        return None
+    return statistics.compare_rate(a.successes, a.n, b.successes, b.n)
 
 
 def _overlap(a: Filter, b: Filter) -> bool:
@@ -223,22 +184,3 @@ def _overlap(a: Filter, b: Filter) -> bool:
 def _demand(given: str, known: tuple[str, ...], name: str) -> None:
     if given not in known:
         raise Invalid("invalid_parameter", f"'{name}' must be one of {', '.join(known)}, not '{given}'.")
-
-
-def _demand_zone(settings: Settings, reader: Reader, filter: Filter, zone: ZoneInfo | None) -> None:
-    """Another zone cuts the days elsewhere, and the difference of the two would be an hour.
-
-    Who reads rows sees those answers anyway, but without whose they are; so never together with people.
-    """
-    if zone is None or zone.key == settings.service.time_zone.key:
-        return
-    if reader.role == "analyst" or filter.agents or filter.teams:
-        raise Invalid(
-            "zone_not_allowed",
-            f"Here days are those of {settings.service.time_zone.key}: other zones are for supervisors and "
-            "admins, and not for figures of agents or teams.",
-        )
-
-
-def _text(value: Value) -> str | None:
-    return None if value is None else str(value)

@@ -1,94 +1,87 @@
-"""A protected part in, the published figure out: formula, interval and marks, or the reason why there is none."""
+"""Counts in, the published figure out: formula, interval and marks, or the reason why there is none. Pure."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from zoneinfo import ZoneInfo
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
-from service.reports.counting.counts import Counts
-from service.reports.counting.zones import midnight
-from service.reports.disclosure.protection import Part
-from service.reports.disclosure.suppression import Group, Reason, Thresholds, protect
-from service.reports.figures.asking import Asking
-from service.reports.figures.shapes import Rate, Score
+from service.reports.counting.counts import Answers, Counts
+from service.reports.figures.shapes import Rate, Reasoned, Score
 from service.reports.statistics import statistics
 from service.reports.statistics.statistics import CSAT_SCALE, NPS_SCALE
+from service.reports.thresholds import Thresholds
+
+TOO_FEW = "too_few"
 
 
-def score_of(kind: str, part: Part, clock: str, thresholds: Thresholds, zone: ZoneInfo) -> Score:
-    """NPS or CSAT of a part; all None where it may not be shown."""
-    counts = Counter[int]()
-    for cell in part.cells:
-        counts[cell.score] += cell.n
-    variants = tuple(sorted({cell.variant for cell in part.cells if cell.variant is not None}))
-    figure = statistics.nps(counts) if kind == "nps" else statistics.csat(counts)
-    mean = statistics.mean(counts, NPS_SCALE if kind == "nps" else CSAT_SCALE)
-    hidden = part.reason is not None
-    cover = part.cover
-    known_start = cover is not None and cover.first.year > 1
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What a score is of: moments [since, until); answers that wait for a release; whether names were left out."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    waiting: int = 0
+    withheld: bool = False
+
+
+def score_of(kind: str, answers: Answers, clock: str, thresholds: Thresholds, covered: Covered) -> Score:
+    """NPS or CSAT. Of fewer answers than a score takes there is none, but how many they are and which."""
+    few = 0 < answers.n < thresholds.score
+    figure = statistics.nps(answers.scores) if kind == "nps" else statistics.csat(answers.scores)
+    mean = statistics.mean(answers.scores, NPS_SCALE if kind == "nps" else CSAT_SCALE)
+    variants = tuple(sorted(variant for variant, n in answers.variants.items() if n))
     return Score(
         type=kind,
-        n=None if hidden else figure.n,
+        n=figure.n,
+        value=None if few else figure.value,
+        low=None if few else figure.low,
+        high=None if few else figure.high,
+        confidence=figure.confidence,
+        method=figure.method,
+        mean=None if few else mean.value,
+        mean_low=None if few else mean.low,
+        mean_high=None if few else mean.high,
+        distribution=figure.distribution,
+        variants=variants,
+        pooled=len(variants) > 1,
+        low_base=0 < figure.n < thresholds.low_base,
+        suppressed=TOO_FEW if few else None,
+        date_field=clock,
+        since=covered.since,
+        until=covered.until,
+        waiting=covered.waiting,
+        withheld=covered.withheld,
+    )
+
+
+def rate_of(name: str, successes: int, n: int, clock: str, thresholds: Thresholds) -> Rate:
+    """A share of conversations."""
+    figure = statistics.rate(successes, n)
+    return Rate(
+        name=name,
+        successes=successes,
+        n=n,
         value=figure.value,
         low=figure.low,
         high=figure.high,
         confidence=figure.confidence,
         method=figure.method,
-        mean=mean.value,
-        mean_low=mean.low,
-        mean_high=mean.high,
-        distribution=() if hidden else figure.distribution,
-        variants=variants,
-        pooled=len(variants) > 1,
-        low_base=not hidden and 0 < figure.n < thresholds.low_base,
-        suppressed=None if part.reason is None else part.reason.value,
-        held=cover is not None and cover.held,
-        date_field=clock,
-        since=midnight(cover.first, zone) if cover is not None and known_start else None,
-        until=midnight(cover.end, zone) if cover is not None and cover.end is not None else None,
-    )
-
-
-def rate_of(name: str, successes: int, n: int, clock: str, thresholds: Thresholds, reason: Reason | None) -> Rate:
-    """Share of conversations that were answered; a handful of answers is not told."""
-    if reason is None and 0 < successes < thresholds.score:
-        reason = Reason.TOO_FEW
-    figure = statistics.rate(successes, n)
-    hidden = reason is not None
-    return Rate(
-        name=name,
-        successes=None if hidden else successes,
-        n=n,
-        value=None if hidden else figure.value,
-        low=None if hidden else figure.low,
-        high=None if hidden else figure.high,
-        confidence=figure.confidence,
-        method=figure.method,
-        low_base=not hidden and 0 < n < thresholds.low_base,
-        suppressed=None if reason is None else reason.value,
+        low_base=0 < n < thresholds.low_base,
+        suppressed=None,
         date_field=clock,
     )
 
 
-def score(ask: Asking, kind: str, part: Part) -> Score:
-    """NPS or CSAT of a part of this question."""
-    return score_of(kind, part, ask.score_clock, ask.view.thresholds, ask.zone)
+def no_rate(name: str, clock: str, reason: str) -> Rate:
+    """A share that is not told, and why."""
+    figure = statistics.rate(0, 0)
+    return Rate(name, None, None, None, None, None, figure.confidence, figure.method, False, reason, clock)
 
 
-def response(ask: Asking, counts: Counts, reason: Reason | None) -> Rate:
+def response(counts: Counts, clock: str, thresholds: Thresholds) -> Rate:
     """Answered of delivered, of one cohort."""
-    name = "response_rate_of_delivered"
-    return rate_of(name, counts.answered, counts.delivered, ask.rate_clock, ask.view.thresholds, reason)
+    return rate_of("response_rate_of_delivered", counts.answered, counts.delivered, clock, thresholds)
 
 
-def reason_for_rates(scores: Iterable[Score | None]) -> Reason | None:
-    """Rates are made of answers too: where every score there is is hidden, they are."""
-    there = [each for each in scores if each is not None and each.n != 0]
-    if there and all(each.suppressed for each in there):
-        return Reason(there[0].suppressed or Reason.SUPPRESSED)
-    return None
-
-
-def hidden_rates(groups: Mapping[str, Counts], thresholds: Thresholds) -> set[str]:
-    """Groups with a handful of answers, and those that total minus shown would give away."""
-    answers = [Group(key, (counts.answered,)) for key, counts in groups.items()]
-    return {one.key for one in protect(answers, thresholds) if not one.shown}
+def reasons(found: Mapping[str, int]) -> tuple[Reasoned, ...]:
+    """Return reasons by name, so that the order tells nothing."""
+    return tuple(Reasoned(reason, n) for reason, n in sorted(found.items()) if n)

@@ -1,85 +1,94 @@
-"""What a figure looks like when it leaves: frozen dataclasses that API, dashboard and export print and nothing more.
+"""What a figure looks like when it leaves: one declaration a field, from which its schema and description come.
 
-Everything is unrounded, in points or per cent. None means "there is none" (n = 0) or, with `suppressed`, "not shown".
+Everything is unrounded, in points or per cent. None means "there is none" (n = 0) or, with `suppressed`, "not told".
+Surfaces print these and nothing more.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
+from service.reports.dimensions import Value
 from service.reports.statistics.statistics import Change, Place
+
+WHY = (
+    "Why there is no value. too_few: fewer answers than a score takes. For analysts waits (no release yet), "
+    "releases_being_made, pooled (too small to be told apart) or by_account_only; null otherwise"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """NPS or CSAT of one kind of card. `since`/`until`: what is covered, in whole days; until None: up to now.
-
-    `pooled`: more than one question variant is in it, named in `variants`. `held`: the period asked for has answers
-    that no whole release holds yet. `suppressed`: too_few or suppressed; then every figure is None.
-    """
+    """NPS or CSAT of one kind of card."""
 
     type: str
+    n: Annotated[int | None, "Answers with a score"]
+    value: Annotated[float | None, "NPS -100 to 100; CSAT in per cent"]
+    low: Annotated[float | None, "Lower bound of the interval"]
+    high: Annotated[float | None, "Upper bound of the interval"]
+    confidence: float
+    method: Annotated[str, "adjusted_wald or wilson; see /v1/definitions"]
+    mean: Annotated[float | None, "Mean of the raw scores, a second figure"]
+    mean_low: float | None
+    mean_high: float | None
+    distribution: Annotated[
+        tuple[tuple[int, int], ...], "Every score of the scale with its count; empty where not told"
+    ]
+    variants: Annotated[tuple[int, ...], "Question variants whose answers are in it"]
+    pooled: Annotated[bool, "More than one question variant was added up"]
+    low_base: Annotated[bool, "Few answers: read with caution"]
+    suppressed: Annotated[str | None, WHY]
+    date_field: Annotated[str, "The clock the period is read on; seen_at: the day we first saw the answer"]
+    since: Annotated[datetime | None, "What is covered; null: from the beginning"]
+    until: Annotated[datetime | None, "What is covered; null: up to now"]
+    waiting: Annotated[int, "Answers of the period that wait for a later release; 0 for who may list rows"]
+    withheld: Annotated[bool, "Answers of people who may not be named were left out, because the filter names people"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share in per cent with its Wilson interval."""
+
+    name: str
+    successes: int | None
     n: int | None
     value: float | None
     low: float | None
     high: float | None
     confidence: float
     method: str
-    mean: float | None
-    mean_low: float | None
-    mean_high: float | None
-    distribution: tuple[tuple[int, int], ...]
-    variants: tuple[int, ...]
-    pooled: bool
     low_base: bool
-    suppressed: str | None
-    held: bool
-    date_field: str
-    since: datetime | None
-    until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A share in per cent with its Wilson interval. `successes` None: not shown."""
-
-    name: str
-    successes: int | None
-    n: int
-    value: float | None
-    low: float | None
-    high: float | None
-    confidence: float
-    method: str
-    low_base: bool
-    suppressed: str | None
-    date_field: str
+    suppressed: Annotated[str | None, WHY]
+    date_field: Annotated[str, "The clock of the cohort"]
 
 
 @dataclass(frozen=True, slots=True)
 class AccountCompleteness:
-    """Until when everything X has of one account has been read; None: not once yet."""
+    """Until when everything X has of one account has been read."""
 
     account: str
-    complete_until: datetime | None
+    complete_until: Annotated[datetime | None, "null: not once yet"]
 
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """The earliest of the accounts shown. `visible_until`: the embargo's end; None: answers show at once."""
+    """Until when everything is here."""
 
-    complete_until: datetime | None
-    visible_until: datetime | None
+    complete_until: Annotated[datetime | None, "The earliest of the accounts shown"]
+    visible_until: Annotated[datetime | None, "The embargo's end; null without an embargo"]
     accounts: tuple[AccountCompleteness, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The tiles. Counts of conversations are never hidden. A kind of card the filter leaves out is None."""
+    """The tiles. A kind of card the filter leaves out is null."""
 
-    since: datetime | None
-    until: datetime | None
-    ended: int
-    delivered: int
+    since: Annotated[datetime | None, "As asked"]
+    until: Annotated[datetime | None, "As asked"]
+    ended: Annotated[
+        int | None, "Conversations that ended in the period; null for analysts who ask for less than accounts"
+    ]
+    delivered: Annotated[int | None, "Cards X accepted in the period"]
     csat: Score | None
     nps: Score | None
     response_rate_of_delivered: Rate
@@ -90,19 +99,17 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class TrendPoint:
-    """One day, week or month.
+    """One day, week or month."""
 
-    `immature`: answers of it may still be missing; `response_immature`: customers may still answer.
-    """
-
-    label: str
-    since: datetime
+    label: Annotated[str, "Its first day"]
+    since: Annotated[datetime, "What is covered of it"]
     until: datetime
+    partial: Annotated[bool, "Only a part of the day, week or month is covered, or it is not over yet"]
     score: Score
-    delivered: int
+    delivered: int | None
     response_rate: Rate
-    immature: bool
-    response_immature: bool
+    immature: Annotated[bool, "Answers of it may still be missing"]
+    response_immature: Annotated[bool, "Its customers may still answer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +124,50 @@ class Trend:
 
 
 @dataclass(frozen=True, slots=True)
-class BreakdownRow:
-    """One group. `key` None: conversations without one."""
+class Trends:
+    """One line a kind of card."""
 
-    key: str | int | None
-    ended: int
-    delivered: int
+    items: tuple[Trend, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakdownRow:
+    """One group, or those that are not told apart."""
+
+    key: Annotated[Value, "null: conversations without one, or see rest"]
+    rest: Annotated[
+        str | None,
+        "not_named: people with too few answers to be named, all together. For analysts others (of the team in `of`) "
+        "and other_groups: what is too small to be told apart. null: a group",
+    ]
+    of: Annotated[str | None, "The team that others are of"]
+    ended: int | None
+    delivered: int | None
     score: Score
     response_rate: Rate
 
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """One kind of card by group. `ranked`: in the order of the score; otherwise of the name, on purpose."""
+    """One kind of card by group."""
 
     type: str
     by: str
-    ranked: bool
+    ranked: Annotated[bool, "Ordered by score; otherwise by name, on purpose"]
     rows: tuple[BreakdownRow, ...]
     total: Score
 
 
 @dataclass(frozen=True, slots=True)
+class Breakdowns:
+    """One table a kind of card."""
+
+    items: tuple[Breakdown, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two sides of one kind of card and whether the difference is more than chance; None where a side is hidden."""
+    """One kind of card and whether the difference is more than chance; null where a side has no value."""
 
     type: str
     a: Score
@@ -150,7 +177,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Comparisons:
-    """All kinds of card, and the response rates of both sides."""
+    """Both sides of every kind of card, and whether they really differ."""
 
     comparisons: tuple[Comparison, ...]
     response_rate_a: Rate
@@ -168,46 +195,46 @@ class Reasoned:
 
 @dataclass(frozen=True, slots=True)
 class CoverageRow:
-    """How many of a group's ended conversations were offered the card. Nothing here is made of answers.
-
-    `decided` = ended without those still on their way (`pending`). `share` of `decided`, in per cent; `limit_low` and
-    `limit_high` are the control limits around the share of all.
-    """
+    """How many of a group's ended conversations were offered the card. Nothing here is made of answers."""
 
     key: str | None
     ended: int
-    pending: int
-    decided: int
-    offered: int
-    unknown: int
+    pending: Annotated[int, "Still on their way"]
+    decided: Annotated[int, "ended - pending"]
+    offered: Annotated[int, "X accepted the card"]
+    unknown: Annotated[int, "May or may not have arrived"]
     skipped: tuple[Reasoned, ...]
     failed: tuple[Reasoned, ...]
-    share: float | None
-    limit_low: float | None
-    limit_high: float | None
-    place: Place | None
+    share: Annotated[float | None, "offered of decided, per cent"]
+    limit_low: Annotated[float | None, "Three sigma below the share of all"]
+    limit_high: Annotated[float | None, "Three sigma above the share of all"]
+    place: Annotated[Place | None, "below, inside or above the limits"]
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """All groups, and all of them together."""
+    """Whom the rules left out, by agent or team, and all of them together."""
 
     by: str
+    since: Annotated[datetime | None, "What is covered; null: from the beginning"]
+    until: Annotated[datetime | None, "What is covered; null: up to now"]
     rows: tuple[CoverageRow, ...]
     total: CoverageRow
 
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """From ended to answered, of the same conversations. Counts of answers are None where too few to show."""
+    """From ended to answered, of the same conversations; null throughout where `suppressed` says why."""
 
-    ended: int
-    pending: int
+    since: Annotated[datetime | None, "What is covered; null: from the beginning"]
+    until: Annotated[datetime | None, "What is covered; null: up to now"]
+    ended: int | None
+    pending: int | None
     skipped: tuple[Reasoned, ...]
     failed: tuple[Reasoned, ...]
-    unknown: int
-    delivered: int
+    unknown: int | None
+    delivered: int | None
     answered: int | None
     scored: int | None
     commented: int | None
-    suppressed: str | None
+    suppressed: Annotated[str | None, WHY]

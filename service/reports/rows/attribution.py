@@ -6,7 +6,7 @@ comment shown, and nobody can ask for it by name. The rule looks at everything t
 filtered, or a reader could filter until one row is left. The score stays: it belongs to nobody then.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,8 +14,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, result
-from service.reports.disclosure.suppression import Group, protect
-from service.reports.statistics.statistics import csat_classes, nps_classes
 from service.reports.visible import View
 
 f = feedback_request.c
@@ -72,47 +70,26 @@ def attribution_of(connection: Connection, view: View) -> Attribution:
 
 def _counted(connection: Connection, view: View) -> Attribution:
     scores, answers = _counts(connection, view)
-    hidden: set[Key] = set()
-    for kind in sorted({key[3] for key in scores}):
-        groups = {key: counts for key, counts in scores.items() if key[3] == kind}
-        hidden |= _hidden(groups, view)
+    hidden = {key for key, n in scores.items() if n < view.thresholds.score}
     readable = frozenset(person for person, n in answers.items() if n >= view.thresholds.comments)
     return Attribution(frozenset(hidden), readable)
 
 
-def _counts(
-    connection: Connection, view: View
-) -> tuple[Mapping[Key, Mapping[int, int]], Mapping[tuple[str, str, str], int]]:
-    """Scores of each group, and all answers of each person."""
-    columns = (f.account, f.team_id, f.agent_id, f.type, view.score.label("score"))
+def _counts(connection: Connection, view: View) -> tuple[Mapping[Key, int], Mapping[tuple[str, str, str], int]]:
+    """Answers with a score of each group, and all answers of each person."""
+    columns = (f.account, f.team_id, f.agent_id, f.type, view.score.is_not(None).label("scored"))
     inner = result.join(feedback_request, f.id == r.request_id)
     query = sa.select(*columns, sa.func.count()).select_from(inner).group_by(*columns)
-    scores: dict[Key, Counter[int]] = defaultdict(Counter)
+    scores: Counter[Key] = Counter()
     answers: Counter[tuple[str, str, str]] = Counter()
     ours = (view.from_answers, view.mine, view.came, view.answered, f.test.is_(False))
-    for account, team, agent, kind, score, n in connection.execute(query.where(*ours)):
+    for account, team, agent, kind, scored, n in connection.execute(query.where(*ours)):
         if team is None and agent is None:
             continue  # nobody's: there is no name to hide
         answers[_person(account, team or "", agent or "")] += n
-        if score is not None:
-            scores[account, team or "", agent or "", kind or ""][score] += n
+        if scored:
+            scores[account, team or "", agent or "", kind or ""] += n
     return scores, answers
-
-
-def _hidden(groups: Mapping[Key, Mapping[int, int]], view: View) -> set[Key]:
-    """Those too small, and those that total minus shown would give away, in each account and each team."""
-    names = {BETWEEN.join(key): key for key in groups}
-    margins: dict[str, list[str]] = defaultdict(list)
-    for name, (account, team, _agent, _kind) in names.items():
-        margins[f"account:{account}"].append(name)
-        margins[f"team:{account}{BETWEEN}{team}"].append(name)
-    classed = [Group(name, classes_of(key[3], groups[key])) for name, key in names.items()]
-    return {names[one.key] for one in protect(classed, view.thresholds, margins) if not one.shown}
-
-
-def classes_of(kind: str, counts: Mapping[int, int]) -> tuple[int, ...]:
-    """The outcome classes of a kind of card."""
-    return nps_classes(counts) if kind == "nps" else csat_classes(counts)
 
 
 def _person(account: str, team: str, agent: str) -> tuple[str, str, str]:

@@ -121,7 +121,7 @@ def described(
         format=format,
         columns=COLUMNS,
         filter=filter.described(),
-        accounts=filter.accounts or view.accounts,
+        accounts=tuple(map(str, filter.of("account"))) or view.accounts,
         as_of=now,
         complete_until=until.complete_until,
         visible_until=until.visible_until,

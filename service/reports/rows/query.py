@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from service.auth.keys import Reader
 from service.db import EPOCH, Micros
 from service.models import feedback_request, result
+from service.reports.dimensions import NAMED
 from service.reports.filters import Filter, from_values, parse
 from service.reports.rows.attribution import Attribution, attribution_of
 from service.reports.rows.row import Columns, Row, rows_of
@@ -113,7 +114,7 @@ def page(
     received_before: datetime | None = None,
 ) -> Page:
     """Return one page for a reader whose view and attribution are known already (exports read many)."""
-    names_people = bool(filter.agents or filter.teams or filter.conversation_ids)
+    names_people = filter.names_people or bool(filter.conversation_ids)
     key, identity = order.columns
     query = select_rows(view, filter, order).limit(limit + 1)
     query = query.order_by(*(each.desc() if order.newest_first else each for each in (key, identity)))
@@ -213,15 +214,10 @@ def figure_conditions(view: View, filter: Filter, clock: str) -> list[sa.ColumnE
 
 
 def _listed(filter: Filter) -> Iterable[sa.ColumnElement[bool]]:
-    columns = (
-        (UNINDEXED_ACCOUNT, filter.accounts),
-        (f.campaign, filter.campaigns),
-        (f.source, filter.sources),
-        (f.team_id, filter.teams),
-        (f.agent_id, filter.agents),
+    for name, groups in filter.chosen.items():
+        yield NAMED[name].is_one_of(groups, UNINDEXED_ACCOUNT if name == "account" else None)
+    columns: tuple[tuple[sa.ColumnElement[Any], Sequence[Any]], ...] = (
         (f.type, filter.types),
-        (f.language, filter.languages),
-        (f.question_variant_id, filter.variants),
         (f.state, filter.states),
         (f.reason, filter.reasons),
         (f.id, filter.request_ids),
@@ -229,7 +225,7 @@ def _listed(filter: Filter) -> Iterable[sa.ColumnElement[bool]]:
     )
     for column, values in columns:
         if values:
-            yield sa.or_(column.in_(values), column.is_(None)) if "" in values else column.in_(values)
+            yield column.in_(values)
 
 
 def _period(filter: Filter, clock: sa.ColumnElement[Any]) -> Iterable[sa.ColumnElement[bool]]:

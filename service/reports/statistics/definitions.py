@@ -1,17 +1,17 @@
 """Every published figure in words: what is counted, over what, what is left out, how sure, and by whose formula.
 
 In: the thresholds in force. Out: one table for the definition cards, the API and the export manifest. Nothing here
-calculates; `statistics` and `suppression` do.
+calculates; `statistics` does.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
-from service.reports.disclosure.suppression import DEFAULT, Thresholds
+from service.reports.thresholds import DEFAULT, Thresholds
 
 # Raise it with every change of a word below: two exports are comparable only under the same version.
-DEFINITION_VERSION = "2"
+DEFINITION_VERSION = "3"
 
 ALWAYS_LEFT_OUT = "Test conversations and their answers; figures of NPS and CSAT cards are never added together."
 BY_SENT = "The day the card was sent (accepted by X); numerator and denominator are the same requests."
@@ -146,7 +146,7 @@ _TABLE = (
         formula="Number of answers for each score of the scale, zeros included.",
         numerator="Answers with that score.",
         denominator="All answers with a score to this kind of card; their sum is n.",
-        exclusions=f"Shown from {{score}} answers, unanimous or not. {ALWAYS_LEFT_OUT}",
+        exclusions=f"For analysts from {{score}} answers, unanimous or not. {ALWAYS_LEFT_OUT}",
         interval=NO_INTERVAL,
         time_anchor=BY_SCORED,
         source="Own definition.",
@@ -177,15 +177,28 @@ _TABLE = (
     Definition(
         name="suppressed",
         title="Too few to show",
-        formula="Hidden: scores of 1 or more but fewer than {score} answers, comments of an agent with fewer than "
-        "{comments} answers, and as many further groups, releases or filters as it takes that no subtraction "
-        "gives them away.",
+        formula="No score of fewer than {score} answers, comments of an agent with fewer than {comments} answers are "
+        "kept back, and nobody is named before {score} answers with a score: whoever is not is one group, 'not named'.",
         numerator="Not a share.",
-        denominator="Answers with a score of the group, under all filters together; for comments, of the agent.",
-        exclusions="Groups without answers may show their 0. Coverage counts conversations, not answers, and stays.",
+        denominator="Answers with a score of the group; for comments, of the agent.",
+        exclusions="Who may list rows is told how many answers there are, and which. Totals hold every answer. "
+        "Coverage counts conversations, not answers, and stays.",
         interval=NO_INTERVAL,
-        time_anchor="That of the figure hidden; periods are whole days that are over, joined until a release is full.",
-        source="NHS England Friends and Family Test suppression; Qualtrics and Lattice defaults (5, comments 8).",
+        time_anchor="That of the figure.",
+        source="NHS England Friends and Family Test; Qualtrics and Lattice defaults (5, comments 8).",
+    ),
+    Definition(
+        name="releases",
+        title="Figures for analysts",
+        formula="Sums of whole releases: of an account by days, of teams by weeks, of agents and of one of campaign, "
+        "source, language, question or hour by four weeks, each of at least {score} answers.",
+        numerator="Answers by the day on which we first saw them. What is closed stays so, the same for everybody.",
+        denominator="The same answers.",
+        exclusions="Answers that wait for the next release; how many they are is told. Groups too small to be told "
+        "apart are told together. Response rates and the funnel are of whole accounts, once the answer window is over.",
+        interval="As of the figure. Where only outcome classes are told there is no mean and no distribution.",
+        time_anchor="The day on which we first saw the answer, or heard of the end of the conversation.",
+        source="Own definition: a laminar family of releases, so that no subtraction tells of fewer.",
     ),
     Definition(
         name="immature_days",

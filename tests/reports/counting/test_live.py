@@ -22,7 +22,7 @@ from service.reports.counting.live import lines
 from service.reports.counting.sealing import seal, walk
 from service.reports.counting.tally import month_of
 from service.reports.dimensions import BY
-from service.reports.disclosure.suppression import Thresholds
+from service.reports.thresholds import Thresholds
 from service.reports.visible import View
 from service.requests import changes
 from service.settings import Settings

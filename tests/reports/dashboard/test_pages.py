@@ -23,7 +23,7 @@ from service.reports.figures import figures
 from service.reports.filters import Filter
 from service.settings import Settings
 from tests.conftest import NOW
-from tests.reports.dashboard.population import BLAME, PRAISE, SMALL, Population, populate
+from tests.reports.dashboard.population import BLAME, FEW, PRAISE, SMALL, Population, populate
 from tests.reports.dashboard.test_door import PAGES, token_of
 from tests.support import Clock
 
@@ -157,7 +157,7 @@ def test_figures_end_with_yesterday_and_one_click_shows_today(
 
 
 def test_a_longer_period_is_the_longest_there_is(client: FlaskClient) -> None:
-    page = client.get("/dashboard/breakdown?by=agent&since=2026-11-21&until=2026-11-22").text
+    page = client.get("/dashboard/breakdown?by=agent&since=2020-01-01&until=2020-02-01").text
     queries = set(re.findall(r'<a href="\?([^"]*)">Take a longer period</a>', page))
     assert {html.unescape(query) for query in queries} == {"by=agent&since=2025-11-22&until=2026-11-22"}
 
@@ -179,9 +179,11 @@ def test_an_empty_installation_has_every_page(settings: Settings, sqlite_engine:
 
 def test_groups_too_small_to_rank_stand_by_name_and_overlap_is_said(client: FlaskClient) -> None:
     page = client.get(f"/dashboard/breakdown?by=agent&{QUERY}").text
-    names = re.findall(r'">([A-Z][^<]*)</a>(?: <span class="mark">low base</span>)?</th>', page)
-    csat = names[: names.index("Kwame Mensah") + 1]
-    assert csat == sorted(csat)
+    csat = page[page.index('id="t-csat"') : page.index('id="t-nps"')]
+    names = [name.strip() for name in re.findall(r'scope="row">(?:<a [^>]*>)?([^<]*)<', csat)]
+    assert len(names) > 5
+    assert names[:-1] == sorted(names[:-1])
+    assert names[-1] == "not named"
     assert "a ranking would be chance" in page
     assert 'data-name="Overlaps with"' in page
 
@@ -262,7 +264,7 @@ def test_reading_words_is_logged_and_reading_figures_is_not(
     lines = logged(engine)
     assert [line.action for line in lines] == ["dashboard.comments", "dashboard.result", "export.dashboard"]
     assert {line.actor.partition(" (")[0] for line in lines} == {"Robin Supervisor"}
-    assert lines[0].detail["filter"]["scores"] == [2]
+    assert lines[0].detail["filter"]["score"] == [2]
     assert "parcel" not in json.dumps([line.detail for line in lines])
 
 
@@ -391,14 +393,21 @@ def test_a_download_holds_what_is_on_screen(client: FlaskClient) -> None:
     assert all(row["text_at"] for row in rows)
 
 
-def test_figures_download_hides_what_the_page_hides(signed_in: Callable[[str], FlaskClient]) -> None:
-    client = signed_in("analyst")
+def test_figures_download_names_nobody_whom_the_page_does_not(client: FlaskClient) -> None:
     links = re.findall(r'href="(/dashboard/download/[^"]*)"', client.get(f"/dashboard/breakdown?{QUERY}").text)
-    assert len(links) == 1
-    rows = list(csv.DictReader(io.StringIO(client.get(html.unescape(links[0])).get_data().decode("utf-8-sig"))))
-    small = next(row for row in rows if row["group"] == SMALL and row["type"] == "csat")
-    assert small["suppressed"] == "suppressed"
-    assert (small["value"], small["n"], small["mean"], small["answered"]) == ("", "", "", "")
+    [address] = [link for link in links if "figures" in link]
+    rows = list(csv.DictReader(io.StringIO(client.get(html.unescape(address)).get_data().decode("utf-8-sig"))))
+    groups = {row["group"]: row for row in rows if row["type"] == "csat"}
+    assert SMALL not in groups
+    assert int(groups["not named"]["n"]) >= FEW
+
+
+def test_who_sees_no_rows_is_told_that_the_first_release_waits(signed_in: Callable[[str], FlaskClient]) -> None:
+    client = signed_in("analyst")
+    for path in ("/", "/breakdown", "/coverage"):
+        page = client.get(f"/dashboard{path}?{QUERY}")
+        assert page.status_code == 200
+    assert "No release lies in this period yet" in client.get(f"/dashboard/?{QUERY}").text
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "xlsx", "parquet"])

@@ -1,0 +1,55 @@
+"""Coverage: in, what became of each group's conversations; out, who was offered the card, beside what chance does."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+from service.reports.dimensions import Value
+from service.reports.figures.printed import reasons
+from service.reports.figures.shapes import Coverage, CoverageRow
+from service.reports.statistics import statistics
+
+
+class Became(Protocol):
+    """What became of some conversations, whoever counted them."""
+
+    @property
+    def ended(self) -> int: ...  # noqa: D102 - its name
+    @property
+    def pending(self) -> int: ...  # noqa: D102
+    @property
+    def delivered(self) -> int: ...  # noqa: D102
+    @property
+    def unknown(self) -> int: ...  # noqa: D102
+    @property
+    def skipped(self) -> Mapping[str, int]: ...  # noqa: D102
+    @property
+    def failed(self) -> Mapping[str, int]: ...  # noqa: D102
+
+
+def coverage_of(
+    by: str, groups: Mapping[Value, Became], total: Became, since: datetime | None, until: datetime | None
+) -> Coverage:
+    """Each group against the share of all."""
+    every = _row(None, total, None)
+    rows = [_row(None if key is None else str(key), each, every.share) for key, each in groups.items()]
+    return Coverage(by, since, until, tuple(sorted(rows, key=lambda row: (row.key is None, row.key))), every)
+
+
+def _row(key: str | None, counts: Became, of_all: float | None) -> CoverageRow:
+    decided = counts.ended - counts.pending
+    limits = None if of_all is None else statistics.control_limits(of_all, decided)
+    return CoverageRow(
+        key=key,
+        ended=counts.ended,
+        pending=counts.pending,
+        decided=decided,
+        offered=counts.delivered,
+        unknown=counts.unknown,
+        skipped=reasons(counts.skipped),
+        failed=reasons(counts.failed),
+        share=statistics.rate(counts.delivered, decided).value,
+        limit_low=None if limits is None else limits.low,
+        limit_high=None if limits is None else limits.high,
+        place=None if of_all is None else statistics.place(counts.delivered, decided, of_all),
+    )

@@ -1,0 +1,289 @@
+"""The figures of who sees no rows: in, a question; out, what closed releases say, and how much waits for the next.
+
+Nothing else is ever calculated here: no other clock, no other zone, no live count. What no release tells is told as
+such, with the reason. Answers are dated by the day on which we first saw them, conversations by that of their end.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.engine import Connection
+
+from service.auth.keys import Reader
+from service.errors import Invalid
+from service.reports.counting.counts import Answers
+from service.reports.counting.periods import end_of_whole_days, first_whole_day, pieces, start_of
+from service.reports.counting.zones import midnight
+from service.reports.dimensions import NAMED, Value
+from service.reports.disclosure import conversations, published
+from service.reports.disclosure.asked import ONE_AT_A_TIME, PEOPLE, Asked, Group, Pooled, Published
+from service.reports.disclosure.conversations import Answered, Cohort, Conversations
+from service.reports.figures.asking import LEDGER, demand_groups, kinds_of
+from service.reports.figures.completeness import completeness_of
+from service.reports.figures.covering import coverage_of
+from service.reports.figures.live import ordered
+from service.reports.figures.printed import Covered, no_rate, rate_of, reasons, score_of
+from service.reports.figures.shapes import (
+    Breakdown,
+    BreakdownRow,
+    Completeness,
+    Coverage,
+    Funnel,
+    Rate,
+    Score,
+    Summary,
+    Trend,
+    TrendPoint,
+)
+from service.reports.filters import Filter
+from service.reports.visible import View, view_of
+from service.settings import Settings
+
+SEEN = "seen_at"
+BY_ACCOUNT = "by_account_only"
+WAITS = "waits"
+NOTHING = Published(reason=WAITS)
+NOBODY = Answered(0, 0, 0, 0)
+NO_COHORT = Cohort(Conversations(None, 0, 0, 0, 0, {}, {}), {}, None, None)
+ONE_DAY = timedelta(days=1)
+Days = tuple[date | None, date | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks what, in whole days."""
+
+    connection: Connection
+    settings: Settings
+    view: View
+    filter: Filter
+    now: datetime
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Whose days releases are made of."""
+        return self.settings.service.time_zone
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts asked about, of those the key covers."""
+        asked = self.filter.of("account")
+        return tuple(name for name in self.view.accounts if not asked or name in asked)
+
+    @property
+    def wanted(self) -> Mapping[str, frozenset[Value]]:
+        """The groups asked for, besides accounts."""
+        return {name: frozenset(groups) for name, groups in self.filter.chosen.items() if name != "account"}
+
+    @property
+    def days(self) -> Days:
+        """The whole days of the period; without an end where it is not over."""
+        until = self.filter.until
+        is_open = until is None or until >= self.now
+        return first_whole_day(self.filter.since, self.zone), None if is_open else end_of_whole_days(until, self.zone)
+
+    def question(self, kind: str, by: str | None = None) -> Asked:
+        """What disclosure is asked about a kind of card."""
+        return Asked(self.accounts, kind, by, self.wanted, *self.days)
+
+    def published(self, kind: str, by: str | None = None) -> Published:
+        """What is published of it."""
+        return published.published(self.connection, self.settings, self.question(kind, by), self.now)
+
+    def cohort(self) -> Cohort:
+        """The conversations of the period whose answer window is over."""
+        return conversations.cohort(self.connection, self.accounts, *self.days)
+
+    def moments(self, first: date | None, end: date | None) -> tuple[datetime | None, datetime | None]:
+        """Days as moments."""
+        since, until = (None if day is None else midnight(day, self.zone) for day in (first, end))
+        return since, until
+
+
+def asking(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Asking:
+    """Begin. Raises Invalid for what releases do not tell."""
+    demand_groups(filter)
+    if filter.date_field is not None:
+        raise Invalid(
+            "one_clock",
+            "Figures for analysts are dated by the day on which we first saw the answer: leave date_field out.",
+        )
+    _demand_told(filter.chosen)
+    return Asking(connection, settings, view_of(connection, settings, reader, now), filter, now)
+
+
+def summary(ask: Asking) -> Summary:
+    """The tiles, each over the whole releases in the period."""
+    scores = {kind: _score(ask, kind, found, found.total) for kind, found in _published(ask).items()}
+    cohort = ask.cohort()
+    answered, reason = _answered(ask, cohort), _reason_for_rates(ask, cohort)
+    of_any_kind = reason or (BY_ACCOUNT if ask.filter.types else None)
+    ended = cohort.conversations.ended
+    return Summary(
+        since=ask.filter.since,
+        until=ask.filter.until,
+        ended=None if of_any_kind else ended,
+        delivered=None if reason else answered.delivered,
+        csat=scores.get("csat"),
+        nps=scores.get("nps"),
+        response_rate_of_delivered=_response(ask, answered, reason),
+        response_rate_of_ended=_rate(ask, "response_rate_of_ended", (answered.answered, ended), of_any_kind),
+        comment_rate=_rate(ask, "comment_rate", (answered.commented, answered.answered), reason),
+        completeness=completeness(ask),
+    )
+
+
+def funnel(ask: Asking) -> Funnel:
+    """The way of conversations whose answer window is over: those of whole accounts."""
+    cohort = ask.cohort()
+    reason = _reason_for_rates(ask, cohort) or (BY_ACCOUNT if ask.filter.types else None)
+    found, answered = cohort.conversations, _answered(ask, cohort)
+    since, until = ask.moments(cohort.first, cohort.end)
+    return Funnel(
+        since=since,
+        until=until,
+        ended=None if reason else found.ended,
+        pending=None if reason else found.pending,
+        skipped=() if reason else reasons(found.skipped),
+        failed=() if reason else reasons(found.failed),
+        unknown=None if reason else found.unknown,
+        delivered=None if reason else found.delivered,
+        answered=None if reason else answered.answered,
+        scored=None if reason else answered.scored,
+        commented=None if reason else answered.commented,
+        suppressed=reason,
+    )
+
+
+def coverage(ask: Asking, by: str) -> Coverage:
+    """Conversations by agent or team, in whole weeks of teams or four weeks of agents."""
+    for name in (*(each for each in ask.wanted if each not in PEOPLE), *(["type"] if ask.filter.types else [])):
+        raise Invalid("by_people_only", f"Coverage for analysts is released by team and agent: leave {name} out.")
+    found = conversations.coverage(ask.connection, ask.accounts, by, ask.wanted, *ask.days)
+    return coverage_of(by, {row.label: row for row in found.rows}, found.total, *ask.moments(found.first, found.end))
+
+
+def breakdowns(ask: Asking, by: str) -> tuple[Breakdown, ...]:
+    """Every kind of card asked about, by one dimension."""
+    _demand_told([by])
+    return tuple(_breakdown(ask, by, kind, ask.published(kind, by)) for kind in kinds_of(ask.filter))
+
+
+def trends(ask: Asking, period: str) -> tuple[Trend, ...]:
+    """Every kind of card by day, week or month: each release in the period of its last day."""
+    cohorts = conversations.cohorts_by(ask.connection, ask.accounts, period, *ask.days)
+    by_begin = {start_of(each.end - ONE_DAY, period): each for each in cohorts if each.end is not None}
+    return tuple(_trend(ask, kind, period, by_begin) for kind in kinds_of(ask.filter))
+
+
+def counts(ask: Asking) -> Mapping[str, Mapping[int, int]]:
+    """How many gave which score, or fell into which class: what two sides are compared by."""
+    return {kind: found.total.counts(kind) if found.total else {} for kind, found in _published(ask).items()}
+
+
+def completeness(ask: Asking) -> Completeness:
+    """Until when everything is here, in whole days."""
+    found = completeness_of(ask.connection, ask.view, ask.filter)
+    accounts = tuple(replace(each, complete_until=_midnight(ask, each.complete_until)) for each in found.accounts)
+    return replace(found, complete_until=_midnight(ask, found.complete_until), accounts=accounts)
+
+
+def _breakdown(ask: Asking, by: str, kind: str, found: Published) -> Breakdown:
+    rows = [
+        BreakdownRow(
+            key=None if isinstance(group.label, Pooled) else group.label,
+            rest=_rest(group.label),
+            of=group.label.of if isinstance(group.label, Pooled) else None,
+            ended=None,
+            delivered=None,
+            score=_score(ask, kind, found, group),
+            response_rate=_response(ask, NOBODY, BY_ACCOUNT),
+        )
+        for group in found.groups
+    ]
+    return ordered(kind, by, rows, _score(ask, kind, found, found.total), ask.view.thresholds.ranking)
+
+
+def _rest(label: Value | Pooled) -> str | None:
+    if not isinstance(label, Pooled):
+        return None
+    return "other_groups" if label.of_all or label.of is None else "others"
+
+
+def _trend(ask: Asking, kind: str, period: str, cohorts: Mapping[date, Cohort]) -> Trend:
+    told = published.trend(ask.connection, ask.settings, ask.question(kind), period, ask.now)
+    releases = {start_of(each.end - ONE_DAY, period): each for each in told if each.end is not None}
+    points = tuple(
+        _point(ask, kind, span, releases.get(span[0], NOTHING), cohorts.get(span[0], NO_COHORT))
+        for begin in sorted({*releases, *cohorts})
+        for span in pieces(begin, begin, period)
+    )
+    found = ask.published(kind)
+    return Trend(kind, period, ask.zone.key, points, _score(ask, kind, found, found.total))
+
+
+def _point(ask: Asking, kind: str, span: tuple[date, date], found: Published, cohort: Cohort) -> TrendPoint:
+    since, until = midnight(found.first or span[0], ask.zone), midnight(found.end or span[1], ask.zone)
+    answered, reason = cohort.answers.get(kind, NOBODY), _reason_for_rates(ask, cohort)
+    return TrendPoint(
+        label=span[0].isoformat(),
+        since=since,
+        until=until,
+        partial=(found.first, found.end) != span,
+        score=_score(ask, kind, found, found.total),
+        delivered=None if reason else answered.delivered,
+        response_rate=_response(ask, answered, reason),
+        immature=False,
+        response_immature=False,
+    )
+
+
+def _published(ask: Asking) -> Mapping[str, Published]:
+    return {kind: ask.published(kind) for kind in kinds_of(ask.filter)}
+
+
+def _score(ask: Asking, kind: str, found: Published, group: Group | None) -> Score:
+    """The score of a group of releases. Where only outcome classes are told there is no mean and no distribution."""
+    covered = Covered(*ask.moments(found.first, found.end), waiting=found.waiting)
+    answers = Answers(Counter(group.counts(kind) if group else {}))
+    score = score_of(kind, answers, SEEN, ask.view.thresholds, covered)
+    if group is None:
+        return replace(score, n=None, distribution=(), suppressed=found.reason or WAITS)
+    if not group.scores and group.n:
+        return replace(score, distribution=(), mean=None, mean_low=None, mean_high=None)
+    return score
+
+
+def _answered(ask: Asking, cohort: Cohort) -> Answered:
+    """All kinds of card asked about."""
+    kinds = [cohort.answers.get(kind, NOBODY) for kind in kinds_of(ask.filter)]
+    return Answered(*(sum(getattr(each, name) for each in kinds) for name in Answered.__slots__))
+
+
+def _reason_for_rates(ask: Asking, cohort: Cohort) -> str | None:
+    if ask.wanted:
+        return BY_ACCOUNT
+    return WAITS if cohort.first is None else None
+
+
+def _response(ask: Asking, answered: Answered, reason: str | None) -> Rate:
+    return _rate(ask, "response_rate_of_delivered", (answered.answered, answered.delivered), reason)
+
+
+def _rate(ask: Asking, name: str, share: tuple[int, int], reason: str | None) -> Rate:
+    if reason is not None:
+        return no_rate(name, LEDGER, reason)
+    return rate_of(name, *share, LEDGER, ask.view.thresholds)
+
+
+def _midnight(ask: Asking, moment: datetime | None) -> datetime | None:
+    return None if moment is None else midnight(moment.astimezone(ask.zone).date(), ask.zone)
+
+
+def _demand_told(names: Iterable[str]) -> None:
+    for name in names:
+        if name not in (*PEOPLE, *ONE_AT_A_TIME, "account"):
+            raise Invalid("not_released", f"Figures for analysts are not released by {NAMED[name].label.lower()}.")

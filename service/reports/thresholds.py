@@ -1,0 +1,24 @@
+"""The numbers of small groups: in, settings; out, from how many answers on what may be said. Decides nothing itself."""
+
+from dataclasses import dataclass
+
+from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Fewest answers for a score, fewest comments to read, fewest answers for a ranking and for no mark."""
+
+    score: int = 5
+    comments: int = 8
+    ranking: int = 30
+    low_base: int = 30
+
+
+DEFAULT = Thresholds()
+
+
+def thresholds(settings: Settings) -> Thresholds:
+    """The numbers this installation runs with."""
+    given = settings.reports
+    return Thresholds(given.min_score_n, given.min_comments_n, given.min_ranking_n, given.min_ranking_n)
