@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from service.reports.dimensions import Value
@@ -15,7 +16,8 @@ Chosen = Mapping[str, Collection[Value]]
 class Question:
     """Conversations with a moment on `clock` in [since, until), of the groups `chosen`, told apart `by` dimensions.
 
-    `daily` tells the days apart as well; `monthly` at least the months.
+    `daily` tells the days apart as well; `monthly` at least the months. `wanted`: what a line must tell at least:
+    only the scores, or only what became of conversations and how many answered, costs less than everything.
     """
 
     clock: str
@@ -27,6 +29,7 @@ class Question:
     types: tuple[str, ...] = ()
     daily: bool = False
     monthly: bool = False
+    wanted: Literal["everything", "scores", "work"] = "everything"
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -47,4 +50,4 @@ class Line:
     n: int
     answered: int
     commented: int
-    scores: tuple[int, ...]  # answers with the score 0, 1 … 10
+    scores: tuple[int, ...]  # answers with the score 0, 1 … 10; of the roll-ups' work alone: their sum

@@ -22,7 +22,16 @@ from service.reports.counting.book import Book, book_of
 from service.reports.counting.facts import CLOCKS, Facts, counted_facts, facts_of
 from service.reports.counting.ledger import ledger_lines
 from service.reports.counting.lines import Line, Question
-from service.reports.counting.tally import ALWAYS, SCORES, SPANS, count_columns, grain_for, month_of, next_month
+from service.reports.counting.tally import (
+    ALWAYS,
+    SCORES,
+    SPANS,
+    count_columns,
+    grain_for,
+    month_of,
+    next_month,
+    scored_column,
+)
 from service.reports.counting.zones import day_and_hour, day_of, midnight
 from service.reports.dimensions import NAMED
 from service.reports.visible import View
@@ -110,12 +119,21 @@ def _rolled_up(connection: Connection, view: View, q: Question, book: Book, grai
     ours += [NAMED[name].is_one_of(values, t[name]) for name, values in q.chosen.items()]
     if q.types:
         ours.append(t.type.in_(q.types))
-    query = sa.select(*labelled, *count_columns()).where(*ours)
+    query = sa.select(*labelled, *_sums(q)).where(*ours)
     grouped = query.group_by(*(sa.text(str(place + 1)) for place in range(len(labelled))))
     for row in connection.execute(grouped):
-        day_, kind, variant, state, reason, n, answered, commented = row[len(q.by) : -len(SCORES)]
-        scores = tuple(row[-len(SCORES) :])
-        yield Line(tuple(row[: len(q.by)]), day_, kind, variant, state, reason, n, answered, commented, scores)
+        told, counts = row[: len(labelled)], row[len(labelled) :]
+        n, answered, commented, *scores = counts if q.wanted != "scores" else (sum(counts), sum(counts), 0, *counts)
+        day_, kind, variant, state, reason = told[len(q.by) :]
+        yield Line(tuple(told[: len(q.by)]), day_, kind, variant, state, reason, n, answered, commented, tuple(scores))
+
+
+def _sums(q: Question) -> list[sa.ColumnElement[int]]:
+    """What has to be added up for it: n, answered, commented and the scores, or less."""
+    sums = count_columns()
+    if q.wanted == "everything":
+        return sums
+    return sums[-len(SCORES) :] if q.wanted == "scores" else [*sums[: -len(SCORES)], scored_column()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,20 @@ whole months and the days beside them, and no sum reads more rows than there are
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Dialect
 
-from service.db import insert
 from service.models import tally
 from service.reports.counting.facts import CLOCKS, HELD, Facts
 from service.reports.counting.zones import day_and_hour, day_of, number_of
-from service.reports.dimensions import PEOPLE, Value
+from service.reports.dimensions import PEOPLE
 
 t = tally.c
 ALWAYS = ("variant",)
@@ -43,21 +43,38 @@ COUNTS = ("n", "answered", "commented", *SCORES)
 TOLD_APART = tuple(
     column.name for column in tally.columns if column.name not in ("id", "generation", *COUNTS)
 )  # the order of a key
+DIMENSIONS_HELD = tuple(name for name in TOLD_APART if name in (*HELD, "hour"))
 Key = tuple[Any, ...]
 Deltas = dict[Key, list[int]]
+
+
+def _row(grain: str, span: str) -> tuple[str, str, Callable[[Key], Key]]:
+    """Pick what a grain tells apart of all that is told; the rest is the None at its end."""
+    kept = (*GRAINS[grain], *ALWAYS)
+    told = [
+        place if name in kept or name not in DIMENSIONS_HELD else len(TOLD_APART)
+        for place, name in enumerate(TOLD_APART)
+    ]
+    return grain, span, itemgetter(*told)
+
+
+ROWS = tuple(_row(grain, span) for grain in GRAINS for span in SPANS.get(grain, BOTH))
+"""In which rows a conversation stands, on each of its clocks."""
 
 
 def add(deltas: Deltas, facts: Facts | None, sign: int, zone: ZoneInfo) -> None:
     """Count one conversation in (1) or out (-1)."""
     if facts is None:
         return
-    counts = [sign, sign * facts.answered, sign * facts.commented, *([0] * len(SCORES))]
+    counted = [place for place, is_ in enumerate((True, facts.answered, facts.commented)) if is_]
     if facts.score is not None:
-        counts[3 + facts.score] = sign
+        counted.append(len(COUNTS) - len(SCORES) + facts.score)
     for key in keys(facts, zone):
-        held = deltas.setdefault(key, [0] * len(COUNTS))
-        for place, count in enumerate(counts):
-            held[place] += count
+        held = deltas.get(key)
+        if held is None:
+            held = deltas[key] = [0] * len(COUNTS)
+        for place in counted:
+            held[place] += sign
 
 
 def keys(facts: Facts, zone: ZoneInfo) -> Iterator[Key]:
@@ -68,24 +85,26 @@ def keys(facts: Facts, zone: ZoneInfo) -> Iterator[Key]:
             continue
         day, groups["hour"] = day_and_hour(moment, zone)
         starts = {"day": day, "month": month_of(day)}
-        for grain, names in GRAINS.items():
-            for span in SPANS.get(grain, BOTH):
-                yield _key(clock, span, starts[span], grain, names, groups, facts)
+        told = (*(groups[name] for name in DIMENSIONS_HELD), facts.type, facts.state, facts.reason, None)
+        for grain, span, pick in ROWS:
+            yield pick((clock, span, starts[span], grain, *told))
 
 
 def write(connection: Connection, deltas: Deltas, generation: int) -> None:
     """Add the differences to the roll-ups. Only one at a time may do so: hold the counter."""
-    changed = [(key, counts) for key, counts in deltas.items() if any(counts)]
-    if not changed:
-        return
-    rows = [
-        {"id": _digest(generation, key), "generation": generation, **dict(zip(TOLD_APART, key, strict=True)),
-         **dict(zip(COUNTS, counts, strict=True))}
-        for key, counts in changed
-    ]  # fmt: skip
-    add_up = insert(connection, tally)
-    sums = {name: t[name] + add_up.excluded[name] for name in COUNTS}
-    connection.execute(add_up.on_conflict_do_update(index_elements=["id"], set_=sums), rows)
+    rows = [(_digest(generation, key), generation, *key, *counts) for key, counts in deltas.items() if any(counts)]
+    if rows:
+        connection.exec_driver_sql(_statement(connection.dialect), rows)
+
+
+@lru_cache(maxsize=4)
+def _statement(dialect: Dialect) -> str:
+    """The upsert as the driver takes it: a dictionary a row would cost more than the database does."""
+    names = ("id", "generation", *TOLD_APART, *COUNTS)
+    marks = ", ".join(["?" if dialect.paramstyle == "qmark" else "%s"] * len(names))
+    sums = ", ".join(f"{name} = tally.{name} + excluded.{name}" for name in COUNTS)
+    columns = ", ".join(dialect.identifier_preparer.quote(name) for name in names)
+    return f"INSERT INTO tally ({columns}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {sums}"  # noqa: S608 - names
 
 
 def grain_for(names: Iterable[str]) -> str | None:
@@ -105,17 +124,6 @@ def next_month(first: int) -> int:
     return month_of(number_of(day_of(first) + timedelta(days=31)))
 
 
-def _key(
-    clock: str, span: str, start: int, grain: str, names: tuple[str, ...], groups: Mapping[str, Value], facts: Facts
-) -> Key:
-    told = {
-        "clock": clock, "span": span, "start": start, "grain": grain, "type": facts.type, "state": facts.state,
-        "reason": facts.reason,
-    }  # fmt: skip
-    held = (*names, *ALWAYS)
-    return tuple(groups[name] if name in held else told.get(name) for name in TOLD_APART)
-
-
 def _digest(generation: int, key: Key) -> str:
     return hashlib.blake2b(repr((generation, key)).encode(), digest_size=16).hexdigest()
 
@@ -123,3 +131,8 @@ def _digest(generation: int, key: Key) -> str:
 def count_columns() -> list[sa.ColumnElement[int]]:
     """The sums of a question to the roll-ups, in the order of COUNTS."""
     return [sa.func.sum(t[name]) for name in COUNTS]
+
+
+def scored_column() -> sa.ColumnElement[int]:
+    """How many gave any score."""
+    return sa.func.sum(sum((t[name] for name in SCORES[1:]), t[SCORES[0]]))

@@ -6,6 +6,7 @@ people are asked for by name they are left out, as their rows are.
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
@@ -67,14 +68,25 @@ class Asking:
         return self.filter.names_people and self.names.hides
 
     def lines(self, clock: str, by: str | None = None, *, period: str | None = None) -> list[Line]:
-        """Count on a clock, people as rows name them; the first of a line's `values` is its group."""
+        """Conversations on a clock, people as rows name them; the first of a line's `values` is its group."""
         return self.as_named(self.all_lines(clock, by, period=period), by)
 
+    def scored(self, by: str | None = None, *, period: str | None = None) -> list[Line]:
+        """The answers with a score, on their clock, people as rows name them."""
+        return self.as_named(self.all_scored(by, period=period), by)
+
+    def all_scored(self, by: str | None = None, *, period: str | None = None) -> list[Line]:
+        """The same with every name, for `as_named`."""
+        return self._lines(self.score_clock, by, period, "scores")
+
     def all_lines(self, clock: str, by: str | None = None, *, period: str | None = None) -> list[Line]:
-        """The same with every name: where nothing is made of answers, or for `as_named`."""
+        """Conversations with every name: where nothing is made of answers, or for `as_named`."""
+        return self._lines(clock, by, period, "work")
+
+    def _lines(self, clock: str, by: str | None, period: str | None, wanted: Literal["scores", "work"]) -> list[Line]:
         q = Question(
             clock, self.zone, self.filter.since, self.until, by=self._split(by), chosen=self.filter.chosen,
-            types=self.filter.types, daily=period in {"day", "week"}, monthly=period == "month",
+            types=self.filter.types, daily=period in {"day", "week"}, monthly=period == "month", wanted=wanted,
         )  # fmt: skip
         return lines(self.connection, self.view, q)
 

@@ -34,7 +34,7 @@ REST = "not_named"
 
 def summary(ask: Asking) -> Summary:
     """The tiles: CSAT and NPS, how many were asked, how many of them answered."""
-    scores = _scores(ask, ask.lines(ask.score_clock))
+    scores = _scores(ask, ask.scored())
     sent, ended = counts(ask.lines(ask.rate_clock)), counts(ask.lines(LEDGER))
     limits = ask.view.thresholds
     return Summary(
@@ -78,7 +78,7 @@ def coverage(ask: Asking, by: str) -> Coverage:
 
 def breakdowns(ask: Asking, by: str) -> tuple[Breakdown, ...]:
     """Every kind of card asked about, by one dimension."""
-    scored, sent, ended = (ask.all_lines(clock, by) for clock in (ask.score_clock, ask.rate_clock, LEDGER))
+    scored, (sent, ended) = ask.all_scored(by), (ask.all_lines(clock, by) for clock in (ask.rate_clock, LEDGER))
     found = []
     for kind in ask.kinds:
         answers = answers_by(_of(kind, ask.as_named(scored, by)), _first)
@@ -127,7 +127,7 @@ def _by_name(row: BreakdownRow) -> tuple[bool, bool, Value]:
 
 def trends(ask: Asking, period: str, answer_window: timedelta) -> tuple[Trend, ...]:
     """Every kind of card by day, week or month. Raises Invalid for more points than anybody reads."""
-    scored, sent = (ask.lines(clock, period=period) for clock in (ask.score_clock, ask.rate_clock))
+    scored, sent = ask.scored(period=period), ask.lines(ask.rate_clock, period=period)
     begin = _begin_of(period)
     answers, cards = answers_by(scored, begin), counts_by(sent, begin)
     until = completeness_of(ask.connection, ask.view, ask.filter).complete_until

@@ -102,6 +102,7 @@ def questions(draw: st.DrawFn) -> Question:
         types=draw(st.sampled_from([(), ("csat",)])),
         daily=draw(st.booleans()),
         monthly=draw(st.booleans()),
+        wanted=draw(st.sampled_from(["everything", "scores", "work"])),
     )
 
 
@@ -111,8 +112,11 @@ def added_up(found: Iterable[Line], q: Question) -> dict[Any, list[int]]:
     for line in found:
         day = line.day if q.daily or line.day is None else month_of(line.day)
         key = (line.values, day, line.type, line.variant, line.state, line.reason)
-        counts = {"n": line.n, "answered": line.answered, "commented": line.commented}
-        counts |= {f"s{score}": n for score, n in enumerate(line.scores)}
+        counts = {f"s{score}": n for score, n in enumerate(line.scores)}
+        if q.wanted != "scores":
+            counts |= {"n": line.n, "answered": line.answered, "commented": line.commented}
+        if q.wanted == "work":
+            counts = {name: n for name, n in counts.items() if name[0] != "s"} | {"scored": sum(line.scores)}
         groups.setdefault(key, Counter()).update(counts)
     return {key: dict(counts) for key, counts in groups.items() if any(counts.values())}
 
