@@ -1,0 +1,122 @@
+"""Who sees rows is told what these add up to: every figure against a recount of /v1/results and /v1/requests."""
+
+import random
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from service.reports.counting.sealing import seal
+from tests.reports.world import NOW, Client, World, settings_of
+
+FILTERS: tuple[dict[str, Any], ...] = (
+    {},
+    {"agent_id": "ann"},
+    {"agent_id": ["bob", "cat", "dan"]},
+    {"team_id": "red"},
+    {"agent_id": ""},
+    {"campaign": "care", "team_id": "blue"},
+    {"account": "acme"},
+    {"channel": "chat"},
+    {"language": ["en", ""]},
+)
+
+
+def windows(draw: random.Random) -> tuple[dict[str, Any], ...]:
+    since = NOW - timedelta(hours=draw.randrange(24 * 60))
+    until = since + timedelta(minutes=draw.randrange(60 * 24 * 50))
+    return {}, {"since": since.isoformat()}, {"since": since.isoformat(), "until": until.isoformat()}
+
+
+def filled(world: World, draw: random.Random) -> None:
+    for _ in range(90):
+        sent = draw.random() < 0.8
+        kind = draw.choice(["csat", "csat", "nps"])
+        answered = sent and draw.random() < 0.6
+        agent, team = draw.choice(
+            [
+                ("ann", "red"),
+                ("ann", "red"),
+                ("bob", "blue"),
+                ("cat", "blue"),
+                ("dan", "red"),
+                (None, "red"),
+                (None, None),
+            ]
+        )
+        few = agent in {"cat", "dan"} and draw.random() < 0.8
+        world.add(
+            score=draw.randrange(1, 6) if answered and not few and draw.random() < 0.9 else None,
+            text="words" if answered and draw.random() < 0.5 else None,
+            days_ago=draw.randrange(60 * 24) / 24 + 0.01,
+            state="card_sent" if sent else draw.choice(["skipped", "received"]),
+            kind=kind if sent else None,
+            agent_id=agent,
+            team_id=team,
+            campaign=draw.choice(["care", "vip"]),
+            account=draw.choice(["acme", "acme", "other"]),
+            channel=draw.choice(["chat", None]),
+            language=draw.choice(["en", "de", None]),
+        )  # fmt: skip
+
+
+def every(client: Client, path: str, **query: Any) -> list[dict[str, Any]]:
+    found, cursor = [], ""
+    while True:
+        page = client.json(path, limit=250, cursor=cursor, **query)
+        found += page["items"]
+        if not (cursor := page["next_cursor"]):
+            return found
+
+
+def recounted(rows: list[dict[str, Any]], kind: str) -> dict[int, int]:
+    return dict(Counter(row["score"] for row in rows if row["type"] == kind and row["score"] is not None))
+
+
+def told(score: dict[str, Any]) -> dict[int, int]:
+    assert score["n"] == sum(each["n"] for each in score["distribution"])
+    return {each["score"]: each["n"] for each in score["distribution"] if each["n"]}
+
+
+@pytest.mark.parametrize("embargo", ["none", "next_day"])
+@pytest.mark.parametrize("seed", range(2))
+def test_every_figure_is_a_recount_of_the_rows(world: World, seed: int, embargo: str) -> None:
+    draw = random.Random(seed)
+    world.settings = settings_of(service__time_zone="Europe/Berlin", reports__embargo=embargo)
+    filled(world, draw)
+    while seal(world.engine, world.settings, NOW):
+        pass
+    filled(world, draw)  # not sealed yet
+    seal(world.engine, world.settings, NOW, limit=30)
+    client = world.client()
+    for narrowed in FILTERS:
+        for window in windows(draw):
+            asked = {**narrowed, **window}
+            summary = client.json("/v1/summary", **asked)
+            rows = every(client, "/v1/results", date_field="scored_at", **asked)
+            assert told(summary["csat"]) == recounted(rows, "csat"), asked
+            assert told(summary["nps"]) == recounted(rows, "nps"), asked
+            ended = every(client, "/v1/requests", date_field="ended_at", **asked)
+            assert summary["ended"] == len(ended), asked
+            sent = every(client, "/v1/requests", date_field="sent_at", **asked)
+            assert summary["delivered"] == sum(row["state"] == "card_sent" for row in sent), asked
+            funnel = client.json("/v1/funnel", **asked)
+            assert funnel["ended"] == len(ended)
+            assert funnel["delivered"] == sum(row["state"] == "card_sent" for row in ended)
+
+
+@pytest.mark.parametrize("by", ["agent", "team", "campaign", "account"])
+def test_a_breakdown_is_a_recount_of_the_rows_by_the_name_they_bear(world: World, by: str) -> None:
+    filled(world, random.Random(7))
+    client = world.client()
+    rows = every(client, "/v1/results", date_field="scored_at")
+    name = {"agent": "agent_id", "team": "team_id"}.get(by, by)
+    for group in client.json("/v1/breakdown", by=by)["items"]:
+        there = [row for row in rows if row["type"] == group["type"] and row["score"] is not None]
+        hidden = [row for row in there if row["suppressed"] and row["conversation_id"] is None]
+        whose = Counter(row[name] for row in there if by in {"campaign", "account"} or row not in hidden)
+        found = {row["key"]: row["score"]["n"] for row in group["rows"] if row["rest"] is None and row["score"]["n"]}
+        assert found == dict(whose)
+        rest = [row["score"]["n"] for row in group["rows"] if row["rest"] == "not_named"]
+        assert sum(rest) == (len(hidden) if by in {"agent", "team"} else 0)
