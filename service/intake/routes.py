@@ -32,6 +32,7 @@ from service.web.later import Later, Settle
 
 PATHS = ("/webhooks/crm/<source>", "/webhooks/crm/<source>/")  # no redirect: senders follow none with a body
 CHUNK = 64 * 1024
+BARE = ("CONTENT_TYPE", "CONTENT_LENGTH")  # the two headers WSGI names without HTTP_
 log = structlog.get_logger("intake")
 
 
@@ -175,5 +176,11 @@ def _too_large(limit: int) -> TooLarge:
 def _inbound(incoming: Request, settings: Settings, body: bytes) -> Inbound:
     query = incoming.query_string.decode("latin-1")
     return make_inbound(
-        incoming.method, settings.service.public_url, incoming.path, query, incoming.headers.items(), body
+        incoming.method, settings.service.public_url, incoming.path, query, _headers(incoming.environ), body
     )
+
+
+def _headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The headers as WSGI has them; to let werkzeug spell each name again costs more than to verify the signature."""
+    found = [(name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_")]
+    return found + [(name.replace("_", "-"), environ[name]) for name in BARE if environ.get(name)]

@@ -23,6 +23,8 @@ from service.listening.framing import Incoming
 from service.listening.refusals import SLOW, UNREADABLE, Refusal, refusal_of, written
 
 SWEEP_EVERY_S = 0.5
+REST_S = 0.001
+MODEST = 8  # connections that are taken without a look at the other processes
 HELD_AT_MOST = 64 * 1024 * 1024  # of requests that are not whole yet
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 log = structlog.get_logger(__name__)
@@ -45,6 +47,7 @@ class Reader:
         self._selector = selectors.DefaultSelector()
         self._connections: set[Connection] = set()
         self._swept = clock()
+        self._resting: list[Any] = []
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._wakes, self._waker = os.pipe()
         for each in (self._wakes, self._waker):
@@ -64,15 +67,19 @@ class Reader:
     def deafen(self, sockets: Iterable[Any]) -> None:
         """Accept no more."""
         for each in sockets:
-            self._selector.unregister(each)
+            if each not in self._resting:
+                self._selector.unregister(each)
+        self._resting = []
 
     def turn(self, seconds: float) -> None:
         """Do what there is to do, for which to wait at most `seconds`."""
-        for key, events in self._selector.select(seconds):
+        resting, self._resting = self._resting, []
+        for key, events in self._selector.select(min(seconds, REST_S) if resting else seconds):
             if isinstance(key.data, Connection):
                 self._ready(key.data, events)
             else:
                 key.data()
+        self.listen(resting)
         now = self._clock()
         if now - self._swept > SWEEP_EVERY_S:
             self._swept = now
@@ -125,6 +132,10 @@ class Reader:
         connection = Connection(sock, peer, listener.getsockname(), incoming, self._clock)
         self._connections.add(connection)
         self._watch(connection, READ)
+        if len(self._connections) > MODEST:
+            # another process may hold fewer, and would not be as fast
+            self._selector.unregister(listener)
+            self._resting.append(listener)
 
     def _ready(self, connection: Connection, events: int) -> None:
         if events & WRITE:

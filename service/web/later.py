@@ -6,6 +6,7 @@ read the answer: WSGI lets an application name its status as late as that.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import flask
@@ -16,6 +17,8 @@ from service.web.problems import FAULT_OF_OURS
 
 Outcome = Mapping[str, Any] | Exception
 Settle = Callable[[Sequence[Any]], Sequence[Outcome]]
+JSON = "application/json"
+OURS = frozenset({"Content-Type", "Content-Length"})
 log = structlog.get_logger(__name__)
 
 
@@ -23,14 +26,14 @@ class Later(flask.Response):
     """A response whose body is what `settle` makes of `matter`: JSON, or the error it returns in its place."""
 
     def __init__(self, matter: Any, settle: Settle) -> None:
-        super().__init__()
+        super().__init__(content_type=JSON)
         self.matter = matter
         self.settle = settle
-        self._called: tuple[Any, Any] | None = None
+        self._start_response: Any = None
 
-    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:  # noqa: ARG002 - WSGI's
         """Be the iterable that answers; the status is named when it is read."""
-        self._called = environ, start_response
+        self._start_response = start_response
         return self
 
     def __iter__(self) -> Iterator[bytes]:
@@ -39,19 +42,22 @@ class Later(flask.Response):
 
     def answer(self, outcome: Outcome) -> Iterable[bytes]:
         """Begin the answer, now that the outcome is known, and return its body."""
-        assert self._called is not None
         if isinstance(outcome, Exception):
-            self._refuse(outcome)
-        else:
-            self.content_type = "application/json"
-            self.set_data(json.dumps(outcome, separators=(",", ":")) + "\n")
-        return super().__call__(*self._called)
+            return self._begin(*_refusal(outcome, self.headers.get("X-Request-Id", "")))
+        return self._begin(200, outcome, {"Content-Type": JSON})
 
-    def _refuse(self, error: Exception) -> None:
-        if not isinstance(error, ServiceError):
-            log.error("unexpected_error", exc_info=error)
-            error = ServiceError("internal_error", FAULT_OF_OURS)
-        self.status_code = error.status
-        self.content_type = PROBLEM_JSON
-        self.headers.update(error.headers)
-        self.set_data(json.dumps(problem(error, self.headers.get("X-Request-Id", ""))))
+    def _begin(self, status: int, document: Mapping[str, Any], headers: Mapping[str, str]) -> Iterable[bytes]:
+        body = json.dumps(document, separators=(",", ":")).encode() + b"\n"
+        # written out here: the response's own way to WSGI looks for much that cannot be
+        kept = [(name, value) for name, value in self.headers if name not in OURS]
+        mine = [*headers.items(), ("Content-Length", str(len(body)))]
+        self._start_response(f"{status} {HTTPStatus(status).phrase}", [*kept, *mine])
+        return [body]
+
+
+def _refusal(error: Exception, request_id: str) -> tuple[int, Mapping[str, Any], Mapping[str, str]]:
+    """Status, document and headers of an error."""
+    if not isinstance(error, ServiceError):
+        log.error("unexpected_error", exc_info=error)
+        error = ServiceError("internal_error", FAULT_OF_OURS)
+    return error.status, problem(error, request_id), {"Content-Type": PROBLEM_JSON, **error.headers}

@@ -21,7 +21,7 @@ import click
 from service.db import open_engine
 from tests.bench import load
 from tests.bench.generate import Plan, fill
-from tests.bench.load import Deliveries, Load
+from tests.bench.load import Deliveries, Load, Server
 from tests.processes.databases import open_database
 from tests.processes.house import House
 from tests.support import SOURCE_KEY, settings_of
@@ -45,6 +45,14 @@ class Choice:
     rows: int
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a round saw of one server."""
+
+    seen: Load
+    cost_ms: float  # processor a request
+
+
 @click.command()
 @click.option("--database", type=click.Choice(sorted(GOALS)), default="sqlite", show_default=True)
 @click.option("--seconds", default=8, show_default=True)
@@ -63,19 +71,20 @@ def main(celery_python: str, **given: object) -> None:
     report(choice, found)
 
 
-def measure(choice: Choice, folder: Path, celery_python: str) -> dict[str, list[Load]]:
+def measure(choice: Choice, folder: Path, celery_python: str) -> dict[str, list[Found]]:
     """Run every round and print each as it comes."""
-    found: dict[str, list[Load]] = {}
+    found: dict[str, list[Found]] = {}
     for number in range(choice.rounds):
         for name, serve in servers(choice, folder / str(number), celery_python).items():
-            with serve() as port:
-                count = MADE_A_SECOND[name] * choice.seconds
-                deliveries = Deliveries(prefix=f"r{number}")
+            with serve() as server:
+                count, before = MADE_A_SECOND[name] * choice.seconds, server.cpu_s()
                 seen = load.wrk(
-                    deliveries, port, count=count, connections=choice.connections, seconds=choice.seconds, folder=folder
-                )
-            found.setdefault(name, []).append(seen)
-            click.echo(f"round {number} {name:7s} {line(seen)}")
+                    Deliveries(prefix=f"r{number}"), server.port,
+                    count=count, connections=choice.connections, seconds=choice.seconds, folder=folder,
+                )  # fmt: skip
+                cost = (server.cpu_s() - before) / seen.requests * 1000
+            found.setdefault(name, []).append(Found(seen, cost))
+            click.echo(f"round {number} {name:7s} {line(seen)}, {cost:.2f} ms of processor each")
     return found
 
 
@@ -86,10 +95,12 @@ def line(seen: Load) -> str:
     return f"{seen.rate:8.0f}/s  {times}  {lost}"
 
 
-def servers(choice: Choice, folder: Path, celery_python: str) -> dict[str, Callable[[], AbstractContextManager[int]]]:
+def servers(
+    choice: Choice, folder: Path, celery_python: str
+) -> dict[str, Callable[[], AbstractContextManager[Server]]]:
     """Each server of a round by name; started when it is its turn."""
     folder.mkdir()
-    chosen: dict[str, Callable[[], AbstractContextManager[int]]] = {
+    chosen: dict[str, Callable[[], AbstractContextManager[Server]]] = {
         "no-op": lambda: load.gunicorn("noop", folder, load.PYTHON, choice.workers, 4),
         "ours": lambda: load.ours(house(choice, folder / "empty", 0)),
     }
@@ -113,17 +124,22 @@ def house(choice: Choice, folder: Path, rows: int) -> House:
     return House(folder, database.url, changes={"web__workers": choice.workers, "web__threads": threads}).write()
 
 
-def report(choice: Choice, found: dict[str, list[Load]]) -> None:
+def report(choice: Choice, found: dict[str, list[Found]]) -> None:
     """Medians, ratios to the no-op of the same round, and the goal beside them."""
     good, least = GOALS[choice.database]
     what = f"{choice.connections} connections, {choice.workers} processes, medians of {choice.rounds}"
     click.echo(f"-- {choice.database}, {what}")
-    for name, seen in found.items():
-        ratio = statistics.median(each.rate / beside.rate for each, beside in zip(seen, found["no-op"], strict=True))
-        rate, p99 = (statistics.median(getattr(each, what) for each in seen) for what in ("rate", "p99"))
+    for name, rounds in found.items():
+        ratio = beside(rounds, found["no-op"])
+        rate, p99 = (statistics.median(getattr(each.seen, what) for each in rounds) for what in ("rate", "p99"))
+        cost = statistics.median(each.cost_ms for each in rounds)
         goal = f"  goal {good:.2f}, at least {least:.2f}; p99 at most {P99_GOAL_MS} ms" if name == "ours" else ""
-        click.echo(f"{name:7s} {rate:8.0f}/s  x no-op {ratio:5.2f}  p99 {p99:6.1f} ms{goal}")
+        click.echo(f"{name:7s} {rate:8.0f}/s  x no-op {ratio:5.2f}  p99 {p99:6.1f} ms  {cost:.2f} ms each{goal}")
     if FILLED in found:
-        pairs = zip(found[FILLED], found["ours"], strict=True)
-        flat = statistics.median(each.rate / beside.rate for each, beside in pairs)
+        flat = beside(found[FILLED], found["ours"])
         click.echo(f"with {choice.rows} rows in the ledger {flat:.2f} of the rate without; goal 0.90")
+
+
+def beside(one: list[Found], other: list[Found]) -> float:
+    """The median of the ratios of two servers' rates, each within its round."""
+    return statistics.median(each.seen.rate / by.seen.rate for each, by in zip(one, other, strict=True))

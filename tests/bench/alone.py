@@ -26,8 +26,8 @@ def main(database: str, deliveries: int) -> None:
     click.echo(load.machine())
     with tempfile.TemporaryDirectory(prefix="dmf-bench-") as folder:
         choice = Choice(database, 0, 1, 1, 2, 0, 0)
-        with load.ours(house(choice, Path(folder) / "h", 0)) as port:
-            took = measure(port, deliveries)
+        with load.ours(house(choice, Path(folder) / "h", 0)) as server:
+            took = measure(server.port, deliveries)
         fsync = statistics.median(synced(Path(folder)))
     cuts = statistics.quantiles(took, n=100)
     click.echo(

@@ -27,10 +27,12 @@ def main(database: str, deliveries: int, connections: int, seconds: int) -> None
     made, runs = Deliveries(), []
     with tempfile.TemporaryDirectory(prefix="dmf-bench-") as place:
         folder = Path(place)
-        with load.ours(house(Choice(database, seconds, 1, connections, 2, 0, 0), folder / "h", 0)) as port:
+        with load.ours(house(Choice(database, seconds, 1, connections, 2, 0, 0), folder / "h", 0)) as server:
             while sum(each.requests for each in runs) < deliveries and len(runs) < RUNS_AT_MOST:
                 count = MADE_A_SECOND["ours"] * seconds
-                runs.append(load.wrk(made, port, count=count, connections=connections, seconds=seconds, folder=folder))
+                runs.append(
+                    load.wrk(made, server.port, count=count, connections=connections, seconds=seconds, folder=folder)
+                )
                 click.echo(line(runs[-1]))
     lost = sum(each.refused + each.broken + each.timeouts for each in runs)
     click.echo(f"{sum(each.requests for each in runs):.0f} answered of {deliveries}, {lost:.0f} of them not 2xx")

@@ -48,6 +48,23 @@ class Load:
     timeouts: float
 
 
+@dataclass(frozen=True)
+class Server:
+    """Something that listens, and its processes."""
+
+    port: int
+    child: Child
+
+    def cpu_s(self) -> float:
+        """Seconds of processor its processes have used: says what a request costs whoever else is busy."""
+        return sum(_cpu_s(pid) for pid in (self.child.pid, *self.child.forked()))
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Deliveries:
     """Signed deliveries, none twice."""
 
@@ -102,16 +119,16 @@ def wrk(deliveries: Deliveries, port: int, *, count: int, connections: int, seco
 
 
 @contextmanager
-def ours(house: House) -> Iterator[int]:
+def ours(house: House) -> Iterator[Server]:
     """Our web, as it is started in production."""
     with cli("web", house.directory, "--config", str(house.config), "web") as child:
         until(lambda: answers(house.web_port), 60, "the web answers")
-        yield house.web_port
+        yield Server(house.web_port, child)
         child.terminate(30)
 
 
 @contextmanager
-def gunicorn(module: str, folder: Path, python: str, workers: int, threads: int, **env: str) -> Iterator[int]:
+def gunicorn(module: str, folder: Path, python: str, workers: int, threads: int, **env: str) -> Iterator[Server]:
     """A peer under gunicorn's own threads."""
     port = free_port()
     words: Sequence[str] = (
@@ -121,12 +138,12 @@ def gunicorn(module: str, folder: Path, python: str, workers: int, threads: int,
     )  # fmt: skip
     with Child(module, words, folder / f"{module}.log") as child:
         until(lambda: answers(port), 60, f"{module} answers")
-        yield port
+        yield Server(port, child)
         child.terminate(30)
 
 
 @contextmanager
-def celery(folder: Path, python: str, workers: int, key: str) -> Iterator[int]:
+def celery(folder: Path, python: str, workers: int, key: str) -> Iterator[Server]:
     """Flask + Celery over a Redis that fsyncs each write before it answers."""
     port = free_port()
     words = (

@@ -56,12 +56,12 @@ def main(database: str, seconds: int, pace: float) -> None:
 
 def held(of: House, seconds: float, pace: float) -> tuple["Crowd", Counter[str], list[float]]:
     """Hold the slow ones for a while and deliver meanwhile."""
-    with load.ours(of) as port:
-        crowd, until = Crowd(port), time.monotonic() + seconds
+    with load.ours(of) as server:
+        crowd, until = Crowd(server.port), time.monotonic() + seconds
         crowd.open()
         holder = threading.Thread(target=crowd.hold, args=(until,))
         holder.start()
-        answers, took = deliver(port, until, pace)
+        answers, took = deliver(server.port, until, pace)
         holder.join()
         crowd.close()
         return crowd, answers, took
