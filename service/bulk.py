@@ -1,8 +1,8 @@
 """Many rows in one statement: in, columns and rows; out, SQL whose text is the same for one row and for a hundred.
 
-PostgreSQL unfolds an array a column, SQLite a JSON text. So a group of deliveries costs as many statements as one of
-them: one text to build, one plan, one round trip, one stretch without the interpreter's lock. Knows no table and
-opens no transaction.
+All rows travel as one JSON text, which both databases unfold by themselves. So a group of deliveries costs as many
+statements as one of them: one text to build, one plan, one round trip, one stretch without the interpreter's lock.
+Knows no table and opens no transaction.
 """
 
 import json
@@ -41,22 +41,18 @@ class Into:
         """Insert `rows` in their order and return how many went in."""
         if not rows:
             return 0
-        given = zip(*rows, strict=True)
-        if connection.dialect.name == "postgresql":
-            arrays = tuple(_plain(values, to) for values, to in zip(given, self._plain, strict=True))
-            return connection.exec_driver_sql(self._postgresql, arrays).rowcount
-        lists = (_plain(values, to) for values, to in zip(given, self._jsonable, strict=True))
-        text = json.dumps(list(zip(*lists, strict=True)))
-        return connection.exec_driver_sql(self._sqlite, (text,)).rowcount
+        postgresql = connection.dialect.name == "postgresql"
+        given = _plain(rows, self._for_postgresql if postgresql else self._for_sqlite)
+        statement = self._postgresql if postgresql else self._sqlite
+        return connection.exec_driver_sql(statement, (_as_json(given, named=postgresql),)).rowcount
 
     @cached_property
-    def _plain(self) -> list[Convert | None]:
-        return [next((to for kind, to in TO_PLAIN if isinstance(each.type, kind)), None) for each in self.columns]
+    def _for_postgresql(self) -> list[Convert | None]:
+        return [_converter(each, lambda body: f"\\x{body.hex()}") for each in self.columns]
 
     @cached_property
-    def _jsonable(self) -> list[Convert | None]:
-        pairs = zip(self.columns, self._plain, strict=True)
-        return [bytes.hex if isinstance(each.type, sa.LargeBinary) else to for each, to in pairs]
+    def _for_sqlite(self) -> list[Convert | None]:
+        return [_converter(each, bytes.hex) for each in self.columns]
 
     @cached_property
     def _head(self) -> str:
@@ -65,11 +61,10 @@ class Into:
     @cached_property
     def _postgresql(self) -> str:
         kinds = [_kind(each) for each in self.columns]
-        # an array of JSON would have to be told from one of texts by its reader: the cast comes after it is unfolded
-        arrays = ", ".join(f"%s::{TEXT if kind == 'JSON' else kind}[]" for kind in kinds)
-        names = ", ".join(f"v{n}" for n in range(len(kinds)))
+        # JSON within JSON travels as a text, or it would be unfolded too
+        given = ", ".join(f"v{n} {TEXT if kind == 'JSON' else kind}" for n, kind in enumerate(kinds))
         values = ", ".join(f"v{n}::{kind}" for n, kind in enumerate(kinds))
-        return f"{self._head} SELECT {values} FROM unnest({arrays}) AS given ({names}) {self.ending}"  # noqa: S608 - names of ours
+        return f"{self._head} SELECT {values} FROM json_to_recordset(%s::JSON) AS given ({given}) {self.ending}"  # noqa: S608 - names of ours
 
     @cached_property
     def _sqlite(self) -> str:
@@ -90,14 +85,14 @@ class Among:
         """Return what is found for any of the keys."""
         if not keys:
             return []
-        if connection.dialect.name == "postgresql":
-            arrays = tuple(list(each) for each in zip(*keys, strict=True))
-            return [tuple(each) for each in connection.exec_driver_sql(self._postgresql, arrays)]
-        return [tuple(each) for each in connection.exec_driver_sql(self._sqlite, (json.dumps(keys),))]
+        postgresql = connection.dialect.name == "postgresql"
+        statement = self._postgresql if postgresql else self._sqlite
+        return [tuple(each) for each in connection.exec_driver_sql(statement, (_as_json(keys, named=postgresql),))]
 
     @cached_property
     def _postgresql(self) -> str:
-        return self.text.format(wanted="unnest(%s::TEXT[], %s::TEXT[]) AS wanted (a, b) JOIN")
+        given = "SELECT v0 AS a, v1 AS b FROM json_to_recordset(%s::JSON) AS given (v0 TEXT, v1 TEXT)"
+        return self.text.format(wanted=f"({given}) AS wanted JOIN")
 
     @cached_property
     def _sqlite(self) -> str:
@@ -111,5 +106,24 @@ def _kind(column: sa.Column[Any]) -> str:
     return next(name for kind, name in KINDS if isinstance(column.type, kind))
 
 
-def _plain(values: Sequence[Any], to: Convert | None) -> list[Any]:
-    return list(values) if to is None else [None if each is None else to(each) for each in values]
+def _converter(column: sa.Column[Any], of_bytes: Convert) -> Convert | None:
+    if isinstance(column.type, sa.LargeBinary):
+        return of_bytes
+    return next((to for kind, to in TO_PLAIN if isinstance(column.type, kind)), None)
+
+
+def _plain(rows: Sequence[Row], converters: Sequence[Convert | None]) -> list[Row]:
+    """Rows of what JSON knows."""
+    columns = (
+        values if to is None else [None if each is None else to(each) for each in values]
+        for values, to in zip(zip(*rows, strict=True), converters, strict=True)
+    )
+    return list(zip(*columns, strict=True))
+
+
+def _as_json(rows: Sequence[Row], *, named: bool) -> str:
+    """Rows as one text: lists, or objects of v0, v1, … for PostgreSQL, which finds columns by name."""
+    if not named:
+        return json.dumps(rows)
+    names = [f"v{n}" for n in range(len(rows[0]))]
+    return json.dumps([dict(zip(names, row, strict=True)) for row in rows])

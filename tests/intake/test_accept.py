@@ -269,8 +269,8 @@ def test_conversations_are_locked_in_the_order_of_their_names(engine: Engine, no
 
     def watch(_c: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
         if statement.startswith("INSERT INTO conversation"):
-            given = parameters[1] if len(parameters) > 1 else [row[1] for row in json.loads(parameters[0])]
-            locked.extend(given)
+            rows = json.loads(parameters[0])
+            locked.extend(row["v1"] if isinstance(row, dict) else row[1] for row in rows)
 
     sa.event.listen(engine, "before_cursor_execute", watch)
     house = token_house(engine, now, events={"split": "@"})
