@@ -17,6 +17,7 @@ from service import housekeeping
 from service.auth import Guard, log_access
 from service.auth.guard import demand_account
 from service.customers import opted_out
+from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.errors import Invalid, NotAllowed, NotFound
 from service.models import feedback_request
@@ -103,9 +104,10 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     def add_opt_outs(asked: dict[str, Any]) -> dict[str, int]:
         _demand_reach(asked["account"], settings)
         actor, now = flask.g.reader.actor, clock()
+        hash_key = open_key(engine, settings.service.secret_key)
         with writing(engine) as connection:
             added = opted_out.add(
-                connection, asked["x_user_ids"], secret_key=settings.service.secret_key, account=asked["account"],
+                connection, asked["x_user_ids"], hash_key=hash_key, account=asked["account"],
                 reason=asked["reason"], by=actor[:64], now=now,
             )  # fmt: skip
             log_access(connection, actor, "opt_out.add", {"added": added, "account": asked["account"]}, now)
@@ -118,8 +120,9 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     def remove_opt_out(x_user_id: str) -> None:
         _demand_reach(opted_out.EVERY_ACCOUNT, settings)
         _demand_x_user_id(x_user_id)
+        hash_key = open_key(engine, settings.service.secret_key)
         with writing(engine) as connection:
-            if not opted_out.remove(connection, x_user_id, secret_key=settings.service.secret_key):
+            if not opted_out.remove(connection, x_user_id, hash_key=hash_key):
                 raise NotFound("not_opted_out", "This customer is not on the list for every account.")
             log_access(connection, flask.g.reader.actor, "opt_out.remove", {}, clock())
 
@@ -140,7 +143,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     @customers.doc(operationId="complete_identity", summary="Tell who the customer of a request without one is on X.")
     def complete_identity(asked: dict[str, Any], request_id: str) -> dict[str, str]:
         _demand_reach(_account_of(engine, request_id), settings)
-        place = Workplace(engine, settings, "api")
+        place = Workplace.open(engine, settings, "api")
         by = flask.g.reader.actor[:64]
         state = by_hand.complete(place, request_id, asked["x_user_id"], by=by, now=clock())
         return {"id": request_id, "state": state}

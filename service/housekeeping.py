@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 
 from service.auth import access, log_access, sessions
 from service.customers import identities, opted_out
+from service.customers.hash_key import open_key
 from service.db import writing
 from service.intake import forget as intake
 from service.models import worker_seen
@@ -28,13 +29,14 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool) -
     keep = settings.privacy
     longest_cooldown = max((each.cooldown for each in settings.campaigns), default=timedelta(0))
     counts: dict[str, int] = {}
+    hash_key = open_key(engine, settings.service.secret_key)
     with writing(engine) as connection:
         counts["deliveries"] = intake.prune(connection, now - keep.keep_deliveries, dry_run=dry_run)
     with writing(engine) as connection:
         identities_before = now - max(keep.keep_identities, longest_cooldown)
         counts |= requests.prune(
             connection,
-            secret_key=settings.service.secret_key,
+            hash_key=hash_key,
             identities_before=identities_before,
             history_before=now - keep.keep_history,
             dry_run=dry_run,
@@ -55,16 +57,16 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool) -
 
 def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: datetime) -> Mapping[str, int]:
     """Forget one person everywhere, in one transaction; the score stays as a count unless settings say otherwise."""
-    hand, secret_key = Workplace(engine, settings, by).hand, settings.service.secret_key
+    place = Workplace.open(engine, settings, by)
     with writing(engine) as connection:
         handles = identities.handles_of(connection, x_user_id) | requests.handles_of(connection, x_user_id)
-        requests.recall(connection, x_user_id, handles, secret_key=secret_key)
+        requests.recall(connection, x_user_id, handles, hash_key=place.hash_key)
         handles |= requests.handles_of(connection, x_user_id)
         counts = dict(results.erase(connection, x_user_id, scores=settings.privacy.erase_scores, now=now))
         counts["deliveries"] = intake.erase(connection, x_user_id, sorted(handles))
         counts["notes"] = reports.erase(connection, x_user_id)
-        opted_out.add(connection, [x_user_id], secret_key=secret_key, reason="erased", by=by, now=now)
-        counts["requests"] = requests.erase(connection, x_user_id, hand, now)
+        opted_out.add(connection, [x_user_id], hash_key=place.hash_key, reason="erased", by=by, now=now)
+        counts["requests"] = requests.erase(connection, x_user_id, place.hand, now)
         counts["handles"] = identities.erase(connection, x_user_id)
         log_access(connection, by, "customer.erase", counts, now)
     return counts

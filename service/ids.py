@@ -16,17 +16,17 @@ def new_id(prefix: str, now: datetime) -> str:
     return f"{prefix}_{int(now.timestamp() * 1000):012x}{secrets.token_hex(8)}"
 
 
-def person(secret_key: str, x_user_id: str) -> str:
+def person(hash_key: str, x_user_id: str) -> str:
     """Return the keyed hash by which an X user is recognised when the id itself is gone."""
-    return _keyed(secret_key, "person", x_user_id).hexdigest()
+    return _keyed(hash_key, "person", x_user_id).hexdigest()
 
 
-def draw(secret_key: str, purpose: str, *parts: str) -> float:
+def draw(hash_key: str, purpose: str, *parts: str) -> float:
     """Return a number in [0, 1) that depends only on the key and the parts: the same input draws the same lot."""
-    digest = _keyed(secret_key, f"draw:{purpose}", *parts).digest()
+    digest = _keyed(hash_key, f"draw:{purpose}", *parts).digest()
     return (int.from_bytes(digest[:8]) >> (64 - DRAW_BITS)) / float(1 << DRAW_BITS)
 
 
-def _keyed(secret_key: str, purpose: str, *parts: str) -> "hmac.HMAC":
+def _keyed(hash_key: str, purpose: str, *parts: str) -> "hmac.HMAC":
     message = "\x1f".join((purpose, *parts))
-    return hmac.new(secret_key.encode(), message.encode(), hashlib.sha256)
+    return hmac.new(hash_key.encode(), message.encode(), hashlib.sha256)

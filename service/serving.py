@@ -19,6 +19,7 @@ from gunicorn.app.base import BaseApplication
 
 from service import migrations
 from service.app import create_app
+from service.customers.hash_key import open_key
 from service.db import demand_settings, open_engine
 from service.errors import Unavailable
 from service.listening.worker import EventWorker
@@ -106,6 +107,7 @@ def from_environment() -> Any:
     engine = open_engine(settings.database.url)
     demand_settings(engine)
     migrations.require_head(engine)  # as `dm-feedback web` does: refuse to start rather than fail at each delivery
+    open_key(engine, settings.service.secret_key)
     return create_app(settings, engine)
 
 

@@ -71,7 +71,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     ours = stop is None
     stop = stop or _stop_on_signals()
     name = f"{socket.gethostname()}-{os.getpid()}-{new_id('w', clock())[-4:]}"
-    place = Workplace(engine, settings, name)
+    place = Workplace.open(engine, settings, name)
     clients = clients_of(settings, clock)
     checked = SimpleQueue[str]()
     _begin(place, clock())

@@ -107,7 +107,7 @@ class World:
         )
         self.x_app: flask.Flask = create_sandbox(config)
         self.x = self.x_app.test_client()
-        self.place = Workplace(self.engine, self.settings, "test-worker")
+        self.place = Workplace.open(self.engine, self.settings, "test-worker")
         self.clients = {name: self.client(name) for name in self.settings.accounts}
         with writing(self.engine) as connection:
             standing.enrol(connection, self.settings.accounts, self.clock.now)
@@ -250,8 +250,8 @@ def _sandbox_account(account: Any) -> SandboxAccount:
     )
 
 
-def is_opted_out(connection: sa.Connection, x_user_id: str, *, secret_key: str, account: str) -> bool:
+def is_opted_out(connection: sa.Connection, x_user_id: str, *, hash_key: str, account: str) -> bool:
     """Whether the list holds this person for the account, or for all of them."""
     o = opt_out.c
-    found = sa.select(o.person).where(o.person == person(secret_key, x_user_id), o.account.in_([account, "*"]))
+    found = sa.select(o.person).where(o.person == person(hash_key, x_user_id), o.account.in_([account, "*"]))
     return connection.scalar(found.limit(1)) is not None

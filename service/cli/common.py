@@ -17,6 +17,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from service import logs, migrations
+from service.customers.hash_key import open_key
 from service.db import demand_settings, is_away, open_engine
 from service.errors import Invalid, ServiceError
 from service.settings import Settings, SettingsError, load
@@ -63,6 +64,7 @@ def opened(context: click.Context) -> tuple[Settings, Engine]:
     engine = engine_of(context, settings)
     migrations.require_head(engine)
     demand_settings(engine)
+    open_key(engine, settings.service.secret_key)
     return settings, engine
 
 

@@ -3,11 +3,15 @@
 import click
 from rich.table import Table
 
+from service import migrations
 from service.auth import ROLES, log_access
 from service.auth import keys as stored
-from service.cli.common import console, me, now, opened, when
+from service.cli.common import console, engine_of, me, now, opened, settings_of, when
+from service.customers import hash_key
 from service.db import reading, writing
-from service.errors import NotFound
+from service.errors import Conflict, NotFound
+
+OLD_SECRET = "DM_FEEDBACK_OLD_SECRET_KEY"  # noqa: S105 - a variable's name
 
 
 @click.group()
@@ -60,3 +64,19 @@ def revoke(context: click.Context, key_id: str) -> None:
             raise NotFound("unknown_key", f"There is no valid key '{key_id}'; see `dm-feedback keys list`.")
         log_access(connection, me(), "key.revoke", {"key": key_id}, now())
     console.print(f"The key {key_id} is no longer valid.")
+
+
+@keys.command(name="rotate-secret")
+@click.option("--old-secret", envvar=OLD_SECRET, prompt="The old service.secret_key", hide_input=True,
+              help=f"The secret used until now; asked for where the variable {OLD_SECRET} is not set.")  # fmt: skip
+@click.pass_context
+def rotate_secret(context: click.Context, old_secret: str) -> None:
+    """Go over to the service.secret_key that is in the settings now. Nobody on the opt-out list is forgotten."""
+    settings = settings_of(context)
+    engine = engine_of(context, settings)
+    migrations.require_head(engine)
+    with writing(engine) as connection:
+        if not hash_key.rotate(connection, old_secret, settings.service.secret_key):
+            raise Conflict("secret_in_use", "The secret in the settings is in use already; there is nothing to change.")
+        log_access(connection, me(), "secret.rotate", {}, now())
+    console.print("The secret of the settings is in use now: restart every web and worker process.")

@@ -7,6 +7,7 @@ import click
 from service.auth import log_access
 from service.cli.common import console, demand_x_user_ids, me, now, opened
 from service.customers import opted_out as stored
+from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.errors import NotFound
 
@@ -47,8 +48,9 @@ def import_file(context: click.Context, file: Path, account: str) -> None:
 def remove(context: click.Context, x_user_id: str, account: str) -> None:
     """Take a person off the list."""
     settings, engine = opened(context)
+    hash_key = open_key(engine, settings.service.secret_key)
     with writing(engine) as connection:
-        if not stored.remove(connection, x_user_id, secret_key=settings.service.secret_key, account=account):
+        if not stored.remove(connection, x_user_id, hash_key=hash_key, account=account):
             raise NotFound("not_opted_out", f"This person is not on the list for '{account}'.")
         log_access(connection, me(), "opt_out.remove", {"account": account}, now())
     console.print("Taken off the list.")
@@ -68,11 +70,11 @@ def _add(context: click.Context, ids: list[str], account: str, reason: str) -> N
     demand_x_user_ids(ids)
     if account not in {stored.EVERY_ACCOUNT, *settings.accounts}:
         raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
-    added = 0
+    added, hash_key = 0, open_key(engine, settings.service.secret_key)
     for start in range(0, len(ids), BATCH):
         with writing(engine) as connection:
             new = stored.add(
-                connection, ids[start : start + BATCH], secret_key=settings.service.secret_key, account=account,
+                connection, ids[start : start + BATCH], hash_key=hash_key, account=account,
                 reason=reason[:64], by=me(), now=now(),
             )  # fmt: skip
             # in the same commit: whoever is on the list, the audit says who put them there

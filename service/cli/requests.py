@@ -122,7 +122,7 @@ def _result(connection: Connection, request_id: str) -> None:
 def retry(context: click.Context, request_id: str, accept: bool) -> None:  # noqa: FBT001 - click's way of a flag
     """Take a skipped, failed or unknown request up again; every gate and limit stands as ever."""
     settings, engine = opened(context)
-    place = Workplace(engine, settings, me())
+    place = Workplace.open(engine, settings, me())
     state = by_hand.retry(place, request_id, by=me(), accept_second_message=accept, now=now())
     console.print(f"{request_id} goes on from '{state}'; `dm-feedback requests show {request_id}` tells how it went.")
 
@@ -133,5 +133,5 @@ def retry(context: click.Context, request_id: str, accept: bool) -> None:  # noq
 def cancel(context: click.Context, request_id: str) -> None:
     """End a request that has not ended yet."""
     settings, engine = opened(context)
-    by_hand.cancel(Workplace(engine, settings, me()), request_id, by=me(), now=now())
+    by_hand.cancel(Workplace.open(engine, settings, me()), request_id, by=me(), now=now())
     console.print(f"{request_id} is cancelled.")

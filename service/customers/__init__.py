@@ -1,4 +1,5 @@
-"""What we keep of a person beside the requests: who must not be asked, and which id a handle had. Writes both tables.
+"""What we keep of a person beside the requests: who must not be asked, and which id a handle had. Writes their tables.
 
 opted_out.py   people who do not want it, by keyed hash   identities.py  handles that X resolved, and when
+hash_key.py    the key of those hashes, locked by the secret of the settings
 """

@@ -21,7 +21,7 @@ def add(
     connection: Connection,
     x_user_ids: Iterable[str],
     *,
-    secret_key: str,
+    hash_key: str,
     account: str = EVERY_ACCOUNT,
     reason: str,
     by: str,
@@ -30,15 +30,15 @@ def add(
     """Put people on the list; return how many were not on it before."""
     added = 0
     for x_user_id in x_user_ids:
-        row = {"person": person(secret_key, x_user_id), "account": account, "reason": reason, "created_at": now}
+        row = {"person": person(hash_key, x_user_id), "account": account, "reason": reason, "created_at": now}
         statement = insert(connection, opt_out).values(created_by=by, **row).on_conflict_do_nothing()
         added += len(connection.execute(statement.returning(oo.person)).all())
     return added
 
 
-def remove(connection: Connection, x_user_id: str, *, secret_key: str, account: str = EVERY_ACCOUNT) -> bool:
+def remove(connection: Connection, x_user_id: str, *, hash_key: str, account: str = EVERY_ACCOUNT) -> bool:
     """Take a person off the list; return whether they were on it."""
-    whom = person(secret_key, x_user_id)
+    whom = person(hash_key, x_user_id)
     return connection.execute(sa.delete(opt_out).where(oo.person == whom, oo.account == account)).rowcount == 1
 
 

@@ -21,7 +21,7 @@ from service.models.ledger import IS_OPEN, IS_UNPROVEN, feedback_request, send_a
 from service.models.reading import access_log, api_key, key_use, review_note, session
 from service.models.releases import release, release_cell, release_leaf, release_walk
 from service.models.running import worker_seen
-from service.models.x_account import account_state, allowance, opt_out, strange_refusal, x_identity
+from service.models.x_account import account_state, allowance, data_key, opt_out, strange_refusal, x_identity
 
 __all__ = [
     "IS_OPEN",
@@ -33,6 +33,7 @@ __all__ = [
     "api_key",
     "change_counter",
     "conversation",
+    "data_key",
     "delivery_item",
     "feedback_request",
     "key_use",

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Column, ForeignKey, Index, Named, String, Table, TypedColumns
+from sqlalchemy import Column, ForeignKey, Index, Named, String, Table, Text, TypedColumns
 
 from service.db import Micros
 from service.models.base import metadata
@@ -61,6 +61,16 @@ class OptOutColumns(TypedColumns):
 
 
 opt_out = Table("opt_out", metadata, OptOutColumns)
+
+
+class DataKeyColumns(TypedColumns):
+    """A random key that hashes are made under, locked by service.secret_key. Written by customers."""
+
+    name = Column(String(16), primary_key=True)
+    wrapped: Named[str] = Column(Text)
+
+
+data_key = Table("data_key", metadata, DataKeyColumns)
 
 
 class XIdentityColumns(TypedColumns):

@@ -38,9 +38,9 @@ AROUND = sa.select(
 )
 
 
-def look_around(connection: Connection, request: Request, *, asked_after: datetime, secret_key: str) -> Around:
+def look_around(connection: Connection, request: Request, *, asked_after: datetime, hash_key: str) -> Around:
     """Read the facts. `asked_after` is the beginning of the campaign's cool-down."""
-    whom = "" if request.x_user_id is None else person(secret_key, request.x_user_id)
+    whom = "" if request.x_user_id is None else person(hash_key, request.x_user_id)
     found = connection.execute(
         AROUND,
         {

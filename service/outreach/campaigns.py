@@ -39,14 +39,14 @@ def choose(
     campaigns: Iterable[Campaign],
     account: Account,
     *,
-    secret_key: str,
+    hash_key: str,
     expected_per_day: int,
 ) -> Outcome:
     """Choose the campaign, draw, and freeze card and texts until the campaign's delay is over."""
     campaign = next((each for each in campaigns if takes(each, conversation)), None)
     if campaign is None:
         return Stop(State.SKIPPED, Skip.NO_CAMPAIGN)
-    draws = decide(conversation, campaign, account, secret_key=secret_key, expected_per_day=expected_per_day)
+    draws = decide(conversation, campaign, account, hash_key=hash_key, expected_per_day=expected_per_day)
     # Frozen whichever way the lots fell: a person may take up a conversation that no lot fell on.
     plan = freeze(conversation, campaign, account, draws)
     for lot, reason in (("sample", Skip.SAMPLED_OUT), ("budget", Skip.QUOTA)):
@@ -84,7 +84,7 @@ def _spoken(language: str | None) -> set[str]:
 
 
 def decide(
-    conversation: Conversation, campaign: Campaign, account: Account, *, secret_key: str, expected_per_day: int
+    conversation: Conversation, campaign: Campaign, account: Account, *, hash_key: str, expected_per_day: int
 ) -> Draws:
     """Draw the two lots and return them with all that went in.
 
@@ -96,8 +96,8 @@ def decide(
     per_day = opening.per_day(account, CARD) if campaign.opening else CARD.per_day(account)
     asking = expected_per_day * campaign.sample
     share = min(1.0, per_day / asking) if asking > 0 else 1.0
-    sample_lot = draw(secret_key, "sample", campaign.name, *key)
-    budget_lot = draw(secret_key, "budget", account.name, *key)
+    sample_lot = draw(hash_key, "sample", campaign.name, *key)
+    budget_lot = draw(hash_key, "budget", account.name, *key)
     return {
         "sample": {"lot": sample_lot, "share": campaign.sample, "drawn": sample_lot < campaign.sample},
         "budget": {

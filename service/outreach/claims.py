@@ -131,7 +131,7 @@ def _walk(
 ) -> Ready | None:
     """Decide all that needs no call, until a call is needed or the request has to wait."""
     while True:
-        found = prepare(connection, place.settings, account, request, now)
+        found = prepare(connection, place, account, request, now)
         if isinstance(found, Intent):
             return _commit_to(connection, place, request, account, found, token, now)
         request = write(connection, request, found, now, place.hand)

@@ -15,6 +15,7 @@ from service.customers import identities
 from service.outreach.around import look_around
 from service.outreach.campaigns import Conversation, choose
 from service.outreach.gates import DAILY_LIMIT, Around, closed, quiet
+from service.outreach.workplace import Workplace
 from service.requests.machine import UNCLEAR
 from service.requests.outcomes import Advance, Learnt, Outcome, Postpone, Stop, Unclear
 from service.requests.request import Kind, Request
@@ -37,18 +38,18 @@ class Intent:
 
 
 def prepare(
-    connection: Connection, settings: Settings, account: Account, request: Request, now: datetime
+    connection: Connection, place: Workplace, account: Account, request: Request, now: datetime
 ) -> Intent | Outcome:
     """Return the next intent of a request, or the outcome that needs no call."""
     if request.campaign is None:
-        return _chosen(connection, settings, account, request, now)
-    asked_after = _asked_after(settings, account, request, now)
-    around = look_around(connection, request, asked_after=asked_after, secret_key=settings.service.secret_key)
+        return _chosen(connection, place, account, request, now)
+    asked_after = _asked_after(place.settings, account, request, now)
+    around = look_around(connection, request, asked_after=asked_after, hash_key=place.hash_key)
     stands = _unclear(around, request, account, now) or _told(around, request, now) or _closed(around, request, now)
     return stands or NEXT[request.state](connection, request, account, now)
 
 
-def _chosen(connection: Connection, settings: Settings, account: Account, request: Request, now: datetime) -> Outcome:
+def _chosen(connection: Connection, place: Workplace, account: Account, request: Request, now: datetime) -> Outcome:
     conversation = Conversation(
         id=request.conversation_id,
         source=request.source,
@@ -63,9 +64,9 @@ def _chosen(connection: Connection, settings: Settings, account: Account, reques
     )
     return choose(
         conversation,
-        settings.campaigns,
+        place.settings.campaigns,
         account,
-        secret_key=settings.service.secret_key,
+        hash_key=place.hash_key,
         expected_per_day=volume.expected_per_day(connection, account, now),
     )
 

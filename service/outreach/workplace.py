@@ -1,9 +1,11 @@
-"""What outreach leans on: an engine, the settings and a name for the history. Holds no state and opens nothing."""
+"""What outreach leans on: in, an engine and the settings; out, a place to work at, with a name for the history."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from sqlalchemy.engine import Engine
 
+from service.customers.hash_key import open_key
 from service.requests.retry import RetryPolicy
 from service.requests.writer import Hand
 from service.settings import Settings
@@ -11,11 +13,17 @@ from service.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """Where a worker, a person or a test works. `worker` names them in the history."""
+    """Where a worker, a person or a test works. `worker` names them in the history, `hash_key` recognises people."""
 
     engine: Engine
     settings: Settings
     worker: str
+    hash_key: str
+
+    @classmethod
+    def open(cls, engine: Engine, settings: Settings, worker: str) -> Self:
+        """Open the place. Raises Unavailable where the settings' secret is not the database's."""
+        return cls(engine, settings, worker, open_key(engine, settings.service.secret_key))
 
     @property
     def hand(self) -> Hand:

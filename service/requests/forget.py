@@ -62,19 +62,19 @@ def handles_of(connection: Connection, x_user_id: str) -> set[str]:
     return {str(handle) for handle in connection.scalars(known)}
 
 
-def recall(connection: Connection, x_user_id: str, handles: set[str], *, secret_key: str) -> None:
+def recall(connection: Connection, x_user_id: str, handles: set[str], *, hash_key: str) -> None:
     """Put the id back on rows that keep only its hash or its handle, so that the erasure after it finds them all.
 
     Call it first in the transaction that erases: nobody else ever sees the id return.
     """
     by_handle = sa.and_(fr.x_user_id.is_(None), sa.func.lower(fr.x_handle).in_(each.lower() for each in handles))
     # Theirs by id as well: retention may be taking the id away in this moment, and we wait for it then.
-    theirs = sa.or_(fr.person == person(secret_key, x_user_id), fr.x_user_id == x_user_id, by_handle)
+    theirs = sa.or_(fr.person == person(hash_key, x_user_id), fr.x_user_id == x_user_id, by_handle)
     connection.execute(sa.update(feedback_request).where(theirs).values(x_user_id=x_user_id))
 
 
 def prune(
-    connection: Connection, *, secret_key: str, identities_before: datetime, history_before: datetime, dry_run: bool
+    connection: Connection, *, hash_key: str, identities_before: datetime, history_before: datetime, dry_run: bool
 ) -> Mapping[str, int]:
     """Forget identities of requests that ended before a time, and history lines older than theirs."""
     named = fr.x_user_id.is_not(None) | fr.x_handle.is_not(None)
@@ -87,7 +87,7 @@ def prune(
     oldest = sa.select(fr.id, fr.x_user_id).where(old).order_by(fr.id).limit(PRUNED_AT_ONCE)
     rows = connection.execute(oldest.with_for_update()).all()
     for request_id, x_user_id in rows:
-        gone = {**NOBODY, "person": person(secret_key, x_user_id) if x_user_id is not None else None}
+        gone = {**NOBODY, "person": person(hash_key, x_user_id) if x_user_id is not None else None}
         connection.execute(CHANGE, {"this": request_id, **gone})
         sends.forget_whom(connection, request_id)
     return {

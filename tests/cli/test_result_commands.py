@@ -123,7 +123,7 @@ def test_what_x_knows_and_we_do_not_is_fetched_by_day(engine: Engine, x: Sandbox
     clients = clients_of(settings)
     with writing(engine) as connection:
         standing.enrol(connection, settings.accounts, utc_now())
-    work(Workplace(engine, settings, "w"), clients, utc_now)
+    work(Workplace.open(engine, settings, "w"), clients, utc_now)
     clients["acme"].close()
     assert cli.rows(feedback_request)[0].state == "card_sent", cli.says("requests", "show", request_id)
     answer = {"score": 4, "text": "kind and quick"}

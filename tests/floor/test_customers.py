@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.models import feedback_request, metadata, opt_out, reopening, result, webhook_delivery, x_identity
 from service.reports.rows import notes
@@ -29,9 +30,9 @@ def house(sqlite_engine: Engine) -> House:
 
 
 def is_opted_out(house: House, x_user_id: str, account: str = "acme") -> bool:
-    key = house.settings.service.secret_key
+    key = open_key(house.engine, house.settings.service.secret_key)
     with reading(house.engine) as connection:
-        return support.is_opted_out(connection, x_user_id, secret_key=key, account=account)
+        return support.is_opted_out(connection, x_user_id, hash_key=key, account=account)
 
 
 # -- opt-outs

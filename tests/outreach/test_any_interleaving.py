@@ -172,8 +172,8 @@ class Interleaving(RuleBasedStateMachine):
     @rule(person=st.sampled_from(PEOPLE))
     def somebody_does_not_want_to_be_asked(self, person: str) -> None:
         with writing(self.world.engine) as connection:
-            key = self.world.settings.service.secret_key
-            opted_out.add(connection, [person], secret_key=key, reason="asked", by="ada", now=self.world.clock.now)
+            key = self.world.place.hash_key
+            opted_out.add(connection, [person], hash_key=key, reason="asked", by="ada", now=self.world.clock.now)
 
     @rule(hold=st.booleans())
     def the_account_is_held_or_released(self, hold: bool) -> None:

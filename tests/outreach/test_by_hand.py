@@ -21,7 +21,9 @@ from tests import support
 from tests.outreach.test_unclear import died, messages, ready
 from tests.support import START, World
 
-KEY = "0123456789abcdef0123456789abcdef-test"
+
+def asked(world: World) -> dict[str, Any]:
+    return {"hash_key": world.place.hash_key, "reason": "asked_by_customer", "by": "me", "now": world.clock.now}
 
 
 def test_a_reopening_within_the_delay_cancels(world: World) -> None:
@@ -50,7 +52,12 @@ def test_a_stale_conversation_is_skipped(world: World) -> None:
 def test_a_person_on_the_opt_out_list_is_not_asked(world: World) -> None:
     with writing(world.engine) as connection:
         added = opted_out.add(
-            connection, ["501", "501"], secret_key=KEY, reason="asked_by_customer", by="me", now=world.clock.now
+            connection,
+            ["501", "501"],
+            hash_key=world.place.hash_key,
+            reason="asked_by_customer",
+            by="me",
+            now=world.clock.now,
         )
         stored = connection.execute(sa.select(opt_out_table)).one()
     assert added == 1
@@ -59,14 +66,16 @@ def test_a_person_on_the_opt_out_list_is_not_asked(world: World) -> None:
     world.run()
     assert world.request(request_id).reason == "opted_out"
     with writing(world.engine) as connection:
-        assert opted_out.remove(connection, "501", secret_key=KEY)
-        assert not support.is_opted_out(connection, "501", secret_key=KEY, account="acme")
+        assert opted_out.remove(connection, "501", hash_key=world.place.hash_key)
+        assert not support.is_opted_out(connection, "501", hash_key=world.place.hash_key, account="acme")
 
 
 def test_an_opt_out_between_opening_and_card_stops_the_card(world: World) -> None:
     request_id = ready(world, state=State.DM_SENT, dm_event_id="9", dm_sent_at=world.clock.now)
     with writing(world.engine) as connection:
-        opted_out.add(connection, ["501"], secret_key=KEY, reason="asked_by_customer", by="me", now=world.clock.now)
+        opted_out.add(
+            connection, ["501"], hash_key=world.place.hash_key, reason="asked_by_customer", by="me", now=world.clock.now
+        )
     world.run()
     assert world.request(request_id).reason == "opted_out"
     assert messages(world, "card") == 0
@@ -183,7 +192,9 @@ def test_a_request_whose_customer_retention_has_forgotten_is_not_taken_up(
     request_id = ready(world, state=State.FAILED, reason="refused", outcome_at=world.clock.now, **columns)
     later = world.clock.now + timedelta(days=1)
     with writing(world.engine) as connection:
-        forget.prune(connection, secret_key=KEY, identities_before=later, history_before=later, dry_run=False)
+        forget.prune(
+            connection, hash_key=world.place.hash_key, identities_before=later, history_before=later, dry_run=False
+        )
     with pytest.raises(Conflict) as refused:
         by_hand.retry(world.place, request_id, by="ana", accept_second_message=True, now=world.clock.now)
     assert refused.value.code == "identity_forgotten"
@@ -299,7 +310,7 @@ def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothi
     request_id = ready(world, x_handle="ada")
     world.run()
     later: dict[str, Any] = {
-        "secret_key": KEY,
+        "hash_key": world.place.hash_key,
         "identities_before": world.clock.now + timedelta(days=1),
         "history_before": world.clock.now + timedelta(days=1),
     }
@@ -312,7 +323,7 @@ def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothi
     assert world.request(request_id).x_user_id is None
     assert world.history(request_id) == []
     with writing(world.engine) as connection:  # and yet the person can still be erased: the keyed hash finds them
-        forget.recall(connection, "501", set(), secret_key=KEY)
+        forget.recall(connection, "501", set(), hash_key=world.place.hash_key)
         assert forget.erase(connection, "501", world.place.hand, world.clock.now) == 1
 
 

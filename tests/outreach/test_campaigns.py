@@ -60,7 +60,7 @@ def test_every_filter_must_fit(filters: dict[str, Any], taken: bool) -> None:
 
 def chosen(conversation: Conversation = CONVERSATION, expected_per_day: int = 10, **changes: Any) -> Any:
     campaign = replace(CARE, **changes)
-    return choose(conversation, [campaign], ACME, secret_key="k" * 32, expected_per_day=expected_per_day)
+    return choose(conversation, [campaign], ACME, hash_key="k" * 32, expected_per_day=expected_per_day)
 
 
 def test_a_conversation_nobody_takes_is_skipped() -> None:
@@ -95,14 +95,14 @@ def test_nothing_is_written_before_the_delay_is_over() -> None:
 def test_the_same_input_draws_the_same_lot(number: int, share: float) -> None:
     conversation = replace(CONVERSATION, id=f"c-{number}")
     campaign = replace(CARE, sample=share)
-    first, again = (decide(conversation, campaign, ACME, secret_key="s" * 32, expected_per_day=5000) for _ in range(2))
+    first, again = (decide(conversation, campaign, ACME, hash_key="s" * 32, expected_per_day=5000) for _ in range(2))
     assert first == again
     assert first["sample"]["drawn"] == (first["sample"]["lot"] < share)
 
 
 def test_a_short_budget_is_drawn_fairly_and_not_first_come() -> None:
     decisions = [
-        decide(replace(CONVERSATION, id=f"c-{n}"), CARE, ACME, secret_key="s" * 32, expected_per_day=4000)
+        decide(replace(CONVERSATION, id=f"c-{n}"), CARE, ACME, hash_key="s" * 32, expected_per_day=4000)
         for n in range(4000)
     ]
     drawn = [each["budget"]["drawn"] for each in decisions]
@@ -116,7 +116,7 @@ def test_a_short_budget_is_drawn_fairly_and_not_first_come() -> None:
 )
 def test_only_what_the_sample_lets_through_asks_for_the_budget(sample: float, expected: int, share: float) -> None:
     campaign = replace(CARE, sample=sample)
-    budget = decide(CONVERSATION, campaign, ACME, secret_key="s" * 32, expected_per_day=expected)["budget"]
+    budget = decide(CONVERSATION, campaign, ACME, hash_key="s" * 32, expected_per_day=expected)["budget"]
     assert budget["share"] == pytest.approx(share)
     assert (budget["per_day"], budget["expected_per_day"], budget["sample"]) == (1000, expected, sample)
 
@@ -124,7 +124,7 @@ def test_only_what_the_sample_lets_through_asks_for_the_budget(sample: float, ex
 def test_campaigns_of_different_samples_never_ask_for_more_than_the_budget() -> None:
     halves = [replace(CARE, name="whole", sample=1.0), replace(CARE, name="tenth", sample=0.1)]
     decisions = [
-        decide(replace(CONVERSATION, id=f"c-{n}"), halves[n % 2], ACME, secret_key="s" * 32, expected_per_day=5000)
+        decide(replace(CONVERSATION, id=f"c-{n}"), halves[n % 2], ACME, hash_key="s" * 32, expected_per_day=5000)
         for n in range(5000)
     ]
     assert 650 < sum(each["sample"]["drawn"] and each["budget"]["drawn"] for each in decisions) < 850  # 750 of 1,000

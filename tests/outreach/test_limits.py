@@ -40,7 +40,7 @@ def test_no_more_openings_than_the_day_allows_and_the_rest_waits(world_of: Any) 
 def test_eight_workers_racing_for_the_last_five_slots_send_five(engine: Engine) -> None:
     world = World(engine, settings_of(accounts__acme__dms_per_day=5, worker__concurrency=2))
     many(world, 40)
-    places = [Workplace(engine, world.settings, f"w{n}") for n in range(8)]
+    places = [Workplace.open(engine, world.settings, f"w{n}") for n in range(8)]
     start = threading.Barrier(len(places))
     won: list[int] = []
 

@@ -92,7 +92,7 @@ def is_sealed(engine: Engine) -> bool:
     ],
 )  # fmt: skip
 def test_a_visible_change_is_sealed_anew(engine: Engine, prepared: Callable[[Workplace], Change]) -> None:
-    change = prepared(Workplace(engine, SETTINGS, "w"))
+    change = prepared(Workplace.open(engine, SETTINGS, "w"))
     seal(engine, SETTINGS, NOW)
     assert is_sealed(engine)
     change()

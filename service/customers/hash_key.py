@@ -1,0 +1,95 @@
+"""The key behind our keyed hashes: in, the settings' secret; out, a random key that lies in the database, locked by it.
+
+Opt-outs and what is left of old identities are hashes, and no hash can be made anew without its id. So they are made
+under a key of their own: a changed secret is noticed, because it does not open the lock, and changing it on purpose
+locks the same key anew. Nobody's hash moves.
+"""
+
+import base64
+import hashlib
+import secrets
+
+import sqlalchemy as sa
+from cryptography.fernet import Fernet, InvalidToken
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import insert, reading, writing
+from service.errors import Unavailable
+from service.models import data_key, feedback_request, opt_out
+
+NAME = "person"
+dk = data_key.c
+WRONG = (
+    "service.secret_key is not the one this database was set up with: nobody on the opt-out list would be recognised, "
+    "and people would be asked again. Put the old secret back; or, to change it, run `dm-feedback keys rotate-secret`, "
+    "which asks for the old one."
+)
+
+
+def open_key(engine: Engine, secret: str) -> str:
+    """Return the key, made at the first start. Raises Unavailable where the secret does not open it."""
+    with reading(engine) as connection:
+        found = find(connection, secret)
+    if found is not None:
+        return found
+    with writing(engine) as connection:
+        return begin(connection, secret)
+
+
+def find(connection: Connection, secret: str) -> str | None:
+    """Return the key, or None before the first start. Raises Unavailable where the secret does not open it."""
+    wrapped = connection.scalar(sa.select(dk.wrapped).where(dk.name == NAME))
+    return None if wrapped is None else _unlocked(wrapped, secret)
+
+
+def begin(connection: Connection, secret: str) -> str:
+    """Return the key, making it where there is none yet. Needs a transaction that writes."""
+    fresh = secret if _hashes_are_there(connection) else secrets.token_urlsafe(32)
+    row = {"name": NAME, "wrapped": _locked(fresh, secret)}
+    connection.execute(insert(connection, data_key).values(row).on_conflict_do_nothing())
+    found = find(connection, secret)
+    assert found is not None
+    return found
+
+
+def rotate(connection: Connection, old: str, new: str) -> bool:
+    """Lock the key with another secret. False: that one locks it already. Raises Unavailable for a wrong old one."""
+    wrapped = connection.scalar(sa.select(dk.wrapped).where(dk.name == NAME).with_for_update())
+    if wrapped is None:
+        begin(connection, old)
+        return rotate(connection, old, new)
+    if _opens(wrapped, new):
+        return False
+    anew = {"wrapped": _locked(_unlocked(wrapped, old), new)}
+    connection.execute(sa.update(data_key).where(dk.name == NAME).values(anew))
+    return True
+
+
+def _hashes_are_there(connection: Connection) -> bool:
+    """Whether hashes were made before there was a key: with the secret itself, which then goes on being the key."""
+    fr = feedback_request.c
+    hashes = (sa.select(opt_out.c.person), sa.select(fr.person).where(fr.person.is_not(None)))
+    return any(connection.scalar(each.limit(1)) is not None for each in hashes)
+
+
+def _lock(secret: str) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"data keys\x1f" + secret.encode()).digest()))
+
+
+def _locked(key: str, secret: str) -> str:
+    return _lock(secret).encrypt(key.encode()).decode()
+
+
+def _unlocked(wrapped: str, secret: str) -> str:
+    try:
+        return _lock(secret).decrypt(wrapped.encode()).decode()
+    except InvalidToken:
+        raise Unavailable("secret_key_changed", WRONG) from None
+
+
+def _opens(wrapped: str, secret: str) -> bool:
+    try:
+        _unlocked(wrapped, secret)
+    except Unavailable:
+        return False
+    return True
