@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import migrations
+from service.accounts import away
 from service.auth import declares
 from service.db import reading
 from service.errors import Unavailable
@@ -77,7 +78,16 @@ def _account(connection: Connection, name: str, now: datetime) -> dict[str, Any]
         return {"status": "held", "reason": row.hold_reason, "x_code": row.hold_code, "what_to_do": advice}
     if row.paused_until is not None and row.paused_until > now:
         return {"status": "paused", "until": row.paused_until.isoformat()}
+    away_since = away.since(row.x_away_since, now)
+    if away_since is not None:
+        return {"status": "x_away", "since": away_since.isoformat(), "waiting": _waiting(connection, name)}
     return {"status": "ok"}
+
+
+def _waiting(connection: Connection, name: str) -> int:
+    """How many requests of the account are open: what X's absence keeps from an outcome."""
+    open_ones = sa.select(sa.func.count()).select_from(feedback_request).where(IS_OPEN, r.account == name)
+    return connection.scalar(open_ones) or 0
 
 
 def _worker(connection: Connection, now: datetime) -> str:

@@ -97,7 +97,7 @@ def _gauge(connection: Connection, name: str, text: str, labels: list[str], quer
     return gauge
 
 
-def _seconds_since(newest: sa.ColumnElement[datetime], now: datetime) -> sa.ColumnElement[float]:
+def _seconds_since(newest: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement[float]:
     """Times are stored as microseconds, so ages are plain differences on both databases."""
     micros = int(now.timestamp() * 1_000_000)
     return sa.func.coalesce((micros - sa.type_coerce(newest, sa.BigInteger)) / 1_000_000.0, 0.0)
@@ -168,6 +168,12 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "1 where an account is held until a person releases it.",
         ["account", "reason"],
         lambda _now: sa.select(s.account, s.hold_reason, sa.literal(1)).where(s.hold_reason.is_not(None)),
+    ),
+    (
+        "x_away_seconds",
+        "How long X has answered no call of an account.",
+        ["account"],
+        lambda now: sa.select(s.account, _seconds_since(s.x_away_since, now)).where(s.x_away_since.is_not(None)),
     ),
     (
         "deliveries_day",

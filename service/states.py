@@ -90,6 +90,10 @@ class State(StrEnum):
     """A missing answer is better than a second message. A feedback object that appears later is attached to it."""
 
 
+UNCLEAR = "unclear"
+PROVEN_UNSENT = "proven_unsent"
+"""Why a send that was begun waits: nobody knows if it arrived, or it is known that it did not."""
+
 OPEN_STATES = tuple(state for state in State if state.forward)
 END_STATES = tuple(state for state in State if not state.forward)
 
@@ -138,6 +142,7 @@ class Skip(Reason):
     REOPENED = "reopened", "The conversation was reopened before anything was sent."
     STALE = "stale", "The conversation ended too long ago to ask about it."
     CANCELLED = "cancelled", "A person cancelled the request."
+    WITHDRAWN = "withdrawn", "Its account, source or campaign was taken out of the settings."
     UNREACHABLE = "unreachable", "X refused the message because of the customer's account or settings."
 
 

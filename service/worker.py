@@ -25,7 +25,7 @@ from service.accounts.holds import Hold
 from service.db import insert, is_away, reading, writing
 from service.ids import new_id
 from service.models import worker_seen
-from service.outreach import unclear
+from service.outreach import unclear, withdrawn
 from service.outreach.run import Runner
 from service.outreach.workplace import Workplace
 from service.reports.counting.sealing import seal
@@ -75,6 +75,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     clients = clients_of(settings, clock)
     checked = SimpleQueue[str]()
     _begin(place, clock())
+    withdrawn.warn_of(engine, settings)
     readers = [
         threading.Thread(
             target=_read_for, args=(place, account, clients[account.name], checked, clock, stop), name=f"read-{name}"
@@ -228,6 +229,7 @@ def _keep_house(place: Workplace, clock: Clock, stop: threading.Event) -> None:
             _begin(place, now)
             unclear.attach_once(place, now)
             if now >= next_prune or next_prune > now + HOUSEKEEP_EVERY:
+                withdrawn.end_overdue(place, now)
                 housekeeping.prune(place.engine, place.settings, now, dry_run=False)
                 next_prune = now + HOUSEKEEP_EVERY
             close_due(place.engine, place.settings, now)

@@ -33,7 +33,12 @@ GROWING = {table.name for table in metadata.sorted_tables} - SMALL
 ENTERED = re.compile(
     r"(SCAN|SEARCH) (?P<table>\w+)(?: EXISTS)?(?: USING (?:COVERING )?INDEX (?P<index>\w+))?(?P<by>.*)"
 )
-PARTIAL = {"ix_feedback_request_due", "ix_feedback_request_unproven", "ix_send_attempt_unclear"}
+PARTIAL = {
+    "ix_feedback_request_begun",
+    "ix_feedback_request_due",
+    "ix_feedback_request_unproven",
+    "ix_send_attempt_unclear",
+}
 TOO_LITTLE = {" (account=?)", " (source=?)", ""}
 
 

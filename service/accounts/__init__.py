@@ -4,7 +4,7 @@ standing.py  how an account stands, and its lock      holds.py    holds until a 
 strange.py   refusals nobody can explain, counted
 slots.py     X's daily limits, as slots of sends      windows.py  X's limits of an endpoint in a window
 turns.py     one worker at a time for a task          looks.py    one look at a time into the DM list
-volume.py    how many conversations a day to expect
+away.py      whether X answers at all               volume.py   how many conversations a day to expect
 
 Any number of workers share these rows. The chapters ask and tell; only this room writes `account_state`, `allowance`
 and `account_task`.

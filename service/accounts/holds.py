@@ -49,6 +49,11 @@ class Strange:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Away:
+    """X did not answer, or only that it is unwell."""
+
+
 def for_access(account: Account, who: Identity) -> Hold | None:
     """Return the hold that X's answer to "who are we?" calls for: another's token, or an app that cannot write."""
     if who.id != account.user_id:

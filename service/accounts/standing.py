@@ -18,7 +18,7 @@ acct = account_state.c
 # A pause further away than any X announces was written before the clock was set back: it does not count.
 PAUSED = sa.and_(acct.paused_until > sa.bindparam("now"), acct.paused_until <= sa.bindparam("believable"))
 RESTS = sa.or_(acct.hold_reason.is_not(None), PAUSED)
-LOCKED = sa.select(RESTS.label("rests")).where(acct.account == sa.bindparam("this"))
+LOCKED = sa.select(RESTS.label("rests"), acct.x_away_since).where(acct.account == sa.bindparam("this"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,15 @@ class AccountStanding:
     hold_reason: str | None
     held_at: datetime | None
     paused_until: datetime | None
+    x_away_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """One account as the transaction sees it that has locked it."""
+
+    rests: bool
+    x_was_away: bool
 
 
 def enrol(connection: Connection, accounts: Iterable[str], now: datetime) -> None:
@@ -41,7 +50,7 @@ def enrol(connection: Connection, accounts: Iterable[str], now: datetime) -> Non
 
 def standings(connection: Connection) -> list[AccountStanding]:
     """Return how every account stands."""
-    columns = (acct.account, acct.hold_code, acct.hold_reason, acct.held_at, acct.paused_until)
+    columns = (acct.account, acct.hold_code, acct.hold_reason, acct.held_at, acct.paused_until, acct.x_away_since)
     return [AccountStanding(*row) for row in connection.execute(sa.select(*columns).order_by(acct.account))]
 
 
@@ -50,13 +59,13 @@ def at_rest(connection: Connection, now: datetime) -> set[str]:
     return set(connection.scalars(sa.select(acct.account).where(RESTS), _at(now)))
 
 
-def lock(connection: Connection, account: str, now: datetime) -> bool:
-    """Let transactions about one account's slots follow each other, and say whether it is at rest.
+def lock(connection: Connection, account: str, now: datetime) -> Locked:
+    """Let transactions about one account's slots follow each other, and say how it stands.
 
     On SQLite it is the write lock, taken already, that makes them follow each other.
     """
     locked = connection.execute(LOCKED.with_for_update(), {"this": account, **_at(now)}).one_or_none()
-    return locked is not None and bool(locked.rests)
+    return Locked(False, False) if locked is None else Locked(bool(locked.rests), locked.x_away_since is not None)
 
 
 def lock_if_free(connection: Connection, account: str, now: datetime) -> bool:

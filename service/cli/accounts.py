@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import click
 from rich.table import Table
 
-from service.accounts import holds, slots, standing
+from service.accounts import away, holds, slots, standing
 from service.accounts.holds import Hold
 from service.auth import log_access
 from service.cli.common import console, me, now, opened, when
@@ -123,4 +123,6 @@ def _standing(each: standing.AccountStanding, moment: datetime) -> tuple[str, st
         return f"held: {each.hold_reason}{code}", when(each.held_at)
     if each.paused_until is not None and each.paused_until > moment:
         return "paused", when(each.paused_until)
+    if (away_since := away.since(each.x_away_since, moment)) is not None:
+        return "X does not answer", when(away_since)
     return "free", ""

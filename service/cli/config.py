@@ -4,11 +4,16 @@ from pathlib import Path
 
 import click
 from rich.table import Table
+from sqlalchemy.exc import DBAPIError
 
+from service import migrations
 from service.cli.common import console
+from service.db import is_away, open_engine
+from service.errors import Unavailable
 from service.intake import Definition
 from service.intake.advice import advice
 from service.intake.definition import load_definitions
+from service.outreach.withdrawn import gone_names
 from service.settings import Problem, Settings, SettingsError, load, reference
 
 EXAMPLE = Path(__file__).parents[1] / "settings" / "example.toml"
@@ -29,6 +34,7 @@ def check(context: click.Context) -> None:
         *settings.warnings,
         *advice(definitions, settings.campaigns),
         *_readable_by_others(settings.database.url),
+        *_left(settings),
     ]
     for warning in warnings:
         console.print(f"{warning.path} {warning.sentence}", style="yellow", soft_wrap=True)
@@ -46,6 +52,26 @@ def _readable_by_others(url: str) -> list[Problem]:
     open_ones = [each for each in (file, f"{file}-wal", f"{file}-shm") if _mode(each) & 0o077]
     sentence = f"others on this machine may read it; run `chmod 600 {' '.join(open_ones)}`"
     return [Problem("database.url", sentence)] if open_ones else []
+
+
+def _left(settings: Settings) -> list[Problem]:
+    """Names that open requests bear and the settings lack. Says nothing where no database of ours is there to ask."""
+    url = settings.database.url
+    if (
+        url.startswith("sqlite:///")
+        and not Path(url.removeprefix("sqlite:///").partition("?")[0]).expanduser().exists()
+    ):
+        return []
+    try:
+        engine = open_engine(url)
+        migrations.require_head(engine)
+        return [Problem(f"{each.kind}.{each.name}", each.sentence) for each in gone_names(engine, settings)]
+    except Unavailable:
+        return []
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
+        return []
 
 
 def _mode(file: str) -> int:

@@ -17,13 +17,14 @@ from service.models.answers import account_task, poll_window, refresh, result, r
 from service.models.base import metadata
 from service.models.counting import change_counter, tally, tally_book
 from service.models.intake import conversation, delivery_item, reopening, webhook_delivery
-from service.models.ledger import IS_OPEN, IS_UNPROVEN, feedback_request, send_attempt, transition
+from service.models.ledger import IS_BEGUN, IS_OPEN, IS_UNPROVEN, feedback_request, send_attempt, transition
 from service.models.reading import access_log, api_key, key_use, review_note, session
 from service.models.releases import release, release_cell, release_leaf, release_walk
 from service.models.running import worker_seen
 from service.models.x_account import account_state, allowance, data_key, opt_out, strange_refusal, x_identity
 
 __all__ = [
+    "IS_BEGUN",
     "IS_OPEN",
     "IS_UNPROVEN",
     "access_log",

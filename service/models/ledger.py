@@ -27,10 +27,11 @@ from sqlalchemy import (
 
 from service.db import Micros
 from service.models.base import Serial, metadata
-from service.states import OPEN_STATES, State
+from service.states import OPEN_STATES, PROVEN_UNSENT, UNCLEAR, State
 
 OPEN = f"state IN ({','.join(repr(state.value) for state in OPEN_STATES)})"
 UNPROVEN = f"state = '{State.UNKNOWN}' OR (state = '{State.CARD_SENT}' AND feedback_id IS NULL)"
+BEGUN = f"state = '{State.DM_SENT}' OR (state = '{State.DM_ALLOWED}' AND reason IN ('{UNCLEAR}','{PROVEN_UNSENT}'))"
 """What the partial indexes hold. A word added to `states.py` changes them, and a test asks for the migration."""
 
 
@@ -106,6 +107,14 @@ feedback_request = Table(
         sqlite_where=text(OPEN),
         postgresql_where=text(OPEN),
     ),
+    # what was begun goes before what was not, however long that has waited
+    Index(
+        "ix_feedback_request_begun",
+        "account",
+        "scheduled_at",
+        sqlite_where=text(BEGUN),
+        postgresql_where=text(BEGUN),
+    ),
     # unknown sends and cards without their feedback id, to which a feedback object may still appear
     Index(
         "ix_feedback_request_unproven",
@@ -143,6 +152,17 @@ IS_OPEN = feedback_request.c.state.in_(
 )
 """The condition of ix_feedback_request_due, in words of its own: no database compares a parameter with those of an
 index, and would read the whole ledger instead."""
+
+IS_BEGUN = or_(
+    feedback_request.c.state == literal(State.DM_SENT.value, literal_execute=True),
+    and_(
+        feedback_request.c.state == literal(State.DM_ALLOWED.value, literal_execute=True),
+        feedback_request.c.reason.in_(
+            bindparam("begun", [UNCLEAR, PROVEN_UNSENT], expanding=True, literal_execute=True)
+        ),
+    ),
+)
+"""The condition of ix_feedback_request_begun, likewise."""
 
 IS_UNPROVEN = or_(
     feedback_request.c.state == literal(State.UNKNOWN.value, literal_execute=True),

@@ -16,6 +16,7 @@ class AccountStateColumns(TypedColumns):
     hold_reason: Named[str | None] = Column(String(64), nullable=True)
     held_at: Named[datetime | None] = Column(Micros, nullable=True)
     paused_until: Named[datetime | None] = Column(Micros, nullable=True)  # 429, 88, 420: until its reset
+    x_away_since: Named[datetime | None] = Column(Micros, nullable=True)  # X has answered no call since then
     lookup_lease_token: Named[str | None] = Column(String(40), nullable=True)
     lookup_lease_until: Named[datetime | None] = Column(Micros, nullable=True)
     looked_at: Named[datetime | None] = Column(Micros, nullable=True)  # the last whole look into the DM list

@@ -7,7 +7,7 @@ The class of the error decides; its words go into the ledger for operators. What
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from service.accounts.holds import Hold, Pause, Strange
+from service.accounts.holds import Away, Hold, Pause, Strange
 from service.requests.outcomes import Outcome, Postpone, Retry, Stop, Unclear
 from service.settings import Account
 from service.states import Failure, Skip, State
@@ -35,7 +35,7 @@ class Found:
 
     outcome: Outcome
     x_id: str | None = None
-    effect: Hold | Pause | Strange | None = None
+    effect: Hold | Pause | Strange | Away | None = None
     had_before: bool = False
 
 
@@ -57,7 +57,8 @@ def found_by(error: XError, call: Call, account: Account, now: datetime) -> Foun
             until = call.intended_at + account.unknown_after
             # A gateway that gave up waiting says nothing about whether X is done with the call.
             answered = error.http_status is not None and error.http_status not in GATEWAY_GAVE_UP
-            return Found(Unclear(until, answered=answered, detail=said))
+            silent = Away() if error.http_status is None else None
+            return Found(Unclear(until, answered=answered, detail=said), effect=silent)
         case RateLimited(reset_at=reset_at):
             return _limited(reset_at, call, account, now, said)
         case Unexplained():
@@ -66,7 +67,7 @@ def found_by(error: XError, call: Call, account: Account, now: datetime) -> Foun
         case XError(about_us=True):
             return Found(Postpone(now, "account_held", said), effect=Hold(error.code, error.reason))
         case Unreachable() | Temporary() | OutcomeUnknown():
-            return Found(Retry(error.reason, said))
+            return Found(Retry(error.reason, said), effect=Away())
         case _:
             return Found(_refused(error, call, said), had_before=error.row.had_before)
 

@@ -14,8 +14,8 @@ from datetime import datetime
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.accounts import holds, standing, strange, windows
-from service.accounts.holds import Hold, Pause, Strange
+from service.accounts import away, holds, standing, strange, windows
+from service.accounts.holds import Away, Hold, Pause, Strange
 from service.customers import identities
 from service.db import is_away, reading, writing
 from service.ids import new_id
@@ -101,7 +101,7 @@ def record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on
 
 def _record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on: bool) -> Ready | None:
     with writing(place.engine) as connection:
-        at_rest = standing.lock(connection, ready.account.name, now)
+        account = standing.lock(connection, ready.account.name, now)
         request = leases.still_mine(connection, ready.request.id, ready.lease_token)
         if request is None or request.state is not ready.request.state:
             log.warning("lease_lost", request_id=ready.request.id, state=ready.request.state)
@@ -109,9 +109,11 @@ def _record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_o
         _settle(connection, ready, found, now)
         found = arrived_before(connection, ready.attempt_id, found, now)
         _take_effect(connection, ready, found, now)
+        if account.x_was_away and not isinstance(found.effect, Away):
+            away.ended(connection, ready.account.name)
         _remember_handle(connection, request, found.outcome, now)
         request = write(connection, request, found.outcome, now, place.hand)
-        if not go_on or at_rest or found.effect is not None or not _is_due(request, now):
+        if not go_on or account.rests or found.effect is not None or not _is_due(request, now):
             return None
         return _walk(connection, place, request, ready.account, ready.lease_token, now)
 
@@ -175,6 +177,8 @@ def _take_effect(connection: Connection, ready: Ready, found: Found, now: dateti
         case Strange(endpoint, code, reason):
             if strange.is_about_us(connection, name, endpoint, ready.request.id):
                 holds.hold(connection, name, Hold(code, reason), now)
+        case Away():
+            away.began(connection, name, now)
         case Pause(until, None):
             holds.pause(connection, name, until, now)
         case Pause(until, str(endpoint)):

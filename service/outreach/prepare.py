@@ -15,12 +15,12 @@ from service.customers import identities
 from service.outreach.around import look_around
 from service.outreach.campaigns import Conversation, choose
 from service.outreach.gates import DAILY_LIMIT, Around, closed, quiet
+from service.outreach.withdrawn import withheld
 from service.outreach.workplace import Workplace
-from service.requests.machine import UNCLEAR
 from service.requests.outcomes import Advance, Learnt, Outcome, Postpone, Stop, Unclear
 from service.requests.request import Kind, Request
 from service.settings import Account, Settings
-from service.states import Doubt, Skip, State, for_every_open_state
+from service.states import UNCLEAR, Doubt, Skip, State, for_every_open_state
 from service.ways import WAYS, opening
 from service.x_api.limits import LIMITS
 
@@ -42,11 +42,12 @@ def prepare(
 ) -> Intent | Outcome:
     """Return the next intent of a request, or the outcome that needs no call."""
     if request.campaign is None:
-        return _chosen(connection, place, account, request, now)
+        return withheld(place.settings, request, now) or _chosen(connection, place, account, request, now)
     asked_after = _asked_after(place.settings, account, request, now)
     around = look_around(connection, request, asked_after=asked_after, hash_key=place.hash_key)
-    stands = _unclear(around, request, account, now) or _told(around, request, now) or _closed(around, request, now)
-    return stands or NEXT[request.state](connection, request, account, now)
+    stands = _unclear(around, request, account, now) or _told(around, request, now)
+    forbidden = stands or withheld(place.settings, request, now) or _closed(around, request, now)
+    return forbidden or NEXT[request.state](connection, request, account, now)
 
 
 def _chosen(connection: Connection, place: Workplace, account: Account, request: Request, now: datetime) -> Outcome:

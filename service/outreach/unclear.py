@@ -15,14 +15,13 @@ from service.accounts import holds, looks, windows
 from service.db import reading, writing
 from service.outreach.workplace import Workplace
 from service.requests import sends
-from service.requests.machine import UNCLEAR
 from service.requests.outcomes import Advance, Attach, Learnt, Outcome, Retry, Stop
 from service.requests.reading import appeared, locked, unproven
 from service.requests.request import Attempt, Kind, Request
 from service.requests.sends import Evidence, Verdict
 from service.requests.writer import write
 from service.settings import Account
-from service.states import PROVEN, Doubt, State
+from service.states import PROVEN, PROVEN_UNSENT, UNCLEAR, Doubt, State
 from service.ways.listed import Wanted, is_it, is_nearly_it
 from service.x_api import DirectMessage, RateLimited, XClient, XError
 
@@ -207,7 +206,7 @@ def _clear_up(place: Workplace, each: UnclearSend, listing: Listing, now: dateti
             # It may be ours, shown in another way than we know: to send again may be a second message.
             alike = Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, ALIKE)
             return _conclude(place, each, Proof(alike, "unknown", "alike"), now)
-        again = Retry("proven_unsent", "X's DM list does not have it.")
+        again = Retry(PROVEN_UNSENT, "X's DM list does not have it.")
         return _conclude(place, each, Proof(again, "not_sent", "dm_list"), now)
     if each.gives_up_at is not None and now >= each.gives_up_at:
         stop = Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, Doubt.UNCLEAR_SEND.sentence)

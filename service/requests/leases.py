@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.leases import is_over
-from service.models import IS_OPEN, account_state, feedback_request
+from service.models import IS_BEGUN, IS_OPEN, account_state, feedback_request
 from service.requests.request import Request
 from service.requests.rows import REQUEST, SELECT, request_of
 from service.requests.writer import CHANGE, THIS
@@ -39,10 +39,23 @@ def due_accounts(connection: Connection, among: Sequence[str], lease: timedelta,
 
 
 def take_due(connection: Connection, account: str, limit: int, lease: Lease, now: datetime) -> list[Request]:
-    """Lease up to `limit` due requests of the account, the one that has waited longest first."""
+    """Lease up to `limit` due requests: first what was begun, whose customer waits; then what has waited longest."""
+    begun = _take(connection, IS_BEGUN, account, limit, lease, now)
+    rest = limit - len(begun)
+    return begun + (_take(connection, IS_OPEN, account, rest, lease, now) if rest else [])
+
+
+def _take(
+    connection: Connection,
+    which: sa.ColumnElement[bool],
+    account: str,
+    limit: int,
+    lease: Lease,
+    now: datetime,
+) -> list[Request]:
     pick = (
         sa.select(fr.id)
-        .where(fr.account == account, IS_OPEN, fr.scheduled_at <= now, is_over(fr.lease_until, now, lease.until - now))
+        .where(fr.account == account, which, fr.scheduled_at <= now, is_over(fr.lease_until, now, lease.until - now))
         .order_by(fr.scheduled_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -23,9 +23,7 @@ from service.requests.outcomes import (
 )
 from service.requests.request import Request
 from service.requests.retry import RetryPolicy, wait
-from service.states import BY_HAND, END_STATES, FORWARD, PROVEN, Failure, State
-
-UNCLEAR = "unclear"
+from service.states import BY_HAND, END_STATES, FORWARD, PROVEN, UNCLEAR, Failure, State
 
 
 def apply(  # noqa: PLR0911 - one a kind of outcome

@@ -1,11 +1,13 @@
 """Finding requests: in, an id or a condition; out, typed requests. Locks where it says so, and writes nothing."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.models import IS_UNPROVEN, feedback_request, result
+from service.models import IS_OPEN, IS_UNPROVEN, feedback_request, result
 from service.requests.request import Request
 from service.requests.rows import REQUEST, SELECT, request_of
 from service.requests.writer import THIS
@@ -35,3 +37,24 @@ def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Seq
         .limit(limit)
     )
     return [(request_of(row), row[-1]) for row in rows]
+
+
+def open_names(connection: Connection) -> Sequence[tuple[str, str, int]]:
+    """Return the accounts, sources and campaigns that open requests bear, and of each how many."""
+    columns: dict[str, sa.ColumnElement[Any]] = {"accounts": fr.account, "sources": fr.source, "campaigns": fr.campaign}
+    return [(kind, name, n) for kind, column in columns.items() for name, n in connection.execute(_named(column))]
+
+
+def overdue_elsewhere(
+    connection: Connection, accounts: Sequence[str], before: datetime, now: datetime, limit: int
+) -> Sequence[str]:
+    """Return open requests of other accounts whose time is over: stale, or where that is unknown, ended `before`."""
+    over = sa.func.coalesce(fr.stale_at <= now, fr.ended_at <= before)
+    free = fr.lease_until.is_(None) | (fr.lease_until <= now)
+    return connection.scalars(
+        sa.select(fr.id).where(IS_OPEN, fr.account.not_in(accounts), over, free).order_by(fr.scheduled_at).limit(limit)
+    ).all()
+
+
+def _named(column: sa.ColumnElement[Any]) -> sa.Select[Any, int]:
+    return sa.select(column, sa.func.count()).where(IS_OPEN, column.is_not(None)).group_by(column).order_by(column)

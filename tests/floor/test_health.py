@@ -93,6 +93,20 @@ def test_a_pause_is_shown_until_it_is_over(house: House) -> None:
     assert ready(house)["accounts"]["other"] == {"status": "ok"}
 
 
+def test_that_x_answers_nothing_degrades_and_says_since_when_and_how_many_wait(house: House) -> None:
+    worker_says_it_is_alive(house)
+    told(house, "c-1", x_user_id="501")
+    with writing(house.engine) as connection:
+        away.began(connection, "acme", house.clock.now)
+    since = house.clock.now
+    assert ready(house)["accounts"]["acme"] == {"status": "ok"}
+    house.clock.forward(minutes=1)
+    worker_says_it_is_alive(house)
+    report = ready(house)
+    assert report["status"] == "degraded"
+    assert report["accounts"]["acme"] == {"status": "x_away", "since": since.isoformat(), "waiting": 1}
+
+
 def test_a_silent_worker_is_missed(house: House) -> None:
     assert "start `dm-feedback worker`" in ready(house)["worker"]
     worker_says_it_is_alive(house, seconds=46)

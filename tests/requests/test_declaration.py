@@ -18,6 +18,8 @@ from service.states import (
     FORWARD,
     OPEN_STATES,
     PROVEN,
+    PROVEN_UNSENT,
+    UNCLEAR,
     Doubt,
     Failure,
     Reason,
@@ -48,6 +50,8 @@ def words(condition: str) -> set[str]:
 def test_the_live_indexes_hold_the_declared_states(engine: Engine) -> None:
     live = conditions(engine)
     assert words(live["ix_feedback_request_due"]) == {state.value for state in OPEN_STATES}
+    begun = {State.DM_SENT.value, State.DM_ALLOWED.value, UNCLEAR, PROVEN_UNSENT}
+    assert words(live["ix_feedback_request_begun"]) == begun
     assert words(live["ix_feedback_request_unproven"]) == {state.value for state in State if PROVEN[state]}
 
 

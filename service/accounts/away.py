@@ -1,0 +1,35 @@
+"""Whether X answers at all: in, what became of a call; out, since when it does not. For people; nothing waits for it.
+
+Each request has its own schedule of trying again. That X is away altogether shows only where all of an account's calls
+are seen together.
+"""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+
+from service.models import account_state
+
+log = structlog.get_logger(__name__)
+acct = account_state.c
+SAID_AFTER = timedelta(minutes=1)
+"""One call in vain is no outage: the first request that fails is tried again within this time."""
+
+
+def began(connection: Connection, account: str, now: datetime) -> None:
+    """X did not answer a call of this account; the first such moment stands."""
+    first = sa.update(account_state).where(acct.account == account, acct.x_away_since.is_(None))
+    connection.execute(first.values(x_away_since=now))
+
+
+def ended(connection: Connection, account: str) -> None:
+    """X answered."""
+    connection.execute(sa.update(account_state).where(acct.account == account).values(x_away_since=None))
+    log.info("x_answers_again", account=account)
+
+
+def since(x_away_since: datetime | None, now: datetime) -> datetime | None:
+    """Return since when X is to be called away."""
+    return x_away_since if x_away_since is not None and x_away_since <= now - SAID_AFTER else None

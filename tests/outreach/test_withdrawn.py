@@ -1,0 +1,101 @@
+"""What leaves the settings is not asked about, ends with a reason when it is stale, and no sooner."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from service.outreach import withdrawn
+from service.states import State
+from tests.outreach.test_unclear import died, messages, ready
+from tests.outreach.test_walk import FROZEN
+from tests.support import World
+
+
+def without(world: World, kind: str) -> None:
+    """The same machine, started again with settings that lack something."""
+    empty: Any = () if kind == "campaigns" else {}
+    world.place = replace(world.place, settings=replace(world.settings, **{kind: empty}))
+
+
+def test_nothing_is_said_where_nothing_is_gone(world: World) -> None:
+    ready(world)
+    assert withdrawn.gone_names(world.engine, world.settings) == []
+
+
+@pytest.mark.parametrize(("kind", "name"), [("accounts", "acme"), ("sources", "crm"), ("campaigns", "care")])
+def test_what_left_is_named_with_how_many_wait(world: World, kind: str, name: str) -> None:
+    ready(world)
+    ready(world, conversation_id="c-2", state=State.SKIPPED)
+    without(world, kind)
+    (gone,) = withdrawn.gone_names(world.engine, world.place.settings)
+    assert (gone.kind, gone.name, gone.waiting) == (kind, name, 1)
+    assert f"[{kind}.{name}]" in gone.sentence
+
+
+@pytest.mark.parametrize("kind", ["sources", "campaigns"])
+def test_nobody_is_asked_under_a_name_that_is_gone_and_it_ends_when_it_is_stale(world: World, kind: str) -> None:
+    request_id = ready(world, stale_at=world.clock.now + timedelta(hours=6))
+    without(world, kind)
+    world.run()
+    row = world.request(request_id)
+    assert (row.state, row.reason) == (State.DM_ALLOWED, "withdrawn")
+    world.forward(hours=6)
+    world.run()
+    row = world.request(request_id)
+    assert (row.state, row.reason) == (State.SKIPPED, "withdrawn")
+    assert messages(world, "dm") == 0
+
+
+def test_a_name_that_comes_back_in_time_goes_on(world: World) -> None:
+    had = world.place
+    request_id = ready(world, stale_at=world.clock.now + timedelta(hours=6))
+    without(world, "campaigns")
+    world.run()
+    world.place = had
+    world.forward(minutes=11)
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+
+
+def test_a_source_that_left_before_a_campaign_was_chosen_waits_too(world: World) -> None:
+    request_id = world.ended()
+    without(world, "sources")
+    world.run()
+    assert (world.request(request_id).state, world.request(request_id).reason) == (State.RECEIVED, "withdrawn")
+    world.forward(days=4)
+    world.run()
+    assert world.request(request_id).reason == "withdrawn"
+    assert world.request(request_id).state == State.SKIPPED
+
+
+def test_who_has_read_our_opening_was_not_skipped(world: World) -> None:
+    opened = {**FROZEN, "state": State.DM_SENT, "dm_event_id": "1", "dm_sent_at": world.clock.now, "can_dm": True}
+    request_id = world.ended(**opened, stale_at=world.clock.now + timedelta(hours=1))
+    without(world, "campaigns")
+    world.forward(hours=1)
+    world.run()
+    assert (world.request(request_id).state, world.request(request_id).reason) == (State.FAILED, "not_in_time")
+
+
+def test_requests_of_an_account_that_left_end_when_they_are_stale_and_no_sooner(world: World) -> None:
+    waiting = ready(world, stale_at=world.clock.now + timedelta(hours=6))
+    unclear = ready(world, conversation_id="c-2", x_user_id="502", stale_at=world.clock.now + timedelta(hours=6))
+    died(world, unclear, "dm")
+    fresh = world.ended("c-3")
+    without(world, "accounts")
+    assert withdrawn.end_overdue(world.place, world.clock.now) == 0
+    world.forward(hours=6)
+    assert withdrawn.end_overdue(world.place, world.clock.now) == 2
+    assert (world.request(waiting).state, world.request(waiting).reason) == (State.SKIPPED, "withdrawn")
+    assert (world.request(unclear).state, world.request(unclear).reason) == (State.UNKNOWN, "unclear_send")
+    assert world.request(fresh).state == State.RECEIVED
+    world.forward(days=3)
+    assert withdrawn.end_overdue(world.place, world.clock.now) == 1
+
+
+def test_a_machine_with_the_account_ends_nothing(world: World) -> None:
+    request_id = ready(world, stale_at=world.clock.now - timedelta(hours=6))
+    assert withdrawn.end_overdue(world.place, world.clock.now) == 0
+    assert world.request(request_id).state == State.DM_ALLOWED
