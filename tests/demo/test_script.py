@@ -9,7 +9,12 @@ from service.demo import cast, script
 from service.states import Skip, State
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-NEVER_IN_A_DEMO = {Skip.SAMPLED_OUT, Skip.QUOTA, Skip.CANCELLED, Skip.WITHDRAWN}  # need a setting, a thousand sends, a person
+NEVER_IN_A_DEMO = {
+    Skip.SAMPLED_OUT,
+    Skip.QUOTA,
+    Skip.CANCELLED,
+    Skip.WITHDRAWN,
+}  # nobody plays these
 DEMO = script.write(CROWD)
 SMALL = script.write(8)
 

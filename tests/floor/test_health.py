@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service import migrations
-from service.accounts import holds, standing
+from service.accounts import away, holds, standing
 from service.accounts.holds import Hold
 from service.db import open_engine, writing
 from service.models import feedback_request, worker_seen
@@ -95,8 +95,8 @@ def test_a_pause_is_shown_until_it_is_over(house: House) -> None:
 
 def test_that_x_answers_nothing_degrades_and_says_since_when_and_how_many_wait(house: House) -> None:
     worker_says_it_is_alive(house)
-    told(house, "c-1", x_user_id="501")
     with writing(house.engine) as connection:
+        connection.execute(sa.insert(feedback_request).values(request_row(house.clock.now)))
         away.began(connection, "acme", house.clock.now)
     since = house.clock.now
     assert ready(house)["accounts"]["acme"] == {"status": "ok"}
