@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 
 from service import housekeeping
 from service.auth import keys, log_access, sessions
+from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.models import (
     access_log,
@@ -44,6 +45,7 @@ SETTINGS = settings_of(
 def populated(engine: Engine, settings: Settings = SETTINGS) -> datetime:
     """One of everything that is ever forgotten, all of one moment, which is returned."""
     house = House(engine, settings)
+    open_key(engine, settings.service.secret_key)
     request_id = deliver(house, "c-1", x_user_id="7717", x_handle="jane_doe", agent_id="ann")
     answered(house, request_id, score=2, text="first words")
     at = house.clock.now
