@@ -14,6 +14,7 @@ from service.accounts import holds, standing, turns
 from service.accounts.holds import Hold
 from service.auth import keys
 from service.cli import main
+from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.models import (
     account_state,
@@ -148,9 +149,22 @@ def test_an_account_nobody_knows_is_said_so(cli: Cli, command: str) -> None:
 
 
 def is_on_it(cli: Cli, x_user_id: str, account: str = "acme") -> bool:
-    secret_key = load(cli.config, {}).service.secret_key
+    hash_key = open_key(cli.engine, load(cli.config, {}).service.secret_key)
     with reading(cli.engine) as connection:
-        return support.is_opted_out(connection, x_user_id, secret_key=secret_key, account=account)
+        return support.is_opted_out(connection, x_user_id, hash_key=hash_key, account=account)
+
+
+def test_a_changed_secret_is_refused_until_it_is_rotated_and_nobody_is_forgotten(cli: Cli) -> None:
+    old, new = load(cli.config, {}).service.secret_key, "another-secret-of-another-day-0002"
+    cli.says("opt-out", "add", "501")
+    cli.write(service={"secret_key": new})
+    sentence, code = cli.refuses("opt-out", "count")
+    assert code == "secret_key_changed"
+    assert "keys rotate-secret" in sentence
+    assert cli.refuses("keys", "rotate-secret", "--old-secret", "not-the-old-one-at-all-0001")[1] == code
+    assert "restart" in cli.says("keys", "rotate-secret", "--old-secret", old)
+    assert is_on_it(cli, "501")
+    assert cli.refuses("keys", "rotate-secret", "--old-secret", old)[1] == "secret_in_use"
 
 
 def test_people_are_put_on_the_list_counted_and_taken_off(engine: Engine, tmp_path: Path) -> None:
