@@ -16,7 +16,7 @@ from service.db import reading
 from service.errors import Invalid, NotFound, ServiceError
 from service.intake import explain as explain_delivery
 from service.intake import parse_request_file, render
-from service.intake.advice import never_fits
+from service.intake.advice import advice, never_fits
 from service.intake.definition import load_definitions, preset_about, preset_definition
 from service.intake.events import ConversationEnded
 from service.intake.presets import payload, payload_names, preset_names
@@ -94,8 +94,11 @@ def grammar() -> None:
 @sources.command()
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Compile every definition and name every mistake."""
-    definitions = definitions_of(settings_of(context))
+    """Compile every definition, name every mistake, and what works and deserves a thought."""
+    settings = settings_of(context)
+    definitions = definitions_of(settings)
+    for careful in advice(definitions, settings.campaigns):
+        console.print(f"{careful.path} {careful.sentence}", style="yellow", soft_wrap=True)
     console.print(f"{len(definitions)} definitions are right: {', '.join(definitions)}")
 
 
@@ -124,9 +127,10 @@ def explain(context: click.Context, file: str | None, source: str | None, preset
     for item in explanation.items:
         if isinstance(item.reading, ConversationEnded):
             click.echo(_campaign_for(item.reading, definition, settings.campaigns))
+            click.echo(_whom(item.reading, definition, can_look_up=settings.sources[definition.name].api is not None))
     for campaign in settings.campaigns:
-        for advice in never_fits(definition, campaign):
-            click.echo(f"careful     {advice.path} {advice.sentence}")
+        for careful in never_fits(definition, campaign):
+            click.echo(f"careful     {careful.path} {careful.sentence}")
 
 
 def _explain_preset(preset: str, file: str | None) -> None:
@@ -203,6 +207,20 @@ def _counted(engine: Engine) -> Iterator[tuple[str, tuple[str, ...]]]:
     with reading(engine) as connection:
         for source, newest, ends, unmappable, reason in connection.execute(query):
             yield source, (when(newest), str(ends), f"{unmappable} ({reason} …)" if unmappable else "0")
+
+
+def _whom(ended: ConversationEnded, definition: Definition, *, can_look_up: bool) -> str:
+    """Say who would be asked, or why nobody and what would find somebody."""
+    if ended.x_user_id or ended.x_handle:
+        return f"customer    {ended.x_user_id or f'@{ended.x_handle}'} (trust {ended.identity_trust})"
+    customer = ended.customer_ref or "ID"
+    if not definition.grammar.lookup:
+        hint = f"map x_user_id or x_handle, or write [[sources.{definition.name}.lookup]]"
+    elif not can_look_up:
+        hint = f"its CRM can be asked: set [sources.{definition.name}.api]"
+    else:
+        hint = f"try `dm-feedback sources lookup {definition.name} --customer {customer}`"
+    return f"customer    nobody: the event says not who it is on X (no_x_identity); {hint}"
 
 
 def _campaign_for(ended: ConversationEnded, definition: Definition, campaigns: tuple[Campaign, ...]) -> str:

@@ -7,6 +7,7 @@ is held back by no tag. Shows no key.
 from collections.abc import Iterable, Iterator, Mapping
 
 from service.intake.languages import language_tag
+from service.intake.nulls import only_null
 from service.intake.shapes import Definition
 from service.settings import Campaign, Problem
 
@@ -25,6 +26,7 @@ def advice(definitions: Mapping[str, Definition], campaigns: Iterable[Campaign] 
     for name, definition in definitions.items():
         for verifier in definition.verifiers:
             yield from (Problem(f"sources.{name}.keys", sentence) for sentence in verifier.advice())
+        yield from (Problem(f"sources.{name}.{where}", sentence) for where, sentence in only_null(definition))
     for campaign in campaigns:
         yield from _unknown_languages(campaign)
         for name in campaign.sources or definitions:

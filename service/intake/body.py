@@ -1,43 +1,44 @@
 """Bytes to items: in, a verified `Inbound`; out, the parsed body and its items, or BodyProblem with a stable code.
 
-JSON, forms, and CloudEvents in its three modes. Never reads a body before it is verified, never nests deeper than
+JSON, forms, XML, and CloudEvents in its three modes. Never reads a body before it is verified, never nests deeper than
 MAX_DEPTH, and never lets a number of ten thousand digits or a NaN through.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from service.errors import UnknownEncoding
 from service.intake.decode import charset_of
+from service.intake.formats import FORM, MULTIPART, BodyProblem, form, multipart, xml
 from service.intake.inbound import Inbound
 
 MAX_DEPTH = 64
 MAX_ITEMS = 1000
-MAX_FORM_FIELDS = 1000
 MAX_WHOLE_DIGITS = 19
 BROKEN = "\ufffd"  # what stands where a byte was no letter
-FORM = "application/x-www-form-urlencoded"
 REQUIRED_ATTRIBUTES = ("id", "source", "specversion", "type")
 
 
-class BodyProblem(Exception):
-    """The body cannot be read. `code` is stable, `sentence` says what would be right."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.sentence = sentence
-
-
 def parse_root(inbound: Inbound, kinds: Sequence[str], *, cloudevents: bool = False) -> Any:
-    """Return the whole body as plain values. `kinds` are `json` and `form`. Raises BodyProblem."""
+    """Return the whole body as plain values, in the one of `kinds` its content type names. Raises BodyProblem."""
     if cloudevents:
         return _cloudevents(inbound)
-    if "form" in kinds and (inbound.content_type == FORM or "json" not in kinds):
-        return _form(inbound)
-    return parse_json(inbound)
+    named = [each for each in kinds if inbound.content_type in CONTENT_TYPES[each]]
+    return READ[(named or [*kinds])[0]](inbound)
+
+
+def _read_form(inbound: Inbound) -> dict[str, str]:
+    return form(_text(inbound), charset_of(inbound) or "utf-8")
+
+
+def _read_multipart(inbound: Inbound) -> dict[str, str]:
+    return multipart(inbound.body, inbound.parameter("boundary") or "")
+
+
+def _read_xml(inbound: Inbound) -> dict[str, Any]:
+    return xml(inbound.body)
 
 
 def parse_json(inbound: Inbound) -> Any:
@@ -93,18 +94,6 @@ def _deeper_than(root: Any, limit: int) -> bool:
     return True
 
 
-def _form(inbound: Inbound) -> dict[str, str]:
-    text = _text(inbound)
-    charset = charset_of(inbound) or "utf-8"
-    try:
-        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS, encoding=charset)
-    except ValueError as error:
-        raise BodyProblem("not_a_form", f"The form has more than {MAX_FORM_FIELDS} fields.") from error
-    if not fields:
-        raise BodyProblem("empty_body", "The body is empty; send the event as a form.")
-    return dict(fields)
-
-
 def _cloudevents(inbound: Inbound) -> Any:
     """Return one event object, or a list of them, whichever of the three modes the sender chose."""
     content_type = inbound.content_type
@@ -124,7 +113,7 @@ def _binary_event(inbound: Inbound) -> dict[str, Any]:
     if not inbound.body.strip():
         return {**attributes, "data": None}
     if inbound.content_type == FORM:
-        return {**attributes, "data": _form(inbound)}
+        return {**attributes, "data": _read_form(inbound)}
     return {**attributes, "data": parse_json(inbound)}
 
 
@@ -136,3 +125,17 @@ def _header_value(value: str) -> str:
         return unquote(value, errors="strict")
     except UnicodeDecodeError as error:
         raise BodyProblem("not_utf8", "A ce- header is not percent-encoded UTF-8.") from error
+
+
+CONTENT_TYPES = {
+    "json": frozenset({"application/json"}),
+    "form": frozenset({FORM}),
+    "multipart": frozenset({MULTIPART}),
+    "xml": frozenset({"text/xml", "application/xml", "application/soap+xml"}),
+}
+READ: dict[str, Callable[[Inbound], Any]] = {
+    "json": parse_json,
+    "form": _read_form,
+    "multipart": _read_multipart,
+    "xml": _read_xml,
+}

@@ -9,13 +9,15 @@ import hmac
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from service.errors import NotAllowed
-from service.intake.body import BodyProblem
+from service.crm_api.get import Away, fetch_text
+from service.errors import NotAllowed, Unavailable
 from service.intake.evaluate import TooCostly
 from service.intake.expressions import Expression, ExpressionError
+from service.intake.formats import BodyProblem
 from service.intake.inbound import Inbound
 from service.intake.mapping import base_context, parse_items
 from service.intake.shapes import Answer, Definition
+from service.intake.verify.sns import subscription
 
 ALLOW = "GET, HEAD, OPTIONS, POST"
 MAX_ECHO = 512
@@ -28,6 +30,10 @@ def signed_answer(definition: Definition, inbound: Inbound) -> Reply | None:
     handshake = definition.grammar.handshake
     if handshake.empty and inbound.body.strip() in NO_BODY:
         return {}
+    if handshake.subscribe and (address := subscription(inbound)):
+        return _confirmed(address)
+    if not handshake.acknowledge and not any(each.signed for each in handshake.answers):
+        return None
     context = _context(definition, inbound)
     if context is None:
         return None
@@ -42,9 +48,20 @@ def unsigned_answer(definition: Definition, inbound: Inbound) -> Reply | None:
     handshake = definition.grammar.handshake
     if handshake.empty and inbound.body.strip() in NO_BODY and not _claims_a_proof(definition, inbound):
         return {}
+    if all(each.signed for each in handshake.answers):
+        return None
     context = base_context(definition, inbound, {}) | {"h": inbound.headers, "q": inbound.query, "b": {}}
     known = (each for each in handshake.answers if not each.signed and _knows_a_key(definition, each, context))
     return _answer(known, context)
+
+
+def _confirmed(address: str) -> Reply:
+    """Call the address of a subscription that is verified to be ours and Amazon's. Raises Unavailable."""
+    try:
+        fetch_text(address)
+    except Away as error:
+        raise Unavailable("subscription_unconfirmed", f"{error} The subscription waits; it is asked again.") from error
+    return {}
 
 
 def _answer(answers: Iterable[Answer], context: Mapping[str, Any]) -> Reply | None:

@@ -33,9 +33,13 @@ class Inbound:
     @property
     def charset(self) -> str | None:
         """The charset the content type declares."""
+        return self.parameter("charset")
+
+    def parameter(self, wanted: str) -> str | None:
+        """Return a parameter of the content type."""
         for each in self.headers.get("content-type", "").split(";")[1:]:
             name, _, value = each.partition("=")
-            if name.strip().lower() == "charset":
+            if name.strip().lower() == wanted:
                 return value.strip().strip('"') or None
         return None
 

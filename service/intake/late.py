@@ -14,10 +14,10 @@ from sqlalchemy.engine import Connection
 
 from service.bulk import Among
 from service.db import from_micros
-from service.intake.body import BodyProblem
 from service.intake.evaluate import TooCostly
 from service.intake.events import ConversationEnded
 from service.intake.expressions import ExpressionError
+from service.intake.formats import BodyProblem
 from service.intake.ledger import Book
 from service.intake.mapping import Items, open_items
 from service.intake.shapes import Definition

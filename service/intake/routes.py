@@ -28,7 +28,7 @@ from service.intake.stored import Arrived
 from service.intake.verify import Refused, Verified, is_test, verify
 from service.settings.shapes import Settings
 from service.web.headers import request_id
-from service.web.later import Later, Settle
+from service.web.later import Later, Outcome, Settle, Words
 
 PATHS = ("/webhooks/crm/<source>", "/webhooks/crm/<source>/")  # no redirect: senders follow none with a body
 CHUNK = 64 * 1024
@@ -42,7 +42,7 @@ def blueprint(
     """Build the routes for every source in `definitions`."""
     room = Blueprint("intake", __name__)
 
-    def settle(deliveries: Sequence[_Delivery]) -> list[Mapping[str, Any] | Exception]:
+    def settle(deliveries: Sequence[_Delivery]) -> list[Outcome]:
         """Store what came at the same time in one commit, and say to each what became of it."""
         outcomes = commit(engine, [each.arrived for each in deliveries])
         return [_told(each, outcome) for each, outcome in zip(deliveries, outcomes, strict=True)]
@@ -114,7 +114,7 @@ def _say(answer: Reply) -> Response:
     return Response(answer, content_type="text/plain; charset=utf-8") if isinstance(answer, str) else jsonify(answer)
 
 
-def _told(delivery: _Delivery, outcome: Accepted | Exception) -> Mapping[str, Any] | Exception:
+def _told(delivery: _Delivery, outcome: Accepted | Exception) -> Outcome:
     """Write the log's line and the answer's body."""
     if isinstance(outcome, Exception):
         return outcome
@@ -130,6 +130,9 @@ def _told(delivery: _Delivery, outcome: Accepted | Exception) -> Mapping[str, An
         reasons=reasons,
         **outcome.counts,
     )
+    endpoint = told.definition.grammar.endpoint
+    if endpoint.answer is not None:
+        return Words(endpoint.answer, endpoint.answer_type)
     return {**outcome.counts, **({"reasons": reasons} if reasons else {})}
 
 

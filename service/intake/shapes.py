@@ -39,9 +39,13 @@ class About:
 class Endpoint:
     """What a body may be."""
 
-    body: tuple[str, ...] = setting(["json"], "how bodies are written", one_of("json", "form"))
+    body: tuple[str, ...] = setting(
+        ["json"], "how bodies may be written: json, form, multipart, xml", one_of("json", "form", "multipart", "xml")
+    )
     max_bytes: int | None = setting(None, "narrows `web.max_body_bytes`, never widens it", whole(1, LARGEST_BODY))
     cloudevents: bool = setting(default=False, sentence="deliveries are CloudEvents 1.0, in any of their three modes")
+    answer: str | None = setting(None, "what to answer instead of our JSON, for senders that want words of their own")
+    answer_type: str = setting("text/plain", "the content type of that")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,9 @@ class Handshake:
 
     answers: tuple[Answer, ...] = setting([], "questions that want a value back")
     acknowledge: Expression | None = setting(None, "true for a signed ping: answered, not stored")
+    subscribe: bool = setting(
+        default=False, sentence="confirm a signed SNS subscription by calling the address in it, which must be Amazon's"
+    )
     empty: bool = setting(default=False, sentence="an unsigned request with an empty body is a check, and answered 200")
     test_keys: tuple[str, ...] = setting(
         [], "keys everybody knows, by which the vendor signs its test button: answered 200, never read"

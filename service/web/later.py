@@ -6,6 +6,7 @@ read the answer: WSGI lets an application name its status as late as that.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +16,16 @@ import structlog
 from service.errors import PROBLEM_JSON, ServiceError, problem
 from service.web.problems import FAULT_OF_OURS
 
-Outcome = Mapping[str, Any] | Exception
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A body that is no JSON, for callers that want words of their own."""
+
+    text: str
+    content_type: str
+
+
+Outcome = Mapping[str, Any] | Words | Exception
 Settle = Callable[[Sequence[Any]], Sequence[Outcome]]
 JSON = "application/json"
 OURS = frozenset({"Content-Type", "Content-Length"})
@@ -44,10 +54,11 @@ class Later(flask.Response):
         """Begin the answer, now that the outcome is known, and return its body."""
         if isinstance(outcome, Exception):
             return self._begin(*_refusal(outcome, self.headers.get("X-Request-Id", "")))
-        return self._begin(200, outcome, {"Content-Type": JSON})
+        if isinstance(outcome, Words):
+            return self._begin(200, outcome.text.encode(), {"Content-Type": outcome.content_type})
+        return self._begin(200, _written(outcome), {"Content-Type": JSON})
 
-    def _begin(self, status: int, document: Mapping[str, Any], headers: Mapping[str, str]) -> Iterable[bytes]:
-        body = json.dumps(document, separators=(",", ":")).encode() + b"\n"
+    def _begin(self, status: int, body: bytes, headers: Mapping[str, str]) -> Iterable[bytes]:
         # written out here: the response's own way to WSGI looks for much that cannot be
         kept = [(name, value) for name, value in self.headers if name not in OURS]
         mine = [*headers.items(), ("Content-Length", str(len(body)))]
@@ -55,9 +66,13 @@ class Later(flask.Response):
         return [body]
 
 
-def _refusal(error: Exception, request_id: str) -> tuple[int, Mapping[str, Any], Mapping[str, str]]:
-    """Status, document and headers of an error."""
+def _written(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+
+
+def _refusal(error: Exception, request_id: str) -> tuple[int, bytes, Mapping[str, str]]:
+    """Status, body and headers of an error."""
     if not isinstance(error, ServiceError):
         log.error("unexpected_error", exc_info=error)
         error = ServiceError("internal_error", FAULT_OF_OURS)
-    return error.status, problem(error, request_id), {"Content-Type": PROBLEM_JSON, **error.headers}
+    return error.status, _written(problem(error, request_id)), {"Content-Type": PROBLEM_JSON, **error.headers}

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from service.app import create_app
 from service.db import writing
-from service.intake import payload_names, preset_about, preset_names
+from service.intake import payload, payload_names, preset_about, preset_names
 from service.models import delivery_item, feedback_request, webhook_delivery
 from service.settings import load
 from tests.cli.house import Cli
@@ -166,6 +166,19 @@ def test_a_signed_delivery_is_explained_without_being_stored(cli: Cli) -> None:
         assert words in said
     assert SOURCE_KEY not in said
     assert cli.rows(webhook_delivery) == cli.rows(feedback_request) == []
+
+
+def test_an_explanation_ends_with_who_would_be_asked_or_why_nobody(cli: Cli) -> None:
+    known = cli.says("sources", "explain", saved(cli, signed(x_user_id="501")), "--source", "crm")
+    assert "customer    501 (trust bridge)" in known
+    file = saved(cli, signed())
+    assert "write [[sources.crm.lookup]]" in cli.says("sources", "explain", file, "--source", "crm")
+    ended = cli.directory / "ended.http"
+    ended.write_bytes(payload("intercom", "ended_without_x_id.http"))
+    cli.write(sources__crm__preset="intercom")
+    assert "set [sources.crm.api]" in cli.says("sources", "explain", str(ended), "--source", "crm")
+    cli.write(sources__crm__preset="intercom", sources__crm__api={"base_url": "https://api.intercom.io", "token": "t"})
+    assert "sources lookup crm --customer" in cli.says("sources", "explain", str(ended), "--source", "crm")
 
 
 def test_a_forged_delivery_is_explained_too(cli: Cli) -> None:

@@ -84,10 +84,11 @@ class House:
         body: bytes,
         headers: Mapping[str, str] | None = None,
         sign: Callable[[Outgoing], None] | None = None,
+        query: str = "",
     ) -> TestResponse:
         """Sign and post, at the house's own time."""
         path = f"/webhooks/crm/{name}"
-        out = Outgoing(PUBLIC_URL + path, body, dict(headers or {}), self.now)
+        out = Outgoing(PUBLIC_URL + path, body, dict(headers or {}), self.now, query)
         (sign or SENDERS[name].sign)(out)
         target = f"{path}?{out.query}" if out.query else path
         return self.client.post(target, data=out.body, headers=out.headers)

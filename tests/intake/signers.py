@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -135,6 +136,31 @@ def api_key_as_user(out: Outgoing) -> None:
     out.headers["authorization"] = "Basic " + _b64(f"{out.secret}:X".encode())
 
 
+def trengo(out: Outgoing) -> None:
+    made = _mac(hashlib.sha256, out.secret.encode(), f"{out.seconds}.".encode() + out.body).hex()
+    out.headers["trengo-signature"] = f"{out.seconds};{made}"
+
+
+def rocketchat(out: Outgoing) -> None:
+    out.headers["x-rocketchat-livechat-token"] = out.secret
+
+
+def api_key(out: Outgoing) -> None:
+    out.headers["x-api-key"] = out.secret
+
+
+def in_the_body(out: Outgoing) -> None:
+    """LiveChat writes its secret into every body; one who does not know it writes another."""
+
+
+def zoho_desk(out: Outgoing) -> None:
+    claims = {"iss": "orgId:60001", "aud": "webhookId:1", "iat": int(out.seconds), "exp": int(out.seconds) + 300}
+    parts = ({"alg": "RS256", "kid": "k"}, claims)
+    signed = ".".join(base64.urlsafe_b64encode(json.dumps(each).encode()).decode().rstrip("=") for each in parts)
+    signature = rsa_key().sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+    out.headers["x-zdesk-jwt"] = f"{signed}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
 def liveperson(out: Outgoing) -> None:
     out.headers["x-liveperson-signature"] = "sha1=" + _b64(_mac(hashlib.sha1, out.secret.encode(), out.body))
 
@@ -212,5 +238,11 @@ SENDERS: dict[str, Sender] = {
     "django_helpdesk": Sender(token_query, others=(bearer,)),
     "twilio_conversations": Sender(twilio_form),
     "twilio_event_streams": Sender(twilio_json),
+    "trengo": Sender(trengo),
+    "rocketchat": Sender(rocketchat),
+    "livechat": Sender(in_the_body),
+    "amazon_connect": Sender(api_key, others=(bearer,)),
+    "zoho_desk": Sender(zoho_desk, rsa_public_pem),
+    "salesforce_outbound": Sender(token_query),
     "genesys": Sender(bearer, others=(token_header,)),
 }

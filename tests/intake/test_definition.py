@@ -73,7 +73,7 @@ def test_the_key_comes_by_reference_out_of_the_settings_file() -> None:
         ({"times": {"zone": "Mars"}}, "times.zone", "no such time zone"),
         ({"channel": {"missing": "maybe"}}, "channel.missing", "'accept' or 'reject'"),
         ({"identity": {"x_handle": "surely"}}, "identity.x_handle", "must be 'vendor_verified' or"),
-        ({"endpoint": {"body": ["xml"]}}, "endpoint.body[0]", "'json' or 'form'"),
+        ({"endpoint": {"body": ["yaml"]}}, "endpoint.body[0]", "'json' or 'form'"),
         ({"handshake": {"cloudevents_origins": ["*"]}}, "handshake.cloudevents_origins", "anybody"),
         ({"verify": {"kind": "magic"}}, "verify.kind", "must be one of"),
         ({"verify": {"kind": ["hmac"]}}, "verify.kind", "must be one of"),

@@ -14,14 +14,18 @@ from marshmallow import ValidationError
 from service.intake.inbound import Inbound
 from service.intake.tables import Table, flatten
 from service.intake.verify.keyed import Hash, Hmac
+from service.intake.verify.messages import MessageSignature
 from service.intake.verify.parts import Verifier
 from service.intake.verify.plain import Basic, BodyEquals, Static
 from service.intake.verify.public import PublicKeys
+from service.intake.verify.sns import Sns
+from service.intake.verify.tokens import Token
 from service.intake.verify.twilio import Twilio
 from service.settings.declare import section_of
 from service.settings.shapes import Problem
 
-KINDS: dict[str, Any] = {each.kind: each for each in (Hmac, PublicKeys, Static, Basic, Twilio, Hash, BodyEquals)}
+KIND_CLASSES = (Hmac, PublicKeys, Static, Basic, Twilio, Hash, Token, MessageSignature, Sns, BodyEquals)
+KINDS: dict[str, Any] = {each.kind: each for each in KIND_CLASSES}
 GROUPS = ("any_of", "all_of")
 PRIVATE_PREFIX = "whsk_"
 
@@ -145,7 +149,8 @@ def _build(
     problems += _unfit(own or (), f"{spec.path}.keys")
     chosen = _chosen(source_keys if own is None else own, spec.kind, prefixes)
     try:
-        found: Verifier | None = spec.kind.keyed(chosen) if chosen else None
+        needed = getattr(spec.kind, "needs_keys", True)
+        found: Verifier | None = spec.kind.keyed(chosen) if chosen or not needed else None
     except ValueError as error:
         where = keys_path if own is None else f"{spec.path}.keys"
         problems.append(Problem(where, f"holds a key that {error}"))

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from service.intake.body import BodyProblem, parse_root
+from service.intake.body import parse_root
 from service.intake.evaluate import TooCostly
 from service.intake.expressions import Expression, ExpressionError
+from service.intake.formats import BodyProblem
 from service.intake.inbound import Inbound
 from service.intake.verify.keyed import secret_of
 from service.intake.verify.parts import HeaderName, Key, Keyed, Refusal, asked, header

@@ -1,0 +1,81 @@
+"""Where a host really is: in, an address from the settings; out, the IP to connect to, or a sentence why not.
+
+https only (http for this machine), a name resolved once and the connection made to just that IP, so that a name which
+changes its mind cannot lead inside. Private networks only where the settings name them.
+"""
+
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+Ip = IPv4Address | IPv6Address
+Resolve = Callable[[str, int], list[str]]
+PORTS = {"https": 443, "http": 80}
+
+
+class Forbidden(Exception):
+    """An address that nobody may make us call. Its text is a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A host, and the IP that was found for it."""
+
+    scheme: str
+    host: str
+    port: int
+    ip: str
+
+    @property
+    def origin(self) -> str:
+        """The address to connect to."""
+        shown = f"[{self.ip}]" if ":" in self.ip else self.ip
+        return f"{self.scheme}://{shown}:{self.port}"
+
+    @property
+    def authority(self) -> str:
+        """What the Host header says."""
+        shown = f"[{self.host}]" if ":" in self.host else self.host
+        return shown if self.port == PORTS[self.scheme] else f"{shown}:{self.port}"
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Ask the system where a host is."""
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def place_of(url: str, networks: Iterable[str] = (), ask: Resolve = resolve) -> Place:
+    """Return where to connect to. Raises Forbidden, and OSError where the name is not known."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme not in PORTS or not host or parts.username is not None or parts.password is not None:
+        raise Forbidden("The address must be https://host, without a name or password in it.")
+    port = parts.port or PORTS[parts.scheme]
+    allowed = [ip_network(each, strict=False) for each in networks]
+    found = [_ip(each) for each in ask(host, port)]
+    if not found:
+        raise OSError(f"{host} has no address")
+    for ip in found:
+        _demand(ip, parts.scheme, allowed)
+    return Place(parts.scheme, host, port, str(found[0]))
+
+
+def _ip(text: str) -> Ip:
+    ip = ip_address(text.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return mapped if isinstance(mapped, IPv4Address) else ip
+
+
+def _demand(ip: Ip, scheme: str, allowed: list[IPv4Network | IPv6Network]) -> None:
+    """Every address of a name must do: which one is used is not ours to say later."""
+    if scheme == "http":
+        if not ip.is_loopback:
+            raise Forbidden("Plain http goes to this machine only; write https.")
+        return
+    named = any(ip.version == each.version and ip in each for each in allowed)
+    if not ip.is_global and not named:
+        raise Forbidden("The address is in a private network; name it under the source's api.networks.")
+    if ip.is_multicast:
+        raise Forbidden("The address is nobody's alone.")

@@ -1,0 +1,119 @@
+"""One GET, bounded in every way: in, an address and headers; out, status, headers and JSON, or `Away` with a reason.
+
+No redirects, no proxy from the environment, TLS verified, 10 s in all, 1 MB, JSON only. What comes back is handed to
+the caller and neither logged nor kept.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from service.crm_api.address import Forbidden, Place, Resolve, place_of, resolve
+
+WITHIN_S = 10.0
+CONNECT_S = 5.0
+LARGEST = 1024 * 1024
+OK = 200
+
+
+class Away(Exception):
+    """There is no answer to work with. `reason` is a stable word, the text a sentence; never a body."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """An answer: its status, the headers that say when to come again, and what was in it."""
+
+    status: int
+    headers: Mapping[str, str]
+    value: Any = field(repr=False)
+
+
+def get(
+    url: str, headers: Mapping[str, str] | None = None, networks: Iterable[str] = (), ask: Resolve = resolve
+) -> Got:
+    """GET an address. The body is read as JSON where the status is 200. Raises Away."""
+    status, said, body = _bytes(url, headers or {}, networks, ask, "application/json")
+    return Got(status, said, _json(said, body) if status == OK else None)
+
+
+def fetch_json(url: str) -> Any:
+    """Return the JSON at a public address, such as keys a sender publishes. Raises Away."""
+    found = get(url)
+    if found.status != OK:
+        raise Away("status", f"The address answered {found.status}.")
+    return found.value
+
+
+def fetch_text(url: str) -> str:
+    """Return the text at a public address, such as a certificate. Raises Away."""
+    status, _, body = _bytes(url, {}, (), resolve, "*/*")
+    if status != OK:
+        raise Away("status", f"The address answered {status}.")
+    return body.decode("utf-8", "replace")
+
+
+def _bytes(
+    url: str, headers: Mapping[str, str], networks: Iterable[str], ask: Resolve, accept: str
+) -> tuple[int, dict[str, str], bytes]:
+    until = time.monotonic() + WITHIN_S
+    try:
+        place = place_of(url, networks, ask)
+        with _client() as client, client.stream("GET", _target(place, url), **_sent(place, headers, accept)) as answer:
+            body = _read(answer, until) if answer.status_code == OK else b""
+            return answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, body
+    except Forbidden as error:
+        raise Away("forbidden", str(error)) from error
+    except httpx.TimeoutException as error:
+        raise Away("slow", f"There was no answer within {WITHIN_S:.0f} s.") from error
+    except (httpx.HTTPError, OSError, ValueError) as error:
+        raise Away("unreachable", f"There is nobody to answer ({type(error).__name__}).") from error
+
+
+def _client() -> httpx.Client:
+    timeout = httpx.Timeout(WITHIN_S, connect=CONNECT_S)
+    return httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False)
+
+
+def _target(place: Place, url: str) -> httpx.URL:
+    """The path as it was written, at the IP that was looked at: no second name resolution can lead elsewhere."""
+    parts = urlsplit(url)
+    raw = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return httpx.URL(place.origin).copy_with(raw_path=raw.encode("ascii"))
+
+
+def _sent(place: Place, headers: Mapping[str, str], accept: str) -> dict[str, Any]:
+    return {
+        "headers": {**headers, "Host": place.authority, "Accept": accept, "Accept-Encoding": "identity"},
+        "extensions": {"sni_hostname": place.host},
+    }
+
+
+def _read(answer: httpx.Response, until: float) -> bytes:
+    found = b""
+    for chunk in answer.iter_raw():
+        found += chunk
+        if len(found) > LARGEST:
+            raise Away("too_large", f"The answer is larger than {LARGEST} bytes.")
+        if time.monotonic() > until:
+            raise Away("slow", f"The answer took longer than {WITHIN_S:.0f} s.")
+    return found
+
+
+def _json(headers: Mapping[str, str], body: bytes) -> Any:
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise Away("not_json", "The answer is no JSON; is the address that of the API?")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Away("not_json", "The answer calls itself JSON and is none.") from error

@@ -1,0 +1,86 @@
+"""The public keys a sender publishes: in, an address of the settings; out, keys by their id, fetched and remembered.
+
+Fetched when a key is asked for that we do not know, at most once a minute, and again every hour: a sender that changes
+its keys needs nobody here. Where the address is away, the keys we have go on. Keys never come from the request.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicNumbers
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+
+from service.crm_api.get import Away, fetch_json
+from service.intake.verify.parts import Refusal, decode
+from service.intake.verify.public import PublicKey, right_kind
+
+FRESH, PAUSE = timedelta(hours=1), timedelta(minutes=1)
+MOST_KEYS = 50
+
+
+class KeySet:
+    """The keys behind one address. Threads share it; one fetches at a time."""
+
+    def __init__(self, url: str, fetch: Callable[[str], Any] = fetch_json) -> None:
+        self._url = url
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._known: dict[str | None, dict[str, Any]] = {}
+        self._fetched_at: datetime | None = None
+        self._asked_at: datetime | None = None
+
+    def keys(self, kid: Any, algorithm: str, now: datetime) -> Sequence[PublicKey]:
+        """Return the keys of that id, or of none, that fit an algorithm. Raises Refusal where none can be had."""
+        with self._lock:
+            old = self._fetched_at is None or now - self._fetched_at > FRESH
+            if (old or kid not in self._known) and (self._asked_at is None or now - self._asked_at >= PAUSE):
+                self._refresh(now)
+            wanted = [self._known[kid]] if kid in self._known else []
+            if kid is None:
+                wanted = list(self._known.values())
+        if not wanted:
+            raise Refusal("token_key_unknown", "The sender's published keys have none of this id.")
+        return [key for each in wanted for key in _readable(each, algorithm)]
+
+    def _refresh(self, now: datetime) -> None:
+        self._asked_at = now
+        try:
+            found = self._fetch(self._url)
+        except Away:
+            return
+        keys = found.get("keys") if isinstance(found, dict) else None
+        if isinstance(keys, list):
+            self._known = {_id_of(each): each for each in keys[:MOST_KEYS] if isinstance(each, dict)}
+            self._fetched_at = now
+
+
+def _id_of(key: dict[str, Any]) -> str | None:
+    kid = key.get("kid")
+    return kid if isinstance(kid, str) else None
+
+
+def _readable(key: dict[str, Any], algorithm: str) -> list[PublicKey]:
+    try:
+        return [right_kind(_loaded(key), algorithm)]
+    except (ValueError, TypeError, KeyError):
+        return []
+
+
+def _loaded(key: dict[str, Any]) -> object:
+    if key["kty"] == "RSA":
+        return RSAPublicNumbers(_number(key["e"]), _number(key["n"])).public_key()
+    if key["kty"] == "EC" and key["crv"] == "P-256":
+        return EllipticCurvePublicNumbers(_number(key["x"]), _number(key["y"]), SECP256R1()).public_key()
+    if key["kty"] == "OKP" and key["crv"] == "Ed25519":
+        return Ed25519PublicKey.from_public_bytes(decode(key["x"], "base64url") or b"")
+    raise ValueError
+
+
+def _number(text: str) -> int:
+    raw = decode(text, "base64url")
+    if raw is None:
+        raise ValueError
+    return int.from_bytes(raw)

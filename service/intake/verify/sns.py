@@ -1,0 +1,126 @@
+"""Proof by Amazon SNS: in, an `Inbound` with a notification; out, nothing, where Amazon signed it for a known topic.
+
+The certificate comes from the address in the message, which must be Amazon's own; the topic must be one of the
+definition's. A subscription is confirmed only after both are checked.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.x509 import load_pem_x509_certificate
+
+from service.crm_api.get import Away, fetch_text
+from service.intake.inbound import Inbound
+from service.intake.verify.parts import Refusal
+from service.settings.declare import REQUIRED, setting
+from service.settings.values import NOT_EMPTY
+
+AMAZON = re.compile(r"sns\.[a-z0-9-]{3,40}\.amazonaws\.com(?:\.cn)?")
+NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
+CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+HASHES = {"1": SHA1, "2": SHA256}
+CERTIFICATES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sns:
+    """A notification of Amazon SNS, signed by Amazon."""
+
+    kind: ClassVar[str] = "sns"
+    needs_keys: ClassVar[bool] = False
+    keys: ClassVar[None] = None
+    secret_headers: ClassVar[frozenset[str]] = frozenset()
+    secret_query: ClassVar[frozenset[str]] = frozenset()
+    topics: tuple[str, ...] = setting(REQUIRED, "the ARNs of the topics that may send here", NOT_EMPTY)
+    fetch: Callable[[str], str] = field(default=fetch_text, repr=False, compare=False)
+
+    def keyed(self, _keys: Sequence[tuple[int, str]]) -> Self:
+        """It needs none: Amazon's certificates are public."""
+        return self
+
+    def check(self, inbound: Inbound, _now: datetime) -> None:
+        """Return nothing where Amazon signed it for one of the topics. Raises Refusal."""
+        message = _message(inbound)
+        if message.get("TopicArn") not in self.topics:
+            raise Refusal("sns_topic", "The topic is none of this source's; list its ARN under verify.topics.")
+        certificate = amazon_url(message.get("SigningCertURL"))
+        if certificate is None or not certificate.endswith(".pem"):
+            raise Refusal("sns_certificate", "The certificate is not at an address of Amazon's.")
+        key = self._key(certificate)
+        digest = HASHES.get(str(message.get("SignatureVersion")))
+        try:
+            signature = base64.b64decode(str(message.get("Signature")), validate=True)
+            assert digest is not None
+            key.verify(signature, signed_text(message).encode(), PKCS1v15(), digest())
+        except (ValueError, AssertionError, InvalidSignature) as error:
+            raise Refusal("signature_wrong", "Amazon did not sign this message.") from error
+
+    def covered(self, inbound: Inbound) -> str:
+        """Say which bytes the signature covers. Raises Refusal."""
+        return signed_text(_message(inbound))
+
+    def advice(self) -> Iterator[str]:
+        """It has no key."""
+        return iter(())
+
+    def _key(self, url: str) -> RSAPublicKey:
+        try:
+            found = load_pem_x509_certificate(_fetched(self.fetch, url).encode()).public_key()
+        except (Away, ValueError) as error:
+            raise Refusal(
+                "sns_certificate", "Amazon's certificate cannot be had; it will be asked for again."
+            ) from error
+        if not isinstance(found, RSAPublicKey):
+            raise Refusal("sns_certificate", "Amazon's certificate holds no RSA key.")
+        return found
+
+
+def amazon_url(given: Any) -> str | None:
+    """Return an address where it is one of Amazon SNS, over https."""
+    try:
+        parts = urlsplit(given if isinstance(given, str) else "")
+        right = parts.scheme == "https" and parts.port in {None, 443} and AMAZON.fullmatch(parts.netloc.lower())
+    except ValueError:
+        return None
+    return str(given) if right else None
+
+
+def subscription(inbound: Inbound) -> str | None:
+    """Return the address that confirms a subscription, of a verified request to confirm one."""
+    try:
+        message = _message(inbound)
+    except Refusal:
+        return None
+    return amazon_url(message.get("SubscribeURL")) if message.get("Type") == "SubscriptionConfirmation" else None
+
+
+def signed_text(message: dict[str, Any]) -> str:
+    """The fields Amazon signs, a line for each name and each value."""
+    names = NOTIFICATION if message.get("Type") == "Notification" else CONFIRMATION
+    return "".join(f"{name}\n{message[name]}\n" for name in names if message.get(name) is not None)
+
+
+def _message(inbound: Inbound) -> dict[str, Any]:
+    try:
+        found = json.loads(inbound.body)
+    except (ValueError, RecursionError) as error:
+        raise Refusal("body_unreadable", "The body is no message of Amazon SNS.") from error
+    if not isinstance(found, dict):
+        raise Refusal("body_unreadable", "The body is no message of Amazon SNS.")
+    return found
+
+
+@lru_cache(maxsize=CERTIFICATES)
+def _fetched(fetch: Callable[[str], str], url: str) -> str:
+    return fetch(url)

@@ -1,0 +1,572 @@
+"""The rarer ways of proving oneself, signed here by hand and held against published vectors where there are any."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from service.crm_api.get import Away
+from service.intake import Refused, Verified, load_definitions, make_inbound, verify
+from service.intake.verify.jwks import KeySet
+from service.intake.verify.messages import MessageSignature, _inputs, signature_base
+from service.intake.verify.sns import Sns, amazon_url
+from service.settings import SettingsError, Source
+from tests.intake.house import PUBLIC_URL, define, post
+from tests.intake.signers import SECRET, rsa_key, rsa_public_pem
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+BODY = b'{"id":1}'
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+ED_KEY = ed25519.Ed25519PrivateKey.generate()
+PSS = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
+
+
+def b64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def url64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def pem(key: Any) -> str:
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(serialization.Encoding.PEM, spki).decode()
+
+
+def jose(signature: bytes) -> bytes:
+    r, s = decode_dss_signature(signature)
+    return r.to_bytes(32) + s.to_bytes(32)
+
+
+def code(verdict: Verified | Refused) -> str:
+    return verdict.code if isinstance(verdict, Refused) else "verified"
+
+
+def mac(message: bytes, digest: str = "sha256") -> bytes:
+    return hmac.digest(SECRET.encode(), message, digest)
+
+
+# -- signatures over parts
+
+TRENGO = {
+    "kind": "hmac", "digest": "sha256", "signed": ["sig:t", "literal:.", "body"],
+    "signature": {"header": "trengo-signature", "names": ["t", "hash"], "separator": ";", "kv": "hash"},
+    "timestamp": {"from": "sig:t", "format": "unix_s"},
+}  # fmt: skip
+
+
+def test_a_time_and_a_hash_side_by_side_are_known_by_their_places() -> None:
+    t = str(int(NOW.timestamp()))
+    made = mac(f"{t}.".encode() + BODY).hex()
+    definition = define("token", verify=TRENGO)
+    assert verify(definition, post(BODY, {"trengo-signature": f"{t};{made}"}), NOW) == Verified(0, "hmac")
+    for wrong in (f"{made};{t}", made, f"{t};{made};{made}", f"{t};", ";"):
+        assert isinstance(verify(definition, post(BODY, {"trengo-signature": wrong}), NOW), Refused)
+    late = NOW + timedelta(seconds=301)
+    assert code(verify(definition, post(BODY, {"trengo-signature": f"{t};{made}"}), late)) == "timestamp_stale"
+
+
+def test_base64url_is_taken_with_and_without_padding() -> None:
+    table = {"kind": "hmac", "digest": "sha256", "signature": "x-sig", "encoding": "base64url"}
+    definition = define("token", verify=table)
+    made = base64.urlsafe_b64encode(mac(BODY)).decode()
+    for given in (made, made.rstrip("=")):
+        assert isinstance(verify(definition, post(BODY, {"x-sig": given}), NOW), Verified)
+    assert isinstance(verify(definition, post(BODY, {"x-sig": mac(BODY).hex()}), NOW), Refused)
+
+
+def test_a_plain_hash_of_key_and_body() -> None:
+    """HubSpot's older signatures, with the official vectors of its Python client."""
+    v1 = {"kind": "hash", "digest": "sha256", "signed": ["key", "body"], "signature": "x-hubspot-signature"}
+    v2 = {**v1, "signed": ["key", "method", "url", "body"]}
+    body = b"{'example_field':'example_value'}"
+    for table, signature in (
+        (v1, "69fc6631a867edd4f9e9e627fc5c1148e3fbdd8b21837b6d2b8901c1fa57f750"),
+        (v2, "4fe4e3a7d3cf09db53be39d0a58130e2aaba074ec123a9e355b876a689a1c383"),
+    ):
+        definition = define("token", "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy", verify=table)
+        headers = {"x-hubspot-signature": signature}.items()
+        inbound = make_inbound("POST", "https://www.example.com", "/webhook_uri", "", headers, body)
+        assert verify(definition, inbound, NOW) == Verified(0, "hash")
+        assert code(verify(definition, replace(inbound, body=body + b" "), NOW)) == "signature_wrong"
+
+
+def test_a_hash_without_its_key_is_refused_with_the_settings() -> None:
+    with pytest.raises(SettingsError, match="anybody could make this hash"):
+        define("token", verify={"kind": "hash", "digest": "sha256", "signature": "x-sig"})
+
+
+PUBLIC: dict[str, tuple[Callable[[bytes], bytes], Callable[[], str]]] = {
+    "rsa-pkcs1v15-sha512": (lambda m: rsa_key().sign(m, padding.PKCS1v15(), hashes.SHA512()), rsa_public_pem),
+    "rsa-pss-sha256": (lambda m: rsa_key().sign(m, PSS, hashes.SHA256()), rsa_public_pem),
+    "ecdsa-p256-sha256": (lambda m: EC_KEY.sign(m, ec.ECDSA(hashes.SHA256())), lambda: pem(EC_KEY)),
+    "ed25519": (ED_KEY.sign, lambda: pem(ED_KEY)),
+}
+
+
+@pytest.mark.parametrize("algorithm", PUBLIC)
+def test_a_public_key_checks_what_its_owner_signed(algorithm: str) -> None:
+    sign, key = PUBLIC[algorithm]
+    table = {"kind": "public_key", "algorithm": algorithm, "signature": "x-sig", "encoding": "base64"}
+    definition = define("token", key(), verify=table)
+    assert verify(definition, post(BODY, {"x-sig": b64(sign(BODY))}), NOW) == Verified(0, "public_key")
+    for wrong in (b64(sign(BODY + b" ")), b64(b"x" * 64), b64(b"\0" * 64), "!", b64(b"")):
+        assert isinstance(verify(definition, post(BODY, {"x-sig": wrong}), NOW), Refused)
+
+
+def test_ecdsa_is_read_as_der_and_side_by_side() -> None:
+    table = {"kind": "public_key", "algorithm": "ecdsa-p256-sha256", "signature": "x-sig", "encoding": "base64url"}
+    signature = EC_KEY.sign(BODY, ec.ECDSA(hashes.SHA256()))
+    for form in (signature, jose(signature)):
+        assert isinstance(
+            verify(define("token", pem(EC_KEY), verify=table), post(BODY, {"x-sig": url64(form)}), NOW), Verified
+        )
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "key"),
+    [
+        ("ecdsa-p256-sha256", rsa_public_pem),
+        ("rsa-pss-sha256", lambda: pem(EC_KEY)),
+        ("ecdsa-p256-sha256", lambda: pem(ec.generate_private_key(ec.SECP384R1()))),
+        ("ed25519", lambda: pem(EC_KEY)),
+    ],
+)
+def test_a_key_of_another_kind_is_refused_with_the_settings(algorithm: str, key: Callable[[], str]) -> None:
+    with pytest.raises(SettingsError, match="holds a key that is no"):
+        define("token", key(), verify={"kind": "public_key", "algorithm": algorithm, "signature": "x"})
+
+
+def test_a_token_may_stand_in_the_body_and_a_key_before_the_colon() -> None:
+    in_body = define("token", verify={"kind": "static", "body": "b.secret_key"})
+    assert isinstance(verify(in_body, post({"secret_key": SECRET}), NOW), Verified)
+    assert code(verify(in_body, post({"secret_key": "no"}), NOW)) == "token_wrong"
+    assert code(verify(in_body, post({}), NOW)) == "token_missing"
+    assert code(verify(in_body, post({"secret_key": [SECRET]}), NOW)) == "token_missing"
+    assert code(verify(in_body, post(b"{"), NOW)) == "body_unreadable"
+    as_user = define("token", verify={"kind": "basic", "key_is": "user"})
+    for credentials, right in ((f"{SECRET}:X", "verified"), (f"{SECRET}:", "verified"), (f"X:{SECRET}", "token_wrong")):
+        header = {"authorization": f"Basic {b64(credentials.encode())}"}
+        assert code(verify(as_user, post({}, header), NOW)) == right
+
+
+# -- JSON Web Tokens
+
+CLAIMS = {"iss": "orgId:6", "aud": "webhookId:7", "iat": NOW.timestamp(), "exp": NOW.timestamp() + 60}
+SIGNERS: dict[str, Callable[[bytes], bytes]] = {
+    "HS256": mac,
+    "HS512": lambda m: mac(m, "sha512"),
+    "RS256": lambda m: rsa_key().sign(m, padding.PKCS1v15(), hashes.SHA256()),
+    "RS512": PUBLIC["rsa-pkcs1v15-sha512"][0],
+    "PS256": PUBLIC["rsa-pss-sha256"][0],
+    "ES256": lambda m: jose(EC_KEY.sign(m, ec.ECDSA(hashes.SHA256()))),
+    "EdDSA": ED_KEY.sign,
+    "none": lambda _m: b"",
+}
+KEYS = {"HS": SECRET, "RS": rsa_public_pem, "PS": rsa_public_pem, "ES": lambda: pem(EC_KEY), "Ed": lambda: pem(ED_KEY)}
+
+
+def token(algorithm: str = "RS256", head: dict[str, Any] | None = None, **changes: Any) -> str:
+    claims = {k: v for k, v in {**CLAIMS, **changes}.items() if v is not None}
+    parts = [{"alg": algorithm, **(head or {})}, claims]
+    signed = ".".join(url64(json.dumps(each).encode()) for each in parts)
+    return f"{signed}.{url64(SIGNERS[algorithm](signed.encode()))}"
+
+
+def jwt(*algorithms: str, key: str | None = None, **more: Any) -> Any:
+    names = algorithms or ("RS256",)
+    known = KEYS[names[0][:2]]
+    own = key or (known if isinstance(known, str) else known())
+    table = {"kind": "jwt", "algorithms": list(names), "issuer": "orgId:6", "audience": "webhookId:7", **more}
+    return define("token", own, verify=table)
+
+
+def bearer(text: str) -> Any:
+    return post(BODY, {"authorization": f"Bearer {text}"})
+
+
+@pytest.mark.parametrize("algorithm", [each for each in SIGNERS if each != "none"])
+def test_a_token_is_good_by_each_algorithm_and_by_no_other(algorithm: str) -> None:
+    definition = jwt(algorithm)
+    assert verify(definition, bearer(token(algorithm)), NOW) == Verified(0, "jwt")
+    head, claims, signature = token(algorithm).split(".")
+    other = url64(json.dumps({**CLAIMS, "sub": "me"}).encode())
+    assert code(verify(definition, bearer(f"{head}.{other}.{signature}"), NOW)) == "signature_wrong"
+    assert code(verify(definition, bearer(f"{head}.{claims}."), NOW)) == "signature_wrong"
+    assert code(verify(definition, bearer(token("none")), NOW)) == "token_algorithm"
+
+
+def test_a_public_key_is_never_a_shared_secret() -> None:
+    """The oldest trick: HS256, signed with the public key that everybody has."""
+    signed = ".".join(url64(json.dumps(each).encode()) for each in ({"alg": "HS256"}, CLAIMS))
+    forged = f"{signed}.{url64(hmac.digest(rsa_public_pem().encode(), signed.encode(), 'sha256'))}"
+    assert code(verify(jwt("RS256"), bearer(forged), NOW)) == "token_algorithm"
+    with pytest.raises(SettingsError, match="mixes shared secrets"):
+        jwt("RS256", "HS256")
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"exp": NOW.timestamp() - 61}, "timestamp_stale"),
+        ({"exp": None}, "token_endless"),
+        ({"exp": "soon"}, "timestamp_stale"),
+        ({"nbf": NOW.timestamp() + 61}, "timestamp_stale"),
+        ({"iat": NOW.timestamp() + 61}, "timestamp_stale"),
+        ({"iss": "orgId:8"}, "token_issuer"),
+        ({"iss": None}, "token_issuer"),
+        ({"aud": "webhookId:8"}, "token_audience"),
+        ({"aud": ["a", "b"]}, "token_audience"),
+        ({"head": {"crit": ["x"]}}, "token_unreadable"),
+    ],
+)
+def test_a_token_that_is_not_for_us_or_not_for_now_is_refused(changes: dict[str, Any], refused: str) -> None:
+    assert code(verify(jwt(), bearer(token(**changes)), NOW)) == refused
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"exp": NOW.timestamp() - 59}, {"aud": ["a", "webhookId:7"]}, {"exp": (NOW.timestamp() + 60) * 1000, "iat": None}],
+)
+def test_a_token_within_the_tolerance_is_taken(changes: dict[str, Any]) -> None:
+    assert isinstance(verify(jwt(), bearer(token(**changes)), NOW), Verified)
+
+
+@pytest.mark.parametrize("text", ["", "a", "a.b.c", "..", "a.b", "a.b.c.d", "é.é.é", "[.[.[", "e30.e30.", "A" * 20_000])
+def test_what_is_no_token_is_refused(text: str) -> None:
+    assert isinstance(verify(jwt(), bearer(text), NOW), Refused)
+
+
+def test_a_claim_may_hold_the_body_s_digest() -> None:
+    definition = jwt(body_claim="body_sha256")
+    for digest in (hashlib.sha256(BODY).hexdigest(), b64(hashlib.sha256(BODY).digest())):
+        inbound = bearer(token(body_sha256=digest))
+        assert isinstance(verify(definition, inbound, NOW), Verified)
+        assert code(verify(definition, replace(inbound, body=b"{}"), NOW)) == "signature_wrong"
+    assert code(verify(definition, bearer(token()), NOW)) == "signature_wrong"
+
+
+def test_a_token_may_stand_in_the_query_and_is_not_stored() -> None:
+    definition = jwt(query="jwt")
+    assert isinstance(verify(definition, post(BODY, {}, f"jwt={token()}"), NOW), Verified)
+    assert definition.secret_query == {"jwt"}
+
+
+def jwk(kid: str, key: Any) -> dict[str, Any]:
+    numbers = key.public_key().public_numbers()
+    if isinstance(key, rsa.RSAPrivateKey):
+        return {"kty": "RSA", "kid": kid, "n": url64(numbers.n.to_bytes(256)), "e": url64(numbers.e.to_bytes(3))}
+    return {
+        "kty": "EC",
+        "crv": "P-256",
+        "kid": kid,
+        "x": url64(numbers.x.to_bytes(32)),
+        "y": url64(numbers.y.to_bytes(32)),
+    }
+
+
+class Published:
+    """A sender's address with keys, and how often it was asked."""
+
+    def __init__(self, *keys: Any) -> None:
+        self.answer: Any = {"keys": list(keys)}
+        self.asked = 0
+
+    def __call__(self, url: str) -> Any:
+        assert url == "https://keys.example.com/jwks.json"
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def with_keys(published: Published, *algorithms: str) -> Any:
+    url = "https://keys.example.com/jwks.json"
+    table = {"kind": "jwt", "jwks_url": url, "algorithms": list(algorithms or ("RS256",))}
+    definition = load_definitions({"crm": Source("crm", "acme", "token", (), None, None, {"verify": table})})["crm"]
+    (verifier,) = definition.verifiers
+    return replace(definition, verifiers=(replace(verifier, key_set=KeySet(url, published)),))
+
+
+def test_published_keys_are_fetched_once_and_again_when_a_new_one_signs() -> None:
+    published = Published(jwk("old", rsa_key()))
+    definition = with_keys(published, "RS256", "ES256")
+    for _ in range(3):
+        assert verify(definition, bearer(token(head={"kid": "old"})), NOW) == Verified(None, "jwt")
+    assert published.asked == 1
+    published.answer = {"keys": [jwk("new", EC_KEY)]}
+    rotated = bearer(token("ES256", head={"kid": "new"}))
+    assert code(verify(definition, rotated, NOW + timedelta(seconds=30))) == "token_key_unknown"  # asked a moment ago
+    assert isinstance(verify(definition, rotated, NOW + timedelta(seconds=61)), Verified)
+    assert published.asked == 2
+    old = bearer(token(head={"kid": "old"}, exp=NOW.timestamp() + 999))
+    assert code(verify(definition, old, NOW + timedelta(seconds=62))) == "token_key_unknown"
+
+
+def test_published_keys_go_on_while_their_address_is_away() -> None:
+    published = Published(jwk("k", rsa_key()))
+    definition = with_keys(published)
+    assert isinstance(verify(definition, bearer(token(head={"kid": "k"})), NOW), Verified)
+    for answer in (Away("slow", "No answer."), {"keys": "none"}, [], {"keys": [7]}):
+        published.answer = answer
+    published.answer = Away("slow", "No answer.")
+    later = NOW + timedelta(hours=2)
+    good = token(head={"kid": "k"}, exp=later.timestamp() + 60)
+    assert isinstance(verify(definition, bearer(good), later), Verified)
+    assert published.asked == 2
+
+
+def test_strangers_cannot_make_us_ask_for_keys_more_than_once_a_minute() -> None:
+    published = Published()
+    definition = with_keys(published)
+    for n in range(50):
+        assert code(verify(definition, bearer(token(head={"kid": f"k{n}"})), NOW)) == "token_key_unknown"
+    assert published.asked == 1
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {}, {"kty": "RSA"}, {"kty": "RSA", "n": "!", "e": "AQAB"}, {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+        {"kty": "oct", "k": url64(SECRET.encode())}, {"kty": "OKP", "crv": "Ed25519", "x": "AA"}, {"kty": ["RSA"]},
+    ],
+)  # fmt: skip
+def test_a_published_key_that_is_none_signs_nothing(key: dict[str, Any]) -> None:
+    definition = with_keys(Published({"kid": "k", **key}))
+    assert isinstance(verify(definition, bearer(token(head={"kid": "k"})), NOW), Refused)
+
+
+def test_published_keys_are_public_and_come_over_https() -> None:
+    for table in (
+        {"jwks_url": "http://keys.example.com", "algorithms": ["RS256"]},
+        {"jwks_url": "https://keys.example.com", "algorithms": ["HS256"]},
+    ):
+        with pytest.raises(SettingsError, match="jwks_url"):
+            define("token", verify={"kind": "jwt", **table})
+
+
+# -- HTTP Message Signatures
+
+
+def test_the_signature_base_is_the_one_of_rfc_9421() -> None:
+    """Appendix B.2.5, its HMAC included."""
+    url = "https://example.com"
+    headers = {"date": "Tue, 20 Apr 2021 02:07:55 GMT", "content-type": "application/json"}
+    inbound = make_inbound("POST", url, "/foo", "param=Value&Pet=dog", headers.items(), b"")
+    written = '("date" "@authority" "content-type");created=1618884473;keyid="test-shared-secret"'
+    (given,) = _inputs(f"sig-b25={written}")
+    base = signature_base(given, inbound)
+    key = base64.b64decode("uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==")
+    assert b64(hmac.digest(key, base, "sha256")) == "pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8="
+
+
+def test_every_derived_component_is_rebuilt() -> None:
+    inbound = make_inbound("POST", "https://example.com", "/p/a th", "a=%20b", [("x-a", "1")], b"")
+    names = '"@method" "@target-uri" "@authority" "@scheme" "@request-target" "@path" "@query" "x-a"'
+    (given,) = _inputs(f"l=({names})")
+    assert signature_base(given, inbound).decode().splitlines()[:-1] == [
+        '"@method": POST', '"@target-uri": https://example.com/p/a th?a=%20b', '"@authority": example.com',
+        '"@scheme": https', '"@request-target": /p/a th?a=%20b', '"@path": /p/a th', '"@query": ?a=%20b', '"x-a": 1',
+    ]  # fmt: skip
+
+
+MESSAGE = {"kind": "http_signature", "algorithm": "hmac-sha256", "covers": ["@method", "content-digest"]}
+
+
+def message(
+    sign: Callable[[bytes], bytes] = mac,
+    body: bytes = BODY,
+    names: str = '"@method" "content-digest"',
+    **parameters: Any,
+) -> Any:
+    given = {"created": int(NOW.timestamp()), **parameters}
+    written = f"({names})" + "".join(
+        f";{name}={value}" if isinstance(value, int) else f';{name}="{value}"'
+        for name, value in given.items()
+        if value is not None
+    )
+    headers = {
+        "content-digest": f"sha-256=:{b64(hashlib.sha256(body).digest())}:",
+        "signature-input": f"sig1={written}",
+    }
+    unsigned = make_inbound("POST", PUBLIC_URL, "/webhooks/crm/crm", "", headers.items(), body)
+    base = signature_base(next(_inputs(headers["signature-input"])), unsigned)
+    return replace(unsigned, headers={**headers, "signature": f"sig1=:{b64(sign(base))}:"})
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "sign", "key"),
+    [
+        ("hmac-sha256", mac, lambda: SECRET),
+        ("ed25519", ED_KEY.sign, lambda: pem(ED_KEY)),
+        ("ecdsa-p256-sha256", SIGNERS["ES256"], lambda: pem(EC_KEY)),
+        ("rsa-v1_5-sha256", SIGNERS["RS256"], rsa_public_pem),
+    ],
+)
+def test_a_signed_message_is_verified_by_each_algorithm(
+    algorithm: str, sign: Callable[[bytes], bytes], key: Callable[[], str]
+) -> None:
+    definition = define("token", key(), verify={**MESSAGE, "algorithm": algorithm})
+    assert verify(definition, message(sign), NOW) == Verified(0, "http_signature")
+    assert code(verify(definition, replace(message(sign), body=b"{}"), NOW)) == "signature_wrong"
+    assert code(verify(definition, replace(message(sign), method="PUT"), NOW)) == "signature_wrong"
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        (lambda: message(names='"content-digest"'), "signature_incomplete"),
+        (lambda: message(names='"@method"'), "signature_incomplete"),
+        (lambda: message(created=None), "timestamp_missing"),
+        (lambda: message(created=int(NOW.timestamp()) - 301), "timestamp_stale"),
+        (lambda: message(expires=int(NOW.timestamp()) - 1), "timestamp_stale"),
+        (lambda: message(alg="ed25519"), "signature_algorithm"),
+        (lambda: message(tag="other"), "signature_tag"),
+        (lambda: changed("content-digest", "sha-256=:AAAA:"), "signature_wrong"),
+        (lambda: changed("signature", "sig2=:AAAA:"), "signature_missing"),
+        (lambda: changed("signature", "nonsense"), "signature_unreadable"),
+        (lambda: changed("signature-input", "sig1"), "signature_unreadable"),
+        (lambda: changed("signature-input", 'sig1=("@method" "@method");created=1'), "signature_unreadable"),
+        (lambda: changed("signature-input", 'sig1=("@query-param";name="a")'), "signature_unreadable"),
+        (
+            lambda: changed("signature-input", 'sig1=("@status" "@method" "content-digest");created=1'),
+            "signature_component",
+        ),
+        (lambda: changed("signature-input", 'sig1=("content-digest";sf "@method");created=1'), "signature_component"),
+    ],
+)
+def test_a_message_that_is_not_signed_as_demanded_is_refused(given: Callable[[], Any], refused: str) -> None:
+    tagged = {**MESSAGE, "tag": "here"} if refused == "signature_tag" else MESSAGE
+    assert code(verify(define("token", verify=tagged), given(), NOW)) == refused
+
+
+def changed(name: str, value: str) -> Any:
+    good = message()
+    return replace(good, headers={**good.headers, name: value})
+
+
+def test_a_digest_we_do_not_know_vouches_for_nothing() -> None:
+    def digest(text: str) -> Any:
+        names = '"@method" "content-digest"'
+        inbound = message(names=names)
+        headers = {**inbound.headers, "content-digest": text}
+        base = signature_base(next(_inputs(headers["signature-input"])), replace(inbound, headers=headers))
+        return replace(inbound, headers={**headers, "signature": f"sig1=:{b64(mac(base))}:"})
+
+    definition = define("token", verify=MESSAGE)
+    assert code(verify(definition, digest("md5=:AAAA:"), NOW)) == "digest_unreadable"
+    both = f"md5=:AAAA:, sha-512=:{b64(hashlib.sha512(BODY).digest())}:"
+    assert isinstance(verify(definition, digest(both), NOW), Verified)
+
+
+def test_one_good_signature_beside_others_is_enough() -> None:
+    good = message()
+    headers = {
+        **good.headers,
+        "signature-input": 'old=("@method");created=1, ' + good.headers["signature-input"],
+        "signature": "old=:AAAA:, " + good.headers["signature"],
+    }
+    assert isinstance(verify(define("token", verify=MESSAGE), replace(good, headers=headers), NOW), Verified)
+
+
+def test_a_definition_that_leaves_the_body_open_is_refused() -> None:
+    with pytest.raises(SettingsError, match="another body under the signature"):
+        define("token", verify={**MESSAGE, "covers": ["@method"]})
+    assert MessageSignature.kind == "http_signature"
+
+
+# -- Amazon SNS
+
+TOPIC = "arn:aws:sns:eu-west-1:1:ended"
+CERTIFICATE_URL = "https://sns.eu-west-1.amazonaws.com/cert.pem"
+
+
+def certificate() -> str:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sns.amazonaws.com")])
+    built = x509.CertificateBuilder(
+        name, name, rsa_key().public_key(), 1, datetime(2026, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+    )
+    return built.sign(rsa_key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+PEM = certificate()
+
+
+def sns(fetch: Callable[[str], str] = lambda _url: PEM) -> Any:
+    table = {"kind": "sns", "topics": [TOPIC]}
+    definition = load_definitions({"crm": Source("crm", "acme", "token", (), None, None, {"verify": table})})["crm"]
+    return replace(definition, verifiers=(Sns(topics=(TOPIC,), fetch=fetch),))
+
+
+def notification(version: str = "2", **changes: Any) -> Any:
+    told = {
+        "Type": "Notification", "MessageId": "m", "TopicArn": TOPIC, "Message": "{}", "Timestamp": "t",
+        "SignatureVersion": version, "SigningCertURL": CERTIFICATE_URL,
+    }  # fmt: skip
+    text = "".join(f"{name}\n{told[name]}\n" for name in ("Message", "MessageId", "Timestamp", "TopicArn", "Type"))
+    digest = hashes.SHA256() if version == "2" else hashes.SHA1()
+    signature = b64(rsa_key().sign(text.encode(), padding.PKCS1v15(), digest))
+    return post({**told, "Signature": signature, **changes})
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_a_notification_amazon_signed_is_verified(version: str) -> None:
+    assert verify(sns(), notification(version), NOW) == Verified(None, "sns")
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"Message": "{1}"}, "signature_wrong"),
+        ({"Signature": "AAAA"}, "signature_wrong"),
+        ({"SignatureVersion": "3"}, "signature_wrong"),
+        ({"TopicArn": "arn:aws:sns:eu-west-1:2:other"}, "sns_topic"),
+        ({"SigningCertURL": "https://sns.eu-west-1.amazonaws.com.evil.example/cert.pem"}, "sns_certificate"),
+        ({"SigningCertURL": "http://sns.eu-west-1.amazonaws.com/cert.pem"}, "sns_certificate"),
+        ({"SigningCertURL": "https://sns.eu-west-1.amazonaws.com/cert.html"}, "sns_certificate"),
+        ({"SigningCertURL": None}, "sns_certificate"),
+    ],
+)
+def test_a_notification_amazon_did_not_sign_for_us_is_refused(changes: dict[str, Any], refused: str) -> None:
+    assert code(verify(sns(), notification(**changes), NOW)) == refused
+
+
+def test_a_certificate_that_cannot_be_had_refuses_and_is_asked_for_again() -> None:
+    asked = []
+
+    def away(url: str) -> str:
+        asked.append(url)
+        raise Away("slow", "No answer.")
+
+    for _ in range(2):
+        assert code(verify(sns(away), notification(), NOW)) == "sns_certificate"
+    assert asked == [CERTIFICATE_URL] * 2
+    assert code(verify(sns(lambda _url: "no certificate"), notification(), NOW)) == "sns_certificate"
+
+
+@pytest.mark.parametrize(
+    ("url", "right"),
+    [
+        ("https://sns.eu-west-1.amazonaws.com/x?a=1", True),
+        ("https://sns.cn-north-1.amazonaws.com.cn/x", True),
+        ("https://sns.eu-west-1.amazonaws.com:443/x", False),
+        ("https://a@sns.eu-west-1.amazonaws.com/x", False),
+        ("https://evil.example/sns.eu-west-1.amazonaws.com", False),
+        ("https://sns.eu-west-1.amazonaws.com:99999/x", False),
+        ("https://[", False),
+        (7, False),
+    ],
+)
+def test_an_address_is_amazon_s_by_its_whole_host(url: Any, right: bool) -> None:
+    assert (amazon_url(url) is not None) is right
