@@ -5,7 +5,6 @@ delivery again costs no write. Where the database is away nothing is half-writte
 `accept` stores one by itself; `group.py` many in one commit, by the same functions.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,13 @@ from sqlalchemy.engine import Connection, Engine
 from service.db import is_away, writing
 from service.errors import Unavailable
 from service.ids import new_id
+from service.intake.dedupe import by_arrival, by_content
 from service.intake.events import Reading
 from service.intake.inbound import Inbound
 from service.intake.late import let_in
 from service.intake.ledger import judge, open_book
 from service.intake.shapes import Definition
-from service.intake.stored import Arrived, write_deliveries
+from service.intake.stored import Arrived, known_if_erased, write_deliveries
 from service.intake.told import (
     ACCEPTED,
     DUPLICATE,
@@ -86,8 +86,11 @@ def arrive(
 ) -> Arrived:
     """Give a verified delivery its id and the digest by which its repeats are known."""
     delivery = Delivery(new_id("whd", now), now)
-    key = _dedupe_key(definition, inbound, readings, delivery.id)
-    return Arrived(Told(definition, delivery, readings, now), inbound, key, verified.key_index)
+    ids = [each.event_id for each in readings if each.event_id]
+    key, erased = by_content(ids, inbound.digest), None
+    if definition.grammar.map.is_arrival("ended_at") and not ids:
+        key, erased = by_arrival(inbound.digest, delivery.id), key
+    return Arrived(Told(definition, delivery, readings, now), inbound, key, verified.key_index, erased)
 
 
 def store_unavailable() -> Unavailable:
@@ -101,6 +104,7 @@ def store_unavailable() -> Unavailable:
 
 def store_arrived(connection: Connection, arrived: Sequence[Arrived]) -> list[Accepted]:
     """Store deliveries and what they say, in the order of their arrival; each is judged as if it had come alone."""
+    arrived = known_if_erased(connection, arrived)
     places = write_deliveries(connection, arrived)
     new = [each.told for each in arrived if places.get(each.place) == each.told.delivery.id]
     items: dict[str, tuple[Item, ...]] = {}
@@ -124,16 +128,3 @@ def _accepted(arrived: Arrived, place: str | None, items: Mapping[str, tuple[Ite
         return Accepted(told.delivery.id, items[told.delivery.id], duplicate=False)
     repeated = tuple(Item(position, DUPLICATE, "same_delivery") for position in range(len(told.readings)))
     return Accepted(place or "", repeated, duplicate=True)
-
-
-def _dedupe_key(definition: Definition, inbound: Inbound, readings: Sequence[Reading], delivery_id: str) -> str:
-    """Return one digest of the sender's id and the body: it outlives erasure, so nothing may be read from it.
-
-    Where neither id nor time is in the delivery, the same bytes may tell of a second end: then every delivery is new,
-    and the conversation decides.
-    """
-    ids = [each.event_id for each in readings if each.event_id]
-    key = "\n".join(ids) + ":" + inbound.digest
-    if definition.grammar.map.is_arrival("ended_at") and not ids:
-        key += ":" + delivery_id
-    return hashlib.sha256(key.encode()).hexdigest()

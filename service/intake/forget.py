@@ -5,13 +5,14 @@ erased person the conversation's id as well. Never touches the ledger: what outr
 theirs to erase, after this.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.intake.dedupe import body_digest, by_arrival, by_content
 from service.models import conversation, delivery_item, feedback_request, reopening, webhook_delivery
 
 SHORTEST_NAME = 4  # a shorter one stands in too many bodies by chance; X itself gives none any more
@@ -40,9 +41,8 @@ def erase(connection: Connection, x_user_id: str, handles: Collection[str]) -> i
     )
     by_request = sa.select(i.delivery_id).join_from(delivery_item, feedback_request, i.request_id == f.id).where(theirs)
     first = sa.select(f.delivery_id).where(theirs)
-    ids = sa.union(about, by_request, first)
-    gone = sa.update(webhook_delivery).where(d.id.in_(ids), d.body.is_not(None)).values(EMPTY)
-    emptied = connection.execute(gone).rowcount + _empty_naming(connection, [x_user_id, *handles])
+    ids = connection.scalars(sa.union(about, by_request, first)).all()
+    emptied = _empty(connection, ids) + _empty_naming(connection, [x_user_id, *handles])
     for source, conversation_id in connection.execute(sa.select(f.source, f.conversation_id).where(theirs).distinct()):
         _forget_conversation(connection, source, conversation_id)
     return emptied
@@ -58,10 +58,26 @@ def _empty_naming(connection: Connection, names: Collection[str]) -> int:
     wanted = [name.encode(charset) for name in plain for charset in WRITTEN_IN]
     found = connection.execute(sa.select(d.id, d.body).where(d.body.is_not(None)), execution_options={"yield_per": 500})
     theirs = [row.id for row in found if any(name in row.body.lower() for name in wanted)]
-    for start in range(0, len(theirs), AT_ONCE):
-        chunk = theirs[start : start + AT_ONCE]
-        connection.execute(sa.update(webhook_delivery).where(d.id.in_(chunk)).values(EMPTY))
-    return len(theirs)
+    return _empty(connection, theirs)
+
+
+def _empty(connection: Connection, ids: Sequence[str]) -> int:
+    """Take the contents of deliveries away, and see to it that the same bytes bring nothing back."""
+    d, emptied = webhook_delivery.c, 0
+    for start in range(0, len(ids), AT_ONCE):
+        chunk = sa.and_(d.id.in_(ids[start : start + AT_ONCE]), d.body.is_not(None))
+        for row in connection.execute(sa.select(d.id, d.source, d.dedupe_key, d.body).where(chunk)).all():
+            digest = body_digest(row.body or b"")
+            if row.dedupe_key == by_arrival(digest, row.id):
+                _know_by_content(connection, row.id, row.source, by_content((), digest))
+        emptied += connection.execute(sa.update(webhook_delivery).where(chunk).values(EMPTY)).rowcount
+    return emptied
+
+
+def _know_by_content(connection: Connection, delivery_id: str, source: str, key: str) -> None:
+    d, other = webhook_delivery.c, webhook_delivery.alias("other")
+    taken = sa.exists().where(other.c.source == source, other.c.dedupe_key == key)
+    connection.execute(sa.update(webhook_delivery).where(d.id == delivery_id, ~taken).values(dedupe_key=key))
 
 
 def _forget_conversation(connection: Connection, source: str, conversation_id: str) -> None:

@@ -5,7 +5,7 @@ forget.py, which takes its contents away.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -40,11 +40,26 @@ class Arrived:
     inbound: Inbound
     dedupe_key: str
     key_index: int | None
+    erased_key: str | None = None  # what it would be known by, had its person been erased
 
     @property
     def place(self) -> tuple[str, str]:
         """What only one delivery can hold: its source, and the digest of what it is."""
         return self.told.definition.name, self.dedupe_key
+
+
+def known_if_erased(connection: Connection, arrived: Sequence[Arrived]) -> list[Arrived]:
+    """Give deliveries whose very bytes were erased once the key by which those are known."""
+    asked = {(each.told.definition.name, each.erased_key) for each in arrived if each.erased_key}
+    if not asked:
+        return list(arrived)
+    found = {(source, key) for source, key, _ in FIRST.rows(connection, sorted(asked))}
+    return [
+        replace(each, dedupe_key=each.erased_key)
+        if each.erased_key and (each.told.definition.name, each.erased_key) in found
+        else each
+        for each in arrived
+    ]
 
 
 def write_deliveries(connection: Connection, arrived: Sequence[Arrived]) -> dict[tuple[str, str], str]:

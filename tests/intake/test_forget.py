@@ -134,3 +134,22 @@ def test_a_repeat_of_an_erased_delivery_brings_nothing_back(engine: Engine, now:
         erase(connection, "12", [])
     assert house.send("token", ended("c-1", x_user_id="12", event_id="1")).get_json()["duplicate"] == 1
     assert bodies(house) == {"0": False}
+
+
+def test_a_repeat_without_id_and_time_brings_nothing_back_either(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now, map={"ended_at": "received", "event_id": ""})
+    for name, person in (("c-1", "12"), ("c-2", "99")):
+        house.send("token", ended(name, x_user_id=person))
+        house.later(minutes=1)
+        assert house.send("token", ended(name, x_user_id=person)).get_json()["duplicate"] == 1
+    with writing(engine) as connection:
+        assert erase(connection, "12", []) == 2
+        assert erase(connection, "12", []) == 0
+    house.later(days=1)
+    for _ in range(2):
+        assert house.send("token", ended("c-1", x_user_id="12")).get_json() == {
+            "accepted": 0, "duplicate": 1, "ignored": 0, "unmappable": 0,
+        }  # fmt: skip
+    assert len(house.requests) == 2
+    assert "c-1" not in str([house.deliveries, house.items])
+    assert house.send("token", ended("c-3", x_user_id="7")).get_json()["accepted"] == 1
