@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service import migrations
 from service.cli.common import console, engine_of, now, settings_of, when
+from service.crm_api.client import Client
 from service.db import reading
 from service.errors import Invalid, NotFound, ServiceError
 from service.intake import explain as explain_delivery
@@ -19,6 +20,8 @@ from service.intake import parse_request_file, render
 from service.intake.advice import advice, never_fits
 from service.intake.definition import load_definitions, preset_about, preset_definition
 from service.intake.events import ConversationEnded
+from service.intake.lookup import look_up
+from service.intake.lookup_told import told
 from service.intake.presets import payload, payload_names, preset_names
 from service.intake.reference import facts_of, grammar_reference
 from service.intake.shapes import Definition
@@ -131,6 +134,32 @@ def explain(context: click.Context, file: str | None, source: str | None, preset
     for campaign in settings.campaigns:
         for careful in never_fits(definition, campaign):
             click.echo(f"careful     {careful.path} {careful.sentence}")
+
+
+@sources.command()
+@click.argument("source")
+@click.option("--customer", help="The customer, by the CRM's own word, as an event says it.")
+@click.option("--conversation", help="The conversation, by the CRM's own word.")
+@click.option("--tenant", help="The CRM's account, where a path needs it.")
+@click.option("--channel", help="The channel an event would name.")
+@click.option("--show-body", is_flag=True, help="Show what the CRM answered: it is about a person.")
+@click.pass_context
+def lookup(context: click.Context, /, source: str, *, show_body: bool, **known: str | None) -> None:
+    """Look a customer up in the CRM, as the worker would: the calls, what each answered, and who was found.
+
+    Stores nothing. Never shows a token.
+    """
+    settings = settings_of(context)
+    definition = definition_of(settings, source)
+    api = settings.sources[source].api
+    if api is None or not definition.grammar.lookup:
+        what = f"sources.{source}.api" if api is None else f"sources.{source}.lookup"
+        raise Invalid("no_lookup", f"There is nothing to look up with: [{what}] is missing.")
+    names = {"customer": "customer_ref", "conversation": "conversation_id"}
+    given = {names.get(name, name): value for name, value in known.items()}
+    looked = look_up(definition, Client(api, now), given, now(), show=show_body)
+    for line in told(looked):
+        click.echo(line)
 
 
 def _explain_preset(preset: str, file: str | None) -> None:

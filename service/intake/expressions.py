@@ -127,7 +127,9 @@ def _mistakes(node: Mapping[str, Any], root_names: frozenset[str] | None) -> lis
         # `!b.x` reads as `(!b).x`, which is null for ever
         found.append("'!' binds tighter than '.': write !(b.x) or b.x == `null`")
     if kind == "field" and root_names is not None and node["value"] not in root_names:
-        found.append(f"'{node['value']}' is no root; write b.{node['value']} (roots are h, q, b, root, v)")
+        likely = "b" if "b" in root_names else "a"
+        roots = ", ".join(sorted(root_names))
+        found.append(f"'{node['value']}' is no root; write {likely}.{node['value']} (roots are {roots})")
     for index, child in enumerate(children):
         inner = kind in ONLY_FIRST_CHILD_AT_ROOT and index > 0
         found += _mistakes(child, None if inner or kind == "expref" else root_names)

@@ -11,6 +11,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from service.intake.shapes import Answer, Grammar
+from service.intake.steps import step_mistakes
 from service.intake.tables import Table, flatten
 from service.intake.verify.kinds import load_verify
 from service.settings.declare import section_of
@@ -30,6 +31,7 @@ def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Problem]) ->
     verify = load_verify(tree["verify"], f"{path}.verify", problems) if "verify" in tree else None
     if grammar is not None:
         problems += _handshake_mistakes(grammar.handshake.answers, f"{path}.handshake.answers")
+        problems += [Problem(f"{path}.lookup{where}", says) for where, says in step_mistakes(grammar.lookup)]
         problems += _origin_mistakes(grammar.handshake.cloudevents_origins, f"{path}.handshake.cloudevents_origins")
     return replace(grammar, verify=verify) if grammar and len(problems) == before else None
 

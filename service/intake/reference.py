@@ -33,6 +33,9 @@ def facts_of(grammar: Grammar) -> Iterator[tuple[str, str, str]]:
         yield "nobody is", ", ".join(sorted(grammar.people.nobody)), "ids of no agent and no team"
     for name, value in grammar.values.items():
         yield f"v.{name}", repr(value), "a constant you may set: [sources.NAME.values]"
+    for position, step in enumerate(grammar.lookup):
+        finds = ", ".join(name for name, _ in step.find.each()) or "only what the next step needs"
+        yield f"look-up {position + 1}", f"GET {step.path}", f"{finds} (trust {step.trust})"
     if grammar.about.token:
         yield "token to make", grammar.about.token, "the least scope a look-up needs"
 

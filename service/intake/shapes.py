@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from service.intake.expressions import Expression
 from service.intake.identity import TRUSTS
+from service.intake.steps import Step
 from service.intake.times import FORMATS
 from service.intake.verify import Verifier
 from service.settings.declare import REQUIRED, setting
@@ -184,6 +185,7 @@ class Grammar:
     channel: Channel = setting({}, "which channels are asked about")
     people: People = setting({}, "who is no person")
     identity: Identity = setting({}, "how much a word about who somebody is is worth")
+    lookup: tuple[Step, ...] = setting([], "up to three GETs that find the customer where the event does not say")
     values: Mapping[str, Any] = setting({}, "constants of yours for expressions, as `v.NAME`")
 
 

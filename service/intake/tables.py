@@ -12,6 +12,7 @@ import marshmallow as ma
 
 from service.intake.expressions import ROOT_NAMES, Expression, ExpressionError, compile_expression
 from service.intake.shapes import RECEIVED, OverBody, When
+from service.intake.steps import ANSWER_ROOTS, FromAnswer, Kept
 from service.intake.verify.parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, HeaderName, Part, SignatureAt
 from service.settings.declare import KINDS, Section, section_of
 from service.settings.shapes import Problem
@@ -21,6 +22,7 @@ WRONG_SIGNATURE = (
     "must be a header's name or a table: "
     '{header = "…", prefix = "…", kv = "…" or list = "…", names = ["t", "v1"], separator = ";"}'
 )
+NAME = ma.validate.Regexp(r"^[a-z_]{1,40}\Z", error="names of what is kept are lower-case letters and _")
 NO_SUCH_KEY = "no such key; `dm-feedback sources grammar` lists them all"
 
 
@@ -71,6 +73,13 @@ class PartField(ma.fields.String):
         return part.lower() if part.startswith("header:") else part
 
 
+class KeptField(ma.fields.Dict):
+    """Names, each with an expression over an answer."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(ma.fields.String(validate=NAME), ExpressionField(root_names=ANSWER_ROOTS), **kwargs)
+
+
 class SignatureField(ma.fields.Field[SignatureAt]):
     """Where the signature stands: a header's name, or a table."""
 
@@ -96,6 +105,8 @@ class Table(Section):
         frozenset[str]: Folded,
         HeaderName: HeaderField,
         Part: PartField,
+        FromAnswer: partial(ExpressionField, root_names=ANSWER_ROOTS),
+        Kept: KeptField,
         SignatureAt: SignatureField,
     }
     error_messages = {"unknown": NO_SUCH_KEY}  # noqa: RUF012 - marshmallow's own attribute

@@ -24,6 +24,7 @@ from service.settings.shapes import (
     Web,
     Worker,
 )
+from service.settings.sources import Api
 
 __all__ = [
     "PLACEHOLDERS",

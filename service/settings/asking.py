@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from marshmallow import validate
 
 from service.settings.declare import REQUIRED, implied, setting
+from service.settings.sources import Api
 from service.settings.values import NAME, NOT_EMPTY, X_USER_ID, http_url, network, one_of, some_time, whole
 
 AN_ALLOWANCE = whole(1, 1_000_000)
@@ -78,6 +79,7 @@ class Source:
     language: str | None = setting(None, "language of its customers where the event names none")
     conversation_url: str | None = setting(None, "address of a conversation in the CRM, with {conversation_id}")
     definition: Mapping[str, Any] = implied(secret=True)
+    api: Api | None = setting(None, "the CRM's own API, where customers are looked up")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ def crossings(parts: dict[str, Any]) -> list[Problem]:
     }
     problems = list(_account_crossings(loaded["accounts"]))
     for name, source in loaded["sources"].items():
+        if source.api is not None:
+            problems += [Problem(f"sources.{name}.api.{key}", sentence) for key, sentence in source.api.mistakes()]
         if parts["accounts"] and source.account not in parts["accounts"]:
             wrong = f"there is no account '{source.account}'" if source.account else "is missing"
             problems.append(Problem(f"sources.{name}.account", f"{wrong}; write one of {_list(parts['accounts'])}"))

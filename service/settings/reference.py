@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from service.settings.asking import Texts
+from service.settings.asking import Source, Texts
 from service.settings.declare import declared
 from service.settings.shapes import NAMED_SECTIONS, SECTIONS
+from service.settings.sources import Api
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,14 @@ def reference() -> list[SettingDoc]:
 
 
 def _docs(path: str, shape: type) -> list[SettingDoc]:
-    return [
-        SettingDoc(f"{path}.{name}", what.shown, what.sentence)
-        for name, what in declared(shape).items()
-        if what.sentence is not None
-    ]
+    found = []
+    for name, what in declared(shape).items():
+        inner = TABLES.get((shape, name))
+        if inner is not None:
+            found += _docs(f"{path}.{name}", inner)
+        elif what.sentence is not None:
+            found.append(SettingDoc(f"{path}.{name}", what.shown, what.sentence))
+    return found
+
+
+TABLES: dict[tuple[type, str], type] = {(Source, "api"): Api}  # tables within a table

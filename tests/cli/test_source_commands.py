@@ -16,6 +16,7 @@ from service.intake import payload, payload_names, preset_about, preset_names
 from service.models import delivery_item, feedback_request, webhook_delivery
 from service.settings import load
 from tests.cli.house import Cli
+from tests.crm_api.crm import crm
 from tests.intake.signers import Outgoing, standard
 from tests.support import SOURCE_KEY
 
@@ -98,6 +99,31 @@ def test_explain_needs_one_definition_and_a_delivery(cli: Cli) -> None:
     assert cli.refuses("sources", "explain", "--source", "crm")[1] == "no_file"
     assert cli.refuses("sources", "explain", "--preset", "zendesc")[1] == "unknown_preset"
     assert cli.refuses("sources", "explain", "--preset", "token", "no_such_file")[1] == "file"
+
+
+def test_a_customer_is_looked_up_as_the_worker_would(cli: Cli) -> None:
+    with crm() as here:
+        here.answers = {"/contacts/4711": {"custom_attributes": {"x_user_id": "501"}, "phone": "private"}}
+        cli.write(sources__crm__preset="intercom", sources__crm__api={"base_url": here.url, "token": "hidden-token"})
+        said = cli.says("sources", "lookup", "crm", "--customer", "4711")
+        assert "GET /contacts/4711   200" in said
+        assert "would be asked: 501 (trust crm_entered" in said
+        assert "private" not in said
+        shown = cli.says("sources", "lookup", "crm", "--customer", "4711", "--show-body")
+        assert "private" in shown
+        assert "hidden-token" not in said + shown
+        here.answers = {"/contacts/4711": (401, {})}
+        assert "REFUSED" in cli.says("sources", "lookup", "crm", "--customer", "4711")
+    assert cli.rows(feedback_request) == []
+
+
+def test_a_look_up_needs_an_api_and_steps(cli: Cli) -> None:
+    assert cli.refuses("sources", "lookup", "crm", "--customer", "1")[1] == "no_lookup"
+    assert cli.refuses("sources", "lookup", "nobody", "--customer", "1")[1] == "unknown_source"
+    cli.write(sources__crm__api={"base_url": "http://crm.example.com?x", "token": "t", "user": "u"})
+    done = cli("sources", "check", code=78)
+    assert "sources.crm.api.base_url" in done.stderr
+    assert "sources.crm.api.user" in done.stderr
 
 
 def test_what_a_source_sent_lately_is_listed_beside_it(cli: Cli) -> None:

@@ -7,8 +7,11 @@ import pytest
 from sqlalchemy.engine import Engine
 from structlog.testing import capture_logs
 
+from service.crm_api.get import Away
+from service.errors import Unavailable
+from service.intake import handshake
 from service.settings import SettingsError
-from tests.intake.house import House, define, settings_with
+from tests.intake.house import House, define, post, settings_with
 from tests.intake.signers import SECRET, SENDERS, Outgoing
 
 ORIGIN = "eventemitter.example.com"
@@ -207,3 +210,32 @@ def test_an_unsigned_question_may_not_look_at_the_body(table: dict[str, object])
     with pytest.raises(SettingsError) as caught:
         define("token", handshake={"answers": [table]})
     assert "never at the body" in str(caught.value)
+
+
+# -- subscriptions
+
+
+def test_a_signed_subscription_is_confirmed_where_the_definition_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = []
+    monkeypatch.setattr(handshake, "fetch_text", called.append)
+    address = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=1"
+    told = {"Type": "SubscriptionConfirmation", "SubscribeURL": address}
+    sns = {"verify": {"kind": "sns", "topics": ["arn:aws:sns:eu-west-1:1:t"]}}
+    asked = post(told)
+    assert handshake.signed_answer(define("token", **sns), asked) is None
+    assert handshake.signed_answer(define("token", handshake={"subscribe": True}, **sns), asked) == {}
+    assert called == [address]
+    elsewhere = post({**told, "SubscribeURL": "https://evil.example/?sns.eu-west-1.amazonaws.com"})
+    assert handshake.signed_answer(define("token", handshake={"subscribe": True}, **sns), elsewhere) is None
+    assert called == [address]
+
+
+def test_a_subscription_that_cannot_be_confirmed_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_url: str) -> str:
+        raise Away("slow", "There was no answer.")
+
+    monkeypatch.setattr(handshake, "fetch_text", away)
+    told = {"Type": "SubscriptionConfirmation", "SubscribeURL": "https://sns.eu-west-1.amazonaws.com/?a=1"}
+    sns = {"verify": {"kind": "sns", "topics": ["arn:aws:sns:eu-west-1:1:t"]}, "handshake": {"subscribe": True}}
+    with pytest.raises(Unavailable):
+        handshake.signed_answer(define("token", **sns), post(told))

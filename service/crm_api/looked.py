@@ -1,0 +1,36 @@
+"""What a look-up brought: in, nothing; out, the words between whoever looks up and whoever wants to know. No rule."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call: its path, what was answered, how long it took, which facts it gave. Never a body, unless shown."""
+
+    path: str
+    status: int | None
+    took: timedelta
+    found: tuple[str, ...] = ()
+    note: str | None = None
+    body: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the CRM said of a customer. `problem` None: it answered, also where it knows nobody."""
+
+    x_user_id: str | None = None
+    x_handle: str | None = None
+    trust: str = "crm_entered"
+    channel: str | None = None
+    on_x: bool | None = None  # whether the CRM says that the conversation was on X; None: it does not say
+    language: str | None = None
+    agent_id: str | None = None
+    team_id: str | None = None
+    tags: tuple[str, ...] = ()
+    asked: tuple[Asked, ...] = ()
+    problem: str | None = None  # refused | limited | away
+    again_in: timedelta | None = None
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,46 @@
+"""Paths with gaps: in, a template of a definition and what is known; out, the path, or why it cannot be asked.
+
+What fills a gap is the CRM's own word, so somebody else's: only what an id is made of may fill one, and it is encoded
+all the same. A path never leaves the API's address, whatever is in it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote
+
+GAP = re.compile(r"\{([a-z_]{1,40})\}")
+AN_ID = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.:@|=+-]{0,254}[A-Za-z0-9_=])?")
+PATH = re.compile(r"/(?:[A-Za-z0-9_~.,:;@!$'()*+=&?%/ -]|\{[a-z_]{1,40}\})*")
+
+
+class Unaskable(Exception):
+    """A path that cannot be made; its text is a sentence without the value."""
+
+
+def mistakes(template: str, known: set[str]) -> Iterator[str]:
+    """Say what is wrong with a template; `known` are the names that may stand in its gaps."""
+    if not PATH.fullmatch(template) or template.startswith("//") or ".." in template or "\\" in template:
+        yield "must be a path such as '/api/v2/tickets/{conversation_id}.json', beginning with one slash"
+        return
+    for name in GAP.findall(template):
+        if name not in known:
+            yield f"there is no {{{name}}}; there are {', '.join(sorted(known))}"
+
+
+def filled(template: str, known: Mapping[str, str]) -> str:
+    """Return the path with its gaps filled. Raises Unaskable."""
+
+    def one(match: re.Match[str]) -> str:
+        value = known.get(match[1], "")
+        if not value:
+            raise Unaskable(f"{match[1]} is not known")
+        if not AN_ID.fullmatch(value) or ".." in value:
+            raise Unaskable(f"{match[1]} holds what no id is made of")
+        return quote(value, safe="")
+
+    # what the template itself holds is encoded too, but for what a path and a query are made of
+    parts = GAP.split(template)
+    path = "".join(
+        quote(part, safe="/?&=:;,@!$'()*+%~") if n % 2 == 0 else "{" + part + "}" for n, part in enumerate(parts)
+    )
+    return GAP.sub(one, path)

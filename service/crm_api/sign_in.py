@@ -1,0 +1,66 @@
+"""Signing in at a source's API: in, its settings; out, the headers of a call. Tokens of OAuth 2.0 are fetched and kept.
+
+A token is renewed a minute before it ends, and once where it is refused before its time. Never shows or logs one.
+"""
+
+import base64
+import threading
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from service.crm_api.get import OK, Away, post_form
+from service.settings.sources import Api
+
+EARLY = timedelta(seconds=60)
+DEFAULT_LIFE = timedelta(minutes=5)
+
+
+class SignIn:
+    """One source's sign-in. Threads share it."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._lock = threading.Lock()
+        self._token: str | None = None
+        self._until: datetime | None = None
+
+    def headers(self, now: datetime) -> Mapping[str, str]:
+        """Return the headers of a call at `now`. Raises Away where no token can be had."""
+        api = self._api
+        if api.token_url is not None:
+            return {"Authorization": f"Bearer {self._bearer(now)}"}
+        if api.user is not None:
+            pair = f"{api.user}:{api.password or ''}".encode()
+            return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+        if api.token is None:
+            return {}
+        return {api.header: api.token if api.header.lower() != "authorization" else f"{api.scheme}{api.token}"}
+
+    def forget(self) -> bool:
+        """Drop a token that was refused; False where another try would send the same."""
+        with self._lock:
+            had = self._token is not None
+            self._token = self._until = None
+            return had
+
+    def _bearer(self, now: datetime) -> str:
+        with self._lock:
+            if self._token is None or self._until is None or now >= self._until - EARLY:
+                self._token, life = self._fetched()
+                self._until = now + life
+            return self._token
+
+    def _fetched(self) -> tuple[str, timedelta]:
+        api = self._api
+        form = {"grant_type": "client_credentials", "client_id": api.client_id, "client_secret": api.client_secret}
+        form |= {"scope": api.scope} if api.scope else {}
+        got = post_form(api.token_url or "", urlencode(form).encode(), api.networks)
+        found: Any = got.value if got.status == OK else None
+        token = found.get("access_token") if isinstance(found, dict) else None
+        if not isinstance(token, str) or not token:
+            reason = "refused" if got.status in {400, 401, 403} else "status"
+            raise Away(reason, f"The address of tokens answered {got.status} and gave none.")
+        life = found.get("expires_in")
+        return token, timedelta(seconds=life) if isinstance(life, int) and life > 0 else DEFAULT_LIFE

@@ -1,0 +1,35 @@
+"""When to come again: in, the headers of a 429 or 503; out, a span, or None where they do not say.
+
+`Retry-After` in seconds or as a date; else vendors' reset headers, in seconds or as a moment. A hint in the past or
+beyond a day is no hint.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+RESETS = ("x-rate-limit-reset", "x-ratelimit-reset", "ratelimit-reset", "x-hubspot-ratelimit-interval-reset")
+LONGEST = timedelta(days=1)
+A_MOMENT = 10**9  # seconds since 1970 are larger, spans never
+
+
+def wait(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """Return how long to wait, counted from `now`."""
+    for name in ("retry-after", *RESETS):
+        found = _span(headers.get(name, "").strip(), now)
+        if found is not None and timedelta() < found <= LONGEST:
+            return found
+    return None
+
+
+def _span(text: str, now: datetime) -> timedelta | None:
+    try:
+        number = float(text)
+        return datetime.fromtimestamp(number, UTC) - now if number > A_MOMENT else timedelta(seconds=number)
+    except (ValueError, OverflowError, OSError):
+        pass
+    try:
+        moment = parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
+    except (ValueError, TypeError, IndexError):
+        return None

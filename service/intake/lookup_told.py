@@ -1,0 +1,50 @@
+"""A look-up, told in words: in, `Looked`; out, lines for people. Shows no token, and a body only where it was kept."""
+
+import json
+from collections.abc import Iterator
+
+from service.crm_api.looked import Asked, Looked
+
+PROBLEMS = {
+    "refused": "REFUSED: the CRM does not take the credentials, or its address may not be called; see sources.NAME.api",
+    "limited": "LIMITED: the CRM wants to be asked later",
+    "away": "AWAY: the CRM did not answer as it should; it would be asked again",
+}
+FACTS = ("x_user_id", "x_handle", "trust", "channel", "on_x", "language", "agent_id", "team_id", "tags")
+
+
+def told(looked: Looked) -> Iterator[str]:
+    """Write each call, each fact, and what would come of it."""
+    for asked in looked.asked:
+        yield from _call(asked)
+    for name in FACTS:
+        value = getattr(looked, name)
+        if value not in (None, ()):
+            yield f"  = {name:<12}{_plain(value)}"
+    yield from (f"  careful: {_plain(each)}" for each in looked.notes)
+    yield _end(looked)
+
+
+def _call(asked: Asked) -> Iterator[str]:
+    answer = str(asked.status) if asked.status is not None else "-"
+    took = f"{asked.took.total_seconds() * 1000:.0f} ms"
+    yield f"GET {_plain(asked.path)}   {answer}   {took}   {', '.join(asked.found) or asked.note or 'nothing of use'}"
+    if asked.body is not None:
+        yield json.dumps(asked.body, indent=1)
+
+
+def _end(looked: Looked) -> str:
+    if looked.problem:
+        later = f", in {looked.again_in.total_seconds():.0f} s" if looked.again_in else ""
+        return PROBLEMS[looked.problem] + later
+    if looked.on_x is False:
+        return "nobody is asked: the conversation was not on X (channel)"
+    if looked.x_user_id or looked.x_handle:
+        who = looked.x_user_id or f"@{looked.x_handle}"
+        doubt = "; typed by people, so only if they wrote to the account" if looked.trust == "crm_entered" else ""
+        return f"would be asked: {who} (trust {looked.trust}{doubt})"
+    return "nobody is asked: the CRM knows no X identity (no_x_identity)"
+
+
+def _plain(value: object) -> str:
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(value))

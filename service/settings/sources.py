@@ -1,0 +1,36 @@
+"""What the settings say of a source's own API: a frozen dataclass and, beside each setting, its rules and sentence."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from service.settings.declare import REQUIRED, setting
+from service.settings.values import NOT_EMPTY, http_url, network, whole
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A CRM's own API, where its customers are looked up: [sources.NAME.api]."""
+
+    base_url: str = setting(REQUIRED, "its address, https (http for this machine only)", http_url)
+    token: str | None = setting(None, "a token, sent in `header` behind `scheme`", NOT_EMPTY, secret=True)
+    header: str = setting("Authorization", "the header a token is sent in", NOT_EMPTY)
+    scheme: str = setting("Bearer ", "what stands before a token in `Authorization`")
+    user: str | None = setting(None, "a user, for Basic", NOT_EMPTY, secret=True)
+    password: str | None = setting(None, "their password, for Basic", secret=True)
+    token_url: str | None = setting(None, "where OAuth 2.0 client credentials are changed for a token", http_url)
+    client_id: str | None = setting(None, "the client, for OAuth 2.0", NOT_EMPTY)
+    client_secret: str | None = setting(None, "its secret", NOT_EMPTY, secret=True)
+    scope: str | None = setting(None, "the scope to ask for, where the CRM wants one named")
+    networks: tuple[str, ...] = setting([], "private networks the address may lie in; none otherwise", network)
+    per_minute: int = setting(60, "calls a minute, over all workers' turns", whole(1, 100_000))
+    concurrency: int = setting(2, "calls at once", whole(1, 50))
+
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        """What does not go together: a key, and what would be right."""
+        ways = [name for name in ("token", "user", "token_url") if getattr(self, name) is not None]
+        if len(ways) > 1:
+            yield ways[1], f"beside {ways[0]}: write one way to sign in"
+        if self.token_url is not None and not (self.client_id and self.client_secret):
+            yield "client_secret", "is missing; token_url needs client_id and client_secret"
+        if "?" in self.base_url or "#" in self.base_url:
+            yield "base_url", "is an address to which paths are added: write it without ? and #"

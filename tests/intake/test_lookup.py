@@ -1,0 +1,169 @@
+"""A customer looked up in the CRM, over real HTTP: every preset that can, and everything a CRM may do instead."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Response
+
+from service.crm_api.client import Client
+from service.crm_api.looked import Looked
+from service.intake import preset_expected, preset_names
+from service.intake.definition import preset_definition
+from service.intake.lookup import look_up
+from service.intake.lookup_told import told
+from service.settings import SettingsError
+from service.settings.declare import section_of
+from service.settings.sources import Api
+from tests.crm_api.crm import Crm, crm
+from tests.intake.house import define
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+WITH_LOOKUP = [name for name in preset_names() if preset_definition(name).grammar.lookup]
+TWO_STEPS: dict[str, Any] = {
+    "lookup": [
+        {"path": "/t/{conversation_id}", "find": {"channel": "a.via"}, "keep": {"person": "a.who"}},
+        {
+            "path": "/p/{person}",
+            "find": {"x_user_id": "a.x", "x_handle": "a.handle", "language": "a.lang", "tags": "a.tags"},
+        },
+    ]
+}
+
+
+@pytest.fixture
+def api() -> Iterator[Crm]:
+    with crm() as here:
+        yield here
+
+
+def looked(api: Crm, definition: Any, **known: str | None) -> Looked:
+    settings: Api = section_of(Api)().load({"base_url": api.url, "token": "secret-token"})
+    return look_up(definition, Client(settings, lambda: NOW), known, NOW)
+
+
+def test_the_presets_for_the_crms_most_people_use_can_look_up() -> None:
+    assert {
+        "zendesk_event", "zendesk_trigger", "freshdesk", "freshchat", "intercom", "helpscout", "hubspot", "kustomer",
+        "front_app", "front_rule", "gorgias", "salesforce_flow", "chatwoot", "crisp", "twilio_conversations",
+    } <= set(WITH_LOOKUP)  # fmt: skip
+
+
+@pytest.mark.parametrize("preset", WITH_LOOKUP)
+def test_a_preset_finds_its_customer(api: Crm, preset: str) -> None:
+    expected = preset_expected(preset)["lookup"]
+    api.answers = expected["answers"]
+    found = looked(api, preset_definition(preset), **expected["known"])
+    assert found.problem is None
+    assert found.notes == ()
+    assert {name: getattr(found, name) for name in expected["expect"]} == expected["expect"]
+    assert len(api.asked) == len(expected["answers"])
+    assert preset_definition(preset).grammar.about.token
+
+
+@pytest.mark.parametrize("preset", WITH_LOOKUP)
+def test_a_preset_knows_nobody_where_the_crm_knows_nobody(api: Crm, preset: str) -> None:
+    expected = preset_expected(preset)["lookup"]
+    for answers in ({}, {path: {} for path in expected["answers"]}, {path: [] for path in expected["answers"]}):
+        api.answers = answers
+        found = looked(api, preset_definition(preset), **expected["known"])
+        assert (found.x_user_id, found.x_handle, found.problem) == (None, None, None)
+
+
+def test_steps_build_on_each_other_and_stop_when_somebody_is_found(api: Crm) -> None:
+    api.answers = {"/t/7": {"via": "x", "who": 12}, "/p/12": {"x": "501", "lang": "German", "tags": ["vip"]}}
+    found = looked(api, define("token", **TWO_STEPS), conversation_id="7")
+    assert (found.x_user_id, found.channel, found.language, found.tags) == ("501", "x", "de", ("vip",))
+    assert api.paths == ["/t/7", "/p/12"]
+    api.answers = {"/t/7": {"who": "12"}}
+    one_is_enough = {"lookup": [{"path": "/t/{conversation_id}", "find": {"x_handle": "'ann'"}}, *TWO_STEPS["lookup"]]}
+    assert looked(api, define("token", **one_is_enough), conversation_id="7").x_handle == "ann"
+    assert len(api.asked) == 3
+
+
+def test_a_handle_counts_only_of_a_conversation_on_x(api: Crm) -> None:
+    definition = define("token", channel={"on_x": ["twitter"]}, **TWO_STEPS)
+    api.answers = {"/t/7": {"via": "email", "who": "12"}, "/p/12": {"handle": "ann"}}
+    found = looked(api, definition, conversation_id="7")
+    assert (found.x_handle, found.on_x) == (None, False)
+    api.answers["/t/7"]["via"] = "Twitter"
+    assert looked(api, definition, conversation_id="7").on_x is True
+    assert looked(api, definition, conversation_id="7").x_handle == "ann"
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem", "again"),
+    [
+        ((401, {}), "refused", None),
+        ((403, {}), "refused", None),
+        ((404, {}), None, None),
+        ((429, {}, {"Retry-After": "7"}), "limited", 7),
+        ((503, {}, {"Retry-After": "9"}), "limited", 9),
+        ((500, {}), "away", None),
+        ((302, {}, {"Location": "http://169.254.169.254/"}), "away", None),
+        (lambda: Response("<html>", 200, content_type="text/html"), "away", None),
+        (lambda: Response("{", 200, content_type="application/json"), "away", None),
+    ],
+)
+def test_what_a_crm_does_instead_of_answering_is_told_apart(
+    api: Crm, answer: Any, problem: str | None, again: int | None
+) -> None:
+    api.answers = {"/t/7": answer}
+    found = looked(api, define("token", **TWO_STEPS), conversation_id="7")
+    assert (found.problem, found.x_user_id) == (problem, None)
+    assert found.again_in == (None if again is None else timedelta(seconds=again))
+    assert len(api.asked) == 1
+
+
+def test_an_id_that_could_lead_elsewhere_is_never_asked_for(api: Crm) -> None:
+    for poison in ("../admin", "7/../../x", "7?x=1", "@evil.example", "7\r\nX: 1"):
+        found = looked(api, define("token", **TWO_STEPS), conversation_id=poison)
+        assert (found.problem, found.x_user_id) == (None, None)
+        assert found.asked[0].status is None
+    assert api.asked == []
+
+
+def test_a_strange_answer_is_set_aside_with_a_note(api: Crm) -> None:
+    api.answers = {"/t/7": {"via": ["x"], "who": "12"}, "/p/12": {"x": "not digits", "lang": "klingonisch", "tags": {}}}
+    found = looked(api, define("token", **TWO_STEPS), conversation_id="7")
+    assert (found.channel, found.x_user_id, found.language, found.tags) == (None, None, None, ())
+    assert len(found.notes) == 3
+
+
+def test_a_bot_of_the_crm_is_nobody(api: Crm) -> None:
+    steps = {"lookup": [{"path": "/t/{conversation_id}", "find": {"agent_id": "a.who", "team_id": "a.team"}}]}
+    api.answers = {"/t/7": {"who": "System", "team": "t-1"}}
+    found = looked(api, define("token", people={"nobody": ["system"]}, **steps), conversation_id="7")
+    assert (found.agent_id, found.team_id) == (None, "t-1")
+
+
+def test_a_look_up_is_told_without_its_token_and_without_its_bodies(api: Crm) -> None:
+    api.answers = {"/t/7": {"via": "x", "who": "12", "private": "call me"}, "/p/12": {"handle": "ann"}}
+    text = "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id="7")))
+    assert "GET /t/7   200" in text
+    assert "would be asked: @ann (trust crm_entered; typed by people" in text
+    assert not [word for word in ("secret-token", "call me") if word in text]
+    refused = "\n".join(told(looked(api, define("token", **TWO_STEPS), conversation_id=None)))
+    assert "conversation_id is not known" in refused
+    assert "no_x_identity" in refused
+
+
+@pytest.mark.parametrize(
+    ("steps", "where", "says"),
+    [
+        ([{"path": "//evil.example"}], "lookup[0].path", "beginning with one slash"),
+        ([{"path": "/t/{nobody}"}], "lookup[0].path", "there is no {nobody}"),
+        ([{"path": "/t"}, {"path": "/p/{person}"}], "lookup[1].path", "there is no {person}"),
+        ([{"path": "/t"}] * 4, "lookup", "at most 3"),
+        ([{"path": "/t", "find": {"x_handle": "b.x"}}], "lookup[0].find.x_handle", "roots are a, k"),
+        ([{"path": "/t", "find": {"color": "a.x"}}], "lookup[0].find.color", "no such key"),
+        ([{"path": "/t", "keep": {"Not a name": "a.x"}}], "lookup[0].keep.Not a name", "lower-case"),
+        ([{"path": "/t", "trust": "surely"}], "lookup[0].trust", "must be"),
+    ],
+)
+def test_a_step_that_cannot_work_is_named(steps: list[Any], where: str, says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        define("token", lookup=steps)
+    found = {problem.path: problem.sentence for problem in caught.value.problems}
+    assert says in found[f"sources.crm.{where}"]
