@@ -1,0 +1,66 @@
+"""Every preset against deliveries that are nearly right: whatever a CRM changes, an item is read or set aside."""
+
+import copy
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.intake import parse_request_file, payload, payload_names, preset_names, read
+from service.intake.definition import preset_definition
+from service.intake.evaluate import TooCostly
+from service.intake.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
+from tests.intake.house import PUBLIC_URL, post
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+ODD = st.sampled_from([
+    None, True, False, 0, -1, 10**30, 1e308, "", " ", "null", "{{x}}", "\x00", "\ud800", "\ufffd", "x" * 5000, "2026",
+    "-", [], {}, [[]], [None], {"a": 1}, [{"id": None}], "_", "a_b", "2026-99-99T99:99:99Z", "/Date(9999999999999999)/",
+])  # fmt: skip
+READINGS = (ConversationEnded, ConversationReopened, Ignored, Unmappable)
+JSON_PRESETS = [name for name in preset_names() if preset_definition(name).grammar.endpoint.body[0] == "json"]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, each in inner for place in places(each, (*path, key)))]
+
+
+def changed(value: Any, path: tuple[Any, ...], to: Any) -> Any:
+    if not path:
+        return to
+    found = copy.deepcopy(value)
+    here = found
+    for key in path[:-1]:
+        here = here[key]
+    here[path[-1]] = to
+    return found
+
+
+@pytest.mark.parametrize("preset", JSON_PRESETS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_delivery_that_is_nearly_right_is_read_or_set_aside(preset: str, data: st.DataObject) -> None:
+    file = data.draw(st.sampled_from([each for each in payload_names(preset) if not each.startswith("broken")]))
+    inbound = parse_request_file(payload(preset, file), PUBLIC_URL, preset)
+    body = json.loads(inbound.body)
+    for _ in range(data.draw(st.integers(1, 3))):
+        body = changed(body, data.draw(st.sampled_from(places(body))), data.draw(ODD))
+    readings = read(preset_definition(preset, as_tried=True), post(body, inbound.headers), NOW)
+    assert all(isinstance(each, READINGS) for each in readings)
+    for each in readings:
+        if isinstance(each, ConversationEnded):
+            texts = [each.conversation_id, each.agent_id, each.team_id, each.channel, each.customer_ref, *each.tags]
+            assert not [text for text in texts if text and ("\x00" in text or "\ud800" in text or len(text) > 256)]
+            assert each.x_user_id is None or each.x_user_id.isdigit()
+
+
+def test_a_bound_on_work_is_no_exception_anybody_sees() -> None:
+    definition = preset_definition("token", as_tried=True)
+    body = {"event": ["x"] * 30_000, "conversation_id": "c"}
+    (reading,) = read(definition, post(body), NOW)
+    assert isinstance(reading, Ignored | Unmappable)
+    assert issubclass(TooCostly, Exception)
