@@ -8,6 +8,7 @@ signature 401 without a reason. Never logs a body, a query or a header.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 from flask import Blueprint, Request, Response, jsonify, request
