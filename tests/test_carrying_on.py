@@ -1,0 +1,74 @@
+"""What tests/README.md promises a newcomer: one line in one place is enough. Tried in a copy of the tree."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[1]
+CODE = '        9999: Row(AccountProblem, "new_rule", "X has a new rule."),\n'
+DIMENSION = '    Dimension("tenant", "tenant", f.tenant, "Tenant", "Tenant of the CRM", "without a tenant"),\n'
+
+ASKS_ABOUT_THE_CODE = """
+from datetime import UTC, datetime
+from service.x_api.refusal import error_from
+error = error_from(403, {}, b'{"errors": [{"code": 9999}]}', sends=True, now=datetime.now(UTC))
+print(type(error).__name__, error.reason, error.about_us)
+"""
+ASKS_FOR_THE_BREAKDOWN = """
+import sys
+from datetime import UTC, datetime
+from service.app import create_app
+from service.auth import keys
+from service.db import open_engine, writing
+from tests.support import settings_of
+engine = open_engine(sys.argv[1])
+with writing(engine) as connection:
+    key = keys.create(connection, "ana", "supervisor", [], datetime.now(UTC))
+app = create_app(settings_of(), engine)
+for path in ("/v1/breakdown?by=tenant", "/v1/summary?tenant=north"):
+    answer = app.test_client().get(path, headers={"Authorization": f"Bearer {key}"})
+    print(answer.status_code)
+print('name: tenant' in app.test_client().get("/openapi.yaml").text)
+"""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for folder in ("service", "tests"):
+        shutil.copytree(TOP / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def add(file: Path, after: str, line: str) -> None:
+    text = file.read_text("utf-8")
+    assert text.count(after) == 1
+    file.write_text(text.replace(after, after + line), "utf-8")
+
+
+def asked(copy: Path, program: str, *arguments: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    environment.pop("PYTHONPYCACHEPREFIX", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=copy,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_error_code_of_x_is_one_row(copy: Path) -> None:
+    add(copy / "service/x_api/codes.py", "CODES: Mapping[int, Row] = MappingProxyType(\n    {\n", CODE)
+    assert asked(copy, ASKS_ABOUT_THE_CODE).split() == ["AccountProblem", "new_rule", "True"]
+
+
+def test_a_dimension_is_one_line(copy: Path, sqlite_url: str) -> None:
+    add(copy / "service/reports/dimensions.py", "DIMENSIONS = (\n", DIMENSION)
+    assert asked(copy, ASKS_FOR_THE_BREAKDOWN, sqlite_url).split() == ["200", "200", "True"]
