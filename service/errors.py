@@ -6,6 +6,7 @@ a secret or a customer's words.
     ServiceError
     |-- BadRequest 400        |-- NotFound 404        |-- TooLarge 413         |-- Unavailable 503
     |-- NotAuthenticated 401  |-- Conflict 409        |-- Invalid 422
+    |                         |-- Gone 410            |
     `-- NotAllowed 403        `-- TooMany 429
 """
 
@@ -66,6 +67,12 @@ class Conflict(ServiceError):
     status, title = 409, "Conflict"
 
 
+class Gone(ServiceError):
+    """What was once given is void."""
+
+    status, title = 410, "Gone"
+
+
 class TooLarge(ServiceError):
     """The body is larger than the limit."""
 
@@ -99,7 +106,7 @@ class Unavailable(ServiceError):
 def problem(error: ServiceError, request_id: str) -> dict[str, Any]:
     """Return the problem document of `error`, ready to be dumped as JSON."""
     document: dict[str, Any] = {
-        "type": "about:blank",
+        "type": f"/docs/problems/{error.code}",
         "title": error.title,
         "status": error.status,
         "code": error.code,

@@ -45,7 +45,11 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool) -
             identities.prune(connection, identities_before)
     with writing(engine) as connection:
         counts |= results.prune(
-            connection, texts_before=now - keep.keep_texts, history_before=now - keep.keep_history, dry_run=dry_run
+            connection,
+            texts_before=now - keep.keep_texts,
+            history_before=now - keep.keep_history,
+            dry_run=dry_run,
+            now=now,
         )
     with writing(engine) as connection:
         counts["access_log"] = access.prune(connection, now - keep.keep_access_log, dry_run=dry_run)

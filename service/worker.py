@@ -29,6 +29,7 @@ from service.outreach import unclear, withdrawn
 from service.outreach.run import Runner
 from service.outreach.workplace import Workplace
 from service.reports.counting.sealing import seal
+from service.reports.disclosure import naming
 from service.reports.disclosure.closing import close_due
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
@@ -236,11 +237,13 @@ def _keep_house(place: Workplace, clock: Clock, stop: threading.Event) -> None:
 
 
 def _seal(place: Workplace, clock: Clock, stop: threading.Event) -> None:
-    """Number what has changed, so that figures and mirrors learn of it within a second or so."""
+    """Number what has changed, so that figures and mirrors learn of it in a second or so; name who may be named."""
     rest = SEAL_EVERY
     while not stop.wait(rest.total_seconds()):
         rest = UNWELL
         with _going_on("sealing_failed"):
             while seal(place.engine, place.settings, clock()) and not stop.is_set():
+                pass
+            while naming.follow(place.engine, place.settings, clock()) and not stop.is_set():
                 pass
             rest = SEAL_EVERY

@@ -81,7 +81,7 @@ def test_a_refusal_is_a_problem_document(client):
     assert (answer.status_code, answer.content_type) == (409, "application/problem+json")
     assert answer.headers["X-Extra"] == "1"
     assert answer.get_json() == {
-        "type": "about:blank",
+        "type": "/docs/problems/already_done",
         "title": "Conflict",
         "status": 409,
         "code": "already_done",
@@ -247,7 +247,9 @@ def test_the_page_of_the_description_needs_no_script_and_no_network(quick_app):
     assert "POST /webhooks/crm/{source}" in page
     assert "<script" not in page
     assert "style=" not in page
-    assert re.findall(r'(?:src|href)="(?!#)([^"]*)"', page) == ["/docs/style.css", "/openapi.yaml"]
+    assert re.findall(r'(?:src|href)="(?!#)([^"]*)"', page) == [
+        *("/docs/style.css", "/openapi.yaml", "/openapi.json", "/docs/versions"),
+    ]
     style = http.get("/docs/style.css")
     assert style.status_code == 200
     assert "url(" not in style.get_data(as_text=True)

@@ -5,12 +5,9 @@ ids are strings (they exceed 2**53), words are those of `states.py`. Chapters ha
 
     intake.py     what sources told us           ledger.py   requests, their history, intents to send
     x_account.py  what is known of X accounts    answers.py  what customers said, how far X was asked
-    reading.py    keys, sessions, notes          running.py  living workers
-<<<<<<< HEAD
-    counting.py   what readers have been told
-=======
-    releases.py   what analysts may read
->>>>>>> 9c79f4b (A code of X is one row with all it means; what X says of us is no verdict on a customer)
+    reading.py    keys, sessions, notes          naming.py   who may be named
+    counting.py   what readers have been told    releases.py what analysts may read
+    running.py    living workers                 once.py     what was answered to a POST with a name
 """
 
 from service.models.answers import account_task, poll_window, refresh, result, result_update, stray_feedback
@@ -18,6 +15,8 @@ from service.models.base import metadata
 from service.models.counting import change_counter, tally, tally_book
 from service.models.intake import conversation, delivery_item, reopening, webhook_delivery
 from service.models.ledger import IS_BEGUN, IS_OPEN, IS_UNPROVEN, feedback_request, send_attempt, transition
+from service.models.naming import naming, naming_answer, naming_place
+from service.models.once import posted_once
 from service.models.reading import access_log, api_key, key_use, review_note, session
 from service.models.releases import release, release_cell, release_leaf, release_walk
 from service.models.running import worker_seen
@@ -39,8 +38,12 @@ __all__ = [
     "feedback_request",
     "key_use",
     "metadata",
+    "naming",
+    "naming_answer",
+    "naming_place",
     "opt_out",
     "poll_window",
+    "posted_once",
     "refresh",
     "release",
     "release_cell",

@@ -30,6 +30,9 @@ class ResultColumns(TypedColumns):
     score_at: Named[datetime | None] = Column(Micros, nullable=True)
     text: Named[str | None] = Column(Text, nullable=True)
     text_at: Named[datetime | None] = Column(Micros, nullable=True)
+    text_seen_at: Named[datetime | None] = Column(
+        Micros, nullable=True
+    )  # when we first had the words: retention counts
     x_updated_at: Named[datetime] = Column(Micros)  # the newest updated_at X told us; it decides
     first_seen_at: Named[datetime] = Column(Micros)
     first_channel: Named[str] = Column(String(8))  # webhook | events | show

@@ -141,6 +141,7 @@ feedback_request = Table(
     Index(None, "account", "received_at"),
     Index(None, "account", "card_sent_at"),
     Index(None, "account", "x_user_id"),
+    Index(None, "account", "agent_id"),  # whose rows change when somebody may be named
     Index(None, "x_user_id"),
     Index(None, "person"),
     Index(None, "feedback_id"),

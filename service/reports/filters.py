@@ -41,6 +41,9 @@ class Filter:
     chosen: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     types: tuple[str, ...] = ()
     scores: tuple[int, ...] = ()
+    score_from: int | None = None
+    score_to: int | None = None
+    q: str | None = None
     has_text: bool | None = None
     states: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
@@ -143,6 +146,16 @@ class Word(fields.String):
         return word
 
 
+class Words(Word):
+    """Words to look for: at least a letter or a digit."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        words = super()._deserialize(value, *args, **kwargs)
+        if not re.search(r"\w", words):
+            raise ValidationError("must hold a word to look for, or its beginning")
+        return words
+
+
 def several(inner: fields.Field[Any], says: str) -> fields.List[Any]:
     """A parameter that may be repeated: each value widens it."""
     length = validate.Length(max=MOST_VALUES, error=f"takes at most {MOST_VALUES} values; ask in several calls")
@@ -193,6 +206,9 @@ class FilterSchema(FigureFilterSchema):
     """What rows can be narrowed by: figures' filters, and those that would be a tool for subtraction there."""
 
     score = several(WholeNumber(), "Score; may be repeated")
+    score_from = WholeNumber(metadata={"description": "Scores from this one on"})
+    score_to = WholeNumber(metadata={"description": "Scores up to this one"})
+    q = Words(metadata={"description": "Words in the comment, or their beginnings, without case and accents"})
     state = several(fields.String(validate=STATES), "Where the request stands; may be repeated")
     reason = several(fields.String(validate=REASONS), "Why it was skipped or failed; may be repeated")
     request_id = several(Word(), "Request id (X's external_id); may be repeated")

@@ -1,7 +1,7 @@
 """What a reader may see at all: in, the key's accounts and the embargo; out, SQL conditions every statement carries.
 
 Under `embargo = "next_day"` an answer shows from the day after it came, on every surface alike. Decides nothing about
-small groups; `disclosure` and `attribution` do.
+small groups; `disclosure` does.
 """
 
 from dataclasses import dataclass
@@ -115,6 +115,17 @@ def view_of(connection: Connection, settings: Settings, reader: Reader, now: dat
     shown = reader.accounts or tuple(sorted(known))
     customers = reader.role == "admin"
     return View(shown, cutoff(settings, now), thresholds(settings), customers, frozenset(settings.accounts))
+
+
+def told_until(connection: Connection, cutoff: datetime | None) -> int | None:
+    """Return the first sealed change that an embargo still holds back; None: it holds none."""
+    if cutoff is None:
+        return None
+    held = result.join(feedback_request, f.id == r.request_id)
+    first: int | None = connection.scalar(
+        sa.select(sa.func.min(f.sealed)).select_from(held).where(r.updated_at >= cutoff, f.erased_at.is_(None))
+    )
+    return first
 
 
 def cutoff(settings: Settings, now: datetime) -> datetime | None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.ids import new_id
-from service.models import change_counter, feedback_request
+from service.models import change_counter, feedback_request, result
 
 r = feedback_request.c
 c = change_counter.c
@@ -56,6 +56,12 @@ def touch(connection: Connection, request_ids: Sequence[str] | sa.Select[Any], n
     """
     changes: dict[str, Any] = {**UNSEALED} if now is None else {**UNSEALED, "updated_at": now}
     connection.execute(sa.update(feedback_request).where(r.id.in_(request_ids)).values(changes))
+
+
+def regroup(connection: Connection, request_ids: Sequence[str] | sa.Select[Any], now: datetime) -> None:
+    """Say that whose these requests are, or what was said of them, may be told from now on: their answers move too."""
+    touch(connection, request_ids, now)
+    connection.execute(sa.update(result).where(result.c.request_id.in_(request_ids)).values(updated_at=now))
 
 
 def anything_to_seal(connection: Connection) -> bool:
@@ -108,4 +114,10 @@ def begin_epoch(connection: Connection, now: datetime) -> str:
 def epoch(connection: Connection) -> str:
     """Return which numbers are valid."""
     found: str = connection.execute(sa.select(c.epoch).where(c.id == 1)).scalar_one()
+    return found
+
+
+def last(connection: Connection) -> int:
+    """Return the last number given. Read it before the changes: those up to it are all there."""
+    found: int = connection.execute(sa.select(c.last).where(c.id == 1)).scalar_one()
     return found

@@ -25,16 +25,16 @@ EMPTY = dict.fromkeys(("score", "score_at", "text", "text_at"))
 
 
 def prune(
-    connection: Connection, *, texts_before: datetime, history_before: datetime, dry_run: bool
+    connection: Connection, *, texts_before: datetime, history_before: datetime, dry_run: bool, now: datetime
 ) -> Mapping[str, int]:
-    """Remove texts unchanged since `texts_before`; empty superseded rows older than `history_before`.
+    """Remove texts that came before `texts_before`; empty superseded rows older than `history_before`.
 
     Returns how many rows each kind is; with `dry_run` nothing is removed. Safe to repeat and to interrupt.
     """
-    old_texts = sa.and_(s.text.is_not(None), s.updated_at < texts_before)
+    old_texts = sa.and_(s.text.is_not(None), sa.func.coalesce(s.text_seen_at, s.updated_at) < texts_before)
     old_update_texts = sa.and_(u.text.is_not(None), u.seen_at < texts_before)
     statements: dict[str, tuple[sa.Table, sa.ColumnElement[bool], sa.Update | sa.Delete]] = {
-        "texts": (result, old_texts, sa.update(result).values(_no_text(s))),
+        "texts": (result, old_texts, sa.update(result).values(**_no_text(s), updated_at=now)),
         "update_texts": (result_update, old_update_texts, sa.update(result_update).values(_no_text(u))),
         "updates": (result_update, _superseded(history_before), sa.update(result_update).values(EMPTY)),
         "refresh": (refresh, _over(history_before), sa.delete(refresh)),
@@ -67,6 +67,8 @@ def erase(connection: Connection, x_user_id: str, *, scores: bool, now: datetime
     history = sa.update(result_update).where(u.request_id.in_(theirs))
     anonymous = history.values(text=None, text_at=None, digest=sa.literal("erased:") + sa.cast(u.id, sa.String))
     updates = sa.delete(result_update).where(u.request_id.in_(theirs)) if scores else anonymous
+    # every answer of theirs says something else now: a conversation's id has gone even where no text was
+    connection.execute(sa.update(result).where(s.request_id.in_(theirs)).values(updated_at=now))
     _forget_feedback_ids(connection, theirs)
     asking = sa.update(refresh).where(f.request_id.in_(theirs), f.due_at.is_not(None)).values(due_at=None)
     return {

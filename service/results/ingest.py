@@ -139,6 +139,7 @@ class _Card:
             "update_count": updates,
             "anomalies": anomalies,
             "updated_at": self._now,
+            "text_seen_at": None if settled.text is None else self._now,
         }
         self._connection.execute(sa.insert(result).values(**values, **_values(settled)))
         touch(self._connection, [self._owner.id])
@@ -150,6 +151,8 @@ class _Card:
         values: dict[str, Any] = {"update_count": row.update_count + 1, "anomalies": anomalies}
         if settled != before or anomalies != row.anomalies:
             values |= {"updated_at": self._now, **_values(settled)}
+        if settled.text is not None and before.text is None:
+            values |= {"text_seen_at": self._now}
         if settled.answers and not (before.answers or _is_forgotten(before)):
             # Until now the row was only evidence of the card.
             values |= {"first_seen_at": self._now, "first_channel": self._channel}

@@ -49,7 +49,8 @@ def _begin() -> None:
 def _finish(response: flask.Response) -> flask.Response:
     headers = {**ALWAYS, "X-Request-Id": request_id(), **flask.g.get("rate_headers", {})}
     if flask.request.path.startswith("/v1/"):
-        headers |= {"Cache-Control": "no-store", "Vary": "Authorization"}
+        headers |= {"Cache-Control": "no-store"}
+        response.vary.add("Authorization")
     if flask.request.is_secure:
         headers["Strict-Transport-Security"] = ONE_YEAR
     response.headers.extend({name: value for name, value in headers.items() if name not in response.headers})

@@ -18,8 +18,11 @@ from marshmallow import Schema, fields
 from werkzeug.http import HTTP_STATUS_CODES
 
 from service.auth import declares
-from service.errors import PROBLEM_JSON
+from service.errors import PROBLEM_JSON, NotFound
+from service.web.catalogue import known
+from service.web.completed import complete
 from service.web.described import PATHS, TAGS
+from service.web.problems import CODES
 
 TITLE, VERSION = "dm-feedback", "1"
 ABOUT = (
@@ -28,13 +31,14 @@ ABOUT = (
     "half-open: `[since, until)`. Unknown parameters are errors. Every error is a problem document (RFC 9457) with a "
     "stable `code`."
 )
-SHARED = ("401", "403", "422", "429", "503")
+SHARED = ("401", "403", "406", "422", "429", "503")
 RATE_HEADERS = {
     "RateLimit-Limit": "Calls a key may make in a minute",
     "RateLimit-Remaining": "Calls left in this minute",
     "RateLimit-Reset": "Seconds until the minute is over",
 }
 PAGE = "public, max-age=300"
+HTTP_CODES = (*CODES.items(), (500, "http_error"))
 STYLE = Path(__file__).parent / "static" / "docs.css"
 
 
@@ -86,8 +90,10 @@ def document(app: flask.Flask) -> dict[str, Any]:
     spec["paths"] = {**{path: _with_errors(each) for path, each in spec["paths"].items()}, **deepcopy(PATHS)}
     spec["components"].setdefault("responses", {}).update(_error_responses())
     spec["security"] = [{"key": []}]
+    spec["servers"] = [{"url": "/", "description": "Where this description was read"}]
     spec["tags"] = [*spec.get("tags", []), *TAGS]
     plain: dict[str, Any] = _plain(spec)
+    complete(plain)
     return plain
 
 
@@ -109,6 +115,24 @@ def register_docs(app: flask.Flask, api: ProblemApi) -> None:
     @declares("nobody: the description of the API holds no data")
     def openapi() -> flask.Response:
         return _public(described(), "application/yaml; charset=utf-8")
+
+    @docs.get("/openapi.json")
+    @declares("nobody: the description of the API holds no data")
+    def openapi_json() -> flask.Response:
+        return _public(flask.json.dumps(document(app)), "application/json")
+
+    @docs.get("/docs/problems/<code>")
+    @declares("nobody: what our refusals mean holds no data")
+    def problem(code: str) -> flask.Response:
+        found = known(HTTP_CODES).get(code)
+        if found is None:
+            raise NotFound("no_such_problem", "There is no refusal of this name; the codes stand in our answers.")
+        return _public(flask.render_template("problem.html", problem=found), "text/html; charset=utf-8")
+
+    @docs.get("/docs/versions")
+    @declares("nobody: how we change the API holds no data")
+    def versions() -> flask.Response:
+        return _public(flask.render_template("versions.html"), "text/html; charset=utf-8")
 
     @docs.get("/docs")
     @declares("nobody: the description of the API holds no data")

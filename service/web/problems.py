@@ -28,6 +28,7 @@ CODES = {
     406: "not_acceptable",
     408: "request_timeout",
     409: "conflict",
+    410: "gone",
     411: "length_required",
     413: "too_large",
     414: "uri_too_long",

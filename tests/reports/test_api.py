@@ -52,20 +52,16 @@ def test_a_supervisor_reads_results_page_by_page(world):
     assert found[0]["conversation_url"] == "https://crm.example/c/c-1"
 
 
-def test_a_pull_goes_on_where_it_ended_and_reaches_a_minute_back(world):
+def test_a_pull_goes_on_in_the_order_of_the_commits_whatever_the_clocks_say(world):
     world.add(3, score=5, days_ago=1)
     client = world.client()
     resume = client.json("/v1/results")["resume_cursor"]
     assert client.json("/v1/results", cursor=resume)["items"] == []
-    [late] = world.add(1, score=4, days_ago=0.0001)
-    world.set_result(late, updated_at=NOW)
-    [row] = client.json("/v1/results", cursor=resume)["items"]
-    assert row["request_id"] == late
-    again = client.json("/v1/results", cursor=resume)["resume_cursor"]
-    assert [row["request_id"] for row in client.json("/v1/results", cursor=again)["items"]] == [late]
-    world.clock.now = NOW + timedelta(minutes=5)
-    settled = client.json("/v1/results", cursor=again)["resume_cursor"]
-    assert client.json("/v1/results", cursor=settled)["items"] == []
+    [late] = world.add(1, score=4, days_ago=2)
+    world.set_result(late, updated_at=NOW - timedelta(days=2))
+    page = client.json("/v1/results", cursor=resume)
+    assert [row["request_id"] for row in page["items"]] == [late], "stamped long before, sealed after"
+    assert client.json("/v1/results", cursor=page["resume_cursor"])["items"] == []
 
 
 def test_one_result_has_its_history_and_one_request_its_life(world):
@@ -96,6 +92,27 @@ def test_notes_are_kept_beside_the_result(world):
     assert note["author"].startswith("supervisor key")
     assert [action for action, _ in actions(world)] == ["notes.add", "notes.read"]
     assert "called back" not in json.dumps(actions(world))
+
+
+def test_a_note_that_names_itself_is_kept_once_and_answered_alike(world):
+    [one, *_] = world.add(9, score=5)
+    client = world.client()
+    path, named = f"/v1/results/{one}/notes", {"Authorization": f"Bearer {client.key}", "Idempotency-Key": "n-1"}
+
+    def post(text, headers=named):
+        return client.app.test_client().post(path, json={"text": text}, headers=headers)
+
+    first, again = post("call back"), post("call back")
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.get_json() == again.get_json()
+    other = post("something else")
+    assert (other.status_code, other.get_json()["code"]) == (422, "idempotency_key_reused")
+    assert len(client.json(path)["items"]) == 1
+    assert post("call back", {**named, "Idempotency-Key": "n-2"}).status_code == 201
+    assert post("x", {**named, "Idempotency-Key": "n" * 256}).get_json()["code"] == "invalid_idempotency_key"
+    world.clock.now += timedelta(days=2)
+    post("call back")
+    assert len(client.json(path)["items"]) == 3
 
 
 @pytest.mark.parametrize(

@@ -256,12 +256,6 @@ def test_what_the_reader_filters_never_decides_whose_name_is_shown(world):
     assert row.agent_id == "bob"
 
 
-def test_csat_and_nps_of_an_agent_are_never_counted_together(world):
-    world.add(3, score=5)
-    world.add(3, score=9, kind="nps")
-    assert all(row.agent_id is None for row in rows(world).rows)
-
-
 def test_the_rule_follows_the_rows_of_the_moment(world):
     world.add(4, score=5)
     assert {row.agent_id for row in rows(world).rows} == {None}

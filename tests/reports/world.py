@@ -14,8 +14,13 @@ from service.db import writing
 from service.ids import new_id
 from service.models import feedback_request, poll_window, result, transition
 from service.reports.api import register as api
+from service.reports.counting.sealing import seal
+from service.reports.disclosure import naming
 from service.reports.disclosure.closing import close_due
+from service.requests.changes import touch
 from service.settings import Settings, from_tree
+from service.web.catalogue import known
+from service.web.openapi import HTTP_CODES
 from tests.support import Clock, tree
 
 NOW = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
@@ -133,11 +138,21 @@ class World:
             connection.execute(sa.insert(transition), steps)
             if results:
                 connection.execute(sa.insert(result), results)
+        moments = [each["updated_at"] for each in (*requests, *results)]
+        self.tell(max(moments, default=self.clock.now))
         return [str(row["id"]) for row in requests]
+
+    def tell(self, now: datetime | None = None) -> None:
+        """Do what the worker does each second: number what has changed, and name who may be named."""
+        at = now or self.clock.now
+        while seal(self.engine, self.settings, at) or naming.follow(self.engine, self.settings, at):
+            pass
 
     def set_result(self, request_id: str, **columns: Any) -> None:
         with writing(self.engine) as connection:
             connection.execute(sa.update(result).where(result.c.request_id == request_id).values(columns))
+            touch(connection, [request_id])
+        self.tell()
 
     def released(self) -> None:
         """Close every release that is due, as the worker does."""
@@ -173,4 +188,6 @@ class Client:
         assert problem["status"] == status
         assert problem["request_id"] == answer.headers["X-Request-Id"]
         assert problem["detail"].endswith(".")
+        assert problem["type"] == f"/docs/problems/{problem['code']}"
+        assert problem["code"] in known(HTTP_CODES), "its type resolves"
         return str(problem["code"])

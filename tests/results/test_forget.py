@@ -39,7 +39,7 @@ def answered(engine, now=NOW, **changes):
 
 def cut(engine, texts=NOW - 730 * DAY, history=NOW - 365 * DAY, dry_run=False):
     with writing(engine) as connection:
-        return dict(prune(connection, texts_before=texts, history_before=history, dry_run=dry_run))
+        return dict(prune(connection, texts_before=texts, history_before=history, dry_run=dry_run, now=NOW))
 
 
 def forget(engine, row, scores=False, mark=True):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
+import flask
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -15,12 +16,15 @@ from service.db import EPOCH, reading, writing
 from service.errors import NotAllowed, NotFound
 from service.models import result_update, transition
 from service.reports.api import row_schemas, schemas
-from service.reports.api.routes import READERS_OF_ANSWERS, Routes
-from service.reports.rows import notes, query
-from service.reports.rows.cursor import Cursors, cursors
-from service.reports.rows.query import Kind, Order, Position
+from service.reports.api.routes import READERS_OF_ANSWERS, Routes, link_next
+from service.reports.filters import Filter
+from service.reports.rows import changes, notes, query
+from service.reports.rows.changes import Mark
+from service.reports.rows.cursor import Cursors, Place, Signed, cursors
+from service.reports.rows.query import Kind, Order, Page, Position
 from service.reports.rows.row import Row
 from service.reports.visible import cutoff
+from service.web.once import PARAMETER, once
 
 SETTLED = timedelta(minutes=1)  # a row committed late carries a moment that a pull may already have passed
 t = transition.c
@@ -85,14 +89,19 @@ def _add_notes(routes: Routes) -> None:
     @routes.guard.requires(*READERS_OF_ANSWERS)
     @routes.pages.arguments(schemas.NewNoteSchema)
     @routes.pages.response(201, row_schemas.NoteSchema)
-    @routes.pages.doc(operationId="add_note", summary="Add a note beside a result.")
-    def add_note(asked: dict[str, Any], request_id: str) -> notes.Note:
+    @routes.pages.doc(operationId="add_note", summary="Add a note beside a result.", parameters=[PARAMETER])
+    def add_note(asked: dict[str, Any], request_id: str) -> notes.Note | tuple[flask.Response, int]:
         _found(routes, request_id, "results")
         now, actor = routes.clock(), routes.reader.actor
         with writing(routes.engine) as connection:
+            call = once(connection, routes.reader.key_id)
+            known = call.before(now)
+            if known is not None:
+                return flask.jsonify(known), 201
             note = notes.add(connection, request_id, actor, asked["text"], now)
             detail = {"request_id": request_id, "characters": len(note.text)}
             access.log_access(connection, actor, "notes.add", detail, now)
+            call.after(row_schemas.NoteSchema().dump(note))
         return note
 
 
@@ -103,7 +112,7 @@ def _add_access_log(routes: Routes) -> None:
     def access_log(asked: dict[str, Any]) -> dict[str, Any]:
         if routes.reader.accounts:
             raise NotAllowed("whole_service_only", "The access log is of all accounts; it takes a key for all of them.")
-        place = Cursors(routes.settings.service.secret_key, "access-log")
+        place = Cursors(Signed(routes.settings.service.secret_key, "access-log"))
         after = place.read(asked["cursor"])
         with reading(routes.engine) as connection:
             found = access.listed(connection, None if after is None else int(after.id), asked["limit"] + 1)
@@ -113,40 +122,57 @@ def _add_access_log(routes: Routes) -> None:
 
 
 def _page(routes: Routes, asked: dict[str, Any], kind: Kind) -> dict[str, Any]:
-    wanted, order, now = routes.filter(asked, "limit", "cursor", "sort"), Order(asked["sort"], kind), routes.clock()
-    place = cursors(routes.settings.service.secret_key, routes.reader, wanted, order)
-    after = place.read(asked["cursor"])
+    wanted, sort = routes.filter(asked, "limit", "cursor", "sort"), asked["sort"]
+    order = Order(sort.removeprefix("-"), kind, sort.startswith("-"))
+    known = cursors(routes.settings.service.secret_key, routes.reader, wanted, order)
+    place = known.place(asked["cursor"])
     with reading(routes.engine) as connection:
-        page = _rows(connection, routes, wanted, order, after, asked["limit"])
+        if place is not None and place.position is None:
+            page, on, resume = _changed(connection, routes, wanted, kind, place.begun, asked["limit"], known)
+        else:
+            page, on, resume = _next(connection, routes, wanted, order, place, asked["limit"], known)
+    link_next(on)
     if kind == "results":
-        routes.log("results.list", {"filter": wanted.described(), "rows": len(page.rows), "on": after is not None})
-    resume = ""
-    if page.next is None and order.sort == "updated_at":
-        last = Position(page.rows[-1].updated_at, page.rows[-1].request_id) if page.rows else after
-        settled = Position(now - SETTLED, "")
-        resume = place.write(settled if last is None or last.at > settled.at else last)
-    return {
-        "items": page.rows,
-        "next_cursor": place.write(page.next),
-        "resume_cursor": resume,
-        "withheld": page.withheld,
-    }
+        routes.log("results.list", {"filter": wanted.described(), "rows": len(page.rows), "on": place is not None})
+    told = {"items": page.rows, "next_cursor": on, "resume_cursor": resume, "withheld": page.withheld}
+    return told if kind == "requests" else {**told, "erased": page.erased}
 
 
-def _rows(
-    connection: Connection, routes: Routes, wanted: query.Filter, order: Order, after: Position | None, limit: int
-) -> query.Page:
-    return query.rows(
+def _next(
+    connection: Connection,
+    routes: Routes,
+    wanted: Filter,
+    order: Order,
+    place: Place | None,
+    limit: int,
+    known: Cursors,
+) -> tuple[Page, str, str]:
+    """A page of a full read. It ends with the place it began at: what changed meanwhile comes again from there."""
+    begun = changes.here(connection) if place is None else place.begun
+    page = query.rows(
         connection,
         routes.settings,
         routes.reader,
         wanted,
         routes.clock(),
-        after=after,
+        after=None if place is None else place.position,
         limit=limit,
         sort=order.sort,
         kind=order.kind,
+        newest_first=order.newest_first,
+        tombstones=place is not None or wanted.updated_since is not None,
     )
+    return page, known.write(page.next, begun), known.resume(begun) if page.next is None else ""
+
+
+def _changed(
+    connection: Connection, routes: Routes, wanted: Filter, kind: Kind, begun: Mark, limit: int, known: Cursors
+) -> tuple[Page, str, str]:
+    """A page of what has changed since."""
+    now = routes.clock()
+    found, page = changes.resumed(connection, routes.settings, routes.reader, wanted, kind, begun, limit, now)
+    cursor = known.resume(found.next)
+    return (page, cursor, "") if found.more else (page, "", cursor)
 
 
 def _found(routes: Routes, request_id: str, kind: Kind) -> Row:

@@ -1,6 +1,7 @@
 """The API of results: in, settings, engine, guard and clock; out, one blueprint under /v1.
 
     lists.py     results, requests, notes, access log: supervisors and admins
+    changes.py   the feed of changes that a mirror follows: supervisors and admins
     figures_api.py   summary, trend, breakdown, compare, coverage: analysts too
     downloads.py     CSV and its siblings: supervisors and admins
 
@@ -13,7 +14,7 @@ from datetime import datetime
 from sqlalchemy.engine import Engine
 
 from service.auth import Guard
-from service.reports.api import downloads, lists
+from service.reports.api import changes, downloads, lists
 from service.reports.api import figures as figures_api
 from service.reports.api.routes import Routes
 from service.settings import Settings
@@ -25,6 +26,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     pages = Blueprint("reports", __name__, url_prefix="/v1", description="Results and figures, for supervisors")
     routes = Routes(pages, settings, engine, guard, clock)
     lists.add(routes)
+    changes.add(routes)
     figures_api.add(routes)
     downloads.add(routes)
     return pages

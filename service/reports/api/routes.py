@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import flask
 from marshmallow import Schema
@@ -61,6 +62,20 @@ class Routes:
         """Write to the access log that somebody is about to read answers."""
         with writing(self.engine) as connection:
             log_access(connection, self.reader.actor, action, detail, self.clock())
+
+
+def link_next(cursor: str) -> None:
+    """Say in a header where the next page is, for clients that follow links."""
+    if not cursor:
+        return
+    query = flask.request.args.copy()
+    query.setlist("cursor", [cursor])
+    address = f"{flask.request.path}?{urlencode(list(query.items(multi=True)))}"
+
+    @flask.after_this_request
+    def linked(response: flask.Response) -> flask.Response:
+        response.headers.add("Link", f'<{address}>; rel="next"')
+        return response
 
 
 def conditional(schema: Schema, value: Any) -> flask.Response:

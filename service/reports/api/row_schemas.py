@@ -3,7 +3,7 @@
 Names and sentences are those of the files' columns.
 """
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from service.reports.api.schemas import number, text, time
 from service.reports.rows.row import SAYS
@@ -34,6 +34,7 @@ class RequestSchema(Schema):
     tags = fields.List(fields.String(), allow_none=True, metadata={"description": SAYS["tags"]})
     channel = text(SAYS["channel"], none=True)
     customer_ref = text(SAYS["customer_ref"], none=True)
+    erased_at = time(SAYS["erased_at"])
 
 
 class ResultSchema(RequestSchema):
@@ -46,6 +47,24 @@ class ResultSchema(RequestSchema):
     text_at = time(SAYS["text_at"])
     text_after_s = number(SAYS["text_after_s"], none=True)
     update_count = number(SAYS["update_count"])
+
+
+class ChangedRequestSchema(ResultSchema):
+    """A request as it is now, and what that means for a mirror."""
+
+    change = fields.String(
+        required=True,
+        validate=validate.OneOf(("result", "request", "erased")),
+        metadata={"description": "result: answered; request: not answered; erased: the answer is gone, forget it"},
+    )
+
+
+class ChangedPageSchema(Schema):
+    """Some changes, the oldest first. There is no end: keep `next_cursor`."""
+
+    items = fields.List(fields.Nested(ChangedRequestSchema))
+    next_cursor = text("Where to go on, now or in a year")
+    more = fields.Boolean(metadata={"description": "Others are there already"})
 
 
 class UpdateSchema(Schema):
@@ -89,18 +108,31 @@ class RequestPageSchema(Schema):
     items = fields.List(fields.Nested(RequestSchema))
     next_cursor = text("Empty at the end")
     resume_cursor = text(
-        "At the end, with sort=updated_at: where to go on later. It reaches a minute back, so that nothing is lost "
-        "that was being written; rows may come twice, so replace by request_id."
+        "At the end: where to go on later, in the order of the commits, whatever a clock says. What changed during the "
+        "read comes again, so replace by request_id. A 410 means that the database was restored: begin again."
     )
     withheld = fields.Boolean(
         metadata={"description": "Rows of small groups were left out: the filter names agents, teams, conversations"}
     )
 
 
+class ErasedSchema(Schema):
+    """A tombstone: this answer is gone, forget what you hold of it."""
+
+    request_id = text(SAYS["request_id"])
+    erased_at = time(SAYS["erased_at"], none=False)
+
+
 class ResultPageSchema(RequestPageSchema):
     """Some results."""
 
     items = fields.List(fields.Nested(ResultSchema))
+    erased = fields.List(
+        fields.Nested(ErasedSchema),
+        metadata={
+            "description": "With `updated_since` or a cursor: answers that were erased, at their place in the order"
+        },
+    )
 
 
 class NoteSchema(Schema):

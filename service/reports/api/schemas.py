@@ -3,10 +3,11 @@
 Names are those of the CSV and of the dataclasses in `shapes`. Times leave as RFC 3339 in UTC with Z.
 """
 
+import re
 from datetime import datetime
 from typing import Any
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from service.reports.counting.periods import PERIODS
 from service.reports.dimensions import BY, FILTERED
@@ -45,6 +46,7 @@ def time(says: str = "", *, none: bool = True) -> Time:
 
 # -- what is asked ---------------------------------------------------------------------------------------------------
 
+LONGEST_WAIT_S = 30
 LIMIT = validate.Range(min=1, max=MOST, error=f"must be 1 to {MOST}")
 
 
@@ -58,7 +60,41 @@ class PageSchema(FilterSchema):
     sort = fields.String(
         load_default="updated_at",
         validate=validate.OneOf(SORTS, error=f"must be one of {', '.join(SORTS)}"),
-        metadata={"description": "updated_at: for pulling what changed; ended_at: never moves. The oldest first"},
+        metadata={
+            "description": "updated_at: for pulling what changed; ended_at: never moves. The oldest first; "
+            "with a minus the newest"
+        },
+    )
+
+
+class Wait(fields.Field[int]):
+    """How long to wait, in seconds: 30 or 30s."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> int:
+        found = re.fullmatch(r"([0-9]{1,2})s?", str(value), re.ASCII)
+        if found is None or int(found[1]) > LONGEST_WAIT_S:
+            raise ValidationError(f"must be 0s to {LONGEST_WAIT_S}s")
+        return int(found[1])
+
+
+class ChangesSchema(Schema):
+    """Where to go on, and whether to wait."""
+
+    class Meta:
+        """Ours to ask."""
+
+        unknown = RAISE
+
+    cursor = fields.String(load_default="", metadata={"description": "`next_cursor`, unchanged; none: the beginning"})
+    limit = WholeNumber(load_default=MOST, validate=LIMIT, metadata={"description": f"Changes at once, at most {MOST}"})
+    wait = Wait(
+        load_default=0,
+        metadata={
+            "type": "string",
+            "default": "0s",
+            "description": f"Wait for a change, at most {LONGEST_WAIT_S}s. Two wait at once in a process; others are "
+            "answered at once",
+        },
     )
 
 

@@ -20,6 +20,7 @@ from service.reports.rows import query
 from service.reports.rows.cursor import cursors
 from service.reports.rows.query import Order, Position
 from service.reports.rows.row import Row
+from service.reports.rows.search import begun, has
 from service.reports.visible import cutoff
 from service.settings import Settings
 
@@ -64,12 +65,12 @@ def comments(
     found: list[Row] = []
     known = cursors(settings.service.secret_key, reader, filter, NEWEST_FIRST)
     read, withheld, after = 0, False, known.read(cursor)
-    wanted = needle.casefold()
+    wanted = begun(needle)
     for page in _pages(connection, settings, reader, filter, now, after, READ_AT_ONCE if wanted else PER_PAGE):
         withheld = withheld or page.withheld
         for row in page.rows:
             read, after = read + 1, Position(row.updated_at, row.request_id)
-            if not wanted or wanted in (row.text or "").casefold():
+            if not wanted or has(row.text, needle):
                 found.append(row)
             if len(found) == PER_PAGE or read == MOST_READ:
                 last = page.next is None and row is page.rows[-1]

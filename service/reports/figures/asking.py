@@ -16,8 +16,8 @@ from service.errors import Invalid
 from service.reports.counting.lines import Line, Question
 from service.reports.counting.live import lines
 from service.reports.dimensions import FILTERED, NAMED, PEOPLE, Value
+from service.reports.disclosure.naming import Names, names_of
 from service.reports.filters import Filter
-from service.reports.rows.attribution import Attribution, attribution_of
 from service.reports.visible import View, view_of
 from service.settings import Settings
 from service.states import State
@@ -37,7 +37,7 @@ class Asking:
 
     connection: Connection
     view: View
-    names: Attribution
+    names: Names
     filter: Filter
     now: datetime
     zone: ZoneInfo
@@ -90,8 +90,8 @@ class Asking:
         )  # fmt: skip
         return lines(self.connection, self.view, q)
 
-    def as_named(self, found: list[Line], by: str | None, kind: str | None = None) -> list[Line]:
-        """Name nobody whom rows do not name, among all of a kind of card; without a kind each line by its own."""
+    def as_named(self, found: list[Line], by: str | None) -> list[Line]:
+        """Name nobody whom rows do not name."""
         split = self._split(by)
         if not set(PEOPLE) <= set(split):
             return found
@@ -99,7 +99,7 @@ class Asking:
         shown = []
         for line in found:
             account, team, agent = (line.values[place] for place in places)
-            if self.names.may_show(str(account), _word(team), _word(agent), kind or line.type):
+            if self.names.may_show(str(account), _word(team), _word(agent)):
                 shown.append(line)
             elif not self.filter.names_people:
                 shown.append(replace(line, values=(NOT_NAMED, *line.values[1:])))
@@ -123,7 +123,7 @@ def asking(
     """Begin. Raises Invalid for a filter that figures do not take."""
     demand_groups(filter)
     view = view_of(connection, settings, reader, now)
-    names = attribution_of(connection, view)
+    names = names_of(connection, view.accounts)
     return Asking(connection, view, names, filter, now, zone or settings.service.time_zone)
 
 

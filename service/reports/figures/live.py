@@ -83,7 +83,7 @@ def breakdowns(ask: Asking, by: str) -> tuple[Breakdown, ...]:
     for kind in ask.kinds:
         answers = answers_by(_of(kind, ask.as_named(scored, by)), _first)
         cards = counts_by(_of(kind, ask.as_named(sent, by)), _first)
-        conversations = counts_by(ask.as_named(ended, by, kind), _first)
+        conversations = counts_by(ask.as_named(ended, by), _first)
         total = _scores(ask, ask.as_named(scored, by))[kind]
         found.append(_breakdown(ask, by, total, answers, cards, conversations))
     return tuple(found)

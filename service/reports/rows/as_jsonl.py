@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from json.encoder import encode_basestring
 from typing import Any
 
-from service.reports.rows.row import COLUMNS, KINDS, REPEATED, Columns, Kept, stamp, written
+from service.reports.rows.row import COLUMNS, KINDS, REPEATED, Columns, Kept, moment, stamp, written
 
 LINE = "{" + ", ".join(f'"{name}": %s' for name in COLUMNS) + "}\n"
 MADE: dict[str, Callable[[Any], str]] = {
@@ -24,6 +25,12 @@ def lines(pages: Iterable[Columns]) -> Iterator[bytes]:
     for page in pages:
         made = [each(column) for each, column in zip(values, page, strict=True)]
         yield "".join([LINE % each for each in zip(*made, strict=True)]).encode()
+
+
+def tombstones(erased: Iterable[tuple[str, datetime]]) -> bytes:
+    """Return a line for each answer that is gone."""
+    lines = (f'{{"request_id": {encode_basestring(each)}, "erased_at": "{moment(at)}"}}\n' for each, at in erased)
+    return "".join(lines).encode()
 
 
 def _values(name: str, kind: str) -> Callable[[Sequence[Any]], list[str]]:

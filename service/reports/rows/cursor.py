@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from service.auth.keys import Reader
 from service.db import EPOCH, MICROSECOND
 from service.errors import Invalid
 from service.reports.filters import Filter
+from service.reports.rows.changes import Mark
 from service.reports.rows.query import Order, Position
 
 SIGNATURE_BYTES = 16
@@ -24,33 +25,19 @@ LONGEST = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Cursors:
-    """Writes and reads the cursors of one list."""
+class Signed:
+    """Writes and reads opaque texts that only we can have made, for one scope."""
 
     secret_key: str
     scope: str
 
-    def write(self, position: Position | None) -> str:
-        """Return the cursor behind a page; empty at the end."""
-        if position is None:
-            return ""
-        payload = json.dumps([self.scope, (position.at - EPOCH) // MICROSECOND, position.id]).encode()
+    def write(self, *values: Any) -> str:
+        """Return the text that stands for these values."""
+        payload = json.dumps([self.scope, *values]).encode()
         return base64.urlsafe_b64encode(self._sign(payload) + payload).rstrip(b"=").decode()
 
-    def read(self, cursor: str) -> Position | None:
-        """Return where to go on; None for the beginning. Raises Invalid."""
-        if not cursor:
-            return None
-        scope, micros, request_id = self._opened(cursor)
-        if scope != self.scope:
-            raise Invalid(
-                "cursor_of_another_question",
-                "This cursor belongs to another filter, order or key. Keep all parameters while you page, "
-                "or begin again without a cursor.",
-            )
-        return Position(EPOCH + int(micros) * MICROSECOND, str(request_id))
-
-    def _opened(self, cursor: str) -> tuple[str, int, str]:
+    def read(self, cursor: str) -> Sequence[Any]:
+        """Return the values. Raises Invalid for a text of another scope, or none of ours."""
         try:
             raw = base64.b64decode(cursor[:LONGEST].encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
         except (ValueError, binascii.Error) as error:
@@ -58,19 +45,91 @@ class Cursors:
         signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._sign(payload)):
             raise _not_ours()
-        scope, micros, request_id = json.loads(payload)
-        return scope, micros, request_id
+        scope, *values = json.loads(payload)
+        if scope != self.scope:
+            raise Invalid(
+                "cursor_of_another_question",
+                "This cursor belongs to another filter, order or key. Keep all parameters while you page, "
+                "or begin again without a cursor.",
+            )
+        found: Sequence[Any] = values
+        return found
 
     def _sign(self, payload: bytes) -> bytes:
         return hmac.new(self.secret_key.encode(), b"cursor\x1f" + payload, hashlib.sha256).digest()[:SIGNATURE_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a list goes on: behind a row, or, once it was read to its end, behind the changes it began with."""
+
+    position: Position | None
+    begun: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Cursors:
+    """Writes and reads the cursors of one list."""
+
+    signed: Signed
+
+    def write(self, position: Position | None, begun: Mark | None = None) -> str:
+        """Return the cursor behind a page; empty at the end."""
+        if position is None:
+            return ""
+        mark = () if begun is None else (begun.epoch, begun.number)
+        return self.signed.write((position.at - EPOCH) // MICROSECOND, position.id, *mark)
+
+    def resume(self, begun: Mark) -> str:
+        """Return the cursor for what changes after a full read."""
+        return self.signed.write(None, None, begun.epoch, begun.number)
+
+    def place(self, cursor: str) -> Place | None:
+        """Return where to go on; None for the beginning. Raises Invalid."""
+        if not cursor:
+            return None
+        micros, request_id, epoch, number = self.signed.read(cursor)
+        position = None if micros is None else Position(EPOCH + int(micros) * MICROSECOND, str(request_id))
+        return Place(position, Mark(str(epoch), int(number)))
+
+    def read(self, cursor: str) -> Position | None:
+        """Return where to go on in a list that nobody resumes; None for the beginning. Raises Invalid."""
+        if not cursor:
+            return None
+        micros, request_id, *_ = self.signed.read(cursor)
+        return Position(EPOCH + int(micros) * MICROSECOND, str(request_id))
 
 
 def _not_ours() -> Invalid:
     return Invalid("bad_cursor", "This is no cursor of ours. Send 'next_cursor' back unchanged, or leave it out.")
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Writes and reads the cursors of the feed of changes, for the accounts of one key."""
+
+    signed: Signed
+
+    def write(self, mark: Mark) -> str:
+        """Return the cursor for a place. There is no end."""
+        return self.signed.write(mark.epoch, mark.number)
+
+    def read(self, cursor: str) -> Mark | None:
+        """Return the place; None for the beginning. Raises Invalid."""
+        if not cursor:
+            return None
+        epoch, number = self.signed.read(cursor)
+        return Mark(str(epoch), int(number))
+
+
+def marks(secret_key: str, reader: Reader) -> Marks:
+    """Return what writes and reads this reader's places in the feed."""
+    accounts = hashlib.sha256(json.dumps(sorted(reader.accounts)).encode()).hexdigest()[:16]
+    return Marks(Signed(secret_key, f"changes {accounts}"))
+
+
 def cursors(secret_key: str, reader: Reader, filter: Filter, order: Order) -> Cursors:
     """Return what writes and reads the cursors of this reader's question."""
     asked: Mapping[str, Any] = {"filter": filter.described(), "order": [order.sort, order.kind, order.newest_first]}
     text = json.dumps([asked, sorted(reader.accounts)], sort_keys=True)
-    return Cursors(secret_key, hashlib.sha256(text.encode()).hexdigest()[:16])
+    return Cursors(Signed(secret_key, hashlib.sha256(text.encode()).hexdigest()[:16]))

@@ -20,12 +20,12 @@ from service.auth.keys import Reader
 from service.db import reading, writing
 from service.reports.figures.completeness import completeness_of
 from service.reports.filters import Filter
-from service.reports.rows import query
+from service.reports.rows import as_jsonl, query
 from service.reports.rows.as_csv import Form
-from service.reports.rows.attribution import attribution_of
 from service.reports.rows.formats import FORMATS, PLAIN, writer_of
-from service.reports.rows.query import Kind, Order, Position
+from service.reports.rows.query import Erased, Kind, Order, Position
 from service.reports.rows.row import COLUMNS, Columns, moment
+from service.reports.rows.search import with_words
 from service.reports.statistics.definitions import DEFINITION_VERSION
 from service.reports.visible import view_of
 from service.settings import Settings
@@ -34,6 +34,7 @@ __all__ = ["COLUMNS", "FORMATS", "Manifest", "described", "pages", "stream", "wr
 
 PAGE = 1000
 Progress = Callable[[int], None]
+Asked = tuple[Engine, Settings, Reader, Filter, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +65,36 @@ class Manifest:
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def pages(engine: Engine, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Iterator[Columns]:
-    """Read the export page by page; each page is a transaction of its own."""
+def pages(
+    engine: Engine,
+    settings: Settings,
+    reader: Reader,
+    filter: Filter,
+    now: datetime,
+    gone: list[Erased] | None = None,
+) -> Iterator[Columns]:
+    """Read the export page by page; each page is a transaction of its own. What was erased is put into `gone`."""
     kind: Kind = "results" if filter.answered else "both"
     order = Order("ended_at", kind)
     after: Position | None = None
     with reading(engine) as connection:
         view = view_of(connection, settings, reader, now)
-        attribution = attribution_of(connection, view)
     while True:
         with reading(engine) as connection:
             page = query.page(
-                connection, settings, view, attribution, filter, order, after=after, limit=PAGE, received_before=now
+                connection,
+                settings,
+                view,
+                filter,
+                order,
+                after=after,
+                limit=PAGE,
+                received_before=now,
+                tombstones=gone is not None,
             )
-        yield page.columns
+        if gone is not None:
+            gone.extend(page.erased)
+        yield with_words(page.columns, filter.q)
         if page.next is None:
             return
         after = page.next
@@ -90,7 +107,7 @@ def stream(
 
     The first piece is made at once: what is wrong with the question is said before the answer has begun.
     """
-    pieces = writer_of(format, form)(pages(engine, settings, reader, filter, now))
+    pieces = _written((engine, settings, reader, filter, now), format, form)
     return _begun(next(pieces, b""), pieces)
 
 
@@ -109,7 +126,7 @@ def described(
     """Make the export, hand its bytes to `sink` if there is one, and say what it was."""
     counted = _Counted(progress)
     digest, size = hashlib.sha256(), 0
-    for piece in writer_of(format, form)(counted.through(pages(engine, settings, reader, filter, now))):
+    for piece in _written((engine, settings, reader, filter, now), format, form, counted.through):
         digest.update(piece)
         size += len(piece)
         if sink is not None:
@@ -157,6 +174,17 @@ def write_file(
     beside.touch(mode=0o600)
     beside.write_text(manifest.as_json(), "utf-8")
     return manifest
+
+
+def _written(
+    asked: Asked, format: str, form: Form, through: Callable[[Iterator[Columns]], Iterator[Columns]] = iter
+) -> Iterator[bytes]:
+    """The file; in JSON lines, for who asks what has changed, with a tombstone for each answer that was erased."""
+    told = format == "jsonl" and asked[3].updated_since is not None
+    gone: list[Erased] | None = [] if told else None
+    yield from writer_of(format, form)(through(pages(*asked, gone)))
+    if gone:
+        yield as_jsonl.tombstones([(each.request_id, each.erased_at) for each in gone])
 
 
 def _begun(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -1,11 +1,11 @@
 """One filtered select behind list, aggregates, export and dashboard: in, a reader and a filter; out, rows or SQL.
 
-The key's accounts and the embargo are always applied, test traffic never counts. Rows leave with the attribution of
-small groups already blanked (see `attribution`). Never writes.
+The key's accounts and the embargo are always applied, test traffic never counts. Rows leave with the names of
+people who may not be named already blanked (see `disclosure.naming`). Never writes.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -15,14 +15,15 @@ from sqlalchemy.engine import Connection
 from service.auth.keys import Reader
 from service.db import EPOCH, Micros
 from service.models import feedback_request, result
-from service.reports.dimensions import NAMED
+from service.reports.disclosure.naming import HIDDEN, UNREAD, hides_somebody, named
 from service.reports.filters import Filter, from_values, parse
-from service.reports.rows.attribution import Attribution, attribution_of
-from service.reports.rows.row import Columns, Row, rows_of
+from service.reports.rows.conditions import answer_conditions, request_conditions
+from service.reports.rows.row import COLUMNS, Columns, Row, rows_of
+from service.reports.rows.search import TEXT
+from service.reports.rows.search import found as having
 from service.reports.rows.told import told
-from service.reports.visible import UNINDEXED_ACCOUNT, View, view_of
+from service.reports.visible import View, view_of
 from service.settings import Settings
-from service.states import State
 
 __all__ = ["Filter", "Order", "Page", "Position", "Row", "from_values", "get", "page", "parse", "rows"]
 
@@ -33,8 +34,9 @@ REQUEST_COLUMNS = (
     *(f.id, f.conversation_id, f.source, f.account, f.campaign, f.team_id, f.agent_id, f.type, f.question_variant_id),
     *(f.display_name, f.ended_at, f.card_sent_at, f.state, f.reason, f.language, f.test, f.channel),
 )
-SORTS = ("updated_at", "ended_at")
+SORTS = ("updated_at", "-updated_at", "ended_at", "-ended_at")
 DEFAULT_LIMIT, MOST = 50, 250
+MOST_PAGES_READ = 20  # of a search, for one page that is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,14 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """A tombstone: this answer is gone, forget what you hold of it."""
+
+    request_id: str
+    erased_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Some rows and where the next page begins; `next` None: the end, whatever the number of rows.
 
@@ -71,6 +81,7 @@ class Page:
     columns: Columns
     next: Position | None
     withheld: bool = False
+    erased: tuple[Erased, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -90,44 +101,91 @@ def rows(
     sort: str = "updated_at",
     kind: Kind = "results",
     newest_first: bool = False,
+    tombstones: bool = False,
 ) -> Page:
     """Return one page, oldest first. `kind` results: answered requests only; requests: the whole ledger.
 
     The third, both, is the export's: the whole ledger, and `updated_at` is the later of request and answer.
     """
     view = view_of(connection, settings, reader, now)
-    attribution = attribution_of(connection, view)
     order = Order(sort, kind, newest_first)
-    return page(connection, settings, view, attribution, filter, order, after=after, limit=limit)
+    if filter.q is not None:
+        return _searched(connection, settings, view, filter, order, after, limit)
+    return page(connection, settings, view, filter, order, after=after, limit=limit, tombstones=tombstones)
 
 
 def page(
     connection: Connection,
     settings: Settings,
     view: View,
-    attribution: Attribution,
     filter: Filter,
     order: Order,
     *,
     after: Position | None,
     limit: int,
     received_before: datetime | None = None,
+    tombstones: bool = False,
 ) -> Page:
-    """Return one page for a reader whose view and attribution are known already (exports read many)."""
-    names_people = filter.names_people or bool(filter.conversation_ids)
+    """Return one page for a reader whose view is known already (exports read many)."""
     key, identity = order.columns
-    query = select_rows(view, filter, order).limit(limit + 1)
+    query = select_rows(view, filter, order, tombstones=tombstones).limit(limit + 1)
     query = query.order_by(*(each.desc() if order.newest_first else each for each in (key, identity)))
-    if names_people:
-        query = query.where(sa.or_(_not_sent(), attribution.shown()))
+    if names_people(filter):
+        query = query.where(sa.not_(HIDDEN))
     if received_before is not None:
         query = query.where(f.received_at <= received_before)
     if after is not None:
         here, there = sa.tuple_(key, identity), sa.tuple_(*_bound(key, after))
         query = query.where(here < there if order.newest_first else here > there)
     found = connection.execute(query).all()
-    shown = told(found[:limit], settings, attribution)
-    return Page(shown, _place(found, order, limit), names_people and attribution.hides)
+    withheld = names_people(filter) and hides_somebody(connection, view.accounts)
+    return page_of(found[:limit], settings, order.kind, _place(found, order, limit), withheld=withheld)
+
+
+def _searched(
+    connection: Connection,
+    settings: Settings,
+    view: View,
+    filter: Filter,
+    order: Order,
+    after: Position | None,
+    limit: int,
+) -> Page:
+    """Return the next rows with these words. It reads a bounded number: a page may be short, or empty, and go on."""
+    columns: Columns = tuple([] for _ in COLUMNS)
+    for _ in range(MOST_PAGES_READ):
+        read = page(connection, settings, view, filter, order, after=after, limit=MOST)
+        room = limit - len(columns[0])
+        here = having(read.columns[TEXT], filter.q or "")
+        both = zip(columns, read.columns, strict=True)
+        columns = tuple([*held, *(column[at] for at in here[:room])] for held, column in both)
+        if len(here) > room or (len(here) == room and read.next is not None):
+            return Page(columns, _behind(columns, order), read.withheld)
+        after = read.next
+        if after is None:
+            break
+    return Page(columns, after, read.withheld)
+
+
+def _behind(columns: Columns, order: Order) -> Position:
+    """The place of the last row."""
+    last = dict(zip(COLUMNS, (column[-1] for column in columns), strict=True))
+    return Position(EPOCH + timedelta(microseconds=last[order.sort]), last["request_id"])
+
+
+def page_of(
+    found: Sequence[sa.Row[Any]], settings: Settings, kind: Kind, next: Position | None, *, withheld: bool = False
+) -> Page:
+    """Return what was found as a page: among results, what is answered no more is a tombstone."""
+    gone = [each for each in found if kind == "results" and not each.answered]
+    shown = [each for each in found if each.answered] if gone else found
+    erased = tuple(Erased(each.id, EPOCH + timedelta(microseconds=each.erased_at)) for each in gone)
+    return Page(told(shown, settings), next, withheld, erased)
+
+
+def names_people(filter: Filter) -> bool:
+    """Whether the filter would find somebody who may not be named."""
+    return bool({"team", "agent"} & filter.chosen.keys() or filter.conversation_ids)
 
 
 def _place(found: Sequence[sa.Row[Any]], order: Order, limit: int) -> Position | None:
@@ -147,8 +205,8 @@ def get(
     return next(iter(rows(connection, settings, reader, one, now, limit=1, kind=kind).rows), None)
 
 
-def select_rows(view: View, filter: Filter, order: Order) -> sa.Select[Any]:
-    """Return the statement of a list, without its order."""
+def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = False) -> sa.Select[Any]:
+    """Return the statement of a list, without its order. `tombstones`: results that were erased, too."""
     changed = _changed(view, order)
     columns = [_plain(each).label(each.key) for each in REQUEST_COLUMNS]
     answer = {
@@ -160,15 +218,21 @@ def select_rows(view: View, filter: Filter, order: Order) -> sa.Select[Any]:
         "text_at": view.text_at,
         "updated_at": changed,
         "update_count": sa.case((view.settled, r.update_count), else_=0),
+        "erased_at": f.erased_at,
+        "answered": view.answered,
+        "hidden": HIDDEN,
+        "unread": UNREAD,
     }
     columns += [_plain(each).label(name) for name, each in answer.items()]
-    query = sa.select(*columns).where(view.mine, *conditions(view, filter, changed))
+    query = sa.select(*columns).where(view.mine, *request_conditions(filter, changed))
+    told = answer_conditions(view, filter, changed)
     if order.kind == "results":
         inner = result.join(feedback_request, sa.and_(f.id == r.request_id, view.came))
         # under an embargo a row that changed today is told tomorrow, at its own place in the order
         late = (view.settled,) if order.sort == "updated_at" else ()
-        return query.select_from(inner).where(view.answered, *late)
-    return query.select_from(view.join)
+        shown = sa.and_(view.answered, *late, *told)
+        return query.select_from(named(inner)).where(sa.or_(shown, f.erased_at.is_not(None)) if tombstones else shown)
+    return query.select_from(named(view.join)).where(*told)
 
 
 def _plain(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -190,65 +254,5 @@ def _changed(view: View, order: Order) -> sa.ColumnElement[Any]:
     return sa.case((view.settled, r.updated_at), else_=r.first_seen_at)
 
 
-def conditions(view: View, filter: Filter, changed: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
-    """Every filter as SQL. `changed` is the clock of `updated_at` and `updated_since`."""
-    found = list(_listed(filter)) + list(_period(filter, _clock(view, filter.date_field, changed)))
-    if not filter.include_test:
-        found.append(f.test.is_(False))
-    if filter.has_text is not None:
-        found.append(view.text.is_not(None) if filter.has_text else view.text.is_(None))
-    if filter.answered is not None:
-        found.append(view.answered if filter.answered else sa.not_(view.answered))
-    if filter.updated_since is not None:
-        found.append(changed >= filter.updated_since)
-    if filter.scores:
-        found.append(view.score.in_(filter.scores))
-    return found
-
-
-def figure_conditions(view: View, filter: Filter, clock: str) -> list[sa.ColumnElement[bool]]:
-    """The filters of a figure about conversations, with the period on one named clock. Test traffic never counts."""
-    plain = replace(filter, date_field=clock, include_test=False)
-    mine = view.mine_by_index if clock == "sent_at" else view.mine
-    return [mine, *conditions(view, plain, f.updated_at)]
-
-
-def _listed(filter: Filter) -> Iterable[sa.ColumnElement[bool]]:
-    for name, groups in filter.chosen.items():
-        yield NAMED[name].is_one_of(groups, UNINDEXED_ACCOUNT if name == "account" else None)
-    columns: tuple[tuple[sa.ColumnElement[Any], Sequence[Any]], ...] = (
-        (f.type, filter.types),
-        (f.state, filter.states),
-        (f.reason, filter.reasons),
-        (f.id, filter.request_ids),
-        (f.conversation_id, filter.conversation_ids),
-    )
-    for column, values in columns:
-        if values:
-            yield column.in_(values)
-
-
-def _period(filter: Filter, clock: sa.ColumnElement[Any]) -> Iterable[sa.ColumnElement[bool]]:
-    if filter.since is not None:
-        yield clock >= filter.since
-    if filter.until is not None:
-        yield clock < filter.until
-
-
-def _clock(view: View, date_field: str | None, changed: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    clocks: dict[str, sa.ColumnElement[Any]] = {
-        "ended_at": f.ended_at,
-        "sent_at": f.card_sent_at,
-        "scored_at": view.score_at,
-        "updated_at": changed,
-    }
-    return clocks[date_field or "updated_at"]
-
-
 def _bound(key: Any, after: Position) -> Sequence[sa.ColumnElement[Any]]:
     return (sa.bindparam("after_at", after.at, type_=key.type), sa.bindparam("after_id", after.id, type_=f.id.type))
-
-
-def _not_sent() -> sa.ColumnElement[bool]:
-    """Nobody was asked, so there is no answer that the attribution could be paired with."""
-    return f.state.not_in((State.CARD_SENT, State.UNKNOWN))

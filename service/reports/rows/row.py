@@ -55,6 +55,7 @@ class Row:
     tags: tuple[str, ...] | None
     channel: str | None
     customer_ref: str | None
+    erased_at: datetime | None
 
 
 SAYS = {
@@ -87,11 +88,12 @@ SAYS = {
     "tags": "The conversation's, as the source gave them",
     "channel": "The CRM's channel, as the source gave it",
     "customer_ref": "The CRM's id of the customer; for admins only",
+    "erased_at": "When the customer was erased: identity and words are gone",
 }
 """Each column in words, for the description of the API and the sheet of definitions."""
 
 COLUMNS = tuple(field.name for field in fields(Row))
-TIMES = frozenset({"ended_at", "sent_at", "score_at", "text_at", "updated_at"})
+TIMES = frozenset({"ended_at", "sent_at", "score_at", "text_at", "updated_at", "erased_at"})
 NUMBERS = frozenset({"question_variant_id", "score", "score_after_s", "text_after_s", "update_count"})
 FLAGS = frozenset({"test", "suppressed"})
 LISTS = frozenset({"tags"})

@@ -13,12 +13,10 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from service.reports.rows.attribution import Attribution
 from service.reports.rows.row import COLUMNS, SECOND, Columns
 from service.settings import Settings
-from service.states import State
 
-ASKED = frozenset({State.CARD_SENT.value, State.UNKNOWN.value})
+WHOSE = ("conversation_id", "team_id", "agent_id", "customer_ref")
 MARK = "{conversation_id}"
 Column = Sequence[Any]
 
@@ -52,49 +50,37 @@ class Found:
     text_at: Column
     updated_at: Column
     update_count: Column
+    erased_at: Column
+    answered: Column
+    hidden: Column
+    unread: Column
 
 
-def told(found: Sequence[sa.Row[Any]], settings: Settings, attribution: Attribution) -> Columns:
+def told(found: Sequence[sa.Row[Any]], settings: Settings) -> Columns:
     """Return the page by column, what may not be said blanked."""
     if not found:
         return tuple(() for _ in COLUMNS)
-    raw = Found(*zip(*found, strict=True))
-    hidden = _hidden(raw, attribution)
-    text = _readable(raw, hidden, attribution)
+    raw = Found(*list(zip(*found, strict=True))[: len(Found.__slots__)])
+    hidden, text = raw.hidden, _blanked(raw.text, raw.unread)
     told_of: dict[str, Column] = {
         **{name: getattr(raw, name) for name in COLUMNS if name in Found.__slots__},
+        **{name: _blanked(getattr(raw, name), hidden) for name in WHOSE},
         "request_id": raw.id,
         "conversation_url": _blanked(_links(raw, settings), hidden),
         "sent_at": raw.card_sent_at,
         "score_after_s": _seconds(raw.card_sent_at, raw.score_at),
         "text": text,
         "text_after_s": _seconds(raw.card_sent_at, raw.text_at),
-        "suppressed": [hides or shown != given for hides, shown, given in zip(hidden, text, raw.text, strict=True)],
+        "suppressed": [hides or shown != given for hides, shown, given in zip(hidden, text, raw.text, strict=True)]
+        if any(raw.unread)
+        else hidden,
         "tags": _blanked([_tags(each) for each in raw.tags], hidden),
-        **{
-            name: _blanked(getattr(raw, name), hidden)
-            for name in ("conversation_id", "team_id", "agent_id", "customer_ref")
-        },
     }
     return tuple(told_of[name] for name in COLUMNS)
 
 
-def _hidden(raw: Found, attribution: Attribution) -> list[bool]:
-    if not attribution.hides:
-        return [False] * len(raw.id)
-    whose = zip(raw.state, raw.account, raw.team_id, raw.agent_id, raw.type, strict=True)
-    return [state in ASKED and not attribution.may_show(*who) for state, *who in whose]
-
-
-def _readable(raw: Found, hidden: Sequence[bool], attribution: Attribution) -> list[str | None]:
-    whose = zip(raw.text, hidden, raw.account, raw.team_id, raw.agent_id, strict=True)
-    return [
-        None if text is None or hides or not attribution.may_read(account, team, agent) else text
-        for text, hides, account, team, agent in whose
-    ]
-
-
 def _blanked(column: Column, hidden: Sequence[bool]) -> Column:
+    """A column without the values of these rows."""
     if not any(hidden):
         return column
     return [None if hides else value for value, hides in zip(column, hidden, strict=True)]

@@ -1,0 +1,43 @@
+"""Who may be named on a row. In: nothing; out: the tables that reports/disclosure/naming writes. Holds no rule."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Column, Index, Integer, Named, String, Table, TypedColumns
+
+from service.db import Micros
+from service.models.base import metadata
+
+
+class NamingColumns(TypedColumns):
+    """An agent, or a team where there is no agent: since when rows may say so. What is given is never taken back."""
+
+    account = Column(String(64), primary_key=True)
+    kind = Column(String(5), primary_key=True)  # agent | team
+    name = Column(String(256), primary_key=True)
+    named_at: Named[datetime | None] = Column(Micros, nullable=True)
+    readable_at: Named[datetime | None] = Column(Micros, nullable=True)  # comments too
+
+
+naming = Table("naming", metadata, NamingColumns)
+
+
+class NamingAnswerColumns(TypedColumns):
+    """An answer of somebody who has too few; gone as soon as there are enough."""
+
+    account = Column(String(64), primary_key=True)
+    kind = Column(String(5), primary_key=True)
+    name = Column(String(256), primary_key=True)
+    request_id = Column(String(40), primary_key=True)
+
+
+naming_answer = Table("naming_answer", metadata, NamingAnswerColumns, Index(None, "request_id"))
+
+
+class NamingPlaceColumns(TypedColumns):
+    """One row: how far in the order of changes naming has come. Locked while it goes on."""
+
+    id = Column(Integer, primary_key=True, autoincrement=False)  # 1
+    sealed: Named[int] = Column(BigInteger)
+
+
+naming_place = Table("naming_place", metadata, NamingPlaceColumns)

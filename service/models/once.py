@@ -1,0 +1,22 @@
+"""What was answered to a POST that named itself. In: nothing; out: the table that web/once writes. Holds no rule."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, Named, String, Table, TypedColumns
+
+from service.db import Micros
+from service.models.base import metadata
+
+
+class PostedOnceColumns(TypedColumns):
+    """An `Idempotency-Key` of a key's holder, in the same commit as what it made. Kept a day."""
+
+    key_id = Column(String(24), primary_key=True)
+    name = Column(String(64), primary_key=True)  # a digest of the header: it may be long, and may hold anything
+    digest: Named[str] = Column(String(64))  # of the address and the body
+    answer: Named[dict[str, Any] | None] = Column(JSON(none_as_null=True), nullable=True)
+    at: Named[datetime] = Column(Micros)
+
+
+posted_once = Table("posted_once", metadata, PostedOnceColumns, Index(None, "at"))

@@ -1,0 +1,71 @@
+"""GET /v1/changes: in, a cursor and how long to wait; out, what changed since, in the order of the commits.
+
+At most two wait in a process, others are answered at once: whoever waits holds a thread. Knows flask.
+"""
+
+import threading
+import time
+from dataclasses import asdict
+from typing import Any
+
+import flask
+from sqlalchemy.engine import Engine
+
+from service.db import reading
+from service.reports.api import row_schemas, schemas
+from service.reports.api.routes import READERS_OF_ANSWERS, Routes
+from service.reports.rows import changes
+from service.reports.rows.changes import Change, Found, Mark
+from service.reports.rows.cursor import marks
+
+NAME = "dm_feedback_waiting"
+WAITING_AT_ONCE = 2  # of one process
+LOOK_EVERY_S = 0.25
+SAYS = (
+    "What changed, in the order of the commits: the feed a mirror follows, resumable for ever from any cursor. An item "
+    "is a request as it is now; replace what you hold by request_id, and forget the answer of `erased` ones. Items may "
+    "come twice. A 410 means that the database was restored: begin again without a cursor."
+)
+
+
+def add(routes: Routes) -> None:
+    """Register the view."""
+
+    @routes.get("/changes", schemas.ChangesSchema, row_schemas.ChangedPageSchema, READERS_OF_ANSWERS, SAYS)
+    def list_changes(asked: dict[str, Any]) -> dict[str, Any]:
+        places = marks(routes.settings.service.secret_key, routes.reader)
+        mark = places.read(asked["cursor"])
+        found, told = _read(routes, mark, asked["limit"])
+        if not told and asked["wait"] and _waited(routes.engine, found.next, asked["wait"]):
+            found, told = _read(routes, mark, asked["limit"])
+        if told:
+            routes.log("changes.list", {"rows": len(told), "on": mark is not None})
+        items = [{"change": each.change, **asdict(each.row)} for each in told]
+        return {"items": items, "next_cursor": places.write(found.next), "more": found.more}
+
+
+def _read(routes: Routes, mark: Mark | None, limit: int) -> tuple[Found, tuple[Change, ...]]:
+    with reading(routes.engine) as connection:
+        return changes.feed(connection, routes.settings, routes.reader, mark, limit, routes.clock())
+
+
+def _waited(engine: Engine, mark: Mark, seconds: int) -> bool:
+    """Wait for news, if there is room to wait; say whether there is any."""
+    waiting: threading.BoundedSemaphore = flask.current_app.extensions.setdefault(
+        NAME, threading.BoundedSemaphore(WAITING_AT_ONCE)
+    )
+    if not waiting.acquire(blocking=False):
+        return False
+    try:
+        return _news(engine, mark, time.monotonic() + seconds)
+    finally:
+        waiting.release()
+
+
+def _news(engine: Engine, mark: Mark, until: float) -> bool:
+    while time.monotonic() < until:
+        time.sleep(LOOK_EVERY_S)
+        with reading(engine) as connection:
+            if changes.is_news(connection, mark):
+                return True
+    return False

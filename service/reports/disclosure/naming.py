@@ -1,0 +1,144 @@
+"""Who may be named: in, changes in the order they were sealed; out, since when rows may say whose they are.
+
+A person is an agent in whatever team; where there is no agent the team stands for it. It is named when its answers
+reach `min_score_n`, and its comments are read from `min_comments_n`: facts of the account, never of a key or a filter,
+or a reader could filter until one row is left. What once was given is never taken back, so no mirror holds what the API
+hides. Naming somebody changes that person's rows, and moves their `updated_at` in the same commit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import insert, reading, writing
+from service.models import feedback_request, naming, naming_answer, naming_place, result
+from service.reports.visible import cutoff, told_until
+from service.requests.changes import regroup
+from service.settings import Settings
+from service.states import State
+
+f = feedback_request.c
+r = result.c
+n = naming.c
+a = naming_answer.c
+p = naming_place.c
+AT_ONCE = 500
+KIND = sa.case((f.agent_id.is_not(None), "agent"), else_="team")
+NAME = sa.func.coalesce(f.agent_id, f.team_id, type_=f.agent_id.type)
+PERSON = (a.account, a.kind, a.name)
+ASKED = (State.CARD_SENT.value, State.UNKNOWN.value)
+ANSWERED = sa.or_(r.score.is_not(None), r.text.is_not(None), r.text_at.is_not(None))
+OURS = sa.and_(n.account == f.account, n.kind == KIND, n.name == NAME)
+HIDDEN = sa.and_(f.state.in_(ASKED), NAME.is_not(None), n.named_at.is_(None))
+"""Rows that may not say whose they are; where nobody was asked there is no answer to pair the name with."""
+
+UNREAD = sa.and_(NAME.is_not(None), sa.or_(HIDDEN, n.readable_at.is_(None)))
+"""Rows whose comment may not be read."""
+
+
+def named(rows: sa.FromClause) -> sa.FromClause:
+    """Requests with what is known of whose they are, for HIDDEN and UNREAD."""
+    return rows.outerjoin(naming, OURS)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Who is named, for whoever adds rows up: an account, agent or team, and its name."""
+
+    named: frozenset[tuple[str, str, str]]
+    hides: bool
+
+    def may_show(self, account: str, team: str | None, agent: str | None) -> bool:
+        """Whether rows of these people say whose they are."""
+        if team is None and agent is None:
+            return True
+        who = (account, "team", str(team)) if agent is None else (account, "agent", agent)
+        return who in self.named
+
+
+def names_of(connection: Connection, accounts: Sequence[str]) -> Names:
+    """Return who is named in these accounts."""
+    found = connection.execute(sa.select(n.account, n.kind, n.name, n.named_at).where(n.account.in_(accounts))).all()
+    named = frozenset((row.account, row.kind, row.name) for row in found if row.named_at is not None)
+    return Names(named, len(named) < len(found))
+
+
+def hides_somebody(connection: Connection, accounts: Sequence[str]) -> bool:
+    """Whether there is anybody in these accounts who has answers and is not named."""
+    found = sa.select(n.name).where(n.account.in_(accounts), n.named_at.is_(None)).limit(1)
+    return connection.execute(found).first() is not None
+
+
+def follow(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE) -> int:
+    """Take in up to `limit` sealed changes; return how many. Any number may call it; they take turns."""
+    with reading(engine) as connection:
+        place = connection.scalar(sa.select(p.sealed))
+        if connection.execute(_news(place or 0, None).limit(1)).first() is None:
+            return 0
+    with writing(engine) as connection:
+        last = connection.scalar(sa.select(p.sealed).where(p.id == 1).with_for_update()) or 0
+        until = told_until(connection, cutoff(settings, now))
+        rows = connection.execute(_news(last, until).limit(limit)).all()
+        if rows:
+            _take_in(connection, rows)
+            _name(connection, settings, now)
+            connection.execute(sa.update(naming_place).values(sealed=rows[-1].sealed))
+    return len(rows)
+
+
+def _news(last: int, until: int | None) -> sa.Select[Any]:
+    """Sealed rows after `last`, with whose they are and whether they are answered. Test traffic is nobody's."""
+    whose = sa.case((f.test.is_(False), NAME))
+    columns = (f.id, f.sealed, f.account, KIND.label("kind"), whose.label("name"), ANSWERED.label("answered"))
+    query = sa.select(*columns, n.readable_at, n.named_at).select_from(
+        named(feedback_request.outerjoin(result, r.request_id == f.id))
+    )
+    query = query.where(f.sealed > last).order_by(f.sealed)
+    return query if until is None else query.where(f.sealed < until)
+
+
+def _take_in(connection: Connection, rows: Sequence[sa.Row[Any]]) -> None:
+    """Keep whose answers these are, for people who have too few; forget those that are none any more."""
+    open_ones = [row for row in rows if row.name is not None and (row.named_at is None or row.readable_at is None)]
+    came = [row for row in open_ones if row.answered]
+    if came:
+        persons = {(row.account, row.kind, row.name) for row in came}
+        values = [{"account": account, "kind": kind, "name": name} for account, kind, name in sorted(persons)]
+        connection.execute(insert(connection, naming).on_conflict_do_nothing(), values)
+        answers = [{"account": row.account, "kind": row.kind, "name": row.name, "request_id": row.id} for row in came]
+        connection.execute(insert(connection, naming_answer).on_conflict_do_nothing(), answers)
+    went = [row.id for row in open_ones if not row.answered]
+    if went:
+        connection.execute(sa.delete(naming_answer).where(a.request_id.in_(went)))
+
+
+def _name(connection: Connection, settings: Settings, now: datetime) -> None:
+    """Name whoever has enough answers now, and let their comments be read."""
+    enough = {"named_at": settings.reports.min_score_n, "readable_at": settings.reports.min_comments_n}
+    counted = sa.select(*PERSON, sa.func.count().label("answers")).group_by(*PERSON)
+    query = counted.having(sa.func.count() >= min(enough.values())).subquery()
+    found = sa.select(naming, query.c.answers).join_from(
+        query, naming, sa.and_(n.account == query.c.account, n.kind == query.c.kind, n.name == query.c.name)
+    )
+    for row in connection.execute(found).all():
+        since = {"named_at": row.named_at, "readable_at": row.readable_at}
+        given = {each: now for each, least in enough.items() if row.answers >= least and since[each] is None}
+        if given:
+            _give(connection, row, given, now)
+        if row.answers >= max(enough.values()):
+            connection.execute(sa.delete(naming_answer).where(*_is(a, row)))
+
+
+def _give(connection: Connection, row: sa.Row[Any], given: dict[str, datetime], now: datetime) -> None:
+    theirs = f.agent_id == row.name if row.kind == "agent" else sa.and_(f.agent_id.is_(None), f.team_id == row.name)
+    whose = sa.select(f.id).where(f.account == row.account, theirs, f.state.in_(ASKED))
+    regroup(connection, whose, now)
+    connection.execute(sa.update(naming).where(*_is(n, row)).values(given))
+
+
+def _is(columns: Any, row: sa.Row[Any]) -> tuple[sa.ColumnElement[bool], ...]:
+    return columns.account == row.account, columns.kind == row.kind, columns.name == row.name

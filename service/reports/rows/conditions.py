@@ -1,0 +1,78 @@
+"""Filters as SQL: in, a filter and the clocks of a row; out, conditions. One grammar for lists, files and counts."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.models import feedback_request
+from service.reports.dimensions import NAMED
+from service.reports.filters import Filter
+from service.reports.visible import UNINDEXED_ACCOUNT, View
+
+f = feedback_request.c
+
+
+def conditions(view: View, filter: Filter, changed: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
+    """Every filter as SQL. `changed` is the clock of `updated_at` and `updated_since`."""
+    return [*request_conditions(filter, changed), *answer_conditions(view, filter, changed)]
+
+
+def request_conditions(filter: Filter, changed: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
+    """The filters that an erased answer still meets: a mirror with the same filter must hear of it."""
+    found = list(_listed(filter))
+    if not filter.include_test:
+        found.append(f.test.is_(False))
+    if filter.updated_since is not None:
+        found.append(changed >= filter.updated_since)
+    return found
+
+
+def answer_conditions(view: View, filter: Filter, changed: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
+    """The filters by what was answered, and when."""
+    found = list(_period(filter, _clock(view, filter.date_field, changed)))
+    if filter.has_text is not None:
+        found.append(view.text.is_not(None) if filter.has_text else view.text.is_(None))
+    if filter.answered is not None:
+        found.append(view.answered if filter.answered else sa.not_(view.answered))
+    if filter.scores:
+        found.append(view.score.in_(filter.scores))
+    if filter.score_from is not None:
+        found.append(view.score >= filter.score_from)
+    if filter.score_to is not None:
+        found.append(view.score <= filter.score_to)
+    if filter.q is not None:
+        found.append(view.text.is_not(None))
+    return found
+
+
+def _listed(filter: Filter) -> Iterable[sa.ColumnElement[bool]]:
+    for name, groups in filter.chosen.items():
+        yield NAMED[name].is_one_of(groups, UNINDEXED_ACCOUNT if name == "account" else None)
+    columns: tuple[tuple[sa.ColumnElement[Any], Sequence[Any]], ...] = (
+        (f.type, filter.types),
+        (f.state, filter.states),
+        (f.reason, filter.reasons),
+        (f.id, filter.request_ids),
+        (f.conversation_id, filter.conversation_ids),
+    )
+    for column, values in columns:
+        if values:
+            yield column.in_(values)
+
+
+def _period(filter: Filter, clock: sa.ColumnElement[Any]) -> Iterable[sa.ColumnElement[bool]]:
+    if filter.since is not None:
+        yield clock >= filter.since
+    if filter.until is not None:
+        yield clock < filter.until
+
+
+def _clock(view: View, date_field: str | None, changed: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    clocks: dict[str, sa.ColumnElement[Any]] = {
+        "ended_at": f.ended_at,
+        "sent_at": f.card_sent_at,
+        "scored_at": view.score_at,
+        "updated_at": changed,
+    }
+    return clocks[date_field or "updated_at"]

@@ -1,0 +1,81 @@
+"""`Idempotency-Key`: in, a POST that names itself; out, whether it was done before, and what was answered then.
+
+The name stands in the same commit as what the POST made: done and remembered, or neither. A day later it may come anew.
+Knows flask.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import flask
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+from service.errors import Invalid
+from service.models import posted_once
+
+p = posted_once.c
+KEPT = timedelta(days=1)
+HEADER = "Idempotency-Key"
+LONGEST = 255
+PARAMETER = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "A name of yours for this call: sent again within a day it does nothing and is answered as before",
+    "schema": {"type": "string", "maxLength": LONGEST},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """One POST with a name, within the transaction that does it."""
+
+    connection: Connection
+    key_id: str
+    name: str | None
+
+    def before(self, now: datetime) -> Mapping[str, Any] | None:
+        """Claim the name; return what was answered if it was done before. Raises Invalid for another call's name."""
+        if self.name is None:
+            return None
+        self.connection.execute(sa.delete(posted_once).where(p.at < now - KEPT))
+        digest = _digest()
+        claim = insert(self.connection, posted_once).values(key_id=self.key_id, name=self.name, digest=digest, at=now)
+        if self.connection.execute(claim.on_conflict_do_nothing().returning(p.name)).first() is not None:
+            return None
+        known = self.connection.execute(sa.select(p.digest, p.answer).where(*self._mine())).one()
+        if known.digest != digest:
+            raise Invalid(
+                "idempotency_key_reused",
+                f"This {HEADER} was sent with another call; give each call a name of its own.",
+            )
+        answer: Mapping[str, Any] = known.answer or {}
+        return answer
+
+    def after(self, answer: Mapping[str, Any]) -> None:
+        """Remember what is answered."""
+        if self.name is not None:
+            self.connection.execute(sa.update(posted_once).where(*self._mine()).values(answer=dict(answer)))
+
+    def _mine(self) -> tuple[sa.ColumnElement[bool], ...]:
+        return p.key_id == self.key_id, p.name == self.name
+
+
+def once(connection: Connection, key_id: str) -> Once:
+    """Return the present call's name, if it has one. Raises Invalid for one that is too long."""
+    given = flask.request.headers.get(HEADER)
+    if given is None:
+        return Once(connection, key_id, None)
+    if not 1 <= len(given) <= LONGEST:
+        raise Invalid("invalid_idempotency_key", f"An {HEADER} has 1 to {LONGEST} characters.")
+    return Once(connection, key_id, hashlib.sha256(given.encode("utf-8", "surrogatepass")).hexdigest())
+
+
+def _digest() -> str:
+    asked = flask.request
+    return hashlib.sha256(b"\x1f".join((asked.method.encode(), asked.path.encode(), asked.get_data()))).hexdigest()

@@ -1,0 +1,73 @@
+"""How an answer of the API is put: in, what a view made; out, the same with its ETag, compressed where asked for.
+
+Who accepts no JSON is told so before anything is read. Never changes what is said.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator
+
+import flask
+from werkzeug.exceptions import NotAcceptable
+
+API = "/v1/"
+DESCRIBED = ("/openapi", "/docs")
+JSON = ("application/json", "application/problem+json")
+SQUEEZED = frozenset({"application/json", "application/jsonl", "text/csv", "application/yaml", "text/html"})
+WORTH_IT = 1000  # bytes; below it the frame costs more than it saves
+GZIP = 31  # zlib's word for gzip's frame
+LEVEL = 4
+
+
+def register_representation(app: flask.Flask) -> None:
+    """Mark and compress every answer of the API."""
+    app.before_request(_demand_json)
+    app.after_request(_squeezed)  # the last one registered is the first one called
+    app.after_request(_marked)
+
+
+def _demand_json() -> None:
+    """Refuse who takes nothing that an address of JSON can give; the files have addresses of their own."""
+    asked = flask.request
+    if not asked.path.startswith(API) or "." in asked.path.rpartition("/")[2] or not asked.headers.get("Accept"):
+        return
+    if asked.url_rule is not None and not asked.accept_mimetypes.best_match(JSON):
+        raise NotAcceptable(
+            "This address answers in application/json. As files rows are at /v1/results.csv, .jsonl, .xlsx, .parquet."
+        )
+
+
+def _marked(response: flask.Response) -> flask.Response:
+    """Give what can be asked for again an ETag, and answer 304 to who has it."""
+    asked = flask.request
+    plain = asked.path.startswith(API) and asked.method == "GET" and response.status_code == 200  # noqa: PLR2004 - HTTP
+    if plain and not response.is_streamed and "ETag" not in response.headers:
+        response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
+        response.make_conditional(asked)
+    return response
+
+
+def _squeezed(response: flask.Response) -> flask.Response:
+    if not flask.request.path.startswith((API, *DESCRIBED)) or response.mimetype not in SQUEEZED:
+        return response  # a page with a form's secret in it must not be compressed beside what others can choose
+    if flask.request.method == "HEAD" or "Content-Encoding" in response.headers:
+        return response
+    response.vary.add("Accept-Encoding")
+    small = not response.is_streamed and (response.content_length or 0) < WORTH_IT
+    if small or not flask.request.accept_encodings["gzip"]:
+        return response
+    response.headers["Content-Encoding"] = "gzip"
+    if response.is_streamed:
+        response.headers.pop("Content-Length", None)
+        response.response = _gzipped(response.response)
+    else:
+        response.set_data(b"".join(_gzipped([response.get_data()])))
+    return response
+
+
+def _gzipped(pieces: Iterable[str | bytes]) -> Iterator[bytes]:
+    squeeze = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
+    for piece in pieces:
+        if out := squeeze.compress(piece.encode() if isinstance(piece, str) else piece):
+            yield out
+    yield squeeze.flush()

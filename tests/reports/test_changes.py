@@ -1,0 +1,347 @@
+"""A mirror stays true: the feed of changes, and lists that are resumed, come to what a full read says."""
+
+import contextlib
+import random
+import threading
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from service import housekeeping
+from service.db import writing
+from service.requests import changes as numbers
+from service.results.ingest import ingest
+from service.x_api import parse_feedback
+from tests.reports.world import NOW, World
+from tests.results.house import request, settings, shop, snapshot, take
+
+SETTINGS = settings()
+
+
+@pytest.fixture
+def house(engine):
+    return World(engine, SETTINGS)
+
+
+def everything(client, path, **query):
+    """A full read, and how to go on from it."""
+    items, cursor = {}, ""
+    while True:
+        page = client.json(path, cursor=cursor, limit=3, **query)
+        items |= {row["request_id"]: row for row in page["items"]}
+        for each in page.get("erased", ()):
+            items.pop(each["request_id"], None)
+        cursor = page["next_cursor"]
+        if not cursor:
+            return items, page["resume_cursor"]
+
+
+def changed(client, cursor="", **query):
+    page = client.json("/v1/changes", cursor=cursor, **query)
+    return [(each["request_id"], each["change"]) for each in page["items"]], page["next_cursor"]
+
+
+def test_a_change_comes_once_it_is_sealed_as_the_request_is_then(house):
+    client, row = house.client(), request(house.engine)
+    assert changed(client)[0] == []
+    house.tell()
+    found, cursor = changed(client)
+    assert found == [(row["id"], "request")]
+    take(house.engine, snapshot(row, NOW, score=2))
+    assert changed(client, cursor)[0] == []
+    house.tell()
+    found, cursor = changed(client, cursor)
+    assert found == [(row["id"], "result")]
+    take(house.engine, snapshot(row, NOW + timedelta(minutes=1), score=2, score_at=NOW, text="slow"))
+    house.tell()
+    assert changed(client, cursor)[0] == [(row["id"], "result")]
+    assert changed(client)[0] == [(row["id"], "result")], "each once, as it is now"
+
+
+def test_any_old_cursor_goes_on_for_ever(house):
+    client, cursors = house.client(), [""]
+    for _ in range(5):
+        request(house.engine)
+        house.tell()
+        cursors.append(changed(client, cursors[-1])[1])
+    assert [len(changed(client, each)[0]) for each in cursors] == [5, 4, 3, 2, 1, 0]
+
+
+def test_pages_of_the_feed_are_whole_and_in_order(house):
+    made = [request(house.engine)["id"] for _ in range(7)]
+    house.tell()
+    client, found, cursor, more = house.client(), [], "", True
+    while more:
+        page = client.json("/v1/changes", cursor=cursor, limit=3)
+        found += [each["request_id"] for each in page["items"]]
+        cursor, more = page["next_cursor"], page["more"]
+    assert sorted(found) == sorted(made)
+    assert len(found) == len(set(found))
+
+
+def test_after_a_restore_an_old_cursor_is_gone_and_says_what_to_do(house):
+    client = house.client()
+    take(house.engine, snapshot(request(house.engine), NOW, score=2))
+    house.tell()
+    cursor, resume = changed(client)[1], client.json("/v1/results")["resume_cursor"]
+    with writing(house.engine) as connection:
+        numbers.begin_epoch(connection, NOW)
+    for path, old in (("/v1/changes", cursor), ("/v1/results", resume)):
+        answer = client.get(path, cursor=old)
+        assert (answer.status_code, answer.get_json()["code"]) == (410, "changes_begin_anew")
+        assert "Begin again without a cursor" in answer.get_json()["detail"]
+    assert len(changed(client)[0]) == 1
+
+
+def test_a_number_nobody_gave_is_gone_too(house):
+    """A backup that was put back without a word: the numbers of the cursor are not known."""
+    client = house.client()
+    request(house.engine)
+    house.tell()
+    cursor = changed(client)[1]
+    with writing(house.engine) as connection:
+        connection.exec_driver_sql("UPDATE change_counter SET last = 0")
+    assert client.refused("/v1/changes", 410, cursor=cursor) == "changes_begin_anew"
+
+
+def test_a_cursor_of_another_key_or_list_is_refused(house):
+    request(house.engine)
+    house.tell()
+    cursor = changed(house.client())[1]
+    assert house.client("supervisor", "shop").refused("/v1/changes", 422, cursor=cursor) == "cursor_of_another_question"
+    assert house.client().refused("/v1/results", 422, cursor=cursor) == "cursor_of_another_question"
+    assert house.client().refused("/v1/changes", 422, cursor="x") == "bad_cursor"
+    assert house.client().refused("/v1/changes", 422, wait="31s") == "invalid_parameter"
+    assert house.client("analyst").refused("/v1/changes", 403) == "role_not_allowed"
+
+
+def test_a_key_for_some_accounts_hears_of_these_only(house):
+    request(house.engine, account="other")
+    house.tell()
+    assert changed(house.client("supervisor", "shop"))[0] == []
+
+
+def test_who_waits_is_answered_as_soon_as_something_changes(house):
+    client, heard = house.client(), []
+    waiting = threading.Thread(target=lambda: heard.append(changed(client, wait="20s")[0]))
+    waiting.start()
+    row = request(house.engine)
+    house.tell()
+    waiting.join(15)
+    assert heard == [[(row["id"], "request")]]
+
+
+def test_two_wait_and_a_third_is_answered_at_once(house):
+    client = house.client()
+    client.app.extensions["dm_feedback_waiting"] = threading.BoundedSemaphore(2)
+    slots = client.app.extensions["dm_feedback_waiting"]
+    with slots, slots:
+        assert changed(client, wait="30s")[0] == []
+
+
+def test_who_gave_only_a_score_and_is_erased_is_told_again(house):
+    client, row = house.client(), request(house.engine)
+    take(house.engine, snapshot(row, NOW, score=2))
+    house.tell()
+    _, resume = everything(client, "/v1/results")
+    house.clock.forward(minutes=1)
+    housekeeping.erase(house.engine, SETTINGS, row["x_user_id"], by="ada", now=house.clock.now)
+    house.tell()
+    [again] = client.json("/v1/results", updated_since=house.clock.now.isoformat())["items"]
+    assert (again["request_id"], again["score"]) == (row["id"], 2)
+    assert again["erased_at"] == again["updated_at"]
+    assert [each["request_id"] for each in client.json("/v1/results", cursor=resume)["items"]] == [row["id"]]
+
+
+def test_who_wrote_only_a_text_and_is_erased_leaves_a_tombstone_everywhere(house):
+    client, row = house.client(), request(house.engine)
+    take(house.engine, snapshot(row, NOW, text="my words"))
+    house.tell()
+    _, resume = everything(client, "/v1/results")
+    place = changed(client)[1]
+    house.clock.forward(minutes=1)
+    housekeeping.erase(house.engine, SETTINGS, row["x_user_id"], by="ada", now=house.clock.now)
+    house.tell()
+    stone = {"request_id": row["id"], "erased_at": "2026-11-22T12:01:00.000000Z"}
+    for query in (
+        {"updated_since": NOW.isoformat()},
+        {"cursor": resume},
+        {"updated_since": "2026-11-01", "score": "2"},
+    ):
+        page = client.json("/v1/results", **query)
+        assert (page["items"], page["erased"]) == ([], [stone])
+    assert changed(client, place)[0] == [(row["id"], "erased")]
+    lines = client.get("/v1/results.jsonl", answered="true", updated_since=NOW.isoformat()).get_data(as_text=True)
+    assert lines == f'{{"request_id": "{row["id"]}", "erased_at": "2026-11-22T12:01:00.000000Z"}}\n'
+    assert client.json("/v1/results")["erased"] == [], "a full read needs none"
+    [ledger] = client.json("/v1/requests", updated_since=house.clock.now.isoformat())["items"]
+    assert ledger["erased_at"] == stone["erased_at"]
+
+
+def test_retention_reaches_whoever_reads(house):
+    client, row = house.client(), request(house.engine)
+    take(house.engine, snapshot(row, NOW, score=2, text="my words"))
+    house.tell()
+    _, resume = everything(client, "/v1/results")
+    house.clock.forward(days=4000)
+    housekeeping.prune(house.engine, SETTINGS, house.clock.now, dry_run=False)
+    house.tell()
+    for query in ({"updated_since": house.clock.now.isoformat()}, {"cursor": resume}):
+        [again] = client.json("/v1/results", **query)["items"]
+        assert (again["text"], again["text_at"] is None) == (None, False)
+
+
+def test_what_moves_a_row_does_not_put_its_retention_off(house):
+    row = request(house.engine)
+    take(house.engine, snapshot(row, NOW, score=2, text="my words"))
+    with writing(house.engine) as connection:
+        numbers.regroup(connection, [row["id"]], NOW + timedelta(days=3999))
+    counts = housekeeping.prune(house.engine, SETTINGS, NOW + timedelta(days=4000), dry_run=False)
+    assert counts["texts"] == 1
+
+
+def test_a_row_stamped_before_and_committed_after_is_not_missed_by_who_resumes(house):
+    client, row = house.client(), request(house.engine)
+    slow, quick = request(house.engine), request(house.engine)
+    house.tell()
+    take(house.engine, snapshot(quick, NOW, score=4), now=NOW + timedelta(minutes=5))
+    house.tell()
+    seen, resume = everything(client, "/v1/results")
+    assert set(seen) == {quick["id"]}
+    take(house.engine, snapshot(slow, NOW, score=2), now=NOW - timedelta(seconds=90))
+    house.tell()
+    assert [each["request_id"] for each in client.json("/v1/results", cursor=resume)["items"]] == [slow["id"]]
+    assert row["id"] not in seen
+
+
+# -- any story -------------------------------------------------------------------------------------------------------
+
+
+class Mirrors:
+    """Copies of the results and requests: by the feed, and by lists that are resumed."""
+
+    def __init__(self, client):
+        self.client, self.place, self.resume = client, "", {"results": "", "requests": ""}
+        self.fed = {"results": {}, "requests": {}}
+        self.listed = {"results": {}, "requests": {}}
+
+    def follow(self, limit=250):
+        page = self.client.json("/v1/changes", cursor=self.place, limit=limit)
+        for item in page["items"]:
+            change, key = item.pop("change"), item["request_id"]
+            self.fed["requests"][key] = item
+            self.fed["results"].pop(key, None)
+            if change == "result":
+                self.fed["results"][key] = item
+        self.place = page["next_cursor"]
+        return page["more"]
+
+    def pull(self, what):
+        held, cursor = self.listed[what], self.resume[what]
+        while True:
+            page = self.client.json(f"/v1/{what}", cursor=cursor, limit=2)
+            held |= {row["request_id"]: row for row in page["items"]}
+            for each in page.get("erased", ()):
+                held.pop(each["request_id"], None)
+            if not page["next_cursor"]:
+                self.resume[what] = page["resume_cursor"]
+                return
+            cursor = page["next_cursor"]
+
+    def catch_up(self):
+        while self.follow():
+            pass
+        for what in self.listed:
+            self.pull(what)
+
+
+class Story:
+    """What happens to a ledger, by chance."""
+
+    def __init__(self, world, chance):
+        self.world, self.chance, self.rows = world, chance, []
+
+    def end(self):
+        agent = self.chance.choice(["ann", "bob", "cat", None])
+        self.rows.append(request(self.world.engine, agent_id=agent, team_id=self.chance.choice(["red", None])))
+
+    def answer(self):
+        row = self.chance.choice(self.rows)
+        said = self.chance.choice([{"score": 3}, {"text": "words"}, {"score": 1, "text": "other words"}])
+        at = self.world.clock.now - timedelta(seconds=self.chance.randrange(180))
+        take(self.world.engine, snapshot(row, self.world.clock.now, **said), now=at)
+
+    def lost(self):
+        """A process is killed in the middle of its transaction."""
+        row = self.chance.choice(self.rows)
+        with contextlib.suppress(KeyboardInterrupt), writing(self.world.engine) as connection:
+            body = parse_feedback(snapshot(row, self.world.clock.now, score=5, text="never kept"))
+            ingest(connection, shop(), body, "webhook", self.world.clock.now)
+            raise KeyboardInterrupt
+
+    def erase(self):
+        person = self.chance.choice(self.rows)["x_user_id"]
+        housekeeping.erase(self.world.engine, SETTINGS, person, by="ada", now=self.world.clock.now)
+
+    def forget(self):
+        self.world.clock.forward(days=self.chance.choice([1, 400]))
+        housekeeping.prune(self.world.engine, SETTINGS, self.world.clock.now, dry_run=False)
+
+    def seal(self):
+        self.world.tell()
+
+    def step(self, name):
+        self.world.clock.forward(seconds=self.chance.randrange(60))
+        if name == "end" or self.rows:
+            getattr(self, name)()
+
+
+STEPS = st.lists(
+    st.sampled_from(["end", "end", "answer", "answer", "answer", "lost", "erase", "forget", "seal", "follow", "pull"]),
+    min_size=5,
+    max_size=40,
+)
+ANY = examples(
+    max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)  # fmt: skip
+
+
+def read(client, what):
+    return everything(client, f"/v1/{what}")[0]
+
+
+def alike(row):
+    """Without the clock of the row, which a list of one kind tells of its own kind alone."""
+    return {name: value for name, value in row.items() if name != "updated_at"}
+
+
+def test_mirrors_come_to_what_a_full_read_says_after_any_story(house):
+    client, chance = house.client("admin"), random.Random(1)
+    mirrors, story = Mirrors(client), Story(house, chance)
+    house.settings = SETTINGS
+
+    @ANY
+    @given(STEPS)
+    def holds(steps):
+        for step in steps:
+            if step == "follow":
+                mirrors.follow(limit=chance.choice([1, 7]))
+            elif step == "pull":
+                mirrors.pull(chance.choice(["results", "requests"]))
+            else:
+                story.step(step)
+        house.tell()
+        mirrors.catch_up()
+        results, requests = read(client, "results"), read(client, "requests")
+        assert mirrors.listed == {"results": results, "requests": requests}
+        assert set(mirrors.fed["requests"]) == set(requests)
+        assert {k: alike(row) for k, row in mirrors.fed["results"].items()} == {
+            k: alike(row) for k, row in results.items()
+        }
+        for key, row in requests.items():
+            assert alike(row).items() <= alike(mirrors.fed["requests"][key]).items()
+
+    holds()

@@ -1,0 +1,124 @@
+"""Lists as their readers use them: sorted, searched, narrowed by score, linked, compressed, asked for again."""
+
+import gzip
+import json
+
+import pytest
+
+from service.reports.rows import search
+
+
+def ids(page):
+    return [row["request_id"] for row in page["items"]]
+
+
+@pytest.mark.parametrize("sort", ["ended_at", "updated_at"])
+def test_a_minus_turns_the_order_round_page_by_page(world, sort):
+    made = world.add(7, score=5)
+    client, found, cursor = world.client(), [], ""
+    while True:
+        page = client.json("/v1/requests", sort=f"-{sort}", limit=3, cursor=cursor)
+        found, cursor = found + ids(page), page["next_cursor"]
+        if not cursor:
+            break
+    assert set(found) == set(made)
+    assert len(found) == 7
+    if sort == "ended_at":
+        assert found == made[::-1]
+
+
+def test_scores_can_be_asked_for_as_a_range(world):
+    made = [world.add(1, score=score)[0] for score in (1, 2, 3, 4, 5)]
+    client = world.client()
+    assert set(ids(client.json("/v1/results", score_from=2, score_to=4))) == set(made[1:4])
+    assert set(ids(client.json("/v1/results", score_from=4))) == set(made[3:])
+    assert client.refused("/v1/results", 422, score_from="x") == "invalid_parameter"
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "found"),
+    [
+        ("Very SLOW refund", "slow", True),
+        ("Very slow refund", "refu", True),
+        ("Very slow refund", "fund", False),
+        ("Ärger mit der Straße", "arger strasse", True),
+        ("crème brûlée", "Creme BRULEE", True),
+        ("İstanbul", "istanbul", True),
+        ("slow", "slow refund", False),
+        ("don't", "don", True),
+        ("日本語のコメント", "日本", True),
+        (None, "a", False),
+    ],
+)
+def test_words_and_their_beginnings_are_found_without_case_and_accents(text, typed, found):
+    assert search.has(text, typed) is found
+
+
+def test_a_search_finds_words_and_nothing_hidden_alike_in_lists_and_files(world):
+    world.add(8, score=5, text="thank you")
+    [wanted] = world.add(1, score=1, text="The Refund took très long")
+    world.add(1, score=1, text="refund", agent_id="bob")
+    client = world.client()
+    page = client.json("/v1/results", q="tres refu")
+    assert ids(page) == [wanted]
+    assert ids(client.json("/v1/results", q="refund")) == [wanted], "whose comment may not be read is not found"
+    lines = client.get("/v1/results.jsonl", q="refund").get_data(as_text=True).splitlines()
+    assert [json.loads(line)["request_id"] for line in lines] == [wanted]
+    assert client.refused("/v1/results", 422, q=" -- ") == "invalid_parameter"
+
+
+def test_a_search_goes_on_page_by_page(world):
+    made = [world.add(1, score=5, text="slow" if number % 3 == 0 else "fine")[0] for number in range(12)]
+    client, found, cursor = world.client(), [], ""
+    while True:
+        page = client.json("/v1/results", q="slow", limit=1, cursor=cursor, sort="ended_at")
+        found, cursor = found + ids(page), page["next_cursor"]
+        if not cursor:
+            break
+    assert found == made[::3]
+
+
+def test_the_next_page_is_linked(quick):
+    quick.add(9, score=5)
+    client = quick.client()
+    first = client.get("/v1/results", limit=2, agent_id="ann", score=["5", "4"])
+    [address, relation] = first.headers["Link"].split("; ")
+    assert relation == 'rel="next"'
+    rest = client.get(address.strip("<>").replace("limit=2", "limit=9"))
+    assert len(rest.get_json()["items"]) == 7
+    assert "Link" not in rest.headers
+
+
+def test_rows_have_an_etag_until_they_change(quick):
+    made = quick.add(9, score=5)
+    client = quick.client()
+    for path in ("/v1/results", f"/v1/results/{made[0]}", f"/v1/requests/{made[0]}"):
+        etag = client.get(path).headers["ETag"]
+        assert client.get(path, headers={"If-None-Match": etag}).status_code == 304
+    etag = client.get(f"/v1/results/{made[0]}").headers["ETag"]
+    quick.set_result(made[0], score=1)
+    assert client.get(f"/v1/results/{made[0]}", headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_lists_and_files_are_compressed_for_who_asks(quick):
+    quick.add(9, score=5, text="fine")
+    client = quick.client()
+    for path in ("/v1/results", "/v1/results.csv", "/v1/results.jsonl", "/openapi.yaml"):
+        plain, small = client.get(path), client.get(path, headers={"Accept-Encoding": "gzip"})
+        assert small.headers["Content-Encoding"] == "gzip"
+        assert "Accept-Encoding" in small.headers["Vary"]
+        assert "Content-Encoding" not in plain.headers
+        assert gzip.decompress(small.get_data()) == plain.get_data()
+        assert "Authorization" in small.headers["Vary"] or not path.startswith("/v1")
+    assert "Content-Encoding" not in client.get("/v1/results.xlsx", headers={"Accept-Encoding": "gzip"}).headers
+    assert "Content-Encoding" not in client.get("/v1/definitions?x=1", headers={"Accept-Encoding": "gzip"}).headers
+
+
+def test_who_accepts_no_json_is_told_where_the_file_is(quick):
+    client = quick.client()
+    answer = client.get("/v1/results", headers={"Accept": "text/csv"})
+    assert (answer.status_code, answer.get_json()["code"]) == (406, "not_acceptable")
+    assert "/v1/results.csv" in answer.get_json()["detail"]
+    for fine in ("*/*", "application/json", "text/html, */*;q=0.1", "application/*"):
+        assert client.get("/v1/results", headers={"Accept": fine}).status_code == 200
+    assert client.get("/v1/results.csv", headers={"Accept": "text/csv"}).status_code == 200

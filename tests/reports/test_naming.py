@@ -1,0 +1,144 @@
+"""Who may be named: a fact of the account, given once, told in the same commit, never taken back."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from service.auth import Reader
+from service.db import reading, writing
+from service.models import feedback_request, naming, naming_answer, result
+from service.reports.disclosure.naming import follow
+from service.reports.filters import Filter
+from service.reports.rows import query
+from service.requests.changes import touch
+from tests.reports.world import ADMIN, NOW, World, settings_of
+
+n = naming.c
+
+
+def agents(world: World, kind="results", reader=ADMIN):
+    with reading(world.engine) as connection:
+        page = query.rows(connection, world.settings, reader, Filter(), world.clock.now, kind=kind, limit=250)
+    return [row.agent_id for row in page.rows]
+
+
+def who(world: World):
+    with reading(world.engine) as connection:
+        rows = connection.execute(sa.select(n.account, n.kind, n.name, n.named_at, n.readable_at).order_by(n.name))
+        return {
+            row.name: (row.account, row.kind, row.named_at is not None, row.readable_at is not None) for row in rows
+        }
+
+
+def waiting(world: World):
+    with reading(world.engine) as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(naming_answer))
+
+
+def test_an_agent_is_named_with_the_fifth_answer_and_read_with_the_eighth(world):
+    for answers in range(1, 10):
+        world.add(1, score=5, text="fine")
+        assert who(world)["ann"] == ("acme", "agent", answers >= 5, answers >= 8)
+    assert waiting(world) == 0, "what was counted for it is not kept any longer"
+
+
+def test_who_is_named_stays_named_whatever_is_erased(world):
+    made = world.add(5, score=5)
+    with writing(world.engine) as connection:
+        touch(connection, made[:3])
+        gone = {"score": None, "score_at": None}
+        connection.execute(sa.update(result).where(result.c.request_id.in_(made[:3])).values(gone))
+    world.tell()
+    assert agents(world) == ["ann", "ann"]
+
+
+def test_an_answer_that_is_erased_before_counts_no_more(world):
+    made = world.add(4, score=5)
+    world.set_result(made[0], score=None, score_at=None)
+    assert waiting(world) == 3
+    world.add(1, score=5)
+    assert set(agents(world)) == {None}
+    world.add(1, score=5)
+    assert set(agents(world)) == {"ann"}
+
+
+def test_the_same_answer_told_again_counts_once(world):
+    [one] = world.add(1, score=5)
+    for minute in range(9):
+        world.set_result(one, text=f"fine {minute}", text_at=NOW)
+    assert waiting(world) == 1
+    assert agents(world) == [None]
+
+
+def test_naming_moves_the_clock_of_every_row_it_changes_in_the_same_commit(world):
+    world.add(4, score=5)
+    unanswered = world.add(1)
+    world.add(1, score=4)
+    with reading(world.engine) as connection:
+        named_at = connection.scalar(sa.select(n.named_at))
+        f, r = feedback_request.c, result.c
+        rows = connection.execute(
+            sa.select(f.id, f.updated_at, r.updated_at).outerjoin_from(feedback_request, result)
+        ).all()
+    assert {row[1] for row in rows} == {named_at}
+    assert {row[2] for row in rows if row[0] not in unanswered} == {named_at}
+
+
+def test_it_is_a_fact_of_the_account_never_of_a_key(world):
+    world.add(5, score=5)
+    world.add(4, score=5, account="other")
+    whole, part = agents(world), agents(world, reader=Reader("k", "part", "supervisor", ("other",)))
+    assert whole.count("ann") == 5
+    assert part == [None] * 4
+    world.add(1, score=5, account="other")
+    assert agents(world, reader=Reader("k", "part", "supervisor", ("other",))) == ["ann"] * 5
+
+
+def test_an_agent_is_one_person_in_whatever_team_and_a_team_stands_for_nobody_else(world):
+    world.add(3, score=5, team_id="red")
+    world.add(2, score=5, team_id="blue")
+    world.add(4, score=5, team_id="red", agent_id=None)
+    assert who(world) == {"ann": ("acme", "agent", True, False), "red": ("acme", "team", False, False)}
+
+
+def test_test_traffic_names_nobody(world):
+    world.add(9, score=5, test=True)
+    assert who(world) == {}
+
+
+def test_under_an_embargo_todays_answers_name_nobody_yet(world):
+    world.settings = settings_of(reports__embargo="next_day", service__time_zone="Europe/Berlin")
+    world.add(5, score=5, days_ago=0.1)
+    assert who(world) == {}
+    world.clock.now = NOW + timedelta(days=1)
+    world.tell()
+    assert who(world)["ann"][2]
+
+
+def test_a_lower_threshold_names_at_the_next_change(world):
+    world.add(3, score=5)
+    world.settings = settings_of(reports__min_score_n=3)
+    world.add(1, score=5, agent_id="bob")
+    assert who(world)["ann"][2]
+
+
+def test_who_follows_in_small_steps_comes_to_the_same(world):
+    world.add(3, score=5)
+    with writing(world.engine) as connection:
+        connection.execute(sa.text("UPDATE naming_place SET sealed = 0"))
+        connection.execute(sa.delete(naming))
+        connection.execute(sa.delete(naming_answer))
+    world.number += 100
+    assert [follow(world.engine, world.settings, NOW, limit=1) for _ in range(4)] == [1, 1, 1, 0]
+    assert waiting(world) == 3
+
+
+@pytest.mark.parametrize("kind", ["results", "requests"])
+def test_a_row_of_somebody_unknown_hides_who_asked_for_it(world, kind):
+    world.add(2, score=1, tags=["vip"], customer_ref="c-9")
+    with reading(world.engine) as connection:
+        page = query.rows(connection, world.settings, ADMIN, Filter(), world.clock.now, kind=kind)
+    for row in page.rows:
+        assert row.suppressed
+        assert (row.agent_id, row.team_id, row.conversation_id, row.tags, row.customer_ref) == (None,) * 5
