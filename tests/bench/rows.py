@@ -35,9 +35,9 @@ GOAL_PAGE_MS, GOAL_DEPTH, GOAL_CSV = 25, 1.3, 0.4
 READER = Reader("bench", "bench", "supervisor", ())
 PLAIN = (
     "SELECT f.id, conversation_id, source, account, campaign, team_id, agent_id, type, question_variant_id,"
-    " display_name, ended_at, card_sent_at, state, reason, score, score_at, text, text_at, f.updated_at, update_count, language, test,"
-    " tags, channel, customer_ref, erased_at FROM feedback_request f LEFT JOIN result r ON r.request_id = f.id"
-    " ORDER BY ended_at, f.id"
+    " display_name, ended_at, card_sent_at, state, reason, score, score_at, text, text_at, f.updated_at, update_count,"
+    " language, test, tags, channel, customer_ref, erased_at FROM feedback_request f"
+    " LEFT JOIN result r ON r.request_id = f.id ORDER BY ended_at, f.id"
 )
 
 
@@ -57,8 +57,8 @@ def main(database: str, pages: int, formats: str) -> None:
         for sort in ("updated_at", "ended_at"):
             _pages(engine, settings, kind, sort, pages)
     beside = _beside(database)
-    for format in formats.split(","):
-        _file(engine, settings, format, beside)
+    for one in formats.split(","):
+        _file(engine, settings, one, beside)
 
 
 def _settings(database: str) -> Settings:

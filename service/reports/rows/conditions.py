@@ -13,11 +13,6 @@ from service.reports.visible import UNINDEXED_ACCOUNT, View
 f = feedback_request.c
 
 
-def conditions(view: View, filter: Filter, changed: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
-    """Every filter as SQL. `changed` is the clock of `updated_at` and `updated_since`."""
-    return [*request_conditions(filter, changed), *answer_conditions(view, filter, changed)]
-
-
 def request_conditions(filter: Filter, changed: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
     """The filters that an erased answer still meets: a mirror with the same filter must hear of it."""
     found = list(_listed(filter))
