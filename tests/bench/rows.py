@@ -109,8 +109,9 @@ def _file(engine: Engine, settings: Settings, format: str, beside: float) -> Non
     size, wall, cpu = _timed(write)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     said = f", {size / wall / 1e6 / beside:.2f} of the database's own (goal {GOAL_CSV})" if format == "csv" else ""
-    click.echo(f"{format}: {size / 1e6:.1f} MB in {wall:.1f} s ({cpu:.1f} s of CPU) = {size / wall / 1e6:.1f} MB/s{said}, "
-               f"peak memory {peak} MB")  # fmt: skip
+    rate = size / wall / 1e6
+    took = f"{wall:.1f} s ({cpu:.1f} s of CPU)"
+    click.echo(f"{format}: {size / 1e6:.1f} MB in {took} = {rate:.1f} MB/s{said}, peak {peak} MB")
 
 
 def _beside(database: str) -> float:
