@@ -82,7 +82,8 @@ def test_every_route_says_how_it_is_guarded(house):
     silent = [name for name, view in app.view_functions.items() if not hasattr(view, "authentication")]
     assert silent == []
     open_ones = {n for n, view in app.view_functions.items() if not view.authentication.startswith("key: ")}
-    assert open_ones == {"docs.openapi", "docs.page", "docs.style"}
+    described = ("openapi", "openapi_json", "page", "problem", "style", "versions")
+    assert open_ones == {f"docs.{name}" for name in described}
 
 
 @pytest.mark.parametrize(

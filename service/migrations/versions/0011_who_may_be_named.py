@@ -1,6 +1,6 @@
 """who may be named.
 
-Revision 0009, after 0008. Nobody is named yet; the worker follows the sealed changes from the first one and names
+Revision 0011, after 0010. Nobody is named yet; the worker follows the sealed changes from the first one and names
 whoever has enough answers. Retention counts from when the words came, which is a clock of its own now.
 A POST may name itself, and is answered as before when it comes again.
 """
@@ -8,8 +8,8 @@ A POST may name itself, and is answered as before when it comes again.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
