@@ -11,14 +11,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import insert
-from service.models import account_state
+from service.models import account_state, strange_refusal
 
 LONGEST_PAUSE = timedelta(days=1)
 acct = account_state.c
 # A pause further away than any X announces was written before the clock was set back: it does not count.
 PAUSED = sa.and_(acct.paused_until > sa.bindparam("now"), acct.paused_until <= sa.bindparam("believable"))
 RESTS = sa.or_(acct.hold_reason.is_not(None), PAUSED)
-LOCKED = sa.select(RESTS.label("rests"), acct.x_away_since).where(acct.account == sa.bindparam("this"))
+STRANGE = sa.exists().where(strange_refusal.c.account == acct.account)
+LOCKED = sa.select(RESTS.label("rests"), acct.x_away_since, STRANGE.label("met_strange")).where(
+    acct.account == sa.bindparam("this")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Locked:
 
     rests: bool
     x_was_away: bool
+    met_strange: bool  # refusals nobody can explain, counted until the next success
 
 
 def enrol(connection: Connection, accounts: Iterable[str], now: datetime) -> None:
@@ -65,7 +69,9 @@ def lock(connection: Connection, account: str, now: datetime) -> Locked:
     On SQLite it is the write lock, taken already, that makes them follow each other.
     """
     locked = connection.execute(LOCKED.with_for_update(), {"this": account, **_at(now)}).one_or_none()
-    return Locked(False, False) if locked is None else Locked(bool(locked.rests), locked.x_away_since is not None)
+    if locked is None:
+        return Locked(rests=False, x_was_away=False, met_strange=False)
+    return Locked(bool(locked.rests), locked.x_away_since is not None, bool(locked.met_strange))
 
 
 def lock_if_free(connection: Connection, account: str, now: datetime) -> bool:

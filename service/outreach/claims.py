@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from service.accounts import away, holds, standing, strange, windows
 from service.accounts.holds import Away, Hold, Pause, Strange
+from service.accounts.standing import Locked
 from service.customers import identities
 from service.db import is_away, reading, writing
 from service.ids import new_id
@@ -28,7 +29,7 @@ from service.requests.leases import Lease
 from service.requests.outcomes import Advance, Note, Outcome, Postpone, Retry, Unclear
 from service.requests.reading import locked
 from service.requests.request import Request
-from service.requests.writer import write
+from service.requests.writer import store, tell, write
 from service.settings import Account
 
 log = structlog.get_logger(__name__)
@@ -72,7 +73,7 @@ def claim(place: Workplace, account: Account, limit: int, now: datetime) -> Clai
             requests, walked = leases.take_due(connection, account.name, limit, lease, now), []
             for request in requests:
                 at = request.id
-                walked.append(_walk(connection, place, request, account, lease.token, now))
+                walked.append(_walk(connection, place, request, request, account, lease.token, now))
     except Exception as error:
         if is_away(error) or not at:
             raise
@@ -101,21 +102,22 @@ def record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on
 
 def _record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on: bool) -> Ready | None:
     with writing(place.engine) as connection:
-        account = standing.lock(connection, ready.account.name, now)
+        was = standing.lock(connection, ready.account.name, now)
         request = leases.still_mine(connection, ready.request.id, ready.lease_token)
         if request is None or request.state is not ready.request.state:
             log.warning("lease_lost", request_id=ready.request.id, state=ready.request.state)
             return None
         _settle(connection, ready, found, now)
         found = arrived_before(connection, ready.attempt_id, found, now)
-        _take_effect(connection, ready, found, now)
-        if account.x_was_away and not isinstance(found.effect, Away):
+        _take_effect(connection, ready, found, was, now)
+        if was.x_was_away and not isinstance(found.effect, Away):
             away.ended(connection, ready.account.name)
         _remember_handle(connection, request, found.outcome, now)
-        request = write(connection, request, found.outcome, now, place.hand)
-        if not go_on or account.rests or found.effect is not None or not _is_due(request, now):
+        after = tell(connection, request, found.outcome, now, place.hand)
+        if not go_on or was.rests or found.effect is not None or not _is_due(after, now):
+            store(connection, request, after, now)
             return None
-        return _walk(connection, place, request, ready.account, ready.lease_token, now)
+        return _walk(connection, place, request, after, ready.account, ready.lease_token, now)
 
 
 def give_back(place: Workplace, ready: Ready, now: datetime) -> None:
@@ -129,30 +131,26 @@ def give_back(place: Workplace, ready: Ready, now: datetime) -> None:
 
 
 def _walk(
-    connection: Connection, place: Workplace, request: Request, account: Account, token: str, now: datetime
+    connection: Connection,
+    place: Workplace,
+    stored: Request,
+    request: Request,
+    account: Account,
+    token: str,
+    now: datetime,
 ) -> Ready | None:
-    """Decide all that needs no call, until a call is needed or the request has to wait."""
+    """Decide all that needs no call, until a call is needed or the request has to wait; then write it, once."""
     while True:
         found = prepare(connection, place, account, request, now)
         if isinstance(found, Intent):
-            return _commit_to(connection, place, request, account, found, token, now)
-        request = write(connection, request, found, now, place.hand)
+            lease = Lease(token, now + place.settings.worker.lease)
+            attempt_id = None if found.kind is None else sends.intend(connection, request, found.kind, now)
+            store(connection, stored, leases.taken(request, lease), now)
+            return Ready(request, account, found.endpoint, token, now, attempt_id)
+        request = tell(connection, request, found, now, place.hand)
         if not _is_due(request, now) or _waits(found):
+            store(connection, stored, request, now)
             return None
-
-
-def _commit_to(
-    connection: Connection,
-    place: Workplace,
-    request: Request,
-    account: Account,
-    intent: Intent,
-    token: str,
-    now: datetime,
-) -> Ready:
-    attempt_id = None if intent.kind is None else sends.intend(connection, request, intent.kind, now)
-    leases.renew(connection, request.id, Lease(token, now + place.settings.worker.lease))
-    return Ready(request, account, intent.endpoint, token, now, attempt_id)
 
 
 def _settle(connection: Connection, ready: Ready, found: Found, now: datetime) -> None:
@@ -169,7 +167,7 @@ def _settle(connection: Connection, ready: Ready, found: Found, now: datetime) -
             sends.settle(connection, ready.attempt_id, "not_sent", "refused", now)
 
 
-def _take_effect(connection: Connection, ready: Ready, found: Found, now: datetime) -> None:
+def _take_effect(connection: Connection, ready: Ready, found: Found, was: Locked, now: datetime) -> None:
     name = ready.account.name
     match found.effect:
         case Hold() as why:
@@ -183,7 +181,7 @@ def _take_effect(connection: Connection, ready: Ready, found: Found, now: dateti
             holds.pause(connection, name, until, now)
         case Pause(until, str(endpoint)):
             windows.exhausted(connection, name, endpoint, until, now)
-        case None if isinstance(found.outcome, Advance | Note):
+        case None if was.met_strange and isinstance(found.outcome, Advance | Note):
             strange.went_well(connection, name, ready.endpoint)
 
 

@@ -5,7 +5,7 @@ successor. An expired lease is taken over by whoever comes next. Decides nothing
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -61,13 +61,13 @@ def _take(
         .with_for_update(skip_locked=True)
         .cte("pick")
     )
-    taken = (
+    leased = (
         sa.update(feedback_request)
         .where(fr.id.in_(sa.select(pick.c.id)))
         .values(lease_token=lease.token, lease_until=lease.until)
         .returning(*REQUEST)
     )
-    return sorted(map(request_of, connection.execute(taken)), key=lambda each: each.scheduled_at)
+    return sorted(map(request_of, connection.execute(leased)), key=lambda each: each.scheduled_at)
 
 
 def still_mine(connection: Connection, request_id: str, token: str) -> Request | None:
@@ -76,9 +76,9 @@ def still_mine(connection: Connection, request_id: str, token: str) -> Request |
     return None if row is None else request_of(row)
 
 
-def renew(connection: Connection, request_id: str, lease: Lease) -> None:
-    """Hold on to the request: a call to X is about to be made."""
-    connection.execute(CHANGE, {"this": request_id, "lease_token": lease.token, "lease_until": lease.until})
+def taken(request: Request, lease: Lease) -> Request:
+    """The request in the hands of who is about to make a call to X for it."""
+    return replace(request, lease_token=lease.token, lease_until=lease.until)
 
 
 def put_down(connection: Connection, request_id: str) -> None:

@@ -27,6 +27,7 @@ fr = feedback_request.c
 THIS = fr.id == sa.bindparam("this")
 CHANGE = sa.update(feedback_request).where(THIS)
 LINE = sa.insert(transition)
+NOBODY_SEES = {"lease_token", "lease_until"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +40,35 @@ class Hand:
 
 def write(connection: Connection, request: Request, outcome: Outcome, now: datetime, hand: Hand) -> Request:
     """Apply an outcome: the state, what is known, and the line of history in one commit."""
+    after = tell(connection, request, outcome, now, hand)
+    store(connection, request, after, now)
+    return after
+
+
+def tell(connection: Connection, request: Request, outcome: Outcome, now: datetime, hand: Hand) -> Request:
+    """Apply an outcome and write its line of history. Whoever calls this calls `store` before the commit.
+
+    So a request that goes through several states in one transaction has a line of each, and one row written.
+    """
     change = apply(request, outcome, now, hand.policy)
     if not _still_waits(request, outcome):
         _tell(connection, request, change, now, hand.actor)
     if change.request.state is State.UNKNOWN:
         sends.end_unclear(connection, request.id, now)
-    _store(connection, request, change.request, now)
     if request.is_open and not change.request.is_open:
         end = {"state": change.request.state, "reason": change.request.reason}
         log.info("request_ended", request_id=request.id, account=request.account, **end)
     return change.request
 
 
-def _store(connection: Connection, before: Request, after: Request, now: datetime) -> None:
+def store(connection: Connection, before: Request, after: Request, now: datetime) -> None:
+    """Write what of a request has changed since it was read."""
     was = columns_of(before)
     changed = {name: value for name, value in columns_of(after).items() if value != was[name]}
-    connection.execute(CHANGE, {"this": before.id, **changed, **UNSEALED, "updated_at": now})
+    if changed.keys() - NOBODY_SEES:
+        changed |= {**UNSEALED, "updated_at": now}
+    if changed:
+        connection.execute(CHANGE, {"this": before.id, **changed})
 
 
 def _tell(connection: Connection, before: Request, change: Change, now: datetime, actor: str) -> None:
