@@ -12,7 +12,8 @@ from pathlib import Path
 from service.models import metadata
 from tests.test_architecture import PYTHON, TOP, parsed, shown
 
-BY = re.compile(r"[Ww]ritten by (\w+)(?:, and by (\w+))?")
+BY = re.compile(r"[Ww]ritten by .*")
+WHOM = re.compile(r"(?:[Ww]ritten|,|, and) by (\w+)")
 MODELS = sorted((TOP / "service" / "models").glob("*.py"))
 
 
@@ -33,7 +34,7 @@ def owners() -> dict[str, tuple[str, ...]]:
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Table":
                 columns = next(classes[each.id] for each in node.args if getattr(each, "id", "") in classes)
                 by = BY.search(ast.get_docstring(columns) or "")
-                said[ast.literal_eval(node.args[0])] = tuple(map(room, filter(None, by.groups()))) if by else ()
+                said[ast.literal_eval(node.args[0])] = tuple(map(room, WHOM.findall(by[0]))) if by else ()
     return said
 
 

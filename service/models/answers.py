@@ -22,7 +22,10 @@ from service.models.base import Serial, metadata
 
 
 class ResultColumns(TypedColumns):
-    """What the customer answered, each part with its own clock. Written by results, and by reports for `released`."""
+    """What the customer answered, score and text each with its own clock.
+
+    Written by results, by reports for `released`, and by requests where what is told of the answer changes.
+    """
 
     request_id = Column(String(40), ForeignKey("feedback_request.id"), primary_key=True)
     feedback_id: Named[str] = Column(String(24))

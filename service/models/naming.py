@@ -9,7 +9,10 @@ from service.models.base import metadata
 
 
 class NamingColumns(TypedColumns):
-    """An agent, or a team where there is no agent: since when rows may say so. What is given is never taken back."""
+    """An agent, or a team where there is no agent: since when rows may say so. What is given is never taken back.
+
+    Written by reports.
+    """
 
     account = Column(String(64), primary_key=True)
     kind = Column(String(5), primary_key=True)  # agent | team
@@ -22,7 +25,7 @@ naming = Table("naming", metadata, NamingColumns)
 
 
 class NamingAnswerColumns(TypedColumns):
-    """An answer of somebody who has too few; gone as soon as there are enough."""
+    """An answer of somebody who has too few; gone as soon as there are enough. Written by reports."""
 
     account = Column(String(64), primary_key=True)
     kind = Column(String(5), primary_key=True)
@@ -34,7 +37,7 @@ naming_answer = Table("naming_answer", metadata, NamingAnswerColumns, Index(None
 
 
 class NamingPlaceColumns(TypedColumns):
-    """One row: how far in the order of changes naming has come. Locked while it goes on."""
+    """One row: how far in the order of changes naming has come. Locked while it goes on. Written by reports."""
 
     id = Column(Integer, primary_key=True, autoincrement=False)  # 1
     sealed: Named[int] = Column(BigInteger)

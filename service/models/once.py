@@ -10,7 +10,7 @@ from service.models.base import metadata
 
 
 class PostedOnceColumns(TypedColumns):
-    """An `Idempotency-Key` of a key's holder, in the same commit as what it made. Kept a day."""
+    """An `Idempotency-Key` of a key's holder, in the same commit as what it made. Kept a day. Written by web."""
 
     key_id = Column(String(24), primary_key=True)
     name = Column(String(64), primary_key=True)  # a digest of the header: it may be long, and may hold anything
