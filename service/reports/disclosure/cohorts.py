@@ -1,14 +1,16 @@
 """An account's conversations and how many were answered: in, days whose answer window is over; out, one release.
 
-A second clock over the same answers is a second partition: all conversations heard of before a day, minus all answers
-seen before it, are the answers that came after it. So a cohort ends on a day only where those are none or enough, and
-the same holds for the answers inside it; until then the day moves on. Response rates come from here, of whole days and
-of the account alone: of a team or an agent there would have to be such a day too.
+A second clock over the same answers is a second partition. An answer is seen after its conversation was heard of, so
+two things follow for every day on which a cohort ends: all cohorts before it minus all answers seen before it are those
+that came after it; and all answers seen after it minus all cohorts after it are those and the ones that no cohort has
+(yet, or because they came after the answer window). A cohort ends only where both are none or enough, and so are the
+answers inside it; until then the day moves on. Response rates come from here, of whole days and of the account alone:
+of a team or an agent there would have to be such a day too.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import sqlalchemy as sa
@@ -84,8 +86,9 @@ def _end_of_next(connection: Connection, ground: Ground, first: date, due: date)
         latest = min(first + timedelta(days=ahead), due)
         scored = _scored(connection, ground, first, latest)
         answered = _answered(connection, ground, first, latest)
+        before = _Before(connection, ground)
         for end in _days(first, latest):
-            if _may_end(scored, answered, first, end, ground.least):
+            if _may_end(scored, answered, first, end, ground.least) and before.stays_safe(scored, first, end):
                 return end
         if latest == due:
             return None
@@ -112,6 +115,29 @@ def _may_end(
         some[kind] += count if day < end else 0
     handful = any(0 < count < n for counts in (inside, late, some) for count in counts.values())
     return bool(inside) and not handful
+
+
+class _Before:
+    """What is told already: the answers of days' releases, and the cohorts closed, of each kind of card."""
+
+    def __init__(self, connection: Connection, ground: Ground) -> None:
+        who, self._least = ground.who, ground.least
+        self._days = {kind: store.releases(connection, replace(who, type=kind), "day") for kind in ("csat", "nps")}
+        self._cohorts = store.releases(connection, who, "cohort")
+
+    def stays_safe(self, scored: Sequence[Scored], first: date, end: date) -> bool:
+        """Whether for every day a cohort begins on, what is seen after it and is in no later one is no handful."""
+        for kind, days in self._days.items():
+            new = sum(each.n for each in scored if each.kind == kind and first <= each.heard < end)
+            begins = {first: new, end: 0}
+            for cohort in reversed(self._cohorts):
+                new += cohort.leaves[0].counts.get(f"{kind}:scored", 0)
+                begins[cohort.first] = new
+            for begin, inside in begins.items():
+                seen = sum(n for day in days if day.end > begin for n in day.leaves[0].counts.values())
+                if 0 < seen - inside < self._least:
+                    return False
+        return True
 
 
 def _scored(connection: Connection, ground: Ground, first: date, latest: date) -> list[Scored]:

@@ -2,7 +2,8 @@
 
 A label is a path: (team,), (team, agent), (campaign,). What is too small is pooled beside its siblings ("others of the
 team"), and where the siblings do not suffice with the others of all ("other teams"). A pool that is too small itself
-takes its smallest sibling along. So the leaves divide the answers, and each has enough, or there is one only. Pure.
+takes its smallest sibling along. So the leaves divide the answers, and each has enough, or there is one only. Whoever
+has no leaf of the own name is in the nearest pool: no team has members in its own pool and in that of all. Pure.
 """
 
 from collections import defaultdict
@@ -44,7 +45,7 @@ class Pools:
         if len(set(self._leaf.values())) == 1:
             return False
         label, is_pool = leaf
-        pool = leaf if is_pool else (label[:-1], True)
+        pool = leaf if is_pool else self._pool_of(label)
         self._move(leaf, pool)
         if is_pool:
             self._grow(pool)
@@ -63,10 +64,19 @@ class Pools:
         prefix = pool[0]
         inside = {leaf: n for leaf, n in self.leaves.items() if leaf != pool and leaf[0][: len(prefix)] == prefix}
         if inside:
-            self._move(min(inside, key=lambda leaf: (inside[leaf], repr(leaf))), pool)
+            label = min(inside, key=lambda leaf: (inside[leaf], repr(leaf)))[0]
+            for depth in range(len(prefix) + 1, len(label) + 1):
+                self._move((label[:depth], True), pool)
+            self._move((label, False), pool)
         elif prefix:
             self._move(pool, (prefix[:-1], True))
         return bool(inside or prefix)
+
+    def _pool_of(self, label: Label) -> Leaf:
+        """The pool that a label goes to: of its siblings, or of more where one of its siblings is there already."""
+        near = [(label[:depth], True) for depth in range(len(label))]
+        siblings = [leaf for each, leaf in self._leaf.items() if each[:-1] == label[:-1]]
+        return next((pool for pool in near if pool in siblings), near[-1])
 
     def _move(self, leaf: Leaf, target: Leaf) -> None:
         for label, present in self._leaf.items():

@@ -29,6 +29,12 @@ def test_a_team_without_answers_is_where_it_could_have_some() -> None:
     assert pools.leaf_of(("blue", "new")) is None
 
 
+def nearest(label, leaves):
+    """Where a reader of the leaves looks for a label."""
+    near = [(label, False), *((label[:depth], True) for depth in range(len(label) - 1, -1, -1))]
+    return next(each for each in near if each in leaves)
+
+
 @given(st.dictionaries(LABELS, st.integers(1, 12), min_size=1), st.data())
 @settings(max_examples=200, deadline=None)
 def test_every_answer_is_in_one_leaf_with_enough_also_when_it_grows_coarser(sizes, data) -> None:
@@ -38,6 +44,7 @@ def test_every_answer_is_in_one_leaf_with_enough_also_when_it_grows_coarser(size
         assert sum(leaves.values()) == sum(sizes.values())
         assert all(n >= 5 for n in leaves.values()) or len(leaves) == 1
         assert all(label[: len(pool[0])] == pool[0] for label in sizes if (pool := pools.leaf_of(label)))
+        assert all(nearest(label, leaves) == pools.leaf_of(label) for label in sizes)
         if not pools.coarsen(data.draw(st.sampled_from(sorted(leaves, key=repr)))):
             break
         assert len(pools.leaves) < len(leaves) or pools.leaves != leaves

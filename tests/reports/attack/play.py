@@ -1,0 +1,103 @@
+"""A ledger lived through: in, what happens; out, a database in which answers came late, and releases were closed daily.
+
+Nothing of the service is replaced: rows as intake and results write them, releases as the worker closes them.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from service import migrations
+from service.db import open_engine, reading, writing
+from service.models import feedback_request, release, result
+from service.reports.disclosure import store
+from service.reports.disclosure.closing import close_due
+from service.reports.disclosure.store import Release, Who
+from service.settings import Settings
+from tests.reports.attack.ledgers import Spoken
+from tests.reports.world import settings_of
+from tests.support import request_row
+
+DAY = timedelta(days=1)
+ZONED = settings_of(service__time_zone="Europe/Berlin")
+
+
+@dataclass
+class Lived:
+    """A database, what was put into it, and today."""
+
+    engine: Engine
+    settings: Settings = ZONED
+    now: datetime = datetime(2026, 8, 3, tzinfo=UTC)
+    spoken: dict[str, Spoken] = field(default_factory=dict)
+
+    def live(self, spoken: Sequence[Spoken], until: date) -> None:
+        """Let everything happen that happens before a day, and close what is due on its morning."""
+        new = [(f"r{i}", each) for i, each in enumerate(spoken) if each.ended < until and f"r{i}" not in self.spoken]
+        came = [(f"r{i}", each) for i, each in enumerate(spoken) if each.seen and self.now.date() <= each.seen < until]
+        with writing(self.engine) as connection:
+            if new:
+                connection.execute(sa.insert(feedback_request), [self._request(*each) for each in new])
+            if came:
+                connection.execute(sa.insert(result), [self._result(*each) for each in came])
+        self.spoken |= dict(new)
+        self.now = datetime.combine(until, time(3), self.settings.service.time_zone)
+        while close_due(self.engine, self.settings, self.now):
+            pass
+
+    def erase_score(self, request_id: str) -> None:
+        """What erasing a person does to an answer where settings say that scores go too."""
+        with writing(self.engine) as connection:
+            mine = result.c.request_id == request_id
+            connection.execute(sa.update(result).where(mine).values(score=None, score_at=None))
+
+    def releases(self, account: str, partition: str, kind: str = "csat") -> tuple[Release, ...]:
+        with reading(self.engine) as connection:
+            return store.releases(connection, Who(account, kind), partition)
+
+    def leaf_of_day(self) -> dict[str, Release]:
+        """The day's release of every answer that is in one."""
+        with reading(self.engine) as connection:
+            rows = connection.execute(
+                sa.select(result.c.request_id, release.c.id, release.c.first_day, release.c.end_day).join(
+                    release, release.c.id == result.c.released
+                )
+            ).all()
+        return {row[0]: Release(row[1], row[2], row[3], ()) for row in rows}
+
+    def _request(self, number: str, each: Spoken) -> dict[str, Any]:
+        at = self._moment(each.ended, each.hour)
+        return request_row(
+            at, id=number, account=each.account, conversation_id=number, team_id=each.team, agent_id=each.agent,
+            campaign=each.campaign, language=each.language, type="csat", question_variant_id=1, state="card_sent",
+            card_sent_at=at + timedelta(minutes=1),
+        )  # fmt: skip
+
+    def _result(self, number: str, each: Spoken) -> dict[str, Any]:
+        assert each.seen is not None
+        at = self._moment(each.seen, each.hour) + timedelta(minutes=5)
+        return {
+            "request_id": number, "feedback_id": f"f{number}", "score": each.score, "score_at": at, "text": None,
+            "text_at": None, "x_updated_at": at, "first_seen_at": at, "first_channel": "webhook", "update_count": 1,
+            "anomalies": 0, "updated_at": at,
+        }  # fmt: skip
+
+    def _moment(self, day: date, hour: int) -> datetime:
+        return datetime.combine(day, time(hour), self.settings.service.time_zone).astimezone(UTC)
+
+
+@contextmanager
+def database(folder: Path) -> Iterator[Engine]:
+    """A database that may be lost in a power cut, which makes it quick."""
+    engine = open_engine(f"sqlite:///{folder}/attacked.db")
+    event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    migrations.upgrade(engine)
+    yield engine
+    engine.dispose()
