@@ -37,11 +37,13 @@ class Sums:
                 return found, sum(self.cells[each] for each in found)
         return None
 
-    def bounded(self, least: int, most: int, rnd: random.Random) -> int:
-        """Return how many small cells of a sample are bounded to under `least` by all sums together."""
+    def bounded(self, least: int, most: int, rnd: random.Random) -> tuple[int, int]:
+        """Return how many of a sample of small cells all sums bound to under `least`, and how many were asked."""
         table = _Table(self.cells, list(dict.fromkeys(each for each in self.sums if each)))
-        small = [cell for cell, n in self.cells.items() if 0 < n < least]
-        return sum(table.most_in(cell) < least for cell in rnd.sample(small, min(most, len(small))) if table.known)
+        inside = {cell for each in table.known for cell in each}
+        small = [cell for cell, n in self.cells.items() if 0 < n < least and cell in inside]
+        sample = rnd.sample(small, min(most, len(small)))
+        return sum(table.most_in(cell) < least for cell in sample), len(sample)
 
 
 class _Table:

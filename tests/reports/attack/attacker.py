@@ -1,6 +1,8 @@
 """One ledger attacked from beginning to end: in, its seed; out, what the attacker found, and how much was told."""
 
 import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from tests.reports.attack.play import ZONED, Lived, database
 MOMENTS = (17, 36, 58)
 SETTLED = timedelta(days=40)
 ZEROS = ("coverage", "rota")
+ACCOUNTS = ("acme", "other")
 
 
 @dataclass
@@ -36,25 +39,34 @@ class Found:
         return not self.misread and not self.leaks
 
 
-def attack(seed: int, *, most: int = 8, windows: int = 4, bounds: int = 0) -> Found:
-    """Live a ledger through, read at several moments, and calculate. `most`: small cells tried in each table."""
+@contextmanager
+def lived_through(seed: int) -> Iterator[tuple[Lived, Found, set[Figure]]]:
+    """Live a ledger through to when everything is closed, erase somebody now and then, and read at every moment."""
     with TemporaryDirectory(prefix="dmf-attack-") as folder, database(Path(folder)) as engine:
         shape, spoken = ledger(seed)
         lived, rnd = Lived(engine, ZONED), random.Random(-seed)
-        found = Found(seed, shape.name, sum(each.seen is not None for each in spoken))
         figures: set[Figure] = set()
         for day in (*MOMENTS, (last_day(spoken) + SETTLED - BEGIN).days):
             lived.live(spoken, BEGIN + timedelta(days=day))
-            figures |= collect(lived, rnd, windows)
-            erased = rnd.choice(sorted(lived.leaf_of_day()) or [""])
-            lived.erase_score(erased)
-        accounts = {name: Account(lived, name, lived.settings.reports.min_score_n) for name in ("acme", "other")}
+            figures |= collect(lived, rnd)
+            lived.erase_score(rnd.choice(sorted(lived.leaf_of_day()) or [""]))
+        found = Found(seed, shape.name, sum(each.seen is not None for each in spoken), len(lived.leaf_of_day()))
+        yield lived, found, figures
+
+
+def attack(seed: int, *, most: int = 8, bounds: int = 4) -> Found:
+    """Attack a ledger. `most`: small cells tried in each table; `bounds`: those asked how many answers they can have."""
+    with lived_through(seed) as (lived, found, figures):
+        accounts, rnd = accounts_of(lived), random.Random(seed)
         found.figures, found.misread = len(figures), misread(lived, figures, accounts)
-        found.released = len(lived.leaf_of_day())
         for name, account in accounts.items():
             for zeros in ZEROS:
                 found.leaks += [(name, zeros, each) for each in leaks(account, rnd, most, zeros=zeros)]
-        if bounds:
-            table = tables(accounts["acme"], "coverage")["people"]
-            found.bounded, found.sampled = table.bounded(accounts["acme"].least, bounds, rnd), bounds
+        table = tables(accounts["acme"], "coverage")["people"]
+        found.bounded, found.sampled = table.bounded(accounts["acme"].least, bounds, rnd)
         return found
+
+
+def accounts_of(lived: Lived) -> Mapping[str, Account]:
+    """Both accounts, as the attacker sees them."""
+    return {name: Account(lived, name, lived.settings.reports.min_score_n) for name in ACCOUNTS}

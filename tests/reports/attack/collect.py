@@ -36,7 +36,7 @@ class Figure:
     scores: tuple[tuple[int, int], ...]
 
 
-def collect(lived: Lived, rnd: random.Random, windows: int = 10) -> set[Figure]:
+def collect(lived: Lived, rnd: random.Random, windows: int = 4) -> set[Figure]:
     """Ask everything once, over all days, each trend, and some windows of any length."""
     found: set[Figure] = set()
     for asked in _questions(lived, rnd, windows):

@@ -155,6 +155,7 @@ def tables(account: Account, zeros: str) -> Mapping[str, Sums]:
     built = {"people": _table(account, ("team", "agent", "rest"), zeros)}
     for context in ("campaign", "language"):
         built[context] = _table(account, ("team", "agent", context), zeros)
+    built["hour"] = _table(account, ("hour",), zeros)
     built["contexts"] = _table(account, ("team", "campaign", "language"), zeros)
     built["cohorts"] = _cohorts(account)
     return built
