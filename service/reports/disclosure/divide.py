@@ -6,21 +6,28 @@ meet every agent, and a sum of two parts that both vary takes three values: ther
 combination splits into whole days of a week, and a piece of two neighbouring partitions whose table has holes only
 because agents belong to teams (`cuts` finds what those tell); a context meets everything, and is a part of its own.
 
-`against` tries more than readers are told: also that somebody knows the rota, which agent was at work on which day.
+`against` tries more than readers are told: that somebody knows of every agent, campaign and so on, on which days it had
+answers and on which it had none.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
+from service.reports.disclosure import store
 from service.reports.disclosure.cuts import small_cut
 from service.reports.disclosure.frozen import Cell, classes
-from service.reports.disclosure.pools import Label, Pools
-from service.reports.disclosure.store import Leaf, Release
+from service.reports.disclosure.pools import Label, Leaf, Pools, family
+from service.reports.disclosure.store import Release
 
 LabelOf = Callable[[Cell], Label]
 RowOf = Callable[[Cell], Hashable | None]
-Place = tuple[int, tuple[Label, bool]]
+MOST_TRIED = 40
+"""Pairs of leaves tried before a leaf is simply joined with the next one."""
+Joinable = Callable[[Leaf, Leaf], bool]
+"""Whether two leaves may be joined; of a leaf with itself: whether it may be joined with any."""
+Place = tuple[int, Leaf]
 """A release and a leaf of it."""
 
 
@@ -48,21 +55,39 @@ class Told:
         return row
 
 
-def divided(cells: Sequence[Cell], label: LabelOf, least: int, against: Sequence[RowOf]) -> Pools:
+def divided(
+    cells: Sequence[Cell],
+    label: LabelOf,
+    least: int,
+    against: Sequence[RowOf],
+    joinable: Joinable = lambda _one, _other: True,
+) -> Pools:
     """Return the leaves of a partition: enough answers in each, and nothing that follows from those told already."""
     sizes: Counter[Label] = Counter()
     for cell in cells:
         if cell.n:
             sizes[label(cell)] += cell.n
     pools = Pools(sizes, least)
-    while (leaf := _told_by(cells, label, pools, least, against)) is not None and pools.coarsen(leaf):
-        pass
+    while (leaf := _told_by(cells, label, pools, least, against)) is not None:
+        better = (pools.joined(one, other) for one, other in pools.pairs(leaf) if joinable(one, other))
+        for tried in islice(better, MOST_TRIED):
+            now = _told_by(cells, label, tried, least, against)
+            if now is None or family(now) not in {family(leaf), ()}:
+                pools = tried
+                break
+        else:
+            if not _coarsened(pools, leaf, joinable):
+                break
     return pools
 
 
-def _told_by(
-    cells: Sequence[Cell], label: LabelOf, pools: Pools, least: int, against: Sequence[RowOf]
-) -> tuple[Label, bool] | None:
+def _coarsened(pools: Pools, leaf: Leaf, joinable: Joinable) -> bool:
+    """Join a leaf that may be joined, this one or the smallest; False where there is none."""
+    those = [leaf, *sorted(pools.leaves, key=lambda each: (pools.leaves[each], repr(each)))]
+    return any(joinable(each, each) and pools.coarsen(each) for each in those)
+
+
+def _told_by(cells: Sequence[Cell], label: LabelOf, pools: Pools, least: int, against: Sequence[RowOf]) -> Leaf | None:
     """A leaf next to a small set that the table of these leaves and another partition would tell."""
     for row in against:
         table: dict[tuple[Hashable, Hashable], int] = defaultdict(int)
@@ -76,11 +101,11 @@ def _told_by(
     return None
 
 
-def leaves_of(kind: str, cells: Iterable[Cell], label: LabelOf, pools: Pools) -> tuple[Leaf, ...]:
+def leaves_of(kind: str, cells: Iterable[Cell], label: LabelOf, pools: Pools) -> tuple[store.Leaf, ...]:
     """Return each leaf with its answers by class, in an order that tells nothing."""
-    groups: Mapping[tuple[Label, bool], list[Cell]] = defaultdict(list)
+    groups: Mapping[Leaf, list[Cell]] = defaultdict(list)
     for cell in cells:
         leaf = pools.leaf_of(label(cell))
         if cell.n and leaf is not None:
             groups[leaf].append(cell)
-    return tuple(Leaf(*leaf, classes(kind, groups[leaf])) for leaf in sorted(groups, key=repr))
+    return tuple(store.Leaf(*leaf, classes(kind, groups[leaf])) for leaf in sorted(groups, key=repr))

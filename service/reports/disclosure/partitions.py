@@ -17,9 +17,9 @@ from sqlalchemy.engine import Connection
 from service.reports.disclosure import store
 from service.reports.disclosure.days import CONTEXTS, HOUR, Ground
 from service.reports.disclosure.divide import LabelOf, RowOf, Told, divided, leaves_of
-from service.reports.disclosure.frozen import Cell, answers, at_work
-from service.reports.disclosure.pools import Label
-from service.reports.disclosure.store import Leaf, Release
+from service.reports.disclosure.frozen import Cell, answers
+from service.reports.disclosure.pools import Label, Leaf, family
+from service.reports.disclosure.store import Release
 
 ELSEWHERE = "\0"
 """Begins the label of a leaf that is told already; no name of a team does."""
@@ -60,10 +60,10 @@ PARTITIONS = _table()
 """In the order in which they are closed."""
 
 
-def leaves(connection: Connection, ground: Ground, name: str, days: Sequence[Release]) -> tuple[Leaf, ...]:
+def leaves(connection: Connection, ground: Ground, name: str, days: Sequence[Release]) -> tuple[store.Leaf, ...]:
     """Return the leaves of the release that these days make; none where nothing more can be told."""
     partition = PARTITIONS[name]
-    cells = [*answers(connection, days), *(() if name == HOUR else at_work(connection, ground, days))]
+    cells = answers(connection, days)
     others = {each: _told(connection, ground, each, days) for each in partition.against}
     if name == REST:
         return _rest(ground, cells, others)
@@ -82,8 +82,8 @@ def _told(connection: Connection, ground: Ground, name: str, days: Sequence[Rele
     return Told(found, days, PARTITIONS[name].label)
 
 
-def _rest(ground: Ground, cells: Sequence[Cell], others: Mapping[str, Told]) -> tuple[Leaf, ...]:
-    """Divide the pools of single teams anew; every other leaf of agents stays one, and where that cannot be, all do."""
+def _rest(ground: Ground, cells: Sequence[Cell], others: Mapping[str, Told]) -> tuple[store.Leaf, ...]:
+    """Divide the pools of single teams anew; every other leaf of agents stays what it is."""
     row = others["agent"].rows()
     places = {cell: place for cell in cells if (place := row(cell)) is not None}
     there = [*places]
@@ -93,8 +93,14 @@ def _rest(ground: Ground, cells: Sequence[Cell], others: Mapping[str, Told]) -> 
         return _agent(cell) if pooled and name else (f"{ELSEWHERE}{release}", repr((name, pooled)))
 
     against: tuple[RowOf, ...] = (_day, others["team"].rows(), row)
-    pools = divided(there, label, ground.least, against)
-    if any(pooled and (not name or str(name[0]).startswith(ELSEWHERE)) for name, pooled in pools.leaves):
-        return ()
-    found = leaves_of(ground.who.type, there, label, pools)
-    return tuple(each for each in found if not str(each.label[0]).startswith(ELSEWHERE))
+    pools = divided(there, label, ground.least, against, _in_one_team)
+    return tuple(each for each in leaves_of(ground.who.type, there, label, pools) if _is_new(each.label))
+
+
+def _in_one_team(one: Leaf, other: Leaf) -> bool:
+    """Only who would be named can be pooled again, in the team: at worst it is told what it was in each four weeks."""
+    return family(one) == family(other) and _is_new(family(one)) and not (one[1] and other[1])
+
+
+def _is_new(label: Label) -> bool:
+    return not str(label[0]).startswith(ELSEWHERE)

@@ -14,6 +14,11 @@ Leaf = tuple[Label, bool]
 """A label, and whether it stands for a pool of those that begin with it."""
 
 
+def family(leaf: Leaf) -> Label:
+    """Return what a leaf shares with its siblings; a pool stands for those in it."""
+    return leaf[0] if leaf[1] else leaf[0][:-1]
+
+
 class Pools:
     """A division of labels into leaves. Grows coarser by `coarsen`, never finer."""
 
@@ -40,14 +45,34 @@ class Pools:
         near = [(label[:depth], True) for depth in range(len(label) - 1, -1, -1)]
         return next((each for each in near if each in pools), None)
 
+    def pairs(self, leaf: Leaf) -> list[tuple[Leaf, Leaf]]:
+        """Return which leaves could be joined so that a leaf's family tells less, the smallest first."""
+        leaves = self.leaves
+        own = [each for each in leaves if family(each) == family(leaf)]
+        found = {tuple(sorted((one, other), key=repr)) for one in own for other in leaves if one != other}
+        unnamed = {each: 0 if each[1] else n for each, n in leaves.items()}
+        return sorted(((a, b) for a, b in found), key=lambda pair: (unnamed[pair[0]] + unnamed[pair[1]], repr(pair)))
+
+    def joined(self, one: Leaf, other: Leaf) -> "Pools":
+        """Return these pools with two leaves in one."""
+        there = Pools(self._sizes, self._least)
+        there._leaf = dict(self._leaf)
+        shared = next(
+            depth for depth in range(len(family(one)), -1, -1) if family(one)[:depth] == family(other)[:depth]
+        )
+        pool = there._pool_of(family(one)[:shared])
+        for leaf in (one, other):
+            there._take_along(leaf[0], pool)
+        there._fill()
+        return there
+
     def coarsen(self, leaf: Leaf) -> bool:
         """Join a leaf with its smallest sibling, or with all others; False where there is only one leaf left."""
         if len(set(self._leaf.values())) == 1:
             return False
-        label, is_pool = leaf
-        pool = leaf if is_pool else self._pool_of(label)
+        pool = leaf if leaf[1] else self._pool_of(leaf[0][:-1])
         self._move(leaf, pool)
-        if is_pool:
+        if leaf[1]:
             self._grow(pool)
         self._fill()
         return True
@@ -64,19 +89,22 @@ class Pools:
         prefix = pool[0]
         inside = {leaf: n for leaf, n in self.leaves.items() if leaf != pool and leaf[0][: len(prefix)] == prefix}
         if inside:
-            label = min(inside, key=lambda leaf: (inside[leaf], repr(leaf)))[0]
-            for depth in range(len(prefix) + 1, len(label) + 1):
-                self._move((label[:depth], True), pool)
-            self._move((label, False), pool)
+            self._take_along(min(inside, key=lambda leaf: (inside[leaf], repr(leaf)))[0], pool)
         elif prefix:
             self._move(pool, (prefix[:-1], True))
         return bool(inside or prefix)
 
-    def _pool_of(self, label: Label) -> Leaf:
-        """The pool that a label goes to: of its siblings, or of more where one of its siblings is there already."""
-        near = [(label[:depth], True) for depth in range(len(label))]
-        siblings = [leaf for each, leaf in self._leaf.items() if each[:-1] == label[:-1]]
-        return next((pool for pool in near if pool in siblings), near[-1])
+    def _take_along(self, label: Label, pool: Leaf) -> None:
+        """Move a label's leaf into a pool, and the pools between the two with it."""
+        for depth in range(len(pool[0]) + 1, len(label) + 1):
+            self._move((label[:depth], True), pool)
+        self._move((label, False), pool)
+
+    def _pool_of(self, prefix: Label) -> Leaf:
+        """The pool of a family, or a greater one where some of the family are there already."""
+        near = [(prefix[:depth], True) for depth in range(len(prefix) + 1)]
+        there = {leaf for label, leaf in self._leaf.items() if label[: len(prefix)] == prefix}
+        return next((pool for pool in near if pool in there), near[-1])
 
     def _move(self, leaf: Leaf, target: Leaf) -> None:
         for label, present in self._leaf.items():

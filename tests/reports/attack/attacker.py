@@ -55,7 +55,7 @@ def lived_through(seed: int) -> Iterator[tuple[Lived, Found, set[Figure]]]:
 
 
 def attack(seed: int, *, most: int = 8, bounds: int = 4) -> Found:
-    """Attack a ledger. `most`: small cells tried in each table; `bounds`: those asked how many answers they can have."""
+    """Attack a ledger. `most`: small cells tried in each table; `bounds`: how many of them are bounded."""
     with lived_through(seed) as (lived, found, figures):
         accounts, rnd = accounts_of(lived), random.Random(seed)
         found.figures, found.misread = len(figures), misread(lived, figures, accounts)

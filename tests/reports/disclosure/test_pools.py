@@ -45,6 +45,11 @@ def test_every_answer_is_in_one_leaf_with_enough_also_when_it_grows_coarser(size
         assert all(n >= 5 for n in leaves.values()) or len(leaves) == 1
         assert all(label[: len(pool[0])] == pool[0] for label in sizes if (pool := pools.leaf_of(label)))
         assert all(nearest(label, leaves) == pools.leaf_of(label) for label in sizes)
+        for one, other in pools.pairs(data.draw(st.sampled_from(sorted(leaves, key=repr))))[:3]:
+            joined = pools.joined(one, other)
+            assert all(n >= 5 for n in joined.leaves.values()) or len(joined.leaves) == 1
+            assert all(nearest(label, joined.leaves) == joined.leaf_of(label) for label in sizes)
+            assert pools.leaves == leaves, "trying changes nothing"
         if not pools.coarsen(data.draw(st.sampled_from(sorted(leaves, key=repr)))):
             break
         assert len(pools.leaves) < len(leaves) or pools.leaves != leaves
