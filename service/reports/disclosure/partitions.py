@@ -94,6 +94,8 @@ def _rest(ground: Ground, cells: Sequence[Cell], others: Mapping[str, Told]) -> 
 
     against: tuple[RowOf, ...] = (_day, others["team"].rows(), row)
     pools = divided(there, label, ground.least, against, _in_one_team)
+    if ((), True) in pools.leaves:
+        return ()  # a team's pools are too few together: closed under a lower threshold than today's
     return tuple(each for each in leaves_of(ground.who.type, there, label, pools) if _is_new(each.label))
 
 
@@ -103,4 +105,4 @@ def _in_one_team(one: Leaf, other: Leaf) -> bool:
 
 
 def _is_new(label: Label) -> bool:
-    return not str(label[0]).startswith(ELSEWHERE)
+    return bool(label) and not str(label[0]).startswith(ELSEWHERE)

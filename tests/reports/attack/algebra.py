@@ -24,6 +24,7 @@ class Sums:
 
     cells: Mapping[Cell, int]
     sums: list[frozenset[Cell]] = field(default_factory=list)
+    tried: int = 0
 
     def told(self, least: int, most: int, rnd: random.Random) -> tuple[frozenset[Cell], int] | None:
         """Return a set of 1 to `least` - 1 answers that is told, tried around at most so many small cells."""
@@ -32,6 +33,7 @@ class Sums:
             return None
         small = [cell for cell, n in self.cells.items() if 0 < n < least]
         for cell in rnd.sample(small, min(most, len(small))):
+            self.tried += 1
             found = table.smallest_with(cell, least)
             if found is not None:
                 return found, sum(self.cells[each] for each in found)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from tests.reports.attack.collect import Figure, collect
 from tests.reports.attack.judge import Account, Leak, last_day, leaks, misread, tables
-from tests.reports.attack.ledgers import BEGIN, ledger
+from tests.reports.attack.ledgers import BEGIN, Spoken, ledger
 from tests.reports.attack.play import ZONED, Lived, database
 
 MOMENTS = (17, 36, 58)
@@ -30,6 +30,7 @@ class Found:
     figures: int = 0
     misread: list[Figure] = field(default_factory=list)
     leaks: list[tuple[str, str, Leak]] = field(default_factory=list)
+    tried: int = 0
     bounded: int = 0
     sampled: int = 0
 
@@ -40,17 +41,17 @@ class Found:
 
 
 @contextmanager
-def lived_through(seed: int) -> Iterator[tuple[Lived, Found, set[Figure]]]:
-    """Live a ledger through to when everything is closed, erase somebody now and then, and read at every moment."""
+def lived_through(given: int | list[Spoken]) -> Iterator[tuple[Lived, Found, set[Figure]]]:
+    """Live a ledger, drawn or given, until everything is closed; erase somebody now and then, read at every moment."""
     with TemporaryDirectory(prefix="dmf-attack-") as folder, database(Path(folder)) as engine:
-        shape, spoken = ledger(seed)
+        seed, name, spoken = (given, *ledger(given)) if isinstance(given, int) else (0, "given", given)
         lived, rnd = Lived(engine, ZONED), random.Random(-seed)
         figures: set[Figure] = set()
         for day in (*MOMENTS, (last_day(spoken) + SETTLED - BEGIN).days):
             lived.live(spoken, BEGIN + timedelta(days=day))
             figures |= collect(lived, rnd)
             lived.erase_score(rnd.choice(sorted(lived.leaf_of_day()) or [""]))
-        found = Found(seed, shape.name, sum(each.seen is not None for each in spoken), len(lived.leaf_of_day()))
+        found = Found(seed, name, sum(each.seen is not None for each in spoken), len(lived.leaf_of_day()))
         yield lived, found, figures
 
 
@@ -61,7 +62,9 @@ def attack(seed: int, *, most: int = 8, bounds: int = 4) -> Found:
         found.figures, found.misread = len(figures), misread(lived, figures, accounts)
         for name, account in accounts.items():
             for zeros in ZEROS:
-                found.leaks += [(name, zeros, each) for each in leaks(account, rnd, most, zeros=zeros)]
+                told, tried = leaks(account, rnd, most, zeros=zeros)
+                found.leaks += [(name, zeros, each) for each in told]
+                found.tried += tried
         table = tables(accounts["acme"], "coverage")["people"]
         found.bounded, found.sampled = table.bounded(accounts["acme"].least, bounds, rnd)
         return found

@@ -141,13 +141,11 @@ class Leak:
     n: int
 
 
-def leaks(account: Account, rnd: random.Random, most: int, *, zeros: str) -> list[Leak]:
-    """Return the small sets that follow from everything told of an account."""
-    found = []
-    for name, table in tables(account, zeros).items():
-        if told := table.told(account.least, most, rnd):
-            found.append(Leak(name, *told))
-    return found
+def leaks(account: Account, rnd: random.Random, most: int, *, zeros: str) -> tuple[list[Leak], int]:
+    """Return the small sets that follow from everything told of an account, and around how many cells it was tried."""
+    built = tables(account, zeros)
+    found = [Leak(name, *told) for name, table in built.items() if (told := table.told(account.least, most, rnd))]
+    return found, sum(table.tried for table in built.values())
 
 
 def tables(account: Account, zeros: str) -> Mapping[str, Sums]:

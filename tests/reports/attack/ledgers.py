@@ -70,10 +70,10 @@ SHAPES = (
 )
 
 
-def ledger(seed: int) -> tuple[Shape, list[Spoken]]:
+def ledger(seed: int) -> tuple[str, list[Spoken]]:
     """Draw the ledger of a seed: every shape comes in turn, with another amount of answers."""
     shape, rnd = SHAPES[seed % len(SHAPES)], random.Random(seed)
-    return shape, list(_spoken(shape, rnd, rnd.choice((0.6, 1.0, 1.6))))
+    return shape.name, list(_spoken(shape, rnd, rnd.choice((0.6, 1.0, 1.6))))
 
 
 def _spoken(shape: Shape, rnd: random.Random, factor: float) -> Iterator[Spoken]:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -15,32 +16,35 @@ from tests.reports.attack import attacker
 from tests.reports.attack.algebra import Sums
 from tests.reports.attack.attacker import accounts_of, attack, lived_through
 from tests.reports.attack.judge import misread, tables
+from tests.reports.attack.ledgers import BEGIN, Spoken
 
 
-@pytest.mark.parametrize("seed", [2, 8, 11])
+@pytest.mark.parametrize("seed", [8, 11])
 def test_the_attacker_comes_back_with_empty_hands(seed: int) -> None:
     found = attack(seed, most=6, bounds=2)
     assert found.nothing, found
     assert found.figures > 100 or found.shape == "three_answers"
+    assert found.bounded == 0
 
 
-def leaks_of(seed: int, table: str, zeros: str = "coverage", most: int = 60) -> bool:
+def leaks_of(ledger: int | list[Spoken], table: str, most: int = 60) -> bool:
     """Whether the attacker finds a small set in one table of a ledger."""
-    with lived_through(seed) as (lived, _found, _figures):
-        those = (tables(account, zeros)[table] for account in accounts_of(lived).values())
-        return any(each.told(5, most, random.Random(seed)) for each in those)
+    with lived_through(ledger) as (lived, _found, _figures):
+        those = (tables(account, "coverage")[table] for account in accounts_of(lived).values())
+        return any(each.told(5, most, random.Random(0)) for each in those)
 
 
 @pytest.fixture
 def unread(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """What is read does not matter here, only what was released."""
     monkeypatch.setattr(attacker, "collect", lambda *_: set())
+    monkeypatch.setattr(attacker, "MOMENTS", ())
     return monkeypatch
 
 
 def test_without_pools(unread: pytest.MonkeyPatch) -> None:
     divided = partitions.divided
-    unread.setattr(partitions, "divided", lambda cells, label, _least, against: divided(cells, label, 1, against))
+    unread.setattr(partitions, "divided", lambda cells, label, _least, *against: divided(cells, label, 1, *against))
     assert leaks_of(2, "people")
 
 
@@ -48,6 +52,34 @@ def test_without_days_that_wait_for_enough(unread: pytest.MonkeyPatch) -> None:
     close_days = closing.close_days
     unread.setattr(closing, "close_days", lambda c, ground, *days: close_days(c, replace(ground, least=1), *days))
     assert leaks_of(4, "people")
+
+
+def test_without_pools_that_take_a_sibling_along(unread: pytest.MonkeyPatch) -> None:
+    """Two answers at nine, one at ten, all others at noon: the pool of the early ones would be a handful."""
+    unread.setattr(pools.Pools, "_fill", lambda _self: None)
+    assert leaks_of(spoken(lambda i: {"hour": 9 if i < 2 else 10 if i < 3 else 12}), "hour")
+
+
+def test_without_weeks_that_nest_in_the_weeks_of_agents(unread: pytest.MonkeyPatch) -> None:
+    """Four weeks from Thursday to Thursday: an agent's, minus the whole weeks of its team, are days at the edges."""
+    span_of, three = closing.span_of, timedelta(days=3)
+
+    def shifted(day: date, weeks: int) -> tuple[date, date]:
+        first, end = span_of(day - three, weeks) if weeks == 4 else span_of(day, weeks)
+        return (first + three, end + three) if weeks == 4 else (first, end)
+
+    unread.setattr(closing, "span_of", shifted)
+    days = {7, 8, 9, 14, 15, 16, 21, 22, 23, 28, 31, 32}  # the week of the last three is cut behind the first of them
+    alone = spoken(lambda i: {"team": "red", "agent": "ann"} if i % 6 < 2 and i // 6 in days else {})
+    assert leaks_of(alone, "people")
+
+
+def spoken(change: Callable[[int], dict[str, Any]]) -> list[Spoken]:
+    """Six answers a day for four weeks, all alike but for what `change` says of each."""
+    day = timedelta(days=1)
+    like = Spoken(BEGIN, BEGIN, 12, "blue", "bob", "care", "en", 5)
+    each_day = [replace(like, ended=BEGIN + i // 6 * day, seen=BEGIN + i // 6 * day) for i in range(6 * 35)]
+    return [replace(each, **change(i)) for i, each in enumerate(each_day)]
 
 
 def test_without_the_search_for_cuts(unread: pytest.MonkeyPatch) -> None:
@@ -62,7 +94,7 @@ def test_without_holding_a_context_against_the_others(unread: pytest.MonkeyPatch
     assert leaks_of(13, "campaign")
 
 
-@pytest.mark.parametrize(("safeguard", "seed"), [("_may_end", 4), ("stays_safe", 0)])
+@pytest.mark.parametrize(("safeguard", "seed"), [("_may_end", 12), ("stays_safe", 0)])
 def test_without_waiting_for_a_day_on_which_a_cohort_may_end(
     unread: pytest.MonkeyPatch, safeguard: str, seed: int
 ) -> None:
