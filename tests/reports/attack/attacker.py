@@ -1,7 +1,7 @@
 """One ledger attacked from beginning to end: in, its seed; out, what the attacker found, and how much was told."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.reports.attack.collect import Figure, collect
+from tests.reports.attack.http import collect as over_http
 from tests.reports.attack.judge import Account, Leak, last_day, leaks, misread, tables
 from tests.reports.attack.ledgers import BEGIN, Spoken, ledger
 from tests.reports.attack.play import ZONED, Lived, database
@@ -17,6 +18,8 @@ MOMENTS = (17, 36, 58)
 SETTLED = timedelta(days=40)
 ZEROS = ("coverage", "rota")
 ACCOUNTS = ("acme", "other")
+Reading = Callable[[Lived, random.Random], set[Figure]]
+"""How figures are read: straight from disclosure, or over HTTP."""
 
 
 @dataclass
@@ -41,7 +44,7 @@ class Found:
 
 
 @contextmanager
-def lived_through(given: int | list[Spoken]) -> Iterator[tuple[Lived, Found, set[Figure]]]:
+def lived_through(given: int | list[Spoken], read: Reading = collect) -> Iterator[tuple[Lived, Found, set[Figure]]]:
     """Live a ledger, drawn or given, until everything is closed; erase somebody now and then, read at every moment."""
     with TemporaryDirectory(prefix="dmf-attack-") as folder, database(Path(folder)) as engine:
         seed, name, spoken = (given, *ledger(given)) if isinstance(given, int) else (0, "given", given)
@@ -49,15 +52,15 @@ def lived_through(given: int | list[Spoken]) -> Iterator[tuple[Lived, Found, set
         figures: set[Figure] = set()
         for day in (*MOMENTS, (last_day(spoken) + SETTLED - BEGIN).days):
             lived.live(spoken, BEGIN + timedelta(days=day))
-            figures |= collect(lived, rnd)
+            figures |= read(lived, rnd)
             lived.erase_score(rnd.choice(sorted(lived.leaf_of_day()) or [""]))
         found = Found(seed, name, sum(each.seen is not None for each in spoken), len(lived.leaf_of_day()))
         yield lived, found, figures
 
 
-def attack(seed: int, *, most: int = 8, bounds: int = 4) -> Found:
+def attack(seed: int, read: Reading = over_http, *, most: int = 8, bounds: int = 4) -> Found:
     """Attack a ledger. `most`: small cells tried in each table; `bounds`: how many of them are bounded."""
-    with lived_through(seed) as (lived, found, figures):
+    with lived_through(seed, read) as (lived, found, figures):
         accounts, rnd = accounts_of(lived), random.Random(seed)
         found.figures, found.misread = len(figures), misread(lived, figures, accounts)
         for name, account in accounts.items():

@@ -52,6 +52,12 @@ class Lived:
         while close_due(self.engine, self.settings, self.now):
             pass
 
+    def arrive(self, number: str, each: Spoken) -> None:
+        """One more conversation and its answer, now."""
+        with writing(self.engine) as connection:
+            connection.execute(sa.insert(feedback_request), [self._request(number, each)])
+            connection.execute(sa.insert(result), [self._result(number, each)])
+
     def erase_score(self, request_id: str) -> None:
         """What erasing a person does to an answer where settings say that scores go too."""
         with writing(self.engine) as connection:

@@ -15,13 +15,15 @@ from service.reports.disclosure.asked import Asked, partition_of
 from tests.reports.attack import attacker
 from tests.reports.attack.algebra import Sums
 from tests.reports.attack.attacker import accounts_of, attack, lived_through
+from tests.reports.attack.collect import collect
+from tests.reports.attack.http import collect as over_http
 from tests.reports.attack.judge import misread, tables
 from tests.reports.attack.ledgers import BEGIN, Spoken
 
 
-@pytest.mark.parametrize("seed", [8, 11])
-def test_the_attacker_comes_back_with_empty_hands(seed: int) -> None:
-    found = attack(seed, most=6, bounds=2)
+@pytest.mark.parametrize(("seed", "read"), [(8, collect), (8, over_http), (11, over_http)])
+def test_the_attacker_comes_back_with_empty_hands(seed: int, read: attacker.Reading) -> None:
+    found = attack(seed, read, most=6, bounds=2)
     assert found.nothing, found
     assert found.figures > 100 or found.shape == "three_answers"
     assert found.bounded == 0
@@ -29,7 +31,7 @@ def test_the_attacker_comes_back_with_empty_hands(seed: int) -> None:
 
 def leaks_of(ledger: int | list[Spoken], table: str, most: int = 60) -> bool:
     """Whether the attacker finds a small set in one table of a ledger."""
-    with lived_through(ledger) as (lived, _found, _figures):
+    with lived_through(ledger, lambda _lived, _rnd: set()) as (lived, _found, _figures):
         those = (tables(account, "coverage")[table] for account in accounts_of(lived).values())
         return any(each.told(5, most, random.Random(0)) for each in those)
 
@@ -37,7 +39,6 @@ def leaks_of(ledger: int | list[Spoken], table: str, most: int = 60) -> bool:
 @pytest.fixture
 def unread(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """What is read does not matter here, only what was released."""
-    monkeypatch.setattr(attacker, "collect", lambda *_: set())
     monkeypatch.setattr(attacker, "MOMENTS", ())
     return monkeypatch
 
