@@ -46,7 +46,7 @@ class Analysts:
         self._lived, self.world = lived, world
         self._clients = {accounts: world.client("analyst", *accounts) for accounts in KEYS}
 
-    def collect(self, rnd: random.Random, windows: int = 1) -> set[Figure]:
+    def collect(self, rnd: random.Random, windows: int = 0) -> set[Figure]:
         """Ask for every breakdown, summary and trend, over all days and some windows, with and without filters."""
         found: set[Figure] = set()
         for accounts, client in self._clients.items():
