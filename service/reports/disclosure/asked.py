@@ -48,8 +48,6 @@ class Group:
     label: Value | Pooled
     classes: tuple[int, ...]
     scores: Mapping[int, int] = field(default_factory=dict)
-    delivered: int | None = None
-    answered: int | None = None
 
     @property
     def n(self) -> int:
