@@ -195,7 +195,8 @@ _TABLE = (
         numerator="Answers by the day on which we first saw them. What is closed stays so, the same for everybody.",
         denominator="The same answers.",
         exclusions="Answers that wait for the next release; how many they are is told. Groups too small to be told "
-        "apart are told together. Response rates and the funnel are of whole accounts, once the answer window is over.",
+        "apart are told together. Response rates and the funnel are of whole accounts, once the answer window is over. "
+        "What remains: where one group alone has answers of an outcome class, the days of that class are its own.",
         interval="As of the figure. Where only outcome classes are told there is no mean and no distribution.",
         time_anchor="The day on which we first saw the answer, or heard of the end of the conversation.",
         source="Own definition: a laminar family of releases, so that no subtraction tells of fewer.",
