@@ -48,8 +48,8 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool) -
             connection,
             texts_before=now - keep.keep_texts,
             history_before=now - keep.keep_history,
-            dry_run=dry_run,
             now=now,
+            dry_run=dry_run,
         )
     with writing(engine) as connection:
         counts["access_log"] = access.prune(connection, now - keep.keep_access_log, dry_run=dry_run)

@@ -28,20 +28,23 @@ class ResultColumns(TypedColumns):
     """
 
     request_id = Column(String(40), ForeignKey("feedback_request.id"), primary_key=True)
-    feedback_id: Named[str] = Column(String(24))
+    feedback_id: Named[str | None] = Column(String(24), nullable=True)  # X's id of the card; NULL: none was told of
+    way: Named[str] = Column(String(12), server_default=text("'card'"))  # how the first answer was given
     score: Named[int | None]
     score_at: Named[datetime | None] = Column(Micros, nullable=True)
+    score_way: Named[str | None] = Column(String(12), nullable=True)
+    score_seen_at: Named[datetime | None] = Column(Micros, nullable=True)  # our own clock: when we first had one
     text: Named[str | None] = Column(Text, nullable=True)
     text_at: Named[datetime | None] = Column(Micros, nullable=True)
-    text_seen_at: Named[datetime | None] = Column(
-        Micros, nullable=True
-    )  # when we first had the words: retention counts
-    x_updated_at: Named[datetime] = Column(Micros)  # the newest updated_at X told us; it decides
+    text_way: Named[str | None] = Column(String(12), nullable=True)
+    text_seen_at: Named[datetime | None] = Column(Micros, nullable=True)  # likewise; what retention counts from
+    x_updated_at: Named[datetime] = Column(Micros)  # the newest moment told; it decides nothing (see results/merge)
     first_seen_at: Named[datetime] = Column(Micros)
-    first_channel: Named[str] = Column(String(8))  # webhook | events | show
+    first_channel: Named[str] = Column(String(8))  # webhook | events | show | page | dm
     update_count: Named[int]
     anomalies: Named[int]
-    updated_at: Named[datetime] = Column(Micros)  # our own clock, for "changed since"
+    updated_at: Named[datetime] = Column(Micros)  # our own clock: moves with every change a reader can see
+    gone_at: Named[datetime | None] = Column(Micros, nullable=True)  # erasure took the whole answer: readers are told
     released: Named[int | None] = Column(BigInteger, nullable=True)  # the day's release it is in; set by reports, once
 
 
@@ -52,6 +55,7 @@ result = Table(
     UniqueConstraint("feedback_id"),
     Index(None, "updated_at", "request_id"),
     Index(None, "released", "first_seen_at"),
+    Index(None, "text_seen_at"),
     # a period that begins or ends within a day is read by them
     Index(None, "score_at"),
     Index(
@@ -64,11 +68,12 @@ result = Table(
 
 
 class ResultUpdateColumns(TypedColumns):
-    """Every distinct update X told us of, whatever became of it. Written by results."""
+    """Every distinct telling of an answer, whatever became of it. Written by results."""
 
     id = Column(Serial, primary_key=True)
-    feedback_id: Named[str] = Column(String(24))
+    feedback_id: Named[str | None] = Column(String(24), nullable=True)
     request_id: Named[str] = Column(String(40))
+    way: Named[str] = Column(String(12), server_default=text("'card'"))
     digest: Named[str] = Column(String(64))
     x_updated_at: Named[datetime] = Column(Micros)
     score: Named[int | None]
@@ -78,6 +83,7 @@ class ResultUpdateColumns(TypedColumns):
     channel: Named[str] = Column(String(8))
     seen_at: Named[datetime] = Column(Micros)
     verdict: Named[str] = Column(String(8))  # applied | older | anomaly
+    unread: Named[str | None] = Column(Text, nullable=True)  # fields X wrote in a form nobody here knows
 
 
 result_update = Table(
@@ -85,6 +91,7 @@ result_update = Table(
     metadata,
     ResultUpdateColumns,
     UniqueConstraint("feedback_id", "digest"),
+    UniqueConstraint("request_id", "way", "digest"),
     Index(None, "request_id"),
     Index(None, "channel", "seen_at"),  # what the webhook did not bring lately
 )

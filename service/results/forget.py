@@ -1,8 +1,10 @@
 """What retention and erasure remove: in, dates or a person; out, what went, in numbers. Never touches the ledger.
 
-Retention counts by our own clock: a wrong date of X must neither destroy an answer nor keep it for ever. A text goes,
-its date stays: that somebody wrote is a fact of the count. Of the history only updates are emptied that a newer one
-covers; their digest stays, or X's next telling of them would be news and bring a forgotten text back.
+Retention counts from the moment we first had a text, by our own clock: a wrong date of X must neither destroy an answer
+nor keep it for ever, and no later change of the row keeps it longer. A text goes, its date stays: that somebody wrote
+is a fact of the count. Whatever a reader can see moves `updated_at`, or leaves a tombstone (`gone_at`). Of the history
+only updates are emptied that a newer one covers; their digest stays, or X's next telling of them would be news and
+bring a forgotten text back.
 """
 
 import secrets
@@ -25,16 +27,18 @@ EMPTY = dict.fromkeys(("score", "score_at", "text", "text_at"))
 
 
 def prune(
-    connection: Connection, *, texts_before: datetime, history_before: datetime, dry_run: bool, now: datetime
+    connection: Connection, *, texts_before: datetime, history_before: datetime, now: datetime, dry_run: bool
 ) -> Mapping[str, int]:
-    """Remove texts that came before `texts_before`; empty superseded rows older than `history_before`.
+    """Remove texts we have had since `texts_before`; empty superseded rows older than `history_before`.
 
     Returns how many rows each kind is; with `dry_run` nothing is removed. Safe to repeat and to interrupt.
     """
-    old_texts = sa.and_(s.text.is_not(None), sa.func.coalesce(s.text_seen_at, s.updated_at) < texts_before)
+    # What the house before this one wrote while both ran has no clock of ours.
+    since = sa.or_(s.text_seen_at < texts_before, sa.and_(s.text_seen_at.is_(None), s.updated_at < texts_before))
+    old_texts = sa.and_(s.text.is_not(None), since)
     old_update_texts = sa.and_(u.text.is_not(None), u.seen_at < texts_before)
     statements: dict[str, tuple[sa.Table, sa.ColumnElement[bool], sa.Update | sa.Delete]] = {
-        "texts": (result, old_texts, sa.update(result).values(**_no_text(s), updated_at=now)),
+        "texts": (result, old_texts, sa.update(result).values({**_no_text(s), "updated_at": now})),
         "update_texts": (result_update, old_update_texts, sa.update(result_update).values(_no_text(u))),
         "updates": (result_update, _superseded(history_before), sa.update(result_update).values(EMPTY)),
         "refresh": (refresh, _over(history_before), sa.delete(refresh)),
@@ -61,14 +65,15 @@ def erase(connection: Connection, x_user_id: str, *, scores: bool, now: datetime
     # Locked, so that an answer on its way in waits for us, and then finds the request erased.
     theirs = connection.scalars(sa.select(r.id).where(r.x_user_id == x_user_id).order_by(r.id).with_for_update()).all()
     gone = {"text": None, "text_at": None} | ({"score": None, "score_at": None} if scores else {})
-    answered = s.text.is_not(None) | s.text_at.is_not(None) | (s.score.is_not(None) if scores else sa.false())
-    results = sa.update(result).where(s.request_id.in_(theirs), answered).values(**gone, updated_at=now)
+    # Whoever mirrors us must hear of it, if only because the conversation has lost its name.
+    answered = s.text.is_not(None) | s.text_at.is_not(None) | s.score.is_not(None)
+    all_gone = sa.true() if scores else s.score.is_(None)
+    told = {"updated_at": now, "gone_at": sa.case((all_gone, now), else_=s.gone_at)}
+    results = sa.update(result).where(s.request_id.in_(theirs), answered).values(**gone, **told)
     # A digest of a short text can be guessed: it goes with the text.
     history = sa.update(result_update).where(u.request_id.in_(theirs))
     anonymous = history.values(text=None, text_at=None, digest=sa.literal("erased:") + sa.cast(u.id, sa.String))
     updates = sa.delete(result_update).where(u.request_id.in_(theirs)) if scores else anonymous
-    # every answer of theirs says something else now: a conversation's id has gone even where no text was
-    connection.execute(sa.update(result).where(s.request_id.in_(theirs)).values(updated_at=now))
     _forget_feedback_ids(connection, theirs)
     asking = sa.update(refresh).where(f.request_id.in_(theirs), f.due_at.is_not(None)).values(due_at=None)
     return {
@@ -88,7 +93,7 @@ def _forget_feedback_ids(connection: Connection, request_ids: Sequence[str]) -> 
         )
         connection.execute(sa.delete(stray_feedback).where(stray_feedback.c.feedback_id.in_(known)))
         for table in (result, result_update, refresh):
-            # X's ids are numbers: what begins with a letter is one of these.
+            # X's ids are numbers: what begins with a letter is one of these. What has none needs none.
             mine = sa.and_(table.c.request_id == request_id, ~table.c.feedback_id.startswith("e"))
             connection.execute(sa.update(table).where(mine).values(feedback_id=nothing))
 

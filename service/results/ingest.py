@@ -1,41 +1,34 @@
-"""The one door for what customers answer: in, a card as X shows it, from any channel; out, what became of it.
+"""The one door for what customers answer: in, tellings by whatever way and channel; out, what became of each.
 
-Whatever is lost, doubled, delayed or reordered, the rows depend only on the set of updates that came (see merge.py).
-A repeat costs one read. Of a feedback_request it says only that it changed. Never keeps a stranger's words, never logs
-any.
+Whatever is lost, doubled, delayed or reordered, the rows depend only on the set of tellings that came (see merge.py).
+Costs a few statements a request, however many tellings of it come at once. Of a feedback_request it says only that it
+changed. Never keeps a stranger's words, never logs any.
 
-A card without score and text makes no `result` row, except where outreach has not recorded the card's feedback id:
+A telling without score and text makes no `result` row, except where outreach has not recorded the card's feedback id:
 then the row is the evidence it waits for. So a request is answered when its row has a score or a text.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
-import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
-from service.db import insert
-from service.models import result, result_update, stray_feedback
 from service.requests.changes import touch
-from service.results.merge import Update, contradicts, digest, remainder, settle, update_of
-from service.results.owner import Owner, owner_of
-from service.settings import Account
-from service.x_api.facts import Feedback
+from service.results import kept
+from service.results.answer import Answer
+from service.results.kept import Asked, Held, Known
+from service.results.merge import Shown, Update, digest, settle
 from service.x_api.questions import SCORE_RANGE
 
-Channel = Literal["webhook", "events", "show"]
-ID_LENGTH = 24
 log = structlog.get_logger(__name__)
-u = result_update.c
-s = result.c
 
 
 class Verdict(StrEnum):
-    """What became of an update."""
+    """What became of a telling."""
 
     APPLIED = "applied"
     """It was new, and the row shows it."""
@@ -47,10 +40,10 @@ class Verdict(StrEnum):
     """We had exactly this. Nothing was written."""
 
     ANOMALY = "anomaly"
-    """It contradicts another update of the same card. Both are kept; merge.py says which stands."""
+    """It contradicts another telling of the same request. Both are kept; merge.py says which stands."""
 
     STRAY = "stray"
-    """Nobody here asked for it. Its id is counted, nothing else is kept."""
+    """Nobody here asked for it. Nothing is kept of it but, where it is a card, that there was one."""
 
     ERASED = "erased"
     """The person was erased: nothing more is kept about them."""
@@ -59,161 +52,145 @@ class Verdict(StrEnum):
 NEWS = frozenset({Verdict.APPLIED, Verdict.OLDER, Verdict.ANOMALY})
 
 
-def ingest(connection: Connection, account: Account, feedback: Feedback, channel: Channel, now: datetime) -> Verdict:
-    """Take in one card. Needs a writing transaction; the caller's commit makes it durable."""
-    if len(feedback.id) > ID_LENGTH:
-        # No id of X is this long, and our columns have no room for it.
-        log.warning("x_id_too_long", account=account.name)
-        return Verdict.STRAY
-    if is_repeat(connection, feedback):
-        return Verdict.REPEAT
-    owner = owner_of(connection, account, feedback)
-    if owner is None:
-        return _stray(connection, account, feedback, channel, now)
-    if owner.erased_at is not None:
-        return Verdict.ERASED
-    _one_at_a_time(connection, owner.id)
-    row = connection.execute(sa.select(result).where(s.request_id == owner.id)).first()
-    if row is not None and row.feedback_id != feedback.id:
-        # A second card of one request: outreach forbids it, so it is nobody's.
-        return _stray(connection, account, feedback, channel, now)
-    return _Card(connection, owner, feedback.id, channel, now).add(update_of(feedback), row)
+def ingest(connection: Connection, answer: Answer, now: datetime) -> Verdict:
+    """Take in one telling. Needs a writing transaction; the caller's commit makes it durable."""
+    return ingest_all(connection, [answer], now)[0]
 
 
-def ingest_all(
-    connection: Connection, account: Account, feedbacks: Iterable[Feedback], channel: Channel, now: datetime
-) -> list[tuple[Feedback, Verdict]]:
-    """Take in many, always in the order of their ids: two transactions then never wait for each other in a circle."""
-    ordered = sorted(feedbacks, key=lambda each: each.id)
-    return [(each, ingest(connection, account, each, channel, now)) for each in ordered]
+def ingest_all(connection: Connection, answers: Sequence[Answer], now: datetime) -> list[Verdict]:
+    """Take in many; return what became of each, in their order.
+
+    Request by request in the order of their ids: two transactions then never wait for each other in a circle.
+    """
+    verdicts: dict[int, Verdict] = {}
+    of: dict[str, list[int]] = {}
+    for number, answer in enumerate(answers):
+        of.setdefault(answer.request_id, []).append(number)
+    for request_id in sorted(of):
+        told = [answers[number] for number in of[request_id]]
+        verdicts |= zip(of[request_id], _of_one(connection, request_id, told, now), strict=True)
+    return [verdicts[number] for number in range(len(answers))]
 
 
-def is_repeat(connection: Connection, feedback: Feedback) -> bool:
-    """Whether `ingest` would write nothing, for callers that have not opened a writing transaction yet."""
-    found = sa.select(u.id).where(u.feedback_id == feedback.id, u.digest == digest(update_of(feedback)))
-    return connection.execute(found).first() is not None
+def _of_one(connection: Connection, request_id: str, told: Sequence[Answer], now: datetime) -> list[Verdict]:
+    asked = kept.lock(connection, request_id)
+    if asked is None or asked.erased_at is not None:
+        return [Verdict.STRAY if asked is None else Verdict.ERASED] * len(told)
+    book = _Book(asked, kept.held(connection, request_id), kept.known(connection, request_id))
+    verdicts = [book.add(each) for each in told]
+    book.save(connection, now)
+    return verdicts
 
 
-class _Card:
-    """One card of one request, while one update of it is added. Alone with it: see _one_at_a_time."""
+class _Book:
+    """All that was told of one request, while more is added. Alone with it: the request's row is locked."""
 
-    def __init__(self, connection: Connection, owner: Owner, feedback_id: str, channel: Channel, now: datetime) -> None:
-        self._connection, self._owner, self._feedback_id = connection, owner, feedback_id
-        self._channel, self._now = channel, now
+    def __init__(self, asked: Asked, held: Held | None, known: Sequence[Known]) -> None:
+        self._asked, self._held, self._known = asked, held, known
+        self._scores = SCORE_RANGE.get(asked.type or "", SCORE_RANGE["nps"])
+        self._had = {(each.way, each.digest) for each in known}
+        self._feedback_id = held.feedback_id if held else None
+        self._forgotten = held is not None and held.shown.is_forgotten
+        self._settled = settle(
+            ((self._allowed(each.told), each.way) for each in known), self._scores, held.shown if held else None
+        )
+        self._added: list[tuple[Answer, Update, Verdict]] = []
 
-    def add(self, update: Update, row: Row[Any] | None) -> Verdict:
-        known = self._connection.execute(sa.select(result_update).where(u.feedback_id == self._feedback_id)).all()
-        key = digest(update)
-        if any(each.digest == key for each in known):
+    def add(self, answer: Answer) -> Verdict:
+        key = (answer.way, digest(answer.told))
+        if key in self._had:
             return Verdict.REPEAT  # another channel was quicker
-        before = None if row is None else _update(row)
-        updates = [*map(_update, known), update]
-        if before is not None and _is_forgotten(before):
-            # Its time is over: what X still has of it must not bring it back. The digest was of the whole update.
-            update = _wordless(update)
-            updates = [_wordless(each) for each in updates]
-        rest = [] if before is None else [remainder(before, updates)]
-        settled = settle([*updates, *rest], SCORE_RANGE.get(self._owner.type or "", SCORE_RANGE["nps"]))
-        if before is not None and _is_forgotten(before):
-            # Retention takes the words, not the fact that there were some.
-            settled = replace(settled, text_at=before.text_at)
-        contradicting = contradicts(update, settled)
-        anomalies = self._judge_again(zip(known, updates, strict=False), settled) + contradicting
-        shows = row is not None or settled.answers or self._owner.feedback_id is None
-        if row is not None:
-            self._change(settled, anomalies, row)
-        elif shows:
-            self._first(settled, anomalies, updates=len(updates))
-        verdict = Verdict.APPLIED if shows and settled != before else Verdict.OLDER
-        if contradicting:
-            verdict = Verdict.ANOMALY
-        self._keep(update, key, verdict)
+        if answer.feedback_id is not None and self._feedback_id not in {None, answer.feedback_id}:
+            return Verdict.STRAY  # a second card of one request: outreach forbids it, so it is nobody's
+        self._had.add(key)
+        self._feedback_id = self._feedback_id or answer.feedback_id
+        update, before = self._allowed(answer.told), self._shown()
+        self._settled = self._settled.and_also(update, answer.way, self._scores)
+        verdict = self._verdict(update, before)
+        self._added.append((answer, update, verdict))
         return verdict
 
-    def _first(self, settled: Update, anomalies: int, *, updates: int) -> None:
-        values = {
-            "request_id": self._owner.id,
-            "feedback_id": self._feedback_id,
-            "first_seen_at": self._now,
-            "first_channel": self._channel,
-            "update_count": updates,
-            "anomalies": anomalies,
-            "updated_at": self._now,
-            "text_seen_at": None if settled.text is None else self._now,
-        }
-        self._connection.execute(sa.insert(result).values(**values, **_values(settled)))
-        touch(self._connection, [self._owner.id])
-        # It may have come before outreach had recorded anything to know it by.
-        self._connection.execute(sa.delete(stray_feedback).where(stray_feedback.c.feedback_id == self._feedback_id))
+    def save(self, connection: Connection, now: datetime) -> None:
+        """Write what was added, what stands now, and what is thought of everything by that."""
+        if not self._added:
+            return
+        touch(connection, [self._asked.id])
+        anomalies = self._judge_again(connection)
+        kept.keep(connection, self._added, now)
+        if self._held is not None:
+            self._change(connection, self._held, anomalies, now)
+        elif self._shows:
+            kept.first(connection, self._asked.id, self._shown(), self._begun(anomalies, now))
 
-    def _change(self, settled: Update, anomalies: int, row: Row[Any]) -> None:
-        before = _update(row)
-        values: dict[str, Any] = {"update_count": row.update_count + 1, "anomalies": anomalies}
-        if settled != before or anomalies != row.anomalies:
-            values |= {"updated_at": self._now, **_values(settled)}
-        if settled.text is not None and before.text is None:
-            values |= {"text_seen_at": self._now}
-        if settled.answers and not (before.answers or _is_forgotten(before)):
-            # Until now the row was only evidence of the card.
-            values |= {"first_seen_at": self._now, "first_channel": self._channel}
-        self._connection.execute(sa.update(result).where(s.request_id == self._owner.id).values(values))
-        touch(self._connection, [self._owner.id])
+    @property
+    def _shows(self) -> bool:
+        return self._held is not None or self._shown().answers or self._asked.feedback_id is None
 
-    def _judge_again(self, known: Iterable[tuple[Row[Any], Update]], settled: Update) -> int:
+    def _allowed(self, update: Update) -> Update:
+        """Where the text's time is over, what others still have of it must not bring it back."""
+        return update.wordless() if self._forgotten else update
+
+    def _shown(self) -> Shown:
+        shown = self._settled.shown
+        if self._forgotten and self._held is not None:
+            # Retention takes the words, not the fact that there were some.
+            shown = replace(shown, text_at=self._held.shown.text_at, text_way=self._held.shown.text_way)
+        return shown
+
+    def _verdict(self, update: Update, before: Shown) -> Verdict:
+        if self._settled.contradicts(update):
+            log.warning("result_contradicts", request_id=self._asked.id)
+            return Verdict.ANOMALY
+        is_first = self._held is None and not self._added
+        return Verdict.APPLIED if self._shows and (is_first or self._shown() != before) else Verdict.OLDER
+
+    def _judge_again(self, connection: Connection) -> int:
         """Mark what contradicts what stands now; return how many do. What has lost its words keeps its mark."""
-        count = 0
-        for each, held in known:
-            marked = each.verdict == Verdict.ANOMALY
-            contrary = contradicts(held, settled) or (marked and not held.answers)
-            count += contrary
-            if contrary != marked:
-                verdict = Verdict.ANOMALY if contrary else Verdict.OLDER
-                self._connection.execute(sa.update(result_update).where(u.id == each.id).values(verdict=verdict))
-        return count
+        self._added = [(answer, update, self._mark(update, verdict)) for answer, update, verdict in self._added]
+        marks = [(each, self._mark(self._allowed(each.told), each.verdict)) for each in self._known]
+        kept.judge(connection, [(each, mark) for each, mark in marks if mark != each.verdict])
+        verdicts = [*(mark for _, mark in marks), *(verdict for _, _, verdict in self._added)]
+        return verdicts.count(Verdict.ANOMALY)
 
-    def _keep(self, update: Update, key: str, verdict: Verdict) -> None:
-        if verdict is Verdict.ANOMALY:
-            log.warning("result_contradicts", feedback_id=self._feedback_id, request_id=self._owner.id)
-        values = {
+    def _mark(self, update: Update, verdict: str) -> Verdict:
+        marked = verdict == Verdict.ANOMALY
+        if self._settled.contradicts(update) or (marked and not update.answers):
+            return Verdict.ANOMALY
+        return Verdict.OLDER if marked else Verdict(verdict)
+
+    def _begun(self, anomalies: int, now: datetime) -> dict[str, Any]:
+        answer = self._first_answer()
+        return {
             "feedback_id": self._feedback_id,
-            "request_id": self._owner.id,
-            "digest": key,
-            "channel": self._channel,
-            "seen_at": self._now,
-            "verdict": verdict,
+            "way": answer.way,
+            "first_seen_at": now,
+            "first_channel": answer.channel,
+            **_seen(None, self._shown(), now),
+            "update_count": len(self._known) + len(self._added),
+            "anomalies": anomalies,
+            "updated_at": now,
         }
-        self._connection.execute(sa.insert(result_update).values(**values, **_values(update)))
+
+    def _first_answer(self) -> Answer:
+        return next((answer for answer, update, _ in self._added if update.answers), self._added[0][0])
+
+    def _change(self, connection: Connection, held: Held, anomalies: int, now: datetime) -> None:
+        shown = self._shown()
+        values: dict[str, Any] = {"update_count": held.update_count + len(self._added), "anomalies": anomalies}
+        if held.feedback_id is None:
+            values |= {"feedback_id": self._feedback_id}
+        if shown != held.shown or anomalies != held.anomalies:
+            values |= {"updated_at": now, **kept.shown_columns(shown)}
+        values |= _seen(held.shown, shown, now)
+        if shown.answers and not (held.shown.answers or self._forgotten):
+            # Until now the row was only evidence of the card.
+            answer = self._first_answer()
+            values |= {"way": answer.way, "first_seen_at": now, "first_channel": answer.channel}
+        kept.change(connection, self._asked.id, values)
 
 
-def _stray(connection: Connection, account: Account, feedback: Feedback, channel: Channel, now: datetime) -> Verdict:
-    strays = stray_feedback.c
-    if connection.execute(sa.select(strays.feedback_id).where(strays.feedback_id == feedback.id)).first() is None:
-        values = {"feedback_id": feedback.id, "account": account.name, "first_seen_at": now, "channel": channel}
-        connection.execute(insert(connection, stray_feedback).values(values).on_conflict_do_nothing())
-    return Verdict.STRAY
-
-
-def _one_at_a_time(connection: Connection, request_id: str) -> None:
-    """Let two that bring news of one request at the same instant wait for each other; SQLite's write lock does.
-
-    By the request, not the card: two cards may claim one request, and only the first is its own.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(request_id, 0))))
-
-
-def _update(row: Row[Any]) -> Update:
-    return Update(row.x_updated_at, row.score, row.score_at, row.text, row.text_at)
-
-
-def _is_forgotten(row: Update) -> bool:
-    """Whether the row's text was there and its retention is over: prune leaves the date of a text it takes."""
-    return row.text is None and row.text_at is not None
-
-
-def _wordless(update: Update) -> Update:
-    return replace(update, text=None, text_at=None)
-
-
-def _values(update: Update) -> dict[str, Any]:
-    return {name: getattr(update, name) for name in Update.__slots__}
+def _seen(before: Shown | None, after: Shown, now: datetime) -> dict[str, datetime]:
+    """When we first had a score and a text, by our own clock: once set it stays, whatever else is told."""
+    score = after.score is not None and (before is None or before.score is None)
+    text = after.text is not None and (before is None or before.text is None)
+    return {name: now for name, is_new in (("score_seen_at", score), ("text_seen_at", text)) if is_new}

@@ -1,29 +1,30 @@
-"""What stands when X's updates of one card are put together: in, every update we know; out, one score and one text.
+"""What stands when everything told of one request's answer is put together: in, each telling; out, one score and text.
 
-Pure. The outcome depends on the set of updates only, never on their order, their channel or how often they came.
+Pure. The outcome depends on the set of tellings only, never on their order, their way, their channel or how often they
+came.
 
-A value once seen is a fact: a newer update without it takes nothing back. Where updates contradict each other, the
-value with the earliest own date stands, an undated one last; among equal dates the one X told of first (smallest
-`updated_at`), then the smaller value, so that a fault of X never flatters us. Its date may be later than the update
-that carries it: X's own samples have that, and nothing here compares the two clocks.
+A value once told is a fact: a later telling without it takes nothing back. Where tellings contradict each other, the
+value with the earliest date of its own stands, an undated one last; among equal dates the one told of first (smallest
+`told_at`), then the smaller value, so that a fault of X never flatters us. Its date may be later than the telling that
+carries it: X's own samples have that, and nothing here compares the two clocks.
 """
 
 import hashlib
 import json
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from service.db import EPOCH, MICROSECOND
-from service.x_api.facts import Feedback
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What one snapshot of a card says of the answer."""
+    """What one telling says of the answer: X's snapshot of a card, a tap, a form of our page."""
 
-    x_updated_at: datetime
+    told_at: datetime
+    """When it was said, by the clock of who says it: a card's `updated_at`, a message's own time."""
     score: int | None = None
     score_at: datetime | None = None
     text: str | None = None
@@ -34,55 +35,111 @@ class Update:
         """Whether it carries anything the customer gave."""
         return self.score is not None or self.text is not None
 
+    def wordless(self) -> "Update":
+        """The same without what the customer wrote."""
+        return replace(self, text=None, text_at=None)
 
-def update_of(feedback: Feedback) -> Update:
-    """What a card as X shows it says of the answer. Without `updated_at` its newest other date stands for it."""
-    others = (feedback.created_at, feedback.score_at, feedback.text_at)
-    newest = max((each for each in others if each is not None), default=EPOCH)
-    when = feedback.updated_at or newest
-    return Update(when, feedback.score, feedback.score_at, feedback.text, feedback.text_at)
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What readers see: a score and a text, each with its own date and the way it was given."""
+
+    told_at: datetime
+    score: int | None = None
+    score_at: datetime | None = None
+    score_way: str | None = None
+    text: str | None = None
+    text_at: datetime | None = None
+    text_way: str | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is anything the customer gave."""
+        return self.score is not None or self.text is not None
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether there was a text and its retention is over: what takes it leaves its date."""
+        return self.text is None and self.text_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One value, and all by which it is weighed against another."""
+
+    value: Any
+    at: datetime | None
+    told_at: datetime
+    way: str | None
+
+    @property
+    def rank(self) -> tuple[bool, datetime, datetime, Any, str]:
+        """The smallest stands."""
+        return self.at is None, self.at or EPOCH, self.told_at, self.value, self.way or ""
+
+
+NOTHING = Claim(None, None, EPOCH, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What stands: a score and a text, each with its own claim, and when anything was last told."""
+
+    told_at: datetime
+    score: Claim | None = None
+    text: Claim | None = None
+
+    def and_also(self, update: Update, way: str, scores: Container[int]) -> "Settled":
+        """The same with one telling more. A score outside `scores` (the scale) is kept elsewhere but never stands."""
+        score = Claim(update.score, update.score_at, update.told_at, way) if update.score in scores else None
+        text = None if update.text is None else Claim(update.text, update.text_at, update.told_at, way)
+        told_at = max(self.told_at, update.told_at)
+        return Settled(told_at, _first(self.score, score), _first(self.text, text))
+
+    @property
+    def shown(self) -> Shown:
+        """The same as readers see it."""
+        score, text = self.score or NOTHING, self.text or NOTHING
+        return Shown(self.told_at, score.value, score.at, score.way, text.value, text.at, text.way)
+
+    def contradicts(self, update: Update) -> bool:
+        """Whether the telling carries a score or a text other than the one that stands."""
+        other_score = update.score is not None and (self.score is None or update.score != self.score.value)
+        other_text = update.text is not None and (self.text is None or update.text != self.text.value)
+        return other_score or other_text
+
+
+def settle(told: Iterable[tuple[Update, str]], scores: Container[int], row: Shown | None = None) -> Settled:
+    """Put tellings, each with its way, together; what `row` shows and none of them carries any more stands too.
+
+    Retention takes the telling, not the fact.
+    """
+    told = tuple(told)
+    settled = Settled(EPOCH) if row is None else _left(row, [update for update, _ in told])
+    for update, way in told:
+        settled = settled.and_also(update, way, scores)
+    return settled
 
 
 def digest(update: Update) -> str:
     """The same for the same content, whichever channel it came by and however it was spelt."""
-    parts = [_number(update.x_updated_at), update.score, _number(update.score_at), update.text, _number(update.text_at)]
+    parts = [_number(update.told_at), update.score, _number(update.score_at), update.text, _number(update.text_at)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def settle(updates: Sequence[Update], scores: Container[int]) -> Update:
-    """Put at least one update together. A score outside `scores` (the card's scale) is kept but never stands."""
-    score, score_at = _standing((u.score, u.score_at, u.x_updated_at) for u in updates if u.score in scores)
-    text, text_at = _standing((u.text, u.text_at, u.x_updated_at) for u in updates if u.text is not None)
-    return Update(max(u.x_updated_at for u in updates), score, score_at, text, text_at)
-
-
-def contradicts(update: Update, settled: Update) -> bool:
-    """Whether the update carries a score or text other than the one that stands."""
-    other_score = update.score is not None and update.score != settled.score
-    return other_score or (update.text is not None and update.text != settled.text)
-
-
-def remainder(row: Update, updates: Iterable[Update]) -> Update:
-    """What stands in the row although no kept update carries it any more: retention took the update, not the fact."""
-    updates = tuple(updates)
-    score = row.score not in {u.score for u in updates}
-    text = row.text not in {u.text for u in updates}
-    return Update(
-        row.x_updated_at,
-        row.score if score else None,
-        row.score_at if score else None,
-        row.text if text else None,
-        row.text_at if text else None,
+def _left(row: Shown, told: Sequence[Update]) -> Settled:
+    score = row.score is not None and row.score not in {each.score for each in told}
+    text = row.text is not None and row.text not in {each.text for each in told}
+    return Settled(
+        row.told_at,
+        Claim(row.score, row.score_at, row.told_at, row.score_way) if score else None,
+        Claim(row.text, row.text_at, row.told_at, row.text_way) if text else None,
     )
 
 
-def _standing(claims: Iterable[tuple[Any, datetime | None, datetime]]) -> tuple[Any, datetime | None]:
-    """The value that stands, and its date; (None, None) without a claim."""
-    ranked = [(at is None, at or EPOCH, told_at, value) for value, at, told_at in claims]
-    if not ranked:
-        return None, None
-    undated, at, _, value = min(ranked)
-    return value, None if undated else at
+def _first(one: Claim | None, other: Claim | None) -> Claim | None:
+    claims = [each for each in (one, other) if each is not None]
+    return min(claims, key=lambda claim: claim.rank, default=None)
 
 
 def _number(when: datetime | None) -> int | None:

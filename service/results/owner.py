@@ -5,33 +5,35 @@ Never guesses: another account's card, or a second card of a request that has on
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+import structlog
+from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, result
 from service.settings import Account
-from service.x_api.facts import Feedback
+from service.x_api import Feedback
 
-Owner = Row[str, str, str | None, str | None, datetime | None]
-"""id, account, feedback_id, type, erased_at."""
+ID_LENGTH = 24
+"""No id of X is longer, and our columns have no room for one."""
 
+log = structlog.get_logger(__name__)
 r = feedback_request.c
-FOUND = sa.select(r.id, r.account, r.feedback_id, r.type, r.erased_at).with_for_update(key_share=True)
-"""Locked against change: an erasure waits for us, or we for it; else an answer could be kept just after it. As strongly
-as the change it will be: two that only share a lock, and both want to change the row, would wait for each other."""
+FOUND = sa.select(r.id, r.account, r.feedback_id)
 
 
-def owner_of(connection: Connection, account: Account, feedback: Feedback) -> Owner | None:
-    """The request of this account that sent this card."""
+def owner_of(connection: Connection, account: Account, feedback: Feedback) -> str | None:
+    """The id of the request of this account that sent this card."""
+    if len(feedback.id) > ID_LENGTH:
+        log.warning("x_id_too_long", account=account.name)
+        return None
     if feedback.from_user_id not in {None, account.user_id}:
         return None
     for clue in _clues(feedback):
         for found in connection.execute(FOUND.where(clue)):
             if found.account == account.name and found.feedback_id in {None, feedback.id}:
-                return found
+                return str(found.id)
     return None
 
 

@@ -17,8 +17,8 @@ from sqlalchemy.engine import Connection, Engine
 from service.accounts import turns, windows
 from service.db import reading, writing
 from service.models import feedback_request, poll_window, send_attempt
-from service.results.ingest import NEWS, ingest_all
-from service.results.merge import update_of
+from service.results.card import take_in
+from service.results.ingest import NEWS
 from service.settings import Account
 from service.x_api import Answer, MessageRefused, NotFound, RateLimited, Unexplained, XClient, XError
 from service.x_api.facts import FeedbackPage
@@ -247,8 +247,9 @@ def _take_in(connection: Connection, account: Account, answer: Answer[FeedbackPa
         log.warning("event_unreadable", account=account.name, field=problem.field)
     if answer.rate is not None and answer.rate.remaining == 0:
         windows.exhausted(connection, account.name, ENDPOINT, answer.rate.reset_at, now)
-    taken = ingest_all(connection, account, (event.feedback for event in answer.value.events), "events", now)
-    return sum(verdict in NEWS and update_of(feedback).answers for feedback, verdict in taken)
+    cards = [event.feedback for event in answer.value.events]
+    verdicts = take_in(connection, account, cards, "events", now)
+    return sum(verdict in NEWS and card.is_answered for card, verdict in zip(cards, verdicts, strict=True))
 
 
 def _next(page: FeedbackPage, cursor: str | None, pages: int, account: Account) -> str | None:

@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import Connection, Engine, Row
+from sqlalchemy.engine import Connection, Engine
 
 from service.accounts import turns, windows
 from service.db import insert, reading, writing
 from service.models import feedback_request, refresh, result
-from service.results.ingest import NEWS, ingest
+from service.results.card import take_in
+from service.results.ingest import NEWS
 from service.settings import Account
 from service.states import State
 from service.x_api import (
@@ -55,8 +56,16 @@ log = structlog.get_logger(__name__)
 r = feedback_request.c
 f = refresh.c
 s = result.c
-Card = Row[str, str, int, datetime | None]
-"""request_id, feedback_id, checks, card_sent_at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A card to ask about."""
+
+    request_id: str
+    feedback_id: str
+    checks: int
+    card_sent_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +157,19 @@ class _Work:
             return self._in_vain(card, error) if _is_about_the_card(error) else self._failed(card, error)
         return self._record(card, answer)
 
-    def _due(self, connection: Connection) -> Card | None:
+    def _due(self, connection: Connection) -> Due | None:
         columns = (f.request_id, f.feedback_id, f.checks, r.card_sent_at)
         found = sa.select(*columns).join(feedback_request, r.id == f.request_id).where(f.account == self._account.name)
         # Further ahead than any schedule reaches: written before the clock was set back. Asked by itself, as with an
         # OR the database would read the cards of all years.
         reach = self._now + max(self._account.refresh_schedule, default=timedelta()) + turns.LEASE
         for due in (f.due_at <= self._now, f.due_at > reach):
-            card = connection.execute(found.where(due).order_by(f.due_at, f.request_id).limit(1)).first()
-            if card is not None:
-                return card
+            row = connection.execute(found.where(due).order_by(f.due_at, f.request_id).limit(1)).first()
+            if row is not None:
+                return Due(row.request_id, row.feedback_id, row.checks, row.card_sent_at)
         return None
 
-    def _record(self, card: Card, answer: Answer[Feedback] | None) -> RefreshReport:
+    def _record(self, card: Due, answer: Answer[Feedback] | None) -> RefreshReport:
         with writing(self._engine) as connection:
             if not self._goes_on(connection):
                 return RefreshReport(asked=1)
@@ -173,7 +182,7 @@ class _Work:
         moment = self._now + timedelta(seconds=self._stopwatch() - self._began)
         return turns.extend(connection, self._account.name, TASK, self._token, moment)
 
-    def _in_vain(self, card: Card, error: XError) -> RefreshReport:
+    def _in_vain(self, card: Due, error: XError) -> RefreshReport:
         """X does not show it yet, or no longer; the schedule says when to look again."""
         log.info("refresh_in_vain", account=self._account.name, request_id=card.request_id, reason=error.reason)
         return self._record(card, None)
@@ -181,9 +190,9 @@ class _Work:
     def _take_in(self, connection: Connection, answer: Answer[Feedback]) -> bool:
         if answer.rate is not None and answer.rate.remaining == 0:
             windows.exhausted(connection, self._account.name, ENDPOINT, answer.rate.reset_at, self._now)
-        return ingest(connection, self._account, answer.value, "show", self._now) in NEWS
+        return take_in(connection, self._account, [answer.value], "show", self._now)[0] in NEWS
 
-    def _failed(self, card: Card, error: XError) -> RefreshReport:
+    def _failed(self, card: Due, error: XError) -> RefreshReport:
         log.warning("refresh_failed", account=self._account.name, reason=error.reason, x_code=error.code)
         with writing(self._engine) as connection:
             if isinstance(error, RateLimited):
@@ -202,7 +211,7 @@ def _is_about_the_card(error: XError) -> bool:
     return isinstance(error, MessageRefused | RecipientRefused) or error.reason == "unreadable_answer"
 
 
-def _reschedule(connection: Connection, card: Card, due_at: datetime | None) -> None:
+def _reschedule(connection: Connection, card: Due, due_at: datetime | None) -> None:
     changes = {"due_at": due_at, "checks": card.checks + 1}
     connection.execute(sa.update(refresh).where(f.request_id == card.request_id).values(changes))
 

@@ -20,11 +20,12 @@ from typing import Any
 import structlog
 from flask import Blueprint, Request, request
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from service.accounts import turns
-from service.db import AWAY, reading, writing
+from service.db import is_away, reading, writing
 from service.errors import BadRequest, NotAllowed, NotAuthenticated, NotFound, TooLarge, Unavailable
-from service.results.ingest import ingest_all, is_repeat
+from service.results.card import fresh, take_in
 from service.results.status import SEEN_EVERY, WEBHOOK
 from service.settings import Account, Problem, Settings, SettingsError
 from service.x_api.cards import parse_feedback_event
@@ -145,7 +146,9 @@ def _take_in(engine: Engine, account: Account, raw: bytes, now: datetime) -> int
     feedbacks = list(_feedbacks(account, raw))
     try:
         verdicts = _commit(engine, account, feedbacks, now)
-    except AWAY as error:
+    except SQLAlchemyError as error:
+        if not is_away(error):
+            raise
         kind = type(error).__name__
         log.error("x_webhook_not_stored", account=account.name, kind=kind)  # noqa: TRY400 - it quotes what we tried to store
         raise Unavailable(
@@ -158,14 +161,14 @@ def _take_in(engine: Engine, account: Account, raw: bytes, now: datetime) -> int
 def _commit(engine: Engine, account: Account, feedbacks: list[Feedback], now: datetime) -> list[str]:
     """Store what is new; a flood of repeats writes at most once a minute, that the webhook lives."""
     with reading(engine) as connection:
-        fresh = [each for each in feedbacks if not is_repeat(connection, each)]
+        news = fresh(connection, feedbacks)
         marked = not _seen_lately(connection, account, now)
-    if not fresh and not marked:
+    if not news and not marked:
         return []
     with writing(engine) as connection:
         if marked:
             turns.set_moment(connection, account.name, WEBHOOK, now)
-        return [str(verdict) for _, verdict in ingest_all(connection, account, fresh, "webhook", now)]
+        return [str(verdict) for verdict in take_in(connection, account, news, "webhook", now)]
 
 
 def _seen_lately(connection: Connection, account: Account, now: datetime) -> bool:

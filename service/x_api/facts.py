@@ -92,6 +92,11 @@ class Feedback:
     text_at: datetime | None = None
     unread: tuple[str, ...] = ()
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the customer has given anything."""
+        return self.score is not None or self.text is not None
+
 
 @dataclass(frozen=True, slots=True)
 class FeedbackEvent:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from service.db import reading, writing
 from service.models import feedback_request, result, result_update, stray_feedback
-from service.results.ingest import ingest
+from service.results.card import take_in
 from service.settings import from_tree
 from service.x_api import parse_feedback
 
@@ -121,7 +121,7 @@ def event(body, event_type="feedback.updated"):
 
 def take(engine, body, channel="webhook", now=NOW, account=None):
     with writing(engine) as connection:
-        return ingest(connection, account or shop(), parse_feedback(body), channel, now)
+        return take_in(connection, account or shop(), [parse_feedback(body)], channel, now)[0]
 
 
 def result_of(engine, row):

@@ -7,9 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from service.db import reading, writing
-from service.models import feedback_request, poll_window, refresh, stray_feedback
+from service.models import feedback_request, poll_window, refresh, result, stray_feedback
+from service.results.card import take_in
 from service.results.forget import erase, prune
-from service.results.ingest import Verdict, ingest
+from service.results.ingest import Verdict
 from service.results.poll import complete_until
 from service.x_api import parse_feedback
 from tests.results.house import (
@@ -37,9 +38,9 @@ def answered(engine, now=NOW, **changes):
     return row
 
 
-def cut(engine, texts=NOW - 730 * DAY, history=NOW - 365 * DAY, dry_run=False):
+def cut(engine, texts=NOW - 730 * DAY, history=NOW - 365 * DAY, dry_run=False, now=NOW):
     with writing(engine) as connection:
-        return dict(prune(connection, texts_before=texts, history_before=history, dry_run=dry_run, now=NOW))
+        return dict(prune(connection, texts_before=texts, history_before=history, now=now, dry_run=dry_run))
 
 
 def forget(engine, row, scores=False, mark=True):
@@ -67,6 +68,42 @@ def test_old_texts_go_and_their_dates_and_the_scores_stay(engine):
     assert answer_of(engine, old) == (4, LONG_AGO - HOUR, None, LONG_AGO)
     assert answer_of(engine, young)[2] == "It was Anna."
     assert words(engine) == ["It was Anna."] * 2
+
+
+def test_a_row_that_changes_keeps_its_text_no_longer_than_its_time(engine):
+    row = answered(engine, LONG_AGO)
+    take(engine, snapshot(row, NOW, score=1, score_at=LONG_AGO, text="It was Anna.", text_at=LONG_AGO))
+    assert result_of(engine, row)["updated_at"] == NOW
+    assert cut(engine, now=NOW + HOUR)["texts"] == 1
+    found = result_of(engine, row)
+    assert (found["text"], found["updated_at"], found["text_seen_at"]) == (None, NOW + HOUR, LONG_AGO)
+    assert cut(engine)["texts"] == 0
+
+
+def test_a_text_the_house_before_wrote_without_a_clock_of_ours_goes_by_its_row(engine):
+    row = answered(engine, LONG_AGO)
+    with writing(engine) as connection:
+        connection.execute(sa.update(result).values(text_seen_at=None))
+    assert cut(engine)["texts"] == 1
+    assert result_of(engine, row)["text"] is None
+
+
+def test_whoever_mirrors_us_hears_of_every_erasure(engine):
+    scored, worded, both = request(engine), request(engine), request(engine)
+    take(engine, snapshot(scored, NOW, score=4))
+    take(engine, snapshot(worded, NOW, text="It was Anna."))
+    take(engine, snapshot(both, NOW, score=4, text="It was Anna."))
+    for row in (scored, worded, both):
+        forget(engine, row)
+    told = [(result_of(engine, row)["updated_at"], result_of(engine, row)["gone_at"]) for row in (scored, worded, both)]
+    assert told == [(NOW + HOUR, None), (NOW + HOUR, NOW + HOUR), (NOW + HOUR, None)]
+
+
+def test_with_its_score_the_whole_answer_is_gone(engine):
+    row = request(engine)
+    take(engine, snapshot(row, NOW, score=4))
+    forget(engine, row, scores=True)
+    assert result_of(engine, row)["gone_at"] == NOW + HOUR
 
 
 def test_old_history_goes_where_a_newer_update_covers_it(engine):
@@ -207,7 +244,7 @@ def test_an_answer_on_its_way_in_is_not_kept_past_an_erasure(engine):
     row = request(engine)
     erasing = threading.Thread(target=forget, args=(engine, row))
     with writing(engine) as connection:
-        ingest(connection, shop(), parse_feedback(snapshot(row, NOW, text="It was Anna.")), "webhook", NOW)
+        take_in(connection, shop(), [parse_feedback(snapshot(row, NOW, text="It was Anna."))], "webhook", NOW)
         erasing.start()
         erasing.join(timeout=0.3)  # it must wait for us; if it does not, it is over before we commit
     erasing.join()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from service.db import writing
 from service.models import feedback_request
-from service.results.ingest import Verdict, ingest
+from service.results.card import take_in
+from service.results.ingest import Verdict
 from service.x_api import parse_feedback
 from tests.results.house import (
     HOUR,
@@ -319,7 +320,7 @@ def test_two_cards_that_claim_one_request_at_the_same_instant_wait_for_each_othe
     one, two = ({**row, "feedback_id": str(7_000 + number()), "card_dm_id": None} for _ in range(2))
     second = threading.Thread(target=lambda: got.append(take(engine, snapshot(two, NOW, score=1))))
     with writing(engine) as connection:
-        ingest(connection, shop(), parse_feedback(snapshot(one, NOW, score=4)), "webhook", NOW)
+        take_in(connection, shop(), [parse_feedback(snapshot(one, NOW, score=4))], "webhook", NOW)
         second.start()
         second.join(timeout=0.3)
     second.join()

@@ -1,0 +1,91 @@
+"""The card's answers, recognised: in, cards as X shows them, by any channel; out, what became of each.
+
+X knows a card by its feedback id; here it becomes an answer of a request, and nothing behind this file knows the id.
+What nobody here asked for is counted by its id and not kept. A flood of repeats costs one look.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+
+from service.db import EPOCH, insert
+from service.models import result_update, stray_feedback
+from service.results.answer import Answer
+from service.results.ingest import Verdict, ingest_all
+from service.results.merge import Update, digest
+from service.results.owner import ID_LENGTH, owner_of
+from service.settings import Account
+from service.x_api import Feedback
+
+FromX = Literal["webhook", "events", "show"]
+AT_ONCE = 500
+log = structlog.get_logger(__name__)
+u = result_update.c
+t = stray_feedback.c
+
+
+def take_in(
+    connection: Connection, account: Account, feedbacks: Sequence[Feedback], channel: FromX, now: datetime
+) -> list[Verdict]:
+    """Take in cards; return what became of each, in their order. Needs a writing transaction."""
+    owners = {clue: owner_of(connection, account, clue) for clue in dict.fromkeys(map(_clue, feedbacks))}
+    ours = [(number, owner) for number, each in enumerate(feedbacks) if (owner := owners[_clue(each)]) is not None]
+    answers = [_answer(owner, feedbacks[number], channel) for number, owner in ours]
+    verdicts = dict.fromkeys(range(len(feedbacks)), Verdict.STRAY)
+    verdicts |= zip((number for number, _ in ours), ingest_all(connection, answers, now), strict=True)
+    _tell_of_unread(account, feedbacks, channel)
+    _settle_strays(connection, account, channel, now, [(feedbacks[n].id, verdict) for n, verdict in verdicts.items()])
+    return [verdicts[number] for number in range(len(feedbacks))]
+
+
+def fresh(connection: Connection, feedbacks: Sequence[Feedback]) -> list[Feedback]:
+    """Those of which we do not have exactly this, for callers that have not opened a writing transaction yet."""
+    had = set[tuple[str | None, str]]()
+    ids = sorted({each.id for each in feedbacks if len(each.id) <= ID_LENGTH})
+    for start in range(0, len(ids), AT_ONCE):
+        found = sa.select(u.feedback_id, u.digest).where(u.feedback_id.in_(ids[start : start + AT_ONCE]))
+        had |= {(row.feedback_id, row.digest) for row in connection.execute(found)}
+    return [each for each in feedbacks if (each.id, digest(update_of(each))) not in had]
+
+
+def update_of(feedback: Feedback) -> Update:
+    """What a card as X shows it says of the answer. Without `updated_at` its newest other date stands for it."""
+    others = (feedback.created_at, feedback.score_at, feedback.text_at)
+    newest = max((each for each in others if each is not None), default=EPOCH)
+    when = feedback.updated_at or newest
+    return Update(when, feedback.score, feedback.score_at, feedback.text, feedback.text_at)
+
+
+def _clue(feedback: Feedback) -> Feedback:
+    """The card without what was answered: many tellings of one card are looked up once."""
+    return Feedback(
+        id=feedback.id, from_user_id=feedback.from_user_id, external_id=feedback.external_id, dm_id=feedback.dm_id
+    )
+
+
+def _answer(request_id: str, feedback: Feedback, channel: FromX) -> Answer:
+    return Answer(request_id, "card", channel, update_of(feedback), feedback.id, feedback.unread)
+
+
+def _tell_of_unread(account: Account, feedbacks: Sequence[Feedback], channel: FromX) -> None:
+    fields = sorted({field for each in feedbacks for field in each.unread})
+    if fields:
+        log.warning("x_fields_unread", account=account.name, channel=channel, fields=fields)
+
+
+def _settle_strays(
+    connection: Connection, account: Account, channel: FromX, now: datetime, found: Sequence[tuple[str, Verdict]]
+) -> None:
+    """Count what is nobody's. What is somebody's after all is no stray any more: it came before its request."""
+    strays = sorted({each for each, verdict in found if verdict is Verdict.STRAY and len(each) <= ID_LENGTH})
+    if strays:
+        told = {"account": account.name, "first_seen_at": now, "channel": channel}
+        rows = [{"feedback_id": each, **told} for each in strays]
+        connection.execute(insert(connection, stray_feedback).on_conflict_do_nothing(), rows)
+    ours = sorted({each for each, verdict in found if verdict is Verdict.APPLIED})
+    for start in range(0, len(ours), AT_ONCE):
+        connection.execute(sa.delete(stray_feedback).where(t.feedback_id.in_(ours[start : start + AT_ONCE])))

@@ -1,0 +1,137 @@
+"""What we hold of one request's answer: in, a connection and a request; out, frozen facts, and their writing.
+
+The one file that reads and writes `result` and `result_update` for `ingest`. Decides nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from service.models import feedback_request, result, result_update
+from service.results.answer import Answer
+from service.results.merge import Shown, Update, digest
+
+r = feedback_request.c
+s = result.c
+u = result_update.c
+ASKED = (
+    sa.select(r.id, r.type, r.feedback_id, r.erased_at)
+    .where(r.id == sa.bindparam("this"))
+    .with_for_update(key_share=True)
+)
+"""Locked against change: an erasure waits for us, or we for it; else an answer could be kept just after it. And two
+that bring news of one request follow each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The request an answer belongs to."""
+
+    id: str
+    type: str | None
+    feedback_id: str | None
+    erased_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The row readers see. `feedback_id` None: nobody has told us of a card."""
+
+    feedback_id: str | None
+    shown: Shown
+    update_count: int
+    anomalies: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One telling that was kept before, and what was thought of it."""
+
+    id: int
+    way: str
+    digest: str
+    told: Update
+    verdict: str
+
+
+def lock(connection: Connection, request_id: str) -> Asked | None:
+    """The request, alone with it until our commit."""
+    row = connection.execute(ASKED, {"this": request_id}).one_or_none()
+    return None if row is None else Asked(row.id, row.type, row.feedback_id, row.erased_at)
+
+
+def held(connection: Connection, request_id: str) -> Held | None:
+    """The row readers see, if there is one."""
+    row = connection.execute(sa.select(result).where(s.request_id == request_id)).one_or_none()
+    if row is None:
+        return None
+    return Held(row.feedback_id, _shown(row), row.update_count, row.anomalies)
+
+
+def known(connection: Connection, request_id: str) -> Sequence[Known]:
+    """Every telling kept so far."""
+    rows = connection.execute(sa.select(result_update).where(u.request_id == request_id).order_by(u.id))
+    return [Known(row.id, row.way, row.digest, _told(row), row.verdict) for row in rows]
+
+
+def keep(connection: Connection, told: Sequence[tuple[Answer, Update, str]], now: datetime) -> None:
+    """Keep tellings: the answer, what of it may be kept, and the verdict."""
+    connection.execute(
+        sa.insert(result_update),
+        [
+            {
+                "request_id": answer.request_id, "way": answer.way, "channel": answer.channel, "verdict": verdict,
+                "feedback_id": answer.feedback_id, "digest": digest(answer.told), "seen_at": now,
+                "unread": ",".join(answer.unread) or None, **_columns(update),
+            }
+            for answer, update, verdict in told
+        ],
+    )  # fmt: skip
+
+
+def judge(connection: Connection, verdicts: Sequence[tuple[Known, str]]) -> None:
+    """Change what is thought of tellings kept before."""
+    if verdicts:
+        change = sa.update(result_update).where(u.id == sa.bindparam("this")).values(verdict=sa.bindparam("thought"))
+        connection.execute(change, [{"this": each.id, "thought": verdict} for each, verdict in verdicts])
+
+
+def first(connection: Connection, request_id: str, shown: Shown, values: dict[str, Any]) -> None:
+    """Write the row."""
+    connection.execute(sa.insert(result).values(request_id=request_id, **values, **shown_columns(shown)))
+
+
+def change(connection: Connection, request_id: str, values: dict[str, Any]) -> None:
+    """Change the row."""
+    connection.execute(sa.update(result).where(s.request_id == request_id).values(values))
+
+
+def shown_columns(shown: Shown) -> dict[str, Any]:
+    """What stands, as columns."""
+    return {
+        **_columns(Update(shown.told_at, shown.score, shown.score_at, shown.text, shown.text_at)),
+        "score_way": shown.score_way,
+        "text_way": shown.text_way,
+    }
+
+
+def _columns(update: Update) -> dict[str, Any]:
+    return {
+        "x_updated_at": update.told_at,
+        "score": update.score,
+        "score_at": update.score_at,
+        "text": update.text,
+        "text_at": update.text_at,
+    }
+
+
+def _told(row: Row[Any]) -> Update:
+    return Update(row.x_updated_at, row.score, row.score_at, row.text, row.text_at)
+
+
+def _shown(row: Row[Any]) -> Shown:
+    return Shown(row.x_updated_at, row.score, row.score_at, row.score_way, row.text, row.text_at, row.text_way)
