@@ -112,6 +112,7 @@ def _to_look_at(account: Account, health: ChannelHealth, moment: datetime) -> It
     counts = {
         "contradictions": health.anomalies_recent,
         "unreadable events": health.unreadable_recent,
+        "odd fields": health.odd_recent,
         "cards of others": health.strays_recent,
     }
     yield from (f"{count} {name}" for name, count in counts.items() if count)

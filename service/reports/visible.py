@@ -77,12 +77,12 @@ class View:
     @property
     def text(self) -> sa.ColumnElement[Any]:
         """The comment, once it may be seen. A late arrival is told by our own clock."""
-        return r.text if self.cutoff is None else sa.case((self.settled, r.text))
+        return r.text if self.cutoff is None else sa.case((self._text_came, r.text))
 
     @property
     def text_at(self) -> sa.ColumnElement[Any]:
         """When the comment was written, once that may be seen; it stays when retention has taken the words."""
-        return r.text_at if self.cutoff is None else sa.case((self.settled, r.text_at))
+        return r.text_at if self.cutoff is None else sa.case((self._text_came, r.text_at))
 
     @property
     def commented(self) -> sa.ColumnElement[bool]:
@@ -106,7 +106,13 @@ class View:
     @property
     def _score_came(self) -> sa.ColumnElement[bool]:
         """Given before, or known since before: X's clock may run ahead of ours."""
-        return sa.or_(self._scored_at < self.cutoff, self.settled)
+        seen = sa.func.coalesce(r.score_seen_at, r.updated_at, type_=r.updated_at.type)
+        return sa.or_(self._scored_at < self.cutoff, seen < self.cutoff)
+
+    @property
+    def _text_came(self) -> sa.ColumnElement[bool]:
+        """Known since before; what happens to the row later (retention, an erasure) hides it no second time."""
+        return sa.func.coalesce(r.text_seen_at, r.updated_at, type_=r.updated_at.type) < self.cutoff
 
 
 def view_of(connection: Connection, settings: Settings, reader: Reader, now: datetime) -> View:

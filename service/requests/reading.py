@@ -24,8 +24,8 @@ def locked(connection: Connection, request_id: str) -> Request | None:
 
 def appeared(connection: Connection, request_ids: Sequence[str]) -> dict[str, str]:
     """Return the feedback ids of those requests whose card X has told us of."""
-    rows = connection.execute(sa.select(res.request_id, res.feedback_id).where(res.request_id.in_(request_ids)))
-    return {row.request_id: row.feedback_id for row in rows}
+    told = sa.select(res.request_id, res.feedback_id).where(res.request_id.in_(request_ids))
+    return {row.request_id: row.feedback_id for row in connection.execute(told) if row.feedback_id is not None}
 
 
 def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Sequence[tuple[Request, str]]:
@@ -33,7 +33,7 @@ def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Seq
     rows = connection.execute(
         sa.select(*REQUEST, res.feedback_id)
         .join(result, res.request_id == fr.id)
-        .where(IS_UNPROVEN, fr.erased_at.is_(None), fr.account.in_(accounts))
+        .where(IS_UNPROVEN, res.feedback_id.is_not(None), fr.erased_at.is_(None), fr.account.in_(accounts))
         .limit(limit)
     )
     return [(request_of(row), row[-1]) for row in rows]

@@ -67,8 +67,11 @@ def erase(connection: Connection, x_user_id: str, *, scores: bool, now: datetime
     gone = {"text": None, "text_at": None} | ({"score": None, "score_at": None} if scores else {})
     # Whoever mirrors us must hear of it, if only because the conversation has lost its name.
     answered = s.text.is_not(None) | s.text_at.is_not(None) | s.score.is_not(None)
-    all_gone = sa.true() if scores else s.score.is_(None)
-    told = {"updated_at": now, "gone_at": sa.case((all_gone, now), else_=s.gone_at)}
+    moment = sa.literal(now, s.gone_at.type)
+    told = {
+        "updated_at": moment,
+        "gone_at": moment if scores else sa.case((s.score.is_(None), moment), else_=s.gone_at),
+    }
     results = sa.update(result).where(s.request_id.in_(theirs), answered).values(**gone, **told)
     # A digest of a short text can be guessed: it goes with the text.
     history = sa.update(result_update).where(u.request_id.in_(theirs))

@@ -112,7 +112,7 @@ def reconcile(
     while not done.complete:
         window_end = min(done.read_until + account.poll_window, last)
         with writing(engine) as connection:
-            again = windows.take(connection, account.name, ENDPOINT, LIMIT.calls, LIMIT.window, now)
+            again = windows.take(connection, account.name, ENDPOINT, LIMIT.calls, account.window, now)
         if again is not None:
             return replace(done, come_back_at=again)
         try:
@@ -144,7 +144,7 @@ def _begin(connection: Connection, account: Account, now: datetime, worker: str)
     if turn is None:
         turns.end(connection, account.name, TASK, token, now + account.poll_every)
         return PollReport("idle")
-    again = windows.take(connection, account.name, ENDPOINT, LIMIT.calls, LIMIT.window, now)
+    again = windows.take(connection, account.name, ENDPOINT, LIMIT.calls, account.window, now)
     if again is not None:
         turns.end(connection, account.name, TASK, token, min(again, now + account.poll_every))
         return PollReport("paused", come_back_at=again)

@@ -42,6 +42,8 @@ class ChannelHealth:
     anomalies_recent: int
     unreadable_recent: int
     """Events that polling had to read past: whatever they answered is in no report."""
+    odd_recent: int
+    """Answers of which X wrote a lesser field in a form nobody here knows: the answer stands, the field is absent."""
 
 
 def channel_health(connection: Connection, account_name: str, now: datetime) -> ChannelHealth:
@@ -64,7 +66,15 @@ def channel_health(connection: Connection, account_name: str, now: datetime) -> 
         strays_recent=connection.scalar(strays) or 0,
         anomalies_recent=_anomalies(connection, account_name, now - RECENT),
         unreadable_recent=int(connection.scalar(unreadable) or 0),
+        odd_recent=_odd(connection, account_name, now - RECENT),
     )
+
+
+def _odd(connection: Connection, account_name: str, since: datetime) -> int:
+    mine = sa.and_(feedback_request.c.id == u.request_id, feedback_request.c.account == account_name)
+    found = sa.select(sa.func.count()).select_from(result_update).join(feedback_request, mine)
+    by_x = u.channel.in_(("webhook", "events", "show"))
+    return connection.scalar(found.where(by_x, u.seen_at > since, u.unread.is_not(None))) or 0
 
 
 def _missed(connection: Connection, account_name: str, since: datetime) -> int:

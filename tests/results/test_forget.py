@@ -311,8 +311,8 @@ def test_an_erased_person_is_not_asked_about_again(engine):
 
 def test_erasing_twice_or_nobody_changes_nothing(engine):
     row = answered(engine)
-    forget(engine, row, mark=False)
+    forget(engine, row)
     before = result_of(engine, row)
-    assert forget(engine, row, mark=False)["results"] == 0
+    assert forget(engine, row)["results"] == 0
     assert forget(engine, {"id": "none", "x_user_id": "1"}) == {"results": 0, "updates": 0, "refresh": 0}
     assert result_of(engine, row) == before

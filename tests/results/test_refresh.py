@@ -1,5 +1,6 @@
 """Outstanding cards are asked about by age, within X's budget, and no longer than there is something to learn."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ import sqlalchemy as sa
 
 from service.accounts import turns, windows
 from service.db import reading, writing
+from service.models import allowance as allowances
 from service.models import feedback_request, refresh
 from service.results.refresh import refresh_once
 from service.x_api import OutcomeUnknown, Temporary
@@ -250,6 +252,25 @@ def test_an_unreadable_answer_holds_up_no_other(engine):
     x.advance(HOUR)
     x.control("POST", "/faults", endpoint="feedback/show", fault="html", status=200, times=1)
     assert drain(engine, x) == 2
+
+
+def test_the_first_enrolment_reaches_back_to_the_end_of_the_schedule(engine):
+    x = Outside()
+    row = x.send_card(engine)
+    x.advance(20 * HOUR)  # later than the first look is due, earlier than the last
+    assert run(engine, x).enrolled == 1
+    assert [each.request_id for each in debts(engine)] == [row["id"]]
+
+
+@pytest.mark.parametrize("window", [MINUTE, HOUR])
+def test_the_accounts_window_is_the_window_of_this_endpoint_too(engine, window):
+    x = Outside()
+    x.send_card(engine)
+    x.advance(2 * HOUR)
+    run(engine, x, account=replace(SHOP, window=window))
+    with reading(engine) as connection:
+        until = connection.scalar(sa.select(allowances.c.window_until).where(allowances.c.endpoint == "show_feedback"))
+    assert until == x.now + window
 
 
 def test_a_card_settled_long_after_it_was_sent_is_enrolled_too(engine):
