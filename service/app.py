@@ -14,7 +14,7 @@ from service.intake import routes as intake
 from service.intake.definition import load_definitions
 from service.reports import dashboard
 from service.reports.api import register as reports
-from service.results import x_webhook
+from service.results import x_activity, x_webhook
 from service.settings import Settings
 
 
@@ -40,6 +40,7 @@ def create_app(
     for blueprint in (
         intake.blueprint(settings, engine, load_definitions(settings.sources, tuple(settings.accounts)), clock),
         x_webhook.blueprint(settings, engine, clock),
+        x_activity.blueprint(settings, engine, clock),
         dashboard.blueprint(settings, engine, clock),
         health.blueprint(settings, engine, clock),
         metrics.blueprint(engine, guard, clock),

@@ -10,7 +10,15 @@ ids are strings (they exceed 2**53), words are those of `states.py`. Chapters ha
     running.py    living workers                 once.py     what was answered to a POST with a name
 """
 
-from service.models.answers import account_task, poll_window, refresh, result, result_update, stray_feedback
+from service.models.answers import (
+    account_task,
+    poll_window,
+    prompt_reply,
+    refresh,
+    result,
+    result_update,
+    stray_feedback,
+)
 from service.models.base import metadata
 from service.models.counting import change_counter, tally, tally_book
 from service.models.intake import conversation, delivery_item, reopening, webhook_delivery
@@ -44,6 +52,7 @@ __all__ = [
     "opt_out",
     "poll_window",
     "posted_once",
+    "prompt_reply",
     "refresh",
     "release",
     "release_cell",

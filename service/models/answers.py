@@ -109,6 +109,16 @@ class StrayFeedbackColumns(TypedColumns):
 stray_feedback = Table("stray_feedback", metadata, StrayFeedbackColumns, Index(None, "account", "first_seen_at"))
 
 
+class PromptReplyColumns(TypedColumns):
+    """That somebody said something after our prompt, and when first: never what. Written by results."""
+
+    request_id = Column(String(40), ForeignKey("feedback_request.id"), primary_key=True)
+    first_at: Named[datetime] = Column(Micros)
+
+
+prompt_reply = Table("prompt_reply", metadata, PromptReplyColumns)
+
+
 class PollWindowColumns(TypedColumns):
     """A stretch of time of `feedback/events`, resumable in the middle. Written by results."""
 

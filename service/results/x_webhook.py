@@ -10,7 +10,6 @@ the body of a webhook is refused, or the answer would be that body's valid signa
 
 import hmac
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,16 +23,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.accounts import turns
 from service.db import is_away, reading, writing
-from service.errors import BadRequest, NotAllowed, NotAuthenticated, NotFound, TooLarge, Unavailable
+from service.errors import BadRequest, NotAllowed, NotAuthenticated, NotFound, Unavailable
+from service.results import bodies
 from service.results.card import fresh, take_in
 from service.results.status import SEEN_EVERY, WEBHOOK
 from service.settings import Account, Problem, Settings, SettingsError
 from service.x_api.cards import parse_feedback_event
 from service.x_api.facts import Feedback, ParseProblem
-from service.x_api.webhook import SIGNATURE_HEADER, crc_response, verify_signature
+from service.x_api.webhook import SIGNATURE_HEADER, TOKEN, crc_response, verify_signature
 
-TOKEN = re.compile(r"[A-Za-z0-9+/=_.~-]{1,256}")
-CHUNK = 64 * 1024
 log = structlog.get_logger(__name__)
 
 
@@ -52,9 +50,10 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
         door = _door(doors, account)
         _check_network(door, request.remote_addr)
         _check_password(door.account, request)
-        raw = _body(request, settings.web.max_body_bytes)
+        raw = bodies.read(request, settings.web.max_body_bytes)
         _check_signature(door.account, raw, request.headers.get(SIGNATURE_HEADER))
-        return {"received": _take_in(engine, door.account, raw, clock())}, 200
+        body = bodies.unpacked(raw, request.headers.get("Content-Encoding"), settings.web.max_body_bytes)
+        return {"received": _take_in(engine, door.account, body, clock())}, 200
 
     def answer_challenge(account: str) -> tuple[dict[str, Any], int]:
         door = _door(doors, account)
@@ -122,18 +121,6 @@ def _check_password(account: Account, given: Request) -> None:
 
 def _same(given: str | None, wanted: str) -> bool:
     return hmac.compare_digest((given or "").encode("utf-8", "replace"), wanted.encode())
-
-
-def _body(given: Request, limit: int) -> bytes:
-    """At most `limit` bytes. One more is asked for: Werkzeug cuts a chunked body at its limit without a word."""
-    parts: list[bytes] = []
-    left = limit + 1
-    while left and (part := given.stream.read(min(left, CHUNK))):
-        parts.append(part)
-        left -= len(part)
-    if not left:
-        raise TooLarge("body_too_large", f"A body may have {limit} bytes.")
-    return b"".join(parts)
 
 
 def _check_signature(account: Account, raw: bytes, header: str | None) -> None:

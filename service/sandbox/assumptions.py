@@ -134,6 +134,7 @@ class Assumptions:
     webhooks: bool = _switch(True, "feedback webhooks are pushed")
     webhook_on_create: bool = _switch(True, "feedback.created is pushed, not only feedback.updated")
     webhook_signature: bool = _switch(False, "pushes carry x-twitter-webhooks-signature")
+    activity_form: str = _switch("x_activity", "how DMs are pushed", "x_activity", "account_activity")
     webhook_retries: int = _switch(0, "how often a push not answered 2xx is tried again, 5 s apart")
 
     def merged(self, changes: Mapping[str, Any]) -> "Assumptions":

@@ -27,6 +27,7 @@ class Account:
     webhook_url: str | None = None
     webhook_user: str | None = None
     webhook_password: str | None = None
+    activity_url: str | None = None
 
 
 def demo_account() -> Account:

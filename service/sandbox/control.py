@@ -13,7 +13,7 @@ from flask import Blueprint, Response, jsonify, request
 from service.sandbox import assumptions, cards, customers, faults, grammar, messages, schedule, truth, users
 from service.sandbox.gate import Endpoint, customer_token
 from service.sandbox.loopback import is_loopback
-from service.sandbox.state import Card, Hook, PushMode, World
+from service.sandbox.state import Card, Hook, Message, PushMode, World
 from service.sandbox.wire import Refusal
 
 _KEEP = {"clock", "assumptions", "customers", "faults", "webhooks"}
@@ -150,16 +150,19 @@ class Control:
             return truth.card_row(card)
 
     def inbound_dm(self, user_id: str) -> Any:
-        """The customer writes to the business."""
-        given = _body({"text", "account"})
+        """The customer writes to the business, or taps the quick reply of this number (the newest prompt's)."""
+        given = _body({"text", "account", "tap"})
         with self.world.lock:
             now_ms = schedule.settle(self.world)
             self._person(user_id)
             account = given.get("account", next(iter(self.world.accounts)))
             if account not in self.world.accounts:
                 raise Problem(404, "no_account", f"There is no account {account}.")
-            text = str(given.get("text", ""))
-            message = messages.commit(self.world, user_id, account, text, via="customer", at_ms=now_ms)
+            if "tap" in given:
+                message = self._tap(user_id, account, given["tap"], now_ms)
+            else:
+                text = str(given.get("text", ""))
+                message = messages.commit(self.world, user_id, account, text, via="customer", at_ms=now_ms)
             return truth.message_row(message)
 
     def faults(self) -> Any:
@@ -210,7 +213,7 @@ class Control:
 
     def change_webhooks(self) -> Any:
         """Mode, targets, or both."""
-        given = _body({"mode", "account", "url", "user", "password"})
+        given = _body({"mode", "account", "url", "user", "password", "activity_url"})
         with self.world.lock:
             chosen = [given["account"]] if "account" in given else list(self.world.hooks)
             if set(chosen) - set(self.world.hooks):
@@ -219,8 +222,18 @@ class Control:
                 self.world.push_mode = _mode(given["mode"])
             if "url" in given:
                 for user_id in chosen:
-                    self.world.hooks[user_id] = Hook(given["url"], given.get("user"), given.get("password"))
+                    old = self.world.hooks[user_id].activity_url
+                    self.world.hooks[user_id] = Hook(given["url"], given.get("user"), given.get("password"), old)
+            if "activity_url" in given:
+                for user_id in chosen:
+                    self.world.hooks[user_id].activity_url = given["activity_url"]
         return self.webhooks()
+
+    def _tap(self, user_id: str, account: str, option: object, now_ms: int) -> Message:
+        prompt = messages.newest_prompt(self.world, account, user_id)
+        if prompt is None or not isinstance(option, int) or not 0 <= option < len(prompt.options):
+            raise Problem(404, "no_option", f"Customer {user_id} has no such quick reply.")
+        return messages.tap(self.world, prompt, option, now_ms)
 
     def _person(self, user_id: str) -> None:
         if user_id in self.world.accounts or users.find(self.world, user_id) is None:

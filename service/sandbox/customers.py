@@ -113,7 +113,7 @@ def _script(
 
 def _action(raw: Mapping[str, Any]) -> Action:
     if not isinstance(raw, Mapping) or set(raw) - _ACTION:
-        raise ValueError(f"An action has after_s and score, text, dismiss or dm, not {raw!r}.")
+        raise ValueError(f"An action has after_s and score, text, dismiss, dm or tap, not {raw!r}.")
     action = Action(**{"after_s": 0.0, **raw})
     if not (isinstance(action.text, str | None) and isinstance(action.dm, str | None)):
         raise TypeError("text and dm of an action are strings.")
@@ -121,4 +121,6 @@ def _action(raw: Mapping[str, Any]) -> Action:
         raise ValueError("after_s must be a number of seconds, not negative.")
     if not (isinstance(action.score, int | None) or action.score == "random"):
         raise ValueError('score must be an integer or "random".')
+    if not (isinstance(action.tap, int | None) or action.tap == "random"):
+        raise ValueError('tap must be the number of an option or "random".')
     return action

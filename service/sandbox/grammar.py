@@ -99,7 +99,8 @@ ROUTES: list[dict[str, Any]] = [
     {
         "method": "POST",
         "path": "/_control/customers/501/dm",
-        "does": "an inbound DM to account (default: the first); opens the five free replies",
+        "does": "an inbound DM to account (default: the first), or with tap a tap on the quick reply of that number "
+        "under the newest prompt; opens the five free replies",
         "body": {"text": "Hello, I need help."},
     },
     {

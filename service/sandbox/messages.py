@@ -12,15 +12,18 @@ import unicodedata
 from base64 import b64encode, urlsafe_b64encode
 from bisect import bisect_left, insort
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from service.sandbox import limits, users
+from service.sandbox import activity, limits, schedule, users
 from service.sandbox.call import Call
 from service.sandbox.clock import DAY_MS
-from service.sandbox.state import Message, World
+from service.sandbox.state import Action, Message, World
 from service.sandbox.wire import Refusal, refusal
 
 MAX_TEXT = 10_000
+MAX_OPTIONS, MAX_LABEL, MAX_METADATA = 20, 36, 1000
+Options = tuple[tuple[str, str], ...]
 LIST_DEFAULT, LIST_MOST = 20, 50
 KEPT_MS = 30 * DAY_MS
 _URL = re.compile(r"https?://[^\s]+")
@@ -28,12 +31,12 @@ _URL = re.compile(r"https?://[^\s]+")
 
 def new(call: Call) -> dict[str, Any]:
     """direct_messages/events/new: checks, commits, answers the event."""
-    recipient, text = _read_new(call)
+    recipient, text, options = _read_new(call)
     users.check_messageable(call.world, recipient)
     check_duplicate(call.world, call.caller, recipient, text)
     limits.check_dms(call.world, call.caller, recipient, call.now_ms)
     limits.count_dm(call.world, call.caller, recipient, call.now_ms)
-    message = commit(call.world, call.caller, recipient, text, via="dm", at_ms=call.now_ms)
+    message = commit(call.world, call.caller, recipient, text, via="dm", at_ms=call.now_ms, options=options)
     call.notes["committed"] = str(message.id)
     return {"event": message_json(call.world, message)}
 
@@ -72,7 +75,17 @@ def show(call: Call) -> dict[str, Any]:
     return {"event": message_json(call.world, message)}
 
 
-def commit(world: World, sender: str, recipient: str, text: str, *, via: str, at_ms: int) -> Message:
+def commit(
+    world: World,
+    sender: str,
+    recipient: str,
+    text: str,
+    *,
+    via: str,
+    at_ms: int,
+    options: Options = (),
+    tapped: str | None = None,
+) -> Message:
     """The DM exists from here on, whatever becomes of the answer."""
     message = Message(
         id=world.ids.mint(at_ms),
@@ -82,13 +95,45 @@ def commit(world: World, sender: str, recipient: str, text: str, *, via: str, at
         text=text,
         via=via,
         visible_ms=at_ms + _lag_ms(world.assumptions.list_lag_s, world.rng),
+        options=options,
+        tapped=tapped,
     )
     world.messages[message.id] = message
     for owner in {sender, recipient} & set(world.accounts):
         insort(world.mailbox[owner], message.id)
     if recipient in world.accounts and sender not in world.accounts:
         limits.open_replies(world, recipient, sender, at_ms)
+    activity.push(world, message, message_json(world, message))
+    if options and recipient in world.people:
+        _play(world, message)
     return message
+
+
+def newest_prompt(world: World, account: str, customer: str) -> Message | None:
+    """The last message with quick replies that this customer got from this account."""
+    box = (world.messages[one] for one in reversed(world.mailbox[account]))
+    return next((one for one in box if one.recipient == customer and one.options), None)
+
+
+def tap(world: World, prompt: Message, option: int, at_ms: int) -> Message:
+    """The customer taps: a message of the option's label, with its metadata."""
+    label, metadata = prompt.options[option]
+    return commit(world, prompt.recipient, prompt.sender, label, via="customer", at_ms=at_ms, tapped=metadata)
+
+
+def _play(world: World, prompt: Message) -> None:
+    """Plan what the customer's script does with quick replies: tap one, or type."""
+    for action in world.people[prompt.recipient].script:
+        if action.tap is not None or action.dm is not None:
+            schedule.at(world, prompt.at_ms + int(action.after_s * 1000), partial(_act, world, prompt, action))
+
+
+def _act(world: World, prompt: Message, action: Action, at_ms: int) -> None:
+    if action.dm is not None:
+        commit(world, prompt.recipient, prompt.sender, action.dm, via="customer", at_ms=at_ms)
+    if action.tap is not None:
+        last = len(prompt.options) - 1
+        tap(world, prompt, world.rng.randint(0, last) if isinstance(action.tap, str) else min(action.tap, last), at_ms)
 
 
 def check_duplicate(world: World, sender: str, recipient: str, text: str) -> None:
@@ -116,12 +161,22 @@ def message_json(world: World, message: Message, *, listed: bool = False) -> dic
             "message_data": {
                 "text": text,
                 "entities": {"hashtags": [], "symbols": [], "user_mentions": [], "urls": urls},
+                **_quick_replies(message),
             },
         },
     }
 
 
-def _read_new(call: Call) -> tuple[str, str]:
+def _quick_replies(message: Message) -> dict[str, Any]:
+    if message.tapped is not None:
+        return {"quick_reply_response": {"type": "options", "metadata": message.tapped}}
+    if message.options:
+        shown = [{"label": label, "metadata": metadata} for label, metadata in message.options]
+        return {"quick_reply": {"type": "options", "options": shown}}
+    return {}
+
+
+def _read_new(call: Call) -> tuple[str, str, Options]:
     if not isinstance(call.json, dict):
         raise Refusal(404, 34)  # X's misleading answer to a form body on this route
     event = call.json.get("event")
@@ -135,7 +190,28 @@ def _read_new(call: Call) -> tuple[str, str]:
         raise call.missing("recipient_id")
     recipient = call.long("recipient_id", target["recipient_id"])
     call.notes["recipient"] = recipient
-    return recipient, checked_text(call, "text", _inner(call, create, "message_data").get("text"))
+    content = _inner(call, create, "message_data")
+    return recipient, checked_text(call, "text", content.get("text")), _read_options(call, content.get("quick_reply"))
+
+
+def _read_options(call: Call, given: object) -> Options:
+    """X's limits: 20 options, labels of 36 characters and no address, metadata of 1,000."""
+    if given is None:
+        return ()
+    listed = given.get("options") if isinstance(given, dict) and given.get("type") == "options" else None
+    if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_OPTIONS:
+        raise call.invalid("quick_reply.options", f"1 to {MAX_OPTIONS} are allowed")
+    return tuple(_read_option(call, one) for one in listed)
+
+
+def _read_option(call: Call, given: object) -> tuple[str, str]:
+    one = given if isinstance(given, dict) else {}
+    label, metadata = one.get("label"), one.get("metadata", "")
+    if not isinstance(label, str) or not 1 <= len(label) <= MAX_LABEL or _URL.search(label):
+        raise call.invalid("quick_reply.options.label", f"1 to {MAX_LABEL} characters, no URL")
+    if not isinstance(metadata, str) or len(metadata) > MAX_METADATA:
+        raise call.invalid("quick_reply.options.metadata", f"at most {MAX_METADATA} characters")
+    return label, metadata
 
 
 def checked_text(call: Call, name: str, text: object) -> str:

@@ -30,7 +30,7 @@ def push(world: World, card: Card, event_type: str, at_ms: int) -> None:
     if event_type == "feedback.created" and not rules.webhook_on_create:
         return
     body = json.dumps(event_json(world, card, event_type, at_ms, rules.webhook_question_variant_id)).encode()
-    _launch(
+    launch(
         world,
         Push(
             id=world.next_number(),
@@ -49,7 +49,7 @@ def deliver(world: World, item: Push, client: httpx.Client) -> None:
     item.attempts += 1
     try:
         answer = client.post(
-            hook.url or "",
+            (hook.activity_url if item.to == "activity" else hook.url) or "",
             content=item.body,
             headers=_headers(world, item, hook),
         )
@@ -62,7 +62,8 @@ def deliver(world: World, item: Push, client: httpx.Client) -> None:
             schedule.at(world, world.clock.now_ms() + RETRY_AFTER_MS, partial(_queue, world, item))
 
 
-def _launch(world: World, item: Push) -> None:
+def launch(world: World, item: Push) -> None:
+    """Let a push go, or let it go wrong; call it under the lock."""
     mode, dice = world.push_mode, world.rng
     world.pushes.append(item)
     if dice.random() < mode.lose:
@@ -108,10 +109,10 @@ def _work(world: World) -> None:
 
 def _headers(world: World, item: Push, hook: Hook) -> dict[str, str]:
     headers = {"content-type": "application/json", "user-agent": "dm-feedback-sandbox"}
-    if hook.user is not None:
+    if hook.user is not None and item.to == "feedback":
         credentials = f"{hook.user}:{hook.password or ''}".encode()
         headers["authorization"] = "Basic " + b64encode(credentials).decode()
-    if world.assumptions.webhook_signature:
+    if world.assumptions.webhook_signature or item.to == "activity":
         secret = world.accounts[item.account].consumer_secret
         digest = hmac.digest(secret.encode(), item.body, "sha256")
         headers["x-twitter-webhooks-signature"] = "sha256=" + b64encode(digest).decode()

@@ -25,13 +25,17 @@ Event = tuple[int, int, int, str]
 
 @dataclass(slots=True, kw_only=True)
 class Action:
-    """One thing a scripted customer does, `after_s` after the card arrived. `score` may be "random"."""
+    """One thing a scripted customer does, `after_s` after the card or the quick replies arrived.
+
+    `score` may be "random"; so may `tap`, which else is the number of the option, from 0.
+    """
 
     after_s: float
     score: int | str | None = None
     text: str | None = None
     dismiss: bool = False
     dm: str | None = None
+    tap: int | str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,7 +55,10 @@ class Person:
 
 @dataclass(slots=True, kw_only=True)
 class Message:
-    """A DM. `via` is dm, card or customer; `visible_ms` is when the list starts to show it."""
+    """A DM. `via` is dm, card or customer; `visible_ms` is when the list starts to show it.
+
+    `options` are quick replies under it, label and metadata each; `tapped` is the metadata of the one that made it.
+    """
 
     id: int
     at_ms: int
@@ -60,6 +67,8 @@ class Message:
     text: str
     via: str
     visible_ms: int
+    options: tuple[tuple[str, str], ...] = ()
+    tapped: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,7 +113,10 @@ class Request:
 
 @dataclass(slots=True, kw_only=True)
 class Push:
-    """One webhook delivery. `outcome`: queued, lost, delivered, refused, unreachable."""
+    """One webhook delivery, `to` an account's `feedback` webhook or its app's `activity`.
+
+    `outcome`: queued, lost, delivered, refused, unreachable.
+    """
 
     id: int
     at_ms: int
@@ -112,6 +124,7 @@ class Push:
     card_id: int
     event_type: str
     body: bytes
+    to: str = "feedback"
     fault: str | None = None
     outcome: str = "queued"
     status: int | None = None
@@ -125,6 +138,7 @@ class Hook:
     url: str | None
     user: str | None
     password: str | None
+    activity_url: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -211,7 +225,8 @@ class World:
             self.rules: list[Rule] = []
         if "webhooks" not in keep or not hasattr(self, "hooks"):
             self.hooks = {
-                one.user_id: Hook(one.webhook_url, one.webhook_user, one.webhook_password) for one in config.accounts
+                one.user_id: Hook(one.webhook_url, one.webhook_user, one.webhook_password, one.activity_url)
+                for one in config.accounts
             }
             self.push_mode = PushMode()
         self._clear_history()

@@ -112,6 +112,7 @@ class Campaign:
     without_tags: tuple[str, ...] = setting([], "no conversation with one of these tags")
     channels: tuple[str, ...] = setting([], "only these channels")
     languages: tuple[str, ...] = setting([], "only these languages")
+    typed_scores: bool = setting(True, "a bare number typed first after a prompt with quick replies counts as a tap")
     delay: timedelta = setting("1m", "how long after the end we write; a reopening within it cancels")
     stale_after: timedelta = setting("24h", "conversations that ended longer ago are not asked about")
     cooldown: timedelta = setting("7d", "a customer is asked at most once in this time, by any campaign of the account")

@@ -29,6 +29,7 @@ from service.x_api.facts import (
     FeedbackPage,
     Friendship,
     Identity,
+    Option,
     ParseProblem,
     User,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "Identity",
     "MessageRefused",
     "NotFound",
+    "Option",
     "OutcomeUnknown",
     "ParseProblem",
     "Patience",

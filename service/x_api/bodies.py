@@ -15,10 +15,11 @@ _HALF_JSON_CODE = re.compile(rb'"code"\s*:\s*"?(\d{1,6})"?\s*[,}\]]')
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One complaint of X: its code (None: it names none) and its prose, which may quote what we sent."""
+    """One complaint of X: its code (v1.1) or problem (v2), where it names one, and its prose, which may quote us."""
 
     code: int | None
     words: str
+    problem: str | None = None
 
 
 def complaints(body: bytes) -> tuple[Said, ...]:
@@ -34,7 +35,8 @@ def _complaints(body: bytes) -> Iterator[Said]:
             yield from (Said(int(code), "") for code in _HALF_JSON_CODE.findall(body))
         return
     for entry in _objects(parsed):
-        yield Said(_whole(entry.get("code")), str(entry.get("message") or ""))
+        words = entry.get("message") or entry.get("detail") or ""
+        yield Said(_whole(entry.get("code")), str(words), _problem(entry.get("type")))
 
 
 def _objects(parsed: object) -> Iterator[Mapping[str, Any]]:
@@ -43,6 +45,12 @@ def _objects(parsed: object) -> Iterator[Mapping[str, Any]]:
     for found in (parsed.get("errors"), parsed.get("error"), parsed):
         candidates = found if isinstance(found, list) else [found]
         yield from (candidate for candidate in candidates if isinstance(candidate, dict))
+
+
+def _problem(kind: object) -> str | None:
+    """`client-forbidden` of `https://api.twitter.com/2/problems/client-forbidden`."""
+    before, found, name = str(kind).rpartition("/problems/")
+    return name if found and before else None
 
 
 def _whole(value: object) -> int | None:

@@ -4,16 +4,16 @@ One call each, nothing repeated, nothing remembered; safe for many threads. The 
 take `signed_at`, the moment their intent was committed. Never checks limits or permissions: that is outreach's matter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
 
 from service.x_api.cards import parse_feedback, parse_feedback_page, parse_sent_feedback
-from service.x_api.facts import DirectMessage, DmPage, Feedback, FeedbackPage, Friendship, Identity, User
+from service.x_api.facts import DirectMessage, DmPage, Feedback, FeedbackPage, Friendship, Identity, Option, User
 from service.x_api.oauth1 import Credentials
 from service.x_api.schemas import parse_dm_page, parse_friendship, parse_identity, parse_sent_message, parse_user
 from service.x_api.texts import clean
@@ -79,9 +79,15 @@ class XClient:
         """Whether we may write to `target_id`, for apps that do not see `can_dm` on users."""
         return self._wire.get("/1.1/friendships/show.json", _filled(target_id=target_id)).read(parse_friendship)
 
-    def send_dm(self, to_user_id: str, text: str, *, signed_at: datetime) -> Answer[DirectMessage]:
-        """Write a Direct Message. `OutcomeUnknown` means: look for it in list_dms, do not send again."""
-        message = {"target": {"recipient_id": clean(to_user_id)}, "message_data": {"text": clean(text)}}
+    def send_dm(
+        self, to_user_id: str, text: str, *, signed_at: datetime, options: Sequence[Option] = ()
+    ) -> Answer[DirectMessage]:
+        """Write a Direct Message, with quick replies under it where there are options (X takes 20).
+
+        `OutcomeUnknown` means: look for it in list_dms, do not send again.
+        """
+        content = {"text": clean(text), **_quick_reply(options)}
+        message = {"target": {"recipient_id": clean(to_user_id)}, "message_data": content}
         body = {"event": {"type": "message_create", "message_create": message}}
         reply = self._wire.send("/1.1/direct_messages/events/new.json", signed_at=signed_at, json=body)
         return reply.read(parse_sent_message)
@@ -108,6 +114,13 @@ class XClient:
             {"count": str(count), "cursor": cursor} if cursor else {**_range(from_time, to_time), "count": str(count)}
         )
         return self._wire.get("/1.1/feedback/events.json", fields).read(parse_feedback_page)
+
+
+def _quick_reply(options: Sequence[Option]) -> dict[str, Any]:
+    if not options:
+        return {}
+    shown = [{"label": clean(each.label), "metadata": clean(each.metadata)} for each in options]
+    return {"quick_reply": {"type": "options", "options": shown}}
 
 
 def _form(card: Card) -> dict[str, str]:

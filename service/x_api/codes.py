@@ -1,6 +1,6 @@
-"""What each code and each status of X means to us: one row, and nothing about it anywhere else.
+"""What each code, problem and status of X means to us: one row, and nothing about it anywhere else.
 
-In: nothing. Out: two tables. To add a code, add its row here: who meets an error reads the row.
+In: nothing. Out: three tables. To add a code, add its row here: who meets an error reads the row.
 """
 
 from collections.abc import Mapping
@@ -133,7 +133,9 @@ STATUSES: Mapping[int, Row] = MappingProxyType(
         400: Row(Unexplained, "bad_request", "X finds the request wrong and gives no code: is base_url right?"),
         401: Row(AccountProblem, "unauthorized", "X does not accept our keys and gives no code.", stops_reading=True),
         402: Row(AccountProblem, "payment_required", "The plan or the credit of the app at X is used up."),
-        403: Row(AccountProblem, "forbidden", "X forbids this and gives no code."),
+        403: Row(
+            AccountProblem, "forbidden", "X forbids this and gives no code.", or_else=("permission to dm", 349)
+        ),  # v2 has no code for a customer who takes no DM of ours, only these words
         404: Row(NotFound, "not_found", "X knows no such resource or path: is base_url right?"),
         407: Row(AccountProblem, "proxy_login", "The proxy between us and X wants a login."),
         408: Row(Temporary, "request_timeout", "X waited too long for our request."),
@@ -145,5 +147,22 @@ STATUSES: Mapping[int, Row] = MappingProxyType(
     }
 )
 
-STOPS_READING = frozenset(row.reason for row in (*CODES.values(), *STATUSES.values()) if row.stops_reading)
+PROBLEMS: Mapping[str, Row] = MappingProxyType(
+    {
+        "client-forbidden": Row(AccountProblem, "client_forbidden", "X does not permit our app to use its v2 API."),
+        "client-disconnected": Row(Temporary, "disconnected", "X has cut the connection."),
+        "invalid-request": Row(MessageRefused, "invalid_request", "X finds a parameter wrong."),
+        "not-authorized-for-resource": Row(RecipientRefused, "not_for_us", "X does not show us this user."),
+        "resource-not-found": Row(RecipientRefused, "no_such_resource", "X finds no such user."),
+        "unsupported-authentication": Row(
+            AccountProblem, "wrong_kind_of_token", "X does not take this kind of token here.", stops_reading=True
+        ),
+        "usage-capped": Row(RateLimited, "usage_capped", "The app's plan is used up for now.", rest=REST),
+    }
+)
+"""X's v2 names its problems instead of numbering them: the last part of their `type`."""
+
+STOPS_READING = frozenset(
+    row.reason for row in (*CODES.values(), *PROBLEMS.values(), *STATUSES.values()) if row.stops_reading
+)
 """The reasons for which X takes no call at all, a reading one neither: what a hold of an account is remembered by."""

@@ -47,8 +47,19 @@ class Friendship:
 
 
 @dataclass(frozen=True, slots=True)
+class Option:
+    """One quick reply under a DM: what the customer taps, and what comes back to us when they do."""
+
+    label: str
+    metadata: str
+
+
+@dataclass(frozen=True, slots=True)
 class DirectMessage:
-    """One message: `text` as it was typed (links expanded, entities undone), `raw_text` as X shows it."""
+    """One message: `text` as it was typed (links expanded, entities undone), `raw_text` as X shows it.
+
+    `tapped` is the metadata of the quick reply that made it; None: it was typed.
+    """
 
     id: str
     sender_id: str | None = None
@@ -56,6 +67,7 @@ class DirectMessage:
     text: str = ""
     raw_text: str = ""
     created_at: datetime | None = None
+    tapped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,15 @@ class DmPage:
 
     events: tuple[DirectMessage, ...]
     next_cursor: str | None
+    problems: tuple[ParseProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What X pushes about one of our accounts: its messages, in and out."""
+
+    user_id: str
+    messages: tuple[DirectMessage, ...]
     problems: tuple[ParseProblem, ...] = ()
 
 

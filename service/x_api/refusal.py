@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from service.x_api.bodies import Said, complaints
-from service.x_api.codes import CODES, STATUSES
+from service.x_api.codes import CODES, PROBLEMS, STATUSES
 from service.x_api.errors import OutcomeUnknown, RateLimited, Row, Temporary, Unexplained, XError
 from service.x_api.rate import reset_from
 
@@ -55,22 +55,21 @@ def transaction_of(headers: Mapping[str, str]) -> str | None:
 
 
 def _speaking(found: tuple[Said, ...]) -> Said:
-    """The complaint that counts: the first with a code we know, else the first with a code."""
+    """The complaint that counts: the first with a code or problem we know, else with any code, else the first."""
     coded = [each for each in found if each.code is not None]
-    known = [each for each in coded if each.code in CODES]
-    return next(iter([*known, *coded]), Said(None, ""))
+    known = [each for each in found if each.code in CODES or each.problem in PROBLEMS]
+    return next(iter([*known, *coded, *found]), Said(None, ""))
 
 
 def _row(said: Said, status: int, *, sends: bool) -> Row:
-    row = None if said.code is None else CODES.get(said.code)
+    row = CODES.get(said.code or 0) or PROBLEMS.get(said.problem or "")
     if sends and (_says_nothing(status) or (row is not None and row.maybe_sent)):
         return _UNKNOWN
-    if row is not None:
-        words, other = row.or_else or ("", None)
-        return CODES[other] if other is not None and words in said.words.casefold() else row
-    if said.code is not None and status in _CODE_OUTWEIGHS:
+    if row is None and said.code is not None and status in _CODE_OUTWEIGHS:
         return _UNEXPLAINED
-    return STATUSES.get(status) or _by_hundreds(status)
+    row = row or STATUSES.get(status) or _by_hundreds(status)
+    words, other = row.or_else or ("", None)
+    return CODES[other] if other is not None and words in said.words.casefold() else row
 
 
 def _says_nothing(status: int) -> bool:

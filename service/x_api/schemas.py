@@ -23,6 +23,8 @@ from service.x_api.fields import Identifier, Known, Label, When, Words, plain
 from service.x_api.texts import clean, readable
 
 T = TypeVar("T")
+METADATA_LIMIT = 1000
+"""X's own."""
 
 
 def parse_message(raw: Mapping[str, Any]) -> DirectMessage:
@@ -34,6 +36,11 @@ def parse_dm_page(raw: Mapping[str, Any]) -> DmPage:
     """A page of direct_messages/events/list. What carries no message is left out; a message of whatever type is not."""
     events, problems = each(raw, _parse_dm, holding="message_create")
     return DmPage(events, next_cursor(raw), problems)
+
+
+def parse_messages(raw: Mapping[str, Any], under: str) -> tuple[tuple[DirectMessage, ...], tuple[ParseProblem, ...]]:
+    """The messages in a list under this name; what carries none is left out."""
+    return each({"events": raw.get(under)}, _parse_dm, holding="message_create")
 
 
 def parse_sent_message(raw: Mapping[str, Any]) -> DirectMessage:
@@ -102,6 +109,7 @@ class _FriendshipSchema(Lenient):
 class _MessageDataSchema(Lenient):
     text = Words(load_default=None)
     entities = fields.Raw(load_default=None)
+    quick_reply_response = fields.Raw(load_default=None)
 
 
 class _TargetSchema(Lenient):
@@ -132,6 +140,7 @@ class _DirectMessageSchema(Lenient):
             text=readable(raw_text, urls),
             raw_text=raw_text,
             created_at=data["created_timestamp"],
+            tapped=_tapped(content.get("quick_reply_response")),
         )
 
 
@@ -152,6 +161,11 @@ _USER = _UserSchema()
 _FRIENDSHIP = _FriendshipSchema()
 _DM = _DirectMessageSchema()
 _EVENT = _EventSchema()
+
+
+def _tapped(response: object) -> str | None:
+    metadata = response.get("metadata") if isinstance(response, Mapping) else None
+    return metadata if isinstance(metadata, str) and 0 < len(metadata) <= METADATA_LIMIT else None
 
 
 def _parse_dm(raw: Mapping[str, Any]) -> DirectMessage:

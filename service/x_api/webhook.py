@@ -6,8 +6,11 @@ the signature covers the raw bytes, and the same JSON written differently is a d
 
 import base64
 import hmac
+import re
 
 SIGNATURE_HEADER = "x-twitter-webhooks-signature"
+TOKEN = re.compile(r"[A-Za-z0-9+/=_.~-]{1,256}")
+"""A challenge. One that could be the body of a webhook is none: the answer to it would be that body's signature."""
 
 
 def crc_response(consumer_secret: str, crc_token: str) -> str:

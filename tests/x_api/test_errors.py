@@ -123,7 +123,7 @@ def test_a_refused_customer_ends_a_request_in_a_word_of_the_ledger():
 def test_where_x_takes_no_call_at_all_reading_stops_too():
     assert {
         "account_locked", "account_suspended", "app_suspended", "bad_authentication", "keys_not_verified",
-        "not_authenticated", "tls_required", "token_invalid", "unauthorized",
+        "not_authenticated", "tls_required", "token_invalid", "unauthorized", "wrong_kind_of_token",
     } == STOPS_READING  # fmt: skip
 
 
@@ -218,6 +218,28 @@ def test_without_a_code_the_status_speaks(status, kind, body):
 )
 def test_a_code_is_found_in_every_form_of_body(body):
     assert type(answer(403, body)) is RecipientRefused
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "reason"),
+    [
+        ("client-forbidden", AccountProblem, "client_forbidden"),
+        ("unsupported-authentication", AccountProblem, "wrong_kind_of_token"),
+        ("invalid-request", MessageRefused, "invalid_request"),
+        ("resource-not-found", RecipientRefused, "no_such_resource"),
+        ("usage-capped", RateLimited, "usage_capped"),
+        ("nobody-knows", AccountProblem, "forbidden"),
+    ],
+)
+def test_a_problem_of_v2_is_known_by_the_last_part_of_its_type(name, kind, reason):
+    body = {"title": "T", "detail": "D", "status": 403, "type": f"https://api.twitter.com/2/problems/{name}"}
+    assert (type(answer(403, body)), answer(403, body).reason) == (kind, reason)
+
+
+def test_v2_says_in_words_alone_that_a_customer_takes_no_message_of_ours():
+    detail = "You do not have permission to DM one or more participants."
+    error = answer(403, {"title": "Forbidden", "detail": detail, "type": "about:blank", "status": 403}, sends=True)
+    assert (type(error), error.row.ends_as) == (RecipientRefused, "cannot_dm")
 
 
 def test_the_hybrid_of_453_holds_the_account():

@@ -1,0 +1,122 @@
+"""What customers say to us by DM: in, an account and a message; out, an answer, an opt-out, or nothing at all.
+
+A tap on a quick reply names its request and score, signed by us. A bare number typed as the first message after the
+prompt counts where the campaign says so. A word such as *stop* puts its sender on the list of people who are not asked.
+Every other message is not stored, not read further and not logged; only that there was one after a prompt is kept.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+
+from service.customers import opted_out
+from service.db import insert
+from service.models import feedback_request, prompt_reply
+from service.results.answer import Answer, Way
+from service.results.ingest import Verdict, ingest
+from service.results.merge import Update
+from service.settings import Account, Settings
+from service.x_api import DirectMessage, taps
+from service.x_api.questions import SCORE_RANGE
+
+WAY: Way = "quick_reply"
+STOP = frozenset({
+    "stop", "stopp", "unsubscribe", "quit", "cancel", "end", "opt out", "abmelden", "arrêt", "arret", "baja", "parar",
+    "basta", "alto", "стоп", "停止", "إيقاف",
+})  # fmt: skip
+NUMBER = re.compile(r"[0-9]{1,2}")
+log = structlog.get_logger(__name__)
+r = feedback_request.c
+p = prompt_reply.c
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The newest question somebody got from us by DM."""
+
+    request_id: str
+    type: str
+    campaign: str | None
+
+
+def take(
+    connection: Connection, settings: Settings, account: Account, message: DirectMessage, now: datetime
+) -> Verdict | None:
+    """Take in one inbound message; None: it is nothing for us. Needs a writing transaction."""
+    if message.sender_id is None or message.sender_id == account.user_id or message.recipient_id != account.user_id:
+        return None
+    if message.tapped is not None:
+        return _tapped(connection, settings, account, message, now)
+    words = message.text.strip().strip(".!").casefold()
+    if words in STOP:
+        return _stopped(connection, settings, account, message.sender_id, now)
+    return _typed(connection, settings, account, message, words, now)
+
+
+def _tapped(
+    connection: Connection, settings: Settings, account: Account, message: DirectMessage, now: datetime
+) -> Verdict | None:
+    """A tap counts for the request it names, however old the prompt is - if it is its own customer who taps."""
+    tap = taps.read(settings.service.secret_key, message.tapped or "")
+    if tap is None or not _is_theirs(connection, account, tap.request_id, message.sender_id):
+        log.warning("tap_refused", account=account.name)
+        return None
+    return ingest(connection, _answer(tap.request_id, tap.score, message, now), now)
+
+
+def _is_theirs(connection: Connection, account: Account, request_id: str, sender_id: str | None) -> bool:
+    mine = sa.select(r.id).where(r.id == request_id, r.account == account.name, r.x_user_id == sender_id)
+    return connection.scalar(mine) is not None
+
+
+def _stopped(
+    connection: Connection, settings: Settings, account: Account, sender_id: str, now: datetime
+) -> Verdict | None:
+    """Whoever we have written to may stop us by a word; others may mean anything by it."""
+    asked = sa.select(r.id).where(r.account == account.name, r.x_user_id == sender_id).limit(1)
+    if connection.scalar(asked) is not None:
+        secret = settings.service.secret_key
+        opted_out.add(connection, [sender_id], secret_key=secret, reason="asked_by_customer", by="customer", now=now)
+        log.info("customer_opted_out", account=account.name)
+    return None
+
+
+def _typed(
+    connection: Connection, settings: Settings, account: Account, message: DirectMessage, words: str, now: datetime
+) -> Verdict | None:
+    at = message.created_at or now
+    prompt = _prompt(connection, account, message.sender_id, at)
+    if prompt is None or not _is_first(connection, prompt, at):
+        return None
+    score = int(words) if NUMBER.fullmatch(words) and words.isascii() else None
+    if score is None or score not in SCORE_RANGE.get(prompt.type, ()) or not _typed_counts(settings, prompt):
+        return None
+    return ingest(connection, _answer(prompt.request_id, score, message, now), now)
+
+
+def _prompt(connection: Connection, account: Account, sender_id: str | None, at: datetime) -> Prompt | None:
+    sent = (r.account == account.name, r.x_user_id == sender_id, r.way == WAY, r.card_sent_at <= at)
+    newest = sa.select(r.id, r.type, r.campaign).where(*sent).order_by(r.card_sent_at.desc()).limit(1)
+    row = connection.execute(newest).one_or_none()
+    return None if row is None else Prompt(row.id, row.type, row.campaign)
+
+
+def _is_first(connection: Connection, prompt: Prompt, at: datetime) -> bool:
+    """Whether nothing was said since the prompt; from now on something was. Kept: when, and never what."""
+    said = insert(connection, prompt_reply).values(request_id=prompt.request_id, first_at=at)
+    earlier = p.first_at > said.excluded.first_at
+    connection.execute(said.on_conflict_do_update(index_elements=["request_id"], set_={"first_at": at}, where=earlier))
+    return bool(connection.scalar(sa.select(p.first_at).where(p.request_id == prompt.request_id)) == at)
+
+
+def _typed_counts(settings: Settings, prompt: Prompt) -> bool:
+    return next((each.typed_scores for each in settings.campaigns if each.name == prompt.campaign), True)
+
+
+def _answer(request_id: str, score: int, message: DirectMessage, now: datetime) -> Answer:
+    at = message.created_at or now
+    return Answer(request_id, WAY, "dm", Update(at, score, at))

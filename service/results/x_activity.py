@@ -1,0 +1,109 @@
+"""X's account webhook: in, GET|POST /webhooks/x; out, the answer to a challenge, or 200 once what matters is committed.
+
+An app has one webhook, so one address serves every account: the signature says which app pushes, the body which account
+it is about. Never answers, stores or logs what a customer wrote; what is signed and cannot be read is answered 200, or
+X would send it again for ever.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+from flask import Blueprint, request
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.db import is_away, writing
+from service.errors import BadRequest, NotAuthenticated, NotFound, Unavailable
+from service.results import bodies, replies
+from service.settings import Account, Settings
+from service.x_api import DirectMessage, ParseProblem
+from service.x_api.activity import parse_activity
+from service.x_api.webhook import SIGNATURE_HEADER, TOKEN, crc_response, verify_signature
+
+log = structlog.get_logger(__name__)
+
+
+def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> Blueprint:
+    """The two views of the one address."""
+    secrets = tuple(dict.fromkeys(account.consumer_secret for account in settings.accounts.values()))
+    views = Blueprint("x_activity", __name__)
+
+    def receive() -> tuple[dict[str, Any], int]:
+        raw = bodies.read(request, settings.web.max_body_bytes)
+        secret = _signer(secrets, raw, request.headers.get(SIGNATURE_HEADER))
+        body = bodies.unpacked(raw, request.headers.get("Content-Encoding"), settings.web.max_body_bytes)
+        theirs = [each for each in settings.accounts.values() if each.consumer_secret == secret]
+        return {"received": _take_in(engine, settings, theirs, body, clock())}, 200
+
+    def answer_challenge() -> tuple[dict[str, Any], int]:
+        token = request.args.get("crc_token", "")
+        if TOKEN.fullmatch(token) is None:
+            raise BadRequest("crc_token", "A crc_token of 1 to 256 letters, digits and + / = _ . ~ - is needed.")
+        return {"response_token": crc_response(_asked(settings.accounts, request.args.get("app")), token)}, 200
+
+    receive.authentication = "X: the app's signature over the raw body"  # type: ignore[attr-defined]  # read by a test of all routes
+    answer_challenge.authentication = "nobody: X's challenge, answered with a proof"  # type: ignore[attr-defined]  # the same
+    views.add_url_rule("/webhooks/x", "receive", receive, methods=["POST"])
+    views.add_url_rule("/webhooks/x", "answer_challenge", answer_challenge, methods=["GET"])
+    return views
+
+
+def _signer(secrets: tuple[str, ...], raw: bytes, header: str | None) -> str:
+    """The secret of the app that pushes. All are tried, so that the time taken tells nothing."""
+    fitting = [secret for secret in secrets if verify_signature(secret, raw, header)]
+    if not fitting:
+        log.warning("x_activity_refused", reason="signature")
+        raise NotAuthenticated("wrong_signature", f"{SIGNATURE_HEADER} does not sign this body.")
+    return fitting[0]
+
+
+def _asked(accounts: Mapping[str, Account], app: str | None) -> str:
+    """The secret of the app that asks. X does not say which it is: with several, the registered address does."""
+    secrets = {each.consumer_key: each.consumer_secret for each in accounts.values()}
+    if app is None and len(set(secrets.values())) == 1:
+        return next(iter(secrets.values()))
+    if app is None or app not in secrets:
+        raise NotFound("unknown_app", "Several apps share this address: register it as /webhooks/x?app=<consumer key>.")
+    return secrets[app]
+
+
+def _take_in(engine: Engine, settings: Settings, accounts: list[Account], raw: bytes, now: datetime) -> int:
+    try:
+        activity = parse_activity(json.loads(raw))
+    except (ValueError, RecursionError) as problem:
+        field = problem.field if isinstance(problem, ParseProblem) else "body"
+        log.warning("x_activity_unreadable", field=field, bytes=len(raw))
+        return 0
+    account = next((each for each in accounts if each.user_id == activity.user_id), None)
+    if account is None:
+        return 0
+    for each in activity.problems:
+        log.warning("x_activity_unreadable", account=account.name, field=each.field)
+    return _commit(engine, settings, account, activity.messages, now)
+
+
+def _commit(
+    engine: Engine, settings: Settings, account: Account, messages: tuple[DirectMessage, ...], now: datetime
+) -> int:
+    """Oldest first: of several numbers the first one typed is the answer."""
+    inbound = sorted(
+        (each for each in messages if each.sender_id != account.user_id), key=lambda each: each.created_at or now
+    )
+    if not inbound:
+        return 0
+    try:
+        with writing(engine) as connection:
+            verdicts = [replies.take(connection, settings, account, each, now) for each in inbound]
+    except SQLAlchemyError as error:
+        if not is_away(error):
+            raise
+        log.error("x_activity_not_stored", account=account.name, kind=type(error).__name__)  # noqa: TRY400 - it quotes what we tried to store
+        raise Unavailable(
+            "store_away", "The database is away; please send it again.", headers={"Retry-After": "5"}
+        ) from None
+    answers = [str(each) for each in verdicts if each is not None]
+    log.info("x_activity_received", account=account.name, messages=len(inbound), answers=answers)
+    return len(answers)

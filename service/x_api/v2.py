@@ -1,0 +1,135 @@
+"""X's v2 endpoints for Direct Messages as methods, for apps without v1.1: plain values in, facts or an `XError` out.
+
+The same promises as `client`: one call each, nothing repeated. No cards and no quick replies: v2 has neither. Whoever
+looks for an unclear send reads the conversation with that one person, which is not known to lag.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Self
+
+import httpx
+
+from service.x_api.facts import DirectMessage, DmPage, Friendship, Identity, ParseProblem, User
+from service.x_api.fields import parse_date, plain
+from service.x_api.oauth1 import Credentials
+from service.x_api.schemas import each, mapping, parse_user
+from service.x_api.texts import clean, readable
+from service.x_api.wire import PATIENCE, Answer, Patience, Wire
+
+SHOWN = {"user.fields": "receives_your_dm,username"}
+LISTED = {"dm_event.fields": "id,event_type,text,sender_id,created_at,entities", "event_types": "MessageCreate"}
+
+
+class XClientV2:
+    """X's v2, seen by one account. Close it, or use it as a context."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        base_url: str,
+        clock: Callable[[], datetime],
+        transport: httpx.BaseTransport | None = None,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        self._wire = Wire(credentials, base_url=base_url, patience=patience, clock=clock, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._wire.close()
+
+    def verify_credentials(self) -> Answer[Identity]:
+        """Who we are. v2 does not say what the app may do."""
+        return self._wire.get("/2/users/me").read(_identity)
+
+    def show_user(self, *, user_id: str | None = None, screen_name: str | None = None) -> Answer[User]:
+        """A user by id or by name (one of them), with `receives_your_dm` as `can_dm`."""
+        if (user_id is None) == (screen_name is None):
+            raise ValueError("Give user_id or screen_name, and not both.")
+        if screen_name is not None:
+            return self._wire.get(f"/2/users/by/username/{_part(screen_name)}", SHOWN).read(_user)
+        return self._wire.get(f"/2/users/{_part(user_id)}", SHOWN).read(_user)
+
+    def show_friendship(self, target_id: str) -> Answer[Friendship]:
+        """Whether we may write to `target_id`."""
+        return self._wire.get(f"/2/users/{_part(target_id)}", SHOWN).read(lambda raw: Friendship(_user(raw).can_dm))
+
+    def send_dm(self, to_user_id: str, text: str, *, signed_at: datetime) -> Answer[DirectMessage]:
+        """Write a Direct Message. `OutcomeUnknown` means: look for it in list_dms_with, do not send again."""
+        path = f"/2/dm_conversations/with/{_part(to_user_id)}/messages"
+        return self._wire.send(path, signed_at=signed_at, json={"text": clean(text)}).read(_sent)
+
+    def list_dms_with(self, user_id: str, cursor: str | None = None, count: int = 100) -> Answer[DmPage]:
+        """A page of the conversation with one person, newest first, sent and received mixed."""
+        fields = {**LISTED, "max_results": str(count), **({"pagination_token": cursor} if cursor else {})}
+        reply = self._wire.get(f"/2/dm_conversations/with/{_part(user_id)}/dm_events", fields)
+        return reply.read(lambda raw: _page(raw, user_id))
+
+
+def _part(value: str | None) -> str:
+    """A part of a path: digits, letters and underscores, or it is no id and no name of X."""
+    text = clean(value or "")
+    if not text.isascii() or not text.replace("_", "").isalnum():
+        raise ValueError("This is no id and no name of X.")
+    return text
+
+
+def _data(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapping(mapping(raw, "body").get("data"), "data")
+
+
+def _user(raw: Mapping[str, Any]) -> User:
+    said = _data(raw)
+    return parse_user(
+        {"id": said.get("id"), "screen_name": said.get("username"), "can_dm": said.get("receives_your_dm")}
+    )
+
+
+def _identity(raw: Mapping[str, Any]) -> Identity:
+    user = _user(raw)
+    return Identity(user.id, user.screen_name)
+
+
+def _sent(raw: Mapping[str, Any]) -> DirectMessage:
+    return DirectMessage(parse_user({"id": _data(raw).get("dm_event_id")}).id)
+
+
+def _page(raw: Mapping[str, Any], user_id: str) -> DmPage:
+    """A conversation without messages has no `data` at all."""
+    body = mapping(raw, "body")
+    events, problems = each({"events": body.get("data", [])}, lambda entry: _event(entry, user_id))
+    meta = body.get("meta")
+    return DmPage(events, plain(meta.get("next_token")) or None if isinstance(meta, Mapping) else None, problems)
+
+
+def _event(raw: Mapping[str, Any], user_id: str) -> DirectMessage:
+    """v2 names the sender only: what they did not write they received. Without one it may be any message: a problem."""
+    entry = mapping(raw, "event")
+    sender_id = plain(entry.get("sender_id"))
+    if not sender_id:
+        raise ParseProblem("sender_id", "This is not an id.")
+    text, entities = entry.get("text"), entry.get("entities")
+    typed = clean(text) if isinstance(text, str) else ""
+    urls = entities.get("urls") if isinstance(entities, Mapping) else None
+    return DirectMessage(
+        id=parse_user({"id": entry.get("id")}).id,
+        sender_id=sender_id,
+        recipient_id=None if sender_id == user_id else user_id,
+        text=readable(typed, urls),
+        raw_text=typed,
+        created_at=_dated(entry.get("created_at")),
+    )
+
+
+def _dated(value: object) -> datetime | None:
+    try:
+        return parse_date(value)
+    except ValueError:
+        return None
