@@ -1,6 +1,6 @@
 """replies to prompts.
 
-Revision 0009, after 0008. That somebody said something after our prompt, so that only the first bare number counts.
+Revision 0010, after 0009. That somebody said something after our prompt, so that only the first bare number counts.
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from service.db import Micros
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
