@@ -148,9 +148,7 @@ class _Work:
         if card is None:
             return RefreshReport()
         with writing(self._engine) as connection:
-            again = windows.take(
-                connection, self._account.name, ENDPOINT, LIMIT.calls, self._account.window, self._now
-            )
+            again = windows.take(connection, self._account.name, ENDPOINT, LIMIT.calls, self._account.window, self._now)
         if again is not None:
             return RefreshReport(come_back_at=again)
         try:

@@ -1,0 +1,282 @@
+"""Customers answer by DM: a tap, a bare number, stop - over real HTTP between X (the sandbox) and our one address."""
+
+import gzip
+import hmac
+import json
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from structlog.testing import capture_logs
+from werkzeug.serving import make_server
+
+from service.app import create_app
+from service.db import reading
+from service.models import metadata, opt_out, prompt_reply
+from service.sandbox import pushes
+from service.x_api import taps
+from tests.results.house import HOUR, NOW, US, request, result_of
+from tests.results.house import settings as settings_of
+from tests.results.outside import Outside
+
+SETTINGS = settings_of()
+SECRET = SETTINGS.service.secret_key
+HOOK = "/webhooks/x"
+
+
+def prompted(engine, **changes):
+    """A request whose prompt with quick replies is with the customer."""
+    return request(engine, feedback_id=None, card_dm_id="77", way="quick_reply", campaign="care", **changes)
+
+
+def metadata_of(row, score):
+    return taps.options(SECRET, row["id"], "csat", {})[score - 1].metadata
+
+
+def message(row, text, number=1, at=NOW, tapped=None, **changes):
+    content = {"text": text} | ({"quick_reply_response": {"type": "options", "metadata": tapped}} if tapped else {})
+    return {
+        "type": "message_create",
+        "id": str(number),
+        "created_timestamp": str(int(at.timestamp() * 1000)),
+        "message_create": {
+            "target": {"recipient_id": US}, "sender_id": row["x_user_id"], "message_data": content, **changes,
+        },
+    }  # fmt: skip
+
+
+def pushed(*messages, user_id=US):
+    return {"for_user_id": user_id, "direct_message_events": list(messages)}
+
+
+def browser(engine, now=NOW, **account):
+    return create_app(settings_of(**account), engine, lambda: now).test_client()
+
+
+def post(client, body, secret="sandbox-consumer-secret", **headers):
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    proof = "sha256=" + b64encode(hmac.digest(secret.encode(), raw, "sha256")).decode()
+    return client.post(HOOK, data=raw, headers={"x-twitter-webhooks-signature": proof, **headers})
+
+
+def say(engine, row, *messages):
+    given = post(browser(engine), pushed(*messages))
+    assert given.status_code == 200, given.get_data()
+    return result_of(engine, row)
+
+
+def shown(found):
+    return None if found is None else (found["score"], found["score_way"], found["first_channel"], found["anomalies"])
+
+
+# -- taps
+
+
+def test_a_tap_is_an_answer_with_the_time_of_the_tap(engine):
+    row = prompted(engine)
+    found = say(engine, row, message(row, "4", tapped=metadata_of(row, 4), at=NOW - timedelta(minutes=5)))
+    assert shown(found) == (4, "quick_reply", "dm", 0)
+    assert (found["score_at"], found["score_seen_at"]) == (NOW - timedelta(minutes=5), NOW)
+
+
+def test_the_same_push_again_changes_nothing(engine):
+    row = prompted(engine)
+    body = message(row, "4", tapped=metadata_of(row, 4))
+    assert say(engine, row, body) == say(engine, row, body, body)
+
+
+def test_a_second_tap_is_kept_and_not_applied(engine):
+    row = prompted(engine)
+    second = message(row, "1", 2, NOW + HOUR, metadata_of(row, 1))
+    assert shown(say(engine, row, second, message(row, "4", tapped=metadata_of(row, 4)))) == (4, "quick_reply", "dm", 1)
+
+
+def test_a_tap_on_an_old_prompt_answers_the_old_question(engine):
+    old = prompted(engine, card_sent_at=NOW - 30 * HOUR)
+    new = prompted(engine, x_user_id=old["x_user_id"])
+    say(engine, old, message(old, "2", tapped=metadata_of(old, 2)))
+    assert (shown(result_of(engine, old))[0], result_of(engine, new)) == (2, None)
+
+
+def test_anothers_tap_a_forged_one_and_one_for_nobody_say_nothing(engine):
+    row, other = prompted(engine), prompted(engine)
+    forged = metadata_of(row, 4)[:-1] + "_"
+    for body in (
+        message(other, "4", tapped=metadata_of(row, 4)),
+        message(row, "4", tapped=forged),
+        message(row, "4", tapped="someone else's metadata"),
+        message(row, "4", tapped=metadata_of({"id": "fr_nobody"}, 4)),
+    ):
+        assert say(engine, row, body) is None
+    assert result_of(engine, other) is None
+
+
+# -- typed
+
+
+@pytest.mark.parametrize("text", ["4", " 4 ", "4.", "4!"])
+def test_a_bare_number_that_comes_first_counts(engine, text):
+    row = prompted(engine)
+    assert shown(say(engine, row, message(row, text))) == (4, "quick_reply", "dm", 0)
+
+
+@pytest.mark.parametrize("text", ["0", "6", "44", "4 stars", "four", "\u0664", "-4", "4,5", ""])
+def test_what_is_no_number_of_the_scale_does_not(engine, text):
+    row = prompted(engine)
+    assert say(engine, row, message(row, text)) is None
+
+
+def test_a_number_after_other_words_is_about_something_else(engine):
+    row = prompted(engine)
+    say(engine, row, message(row, "One more thing: my order"))
+    assert say(engine, row, message(row, "4", 2, NOW + timedelta(minutes=1))) is None
+
+
+def test_of_two_numbers_in_one_push_the_first_one_typed_counts(engine):
+    row = prompted(engine)
+    both = (message(row, "2", 2, NOW + timedelta(minutes=1)), message(row, "5", 1, NOW))
+    assert shown(say(engine, row, *both)) == (5, "quick_reply", "dm", 0)
+
+
+def test_a_number_before_the_prompt_or_to_a_card_or_from_a_stranger_is_none(engine):
+    row = prompted(engine)
+    card = request(engine, way="card")
+    assert say(engine, row, message(row, "4", at=row["card_sent_at"] - timedelta(minutes=1))) is None
+    assert say(engine, card, message(card, "4")) is None
+    assert say(engine, row, message({"x_user_id": "999"}, "4")) is None
+
+
+def test_typed_numbers_do_not_count_where_the_campaign_says_so(engine):
+    row = prompted(engine)
+    wanted = settings_of()
+    campaigns = tuple(replace(each, typed_scores=False) for each in wanted.campaigns)
+    client = create_app(replace(wanted, campaigns=campaigns), engine, lambda: NOW).test_client()
+    assert post(client, pushed(message(row, "4"))).status_code == 200
+    assert result_of(engine, row) is None
+    assert post(client, pushed(message(row, "4", 2, tapped=metadata_of(row, 4)))).get_json() == {"received": 1}
+
+
+# -- stop
+
+
+@pytest.mark.parametrize("word", ["stop", "STOP", "Stop!", " unsubscribe ", "abmelden", "\u505c\u6b62"])
+def test_stop_is_heard_from_whoever_we_wrote_to(engine, word):
+    row = prompted(engine)
+    say(engine, row, message(row, word))
+    with reading(engine) as connection:
+        assert connection.scalars(sa.select(opt_out.c.reason)).all() == ["asked_by_customer"]
+
+
+@pytest.mark.parametrize("word", ["please stop", "stop the delivery", "nonstop"])
+def test_stop_within_a_sentence_is_not_for_us(engine, word):
+    row = prompted(engine)
+    say(engine, row, message(row, word))
+    say(engine, row, message({"x_user_id": "999"}, "stop"))
+    with reading(engine) as connection:
+        assert connection.scalars(sa.select(opt_out.c.reason)).all() == []
+
+
+# -- everything else
+
+
+def test_other_words_are_neither_stored_nor_logged(engine):
+    row = prompted(engine)
+    with capture_logs() as lines:
+        say(engine, row, message(row, "MYSECRET and my address"))
+    assert "MYSECRET" not in repr(lines)
+    with reading(engine) as connection:
+        for table in metadata.sorted_tables:
+            assert "MYSECRET" not in repr(connection.execute(sa.select(table)).all()), table.name
+        assert connection.scalars(sa.select(prompt_reply.c.request_id)).all() == [row["id"]]
+
+
+def test_our_own_messages_and_other_accounts_are_passed_over(engine):
+    row = prompted(engine)
+    ours = message({"x_user_id": US}, "4", target={"recipient_id": row["x_user_id"]})
+    assert say(engine, row, ours) is None
+    assert post(browser(engine), pushed(message(row, "4"), user_id="5")).get_json() == {"received": 0}
+
+
+# -- the address
+
+
+def test_an_unsigned_or_wrongly_signed_push_is_refused(engine):
+    row = prompted(engine)
+    client, body = browser(engine), json.dumps(pushed(message(row, "4"))).encode()
+    assert client.post(HOOK, data=body).status_code == 401
+    assert post(client, body, secret="another").status_code == 401
+    assert client.post(HOOK, data=body, headers={"x-twitter-webhooks-signature": "sha256=\xff"}).status_code == 401
+    assert result_of(engine, row) is None
+
+
+@pytest.mark.parametrize("raw", [b"", b"null", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"for_user_id":1e999}'])
+def test_what_is_signed_and_cannot_be_read_is_not_sent_for_ever(engine, raw):
+    assert post(browser(engine), raw).get_json() == {"received": 0}
+
+
+def test_a_packed_push_is_unpacked_after_its_signature_was_checked(engine):
+    row = prompted(engine)
+    raw = gzip.compress(json.dumps(pushed(message(row, "4"))).encode())
+    assert post(browser(engine), raw, **{"Content-Encoding": "gzip"}).get_json() == {"received": 1}
+
+
+@pytest.mark.parametrize(
+    ("raw", "encoding", "status"),
+    [
+        (gzip.compress(b" " * 5_000_000), "gzip", 413),
+        (b"no gzip", "gzip", 400),
+        (gzip.compress(b"{}")[:-4], "gzip", 400),
+        (b"{}", "br", 415),
+    ],
+    ids=["bomb", "no gzip", "half", "unknown"],
+)
+def test_a_bomb_and_what_cannot_be_unpacked_are_refused_with_a_reason(engine, raw, encoding, status):
+    given = post(browser(engine), raw, **{"Content-Encoding": encoding})
+    assert (given.status_code, bool(given.get_json()["detail"])) == (status, True)
+
+
+def test_a_challenge_is_answered_with_the_secret_of_the_app(engine):
+    given = browser(engine).get(HOOK, query_string={"crc_token": "challenge_string"})
+    proof = b64encode(hmac.digest(b"sandbox-consumer-secret", b"challenge_string", "sha256")).decode()
+    assert given.get_json() == {"response_token": f"sha256={proof}"}
+    assert browser(engine).get(HOOK, query_string={"crc_token": '{"for_user_id":"2"}'}).status_code == 400
+    assert browser(engine).get(HOOK).status_code == 400
+
+
+# -- the whole way, over sockets
+
+
+@contextmanager
+def served(app) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}{HOOK}"
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("form", ["x_activity", "account_activity"])
+def test_a_customer_who_taps_and_one_who_types_answer_by_x_s_own_pushes(engine, form):
+    x = Outside(activity_form=form)
+    tapping, typing = (prompted(engine, card_sent_at=x.now, x_user_id=str(700 + n)) for n in range(2))
+    with served(create_app(SETTINGS, engine, lambda: datetime.now(UTC))) as address:
+        x.control("POST", "/webhooks", activity_url=address)
+        for row in (tapping, typing):
+            options = taps.options(SECRET, row["id"], "csat", {})
+            x.client.send_dm(row["x_user_id"], "How did we do?", signed_at=x.now, options=options)
+        x.advance(timedelta(minutes=1))
+        x.control("POST", f"/customers/{tapping['x_user_id']}/dm", tap=1)
+        x.control("POST", f"/customers/{typing['x_user_id']}/dm", text="5")
+        pushes.stop(x.world)
+    assert (shown(result_of(engine, tapping)), shown(result_of(engine, typing))) == (
+        (2, "quick_reply", "dm", 0), (5, "quick_reply", "dm", 0),
+    )  # fmt: skip
+    assert {each.outcome for each in x.world.pushes if each.to == "activity"} == {"delivered"}
