@@ -12,12 +12,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 from structlog.testing import capture_logs
 from werkzeug.serving import make_server
 
-from service.app import create_app
 from service.db import reading
+from service.errors import ServiceError, problem
 from service.models import metadata, opt_out, prompt_reply
+from service.results.x_activity import blueprint
 from service.sandbox import pushes
 from service.x_api import taps
 from tests.results.house import HOUR, NOW, US, request, result_of
@@ -54,8 +56,16 @@ def pushed(*messages, user_id=US):
     return {"for_user_id": user_id, "direct_message_events": list(messages)}
 
 
-def browser(engine, now=NOW, **account):
-    return create_app(settings_of(**account), engine, lambda: now).test_client()
+def web(settings, engine, clock=lambda: NOW):
+    app = Flask(__name__)
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    app.register_error_handler(ServiceError, lambda error: (problem(error, "r1"), error.status, error.headers))
+    app.register_blueprint(blueprint(settings, engine, clock))
+    return app
+
+
+def browser(engine):
+    return web(SETTINGS, engine).test_client()
 
 
 def post(client, body, secret="sandbox-consumer-secret", **headers):
@@ -155,7 +165,7 @@ def test_typed_numbers_do_not_count_where_the_campaign_says_so(engine):
     row = prompted(engine)
     wanted = settings_of()
     campaigns = tuple(replace(each, typed_scores=False) for each in wanted.campaigns)
-    client = create_app(replace(wanted, campaigns=campaigns), engine, lambda: NOW).test_client()
+    client = web(replace(wanted, campaigns=campaigns), engine).test_client()
     assert post(client, pushed(message(row, "4"))).status_code == 200
     assert result_of(engine, row) is None
     assert post(client, pushed(message(row, "4", 2, tapped=metadata_of(row, 4)))).get_json() == {"received": 1}
@@ -267,7 +277,7 @@ def served(app) -> Iterator[str]:
 def test_a_customer_who_taps_and_one_who_types_answer_by_x_s_own_pushes(engine, form):
     x = Outside(activity_form=form)
     tapping, typing = (prompted(engine, card_sent_at=x.now, x_user_id=str(700 + n)) for n in range(2))
-    with served(create_app(SETTINGS, engine, lambda: datetime.now(UTC))) as address:
+    with served(web(SETTINGS, engine, lambda: datetime.now(UTC))) as address:
         x.control("POST", "/webhooks", activity_url=address)
         for row in (tapping, typing):
             options = taps.options(SECRET, row["id"], "csat", {})

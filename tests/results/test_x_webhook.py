@@ -1,7 +1,10 @@
 """X's webhook: who may speak, what is taken, what is answered, and that a 200 means committed."""
 
 import base64
+import gzip
+import hmac
 import json
+import zlib
 
 import pytest
 import sqlalchemy as sa
@@ -269,6 +272,22 @@ def test_every_view_says_how_it_authenticates(engine):
         "x_webhook.receive",
         "x_webhook.answer_challenge",
     }
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_a_packed_body_is_unpacked_after_its_proof(engine, pack):
+    row = request(engine)
+    raw = pack(json.dumps(event(snapshot(row, NOW, score=4))).encode())
+    named = {"Content-Encoding": "gzip" if pack is gzip.compress else "deflate"}
+    proof = "sha256=" + base64.b64encode(hmac.digest(SECRET.encode(), raw, "sha256")).decode()
+    signed = {SIGNATURE_HEADER: proof, **named, **basic()}
+    given = post(browser(engine, webhook_signature=True), raw, headers=signed)
+    assert (given.status_code, given.get_json(), result_of(engine, row)["score"]) == (200, {"received": 1}, 4)
+
+
+def test_an_encoding_nobody_knows_is_not_taken_for_nothing(engine):
+    assert post(browser(engine), b"{}", headers={"Content-Encoding": "br", **basic()}).status_code == 415
+    assert post(browser(engine), b"{}", headers={"Content-Encoding": "br"}).status_code == 401
 
 
 # -- the store --------------------------------------------------------------------------------------------------------
