@@ -1,6 +1,6 @@
 """The app's one webhook: every DM to or from an account is pushed to it, signed, as X does.
 
-In: a message and how X shows it. Out: a recorded `Push`; pushes.py sends it and lets go wrong what shall. Two forms, by
+In: a message. Out: a recorded `Push`; pushes.py sends it and lets go wrong what shall. Two forms, by
 the switch: Account Activity and X Activity.
 """
 
@@ -8,14 +8,16 @@ import json
 from typing import Any
 
 from service.sandbox import pushes
+from service.sandbox.render_dm import message_json
 from service.sandbox.state import Message, Push, World
 
 
-def push(world: World, message: Message, shown: dict[str, Any]) -> None:
+def push(world: World, message: Message) -> None:
     """Tell each account that has part in this message and an address for it; call it under the lock."""
     for account in {message.sender, message.recipient} & set(world.accounts):
         if world.hooks[account].activity_url is not None:
             kind = "dm.sent" if message.sender == account else "dm.received"
+            shown = message_json(world, message)
             number, at_ms = world.next_number(), message.at_ms
             body = json.dumps(_body(world.assumptions.activity_form, number, account, kind, shown)).encode()
             item = Push(id=number, at_ms=at_ms, account=account, card_id=0, event_type=kind, body=body, to="activity")

@@ -4,20 +4,16 @@ In: a JSON message_create, or a page asked for. Out: events shaped as live recor
 `commit` is the one place where a DM comes to exist, whether sent, made by a card, or written by a customer.
 """
 
-import hashlib
-import html
 import random
-import re
-import unicodedata
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64encode
 from bisect import bisect_left, insort
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from service.sandbox import activity, limits, schedule, users
 from service.sandbox.call import Call
 from service.sandbox.clock import DAY_MS
+from service.sandbox.render_dm import URL, message_json
 from service.sandbox.state import Action, Message, World
 from service.sandbox.wire import Refusal, refusal
 
@@ -26,7 +22,6 @@ MAX_OPTIONS, MAX_LABEL, MAX_METADATA = 20, 36, 1000
 Options = tuple[tuple[str, str], ...]
 LIST_DEFAULT, LIST_MOST = 20, 50
 KEPT_MS = 30 * DAY_MS
-_URL = re.compile(r"https?://[^\s]+")
 
 
 def new(call: Call) -> dict[str, Any]:
@@ -103,7 +98,7 @@ def commit(
         insort(world.mailbox[owner], message.id)
     if recipient in world.accounts and sender not in world.accounts:
         limits.open_replies(world, recipient, sender, at_ms)
-    activity.push(world, message, message_json(world, message))
+    activity.push(world, message)
     if options and recipient in world.people:
         _play(world, message)
     return message
@@ -144,38 +139,6 @@ def check_duplicate(world: World, sender: str, recipient: str, text: str) -> Non
         raise refusal(rule)
 
 
-def message_json(world: World, message: Message, *, listed: bool = False) -> dict[str, Any]:
-    """The event as X shows it."""
-    text, urls = message.text, list[dict[str, Any]]()
-    if listed:
-        text = _SHOWN[world.assumptions.list_texts](text)
-    if world.assumptions.urls_as_tco:
-        text, urls = _shortened(text)
-    return {
-        "type": "message_create",
-        "id": str(message.id),
-        "created_timestamp": str(message.at_ms),
-        "message_create": {
-            "target": {"recipient_id": message.recipient},
-            "sender_id": message.sender,
-            "message_data": {
-                "text": text,
-                "entities": {"hashtags": [], "symbols": [], "user_mentions": [], "urls": urls},
-                **_quick_replies(message),
-            },
-        },
-    }
-
-
-def _quick_replies(message: Message) -> dict[str, Any]:
-    if message.tapped is not None:
-        return {"quick_reply_response": {"type": "options", "metadata": message.tapped}}
-    if message.options:
-        shown = [{"label": label, "metadata": metadata} for label, metadata in message.options]
-        return {"quick_reply": {"type": "options", "options": shown}}
-    return {}
-
-
 def _read_new(call: Call) -> tuple[str, str, Options]:
     if not isinstance(call.json, dict):
         raise Refusal(404, 34)  # X's misleading answer to a form body on this route
@@ -207,7 +170,7 @@ def _read_options(call: Call, given: object) -> Options:
 def _read_option(call: Call, given: object) -> tuple[str, str]:
     one = given if isinstance(given, dict) else {}
     label, metadata = one.get("label"), one.get("metadata", "")
-    if not isinstance(label, str) or not 1 <= len(label) <= MAX_LABEL or _URL.search(label):
+    if not isinstance(label, str) or not 1 <= len(label) <= MAX_LABEL or URL.search(label):
         raise call.invalid("quick_reply.options.label", f"1 to {MAX_LABEL} characters, no URL")
     if not isinstance(metadata, str) or len(metadata) > MAX_METADATA:
         raise call.invalid("quick_reply.options.metadata", f"at most {MAX_METADATA} characters")
@@ -259,44 +222,3 @@ def _mint_cursor(call: Call, before: int, page: int) -> str:
 def _lag_ms(lag: Any, dice: random.Random) -> int:
     least, most = lag if isinstance(lag, list | tuple) else (lag, lag)
     return int(dice.uniform(least, most) * 1000)
-
-
-def _visible(text: str) -> str:
-    return "".join(char for char in text if unicodedata.category(char) != "Cf" and not "\ufe00" <= char <= "\ufe0f")
-
-
-def _rewritten(text: str) -> str:
-    """As an editor that means well: straight quotes curled, dashes drawn long, the last full stop dropped."""
-    return text.replace('"', "\u201d").replace("'", "\u2019").replace(" - ", " \u2014 ").removesuffix(".")
-
-
-_SHOWN: dict[str, Callable[[str], str]] = {
-    "typed": str,
-    "visible": _visible,
-    "escaped": html.escape,
-    "rewritten": _rewritten,
-}
-
-
-def _shortened(text: str) -> tuple[str, list[dict[str, Any]]]:
-    parts: list[str] = []
-    urls: list[dict[str, Any]] = []
-    end = length = 0
-    for found in _URL.finditer(text):
-        digest = hashlib.sha256(found.group().encode("utf-8", "replace")).digest()
-        short = "https://t.co/" + urlsafe_b64encode(digest).decode().translate(_PLAIN)[:10]
-        parts += (text[end : found.start()], short)
-        start = length + found.start() - end
-        length, end = start + len(short), found.end()
-        urls.append(
-            {
-                "url": short,
-                "expanded_url": found.group(),
-                "display_url": found.group().split("://", 1)[1],
-                "indices": [start, length],
-            }
-        )
-    return "".join(parts) + text[end:], urls
-
-
-_PLAIN = str.maketrans("-_", "Az", "=")
