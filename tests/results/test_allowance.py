@@ -58,6 +58,20 @@ def test_a_reset_that_is_over_already_still_gives_x_a_moment(engine):
     assert take(engine) is not None
 
 
+@pytest.mark.parametrize("seconds", [-3600, 0, 4, 5])
+def test_whatever_x_names_it_is_left_alone_for_five_seconds_and_no_longer(engine, seconds):
+    until = spend(engine, NOW + timedelta(seconds=seconds))
+    assert until == NOW + timedelta(seconds=5)
+    assert take(engine, until - timedelta(microseconds=1)) == until
+    assert take(engine, until) is None
+
+
+def test_a_limit_that_was_lowered_holds_at_once_and_one_that_was_raised_goes_on(engine):
+    assert [take(engine, limit=3) for _ in range(3)] == [None, None, None]
+    assert take(engine, limit=2) == NOW + WINDOW
+    assert [take(engine, limit=5) is None for _ in range(3)] == [True, True, False]
+
+
 @pytest.mark.parametrize("back", [timedelta(minutes=3), HOUR, timedelta(days=400)])
 def test_a_clock_set_back_neither_opens_the_window_nor_shuts_it_for_longer_than_one(engine, back):
     [take(engine) for _ in range(4)]
