@@ -31,6 +31,7 @@ from service.outreach.workplace import Workplace
 from service.reports.counting.sealing import seal
 from service.reports.disclosure import naming
 from service.reports.disclosure.closing import close_due
+from service.results.inbox import read_once as read_inbox
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.settings import Account, Settings
@@ -214,7 +215,8 @@ def _collect(place: Workplace, account: Account, client: XClient, clock: Clock, 
             return
         cards = refresh_once(place.engine, account, client, clock(), worker=place.worker, answer_window=window)
         page = poll_once(place.engine, account, client, clock(), worker=place.worker)
-        if problem := cards.problem or page.problem:
+        said = read_inbox(place.engine, place.settings, account, client, clock)
+        if problem := cards.problem or page.problem or said.problem:
             with writing(place.engine) as connection:
                 holds.hold_if_refused(connection, account.name, problem, None, clock())
         if not (cards.more or page.more):

@@ -1,0 +1,108 @@
+"""Reading X's DM list for answers: in, an account and its client; out, the taps and numbers no webhook has brought.
+
+The list has few calls, and unclear sends need them first: this takes at most a third of them, and only while a prompt
+with quick replies waits for its answer. Reads back to where the last whole reading began; what comes twice changes
+nothing. What is no answer is passed over, as in `replies`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection, Engine
+
+from service.accounts import turns, windows
+from service.db import reading, writing
+from service.models import feedback_request, result
+from service.results import replies
+from service.settings import Account, Settings
+from service.x_api import DirectMessage, RateLimited, XClient, XError
+
+TASK, READ = "inbox", "inbox_read"
+ENDPOINT = "list_dms"
+EVERY = timedelta(minutes=5)
+SHARE = 3
+PAGES_AT_MOST = 5
+OVERLAP = timedelta(minutes=10)
+"""The list may show a message this much later than its date says."""
+
+log = structlog.get_logger(__name__)
+r = feedback_request.c
+s = result.c
+
+
+@dataclass(frozen=True, slots=True)
+class InboxReport:
+    """What one reading did. `whole`: back to where the last one began."""
+
+    pages: int = 0
+    answers: int = 0
+    whole: bool = False
+    problem: str | None = None
+
+
+def read_once(
+    engine: Engine, settings: Settings, account: Account, client: XClient, clock: Callable[[], datetime]
+) -> InboxReport:
+    """Read the list, if an answer is waited for and it is time to."""
+    now = clock()
+    with reading(engine) as connection:
+        oldest = _oldest_prompt(connection, account, now - settings.reports.answer_window)
+        if oldest is None or not turns.may_begin(connection, account.name, TASK, now, EVERY):
+            return InboxReport()
+        since = max(oldest, (turns.moment(connection, account.name, READ) or oldest) - OVERLAP)
+    with writing(engine) as connection:
+        token = turns.begin(connection, account.name, TASK, now, EVERY)
+    if token is None:
+        return InboxReport()
+    messages, report = _pages(engine, account, client, since, now)
+    with writing(engine) as connection:
+        if not turns.end(connection, account.name, TASK, token, now + EVERY):
+            return InboxReport(problem="turn_lost")
+        oldest_first = sorted(messages, key=lambda each: each.created_at or now)
+        taken = [replies.take(connection, settings, account, each, now) for each in oldest_first]
+        if report.whole:
+            turns.set_moment(connection, account.name, READ, now)
+    return InboxReport(report.pages, sum(each is not None for each in taken), report.whole, report.problem)
+
+
+def _oldest_prompt(connection: Connection, account: Account, after: datetime) -> datetime | None:
+    """When the oldest prompt went out that may still be answered."""
+    scored = sa.exists().where(s.request_id == r.id, s.score.is_not(None))
+    sent = (r.account == account.name, r.card_sent_at > after, r.way == replies.WAY, r.erased_at.is_(None))
+    return connection.scalar(sa.select(sa.func.min(r.card_sent_at)).where(*sent, ~scored))
+
+
+def _pages(
+    engine: Engine, account: Account, client: XClient, since: datetime, now: datetime
+) -> tuple[list[DirectMessage], InboxReport]:
+    messages, cursor = list[DirectMessage](), None
+    for number in range(PAGES_AT_MOST):
+        if not _may_ask(engine, account, now):
+            return messages, InboxReport(number, problem="endpoint_limit")
+        try:
+            page = client.list_dms(cursor).value
+        except XError as error:
+            return messages, InboxReport(number, problem=_noted(engine, account, error, now))
+        messages += [each for each in page.events if each.created_at is None or each.created_at >= since]
+        reached = any(each.created_at is not None and each.created_at < since for each in page.events)
+        if reached or page.next_cursor in {None, cursor}:
+            return messages, InboxReport(number + 1, whole=True)
+        cursor = page.next_cursor
+    return messages, InboxReport(PAGES_AT_MOST, problem="many_pages")
+
+
+def _may_ask(engine: Engine, account: Account, now: datetime) -> bool:
+    with writing(engine) as connection:
+        share = max(1, account.lookups_per_window // SHARE)
+        return windows.take(connection, account.name, ENDPOINT, share, account.window, now) is None
+
+
+def _noted(engine: Engine, account: Account, error: XError, now: datetime) -> str:
+    log.warning("inbox_not_read", account=account.name, reason=error.reason, x_code=error.code)
+    if isinstance(error, RateLimited):
+        with writing(engine) as connection:
+            windows.exhausted(connection, account.name, ENDPOINT, error.reset_at, now)
+    return error.reason

@@ -1,0 +1,94 @@
+"""Where no webhook comes, the DM list brings taps and numbers, within a third of its few calls."""
+
+from datetime import timedelta
+
+import pytest
+
+from service.accounts import windows
+from service.db import writing
+from service.results.inbox import read_once
+from service.x_api import taps
+from tests.results.house import HOUR, request, result_of
+from tests.results.house import settings as settings_of
+from tests.results.outside import Outside
+
+SETTINGS = settings_of()
+SHOP = SETTINGS.accounts["shop"]
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def x():
+    return Outside(list_lag_s=0)
+
+
+def prompted(engine, x, number=1):
+    user_id = str(700 + number)
+    row = request(
+        engine, feedback_id=None, card_dm_id=None, way="quick_reply", campaign="care", card_sent_at=x.now,
+        x_user_id=user_id,
+    )  # fmt: skip
+    options = taps.options(SETTINGS.service.secret_key, row["id"], "csat", {})
+    x.client.send_dm(user_id, "How did we do?", signed_at=x.now, options=options)
+    return row
+
+
+def read(engine, x):
+    return read_once(engine, SETTINGS, SHOP, x.client, lambda: x.now)
+
+
+def asked(x):
+    return sum("events/list" in each.path for each in x.calls)
+
+
+def test_taps_and_numbers_are_found_in_the_list(engine, x):
+    tapping, typing = prompted(engine, x, 1), prompted(engine, x, 2)
+    x.advance(MINUTE)
+    x.control("POST", f"/customers/{tapping['x_user_id']}/dm", tap=1)
+    x.control("POST", f"/customers/{typing['x_user_id']}/dm", text="5")
+    report = read(engine, x)
+    assert (report.answers, report.whole, report.problem) == (2, True, None)
+    assert [result_of(engine, row)["score"] for row in (tapping, typing)] == [2, 5]
+    assert result_of(engine, tapping)["first_channel"] == "dm"
+
+
+def test_nobody_reads_where_nothing_is_waited_for(engine, x):
+    assert read(engine, x).pages == 0
+    row = prompted(engine, x)
+    x.control("POST", f"/customers/{row['x_user_id']}/dm", tap=4)
+    assert read(engine, x).answers == 1
+    x.advance(HOUR)
+    assert (read(engine, x).pages, asked(x)) == (0, 1)
+
+
+def test_the_list_is_read_every_five_minutes_and_only_back_to_the_last_time(engine, x):
+    row = prompted(engine, x)
+    assert (read(engine, x).pages, read(engine, x).pages) == (1, 0)
+    for _ in range(60):
+        x.control("POST", "/customers/999/dm", text="about something else")
+    x.advance(HOUR)
+    for _ in range(60):
+        x.control("POST", "/customers/999/dm", text="about something else")
+    x.control("POST", f"/customers/{row['x_user_id']}/dm", tap=0)
+    assert read(engine, x).whole
+    assert result_of(engine, row)["score"] == 1
+    assert asked(x) <= 4
+
+
+def test_unclear_sends_keep_two_thirds_of_the_calls(engine, x):
+    prompted(engine, x)
+    for _ in range(SHOP.lookups_per_window // 3):
+        with writing(engine) as connection:
+            windows.take(connection, "shop", "list_dms", SHOP.lookups_per_window, SHOP.window, x.now)
+    assert (read(engine, x).problem, asked(x)) == ("endpoint_limit", 0)
+    with writing(engine) as connection:
+        assert windows.take(connection, "shop", "list_dms", SHOP.lookups_per_window, SHOP.window, x.now) is None
+
+
+def test_a_list_that_fails_is_read_again_from_where_it_was(engine, x):
+    row = prompted(engine, x)
+    x.control("POST", f"/customers/{row['x_user_id']}/dm", tap=2)
+    x.control("POST", "/faults", endpoint="direct_messages/events/list", fault="status", status=503, times=1)
+    assert read(engine, x).problem == "over_capacity"
+    x.advance(6 * MINUTE)
+    assert read(engine, x).answers == 1
