@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.customers import opted_out
+from service.customers import hash_key, opted_out
 from service.db import insert
 from service.models import feedback_request, prompt_reply
 from service.results.answer import Answer, Way
@@ -61,7 +61,7 @@ def _tapped(
     connection: Connection, settings: Settings, account: Account, message: DirectMessage, now: datetime
 ) -> Verdict | None:
     """A tap counts for the request it names, however old the prompt is - if it is its own customer who taps."""
-    tap = taps.read(settings.service.secret_key, message.tapped or "")
+    tap = taps.read(hash_key.begin(connection, settings.service.secret_key), message.tapped or "")
     if tap is None or not _is_theirs(connection, account, tap.request_id, message.sender_id):
         log.warning("tap_refused", account=account.name)
         return None
@@ -79,8 +79,8 @@ def _stopped(
     """Whoever we have written to may stop us by a word; others may mean anything by it."""
     asked = sa.select(r.id).where(r.account == account.name, r.x_user_id == sender_id).limit(1)
     if connection.scalar(asked) is not None:
-        secret = settings.service.secret_key
-        opted_out.add(connection, [sender_id], secret_key=secret, reason="asked_by_customer", by="customer", now=now)
+        key = hash_key.begin(connection, settings.service.secret_key)
+        opted_out.add(connection, [sender_id], hash_key=key, reason="asked_by_customer", by="customer", now=now)
         log.info("customer_opted_out", account=account.name)
     return None
 

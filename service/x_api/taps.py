@@ -1,4 +1,4 @@
-"""Quick replies that name their request: in, a request, its scale and our secret; out, options, and what a tap says.
+"""Quick replies that name their request: in, a request, its scale and our key; out, options, and what a tap says.
 
 The metadata of an option comes back to us through X when it is tapped, and only then. It is signed, so that nobody can
 make one up for a request that is not theirs; whose tap it is, X says. A label never holds a link: X refuses it.
@@ -25,25 +25,25 @@ class Tap:
     score: int
 
 
-def options(secret_key: str, request_id: str, card_type: str, labels: Mapping[int, str]) -> Sequence[Option]:
+def options(hash_key: str, request_id: str, card_type: str, labels: Mapping[int, str]) -> Sequence[Option]:
     """One option a score, in the order of the scale; `labels` may name some of them in words."""
     return [
-        Option(labels.get(score, str(score))[:LABEL_LIMIT], _metadata(secret_key, request_id, score))
+        Option(labels.get(score, str(score))[:LABEL_LIMIT], _metadata(hash_key, request_id, score))
         for score in SCORE_RANGE[card_type]
     ]
 
 
-def read(secret_key: str, metadata: str) -> Tap | None:
+def read(hash_key: str, metadata: str) -> Tap | None:
     """What the metadata of a tap says, or None where it is not ours."""
     found = _FORM.fullmatch(metadata)
     if found is None:
         return None
     tap = Tap(found["request"], int(found["score"]))
-    wanted = _metadata(secret_key, tap.request_id, tap.score)
+    wanted = _metadata(hash_key, tap.request_id, tap.score)
     return tap if hmac.compare_digest(metadata.encode(), wanted.encode()) else None
 
 
-def _metadata(secret_key: str, request_id: str, score: int) -> str:
+def _metadata(hash_key: str, request_id: str, score: int) -> str:
     said = f"dmf1:{request_id}:{score}"
-    proof = hmac.digest(secret_key.encode(), f"tap\x1f{said}".encode(), "sha256")[:16]
+    proof = hmac.digest(hash_key.encode(), f"tap\x1f{said}".encode(), "sha256")[:16]
     return f"{said}:{urlsafe_b64encode(proof).decode().rstrip('=')}"

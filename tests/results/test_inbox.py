@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from service.accounts import windows
+from service.customers.hash_key import open_key
 from service.db import writing
 from service.results.inbox import read_once
 from service.x_api import taps
@@ -28,7 +29,7 @@ def prompted(engine, x, number=1):
         engine, feedback_id=None, card_dm_id=None, way="quick_reply", campaign="care", card_sent_at=x.now,
         x_user_id=user_id,
     )  # fmt: skip
-    options = taps.options(SETTINGS.service.secret_key, row["id"], "csat", {})
+    options = taps.options(open_key(engine, SETTINGS.service.secret_key), row["id"], "csat", {})
     x.client.send_dm(user_id, "How did we do?", signed_at=x.now, options=options)
     return row
 

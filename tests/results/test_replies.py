@@ -16,6 +16,7 @@ from flask import Flask
 from structlog.testing import capture_logs
 from werkzeug.serving import make_server
 
+from service.customers.hash_key import open_key
 from service.db import reading
 from service.errors import ServiceError, problem
 from service.models import metadata, opt_out, prompt_reply
@@ -27,7 +28,6 @@ from tests.results.house import settings as settings_of
 from tests.results.outside import Outside
 
 SETTINGS = settings_of()
-SECRET = SETTINGS.service.secret_key
 HOOK = "/webhooks/x"
 
 
@@ -36,8 +36,12 @@ def prompted(engine, **changes):
     return request(engine, feedback_id=None, card_dm_id="77", way="quick_reply", campaign="care", **changes)
 
 
-def metadata_of(row, score):
-    return taps.options(SECRET, row["id"], "csat", {})[score - 1].metadata
+def key_of(engine):
+    return open_key(engine, SETTINGS.service.secret_key)
+
+
+def metadata_of(engine, row, score):
+    return taps.options(key_of(engine), row["id"], "csat", {})[score - 1].metadata
 
 
 def message(row, text, number=1, at=NOW, tapped=None, **changes):
@@ -89,21 +93,26 @@ def shown(found):
 
 def test_a_tap_is_an_answer_with_the_time_of_the_tap(engine):
     row = prompted(engine)
-    found = say(engine, row, message(row, "4", tapped=metadata_of(row, 4), at=NOW - timedelta(minutes=5)))
+    found = say(engine, row, message(row, "4", tapped=metadata_of(engine, row, 4), at=NOW - timedelta(minutes=5)))
     assert shown(found) == (4, "quick_reply", "dm", 0)
     assert (found["score_at"], found["score_seen_at"]) == (NOW - timedelta(minutes=5), NOW)
 
 
 def test_the_same_push_again_changes_nothing(engine):
     row = prompted(engine)
-    body = message(row, "4", tapped=metadata_of(row, 4))
+    body = message(row, "4", tapped=metadata_of(engine, row, 4))
     assert say(engine, row, body) == say(engine, row, body, body)
 
 
 def test_a_second_tap_is_kept_and_not_applied(engine):
     row = prompted(engine)
-    second = message(row, "1", 2, NOW + HOUR, metadata_of(row, 1))
-    assert shown(say(engine, row, second, message(row, "4", tapped=metadata_of(row, 4)))) == (4, "quick_reply", "dm", 1)
+    second = message(row, "1", 2, NOW + HOUR, metadata_of(engine, row, 1))
+    assert shown(say(engine, row, second, message(row, "4", tapped=metadata_of(engine, row, 4)))) == (
+        4,
+        "quick_reply",
+        "dm",
+        1,
+    )
 
 
 def test_a_tap_on_an_old_prompt_answers_the_old_question(engine):
@@ -115,12 +124,12 @@ def test_a_tap_on_an_old_prompt_answers_the_old_question(engine):
 
 def test_anothers_tap_a_forged_one_and_one_for_nobody_say_nothing(engine):
     row, other = prompted(engine), prompted(engine)
-    forged = metadata_of(row, 4)[:-1] + "_"
+    forged = metadata_of(engine, row, 4)[:-1] + "_"
     for body in (
-        message(other, "4", tapped=metadata_of(row, 4)),
+        message(other, "4", tapped=metadata_of(engine, row, 4)),
         message(row, "4", tapped=forged),
         message(row, "4", tapped="someone else's metadata"),
-        message(row, "4", tapped=metadata_of({"id": "fr_nobody"}, 4)),
+        message(row, "4", tapped=metadata_of(engine, {"id": "fr_nobody"}, 4)),
     ):
         assert say(engine, row, body) is None
     assert result_of(engine, other) is None
@@ -168,7 +177,7 @@ def test_typed_numbers_do_not_count_where_the_campaign_says_so(engine):
     client = web(replace(wanted, campaigns=campaigns), engine).test_client()
     assert post(client, pushed(message(row, "4"))).status_code == 200
     assert result_of(engine, row) is None
-    assert post(client, pushed(message(row, "4", 2, tapped=metadata_of(row, 4)))).get_json() == {"received": 1}
+    assert post(client, pushed(message(row, "4", 2, tapped=metadata_of(engine, row, 4)))).get_json() == {"received": 1}
 
 
 # -- stop
@@ -280,7 +289,7 @@ def test_a_customer_who_taps_and_one_who_types_answer_by_x_s_own_pushes(engine, 
     with served(web(SETTINGS, engine, lambda: datetime.now(UTC))) as address:
         x.control("POST", "/webhooks", activity_url=address)
         for row in (tapping, typing):
-            options = taps.options(SECRET, row["id"], "csat", {})
+            options = taps.options(key_of(engine), row["id"], "csat", {})
             x.client.send_dm(row["x_user_id"], "How did we do?", signed_at=x.now, options=options)
         x.advance(timedelta(minutes=1))
         x.control("POST", f"/customers/{tapping['x_user_id']}/dm", tap=1)
