@@ -118,7 +118,7 @@ def test_a_second_tap_is_kept_and_not_applied(engine):
 def test_a_tap_on_an_old_prompt_answers_the_old_question(engine):
     old = prompted(engine, card_sent_at=NOW - 30 * HOUR)
     new = prompted(engine, x_user_id=old["x_user_id"])
-    say(engine, old, message(old, "2", tapped=metadata_of(old, 2)))
+    say(engine, old, message(old, "2", tapped=metadata_of(engine, old, 2)))
     assert (shown(result_of(engine, old))[0], result_of(engine, new)) == (2, None)
 
 
