@@ -1,6 +1,6 @@
 """answers are known by their way.
 
-Revision 0011, after 0010. An answer belongs to a request and a way, and may come without a card of X; score and text
+Revision 0012, after 0011. An answer belongs to a request and a way, and may come without a card of X; score and text
 have a clock of ours each, by which retention counts. Everything there is came by the card.
 """
 
@@ -9,8 +9,8 @@ from alembic import op
 
 from service.db import Micros
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

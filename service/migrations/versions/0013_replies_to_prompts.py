@@ -1,6 +1,6 @@
 """replies to prompts.
 
-Revision 0012, after 0011. That somebody said something after our prompt, so that only the first bare number counts.
+Revision 0013, after 0012. That somebody said something after our prompt, so that only the first bare number counts.
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from service.db import Micros
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
