@@ -59,9 +59,15 @@ def touch(connection: Connection, request_ids: Sequence[str] | sa.Select[Any], n
 
 
 def regroup(connection: Connection, request_ids: Sequence[str] | sa.Select[Any], now: datetime) -> None:
-    """Say that whose these requests are, or what was said of them, may be told from now on: their answers move too."""
-    touch(connection, request_ids, now)
-    connection.execute(sa.update(result).where(result.c.request_id.in_(request_ids)).values(updated_at=now))
+    """Say that whose these requests are, or what was said of them, may be told from now on: their answers move too.
+
+    No clock goes back: what has changed after `now`, by another machine's clock, keeps its moment.
+    """
+    for table, key in ((feedback_request, r.id), (result, result.c.request_id)):
+        changed = table.c.updated_at
+        later = sa.case((changed > now, changed), else_=sa.literal(now, changed.type))
+        values = {"updated_at": later, **(UNSEALED if table is feedback_request else {})}
+        connection.execute(sa.update(table).where(key.in_(request_ids)).values(values))
 
 
 def anything_to_seal(connection: Connection) -> bool:

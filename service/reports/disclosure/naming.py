@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from service.db import insert, reading, writing
+from service.db import MICROSECOND, insert, reading, writing
 from service.models import feedback_request, naming, naming_answer, naming_place, result
 from service.reports.visible import cutoff, told_until
 from service.requests.changes import regroup
@@ -81,11 +81,13 @@ def follow(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ON
             return 0
     with writing(engine) as connection:
         last = connection.scalar(sa.select(p.sealed).where(p.id == 1).with_for_update()) or 0
-        until = told_until(connection, cutoff(settings, now))
+        held_from = cutoff(settings, now)
+        until = told_until(connection, held_from)
         rows = connection.execute(_news(last, until).limit(limit)).all()
         if rows:
             _take_in(connection, rows)
-            _name(connection, settings, now)
+            # a row that changed today would be told tomorrow: under an embargo naming counts as the day before's
+            _name(connection, settings, now if held_from is None else held_from - MICROSECOND)
             connection.execute(sa.update(naming_place).values(sealed=rows[-1].sealed))
     return len(rows)
 
