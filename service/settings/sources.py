@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from service.settings.declare import REQUIRED, setting
-from service.settings.values import NOT_EMPTY, http_url, network, whole
+from service.settings.values import NOT_EMPTY, http_url, network
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,6 @@ class Api:
     client_secret: str | None = setting(None, "its secret", NOT_EMPTY, secret=True)
     scope: str | None = setting(None, "the scope to ask for, where the CRM wants one named")
     networks: tuple[str, ...] = setting([], "private networks the address may lie in; none otherwise", network)
-    per_minute: int = setting(60, "calls a minute, over all workers' turns", whole(1, 100_000))
-    concurrency: int = setting(2, "calls at once", whole(1, 50))
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
         """What does not go together: a key, and what would be right."""
