@@ -15,6 +15,7 @@ from service.intake.definition import load_definitions
 from service.reports import dashboard
 from service.reports.api import register as reports
 from service.results import x_activity, x_webhook
+from service.results.page import routes as page
 from service.settings import Settings
 
 
@@ -41,6 +42,7 @@ def create_app(
         intake.blueprint(settings, engine, load_definitions(settings.sources, tuple(settings.accounts)), clock),
         x_webhook.blueprint(settings, engine, clock),
         x_activity.blueprint(settings, engine, clock),
+        page.blueprint(settings, engine, clock),
         dashboard.blueprint(settings, engine, clock),
         health.blueprint(settings, engine, clock),
         metrics.blueprint(engine, guard, clock),

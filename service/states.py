@@ -90,6 +90,13 @@ class State(StrEnum):
     """A missing answer is better than a second message. A feedback object that appears later is attached to it."""
 
 
+class Kind(StrEnum):
+    """Which of the sequence's two messages: the opening, or the one that asks, whichever way it does."""
+
+    OPENING = "dm"
+    ASKING = "card"
+
+
 UNCLEAR = "unclear"
 PROVEN_UNSENT = "proven_unsent"
 """Why a send that was begun waits: nobody knows if it arrived, or it is known that it did not."""

@@ -91,6 +91,8 @@ def test_what_takes_nobodys_key_is_on_this_list(app: flask.Flask) -> None:
         "/docs/versions",
         "/docs",
         "/docs/style.css",
+        "/f/<token>",
+        "/f/logo/<digest>",
         "/webhooks/x",
         "/webhooks/x/<account>",
         "/dashboard/sign-in",

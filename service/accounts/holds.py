@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.accounts import strange
+from service.accounts import barred, strange
 from service.accounts.standing import LONGEST_PAUSE
 from service.models import account_state
 from service.settings import Account
@@ -88,14 +88,15 @@ def hold_if_refused(connection: Connection, account: str, reason: str | None, co
 
 
 def release(connection: Connection, account: str, now: datetime) -> bool:
-    """Let the account go on. Return whether it was held or paused."""
+    """Let the account go on. Return whether it was held, paused, or barred from a way of asking."""
     strange.forget(connection, account)
+    lifted = barred.lift(connection, account)
     changed = connection.execute(
         sa.update(account_state)
         .where(acct.account == account, acct.hold_reason.is_not(None) | acct.paused_until.is_not(None))
         .values(hold_code=None, hold_reason=None, held_at=None, paused_until=None, updated_at=now)
     )
-    return changed.rowcount == 1
+    return lifted or changed.rowcount == 1
 
 
 def pause(connection: Connection, account: str, until: datetime, now: datetime) -> None:

@@ -5,6 +5,7 @@ locked (`standing.lock`), so any number of workers share one count. An attempt p
 unclear one does not.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -19,27 +20,33 @@ COUNTS = sa.or_(snd.outcome.is_(None), snd.outcome != "not_sent")
 """Whether an attempt may be with the customer, and so takes its slot."""
 
 IN_WINDOW = (
-    snd.account == sa.bindparam("account"), snd.kind == sa.bindparam("kind"),
+    snd.account == sa.bindparam("account"), snd.kind.in_(sa.bindparam("kinds", expanding=True)),
     snd.intended_at > sa.bindparam("since"), COUNTS,
 )  # fmt: skip
 USED = sa.select(sa.func.count()).select_from(send_attempt).where(*IN_WINDOW)
 OLDEST = sa.select(snd.intended_at).where(*IN_WINDOW).order_by(snd.intended_at)
 
 
-def free_at(connection: Connection, account: Account, kind: str, limit: int, now: datetime) -> datetime | None:
-    """Return None while one of `limit` slots is free, else when the oldest in the rolling 24 hours ends."""
-    taken = used(connection, account, kind, now)
+def free_at(
+    connection: Connection, account: Account, kinds: Sequence[str], limit: int, now: datetime
+) -> datetime | None:
+    """Return None while one of `limit` slots is free, else when the oldest in the rolling 24 hours ends.
+
+    `kinds` of message share the slots.
+    """
+    taken = used(connection, account, kinds, now)
     if taken < limit:
         return None
-    this = {"account": account.name, "kind": kind, "since": now - window(account)}
+    this = {"account": account.name, "kinds": list(kinds), "since": now - window(account)}
     oldest = connection.scalar(OLDEST.offset(taken - limit).limit(1), this)
     assert oldest is not None
     return oldest + window(account)
 
 
-def used(connection: Connection, account: Account, kind: str, now: datetime) -> int:
+def used(connection: Connection, account: Account, kinds: Sequence[str], now: datetime) -> int:
     """Return how many slots of the rolling 24 hours are taken."""
-    return connection.scalar(USED, {"account": account.name, "kind": kind, "since": now - window(account)}) or 0
+    this = {"account": account.name, "kinds": list(kinds), "since": now - window(account)}
+    return connection.scalar(USED, this) or 0
 
 
 def window(account: Account) -> timedelta:

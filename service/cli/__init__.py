@@ -25,6 +25,7 @@ COMMANDS = {
     "deliveries": ("deliveries", "What sources sent: raw, kept, and readable again."),
     "requests": ("requests", "Feedback requests: one a conversation that ended, each with one outcome and its reason."),
     "opt-out": ("opt_out", "People who do not want to be asked."),
+    "page": ("page", "The question page that customers answer on where no card shows."),
     "results": ("data", "What customers answered."),
     "export": ("data", "Write results to a file, with a manifest beside it."),
     "erase": ("data", "Erase a customer: identity and text go, and they are never asked again."),

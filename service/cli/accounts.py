@@ -52,7 +52,7 @@ def show(context: click.Context) -> None:
             account = settings.accounts[each.account]
             health = channel_health(connection, each.account, moment)
             used = [
-                f"{slots.used(connection, account, kind, moment)} of {limit}"
+                f"{slots.used(connection, account, [kind], moment)} of {limit}"
                 for kind, limit in (("dm", account.dms_per_day), ("card", account.cards_per_day))
             ]
             table.add_row(

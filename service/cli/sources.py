@@ -255,7 +255,7 @@ def _whom(ended: ConversationEnded, definition: Definition, *, can_look_up: bool
 def _campaign_for(ended: ConversationEnded, definition: Definition, campaigns: tuple[Campaign, ...]) -> str:
     """Say which campaign would take it, and why the others would not be asked."""
     conversation = Conversation(
-        ended.conversation_id, definition.name, ended.account or definition.account, ended.ended_at, ended.team_id,
+        "", ended.conversation_id, definition.name, ended.account or definition.account, ended.ended_at, ended.team_id,
         ended.tags, ended.channel, ended.language, ended.x_handle,
     )  # fmt: skip
     for campaign in campaigns:

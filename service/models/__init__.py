@@ -28,7 +28,15 @@ from service.models.once import posted_once
 from service.models.reading import access_log, api_key, key_use, review_note, session
 from service.models.releases import release, release_cell, release_leaf, release_walk
 from service.models.running import worker_seen
-from service.models.x_account import account_state, allowance, data_key, opt_out, strange_refusal, x_identity
+from service.models.x_account import (
+    account_state,
+    allowance,
+    barred_way,
+    data_key,
+    opt_out,
+    strange_refusal,
+    x_identity,
+)
 
 __all__ = [
     "IS_BEGUN",
@@ -39,6 +47,7 @@ __all__ = [
     "account_task",
     "allowance",
     "api_key",
+    "barred_way",
     "change_counter",
     "conversation",
     "data_key",

@@ -68,6 +68,7 @@ class FeedbackRequestColumns(TypedColumns):
     card_text: Named[str | None] = Column(Text, nullable=True)  # of the message that asks, whichever way it does
     way: Named[str | None] = Column(String(16), nullable=True)  # NULL: as everybody was asked before, by the card
     alternatives: Named[list[dict[str, str]] | None] = Column(JSON(none_as_null=True), nullable=True)  # way and text
+    page_hash: Named[str | None] = Column(String(64), nullable=True)  # SHA-256 of the token in the page's link
     decision: Named[dict[str, Any] | None] = Column(JSON, nullable=True)  # the draws and their inputs
     stale_at: Named[datetime | None] = Column(Micros, nullable=True)
     # the machine
@@ -146,6 +147,13 @@ feedback_request = Table(
     Index(None, "person"),
     Index(None, "feedback_id"),
     Index(None, "card_dm_id"),
+    Index(
+        "ix_feedback_request_page_hash",
+        "page_hash",
+        unique=True,
+        sqlite_where=text("page_hash IS NOT NULL"),
+        postgresql_where=text("page_hash IS NOT NULL"),
+    ),
 )
 
 IS_OPEN = feedback_request.c.state.in_(

@@ -39,6 +39,18 @@ class StrangeRefusalColumns(TypedColumns):
 strange_refusal = Table("strange_refusal", metadata, StrangeRefusalColumns, Index(None, "account", "endpoint"))
 
 
+class BarredWayColumns(TypedColumns):
+    """A way of asking that X refused to an account, and when. Written by accounts."""
+
+    account = Column(String(64), primary_key=True)
+    way = Column(String(16), primary_key=True)
+    code: Named[int | None]
+    barred_at: Named[datetime] = Column(Micros)
+
+
+barred_way = Table("barred_way", metadata, BarredWayColumns)
+
+
 class AllowanceColumns(TypedColumns):
     """How much of an endpoint's window an account has used, shared by all workers. Written by accounts."""
 

@@ -7,8 +7,9 @@ The class of the error decides; its words go into the ledger for operators. What
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.accounts.barred import Bar
 from service.accounts.holds import Away, Hold, Pause, Strange
-from service.requests.outcomes import Outcome, Postpone, Retry, Stop, Unclear
+from service.requests.outcomes import Outcome, Postpone, Retry, Stop, Switch, Unclear
 from service.settings import Account
 from service.states import Failure, Skip, State
 from service.x_api import (
@@ -35,18 +36,23 @@ class Found:
 
     outcome: Outcome
     x_id: str | None = None
-    effect: Hold | Pause | Strange | Away | None = None
+    effect: Hold | Pause | Strange | Away | Bar | None = None
     had_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The X call an error answers: in which state, of which endpoint, whether it writes to the customer."""
+    """The X call an error answers: in which state, of which endpoint, whether it writes to the customer.
+
+    `way` is how it asks, `other_way`: this message asks, and there is another way to do it.
+    """
 
     state: State
     endpoint: str
     sends: bool
     intended_at: datetime
+    way: str
+    other_way: bool
 
 
 def found_by(error: XError, call: Call, account: Account, now: datetime) -> Found:
@@ -65,11 +71,18 @@ def found_by(error: XError, call: Call, account: Account, now: datetime) -> Foun
             # Kept, and not at the head of the queue: if it is about this message after all, the others go first.
             return Found(Retry(error.reason, said), effect=_doubt(error, call))
         case XError(about_us=True):
-            return Found(Postpone(now, "account_held", said), effect=Hold(error.code, error.reason))
+            return _about_us(error, call, now, said)
         case Unreachable() | Temporary() | OutcomeUnknown():
             return Found(Retry(error.reason, said), effect=Away())
         case _:
             return Found(_refused(error, call, said), had_before=error.row.had_before)
+
+
+def _about_us(error: XError, call: Call, now: datetime, said: str) -> Found:
+    """What few apps may do is done in another way where there is one; else a person has to act."""
+    if call.other_way and error.row.few_may:
+        return Found(Switch(error.reason, said), effect=Bar(call.way, error.code))
+    return Found(Postpone(now, "account_held", said), effect=Hold(error.code, error.reason))
 
 
 def _doubt(error: XError, call: Call) -> Hold | Strange:

@@ -10,11 +10,10 @@ from datetime import datetime
 
 from service.ids import draw
 from service.requests.outcomes import Outcome, Plan, Postpone, Stop
-from service.requests.request import Draws
+from service.requests.request import Alternative, Draws
 from service.settings import Account, Campaign, Texts
 from service.states import Skip, State
-from service.ways import opening
-from service.ways.card import WAY as CARD
+from service.ways import WAYS, links, opening
 from service.x_api.questions import SCORE_RANGE, question
 
 
@@ -22,6 +21,7 @@ from service.x_api.questions import SCORE_RANGE, question
 class Conversation:
     """What a campaign may look at."""
 
+    request_id: str
     id: str
     source: str
     account: str
@@ -48,7 +48,7 @@ def choose(
         return Stop(State.SKIPPED, Skip.NO_CAMPAIGN)
     draws = decide(conversation, campaign, account, hash_key=hash_key, expected_per_day=expected_per_day)
     # Frozen whichever way the lots fell: a person may take up a conversation that no lot fell on.
-    plan = freeze(conversation, campaign, account, draws)
+    plan = freeze(conversation, campaign, account, draws, links.hash_of(hash_key, conversation.request_id))
     for lot, reason in (("sample", Skip.SAMPLED_OUT), ("budget", Skip.QUOTA)):
         if not draws[lot]["drawn"]:
             return Stop(State.SKIPPED, reason, plan=plan)
@@ -93,7 +93,8 @@ def decide(
     leave a part of it unused.
     """
     key = (conversation.source, conversation.id, conversation.ended_at.isoformat())
-    per_day = opening.per_day(account, CARD) if campaign.opening else CARD.per_day(account)
+    way = WAYS[campaign.ways[0]]
+    per_day = opening.per_day(account, way) if campaign.opening else way.per_day(account)
     asking = expected_per_day * campaign.sample
     share = min(1.0, per_day / asking) if asking > 0 else 1.0
     sample_lot = draw(hash_key, "sample", campaign.name, *key)
@@ -111,10 +112,14 @@ def decide(
     }
 
 
-def freeze(conversation: Conversation, campaign: Campaign, account: Account, draws: Draws) -> Plan:
-    """Return the plan with its rendered texts; later changes of the settings do not reach it."""
+def freeze(conversation: Conversation, campaign: Campaign, account: Account, draws: Draws, page_hash: str) -> Plan:
+    """Return the plan with its rendered texts; later changes of the settings do not reach it.
+
+    The link to the page is the one thing that is written into them when they leave.
+    """
     texts = campaign.texts[language_of(conversation.language, campaign)]
     values = _values(conversation, campaign, account)
+    first, *others = (Alternative(name, WAYS[name].freeze(texts, values)) for name in campaign.ways)
     stale_at = conversation.ended_at + campaign.stale_after
     return Plan(
         campaign=campaign.name,
@@ -123,10 +128,11 @@ def freeze(conversation: Conversation, campaign: Campaign, account: Account, dra
         display_name=campaign.display_name,
         privacy_url=campaign.privacy_url,
         test=campaign.test,
-        way=CARD.name,
+        way=first.way,
         opening_text=_opening(campaign, texts, values),
-        card_text=CARD.freeze(texts, values),
-        alternatives=(),
+        card_text=first.text,
+        alternatives=tuple(others),
+        page_hash=page_hash,
         decision=draws,
         stale_at=max(stale_at, conversation.stale_at or stale_at),
     )
@@ -142,6 +148,7 @@ def _values(conversation: Conversation, campaign: Campaign, account: Account) ->
         "handle": f"@{conversation.x_handle}" if conversation.x_handle else "",
         "question": question(campaign.type, campaign.question_variant_id, name),
         "scale": f"{min(scores)}-{max(scores)}",
+        "page": links.PLACE,
     }
 
 

@@ -14,7 +14,8 @@ from datetime import datetime
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.accounts import away, holds, standing, strange, windows
+from service.accounts import away, barred, holds, standing, strange, windows
+from service.accounts.barred import Bar
 from service.accounts.holds import Away, Hold, Pause, Strange
 from service.accounts.standing import Locked
 from service.customers import identities
@@ -31,6 +32,7 @@ from service.requests.reading import locked
 from service.requests.request import Request
 from service.requests.writer import store, tell, write
 from service.settings import Account
+from service.ways.links import Links
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +47,7 @@ class Ready:
     lease_token: str
     intended_at: datetime
     attempt_id: str | None
+    links: Links
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ def _walk(
             lease = Lease(token, now + place.settings.worker.lease)
             attempt_id = None if found.kind is None else sends.intend(connection, request, found.kind, now)
             store(connection, stored, leases.taken(request, lease), now)
-            return Ready(request, account, found.endpoint, token, now, attempt_id)
+            return Ready(request, account, found.endpoint, token, now, attempt_id, place.links)
         request = tell(connection, request, found, now, place.hand)
         if not _is_due(request, now) or _waits(found):
             store(connection, stored, request, now)
@@ -177,6 +180,8 @@ def _take_effect(connection: Connection, ready: Ready, found: Found, was: Locked
                 holds.hold(connection, name, Hold(code, reason), now)
         case Away():
             away.began(connection, name, now)
+        case Bar(way, code):
+            barred.bar(connection, name, way, code, now)
         case Pause(until, None):
             holds.pause(connection, name, until, now)
         case Pause(until, str(endpoint)):

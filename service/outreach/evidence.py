@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 from service.outreach.answers import Found
 from service.requests import sends
 from service.requests.outcomes import Advance, Learnt
-from service.requests.request import Attempt, Kind
-from service.states import State
+from service.requests.request import Attempt
+from service.states import Kind, State
 
 
 def arrived_before(connection: Connection, attempt_id: str | None, found: Found, now: datetime) -> Found:

@@ -10,17 +10,17 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from service.accounts import slots, volume, windows
+from service.accounts import barred, slots, volume, windows
 from service.customers import identities
 from service.outreach.around import look_around
 from service.outreach.campaigns import Conversation, choose
 from service.outreach.gates import DAILY_LIMIT, Around, closed, quiet
 from service.outreach.withdrawn import withheld
 from service.outreach.workplace import Workplace
-from service.requests.outcomes import Advance, Learnt, Outcome, Postpone, Stop, Unclear
-from service.requests.request import Kind, Request
+from service.requests.outcomes import Advance, Learnt, Outcome, Postpone, Stop, Switch, Unclear
+from service.requests.request import Request
 from service.settings import Account, Settings
-from service.states import UNCLEAR, Doubt, Skip, State, for_every_open_state
+from service.states import UNCLEAR, Doubt, Kind, Skip, State, for_every_open_state
 from service.ways import WAYS, opening
 from service.x_api.limits import LIMITS
 
@@ -52,6 +52,7 @@ def prepare(
 
 def _chosen(connection: Connection, place: Workplace, account: Account, request: Request, now: datetime) -> Outcome:
     conversation = Conversation(
+        request_id=request.id,
         id=request.conversation_id,
         source=request.source,
         account=request.account,
@@ -141,10 +142,12 @@ def _follow(connection: Connection, request: Request, account: Account, now: dat
 
 def _send(connection: Connection, request: Request, account: Account, now: datetime) -> Intent | Outcome:
     kind, way = request.next_message, WAYS[request.way]
-    limit = opening.per_day(account, way) if kind is Kind.OPENING else way.per_day(account)
-    free = slots.free_at(connection, account, kind, limit, now)
-    if free is not None:
-        return Postpone(free, DAILY_LIMIT)
+    if kind is Kind.ASKING and request.alternatives and barred.is_barred(connection, account.name, way.name, now):
+        return Switch("way_barred")
+    for bound in opening.bounds(account, way) if kind is Kind.OPENING else [way.bound(account)]:
+        free = slots.free_at(connection, account, bound.kinds, bound.limit, now)
+        if free is not None:
+            return Postpone(free, DAILY_LIMIT)
     return Intent(opening.ENDPOINT if kind is Kind.OPENING else way.endpoint, kind)
 
 

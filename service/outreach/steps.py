@@ -10,9 +10,10 @@ from datetime import datetime
 from service.outreach.answers import Call, Found, found_by
 from service.outreach.claims import Ready
 from service.requests.outcomes import Advance, Learnt, Note, Stop
-from service.requests.request import Kind, Request
-from service.states import Skip, State, for_every_open_state
+from service.requests.request import Request
+from service.states import Kind, Skip, State, for_every_open_state
 from service.ways import WAYS, opening
+from service.ways.links import Links
 from service.ways.way import Asking
 from service.x_api import XClient, XError
 
@@ -39,21 +40,22 @@ def send_opening(ready: Ready, x: XClient) -> Found:
     request = ready.request
     if request.next_message is Kind.ASKING:
         return ask(ready, x)
-    sent = opening.send(x, _whom(request), request.text_of(Kind.OPENING), ready.intended_at)
+    text = ready.links.written_into(request.text_of(Kind.OPENING), request.id)
+    sent = opening.send(x, _whom(request), text, ready.intended_at)
     known = Learnt(dm_event_id=sent.dm_id, dm_sent_at=sent.at or ready.intended_at)
     return Found(Advance(State.DM_SENT, known), sent.x_id)
 
 
 def ask(ready: Ready, x: XClient) -> Found:
     """Send the message that asks, by the request's way."""
-    sent = WAYS[ready.request.way].send(x, asking_of(ready.request), ready.intended_at)
+    sent = WAYS[ready.request.way].send(x, asking_of(ready.request, ready.links), ready.intended_at)
     known = Learnt(
         feedback_id=sent.feedback_id, card_dm_id=sent.dm_id, card_sent_at=sent.at or ready.intended_at
     )  # fmt: skip
     return Found(Advance(State.CARD_SENT, known), sent.x_id)
 
 
-def asking_of(request: Request) -> Asking:
+def asking_of(request: Request, links: Links) -> Asking:
     """Return the request as its way sends it."""
     variant, card_type, privacy_url = request.question_variant_id, request.type, request.privacy_url
     assert variant is not None, "frozen with the campaign, as is what follows"
@@ -62,12 +64,14 @@ def asking_of(request: Request) -> Asking:
     return Asking(
         request_id=request.id,
         to_user_id=_whom(request),
-        text=request.text_of(Kind.ASKING),
+        text=links.written_into(request.text_of(Kind.ASKING), request.id),
         type=card_type,
         question_variant_id=variant,
         display_name=request.display_name,
         privacy_url=privacy_url,
         test=request.test,
+        language=request.language,
+        key=links.key,
     )
 
 
@@ -86,10 +90,16 @@ STEPS: Mapping[State, Callable[[Ready, XClient], Found]] = for_every_open_state(
 )
 
 
+def _call(ready: Ready) -> Call:
+    request, sends = ready.request, ready.attempt_id is not None
+    other_way = sends and request.next_message is Kind.ASKING and bool(request.alternatives)
+    return Call(request.state, ready.endpoint, sends, ready.intended_at, request.way, other_way)
+
+
 def take(ready: Ready, x: XClient, clock: Callable[[], datetime]) -> Found:
     """Take the step that this request is ready for. X's errors come back as outcomes."""
     try:
         return STEPS[ready.request.state](ready, x)
     except XError as error:
-        call = Call(ready.request.state, ready.endpoint, ready.attempt_id is not None, ready.intended_at)
+        call = _call(ready)
         return found_by(error, call, ready.account, clock())

@@ -17,11 +17,12 @@ from service.outreach.workplace import Workplace
 from service.requests import sends
 from service.requests.outcomes import Advance, Attach, Learnt, Outcome, Retry, Stop
 from service.requests.reading import appeared, locked, unproven
-from service.requests.request import Attempt, Kind, Request
+from service.requests.request import Attempt, Request
 from service.requests.sends import Evidence, Verdict
 from service.requests.writer import write
 from service.settings import Account
-from service.states import PROVEN, PROVEN_UNSENT, UNCLEAR, Doubt, State
+from service.states import PROVEN, PROVEN_UNSENT, UNCLEAR, Doubt, Kind, State
+from service.ways.links import Links
 from service.ways.listed import Wanted, is_it, is_nearly_it
 from service.x_api import DirectMessage, RateLimited, XClient, XError
 
@@ -77,7 +78,7 @@ def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable
     """Clear up what can be cleared up for one account now; return how many sends were."""
     now = clock()
     with reading(place.engine) as connection:
-        opened = [_opened(*each, account) for each in sends.unclear(connection, account.name, now)]
+        opened = [_opened(*each, account, place.links) for each in sends.unclear(connection, account.name, now)]
         looked_at = looks.looked_at(connection, account.name)
     if not opened:
         return 0
@@ -116,7 +117,7 @@ def attach_once(place: Workplace, now: datetime, limit: int = 100) -> int:
     return len(found)
 
 
-def _opened(request: Request, attempt: Attempt, account: Account) -> UnclearSend:
+def _opened(request: Request, attempt: Attempt, account: Account, links: Links) -> UnclearSend:
     since = attempt.answered_at or attempt.intended_at
     # Where X answered it was done with the call. Where nobody answered, the call may still be on its way: X takes it
     # as long as its signature is young enough.
@@ -125,7 +126,7 @@ def _opened(request: Request, attempt: Attempt, account: Account) -> UnclearSend
     return UnclearSend(
         request=request,
         attempt=attempt,
-        wanted=_wanted(request, attempt, account),
+        wanted=_wanted(request, attempt, account, links),
         since=since,
         # The clock that reads the list may be another machine's, or have been put right since.
         settles_at=since + alive + account.list_lag + min(CLOCK_SLACK, account.list_lag),
@@ -133,11 +134,11 @@ def _opened(request: Request, attempt: Attempt, account: Account) -> UnclearSend
     )
 
 
-def _wanted(request: Request, attempt: Attempt, account: Account) -> Wanted:
+def _wanted(request: Request, attempt: Attempt, account: Account, links: Links) -> Wanted:
     return Wanted(
         sender_id=account.user_id,
         recipient_id=attempt.x_user_id,
-        text=request.text_of(attempt.kind),
+        text=links.written_into(request.text_of(attempt.kind), request.id),
         not_before=attempt.intended_at - max(CLOCK_SLACK, account.signature_tolerance),
         known={request.dm_event_id, request.card_dm_id},
     )

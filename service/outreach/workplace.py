@@ -9,6 +9,7 @@ from service.customers.hash_key import open_key
 from service.requests.retry import RetryPolicy
 from service.requests.writer import Hand
 from service.settings import Settings
+from service.ways.links import Links
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Workplace:
     def hand(self) -> Hand:
         """Who writes here."""
         return self.hand_of(self.worker)
+
+    @property
+    def links(self) -> Links:
+        """What links to the question page are made with."""
+        return Links(self.hash_key, self.settings.service.public_url)
 
     def hand_of(self, actor: str) -> Hand:
         """Somebody else who writes here, under the same rules."""

@@ -19,6 +19,7 @@ from service.requests.outcomes import (
     Resume,
     Retry,
     Stop,
+    Switch,
     Unclear,
 )
 from service.requests.request import Request
@@ -51,6 +52,8 @@ def apply(  # noqa: PLR0911 - one a kind of outcome
             )
         case Stop(end, reason, detail, plan, learnt):
             return _stopped(_knowing(_planned(request, plan), learnt), end, reason, detail, now)
+        case Switch(reason, detail):
+            return _switched(request, reason, detail, at_once)
         case Resume():
             return _resumed(request, outcome, now)
         case Attach(feedback_id):
@@ -91,6 +94,7 @@ def _planned(request: Request, plan: Plan | None) -> Request:
         opening_text=plan.opening_text,
         card_text=plan.card_text,
         alternatives=plan.alternatives,
+        page_hash=plan.page_hash,
         decision=plan.decision,
         stale_at=plan.stale_at,
     )
@@ -121,6 +125,23 @@ def _stopped(request: Request, end: State, reason: str, detail: str | None, now:
         raise ValueError(f"Bug: {end} is no end")
     stopped = replace(request, state=end, reason=reason, detail=detail, scheduled_at=now, outcome_at=now)
     return Change(stopped, "stopped", reason, detail)
+
+
+def _switched(request: Request, reason: str, detail: str | None, at_once: datetime) -> Change:
+    if not request.alternatives:
+        raise ValueError("Bug: there is no other way")
+    following, *rest = request.alternatives
+    switched = replace(
+        request,
+        way=following.way,
+        card_text=following.text,
+        alternatives=tuple(rest),
+        reason=reason,
+        detail=detail,
+        attempts=0,
+        scheduled_at=at_once,
+    )
+    return Change(switched, "switched", reason, detail)
 
 
 def _resumed(request: Request, outcome: Resume, now: datetime) -> Change:

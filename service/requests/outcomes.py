@@ -44,6 +44,7 @@ class Plan:
     opening_text: str | None
     card_text: str
     alternatives: tuple[Alternative, ...]
+    page_hash: str
     decision: Draws
     stale_at: datetime
 
@@ -113,13 +114,21 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """X does not let the account ask in this way, and nothing was sent: the next of the frozen ways is taken."""
+
+    reason: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attach:
     """A feedback object appeared after the end: the card is with the customer."""
 
     feedback_id: str
 
 
-Outcome = Advance | Note | Retry | Postpone | Unclear | Stop | Resume | Attach
+Outcome = Advance | Note | Retry | Postpone | Unclear | Stop | Switch | Resume | Attach
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,11 @@ Holds no rule but what a request itself answers: is it open, which message would
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-from service.states import State
+from service.states import Kind, State
 
 Draws = Mapping[str, Mapping[str, float]]
 """A lot's name to its inputs and its outcome, as the ledger keeps them."""
-
-
-class Kind(StrEnum):
-    """Which of the sequence's two messages: the opening, or the one that asks, whichever way it does."""
-
-    OPENING = "dm"
-    ASKING = "card"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +50,7 @@ class Request:
     card_text: str | None
     way: str
     alternatives: tuple[Alternative, ...]
+    page_hash: str | None
     decision: Draws | None
     stale_at: datetime | None
     state: State

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.models import feedback_request, send_attempt
-from service.requests.request import Alternative, Attempt, Kind, Request
-from service.states import State
+from service.requests.request import Alternative, Attempt, Request
+from service.states import Kind, State
 
 CARD = "card"  # how everybody was asked before there were other ways: what a row without a way means
 

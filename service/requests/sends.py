@@ -13,8 +13,9 @@ from sqlalchemy.engine import Connection
 
 from service.ids import new_id
 from service.models import IS_OPEN, feedback_request, send_attempt
-from service.requests.request import Attempt, Kind, Request
+from service.requests.request import Attempt, Request
 from service.requests.rows import ATTEMPT, REQUEST, attempt_of, request_of
+from service.states import Kind
 
 Verdict = Literal["sent", "not_sent", "unknown"]
 Evidence = Literal["answer", "refused", "never_begun", "dm_list", "feedback", "alike", "duplicate"]

@@ -131,6 +131,7 @@ class Assumptions:
     events_end: str | None = _switch("", "the next_cursor of the last page", "", None, "missing")
 
     # Pushes
+    link_previews: bool = _switch(False, "a bot opens the link of every DM before the customer does")
     webhooks: bool = _switch(True, "feedback webhooks are pushed")
     webhook_on_create: bool = _switch(True, "feedback.created is pushed, not only feedback.updated")
     webhook_signature: bool = _switch(False, "pushes carry x-twitter-webhooks-signature")

@@ -113,7 +113,7 @@ def _script(
 
 def _action(raw: Mapping[str, Any]) -> Action:
     if not isinstance(raw, Mapping) or set(raw) - _ACTION:
-        raise ValueError(f"An action has after_s and score, text, dismiss, dm or tap, not {raw!r}.")
+        raise ValueError(f"An action has after_s and score, text, dismiss, dm, tap or page, not {raw!r}.")
     action = Action(**{"after_s": 0.0, **raw})
     if not (isinstance(action.text, str | None) and isinstance(action.dm, str | None)):
         raise TypeError("text and dm of an action are strings.")

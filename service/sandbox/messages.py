@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from functools import partial
 from typing import Any
 
-from service.sandbox import activity, limits, schedule, users
+from service.sandbox import activity, limits, schedule, users, visits
 from service.sandbox.call import Call
 from service.sandbox.clock import DAY_MS
 from service.sandbox.render_dm import URL, message_json
@@ -33,6 +33,7 @@ def new(call: Call) -> dict[str, Any]:
     limits.count_dm(call.world, call.caller, recipient, call.now_ms)
     message = commit(call.world, call.caller, recipient, text, via="dm", at_ms=call.now_ms, options=options)
     call.notes["committed"] = str(message.id)
+    visits.plan(call.world, message)
     return {"event": message_json(call.world, message)}
 
 

@@ -23,7 +23,7 @@ def _act(world: World, card: Card, action: Action, at_ms: int) -> None:
     try:
         if action.dm is not None:
             messages.commit(world, card.recipient, card.sender, action.dm, via="customer", at_ms=at_ms)
-        if action.score is not None or action.text:
+        if not action.page and (action.score is not None or action.text):
             cards.answer(world, card, _score(world, card, action), action.text, at_ms)
         if action.dismiss:
             cards.dismiss(world, card, at_ms)

@@ -69,6 +69,7 @@ class SandboxServer:
         self._server.shutdown()
         self._ticker.stop()
         pushes.stop(self.world)
+        self.world.visitors.shutdown(wait=False, cancel_futures=True)
         self._thread.join(timeout=5)
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
@@ -36,6 +37,7 @@ class Action:
     dismiss: bool = False
     dm: str | None = None
     tap: int | str | None = None
+    page: bool = False  # score and text are given on the page that a DM links to, not on a card
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,6 +71,18 @@ class Message:
     visible_ms: int
     options: tuple[tuple[str, str], ...] = ()
     tapped: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """Somebody opened the link of a DM. Without score and text it was a preview; a status 0: nobody answered."""
+
+    link: str
+    user_id: str
+    at_ms: int
+    score: int | None = None
+    text: str | None = None
+    statuses: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -201,6 +215,8 @@ class World:
         self.nonces = Nonces()
         self.outbox: SimpleQueue[Push | None] = SimpleQueue()
         self.push_threads: list[threading.Thread] = []
+        self.visits: list[Visit] = []
+        self.visitors = ThreadPoolExecutor(4, thread_name_prefix="sandbox-visit")
         self.released = threading.Event()
         self.clear(keep=frozenset())
 

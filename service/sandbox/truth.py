@@ -5,19 +5,20 @@ In: the world and filters. Out: plain JSON. Copies references under the lock, bu
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from service.sandbox.state import Card, Message, Push, Request, World
 from service.sandbox.wire import x_date
 
-SECTIONS = ("messages", "cards", "requests", "pushes")
+SECTIONS = ("messages", "cards", "requests", "pushes", "visits")
 
 
 def truth(world: World, wanted: Mapping[str, str]) -> dict[str, Any]:
     """Everything, or without the sections given as "0", or only about one `recipient` or since `since_ms`."""
     with world.lock:
         messages, cards = list(world.messages.values()), list(world.cards.values())
-        requests, pushes = list(world.requests), list(world.pushes)
+        requests, pushes, visits = list(world.requests), list(world.pushes), list(world.visits)
         body: dict[str, Any] = {
             "now_ms": world.clock.now_ms(),
             "counts": _counts(messages, cards, requests, pushes),
@@ -33,6 +34,7 @@ def truth(world: World, wanted: Mapping[str, str]) -> dict[str, Any]:
         "messages": (message_row(one) for one in messages if _told(one.recipient, one.at_ms, recipient, since_ms)),
         "cards": (card_row(one) for one in cards if _told(one.recipient, one.at_ms, recipient, since_ms)),
         "requests": (request_row(one) for one in requests if _told(one.recipient, one.at_ms, recipient, since_ms)),
+        "visits": (asdict(one) for one in visits if _told(one.user_id, one.at_ms, recipient, since_ms)),
         "pushes": (push_row(one) for one in pushes if one.at_ms >= since_ms),
     }
     return body | {name: list(rows[name]) for name in SECTIONS if wanted.get(name, "1") != "0"}

@@ -13,12 +13,15 @@ from marshmallow import validate
 
 from service.settings.declare import REQUIRED, implied, setting
 from service.settings.sources import Api
-from service.settings.values import NAME, NOT_EMPTY, X_USER_ID, http_url, network, one_of, some_time, whole
+from service.settings.values import NAME, NOT_EMPTY, X_USER_ID, a_colour, http_url, network, one_of, some_time, whole
 
 AN_ALLOWANCE = whole(1, 1_000_000)
 A_TEXT = validate.Length(1, 10_000, error="must have 1 to 10,000 characters")
+A_TITLE = validate.Length(1, 60, error="must have 1 to 60 characters")
+A_QUESTION = validate.Length(1, 300, error="must have 1 to 300 characters")
 A_DISPLAY_NAME = validate.Length(1, 20, error="must have 1 to 20 characters: X's card has no room for more")
 A_LANGUAGE = validate.Length(min=1, error="write at least one language, e.g. [campaigns.NAME.texts.en]")
+A_WAY = one_of("card", "quick_reply", "page")
 A_SHARE = validate.Range(0, 1, error="must be a share from 0.0 to 1.0")
 
 
@@ -58,6 +61,9 @@ class Account:
         [], "if set, X's webhook is taken from these networks only, e.g. 199.59.148.0/22", network
     )
     webhook_signature: bool = setting(False, "also demand x-twitter-webhooks-signature")
+    page_name: str | None = setting(None, "your name on the question page; else the screen name", A_TITLE)
+    page_logo: str | None = setting(None, "a picture for it, .svg .png .webp or .jpg: a file, served by us")
+    page_accent: str = setting("#1d5fd0", "its colour, #rrggbb; shifted where it could not be read", a_colour)
     poll_every: timedelta = setting("15m", "how often feedback/events is read", some_time)
     poll_window: timedelta = setting("6h", "how much time one poll window covers", some_time)
     events_delay: timedelta = setting("24h", "X serves events only up to this long ago")
@@ -90,6 +96,9 @@ class Texts:
         None, "the opening DM; placeholders as above, and none that names an agent", A_TEXT
     )  # None where the campaign sends no opening DM
     card: str = setting(REQUIRED, "the DM the card hangs on", A_TEXT)
+    quick_reply: str | None = setting(None, "the DM that options stand under, for the way 'quick_reply'", A_TEXT)
+    page: str | None = setting(None, "the DM with the link, for the way 'page'; {page} stands for the link", A_TEXT)
+    question: str | None = setting(None, "the question page's own wording; else X's question, in English", A_QUESTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,9 @@ class Campaign:
     privacy_url: str = setting(REQUIRED, "your privacy policy; the card links to it", http_url)
     test: bool = setting(False, "X keeps test cards out of its own figures, and we out of ours")
     opening: bool = setting(True, "send an opening DM before the card; false: the card's own message is the DM")
+    ways: tuple[str, ...] = setting(
+        ["card"], "how to ask, in order of preference: card (few apps may), quick_reply (a tap), page (a link)", A_WAY
+    )
     texts: Mapping[str, Texts] = setting(REQUIRED, "texts by language", A_LANGUAGE)
     default_language: str = setting("", "the language to fall back to; else the first one written")
     sources: tuple[str, ...] = setting([], "only these sources")

@@ -5,7 +5,7 @@ from datetime import timedelta
 from string import Formatter
 from typing import Any
 
-from service.settings.asking import Account, Campaign
+from service.settings.asking import Account, Campaign, Texts
 from service.settings.shapes import Problem
 
 
@@ -52,14 +52,10 @@ def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) ->
                 f"there are no texts in '{campaign.default_language}'; write one of {_list(campaign.texts)}",
             )
         )
+    if not campaign.ways or len(set(campaign.ways)) < len(campaign.ways):
+        problems.append(Problem(f"{path}.ways", "name at least one way, and each once"))
     for language, texts in campaign.texts.items():
-        where = f"{path}.texts.{language}"
-        if campaign.opening and not texts.opening:
-            problems.append(
-                Problem(f"{where}.opening", "is missing; write it, or set opening = false for the campaign")
-            )
-        for key, given in (("opening", texts.opening), ("card", texts.card)):
-            problems.extend(Problem(f"{where}.{key}", wrong) for wrong in _wrong_braces(given or ""))
+        problems.extend(_text_crossings(f"{path}.texts.{language}", campaign, texts))
     for kind in ("sources", "accounts"):
         problems.extend(
             Problem(f"{path}.{kind}", f"there is no '{each}' in [{kind}]; write one of {_list(parts[kind])}")
@@ -69,8 +65,21 @@ def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) ->
     return problems
 
 
+def _text_crossings(where: str, campaign: Campaign, texts: Texts) -> Iterator[Problem]:
+    """What the campaign's ways need to be written, and what could not be written."""
+    if campaign.opening and not texts.opening:
+        yield Problem(f"{where}.opening", "is missing; write it, or set opening = false for the campaign")
+    if "page" in campaign.ways and "{page}" not in (texts.page or ""):
+        yield Problem(f"{where}.page", "is missing or lacks {page}, which stands for the link")
+    if "quick_reply" in campaign.ways and not texts.quick_reply:
+        yield Problem(f"{where}.quick_reply", "is missing; the way 'quick_reply' needs a text")
+    for key in ("opening", "card", "quick_reply", "page"):
+        for wrong in _wrong_braces(getattr(texts, key) or ""):
+            yield Problem(f"{where}.{key}", wrong)
+
+
 MAX_NPS_VARIANT = 9
-PLACEHOLDERS = ("display_name", "screen_name", "handle", "question", "scale")
+PLACEHOLDERS = ("display_name", "screen_name", "handle", "question", "scale", "page")
 
 
 def _wrong_braces(template: str) -> list[str]:

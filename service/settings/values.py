@@ -92,6 +92,12 @@ def one_of(*words: str) -> Rule:
     return validate.OneOf(words, error=f"must be {' or '.join(repr(word) for word in words)}")
 
 
+def a_colour(value: str) -> None:
+    """Demand a colour. Raises ValidationError."""
+    if not re.fullmatch(r"#[0-9A-Fa-f]{6}", value):
+        raise ValidationError("must be a colour such as '#1d5fd0'")
+
+
 def http_url(value: str) -> None:
     """Demand a full http(s) address. Raises ValidationError."""
     try:

@@ -6,12 +6,14 @@ it and results recognise through it; states, promises and ledger are the same fo
 
 way.py     what every way is       opening.py  the DM that precedes all of them     listed.py  finding it in the DM list
 card.py    X's Customer Feedback card
+page.py    a link to our own page    links.py    what the link is made of
+quick_reply.py  a DM with an option a score    scale.py  its words    catalogue.py  in fifteen languages
 """
 
 from collections.abc import Mapping
 
-from service.ways import card
+from service.ways import card, page, quick_reply
 from service.ways.way import Way
 
-WAYS: Mapping[str, Way] = {way.name: way for way in (card.WAY,)}
+WAYS: Mapping[str, Way] = {way.name: way for way in (card.WAY, quick_reply.WAY, page.WAY)}
 """Every way, by the word that stands in the settings and on the request."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from service.settings import Account, Texts
+from service.states import Kind
 from service.ways.way import Asking, Delivered, Way
 from service.x_api import Card, XClient
 from service.x_api.limits import CARDS_PER_RECIPIENT
@@ -39,4 +40,4 @@ def per_day(account: Account) -> int:
     return account.cards_per_day
 
 
-WAY = Way("card", "create_feedback", CARDS_PER_RECIPIENT.window, freeze, send, per_day)
+WAY = Way("card", "create_feedback", CARDS_PER_RECIPIENT.window, freeze, send, per_day, (Kind.ASKING,))

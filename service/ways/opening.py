@@ -1,9 +1,11 @@
 """The opening DM, which precedes the message that asks, whichever way that goes: in, a text; out, what X has now."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from service.settings import Account
-from service.ways.way import Delivered, Way
+from service.states import Kind
+from service.ways.way import Bound, Delivered, Way
 from service.x_api import XClient
 
 ENDPOINT = "send_dm"
@@ -17,4 +19,11 @@ def send(x: XClient, to_user_id: str, text: str, signed_at: datetime) -> Deliver
 
 def per_day(account: Account, way: Way) -> int:
     """Return how many openings a day may hold: no more than messages that ask can follow."""
-    return min(account.dms_per_day, way.per_day(account))
+    most = min(account.dms_per_day, way.per_day(account))
+    return most // 2 if Kind.OPENING in way.shares else most
+
+
+def bounds(account: Account, way: Way) -> Sequence[Bound]:
+    """Return what an opening must leave free: slots of its own, and of what it shares with the messages that ask."""
+    own = Bound((Kind.OPENING,), per_day(account, way))
+    return [own, way.bound(account)] if Kind.OPENING in way.shares else [own]

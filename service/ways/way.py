@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from service.settings import Account, Texts
+from service.states import Kind
 from service.x_api import XClient
 
 
@@ -20,6 +21,8 @@ class Asking:
     display_name: str | None
     privacy_url: str
     test: bool
+    language: str | None
+    key: str  # what options of a quick reply are signed with
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,14 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """So many messages of these kinds, together, in 24 hours."""
+
+    kinds: tuple[Kind, ...]
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """A way of asking. `rest` is how long X itself lets one recipient rest after it."""
 
@@ -42,3 +53,8 @@ class Way:
     freeze: Callable[[Texts, Mapping[str, str]], str]
     send: Callable[[XClient, Asking, datetime], Delivered]
     per_day: Callable[[Account], int]
+    shares: tuple[Kind, ...]  # the kinds of message that use up the same allowance at X
+
+    def bound(self, account: Account) -> Bound:
+        """Return how many messages that ask X lets this account send."""
+        return Bound(self.shares, self.per_day(account))

@@ -22,11 +22,61 @@ def _json(says: str) -> dict[str, Any]:
     return {"description": says, "content": {"application/json": {"schema": {"type": "object"}}}}
 
 
+def _html(says: str) -> dict[str, Any]:
+    return {"description": says, "content": {"text/html": {"schema": {"type": "string"}}}}
+
+
 TAGS = [
+    {"name": "question page", "description": "What customers answer on where no card shows"},
     {"name": "webhooks", "description": "What CRMs and X call"},
     {"name": "operations", "description": "For those who run it"},
 ]
 PATHS: dict[str, Any] = {
+    "/f/{token}": {
+        "parameters": [_path("token", "The secret of the link in the customer's message")],
+        "get": {
+            "tags": ["question page"],
+            "operationId": "question_page",
+            "summary": "The question, or what was answered. Looking changes nothing.",
+            "security": [],
+            "responses": {"200": _html("The page"), "404": _html("A wrong link, an old one or an erased one alike")},
+        },
+        "post": {
+            "tags": ["question page"],
+            "operationId": "answer_question",
+            "summary": "One part of an answer: a score or a comment.",
+            "security": [],
+            "requestBody": {
+                "content": {
+                    "application/x-www-form-urlencoded": {
+                        "schema": {
+                            "type": "object",
+                            "properties": {"score": {"type": "string"}, "comment": {"type": "string"}},
+                        }
+                    }
+                }
+            },
+            "responses": {
+                "303": {"description": "Stored; the page shows it"},
+                "404": _html("A wrong link, an old one or an erased one alike"),
+                "413": _problem("Larger than a form can be"),
+                "422": _html("What is missing, with what was typed"),
+            },
+        },
+    },
+    "/f/logo/{digest}": {
+        "parameters": [_path("digest", "Of the picture's content")],
+        "get": {
+            "tags": ["question page"],
+            "operationId": "logo",
+            "summary": "The business's logo.",
+            "security": [],
+            "responses": {
+                "200": {"description": "A picture", "content": {"image/*": {}}},
+                "404": _problem("There is no such file"),
+            },
+        },
+    },
     "/webhooks/crm/{source}": {
         "get": {
             "tags": ["webhooks"],

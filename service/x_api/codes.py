@@ -31,10 +31,17 @@ CODES: Mapping[int, Row] = MappingProxyType(
             "X could not authenticate us: check all four keys.",
             stops_reading=True,
         ),
-        37: Row(AccountProblem, "not_authorized_here", "X does not authorise our app to use this endpoint."),
+        37: Row(
+            AccountProblem, "not_authorized_here", "X does not authorise our app to use this endpoint.", few_may=True
+        ),
         53: Row(AccountProblem, "basic_login", "X takes no user and password here: something before it adds them."),
         64: Row(AccountProblem, "account_suspended", "X has suspended our account.", stops_reading=True),
-        87: Row(AccountProblem, "app_not_permitted", "X does not permit our app here: is feedback_api granted?"),
+        87: Row(
+            AccountProblem,
+            "app_not_permitted",
+            "X does not permit our app here: is feedback_api granted?",
+            few_may=True,
+        ),
         89: Row(
             AccountProblem,
             "token_invalid",
@@ -54,7 +61,12 @@ CODES: Mapping[int, Row] = MappingProxyType(
             "X found no usable authentication in the request.",
             stops_reading=True,
         ),
-        220: Row(AccountProblem, "token_not_allowed", "The access token may not use this resource."),
+        220: Row(
+            AccountProblem,
+            "token_not_allowed",
+            "The access token may not use this resource.",
+            few_may=True,
+        ),
         226: Row(AccountProblem, "looks_automated", "X thinks the account acts like a robot: let it rest for long."),
         231: Row(AccountProblem, "login_unverified", "X wants a person to verify the account's login."),
         261: Row(AccountProblem, "app_cannot_write", "X has barred the app from writing."),
@@ -66,8 +78,15 @@ CODES: Mapping[int, Row] = MappingProxyType(
         ),
         415: Row(AccountProblem, "callback_not_approved", "X does not know the app's call-back address."),
         416: Row(AccountProblem, "app_suspended", "The app is invalid or suspended at X.", stops_reading=True),
-        453: Row(AccountProblem, "access_level", "The app's access level at X does not include this endpoint."),
-        467: Row(AccountProblem, "plan_excludes", "The app's plan at X does not include this endpoint."),
+        453: Row(
+            AccountProblem, "access_level", "The app's access level at X does not include this endpoint.", few_may=True
+        ),
+        467: Row(
+            AccountProblem,
+            "plan_excludes",
+            "The app's plan at X does not include this endpoint.",
+            few_may=True,
+        ),
         # The customer.
         17: Row(RecipientRefused, "no_such_user", "X finds no such user."),
         50: Row(RecipientRefused, "user_not_found", "X finds no such user."),

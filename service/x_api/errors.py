@@ -124,6 +124,9 @@ class Row:
     stops_reading: bool = False
     """X takes no call of the account at all, a reading one neither."""
 
+    few_may: bool = False
+    """X grants this endpoint to few: said of a card, another way of asking may be open."""
+
     maybe_sent: bool = False
     """Said of a send, it leaves open whether the message went."""
 

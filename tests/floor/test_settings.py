@@ -93,7 +93,7 @@ def test_a_file_with_ten_mistakes_names_all_ten_at_once(tmp_path: Path) -> None:
         "sources.crm.account": "there is no account 'acne'; write one of 'acme'",
         "campaigns.care.privacy_url": "must be a full address such as 'https://feedback.example.com'",
         "campaigns.later.texts.en.card": "there is no placeholder {agent_name}; there are 'display_name', "
-        "'screen_name', 'handle', 'question', 'scale'",
+        "'screen_name', 'handle', 'question', 'scale', 'page'",
     }
     assert len(caught.value.problems) == 10
     assert all(problem.path in str(caught.value) for problem in caught.value.problems)

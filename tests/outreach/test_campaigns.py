@@ -19,6 +19,7 @@ from service.states import Skip
 from tests.support import START, World, settings_of
 
 CONVERSATION = Conversation(
+    request_id="fr_1",
     id="c-1", source="crm", account="acme", ended_at=START, team_id="gold", tags=("vip", "billing"), channel="x",
     language="de-AT", x_handle="ada",
 )  # fmt: skip

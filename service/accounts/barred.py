@@ -1,0 +1,66 @@
+"""Ways of asking that X does not open to an account: in, a refusal; out, which ways to leave out for now.
+
+A bar is tried again after a day, for privileges are granted; a release by hand lifts it at once. Writes its table.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+from service.models import barred_way
+
+TRIED_AGAIN = timedelta(days=1)
+log = structlog.get_logger(__name__)
+bw = barred_way.c
+LATELY = sa.exists().where(
+    bw.account == sa.bindparam("account"), bw.way == sa.bindparam("way"),
+    bw.barred_at > sa.bindparam("since"), bw.barred_at <= sa.bindparam("now"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """X refused this way to the account, by this code."""
+
+    way: str
+    code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """A way that is left out, for people to see."""
+
+    account: str
+    way: str
+    code: int | None
+    barred_at: datetime
+
+
+def bar(connection: Connection, account: str, way: str, code: int | None, now: datetime) -> None:
+    """Leave the way out from now on."""
+    told = {"code": code, "barred_at": now}
+    row = insert(connection, barred_way).values(account=account, way=way, **told)
+    connection.execute(row.on_conflict_do_update(index_elements=["account", "way"], set_=told))
+    log.error("way_barred", account=account, way=way, x_code=code)
+
+
+def is_barred(connection: Connection, account: str, way: str, now: datetime) -> bool:
+    """Whether the way is to be left out."""
+    this = {"account": account, "way": way, "since": now - TRIED_AGAIN, "now": now}
+    return bool(connection.scalar(sa.select(LATELY), this))
+
+
+def listed(connection: Connection, now: datetime) -> Sequence[Barred]:
+    """Return every way that is left out now."""
+    found = sa.select(bw.account, bw.way, bw.code, bw.barred_at).where(bw.barred_at > now - TRIED_AGAIN)
+    return [Barred(*row) for row in connection.execute(found.order_by(bw.account, bw.way))]
+
+
+def lift(connection: Connection, account: str) -> bool:
+    """Let every way of the account be tried again. Return whether any was barred."""
+    return connection.execute(sa.delete(barred_way).where(bw.account == account)).rowcount > 0

@@ -1,0 +1,75 @@
+"""The request behind a token: in, what stood in the link; out, what to ask and what was said before, or None.
+
+None for every reason alike (no such token, erased, too late), so that an answer tells a guesser nothing. Never writes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.models import feedback_request, result
+from service.ways.links import token_hash
+
+f = feedback_request.c
+s = result.c
+sent = sa.func.coalesce(f.card_sent_at, f.dm_sent_at, f.updated_at, type_=f.updated_at.type)
+ASKED = (
+    sa.select(
+        f.id,
+        f.account,
+        f.campaign,
+        f.type,
+        f.question_variant_id,
+        f.display_name,
+        f.language,
+        f.privacy_url,
+        s.score,
+        s.text,
+        s.text_at,
+    )
+    .select_from(feedback_request.outerjoin(result, s.request_id == f.id))
+    .where(
+        f.page_hash == sa.bindparam("hash"), f.erased_at.is_(None), f.type.is_not(None), sent > sa.bindparam("since")
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the customer has said already. `text_closed`: there was a comment, and its retention is over."""
+
+    score: int | None
+    text: str | None
+    text_closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that may be answered on its page now."""
+
+    request_id: str
+    account: str
+    campaign: str
+    kind: str
+    variant: int
+    display_name: str | None
+    language: str | None
+    privacy_url: str
+    said: Said
+
+
+def find(connection: Connection, given: str, *, answer_window: timedelta, now: datetime) -> Asked | None:
+    """Look a token up. A page can be answered until the answer window of its request ends."""
+    hashed = token_hash(given)
+    if hashed is None:
+        return None
+    row = connection.execute(ASKED, {"hash": hashed, "since": now - answer_window}).one_or_none()
+    if row is None:
+        return None
+    said = Said(row.score, row.text, row.text is None and row.text_at is not None)
+    return Asked(
+        row.id, row.account, row.campaign, row.type, row.question_variant_id, row.display_name, row.language,
+        row.privacy_url, said,
+    )  # fmt: skip

@@ -1,0 +1,48 @@
+"""What a page asks: in, a card's type, its wording and a language; out, the question and the answers to choose from.
+
+The wording is X's own for the variant, so that a page and a card ask the same, unless the campaign has words of its
+own for the language. Never decides which campaign asks.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from service.settings import Campaign
+from service.ways.catalogue import Language
+from service.ways.scale import words
+from service.x_api.questions import SCORE_RANGE, question
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer. `says` is its word, for a score in the middle of a long scale empty."""
+
+    score: int
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`text` in the language `language`; `words_shown`: every choice has a word, else only the ends of the scale."""
+
+    text: str
+    language: str
+    choices: tuple[Choice, ...]
+    words_shown: bool
+
+
+def own_words(campaigns: Iterable[Campaign], name: str, language: Language) -> str | None:
+    """Return the campaign's own wording in the page's language, if it has one."""
+    texts = next((each.texts for each in campaigns if each.name == name), {})
+    code = language.code.lower()
+    by_code = {written.lower(): each.question for written, each in texts.items()}
+    return by_code.get(code) or by_code.get(code.partition("-")[0])
+
+
+def ask(kind: str, variant: int, name: str, language: Language, own_words: str | None = None) -> Question:
+    """Build the question. X's texts are English; a reader of another language is told so by `language`."""
+    text = own_words or question(kind, variant, name)
+    spoken = language.code if own_words else "en"
+    said = words(kind, language)
+    choices = tuple(Choice(score, said.get(score, "")) for score in SCORE_RANGE[kind])
+    return Question(text, spoken, choices, words_shown=len(said) == len(choices))

@@ -1,0 +1,122 @@
+"""/f/<token>: in, a customer with a link; out, a question, and what they chose stored at once.
+
+GET changes nothing, so previews, scanners and prefetchers never answer. A POST stores one part, score or comment, and
+sends the browser back to the page, so that reloading repeats nothing. No cookie, no script, no other host. A wrong
+link, an old one and an erased one look the same. Never logs a token, a score or a word.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import flask
+from sqlalchemy.engine import Engine
+from werkzeug.wrappers import Response
+
+from service.auth import declares
+from service.db import reading
+from service.errors import NotFound
+from service.results.page import store
+from service.results.page.drawn import LOGOS, Drawn, Shown, plain_page, question_page
+from service.results.page.found import Asked, find
+from service.results.page.question import ask, own_words
+from service.results.page.sender import NOBODY, Sender, sender_of
+from service.settings import Settings
+from service.ways.catalogue import Language, choose, languages
+
+HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
+A_YEAR = {"Cache-Control": "public, max-age=31536000, immutable"}
+# a logo may be an SVG: opened by itself it may run nothing and load nothing
+LOGO_POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
+LARGEST_FORM = 128 * 1024  # 10,000 characters, four bytes each and percent-encoded
+BEFORE = "before"  # in the address after an answer that does not stand, as an earlier one does
+
+
+def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> flask.Blueprint:
+    """The page and the senders' logos."""
+    pages = flask.Blueprint("page", __name__)
+    senders = {name: sender_of(account) for name, account in settings.accounts.items()}
+    languages()  # read now, not when the first customer waits
+
+    def asked(token: str) -> Asked | None:
+        with reading(engine) as connection:
+            found = find(connection, token, answer_window=settings.reports.answer_window, now=clock())
+        return found if found is not None and found.account in senders else None
+
+    @pages.get("/f/<token>")
+    @declares("nobody but who has the link: 128 secret bits")
+    def show(token: str) -> Response:
+        found = asked(token)
+        return _gone() if found is None else _page(settings, senders[found.account], found, store.Given())
+
+    @pages.post("/f/<token>")
+    @declares("nobody but who has the link: 128 secret bits")
+    def answer(token: str) -> Response:
+        flask.request.max_content_length = LARGEST_FORM
+        found = asked(token)
+        if found is None:
+            return _gone()
+        given = store.read(flask.request.form, found, _language(found))
+        if given.mistake:
+            return _page(settings, senders[found.account], found, given)
+        store.keep(engine, found, given, clock())
+        return flask.redirect(f"/f/{token}{_told(found, given)}", 303)
+
+    _add_logos(pages, senders)
+    return pages
+
+
+def _add_logos(pages: flask.Blueprint, senders: Mapping[str, Sender]) -> None:
+    logos = {each.logo.digest: each.logo for each in senders.values() if each.logo is not None}
+
+    @pages.get(f"{LOGOS}<digest>")
+    @declares("nobody: a business's logo")
+    def logo(digest: str) -> Response:
+        if digest not in logos:
+            raise NotFound("no_such_file", "There is no such file.")
+        return flask.Response(
+            logos[digest].content, content_type=logos[digest].media_type, headers={**A_YEAR, **LOGO_POLICY}
+        )
+
+
+def _page(settings: Settings, whose: Sender, found: Asked, given: store.Given) -> Response:
+    language = _language(found)
+    wording = own_words(settings.campaigns, found.campaign, language)
+    question = ask(found.kind, found.variant, found.display_name or whose.name, language, wording)
+    notice = "" if given.mistake else _notice(found, language)
+    shown = Shown(found.said, found.privacy_url, notice, given.mistake, given.draft)
+    return _answer(question_page(whose, question, shown, language), 422 if given.mistake else 200)
+
+
+def _told(found: Asked, given: store.Given) -> str:
+    """What to add to the address where another answer of the customer's stands already."""
+    stands, came = (found.said.score, given.score) if given.text is None else (found.said.text, given.text)
+    return "" if stands in (None, came) else f"?{BEFORE}"
+
+
+def _notice(found: Asked, language: Language) -> str:
+    if BEFORE in flask.request.args:
+        return language.say("You had answered before; your first answer counts.")
+    if found.said.text is not None:
+        return language.say("Thank you, your comment is saved.")
+    return language.say("Thank you, your answer is saved.") if found.said.score is not None else ""
+
+
+def _gone() -> Response:
+    language = choose(_browser_languages())
+    title = language.say("This page is not available")
+    sentence = language.say("The link is incomplete, or the time to answer is over. You need not do anything.")
+    return _answer(plain_page(NOBODY, title, sentence, language), 404)
+
+
+def _answer(drawn: Drawn, status: int) -> Response:
+    headers = {**HEADERS, "Content-Language": drawn.language, "Content-Security-Policy": drawn.policy}
+    return flask.Response(drawn.html, status, headers, content_type="text/html; charset=utf-8")
+
+
+def _language(found: Asked) -> Language:
+    """The request's language, else the browser's."""
+    return choose([found.language] if found.language else _browser_languages())
+
+
+def _browser_languages() -> list[str]:
+    return [name for name, _ in flask.request.accept_languages]

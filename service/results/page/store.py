@@ -1,0 +1,68 @@
+"""An answer given on the page: in, a form; out, a score or a comment in the ledger, or a sentence on what is missing.
+
+Everything goes through the one door (ingest), which keeps the first score and the first comment and remembers a
+contradiction without applying it. What is not the form's own is never read.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.engine import Engine
+
+from service.db import writing
+from service.results.answer import Answer
+from service.results.ingest import ingest
+from service.results.merge import Update
+from service.results.page.found import Asked
+from service.ways.catalogue import Language
+from service.x_api.questions import SCORE_RANGE, TEXT_LIMIT
+from service.x_api.texts import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One part of an answer, or `mistake`: what to say, with the text typed so far in `draft`."""
+
+    score: int | None = None
+    text: str | None = None
+    mistake: str = ""
+    draft: str = ""
+
+
+def read(form: Mapping[str, str], asked: Asked, language: Language) -> Given:
+    """Read a form. A score must be on the card's scale, a comment must say something and fit."""
+    if "comment" in form:
+        return _comment(form["comment"], language)
+    score = form.get("score", "")
+    if score not in {str(each) for each in SCORE_RANGE[asked.kind]}:
+        return Given(mistake=language.say("Please choose one of the answers."))
+    return Given(score=int(score))
+
+
+def keep(engine: Engine, asked: Asked, given: Given, now: datetime) -> None:
+    """Store the part; its clock is ours, for nobody else saw it given."""
+    told = Update(
+        told_at=now,
+        score=given.score,
+        score_at=None if given.score is None else now,
+        text=given.text,
+        text_at=None if given.text is None else now,
+    )
+    with writing(engine) as connection:
+        ingest(connection, Answer(asked.request_id, "page", "page", told), now)
+
+
+def _comment(written: str, language: Language) -> Given:
+    text = clean(unicodedata.normalize("NFC", written.replace("\r\n", "\n"))).strip()
+    if not text:
+        return Given(mistake=language.say("Please write something, or simply close this page."))
+    if len(text) > TEXT_LIMIT:
+        said = language.say(
+            "This comment has {n} characters; up to {most} can be saved. Please shorten it.",
+            n=len(text),
+            most=TEXT_LIMIT,
+        )
+        return Given(mistake=said, draft=text)
+    return Given(text=text)

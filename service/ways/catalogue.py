@@ -1,0 +1,57 @@
+"""The page's words: in, a language somebody asked for; out, its messages, or those of the nearest language there is.
+
+The messages are gettext catalogues, one file a language, read once at the start. English is the key and the last
+resort. Never translates what a business or a customer wrote.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from babel import Locale
+from babel.messages.pofile import read_po
+
+FOLDER = Path(__file__).parent / "languages"
+DEFAULT = "en"
+# what browsers and CRMs say for a language that we keep under a longer name
+KNOWN_AS = {"pt": "pt-BR", "zh": "zh-Hans", "zh-cn": "zh-Hans", "zh-sg": "zh-Hans", "in": "id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One language: `code` for the page's `lang`, `direction` ltr or rtl, messages by their English text."""
+
+    code: str
+    direction: str
+    messages: Mapping[str, str]
+
+    def say(self, english: str, **values: object) -> str:
+        """Return the message with its values put in."""
+        return self.messages.get(english, english).format(**values)
+
+
+@cache
+def languages() -> Mapping[str, Language]:
+    """Read every catalogue there is, by its code in lower case."""
+    found = (_read(path) for path in sorted(FOLDER.glob("*.po")))
+    return {each.code.lower(): each for each in found}
+
+
+def choose(wanted: Iterable[str]) -> Language:
+    """Return the first language asked for that there is, by itself or by its base (`fr` for `fr-CA`); else English."""
+    there = languages()
+    for each in wanted:
+        code = each.strip().lower().replace("_", "-")
+        base = code.partition("-")[0]
+        for name in (code, KNOWN_AS.get(code, ""), base, KNOWN_AS.get(base, "")):
+            if name.lower() in there:
+                return there[name.lower()]
+    return there[DEFAULT]
+
+
+def _read(path: Path) -> Language:
+    with path.open("rb") as file:
+        messages = {str(each.id): str(each.string) for each in read_po(file) if each.id and each.string}
+    direction = Locale.parse(path.stem, sep="-").text_direction
+    return Language(path.stem, direction, messages)

@@ -1,0 +1,32 @@
+"""Asking by a link to our own question page: a plain DM, which every client shows and every way of sending can carry.
+
+Needs no privilege at X. The answer comes to the page and names its request by the token; a send whose outcome is
+unknown shows in the DM list by its text.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from service.settings import Account, Texts
+from service.states import Kind
+from service.ways import opening
+from service.ways.way import Asking, Delivered, Way
+from service.x_api import XClient
+
+
+def freeze(texts: Texts, values: Mapping[str, str]) -> str:
+    """Return the message with the link's place in it."""
+    return (texts.page or "").format_map(values)
+
+
+def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
+    """Write the DM."""
+    return opening.send(x, asking.to_user_id, asking.text, signed_at)
+
+
+def per_day(account: Account) -> int:
+    """Return how many such DMs X lets this account send in 24 hours, the openings among them."""
+    return account.dms_per_day
+
+
+WAY = Way("page", opening.ENDPOINT, timedelta(0), freeze, send, per_day, (Kind.OPENING, Kind.ASKING))

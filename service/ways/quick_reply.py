@@ -1,0 +1,38 @@
+"""Asking by a DM with X's quick replies, one a score: a tap answers. Needs v1.1 DMs and a webhook for what comes in.
+
+Each option carries signed metadata that names request and score; `results/replies.py` reads it back. A send whose
+outcome is unknown shows in the DM list by its text.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from service.settings import Account, Texts
+from service.states import Kind
+from service.ways import opening
+from service.ways.catalogue import choose
+from service.ways.scale import words
+from service.ways.way import Asking, Delivered, Way
+from service.x_api import XClient, taps
+
+
+def freeze(texts: Texts, values: Mapping[str, str]) -> str:
+    """Return the message the options stand under."""
+    return (texts.quick_reply or "").format_map(values)
+
+
+def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
+    """Write the DM, with one option a score in the customer's language."""
+    said = words(asking.type, choose([asking.language or ""]))
+    labels = {score: f"{score} {word}" for score, word in said.items()}
+    options = taps.options(asking.key, asking.request_id, asking.type, labels)
+    sent = x.send_dm(asking.to_user_id, asking.text, signed_at=signed_at, options=options).value
+    return Delivered(sent.id, sent.id, None, sent.created_at)
+
+
+def per_day(account: Account) -> int:
+    """Return how many such DMs X lets this account send in 24 hours, the openings among them."""
+    return account.dms_per_day
+
+
+WAY = Way("quick_reply", opening.ENDPOINT, timedelta(0), freeze, send, per_day, (Kind.OPENING, Kind.ASKING))

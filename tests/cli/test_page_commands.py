@@ -1,0 +1,24 @@
+"""`dm-feedback page preview` prints the page as a customer sees it, without a database."""
+
+import json
+
+from tests.cli.house import Cli
+
+
+def test_the_page_of_a_campaign_is_printed_in_a_language(cli: Cli) -> None:
+    said = cli.says("page", "preview", "care", "--language", "de-AT")
+    assert 'lang="de"' in said
+    assert "Sehr zufrieden" in said
+    assert "<form" in said
+    assert json.dumps("Danke, Ihre Antwort ist gespeichert.", ensure_ascii=False).strip('"') in cli.says(
+        "page", "preview", "care", "--language", "de", "--answered", "5"
+    )
+
+
+def test_it_lists_its_languages(cli: Cli) -> None:
+    assert cli.says("page", "preview", "care", "--language", "list").startswith("ar, de, en, es, fr, hi, id, it, ja")
+
+
+def test_a_campaign_or_an_account_that_is_not_there_is_told(cli: Cli) -> None:
+    assert cli.refuses("page", "preview", "nope")[1] == "no_such_campaign"
+    assert cli.refuses("page", "preview", "care", "--account", "nope")[1] == "no_such_account"

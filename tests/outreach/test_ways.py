@@ -1,0 +1,137 @@
+"""One sequence, whichever way it asks: the way is frozen first, and changes only where X refused it."""
+
+from typing import Any
+
+import pytest
+
+from service.states import State
+from service.x_api import taps
+from tests.support import World
+
+TEXTS = {
+    "en": {
+        "opening": "Thanks for writing to {screen_name}.",
+        "card": "How did we do? No card to see? {page}",
+        "page": "How did we do? Answer here: {page}",
+        "quick_reply": "How did we do? Tap one.",
+    }
+}
+OPENING = ("dm", "Thanks for writing to acmecare.")
+
+
+def asking(world_of: Any, ways: list[str], **switches: Any) -> World:
+    world: World = world_of(campaigns__care__ways=ways, campaigns__care__texts=TEXTS)
+    if switches:
+        world.control("/assumptions", switches, method="PUT")
+    world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    return world
+
+
+def ended(world: World, **columns: Any) -> str:
+    request_id = world.ended(**columns)
+    world.forward(minutes=2)
+    return request_id
+
+
+def sent(world: World) -> list[tuple[str, str]]:
+    return [(each["via"], each["text"]) for each in world.truth()["messages"]]
+
+
+def link(world: World, request_id: str) -> str:
+    return world.place.links.to(request_id)
+
+
+def test_the_page_is_asked_by_a_plain_dm_with_its_link(world_of: Any) -> None:
+    world = asking(world_of, ["page"])
+    request_id = ended(world)
+    world.run()
+    row = world.request(request_id)
+    assert (row.state, row.way, row.feedback_id) == (State.CARD_SENT, "page", None)
+    assert sent(world) == [OPENING, ("dm", f"How did we do? Answer here: {link(world, request_id)}")]
+    assert "{page}" in row.card_text  # the ledger holds nothing that opens the page
+    assert link(world, request_id).rpartition("/")[2] not in str(row)
+
+
+def test_quick_replies_name_the_request_and_a_score_each_in_the_customers_language(world_of: Any) -> None:
+    world = asking(world_of, ["quick_reply"])
+    request_id = ended(world, language="de")
+    world.run()
+    assert sent(world) == [OPENING, ("dm", "How did we do? Tap one.")]
+    message = next(each for each in world.x_app.extensions["sandbox"].messages.values() if each.options)
+    assert [label for label, _ in message.options] == [
+        "1 Sehr unzufrieden", "2 Unzufrieden", "3 Weder zufrieden noch unzufrieden", "4 Zufrieden", "5 Sehr zufrieden",
+    ]  # fmt: skip
+    said = [taps.read(world.place.hash_key, metadata) for _, metadata in message.options]
+    assert said == [taps.Tap(request_id, score) for score in range(1, 6)]
+
+
+def test_a_card_may_carry_the_link_as_a_way_out(world_of: Any) -> None:
+    world = asking(world_of, ["card"])
+    request_id = ended(world)
+    world.run()
+    assert sent(world) == [OPENING, ("card", f"How did we do? No card to see? {link(world, request_id)}")]
+
+
+def test_without_the_privilege_the_next_way_is_taken_and_nobody_gets_a_second_opening(world_of: Any) -> None:
+    world = asking(world_of, ["card", "page"], feedback_privilege=False)
+    request_id = ended(world)
+    world.run()
+    world.forward(minutes=1)
+    world.run()
+    row = world.request(request_id)
+    assert (row.state, row.way) == (State.CARD_SENT, "page")
+    assert sent(world) == [OPENING, ("dm", f"How did we do? Answer here: {link(world, request_id)}")]
+    assert ("dm_sent", "switched", "token_not_allowed") in world.history(request_id)
+
+
+def test_a_barred_way_is_left_out_for_a_day_without_asking_x_again(world_of: Any) -> None:
+    world = asking(world_of, ["card", "page"], feedback_privilege=False)
+    world.customers({"user_id": "502", "can_dm": True}, {"user_id": "503", "can_dm": True})
+    ended(world)
+    world.run()
+    second = ended(world, conversation_id="c-2", x_user_id="502")
+    world.run()
+    assert ("dm_sent", "switched", "way_barred") in world.history(second)
+    refused = [each for each in world.truth()["requests"] if each["endpoint"] == "feedback/create"]
+    assert len(refused) == 1
+
+    world.forward(days=1, minutes=1)
+    world.control("/assumptions", {"feedback_privilege": True}, method="PUT")
+    third = ended(world, conversation_id="c-3", x_user_id="503", ended_at=world.clock.now)
+    world.run()
+    assert (world.request(third).state, world.request(third).way) == (State.CARD_SENT, None)  # none: by the card
+
+
+def test_without_another_way_the_account_is_held(world_of: Any) -> None:
+    world = asking(world_of, ["card"], feedback_privilege=False)
+    request_id = ended(world)
+    world.run()
+    assert world.request(request_id).state == State.DM_SENT
+    assert world.request(request_id).reason == "account_held"
+
+
+def test_an_unclear_dm_with_a_link_is_found_by_the_link_and_sent_once(world_of: Any) -> None:
+    world = asking(world_of, ["page"])
+    world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", skip=1, times=1)
+    request_id = ended(world)
+    world.run()
+    for _ in range(8):
+        world.forward(minutes=2)
+        world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+    assert len(sent(world)) == 2
+
+
+@pytest.mark.parametrize("way", ["card", "page"])
+def test_openings_leave_room_for_the_messages_that_ask(world_of: Any, way: str) -> None:
+    world: World = world_of(
+        campaigns__care__ways=[way], campaigns__care__texts=TEXTS, accounts__acme__dms_per_day=4,
+        accounts__acme__expected_per_day=1,
+    )  # fmt: skip
+    for number in range(4):
+        world.customers({"user_id": str(601 + number), "can_dm": True})
+        world.ended(conversation_id=f"c-{number}", x_user_id=str(601 + number))
+    world.forward(minutes=2)
+    world.run()
+    dms = [via for via, _ in sent(world) if via == "dm"]
+    assert len(dms) == 4

@@ -1,0 +1,233 @@
+"""The page in its own words: GET changes nothing, each part is stored once, and every wrong link looks the same."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.app import create_app
+from service.db import reading, writing
+from service.models import feedback_request, result, result_update
+from service.ways.links import Links, hash_of
+from tests.support import Clock, request_row, settings_of
+
+LONGEST = 10_000
+
+
+class Page:
+    """A service with one request that may be answered, and a browser that keeps nothing."""
+
+    def __init__(self, engine: Engine, **columns: Any) -> None:
+        self.engine, self.clock, self.settings = engine, Clock(), settings_of(accounts__acme__page_name="Acme Café")
+        self.browser = create_app(self.settings, engine, self.clock).test_client(use_cookies=False)
+        self.row = request_row(self.clock.now, **{**ASKED, "card_sent_at": self.clock.now, **columns})
+        key = self.settings.service.secret_key
+        self.row["page_hash"] = hash_of(key, self.row["id"])
+        with writing(engine) as connection:
+            connection.execute(sa.insert(feedback_request).values(self.row))
+        self.path = Links(key, "").to(self.row["id"])
+
+    def get(self, **headers: str) -> Any:
+        return self.browser.get(self.path, headers=headers)
+
+    def post(self, **form: str) -> Any:
+        return self.browser.post(self.path, data=form)
+
+    def stored(self) -> Any:
+        with reading(self.engine) as connection:
+            return connection.execute(sa.select(result)).one_or_none()
+
+    def told(self) -> int:
+        with reading(self.engine) as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(result_update)) or 0
+
+    def set(self, **columns: Any) -> None:
+        with writing(self.engine) as connection:
+            connection.execute(sa.update(feedback_request).values(columns))
+
+
+ASKED = {
+    "state": "card_sent",
+    "way": "page",
+    "campaign": "care",
+    "type": "csat",
+    "question_variant_id": 1,
+    "privacy_url": "https://acme.example/privacy",
+}
+
+
+@pytest.fixture
+def page_of(engine: Engine) -> Callable[..., Page]:
+    return lambda **columns: Page(engine, **columns)
+
+
+@pytest.fixture
+def page(page_of: Callable[..., Page]) -> Page:
+    return page_of()
+
+
+def test_looking_changes_nothing_however_often_and_by_whomever(page: Page) -> None:
+    for _ in range(3):
+        assert page.get().status_code == 200
+    assert page.browser.head(page.path).status_code == 200
+    assert page.stored() is None
+
+
+def test_a_score_is_stored_at_once_and_a_comment_may_follow(page: Page) -> None:
+    answer = page.post(score="4")
+    assert (answer.status_code, answer.headers["Location"]) == (303, page.path)
+    assert (page.stored().score, page.stored().score_at, page.stored().text) == (4, page.clock.now, None)
+    assert "Your answer: 4" in page.get().text
+
+    page.clock.forward(minutes=3)
+    assert page.post(comment="Quick, friendly.").status_code == 303
+    stored = page.stored()
+    assert (stored.text, stored.text_at - stored.score_at) == ("Quick, friendly.", timedelta(minutes=3))
+    assert (stored.score_way, stored.text_way) == ("page", "page")
+    shown = page.get().text
+    assert "Quick, friendly." in shown
+    assert "<form" not in shown  # nothing is left to be added
+
+
+def test_what_is_given_stands_and_another_answer_is_an_anomaly(page: Page) -> None:
+    page.post(score="2")
+    page.clock.forward(seconds=5)
+    again = page.post(score="5")
+    assert "first answer counts" in page.browser.get(again.headers["Location"]).text
+    assert (page.stored().score, page.stored().anomalies) == (2, 1)
+    assert page.post(score="2").headers["Location"] == page.path  # a double click says nothing new
+
+
+def test_two_tabs_may_send_their_parts_in_any_order(page: Page) -> None:
+    page.post(comment="First the words.")
+    page.clock.forward(seconds=9)
+    page.post(score="1")
+    assert (page.stored().score, page.stored().text) == (1, "First the words.")
+
+
+@pytest.mark.parametrize("score", ["", "0", "6", "-1", "1.0", " 3", "٣", "three", "1" * 5000, "\x00"])
+def test_a_score_that_is_none_is_asked_for_again(page: Page, score: str) -> None:
+    answer = page.post(score=score)
+    assert answer.status_code == 422
+    assert "Please choose one of the answers." in answer.text
+    assert page.stored() is None
+
+
+def test_a_form_without_a_part_asks_for_the_score(page: Page) -> None:
+    assert page.post(other="x").status_code == 422
+    assert page.stored() is None
+
+
+@pytest.mark.parametrize("comment", ["", "  \n\t ", "\x00\x00"])
+def test_an_empty_comment_is_no_comment(page: Page, comment: str) -> None:
+    page.post(score="3")
+    assert "write something" in page.post(comment=comment).text
+    assert page.stored().text is None
+
+
+def test_a_comment_that_is_too_long_is_kept_in_the_form(page: Page) -> None:
+    page.post(score="3")
+    answer = page.post(comment="x" * (LONGEST + 1))
+    assert (answer.status_code, "x" * 1000 in answer.text) == (422, True)
+    assert f"{LONGEST + 1} characters" in answer.text
+    assert page.stored().text is None
+    assert page.post(comment="😀" * LONGEST).status_code == 303
+    assert len(page.stored().text) == LONGEST
+
+
+def test_a_body_past_all_measure_is_refused_unread(page: Page) -> None:
+    assert page.post(comment="x" * 1_000_000).status_code == 413
+    assert page.stored() is None
+
+
+def test_hostile_words_are_shown_as_words(page: Page) -> None:
+    page.post(score="3")
+    page.post(comment="<script>alert(1)</script>\u202e=1+1\x00")
+    shown = page.get().text
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+    assert "\x00" not in page.stored().text
+
+
+@pytest.mark.parametrize("wrong", ["x", "a" * 22, "a" * 500, "%00" * 22, "ä" * 22, "logo"])
+def test_every_wrong_link_looks_the_same(page: Page, wrong: str) -> None:
+    for answer in (page.browser.get(f"/f/{wrong}"), page.browser.post(f"/f/{wrong}", data={"score": "5"})):
+        assert answer.status_code == 404
+        assert "This page is not available" in answer.text
+
+
+@pytest.mark.parametrize("columns", [{"erased_at": Clock().now}, {"card_sent_at": Clock().now - timedelta(days=29)}])
+def test_erased_and_late_are_as_if_never_asked(page: Page, columns: dict[str, Any]) -> None:
+    never = page.browser.get("/f/" + "a" * 22)
+    page.set(**columns)
+    for answer in (page.get(), page.post(score="5")):
+        assert (answer.status_code, answer.text) == (never.status_code, never.text)
+    assert page.stored() is None
+
+
+def test_nothing_leads_from_the_page_to_anything_else(page: Page) -> None:
+    for answer in (page.get(), page.browser.get("/f/wrong")):
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'sha256-")
+        assert "script" not in policy
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "noindex" in answer.headers["X-Robots-Tag"]
+        assert "Set-Cookie" not in answer.headers
+        assert "<script" not in answer.text
+        assert len(answer.data) < 25_000
+
+
+def test_the_style_is_the_one_its_policy_names(page: Page) -> None:
+    import base64
+    import hashlib
+
+    answer = page.get()
+    style = re.search(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+
+
+def test_it_speaks_the_requests_language_else_the_browsers(page_of: Callable[..., Page]) -> None:
+    page = page_of(language="ar")
+    shown = page.get(**{"Accept-Language": "de"})
+    assert shown.headers["Content-Language"] == "ar"
+    assert 'lang="ar" dir="rtl"' in shown.text
+    page.set(language=None)
+    assert page.get(**{"Accept-Language": "xx, de-CH;q=0.8"}).headers["Content-Language"] == "de"
+    assert page.get().headers["Content-Language"] == "en"
+
+
+def test_it_says_whose_it_is_and_who_does_not_see_the_answer(page: Page) -> None:
+    shown = page.get().text
+    assert "Acme Café" in shown
+    assert "The person who helped you does not see your answer." in shown
+    assert 'href="https://acme.example/privacy"' in shown
+    assert "How satisfied are you with Acme Café?" in shown
+
+
+def test_a_logo_is_served_by_us_and_can_do_nothing(engine: Engine, tmp_path: Any) -> None:
+    file = tmp_path / "logo.svg"
+    file.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "utf-8")
+    browser = create_app(settings_of(accounts__acme__page_logo=str(file)), engine, Clock()).test_client()
+    from service.results.page.sender import read_logo
+
+    answer = browser.get(f"/f/logo/{read_logo(file).digest}")
+    assert (answer.status_code, answer.content_type) == (200, "image/svg+xml")
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert browser.get("/f/logo/none").status_code == 404
+
+
+def test_what_retention_has_taken_is_not_asked_for_again(page: Page) -> None:
+    page.post(score="3")
+    page.post(comment="Gone soon.")
+    with writing(page.engine) as connection:
+        connection.execute(sa.update(result).values(text=None))
+    shown = page.get().text
+    assert "<form" not in shown
+    assert "Gone soon" not in shown
