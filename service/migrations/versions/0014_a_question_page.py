@@ -1,13 +1,13 @@
 """a request can be answered on a page of its own, and X may bar an account from a way of asking.
 
-Revision 0013, after 0012. Requests that are there already have no page.
+Revision 0014, after 0013. Requests that are there already have no page.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
