@@ -63,11 +63,15 @@ def regroup(connection: Connection, request_ids: Sequence[str] | sa.Select[Any],
 
     No clock goes back: what has changed after `now`, by another machine's clock, keeps its moment.
     """
-    for table, key in ((feedback_request, r.id), (result, result.c.request_id)):
-        changed = table.c.updated_at
-        later = sa.case((changed > now, changed), else_=sa.literal(now, changed.type))
-        values = {"updated_at": later, **(UNSEALED if table is feedback_request else {})}
-        connection.execute(sa.update(table).where(key.in_(request_ids)).values(values))
+    asked = {"updated_at": _not_before(r.updated_at, now), **UNSEALED}
+    connection.execute(sa.update(feedback_request).where(r.id.in_(request_ids)).values(asked))
+    answered = result.c.request_id.in_(request_ids)
+    told = {"updated_at": _not_before(result.c.updated_at, now)}
+    connection.execute(sa.update(result).where(answered).values(told))
+
+
+def _not_before(clock: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement[Any]:
+    return sa.case((clock > now, clock), else_=sa.literal(now, clock.type))
 
 
 def anything_to_seal(connection: Connection) -> bool:
