@@ -80,4 +80,6 @@ def _first_of_each(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], fr
 
 def _clean(text: str) -> str:
     """Drop what PostgreSQL refuses (NUL) and what no encoding knows (lone surrogates)."""
+    if text.isascii() and "\x00" not in text:  # nearly every header
+        return text
     return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
