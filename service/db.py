@@ -32,10 +32,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 BUSY_TIMEOUT_S = 5
 LOOK_AGAIN_S = 0.002
-AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
-NOT_MIGRATED_YET = "42P01"  # PostgreSQL: undefined table
-SQL_LOGIC_ERROR = 1  # SQLite's code for what is wrong with a statement; SQLAlchemy calls it operational
-
 SETTINGS = {
     "synchronous_commit": "on",
     "statement_timeout": "30s",
@@ -131,23 +127,6 @@ def _in_turn(engine: Engine) -> Iterator[None]:
     finally:
         if turn is not None and mine:
             turn.release()
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether the database is away, full, read-only, busy or not yet migrated: the same may succeed later.
-
-    A mistake in a statement of ours is none of that, and nobody must be asked to repeat it for ever.
-    """
-    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
-        return True
-    if isinstance(error, sa.exc.ProgrammingError):
-        return getattr(error.orig, "sqlstate", None) == NOT_MIGRATED_YET
-    if type(error) is sa.exc.DatabaseError:  # "file is not a database"
-        return True
-    if not isinstance(error, AWAY):
-        return False
-    said = getattr(error, "orig", None)
-    return getattr(said, "sqlite_errorcode", None) != SQL_LOGIC_ERROR or "no such table" in str(said)
 
 
 def insert(connection: Connection, table: sa.Table) -> Any:

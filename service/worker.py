@@ -22,9 +22,10 @@ from sqlalchemy.engine import Engine
 from service import housekeeping, metrics, migrations
 from service.accounts import holds, standing
 from service.accounts.holds import Hold
-from service.db import insert, is_away, reading, writing
+from service.db import insert, reading, writing
 from service.ids import new_id
 from service.models import worker_seen
+from service.outages import is_away
 from service.outreach import unclear, withdrawn
 from service.outreach.run import Runner
 from service.outreach.workplace import Workplace

@@ -18,8 +18,9 @@ from sqlalchemy.exc import DBAPIError
 
 from service import logs, migrations
 from service.customers.hash_key import open_key
-from service.db import demand_settings, is_away, open_engine
+from service.db import demand_settings, open_engine
 from service.errors import Invalid, ServiceError
+from service.outages import is_away
 from service.settings import Settings, SettingsError, load
 
 PLAIN_WIDTH = 200  # where output goes to a file or a pipe, an id must not be folded over two lines

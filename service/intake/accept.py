@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
-from service.db import is_away, writing
+from service.db import writing
 from service.errors import Unavailable
 from service.ids import new_id
 from service.intake.dedupe import by_arrival, by_content
@@ -34,6 +34,7 @@ from service.intake.told import (
     rounds,
 )
 from service.intake.verify.parts import Verified
+from service.outages import is_away, why_away
 
 RETRY_AFTER_S = 30  # Zendesk honours nothing of a minute or more
 
@@ -77,7 +78,7 @@ def accept_one(engine: Engine, arrived: Arrived) -> Accepted:
             return store_arrived(connection, [arrived])[0]
     except Exception as error:
         if is_away(error):
-            raise store_unavailable() from error
+            raise store_unavailable(error) from error
         raise
 
 
@@ -93,11 +94,11 @@ def arrive(
     return Arrived(Told(definition, delivery, readings, now), inbound, key, verified.key_index, erased)
 
 
-def store_unavailable() -> Unavailable:
-    """The one answer to a database that is away."""
+def store_unavailable(error: Exception) -> Unavailable:
+    """The one answer to a database that is away, with what is the matter with it."""
     return Unavailable(
         "store_unavailable",
-        "The delivery could not be stored; send it again.",
+        f"The delivery could not be stored: the database {why_away(error)}. Send it again.",
         headers={"Retry-After": str(RETRY_AFTER_S)},
     )
 

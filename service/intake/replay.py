@@ -11,13 +11,14 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.db import is_away, reading, writing
+from service.db import reading, writing
 from service.intake.accept import store, store_unavailable
 from service.intake.mapping import read
 from service.intake.shapes import Definition
 from service.intake.stored import load_delivery
 from service.intake.told import UNMAPPABLE, Told
 from service.models import delivery_item, webhook_delivery
+from service.outages import is_away
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def replay(engine: Engine, definition: Definition, delivery_id: str | None, now:
             tally += _replay_one(engine, definition, each, now)
     except Exception as error:
         if is_away(error):
-            raise store_unavailable() from error
+            raise store_unavailable(error) from error
         raise
     return ReplayCounts(**tally)
 

@@ -19,8 +19,9 @@ from service.accounts.barred import Bar
 from service.accounts.holds import Away, Hold, Pause, Strange
 from service.accounts.standing import Locked
 from service.customers import identities
-from service.db import is_away, reading, writing
+from service.db import reading, writing
 from service.ids import new_id
+from service.outages import is_away
 from service.outreach.answers import Found
 from service.outreach.evidence import arrived_before
 from service.outreach.prepare import Intent, prepare

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from service.db import is_away
+from service.outages import is_away
 from service.outreach.answers import Found
 from service.outreach.claims import Ready, claim, due_accounts, give_back, record
 from service.outreach.steps import take

@@ -15,7 +15,8 @@ from flask import Blueprint, request
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.db import is_away, writing
+from service.db import writing
+from service.outages import is_away
 from service.errors import BadRequest, NotAuthenticated, NotFound, Unavailable
 from service.results import bodies, replies
 from service.settings import Account, Settings

@@ -22,8 +22,9 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.accounts import turns
-from service.db import is_away, reading, writing
+from service.db import reading, writing
 from service.errors import BadRequest, NotAllowed, NotAuthenticated, NotFound, Unavailable
+from service.outages import is_away
 from service.results import bodies
 from service.results.card import fresh, take_in
 from service.results.status import SEEN_EVERY, WEBHOOK

@@ -13,8 +13,8 @@ import structlog
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from service.db import is_away
 from service.errors import PROBLEM_JSON, Invalid, ServiceError, Unavailable, problem
+from service.outages import is_away
 from service.web.headers import request_id
 
 HTML_UNDER = "/dashboard"

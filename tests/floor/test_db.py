@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
@@ -15,6 +15,7 @@ from service import db
 from service.db import EPOCH, Micros, insert, open_engine, reading, sqlite_is_sound, writing
 from service.errors import Unavailable
 from service.models import account_state, worker_seen
+from service.outages import is_away
 from tests.support import START
 
 w = worker_seen.c
@@ -236,6 +237,7 @@ MOMENTS = st.datetimes(
 )
 
 
+@settings(deadline=None)
 @given(MOMENTS, MOMENTS)
 def test_a_time_keeps_its_moment_its_microseconds_and_its_order(one: datetime, other: datetime) -> None:
     micros, dialect = Micros(), sa.create_engine("postgresql+psycopg://").dialect
@@ -300,7 +302,7 @@ def test_only_what_may_go_better_later_is_called_away(engine: Engine, statement:
     """Senders repeat what is away; a mistake in a statement would be repeated for ever."""
     with pytest.raises(sa.exc.SQLAlchemyError) as caught, reading(engine) as connection:
         connection.exec_driver_sql(statement)
-    assert db.is_away(caught.value) is away
+    assert is_away(caught.value) is away
 
 
 def test_a_database_that_takes_no_writes_a_lock_and_an_empty_pool_are_away(sqlite_url: str, tmp_path: Path) -> None:
@@ -308,13 +310,13 @@ def test_a_database_that_takes_no_writes_a_lock_and_an_empty_pool_are_away(sqlit
     sa.event.listen(read_only, "connect", lambda raw, _: raw.execute("PRAGMA query_only=1"))
     with pytest.raises(sa.exc.SQLAlchemyError) as caught:
         put(read_only, "a")
-    assert db.is_away(caught.value)
+    assert is_away(caught.value)
     read_only.dispose()
     nonsense = tmp_path / "nonsense.db"
     nonsense.write_bytes(b"no database at all, but long enough to be read as one" * 20)
     with pytest.raises(sa.exc.SQLAlchemyError) as damaged, reading(open_engine(f"sqlite:///{nonsense}")):
         pass
-    assert db.is_away(damaged.value)
-    assert db.is_away(sa.exc.TimeoutError())
-    assert not db.is_away(sa.exc.IntegrityError("INSERT", None, Exception()))
-    assert not db.is_away(ValueError())
+    assert is_away(damaged.value)
+    assert is_away(sa.exc.TimeoutError())
+    assert not is_away(sa.exc.IntegrityError("INSERT", None, Exception()))
+    assert not is_away(ValueError())

@@ -187,3 +187,16 @@ def test_what_late_reopenings_let_in_costs_two_statements_a_delivery(engine: Eng
     ]
     assert statements(engine, delivery(now, *between, number=2)) <= 12 + 2
     assert len(standing(engine)) == 300
+
+
+def test_a_database_that_takes_no_writes_says_so(engine: Engine, now: datetime) -> None:
+    setting = "PRAGMA query_only=1" if engine.dialect.name == "sqlite" else "SET default_transaction_read_only = on"
+    sa.event.listen(engine, "connect", lambda raw, _: raw.cursor().execute(setting))
+    engine.dispose()
+    outcomes = commit(
+        engine, [delivery(now, event("conversation.ended", f"c-{n}", 0, now), number=n) for n in range(3)]
+    )
+    assert {each.code for each in outcomes if isinstance(each, Unavailable)} == {"store_unavailable"}
+    assert {str(each) for each in outcomes} == {
+        "The delivery could not be stored: the database takes no writes. Send it again."
+    }

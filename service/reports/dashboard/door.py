@@ -21,9 +21,10 @@ from werkzeug.wrappers import Response
 
 from service.auth import Reader, keys, sessions
 from service.auth.guard import demand_role
-from service.db import AWAY, insert, reading, writing
+from service.db import insert, reading, writing
 from service.errors import NotAllowed, TooMany
 from service.models import key_use
+from service.outages import AWAY
 from service.settings import Settings
 
 HOME = "/dashboard/"

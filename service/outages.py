@@ -1,0 +1,43 @@
+"""Is the database away, or is it a mistake of ours? In: an exception; out, yes or no, and why, for a sentence.
+
+Said once, here: who is told "away" repeats what it asked, and must not do so for ever.
+"""
+
+import sqlalchemy as sa
+
+AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
+WHY_AWAY = {
+    "readonly": "takes no writes",
+    "read-only": "takes no writes",
+    "is full": "has no room left",
+    "no space left": "has no room left",
+    "locked": "is busy",
+    "timeout": "is busy",
+    "no such table": "has no tables yet",
+    "does not exist": "has no tables yet",
+}
+NOT_MIGRATED_YET = "42P01"  # PostgreSQL: undefined table
+SQL_LOGIC_ERROR = 1  # SQLite's code for what is wrong with a statement; SQLAlchemy calls it operational
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database is away, full, read-only, busy or not yet migrated: the same may succeed later.
+
+    A mistake in a statement of ours is none of that, and nobody must be asked to repeat it for ever.
+    """
+    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+        return True
+    if isinstance(error, sa.exc.ProgrammingError):
+        return getattr(error.orig, "sqlstate", None) == NOT_MIGRATED_YET
+    if type(error) is sa.exc.DatabaseError:  # "file is not a database"
+        return True
+    if not isinstance(error, AWAY):
+        return False
+    said = getattr(error, "orig", None)
+    return getattr(said, "sqlite_errorcode", None) != SQL_LOGIC_ERROR or "no such table" in str(said)
+
+
+def why_away(error: BaseException) -> str:
+    """Say what is the matter with a database that is away, as the end of a sentence and without its own words."""
+    said = str(getattr(error, "orig", None) or error).lower()
+    return next((why for word, why in WHY_AWAY.items() if word in said), "does not answer")
