@@ -15,7 +15,8 @@ What all chapters stand on, each the only writer of its tables:
 Two files reach over all chapters: housekeeping.py (retention, erasure) and customer_routes.py (its address in the API).
 
 The floor they stand on knows none of them: settings, states, errors, outages, logs, ids, db, bulk, models, migrations,
-auth, health, metrics, and web/, what every route shares. `x_api/` is the edge toward X and the only place that speaks HTTP to it.
+auth, health, metrics, and web/, what every route shares. `x_api/` is the edge toward X and the only place that speaks
+HTTP to it.
 `sandbox/` is X in a box, for trying and testing; nothing imports it but the command line and `demo/`, which plays the
 whole story and checks it.
 
