@@ -75,4 +75,6 @@ def _config() -> Config:
 def _lock(connection: Connection) -> None:
     """Let two upgrades wait for each other on PostgreSQL; SQLite's write lock does it there."""
     if connection.dialect.name == "postgresql":
+        # an index over years of rows takes longer than any other statement may
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7350134)")

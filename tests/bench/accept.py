@@ -61,7 +61,7 @@ class Found:
 @click.option("--workers", default=2, show_default=True)
 @click.option("--threads", default=0, help="of ours; 0: as the settings have it")
 @click.option("--rows", default=0, help="also measure on a ledger of so many requests, made first")
-@click.option("--celery-python", default="", help="an interpreter that has celery, redis, flask and gunicorn")
+@click.option("--celery-python", default="", help="an interpreter with celery[redis], packaging, flask and gunicorn")
 def main(celery_python: str, **given: object) -> None:
     """Measure the accept path, and print one table."""
     choice = Choice(**given)  # type: ignore[arg-type]
