@@ -46,8 +46,8 @@ def options(settings: Settings) -> dict[str, Any]:
         # The longest documented query has 250 ids; service/listening/framing.py bounds the line.
         "limit_request_line": 0,
         # A leak in any library is bounded; the jitter keeps the processes from restarting together.
-        "max_requests": 20_000,
-        "max_requests_jitter": 2_000,
+        "max_requests": 500_000,
+        "max_requests_jitter": 100_000,
         # A request under way may finish: an accepted delivery is answered.
         "graceful_timeout": 20,
         "timeout": 60,

@@ -19,7 +19,7 @@ DELIVERIES = "/webhooks/crm/"
 QUICK = ("/webhooks/", "/healthz", "/readyz")
 QUICK_THREADS = 2
 TOGETHER_AT_MOST = 64
-BYTES_AT_MOST = 4 * 1024 * 1024
+BYTES_AT_MOST = 512 * 1024  # some thousand items: nobody waits for seconds because others send much
 log = structlog.get_logger(__name__)
 Job = tuple[Connection, Request]
 
