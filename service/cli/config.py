@@ -8,11 +8,12 @@ from sqlalchemy.exc import DBAPIError
 
 from service import migrations
 from service.cli.common import console
-from service.db import is_away, open_engine
+from service.db import open_engine
 from service.errors import Unavailable
 from service.intake import Definition
 from service.intake.advice import advice
 from service.intake.definition import load_definitions
+from service.outages import is_away
 from service.outreach.withdrawn import gone_names
 from service.settings import Problem, Settings, SettingsError, load, reference
 
