@@ -65,8 +65,11 @@ def _left(settings: Settings) -> list[Problem]:
         return []
     try:
         engine = open_engine(url)
-        migrations.require_head(engine)
-        return [Problem(f"{each.kind}.{each.name}", each.sentence) for each in gone_names(engine, settings)]
+        try:
+            migrations.require_head(engine)
+            return [Problem(f"{each.kind}.{each.name}", each.sentence) for each in gone_names(engine, settings)]
+        finally:
+            engine.dispose()  # SQLite's files beside the ledger go with it
     except Unavailable:
         return []
     except DBAPIError as error:
