@@ -7,6 +7,7 @@ ledger must be entered by an index, and by more of it than an account's or a sou
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,12 @@ from sqlalchemy.engine import Engine
 from service import metrics
 from service.db import reading
 from service.models import IS_OPEN, feedback_request, metadata
+from service.reports.counting.facts import CLOCKS
+from service.reports.counting.lines import Question
+from service.reports.counting.live import lines
+from service.reports.counting.sealing import seal
+from service.reports.dimensions import PEOPLE
+from service.reports.visible import View
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.results.status import channel_health
@@ -135,3 +142,18 @@ def test_what_is_due_is_found_by_its_index_and_needs_no_sorting(engine: Engine) 
     assert "ix_feedback_request_due" in plan
     assert "Sort" not in plan
     assert "B-TREE" not in plan
+
+
+def test_figures_of_who_sees_rows_read_roll_ups_and_the_edges_of_the_ledger(world: World) -> None:
+    for number in range(3):
+        world.ended(f"c-{number}")
+    while seal(world.engine, world.settings, world.clock.now):
+        pass
+    view, zone = View(("acme",), None), world.settings.service.time_zone
+    with plans(world.engine) as found, reading(world.engine) as connection:
+        for clock in CLOCKS:
+            for by in ((), ("team", "account"), PEOPLE, ("campaign",)):
+                for since in (START - timedelta(days=100), START - timedelta(days=40, hours=3)):
+                    lines(connection, view, Question(clock, zone, since, START, by=by))
+    assert any("ix_tally_asked" in step for steps in found.values() for step in steps)
+    assert_it_reads_little(found)

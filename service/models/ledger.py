@@ -126,6 +126,7 @@ feedback_request = Table(
     # the sealer reads only what has changed; a mirror reads on from the last number it has
     Index(
         "ix_feedback_request_unsealed",
+        "sealed",  # always NULL here, and so an index that SQLite need not look behind
         "id",
         sqlite_where=text("sealed IS NULL"),
         postgresql_where=text("sealed IS NULL"),

@@ -1,14 +1,13 @@
-"""Who may see it: one filtered select behind every surface, its figures, and what small groups hide.
+"""Who may see it: the answers and what they add up to, in rooms; imports go down this list.
 
-    filters.py     what is asked             query.py      the one filtered select, page by page
-    visible.py     accounts, embargo         naming.py    who may be named on a row
-    cells.py       answers counted once      covers.py      periods made of whole releases
-    tables.py      small cells hidden        protection.py  what a question may get of them
-    suppression.py the rules in the abstract statistics.py  the formulas      definitions.py the same in words
-    figures.py     what is published (asking, counts, breakdowns, trends, printed, completeness; its form: shapes.py)
-    api.py         the routes (lists, figures_api, downloads, slots, routes, schemas, figure_schemas, cursor, notes)
-    export.py      files and their manifest (formats.py: CSV, JSON Lines, XLSX, Parquet)
-    dashboard/     the pages, with templates/ and static/        charts.py its pictures
+    api/  dashboard/   two surfaces over the same figures and rows; never a rule of their own
+    figures/           who sees rows is told what these add up to, who sees none whole releases
+    rows/              one filtered select: lists, exports, changes
+    disclosure/        what may be said to whom: releases, and who may be named
+    counting/          how many, when, of whom: roll-ups that are exactly what the ledger says
+    statistics/        figures with their uncertainty, and definitions in words; pure
+    filters.py, visible.py, completeness.py     what is asked, whose eyes, until when it is all here
+    dimensions.py, thresholds.py, roles.py      what groups there are, from how many on, who reads
 
 What a row says (disclosure/naming.py). A result's row always carries its score, times and kind of card. It names its
 agent, team and conversation, and links to the CRM, once the agent (the team where there is no agent) has `min_score_n`

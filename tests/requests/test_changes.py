@@ -188,7 +188,7 @@ def test_an_epoch_ends_when_a_new_one_begins(engine: Engine) -> None:
 
 def test_what_is_unsealed_and_what_comes_after_a_number_is_found_by_an_index(sqlite_engine: Engine) -> None:
     wanted = {
-        "ix_feedback_request_unsealed": changes.LOCK_UNSEALED,
+        "COVERING INDEX ix_feedback_request_unsealed": changes.LOCK_UNSEALED,
         "ix_feedback_request_sealed": sa.select(r.id).where(r.sealed > 5).order_by(r.sealed),
     }
     with reading(sqlite_engine) as connection:

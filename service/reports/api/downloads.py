@@ -5,13 +5,14 @@ from typing import Any
 
 import flask
 
-from service.reports.api.routes import READERS_OF_ANSWERS, Routes
+from service.reports.api.routes import Routes
 from service.reports.api.schemas import ExportSchema, ManifestSchema
-from service.reports.api.slots import in_a_slot
 from service.reports.filters import Filter
+from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import export
 from service.reports.rows.as_csv import Form
 from service.reports.rows.formats import CONTENT_TYPES, writer_of
+from service.web.slots import in_a_slot
 
 OWN = ("bom", "separator", "raw", "manifest")
 TEXT = ("csv", "jsonl")

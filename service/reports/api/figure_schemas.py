@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from marshmallow import Schema, fields
 
 from service.reports.api.schemas import Time
+from service.reports.completeness import Completeness
 from service.reports.dimensions import Value
 from service.reports.figures import shapes
 from service.reports.statistics.statistics import Cells
@@ -79,4 +80,4 @@ BreakdownsSchema = schema_of(shapes.Breakdowns)
 ComparisonsSchema = schema_of(shapes.Comparisons)
 CoverageSchema = schema_of(shapes.Coverage)
 FunnelSchema = schema_of(shapes.Funnel)
-CompletenessSchema = schema_of(shapes.Completeness)
+CompletenessSchema = schema_of(Completeness)

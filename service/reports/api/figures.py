@@ -15,10 +15,11 @@ from service.db import reading
 from service.errors import Invalid
 from service.reports.api import figure_schemas as told
 from service.reports.api import schemas
-from service.reports.api.routes import EVERYBODY, Routes, conditional
+from service.reports.api.routes import Routes, conditional
 from service.reports.dimensions import BY, NAMED
 from service.reports.figures import figures
 from service.reports.filters import FigureFilterSchema, Filter
+from service.reports.roles import EVERYBODY
 from service.reports.statistics.definitions import DEFINITION_VERSION, define
 from service.reports.thresholds import thresholds
 from service.settings import Settings

@@ -16,8 +16,9 @@ from service.db import EPOCH, reading, writing
 from service.errors import NotAllowed, NotFound
 from service.models import result_update, transition
 from service.reports.api import row_schemas, schemas
-from service.reports.api.routes import READERS_OF_ANSWERS, Routes, link_next
+from service.reports.api.routes import Routes, link_next
 from service.reports.filters import Filter
+from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import changes, notes, query
 from service.reports.rows.changes import Mark
 from service.reports.rows.cursor import Cursors, Place, Signed, cursors

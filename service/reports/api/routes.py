@@ -17,8 +17,6 @@ from service.reports.filters import Filter, from_values
 from service.settings import Settings
 from service.web import Blueprint
 
-EVERYBODY = ("admin", "supervisor", "analyst")
-READERS_OF_ANSWERS = ("admin", "supervisor")
 View = Callable[..., Any]
 
 

@@ -146,17 +146,14 @@ class Change:
 
 def _changed(connection: Connection, view: View, book: Book) -> list[Change] | None:
     """Requests that are not sealed, and answers that an embargo still holds back; None: too many."""
-    found: dict[str, Change] = {}
-    conditions: list[Sequence[sa.ColumnElement[bool]]] = [(f.sealed.is_(None),)]
+    ids = set(connection.scalars(sa.select(f.id).where(f.sealed.is_(None)).limit(MOST_CHANGED)))
     if view.cutoff is not None:
         late = sa.select(r.request_id).where(r.updated_at >= view.cutoff)
-        conditions.append((f.id.in_(late),))
-    for some in conditions:
-        for request_id, counted, present in facts_of(connection, view, *some):
-            found[request_id] = Change(counted_facts(counted, book.generation), present)
-            if len(found) > MOST_CHANGED:
-                return None
-    return list(found.values())
+        ids.update(connection.scalars(late.limit(MOST_CHANGED)))
+    if len(ids) >= MOST_CHANGED:
+        return None
+    found = facts_of(connection, view, f.id.in_(sorted(ids))) if ids else ()
+    return [Change(counted_facts(counted, book.generation), present) for _, counted, present in found]
 
 
 def _corrections(view: View, q: Question, cover: Cover, changed: Sequence[Change]) -> Iterator[Line]:

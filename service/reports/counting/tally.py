@@ -27,6 +27,7 @@ ALWAYS = ("variant",)
 CONTEXT = tuple(name for name in HELD if name not in (*PEOPLE, *ALWAYS))
 GRAINS: Mapping[str, tuple[str, ...]] = {
     "account": ("account",),
+    "team": ("account", "team"),
     "people": PEOPLE,
     "hour": ("account", "hour"),
     "context": ("account", *CONTEXT),

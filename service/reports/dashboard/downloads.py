@@ -17,17 +17,17 @@ from werkzeug.wrappers import Response
 from service.auth import log_access
 from service.db import reading, writing
 from service.errors import NotFound
-from service.reports.api.routes import READERS_OF_ANSWERS
-from service.reports.api.slots import in_a_slot
 from service.reports.dashboard.figure_pages import breakdown_asked
 from service.reports.dashboard.pictures import name_of
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import Asked
 from service.reports.figures import figures
 from service.reports.figures.figures import Rate, Score
+from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import export
 from service.reports.rows.as_csv import Form, guarded
 from service.reports.rows.formats import CONTENT_TYPES, NEEDS, writer_of
+from service.web.slots import in_a_slot
 
 NAMES = {"csv": "CSV", "jsonl": "JSON lines", "xlsx": "Excel", "parquet": "Parquet"}
 FIGURES_HEAD = (

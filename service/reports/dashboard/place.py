@@ -11,10 +11,10 @@ import flask
 from sqlalchemy.engine import Engine
 
 from service.auth import Reader
-from service.reports.api.routes import EVERYBODY, READERS_OF_ANSWERS
 from service.reports.dashboard.door import Door
 from service.reports.dashboard.question import DEFAULT_DAYS, Asked, asked
 from service.reports.dimensions import FILTERED
+from service.reports.roles import EVERYBODY, READERS_OF_ANSWERS
 from service.settings import Settings
 
 PAGES = (

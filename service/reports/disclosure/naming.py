@@ -50,7 +50,12 @@ class Names:
     """Who is named, for whoever adds rows up: an account, agent or team, and its name."""
 
     named: frozenset[tuple[str, str, str]]
-    hides: bool
+    few: frozenset[str | None]  # agents with answers who are not; None: a team is not that has none
+
+    @property
+    def hides(self) -> bool:
+        """Whether there is anybody with answers who is not named."""
+        return bool(self.few)
 
     def may_show(self, account: str, team: str | None, agent: str | None) -> bool:
         """Whether rows of these people say whose they are."""
@@ -64,7 +69,8 @@ def names_of(connection: Connection, accounts: Sequence[str]) -> Names:
     """Return who is named in these accounts."""
     found = connection.execute(sa.select(n.account, n.kind, n.name, n.named_at).where(n.account.in_(accounts))).all()
     named = frozenset((row.account, row.kind, row.name) for row in found if row.named_at is not None)
-    return Names(named, len(named) < len(found))
+    few = frozenset(row.name if row.kind == "agent" else None for row in found if row.named_at is None)
+    return Names(named, few)
 
 
 def hides_somebody(connection: Connection, accounts: Sequence[str]) -> bool:

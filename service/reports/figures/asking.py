@@ -24,7 +24,7 @@ from service.states import State
 
 KINDS = ("csat", "nps")
 LEDGER = "ended_at"
-NOT_NAMED = "\0"  # no name of anybody: databases do not hold it
+NOT_NAMED, NAMED_ONES = "\0", "\0\0"  # nobody's names: no database of ours holds a NUL
 SENT = (State.CARD_SENT, State.UNKNOWN)
 NOT_FOR_FIGURES = (
     "scores", "states", "reasons", "request_ids", "conversation_ids", "has_text", "answered", "updated_since",
@@ -88,6 +88,17 @@ class Asking:
             clock, self.zone, self.filter.since, self.until, by=self._split(by), chosen=self.filter.chosen,
             types=self.filter.types, daily=period in {"day", "week"}, monthly=period == "month", wanted=wanted,
         )  # fmt: skip
+        return self._of_teams(q) if by == "team" and not self.filter.names_people else self._count(q)
+
+    def _of_teams(self, q: Question) -> list[Line]:
+        """Whole teams, and the few of their agents who are not named apart from them: not every agent of each team."""
+        whole = [replace(line, values=(*line.values, NAMED_ONES)) for line in self._count(replace(q, by=q.by[:2]))]
+        if not self.names.few:
+            return whole
+        few = self._count(replace(q, chosen={**q.chosen, "agent": self.names.few}))
+        return [*whole, *few, *(replace(_less(line), values=(*line.values[:2], NAMED_ONES)) for line in few)]
+
+    def _count(self, q: Question) -> list[Line]:
         return lines(self.connection, self.view, q)
 
     def as_named(self, found: list[Line], by: str | None) -> list[Line]:
@@ -99,7 +110,7 @@ class Asking:
         shown = []
         for line in found:
             account, team, agent = (line.values[place] for place in places)
-            if self.names.may_show(str(account), _word(team), _word(agent)):
+            if agent == NAMED_ONES or self.names.may_show(str(account), _word(team), _word(agent)):
                 shown.append(line)
             elif not self.filter.names_people:
                 shown.append(replace(line, values=(NOT_NAMED, *line.values[1:])))
@@ -140,6 +151,12 @@ def demand_groups(filter: Filter) -> None:
                 "filter_not_for_figures",
                 f"Figures cannot be narrowed by '{name}'; they take {', '.join(FILTERED)}, type and a period.",
             )
+
+
+def _less(line: Line) -> Line:
+    """The same counted out."""
+    scores = tuple(-n for n in line.scores)
+    return replace(line, n=-line.n, answered=-line.answered, commented=-line.commented, scores=scores)
 
 
 def _word(value: Value) -> str | None:

@@ -14,18 +14,16 @@ from sqlalchemy.engine import Connection
 
 from service.auth.keys import Reader
 from service.errors import Invalid
+from service.reports.completeness import AccountCompleteness, Completeness, completeness_of
 from service.reports.counting.periods import PERIODS
 from service.reports.dimensions import BY, DIMENSIONS
 from service.reports.figures import asking, live, released
-from service.reports.figures.completeness import completeness_of
 from service.reports.figures.shapes import (
-    AccountCompleteness,
     Breakdown,
     BreakdownRow,
     Breakdowns,
     Comparison,
     Comparisons,
-    Completeness,
     Coverage,
     CoverageRow,
     Funnel,
@@ -38,6 +36,7 @@ from service.reports.figures.shapes import (
     Trends,
 )
 from service.reports.filters import Filter
+from service.reports.roles import sees_rows
 from service.reports.statistics import statistics
 from service.settings import Settings
 
@@ -74,7 +73,7 @@ PEOPLE = tuple(each.name for each in DIMENSIONS if each.people)
 def summary(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Summary:
     """Return the tiles: CSAT and NPS, how many were asked, how many of them answered."""
     who = (connection, settings, reader, filter, now)
-    return live.summary(asking.asking(*who)) if _sees_rows(reader) else released.summary(released.asking(*who))
+    return live.summary(asking.asking(*who)) if sees_rows(reader) else released.summary(released.asking(*who))
 
 
 def trend(
@@ -89,7 +88,7 @@ def trend(
     """Return each kind of card by day, week or month. Raises Invalid for more points than anybody reads."""
     _demand(period, PERIODS, "period")
     who = (connection, settings, reader, filter, now)
-    if _sees_rows(reader):
+    if sees_rows(reader):
         return Trends(live.trends(asking.asking(*who, zone), period, settings.reports.answer_window))
     if zone is not None and zone.key != settings.service.time_zone.key:
         raise Invalid(
@@ -104,7 +103,7 @@ def breakdown(
     """Return each kind of card by one of the dimensions."""
     _demand(by, BY, "by")
     who = (connection, settings, reader, filter, now)
-    found = live.breakdowns(asking.asking(*who), by) if _sees_rows(reader) else None
+    found = live.breakdowns(asking.asking(*who), by) if sees_rows(reader) else None
     return Breakdowns(released.breakdowns(released.asking(*who), by) if found is None else found)
 
 
@@ -116,7 +115,7 @@ def compare(
         raise Invalid("periods_overlap", "The two periods share days; compare periods that do not overlap.")
     sides = [(connection, settings, reader, side, now) for side in (filter, other)]
     one, two = (summary(*side) for side in sides)
-    counts = None if _sees_rows(reader) else [released.counts(released.asking(*side)) for side in sides]
+    counts = None if sees_rows(reader) else [released.counts(released.asking(*side)) for side in sides]
     pairs = [(a, b) for a, b in ((one.csat, two.csat), (one.nps, two.nps)) if a is not None and b is not None]
     rate_a, rate_b = one.response_rate_of_delivered, two.response_rate_of_delivered
     found = tuple(Comparison(a.type, a, b, _change(a, b, counts)) for a, b in pairs)
@@ -129,15 +128,13 @@ def coverage(
     """Return per agent or team how many of the ended conversations were offered the card, and why the others not."""
     _demand(by, PEOPLE, "by")
     who = (connection, settings, reader, filter, now)
-    return (
-        live.coverage(asking.asking(*who), by) if _sees_rows(reader) else released.coverage(released.asking(*who), by)
-    )
+    return live.coverage(asking.asking(*who), by) if sees_rows(reader) else released.coverage(released.asking(*who), by)
 
 
 def funnel(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Funnel:
     """Return the way of the conversations that ended in the period, to their answers."""
     who = (connection, settings, reader, filter, now)
-    return live.funnel(asking.asking(*who)) if _sees_rows(reader) else released.funnel(released.asking(*who))
+    return live.funnel(asking.asking(*who)) if sees_rows(reader) else released.funnel(released.asking(*who))
 
 
 def completeness(
@@ -145,14 +142,10 @@ def completeness(
 ) -> Completeness:
     """Return until when the figures are complete, and until when they are visible."""
     who = (connection, settings, reader, filter, now)
-    if not _sees_rows(reader):
+    if not sees_rows(reader):
         return released.completeness(released.asking(*who))
     ask = asking.asking(*who)
     return completeness_of(connection, ask.view, filter)
-
-
-def _sees_rows(reader: Reader) -> bool:
-    return reader.role in {"admin", "supervisor"}
 
 
 def _change(a: Score, b: Score, counts: Sequence[Counted] | None) -> statistics.Change | None:

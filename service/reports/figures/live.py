@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from service.reports.completeness import completeness_of
 from service.reports.counting.counts import Answers, Counts, answers_by, counts, counts_by
 from service.reports.counting.lines import Line
 from service.reports.counting.periods import pieces, start_of
 from service.reports.counting.zones import day_of, midnight
 from service.reports.dimensions import Value
 from service.reports.figures.asking import LEDGER, NOT_NAMED, Asking
-from service.reports.figures.completeness import completeness_of
 from service.reports.figures.covering import coverage_of
 from service.reports.figures.printed import Covered, rate_of, reasons, response, score_of
 from service.reports.figures.shapes import (

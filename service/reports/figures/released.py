@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from service.auth.keys import Reader
 from service.errors import Invalid
+from service.reports.completeness import Completeness, completeness_of
 from service.reports.counting.counts import Answers
 from service.reports.counting.periods import end_of_whole_days, first_whole_day, pieces, start_of
 from service.reports.counting.zones import midnight
@@ -22,14 +23,12 @@ from service.reports.disclosure import conversations, published
 from service.reports.disclosure.asked import ONE_AT_A_TIME, PEOPLE, Asked, Group, Pooled, Published
 from service.reports.disclosure.conversations import Answered, Cohort, Conversations
 from service.reports.figures.asking import LEDGER, demand_groups, kinds_of
-from service.reports.figures.completeness import completeness_of
 from service.reports.figures.covering import coverage_of
 from service.reports.figures.live import ordered
 from service.reports.figures.printed import Covered, no_rate, rate_of, reasons, score_of
 from service.reports.figures.shapes import (
     Breakdown,
     BreakdownRow,
-    Completeness,
     Coverage,
     Funnel,
     Rate,

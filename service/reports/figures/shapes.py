@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
+from service.reports.completeness import Completeness
 from service.reports.dimensions import Value
 from service.reports.statistics.statistics import Change, Place
 
@@ -60,23 +61,6 @@ class Rate:
     low_base: bool
     suppressed: Annotated[str | None, WHY]
     date_field: Annotated[str, "The clock of the cohort"]
-
-
-@dataclass(frozen=True, slots=True)
-class AccountCompleteness:
-    """Until when everything X has of one account has been read."""
-
-    account: str
-    complete_until: Annotated[datetime | None, "null: not once yet"]
-
-
-@dataclass(frozen=True, slots=True)
-class Completeness:
-    """Until when everything is here."""
-
-    complete_until: Annotated[datetime | None, "The earliest of the accounts shown"]
-    visible_until: Annotated[datetime | None, "The embargo's end; null without an embargo"]
-    accounts: tuple[AccountCompleteness, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from service.auth import log_access
 from service.auth.keys import Reader
 from service.db import reading, writing
-from service.reports.figures.completeness import completeness_of
+from service.reports.completeness import completeness_of
 from service.reports.filters import Filter
 from service.reports.rows import as_jsonl, query
 from service.reports.rows.as_csv import Form

@@ -17,11 +17,11 @@ from service.app import create_app
 from service.auth import keys
 from service.db import open_engine, reading, writing
 from service.models import access_log, feedback_request, metadata, result
-from service.reports.api.slots import AT_ONCE
 from service.reports.dashboard import words
 from service.reports.figures import figures
 from service.reports.filters import Filter
 from service.settings import Settings
+from service.web.slots import AT_ONCE
 from tests.conftest import NOW
 from tests.reports.dashboard.population import BLAME, FEW, PRAISE, SMALL, Population, populate
 from tests.reports.dashboard.test_door import PAGES, token_of

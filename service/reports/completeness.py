@@ -4,15 +4,35 @@ Windows are read one after the other, so the end of the last finished one is the
 Answers by webhook do not move it: a lost webhook would not be noticed.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.models import poll_window
-from service.reports.figures.shapes import AccountCompleteness, Completeness
 from service.reports.filters import Filter
 from service.reports.visible import View
 
 w = poll_window.c
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCompleteness:
+    """Until when everything X has of one account has been read."""
+
+    account: str
+    complete_until: Annotated[datetime | None, "null: not once yet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """Until when everything is here."""
+
+    complete_until: Annotated[datetime | None, "The earliest of the accounts shown"]
+    visible_until: Annotated[datetime | None, "The embargo's end; null without an embargo"]
+    accounts: tuple[AccountCompleteness, ...]
 
 
 def completeness_of(connection: Connection, view: View, filter: Filter) -> Completeness:

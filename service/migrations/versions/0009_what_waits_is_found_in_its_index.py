@@ -1,0 +1,31 @@
+"""what waits for its number is found in its index alone.
+
+Revision 0009, after 0008. SQLite looked up each row of the index of ids to see that it had no number, and so preferred
+to read the whole ledger.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+UNSEALED = sa.text("sealed IS NULL")
+
+
+def upgrade() -> None:
+    """Go there."""
+    _index(["sealed", "id"])
+
+
+def downgrade() -> None:
+    """Come back."""
+    _index(["id"])
+
+
+def _index(columns: list[str]) -> None:
+    name = "ix_feedback_request_unsealed"
+    op.drop_index(name, table_name="feedback_request")
+    op.create_index(name, "feedback_request", columns, sqlite_where=UNSEALED, postgresql_where=UNSEALED)

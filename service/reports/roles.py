@@ -1,0 +1,11 @@
+"""Who may ask for what: in, nothing; out, roles. Who lists rows is told figures of rows, who lists none of releases."""
+
+from service.auth.keys import Reader
+
+READERS_OF_ANSWERS = ("admin", "supervisor")
+EVERYBODY = (*READERS_OF_ANSWERS, "analyst")
+
+
+def sees_rows(reader: Reader) -> bool:
+    """Whether this reader may list rows."""
+    return reader.role in READERS_OF_ANSWERS
