@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from sqlalchemy.engine import Engine
 
 from service import migrations
 from service.db import open_engine
+from tests.bench.rolled_up import roll_up
 
 SECOND = 10**6
 MONTH = int(30.4 * 86400) * SECOND
@@ -35,7 +37,7 @@ REQUEST = (
     "id", "source", "account", "conversation_id", "ended_at", "received_at", "delivery_id", "x_user_id",
     "identity_trust", "agent_id", "team_id", "tags", "language", "campaign", "type", "question_variant_id", "test",
     "state", "reason", "attempts", "scheduled_at", "can_dm_asked", "dm_event_id", "dm_sent_at", "feedback_id",
-    "card_dm_id", "card_sent_at", "outcome_at", "updated_at",
+    "card_dm_id", "card_sent_at", "outcome_at", "updated_at", "sealed",
 )  # fmt: skip
 RESULT = (
     "request_id", "feedback_id", "score", "score_at", "text", "text_at", "x_updated_at", "first_seen_at",
@@ -67,6 +69,7 @@ class Plan:
     seed: int
     raw: bool
     now: int
+    rolled_up: bool = False
 
 
 @click.command()
@@ -78,13 +81,15 @@ class Plan:
 @click.option("--agents", default=240, show_default=True, help="in teams of twenty")
 @click.option("--months", default=24.0, show_default=True)
 @click.option("--seed", default=1, show_default=True)
+@click.option("--rolled-up", is_flag=True, help="sealed, and with roll-ups made at once: for reading only")
 @click.option("--raw/--no-raw", default=False, help="with the stored deliveries and their items")
 def main(database: str, **given: Any) -> None:
     """Fill a database with a plausible ledger."""
     engine = open_engine(database)
     migrations.upgrade(engine)
     began = time.monotonic()
-    fill(engine, Plan(now=time.time_ns() // 1000, **given), print_progress=True)
+    plan = Plan(now=time.time_ns() // 1000, **given)
+    fill(engine, plan, print_progress=True)
     engine.dispose()
     print(f"{given['rows']} requests in {time.monotonic() - began:.0f} s")
 
@@ -106,6 +111,8 @@ def fill(engine: Engine, plan: Plan, *, print_progress: bool = False) -> None:
         cursor.execute(statement)
     raw.commit()
     raw.close()
+    if plan.rolled_up:
+        roll_up(engine, ZoneInfo("UTC"), plan.months, plan.rows)
     _settle(engine, plan)
 
 
@@ -208,6 +215,7 @@ def _request(plan: Plan, number: int, ended: int, request_id: str, sent: bool, r
         "vendor_verified", f"agent-{agent}", f"team-{agent // 20}", "[]", "en" if number % 5 else "es", "care",
         "csat" if csat else "nps", 12 if csat else 0, False, "card_sent" if sent else "skipped",
         None if sent else SKIPS[number % 3], 0, ended, 1, *card, ended + 120 * SECOND, ended + 120 * SECOND,
+        number + 1 if plan.rolled_up else None,
     )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def differences(connection: Connection) -> Iterator[Difference]:
     book = book_of(connection)
     if book.walked is not None:
         return
-    view, late = _everything(connection), _unsealed(connection, book)
+    view, late = everything(connection), _unsealed(connection, book)
     for clock in CLOCKS:
         for grain in GRAINS:
             for window in _windows(connection, book, clock):
@@ -67,7 +67,7 @@ def differences(connection: Connection) -> Iterator[Difference]:
 
 
 def _of_window(connection: Connection, view: View, book: Book, window: "Window", late: Deltas) -> Iterator[Difference]:
-    counted = _counted(connection, view, window, ZoneInfo(book.zone))
+    counted = counted_rows(connection, view, window, ZoneInfo(book.zone))
     _add_all(counted, ((key, counts) for key, counts in late.items() if window.has(key)))
     held, nothing = _held(connection, book, window), [0] * len(COUNTS)
     for key in sorted({*held, *counted}, key=repr):
@@ -107,7 +107,8 @@ def _windows(connection: Connection, book: Book, clock: str) -> list[tuple[int |
     return list(pairwise(edges))
 
 
-def _everything(connection: Connection) -> View:
+def everything(connection: Connection) -> View:
+    """All accounts of the ledger, and nothing held back."""
     return View(tuple(connection.scalars(sa.select(f.account).distinct())), None)
 
 
@@ -120,7 +121,7 @@ def _unsealed(connection: Connection, book: Book) -> Deltas:
     return deltas
 
 
-def _counted(connection: Connection, view: View, window: Window, zone: ZoneInfo) -> dict[Key, list[int]]:
+def counted_rows(connection: Connection, view: View, window: Window, zone: ZoneInfo) -> dict[Key, list[int]]:
     """The rows of a window, as the ledger says."""
     found: dict[Key, list[int]] = {}
     names = GRAINS[window.grain]

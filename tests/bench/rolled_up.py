@@ -1,0 +1,57 @@
+"""A loaded ledger, rolled up at the price of a few statements a month: in, a database; out, rows of `tally` and a book.
+
+The worker counts request by request and remembers what it counted of each; ten million of them take it most of an hour.
+Here the ledger is grouped by SQL, as `dm-feedback results recount` does to check it. Nothing is remembered of a single
+request, so a ledger made like this is for reading: what changes afterwards would be counted twice.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import reading, writing
+from service.models import change_counter, tally_book
+from service.reports.counting import tally
+from service.reports.counting.book import SHAPE
+from service.reports.counting.facts import CLOCKS
+from service.reports.counting.recount import Window, counted_rows, everything
+from service.reports.counting.zones import number_of
+
+GENERATION = 1
+
+
+def roll_up(engine: Engine, zone: ZoneInfo, months: float, rows: int) -> None:
+    """Fill the roll-ups and say that they hold everything. The requests have their numbers already."""
+    with reading(engine) as connection:
+        _without_hurry(connection)
+        view = everything(connection)
+    for first, end in _months(months):
+        for clock in CLOCKS:
+            for grain in tally.GRAINS:
+                with writing(engine) as connection:
+                    _without_hurry(connection)
+                    found = counted_rows(connection, view, Window(clock, grain, first, end), zone)
+                    tally.write(connection, found, GENERATION)
+    with writing(engine) as connection:
+        book = {"generation": GENERATION, "zone": zone.key, "shape": SHAPE, "walked": None}
+        connection.execute(sa.update(tally_book).values(book))
+        connection.execute(sa.update(change_counter).values(last=rows))
+
+
+def _without_hurry(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
+
+def _months(months: float) -> Iterator[tuple[int | None, int | None]]:
+    """Every month there may be something in, as days since 1970, and what lies beyond."""
+    now = datetime.now(UTC)
+    first = number_of((now - timedelta(days=32 * months + 32)).date().replace(day=1))
+    starts = [tally.month_of(first)]
+    while starts[-1] < number_of(now.date()) + 31:
+        starts.append(tally.next_month(starts[-1]))
+    yield from pairwise([None, *starts, None])
