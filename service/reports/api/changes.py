@@ -13,7 +13,8 @@ from sqlalchemy.engine import Engine
 
 from service.db import reading
 from service.reports.api import row_schemas, schemas
-from service.reports.api.routes import READERS_OF_ANSWERS, Routes
+from service.reports.api.routes import Routes
+from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import changes
 from service.reports.rows.changes import Change, Found, Mark
 from service.reports.rows.cursor import marks
