@@ -64,7 +64,7 @@ def filled(world: World, draw: random.Random) -> None:
 def every(client: Client, path: str, **query: Any) -> list[dict[str, Any]]:
     found, cursor = [], ""
     while True:
-        page = client.json(path, limit=250, cursor=cursor, **query)
+        page = client.json(path, limit=250, sort="ended_at", cursor=cursor, **query)
         found += page["items"]
         if not (cursor := page["next_cursor"]):
             return found
