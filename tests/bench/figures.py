@@ -27,6 +27,7 @@ from service.auth import Reader
 from service.db import open_engine, reading
 from service.models import feedback_request, result, tally
 from service.reports.counting.sealing import seal
+from service.reports.disclosure import naming
 from service.reports.figures import figures
 from service.reports.filters import Filter
 from service.settings import Settings
@@ -95,6 +96,8 @@ def _build(engine: Engine, settings: Settings) -> None:
     while step := seal(engine, settings, datetime.now(UTC), BUILT_AT_ONCE):
         done += step
     built = time.perf_counter() - began
+    while naming.follow(engine, settings, datetime.now(UTC), BUILT_AT_ONCE):
+        pass
     while step := seal(engine, settings, datetime.now(UTC), BUILT_AT_ONCE):
         done += step
     with reading(engine) as connection:
