@@ -1,14 +1,14 @@
 """what waits for its number is found in its index alone.
 
-Revision 0012, after 0011. SQLite looked up each row of the index of ids to see that it had no number, and so preferred
+Revision 0015, after 0014. SQLite looked up each row of the index of ids to see that it had no number, and so preferred
 to read the whole ledger.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
