@@ -7,6 +7,6 @@ import os
 from pathlib import Path
 
 from service.serving import options
-from service.settings import load
+from service.settings import X_TOKENS, load
 
-globals().update(options(load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml")))))
+globals().update(options(load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml")), withheld=X_TOKENS)))

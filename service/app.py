@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 import flask
 from sqlalchemy.engine import Engine
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from service import customer_routes, health, metrics, web
 from service.auth import Guard
@@ -17,6 +16,7 @@ from service.reports.api import register as reports
 from service.results import x_activity, x_webhook
 from service.results.page import routes as page
 from service.settings import Settings
+from service.web.security_txt import register_security_txt
 
 
 def utc_now() -> datetime:
@@ -31,11 +31,9 @@ def create_app(
     engine = engine or open_engine(settings.database.url)
     app = flask.Flask(__name__, static_folder=None)
     app.secret_key = settings.service.secret_key
-    if settings.web.trusted_proxies:
-        hops = settings.web.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    register_security_txt(app, settings, clock)
     guard = Guard(engine, clock, settings.web.requests_per_minute)
-    api = web.setup(app)
+    api = web.setup(app, settings.web)
     api.register_blueprint(reports.blueprint(settings, engine, guard, clock))
     api.register_blueprint(customer_routes.blueprint(settings, engine, guard, clock))
     for blueprint in (
@@ -44,7 +42,7 @@ def create_app(
         x_activity.blueprint(settings, engine, clock),
         page.blueprint(settings, engine, clock),
         dashboard.blueprint(settings, engine, clock),
-        health.blueprint(settings, engine, clock),
+        health.blueprint(settings, engine, guard, clock),
         metrics.blueprint(engine, guard, clock),
     ):
         app.register_blueprint(blueprint)

@@ -24,8 +24,9 @@ from service.models import feedback_request
 from service.outreach import by_hand
 from service.outreach.workplace import Workplace
 from service.settings import Settings
-from service.web import Blueprint
+from service.web import Blueprint, takes
 
+MOST_IDS = 10_000
 X_USER_ID = r"^[1-9][0-9]{0,18}$"  # as intake: the hash of one with a leading zero is nobody's
 
 
@@ -52,7 +53,7 @@ class OptOutSchema(Schema):
     x_user_ids = fields.List(
         fields.String(validate=_x_user_id, metadata={"pattern": X_USER_ID}),
         required=True,
-        validate=validate.Length(1, 10_000),
+        validate=validate.Length(1, MOST_IDS),
         metadata={"description": "numeric X user ids, as strings"},
     )
     account = fields.String(
@@ -97,6 +98,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     customers = Blueprint("customers", __name__, url_prefix="/v1", description="What customers may ask for")
 
     @customers.route("/opt-outs", methods=["POST"])
+    @takes(MOST_IDS * 24)  # a digit more than an id has, quotes, a comma and a space
     @guard.requires("admin")
     @customers.arguments(OptOutSchema)
     @customers.response(200, OptOutCountSchema, description="How many were not on the list before")
@@ -137,7 +139,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
         return {"x_user_id": x_user_id, "erased": dict(counts)}
 
     @customers.route("/requests/<request_id>/x-identity", methods=["PUT"])
-    @guard.requires("admin")
+    @guard.requires("admin", "hand_in")
     @customers.arguments(XIdentitySchema)
     @customers.response(200, RequestStateSchema, description="The request is taken up; every gate and limit stands")
     @customers.doc(operationId="complete_identity", summary="Tell who the customer of a request without one is on X.")

@@ -19,6 +19,8 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Dialect, Engine, ExceptionContext, make_url
 
+from service.addresses import is_this_machine
+from service.deadline import in_time
 from service.errors import Unavailable
 
 try:  # the bundled SQLite; elsewhere than Linux x86-64 the interpreter's own, behind the gate below
@@ -93,11 +95,11 @@ def open_engine(url: str) -> Engine:
 def reading(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that only reads: one state of the database, whatever is committed meanwhile.
 
-    On SQLite it never blocks a writer.
+    On SQLite it never blocks a writer. Within `at_most`, it ends in time.
     """
     with engine.connect() as connection:
         steady = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
-        with connection.execution_options(**steady).begin():
+        with connection.execution_options(**steady).begin(), in_time(connection):
             yield connection
 
 
@@ -220,6 +222,8 @@ def _take_write_lock(connection: Connection) -> None:
 def _open_postgresql(url: URL) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
+    if "sslmode" not in url.query and not is_this_machine(url.host):
+        url = url.update_query_dict({"sslmode": "require"})  # what customers wrote travels over this connection
     engine = sa.create_engine(
         url,
         # nothing is left with a session: a pooler such as PgBouncer gives each transaction another server

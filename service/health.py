@@ -1,7 +1,8 @@
 """Is it alive, can it work: in, the engine and settings; out, `/healthz` and `/readyz`, each dependency by its name.
 
-`/healthz` says only that the process answers. `/readyz` is 503 where the database or its schema is away; a held
-account or a missing worker makes it `degraded`, since deliveries are still accepted. Shows no customer and no secret.
+`/healthz` says only that the process answers. `/readyz` is 503 where the database is away, takes no writes, or has
+another schema; a held account or a missing worker makes it `degraded`, since deliveries are still accepted. Strangers
+learn whether it is ready and no more: names of accounts and what troubles them are for keys of operators.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,24 +11,30 @@ from typing import Any
 
 import flask
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import migrations
 from service.accounts import away
-from service.auth import declares
-from service.db import reading
-from service.errors import Unavailable
-from service.models import IS_OPEN, account_state, feedback_request, worker_seen
+from service.auth import Guard, declares
+from service.auth.guard import demand_reach, demand_role
+from service.db import AWAY, insert, reading, writing
+from service.errors import NotAllowed, Unavailable
+from service.models import IS_OPEN, account_state, feedback_request, probe, worker_seen
 from service.settings import Settings
 
 WORKER_SILENT = timedelta(seconds=45)
+PROBE_EVERY = timedelta(seconds=5)
+TAKES_NO_WRITES = "can be read and takes no writes; is it a standby, read-only, or out of space?"
+log = structlog.get_logger(__name__)
 s, r, w = account_state.c, feedback_request.c, worker_seen.c
 
 
-def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> flask.Blueprint:
+def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> flask.Blueprint:
     """Return the two routes."""
     health = flask.Blueprint("health", __name__)
+    writes = Writes(engine)
 
     @health.get("/healthz")
     @declares("nobody: says only that the process answers")
@@ -35,18 +42,60 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
         return {"status": "ok"}
 
     @health.get("/readyz")
-    @declares("nobody: names dependencies, shows no customer and no secret")
+    @declares("nobody: whether it is ready; a key with the role monitor or admin: why, by dependency")
     def readyz() -> tuple[Mapping[str, Any], int]:
-        report = readiness(settings, engine, clock())
-        return report, 503 if report["status"] == "unavailable" else 200
+        report = readiness(settings, engine, clock(), writes)
+        ready = report["status"] != "unavailable"
+        if not _may_know(guard, ready=ready):
+            report = {"status": "ok" if ready else "unavailable"}
+        return report, 200 if ready else 503
 
     return health
 
 
-def readiness(settings: Settings, engine: Engine, now: datetime) -> dict[str, Any]:
+def _may_know(guard: Guard, *, ready: bool) -> bool:
+    """Whether details may be told. Raises NotAuthenticated or NotAllowed; without a database nobody can be known."""
+    if not ready or "Authorization" not in flask.request.headers:
+        return False
+    reader = guard.reader_of(flask.request)
+    demand_role(reader, ("admin", "monitor"))
+    demand_reach(reader, flask.request)
+    if reader.accounts:
+        raise NotAllowed("whole_service_only", "This is of every account; it takes a key for all of them.")
+    return True
+
+
+class Writes:
+    """Knows whether the database takes writes, by writing a row now and then: a standby or a full disk can be read."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._asked: datetime | None = None
+        self._refused = False
+
+    def refused(self, now: datetime) -> bool:
+        """Say whether a write was refused when it was last tried, a few seconds ago at most."""
+        if self._asked is None or not timedelta(0) <= now - self._asked < PROBE_EVERY:
+            self._asked, self._refused = now, not self._written(now)
+        return self._refused
+
+    def _written(self, now: datetime) -> bool:
+        try:
+            with writing(self._engine) as connection:
+                row = insert(connection, probe).values(name="ready", at=now)
+                connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"at": now}))
+        except AWAY as error:
+            log.warning("database_takes_no_writes", error=type(error).__name__)
+            return False
+        return True
+
+
+def readiness(settings: Settings, engine: Engine, now: datetime, writes: Writes) -> dict[str, Any]:
     """Return how each dependency stands and what to do where one does not."""
     try:
         migrations.require_head(engine)
+        if writes.refused(now):
+            return {"status": "unavailable", "database": TAKES_NO_WRITES}
         with reading(engine) as connection:
             accounts = {name: _account(connection, name, now) for name in settings.accounts}
             worker = _worker(connection, now)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.auth import access, log_access, sessions
+from service.auth import chain, log_access, sessions
 from service.customers import identities, opted_out
 from service.customers.hash_key import open_key
 from service.db import writing
@@ -52,7 +52,7 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool) -
             dry_run=dry_run,
         )
     with writing(engine) as connection:
-        counts["access_log"] = access.prune(connection, now - keep.keep_access_log, dry_run=dry_run)
+        counts["access_log"] = chain.prune(connection, now - keep.keep_access_log, dry_run=dry_run)
         if not dry_run:
             sessions.prune(connection, now)
             connection.execute(sa.delete(worker_seen).where(worker_seen.c.seen_at < now - WORKER_FORGOTTEN))

@@ -20,6 +20,8 @@ from service.db import reading
 from service.errors import NotAllowed
 from service.models import (
     IS_OPEN,
+    access_chain,
+    access_log,
     account_state,
     account_task,
     delivery_item,
@@ -73,7 +75,7 @@ def blueprint(engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> fl
     collected = registry(engine, clock)
 
     @metrics.get("/metrics")
-    @guard.requires("admin", "supervisor", "analyst")
+    @guard.requires("admin", "monitor")
     def show() -> flask.Response:
         if flask.g.reader.accounts:
             raise NotAllowed("whole_service_only", "These figures cover every account; it takes a key for all of them.")
@@ -262,6 +264,18 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "Cards of an account first seen in the last 24 hours that nobody here sent, by account.",
         ["account"],
         lambda now: _by_account(stray_feedback, stray.first_seen_at > now - DAY).add_columns(sa.func.count()),
+    ),
+    (
+        "access_log_number",
+        "Number of the newest sealed line of the access log; it never falls. Its hash: `access-log head`.",
+        [],
+        lambda _now: sa.select(sa.func.coalesce(sa.func.max(access_chain.c.number), 0)),
+    ),
+    (
+        "access_log_unsealed",
+        "Lines of the access log that wait to be sealed.",
+        [],
+        lambda _now: sa.select(sa.func.count()).select_from(access_log).where(access_log.c.number.is_(None)),
     ),
     (
         "workers_seen",

@@ -9,7 +9,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from service.customers.hash_key import open_key
 from service.db import demand_settings, open_engine
 from service.errors import Unavailable
 from service.listening.worker import EventWorker
-from service.settings import Settings, load
+from service.settings import X_TOKENS, Settings, SettingsError, load
 
 log = structlog.get_logger(__name__)
 RESTART_AFTER_S = 1.0
@@ -59,18 +59,29 @@ def options(settings: Settings) -> dict[str, Any]:
         "worker_tmp_dir": str(IN_MEMORY) if IN_MEMORY.is_dir() else tempfile.gettempdir(),
         # Log lines are ours; an access log would carry nothing that the ledger does not.
         "accesslog": None,
-        "loglevel": "warning",
+        # Its warnings quote a header it cannot read, and with it a key.
+        "loglevel": "error",
         # A forwarded header is believed only where settings say how many proxies stand before us.
         "forwarded_allow_ips": "*" if settings.web.trusted_proxies else "",
+        # Nobody but us says under which path the application lies: a client could step around a proxy's rules.
+        "forwarder_headers": "",
     }
 
 
 class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn with our options and our application, without its own command line."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, read: Callable[[], Settings]) -> None:
+        self._settings, self._read = settings, read
         super().__init__()
+
+    def reload(self) -> None:
+        """Read the settings again (SIGHUP): new processes get them, the old ones finish. Wrong ones are not taken."""
+        try:
+            self._settings = self._read()
+        except SettingsError as error:
+            log.error("settings_not_taken", problems=[each.path for each in error.problems])  # noqa: TRY400 - no bug
+        super().reload()
 
     def load_config(self) -> None:
         """Take the options."""
@@ -82,9 +93,9 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no ty
         return create_app(self._settings)
 
 
-def serve_web(settings: Settings) -> None:
-    """Serve until told to stop."""
-    Gunicorn(settings).run()
+def serve_web(settings: Settings, read: Callable[[], Settings]) -> None:
+    """Serve until told to stop; `read` gives the settings anew on SIGHUP."""
+    Gunicorn(settings, read).run()
 
 
 def demand_free(bind: str) -> None:
@@ -103,7 +114,7 @@ def demand_free(bind: str) -> None:
 
 def from_environment() -> Any:
     """Build the application from the file DM_FEEDBACK_CONFIG names; for gunicorn's own command line."""
-    settings = load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml")))
+    settings = load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml")), withheld=X_TOKENS)
     engine = open_engine(settings.database.url)
     demand_settings(engine)
     migrations.require_head(engine)  # as `dm-feedback web` does: refuse to start rather than fail at each delivery
@@ -117,7 +128,10 @@ def side_by_side(commands: Mapping[str, Sequence[str]], run: Run, stop_within_s:
     # before the children: a stop that comes while they start must not leave one behind
     for each in STOPS:
         signal.signal(each, lambda number, _frame: stopping.append(number))
-    children = {name: _start(name, run, command) for name, command in commands.items()}
+    children: dict[str, ForkProcess] = {}
+    # both read their settings again, and keep the old ones where the new ones are wrong
+    signal.signal(signal.SIGHUP, lambda number, _frame: _tell(children.values(), number))
+    children |= {name: _start(name, run, command) for name, command in commands.items()}
     while not stopping:
         time.sleep(0.2)
         for name, child in children.items():
@@ -138,9 +152,15 @@ def _start(name: str, run: Run, command: Sequence[str]) -> ForkProcess:
 
 def _in_child(run: Run, command: Sequence[str]) -> None:
     os.setsid()  # Ctrl-C reaches the parent only, which lets the children finish their calls
-    for each in STOPS:
+    for each in (*STOPS, signal.SIGHUP):
         signal.signal(each, signal.SIG_DFL)
     run(command)
+
+
+def _tell(children: Iterable[ForkProcess], number: int) -> None:
+    for child in children:
+        if child.pid is not None:
+            os.kill(child.pid, number)
 
 
 def _stop(children: Mapping[str, ForkProcess], within_s: float) -> int:

@@ -22,6 +22,7 @@ from sqlalchemy.engine import Engine
 from service import housekeeping, metrics, migrations
 from service.accounts import holds, standing
 from service.accounts.holds import Hold
+from service.auth import chain
 from service.db import insert, reading, writing
 from service.ids import new_id
 from service.models import worker_seen
@@ -249,4 +250,5 @@ def _seal(place: Workplace, clock: Clock, stop: threading.Event) -> None:
                 pass
             while naming.follow(place.engine, place.settings, clock()) and not stop.is_set():
                 pass
+            chain.seal_what_waits(place.engine)
             rest = SEAL_EVERY

@@ -84,6 +84,7 @@ def test_what_takes_nobodys_key_is_on_this_list(app: flask.Flask) -> None:
     }
     assert opened <= {
         "/healthz",
+        "/.well-known/security.txt",
         "/readyz",
         "/openapi.yaml",
         "/openapi.json",

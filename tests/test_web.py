@@ -16,6 +16,7 @@ from service import web
 from service.auth import declares
 from service.errors import Conflict, TooMany
 from tests.reports.world import World
+from tests.support import settings_of
 
 
 class AskSchema(Schema):
@@ -42,7 +43,7 @@ FAULTS = {
 @pytest.fixture
 def app() -> flask.Flask:
     app = flask.Flask("web", static_folder=None)
-    api = web.setup(app)
+    api = web.setup(app, settings_of().web)
     blueprint = web.Blueprint("things", __name__, url_prefix="/v1", description="Things")
 
     @blueprint.route("/things")

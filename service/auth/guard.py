@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.auth import keys
-from service.auth.keys import Reader
-from service.db import insert, reading, writing
+from service.auth.attempts import Attempts
+from service.auth.keys import CHALLENGE, Reader
+from service.db import insert, writing
 from service.errors import NotAllowed, NotAuthenticated, TooMany
 from service.models import key_use
 
@@ -38,6 +39,7 @@ class Guard:
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime], requests_per_minute: int) -> None:
         self._engine, self._clock, self._per_minute = engine, clock, requests_per_minute
+        self._attempts = Attempts(engine, clock, "api")
 
     def requires(self, *roles: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Let in readers with one of `roles`; their Reader stands in `flask.g.reader`."""
@@ -47,6 +49,7 @@ class Guard:
             def guarded(*args: Any, **kwargs: Any) -> Any:
                 reader = self.reader_of(flask.request)
                 demand_role(reader, roles)
+                demand_reach(reader, flask.request)
                 flask.g.reader = reader
                 return view(*args, **kwargs)
 
@@ -62,10 +65,9 @@ class Guard:
             raise NotAuthenticated(
                 "key_missing",
                 "Send a key in the header 'Authorization: Bearer dmf_…'.",
-                headers={"WWW-Authenticate": 'Bearer realm="dm-feedback"'},
+                headers=CHALLENGE,
             )
-        with reading(self._engine) as connection:
-            reader = keys.find(connection, key.strip())
+        reader = self._attempts.reader_of(key.strip(), request.remote_addr)
         self.count(reader)
         return reader
 
@@ -102,6 +104,14 @@ def demand_role(reader: Reader, roles: tuple[str, ...]) -> None:
         raise NotAllowed(
             "role_not_allowed", f"A key with the role '{reader.role}' may not do this; it takes {' or '.join(roles)}."
         )
+
+
+def demand_reach(reader: Reader, request: flask.Request) -> None:
+    """Refuse a key outside of what it is bound to: networks, paths. Raises NotAllowed."""
+    if not reader.may_come_from(request.remote_addr):
+        raise NotAllowed("network_not_allowed", "This key is not valid from your address.")
+    if not reader.may_call(request.path):
+        raise NotAllowed("route_not_allowed", f"This key covers {', '.join(reader.routes)} only.")
 
 
 def demand_account(reader: Reader, account: str) -> None:

@@ -1,6 +1,7 @@
-"""Keys: in, a name, a role and accounts; out, a key that is shown once. Only its SHA-256 is stored.
+"""Keys: in, a name, a role and bounds; out, a key that is shown once. Only its SHA-256 is stored.
 
 A key is `dmf_ID.SECRET`: the id is public and finds the row, the secret has 256 random bits and so needs no stretching.
+It may be bound to accounts, to paths of the API, to networks and to a time; each bound only ever narrows.
 """
 
 import hashlib
@@ -14,25 +15,45 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.errors import Invalid, NotAuthenticated
+from service.addresses import is_inside, networks
+from service.errors import Invalid, NotAuthenticated, NotFound
 from service.models import api_key
 
-ROLES = ("admin", "supervisor", "analyst")
+ROLES = {
+    "admin": "everything",
+    "supervisor": "results and comments",
+    "analyst": "figures only",
+    "monitor": "/metrics and the details of /readyz, no answer",
+    "hand_in": "hands in who a customer is on X, and reads nothing",
+}
 PREFIX = "dmf_"
 KEY_ID = re.compile(r"[0-9a-f]{12}")
 LONGEST_NAME = 64
+PATH = re.compile(r"/[A-Za-z0-9/._-]{1,99}")
 SEEN_EVERY = timedelta(minutes=1)  # last_used_at is for people; most calls are spared the write
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="dm-feedback"'}
 k = api_key.c
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a key is bound to beside accounts. Empty means: not at all."""
+
+    routes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
-    """Somebody with a key. `accounts` empty means every account."""
+    """Somebody with a key. `accounts` empty means every account, `routes` every path, `networks` from anywhere."""
 
     key_id: str
     name: str
     role: str
     accounts: tuple[str, ...]
+    routes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
 
     @property
     def actor(self) -> str:
@@ -43,6 +64,14 @@ class Reader:
         """Say whether this reader may know of the account."""
         return not self.accounts or account in self.accounts
 
+    def may_call(self, path: str) -> bool:
+        """Say whether the key covers the path: one of its routes, or what lies below or beside it (`.csv`)."""
+        return not self.routes or any(path == each or path.startswith((f"{each}/", f"{each}.")) for each in self.routes)
+
+    def may_come_from(self, address: str | None) -> bool:
+        """Say whether the key is valid where the call comes from."""
+        return not self.networks or is_inside(networks(self.networks), address)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyLine:
@@ -52,27 +81,43 @@ class KeyLine:
     name: str
     role: str
     accounts: tuple[str, ...]
+    bounds: Bounds
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
 
 
-def create(connection: Connection, name: str, role: str, accounts: Sequence[str], now: datetime) -> str:
+def create(
+    connection: Connection, name: str, role: str, accounts: Sequence[str], now: datetime, bounds: Bounds | None = None
+) -> str:
     """Make a key and return it; it cannot be shown again. Raises Invalid for a role we do not have, or a bad name."""
     if role not in ROLES:
         raise Invalid("unknown_role", f"There is no role '{role}'; there are {', '.join(ROLES)}.")
     if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
         raise Invalid("bad_name", f"A key's name is 1 to {LONGEST_NAME} printable characters.")
+    bounds = bounds or Bounds()
+    _check(bounds, now)
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-    connection.execute(
-        sa.insert(api_key).values(
-            id=key_id, digest=_digest(secret), name=name, role=role, accounts=list(accounts), created_at=now
-        )
-    )
+    values = {"id": key_id, "digest": _digest(secret), "name": name, "role": role, "created_at": now}
+    values |= {"accounts": list(accounts), "routes": list(bounds.routes), "networks": list(bounds.networks)}
+    connection.execute(sa.insert(api_key).values(**values, expires_at=bounds.expires_at))
     return f"{PREFIX}{key_id}.{secret}"
 
 
-def find(connection: Connection, key: str) -> Reader:
+def rotate(connection: Connection, key_id: str, overlap: timedelta, now: datetime) -> str:
+    """Make a key like this one and let the old one end after `overlap`. Raises NotFound where it is not valid."""
+    row = connection.execute(sa.select(api_key).where(k.id == key_id, _is_valid(now))).one_or_none()
+    if row is None:
+        raise NotFound("unknown_key", f"There is no valid key '{key_id}'; see `dm-feedback keys list`.")
+    lasts = None if row.expires_at is None else now + (row.expires_at - row.created_at)
+    bounds = Bounds(tuple(row.routes or ()), tuple(row.networks or ()), lasts)
+    new = create(connection, row.name, row.role, row.accounts, now, bounds)
+    ends = now + overlap if row.expires_at is None else min(row.expires_at, now + overlap)
+    connection.execute(sa.update(api_key).where(k.id == key_id).values(expires_at=ends))
+    return new
+
+
+def find(connection: Connection, key: str, now: datetime) -> Reader:
     """Return whose key this is. Raises NotAuthenticated, in the same words for every wrong key."""
     key_id, _, secret = key.removeprefix(PREFIX).partition(".")
     # the id is looked at first: PostgreSQL refuses to compare with what cannot be text, such as NUL
@@ -80,18 +125,36 @@ def find(connection: Connection, key: str) -> Reader:
     row = known.one_or_none() if known is not None else None
     digest = row.digest if row is not None else _digest("nobody")
     if not hmac.compare_digest(digest, _digest(secret)) or row is None or row.revoked_at is not None:
-        raise NotAuthenticated(
-            "key_invalid",
-            "This key is not valid. Ask an administrator for one (`dm-feedback keys create`).",
-            headers={"WWW-Authenticate": 'Bearer realm="dm-feedback"'},
-        )
-    return Reader(row.id, row.name, row.role, tuple(row.accounts))
+        sentence = "This key is not valid. Ask an administrator for one (`dm-feedback keys create`)."
+        raise NotAuthenticated("key_invalid", sentence, headers=CHALLENGE)
+    if row.expires_at is not None and row.expires_at <= now:  # said only to whoever has it
+        sentence = "This key has expired. Ask an administrator for a new one (`dm-feedback keys rotate`)."
+        raise NotAuthenticated("key_expired", sentence, headers=CHALLENGE)
+    return _reader(row)
 
 
-def by_id(connection: Connection, key_id: str) -> Reader | None:
+def by_id(connection: Connection, key_id: str, now: datetime) -> Reader | None:
     """Return the reader behind a key that is still valid."""
-    row = connection.execute(sa.select(api_key).where(k.id == key_id, k.revoked_at.is_(None))).one_or_none()
-    return None if row is None else Reader(row.id, row.name, row.role, tuple(row.accounts))
+    row = connection.execute(sa.select(api_key).where(k.id == key_id, _is_valid(now))).one_or_none()
+    return None if row is None else _reader(row)
+
+
+def valid_digests(connection: Connection, now: datetime) -> frozenset[str]:
+    """Return what `digest_of` gives for the keys that are valid."""
+    rows = connection.execute(sa.select(k.id, k.digest).where(_is_valid(now)))
+    return frozenset(f"{key_id}.{digest}" for key_id, digest in rows)
+
+
+def digest_of(key: str) -> str:
+    """Return what tells a key from others without being one."""
+    key_id, _, secret = key.removeprefix(PREFIX).partition(".")
+    return f"{key_id}.{_digest(secret)}"
+
+
+def public_id(key: str) -> str | None:
+    """Return the part of a key that may be shown; None where what was given is no key of ours."""
+    key_id = key.removeprefix(PREFIX).partition(".")[0]
+    return key_id if key.startswith(PREFIX) and KEY_ID.fullmatch(key_id) else None
 
 
 def seen(connection: Connection, key_id: str, now: datetime) -> None:
@@ -102,15 +165,42 @@ def seen(connection: Connection, key_id: str, now: datetime) -> None:
 
 def listed(connection: Connection) -> list[KeyLine]:
     """Return all keys, the newest first, without their secrets."""
-    columns = (k.id, k.name, k.role, k.accounts, k.created_at, k.last_used_at, k.revoked_at)
-    rows = connection.execute(sa.select(*columns).order_by(k.created_at.desc()))
-    return [KeyLine(i, n, r, tuple(a), c, u, v) for i, n, r, a, c, u, v in rows]
+    return [_line(row) for row in connection.execute(sa.select(api_key).order_by(k.created_at.desc()))]
 
 
 def revoke(connection: Connection, key_id: str, now: datetime) -> bool:
     """End a key at once; return whether it was valid before."""
     ended = sa.update(api_key).where(k.id == key_id.removeprefix(PREFIX).partition(".")[0], k.revoked_at.is_(None))
     return connection.execute(ended.values(revoked_at=now)).rowcount == 1
+
+
+def _check(bounds: Bounds, now: datetime) -> None:
+    wrong = next((each for each in bounds.routes if PATH.fullmatch(each) is None), None)
+    if wrong is not None:
+        raise Invalid("bad_route", f"'{wrong[:40]}' is no path; write one such as /v1/summary.")
+    try:
+        networks(bounds.networks)
+    except ValueError as error:
+        raise Invalid("bad_network", "A network is written like 10.0.0.0/8 or 2001:db8::/32.") from error
+    if bounds.expires_at is not None and bounds.expires_at <= now:
+        raise Invalid("bad_expiry", "A key expires in the future.")
+
+
+def _is_valid(now: datetime) -> sa.ColumnElement[bool]:
+    return k.revoked_at.is_(None) & (k.expires_at.is_(None) | (k.expires_at > now))
+
+
+def _reader(row: sa.Row[*tuple[object, ...]]) -> Reader:
+    r = row._mapping  # noqa: SLF001 - SQLAlchemy's public way to columns by name
+    routes, places = tuple(r["routes"] or ()), tuple(r["networks"] or ())
+    return Reader(r["id"], r["name"], r["role"], tuple(r["accounts"]), routes, places)
+
+
+def _line(row: sa.Row[*tuple[object, ...]]) -> KeyLine:
+    r = row._mapping  # noqa: SLF001 - as above
+    bounds = Bounds(tuple(r["routes"] or ()), tuple(r["networks"] or ()), r["expires_at"])
+    times = (r["created_at"], r["last_used_at"], r["revoked_at"])
+    return KeyLine(r["id"], r["name"], r["role"], tuple(r["accounts"]), bounds, *times)
 
 
 def _digest(secret: str) -> str:

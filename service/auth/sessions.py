@@ -1,13 +1,18 @@
-"""The dashboard's sessions: in, a key once; out, a random cookie whose digest is stored. A row, so it can be ended."""
+"""The dashboard's sessions: in, a key once; out, a random cookie whose digest is stored.
+
+A row, so it can be listed and ended by its owner.
+"""
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.auth import keys
+from service.auth.access import CAME_FROM
 from service.auth.keys import Reader
 from service.models import session
 
@@ -16,13 +21,36 @@ LONGEST = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
 
 
+@dataclass(frozen=True, slots=True)
+class SessionLine:
+    """A session as its owner sees it."""
+
+    id: str
+    created_at: datetime
+    seen_at: datetime
+    address: str | None
+    is_this_one: bool
+
+
 def begin(connection: Connection, reader: Reader, now: datetime) -> str:
     """Start a session and return its cookie value."""
     cookie = secrets.token_urlsafe(32)
-    connection.execute(
-        sa.insert(session).values(digest=_digest(cookie), key_id=reader.key_id, created_at=now, seen_at=now)
-    )
+    times = {"created_at": now, "seen_at": now, "id": secrets.token_hex(8), "address": CAME_FROM.get()}
+    connection.execute(sa.insert(session).values(digest=_digest(cookie), key_id=reader.key_id, **times))
     return cookie
+
+
+def listed(connection: Connection, key_id: str, cookie: str, idle: timedelta, now: datetime) -> list[SessionLine]:
+    """Return the living sessions of a key, the newest first."""
+    living = (s.key_id == key_id) & (s.seen_at > now - idle) & (s.created_at > now - LONGEST) & s.id.is_not(None)
+    rows = connection.execute(sa.select(session).where(living).order_by(s.created_at.desc()))
+    mine = _digest(cookie)
+    return [SessionLine(str(r.id), r.created_at, r.seen_at, r.address, r.digest == mine) for r in rows]
+
+
+def end_one(connection: Connection, key_id: str, session_id: str) -> bool:
+    """End a session of a key; return whether there was one."""
+    return connection.execute(sa.delete(session).where(s.key_id == key_id, s.id == session_id)).rowcount == 1
 
 
 def find(connection: Connection, cookie: str, idle: timedelta, now: datetime) -> Reader | None:
@@ -30,7 +58,7 @@ def find(connection: Connection, cookie: str, idle: timedelta, now: datetime) ->
     row = connection.execute(sa.select(session).where(s.digest == _digest(cookie))).one_or_none()
     if row is None or row.seen_at <= now - idle or row.created_at <= now - LONGEST:
         return None
-    return keys.by_id(connection, row.key_id)
+    return keys.by_id(connection, row.key_id, now)
 
 
 def is_stale(connection: Connection, cookie: str, now: datetime) -> bool:

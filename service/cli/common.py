@@ -8,11 +8,12 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -24,11 +25,28 @@ from service.outages import is_away
 from service.settings import Settings, SettingsError, load
 
 PLAIN_WIDTH = 200  # where output goes to a file or a pipe, an id must not be folded over two lines
-# no markup, no emoji: ids, reasons and X's words come from outside and may hold brackets and colons
-console = Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-errors = Console(
-    stderr=True, markup=False, emoji=False, highlight=False, width=None if sys.stderr.isatty() else PLAIN_WIDTH
-)
+STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """Return what came from outside so that it is shown, not obeyed: no ESC moves the cursor, no mark turns words."""
+    return STEERS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+class Cautious(Console):
+    """A console that shows every text as it is. No markup, no emoji: ids and X's words may hold brackets and colons."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        width = None if (sys.stderr if stderr else sys.stdout).isatty() else PLAIN_WIDTH
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, width=width)
+
+    def render_str(self, text: str, **style: Any) -> Text:
+        """Every printed string and every cell of a table comes by here."""
+        return super().render_str(harmless(text), **style)
+
+
+console = Cautious()
+errors = Cautious(stderr=True)
 BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h
 X_USER_ID = re.compile(r"[1-9][0-9]{0,18}")  # as intake: with a leading zero nobody would be found by it
 
@@ -52,16 +70,16 @@ def _refuse(context: click.Context, sentence: str, code: str) -> NoReturn:
     context.exit(1)
 
 
-def settings_of(context: click.Context) -> Settings:
+def settings_of(context: click.Context, withheld: Sequence[str] = ()) -> Settings:
     """Load the settings the command was started with, and set up logs after them."""
-    settings = load(Path(context.find_root().obj))
+    settings = load(Path(context.find_root().obj), withheld=withheld)
     logs.configure(settings.service.log_format)
     return settings
 
 
-def opened(context: click.Context) -> tuple[Settings, Engine]:
+def opened(context: click.Context, withheld: Sequence[str] = ()) -> tuple[Settings, Engine]:
     """Load the settings and open a database that is at our revision."""
-    settings = settings_of(context)
+    settings = settings_of(context, withheld)
     engine = engine_of(context, settings)
     migrations.require_head(engine)
     demand_settings(engine)

@@ -4,6 +4,7 @@ import click
 
 from service import migrations
 from service.cli.common import console, engine_of, settings_of
+from service.settings import X_TOKENS
 
 
 @click.group()
@@ -15,7 +16,7 @@ def db() -> None:
 @click.pass_context
 def upgrade(context: click.Context) -> None:
     """Bring the schema to the newest revision. Safe to repeat, also after an interruption."""
-    engine = engine_of(context, settings_of(context))
+    engine = engine_of(context, settings_of(context, X_TOKENS))
     before = migrations.current(engine)
     after = migrations.upgrade(engine)
     console.print(
@@ -27,6 +28,6 @@ def upgrade(context: click.Context) -> None:
 @click.pass_context
 def status(context: click.Context) -> None:
     """Show the revision, and whether this code can work with it."""
-    engine = engine_of(context, settings_of(context))
+    engine = engine_of(context, settings_of(context, X_TOKENS))
     console.print(f"database {migrations.current(engine) or 'empty'}, code {migrations.head()}")
     migrations.require_head(engine)

@@ -1,6 +1,9 @@
-"""Keys for people and tools that read: create, list, revoke."""
+"""Keys for people and tools: create, rotate, list, revoke."""
+
+from datetime import timedelta
 
 import click
+from marshmallow import ValidationError
 from rich.table import Table
 
 from service import migrations
@@ -10,32 +13,76 @@ from service.cli.common import console, engine_of, me, now, opened, settings_of,
 from service.customers import hash_key
 from service.db import reading, writing
 from service.errors import Conflict, NotFound
+from service.settings.values import Duration
 
 OLD_SECRET = "DM_FEEDBACK_OLD_SECRET_KEY"  # noqa: S105 - a variable's name
 
 
+class Span(click.ParamType[timedelta]):
+    """A span of time as the settings write it."""
+
+    name = "span"
+
+    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read it, or say what would be right."""
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return Duration().deserialize(value)
+        except ValidationError as error:
+            self.fail(str(error.messages[0] if isinstance(error.messages, list) else error.messages), param, ctx)
+
+
 @click.group()
 def keys() -> None:
-    """Keys with which supervisors, analysts and admins read. Agents get none."""
+    """Keys for people and tools: supervisors, analysts, monitors, admins. Agents get none."""
 
 
 @keys.command()
 @click.option("--name", required=True, help="Who uses it; the access log shows it.")
-@click.option("--role", type=click.Choice(ROLES), default="supervisor", show_default=True,
-              help="admin: everything. supervisor: results and comments. analyst: aggregates only.")  # fmt: skip
+@click.option("--role", type=click.Choice(list(ROLES)), default="supervisor", show_default=True,
+              help=" ".join(f"{role}: {may}." for role, may in ROLES.items()))  # fmt: skip
 @click.option("--account", "accounts", multiple=True, help="Only this account; may be repeated. Default: all.")
+@click.option("--route", "routes", multiple=True, help="Only this path and below, e.g. /v1/summary; may be repeated.")
+@click.option("--network", "networks", multiple=True, help="Only from this network, e.g. 10.0.0.0/8; may be repeated.")
+@click.option(
+    "--expires", "lasts", type=Span(), help="After this time it is no longer valid, e.g. 90d. Default: never."
+)
 @click.pass_context
-def create(context: click.Context, name: str, role: str, accounts: tuple[str, ...]) -> None:
+def create(
+    context: click.Context, name: str, role: str, accounts: tuple[str, ...], routes: tuple[str, ...],
+    networks: tuple[str, ...], lasts: timedelta | None,
+) -> None:  # fmt: skip
     """Make a key and show it once."""
     settings, engine = opened(context)
     for account in accounts:
         if account not in settings.accounts:
             raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
+    bounds = stored.Bounds(routes, networks, None if lasts is None else now() + lasts)
+    detail = {"name": name, "role": role, "accounts": list(accounts), "routes": routes, "networks": networks}
     with writing(engine) as connection:
-        key = stored.create(connection, name, role, accounts, now())
-        log_access(connection, me(), "key.create", {"name": name, "role": role, "accounts": list(accounts)}, now())
+        key = stored.create(connection, name, role, accounts, now(), bounds)
+        log_access(connection, me(), "key.create", detail | {"key": stored.public_id(key)}, now())
+    _show_once(key)
+
+
+def _show_once(key: str) -> None:
     click.echo(key)
     click.echo("Keep it now: it is stored as a digest and cannot be shown again.", err=True)
+
+
+@keys.command()
+@click.argument("key_id")
+@click.option("--overlap", type=Span(), default="24h", show_default=True, help="How long the old one stays valid.")
+@click.pass_context
+def rotate(context: click.Context, key_id: str, overlap: timedelta) -> None:
+    """Make a key like this one, show it once, and let the old one end after the overlap."""
+    _, engine = opened(context)
+    with writing(engine) as connection:
+        key = stored.rotate(connection, key_id, overlap, now())
+        detail = {"key": key_id, "new_key": stored.public_id(key), "overlap_s": int(overlap.total_seconds())}
+        log_access(connection, me(), "key.rotate", detail, now())
+    _show_once(key)
 
 
 @keys.command(name="list")
@@ -44,12 +91,15 @@ def show(context: click.Context) -> None:
     """Show all keys without their secrets."""
     _, engine = opened(context)
     table = Table(box=None)
-    for heading in ("id", "name", "role", "accounts", "created", "last used", "revoked"):
+    for heading in ("id", "name", "role", "accounts", "bound to", "created", "last used", "expires", "revoked"):
         table.add_column(heading)
     with reading(engine) as connection:
         for key in stored.listed(connection):
-            table.add_row(key.id, key.name, key.role, ", ".join(key.accounts) or "all", when(key.created_at),
-                          when(key.last_used_at), when(key.revoked_at))  # fmt: skip
+            table.add_row(
+                key.id, key.name, key.role, ", ".join(key.accounts) or "all",
+                ", ".join([*key.bounds.routes, *key.bounds.networks]) or "-", when(key.created_at),
+                when(key.last_used_at) or "never", when(key.bounds.expires_at) or "never", when(key.revoked_at),
+            )  # fmt: skip
     console.print(table)
 
 

@@ -1,6 +1,7 @@
 """Running it: everything on one machine, or the web processes alone."""
 
 from functools import partial
+from pathlib import Path
 
 import click
 
@@ -8,6 +9,7 @@ from service import migrations, serving
 from service.cli.common import console, opened, settings_of
 from service.db import open_engine
 from service.intake.definition import load_definitions
+from service.settings import X_TOKENS, load
 
 
 @click.command()
@@ -35,7 +37,8 @@ def serve(context: click.Context) -> None:
 @click.pass_context
 def web(context: click.Context) -> None:
     """Run the web processes alone: webhooks, API, dashboard."""
-    settings, engine = opened(context)
+    settings, engine = opened(context, X_TOKENS)
     load_definitions(settings.sources, tuple(settings.accounts))
     engine.dispose()  # each web process opens its own after the fork
-    serving.serve_web(settings)
+    path = Path(context.find_root().obj)
+    serving.serve_web(settings, lambda: load(path, withheld=X_TOKENS))

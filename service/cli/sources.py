@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from service import migrations
-from service.cli.common import console, engine_of, now, settings_of, when
+from service.cli.common import console, engine_of, harmless, now, settings_of, when
 from service.crm_api.client import Client
 from service.db import reading
 from service.errors import Invalid, NotFound, ServiceError
@@ -126,14 +126,15 @@ def explain(context: click.Context, file: str | None, source: str | None, preset
         raise Invalid("no_file", "Name the FILE that holds the delivery: header lines, an empty line, the body.")
     inbound = parse_request_file(Path(file).read_bytes(), settings.service.public_url, definition.name)
     explanation = explain_delivery(definition, inbound, now())
-    click.echo(render(explanation))
+    click.echo(harmless(render(explanation)))
     for item in explanation.items:
         if isinstance(item.reading, ConversationEnded):
-            click.echo(_campaign_for(item.reading, definition, settings.campaigns))
-            click.echo(_whom(item.reading, definition, can_look_up=settings.sources[definition.name].api is not None))
+            click.echo(harmless(_campaign_for(item.reading, definition, settings.campaigns)))
+            found = _whom(item.reading, definition, can_look_up=settings.sources[definition.name].api is not None)
+            click.echo(harmless(found))
     for campaign in settings.campaigns:
         for careful in never_fits(definition, campaign):
-            click.echo(f"careful     {careful.path} {careful.sentence}")
+            click.echo(harmless(f"careful     {careful.path} {careful.sentence}"))
 
 
 @sources.command()
@@ -159,7 +160,7 @@ def lookup(context: click.Context, /, source: str, *, show_body: bool, **known: 
     given = {names.get(name, name): value for name, value in known.items()}
     looked = look_up(definition, Client(api, now), given, now(), show=show_body)
     for line in told(looked):
-        click.echo(line)
+        click.echo(harmless(line))
 
 
 def _explain_preset(preset: str, file: str | None) -> None:
@@ -169,13 +170,8 @@ def _explain_preset(preset: str, file: str | None) -> None:
     name = file or own[0]
     content = payload(preset, name) if name in own else Path(name).read_bytes()
     click.echo(f"payload {name}")
-    click.echo(
-        render(
-            explain_delivery(
-                preset_definition(preset, as_tried=True), parse_request_file(content, EXAMPLE_URL, preset), now()
-            )
-        )
-    )
+    inbound = parse_request_file(content, EXAMPLE_URL, preset)
+    click.echo(harmless(render(explain_delivery(preset_definition(preset, as_tried=True), inbound, now()))))
     click.echo(f"further payloads of this preset: {', '.join(own)}")
 
 

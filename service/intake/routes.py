@@ -66,6 +66,7 @@ def blueprint(
             log.info("intake.callback_not_fetched", source=source)
         return Response(status=200, headers=headers)
 
+    receive.largest_body = settings.web.max_body_bytes  # type: ignore[attr-defined]  # read by web/bounds.py
     for view, methods in ((receive, ["POST"]), (greet, ["GET", "HEAD"]), (consent, ["OPTIONS"])):
         view.authentication = "source signature"  # type: ignore[attr-defined]  # read by the test of all routes
         for path in PATHS:

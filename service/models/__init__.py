@@ -25,7 +25,7 @@ from service.models.intake import conversation, delivery_item, reopening, webhoo
 from service.models.ledger import IS_BEGUN, IS_OPEN, IS_UNPROVEN, feedback_request, send_attempt, transition
 from service.models.naming import naming, naming_answer, naming_place
 from service.models.once import posted_once
-from service.models.reading import access_log, api_key, key_use, review_note, session
+from service.models.reading import access_chain, access_log, api_key, key_use, probe, review_note, session
 from service.models.releases import release, release_cell, release_leaf, release_walk
 from service.models.running import worker_seen
 from service.models.x_account import (
@@ -42,6 +42,7 @@ __all__ = [
     "IS_BEGUN",
     "IS_OPEN",
     "IS_UNPROVEN",
+    "access_chain",
     "access_log",
     "account_state",
     "account_task",
@@ -61,6 +62,7 @@ __all__ = [
     "opt_out",
     "poll_window",
     "posted_once",
+    "probe",
     "prompt_reply",
     "refresh",
     "release",

@@ -3,7 +3,20 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, Named, String, Table, Text, TypedColumns
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Named,
+    String,
+    Table,
+    Text,
+    TypedColumns,
+    text,
+)
 
 from service.db import Micros
 from service.models.base import Serial, metadata
@@ -15,11 +28,14 @@ class ApiKeyColumns(TypedColumns):
     id = Column(String(24), primary_key=True)  # the part before the dot; public
     digest: Named[str] = Column(String(64))  # SHA-256 of the secret part; 256 random bits need no stretching
     name: Named[str] = Column(String(64))
-    role: Named[str] = Column(String(12))  # admin | supervisor | analyst
+    role: Named[str] = Column(String(12))  # a name of auth.ROLES
     accounts: Named[list[str]] = Column(JSON)  # [] means every account
     created_at: Named[datetime] = Column(Micros)
     revoked_at: Named[datetime | None] = Column(Micros, nullable=True)
     last_used_at: Named[datetime | None] = Column(Micros, nullable=True)
+    expires_at: Named[datetime | None] = Column(Micros, nullable=True)
+    routes: Named[list[str] | None] = Column(JSON, nullable=True)  # paths of the API; none means every path
+    networks: Named[list[str] | None] = Column(JSON, nullable=True)  # where it is valid; none means everywhere
 
 
 api_key = Table("api_key", metadata, ApiKeyColumns)
@@ -32,6 +48,8 @@ class SessionColumns(TypedColumns):
     key_id: Named[str] = Column(String(24), ForeignKey("api_key.id"))
     created_at: Named[datetime] = Column(Micros)
     seen_at: Named[datetime] = Column(Micros)
+    id: Named[str | None] = Column(String(16), nullable=True)  # to be shown and ended by; the digest is not shown
+    address: Named[str | None] = Column(String(45), nullable=True)
 
 
 session = Table("session", metadata, SessionColumns)
@@ -56,9 +74,44 @@ class AccessLogColumns(TypedColumns):
     actor: Named[str] = Column(String(96))
     action: Named[str] = Column(String(48))
     detail: Named[dict[str, Any]] = Column(JSON)  # filters and counts; never a customer's words
+    address: Named[str | None] = Column(String(45), nullable=True)  # where the call came from; none at a terminal
+    outcome: Named[str | None] = Column(String(12), nullable=True)  # done | refused
+    number: Named[int | None] = Column(BigInteger, nullable=True)  # its place in the chain; none until it is sealed
+    hash: Named[str | None] = Column(String(64), nullable=True)  # of this line and the hash of the one before
 
 
-access_log = Table("access_log", metadata, AccessLogColumns, Index(None, "at"))
+UNSEALED = text("number IS NULL")
+access_log = Table(
+    "access_log",
+    metadata,
+    AccessLogColumns,
+    Index(None, "at"),
+    Index(None, "number", unique=True),
+    Index("ix_access_log_unsealed", "id", sqlite_where=UNSEALED, postgresql_where=UNSEALED),
+)
+
+
+class AccessChainColumns(TypedColumns):
+    """Both ends of the chain of access_log: what was sealed last, what was pruned last. Written by auth."""
+
+    id = Column(Integer, primary_key=True)  # one row
+    number: Named[int] = Column(BigInteger)
+    hash: Named[str] = Column(String(64))
+    pruned_number: Named[int] = Column(BigInteger)
+    pruned_hash: Named[str] = Column(String(64))
+
+
+access_chain = Table("access_chain", metadata, AccessChainColumns)
+
+
+class ProbeColumns(TypedColumns):
+    """The last moment in which the database was seen to take writes. Written by health."""
+
+    name = Column(String(16), primary_key=True)
+    at: Named[datetime] = Column(Micros)
+
+
+probe = Table("probe", metadata, ProbeColumns)
 
 
 class ReviewNoteColumns(TypedColumns):

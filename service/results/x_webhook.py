@@ -65,6 +65,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
         return {"response_token": crc_response(door.account.consumer_secret, token)}, 200
 
     receive.authentication = "X: Basic auth, or its signature"  # type: ignore[attr-defined]  # read by a test of all routes
+    receive.largest_body = settings.web.max_body_bytes  # type: ignore[attr-defined]  # read by web/bounds.py
     answer_challenge.authentication = "nobody: X's challenge, answered with a proof"  # type: ignore[attr-defined]  # the same
     views.add_url_rule("/webhooks/x/<account>", "receive", receive, methods=["POST"])
     views.add_url_rule("/webhooks/x/<account>", "answer_challenge", answer_challenge, methods=["GET"])

@@ -11,7 +11,7 @@ A new setting is one line in shapes.py or asking.py.
 
 from service.settings.asking import Account, Campaign, Source, Texts
 from service.settings.checks import PLACEHOLDERS, placeholders
-from service.settings.load import from_tree, load
+from service.settings.load import X_TOKENS, from_tree, load
 from service.settings.reference import SettingDoc, reference
 from service.settings.shapes import (
     Database,
@@ -28,6 +28,7 @@ from service.settings.sources import Api
 
 __all__ = [
     "PLACEHOLDERS",
+    "X_TOKENS",
     "Account",
     "Campaign",
     "Database",

@@ -5,10 +5,10 @@ Nothing here stops the start. Never shows a secret.
 
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+from service.addresses import is_this_machine
 from service.settings.asking import Campaign, Source
 from service.settings.declare import declared
 from service.settings.shapes import Problem, Service, Web
@@ -17,6 +17,7 @@ from service.settings.shapes import Problem, Service, Web
 def warnings(parts: dict[str, Any]) -> list[Problem]:
     """Settings that work and that an operator should know the consequence of."""
     found = [*_web_warnings(parts["service"], parts["web"]), *_secret_warnings(parts)]
+    found.extend(_database_warnings(parts["database"].url))
     if len(parts["service"].secret_key) < STRONG_SECRET or len(set(parts["service"].secret_key)) < STRONG_VARIETY:
         found.append(Problem("service.secret_key", "is weak; use 32 random bytes, e.g. from `openssl rand -hex 32`"))
     for name, source in parts["sources"].items():
@@ -79,15 +80,30 @@ def _web_warnings(service: Service, web: Web) -> Iterator[Problem]:
     if _open_to_the_road(service.public_url):
         sentence = "is http://: answers and keys could be read on the way; put TLS before us and write https://"
         yield Problem("service.public_url", sentence)
-    if not web.secure_cookies and not _this_machine(urlsplit(service.public_url).hostname):
+    if not web.secure_cookies and not is_this_machine(urlsplit(service.public_url).hostname):
         sentence = "is false: sessions of the dashboard travel without TLS too; leave it out but on your own machine"
         yield Problem("web.secure_cookies", sentence)
-    if not web.trusted_proxies and not _this_machine(web.bind.rpartition(":")[0].strip("[]")):
+    alone = is_this_machine(web.bind.rpartition(":")[0].strip("[]"))
+    if not web.trusted_proxies and not alone:
         sentence = (
             "is 0 and the port is open to others: a client that sends slowly holds a thread. Put a reverse proxy that "
             "buffers requests before us, and say how many there are"
         )
         yield Problem("web.trusted_proxies", sentence)
+    elif web.trusted_proxies and not web.proxy_networks and not alone:
+        sentence = "is not set: whoever reaches the port may claim any address; write the networks of your proxies"
+        yield Problem("web.proxy_networks", sentence)
+
+
+def _database_warnings(url: str) -> Iterator[Problem]:
+    try:
+        parts = urlsplit(url)
+        host, mode = parts.hostname, parse_qs(parts.query).get("sslmode", [""])[-1]
+    except ValueError:  # opening it says what is right
+        return
+    if not is_this_machine(host) and mode in {"disable", "allow", "prefer"}:
+        sentence = f"says sslmode={mode}: answers could be read on the way; leave it out (require) or write verify-full"
+        yield Problem("database.url", sentence)
 
 
 def _secret_warnings(parts: Mapping[str, Any]) -> Iterator[Problem]:
@@ -117,18 +133,7 @@ def _shared_keys(sources: Mapping[str, Source]) -> Iterator[Problem]:
 
 def _open_to_the_road(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme == "http" and not _this_machine(parts.hostname)
-
-
-def _this_machine(host: str | None) -> bool:
-    """Say whether the name never leaves this machine; `.test` and `.localhost` are reserved for that (RFC 6761)."""
-    name = (host or "").lower()
-    if name == "localhost" or name.endswith((".localhost", ".test")):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return parts.scheme == "http" and not is_this_machine(parts.hostname)
 
 
 STRONG_SECRET = 32

@@ -6,7 +6,7 @@ A relative SQLite file lies beside the settings. Never reads the clock, a databa
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,12 @@ from service.settings.declare import declared, section_of
 from service.settings.references import Around, resolve, without_suffix
 from service.settings.shapes import NAMED_SECTIONS, SECTIONS, Database, Problem, Settings, SettingsError
 
+X_TOKENS = ("consumer_key", "token", "token_secret")
+"""What only a worker needs of X: web, which everybody reaches, never reads it (it holds the consumer secret)."""
 
-def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the file at `path`. Raises SettingsError with every mistake at once."""
+
+def load(path: Path, environ: Mapping[str, str] | None = None, withheld: Collection[str] = ()) -> Settings:
+    """Read the file at `path` but for what is `withheld` of accounts. Raises SettingsError with every mistake."""
     try:
         tree = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
@@ -37,6 +40,7 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
     except (RecursionError, ValueError) as error:  # ValueError: a number of more digits than Python reads
         sentence = "holds brackets too deep or a number too long to be settings"
         raise SettingsError([Problem(str(path), sentence)]) from error
+    tree["accounts"] = _without(tree.get("accounts"), withheld)
     return from_tree(tree, os.environ if environ is None else environ, path.absolute().parent)
 
 
@@ -124,6 +128,7 @@ def _below(path: str, key: Any) -> str:
 MISSING = "is missing; write it, or refer to it by a name that ends in _env, _file or _command"
 SOURCE_FIELDS = {name for name, what in declared(Source).items() if what.sentence is not None}
 SQLITE = "sqlite:///"
+ELSEWHERE = "held by the worker alone"
 IN_OUR_WORDS = {
     "Missing data for required field.": MISSING,
     "Not a valid string.": "must be a text in quotes",
@@ -150,6 +155,18 @@ def _completed(parts: dict[str, Any]) -> dict[str, Any]:
         for name, campaign in parts["campaigns"].items()
     }
     return parts
+
+
+def _without(accounts: Any, withheld: Collection[str]) -> Any:
+    """Leave out the secrets that this process is not to hold, wherever they would have come from."""
+    if not withheld or not isinstance(accounts, dict):
+        return {} if accounts is None else accounts
+    held = {name: table for name, table in accounts.items() if isinstance(table, dict)}
+    kept = {
+        name: {key: value for key, value in table.items() if without_suffix(key) not in withheld}
+        for name, table in held.items()
+    }
+    return accounts | {name: table | dict.fromkeys(withheld, ELSEWHERE) for name, table in kept.items()}
 
 
 def _placed(database: Database, beside: Path, problems: list[Problem]) -> Database:

@@ -13,7 +13,7 @@ from marshmallow import validate
 
 from service.settings.asking import Account, Campaign, Source
 from service.settings.declare import REQUIRED, setting
-from service.settings.values import BIND, DATABASE, http_url, one_of, some_time, whole
+from service.settings.values import BIND, DATABASE, contact, http_url, network, one_of, some_time, whole
 
 A_SECRET = validate.Length(min=16, error="must have at least 16 characters; 32 random bytes are better")
 
@@ -72,8 +72,14 @@ class Web:
     trusted_proxies: int = setting(
         0, "how many reverse proxies stand before us; 0 trusts no forwarded header", whole(0, 8)
     )
+    proxy_networks: tuple[str, ...] = setting(
+        [], "if set, forwarded headers are believed from these networks only, e.g. 10.0.0.0/8", network
+    )
     requests_per_minute: int = setting(600, "API calls per key and minute; more is answered 429", whole(1, 1_000_000))
     session_idle: timedelta = setting("30m", "a dashboard session ends after this time without a click", some_time)
+    security_contact: str | None = setting(
+        None, "mailto: or https: address for those who find a fault; stands in /.well-known/security.txt", contact
+    )
     secure_cookies: bool = setting(True, "cookies only over https; false only for trying on one machine")
 
 

@@ -115,3 +115,9 @@ def network(value: str) -> None:
         ip_network(value, strict=False)
     except ValueError as error:
         raise ValidationError("is no network; write one such as '199.59.148.0/22'") from error
+
+
+def contact(value: str) -> None:
+    """Demand an address a person can write to. Raises ValidationError."""
+    if re.fullmatch(r"(mailto:[^\s@]+@[^\s@]+|https://[^\s]+)", value) is None:
+        raise ValidationError("must be such as 'mailto:security@example.com' or 'https://example.com/security'")

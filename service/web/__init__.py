@@ -3,7 +3,9 @@
     problems.py    every refusal and every fault as one problem document
     parameters.py  query strings and bodies, strictly      complaints.py  a schema's mistakes as one refusal
     headers.py     security headers, request ids           openapi.py     /openapi.yaml and /docs
-    described.py   the routes outside /v1, in words        later.py   an answer that waits for a commit
+    described.py   the routes outside /v1, in words        bounds.py      how large a request may be, and how odd
+    slots.py       reading never takes intake's threads    proxies.py     who the client is
+    later.py       an answer that waits for a commit       security_txt.py  whom to tell of a fault
     representation.py  ETags, compression, what is accepted
 
 Knows no chapter of the story; chapters build their blueprints from `Blueprint` here.
@@ -11,19 +13,36 @@ Knows no chapter of the story; chapters build their blueprints from `Blueprint` 
 
 import flask
 
+from service.settings import Web
+from service.web.bounds import register_bounds, takes
 from service.web.headers import register_headers
 from service.web.openapi import ProblemApi, openapi_yaml, register_docs
 from service.web.parameters import Blueprint, StrictParser
 from service.web.problems import register_errors
+from service.web.proxies import behind
 from service.web.representation import register_representation
+from service.web.slots import in_a_slot, reads, register_slots
 
-__all__ = ["Blueprint", "ProblemApi", "StrictParser", "openapi_yaml", "register_errors", "setup"]
+__all__ = [
+    "Blueprint",
+    "ProblemApi",
+    "StrictParser",
+    "in_a_slot",
+    "openapi_yaml",
+    "reads",
+    "register_errors",
+    "setup",
+    "takes",
+]
 
 
-def setup(app: flask.Flask) -> ProblemApi:
+def setup(app: flask.Flask, settings: Web) -> ProblemApi:
     """Make the application ours and return the Api that API blueprints are registered with."""
+    app.wsgi_app = behind(app.wsgi_app, settings)  # type: ignore[method-assign,assignment]  # as Flask's own documentation does
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider's
     register_headers(app)
+    register_bounds(app)
+    register_slots(app, settings.threads)
     register_representation(app)
     register_errors(app)
     api = ProblemApi(app)

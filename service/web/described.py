@@ -177,15 +177,27 @@ PATHS: dict[str, Any] = {
             "responses": {"200": _json("Alive")},
         },
     },
+    "/.well-known/security.txt": {
+        "get": {
+            "tags": ["operations"],
+            "operationId": "security_txt",
+            "summary": "Whom to tell of a fault (RFC 9116).",
+            "security": [],
+            "responses": {
+                "200": {"description": "The contact", "content": {"text/plain": {"schema": {"type": "string"}}}},
+            },
+        },
+    },
     "/readyz": {
         "get": {
             "tags": ["operations"],
             "operationId": "ready",
             "summary": "The service can take in conversations: the database answers and has our schema.",
-            "security": [],
+            "description": "Anybody learns whether it is ready; keys of monitors and admins why, by dependency.",
+            "security": [{}, {"key": []}],
             "responses": {
-                "200": _json("`ok`; or `degraded`: deliveries are taken in, and a worker or an account needs a look"),
-                "503": _json("`unavailable`, and why"),
+                "200": _json("`ok`; with a key also `degraded`: deliveries are taken in, but something needs a look"),
+                "503": _json("`unavailable`"),
             },
         },
     },

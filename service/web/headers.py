@@ -10,6 +10,8 @@ import flask
 import structlog
 from flask.sessions import SessionInterface
 
+from service.auth import came_from
+
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -44,6 +46,7 @@ def request_id() -> str:
 def _begin() -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(http_request_id=request_id())
+    came_from(flask.request.remote_addr)
 
 
 def _finish(response: flask.Response) -> flask.Response:

@@ -40,6 +40,13 @@ class StrictParser(FlaskParser):
             raise UnsupportedMediaType("Send the body as application/json.")
         return super().load_json(req, schema)
 
+    def _raw_load_json(self, req: flask.Request) -> Any:
+        """Refuse what Python's reader gives up on in its own ways: brackets too deep, numbers too long."""
+        try:
+            return super()._raw_load_json(req)
+        except (RecursionError, ValueError) as error:
+            self._handle_invalid_json_error(error)
+
     def handle_error(
         self,
         error: ValidationError,
@@ -56,7 +63,7 @@ class StrictParser(FlaskParser):
 
     def _handle_invalid_json_error(self, error: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Refuse a body that is no JSON."""
-        raise BadRequest("not_json", "The body is not JSON in UTF-8.") from error
+        raise BadRequest("not_json", "The body is not JSON in UTF-8, or nests or counts beyond reason.") from error
 
 
 class Blueprint(flask_smorest.Blueprint):

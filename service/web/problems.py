@@ -13,6 +13,7 @@ import structlog
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from service.deadline import is_out_of_time
 from service.errors import PROBLEM_JSON, Invalid, ServiceError, Unavailable, problem
 from service.outages import is_away
 from service.web.headers import request_id
@@ -85,6 +86,15 @@ def _refused(complaints: Mapping[str, Any]) -> ServiceError:
 
 
 def _unexpected(error: Exception) -> Response:
+    if is_out_of_time(error):
+        log.warning("question_too_long", path=flask.request.path)
+        return answer(
+            Unavailable(
+                "question_too_long",
+                "The database was stopped: this takes too long. Ask for a shorter period or fewer groups.",
+                headers={"Retry-After": str(RETRY_AFTER_S)},
+            )
+        )
     if is_away(error):
         log.warning("database_away", error=type(error).__name__)
         return answer(

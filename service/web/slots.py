@@ -1,42 +1,112 @@
-"""Downloads at once: in, what makes a response of rows; out, that response in one of a few slots, or 429. Knows flask.
+"""Slots for reading: in, what makes a response; out, that response, in one of a few slots, or 503. Knows flask.
 
-A slow client holds a thread as long as it reads, so API and dashboard share the slots of one process.
+Figures, searches and exports may take long, deliveries may not wait for them. So of the threads of a process half read
+at once, some wait for a moment, and one is always left for intake. An export holds its slot until its last byte is
+read, as a slow client holds a thread; so exports never take all of them.
 """
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
 from typing import Any
 
 import flask
 
-from service.errors import TooMany
+from service.deadline import at_most
+from service.errors import TooMany, Unavailable
 
-AT_ONCE = 2  # of one process
-WAIT_S = 10
-NAME = "dm_feedback_export_slots"
+NAME = "dm_feedback_slots"
+WAIT_S = 5.0
+LONGEST_S = 10.0  # that a database may work on one answer
+AGAIN_S = 10
+View = Callable[..., Any]
+
+
+class Slots:
+    """The slots of one process with `threads` threads."""
+
+    def __init__(self, threads: int) -> None:
+        at_once = max(1, threads // 2)
+        self.exports = max(1, at_once - 1)
+        self._inside = threading.BoundedSemaphore(max(1, threads - 1))  # reading or waiting
+        self._reading = threading.BoundedSemaphore(at_once)
+        self._exporting = threading.BoundedSemaphore(self.exports)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read in a slot. Raises Unavailable where none gets free in time."""
+        free = self._taken()
+        try:
+            yield
+        finally:
+            free()
+
+    def export(self, made: Callable[[], flask.Response]) -> flask.Response:
+        """Return what `made` makes; free when its last byte is read or the client goes away. Raises TooMany."""
+        with ExitStack() as held:
+            held.callback(self._exporting_taken())
+            held.callback(self._taken())
+            response = made()
+            if not response.is_streamed:
+                return response
+            free = _Once(held.pop_all().close)
+        response.response = _then(response.response, free)
+        response.call_on_close(free)
+        return response
+
+    def _exporting_taken(self) -> Callable[[], None]:
+        if not self._exporting.acquire(blocking=False):
+            raise TooMany(
+                "exports_busy",
+                f"As many exports are running as may ({self.exports}); try again in {AGAIN_S} s.",
+                headers={"Retry-After": str(AGAIN_S)},
+            )
+        return self._exporting.release
+
+    def _taken(self) -> Callable[[], None]:
+        with ExitStack() as held:
+            if not self._inside.acquire(blocking=False):
+                raise _busy()
+            held.callback(self._inside.release)
+            if not self._reading.acquire(timeout=WAIT_S):
+                raise _busy()
+            held.callback(self._reading.release)
+            return held.pop_all().close
+
+
+def register_slots(app: flask.Flask, threads: int) -> None:
+    """Make the slots of this process."""
+    app.extensions[NAME] = Slots(threads)
 
 
 def in_a_slot(made: Callable[[], flask.Response]) -> flask.Response:
-    """Return what `made` makes; the slot is free when its last byte is read or the client goes away. Raises TooMany."""
-    slots: threading.BoundedSemaphore = flask.current_app.extensions.setdefault(
-        NAME, threading.BoundedSemaphore(AT_ONCE)
+    """Return the export that `made` makes, in a slot of this process. Raises TooMany or Unavailable."""
+    return _slots().export(made)
+
+
+def reads(view: View) -> View:
+    """Let a view that has been authenticated read in a slot, and its database work for a bounded time."""
+
+    @wraps(view)
+    def bounded(*args: Any, **kwargs: Any) -> Any:
+        with _slots().reading(), at_most(LONGEST_S):
+            return view(*args, **kwargs)
+
+    return bounded
+
+
+def _slots() -> Slots:
+    found: Slots = flask.current_app.extensions[NAME]
+    return found
+
+
+def _busy() -> Unavailable:
+    return Unavailable(
+        "reading_busy",
+        f"As much is being read as may be at once; try again in {AGAIN_S} s.",
+        headers={"Retry-After": str(AGAIN_S)},
     )
-    if not slots.acquire(blocking=False):
-        raise TooMany(
-            "exports_busy",
-            f"{AT_ONCE} exports are running; try again in {WAIT_S} s.",
-            headers={"Retry-After": str(WAIT_S)},
-        )
-    free = _Once(slots.release)
-    try:
-        response = made()
-    except BaseException:
-        free()
-        raise
-    if response.is_streamed:
-        response.response = _then(response.response, free)
-    response.call_on_close(free)
-    return response
 
 
 class _Once:

@@ -51,6 +51,7 @@ def test_the_list_says_what_the_command_itself_says(name: str) -> None:
 
 def test_there_is_a_command_for_every_task() -> None:
     assert {path[0] for path, _ in ALL if path} == {
+        "access-log",
         "accounts",
         "config",
         "db",

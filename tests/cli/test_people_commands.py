@@ -41,9 +41,33 @@ def test_a_key_is_printed_alone_so_that_a_script_can_take_it(engine: Engine, tmp
     key = done.stdout.rstrip("\n")
     assert "cannot be shown again" in done.stderr
     with reading(engine) as connection:
-        reader = keys.find(connection, key)
+        reader = keys.find(connection, key, datetime.now(UTC))
     assert (reader.name, reader.role, reader.accounts) == ("ada", "analyst", ("acme",))
-    assert cli.audit() == [("key.create", {"name": "ada", "role": "analyst", "accounts": ["acme"]})]
+    bounds = {"accounts": ["acme"], "routes": [], "networks": [], "key": reader.key_id}
+    assert cli.audit() == [("key.create", {"name": "ada", "role": "analyst", **bounds})]
+
+
+def test_a_key_is_bound_and_rotated_with_an_overlap(cli: Cli) -> None:
+    bounds = ("--route", "/v1/summary", "--network", "10.0.0.0/8", "--expires", "90d")
+    old = cli.says("keys", "create", "--name", "board", "--role", "analyst", *bounds).strip()
+    old_id = old.removeprefix("dmf_").partition(".")[0]
+    new = cli.says("keys", "rotate", old_id, "--overlap", "2h").strip()
+    assert new != old
+    said = cli.says("keys", "list")
+    assert said.count("/v1/summary, 10.0.0.0/8") == 2
+    assert said.count("never") == 2, "neither was used yet"
+    ends = {line.id: line.bounds.expires_at for line in listed(cli)}
+    assert ends[old_id] - datetime.now(UTC) < timedelta(hours=2)
+    assert max(ends.values()) - datetime.now(UTC) > timedelta(days=89)
+    assert [action for action, _ in cli.audit()] == ["key.create", "key.rotate"]
+    assert old.partition(".")[2] not in str(cli.audit())
+    assert cli.refuses("keys", "rotate", "0" * 12)[1] == "unknown_key"
+    assert "such as '90s'" in cli("keys", "rotate", old_id, "--overlap", "soon", code=2).stderr
+
+
+def listed(cli: Cli) -> list[keys.KeyLine]:
+    with reading(cli.engine) as connection:
+        return keys.listed(connection)
 
 
 def test_keys_are_listed_without_their_secrets_and_revoked_at_once(cli: Cli) -> None:

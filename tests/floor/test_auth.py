@@ -1,18 +1,21 @@
 """Keys, roles, accounts, rate limit, sessions: who reads, and the constant words for who may not."""
 
 import hashlib
+import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.auth import ROLES, Reader, access, keys, log_access, sessions
+from service.auth import ROLES, Reader, access, chain, keys, log_access, sessions
+from service.auth.attempts import WRONG_PER_WINDOW, Attempts
 from service.db import reading, writing
-from service.errors import Invalid, NotAuthenticated
+from service.errors import Invalid, NotAuthenticated, TooMany
 from service.models import access_log, api_key, key_use, session
 from tests.floor.house import House
-from tests.support import START, settings_of
+from tests.support import START, Clock, settings_of
 
 LIST = "/v1/requests"
 
@@ -24,7 +27,7 @@ def made(engine: Engine, role: str = "supervisor", *accounts: str, name: str = "
 
 def found(engine: Engine, key: str) -> Reader:
     with reading(engine) as connection:
-        return keys.find(connection, key)
+        return keys.find(connection, key, START)
 
 
 # -- keys
@@ -98,7 +101,7 @@ def test_a_revoked_key_stays_in_the_list_and_is_revoked_once(sqlite_engine: Engi
         assert not keys.revoke(connection, line.id, START)
         assert not keys.revoke(connection, "nobody", START)
         (line,) = keys.listed(connection)
-        assert keys.by_id(connection, line.id) is None
+        assert keys.by_id(connection, line.id, START) is None
     assert line.revoked_at == START
     with pytest.raises(NotAuthenticated):
         found(sqlite_engine, key)
@@ -227,7 +230,7 @@ def signed_in(sqlite_engine: Engine) -> tuple[str, str]:
     """A key and the cookie of its session."""
     key = made(sqlite_engine)
     with writing(sqlite_engine) as connection:
-        return key, sessions.begin(connection, keys.find(connection, key), START)
+        return key, sessions.begin(connection, keys.find(connection, key, START), START)
 
 
 def who(engine: Engine, cookie: str, after: timedelta) -> str | None:
@@ -285,6 +288,146 @@ def test_old_sessions_are_removed(sqlite_engine: Engine, signed_in: tuple[str, s
         assert sessions.prune(connection, START + sessions.LONGEST) == 1
 
 
+# -- bounds
+
+
+def bound(engine: Engine, role: str = "analyst", **bounds: Any) -> str:
+    with writing(engine) as connection:
+        return keys.create(connection, "bound", role, (), START, keys.Bounds(**bounds))
+
+
+def test_a_key_expires_and_only_its_owner_is_told_why(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    key = bound(sqlite_engine, "supervisor", expires_at=START + timedelta(days=1))
+    house.clock.forward(hours=23, minutes=59)
+    assert house.call("GET", LIST, key).status_code == 200
+    house.clock.forward(minutes=1)
+    assert house.refused(401, "GET", LIST, key) == "key_expired"
+    assert house.refused(401, "GET", LIST, key + "x") == "key_invalid"
+
+
+def test_a_rotated_key_and_its_heir_are_valid_together_for_the_overlap(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    old = bound(sqlite_engine, "supervisor", expires_at=START + timedelta(days=30), routes=("/v1/requests",))
+    house.clock.forward(days=10)
+    with writing(sqlite_engine) as connection:
+        new = keys.rotate(connection, keys.public_id(old) or "", timedelta(hours=1), house.clock.now)
+    assert [house.call("GET", LIST, key).status_code for key in (old, new)] == [200, 200]
+    assert house.refused(403, "GET", "/v1/results", new) == "route_not_allowed"
+    house.clock.forward(hours=1)
+    assert [house.call("GET", LIST, key).status_code for key in (old, new)] == [401, 200]
+    house.clock.forward(days=30)
+    assert house.call("GET", LIST, new).status_code == 401, "it lasts as long as the old one was meant to"
+
+
+def test_a_rotation_never_lengthens_a_life(sqlite_engine: Engine) -> None:
+    key = bound(sqlite_engine, expires_at=START + timedelta(hours=1))
+    with writing(sqlite_engine) as connection:
+        keys.rotate(connection, keys.public_id(key) or "", timedelta(days=1), START)
+        (line,) = [each for each in keys.listed(connection) if each.id == keys.public_id(key)]
+    assert line.bounds.expires_at == START + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/v1/summary", 200), ("/v1/summary?type=csat", 200), ("/v1/funnel", 403), ("/v1/summaryx", 404), ("/v1", 404)],
+)
+def test_a_key_bound_to_a_route_goes_nowhere_else(sqlite_engine: Engine, path: str, status: int) -> None:
+    assert House(sqlite_engine).call("GET", path, bound(sqlite_engine, routes=("/v1/summary",))).status_code == status
+
+
+def test_a_route_covers_what_lies_below_and_its_files() -> None:
+    reader = Reader("k", "n", "admin", (), ("/v1/results",))
+    for path in ("/v1/results", "/v1/results/fr_1", "/v1/results.csv"):
+        assert reader.may_call(path)
+    for path in ("/v1/resultsx", "/v1", "/v1/requests", "/dashboard/sign-in"):
+        assert not reader.may_call(path)
+
+
+def test_a_key_bound_to_a_network_is_not_valid_elsewhere(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    key = bound(sqlite_engine, networks=("10.0.0.0/8", "2001:db8::/32"))
+    for address, status in (("10.1.2.3", 200), ("2001:db8::1", 200), ("::ffff:10.0.0.1", 200), ("11.0.0.1", 403)):
+        answer = house.call("GET", "/v1/summary", key, environ_overrides={"REMOTE_ADDR": address})
+        assert answer.status_code == status, address
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [{"routes": ("summary",)}, {"routes": ("/v1/\0",)}, {"networks": ("10.0.0.300",)}, {"expires_at": START}],
+)
+def test_bounds_that_cannot_hold_are_refused(sqlite_engine: Engine, bounds: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as caught:
+        bound(sqlite_engine, **bounds)
+    assert caught.value.code in {"bad_route", "bad_network", "bad_expiry"}
+
+
+# -- roles of machines
+
+READ_BY_NOBODY = {"/readyz", "/healthz", "/openapi.yaml", "/docs", "/docs/openapi.css"}
+
+
+@pytest.mark.parametrize("role", ["hand_in", "monitor"])
+def test_keys_of_machines_read_no_answer_and_no_figure(sqlite_engine: Engine, role: str) -> None:
+    house = House(sqlite_engine)
+    key, refused = house.key(role), 0
+    for rule in house.client.application.url_map.iter_rules():
+        if rule.rule.startswith("/v1/") and "GET" in (rule.methods or ()):
+            path = rule.rule.replace("<request_id>", "fr_1")
+            assert house.call("GET", path, key).status_code == 403, path
+            refused += 1
+    assert refused > 15
+    assert house.call("GET", "/metrics", key).status_code == (200 if role == "monitor" else 403)
+
+
+def test_counts_of_answers_are_for_monitors_and_admins_only(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    for role in ("supervisor", "analyst", "hand_in"):
+        assert house.refused(403, "GET", "/metrics", house.key(role)) == "role_not_allowed"
+
+
+# -- wrong keys
+
+
+def test_wrong_keys_over_the_api_are_counted_and_logged_with_their_address(engine: Engine) -> None:
+    house = House(engine)
+    right = house.key("supervisor")
+    codes = [house.call("GET", LIST, "dmf_0.0").status_code for _ in range(WRONG_PER_WINDOW + 3)]
+    assert codes == [401] * WRONG_PER_WINDOW + [429] * 3
+    assert house.call("GET", LIST, right).status_code == 200
+    lines = [row for row in house.rows(access_log) if row.action == "key.refused"]
+    assert [(row.address, row.outcome, row.actor) for row in lines] == [("127.0.0.1", "refused", "nobody")] * 10
+
+
+def test_twelve_wrong_keys_at_once_are_twelve(engine: Engine) -> None:
+    attempts = Attempts(engine, lambda: START, "api")
+    said: list[type[Exception]] = []
+
+    def guess() -> None:
+        try:
+            attempts.reader_of("dmf_0.0", "192.0.2.1")
+        except (NotAuthenticated, TooMany) as error:
+            said.append(type(error))
+
+    threads = [threading.Thread(target=guess) for _ in range(12)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(timeout=60)
+    assert (said.count(NotAuthenticated), said.count(TooMany)) == (10, 2)
+
+
+def test_a_flood_from_everywhere_is_forgotten_in_time(sqlite_engine: Engine) -> None:
+    clock = Clock()
+    attempts = Attempts(sqlite_engine, clock, "api")
+    for each in range(3):
+        attempts._lose_patience(f"192.0.2.{each}", clock.now)
+    clock.forward(minutes=10)
+    attempts._lose_patience("192.0.2.9", clock.now)
+    assert not attempts._is_limited("192.0.2.1", clock.now)
+    assert attempts._is_limited("192.0.2.9", clock.now)
+
+
 # -- the access log
 
 
@@ -297,5 +440,5 @@ def test_the_access_log_is_read_page_by_page_the_newest_first(engine: Engine) ->
         assert [row.detail["n"] for row in first + second] == [4, 3, 2, 1, 0]
         assert {len(row.actor) for row in first} == {96}
         before = START + timedelta(days=2)
-        assert access.prune(connection, before, dry_run=True) == access.prune(connection, before, dry_run=False) == 2
+        assert chain.prune(connection, before, dry_run=True) == chain.prune(connection, before, dry_run=False) == 2
         assert connection.scalar(sa.select(sa.func.count()).select_from(access_log)) == 3

@@ -133,6 +133,25 @@ def test_the_file_and_those_beside_it_are_for_nobody_else_to_read(tmp_path: Path
     assert rights == {"x.db": 0o600, "x.db-wal": 0o600, "x.db-shm": 0o600}
 
 
+@pytest.mark.parametrize(
+    ("url", "mode"),
+    [
+        ("postgresql://u@db.example/n", "require"),
+        ("postgresql://u@10.0.0.1/n", "require"),
+        ("postgresql://u@db.example/n?sslmode=verify-full", "verify-full"),
+        ("postgresql://u@db.example/n?sslmode=disable", "disable"),
+        ("postgresql://u@localhost/n", None),
+        ("postgresql://u@127.0.0.1/n", None),
+        ("postgresql://u@[::1]/n", None),
+        ("postgresql:///n?host=/run/postgresql", None),
+    ],
+)
+def test_the_way_to_another_machines_database_is_encrypted_unless_one_says_otherwise(
+    url: str, mode: str | None
+) -> None:
+    assert open_engine(url).url.query.get("sslmode") == mode
+
+
 # -- two kinds of transaction
 
 

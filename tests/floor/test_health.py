@@ -11,9 +11,10 @@ from service import migrations
 from service.accounts import away, holds, standing
 from service.accounts.holds import Hold
 from service.db import open_engine, writing
+from service.health import Writes, readiness
 from service.models import feedback_request, worker_seen
 from tests.floor.house import House
-from tests.support import request_row, settings_of
+from tests.support import START, request_row, settings_of
 
 OTHER = {"user_id": "2", "consumer_key": "k", "consumer_secret": "s", "token": "t", "token_secret": "u"}
 
@@ -36,8 +37,8 @@ def worker_says_it_is_alive(house: House, **ago: float) -> None:
         connection.execute(sa.insert(worker_seen).values(name=f"w{ago}", started_at=at, seen_at=at))
 
 
-def ready(house: House, status: int = 200) -> dict:
-    answer = house.call("GET", "/readyz")
+def ready(house: House, status: int = 200, role: str = "monitor") -> dict:
+    answer = house.call("GET", "/readyz", house.key(role))
     assert answer.status_code == status
     return answer.get_json()
 
@@ -126,33 +127,69 @@ def test_the_oldest_due_request_shows_its_age_but_not_one_that_must_wait(house: 
     assert ready(house)["oldest_due_seconds"] == 90
 
 
-def test_a_database_that_is_away_is_503_in_words_and_without_its_password() -> None:
-    report = ready(House(open_engine("postgresql://nobody:hunter2@127.0.0.1:1/nothing")), 503)
-    assert report == {
-        "status": "unavailable",
-        "database": "does not answer; is it running, and is database.url right?",
-    }
+def stranger(house: House, status: int = 200, **headers: str) -> dict:
+    answer = house.call("GET", "/readyz", headers=headers)
+    assert answer.status_code == status
+    return answer.get_json()
+
+
+def test_strangers_learn_whether_it_is_ready_and_no_more(house: House) -> None:
+    with writing(house.engine) as connection:
+        holds.hold(connection, "acme", Hold(326, "account_locked"), house.clock.now)
+    assert stranger(house) == {"status": "ok"}
+    assert ready(house, role="admin")["status"] == "degraded"
+    assert house.refused(401, "GET", "/readyz", "dmf_0.0") == "key_invalid"
+    for role in ("supervisor", "analyst", "hand_in"):
+        assert house.refused(403, "GET", "/readyz", house.key(role)) == "role_not_allowed"
+    assert house.refused(403, "GET", "/readyz", house.key("monitor", "acme")) == "whole_service_only"
+
+
+def test_a_database_that_is_away_is_503_and_strangers_learn_neither_why_nor_its_password() -> None:
+    engine = open_engine("postgresql://nobody:hunter2@127.0.0.1:1/nothing")
+    assert stranger(House(engine), 503, Authorization="Bearer dmf_0.0") == {"status": "unavailable"}
+    assert told(engine) == "does not answer; is it running, and is database.url right?"
+
+
+def told(engine: Engine) -> str:
+    """What the log and the command line say: without a database no key can be known."""
+    return readiness(settings_of(), engine, START, Writes(engine))["database"]
 
 
 def test_an_empty_database_is_not_ready_and_says_how_to_upgrade(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/empty.db")
-    report = ready(House(engine), 503)
-    assert "run `dm-feedback db upgrade`" in report["database"]
+    assert stranger(House(engine), 503) == {"status": "unavailable"}
+    assert "run `dm-feedback db upgrade`" in told(engine)
     engine.dispose()
+
+
+def test_a_database_that_takes_no_writes_is_not_ready_until_it_does_again(house: House) -> None:
+    refuse = [True]
+
+    def query_only(connection: object, *_rest: object) -> None:
+        connection.cursor().execute(f"PRAGMA query_only={'ON' if refuse[0] else 'OFF'}")
+
+    sa.event.listen(house.engine, "checkout", query_only)
+    assert stranger(house, 503) == {"status": "unavailable"}
+    assert "takes no writes" in told(house.engine)
+    refuse[0] = False
+    house.clock.forward(seconds=4)
+    assert stranger(house, 503) == {"status": "unavailable"}, "asked every few seconds only: strangers may ask too"
+    house.clock.forward(seconds=1)
+    assert stranger(house) == {"status": "ok"}
 
 
 @pytest.mark.parametrize("revision", ["9999", "'; --"])
 def test_a_schema_of_a_newer_version_is_not_ready(house: House, revision: str) -> None:
     with writing(house.engine) as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
-    report = ready(house, 503)
-    assert "start the newer version" in report["database"]
+    assert stranger(house, 503) == {"status": "unavailable"}
+    assert "start the newer version" in told(house.engine)
 
 
 def test_neither_customer_nor_secret_is_shown(house: House) -> None:
     worker_says_it_is_alive(house)
     with writing(house.engine) as connection:
         connection.execute(sa.insert(feedback_request).values(request_row(house.clock.now, x_user_id="77177")))
-    text = house.call("GET", "/readyz").get_data(as_text=True)
+    text = house.call("GET", "/readyz", house.key("monitor")).get_data(as_text=True)
     assert "77177" not in text
     assert house.settings.accounts["acme"].token_secret not in text

@@ -69,7 +69,7 @@ def populated(engine: Engine, settings: Settings = SETTINGS) -> datetime:
                 sa.insert(poll_window).values(**window, to_time=until, pages=1, events=0, found_missing=0)
             )
         connection.execute(sa.insert(worker_seen).values(name="w", started_at=at, seen_at=at))
-        reader = keys.find(connection, keys.create(connection, "ada", "admin", [], at))
+        reader = keys.find(connection, keys.create(connection, "ada", "admin", [], at), at)
         sessions.begin(connection, reader, at)
     return at
 

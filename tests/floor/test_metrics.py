@@ -124,7 +124,7 @@ def populate(house: House) -> None:
 
 
 def scraped(house: House) -> str:
-    answer = house.call("GET", "/metrics", house.key("analyst"))
+    answer = house.call("GET", "/metrics", house.key("monitor"))
     assert answer.status_code == 200
     assert answer.mimetype == "text/plain"
     return str(answer.get_data(as_text=True))

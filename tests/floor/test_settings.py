@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.intake.definition import load_definitions
-from service.settings import PLACEHOLDERS, Problem, Settings, SettingsError, from_tree, load, reference
+from service.settings import PLACEHOLDERS, X_TOKENS, Problem, Settings, SettingsError, from_tree, load, reference
 from service.settings.asking import Texts
 from service.settings.declare import declared, section_of
 from service.settings.shapes import NAMED_SECTIONS, SECTIONS
@@ -311,6 +311,7 @@ def test_what_are_no_quiet_hours_is_a_mistake(written: Any) -> None:
         ("web__bind", "8000", "host:port"),
         ("web__bind", "localhost:http", "host:port"),
         ("web__workers", 0, "from 1 to 64"),
+        ("web__security_contact", "me@example.com", "mailto:security@example.com"),
         ("web__workers", 1.5, "whole number"),
         ("web__workers", True, "whole number"),
         ("web__secure_cookies", "perhaps", "true or false"),
@@ -343,6 +344,7 @@ def test_a_wrong_value_is_named_with_what_would_be_right(path: str, written: Any
     ("changes", "where", "says"),
     [
         ({"accounts__acme__webhook_networks": ["10.0.0.0/8", "300.1.1.1"]}, "accounts.acme.webhook_networks[1]", "199"),
+        ({"web__proxy_networks": ["10.0.0.300"]}, "web.proxy_networks[0]", "is no network"),
         ({"campaigns__care__texts__en": {"opening": "Hi"}}, "campaigns.care.texts.en.card", "is missing"),
         ({"campaigns__care__texts__en": "Hi"}, "campaigns.care.texts.en", "must be a table"),
         ({"colours": {}}, "colours", "no such section; there are service, database,"),
@@ -469,7 +471,8 @@ def test_the_usual_settings_need_no_advice() -> None:
     assert advice() == {}
     own = {"service__public_url": "http://[::1]:8000", "web__secure_cookies": False, "web__bind": "[::1]:8000"}
     assert advice(**own, accounts__acme__base_url="http://127.0.0.2:9999") == {}
-    assert advice(web__bind="0.0.0.0:8000", web__trusted_proxies=1) == {}
+    behind = {"web__trusted_proxies": 1, "web__proxy_networks": ["10.0.0.0/8"]}
+    assert advice(web__bind="0.0.0.0:8000", **behind) == {}
 
 
 @pytest.mark.parametrize(
@@ -499,7 +502,9 @@ def test_the_usual_settings_need_no_advice() -> None:
             "web.secure_cookies",
             "without TLS",
         ),
+        ({"database__url": "postgresql://u:p@db.example/n?sslmode=prefer"}, "database.url", "sslmode=prefer"),
         ({"web__bind": "0.0.0.0:8000"}, "web.trusted_proxies", "buffers requests"),
+        ({"web__bind": "0.0.0.0:8000", "web__trusted_proxies": 1}, "web.proxy_networks", "claim any address"),
         ({"accounts__acme__base_url": "http://x.example"}, "accounts.acme.base_url", "could be read on the way"),
         (
             {"sources__other": {"preset": "standard", "keys": [SOURCE_KEY]}},
@@ -583,6 +588,23 @@ def test_every_attribute_of_a_section_is_declared_once_and_nowhere_else() -> Non
 )
 def test_a_mistake_does_not_repeat_the_secret(changes: dict[str, Any]) -> None:
     assert "hunter2" not in str(mistakes(**changes))
+
+
+# -- what a process is not to hold
+
+
+def test_web_never_reads_what_only_a_worker_needs_of_x() -> None:
+    environ = {name: value for name, value in example_environment().items() if name not in X_NAMES}
+    account = load(EXAMPLE, environ, withheld=X_TOKENS).accounts["acme"]
+    assert {account.consumer_key, account.token, account.token_secret} == {"held by the worker alone"}
+    assert account.consumer_secret == environ["X_CONSUMER_SECRET"]
+    given = load(EXAMPLE, example_environment(), withheld=X_TOKENS)
+    assert not set(given.accounts["acme"].__getstate__()) & {example_environment()[name] for name in X_NAMES}
+    with pytest.raises(SettingsError):
+        load(EXAMPLE, environ)
+
+
+X_NAMES = {"X_CONSUMER_KEY", "X_TOKEN", "X_TOKEN_SECRET"}
 
 
 # -- where the database lies

@@ -54,6 +54,10 @@ class Child:
         os.kill(self.pid, signal.SIGTERM)
         return self.wait(within_s)
 
+    def hang_up(self) -> None:
+        """SIGHUP as an operator sends it, to the parent alone."""
+        os.kill(self.pid, signal.SIGHUP)
+
     def wait(self, within_s: float) -> int:
         assert self._process is not None
         return self._process.wait(within_s)

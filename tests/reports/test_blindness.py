@@ -342,7 +342,7 @@ def test_what_cannot_be_logged_is_not_told(house):
 
     app = Flask("broken")
     guard = Guard(house.engine, house.clock, 600)
-    built = web.setup(app)
+    built = web.setup(app, house.settings.web)
     built.register_blueprint(api.blueprint(house.settings, house.engine, guard, house.clock))
     key = house.key()
     with writing(house.engine) as connection:

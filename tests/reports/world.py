@@ -46,7 +46,7 @@ class World:
     def app(self) -> flask.Flask:
         app = flask.Flask("test", static_folder=None)
         guard = Guard(self.engine, self.clock, self.settings.web.requests_per_minute)
-        built = web.setup(app)
+        built = web.setup(app, self.settings.web)
         built.register_blueprint(api.blueprint(self.settings, self.engine, guard, self.clock))
         return app
 

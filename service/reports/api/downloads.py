@@ -12,7 +12,7 @@ from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import export
 from service.reports.rows.as_csv import Form
 from service.reports.rows.formats import CONTENT_TYPES, writer_of
-from service.web.slots import in_a_slot
+from service.web import in_a_slot
 
 OWN = ("bom", "separator", "raw", "manifest")
 TEXT = ("csv", "jsonl")

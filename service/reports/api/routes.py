@@ -15,7 +15,7 @@ from service.auth import Guard, Reader, log_access
 from service.db import writing
 from service.reports.filters import Filter, from_values
 from service.settings import Settings
-from service.web import Blueprint
+from service.web import Blueprint, reads
 
 View = Callable[..., Any]
 
@@ -45,7 +45,7 @@ class Routes:
             described = self.pages.doc(operationId=view.__name__, summary=says, description=_roles(roles), **doc)
             built = described(self.pages.response(200, told)(view))
             built = self.pages.arguments(asked, location="query")(built)
-            declared: View = self.pages.route(path, methods=["GET"])(self.guard.requires(*roles)(built))
+            declared: View = self.pages.route(path, methods=["GET"])(self.guard.requires(*roles)(reads(built)))
             return declared
 
         return declare

@@ -17,6 +17,7 @@ from service.reports.dashboard.question import choices
 from service.reports.dashboard.reading import comments, life, searched
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import notes, query
+from service.web import reads
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 NO_SUCH_RESULT = "There is no such result, or your key does not cover its account."
@@ -29,11 +30,13 @@ def add(pages: flask.Blueprint, place: Place) -> None:
 
     @pages.get("/comments")
     @supervisors
+    @reads
     def comments() -> str:
         return _comments(place)
 
     @pages.get("/results/<request_id>")
     @supervisors
+    @reads
     def result(request_id: str) -> str:
         return _result(place, _plain(request_id))
 

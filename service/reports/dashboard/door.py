@@ -1,38 +1,33 @@
 """The dashboard's door: in, a key once, then a cookie; out, the Reader behind it, or the sign-in page.
 
 The cookie is random and its digest is a row, so a session ends on the server: by signing out, by idle time, with its
-key. Every form carries a token bound to that cookie. Failed sign-ins are counted per address in the database, so that
-many processes share one count. Never says which part of a key was wrong, and never logs one.
+key. Every form carries a token bound to that cookie. Never says which part of a key was wrong, and never logs one.
 """
 
 import hashlib
 import hmac
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
 import flask
-import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 from werkzeug.wrappers import Response
 
-from service.auth import Reader, keys, sessions
-from service.auth.guard import demand_role
-from service.db import insert, reading, writing
-from service.errors import NotAllowed, TooMany
-from service.models import key_use
+from service.auth import Reader, keys, log_access, sessions
+from service.auth.attempts import Attempts
+from service.auth.guard import demand_reach, demand_role
+from service.db import reading, writing
+from service.errors import NotAllowed, NotFound
 from service.outages import AWAY
 from service.settings import Settings
 
 HOME = "/dashboard/"
 SECURE_COOKIE, PLAIN_COOKIE = "__Host-dmf", "dmf"  # the prefix makes browsers refuse it without Secure and Path=/
-WINDOW = timedelta(minutes=10)
-FAILURES_PER_WINDOW = 10
-COUNTER = "~"  # no key id begins with it: these rows of key_use count addresses
-u = key_use.c
+READS_PAGES = ("admin", "supervisor", "analyst")
 log = structlog.get_logger(__name__)
 
 
@@ -41,6 +36,7 @@ class Door:
 
     def __init__(self, settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> None:
         self._engine, self._clock = engine, clock
+        self._attempts = Attempts(engine, clock, "dashboard")
         self._secret = settings.service.secret_key.encode()
         self._idle = settings.web.session_idle
         self._secure = settings.web.secure_cookies
@@ -57,8 +53,8 @@ class Door:
                 if reader is None:
                     return self._to_sign_in()
                 flask.g.reader = reader
-                if roles:
-                    demand_role(reader, roles)
+                demand_role(reader, roles or READS_PAGES)
+                demand_reach(reader, flask.request)
                 if flask.request.method == "POST":
                     self._demand_form_token()
                 return view(*args, **kwargs)
@@ -84,16 +80,15 @@ class Door:
     def sign_in(self, key: str, address: str, onward: str) -> Response:
         """Exchange a key for a session. Raises NotAuthenticated in constant words, TooMany after many failures."""
         self._demand_own_page()
-        now = self._clock()
+        reader, now = self._attempts.reader_of(key.strip() if key.isprintable() else "", address), self._clock()
+        demand_role(reader, READS_PAGES)
+        demand_reach(reader, flask.request)
         with writing(self._engine) as connection:
-            self._demand_patience(connection, address, now)
-            # counted before the key is looked at, and taken back if it was right: two failures at once count as two
-            self._count_failure(connection, address, now)
-        with writing(self._engine) as connection:
-            reader = keys.find(connection, key.strip() if key.isprintable() else "")
-            self._forgive(connection, address, now)
+            sessions.end(connection, self._cookie())  # of this browser: nobody is signed in twice in it
             keys.seen(connection, reader.key_id, now)
             cookie = sessions.begin(connection, reader, now)
+            log_access(connection, reader.actor, "session.begin", {"role": reader.role}, now)
+        log.info("signed_in", key_id=reader.key_id, address=address)
         response = flask.redirect(safe_path(onward), 303)
         response.set_cookie(
             self.cookie_name, cookie, path="/", httponly=True, secure=self._secure, samesite="Lax", max_age=None
@@ -104,6 +99,8 @@ class Door:
         """End the session on the server and forget the cookie."""
         with writing(self._engine) as connection:
             sessions.end(connection, self._cookie())
+            log_access(connection, flask.g.reader.actor, "session.end", {}, self._clock())
+        log.info("signed_out", key_id=flask.g.reader.key_id, address=flask.request.remote_addr)
         response = flask.redirect(flask.url_for("dashboard.sign_in", why="out"), 303)
         response.delete_cookie(self.cookie_name, path="/", httponly=True, secure=self._secure, samesite="Lax")
         return response
@@ -147,36 +144,20 @@ class Door:
         why = "ended" if self._cookie() else None
         return flask.redirect(flask.url_for("dashboard.sign_in", next=onward, why=why), 303)
 
-    def _demand_patience(self, connection: Connection, address: str, now: datetime) -> None:
-        window = _window(now)
-        failed = connection.scalar(sa.select(u.used).where(u.key_id == _counter(address), u.minute == window)) or 0
-        if failed >= FAILURES_PER_WINDOW:
-            minutes = -((now - window - WINDOW) // timedelta(minutes=1))
-            raise TooMany(
-                "sign_in_limited",
-                f"Too many failed sign-ins from your address. Try again in {minutes} min.",
-                headers={"Retry-After": str(minutes * 60)},
-            )
+    def sessions(self) -> list[sessions.SessionLine]:
+        """Return the sessions of whoever is signed in."""
+        with reading(self._engine) as connection:
+            return sessions.listed(connection, flask.g.reader.key_id, self._cookie(), self._idle, self._clock())
 
-    def _count_failure(self, connection: Connection, address: str, now: datetime) -> None:
-        one = insert(connection, key_use).values(key_id=_counter(address), minute=_window(now), used=1)
-        connection.execute(one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": u.used + 1}))
-        connection.execute(sa.delete(key_use).where(u.key_id.startswith(COUNTER), u.minute < _window(now)))
-
-    def _forgive(self, connection: Connection, address: str, now: datetime) -> None:
-        mine = sa.and_(u.key_id == _counter(address), u.minute == _window(now))
-        connection.execute(sa.update(key_use).where(mine, u.used > 0).values(used=u.used - 1))
+    def end_session(self, session_id: str) -> None:
+        """End one of one's own sessions. Raises NotFound."""
+        with writing(self._engine) as connection:
+            if not sessions.end_one(connection, flask.g.reader.key_id, session_id):
+                raise NotFound("no_such_session", "This session has ended already, or is not yours.")
+            log_access(connection, flask.g.reader.actor, "session.end", {"session": session_id}, self._clock())
 
 
 def safe_path(onward: str) -> str:
     """Return a path of the dashboard to go on to; anything else leads home, never to another host."""
     ours = onward.startswith(HOME) and onward.isprintable() and not onward.startswith(HOME + "sign-")
     return HOME if not ours or "\\" in onward or "/../" in onward else onward
-
-
-def _counter(address: str) -> str:
-    return COUNTER + hashlib.sha256(address.encode()).hexdigest()[:20]
-
-
-def _window(now: datetime) -> datetime:
-    return now - (now - datetime.min.replace(tzinfo=now.tzinfo)) % WINDOW

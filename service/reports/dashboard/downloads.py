@@ -27,7 +27,7 @@ from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import export
 from service.reports.rows.as_csv import Form, guarded
 from service.reports.rows.formats import CONTENT_TYPES, NEEDS, writer_of
-from service.web.slots import in_a_slot
+from service.web import in_a_slot, reads
 
 NAMES = {"csv": "CSV", "jsonl": "JSON lines", "xlsx": "Excel", "parquet": "Parquet"}
 FIGURES_HEAD = (
@@ -55,6 +55,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
 
     @pages.get("/download/figures.csv")
     @everybody
+    @reads
     def figures_file() -> Response:
         return _figures(place)
 

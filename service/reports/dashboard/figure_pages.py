@@ -23,6 +23,7 @@ from service.reports.filters import Filter
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
 from service.states import sentence_of
+from service.web import reads
 
 BREAKDOWNS = tuple((each.name, each.label) for each in DIMENSIONS)
 COVERAGES = tuple((each.name, each.label) for each in reversed(DIMENSIONS) if each.people)
@@ -36,21 +37,25 @@ def add(pages: flask.Blueprint, place: Place) -> None:
 
     @pages.get("/")
     @everybody
+    @reads
     def overview() -> str:
         return _page(place, "overview", (), _overview)
 
     @pages.get("/breakdown")
     @everybody
+    @reads
     def breakdown() -> str:
         return _page(place, "breakdown", ("by",), _breakdown)
 
     @pages.get("/coverage")
     @everybody
+    @reads
     def coverage() -> str:
         return _page(place, "coverage", ("by",), _coverage)
 
     @pages.get("/completeness")
     @everybody
+    @reads
     def completeness() -> str:
         return _page(place, "completeness", (), _completeness)
 

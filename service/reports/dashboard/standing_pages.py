@@ -1,6 +1,7 @@
 """How it stands: in, nothing but who asks; out, the X accounts with their holds, and how every figure is counted."""
 
 import flask
+from werkzeug.wrappers import Response
 
 from service.db import reading
 from service.health import WORKER_SILENT
@@ -8,6 +9,7 @@ from service.reports.dashboard.place import Place
 from service.reports.dashboard.standing import last_worker, standings
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
+from service.web import reads
 
 
 def add(pages: flask.Blueprint, place: Place) -> None:
@@ -16,6 +18,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
 
     @pages.get("/accounts")
     @everybody
+    @reads
     def accounts() -> str:
         known = place.settings.accounts.values()
         mine = [(each.name, each.screen_name) for each in known if place.reader.may_see(each.name)]
@@ -24,6 +27,17 @@ def add(pages: flask.Blueprint, place: Place) -> None:
             worker = last_worker(connection)
         silent = worker is None or worker < place.clock() - WORKER_SILENT
         return flask.render_template("dashboard/accounts.html", lines=lines, worker=worker, silent=silent)
+
+    @pages.get("/sessions")
+    @everybody
+    def sessions() -> str:
+        return flask.render_template("dashboard/sessions.html", lines=place.door.sessions())
+
+    @pages.post("/sessions/<session_id>/end")
+    @everybody
+    def end_session(session_id: str) -> Response:
+        place.door.end_session(session_id)
+        return flask.redirect(flask.url_for("dashboard.sessions"), 303)
 
     @pages.get("/definitions")
     @everybody

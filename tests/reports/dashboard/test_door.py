@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import flask
@@ -12,9 +13,10 @@ from sqlalchemy.engine import Engine
 
 from service.app import create_app
 from service.auth import keys
+from service.auth.attempts import WRONG_PER_WINDOW
 from service.db import reading, writing
-from service.models import key_use, review_note, session
-from service.reports.dashboard.door import FAILURES_PER_WINDOW, safe_path
+from service.models import access_log, key_use, review_note, session
+from service.reports.dashboard.door import safe_path
 from service.settings import Settings, from_tree
 from tests.reports.dashboard.population import Population, settings_tree
 from tests.support import Clock
@@ -86,33 +88,119 @@ def test_every_wrong_key_gets_the_same_words(
     assert "This key is not valid" in answers.pop()
 
 
-def test_after_ten_failures_an_address_has_to_wait_even_with_the_right_key(
+def wrong(client: FlaskClient, key: str = "dmf_x.wrong", address: str = "192.0.2.1") -> int:
+    where = {"REMOTE_ADDR": address}
+    return client.post("/dashboard/sign-in", data={"key": key}, environ_overrides=where).status_code
+
+
+def test_wrong_keys_of_an_address_are_limited_and_never_lock_the_right_one_out(
     app: flask.Flask, population: Population, clock: Clock
 ) -> None:
     client = app.test_client()
-    for _ in range(FAILURES_PER_WINDOW):
-        assert client.post("/dashboard/sign-in", data={"key": "dmf_x.wrong"}).status_code == 401
-    right = {"key": population.keys["admin"]}
-    refused = client.post("/dashboard/sign-in", data=right)
-    assert refused.status_code == 429
+    assert [wrong(client) for _ in range(WRONG_PER_WINDOW + 2)] == [401] * WRONG_PER_WINDOW + [429] * 2
+    refused = client.post("/dashboard/sign-in", data={"key": "x"}, environ_overrides={"REMOTE_ADDR": "192.0.2.1"})
     assert int(refused.headers["Retry-After"]) <= 600
-    elsewhere = client.post("/dashboard/sign-in", data=right, environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
-    assert elsewhere.status_code == 303
+    assert wrong(client, population.keys["admin"]) == 303
+    assert wrong(client, address="192.0.2.2") == 401
     clock.forward(minutes=11)
-    assert client.post("/dashboard/sign-in", data=right).status_code == 303
+    assert wrong(client) == 401
 
 
-def test_signing_in_rightly_is_no_failure_and_old_counts_go(
-    app: flask.Flask, engine: Engine, population: Population, clock: Clock
+def test_a_whole_network_of_ipv6_is_one_client(app: flask.Flask) -> None:
+    client = app.test_client()
+    said = [wrong(client, address=f"2001:db8::{each:x}") for each in range(1, WRONG_PER_WINDOW + 2)]
+    assert said == [401] * WRONG_PER_WINDOW + [429]
+    assert wrong(client, address="2001:db8:0:1::1") == 401
+
+
+def test_past_the_limit_a_wrong_key_costs_no_database_work(
+    app: flask.Flask, engine: Engine, population: Population
 ) -> None:
     client = app.test_client()
-    for _ in range(FAILURES_PER_WINDOW + 2):
-        assert client.post("/dashboard/sign-in", data={"key": population.keys["admin"]}).status_code == 303
-    client.post("/dashboard/sign-in", data={"key": "wrong"})
+    for _ in range(WRONG_PER_WINDOW + 1):
+        wrong(client)
+    asked: list[str] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda _c, _cursor, statement, *_rest: asked.append(statement))
+    assert [wrong(client) for _ in range(5)] == [429] * 5
+    assert len([each for each in asked if each.startswith("SELECT")]) <= 1, "the valid ones are asked for once"
+    assert not [each for each in asked if each.startswith(("INSERT", "UPDATE", "BEGIN IMMEDIATE"))]
+
+
+def test_old_counts_go(app: flask.Flask, engine: Engine, clock: Clock) -> None:
+    client = app.test_client()
+    wrong(client)
     clock.forward(minutes=30)
-    client.post("/dashboard/sign-in", data={"key": "wrong"})
+    wrong(client)
     with reading(engine) as connection:
         assert connection.scalars(sa.select(key_use.c.used)).all() == [1]
+
+
+def test_who_comes_and_goes_is_in_the_access_log_without_a_secret(
+    app: flask.Flask, engine: Engine, population: Population
+) -> None:
+    client = app.test_client()
+    wrong(client, population.keys["admin"][:-3] + "xyz", "192.0.2.9")
+    client.post("/dashboard/sign-in", data={"key": population.keys["admin"]})
+    client.post("/dashboard/sign-out", data={"form_token": token_of(client)})
+    with reading(engine) as connection:
+        lines = connection.execute(sa.select(access_log).order_by(access_log.c.id)).all()
+    admin = population.keys["admin"].removeprefix("dmf_").partition(".")[0]
+    assert [(line.action, line.outcome, line.address) for line in lines] == [
+        ("key.refused", "refused", "192.0.2.9"),
+        ("session.begin", "done", "127.0.0.1"),
+        ("session.end", "done", "127.0.0.1"),
+    ]
+    assert lines[0].detail == {"surface": "dashboard", "code": "key_invalid", "key_id": admin}
+    assert lines[0].actor == "nobody"
+    assert population.keys["admin"].partition(".")[2][:-3] not in str(lines)
+
+
+def test_a_new_sign_in_ends_the_old_session_of_the_browser(client: FlaskClient, population: Population) -> None:
+    old = client.get_cookie("dmf")
+    assert old is not None
+    assert client.post("/dashboard/sign-in", data={"key": population.keys["admin"]}).status_code == 303
+    other = client.application.test_client()
+    other.set_cookie("dmf", old.value)
+    assert other.get("/dashboard/").status_code == 303
+
+
+def test_ones_own_sessions_are_listed_and_ended_and_nobody_elses(
+    signed_in: Callable[[str], FlaskClient], client: FlaskClient
+) -> None:
+    second, stranger = signed_in("supervisor"), signed_in("admin")
+    page = client.get("/dashboard/sessions").text
+    assert (page.count("This browser"), page.count("Another browser")) == (1, 1)
+    ends = re.findall(r'action="(/dashboard/sessions/[0-9a-f]{16}/end)"', page)
+    their = re.findall(r'action="(/dashboard/sessions/[0-9a-f]{16}/end)"', stranger.get("/dashboard/sessions").text)
+    (other,) = [each for each in ends if f'{each}"' not in page[: page.index("Another browser")]]
+    form = {"form_token": token_of(client)}
+    assert client.post(their[0], data=form).status_code == 404
+    assert client.post(other, data=form).status_code == 303
+    assert second.get("/dashboard/").status_code == 303
+    assert stranger.get("/dashboard/").status_code == 200
+    assert client.get("/dashboard/").status_code == 200
+
+
+@pytest.mark.parametrize("role", ["monitor", "hand_in"])
+def test_keys_of_machines_open_no_dashboard(app: flask.Flask, engine: Engine, clock: Clock, role: str) -> None:
+    with writing(engine) as connection:
+        key = keys.create(connection, "machine", role, [], clock.now)
+    assert wrong(app.test_client(), key) == 403
+
+
+def test_a_session_holds_only_where_its_key_does(app: flask.Flask, engine: Engine, clock: Clock) -> None:
+    with writing(engine) as connection:
+        bounds = keys.Bounds(networks=("127.0.0.0/8",), expires_at=clock.now + timedelta(minutes=5))
+        key = keys.create(connection, "bound", "analyst", [], clock.now, bounds)
+        narrow = keys.create(connection, "api", "analyst", [], clock.now, keys.Bounds(routes=("/v1/summary",)))
+    client = app.test_client()
+    assert wrong(client, narrow) == 403
+    assert wrong(client, key, "192.0.2.1") == 403
+    assert wrong(client, key, "127.0.0.1") == 303
+    assert client.get("/dashboard/").status_code == 200
+    assert client.get("/dashboard/", environ_overrides={"REMOTE_ADDR": "192.0.2.1"}).status_code == 403
+    clock.forward(minutes=5)
+    assert client.get("/dashboard/").status_code == 303
 
 
 def test_a_session_ends_by_idling_and_the_page_says_so(client: FlaskClient, clock: Clock) -> None:

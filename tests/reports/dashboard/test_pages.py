@@ -21,7 +21,7 @@ from service.reports.dashboard import words
 from service.reports.figures import figures
 from service.reports.filters import Filter
 from service.settings import Settings
-from service.web.slots import AT_ONCE
+from service.web.slots import NAME
 from tests.conftest import NOW
 from tests.reports.dashboard.population import BLAME, FEW, PRAISE, SMALL, Population, populate
 from tests.reports.dashboard.test_door import PAGES, token_of
@@ -420,7 +420,7 @@ def test_rows_come_in_every_format(client: FlaskClient, kind: str) -> None:
 
 def test_downloads_of_the_pages_and_of_the_api_share_the_slots(client: FlaskClient, population: Population) -> None:
     address = f"/dashboard/download/rows.csv?{QUERY}"
-    running = [client.get(address) for _ in range(AT_ONCE)]
+    running = [client.get(address) for _ in range(client.application.extensions[NAME].exports)]
     key = {"Authorization": f"Bearer {population.keys['supervisor']}"}
     assert client.get(address).status_code == 429
     assert client.get("/v1/results.csv", headers=key).status_code == 429

@@ -1,0 +1,43 @@
+"""Addresses of clients: in, text; out, whether it lies in a network, and the neighbourhood that is counted as one."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Network = IPv4Network | IPv6Network
+ONE_CUSTOMER = 64  # of IPv6: whoever has one address has the other 2^64 of its network too
+
+
+def networks(written: Iterable[str]) -> tuple[Network, ...]:
+    """Read networks that the settings have checked."""
+    return tuple(ip_network(each, strict=False) for each in written)
+
+
+def is_inside(where: Iterable[Network], address: str | None) -> bool:
+    """Say whether the address lies in one of the networks; what is no address lies in none."""
+    found = _read(address)
+    return found is not None and any(found in network for network in where)
+
+
+def neighbourhood(address: str | None) -> str:
+    """Return what is counted as one client: an IPv4 address, or the /64 of an IPv6 one."""
+    found = _read(address)
+    if isinstance(found, IPv6Address):
+        return str(ip_network((found, ONE_CUSTOMER), strict=False))
+    return str(found or "nowhere")
+
+
+def _read(address: str | None) -> IPv4Address | IPv6Address | None:
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+
+
+def is_this_machine(host: str | None) -> bool:
+    """Say whether a name never leaves this machine; `.test` and `.localhost` are reserved for that (RFC 6761)."""
+    name = (host or "localhost").lower()
+    if name == "localhost" or name.startswith("/") or name.endswith((".localhost", ".test")):
+        return True  # a path is a socket's
+    found = _read(name)
+    return found is not None and found.is_loopback

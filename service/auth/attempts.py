@@ -1,0 +1,113 @@
+"""Wrong keys: in, a key and where it came from; out, the Reader behind it, or a refusal that is counted and logged.
+
+Wrong keys are counted by address (of IPv6 by /64) in the database, so that all processes share one count. Past the
+limit an address' keys are held against the valid ones in memory: a flood costs no database work, and a right key gets
+in all the same, or ten wrong ones would lock everybody out behind a proxy nobody told us of. Never logs a secret.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Engine
+
+from service.addresses import neighbourhood
+from service.auth import keys
+from service.auth.access import log_access
+from service.auth.keys import Reader
+from service.db import AWAY, insert, reading, writing
+from service.errors import NotAuthenticated, TooMany
+from service.models import key_use
+
+WINDOW = timedelta(minutes=10)
+WRONG_PER_WINDOW = 10
+KNOWN_FOR = timedelta(seconds=10)
+MOST_REMEMBERED = 10_000
+COUNTER = "~"  # no key id begins with it: these rows of key_use count addresses
+NOBODY = "nobody"
+u = key_use.c
+log = structlog.get_logger(__name__)
+
+
+class Attempts:
+    """Looks up keys, and loses patience with addresses that bring wrong ones."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime], surface: str) -> None:
+        self._engine, self._clock, self._surface = engine, clock, surface
+        self._lock = threading.Lock()
+        self._limited: dict[str, datetime] = {}  # neighbourhood: when its window ends
+        self._valid: frozenset[str] = frozenset()
+        self._valid_until: datetime | None = None
+
+    def reader_of(self, key: str, address: str | None) -> Reader:
+        """Return whose key this is. Raises NotAuthenticated, or TooMany for one more wrong key past the limit."""
+        place, now = neighbourhood(address), self._clock()
+        if self._is_limited(place, now) and not self._is_valid(key, now):
+            raise _too_many(now)
+        try:
+            with reading(self._engine) as connection:
+                return keys.find(connection, key, now)
+        except NotAuthenticated as refused:
+            self._count(place, key, refused.code, now)
+            raise
+
+    def _is_limited(self, place: str, now: datetime) -> bool:
+        with self._lock:
+            return self._limited.get(place, now) > now
+
+    def _is_valid(self, key: str, now: datetime) -> bool:
+        """Hold a key against those that were valid a moment ago, without asking the database each time."""
+        with self._lock:
+            if self._valid_until is None or self._valid_until <= now:
+                with reading(self._engine) as connection:
+                    self._valid = keys.valid_digests(connection, now)
+                self._valid_until = now + KNOWN_FOR
+            return keys.digest_of(key) in self._valid
+
+    def _count(self, place: str, key: str, code: str, now: datetime) -> None:
+        log.warning("key_refused", surface=self._surface, address=place, code=code, key_id=keys.public_id(key))
+        try:
+            wrong = self._counted(place, key, code, now)
+        except AWAY:  # it is refused all the same
+            log.warning("wrong_key_not_counted")
+            return
+        if wrong >= WRONG_PER_WINDOW:
+            self._lose_patience(place, now)
+        if wrong > WRONG_PER_WINDOW:
+            raise _too_many(now)
+
+    def _counted(self, place: str, key: str, code: str, now: datetime) -> int:
+        """Count one more and return how many there are, in one statement: two at once are two."""
+        counter, window = COUNTER + hashlib.sha256(place.encode()).hexdigest()[:20], _window(now)
+        detail = {"surface": self._surface, "code": code, "key_id": keys.public_id(key)}
+        with writing(self._engine) as connection:
+            one = insert(connection, key_use).values(key_id=counter, minute=window, used=1)
+            more = one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": u.used + 1})
+            wrong = int(connection.scalar(more.returning(u.used)) or 1)
+            connection.execute(sa.delete(key_use).where(u.key_id.startswith(COUNTER), u.minute < window))
+            if wrong <= WRONG_PER_WINDOW:  # a flood is told by its first ones
+                log_access(connection, NOBODY, "key.refused", detail, now, outcome="refused")
+        return wrong
+
+    def _lose_patience(self, place: str, now: datetime) -> None:
+        with self._lock:
+            if len(self._limited) >= MOST_REMEMBERED:
+                self._limited = {each: until for each, until in self._limited.items() if until > now}
+            if len(self._limited) < MOST_REMEMBERED:
+                self._limited[place] = _window(now) + WINDOW
+
+
+def _too_many(now: datetime) -> TooMany:
+    minutes = -((now - _window(now) - WINDOW) // timedelta(minutes=1))
+    return TooMany(
+        "wrong_keys",
+        f"Too many wrong keys came from your address. Check the key, or try again in {minutes} min.",
+        headers={"Retry-After": str(minutes * 60)},
+    )
+
+
+def _window(now: datetime) -> datetime:
+    return now - (now - datetime.min.replace(tzinfo=now.tzinfo)) % WINDOW

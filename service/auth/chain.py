@@ -1,0 +1,166 @@
+"""The chain of the access log: in, its lines; out, each with a number and a hash over itself and the line before.
+
+One sealer at a time numbers what was written meanwhile, in batches, so that writers never wait for each other. Whoever
+changes, takes out or reorders a line breaks the chain from there on; the newest number and hash, kept elsewhere (a
+metric, a command), tell of a chain that was cut or made anew as a whole. Old lines go behind an anchor that is kept.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import insert, reading, writing
+from service.models import access_chain, access_log
+
+AT_ONCE = 500
+BEGIN = "0" * 64
+c, a = access_log.c, access_chain.c
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A place in the chain."""
+
+    number: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line as it is hashed and streamed. `number` is none until it is sealed."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    detail: dict[str, Any]
+    address: str | None
+    outcome: str | None
+    number: int | None
+    hash: str | None
+
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON says it, times in UTC."""
+        return {
+            "number": self.number,
+            "at": self.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "actor": self.actor,
+            "action": self.action,
+            "outcome": self.outcome,
+            "address": self.address,
+            "detail": self.detail,
+            "hash": self.hash,
+        }
+
+
+def seal(connection: Connection) -> int:
+    """Number and hash what is not sealed yet, oldest first; return how many lines that were. One sealer at a time."""
+    newest = _locked(connection)
+    lines = [_line(row) for row in connection.execute(_lines().where(c.number.is_(None)).order_by(c.id).limit(AT_ONCE))]
+    for line in lines:
+        newest = Link(newest.number + 1, _hash(newest.hash, newest.number + 1, line))
+        sealed = sa.update(access_log).where(c.id == line.id)
+        connection.execute(sealed.values(number=newest.number, hash=newest.hash))
+    if lines:
+        connection.execute(sa.update(access_chain).values(number=newest.number, hash=newest.hash))
+    return len(lines)
+
+
+def seal_what_waits(engine: Engine) -> None:
+    """Seal all there is; where nothing waits, nothing is written."""
+    with reading(engine) as connection:
+        waits = unsealed(connection)
+    while waits > 0:
+        with writing(engine) as connection:
+            waits -= seal(connection) or waits
+
+
+def newest(connection: Connection) -> Link:
+    """Return the newest link; what is to be anchored elsewhere."""
+    row = connection.execute(sa.select(a.number, a.hash)).one_or_none()
+    return Link(0, BEGIN) if row is None else Link(row.number, row.hash)
+
+
+def hash_of(connection: Connection, number: int) -> str | None:
+    """Return the hash of a sealed line; None where it is not, or no longer, here."""
+    found = connection.scalar(sa.select(c.hash).where(c.number == number))
+    return found or connection.scalar(sa.select(a.pruned_hash).where(a.pruned_number == number))
+
+
+def unsealed(connection: Connection) -> int:
+    """Return how many lines wait to be sealed."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(access_log).where(c.number.is_(None))) or 0
+
+
+def verify(connection: Connection) -> Iterator[str]:
+    """Yield a sentence for each place where the chain is broken; none where every line is as it was written."""
+    ends = connection.execute(sa.select(access_chain)).one_or_none()
+    number, digest = (0, BEGIN) if ends is None else (ends.pruned_number, ends.pruned_hash)
+    for line in sealed_after(connection, number):
+        assert line.number is not None
+        if line.number != number + 1:
+            yield _missing(number + 1, line.number - 1)
+        elif line.hash != _hash(digest, line.number, line):
+            yield f"Line {line.number} is not as it was written, or not where it was: its hash does not follow."
+        number, digest = line.number, line.hash or ""
+    last = newest(connection)
+    if number < last.number:
+        yield _missing(number + 1, last.number)
+    elif digest != last.hash:
+        yield f"The chain does not end as it was sealed: line {last.number} has another hash than was kept of it."
+
+
+def sealed_after(connection: Connection, number: int) -> Iterator[Line]:
+    """Yield sealed lines in the order of the chain, after one of them."""
+    while True:
+        page = connection.execute(_lines().where(c.number > number).order_by(c.number).limit(AT_ONCE)).all()
+        yield from (_line(row) for row in page)
+        if len(page) < AT_ONCE:
+            return
+        number = page[-1].number
+
+
+def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:
+    """Take away lines older than their retention, from the beginning of the chain; return how many."""
+    if dry_run:
+        return connection.scalar(sa.select(sa.func.count()).select_from(access_log).where(c.at < before)) or 0
+    while seal(connection):
+        pass
+    kept = connection.scalar(sa.select(sa.func.min(c.number)).where(c.at >= before))
+    end = newest(connection).number if kept is None else kept - 1
+    anchor = connection.scalar(sa.select(c.hash).where(c.number == end))
+    if anchor is None:
+        return 0
+    connection.execute(sa.update(access_chain).values(pruned_number=end, pruned_hash=anchor))
+    return connection.execute(sa.delete(access_log).where(c.number <= end)).rowcount
+
+
+def _locked(connection: Connection) -> Link:
+    """The newest link, held until commit. On SQLite the whole transaction is."""
+    empty = {"number": 0, "hash": BEGIN, "pruned_number": 0, "pruned_hash": BEGIN}
+    connection.execute(insert(connection, access_chain).values(id=1, **empty).on_conflict_do_nothing())
+    row = connection.execute(sa.select(a.number, a.hash).with_for_update()).one()
+    return Link(row.number, row.hash)
+
+
+def _hash(before: str, number: int, line: Line) -> str:
+    told = line.told() | {"number": number, "hash": before}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _missing(first: int, last: int) -> str:
+    return f"Line {first} is missing." if first == last else f"Lines {first} to {last} are missing."
+
+
+def _lines() -> sa.Select[*tuple[Any, ...]]:
+    return sa.select(c.id, c.at, c.actor, c.action, c.detail, c.address, c.outcome, c.number, c.hash)
+
+
+def _line(row: sa.Row[*tuple[Any, ...]]) -> Line:
+    return Line(*row)

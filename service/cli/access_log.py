@@ -1,0 +1,80 @@
+"""The access log: verify its chain, show its newest link, stream it as JSON lines."""
+
+import json
+import time
+from pathlib import Path
+
+import click
+from sqlalchemy.engine import Connection
+
+from service.auth import chain
+from service.cli.common import console, errors, opened
+from service.db import reading, writing
+
+LOOK_EVERY_S = 2.0
+
+
+@click.group()
+def access_log() -> None:
+    """Who read, exported or changed what: each line sealed to the one before."""
+
+
+@access_log.command()
+@click.option("--anchor", metavar="NUMBER:HASH", help="A link kept elsewhere, as `head` prints it: it must still hold.")
+@click.pass_context
+def verify(context: click.Context, anchor: str | None) -> None:
+    """Find changed, missing and reordered lines. Ends with 1 where there is one."""
+    _, engine = opened(context)
+    with reading(engine) as connection:
+        broken = [*chain.verify(connection), *_not_anchored(connection, anchor)]
+        head, waiting = chain.newest(connection), chain.unsealed(connection)
+    for sentence in broken:
+        errors.print(sentence, style="red", soft_wrap=True)
+    if broken:
+        context.exit(1)
+    console.print(f"Whole up to line {head.number}, {head.hash}; {waiting} wait to be sealed.", soft_wrap=True)
+
+
+def _not_anchored(connection: Connection, anchor: str | None) -> list[str]:
+    """What speaks against a link that was kept elsewhere: only it tells of a chain that was made anew as a whole."""
+    if anchor is None:
+        return []
+    number, _, kept = anchor.partition(":")
+    found = chain.hash_of(connection, int(number)) if number.isdecimal() else None
+    if found is None:
+        return [f"There is no line {number[:20]} any more, though it was anchored; was it pruned?"]
+    return [] if found == kept else [f"Line {number} is not the one that was anchored."]
+
+
+@access_log.command()
+@click.pass_context
+def head(context: click.Context) -> None:
+    """Seal what waits and print the newest link, NUMBER:HASH; keep it where nobody here can change it."""
+    _, engine = opened(context)
+    with writing(engine) as connection:
+        while chain.seal(connection):
+            pass
+        newest = chain.newest(connection)
+    click.echo(f"{newest.number}:{newest.hash}")
+
+
+@access_log.command()
+@click.option("--after", type=int, default=0, show_default=True, help="Begin behind the line with this number.")
+@click.option("--follow", is_flag=True, help="Go on with new lines as they are sealed, until interrupted.")
+@click.option("--state", type=click.Path(path_type=Path), help="A file that keeps the number of the last line printed.")
+@click.pass_context
+def stream(context: click.Context, after: int, state: Path | None, *, follow: bool) -> None:
+    """Print sealed lines as JSON, one a line, for a SIEM."""
+    _, engine = opened(context)
+    if state is not None and state.exists():
+        after = max(after, int(state.read_text("utf-8").strip() or 0))
+    while True:
+        with reading(engine) as connection:
+            for line in chain.sealed_after(connection, after):
+                click.echo(json.dumps(line.told(), separators=(",", ":")))
+                after = line.number or after
+        if state is not None:
+            state.write_text(f"{after}\n", "utf-8")
+        if not follow:
+            return
+        time.sleep(LOOK_EVERY_S)

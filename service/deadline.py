@@ -1,0 +1,51 @@
+"""The time a database may work on one answer: in, seconds; out, statements that end in time, or are stopped by it.
+
+A call says `at_most`, every reading transaction in it keeps to that; who reads in between need not know.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine: well under a millisecond
+CANCELLED = "57014"  # PostgreSQL: query_canceled
+DEADLINE: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Bound the time the database may work on all that is read in this block; see `is_out_of_time`."""
+    outside = DEADLINE.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        DEADLINE.reset(outside)
+
+
+@contextmanager
+def in_time(connection: Connection) -> Iterator[None]:
+    """Bound one transaction by the time that is left, if it is bounded at all."""
+    deadline = DEADLINE.get()
+    if deadline is None:
+        yield
+    elif connection.dialect.name == "postgresql":
+        left = max(1, int((deadline - time.monotonic()) * 1000))
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {left}")
+        yield
+    else:
+        raw: Any = connection.connection.driver_connection
+        raw.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        finally:
+            raw.set_progress_handler(None, 0)
+
+
+def is_out_of_time(error: BaseException) -> bool:
+    """Say whether the database stopped because the time of `at_most`, or its own, was up."""
+    original = getattr(error, "orig", None)
+    return getattr(original, "sqlstate", None) == CANCELLED or str(original) == "interrupted"

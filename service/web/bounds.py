@@ -1,0 +1,78 @@
+"""What a request may be before any view sees it: a size for every body, a path that can be looked up, a readable login.
+
+In: a request on its way in; out, nothing, or a refusal that is given before the body is read. A view that takes more
+than a few lines says so with `takes(...)`. Never reads a body.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import flask
+
+from service.errors import BadRequest, NotAuthenticated, NotFound, ServiceError, TooLarge
+
+SMALL = 64 * 1024
+FILES = "multipart/form-data"
+
+
+class UnsupportedForm(ServiceError):
+    """A form that brings files."""
+
+    status, title = 415, "Unsupported media type"
+
+
+def takes(size: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Say that a view's body may have `size` bytes."""
+
+    def mark(view: Callable[..., Any]) -> Callable[..., Any]:
+        view.largest_body = size  # type: ignore[attr-defined]  # read below
+        return view
+
+    return mark
+
+
+def register_bounds(app: flask.Flask) -> None:
+    """Bound every request of the application."""
+    app.before_request(_bound)
+
+
+def largest_body(app: flask.Flask, endpoint: str | None) -> int:
+    """Return how many bytes a route's body may have."""
+    return int(getattr(app.view_functions.get(endpoint or ""), "largest_body", SMALL))
+
+
+def _bound() -> None:
+    request = flask.request
+    limit = largest_body(flask.current_app, request.endpoint)
+    if (request.content_length or 0) > limit:
+        raise TooLarge("body_too_large", f"A body may have at most {limit} bytes here.")
+    request.max_content_length = limit + 1  # of one that comes without its length; the byte more proves it too large
+    request.environ["wsgi.input"] = _Sound(request.environ["wsgi.input"])
+    if request.mimetype == FILES:
+        raise UnsupportedForm("no_files", "Nothing here takes files; send JSON, or a form without them.")
+    if any("\0" in str(value) for value in (request.view_args or {}).values()):
+        raise NotFound("not_found", "Nothing has a NUL character in its address.")
+    _demand_readable_login(request)
+
+
+def _demand_readable_login(request: flask.Request) -> None:
+    try:
+        _ = request.authorization
+    except ValueError as error:  # what base64 cannot hold
+        raise NotAuthenticated("login_unreadable", "The Authorization header cannot be read.") from error
+
+
+class _Sound:
+    """The body as it comes. Whatever breaks it off, a wrong chunk as well as a lost line, is the client's mistake."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """Return at most `size` bytes. Raises BadRequest."""
+        try:
+            return bytes(self._stream.read(size))
+        except (OSError, ValueError):
+            raise  # werkzeug knows these
+        except Exception as error:  # the server's own kinds, which we do not know
+            raise BadRequest("broken_body", "The body was not sent as announced; send it again.") from error

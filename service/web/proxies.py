@@ -1,0 +1,29 @@
+"""Reverse proxies: in, a request; out, the same with the client's address, scheme and host where a proxy tells them.
+
+Forwarded headers are believed only of as many proxies as the settings count, and only from their networks: from
+anybody else they would let a client choose its own address.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from service.addresses import is_inside, networks
+from service.settings import Web
+
+Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+def behind(application: Wsgi, web: Web) -> Wsgi:
+    """Return the application as it is to be called behind the proxies of the settings."""
+    hops = web.trusted_proxies
+    if not hops:
+        return application
+    fixed, ours = ProxyFix(application, x_for=hops, x_proto=hops, x_host=hops), networks(web.proxy_networks)
+
+    def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        believed = not ours or is_inside(ours, environ.get("REMOTE_ADDR"))
+        return (fixed if believed else application)(environ, start_response)
+
+    return call

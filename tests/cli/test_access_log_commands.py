@@ -1,0 +1,49 @@
+"""access-log: verified, anchored, streamed."""
+
+import json
+
+import sqlalchemy as sa
+
+from service.auth import log_access
+from service.db import writing
+from service.models import access_log
+from tests.cli.house import Cli
+from tests.support import START
+
+
+def lines(cli: Cli, *numbers: int) -> None:
+    with writing(cli.engine) as connection:
+        for each in numbers:
+            log_access(connection, f"cli:{each}", "key.create", {"n": each}, START)
+
+
+def test_a_whole_chain_is_said_to_be_whole(cli: Cli) -> None:
+    lines(cli, 1, 2)
+    anchor = cli.says("access-log", "head").strip()
+    assert anchor.startswith("2:")
+    assert cli.says("access-log", "verify", "--anchor", anchor).startswith(f"Whole up to line 2, {anchor[2:]}; 0 wait")
+
+
+def test_a_broken_chain_is_told_line_by_line_and_ends_with_1(cli: Cli) -> None:
+    lines(cli, 1, 2, 3)
+    anchor = cli.says("access-log", "head").strip()
+    with writing(cli.engine) as connection:
+        connection.execute(sa.update(access_log).where(access_log.c.number == 2).values(actor="eve"))
+    assert "Line 2 is not as it was written" in cli("access-log", "verify", code=1).stderr
+    with writing(cli.engine) as connection:
+        connection.execute(sa.delete(access_log))
+    done = cli("access-log", "verify", "--anchor", anchor, code=1)
+    assert "Lines 1 to 3 are missing." in done.stderr
+    assert "There is no line 3 any more" in done.stderr
+
+
+def test_the_stream_goes_on_where_it_ended(cli: Cli) -> None:
+    lines(cli, 1, 2)
+    cli.says("access-log", "head")
+    first = [json.loads(line) for line in cli.says("access-log", "stream", "--state", "place").splitlines()]
+    assert [(line["number"], line["detail"]) for line in first] == [(1, {"n": 1}), (2, {"n": 2})]
+    lines(cli, 3)
+    cli.says("access-log", "head")
+    again = [json.loads(line) for line in cli.says("access-log", "stream", "--state", "place").splitlines()]
+    assert [line["number"] for line in again] == [3]
+    assert cli.says("access-log", "stream", "--after", "3") == ""

@@ -1,0 +1,36 @@
+"""What customers and CRMs wrote is shown on a terminal and never obeyed by it."""
+
+import pytest
+
+from service.cli.common import harmless
+from tests.cli.house import Cli
+
+NASTY = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\x00\r"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J", "\\x1b[2J"),
+        ("\x9b31m", "\\x9b31m"),
+        ("a\rb\x00", "a\\rb\\x00"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("line\n\tnext [bold] :smile:", "line\n\tnext [bold] :smile:"),
+        ("Grüße 🙂 \u200d שלום", "Grüße 🙂 \u200d שלום"),
+    ],
+)
+def test_what_steers_a_terminal_is_shown_as_what_it_is(text: str, shown: str) -> None:
+    assert harmless(text) == shown
+
+
+def test_no_command_that_shows_foreign_text_lets_it_through(cli: Cli) -> None:
+    request_id = cli.answered(NASTY.replace("\x00", ""), 1, "comment")
+    for words in (
+        ("requests", "list"),
+        ("requests", "show", request_id),
+        ("requests", "show", NASTY.replace("\x00", "")),
+    ):
+        done = cli(*words, code=1 if words[-1].startswith("\x1b") else 0)
+        for said in (done.stdout, done.stderr):
+            assert not {"\x1b", "\x9b", "\x07", "\u202e"} & set(said), words
+    assert "\\x1b]0;owned\\x07" in cli.says("requests", "show", request_id)

@@ -1,0 +1,163 @@
+"""What a request may be before a view sees it: its size, its path, its login, its way of coming."""
+
+import io
+from typing import Any
+
+import flask
+import pytest
+from sqlalchemy.engine import Engine
+
+from service.app import create_app
+from service.web.bounds import SMALL, largest_body
+from tests.floor.house import House
+from tests.support import settings_of
+
+
+class Counted(io.BytesIO):
+    """A body that tells how much of it was read."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        part = super().read(size)
+        self.taken += len(part)
+        return part
+
+
+def routes(app: flask.Flask) -> list[tuple[str, str, str]]:
+    """Every method of every route, with an address it answers."""
+    found = []
+    for rule in app.url_map.iter_rules():
+        path = rule.rule.replace("<source>", "crm").replace("<preset>", "standard").replace("<account>", "acme")
+        while "<" in path:
+            path = path[: path.index("<")] + "x" + path[path.index(">") + 1 :]
+        found += [(method, path, rule.endpoint) for method in sorted((rule.methods or set()) - {"OPTIONS"})]
+    return found
+
+
+def test_every_route_refuses_what_is_too_large_without_reading_it(sqlite_engine: Engine) -> None:
+    app = create_app(settings_of(), sqlite_engine)
+    client, seen = app.test_client(), 0
+    for method, path, endpoint in routes(app):
+        limit = largest_body(app, endpoint)
+        body = Counted(b"x" * (limit + 1))
+        answer = client.open(path, method=method, input_stream=body, content_length=limit + 1)
+        assert (answer.status_code, body.taken) == (413, 0), (method, path)
+        seen += 1
+    assert seen > 60
+    assert {largest_body(app, endpoint) for *_, endpoint in routes(app)} == {SMALL, 240_000, 1_048_576}
+
+
+@pytest.mark.parametrize("path", ["/dashboard/sign-in", "/v1/opt-outs"])
+def test_a_body_of_unknown_length_is_cut_off_at_its_limit(sqlite_engine: Engine, path: str) -> None:
+    house = House(sqlite_engine)
+    body = Counted(b'{"x":"' + b"x" * 5_000_000)
+    answer = house.call(
+        "POST", path, house.key(), input_stream=body, content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True},
+    )  # fmt: skip
+    assert answer.status_code < 500
+    assert body.taken <= 240_001
+
+
+def test_forms_take_no_files(sqlite_engine: Engine) -> None:
+    answer = House(sqlite_engine).call("POST", "/dashboard/sign-in", data={"key": (io.BytesIO(b"x"), "key.txt")})
+    assert answer.status_code == 415
+    assert "takes files" in answer.text
+
+
+def test_what_the_server_cannot_read_is_the_clients_mistake(sqlite_engine: Engine) -> None:
+    class ParseException(Exception):
+        """As gunicorn's, which we do not know."""
+
+    class Broken(io.BytesIO):
+        def read(self, _size: int | None = -1) -> bytes:
+            raise ParseException
+
+    house = House(sqlite_engine)
+    for path, content_type in (("/v1/opt-outs", "application/json"), ("/webhooks/crm/crm", "application/json")):
+        answer = house.call(
+            "POST", path, house.key(), input_stream=Broken(b""), content_type=content_type,
+            environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
+        )  # fmt: skip
+        assert (answer.status_code, answer.get_json()["code"]) == (400, "broken_body")
+
+
+@pytest.mark.parametrize("path", ["/v1/results/a%00b", "/v1/requests/%00", "/v1/customers/1%00", "/webhooks/x/%00"])
+def test_a_nul_in_an_address_is_nowhere(engine: Engine, path: str) -> None:
+    house = House(engine)
+    method = "DELETE" if "customers" in path else "GET"
+    assert house.refused(404, method, path, house.key()) == "not_found"
+
+
+def test_a_login_nobody_can_read_is_no_login(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    for header in ("Basic \xff", "Basic AAA\u00e9", "Basic ===", "Basic Ym9i", "Digest a=\xff", "Bearer \xff"):
+        for method, path in (("POST", "/webhooks/x/acme"), ("GET", "/v1/results"), ("POST", "/webhooks/crm/crm")):
+            answer = house.call(method, path, headers={"Authorization": header})
+            assert answer.status_code == 401, (header, path)
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"a":' * 50_000, "9" * 5_000, "1e999", "\ud800", '"\\ud800"', ""])
+def test_any_json_is_answered(sqlite_engine: Engine, body: str) -> None:
+    house = House(sqlite_engine, settings_of(web__max_body_bytes=1_048_576))
+    answer = house.call(
+        "POST", "/v1/opt-outs", house.key(), data=body.encode("utf-8", "surrogatepass"),
+        content_type="application/json",
+    )  # fmt: skip
+    assert answer.status_code in {400, 413, 422}, answer.text
+    assert answer.content_type == "application/problem+json"
+
+
+# -- proxies
+
+
+def address(settings: Any, engine: Engine, peer: str, forwarded: str) -> str:
+    app = create_app(settings, engine)
+    app.add_url_rule("/where", view_func=lambda: f"{flask.request.remote_addr} {flask.request.url_root}")
+    headers = {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": "https", "X-Forwarded-Host": "feedback.example"}
+    return app.test_client().get("/where", headers=headers, environ_overrides={"REMOTE_ADDR": peer}).text
+
+
+@pytest.mark.parametrize(
+    ("web", "peer", "says"),
+    [
+        ({}, "10.0.0.1", "10.0.0.1 http://localhost/"),
+        ({"web__trusted_proxies": 1}, "10.0.0.1", "192.0.2.9 https://feedback.example/"),
+        (
+            {"web__trusted_proxies": 1, "web__proxy_networks": ["10.0.0.0/8"]},
+            "10.0.0.1",
+            "192.0.2.9 https://feedback.example/",
+        ),
+        (
+            {"web__trusted_proxies": 1, "web__proxy_networks": ["10.0.0.0/8"]},
+            "::ffff:10.0.0.1",
+            "192.0.2.9 https://feedback.example/",
+        ),
+        (
+            {"web__trusted_proxies": 1, "web__proxy_networks": ["10.0.0.0/8"]},
+            "192.0.2.1",
+            "192.0.2.1 http://localhost/",
+        ),
+    ],
+)
+def test_a_forwarded_address_is_believed_of_our_own_proxies_only(
+    sqlite_engine: Engine, web: dict[str, Any], peer: str, says: str
+) -> None:
+    assert address(settings_of(**web), sqlite_engine, peer, "192.0.2.9") == says
+
+
+# -- whom to tell
+
+
+def test_whoever_finds_a_fault_is_told_whom_to_tell(sqlite_engine: Engine) -> None:
+    path = "/.well-known/security.txt"
+    named = House(sqlite_engine, settings_of(web__security_contact="mailto:security@acme.example"))
+    assert named.call("GET", path).text.splitlines() == [
+        "Contact: mailto:security@acme.example",
+        "Expires: 2027-05-21T00:00:00Z",
+        "Preferred-Languages: en",
+        "Canonical: http://127.0.0.1:8000/.well-known/security.txt",
+    ]
+    assert named.call("GET", path).content_type == "text/plain; charset=utf-8"
+    assert House(sqlite_engine).refused(404, "GET", path) == "no_security_contact"
