@@ -1,0 +1,66 @@
+-- Least privilege on PostgreSQL: four roles, and what each may do to which table. Run it as whoever owns the database,
+-- after every `dm-feedback db upgrade` (it may be repeated), then give each process a login of its own:
+--
+--   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f deploy/roles.sql
+--   CREATE ROLE web_1 LOGIN PASSWORD '…' IN ROLE dm_feedback_web;   -- DATABASE_URL of web
+--   CREATE ROLE worker_1 LOGIN PASSWORD '…' IN ROLE dm_feedback_worker;
+--
+-- Only whoever runs `db upgrade` owns a table or may make one. tests/test_roles.py holds each line to the code.
+DO $$
+DECLARE wanted text;
+BEGIN
+  FOREACH wanted IN ARRAY ARRAY['dm_feedback_web', 'dm_feedback_worker', 'dm_feedback_reading'] LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+      EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE', wanted);
+    END IF;
+  END LOOP;
+END $$;
+
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, dm_feedback_web, dm_feedback_worker, dm_feedback_reading;
+GRANT USAGE ON SCHEMA public TO dm_feedback_web, dm_feedback_worker, dm_feedback_reading;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO dm_feedback_web, dm_feedback_worker;
+GRANT SELECT ON alembic_version TO dm_feedback_web, dm_feedback_worker, dm_feedback_reading;
+
+-- Web, which everybody reaches: takes in, shows, and cannot make a key, write to a customer's name, touch a limit of an
+-- account, or change a line of the access log.
+GRANT SELECT ON
+  access_chain, access_log, account_state, account_task, allowance, api_key, change_counter, conversation, data_key,
+  delivery_item,
+  feedback_request, key_use, opt_out, poll_window, probe, refresh, release, release_cell, release_leaf, release_walk,
+  reopening, result, result_update, review_note, send_attempt, session, stray_feedback, strange_refusal, tally,
+  tally_book, transition, webhook_delivery, worker_seen, x_identity
+TO dm_feedback_web;
+GRANT INSERT ON access_log, data_key, transition TO dm_feedback_web;
+GRANT INSERT, UPDATE, DELETE ON
+  conversation, delivery_item, key_use, opt_out, probe, refresh, reopening, result, result_update, review_note, session,
+  stray_feedback, webhook_delivery
+TO dm_feedback_web;
+GRANT INSERT, UPDATE ON account_task TO dm_feedback_web;
+GRANT INSERT ON feedback_request TO dm_feedback_web;
+GRANT UPDATE (last_used_at) ON api_key TO dm_feedback_web;
+-- what an identity handed in, an erasure and an answer change; never who was responsible, nor for which account
+GRANT UPDATE (
+  state, reason, detail, attempts, scheduled_at, stale_at, outcome_at, updated_at, sealed, counted, x_user_id, x_handle,
+  identity_trust, erased_at, person, customer_ref, dm_event_id, card_dm_id, feedback_id, opening_text, card_text,
+  conversation_id, lease_token, lease_until, campaign, can_dm, can_dm_asked, decision, way, alternatives
+) ON feedback_request TO dm_feedback_web;
+GRANT UPDATE (x_id, x_user_id, outcome, settled_at) ON send_attempt TO dm_feedback_web;
+GRANT DELETE ON x_identity TO dm_feedback_web;
+
+-- Worker: everything but the keys of people.
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+  access_chain, account_state, account_task, allowance, change_counter, conversation, data_key, delivery_item,
+  feedback_request,
+  opt_out, poll_window, probe, refresh, release, release_cell, release_leaf, release_walk, reopening, result,
+  result_update, review_note, send_attempt, stray_feedback, strange_refusal, tally, tally_book, transition,
+  webhook_delivery, worker_seen, x_identity
+TO dm_feedback_worker;
+GRANT SELECT, INSERT, DELETE ON access_log TO dm_feedback_worker;
+GRANT UPDATE (number, hash) ON access_log TO dm_feedback_worker;
+GRANT SELECT (created_at), DELETE ON session TO dm_feedback_worker;
+
+-- Reading, for a warehouse or a person with psql: what a supervisor may read, and nothing of keys or raw deliveries.
+GRANT SELECT ON
+  account_state, feedback_request, result, result_update, review_note, tally, tally_book, transition
+TO dm_feedback_reading;

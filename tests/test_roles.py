@@ -1,0 +1,155 @@
+"""deploy/roles.sql on PostgreSQL: each process does its work with its rights, and nothing beyond them."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service import housekeeping
+from service.auth import chain, keys
+from service.db import open_engine, writing
+from service.models import api_key, metadata
+from service.reports.counting.sealing import seal
+from tests.floor.house import House, answered, deliver
+from tests.support import START, World, request_row, settings_of
+
+SQL = Path(__file__).parents[1] / "deploy" / "roles.sql"
+As = Callable[[str], Engine]
+
+
+@pytest.fixture
+def owner(postgresql_url: str) -> Iterator[Engine]:
+    engine = open_engine(postgresql_url)
+    with engine.connect() as connection:
+        connection.connection.cursor().execute(SQL.read_bytes())
+        connection.commit()
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def as_role(owner: Engine, postgresql_url: str) -> Iterator[As]:
+    """An engine whose every connection has put on a role, and cannot do what the role may not."""
+    opened: list[Engine] = []
+
+    def build(role: str) -> Engine:
+        def put_on(connection: Any, _record: Any) -> None:
+            connection.cursor().execute(f"SET ROLE dm_feedback_{role}")
+            connection.commit()
+
+        engine = open_engine(postgresql_url)
+        sa.event.listen(engine, "connect", put_on)
+        opened.append(engine)
+        return engine
+
+    yield build
+    for engine in opened:
+        engine.dispose()
+
+
+def test_every_table_has_its_place_in_the_rights_of_each_role() -> None:
+    text = re.sub(r"--[^\n]*", "", SQL.read_text("utf-8"))
+    for role, without in (("web", set()), ("worker", {"api_key", "key_use"})):
+        granted = " ".join(re.findall(rf"GRANT ([^;]*)\s+TO dm_feedback_{role};", text))
+        missing = {table for table in metadata.tables if not re.search(rf"\b{table}\b", granted)} - without
+        assert not missing, f"say in deploy/roles.sql what {role} may do to {sorted(missing)}"
+
+
+def test_the_script_may_be_run_again(owner: Engine) -> None:
+    with owner.connect() as connection:
+        connection.connection.cursor().execute(SQL.read_bytes())
+        connection.commit()
+
+
+def test_web_does_all_of_its_work(owner: Engine, as_role: As) -> None:
+    house = House(as_role("web"))
+    with writing(owner) as connection:
+        made = {role: keys.create(connection, role, role, (), START) for role in ("admin", "supervisor", "monitor")}
+    request_id = deliver(house, "c-1", x_user_id="501", agent_id="ann")
+    unknown = deliver(house, "c-2")
+    house.engine, web = owner, house.engine
+    answered(house, request_id)
+    house.engine = web
+    for path in ("/v1/results", "/v1/requests", f"/v1/results/{request_id}", "/v1/summary", "/v1/results.csv",
+                 "/v1/breakdown?by=team", "/v1/trend"):  # fmt: skip
+        assert house.call("GET", path, made["supervisor"]).status_code == 200, path
+    assert (
+        house.call("POST", f"/v1/results/{request_id}/notes", made["supervisor"], {"text": "seen"}).status_code == 201
+    )
+    assert house.call("POST", "/v1/opt-outs", made["admin"], {"x_user_ids": ["9"]}).status_code == 200
+    assert house.call("DELETE", "/v1/opt-outs/9", made["admin"]).status_code == 204
+    identity = {"x_user_id": "502"}
+    assert house.call("PUT", f"/v1/requests/{unknown}/x-identity", made["admin"], identity).status_code in {200, 409}
+    assert house.call("GET", "/readyz", made["monitor"]).status_code == 200
+    assert house.call("GET", "/metrics", made["monitor"]).status_code == 200
+    assert house.call("GET", "/v1/results", "dmf_0.0").status_code == 401
+    assert house.call("POST", "/dashboard/sign-in", data={"key": made["supervisor"]}).status_code == 303
+    for page in ("", "breakdown", "comments", "coverage", "completeness", "accounts", "sessions"):
+        assert house.call("GET", f"/dashboard/{page}").status_code == 200, page
+    assert house.call("DELETE", "/v1/customers/501", made["admin"]).status_code == 200
+
+
+def test_worker_does_all_of_its_work(as_role: As) -> None:
+    world = World(as_role("worker"), settings_of())
+    world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    request_id = world.ended("c-1")
+    world.forward(minutes=2)
+    world.run()
+    assert world.request(request_id).state == "card_sent"
+    while seal(world.engine, world.settings, world.clock()):
+        pass
+    chain.seal_what_waits(world.engine)
+    housekeeping.prune(world.engine, world.settings, world.clock() + timedelta(days=5000), dry_run=False)
+
+
+FORBIDDEN = [
+    (
+        "web",
+        "INSERT INTO api_key (id, digest, name, role, accounts, created_at) VALUES ('a', 'b', 'c', 'admin', '[]', 1)",
+    ),
+    ("web", "UPDATE api_key SET role = 'admin'"),
+    ("web", "UPDATE access_log SET actor = 'nobody'"),
+    ("web", "DELETE FROM access_log"),
+    ("web", "UPDATE access_chain SET number = 0"),
+    ("web", "UPDATE account_state SET hold_reason = NULL"),
+    ("web", "DELETE FROM allowance"),
+    ("web", "UPDATE feedback_request SET agent_id = 'eve'"),
+    ("web", "UPDATE feedback_request SET account = 'other'"),
+    ("web", "DELETE FROM feedback_request"),
+    ("web", "INSERT INTO send_attempt (id) VALUES (1)"),
+    ("web", "UPDATE send_attempt SET intended_at = 0"),
+    ("web", "UPDATE tally SET n = 0"),
+    ("web", "CREATE TABLE mine (x int)"),
+    ("web", "DROP TABLE result"),
+    ("web", "TRUNCATE result"),
+    ("worker", "SELECT digest FROM api_key"),
+    ("worker", "SELECT digest FROM session"),
+    ("worker", "UPDATE access_log SET actor = 'nobody'"),
+    ("worker", "CREATE TABLE mine (x int)"),
+    ("worker", "ALTER TABLE result ADD COLUMN x int"),
+    ("reading", "UPDATE result SET score = 5"),
+    ("reading", "DELETE FROM result"),
+    ("reading", "SELECT digest FROM api_key"),
+    ("reading", "SELECT body FROM webhook_delivery"),
+    ("reading", "CREATE TABLE mine (x int)"),
+]
+
+
+@pytest.mark.parametrize(("role", "statement"), FORBIDDEN)
+def test_nothing_beyond(as_role: As, role: str, statement: str) -> None:
+    with as_role(role).connect() as connection, pytest.raises(sa.exc.ProgrammingError) as caught:
+        connection.exec_driver_sql(statement)
+    assert getattr(caught.value.orig, "sqlstate", "") == "42501", caught.value
+
+
+def test_reading_reads_the_ledger(owner: Engine, as_role: As) -> None:
+    with writing(owner) as connection:
+        connection.execute(sa.insert(metadata.tables["feedback_request"]).values(request_row(START)))
+    with as_role("reading").connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM feedback_request").scalar() == 1
+    assert api_key.name not in SQL.read_text("utf-8").partition("Reading, for a warehouse")[2]
