@@ -19,9 +19,10 @@ from service import migrations
 from service.accounts import away
 from service.auth import Guard, declares
 from service.auth.guard import demand_reach, demand_role
-from service.db import AWAY, insert, reading, writing
+from service.db import insert, reading, writing
 from service.errors import NotAllowed, Unavailable
 from service.models import IS_OPEN, account_state, feedback_request, probe, worker_seen
+from service.outages import AWAY
 from service.settings import Settings
 
 WORKER_SILENT = timedelta(seconds=45)

@@ -1,14 +1,14 @@
 """keys have bounds and the access log a chain.
 
-Revision 0015, after 0014. Keys expire, hold for some paths or networks; sessions can be listed and ended; lines of the
+Revision 0016, after 0015. Keys expire, hold for some paths or networks; sessions can be listed and ended; lines of the
 access log are numbered and hashed by a sealer, those written before as well. Only adds: the version before runs on it.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
