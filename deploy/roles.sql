@@ -25,15 +25,15 @@ GRANT SELECT ON alembic_version TO dm_feedback_web, dm_feedback_worker, dm_feedb
 -- Web, which everybody reaches: takes in, shows, and cannot make a key, write to a customer's name, touch a limit of an
 -- account, or change a line of the access log.
 GRANT SELECT ON
-  access_chain, access_log, account_state, account_task, allowance, api_key, change_counter, conversation, data_key,
+  access_chain, access_log, account_state, account_task, allowance, api_key, barred_way, change_counter, conversation, data_key,
   delivery_item,
-  feedback_request, key_use, naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, refresh, release, release_cell, release_leaf, release_walk,
+  feedback_request, key_use, naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, prompt_reply, refresh, release, release_cell, release_leaf, release_walk,
   reopening, result, result_update, review_note, send_attempt, session, stray_feedback, strange_refusal, tally,
   tally_book, transition, webhook_delivery, worker_seen, x_identity
 TO dm_feedback_web;
 GRANT INSERT ON access_log, data_key, transition TO dm_feedback_web;
 GRANT INSERT, UPDATE, DELETE ON
-  conversation, delivery_item, key_use, opt_out, posted_once, probe, refresh, reopening, result, result_update, review_note, session,
+  conversation, delivery_item, key_use, opt_out, posted_once, probe, prompt_reply, refresh, reopening, result, result_update, review_note, session,
   stray_feedback, webhook_delivery
 TO dm_feedback_web;
 GRANT INSERT, UPDATE ON account_task TO dm_feedback_web;
@@ -50,9 +50,9 @@ GRANT DELETE ON x_identity TO dm_feedback_web;
 
 -- Worker: everything but the keys of people.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
-  access_chain, account_state, account_task, allowance, change_counter, conversation, data_key, delivery_item,
+  access_chain, account_state, account_task, allowance, barred_way, change_counter, conversation, data_key, delivery_item,
   feedback_request,
-  naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, refresh, release, release_cell, release_leaf, release_walk, reopening, result,
+  naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, prompt_reply, refresh, release, release_cell, release_leaf, release_walk, reopening, result,
   result_update, review_note, send_attempt, stray_feedback, strange_refusal, tally, tally_book, transition,
   webhook_delivery, worker_seen, x_identity
 TO dm_feedback_worker;
