@@ -62,6 +62,7 @@ def test_there_is_a_command_for_every_task() -> None:
         "keys",
         "openapi",
         "opt-out",
+        "page",
         "prune",
         "requests",
         "results",

@@ -105,7 +105,6 @@ def test_brackets_in_a_mistake_are_shown_as_they_are(cli: Cli) -> None:
         ("web",),
         ("worker",),
         ("requests", "list"),
-        ("sources", "list"),
         ("prune",),
     ],
     ids=" ".join,

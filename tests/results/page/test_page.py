@@ -153,7 +153,7 @@ def test_hostile_words_are_shown_as_words(page: Page) -> None:
     assert "\x00" not in page.stored().text
 
 
-@pytest.mark.parametrize("wrong", ["x", "a" * 22, "a" * 500, "%00" * 22, "ä" * 22, "logo"])
+@pytest.mark.parametrize("wrong", ["x", "a" * 22, "a" * 500, "ä" * 22, "logo"])
 def test_every_wrong_link_looks_the_same(page: Page, wrong: str) -> None:
     for answer in (page.browser.get(f"/f/{wrong}"), page.browser.post(f"/f/{wrong}", data={"score": "5"})):
         assert answer.status_code == 404
