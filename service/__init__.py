@@ -16,7 +16,7 @@ Two files reach over all chapters: housekeeping.py (retention, erasure) and cust
 
 The floor they stand on knows none of them: settings, states, errors, outages, logs, ids, db, bulk, models, migrations,
 auth, health, metrics, and web/, what every route shares. `x_api/` is the edge toward X and the only place that speaks
-HTTP to it.
+HTTP to it, `crm_api/` the edge toward a source's own API.
 `sandbox/` is X in a box, for trying and testing; nothing imports it but the command line and `demo/`, which plays the
 whole story and checks it.
 
