@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.engine import Engine
 
 from service import migrations
-from service.db import open_engine, writing
+from service.db import open_engine, reading, writing
+from service.requests import changes
 from service.settings import reference
 from tests.cli.house import Cli
 from tests.support import SOURCE_KEY
@@ -114,6 +115,25 @@ def test_without_a_settings_file_every_command_says_how_to_make_one(cli: Cli, ar
     done = cli(*arguments, code=78)
     assert "there is no such file" in done.stderr
     assert "`dm-feedback config example > dm-feedback.toml`" in done.stderr
+
+
+def test_after_a_restore_a_new_order_of_changes_begins(cli: Cli) -> None:
+    with reading(cli.engine) as connection:
+        before = changes.epoch(connection)
+    said = cli.says("db", "restored", "--yes")
+    with reading(cli.engine) as connection:
+        after = changes.epoch(connection)
+    assert before != after
+    assert "410, changes_begin_anew" in said
+    assert cli.audit() == [("db.restored", {"epoch": after})]
+
+
+def test_without_a_yes_no_new_order_begins(cli: Cli) -> None:
+    with reading(cli.engine) as connection:
+        before = changes.epoch(connection)
+    assert "reads everything anew" in cli("db", "restored", code=1, input="n\n").output
+    with reading(cli.engine) as connection:
+        assert changes.epoch(connection) == before
 
 
 # -- config reference, config example

@@ -100,8 +100,8 @@ def _after(connection: Connection, view: View, query: sa.Select[Any], mark: Mark
     if mark.epoch != end.epoch or mark.number > end.number:
         raise Gone(
             "changes_begin_anew",
-            "The database was restored from a backup, and this cursor tells of changes it does not know. Begin again "
-            "without a cursor, and forget the rows that do not come again.",
+            "The database was restored from a backup (`dm-feedback db restored`), and this cursor may tell of changes "
+            "it does not know. Begin again without a cursor, and forget the rows that do not come again.",
         )
     wall = told_until(connection, view.cutoff)
     until = end.number if wall is None else max(mark.number, min(end.number, wall - 1))
