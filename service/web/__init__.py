@@ -21,15 +21,17 @@ from service.web.parameters import Blueprint, StrictParser
 from service.web.problems import register_errors
 from service.web.proxies import behind
 from service.web.representation import register_representation
-from service.web.slots import in_a_slot, reads, register_slots
+from service.web.slots import a_slot, in_a_slot, reads, reads_in_turns, register_slots
 
 __all__ = [
     "Blueprint",
     "ProblemApi",
     "StrictParser",
+    "a_slot",
     "in_a_slot",
     "openapi_yaml",
     "reads",
+    "reads_in_turns",
     "register_errors",
     "setup",
     "takes",

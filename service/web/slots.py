@@ -85,15 +85,27 @@ def in_a_slot(made: Callable[[], flask.Response]) -> flask.Response:
     return _slots().export(made)
 
 
+@contextmanager
+def a_slot() -> Iterator[None]:
+    """Read in a slot of this process, the database for a bounded time. Raises Unavailable where none gets free."""
+    with _slots().reading(), at_most(LONGEST_S):
+        yield
+
+
 def reads(view: View) -> View:
-    """Let a view that has been authenticated read in a slot, and its database work for a bounded time."""
+    """Let a view that has been authenticated read in a slot from its beginning to its end."""
 
     @wraps(view)
     def bounded(*args: Any, **kwargs: Any) -> Any:
-        with _slots().reading(), at_most(LONGEST_S):
+        with a_slot():
             return view(*args, **kwargs)
 
     return bounded
+
+
+def reads_in_turns(view: View) -> View:
+    """Let a view take `a_slot` itself, each time it reads: between them it waits, and others read."""
+    return view
 
 
 def _slots() -> Slots:

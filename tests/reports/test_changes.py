@@ -3,6 +3,8 @@
 import contextlib
 import random
 import threading
+import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,13 +14,20 @@ from hypothesis import strategies as st
 
 from service import housekeeping
 from service.db import writing
+from service.reports.rows import changes as feed
 from service.requests import changes as numbers
 from service.results.ingest import ingest
+from service.web import slots
+from service.web.slots import Slots
 from service.x_api import parse_feedback
 from tests.reports.world import NOW, World
 from tests.results.house import request, settings, shop, snapshot, take
 
 SETTINGS = settings()
+
+
+def threads_of(threads):
+    return replace(SETTINGS, web=replace(SETTINGS.web, threads=threads))
 
 
 @pytest.fixture
@@ -134,11 +143,52 @@ def test_who_waits_is_answered_as_soon_as_something_changes(house):
     assert heard == [[(row["id"], "request")]]
 
 
+def test_who_waits_lets_others_read(house, monkeypatch):
+    """One slot, one that waits: somebody else's page is answered all the same, and the news comes after it."""
+    client, other, heard = house.client(), house.client(), []
+    looked = threading.Event()
+    is_news = feed.is_news
+
+    def look(connection, mark):
+        looked.set()
+        return is_news(connection, mark)
+
+    monkeypatch.setattr(feed, "is_news", look)
+    monkeypatch.setattr(slots, "WAIT_S", 0.01)
+    other.app.extensions[slots.NAME] = client.app.extensions[slots.NAME] = Slots(2)
+    client.app.extensions["dm_feedback_waiting"] = threading.BoundedSemaphore(1)
+    waiting = threading.Thread(target=lambda: heard.append(changed(client, wait="30s")[0]))
+    waiting.start()
+    assert looked.wait(15)
+    assert other.json("/v1/results")["items"] == []
+    row = request(house.engine)
+    house.tell()
+    waiting.join(15)
+    assert heard == [[(row["id"], "request")]]
+
+
+def test_waiting_longer_than_one_answer_may_take_ends_with_an_answer(house, monkeypatch):
+    """The time a database may work is counted anew after the wait."""
+    monkeypatch.setattr(slots, "LONGEST_S", 0.5)
+    monkeypatch.setattr(feed, "is_news", lambda _connection, _mark: time.monotonic() > later)
+    later = time.monotonic() + 1
+    assert changed(house.client(), wait="30s")[0] == []
+
+
+@pytest.mark.parametrize(("threads", "room"), [(1, 0), (2, 1), (4, 2), (16, 2)])
+def test_no_more_wait_than_half_of_the_threads(sqlite_engine, monkeypatch, threads, room):
+    client = World(sqlite_engine, threads_of(threads)).client()
+    monkeypatch.setattr(feed, "is_news", lambda _connection, _mark: True)
+    assert changed(client, wait="1s")[0] == []
+    waiting = client.app.extensions["dm_feedback_waiting"]
+    assert [waiting.acquire(blocking=False) for _ in range(room + 1)] == [True] * room + [False]
+
+
 def test_two_wait_and_a_third_is_answered_at_once(house):
     client = house.client()
     client.app.extensions["dm_feedback_waiting"] = threading.BoundedSemaphore(2)
-    slots = client.app.extensions["dm_feedback_waiting"]
-    with slots, slots:
+    waiting = client.app.extensions["dm_feedback_waiting"]
+    with waiting, waiting:
         assert changed(client, wait="30s")[0] == []
 
 

@@ -1,6 +1,7 @@
 """GET /v1/changes: in, a cursor and how long to wait; out, what changed since, in the order of the commits.
 
-At most two wait in a process, others are answered at once: whoever waits holds a thread. Knows flask.
+Whoever waits holds a thread of the process, but no slot for reading: at most two wait, and never more than half of the
+threads; others are answered at once. Knows flask.
 """
 
 import threading
@@ -9,7 +10,6 @@ from dataclasses import asdict
 from typing import Any
 
 import flask
-from sqlalchemy.engine import Engine
 
 from service.db import reading
 from service.reports.api import row_schemas, schemas
@@ -18,9 +18,10 @@ from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import changes
 from service.reports.rows.changes import Change, Found, Mark
 from service.reports.rows.cursor import marks
+from service.web import a_slot, reads_in_turns
 
 NAME = "dm_feedback_waiting"
-WAITING_AT_ONCE = 2  # of one process
+WAITING_AT_ONCE = 2  # of one process; fewer where that is more than half of its threads
 LOOK_EVERY_S = 0.25
 SAYS = (
     "What changed, in the order of the commits: the feed a mirror follows, resumable for ever from any cursor. An item "
@@ -32,12 +33,19 @@ SAYS = (
 def add(routes: Routes) -> None:
     """Register the view."""
 
-    @routes.get("/changes", schemas.ChangesSchema, row_schemas.ChangedPageSchema, READERS_OF_ANSWERS, SAYS)
+    @routes.get(
+        "/changes",
+        schemas.ChangesSchema,
+        row_schemas.ChangedPageSchema,
+        READERS_OF_ANSWERS,
+        SAYS,
+        slot=reads_in_turns,
+    )
     def list_changes(asked: dict[str, Any]) -> dict[str, Any]:
         places = marks(routes.settings.service.secret_key, routes.reader)
         mark = places.read(asked["cursor"])
         found, told = _read(routes, mark, asked["limit"])
-        if not told and asked["wait"] and _waited(routes.engine, found.next, asked["wait"]):
+        if not told and asked["wait"] and _waited(routes, found.next, asked["wait"]):
             found, told = _read(routes, mark, asked["limit"])
         if told:
             routes.log("changes.list", {"rows": len(told), "on": mark is not None})
@@ -46,27 +54,28 @@ def add(routes: Routes) -> None:
 
 
 def _read(routes: Routes, mark: Mark | None, limit: int) -> tuple[Found, tuple[Change, ...]]:
-    with reading(routes.engine) as connection:
+    with a_slot(), reading(routes.engine) as connection:
         return changes.feed(connection, routes.settings, routes.reader, mark, limit, routes.clock())
 
 
-def _waited(engine: Engine, mark: Mark, seconds: int) -> bool:
+def _waited(routes: Routes, mark: Mark, seconds: int) -> bool:
     """Wait for news, if there is room to wait; say whether there is any."""
+    room = min(WAITING_AT_ONCE, routes.settings.web.threads // 2)
     waiting: threading.BoundedSemaphore = flask.current_app.extensions.setdefault(
-        NAME, threading.BoundedSemaphore(WAITING_AT_ONCE)
+        NAME, threading.BoundedSemaphore(room)
     )
     if not waiting.acquire(blocking=False):
         return False
     try:
-        return _news(engine, mark, time.monotonic() + seconds)
+        return _news(routes, mark, time.monotonic() + seconds)
     finally:
         waiting.release()
 
 
-def _news(engine: Engine, mark: Mark, until: float) -> bool:
+def _news(routes: Routes, mark: Mark, until: float) -> bool:
     while time.monotonic() < until:
         time.sleep(LOOK_EVERY_S)
-        with reading(engine) as connection:
+        with reading(routes.engine) as connection:
             if changes.is_news(connection, mark):
                 return True
     return False

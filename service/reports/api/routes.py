@@ -37,7 +37,14 @@ class Routes:
         return reader
 
     def get(
-        self, path: str, asked: type[Schema], told: type[Schema], roles: tuple[str, ...], says: str, **doc: Any
+        self,
+        path: str,
+        asked: type[Schema],
+        told: type[Schema],
+        roles: tuple[str, ...],
+        says: str,
+        slot: Callable[[View], View] = reads,
+        **doc: Any,
     ) -> Callable[[View], View]:
         """Declare a GET: parameters from the query string, one schema out. The key is checked before anything else."""
 
@@ -45,7 +52,7 @@ class Routes:
             described = self.pages.doc(operationId=view.__name__, summary=says, description=_roles(roles), **doc)
             built = described(self.pages.response(200, told)(view))
             built = self.pages.arguments(asked, location="query")(built)
-            declared: View = self.pages.route(path, methods=["GET"])(self.guard.requires(*roles)(reads(built)))
+            declared: View = self.pages.route(path, methods=["GET"])(self.guard.requires(*roles)(slot(built)))
             return declared
 
         return declare
