@@ -2,6 +2,8 @@
 
 Every view says how it authenticates, "nobody" included: `guard.requires(...)` for keys, `declares(...)` for the rest.
 A test walks all routes and fails for one that says nothing. Keys come in the Authorization header, never in a URL.
+Spreadsheets know HTTP Basic only: there the key is the password, whoever the user. A browser sends such a password
+by itself, whatever page it is on, so what comes by Basic may read and never change anything.
 """
 
 from collections.abc import Callable
@@ -21,6 +23,7 @@ from service.errors import NotAllowed, NotAuthenticated, TooMany
 from service.models import key_use
 
 MINUTE = timedelta(minutes=1)
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 u = key_use.c
 
 
@@ -60,14 +63,7 @@ class Guard:
 
     def reader_of(self, request: flask.Request) -> Reader:
         """Return whose key came with the request. Raises NotAuthenticated or TooMany."""
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key:
-            raise NotAuthenticated(
-                "key_missing",
-                "Send a key in the header 'Authorization: Bearer dmf_…'.",
-                headers=CHALLENGE,
-            )
-        reader = self._attempts.reader_of(key.strip(), request.remote_addr)
+        reader = self._attempts.reader_of(_key_of(request), request.remote_addr)
         self.count(reader)
         return reader
 
@@ -96,6 +92,26 @@ class Guard:
                 f"This key may call {self._per_minute} times a minute; try again in {left} s.",
                 headers={"Retry-After": str(left), **flask.g.rate_headers},
             )
+
+
+def _key_of(request: flask.Request) -> str:
+    """The key a request brings. Raises NotAuthenticated where there is none."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    basic = request.authorization if scheme.lower() == "basic" else None
+    if basic is not None and basic.password and request.method not in READING:
+        raise NotAuthenticated(
+            "basic_only_reads",
+            "HTTP Basic is for reading; what changes anything takes the key in 'Authorization: Bearer dmf_…'.",
+            headers=CHALLENGE,
+        )
+    found = basic.password if basic is not None else key if scheme.lower() == "bearer" else None
+    if not found or not found.strip():
+        raise NotAuthenticated(
+            "key_missing",
+            "Send a key in the header 'Authorization: Bearer dmf_…', or as the password of HTTP Basic.",
+            headers=CHALLENGE,
+        )
+    return found.strip()
 
 
 def demand_role(reader: Reader, roles: tuple[str, ...]) -> None:

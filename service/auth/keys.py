@@ -31,7 +31,7 @@ KEY_ID = re.compile(r"[0-9a-f]{12}")
 LONGEST_NAME = 64
 PATH = re.compile(r"/[A-Za-z0-9/._-]{1,99}")
 SEEN_EVERY = timedelta(minutes=1)  # last_used_at is for people; most calls are spared the write
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="dm-feedback"'}
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="dm-feedback", Basic realm="dm-feedback", charset="UTF-8"'}
 k = api_key.c
 
 

@@ -27,8 +27,9 @@ from service.web.problems import CODES
 TITLE, VERSION = "dm-feedback", "1"
 ABOUT = (
     "Feedback on customer service over X Direct Messages, for supervisors only. Keys come in the Authorization "
-    "header (`Bearer dmf_…`), never in an address. Times are RFC 3339 in UTC; ids are strings. Periods are "
-    "half-open: `[since, until)`. Unknown parameters are errors. Every error is a problem document (RFC 9457) with a "
+    "header (`Bearer dmf_…`), never in an address; spreadsheets may read with HTTP Basic, the key as the password. "
+    "Times are RFC 3339 in UTC; ids are strings. Periods are half-open: `[since, until)`. "
+    "Unknown parameters are errors. Every error is a problem document (RFC 9457) with a "
     "stable `code`."
 )
 SHARED = ("401", "403", "406", "422", "429", "503")
@@ -67,6 +68,8 @@ class ProblemApi(flask_smorest.Api):
         self.spec.components.security_scheme(
             "key", {"type": "http", "scheme": "bearer", "description": "A key made with `dm-feedback keys create`"}
         )
+        basic = "For reading: the key as the password, any user. Spreadsheets know no other way"
+        self.spec.components.security_scheme("basic", {"type": "http", "scheme": "basic", "description": basic})
 
     def _register_error_handlers(self) -> None:
         """Leave errors to problems.py: smorest's handler drops headers and takes over the dashboard's errors too."""
@@ -89,7 +92,7 @@ def document(app: flask.Flask) -> dict[str, Any]:
     spec = deepcopy(api.spec.to_dict())
     spec["paths"] = {**{path: _with_errors(each) for path, each in spec["paths"].items()}, **deepcopy(PATHS)}
     spec["components"].setdefault("responses", {}).update(_error_responses())
-    spec["security"] = [{"key": []}]
+    spec["security"] = [{"key": []}, {"basic": []}]
     spec["servers"] = [{"url": "/", "description": "Where this description was read"}]
     spec["tags"] = [*spec.get("tags", []), *TAGS]
     plain: dict[str, Any] = _plain(spec)
@@ -159,6 +162,8 @@ def _with_errors(path: Mapping[str, Any]) -> dict[str, Any]:
     for method, operation in found.items():
         if method == "parameters":
             continue
+        if method != "get":
+            operation.setdefault("security", [{"key": []}])
         responses = operation.setdefault("responses", {})
         for status, response in responses.items():
             if str(status).startswith("2") and "$ref" not in response:

@@ -1,5 +1,6 @@
 """Keys, roles, accounts, rate limit, sessions: who reads, and the constant words for who may not."""
 
+import base64
 import hashlib
 import threading
 from datetime import timedelta
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from structlog.testing import capture_logs
 
 from service.auth import ROLES, Reader, access, chain, keys, log_access, sessions
 from service.auth.attempts import WRONG_PER_WINDOW, Attempts
@@ -18,6 +20,7 @@ from tests.floor.house import House
 from tests.support import START, Clock, settings_of
 
 LIST = "/v1/requests"
+CHALLENGE = 'Bearer realm="dm-feedback", Basic realm="dm-feedback", charset="UTF-8"'
 
 
 def made(engine: Engine, role: str = "supervisor", *accounts: str, name: str = "ada") -> str:
@@ -136,11 +139,45 @@ def test_the_use_of_a_key_is_noted_at_most_once_a_minute(sqlite_engine: Engine) 
 
 def test_a_request_without_a_key_is_told_how_to_send_one(sqlite_engine: Engine) -> None:
     house = House(sqlite_engine)
-    for headers in ({}, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer "}, {"Authorization": "dmf_1.2"}):
-        answer = house.call("GET", LIST, headers=headers)
+    for sent in (None, "Basic YTo=", "Basic YQ==", "Basic !", "Basic ", "Bearer ", "dmf_1.2"):
+        answer = house.call("GET", LIST, headers={"Authorization": sent} if sent else {})
         assert (answer.status_code, answer.get_json()["code"]) == (401, "key_missing")
-        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="dm-feedback"'
+        assert answer.headers["WWW-Authenticate"] == CHALLENGE
     assert house.refused(401, "GET", LIST, "dmf_0.0") == "key_invalid"
+
+
+@pytest.mark.parametrize("user", ["", "ada", "anybody at all", "Jürgen"])
+def test_a_spreadsheet_reads_with_the_key_as_the_password_of_any_user(sqlite_engine: Engine, user: str) -> None:
+    house = House(sqlite_engine)
+    assert house.call("GET", LIST, auth=(user, house.key("supervisor"))).status_code == 200
+    refused = house.call("GET", LIST, auth=(user, house.key("monitor")))
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "role_not_allowed")
+
+
+def test_a_wrong_password_is_a_wrong_key_and_counts_as_one(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    codes = [house.call("GET", LIST, auth=("ada", "dmf_0.0")).get_json()["code"] for _ in range(WRONG_PER_WINDOW + 1)]
+    assert codes == ["key_invalid"] * WRONG_PER_WINDOW + ["wrong_keys"]
+
+
+def test_a_password_changes_nothing_as_browsers_send_it_by_themselves(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    for method, path in (("POST", "/v1/opt-outs"), ("DELETE", "/v1/customers/7717"), ("DELETE", "/v1/opt-outs/7717")):
+        answer = house.call(method, path, json={"x_user_ids": ["7717"]}, auth=("ada", house.key()))
+        assert (answer.status_code, answer.get_json()["code"]) == (401, "basic_only_reads")
+    assert house.audit() == []
+
+
+def test_a_password_is_never_logged(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    key = house.key("monitor")
+    with capture_logs() as said:
+        house.call("GET", LIST, auth=("ada", key))
+        house.call("GET", LIST, auth=("ada", f"{key}x"))
+    assert [each["event"] for each in said] == ["key_refused"]
+    kept = f"{said} {house.audit()}"
+    assert key.partition(".")[2] not in kept
+    assert base64.b64encode(f"ada:{key}".encode()).decode()[:-4] not in kept
 
 
 def test_a_key_in_the_address_is_no_key(sqlite_engine: Engine) -> None:
