@@ -2,7 +2,7 @@ r"""The states of a feedback request and the reasons of its end: one declaration
 
 A state is a fact in the past tense that is already durable, so "what do we do after a crash" answers itself. This file
 never decides anything; `requests/machine.py` does. Open states, the conditions of the partial indexes, the tables of
-steps and every surface's sentences come from here: whoever adds a word is told by the first start what else needs it.
+steps and every surface's sentences come from here: a state that a table of steps lacks is named by the first import.
 
     received -> identified -> dm_allowed -> dm_sent -> card_sent
         \___________\____________\___________\____-> skipped(reason) | failed(reason) | unknown
@@ -115,10 +115,18 @@ BY_HAND: Mapping[State, frozenset[State]] = {state: _roads(state.by_hand) for st
 PROVEN: Mapping[State, frozenset[State]] = {state: _roads(state.proven) for state in State}
 
 
-def for_every_open_state(table: Mapping[State, T]) -> Mapping[State, T]:
+def _reached_from(state: State) -> frozenset[State]:
+    return frozenset({state}).union(*(_reached_from(each) for each in FORWARD[state]))
+
+
+OPENED_STATES = tuple(state for state in OPEN_STATES if state in _reached_from(State.DM_SENT))
+"""Open states in which the customer has our opening: what asks should follow it."""
+
+
+def for_every_open_state(name: str, table: Mapping[State, T]) -> Mapping[State, T]:
     """Return the table, which must say what to do in each open state. Raises KeyError at import, naming what lacks."""
     if wrong := set(OPEN_STATES) ^ set(table):
-        raise KeyError(f"This table must hold the open states, each once; look at: {', '.join(sorted(wrong))}")
+        raise KeyError(f"{name} must hold the open states, each once; look at: {', '.join(sorted(wrong))}")
     return table
 
 

@@ -27,11 +27,12 @@ from sqlalchemy import (
 
 from service.db import Micros
 from service.models.base import Serial, metadata
-from service.states import OPEN_STATES, PROVEN_UNSENT, UNCLEAR, State
+from service.states import OPEN_STATES, OPENED_STATES, PROVEN_UNSENT, UNCLEAR, State
 
 OPEN = f"state IN ({','.join(repr(state.value) for state in OPEN_STATES)})"
 UNPROVEN = f"state = '{State.UNKNOWN}' OR (state = '{State.CARD_SENT}' AND feedback_id IS NULL)"
-BEGUN = f"state = '{State.DM_SENT}' OR (state = '{State.DM_ALLOWED}' AND reason IN ('{UNCLEAR}','{PROVEN_UNSENT}'))"
+HAS_OPENING = " OR ".join(f"state = '{state}'" for state in OPENED_STATES)
+BEGUN = f"{HAS_OPENING} OR (state = '{State.DM_ALLOWED}' AND reason IN ('{UNCLEAR}','{PROVEN_UNSENT}'))"
 """What the partial indexes hold. A word added to `states.py` changes them, and a test asks for the migration."""
 
 
@@ -164,7 +165,7 @@ IS_OPEN = feedback_request.c.state.in_(
 index, and would read the whole ledger instead."""
 
 IS_BEGUN = or_(
-    feedback_request.c.state == literal(State.DM_SENT.value, literal_execute=True),
+    *(feedback_request.c.state == literal(state.value, literal_execute=True) for state in OPENED_STATES),
     and_(
         feedback_request.c.state == literal(State.DM_ALLOWED.value, literal_execute=True),
         feedback_request.c.reason.in_(

@@ -11,7 +11,7 @@ from service.accounts.barred import Bar
 from service.accounts.holds import Away, Hold, Pause, Strange
 from service.requests.outcomes import Outcome, Postpone, Retry, Stop, Switch, Unclear
 from service.settings import Account
-from service.states import Failure, Skip, State
+from service.states import OPENED_STATES, Failure, Skip, State
 from service.x_api import (
     AlreadyDone,
     MessageRefused,
@@ -102,7 +102,7 @@ def _limited(reset_at: datetime | None, call: Call, account: Account, now: datet
 
 
 def _refused(error: XError, call: Call, said: str) -> Outcome:
-    if call.state is State.DM_SENT:
+    if call.state in OPENED_STATES:
         return Stop(State.FAILED, Failure.REFUSED, said)
     if isinstance(error, MessageRefused):
         return Stop(State.FAILED, Failure.MESSAGE_REFUSED, said)

@@ -20,7 +20,7 @@ from service.outreach.workplace import Workplace
 from service.requests.outcomes import Advance, Learnt, Outcome, Postpone, Stop, Switch, Unclear
 from service.requests.request import Request
 from service.settings import Account, Settings
-from service.states import UNCLEAR, Doubt, Kind, Skip, State, for_every_open_state
+from service.states import OPENED_STATES, UNCLEAR, Doubt, Kind, Skip, State, for_every_open_state
 from service.ways import WAYS, opening
 from service.x_api.limits import LIMITS
 
@@ -99,8 +99,8 @@ def _told(around: Around, request: Request, now: datetime) -> Outcome | None:
 
 
 def _closed(around: Around, request: Request, now: datetime) -> Stop | None:
-    if request.state is State.DM_SENT:
-        # The customer has read our opening: the card follows, unless they do not want to be asked or were since.
+    if request.state in OPENED_STATES:
+        # The customer has our opening: the card follows, unless they do not want to be asked or were since.
         return closed(None, None, replace(around, reopened=False), now)
     return closed(request.reason, request.stale_at, around, now)
 
@@ -153,10 +153,11 @@ def _send(connection: Connection, request: Request, account: Account, now: datet
 
 Decide = Callable[[Connection, Request, Account, datetime], Intent | Outcome]
 NEXT: Mapping[State, Decide] = for_every_open_state(
+    "NEXT of outreach/prepare.py",
     {
         State.RECEIVED: _identify,
         State.IDENTIFIED: _ask,
         State.DM_ALLOWED: _begin,
         State.DM_SENT: _follow,
-    }
+    },
 )

@@ -81,12 +81,13 @@ def _whom(request: Request) -> str:
 
 
 STEPS: Mapping[State, Callable[[Ready, XClient], Found]] = for_every_open_state(
+    "STEPS of outreach/steps.py",
     {
         State.RECEIVED: find_user,
         State.IDENTIFIED: ask_permission,
         State.DM_ALLOWED: send_opening,
         State.DM_SENT: ask,
-    }
+    },
 )
 
 

@@ -19,7 +19,7 @@ from service.requests.reading import locked, open_names, overdue_elsewhere
 from service.requests.request import Request
 from service.requests.writer import write
 from service.settings import Settings
-from service.states import Doubt, Failure, Skip, State
+from service.states import OPENED_STATES, Doubt, Failure, Skip, State
 
 log = structlog.get_logger(__name__)
 LOOK_AGAIN = timedelta(minutes=10)
@@ -101,6 +101,6 @@ def _over(settings: Settings, request: Request) -> datetime:
 
 
 def _end(request: Request, gone: str) -> Stop:
-    if request.state is State.DM_SENT:  # the customer has read our opening: that is no decision of ours not to write
+    if request.state in OPENED_STATES:  # the customer has our opening: that is no decision of ours not to write
         return Stop(State.FAILED, Failure.NOT_IN_TIME, gone)
     return Stop(State.SKIPPED, Skip.WITHDRAWN, gone)

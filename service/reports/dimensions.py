@@ -1,7 +1,8 @@
 """What answers and conversations are told apart by: one line a dimension, from which everything else derives.
 
 The filter and its parameters, the schemas and their sentences, breakdowns, the dashboard's tabs and choices, what the
-roll-ups hold. A dimension without a column in `tally` is right from the first moment, and counted in the ledger.
+roll-ups hold. A dimension without a column in `tally` is right from the first moment, counted in the ledger; the column
+makes it fast.
 """
 
 from collections.abc import Collection, Mapping
@@ -60,6 +61,8 @@ DIMENSIONS = (
     Dimension("account", "account", f.account, "X account", "X account by our name", choices=True),
 )  # fmt: skip
 NAMED: Mapping[str, Dimension] = {each.name: each for each in DIMENSIONS}
+if len(NAMED) < len(DIMENSIONS):
+    raise ValueError("Two dimensions share a name.")
 BY = tuple(NAMED)
 FILTERED: Mapping[str, Dimension] = {each.parameter: each for each in DIMENSIONS if each.parameter is not None}
 """By their parameters."""

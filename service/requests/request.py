@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.states import Kind, State
+from service.states import OPENED_STATES, Kind, State
 
 Draws = Mapping[str, Mapping[str, float]]
 """A lot's name to its inputs and its outcome, as the ledger keeps them."""
@@ -78,7 +78,7 @@ class Request:
     @property
     def next_message(self) -> Kind:
         """The message that would be sent next."""
-        opened = self.state is State.DM_SENT or self.dm_sent_at is not None
+        opened = self.state in OPENED_STATES or self.dm_sent_at is not None
         return Kind.ASKING if opened or self.opening_text is None else Kind.OPENING
 
     def text_of(self, kind: Kind) -> str:

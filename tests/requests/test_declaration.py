@@ -69,7 +69,7 @@ def test_every_state_is_open_or_an_end_and_every_open_one_leads_to_an_end() -> N
 def test_every_open_state_has_its_decision_and_its_step() -> None:
     assert set(NEXT) == set(STEPS) == set(OPEN_STATES)
     with pytest.raises(KeyError, match="dm_sent"):
-        for_every_open_state({state: "" for state in OPEN_STATES if state is not State.DM_SENT})
+        for_every_open_state("STEPS", {state: "" for state in OPEN_STATES if state is not State.DM_SENT})
 
 
 def test_every_word_has_a_sentence_and_no_word_is_two() -> None:

@@ -2,7 +2,8 @@
 
 A folder holds `definition.toml`, deliveries as files (`ended.http`, `not_….http`, `duplicate_….http` …: header lines,
 an empty line, the body) and `expected.json`, which says what becomes of each and, where one is written after a public
-source, which. The folders are shipped: `dm-feedback sources explain --preset NAME` walks through them, the tests too.
+source, which. How the CRM signs stands once more, after its documentation, in `tests/intake/signers.py`. The folders
+are shipped: `dm-feedback sources explain --preset NAME` walks through them, the tests too.
 """
 
 import json

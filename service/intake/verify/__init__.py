@@ -1,7 +1,7 @@
 """Did the source send these bytes? In: a definition, an `Inbound`, the time; out, `Verified` or `Refused`.
 
 A verifier is an object with one method, `check`; a definition's are alternatives. One file a family of kinds, kinds.py
-the grammar of them all. Pure but for keys.py's cache of public keys: reads no clock, and raises nothing, whatever the
+the grammar of them all. Pure but for jwks.py's cache of public keys: reads no clock, and raises nothing, whatever the
 bytes are.
 """
 
