@@ -13,7 +13,7 @@ from marshmallow import validate
 
 from service.settings.asking import Account, Campaign, Source
 from service.settings.declare import REQUIRED, setting
-from service.settings.values import BIND, DATABASE, contact, http_url, network, one_of, some_time, whole
+from service.settings.values import BIND, DATABASE, contact, http_url, network, one_of, origin, some_time, whole
 
 A_SECRET = validate.Length(min=16, error="must have at least 16 characters; 32 random bytes are better")
 
@@ -74,6 +74,9 @@ class Web:
     )
     proxy_networks: tuple[str, ...] = setting(
         [], "if set, forwarded headers are believed from these networks only, e.g. 10.0.0.0/8", network
+    )
+    origins: tuple[str, ...] = setting(
+        [], "origins whose pages may read the API from a browser, e.g. https://board.example.com", origin
     )
     requests_per_minute: int = setting(600, "API calls per key and minute; more is answered 429", whole(1, 1_000_000))
     session_idle: timedelta = setting("30m", "a dashboard session ends after this time without a click", some_time)

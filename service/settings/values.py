@@ -117,6 +117,12 @@ def network(value: str) -> None:
         raise ValidationError("is no network; write one such as '199.59.148.0/22'") from error
 
 
+def origin(value: str) -> None:
+    """Demand an origin as a browser writes it. Raises ValidationError."""
+    if re.fullmatch(r"https?://[a-z0-9.-]+(:[1-9][0-9]{0,4})?", value) is None:
+        raise ValidationError("must be such as 'https://board.example.com', in lower case and without a path")
+
+
 def contact(value: str) -> None:
     """Demand an address a person can write to. Raises ValidationError."""
     if re.fullmatch(r"(mailto:[^\s@]+@[^\s@]+|https://[^\s]+)", value) is None:

@@ -7,6 +7,7 @@
     slots.py       reading never takes intake's threads    proxies.py     who the client is
     later.py       an answer that waits for a commit       security_txt.py  whom to tell of a fault
     representation.py  ETags, compression, what is accepted
+    origins.py     which other pages' scripts may read
 
 Knows no chapter of the story; chapters build their blueprints from `Blueprint` here.
 """
@@ -17,6 +18,7 @@ from service.settings import Web
 from service.web.bounds import register_bounds, takes
 from service.web.headers import register_headers
 from service.web.openapi import ProblemApi, openapi_yaml, register_docs
+from service.web.origins import register_origins
 from service.web.parameters import Blueprint, StrictParser
 from service.web.problems import register_errors
 from service.web.proxies import behind
@@ -43,6 +45,7 @@ def setup(app: flask.Flask, settings: Web) -> ProblemApi:
     app.wsgi_app = behind(app.wsgi_app, settings)  # type: ignore[method-assign,assignment]  # as Flask's own documentation does
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider's
     register_headers(app)
+    register_origins(app, settings.origins)
     register_bounds(app)
     register_slots(app, settings.threads)
     register_representation(app)

@@ -29,8 +29,8 @@ ABOUT = (
     "Feedback on customer service over X Direct Messages, for supervisors only. Keys come in the Authorization "
     "header (`Bearer dmf_…`), never in an address; spreadsheets may read with HTTP Basic, the key as the password. "
     "Times are RFC 3339 in UTC; ids are strings. Periods are half-open: `[since, until)`. "
-    "Unknown parameters are errors. Every error is a problem document (RFC 9457) with a "
-    "stable `code`."
+    "Pages of other origins may read where the setting `web.origins` names them. Unknown parameters are errors. "
+    "Every error is a problem document (RFC 9457) with a stable `code`."
 )
 SHARED = ("401", "403", "406", "422", "429", "503")
 RATE_HEADERS = {

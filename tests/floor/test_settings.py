@@ -345,6 +345,9 @@ def test_a_wrong_value_is_named_with_what_would_be_right(path: str, written: Any
     [
         ({"accounts__acme__webhook_networks": ["10.0.0.0/8", "300.1.1.1"]}, "accounts.acme.webhook_networks[1]", "199"),
         ({"web__proxy_networks": ["10.0.0.300"]}, "web.proxy_networks[0]", "is no network"),
+        ({"web__origins": ["https://board.example/x"]}, "web.origins[0]", "without a path"),
+        ({"web__origins": ["*"]}, "web.origins[0]", "without a path"),
+        ({"web__origins": ["null"]}, "web.origins[0]", "without a path"),
         ({"campaigns__care__texts__en": {"opening": "Hi"}}, "campaigns.care.texts.en.card", "is missing"),
         ({"campaigns__care__texts__en": "Hi"}, "campaigns.care.texts.en", "must be a table"),
         ({"colours": {}}, "colours", "no such section; there are service, database,"),
