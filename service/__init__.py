@@ -12,7 +12,8 @@ What all chapters stand on, each the only writer of its tables:
     requests/  one conversation's row, typed: what may become of it      ways/       how we ask: one file a way
     accounts/  what every worker must know of an X account               customers/  what we keep of a person
 
-Two files reach over all chapters: housekeeping.py (retention, erasure) and customer_routes.py (its address in the API).
+Three files reach over all chapters: held.py (what we hold of a person), housekeeping.py (retention, erasure) and
+customer_routes.py (their addresses in the API).
 
 The floor they stand on knows none of them: settings, states, errors, outages, logs, ids, db, bulk, models, migrations,
 auth, health, metrics, and web/, what every route shares. `x_api/` is the edge toward X and the only place that speaks

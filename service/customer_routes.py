@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from sqlalchemy.engine import Engine
 
-from service import housekeeping
+from service import held, housekeeping
 from service.auth import Guard, log_access
 from service.auth.guard import demand_account
 from service.customers import opted_out
@@ -24,7 +24,7 @@ from service.models import feedback_request
 from service.outreach import by_hand
 from service.outreach.workplace import Workplace
 from service.settings import Settings
-from service.web import Blueprint, takes
+from service.web import Blueprint, reads, takes
 
 MOST_IDS = 10_000
 X_USER_ID = r"^[1-9][0-9]{0,18}$"  # as intake: the hash of one with a leading zero is nobody's
@@ -73,6 +73,18 @@ class ErasureSchema(Schema):
 
     x_user_id = fields.String(required=True)
     erased = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+
+
+class HeldSchema(Schema):
+    """What we hold of a person: the rows of each table, as they are stored."""
+
+    x_user_id = fields.String(required=True)
+    held = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.Dict()),
+        required=True,
+        metadata={"description": "by table; a table with nothing of them is an empty list"},
+    )
 
 
 class XIdentitySchema(Schema):
@@ -127,6 +139,20 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
             if not opted_out.remove(connection, x_user_id, hash_key=hash_key):
                 raise NotFound("not_opted_out", "This customer is not on the list for every account.")
             log_access(connection, flask.g.reader.actor, "opt_out.remove", {}, clock())
+
+    @customers.route("/customers/<x_user_id>", methods=["GET"])
+    @guard.requires("admin")
+    @reads
+    @customers.response(200, HeldSchema, description="Every row; a raw delivery may tell of other people too")
+    @customers.doc(
+        operationId="export_customer",
+        summary="All we hold of a customer: what erasing them would reach, and their opt-outs.",
+    )
+    def export_customer(x_user_id: str) -> dict[str, Any]:
+        _demand_reach(opted_out.EVERY_ACCOUNT, settings)
+        _demand_x_user_id(x_user_id)
+        kept = held.export(engine, settings, x_user_id, by=flask.g.reader.actor, now=clock())
+        return {"x_user_id": x_user_id, "held": kept}
 
     @customers.route("/customers/<x_user_id>", methods=["DELETE"])
     @guard.requires("admin")

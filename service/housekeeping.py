@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from service import held
 from service.auth import chain, log_access, sessions
 from service.customers import identities, opted_out
 from service.customers.hash_key import open_key
@@ -63,7 +64,7 @@ def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: d
     """Forget one person everywhere, in one transaction; the score stays as a count unless settings say otherwise."""
     place = Workplace.open(engine, settings, by)
     with writing(engine) as connection:
-        handles = identities.handles_of(connection, x_user_id) | requests.handles_of(connection, x_user_id)
+        handles = held.names_of(connection, x_user_id)
         requests.recall(connection, x_user_id, handles, hash_key=place.hash_key)
         handles |= requests.handles_of(connection, x_user_id)
         counts = dict(results.erase(connection, x_user_id, scores=settings.privacy.erase_scores, now=now))

@@ -29,6 +29,7 @@ COMMANDS = {
     "page": ("page", "The question page that customers answer on where no card shows."),
     "results": ("data", "What customers answered."),
     "export": ("data", "Write results to a file, with a manifest beside it."),
+    "customers": ("customers", "All we hold of a customer, in one JSON."),
     "erase": ("data", "Erase a customer: identity and text go, and they are never asked again."),
     "prune": ("data", "Forget what is older than its retention; the worker does this every hour."),
     "openapi": ("openapi", "Print the API's description (OpenAPI 3.1); the file openapi.yaml is this output."),

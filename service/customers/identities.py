@@ -34,9 +34,15 @@ def handles_of(connection: Connection, x_user_id: str) -> set[str]:
     return set(connection.scalars(sa.select(xi.handle).where(xi.x_user_id == x_user_id)))
 
 
+def of_person(x_user_id: str) -> tuple[sa.Table, sa.ColumnElement[bool]]:
+    """Say which rows tell a person's handles."""
+    return x_identity, xi.x_user_id == x_user_id
+
+
 def erase(connection: Connection, x_user_id: str) -> int:
     """Forget a person's handles; return how many there were."""
-    return connection.execute(sa.delete(x_identity).where(xi.x_user_id == x_user_id)).rowcount
+    _, theirs = of_person(x_user_id)
+    return connection.execute(sa.delete(x_identity).where(theirs)).rowcount
 
 
 def prune(connection: Connection, before: datetime) -> None:

@@ -42,6 +42,11 @@ def remove(connection: Connection, x_user_id: str, *, hash_key: str, account: st
     return connection.execute(sa.delete(opt_out).where(oo.person == whom, oo.account == account)).rowcount == 1
 
 
+def of_person(x_user_id: str, *, hash_key: str) -> tuple[sa.Table, sa.ColumnElement[bool]]:
+    """Say which entries are of this person, whatever the account."""
+    return opt_out, oo.person == person(hash_key, x_user_id)
+
+
 def count(connection: Connection) -> int:
     """Return how many entries the list has."""
     return connection.scalar(sa.select(sa.func.count()).select_from(opt_out)) or 0

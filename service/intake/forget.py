@@ -5,7 +5,7 @@ erased person the conversation's id as well. Never touches the ledger: what outr
 theirs to erase, after this.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ SHORTEST_NAME = 4  # a shorter one stands in too many bodies by chance; X itself
 AT_ONCE = 500
 WRITTEN_IN = ("utf-8", "utf-16-le", "utf-16-be")  # of every other charset the letters of a handle are the same
 EMPTY: dict[str, Any] = {"body": None, "headers": {}, "query": {}}
+d, i, f = webhook_delivery.c, delivery_item.c, feedback_request.c
 
 
 def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:
@@ -31,39 +32,56 @@ def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:
 
 def erase(connection: Connection, x_user_id: str, handles: Collection[str]) -> int:
     """Empty every delivery about a conversation of this person. Call before the ledger forgets who it was."""
-    d, i, f = webhook_delivery.c, delivery_item.c, feedback_request.c
     theirs = f.x_user_id == x_user_id
-    about = (
-        sa.select(i.delivery_id)
-        .join_from(delivery_item, webhook_delivery, i.delivery_id == d.id)
-        .join(feedback_request, sa.and_(f.source == d.source, f.conversation_id == i.conversation_id))
-        .where(theirs)
-    )
-    by_request = sa.select(i.delivery_id).join_from(delivery_item, feedback_request, i.request_id == f.id).where(theirs)
-    first = sa.select(f.delivery_id).where(theirs)
-    ids = connection.scalars(sa.union(about, by_request, first)).all()
-    emptied = _empty(connection, ids) + _empty_naming(connection, [x_user_id, *handles])
+    emptied = _empty(connection, _deliveries(connection, theirs, [x_user_id, *handles]))
     for source, conversation_id in connection.execute(sa.select(f.source, f.conversation_id).where(theirs).distinct()):
         _forget_conversation(connection, source, conversation_id)
     return emptied
 
 
-def _empty_naming(connection: Connection, names: Collection[str]) -> int:
-    """Empty what led to no request and names the person all the same. Reads every body that is still kept.
+def of_person(
+    connection: Connection, theirs: sa.ColumnElement[bool], names: Collection[str]
+) -> Iterator[tuple[sa.Table, sa.ColumnElement[bool]]]:
+    """Say which rows tell of these requests, or name this person: what erasing them reaches."""
+    yield webhook_delivery, d.id.in_(_deliveries(connection, theirs, names))
+    yield delivery_item, i.id.in_(sa.union(_items(i.id).where(theirs), _first_items(i.id).where(theirs)))
+    for table in (reopening, conversation):
+        said = sa.and_(f.source == table.c.source, f.conversation_id == table.c.conversation_id, theirs)
+        yield table, sa.exists().where(said)
 
-    A name may be part of another's, and then a delivery too many is emptied: it was read long ago.
+
+def _deliveries(connection: Connection, theirs: sa.ColumnElement[bool], names: Collection[str]) -> Sequence[str]:
+    """Every delivery about a conversation of theirs, and every one that names them."""
+    about, led = _items(i.delivery_id).where(theirs), _first_items(i.delivery_id).where(theirs)
+    ids = connection.scalars(sa.union(about, led, sa.select(f.delivery_id).where(theirs))).all()
+    return sorted({*ids, *_naming(connection, names)})
+
+
+def _items(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """What was said of conversations, beside the requests of those."""
+    said = sa.select(column).join_from(delivery_item, webhook_delivery, i.delivery_id == d.id)
+    return said.join(feedback_request, sa.and_(f.source == d.source, f.conversation_id == i.conversation_id))
+
+
+def _first_items(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """What led to requests, beside those."""
+    return sa.select(column).join_from(delivery_item, feedback_request, i.request_id == f.id)
+
+
+def _naming(connection: Connection, names: Collection[str]) -> Sequence[str]:
+    """What led to no request and names the person all the same. Reads every body that is still kept.
+
+    A name may be part of another's, and then it is a delivery too many: it was read long ago.
     """
-    d = webhook_delivery.c
     plain = [name.removeprefix("@").lower() for name in names if len(name) >= SHORTEST_NAME]
     wanted = [name.encode(charset) for name in plain for charset in WRITTEN_IN]
     found = connection.execute(sa.select(d.id, d.body).where(d.body.is_not(None)), execution_options={"yield_per": 500})
-    theirs = [row.id for row in found if any(name in row.body.lower() for name in wanted)]
-    return _empty(connection, theirs)
+    return [row.id for row in found if any(name in row.body.lower() for name in wanted)]
 
 
 def _empty(connection: Connection, ids: Sequence[str]) -> int:
     """Take the contents of deliveries away, and see to it that the same bytes bring nothing back."""
-    d, emptied = webhook_delivery.c, 0
+    emptied = 0
     for start in range(0, len(ids), AT_ONCE):
         chunk = sa.and_(d.id.in_(ids[start : start + AT_ONCE]), d.body.is_not(None))
         for row in connection.execute(sa.select(d.id, d.source, d.dedupe_key, d.body).where(chunk)).all():
@@ -75,14 +93,13 @@ def _empty(connection: Connection, ids: Sequence[str]) -> int:
 
 
 def _know_by_content(connection: Connection, delivery_id: str, source: str, key: str) -> None:
-    d, other = webhook_delivery.c, webhook_delivery.alias("other")
+    other = webhook_delivery.alias("other")
     taken = sa.exists().where(other.c.source == source, other.c.dedupe_key == key)
     connection.execute(sa.update(webhook_delivery).where(d.id == delivery_id, ~taken).values(dedupe_key=key))
 
 
 def _forget_conversation(connection: Connection, source: str, conversation_id: str) -> None:
     """Take the id away by which the CRM would still know whose conversation it was."""
-    i = delivery_item.c
     of_source = sa.select(webhook_delivery.c.id).where(
         webhook_delivery.c.id == i.delivery_id, webhook_delivery.c.source == source
     )

@@ -67,10 +67,15 @@ def recall(connection: Connection, x_user_id: str, handles: set[str], *, hash_ke
 
     Call it first in the transaction that erases: nobody else ever sees the id return.
     """
-    by_handle = sa.and_(fr.x_user_id.is_(None), sa.func.lower(fr.x_handle).in_(each.lower() for each in handles))
-    # Theirs by id as well: retention may be taking the id away in this moment, and we wait for it then.
-    theirs = sa.or_(fr.person == person(hash_key, x_user_id), fr.x_user_id == x_user_id, by_handle)
+    theirs = whose(x_user_id, handles, hash_key=hash_key)
     connection.execute(sa.update(feedback_request).where(theirs).values(x_user_id=x_user_id))
+
+
+def whose(x_user_id: str, handles: set[str], *, hash_key: str) -> sa.ColumnElement[bool]:
+    """Say which requests are of this person: by the id, by its hash, or by a handle where there is no id."""
+    by_handle = sa.and_(fr.x_user_id.is_(None), sa.func.lower(fr.x_handle).in_(each.lower() for each in handles))
+    # By the id as well: retention may be taking it away in this moment, and who erases waits for it then.
+    return sa.or_(fr.person == person(hash_key, x_user_id), fr.x_user_id == x_user_id, by_handle)
 
 
 def prune(

@@ -6,7 +6,7 @@ an unclear one does not. Never calls X.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -119,9 +119,14 @@ def unclear(connection: Connection, account: str, now: datetime, limit: int = 50
 
 def forget(connection: Connection, request_ids: Sequence[str], x_user_id: str, now: datetime) -> None:
     """Erase whom these sends went to; an open one will not be looked up any more."""
-    theirs = sa.update(send_attempt).where(sa.or_(snd.x_user_id == x_user_id, snd.request_id.in_(request_ids)))
+    theirs = sa.update(send_attempt).where(whose(request_ids, x_user_id))
     connection.execute(theirs.where(snd.outcome.is_(None)).values(outcome="unknown", settled_at=now))
     connection.execute(theirs.values(x_user_id="", x_id=None))
+
+
+def whose(request_ids: Sequence[str] | sa.Select[Any], x_user_id: str) -> sa.ColumnElement[bool]:
+    """Say which sends went to this person."""
+    return sa.or_(snd.x_user_id == x_user_id, snd.request_id.in_(request_ids))
 
 
 def forget_whom(connection: Connection, request_id: str) -> None:

@@ -90,15 +90,24 @@ def _forget_feedback_ids(connection: Connection, request_ids: Sequence[str]) -> 
     """X answers a feedback id with the person's own id: something else must stand for it, the same in every row."""
     for request_id in request_ids:
         nothing = "e" + secrets.token_hex(11)
-        known: sa.CompoundSelect[Any] = sa.union(
-            sa.select(r.feedback_id).where(r.id == request_id, r.feedback_id.is_not(None)),
-            sa.select(u.feedback_id).where(u.request_id == request_id),
-        )
-        connection.execute(sa.delete(stray_feedback).where(stray_feedback.c.feedback_id.in_(known)))
+        connection.execute(sa.delete(stray_feedback).where(_strays([request_id])))
         for table in (result, result_update, refresh):
             # X's ids are numbers: what begins with a letter is one of these. What has none needs none.
             mine = sa.and_(table.c.request_id == request_id, ~table.c.feedback_id.startswith("e"))
             connection.execute(sa.update(table).where(mine).values(feedback_id=nothing))
+
+
+def strays_of(request_ids: Sequence[str] | sa.Select[Any]) -> tuple[sa.Table, sa.ColumnElement[bool]]:
+    """Say which cards we took for nobody's are of these requests."""
+    return stray_feedback, _strays(request_ids)
+
+
+def _strays(request_ids: Sequence[str] | sa.Select[Any]) -> sa.ColumnElement[bool]:
+    known: sa.CompoundSelect[Any] = sa.union(
+        sa.select(r.feedback_id).where(r.id.in_(request_ids), r.feedback_id.is_not(None)),
+        sa.select(u.feedback_id).where(u.request_id.in_(request_ids)),
+    )
+    return stray_feedback.c.feedback_id.in_(known)
 
 
 def _no_text(columns: Any) -> Mapping[str, Any]:

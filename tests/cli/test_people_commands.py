@@ -1,5 +1,6 @@
 """keys, accounts, opt-out, erase, prune: who may read, who may send, who must not be asked."""
 
+import json
 from contextlib import chdir
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -275,6 +276,32 @@ def test_erasing_shows_what_went(cli: Cli) -> None:
 def test_erasing_takes_an_x_user_id(cli: Cli, wrong: str) -> None:
     assert cli.refuses("erase", wrong, "--yes")[1] == "not_an_x_user_id"
     assert cli.rows(opt_out) == []
+
+
+# -- customers
+
+
+def test_all_we_hold_of_a_customer_is_one_json(cli: Cli) -> None:
+    request_id = cli.answered("c-1", 4, "my cat is called Mimi")
+    said = json.loads(cli.says("customers", "export", "501"))
+    assert said["x_user_id"] == "501"
+    assert [row["id"] for row in said["held"]["feedback_request"]] == [request_id]
+    assert said["held"]["result"][0]["text"] == "my cat is called Mimi"
+    action, detail = cli.audit()[-1]
+    assert (action, detail["result"]) == ("customer.export", 1)
+
+
+def test_a_customers_file_is_new_and_for_whoever_made_it(cli: Cli) -> None:
+    cli.answered("c-1", 4)
+    out = cli.directory / "501.json"
+    assert cli.says("customers", "export", "501", "--out", str(out)).endswith("501.json\n")
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert json.loads(out.read_text("utf-8"))["held"]["result"][0]["score"] == 4
+    assert cli.refuses("customers", "export", "501", "--out", str(out))[1] == "file"
+
+
+def test_showing_a_customer_takes_an_x_user_id(cli: Cli) -> None:
+    assert cli.refuses("customers", "export", "@jane")[1] == "not_an_x_user_id"
 
 
 # -- prune

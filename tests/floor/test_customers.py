@@ -1,14 +1,28 @@
 """Customers' own wishes over the API: opt-outs, erasure, a missing identity completed. For admins, audited."""
 
+import json
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from service import housekeeping
 from service.customers.hash_key import open_key
 from service.db import reading, writing
-from service.models import feedback_request, metadata, opt_out, reopening, result, webhook_delivery, x_identity
+from service.models import (
+    feedback_request,
+    metadata,
+    opt_out,
+    prompt_reply,
+    refresh,
+    reopening,
+    result,
+    send_attempt,
+    stray_feedback,
+    webhook_delivery,
+    x_identity,
+)
 from service.reports.rows import notes
 from tests import support
 from tests.floor.house import House, answered, deliver
@@ -198,8 +212,9 @@ def test_erasing_twice_and_erasing_a_stranger_is_fine(sqlite_engine: Engine) -> 
     assert is_opted_out(house, "999")
 
 
-@pytest.mark.parametrize("wrong", ["jane", "1" * 20, "0501", "0", "12%0A", "%D9%A3", "-1", "1.0", "%00", "%FF"])
+@pytest.mark.parametrize("wrong", ["jane", "1" * 20, "0501", "0", "12%0A", "%D9%A3", "-1", "1.0", "%FF"])
 def test_what_is_no_x_user_id_is_refused(house: House, wrong: str) -> None:
+    assert house.refused(422, "GET", f"/v1/customers/{wrong}", house.key()) == "not_an_x_user_id"
     assert house.refused(422, "DELETE", f"/v1/customers/{wrong}", house.key()) == "not_an_x_user_id"
     assert house.refused(422, "DELETE", f"/v1/opt-outs/{wrong}", house.key()) == "not_an_x_user_id"
     assert house.rows(opt_out) == []
@@ -211,6 +226,107 @@ def test_an_erased_customer_who_comes_back_is_not_asked(sqlite_engine: Engine) -
     house.clock.forward(days=30)
     deliver(house, "c-again", x_user_id=X_USER)
     assert is_opted_out(house, X_USER)
+
+
+# -- what we hold
+
+
+def held_in_full(engine: Engine, **changes: Any) -> tuple[House, dict[str, str]]:
+    """Jane as above, and what sending to her and asking X about her left."""
+    house, ids = populated(engine, **changes)
+    at, request_id = house.clock.now, ids["answered"]
+    feedback_id = str(int(request_id[-12:], 16))
+    sent = {"id": "sa_1", "request_id": request_id, "account": "acme", "x_user_id": X_USER, "kind": "card"}
+    stray = {"feedback_id": feedback_id, "account": "acme", "first_seen_at": at, "channel": "events"}
+    asking = {"request_id": request_id, "account": "acme", "feedback_id": feedback_id, "due_at": at, "checks": 1}
+    with writing(engine) as connection:
+        connection.execute(sa.insert(send_attempt).values(**sent, intended_at=at, x_id=feedback_id, outcome="sent"))
+        connection.execute(sa.insert(stray_feedback).values(**stray))
+        connection.execute(sa.insert(refresh).values(**asking))
+        connection.execute(sa.insert(prompt_reply).values(request_id=request_id, first_at=at))
+    return house, ids
+
+
+def shown(house: House, x_user_id: str = X_USER) -> dict[str, Any]:
+    """What we say we hold, by table."""
+    answer = house.call("GET", f"/v1/customers/{x_user_id}", house.key())
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return {table: rows for table, rows in answer.get_json()["held"].items() if rows}
+
+
+def by_key(engine: Engine) -> dict[str, dict[tuple[str, ...], tuple[Any, ...]]]:
+    """Every row of every table, by what names it."""
+    found: dict[str, dict[tuple[str, ...], tuple[Any, ...]]] = {}
+    with reading(engine) as connection:
+        for table in metadata.sorted_tables:
+            rows = connection.execute(sa.select(table)).mappings()
+            keys = [each.name for each in table.primary_key]
+            found[table.name] = {tuple(str(row[key]) for key in keys): tuple(row.values()) for row in rows}
+    return found
+
+
+def test_all_we_hold_of_a_person_is_shown_and_nothing_of_another(engine: Engine) -> None:
+    house, ids = held_in_full(engine)
+    found = shown(house)
+    text = json.dumps(found)
+    assert [each for each in HERS if each not in text] == []
+    assert {row["id"] for row in found["feedback_request"]} == {ids["answered"], ids["open"], ids["by_handle"]}
+    assert [row["text"] for row in found["result"]] == [WORDS]
+    assert [each for each in (ids["other"], "mine was fine", "called back") if each in text] == []
+    assert {"lease_token", "counted"} & set(found["feedback_request"][0]) == set()
+
+
+def test_whatever_erasing_changes_was_shown_before(engine: Engine) -> None:
+    house, _ = held_in_full(engine)
+    found, before = shown(house), by_key(engine)
+    housekeeping.erase(engine, house.settings, X_USER, by="bo", now=house.clock.now)
+    after, touched = by_key(engine), set()
+    for table in metadata.sorted_tables:
+        changed = {key for key, row in before[table.name].items() if after[table.name].get(key) != row}
+        keys = [each.name for each in table.primary_key]
+        told = {tuple(str(row[key]) for key in keys) for row in found.get(table.name, ())}
+        assert changed <= told, table.name
+        touched |= {table.name} if changed else set()
+    assert touched >= {"result", "result_update", "refresh", "stray_feedback", "send_attempt", "review_note"}
+    assert touched >= {"reopening", "webhook_delivery", "delivery_item", "x_identity", "feedback_request"}
+
+
+@pytest.mark.parametrize("erase_scores", [False, True])
+def test_erasing_leaves_nothing_to_show_but_the_opt_out(engine: Engine, erase_scores: bool) -> None:
+    house, _ = held_in_full(engine, privacy__erase_scores=erase_scores)
+    house.call("DELETE", f"/v1/customers/{X_USER}", house.key())
+    found = shown(house)
+    assert set(found) == {"opt_out"}
+    assert [(row["account"], row["reason"]) for row in found["opt_out"]] == [("*", "erased")]
+
+
+def test_who_is_known_by_a_hash_only_is_shown_too(sqlite_engine: Engine) -> None:
+    house, ids = held_in_full(sqlite_engine)
+    house.clock.forward(days=1000)
+    housekeeping.prune(sqlite_engine, house.settings, house.clock.now, dry_run=False)
+    assert ids["answered"] in {row["id"] for row in shown(house)["feedback_request"]}
+
+
+def test_of_a_stranger_we_hold_nothing(sqlite_engine: Engine) -> None:
+    house, _ = held_in_full(sqlite_engine)
+    assert shown(house, "999") == {}
+
+
+def test_whoever_reads_what_we_hold_is_audited_without_the_person(sqlite_engine: Engine) -> None:
+    house, _ = held_in_full(sqlite_engine)
+    before = len(house.audit())
+    shown(house)
+    actor, action, detail = house.audit()[before]
+    assert actor.startswith("ada (")
+    assert (action, detail["feedback_request"], detail["result"]) == ("customer.export", 3, 1)
+    assert X_USER not in str(house.audit())
+
+
+def test_only_admins_of_every_account_read_what_we_hold(house: House) -> None:
+    path = f"/v1/customers/{X_USER}"
+    assert house.refused(403, "GET", path, house.key("supervisor")) == "role_not_allowed"
+    assert house.refused(403, "GET", path, house.key("admin", "acme")) == "whole_service_only"
+    assert house.audit() == []
 
 
 # -- a missing identity
