@@ -91,6 +91,7 @@ def test_web_does_all_of_its_work(owner: Engine, as_role: As) -> None:
     assert house.call("POST", "/dashboard/sign-in", data={"key": made["supervisor"]}).status_code == 303
     for page in ("", "breakdown", "comments", "coverage", "completeness", "accounts", "sessions"):
         assert house.call("GET", f"/dashboard/{page}").status_code == 200, page
+    assert house.call("GET", "/v1/customers/501", made["admin"]).status_code == 200
     assert house.call("DELETE", "/v1/customers/501", made["admin"]).status_code == 200
 
 
