@@ -27,6 +27,7 @@ WEEKS = 24
 TEAMS = {"t0": 4, "t1": 3, "t2": 2, "t3": 1}
 PEOPLE = [(team, f"{team}a{a}", load * 2.0**-a) for team, load in TEAMS.items() for a in range(5)]
 DAYS = (1.0, 1.0, 1.0, 1.0, 1.0, 0.6, 0.6)
+LANGUAGES = {"en": 70, "de": 25, "fr": 5}
 LATE = (0, 0, 0, 0, 0, 0, 1, 1, 2, 5)
 ASKED = Asked(("acme",), "csat")
 
@@ -53,6 +54,7 @@ def _measured(answers: int, seed: int) -> dict[str, str]:
         by_day, by_team = _trend(lived, "day"), _asked(lived, replace(ASKED, by="team"))
         by_agent = _asked(lived, replace(ASKED, by="agent"))
         four = [_asked(lived, replace(ASKED, by="agent", first=p.first, end=p.end)) for p in _blocks(lived)]
+        tongues = [_asked(lived, replace(ASKED, by="language", first=p.first, end=p.end)) for p in _blocks(lived)]
         days = (lived.now.date() - BEGIN).days
         return {
             "days of the account with a figure of their own": _share(sum(_length(p) == 1 for p in by_day), days),
@@ -60,6 +62,7 @@ def _measured(answers: int, seed: int) -> dict[str, str]:
             "answers by team and week": _named(by_team),
             "answers by agent and four weeks": _share(sum(map(_n_named, four)), sum(map(_n, four))),
             "answers by agent and twelve weeks": _named(by_agent),
+            "answers by language and four weeks": _share(sum(map(_n_named, tongues)), sum(map(_n, tongues))),
             "answers in no release a week after they came, at most": str(max(waits)),
         }
 
@@ -75,13 +78,15 @@ def _old(lived: Lived, spoken: list[Spoken], day: int) -> int:
 
 def _spoken(rnd: random.Random, answers: int) -> Iterator[Spoken]:
     a_day = [2 * answers * each / sum(DAYS) for each in DAYS]
+    spoken_in = random.Random(answers)  # of its own, so that languages change nothing else
     loads = [load for *_, load in PEOPLE]
     for day in range(WEEKS * 7):
         for _ in range(round(rnd.gauss(a_day[day % 7], a_day[day % 7] ** 0.5))):
             team, agent, _load = rnd.choices(PEOPLE, loads)[0]
             ended = BEGIN + timedelta(days=day)
             seen = ended + timedelta(days=rnd.choice(LATE)) if rnd.random() < 0.5 else None
-            yield Spoken(ended, seen, rnd.randrange(8, 20), team, agent, "care", "en", rnd.choice((1, 3, 4, 5, 5, 5)))
+            tongue = spoken_in.choices([*LANGUAGES], [*LANGUAGES.values()])[0]
+            yield Spoken(ended, seen, rnd.randrange(8, 20), team, agent, "care", tongue, rnd.choice((1, 3, 4, 5, 5, 5)))
 
 
 def _asked(lived: Lived, asked: Asked) -> Published:

@@ -10,6 +10,8 @@ from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Mapping
 
 Cell = tuple[Hashable, Hashable]
+_END = ("end",)
+"""A column of one row only, so that a way to it is a way to that row."""
 
 
 def small_cut(cells: Mapping[Cell, int], least: int) -> Cell | None:
@@ -19,6 +21,42 @@ def small_cut(cells: Mapping[Cell, int], least: int) -> Cell | None:
         if 0 < n < least and told.flow(row, column, least) < least:
             return row, column
     return None
+
+
+def small_split(cells: Mapping[Cell, int], least: int) -> Hashable | None:
+    """Return a row whose sum tells 1 to `least` - 1 answers to who knows anything of the columns; None without one.
+
+    Let f = row's value + column's value be 0 or 1 on every possible cell, and H the rows of the higher values: where a
+    column has cells of H and of others, f is 1 in H and 0 outside. So f holds at least the answers of H in columns
+    shared with the others, a cut between two rows; where each such cut is 0 or enough, no small f sets rows that
+    share a column apart, and f is one of the columns alone.
+    """
+    for first, *others in _connected(cells):
+        for other in others:
+            if _shared(cells, other, first, least) < least or _shared(cells, first, other, least) < least:
+                return other
+    return None
+
+
+def _shared(cells: Mapping[Cell, int], inside: Hashable, outside: Hashable, enough: int) -> int:
+    """The least answers that any H with one row and without another has in columns shared with those outside."""
+    return _Flow({**cells, (outside, _END): enough}).flow(inside, _END, enough)
+
+
+def _connected(cells: Mapping[Cell, int]) -> Iterable[list[Hashable]]:
+    """Rows that hang together by shared columns."""
+    rows, columns = defaultdict(set), defaultdict(set)
+    for row, column in cells:
+        rows[row].add(column)
+        columns[column].add(row)
+    left = sorted(rows, key=repr)
+    while left:
+        found, new = set(), {left[0]}
+        while new:
+            found |= new
+            new = {row for one in new for column in rows[one] for row in columns[column]} - found
+        yield [row for row in left if row in found]
+        left = [row for row in left if row not in found]
 
 
 class _Flow:

@@ -13,10 +13,10 @@ answers and on which it had none.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 
 from service.reports.disclosure import store
-from service.reports.disclosure.cuts import small_cut
+from service.reports.disclosure.cuts import small_cut, small_split
 from service.reports.disclosure.frozen import Cell, classes
 from service.reports.disclosure.pools import Label, Leaf, Pools, family
 from service.reports.disclosure.store import Release
@@ -29,6 +29,7 @@ Joinable = Callable[[Leaf, Leaf], bool]
 """Whether two leaves may be joined; of a leaf with itself: whether it may be joined with any."""
 Place = tuple[int, Leaf]
 """A release and a leaf of it."""
+PlaceOf = Callable[[Cell], Place | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Told:
     days: Sequence[Release]
     label: LabelOf
 
-    def rows(self) -> Callable[[Cell], Place | None]:
+    def rows(self) -> PlaceOf:
         """Return the leaf of each cell; None for a cell that is in none: it is known to have no answers."""
         spans = {day.id: each for each in self.of for day in self.days if each.first <= day.first < each.end}
         leaves = {each.id: {(leaf.label, leaf.pooled) for leaf in each.leaves} for each in self.of}
@@ -55,12 +56,27 @@ class Told:
         return row
 
 
+def mixtures(cells: Iterable[Cell], span: PlaceOf, rows: Sequence[RowOf]) -> tuple[RowOf, ...]:
+    """Return every way to divide each span by one of these rows: some weeks by days, say, and some by teams.
+
+    What two partitions tell together, a third may be subtracted from. `span` gives a cell's place, whose release is it.
+    """
+    of = {cell.day: place[0] for cell in cells if (place := span(cell)) is not None}
+    spans = sorted(set(of.values()))
+    return tuple(_mixed(of, dict(zip(spans, each, strict=True))) for each in product(rows, repeat=len(spans)))
+
+
+def _mixed(of: Mapping[int, int], by: Mapping[int, RowOf]) -> RowOf:
+    return lambda cell: by[of[cell.day]](cell) if cell.day in of else None
+
+
 def divided(
     cells: Sequence[Cell],
     label: LabelOf,
     least: int,
     against: Sequence[RowOf],
     joinable: Joinable = lambda _one, _other: True,
+    finest: RowOf | None = None,
 ) -> Pools:
     """Return the leaves of a partition: enough answers in each, and nothing that follows from those told already."""
     sizes: Counter[Label] = Counter()
@@ -68,10 +84,10 @@ def divided(
         if cell.n:
             sizes[label(cell)] += cell.n
     pools = Pools(sizes, least)
-    while (leaf := _told_by(cells, label, pools, least, against)) is not None:
+    while (leaf := _told_by(cells, label, pools, least, against, finest)) is not None:
         better = (pools.joined(one, other) for one, other in pools.pairs(leaf) if joinable(one, other))
         for tried in islice(better, MOST_TRIED):
-            now = _told_by(cells, label, tried, least, against)
+            now = _told_by(cells, label, tried, least, against, finest)
             if now is None or family(now) not in {family(leaf), ()}:
                 pools = tried
                 break
@@ -87,18 +103,32 @@ def _coarsened(pools: Pools, leaf: Leaf, joinable: Joinable) -> bool:
     return any(joinable(each, each) and pools.coarsen(each) for each in those)
 
 
-def _told_by(cells: Sequence[Cell], label: LabelOf, pools: Pools, least: int, against: Sequence[RowOf]) -> Leaf | None:
-    """A leaf next to a small set that the table of these leaves and another partition would tell."""
+def _told_by(
+    cells: Sequence[Cell], label: LabelOf, pools: Pools, least: int, against: Sequence[RowOf], finest: RowOf | None
+) -> Leaf | None:
+    """A leaf next to a small set that follows from these leaves and another partition, or all of people's at once."""
     for row in against:
-        table: dict[tuple[Hashable, Hashable], int] = defaultdict(int)
-        for cell in cells:
-            there, leaf = row(cell), pools.leaf_of(label(cell))
-            if there is not None and leaf is not None:
-                table[there, ("leaf", *leaf)] += cell.n
-        if (found := small_cut(table, least)) is not None:
-            column: tuple[str, Label, bool] = found[1]  # type: ignore[assignment]
-            return column[1], column[2]
-    return None
+        if (found := small_cut(_table(cells, label, pools, row), least)) is not None:
+            return _leaf(found[1])
+    if finest is None:
+        return None
+    turned = {(leaf, row): n for (row, leaf), n in _table(cells, label, pools, finest).items()}
+    apart = small_split(turned, least)
+    return None if apart is None else _leaf(apart)
+
+
+def _table(cells: Iterable[Cell], label: LabelOf, pools: Pools, row: RowOf) -> dict[tuple[Hashable, Hashable], int]:
+    table: dict[tuple[Hashable, Hashable], int] = defaultdict(int)
+    for cell in cells:
+        there, leaf = row(cell), pools.leaf_of(label(cell))
+        if there is not None and leaf is not None:
+            table[there, ("leaf", *leaf)] += cell.n
+    return table
+
+
+def _leaf(column: Hashable) -> Leaf:
+    named: tuple[str, Label, bool] = column  # type: ignore[assignment]
+    return named[1], named[2]
 
 
 def leaves_of(kind: str, cells: Iterable[Cell], label: LabelOf, pools: Pools) -> tuple[store.Leaf, ...]:

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from service.reports.disclosure import store
 from service.reports.disclosure.days import CONTEXTS, HOUR, Ground
-from service.reports.disclosure.divide import LabelOf, RowOf, Told, divided, leaves_of
+from service.reports.disclosure.divide import LabelOf, PlaceOf, RowOf, Told, divided, leaves_of, mixtures
 from service.reports.disclosure.frozen import Cell, answers
 from service.reports.disclosure.pools import Label, Leaf, family
 from service.reports.disclosure.store import Release
@@ -33,6 +33,11 @@ def _agent(cell: Cell) -> Label:
     return (cell.team, cell.agent)
 
 
+def _finest(cell: Cell) -> Hashable:
+    """The day of a person: finer than every leaf of days, teams and agents, also than those that twelve weeks name."""
+    return cell.day, cell.team, cell.agent
+
+
 def _of_context(name: str) -> LabelOf:
     return lambda cell: (cell.context(name),)
 
@@ -44,12 +49,14 @@ class Partition:
     weeks: int
     label: LabelOf
     against: tuple[str, ...] = ()
+    finest: RowOf | None = None
+    """For contexts: what everything told of days, teams and agents is made of, to be held against all at once."""
 
 
 def _table() -> Mapping[str, Partition]:
     found = {"team": Partition(1, _team), "agent": Partition(4, _agent, ("team",))}
     for name in CONTEXTS:
-        found[name] = Partition(4, _of_context(name), tuple(found))
+        found[name] = Partition(4, _of_context(name), tuple(found), _finest)
     found[HOUR] = Partition(4, _of_context(HOUR))  # every hour can meet everything: nothing to hold it against
     found[REST] = Partition(12, _agent, ("team", "agent"))
     return found
@@ -67,9 +74,18 @@ def leaves(connection: Connection, ground: Ground, name: str, days: Sequence[Rel
     others = {each: _told(connection, ground, each, days) for each in partition.against}
     if name == REST:
         return _rest(ground, cells, others)
-    against = () if name == HOUR else (_day, *(each.rows() for each in others.values()))
-    pools = divided(cells, partition.label, ground.least, against)
+    rows = {each: told.rows() for each, told in others.items()}
+    against = () if name == HOUR else _against(cells, rows)
+    pools = divided(cells, partition.label, ground.least, against, finest=partition.finest)
     return leaves_of(ground.who.type, cells, partition.label, pools)
+
+
+def _against(cells: Sequence[Cell], rows: Mapping[str, PlaceOf]) -> Sequence[RowOf]:
+    """Days and teams, mixed by weeks, and then the others one by one."""
+    if "team" not in rows:
+        return (_day,)
+    others = [row for name, row in rows.items() if name != "team"]
+    return *mixtures(cells, rows["team"], (_day, rows["team"])), *others
 
 
 def _day(cell: Cell) -> Hashable | None:
@@ -92,7 +108,7 @@ def _rest(ground: Ground, cells: Sequence[Cell], others: Mapping[str, Told]) -> 
         release, (name, pooled) = places[cell]
         return _agent(cell) if pooled and name else (f"{ELSEWHERE}{release}", repr((name, pooled)))
 
-    against: tuple[RowOf, ...] = (_day, others["team"].rows(), row)
+    against = mixtures(there, row, (_day, others["team"].rows(), row))
     pools = divided(there, label, ground.least, against, _in_one_team)
     if ((), True) in pools.leaves:
         return ()  # a team's pools are too few together: closed under a lower threshold than today's

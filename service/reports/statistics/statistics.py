@@ -2,7 +2,7 @@
 
 Everything is in points or per cent and unrounded; rounding belongs to the edge that prints. Of nothing there is
 no figure: n = 0 gives None, never 0. This file never reads a database and never decides who may see a figure
-(that is `suppression`). Formulas and their sources stand in words in `definitions`.
+(that is `reports/disclosure`). Formulas and their sources stand in words in `definitions`.
 """
 
 import math

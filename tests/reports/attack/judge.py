@@ -47,6 +47,12 @@ class Account:
         return {number: day for number, day in mine.items() if self.lived.spoken[number].account == self.name}
 
     @cached_property
+    def answered(self) -> Mapping[str, Spoken]:
+        """Every answer that was seen by now, in a release or not."""
+        today, spoken = self.lived.now.date(), self.lived.spoken.items()
+        return {k: each for k, each in spoken if each.account == self.name and each.seen and each.seen < today}
+
+    @cached_property
     def releases(self) -> Mapping[str, Sequence[Release]]:
         return {name: self.lived.releases(self.name, name) for name in ("day", *LABELS)}
 
@@ -196,28 +202,34 @@ def _could(account: Account, day: Release, each: Spoken, zeros: str) -> bool:
 
 
 def _cohorts(account: Account) -> Sums:
-    """Days by cohorts: an answer is seen after its conversation was heard of, and within the window counted."""
+    """Days by cohorts: an answer is seen after its conversation was heard of, and within the window counted.
+
+    Answers that no day's release holds yet are cells of a day `None`: cohorts count them already.
+    """
     cohorts = account.lived.releases(account.name, "cohort", "")
     window = account.lived.settings.reports.answer_window
-    cells: dict[Hashable, int] = {}
+    until = max((day.end for day in account.releases["day"]), default=date.min)
+    cells: dict[Hashable, int] = {(None, cohort.id): 0 for cohort in cohorts if cohort.end + window > until}
     for day in account.releases["day"]:
         for cohort in (*cohorts, None):
             if cohort is None or cohort.first < day.end:
                 cells[day.id, None if cohort is None else cohort.id] = 0
-    for number, day in account.days.items():
-        each = account.lived.spoken[number]
-        assert each.seen is not None
-        inside = next(
-            (e.id for e in cohorts if e.first <= each.ended < e.end and each.seen - each.ended <= window), None
-        )
-        cells[day.id, inside] += 1
+    for number, each in account.answered.items():
+        day = account.days.get(number)
+        cell = None if day is None else day.id, _cohort_of(account, cohorts, each)
+        cells[cell] = cells.get(cell, 0) + 1
     sums: dict[Leaf, set[Hashable]] = defaultdict(set)
     for cell in cells:
-        day_id, cohort_id = cell  # type: ignore[misc]
-        sums["day", day_id].add(cell)
-        if cohort_id is not None:
-            sums["cohort", cohort_id].add(cell)
+        for name, number in zip(("day", "cohort"), cell, strict=True):  # type: ignore[call-overload]
+            if number is not None:
+                sums[name, number].add(cell)
     return Sums(cells, [frozenset(each) for each in sums.values()])
+
+
+def _cohort_of(account: Account, cohorts: Iterable[Release], each: Spoken) -> int | None:
+    assert each.seen is not None
+    late = each.seen - each.ended > account.lived.settings.reports.answer_window
+    return None if late else next((e.id for e in cohorts if e.first <= each.ended < e.end), None)
 
 
 def last_day(spoken: Iterable[Spoken]) -> date:

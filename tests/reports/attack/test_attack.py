@@ -29,10 +29,10 @@ def test_the_attacker_comes_back_with_empty_hands(seed: int, read: attacker.Read
     assert found.bounded == 0
 
 
-def leaks_of(ledger: int | list[Spoken], table: str, most: int = 60) -> bool:
+def leaks_of(ledger: int | list[Spoken], table: str, most: int = 60, zeros: str = "coverage") -> bool:
     """Whether the attacker finds a small set in one table of a ledger."""
     with lived_through(ledger, lambda _lived, _rnd: set()) as (lived, _found, _figures):
-        those = (tables(account, "coverage")[table] for account in accounts_of(lived).values())
+        those = (tables(account, zeros)[table] for account in accounts_of(lived).values())
         return any(each.told(5, most, random.Random(0)) for each in those)
 
 
@@ -87,6 +87,22 @@ def test_without_the_search_for_cuts(unread: pytest.MonkeyPatch) -> None:
     """Pools differ from week to week, and agents belong to teams: the two together tell."""
     unread.setattr(divide, "small_cut", lambda *_: None)
     assert leaks_of(2, "people")
+
+
+def test_without_mixing_days_and_teams_by_weeks(unread: pytest.MonkeyPatch) -> None:
+    """Agents of a team, minus its two weeks with a leaf of its own, minus days of the others on which it was alone."""
+    unread.setattr(partitions, "mixtures", lambda _cells, _span, rows: rows)
+    assert leaks_of(38, "people", zeros="rota")
+
+
+def test_without_holding_a_context_against_people_and_days_at_once(unread: pytest.MonkeyPatch) -> None:
+    """All that is German: a whole day, a whole agent, and three more."""
+    ann = {"team": "red", "agent": "ann", "language": "de"}
+    more = {"language": "de"}
+    german = spoken(lambda i: more if i < 6 or i in {48, 90, 132} else ann if i // 6 < 4 and i % 6 < 2 else {})
+    assert not leaks_of(german, "language", zeros="rota")
+    unread.setattr(divide, "small_split", lambda *_: None)
+    assert leaks_of(german, "language", zeros="rota")
 
 
 def test_without_holding_a_context_against_the_others(unread: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.reports.disclosure.cuts import small_cut
+from service.reports.disclosure.cuts import small_cut, small_split
 
 ROWS, COLUMNS = ("mon", "tue", "wed"), ("ann", "bob", "cat")
 
@@ -35,3 +35,19 @@ def test_an_agent_of_one_day_is_told_by_what_the_day_has_more() -> None:
 @settings(max_examples=400, deadline=None)
 def test_it_finds_a_small_set_exactly_where_trying_all_combinations_does(cells) -> None:
     assert (small_cut(cells, 5) is not None) == (0 < told(cells) < 5)
+
+
+def split(cells) -> int:
+    """The fewest answers that rows H share with the other rows by a column, by trying all H; 0 where none share any."""
+    found = []
+    for inside in product((False, True), repeat=3):
+        high = {row for row, within in zip(ROWS, inside, strict=True) if within}
+        shared = {column for row, column in cells if row in high} & {column for row, column in cells if row not in high}
+        found.append(sum(n for (row, column), n in cells.items() if row in high and column in shared))
+    return min((n for n in found if n), default=0)
+
+
+@given(st.dictionaries(st.tuples(st.sampled_from(ROWS), st.sampled_from(COLUMNS)), st.integers(1, 7), min_size=1))
+@settings(max_examples=400, deadline=None)
+def test_rows_are_set_apart_exactly_where_trying_all_finds_a_handful(cells) -> None:
+    assert (small_split(cells, 5) is not None) == (0 < split(cells) < 5)
