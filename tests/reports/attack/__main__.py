@@ -1,11 +1,20 @@
-"""`python -m tests.reports.attack --ledgers 500`: random ledgers attacked; ends with 1 if one gave way."""
+"""`python -m tests.reports.attack --ledgers 500`: random ledgers attacked; ends with 1 if one gave way.
+
+Prints what was found as it is found, then what was tried of each shape, also where nothing was found.
+"""
 
 import sys
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from time import monotonic
 
 import click
 
-from tests.reports.attack.attacker import Found, attack
+from tests.reports.attack.attacker import Found, Reading, attack
+from tests.reports.attack.collect import collect
+from tests.reports.attack.http import collect as over_http
+
+READ: dict[str, Reading] = {"http": over_http, "direct": collect}
 
 
 @click.command()
@@ -13,22 +22,39 @@ from tests.reports.attack.attacker import Found, attack
 @click.option(
     "--first", default=0, show_default=True, help="seed of the first ledger; the same seed is the same ledger"
 )
-def main(ledgers: int, first: int) -> None:
+@click.option("--read", type=click.Choice([*READ]), default="http", show_default=True, help="how figures are read")
+@click.option("--minutes", type=float, default=float("inf"), help="begin no ledger later than this")
+def main(ledgers: int, first: int, read: str, minutes: float) -> None:
     """Attack random ledgers, and print what was found and how much was read."""
-    every: list[Found] = []
-    for seed in range(first, first + ledgers):
-        found = attack(seed)
-        every.append(found)
+    every = list(_attacked(range(first, first + ledgers), READ[read], monotonic() + 60 * minutes))
+    shapes: dict[str, list[Found]] = defaultdict(list)
+    for each in every:
+        shapes[each.shape].append(each)
+    for shape, those in sorted(shapes.items()):
+        click.echo(f"{shape}: {_line(those)}")
+    click.echo(f"all: {_line(every)}")
+    sys.exit(not every or not all(each.nothing for each in every))
+
+
+def _attacked(seeds: Iterable[int], read: Reading, until: float) -> Iterator[Found]:
+    for seed in seeds:
+        if monotonic() > until:
+            return
+        found = attack(seed, read)
         if not found.nothing:
             click.echo(f"seed {seed} ({found.shape}): {found.leaks} {found.misread[:3]}")
-    totals = Counter[str]()
-    for each in every:
-        totals.update(
-            answers=each.answers, released=each.released, figures=each.figures, misread=len(each.misread),
-            small_sets=len(each.leaks), cells_tried=each.tried, bounded=each.bounded, bounds_asked=each.sampled,
-        )  # fmt: skip
-    click.echo(f"{ledgers} ledgers: " + ", ".join(f"{name} {n:,}" for name, n in totals.items()))
-    sys.exit(not all(each.nothing for each in every))
+        yield found
+
+
+def _line(those: Sequence[Found]) -> str:
+    """What was found, and in how much of what was tried."""
+    small, misread = sum(len(each.leaks) for each in those), sum(len(each.misread) for each in those)
+    return (
+        f"{len(those)} ledgers, {sum(each.answers for each in those):,} answers: "
+        f"{small} small sets around {sum(each.tried for each in those):,} cells, "
+        f"{misread} misread of {sum(each.figures for each in those):,} figures, "
+        f"{sum(each.bounded for each in those)} bounded of {sum(each.sampled for each in those):,} cells"
+    )
 
 
 if __name__ == "__main__":
