@@ -6,8 +6,8 @@ meet every agent, and a sum of two parts that both vary takes three values: ther
 combination splits into whole days of a week, and a piece of two neighbouring partitions whose table has holes only
 because agents belong to teams (`cuts` finds what those tell); a context meets everything, and is a part of its own.
 
-More is tried than readers are told: that somebody knows of every agent, campaign and so on, on which days it had answers
-and on which it had none. `against`: no two-way table with these leaves tells a handful, neither with one partition nor
+More is tried than readers are told: that somebody knows of every agent, campaign and so on, on which days it had
+answers and on which none. `against`: no two-way table with these leaves tells a handful, neither with one partition nor
 with days in some weeks and teams in others (`mixtures`). `finest`: groups add nothing to any combination of days and
 people, since none of them is set apart on a handful of answers (`cuts.small_split`).
 """

@@ -204,12 +204,11 @@ def _could(account: Account, day: Release, each: Spoken, zeros: str) -> bool:
 def _cohorts(account: Account) -> Sums:
     """Days by cohorts: an answer is seen after its conversation was heard of, and within the window counted.
 
-    Answers that no day's release holds yet are cells of a day `None`: cohorts count them already.
+    Answers that no day's release holds yet are cells of a day `None`, for cohorts count them already; where there are
+    none, the attacker is told so.
     """
     cohorts = account.lived.releases(account.name, "cohort", "")
-    window = account.lived.settings.reports.answer_window
-    until = max((day.end for day in account.releases["day"]), default=date.min)
-    cells: dict[Hashable, int] = {(None, cohort.id): 0 for cohort in cohorts if cohort.end + window > until}
+    cells: dict[Hashable, int] = {}
     for day in account.releases["day"]:
         for cohort in (*cohorts, None):
             if cohort is None or cohort.first < day.end:

@@ -45,7 +45,7 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 def test_without_pools(unread: pytest.MonkeyPatch) -> None:
     divided = partitions.divided
-    unread.setattr(partitions, "divided", lambda cells, label, _least, *against: divided(cells, label, 1, *against))
+    unread.setattr(partitions, "divided", lambda cells, label, _least, *a, **kw: divided(cells, label, 1, *a, **kw))
     assert leaks_of(2, "people")
 
 
@@ -106,7 +106,7 @@ def test_without_holding_a_context_against_people_and_days_at_once(unread: pytes
 
 
 def test_without_holding_a_context_against_the_others(unread: pytest.MonkeyPatch) -> None:
-    alone = {**partitions.PARTITIONS, "campaign": replace(partitions.PARTITIONS["campaign"], against=())}
+    alone = {**partitions.PARTITIONS, "campaign": replace(partitions.PARTITIONS["campaign"], against=(), finest=None)}
     unread.setattr(partitions, "PARTITIONS", alone)
     assert leaks_of(13, "campaign")
 
