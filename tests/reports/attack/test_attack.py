@@ -106,9 +106,13 @@ def test_without_holding_a_context_against_people_and_days_at_once(unread: pytes
 
 
 def test_without_holding_a_context_against_the_others(unread: pytest.MonkeyPatch) -> None:
-    alone = {**partitions.PARTITIONS, "campaign": replace(partitions.PARTITIONS["campaign"], against=(), finest=None)}
+    """All that is German: a whole agent, and three more."""
+    ann = {"team": "red", "agent": "ann", "language": "de"}
+    german = spoken(lambda i: {"language": "de"} if i in {48, 90, 132} else ann if i // 6 < 4 and i % 6 < 2 else {})
+    assert not leaks_of(german, "language")
+    alone = {**partitions.PARTITIONS, "language": replace(partitions.PARTITIONS["language"], against=(), finest=None)}
     unread.setattr(partitions, "PARTITIONS", alone)
-    assert leaks_of(13, "campaign")
+    assert leaks_of(german, "language")
 
 
 @pytest.mark.parametrize(("safeguard", "seed"), [("_may_end", 12), ("stays_safe", 0)])
