@@ -18,7 +18,7 @@ from service.db import open_engine
 from service.settings import from_tree
 from tests.browser import chromium
 from tests.conftest import NOW
-from tests.reports.dashboard.population import Population, populate, settings_tree
+from tests.reports.dashboard.population import Population, named_long_ago, populate, settings_tree
 
 HERE = Path(__file__).parent
 
@@ -52,6 +52,7 @@ def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     shutil.copy(sqlite_template, path)
     engine = open_engine(f"sqlite:///{path}")
     population = populate(engine, NOW)
+    named_long_ago(engine, from_tree(settings_tree(f"sqlite:///{path}"), {}), NOW)
     app = create_app(from_tree(settings_tree(f"sqlite:///{path}"), {}), engine, lambda: NOW)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)

@@ -13,6 +13,9 @@ from sqlalchemy.engine import Engine
 from service.cli import main
 from service.db import reading, writing
 from service.models import access_log, feedback_request, result
+from service.reports.counting.sealing import seal
+from service.reports.disclosure import naming
+from service.settings import load
 from tests.processes.house import toml
 from tests.support import request_row, tree
 
@@ -76,6 +79,12 @@ class Cli:
             row = {**said, **times, "text_at": at if text else None, "first_channel": "webhook"}
             connection.execute(sa.insert(result).values(**row, update_count=1, anomalies=0))
         return request_id
+
+    def tell(self) -> None:
+        """Do what the worker does each second: number what has changed, and name who may be named."""
+        now, settings = datetime.now(UTC), load(self.config)
+        while seal(self.engine, settings, now) or naming.follow(self.engine, settings, now):
+            pass
 
     def rows(self, table: sa.Table) -> list[Any]:
         with reading(self.engine) as connection:

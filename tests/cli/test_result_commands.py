@@ -32,6 +32,7 @@ def answers(cli: Cli) -> Cli:
     for number, score in enumerate([5, 4, 4, 2, 5, 3]):
         cli.answered(f"c-{number}", score, "=1+1" if number == 0 else None)
     cli.request(conversation_id="c-skipped", state="skipped", reason="cooldown", outcome_at=datetime.now(UTC))
+    cli.tell()
     return cli
 
 

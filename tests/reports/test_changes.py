@@ -16,7 +16,7 @@ from service import housekeeping
 from service.db import writing
 from service.reports.rows import changes as feed
 from service.requests import changes as numbers
-from service.results.ingest import ingest
+from service.results.card import take_in
 from service.web import slots
 from service.web.slots import Slots
 from service.x_api import parse_feedback
@@ -329,7 +329,7 @@ class Story:
         row = self.chance.choice(self.rows)
         with contextlib.suppress(KeyboardInterrupt), writing(self.world.engine) as connection:
             body = parse_feedback(snapshot(row, self.world.clock.now, score=5, text="never kept"))
-            ingest(connection, shop(), body, "webhook", self.world.clock.now)
+            take_in(connection, shop(), [body], "webhook", self.world.clock.now)
             raise KeyboardInterrupt
 
     def erase(self):

@@ -179,7 +179,8 @@ def _changed(
 def _found(routes: Routes, request_id: str, kind: Kind) -> Row:
     with reading(routes.engine) as connection:
         row = query.get(connection, routes.settings, routes.reader, request_id, routes.clock(), kind)
+    if row is None and kind == "results":
+        raise NotFound("no_such_result", "There is no such result, or your key does not cover its account.")
     if row is None:
-        what = "result" if kind == "results" else "request"
-        raise NotFound(f"no_such_{what}", f"There is no such {what}, or your key does not cover its account.")
+        raise NotFound("no_such_request", "There is no such request, or your key does not cover its account.")
     return row

@@ -22,6 +22,7 @@ from service.results.page.question import ask, own_words
 from service.results.page.sender import NOBODY, Sender, sender_of
 from service.settings import Settings
 from service.ways.catalogue import Language, choose, languages
+from service.web.bounds import takes
 
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
 A_YEAR = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -50,8 +51,8 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
 
     @pages.post("/f/<token>")
     @declares("nobody but who has the link: 128 secret bits")
+    @takes(LARGEST_FORM)
     def answer(token: str) -> Response:
-        flask.request.max_content_length = LARGEST_FORM
         found = asked(token)
         if found is None:
             return _gone()

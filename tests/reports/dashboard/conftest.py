@@ -6,18 +6,14 @@ from pathlib import Path
 
 import flask
 import pytest
-import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.engine import Engine
 
 from service.app import create_app
-from service.db import open_engine, reading, writing
-from service.models import feedback_request, result
-from service.reports.counting.sealing import seal
-from service.reports.disclosure import naming
+from service.db import open_engine
 from service.settings import Settings, from_tree
 from tests.conftest import NOW
-from tests.reports.dashboard.population import Population, populate, settings_tree
+from tests.reports.dashboard.population import Population, named_long_ago, populate, settings_tree
 from tests.support import Clock
 
 
@@ -27,27 +23,11 @@ def populated(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -
     shutil.copy(sqlite_template, path)
     engine = open_engine(f"sqlite:///{path}")
     population = populate(engine, NOW)
-    _named_long_ago(engine, from_tree(settings_tree(f"sqlite:///{path}"), {}))
+    named_long_ago(engine, from_tree(settings_tree(f"sqlite:///{path}"), {}), NOW)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     engine.dispose()
     return path, population
-
-
-def _named_long_ago(engine: Engine, settings: Settings) -> None:
-    """Number and name as the worker does; the clocks of the rows stay, as if it had happened with the answers."""
-    tables = ((feedback_request, "id"), (result, "request_id"))
-    with reading(engine) as connection:
-        before = [
-            connection.execute(sa.select(table.c[key].label("this"), table.c.updated_at.label("at"))).mappings().all()
-            for table, key in tables
-        ]
-    while seal(engine, settings, NOW) or naming.follow(engine, settings, NOW):
-        pass
-    with writing(engine) as connection:
-        for (table, key), rows in zip(tables, before, strict=True):
-            back = sa.update(table).where(table.c[key] == sa.bindparam("this"))
-            connection.execute(back.values(updated_at=sa.bindparam("at")), [dict(row) for row in rows])
 
 
 @pytest.fixture
