@@ -19,7 +19,7 @@ from gunicorn.app.base import BaseApplication
 
 from service import migrations
 from service.app import create_app
-from service.customers.hash_key import open_key
+from service.customers.hash_key import demand_right_secret
 from service.db import demand_settings, open_engine
 from service.errors import Unavailable
 from service.listening.worker import EventWorker
@@ -118,7 +118,7 @@ def from_environment() -> Any:
     engine = open_engine(settings.database.url)
     demand_settings(engine)
     migrations.require_head(engine)  # as `dm-feedback web` does: refuse to start rather than fail at each delivery
-    open_key(engine, settings.service.secret_key)
+    demand_right_secret(engine, settings.service.secret_key)
     return create_app(settings, engine)
 
 

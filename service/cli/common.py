@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from service import logs, migrations
-from service.customers.hash_key import open_key
+from service.customers.hash_key import demand_right_secret
 from service.db import demand_settings, open_engine
 from service.errors import Invalid, ServiceError
 from service.outages import is_away
@@ -83,7 +83,7 @@ def opened(context: click.Context, withheld: Sequence[str] = ()) -> tuple[Settin
     engine = engine_of(context, settings)
     migrations.require_head(engine)
     demand_settings(engine)
-    open_key(engine, settings.service.secret_key)
+    demand_right_secret(engine, settings.service.secret_key)
     return settings, engine
 
 

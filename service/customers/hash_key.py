@@ -36,6 +36,15 @@ def open_key(engine: Engine, secret: str) -> str:
         return begin(connection, secret)
 
 
+def demand_right_secret(engine: Engine, secret: str) -> None:
+    """Refuse to start with another secret than this database's. Writes nothing: who needs the key first makes it.
+
+    Raises Unavailable where the secret does not open the key.
+    """
+    with reading(engine) as connection:
+        find(connection, secret)
+
+
 def find(connection: Connection, secret: str) -> str | None:
     """Return the key, or None before the first start. Raises Unavailable where the secret does not open it."""
     wrapped = connection.scalar(sa.select(dk.wrapped).where(dk.name == NAME))

@@ -104,11 +104,13 @@ def test_lists_and_files_are_compressed_for_who_asks(quick):
     quick.add(9, score=5, text="fine")
     client = quick.client()
     for path in ("/v1/results", "/v1/results.csv", "/v1/results.jsonl", "/openapi.yaml"):
-        plain, small = client.get(path), client.get(path, headers={"Accept-Encoding": "gzip"})
+        plain = client.get(path)
+        whole = plain.get_data()  # a file holds its slot until it is read
+        small = client.get(path, headers={"Accept-Encoding": "gzip"})
         assert small.headers["Content-Encoding"] == "gzip"
         assert "Accept-Encoding" in small.headers["Vary"]
         assert "Content-Encoding" not in plain.headers
-        assert gzip.decompress(small.get_data()) == plain.get_data()
+        assert gzip.decompress(small.get_data()) == whole
         assert "Authorization" in small.headers["Vary"] or not path.startswith("/v1")
     assert "Content-Encoding" not in client.get("/v1/results.xlsx", headers={"Accept-Encoding": "gzip"}).headers
     assert "Content-Encoding" not in client.get("/v1/definitions?x=1", headers={"Accept-Encoding": "gzip"}).headers
