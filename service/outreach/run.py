@@ -39,11 +39,12 @@ class Runner:
 
     def turn(self, patience: timedelta) -> bool:
         """Fill the free calls and wait for one to land, no longer than `patience`. False: there was nothing to do."""
+        flew = self.in_flight  # a call that lands while we claim may have held the account's row: look once more
         claimed = self.claim_some()
         if self.in_flight:
             self._wait_for_one(patience)
             return True
-        return claimed > 0
+        return claimed + flew > 0
 
     def claim_some(self) -> int:
         """Fill the free calls with due requests, each account up to its share; return how many were taken up."""
