@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.models import feedback_request
+from service.requests.rows import ASKED_BY
 
 f = feedback_request.c
 Value = str | int | None
@@ -54,6 +55,7 @@ DIMENSIONS = (
         "variant", "question_variant_id", f.question_variant_id, "Question", "X's question variant", "not asked",
         whole_number=True,
     ),
+    Dimension("way", "way", ASKED_BY, "Way of asking", "How the customer was asked", "not asked", choices=True),
     Dimension("source", "source", f.source, "Source", "Source"),
     Dimension("language", "language", f.language, "Language", "Language", "without a language", choices=True),
     Dimension("channel", "channel", f.channel, "Channel", "Channel of the conversation", "without a channel"),
@@ -66,5 +68,7 @@ if len(NAMED) < len(DIMENSIONS):
 BY = tuple(NAMED)
 FILTERED: Mapping[str, Dimension] = {each.parameter: each for each in DIMENSIONS if each.parameter is not None}
 """By their parameters."""
+COVERED = (*(each.name for each in DIMENSIONS if each.people), "way")
+"""What coverage is told by."""
 PEOPLE = ("account", *(each.name for each in DIMENSIONS if each.people))
 """Agents are in teams, and teams in accounts."""

@@ -15,6 +15,7 @@ from service.auth.keys import Reader
 from service.db import EPOCH
 from service.models import account_state, feedback_request, result
 from service.reports.thresholds import DEFAULT, Thresholds, thresholds
+from service.requests.rows import CARD
 from service.settings import Settings
 
 f = feedback_request.c
@@ -73,6 +74,11 @@ class View:
     def score_at(self) -> sa.ColumnElement[Any]:
         """When the score was given; where X did not say, when we first saw it. NULL without a visible score."""
         return sa.case((self.score.is_not(None), self._scored_at))
+
+    @property
+    def score_way(self) -> sa.ColumnElement[Any]:
+        """How the score came, once it may be seen. What older versions wrote came by the card."""
+        return sa.case((self.score.is_not(None), sa.func.coalesce(r.score_way, CARD)))
 
     @property
     def text(self) -> sa.ColumnElement[Any]:

@@ -14,6 +14,10 @@ from service.requests.request import Alternative, Attempt, Request
 from service.states import Kind, State
 
 CARD = "card"  # how everybody was asked before there were other ways: what a row without a way means
+ASKED_BY = sa.case(
+    (feedback_request.c.campaign.is_not(None), sa.func.coalesce(feedback_request.c.way, CARD)),
+).label("way")
+"""The way of asking, as SQL; NULL where no campaign took the conversation, and nobody was to be asked."""
 
 
 def request_of(row: Sequence[Any]) -> Request:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from service.models import feedback_request, tally
-from service.reports.counting.tally import GRAINS
+from service.reports.counting.tally import ALWAYS, GRAINS
 from service.reports.dimensions import DIMENSIONS, FILTERED
 from service.reports.filters import FigureFilterSchema
 from tests.reports.world import World
@@ -74,5 +74,5 @@ def test_each_dimension_has_a_parameter_with_a_sentence_and_roll_ups_hold_it() -
         assert each.column is not None
         assert each.column.name in feedback_request.c
         assert each.name in tally.c, "else it is right, and slow"
-    held = {name for names in GRAINS.values() for name in names} | {"variant"}
+    held = {name for names in GRAINS.values() for name in names} | set(ALWAYS)
     assert held == {each.name for each in DIMENSIONS}

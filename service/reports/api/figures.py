@@ -81,7 +81,11 @@ def _add_split(routes: Routes) -> None:
         return _answer(routes, routes.filter(asked, "by"), ask, told.BreakdownsSchema())
 
     @routes.get(
-        "/coverage", schemas.CoverageAskSchema, told.CoverageSchema, EVERYBODY, "Offered of ended, by agent or team."
+        "/coverage",
+        schemas.CoverageAskSchema,
+        told.CoverageSchema,
+        EVERYBODY,
+        "Offered of ended, by agent, team or way.",
     )
     def coverage(asked: dict[str, Any]) -> flask.Response:
         def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.Coverage:

@@ -35,6 +35,7 @@ class RequestSchema(Schema):
     channel = text(SAYS["channel"], none=True)
     customer_ref = text(SAYS["customer_ref"], none=True)
     erased_at = time(SAYS["erased_at"])
+    way = text(SAYS["way"], none=True)
 
 
 class ResultSchema(RequestSchema):
@@ -43,6 +44,7 @@ class ResultSchema(RequestSchema):
     score = number(SAYS["score"], none=True)
     score_at = time(SAYS["score_at"])
     score_after_s = number(SAYS["score_after_s"], none=True)
+    score_way = text(SAYS["score_way"], none=True)
     text = text(SAYS["text"], none=True)
     text_at = time(SAYS["text_at"])
     text_after_s = number(SAYS["text_after_s"], none=True)

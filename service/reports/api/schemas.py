@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from service.reports.counting.periods import PERIODS
-from service.reports.dimensions import BY, FILTERED
+from service.reports.dimensions import BY, COVERED, FILTERED
 from service.reports.filters import WHEN, FigureFilterSchema, FilterSchema, Flag, Moment, WholeNumber, Word
 from service.reports.rows.as_csv import SEPARATORS
 from service.reports.rows.query import DEFAULT_LIMIT, MOST, SORTS
@@ -133,7 +133,9 @@ class BreakdownSchema(FigureFilterSchema):
 class CoverageAskSchema(FigureFilterSchema):
     """Coverage's filters and its dimension."""
 
-    by = fields.String(load_default="agent", validate=validate.OneOf(("agent", "team"), error="must be agent or team"))
+    by = fields.String(
+        load_default="agent", validate=validate.OneOf(COVERED, error=f"must be one of {', '.join(COVERED)}")
+    )
 
 
 SIDES = tuple(each.name for each in FILTERED.values())

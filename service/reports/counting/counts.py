@@ -44,10 +44,11 @@ class Counts:
 
 @dataclass(slots=True)
 class Answers:
-    """How many gave which score, and to which question variants."""
+    """How many gave which score, to which question variants, and asked in which ways."""
 
     scores: Counter[int] = field(default_factory=Counter)
     variants: Counter[int] = field(default_factory=Counter)
+    ways: Counter[str] = field(default_factory=Counter)
 
     @property
     def n(self) -> int:
@@ -61,6 +62,8 @@ class Answers:
                 self.scores[score] += n
                 if line.variant is not None:
                     self.variants[line.variant] += n
+                if line.way is not None:
+                    self.ways[line.way] += n
 
 
 def counts(lines: Iterable[Line]) -> Counts:

@@ -26,17 +26,18 @@ def ledger_lines(connection: Connection, view: View, q: Question) -> Iterator[Li
     moment = moment_of(view, q.clock)
     split = [local_hour(moment, q.zone) if name == "hour" else COLUMNS[name] for name in q.by]
     day = local_day(moment, q.zone) if q.daily or q.monthly else sa.null()
-    columns = [*split, day, f.type, f.question_variant_id, STATE, REASON, view.score, view.answered, view.commented]
+    always = (f.type, COLUMNS["variant"], COLUMNS["way"])
+    columns = [*split, day, *always, STATE, REASON, view.score, view.answered, view.commented]
     labelled = [column.label(f"c{place}") for place, column in enumerate(columns)]
     query = (
         sa.select(*labelled, sa.func.count()).select_from(_tables(view, q.clock)).where(*_conditions(view, q, moment))
     )
-    for *values, day_, kind, variant, state, reason, score, answered, commented, n in connection.execute(
+    for *values, day_, kind, variant, way, state, reason, score, answered, commented, n in connection.execute(
         query.group_by(*(sa.text(str(place + 1)) for place in range(len(labelled))))
     ):
         scores = tuple(n if score == each else 0 for each in range(11))
         counts = (n, n * bool(answered), n * bool(commented), scores)
-        yield Line(tuple(values), day_, kind, variant, state, reason, *counts)
+        yield Line(tuple(values), day_, kind, variant, way, state, reason, *counts)
 
 
 def moment_of(view: View, clock: str) -> sa.ColumnElement[Any]:

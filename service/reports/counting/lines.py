@@ -45,6 +45,7 @@ class Line:
     day: int | None
     type: str | None
     variant: int | None
+    way: str | None
     state: str
     reason: str | None
     n: int

@@ -23,7 +23,6 @@ from service.reports.counting.facts import CLOCKS, Facts, counted_facts, facts_o
 from service.reports.counting.ledger import ledger_lines
 from service.reports.counting.lines import Line, Question
 from service.reports.counting.tally import (
-    ALWAYS,
     SCORES,
     SPANS,
     count_columns,
@@ -107,7 +106,7 @@ def _first_day(since: datetime, zone: ZoneInfo) -> int:
 
 def _rolled_up(connection: Connection, view: View, q: Question, book: Book, grain: str, cover: Cover) -> Iterator[Line]:
     day = t.start if q.daily or q.monthly else sa.null()
-    columns = [*(t[name] for name in q.by), day, t.type, t.variant, t.state, t.reason]
+    columns = [*(t[name] for name in q.by), day, t.type, t.variant, t.way, t.state, t.reason]
     labelled = [column.label(f"c{place}") for place, column in enumerate(columns)]
     ours = [
         t.generation == book.generation,
@@ -124,8 +123,9 @@ def _rolled_up(connection: Connection, view: View, q: Question, book: Book, grai
     for row in connection.execute(grouped):
         told, counts = row[: len(labelled)], row[len(labelled) :]
         n, answered, commented, *scores = counts if q.wanted != "scores" else (sum(counts), sum(counts), 0, *counts)
-        day_, kind, variant, state, reason = told[len(q.by) :]
-        yield Line(tuple(told[: len(q.by)]), day_, kind, variant, state, reason, n, answered, commented, tuple(scores))
+        day_, kind, variant, way, state, reason = told[len(q.by) :]
+        group = tuple(told[: len(q.by)])
+        yield Line(group, day_, kind, variant, way, state, reason, n, answered, commented, tuple(scores))
 
 
 def _sums(q: Question) -> list[sa.ColumnElement[int]]:
@@ -176,6 +176,7 @@ def _line(view: View, q: Question, cover: Cover, facts: Facts | None, sign: int)
         return
     scores = tuple(sign if facts.score == each else 0 for each in range(11))
     yield Line(
-        tuple(groups[name] for name in q.by), day if q.daily or q.monthly else None, facts.type, groups[ALWAYS[0]],
+        tuple(groups[name] for name in q.by), day if q.daily or q.monthly else None, facts.type,
+        groups["variant"], groups["way"],
         facts.state, facts.reason, sign, sign * facts.answered, sign * facts.commented, scores,
     )  # fmt: skip

@@ -137,7 +137,7 @@ def _rows(line: Line, clock: str, grain: str, names: tuple[str, ...]) -> Iterato
     starts = {"day": line.day, "month": month_of(line.day)}
     told: dict[str, Any] = dict(zip(names, line.values, strict=True))
     told |= {"clock": clock, "grain": grain, "type": line.type, "state": line.state, "reason": line.reason}
-    told[ALWAYS[0]] = line.variant
+    told |= {name: getattr(line, name) for name in ALWAYS}
     for span in SPANS.get(grain, BOTH):
         told |= {"span": span, "start": starts[span]}
         yield tuple(told.get(name) for name in TOLD_APART), [line.n, line.answered, line.commented, *line.scores]

@@ -21,8 +21,8 @@ from service.reports.counting.zones import day_and_hour, day_of, number_of
 from service.reports.dimensions import PEOPLE
 
 t = tally.c
-ALWAYS = ("variant",)
-"""Which questions are in a figure is said with it, whatever it is split by."""
+ALWAYS = ("variant", "way")
+"""Which questions are in a figure, and which ways of asking, is said with it, whatever it is split by."""
 
 CONTEXT = tuple(name for name in HELD if name not in (*PEOPLE, *ALWAYS))
 GRAINS: Mapping[str, tuple[str, ...]] = {

@@ -85,8 +85,8 @@ def partition_of(asked: Asked) -> str:
     if len(contexts) > 1 or (contexts and people):
         raise Invalid(
             "one_at_a_time",
-            "Figures for analysts are released by team and agent, or by one of campaign, source, language, variant and "
-            f"hour; {' and '.join([*people, *contexts])} together are for who may list the rows.",
+            f"Figures for analysts are released by team and agent, or by one of {', '.join(ONE_AT_A_TIME)}; "
+            f"{' and '.join([*people, *contexts])} together are for who may list the rows.",
         )
     if contexts:
         return contexts[0]

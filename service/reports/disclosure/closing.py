@@ -51,16 +51,27 @@ def _ground(settings: Settings, who: Who, now: datetime) -> Ground:
     return Ground(who, settings.service.time_zone, reports.min_score_n, now, reports.answer_window)
 
 
-def _enrol(engine: Engine, settings: Settings, now: datetime, walks: Mapping[Who, object]) -> bool:
+def _enrol(engine: Engine, settings: Settings, now: datetime, walks: Mapping[Who, Mapping[str, date]]) -> bool:
     """Begin with accounts that are new here: each on the day of its oldest answer, or today."""
-    new = [who for who in _everybody(settings) if who not in walks]
-    for who in new:
-        ground = _ground(settings, who, now)
+    began = False
+    for who in _everybody(settings):
+        since = _since(engine, _ground(settings, who, now), walks.get(who))
+        if since:
+            with writing(engine) as connection:
+                store.enrol(connection, who, since)
+            began = True
+    return began
+
+
+def _since(engine: Engine, ground: Ground, walk: Mapping[str, date] | None) -> Mapping[str, date]:
+    """Where walks begin that have not. A partition of a later version begins ahead: earlier cells do not have it."""
+    if walk is None:
         with reading(engine) as connection:
-            since = _begin(connection, ground)
-        with writing(engine) as connection:
-            store.enrol(connection, who, since)
-    return bool(new)
+            return _begin(connection, ground)
+    if ground.who.type == ANY_KIND:
+        return {}
+    today = over_at(ground.now, ground.zone)
+    return {name: span_of(today, each.weeks)[1] for name, each in PARTITIONS.items() if name not in walk}
 
 
 def _everybody(settings: Settings) -> Iterator[Who]:

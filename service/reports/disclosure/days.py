@@ -20,6 +20,7 @@ from service.reports.counting.zones import local_hour
 from service.reports.disclosure import store
 from service.reports.disclosure.spans import ONE_DAY, midnight
 from service.reports.disclosure.store import Leaf, Release, Who
+from service.requests.rows import ASKED_BY
 
 f = feedback_request.c
 r = result.c
@@ -29,6 +30,7 @@ CONTEXTS: Mapping[str, sa.ColumnElement[Any]] = {
     "source": f.source,
     "language": f.language,
     "variant": f.question_variant_id,
+    "way": ASKED_BY,
 }
 """What an answer is asked about besides whose it is; the hour of the day on which it was seen comes beside them."""
 HOUR = "hour"

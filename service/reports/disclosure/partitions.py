@@ -3,7 +3,7 @@
     day       the account by days                                  (days.py)
     team      teams by weeks; small ones pooled as "other teams"
     agent     agents in their teams by four weeks; "others of the team", then "other teams"
-    campaign, source, language, variant, hour   by four weeks, each of the account alone
+    campaign, source, language, variant, way, hour   by four weeks, each of the account alone
     rest      by twelve weeks: those who were among "others of the team", by name where they are enough by now
 
 Each is divided so that it tells nothing together with those above it.

@@ -16,7 +16,7 @@ from service.auth.keys import Reader
 from service.errors import Invalid
 from service.reports.completeness import AccountCompleteness, Completeness, completeness_of
 from service.reports.counting.periods import PERIODS
-from service.reports.dimensions import BY, DIMENSIONS
+from service.reports.dimensions import BY, COVERED
 from service.reports.figures import asking, live, released
 from service.reports.figures.shapes import (
     Breakdown,
@@ -67,7 +67,6 @@ __all__ = [
     "trend",
 ]
 Counted = Mapping[str, Mapping[int, int]]
-PEOPLE = tuple(each.name for each in DIMENSIONS if each.people)
 
 
 def summary(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Summary:
@@ -113,20 +112,21 @@ def compare(
     """Say for two periods or groups whether the second really differs from the first."""
     if replace(filter, since=None, until=None) == replace(other, since=None, until=None) and _overlap(filter, other):
         raise Invalid("periods_overlap", "The two periods share days; compare periods that do not overlap.")
+    _demand_rows(reader, filter, other)
     sides = [(connection, settings, reader, side, now) for side in (filter, other)]
     one, two = (summary(*side) for side in sides)
     counts = None if sees_rows(reader) else [released.counts(released.asking(*side)) for side in sides]
     pairs = [(a, b) for a, b in ((one.csat, two.csat), (one.nps, two.nps)) if a is not None and b is not None]
     rate_a, rate_b = one.response_rate_of_delivered, two.response_rate_of_delivered
-    found = tuple(Comparison(a.type, a, b, _change(a, b, counts)) for a, b in pairs)
+    found = tuple(Comparison(a.type, a, b, _change(a, b, counts), _ways_differ(a, b)) for a, b in pairs)
     return Comparisons(found, rate_a, rate_b, _rates(rate_a, rate_b))
 
 
 def coverage(
     connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime, by: str = "agent"
 ) -> Coverage:
-    """Return per agent or team how many of the ended conversations were offered the card, and why the others not."""
-    _demand(by, PEOPLE, "by")
+    """Return per agent, team or way how many of the ended conversations were asked about, and why the others not."""
+    _demand(by, COVERED, "by")
     who = (connection, settings, reader, filter, now)
     return live.coverage(asking.asking(*who), by) if sees_rows(reader) else released.coverage(released.asking(*who), by)
 
@@ -156,6 +156,16 @@ def _change(a: Score, b: Score, counts: Sequence[Counted] | None) -> statistics.
     if counts is None:
         return same(dict(a.distribution), dict(b.distribution))
     return same(counts[0][a.type], counts[1][a.type])
+
+
+def _ways_differ(a: Score, b: Score) -> bool:
+    return {each.way for each in a.ways} != {each.way for each in b.ways}
+
+
+def _demand_rows(reader: Reader, a: Filter, b: Filter) -> None:
+    """Whether ways of asking differ takes two of them at once: releases tell one context, not its effect."""
+    if not sees_rows(reader) and a.of("way") != b.of("way"):
+        raise Invalid("mode_effect_not_released", "Ways of asking are compared for who may list rows; see breakdown.")
 
 
 def _rates(a: Rate, b: Rate) -> statistics.Change | None:

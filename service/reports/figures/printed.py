@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.reports.counting.counts import Answers, Counts
-from service.reports.figures.shapes import Rate, Reasoned, Score
+from service.reports.figures.shapes import Rate, Reasoned, Score, WayAnswers
 from service.reports.statistics import statistics
 from service.reports.statistics.statistics import CSAT_SCALE, NPS_SCALE
 from service.reports.thresholds import Thresholds
@@ -29,6 +29,7 @@ def score_of(kind: str, answers: Answers, clock: str, thresholds: Thresholds, co
     figure = statistics.nps(answers.scores) if kind == "nps" else statistics.csat(answers.scores)
     mean = statistics.mean(answers.scores, NPS_SCALE if kind == "nps" else CSAT_SCALE)
     variants = tuple(sorted(variant for variant, n in answers.variants.items() if n))
+    ways = tuple(WayAnswers(way, n) for way, n in sorted(answers.ways.items()) if n)
     return Score(
         type=kind,
         n=figure.n,
@@ -43,6 +44,8 @@ def score_of(kind: str, answers: Answers, clock: str, thresholds: Thresholds, co
         distribution=figure.distribution,
         variants=variants,
         pooled=len(variants) > 1,
+        ways=ways,
+        ways_pooled=len(ways) > 1,
         low_base=0 < figure.n < thresholds.low_base,
         suppressed=TOO_FEW if few else None,
         date_field=clock,

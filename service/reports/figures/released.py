@@ -159,7 +159,7 @@ def funnel(ask: Asking) -> Funnel:
 
 def coverage(ask: Asking, by: str) -> Coverage:
     """Conversations by agent or team, in whole weeks of teams or four weeks of agents."""
-    for name in (*(each for each in ask.wanted if each not in PEOPLE), *(["type"] if ask.filter.types else [])):
+    for name in (*(each for each in (by, *ask.wanted) if each not in PEOPLE), *(["type"] if ask.filter.types else [])):
         raise Invalid("by_people_only", f"Coverage for analysts is released by team and agent: leave {name} out.")
     found = conversations.coverage(ask.connection, ask.accounts, by, ask.wanted, *ask.days)
     return coverage_of(by, {row.label: row for row in found.rows}, found.total, *ask.moments(found.first, found.end))

@@ -19,6 +19,14 @@ WHY = (
 
 
 @dataclass(frozen=True, slots=True)
+class WayAnswers:
+    """So many answers with a score of customers who were asked in this way."""
+
+    way: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """NPS or CSAT of one kind of card."""
 
@@ -37,6 +45,10 @@ class Score:
     ]
     variants: Annotated[tuple[int, ...], "Question variants whose answers are in it"]
     pooled: Annotated[bool, "More than one question variant was added up"]
+    ways: Annotated[
+        tuple[WayAnswers, ...], "Ways of asking whose answers are in it, each with its n; not told of releases"
+    ]
+    ways_pooled: Annotated[bool, "More than one way of asking was added up: compare by way says whether it matters"]
     low_base: Annotated[bool, "Few answers: read with caution"]
     suppressed: Annotated[str | None, WHY]
     date_field: Annotated[str, "The clock the period is read on; seen_at: the day we first saw the answer"]
@@ -157,6 +169,9 @@ class Comparison:
     a: Score
     b: Score
     change: Change | None
+    ways_differ: Annotated[
+        bool, "One side has answers of a way of asking that the other has not: the difference may come from that"
+    ]
 
 
 @dataclass(frozen=True, slots=True)

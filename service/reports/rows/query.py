@@ -23,6 +23,7 @@ from service.reports.rows.search import TEXT
 from service.reports.rows.search import found as having
 from service.reports.rows.told import told
 from service.reports.visible import View, view_of
+from service.requests.rows import ASKED_BY
 from service.settings import Settings
 
 __all__ = ["Filter", "Order", "Page", "Position", "Row", "from_values", "get", "page", "parse", "rows"]
@@ -32,7 +33,7 @@ r = result.c
 Kind = Literal["results", "requests", "both"]
 REQUEST_COLUMNS = (
     *(f.id, f.conversation_id, f.source, f.account, f.campaign, f.team_id, f.agent_id, f.type, f.question_variant_id),
-    *(f.display_name, f.ended_at, f.card_sent_at, f.state, f.reason, f.language, f.test, f.channel),
+    *(f.display_name, f.ended_at, f.card_sent_at, f.state, f.reason, f.language, f.test, f.channel, ASKED_BY),
 )
 SORTS = ("updated_at", "-updated_at", "ended_at", "-ended_at")
 DEFAULT_LIMIT, MOST = 50, 250
@@ -219,6 +220,7 @@ def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = 
         "updated_at": changed,
         "update_count": sa.case((view.settled, r.update_count), else_=0),
         "erased_at": f.erased_at,
+        "score_way": view.score_way,
         "answered": view.answered,
         "hidden": HIDDEN,
         "unread": UNREAD,

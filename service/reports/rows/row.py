@@ -56,6 +56,8 @@ class Row:
     channel: str | None
     customer_ref: str | None
     erased_at: datetime | None
+    way: str | None
+    score_way: str | None
 
 
 SAYS = {
@@ -89,6 +91,8 @@ SAYS = {
     "channel": "The CRM's channel, as the source gave it",
     "customer_ref": "The CRM's id of the customer; for admins only",
     "erased_at": "When the customer was erased: identity and words are gone",
+    "way": "How the customer was asked: card, quick_reply, page or handed_over; none where nobody was to be asked",
+    "score_way": "How the score came; a link beside a card may be answered instead of it",
 }
 """Each column in words, for the description of the API and the sheet of definitions."""
 
@@ -107,7 +111,7 @@ KINDS = tuple(
 )  # fmt: skip
 REPEATED = frozenset({
     *("source", "account", "campaign", "team_id", "agent_id", "type", "display_name", "state", "reason", "language"),
-    *("channel", "question_variant_id", "score", "update_count", "tags", *FLAGS),
+    *("channel", "question_variant_id", "score", "update_count", "tags", "way", "score_way", *FLAGS),
 })  # fmt: skip
 """Columns with few different values: what is made of one is kept."""
 

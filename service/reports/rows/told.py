@@ -42,6 +42,7 @@ class Found:
     language: Column
     test: Column
     channel: Column
+    way: Column
     tags: Column
     customer_ref: Column
     score: Column
@@ -51,6 +52,7 @@ class Found:
     updated_at: Column
     update_count: Column
     erased_at: Column
+    score_way: Column
     answered: Column
     hidden: Column
     unread: Column

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from service.reports.thresholds import DEFAULT, Thresholds
 
 # Raise it with every change of a word below: two exports are comparable only under the same version.
-DEFINITION_VERSION = "3"
+DEFINITION_VERSION = "4"
 
 ALWAYS_LEFT_OUT = "Test conversations and their answers; figures of NPS and CSAT cards are never added together."
 BY_SENT = "The day the card was sent (accepted by X); numerator and denominator are the same requests."
@@ -191,7 +191,7 @@ _TABLE = (
         name="releases",
         title="Figures for analysts",
         formula="Sums of whole releases: of an account by days, of teams by weeks, of agents and of one of campaign, "
-        "source, language, question or hour by four weeks, each of at least {score} answers.",
+        "source, language, question, way of asking or hour by four weeks, each of at least {score} answers.",
         numerator="Answers by the day on which we first saw them. What is closed stays so, the same for everybody.",
         denominator="The same answers.",
         exclusions="Answers that wait for the next release; how many they are is told. Groups too small to be told "
@@ -200,6 +200,21 @@ _TABLE = (
         interval="As of the figure. Where only outcome classes are told there is no mean and no distribution.",
         time_anchor="The day on which we first saw the answer, or heard of the end of the conversation.",
         source="Own definition: a laminar family of releases, so that no subtraction tells of fewer.",
+    ),
+    Definition(
+        name="ways",
+        title="Ways of asking",
+        formula="Answers with a score by how the customer was asked: X's card, a DM with quick replies, a link to our "
+        "page, or a link that somebody else sent (handed_over). A figure over more than one names each with its n.",
+        numerator="Answers of customers asked in that way, whichever way they answered: a link beside a card counts "
+        "for the card, and the row says how the score came (score_way).",
+        denominator="Of response rates, coverage and funnel by way: conversations to be asked in that way; where X "
+        "refused one and another was taken, the one that was sent.",
+        exclusions=f"Conversations no campaign took have no way. {ALWAYS_LEFT_OUT}",
+        interval="People answer a page and a card differently (mode effect): two ways are compared like two groups, "
+        "see change; a comparison whose sides were asked in different ways says so.",
+        time_anchor="That of the figure.",
+        source="de Leeuw, Mixed-mode surveys and the Internet, 2005; own definition.",
     ),
     Definition(
         name="immature_days",
