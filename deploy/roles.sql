@@ -27,8 +27,8 @@ GRANT SELECT ON alembic_version TO dm_feedback_web, dm_feedback_worker, dm_feedb
 GRANT SELECT ON
   access_chain, access_log, account_state, account_task, allowance, api_key, barred_way, change_counter, conversation, data_key,
   delivery_item,
-  feedback_request, key_use, naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, prompt_reply, refresh, release, release_cell, release_leaf, release_walk,
-  reopening, result, result_update, review_note, send_attempt, session, stray_feedback, strange_refusal, tally,
+  feedback_request, found_identity, key_use, look_up, look_up_count, naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, prompt_reply, refresh, release, release_cell, release_leaf, release_walk,
+  reopening, result, result_update, review_note, send_attempt, session, source_state, stray_feedback, strange_refusal, tally,
   tally_book, transition, webhook_delivery, worker_seen, x_identity
 TO dm_feedback_web;
 GRANT INSERT ON access_log, data_key, transition TO dm_feedback_web;
@@ -46,14 +46,14 @@ GRANT UPDATE (
   conversation_id, lease_token, lease_until, campaign, can_dm, can_dm_asked, decision, way, alternatives
 ) ON feedback_request TO dm_feedback_web;
 GRANT UPDATE (x_id, x_user_id, outcome, settled_at) ON send_attempt TO dm_feedback_web;
-GRANT DELETE ON x_identity TO dm_feedback_web;
+GRANT DELETE ON found_identity, x_identity TO dm_feedback_web;
 
 -- Worker: everything but the keys of people.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
   access_chain, account_state, account_task, allowance, barred_way, change_counter, conversation, data_key, delivery_item,
-  feedback_request,
+  feedback_request, found_identity, look_up, look_up_count,
   naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, prompt_reply, refresh, release, release_cell, release_leaf, release_walk, reopening, result,
-  result_update, review_note, send_attempt, stray_feedback, strange_refusal, tally, tally_book, transition,
+  result_update, review_note, send_attempt, source_state, stray_feedback, strange_refusal, tally, tally_book, transition,
   webhook_delivery, worker_seen, x_identity
 TO dm_feedback_worker;
 GRANT SELECT, INSERT, DELETE ON access_log TO dm_feedback_worker;

@@ -11,6 +11,7 @@ What all chapters stand on, each the only writer of its tables:
 
     requests/  one conversation's row, typed: what may become of it      ways/       how we ask: one file a way
     accounts/  what every worker must know of an X account               customers/  what we keep of a person
+    sources/   the same of a CRM's own API, where customers are looked up
 
 Three files reach over all chapters: held.py (what we hold of a person), housekeeping.py (retention, erasure) and
 customer_routes.py (their addresses in the API).

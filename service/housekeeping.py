@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from service import held
 from service.auth import chain, log_access, sessions
-from service.customers import identities, opted_out
+from service.customers import found, identities, opted_out
 from service.customers.hash_key import open_key
 from service.db import writing
 from service.intake import forget as intake
@@ -21,6 +21,7 @@ from service.reports.rows import notes as reports
 from service.requests import forget as requests
 from service.results import forget as results
 from service.settings import Settings
+from service.sources import counted
 
 WORKER_FORGOTTEN = timedelta(days=1)
 
@@ -44,6 +45,8 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool) -
         )
         if not dry_run:
             identities.prune(connection, identities_before)
+            found.prune(connection, now)
+            counted.prune(connection, now)
     with writing(engine) as connection:
         counts |= results.prune(
             connection,
@@ -73,5 +76,6 @@ def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: d
         opted_out.add(connection, [x_user_id], hash_key=place.hash_key, reason="erased", by=by, now=now)
         counts["requests"] = requests.erase(connection, x_user_id, place.hand, now)
         counts["handles"] = identities.erase(connection, x_user_id)
+        counts["found"] = found.erase(connection, x_user_id, handles)
         log_access(connection, by, "customer.erase", counts, now)
     return counts

@@ -21,6 +21,11 @@ def person(hash_key: str, x_user_id: str) -> str:
     return _keyed(hash_key, "person", x_user_id).hexdigest()
 
 
+def customer(hash_key: str, source: str, customer_ref: str) -> str:
+    """Return the keyed hash by which a CRM's customer is recognised without keeping the CRM's word for them."""
+    return _keyed(hash_key, "customer", source, customer_ref).hexdigest()
+
+
 def draw(hash_key: str, purpose: str, *parts: str) -> float:
     """Return a number in [0, 1) that depends only on the key and the parts: the same input draws the same lot."""
     digest = _keyed(hash_key, f"draw:{purpose}", *parts).digest()

@@ -1,7 +1,8 @@
 """The loop: in, settings and an engine; out, requests sent, answers collected, old rows forgotten, until told to stop.
 
 Wires the chapters' own turns to clocks and clients, and holds no rule about a request or an account. Each account has a
-thread for its slow reading (look-ups, polls, refreshes), so that one slow account never holds up another.
+thread for its slow reading (look-ups, polls, refreshes), so that one slow account never holds up another; each CRM
+whose customers are looked up has its own as well.
 """
 
 import os
@@ -25,9 +26,11 @@ from service.accounts.holds import Hold
 from service.auth import chain
 from service.db import insert, reading, writing
 from service.ids import new_id
+from service.intake.desks import desks_of
 from service.models import worker_seen
 from service.outages import is_away
 from service.outreach import unclear, withdrawn
+from service.outreach.looking import look_up_once
 from service.outreach.run import Runner
 from service.outreach.workplace import Workplace
 from service.reports.counting.sealing import seal
@@ -37,6 +40,8 @@ from service.results.inbox import read_once as read_inbox
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.settings import Account, Settings
+from service.sources import standing as source_standing
+from service.sources.desk import Desk
 from service.x_api import Credentials, XClient, XError
 
 log = structlog.get_logger(__name__)
@@ -45,6 +50,7 @@ Clock = Callable[[], datetime]
 READ_EVERY = timedelta(seconds=1)
 READS_PER_SECOND = 10  # of all accounts together: a worker of many accounts must not spend its time on looking around
 SEAL_EVERY = timedelta(seconds=1)
+LOOK_EVERY = timedelta(seconds=1)
 HOUSEKEEP_EVERY = timedelta(hours=1)
 ALIVE_EVERY = timedelta(seconds=10)
 LAST_READ = timedelta(milliseconds=500)  # of the time to stop in, for the readers to finish
@@ -75,7 +81,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     ours = stop is None
     stop = stop or _stop_on_signals()
     name = f"{socket.gethostname()}-{os.getpid()}-{new_id('w', clock())[-4:]}"
-    place = Workplace.open(engine, settings, name)
+    place = Workplace.open(engine, settings, name, desks_of(settings, clock))
     clients = clients_of(settings, clock)
     checked = SimpleQueue[str]()
     _begin(place, clock())
@@ -85,6 +91,11 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
             target=_read_for, args=(place, account, clients[account.name], checked, clock, stop), name=f"read-{name}"
         )
         for name, account in settings.accounts.items()
+    ]
+    readers += [
+        threading.Thread(target=_look_up, args=(place, desk, clock, stop), name=f"look-up-{desk.source}-{n}")
+        for desk in place.desks.values()
+        for n in range(desk.at_once)
     ]
     readers.append(threading.Thread(target=_keep_house, args=(place, clock, stop), name="housekeeping"))
     readers.append(threading.Thread(target=_seal, args=(place, clock, stop), name="sealing"))
@@ -132,6 +143,7 @@ def _stop_on_signals() -> threading.Event:
 def _begin(place: Workplace, now: datetime) -> None:
     with writing(place.engine) as connection:
         standing.enrol(connection, place.settings.accounts, now)
+        source_standing.enrol(connection, place.desks, now)
         seen = insert(connection, worker_seen).values(name=place.worker, started_at=now, seen_at=now)
         connection.execute(seen.on_conflict_do_update(index_elements=["name"], set_={"seen_at": now}))
 
@@ -223,6 +235,17 @@ def _collect(place: Workplace, account: Account, client: XClient, clock: Clock, 
                 holds.hold_if_refused(connection, account.name, problem, None, clock())
         if not (cards.more or page.more):
             return
+
+
+def _look_up(place: Workplace, desk: Desk, clock: Clock, stop: threading.Event) -> None:
+    """Ask one source's CRM for the customers that wait; as many threads do so as it is to be asked at once."""
+    rest = LOOK_EVERY
+    while not stop.wait(rest.total_seconds()):
+        rest = UNWELL
+        with _going_on("look_up_failed", source=desk.source):
+            while not stop.is_set() and look_up_once(place, desk, clock):
+                pass
+            rest = LOOK_EVERY
 
 
 def _keep_house(place: Workplace, clock: Clock, stop: threading.Event) -> None:

@@ -10,6 +10,7 @@ class Asked:
     """One call: its path, what was answered, how long it took, which facts it gave. Never a body, unless shown."""
 
     path: str
+    step: str  # the path as its definition writes it, with gaps
     status: int | None
     took: timedelta
     found: tuple[str, ...] = ()

@@ -140,6 +140,7 @@ def _request(request_id: str, told: Told, delivery: Delivery, end: ConversationE
         channel=end.channel,
         customer_ref=end.customer_ref,
         tenant=end.tenant,
+        handled_by=end.handled_by,
         scheduled_at=told.now,
         updated_at=told.now,
     )

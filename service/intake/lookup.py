@@ -87,15 +87,15 @@ def _take(step: Step, api: Gets, walk: _Walk, now: datetime, *, show: bool) -> t
     try:
         path = filled(step.path, walk.known)
     except Unaskable as error:
-        walk.asked.append(Asked(step.path, None, timedelta(), note=str(error)))
+        walk.asked.append(Asked(step.path, step.path, None, timedelta(), note=str(error)))
         return None, None
     try:
         got = api.get(path)
     except Away as error:
-        walk.asked.append(Asked(path, None, _since(began), note=str(error)))
+        walk.asked.append(Asked(path, step.path, None, _since(began), note=str(error)))
         return ("refused" if error.reason in {"refused", "forbidden"} else "away"), None
     found = _read_answer(step, got.value, walk) if got.status == OK else ()
-    walk.asked.append(Asked(path, got.status, _since(began), found, body=got.value if show else None))
+    walk.asked.append(Asked(path, step.path, got.status, _since(began), found, body=got.value if show else None))
     if got.status in {OK, *NOBODY}:
         return None, None
     if got.status in REFUSED:

@@ -8,6 +8,7 @@ ids are strings (they exceed 2**53), words are those of `states.py`. Chapters ha
     reading.py    keys, sessions, notes          naming.py   who may be named
     counting.py   what readers have been told    releases.py what analysts may read
     running.py    living workers                 once.py     what was answered to a POST with a name
+    sources.py    CRMs that can be asked, and for whom
 """
 
 from service.models.answers import (
@@ -28,11 +29,13 @@ from service.models.once import posted_once
 from service.models.reading import access_chain, access_log, api_key, key_use, probe, review_note, session
 from service.models.releases import release, release_cell, release_leaf, release_walk
 from service.models.running import worker_seen
+from service.models.sources import look_up, look_up_count, source_state
 from service.models.x_account import (
     account_state,
     allowance,
     barred_way,
     data_key,
+    found_identity,
     opt_out,
     strange_refusal,
     x_identity,
@@ -54,7 +57,10 @@ __all__ = [
     "data_key",
     "delivery_item",
     "feedback_request",
+    "found_identity",
     "key_use",
+    "look_up",
+    "look_up_count",
     "metadata",
     "naming",
     "naming_answer",
@@ -75,6 +81,7 @@ __all__ = [
     "review_note",
     "send_attempt",
     "session",
+    "source_state",
     "strange_refusal",
     "stray_feedback",
     "tally",

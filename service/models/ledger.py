@@ -58,6 +58,7 @@ class FeedbackRequestColumns(TypedColumns):
     channel: Named[str | None] = Column(String(256), nullable=True)
     customer_ref: Named[str | None] = Column(String(256), nullable=True)
     tenant: Named[str | None] = Column(String(256), nullable=True)
+    handled_by: Named[str | None] = Column(String(8), nullable=True)  # human | ai | both | nobody; NULL: not said
     # what outreach chose, frozen before anything is sent
     campaign: Named[str | None] = Column(String(64), nullable=True)
     type: Named[str | None] = Column(String(4), nullable=True)  # csat | nps

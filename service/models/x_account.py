@@ -95,3 +95,27 @@ class XIdentityColumns(TypedColumns):
 
 
 x_identity = Table("x_identity", metadata, XIdentityColumns, Index(None, "x_user_id"))
+
+
+class FoundIdentityColumns(TypedColumns):
+    """Who a CRM said that its customer is on X, or that it knows nobody. Written by customers.
+
+    The customer is known by a keyed hash of the CRM's own word; neither id nor handle: nobody was found.
+    """
+
+    source = Column(String(64), primary_key=True)
+    customer = Column(String(64), primary_key=True)
+    x_user_id: Named[str | None] = Column(String(20), nullable=True)
+    x_handle: Named[str | None] = Column(String(15), nullable=True)  # as the CRM writes it
+    trust: Named[str] = Column(String(20))
+    language: Named[str | None] = Column(String(35), nullable=True)
+    looked_at: Named[datetime] = Column(Micros)
+
+
+found_identity = Table(
+    "found_identity",
+    metadata,
+    FoundIdentityColumns,
+    Index(None, "x_user_id"),
+    Index(None, "looked_at"),
+)

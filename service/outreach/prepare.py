@@ -1,7 +1,7 @@
 """What a leased request needs next: in, the request and the facts around it; out, one X call to make, or an outcome.
 
 Runs inside the transaction that commits the intent, so the facts cannot change between decision and commitment. Reads
-much, writes nothing but the shared windows of X's endpoints, and never calls X.
+much, writes nothing but the shared windows of X's endpoints and whose customer is to be looked up, and calls nobody.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +15,7 @@ from service.customers import identities
 from service.outreach.around import look_around
 from service.outreach.campaigns import Conversation, choose
 from service.outreach.gates import DAILY_LIMIT, Around, closed, quiet
+from service.outreach.looking import wanted
 from service.outreach.withdrawn import withheld
 from service.outreach.workplace import Workplace
 from service.requests.outcomes import Advance, Learnt, Outcome, Postpone, Stop, Switch, Unclear
@@ -42,11 +43,13 @@ def prepare(
 ) -> Intent | Outcome:
     """Return the next intent of a request, or the outcome that needs no call."""
     if request.campaign is None:
-        return withheld(place.settings, request, now) or _chosen(connection, place, account, request, now)
+        first = withheld(place.settings, request, now) or wanted(connection, place, request, now)
+        return first or _chosen(connection, place, account, request, now)
     asked_after = _asked_after(place.settings, account, request, now)
     around = look_around(connection, request, asked_after=asked_after, hash_key=place.hash_key)
     stands = _unclear(around, request, account, now) or _told(around, request, now)
     forbidden = stands or withheld(place.settings, request, now) or _closed(around, request, now)
+    forbidden = forbidden or wanted(connection, place, request, now)
     return forbidden or NEXT[request.state](connection, request, account, now)
 
 

@@ -1,6 +1,7 @@
 """What outreach leans on: in, an engine and the settings; out, a place to work at, with a name for the history."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Self
 
 from sqlalchemy.engine import Engine
@@ -9,22 +10,27 @@ from service.customers.hash_key import open_key
 from service.requests.retry import RetryPolicy
 from service.requests.writer import Hand
 from service.settings import Settings
+from service.sources.desk import Desk
 from service.ways.links import Links
 
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """Where a worker, a person or a test works. `worker` names them in the history, `hash_key` recognises people."""
+    """Where a worker, a person or a test works. `worker` names them in the history, `hash_key` recognises people.
+
+    `desks` are the sources whose customers can be looked up, by name; only a worker has any.
+    """
 
     engine: Engine
     settings: Settings
     worker: str
     hash_key: str
+    desks: Mapping[str, Desk] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, engine: Engine, settings: Settings, worker: str) -> Self:
+    def open(cls, engine: Engine, settings: Settings, worker: str, desks: Mapping[str, Desk] | None = None) -> Self:
         """Open the place. Raises Unavailable where the settings' secret is not the database's."""
-        return cls(engine, settings, worker, open_key(engine, settings.service.secret_key))
+        return cls(engine, settings, worker, open_key(engine, settings.service.secret_key), desks or {})
 
     @property
     def hand(self) -> Hand:

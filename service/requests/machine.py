@@ -69,6 +69,14 @@ def _knowing(request: Request, learnt: Learnt) -> Request:
     return replace(
         request,
         x_user_id=learnt.x_user_id or request.x_user_id,
+        # what the event said stands; a look-up only fills what was missing
+        x_handle=request.x_handle or learnt.x_handle,
+        identity_trust=learnt.identity_trust or request.identity_trust,
+        agent_id=request.agent_id or learnt.agent_id,
+        team_id=request.team_id or learnt.team_id,
+        tags=request.tags or list(learnt.tags),
+        language=request.language or learnt.language,
+        channel=request.channel or learnt.channel,
         can_dm=request.can_dm if learnt.can_dm is None else learnt.can_dm,
         can_dm_asked=request.can_dm_asked if learnt.can_dm_asked is None else learnt.can_dm_asked,
         dm_event_id=learnt.dm_event_id or request.dm_event_id,

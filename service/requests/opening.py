@@ -34,6 +34,7 @@ class NewRequest(NamedTuple):
     channel: str | None
     customer_ref: str | None
     tenant: str | None
+    handled_by: str | None
     scheduled_at: datetime
     updated_at: datetime
     test: bool = False

@@ -18,6 +18,13 @@ class Learnt:
     """What is now known, under the names of its columns; None where nothing was learnt."""
 
     x_user_id: str | None = None
+    x_handle: str | None = None
+    identity_trust: str | None = None
+    agent_id: str | None = None
+    team_id: str | None = None
+    tags: tuple[str, ...] = ()
+    language: str | None = None
+    channel: str | None = None
     can_dm: bool | None = None
     can_dm_asked: int | None = None
     dm_event_id: str | None = None

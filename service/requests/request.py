@@ -36,10 +36,13 @@ class Request:
     x_handle: str | None
     person: str | None
     identity_trust: str
+    agent_id: str | None
     team_id: str | None
     tags: Sequence[str]
     language: str | None
     channel: str | None
+    customer_ref: str | None
+    tenant: str | None
     campaign: str | None
     type: str | None
     question_variant_id: int | None

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from service.settings.declare import REQUIRED, setting
-from service.settings.values import NOT_EMPTY, http_url, network
+from service.settings.values import NOT_EMPTY, http_url, network, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class Api:
     client_secret: str | None = setting(None, "its secret", NOT_EMPTY, secret=True)
     scope: str | None = setting(None, "the scope to ask for, where the CRM wants one named")
     networks: tuple[str, ...] = setting([], "private networks the address may lie in; none otherwise", network)
+    at_once: int = setting(2, "look-ups at once, of all workers together", whole(1, 16))
+    per_minute: int = setting(60, "calls a minute, of all workers together", whole(3, 100_000))
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
         """What does not go together: a key, and what would be right."""

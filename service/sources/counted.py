@@ -1,0 +1,39 @@
+"""How look-ups ended: in, an outcome; out, numbers by source and day, for people who ask why nobody is found.
+
+Counts only: no customer, no conversation.
+"""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+from service.models import look_up_count
+
+KEPT = timedelta(days=90)
+n = look_up_count.c
+
+
+def count(connection: Connection, source: str, outcome: str, now: datetime) -> None:
+    """Count one more."""
+    first = insert(connection, look_up_count).values(source=source, day=_day(now), outcome=outcome, n=1)
+    connection.execute(first.on_conflict_do_update(index_elements=["source", "day", "outcome"], set_={"n": n.n + 1}))
+
+
+def since(connection: Connection, then: datetime) -> dict[str, dict[str, int]]:
+    """Return by source how many ended how, from the day of `then` on."""
+    each = sa.select(n.source, n.outcome, sa.func.sum(n.n)).where(n.day >= _day(then)).group_by(n.source, n.outcome)
+    found: dict[str, dict[str, int]] = {}
+    for source, outcome, total in connection.execute(each.order_by(n.source, n.outcome)):
+        found.setdefault(source, {})[outcome] = int(total)
+    return found
+
+
+def prune(connection: Connection, now: datetime) -> None:
+    """Forget what nobody asks about any more."""
+    connection.execute(sa.delete(look_up_count).where(n.day < _day(now - KEPT)))
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d}"

@@ -1,0 +1,108 @@
+"""How a source's API stands: in, what it answered; out, the row that keeps every worker from asking.
+
+A hold lasts until a person releases it: the CRM refuses our credentials, and each further call would only be refused as
+well. A pause ends by itself. Deliveries are taken in all the same, and their conversations wait.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+from service.models import source_state
+
+LONGEST_PAUSE = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+log = structlog.get_logger(__name__)
+st = source_state.c
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One source's API, as workers and operators see it."""
+
+    source: str
+    hold_reason: str | None = None
+    held_at: datetime | None = None
+    paused_until: datetime | None = None
+    away_since: datetime | None = None
+
+    def rests(self, now: datetime) -> bool:
+        """Whether it is not to be asked now. A pause longer than any is of a clock since set back, and over."""
+        paused = self.paused_until is not None and now < self.paused_until <= now + LONGEST_PAUSE
+        return self.hold_reason is not None or paused
+
+
+SELECT = sa.select(st.source, st.hold_reason, st.held_at, st.paused_until, st.away_since)
+
+
+def enrol(connection: Connection, sources: Iterable[str], now: datetime) -> None:
+    """Make sure that every source that can be asked has its row."""
+    for source in sources:
+        row = {"source": source, "used": 0, "updated_at": now}
+        connection.execute(insert(connection, source_state).values(row).on_conflict_do_nothing())
+
+
+def standings(connection: Connection) -> dict[str, Standing]:
+    """Return how each source stands that can be asked."""
+    return {row.source: Standing(*row) for row in connection.execute(SELECT.order_by(st.source))}
+
+
+def lock(connection: Connection, source: str) -> Standing:
+    """Let transactions about one source follow each other, and say how it stands."""
+    row = connection.execute(SELECT.where(st.source == source).with_for_update()).one_or_none()
+    return Standing(source) if row is None else Standing(*row)
+
+
+def spend(connection: Connection, source: str, calls: int, per_minute: int, now: datetime) -> bool:
+    """Count calls that are about to be made; False: this minute has no room for them. Needs the lock."""
+    row = connection.execute(sa.select(st.used, st.window_until).where(st.source == source)).one()
+    open_window = row.window_until is not None and now < row.window_until <= now + MINUTE
+    used = (row.used if open_window else 0) + calls
+    if open_window and used > per_minute:
+        return False
+    _write(connection, source, now, used=used, window_until=row.window_until if open_window else now + MINUTE)
+    return True
+
+
+def hold(connection: Connection, source: str, reason: str, now: datetime) -> None:
+    """Ask no more until a person releases the source."""
+    free = sa.update(source_state).where(st.source == source, st.hold_reason.is_(None))
+    if connection.execute(free.values(hold_reason=reason, held_at=now, updated_at=now)).rowcount:
+        log.error("source_held", source=source, reason=reason)
+
+
+def release(connection: Connection, source: str, now: datetime) -> bool:
+    """Let the source be asked again. Return whether it was held or paused."""
+    held = sa.update(source_state).where(
+        st.source == source, st.hold_reason.is_not(None) | st.paused_until.is_not(None)
+    )
+    free = {"hold_reason": None, "held_at": None, "paused_until": None, "updated_at": now}
+    return connection.execute(held.values(free)).rowcount == 1
+
+
+def pause(connection: Connection, source: str, until: datetime, now: datetime) -> None:
+    """Ask no more until then."""
+    _write(connection, source, now, paused_until=until)
+    log.warning("source_paused", source=source, until=until.isoformat())
+
+
+def went_away(connection: Connection, source: str, now: datetime) -> None:
+    """It did not answer as it should; the first such moment stands."""
+    first = sa.update(source_state).where(st.source == source, st.away_since.is_(None))
+    connection.execute(first.values(away_since=now, updated_at=now))
+
+
+def answered(connection: Connection, standing: Standing, now: datetime) -> None:
+    """It answered."""
+    if standing.away_since is not None:
+        _write(connection, standing.source, now, away_since=None)
+        log.info("source_answers_again", source=standing.source)
+
+
+def _write(connection: Connection, source: str, now: datetime, **values: object) -> None:
+    connection.execute(sa.update(source_state).where(st.source == source).values(**values, updated_at=now))

@@ -1,0 +1,100 @@
+"""Whose customers are to be looked up: in, requests without an identity; out, one at a time to whoever asks the CRM.
+
+One look-up of a customer at a time: who waits for the same one finds the answer remembered. A lease ends with its
+worker's life. The request itself is written by `requests`; this only says that, and when, it is to be asked about.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+from service.ids import new_id
+from service.leases import is_over
+from service.models import look_up
+
+LEASE = timedelta(minutes=2)
+"""Outlasts the slowest look-up: a token and three calls of ten seconds each."""
+
+lu = look_up.c
+THIS = lu.request_id == sa.bindparam("request")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request that waits for a look-up, how often one failed, and the token of who has taken it."""
+
+    request_id: str
+    attempts: int
+    token: str = ""
+
+
+def want(connection: Connection, request_id: str, source: str, customer: str | None, now: datetime) -> None:
+    """Ask for a look-up. `customer` is the keyed hash by which others who wait for the same one are known."""
+    due = {
+        "source": source,
+        "customer": customer,
+        "due_at": now,
+        "attempts": 0,
+        "lease_token": None,
+        "lease_until": None,
+    }
+    row = insert(connection, look_up).values(request_id=request_id, **due)
+    connection.execute(row.on_conflict_do_update(index_elements=["request_id"], set_=due))
+
+
+def anything_due(connection: Connection, source: str, now: datetime) -> bool:
+    """Whether anybody of this source waits and is not being looked up."""
+    return connection.scalar(sa.select(lu.request_id).where(*_due(source, now)).limit(1)) is not None
+
+
+def flying(connection: Connection, source: str, now: datetime) -> int:
+    """How many look-ups of this source are on their way, of all workers."""
+    taken = sa.select(sa.func.count()).select_from(look_up).where(lu.source == source, lu.lease_until > now)
+    return connection.scalar(taken) or 0
+
+
+def next_due(connection: Connection, source: str, now: datetime, limit: int) -> Sequence[Waiting]:
+    """Return who has waited longest and whose customer nobody is asking about."""
+    other = look_up.alias("other").c
+    same = sa.exists().where(other.source == lu.source, other.customer == lu.customer, other.lease_until > now)
+    due = sa.select(lu.request_id, lu.attempts).where(*_due(source, now), ~same).order_by(lu.due_at).limit(limit)
+    return [Waiting(row.request_id, row.attempts) for row in connection.execute(due)]
+
+
+def take(connection: Connection, waiting: Waiting, now: datetime) -> Waiting:
+    """Take it: nobody else asks about it while the lease lasts. Needs the lock of the source."""
+    token = new_id("lu", now)
+    leased = sa.update(look_up).where(THIS).values(lease_token=token, lease_until=now + LEASE)
+    connection.execute(leased, {"request": waiting.request_id})
+    return Waiting(waiting.request_id, waiting.attempts, token)
+
+
+def is_mine(connection: Connection, waiting: Waiting) -> bool:
+    """Whether the lease is still ours."""
+    held = connection.scalar(sa.select(lu.lease_token).where(THIS), {"request": waiting.request_id})
+    return held == waiting.token
+
+
+def put_back(connection: Connection, waiting: Waiting, due_at: datetime, attempts: int) -> None:
+    """Nothing came of it: try again then."""
+    again = {"due_at": due_at, "attempts": attempts, "lease_token": None, "lease_until": None}
+    connection.execute(sa.update(look_up).where(THIS).values(again), {"request": waiting.request_id})
+
+
+def done(connection: Connection, request_id: str) -> None:
+    """Nothing more is to be looked up for this request."""
+    connection.execute(sa.delete(look_up).where(THIS), {"request": request_id})
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Return how many wait, by source."""
+    each = sa.select(lu.source, sa.func.count().label("n")).group_by(lu.source)
+    return {row.source: row.n for row in connection.execute(each)}
+
+
+def _due(source: str, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return lu.source == source, lu.due_at <= now, is_over(lu.lease_until, now, LEASE)
