@@ -1,14 +1,14 @@
 """customers are looked up in the CRM.
 
-Revision 0017, after 0016. How a source's API stands, who is to be looked up there, what was found, and who handled a
+Revision 0018, after 0017. How a source's API stands, who is to be looked up there, what was found, and who handled a
 conversation. Only adds: the version before runs on it.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
