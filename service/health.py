@@ -29,7 +29,7 @@ WORKER_SILENT = timedelta(seconds=45)
 PROBE_EVERY = timedelta(seconds=5)
 TAKES_NO_WRITES = "can be read and takes no writes; is it a standby, read-only, or out of space?"
 log = structlog.get_logger(__name__)
-s, r, w = account_state.c, feedback_request.c, worker_seen.c
+acct, fr, ws = account_state.c, feedback_request.c, worker_seen.c
 
 
 def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> flask.Blueprint:
@@ -117,7 +117,7 @@ def readiness(settings: Settings, engine: Engine, now: datetime, writes: Writes)
 
 
 def _account(connection: Connection, name: str, now: datetime) -> dict[str, Any]:
-    row = connection.execute(sa.select(account_state).where(s.account == name)).one_or_none()
+    row = connection.execute(sa.select(account_state).where(acct.account == name)).one_or_none()
     if row is None:
         return {"status": "ok"}
     if row.hold_reason is not None:
@@ -136,12 +136,12 @@ def _account(connection: Connection, name: str, now: datetime) -> dict[str, Any]
 
 def _waiting(connection: Connection, name: str) -> int:
     """How many requests of the account are open: what X's absence keeps from an outcome."""
-    open_ones = sa.select(sa.func.count()).select_from(feedback_request).where(IS_OPEN, r.account == name)
+    open_ones = sa.select(sa.func.count()).select_from(feedback_request).where(IS_OPEN, fr.account == name)
     return connection.scalar(open_ones) or 0
 
 
 def _worker(connection: Connection, now: datetime) -> str:
-    seen = connection.scalar(sa.select(sa.func.max(w.seen_at)))
+    seen = connection.scalar(sa.select(sa.func.max(ws.seen_at)))
     if seen is None or seen < now - WORKER_SILENT:
         return "no worker is running; start `dm-feedback worker`"
     return "ok"
@@ -149,7 +149,7 @@ def _worker(connection: Connection, now: datetime) -> str:
 
 def _oldest_due(connection: Connection, accounts: Mapping[str, Mapping[str, Any]], now: datetime) -> int:
     """How many seconds the longest waiting request of an account that may send has been due."""
-    due = sa.select(r.scheduled_at).where(IS_OPEN, r.scheduled_at <= now).order_by(r.scheduled_at)
+    due = sa.select(fr.scheduled_at).where(IS_OPEN, fr.scheduled_at <= now).order_by(fr.scheduled_at)
     free = [name for name, each in accounts.items() if each["status"] == "ok"]
-    waits = [connection.scalar(due.where(r.account == name).limit(1)) for name in free]
+    waits = [connection.scalar(due.where(fr.account == name).limit(1)) for name in free]
     return max((int((now - since).total_seconds()) for since in waits if since is not None), default=0)

@@ -40,8 +40,8 @@ OUTCOMES = ("accepted", "duplicate", "reopened", "ignored", "unmappable")
 """Of an item in a delivery; named, as the index of what was read lately is by outcome."""
 
 Query = sa.Select[*tuple[Any, ...]]
-r, a, s, d = feedback_request.c, send_attempt.c, account_state.c, delivery_item.c
-u, w, f, t, stray = result_update.c, poll_window.c, refresh.c, account_task.c, stray_feedback.c
+fr, snd, acct, di = feedback_request.c, send_attempt.c, account_state.c, delivery_item.c
+upd, pw, rf, tk, sf = result_update.c, poll_window.c, refresh.c, account_task.c, stray_feedback.c
 
 
 class Figures(Collector):
@@ -110,8 +110,8 @@ def _by_account(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Sele
 
     An outer join, as with an inner one SQLite may begin with the table after all.
     """
-    mine = sa.and_(table.c.account == s.account, *conditions)
-    from_accounts = sa.select(s.account).select_from(account_state).outerjoin(table, mine).group_by(s.account)
+    mine = sa.and_(table.c.account == acct.account, *conditions)
+    from_accounts = sa.select(acct.account).select_from(account_state).outerjoin(table, mine).group_by(acct.account)
     return from_accounts.having(sa.func.count(table.c.account) > 0)
 
 
@@ -120,16 +120,16 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "requests_open",
         "Feedback requests that have not ended, by account and state.",
         ["account", "state"],
-        lambda _now: sa.select(r.account, r.state, sa.func.count()).where(IS_OPEN).group_by(r.account, r.state),
+        lambda _now: sa.select(fr.account, fr.state, sa.func.count()).where(IS_OPEN).group_by(fr.account, fr.state),
     ),
     (
         "requests_ended_day",
         "Ended conversations of the last 24 hours by account, outcome and reason.",
         ["account", "state", "reason"],
         lambda now: (
-            sa.select(r.account, r.state, sa.func.coalesce(r.reason, ""), sa.func.count())
-            .where(r.ended_at > now - DAY, ~IS_OPEN)
-            .group_by(r.account, r.state, r.reason)
+            sa.select(fr.account, fr.state, sa.func.coalesce(fr.reason, ""), sa.func.count())
+            .where(fr.ended_at > now - DAY, ~IS_OPEN)
+            .group_by(fr.account, fr.state, fr.reason)
         ),
     ),
     (
@@ -137,9 +137,9 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "How long the longest waiting request has been due, by account.",
         ["account"],
         lambda now: (
-            sa.select(r.account, _seconds_since(sa.func.min(r.scheduled_at), now))
-            .where(IS_OPEN, r.scheduled_at <= now)
-            .group_by(r.account)
+            sa.select(fr.account, _seconds_since(sa.func.min(fr.scheduled_at), now))
+            .where(IS_OPEN, fr.scheduled_at <= now)
+            .group_by(fr.account)
         ),
     ),
     (
@@ -147,7 +147,7 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "Sends whose outcome nobody knows yet, by account and kind.",
         ["account", "kind"],
         lambda _now: (
-            _by_account(send_attempt, a.outcome.is_(None)).add_columns(a.kind, sa.func.count()).group_by(a.kind)
+            _by_account(send_attempt, snd.outcome.is_(None)).add_columns(snd.kind, sa.func.count()).group_by(snd.kind)
         ),
     ),
     (
@@ -157,34 +157,36 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         lambda now: (
             _by_account(
                 send_attempt,
-                a.kind.in_(("dm", "card")),
-                a.intended_at > now - DAY,
-                a.outcome.is_distinct_from("not_sent"),
+                snd.kind.in_(("dm", "card")),
+                snd.intended_at > now - DAY,
+                snd.outcome.is_distinct_from("not_sent"),
             )
-            .add_columns(a.kind, sa.func.count())
-            .group_by(a.kind)
+            .add_columns(snd.kind, sa.func.count())
+            .group_by(snd.kind)
         ),
     ),
     (
         "account_held",
         "1 where an account is held until a person releases it.",
         ["account", "reason"],
-        lambda _now: sa.select(s.account, s.hold_reason, sa.literal(1)).where(s.hold_reason.is_not(None)),
+        lambda _now: sa.select(acct.account, acct.hold_reason, sa.literal(1)).where(acct.hold_reason.is_not(None)),
     ),
     (
         "x_away_seconds",
         "How long X has answered no call of an account.",
         ["account"],
-        lambda now: sa.select(s.account, _seconds_since(s.x_away_since, now)).where(s.x_away_since.is_not(None)),
+        lambda now: sa.select(acct.account, _seconds_since(acct.x_away_since, now)).where(
+            acct.x_away_since.is_not(None)
+        ),
     ),
     (
         "deliveries_day",
         "Items in deliveries of the last 24 hours, by what became of them.",
         ["outcome"],
         lambda now: (
-            sa.select(d.outcome, sa.func.count())
-            .where(d.outcome.in_(OUTCOMES), d.read_at > now - DAY)
-            .group_by(d.outcome)
+            sa.select(di.outcome, sa.func.count())
+            .where(di.outcome.in_(OUTCOMES), di.read_at > now - DAY)
+            .group_by(di.outcome)
         ),
     ),
     (
@@ -202,18 +204,22 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "Answers of the last 24 hours that X's webhook had not brought first, by account; without a webhook, all.",
         ["account"],
         lambda now: (
-            sa.select(r.account, sa.func.count())
+            sa.select(fr.account, sa.func.count())
             .select_from(result_update)
-            .join(feedback_request, r.id == u.request_id)
-            .where(u.channel.in_(("events", "show")), u.seen_at > now - DAY, u.score.is_not(None) | u.text.is_not(None))
-            .group_by(r.account)
+            .join(feedback_request, fr.id == upd.request_id)
+            .where(
+                upd.channel.in_(("events", "show")),
+                upd.seen_at > now - DAY,
+                upd.score.is_not(None) | upd.text.is_not(None),
+            )
+            .group_by(fr.account)
         ),
     ),
     (
         "webhook_silent_seconds",
         "How long ago X's webhook last brought anything, by account; none where it never has.",
         ["account"],
-        lambda now: sa.select(t.account, _seconds_since(t.next_at, now)).where(t.task == "webhook"),
+        lambda now: sa.select(tk.account, _seconds_since(tk.next_at, now)).where(tk.task == "webhook"),
     ),
     (
         "events_behind_seconds",
@@ -222,9 +228,9 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         lambda now: (
             # The newest window that is still open begins where all is read.
             sa.select(
-                w.account,
-                _seconds_since(sa.func.max(sa.case((w.done_at.is_not(None), w.to_time), else_=w.from_time)), now),
-            ).group_by(w.account)
+                pw.account,
+                _seconds_since(sa.func.max(sa.case((pw.done_at.is_not(None), pw.to_time), else_=pw.from_time)), now),
+            ).group_by(pw.account)
         ),
     ),
     (
@@ -232,38 +238,38 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "Events of the newest windows, two days of X's time, that nobody could read, by account.",
         ["account"],
         lambda now: (
-            sa.select(w.account, sa.func.sum(w.unreadable)).where(w.to_time > now - 2 * DAY).group_by(w.account)
+            sa.select(pw.account, sa.func.sum(pw.unreadable)).where(pw.to_time > now - 2 * DAY).group_by(pw.account)
         ),
     ),
     (
         "refresh_due",
         "Cards that are due to be asked about at feedback/show, by account.",
         ["account"],
-        lambda now: _by_account(refresh, f.due_at <= now).add_columns(sa.func.count()),
+        lambda now: _by_account(refresh, rf.due_at <= now).add_columns(sa.func.count()),
     ),
     (
         "refresh_oldest_due_seconds",
         "How long the card that waits longest for feedback/show has been due, by account.",
         ["account"],
-        lambda now: _by_account(refresh, f.due_at <= now).add_columns(_seconds_since(sa.func.min(f.due_at), now)),
+        lambda now: _by_account(refresh, rf.due_at <= now).add_columns(_seconds_since(sa.func.min(rf.due_at), now)),
     ),
     (
         "anomalies_day",
         "Contradictions in results that came or changed in the last 24 hours, by account.",
         ["account"],
         lambda now: (
-            sa.select(r.account, sa.func.sum(result.c.anomalies))
+            sa.select(fr.account, sa.func.sum(result.c.anomalies))
             .select_from(result)
-            .join(feedback_request, r.id == result.c.request_id)
+            .join(feedback_request, fr.id == result.c.request_id)
             .where(result.c.updated_at > now - DAY, result.c.anomalies > 0)
-            .group_by(r.account)
+            .group_by(fr.account)
         ),
     ),
     (
         "strays_day",
         "Cards of an account first seen in the last 24 hours that nobody here sent, by account.",
         ["account"],
-        lambda now: _by_account(stray_feedback, stray.first_seen_at > now - DAY).add_columns(sa.func.count()),
+        lambda now: _by_account(stray_feedback, sf.first_seen_at > now - DAY).add_columns(sa.func.count()),
     ),
     (
         "access_log_number",

@@ -40,7 +40,7 @@ from service.results.inbox import read_once as read_inbox
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.settings import Account, Settings
-from service.sources import standing as source_standing
+from service.sources import holds as source_standing
 from service.sources.desk import Desk
 from service.x_api import Credentials, XClient, XError
 

@@ -20,8 +20,8 @@ from service.outreach.unclear import attach_once, look_up_once
 from service.outreach.workplace import Workplace
 from service.requests import rows
 from service.requests.request import Request
-from service.sandbox import Account as SandboxAccount
 from service.sandbox import Assumptions, SandboxConfig, create_sandbox
+from service.sandbox import BusinessAccount as SandboxAccount
 from service.settings import Settings, from_tree
 from service.x_api import Credentials, XClient
 

@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 
 from service.app import create_app
 from service.cli.openapi import description
+from service.models import metadata
 from tests.support import settings_of
 
 TOP = Path(__file__).parents[1]
@@ -160,6 +161,99 @@ def test_no_test_stands_in_for_the_database_or_x() -> None:
     words = re.compile(r"\b(" + "|".join(re.escape(each) for each in stand_ins) + r")\b")
     mention = [path for path in TESTS if words.search(path.read_text("utf-8"))]
     assert [shown(path) for path in mention if stand_ins & set(imported(path))] == []
+
+
+# -- names
+
+NAMED_BY_A_LIBRARY = {
+    "Meta": "marshmallow looks for it in a schema",
+    "_Expression": "jmespath's check of argument types goes by the name of the class",
+}
+NAMED_BY_THEIR_ROOM = {
+    "__init__.py": "the language's",
+    "routes.py": "what a room answers over HTTP",
+    "forget.py": "what retention and erasure take from a room",
+}
+
+
+def classes() -> Iterator[tuple[str, str]]:
+    """Every class the service declares, without its underscore, and where."""
+    for path in PYTHON:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ClassDef) and node.name not in NAMED_BY_A_LIBRARY:
+                yield node.name.strip("_"), f"{shown(path)}:{node.lineno}"
+
+
+def shared(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Names that stand for more than one thing, and which."""
+    of: dict[str, list[str]] = {}
+    for name, thing in dict.fromkeys(pairs):
+        of.setdefault(name, []).append(thing)
+    return {name: things for name, things in of.items() if len(things) > 1}
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    assert len(list(classes())) > 400
+    assert shared(classes()) == {}
+
+
+def assigned(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """What is bound to what by an assignment; `a, b = x.c, y.c` is two."""
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                yield from zip(target.elts, node.value.elts, strict=True)
+            else:
+                yield target, node.value
+
+
+IN_SQL = re.compile(r"\b([a-z_]+) AS ([a-z_]+)\b")
+
+
+def aliases(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Short names of tables and the tables: `fr = feedback_request.c`, and `feedback_request AS fr` in SQL."""
+    for node in ast.walk(tree):
+        for target, value in assigned(node):
+            if isinstance(target, ast.Name) and isinstance(value, ast.Attribute) and value.attr == "c":
+                yield target.id, ast.unparse(value.value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from ((alias, table) for table, alias in IN_SQL.findall(node.value) if table in metadata.tables)
+
+
+def renamed(tree: ast.AST) -> list[str]:
+    """Tables imported under another name."""
+    return [
+        each.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "service.models"
+        for each in node.names
+        if each.asname is not None
+    ]
+
+
+RUNNING = [path for path in PYTHON if "/migrations/" not in shown(path)]
+
+
+def test_a_table_has_one_short_name_and_a_short_name_one_table() -> None:
+    found = [(name, table) for path in RUNNING for name, table in aliases(parsed(path)) if table in metadata.tables]
+    assert len(found) > 60
+    assert shared(found) == {}
+    assert shared((table, name) for name, table in found) == {}
+    assert [shown(path) for path in RUNNING if renamed(parsed(path))] == []
+
+
+def test_a_second_short_name_would_be_found() -> None:
+    tree = ast.parse("fr, r = feedback_request.c, result.c\nr = feedback_request.c\nSQL = 'FROM result AS fr'")
+    found = list(aliases(tree))
+    assert shared(found) == {"fr": ["feedback_request", "result"], "r": ["result", "feedback_request"]}
+    assert shared((table, name) for name, table in found) == {"feedback_request": ["fr", "r"], "result": ["r", "fr"]}
+
+
+def test_a_file_name_stands_at_most_twice() -> None:
+    """Commands are named as they are typed, whatever stands elsewhere; a room's usual doors are named alike."""
+    said = [path for path in PYTHON if path.parent.name != "cli" and path.name not in NAMED_BY_THEIR_ROOM]
+    often = shared((path.name, shown(path)) for path in said)
+    assert {name: places for name, places in often.items() if len(places) > 2} == {}
 
 
 # -- files

@@ -19,7 +19,7 @@ from service import metrics
 from service.db import reading
 from service.models import IS_OPEN, feedback_request, metadata
 from service.reports.counting.facts import CLOCKS
-from service.reports.counting.lines import Question
+from service.reports.counting.lines import Slice
 from service.reports.counting.live import lines
 from service.reports.counting.sealing import seal
 from service.reports.dimensions import PEOPLE
@@ -155,6 +155,6 @@ def test_figures_of_who_sees_rows_read_roll_ups_and_the_edges_of_the_ledger(worl
         for clock in CLOCKS:
             for by in ((), ("team", "account"), PEOPLE, ("campaign",)):
                 for since in (START - timedelta(days=100), START - timedelta(days=40, hours=3)):
-                    lines(connection, view, Question(clock, zone, since, START, by=by))
+                    lines(connection, view, Slice(clock, zone, since, START, by=by))
     assert any("ix_tally_asked" in step for steps in found.values() for step in steps)
     assert_it_reads_little(found)

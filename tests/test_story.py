@@ -16,7 +16,7 @@ HURRIED = Pace(lag_s=2, signature_s=3)
 
 
 def test_the_whole_story(database_url: str, tmp_path: Path) -> None:
-    moments: list[play.Moment] = []
+    moments: list[play.Scene] = []
     with play.staged(tmp_path, database_url, pace=HURRIED) as staged:
         run = staged.run(script.write(CROWD), spread_s=SPREAD_S, watch=moments.append)
     assert broken(run.checks) == []
@@ -32,7 +32,7 @@ def broken(checks: Sequence[Check]) -> list[Check]:
     return [each for each in checks if not each.holds]
 
 
-def assert_it_told_of_trouble(moments: list[play.Moment]) -> None:
+def assert_it_told_of_trouble(moments: list[play.Scene]) -> None:
     told = " ".join(line.what for moment in moments for line in moment.lines)
     for words in (
         "X answers 429",

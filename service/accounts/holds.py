@@ -15,7 +15,7 @@ from service.accounts.standing import LONGEST_PAUSE
 from service.models import account_state
 from service.settings import Account
 from service.x_api import STOPS_READING
-from service.x_api.facts import Identity
+from service.x_api.facts import OwnAccount
 
 log = structlog.get_logger(__name__)
 acct = account_state.c
@@ -54,7 +54,7 @@ class Away:
     """X did not answer, or only that it is unwell."""
 
 
-def for_access(account: Account, who: Identity) -> Hold | None:
+def for_access(account: Account, who: OwnAccount) -> Hold | None:
     """Return the hold that X's answer to "who are we?" calls for: another's token, or an app that cannot write."""
     if who.id != account.user_id:
         return Hold(None, NOT_OURS)

@@ -17,12 +17,12 @@ from service.models import account_task
 LEASE = timedelta(minutes=2)
 """Outlasts the slowest call to X (40 s) and the two short transactions around it."""
 
-at = account_task.c
+tk = account_task.c
 
 
 def may_begin(connection: Connection, account_name: str, task: str, now: datetime, every: timedelta) -> bool:
     """Whether `begin` would give a turn now; only reads, so that an idle worker writes nothing."""
-    mine = sa.and_(at.account == account_name, at.task == task)
+    mine = sa.and_(tk.account == account_name, tk.task == task)
     row = connection.execute(sa.select(_open(now, every).label("open")).where(mine)).first()
     return row is None or bool(row.open)
 
@@ -34,8 +34,8 @@ def begin(connection: Connection, account_name: str, task: str, now: datetime, e
     row = connection.execute(
         insert(connection, account_task)
         .values(account=account_name, task=task, next_at=now, **taken)
-        .on_conflict_do_update(index_elements=[at.account, at.task], set_=taken, where=_open(now, every))
-        .returning(at.lease_token)
+        .on_conflict_do_update(index_elements=[tk.account, tk.task], set_=taken, where=_open(now, every))
+        .returning(tk.lease_token)
     ).first()
     return None if row is None else token
 
@@ -52,21 +52,21 @@ def end(connection: Connection, account_name: str, task: str, token: str, next_a
 
 def moment(connection: Connection, account_name: str, task: str) -> datetime | None:
     """What `set_moment` last wrote."""
-    return connection.scalar(sa.select(at.next_at).where(at.account == account_name, at.task == task))
+    return connection.scalar(sa.select(tk.next_at).where(tk.account == account_name, tk.task == task))
 
 
 def set_moment(connection: Connection, account_name: str, task: str, when: datetime) -> None:
     """Keep one moment of an account under a name of its own, such as how far it has been enrolled."""
     statement = insert(connection, account_task).values(account=account_name, task=task, next_at=when)
-    connection.execute(statement.on_conflict_do_update(index_elements=[at.account, at.task], set_={"next_at": when}))
+    connection.execute(statement.on_conflict_do_update(index_elements=[tk.account, tk.task], set_={"next_at": when}))
 
 
 def _open(now: datetime, every: timedelta) -> sa.ColumnElement[bool]:
-    free = sa.or_(at.lease_until.is_(None), at.lease_until <= now, at.lease_until > now + 2 * LEASE)
-    due = sa.or_(at.next_at <= now, at.next_at > now + every + LEASE)
+    free = sa.or_(tk.lease_until.is_(None), tk.lease_until <= now, tk.lease_until > now + 2 * LEASE)
+    due = sa.or_(tk.next_at <= now, tk.next_at > now + every + LEASE)
     return sa.and_(free, due)
 
 
 def _mine(connection: Connection, account_name: str, task: str, token: str, **values: object) -> bool:
-    mine = sa.and_(at.account == account_name, at.task == task, at.lease_token == token)
+    mine = sa.and_(tk.account == account_name, tk.task == task, tk.lease_token == token)
     return connection.execute(sa.update(account_task).where(mine).values(values)).rowcount == 1

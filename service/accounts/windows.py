@@ -24,7 +24,7 @@ UNSAID = timedelta(minutes=15)
 SHORTEST = timedelta(seconds=5)
 """X's clock may be ahead of ours: a window that is "over already" still gets this long."""
 
-al = allowance.c
+alw = allowance.c
 
 
 def take(
@@ -33,13 +33,13 @@ def take(
     """Count one call to `endpoint`. None: go ahead. Else: not now, come back then."""
     fresh = now + window
     first = insert(connection, allowance).values(account=account_name, endpoint=endpoint, window_until=fresh, used=1)
-    over = al.window_until <= now
-    used = sa.case((over, 1), (al.used > limit, al.used), else_=al.used + 1)
-    until = sa.case((over | (al.window_until > fresh), first.excluded.window_until), else_=al.window_until)
+    over = alw.window_until <= now
+    used = sa.case((over, 1), (alw.used > limit, alw.used), else_=alw.used + 1)
+    until = sa.case((over | (alw.window_until > fresh), first.excluded.window_until), else_=alw.window_until)
     row = connection.execute(
         first.on_conflict_do_update(
-            index_elements=[al.account, al.endpoint], set_={"used": used, "window_until": until}
-        ).returning(al.used, al.window_until)
+            index_elements=[alw.account, alw.endpoint], set_={"used": used, "window_until": until}
+        ).returning(alw.used, alw.window_until)
     ).one()
     # A refusal still counts one, up to one past the limit: that is what tells it from the last call allowed.
     return None if row.used <= limit else row.window_until
@@ -53,6 +53,6 @@ def exhausted(
     connection.execute(
         insert(connection, allowance)
         .values(account=account_name, endpoint=endpoint, window_until=until, used=SPENT)
-        .on_conflict_do_update(index_elements=[al.account, al.endpoint], set_={"used": SPENT, "window_until": until})
+        .on_conflict_do_update(index_elements=[alw.account, alw.endpoint], set_={"used": SPENT, "window_until": until})
     )
     return until

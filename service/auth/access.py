@@ -15,7 +15,7 @@ from service.models import access_log
 
 DONE = "done"
 CAME_FROM: ContextVar[str | None] = ContextVar("came_from", default=None)
-c = access_log.c
+acs = access_log.c
 
 
 def came_from(address: str | None) -> None:
@@ -33,5 +33,5 @@ def log_access(
 
 def listed(connection: Connection, before_id: int | None, limit: int) -> list[sa.Row[Any]]:
     """Return lines, the newest first; page by the id of the last one."""
-    query = sa.select(access_log).order_by(c.id.desc()).limit(limit)
-    return list(connection.execute(query if before_id is None else query.where(c.id < before_id)))
+    query = sa.select(access_log).order_by(acs.id.desc()).limit(limit)
+    return list(connection.execute(query if before_id is None else query.where(acs.id < before_id)))

@@ -29,7 +29,7 @@ KNOWN_FOR = timedelta(seconds=10)
 MOST_REMEMBERED = 10_000
 COUNTER = "~"  # no key id begins with it: these rows of key_use count addresses
 NOBODY = "nobody"
-u = key_use.c
+ku = key_use.c
 log = structlog.get_logger(__name__)
 
 
@@ -86,9 +86,9 @@ class Attempts:
         detail = {"surface": self._surface, "code": code, "key_id": keys.public_id(key)}
         with writing(self._engine) as connection:
             one = insert(connection, key_use).values(key_id=counter, minute=window, used=1)
-            more = one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": u.used + 1})
-            wrong = int(connection.scalar(more.returning(u.used)) or 1)
-            connection.execute(sa.delete(key_use).where(u.key_id.startswith(COUNTER), u.minute < window))
+            more = one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": ku.used + 1})
+            wrong = int(connection.scalar(more.returning(ku.used)) or 1)
+            connection.execute(sa.delete(key_use).where(ku.key_id.startswith(COUNTER), ku.minute < window))
             if wrong <= WRONG_PER_WINDOW:  # a flood is told by its first ones
                 log_access(connection, NOBODY, "key.refused", detail, now, outcome="refused")
         return wrong

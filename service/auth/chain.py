@@ -20,7 +20,7 @@ from service.models import access_chain, access_log
 
 AT_ONCE = 500
 BEGIN = "0" * 64
-c, a = access_log.c, access_chain.c
+acs, ach = access_log.c, access_chain.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class AccessLine:
     """A line as it is hashed and streamed. `number` is none until it is sealed."""
 
     id: int
@@ -62,10 +62,12 @@ class Line:
 def seal(connection: Connection) -> int:
     """Number and hash what is not sealed yet, oldest first; return how many lines that were. One sealer at a time."""
     newest = _locked(connection)
-    lines = [_line(row) for row in connection.execute(_lines().where(c.number.is_(None)).order_by(c.id).limit(AT_ONCE))]
+    lines = [
+        _line(row) for row in connection.execute(_lines().where(acs.number.is_(None)).order_by(acs.id).limit(AT_ONCE))
+    ]
     for line in lines:
         newest = Link(newest.number + 1, _hash(newest.hash, newest.number + 1, line))
-        sealed = sa.update(access_log).where(c.id == line.id)
+        sealed = sa.update(access_log).where(acs.id == line.id)
         connection.execute(sealed.values(number=newest.number, hash=newest.hash))
     if lines:
         connection.execute(sa.update(access_chain).values(number=newest.number, hash=newest.hash))
@@ -83,19 +85,19 @@ def seal_what_waits(engine: Engine) -> None:
 
 def newest(connection: Connection) -> Link:
     """Return the newest link; what is to be anchored elsewhere."""
-    row = connection.execute(sa.select(a.number, a.hash)).one_or_none()
+    row = connection.execute(sa.select(ach.number, ach.hash)).one_or_none()
     return Link(0, BEGIN) if row is None else Link(row.number, row.hash)
 
 
 def hash_of(connection: Connection, number: int) -> str | None:
     """Return the hash of a sealed line; None where it is not, or no longer, here."""
-    found = connection.scalar(sa.select(c.hash).where(c.number == number))
-    return found or connection.scalar(sa.select(a.pruned_hash).where(a.pruned_number == number))
+    found = connection.scalar(sa.select(acs.hash).where(acs.number == number))
+    return found or connection.scalar(sa.select(ach.pruned_hash).where(ach.pruned_number == number))
 
 
 def unsealed(connection: Connection) -> int:
     """Return how many lines wait to be sealed."""
-    return connection.scalar(sa.select(sa.func.count()).select_from(access_log).where(c.number.is_(None))) or 0
+    return connection.scalar(sa.select(sa.func.count()).select_from(access_log).where(acs.number.is_(None))) or 0
 
 
 def verify(connection: Connection) -> Iterator[str]:
@@ -116,10 +118,10 @@ def verify(connection: Connection) -> Iterator[str]:
         yield f"The chain does not end as it was sealed: line {last.number} has another hash than was kept of it."
 
 
-def sealed_after(connection: Connection, number: int) -> Iterator[Line]:
+def sealed_after(connection: Connection, number: int) -> Iterator[AccessLine]:
     """Yield sealed lines in the order of the chain, after one of them."""
     while True:
-        page = connection.execute(_lines().where(c.number > number).order_by(c.number).limit(AT_ONCE)).all()
+        page = connection.execute(_lines().where(acs.number > number).order_by(acs.number).limit(AT_ONCE)).all()
         yield from (_line(row) for row in page)
         if len(page) < AT_ONCE:
             return
@@ -129,27 +131,27 @@ def sealed_after(connection: Connection, number: int) -> Iterator[Line]:
 def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:
     """Take away lines older than their retention, from the beginning of the chain; return how many."""
     if dry_run:
-        return connection.scalar(sa.select(sa.func.count()).select_from(access_log).where(c.at < before)) or 0
+        return connection.scalar(sa.select(sa.func.count()).select_from(access_log).where(acs.at < before)) or 0
     while seal(connection):
         pass
-    kept = connection.scalar(sa.select(sa.func.min(c.number)).where(c.at >= before))
+    kept = connection.scalar(sa.select(sa.func.min(acs.number)).where(acs.at >= before))
     end = newest(connection).number if kept is None else kept - 1
-    anchor = connection.scalar(sa.select(c.hash).where(c.number == end))
+    anchor = connection.scalar(sa.select(acs.hash).where(acs.number == end))
     if anchor is None:
         return 0
     connection.execute(sa.update(access_chain).values(pruned_number=end, pruned_hash=anchor))
-    return connection.execute(sa.delete(access_log).where(c.number <= end)).rowcount
+    return connection.execute(sa.delete(access_log).where(acs.number <= end)).rowcount
 
 
 def _locked(connection: Connection) -> Link:
     """The newest link, held until commit. On SQLite the whole transaction is."""
     empty = {"number": 0, "hash": BEGIN, "pruned_number": 0, "pruned_hash": BEGIN}
     connection.execute(insert(connection, access_chain).values(id=1, **empty).on_conflict_do_nothing())
-    row = connection.execute(sa.select(a.number, a.hash).with_for_update()).one()
+    row = connection.execute(sa.select(ach.number, ach.hash).with_for_update()).one()
     return Link(row.number, row.hash)
 
 
-def _hash(before: str, number: int, line: Line) -> str:
+def _hash(before: str, number: int, line: AccessLine) -> str:
     told = line.told() | {"number": number, "hash": before}
     return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -159,8 +161,8 @@ def _missing(first: int, last: int) -> str:
 
 
 def _lines() -> sa.Select[*tuple[Any, ...]]:
-    return sa.select(c.id, c.at, c.actor, c.action, c.detail, c.address, c.outcome, c.number, c.hash)
+    return sa.select(acs.id, acs.at, acs.actor, acs.action, acs.detail, acs.address, acs.outcome, acs.number, acs.hash)
 
 
-def _line(row: sa.Row[*tuple[Any, ...]]) -> Line:
-    return Line(*row)
+def _line(row: sa.Row[*tuple[Any, ...]]) -> AccessLine:
+    return AccessLine(*row)

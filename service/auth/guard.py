@@ -24,7 +24,7 @@ from service.models import key_use
 
 MINUTE = timedelta(minutes=1)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
-u = key_use.c
+ku = key_use.c
 
 
 def declares(how: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -74,11 +74,11 @@ class Guard:
         with writing(self._engine) as connection:
             one = insert(connection, key_use).values(key_id=reader.key_id, minute=minute, used=1)
             used = connection.scalar(
-                one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": u.used + 1}).returning(
-                    u.used
+                one.on_conflict_do_update(index_elements=["key_id", "minute"], set_={"used": ku.used + 1}).returning(
+                    ku.used
                 )
             )
-            connection.execute(sa.delete(key_use).where(u.key_id == reader.key_id, u.minute < minute))
+            connection.execute(sa.delete(key_use).where(ku.key_id == reader.key_id, ku.minute < minute))
             keys.seen(connection, reader.key_id, now)
         left = int((minute + MINUTE - now).total_seconds()) + 1
         flask.g.rate_headers = {

@@ -32,7 +32,7 @@ LONGEST_NAME = 64
 PATH = re.compile(r"/[A-Za-z0-9/._-]{1,99}")
 SEEN_EVERY = timedelta(minutes=1)  # last_used_at is for people; most calls are spared the write
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="dm-feedback", Basic realm="dm-feedback", charset="UTF-8"'}
-k = api_key.c
+ak = api_key.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +106,14 @@ def create(
 
 def rotate(connection: Connection, key_id: str, overlap: timedelta, now: datetime) -> str:
     """Make a key like this one and let the old one end after `overlap`. Raises NotFound where it is not valid."""
-    row = connection.execute(sa.select(api_key).where(k.id == key_id, _is_valid(now))).one_or_none()
+    row = connection.execute(sa.select(api_key).where(ak.id == key_id, _is_valid(now))).one_or_none()
     if row is None:
         raise NotFound("unknown_key", f"There is no valid key '{key_id}'; see `dm-feedback keys list`.")
     lasts = None if row.expires_at is None else now + (row.expires_at - row.created_at)
     bounds = Bounds(tuple(row.routes or ()), tuple(row.networks or ()), lasts)
     new = create(connection, row.name, row.role, row.accounts, now, bounds)
     ends = now + overlap if row.expires_at is None else min(row.expires_at, now + overlap)
-    connection.execute(sa.update(api_key).where(k.id == key_id).values(expires_at=ends))
+    connection.execute(sa.update(api_key).where(ak.id == key_id).values(expires_at=ends))
     return new
 
 
@@ -121,7 +121,7 @@ def find(connection: Connection, key: str, now: datetime) -> Reader:
     """Return whose key this is. Raises NotAuthenticated, in the same words for every wrong key."""
     key_id, _, secret = key.removeprefix(PREFIX).partition(".")
     # the id is looked at first: PostgreSQL refuses to compare with what cannot be text, such as NUL
-    known = connection.execute(sa.select(api_key).where(k.id == key_id)) if KEY_ID.fullmatch(key_id) else None
+    known = connection.execute(sa.select(api_key).where(ak.id == key_id)) if KEY_ID.fullmatch(key_id) else None
     row = known.one_or_none() if known is not None else None
     digest = row.digest if row is not None else _digest("nobody")
     if not hmac.compare_digest(digest, _digest(secret)) or row is None or row.revoked_at is not None:
@@ -135,13 +135,13 @@ def find(connection: Connection, key: str, now: datetime) -> Reader:
 
 def by_id(connection: Connection, key_id: str, now: datetime) -> Reader | None:
     """Return the reader behind a key that is still valid."""
-    row = connection.execute(sa.select(api_key).where(k.id == key_id, _is_valid(now))).one_or_none()
+    row = connection.execute(sa.select(api_key).where(ak.id == key_id, _is_valid(now))).one_or_none()
     return None if row is None else _reader(row)
 
 
 def valid_digests(connection: Connection, now: datetime) -> frozenset[str]:
     """Return what `digest_of` gives for the keys that are valid."""
-    rows = connection.execute(sa.select(k.id, k.digest).where(_is_valid(now)))
+    rows = connection.execute(sa.select(ak.id, ak.digest).where(_is_valid(now)))
     return frozenset(f"{key_id}.{digest}" for key_id, digest in rows)
 
 
@@ -159,18 +159,18 @@ def public_id(key: str) -> str | None:
 
 def seen(connection: Connection, key_id: str, now: datetime) -> None:
     """Note that the key is in use, at most once a minute."""
-    stale = k.last_used_at.is_(None) | (k.last_used_at < now - SEEN_EVERY)
-    connection.execute(sa.update(api_key).where(k.id == key_id, stale).values(last_used_at=now))
+    stale = ak.last_used_at.is_(None) | (ak.last_used_at < now - SEEN_EVERY)
+    connection.execute(sa.update(api_key).where(ak.id == key_id, stale).values(last_used_at=now))
 
 
 def listed(connection: Connection) -> list[KeyLine]:
     """Return all keys, the newest first, without their secrets."""
-    return [_line(row) for row in connection.execute(sa.select(api_key).order_by(k.created_at.desc()))]
+    return [_line(row) for row in connection.execute(sa.select(api_key).order_by(ak.created_at.desc()))]
 
 
 def revoke(connection: Connection, key_id: str, now: datetime) -> bool:
     """End a key at once; return whether it was valid before."""
-    ended = sa.update(api_key).where(k.id == key_id.removeprefix(PREFIX).partition(".")[0], k.revoked_at.is_(None))
+    ended = sa.update(api_key).where(ak.id == key_id.removeprefix(PREFIX).partition(".")[0], ak.revoked_at.is_(None))
     return connection.execute(ended.values(revoked_at=now)).rowcount == 1
 
 
@@ -187,7 +187,7 @@ def _check(bounds: Bounds, now: datetime) -> None:
 
 
 def _is_valid(now: datetime) -> sa.ColumnElement[bool]:
-    return k.revoked_at.is_(None) & (k.expires_at.is_(None) | (k.expires_at > now))
+    return ak.revoked_at.is_(None) & (ak.expires_at.is_(None) | (ak.expires_at > now))
 
 
 def _reader(row: sa.Row[*tuple[object, ...]]) -> Reader:

@@ -16,7 +16,7 @@ from service.auth.access import CAME_FROM
 from service.auth.keys import Reader
 from service.models import session
 
-s = session.c
+se = session.c
 LONGEST = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
 
@@ -42,20 +42,20 @@ def begin(connection: Connection, reader: Reader, now: datetime) -> str:
 
 def listed(connection: Connection, key_id: str, cookie: str, idle: timedelta, now: datetime) -> list[SessionLine]:
     """Return the living sessions of a key, the newest first."""
-    living = (s.key_id == key_id) & (s.seen_at > now - idle) & (s.created_at > now - LONGEST) & s.id.is_not(None)
-    rows = connection.execute(sa.select(session).where(living).order_by(s.created_at.desc()))
+    living = (se.key_id == key_id) & (se.seen_at > now - idle) & (se.created_at > now - LONGEST) & se.id.is_not(None)
+    rows = connection.execute(sa.select(session).where(living).order_by(se.created_at.desc()))
     mine = _digest(cookie)
     return [SessionLine(str(r.id), r.created_at, r.seen_at, r.address, r.digest == mine) for r in rows]
 
 
 def end_one(connection: Connection, key_id: str, session_id: str) -> bool:
     """End a session of a key; return whether there was one."""
-    return connection.execute(sa.delete(session).where(s.key_id == key_id, s.id == session_id)).rowcount == 1
+    return connection.execute(sa.delete(session).where(se.key_id == key_id, se.id == session_id)).rowcount == 1
 
 
 def find(connection: Connection, cookie: str, idle: timedelta, now: datetime) -> Reader | None:
     """Return who is signed in; None when nobody is, it was idle too long, or the key was revoked."""
-    row = connection.execute(sa.select(session).where(s.digest == _digest(cookie))).one_or_none()
+    row = connection.execute(sa.select(session).where(se.digest == _digest(cookie))).one_or_none()
     if row is None or row.seen_at <= now - idle or row.created_at <= now - LONGEST:
         return None
     return keys.by_id(connection, row.key_id, now)
@@ -63,24 +63,24 @@ def find(connection: Connection, cookie: str, idle: timedelta, now: datetime) ->
 
 def is_stale(connection: Connection, cookie: str, now: datetime) -> bool:
     """Say whether the last click was noted so long ago that this one must be."""
-    seen = connection.scalar(sa.select(s.seen_at).where(s.digest == _digest(cookie)))
+    seen = connection.scalar(sa.select(se.seen_at).where(se.digest == _digest(cookie)))
     return seen is not None and seen < now - TOUCH_EVERY
 
 
 def touch(connection: Connection, cookie: str, now: datetime) -> None:
     """Note a click, at most once a minute."""
-    stale = s.seen_at < now - TOUCH_EVERY
-    connection.execute(sa.update(session).where(s.digest == _digest(cookie), stale).values(seen_at=now))
+    stale = se.seen_at < now - TOUCH_EVERY
+    connection.execute(sa.update(session).where(se.digest == _digest(cookie), stale).values(seen_at=now))
 
 
 def end(connection: Connection, cookie: str) -> None:
     """Sign out."""
-    connection.execute(sa.delete(session).where(s.digest == _digest(cookie)))
+    connection.execute(sa.delete(session).where(se.digest == _digest(cookie)))
 
 
 def prune(connection: Connection, now: datetime) -> int:
     """Remove sessions that can never be used again."""
-    return connection.execute(sa.delete(session).where(s.created_at <= now - LONGEST)).rowcount
+    return connection.execute(sa.delete(session).where(se.created_at <= now - LONGEST)).rowcount
 
 
 def _digest(cookie: str) -> str:

@@ -15,7 +15,7 @@ from service.intake.advice import advice
 from service.intake.definition import load_definitions
 from service.outages import is_away
 from service.outreach.withdrawn import gone_names
-from service.settings import Problem, Settings, SettingsError, load, reference
+from service.settings import Mistake, Settings, SettingsError, load, reference
 
 EXAMPLE = Path(__file__).parents[1] / "settings" / "example.toml"
 
@@ -45,17 +45,17 @@ def check(context: click.Context) -> None:
     )
 
 
-def _readable_by_others(url: str) -> list[Problem]:
+def _readable_by_others(url: str) -> list[Mistake]:
     """What customers wrote lies in the file and in the ones SQLite keeps beside it."""
     if not url.startswith("sqlite:///"):
         return []
     file = str(Path(url.removeprefix("sqlite:///").partition("?")[0]).expanduser())
     open_ones = [each for each in (file, f"{file}-wal", f"{file}-shm") if _mode(each) & 0o077]
     sentence = f"others on this machine may read it; run `chmod 600 {' '.join(open_ones)}`"
-    return [Problem("database.url", sentence)] if open_ones else []
+    return [Mistake("database.url", sentence)] if open_ones else []
 
 
-def _left(settings: Settings) -> list[Problem]:
+def _left(settings: Settings) -> list[Mistake]:
     """Names that open requests bear and the settings lack. Says nothing where no database of ours is there to ask."""
     url = settings.database.url
     if (
@@ -67,7 +67,7 @@ def _left(settings: Settings) -> list[Problem]:
         engine = open_engine(url)
         try:
             migrations.require_head(engine)
-            return [Problem(f"{each.kind}.{each.name}", each.sentence) for each in gone_names(engine, settings)]
+            return [Mistake(f"{each.kind}.{each.name}", each.sentence) for each in gone_names(engine, settings)]
         finally:
             engine.dispose()  # SQLite's files beside the ledger go with it
     except Unavailable:

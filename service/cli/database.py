@@ -6,7 +6,7 @@ from service import migrations
 from service.auth import log_access
 from service.cli.common import console, engine_of, me, now, opened, settings_of
 from service.db import writing
-from service.requests import changes
+from service.requests import seals
 from service.settings import X_TOKENS
 
 
@@ -48,7 +48,7 @@ def restored(context: click.Context) -> None:
     """
     _, engine = opened(context, X_TOKENS)
     with writing(engine) as connection:
-        epoch = changes.begin_epoch(connection, now())
+        epoch = seals.begin_epoch(connection, now())
         log_access(connection, me(), "db.restored", {"epoch": epoch}, now())
     console.print("A new order of changes has begun: cursors given before are answered 410, changes_begin_anew.")
     console.print("Mirrors begin again without a cursor, and forget the rows that do not come again.")

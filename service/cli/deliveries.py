@@ -12,7 +12,7 @@ from service.intake.replay import replay as read_again
 from service.models import delivery_item, webhook_delivery
 
 OUTCOMES = ["accepted", "duplicate", "reopened", "ignored", "unmappable"]
-i, d = delivery_item.c, webhook_delivery.c
+di, wd = delivery_item.c, webhook_delivery.c
 
 
 @click.group()
@@ -28,10 +28,10 @@ def list_deliveries(context: click.Context, outcome: str, limit: int) -> None:
     """List what became of deliveries; unmappable ones wait for their definition to be mended."""
     _, engine = opened(context)
     query = (
-        sa.select(d.id, d.source, d.received_at, i.outcome, i.reason, i.detail)
-        .join(webhook_delivery, d.id == i.delivery_id)
-        .where(i.outcome == outcome)
-        .order_by(i.read_at.desc())
+        sa.select(wd.id, wd.source, wd.received_at, di.outcome, di.reason, di.detail)
+        .join(webhook_delivery, wd.id == di.delivery_id)
+        .where(di.outcome == outcome)
+        .order_by(di.read_at.desc())
         .limit(limit)
     )
     table = Table(box=None)

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from service.cli.common import errors
 from service.demo import play, processes, script
+from service.demo.http_call import NobodyAnswered
 from service.demo.screen import Screen, kept_running, verdict
-from service.demo.wire import Away
 from service.stopping import STOPS, ending_on
 
 FOLDER = Path(".demo")
@@ -37,7 +37,7 @@ def demo(context: click.Context, keep: bool) -> None:  # noqa: FBT001 - click's 
     try:
         with ending_on(*STOPS, signal.SIGHUP):
             context.exit(_play(folder, written, screen, began, keep=keep))
-    except (processes.NotReady, Away) as problem:
+    except (processes.NotReady, NobodyAnswered) as problem:
         errors.print(str(problem), style="red", highlight=False, markup=False, soft_wrap=True)
         errors.print(f"Logs: {folder}/service.log, {folder}/sandbox.log", highlight=False, soft_wrap=True)
         context.exit(1)

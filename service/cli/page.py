@@ -4,7 +4,7 @@ import click
 
 from service.cli.common import settings_of
 from service.errors import NotFound
-from service.results.page.drawn import Shown, question_page
+from service.results.page.drawn import PageState, question_page
 from service.results.page.found import Said
 from service.results.page.question import ask, own_words
 from service.results.page.sender import sender_of
@@ -39,7 +39,7 @@ def preview(context: click.Context, campaign: str, language: str, account: str |
     wording = own_words(settings.campaigns, chosen.name, spoken)
     question = ask(chosen.type, chosen.question_variant_id, chosen.display_name or whose.name, spoken, wording)
     notice = "" if answered is None else spoken.say("Thank you, your answer is saved.")
-    shown = Shown(Said(answered, None, text_closed=False), chosen.privacy_url, notice)
+    shown = PageState(Said(answered, None, text_closed=False), chosen.privacy_url, notice)
     click.echo(question_page(whose, question, shown, spoken).html)
 
 

@@ -78,9 +78,9 @@ def show(context: click.Context, request_id: str) -> None:
 
 
 def _history(connection: Connection, request_id: str) -> None:
-    t = transition.c
+    tr = transition.c
     console.print("\nhistory")
-    for line in connection.execute(sa.select(transition).where(t.request_id == request_id).order_by(t.id)):
+    for line in connection.execute(sa.select(transition).where(tr.request_id == request_id).order_by(tr.id)):
         change = line.to_state if line.from_state == line.to_state else f"{line.from_state} -> {line.to_state}"
         why = " ".join(filter(None, [line.reason, line.detail]))
         console.print(f"  {when(line.at)}  {change:28} {line.event:10} {why}  {line.actor}",
@@ -88,9 +88,11 @@ def _history(connection: Connection, request_id: str) -> None:
 
 
 def _attempts(connection: Connection, request_id: str) -> None:
-    a = send_attempt.c
+    snd = send_attempt.c
     console.print("\nsends")
-    for line in connection.execute(sa.select(send_attempt).where(a.request_id == request_id).order_by(a.intended_at)):
+    for line in connection.execute(
+        sa.select(send_attempt).where(snd.request_id == request_id).order_by(snd.intended_at)
+    ):
         outcome = line.outcome or "in flight or unclear"
         console.print(f"  {when(line.intended_at)}  {line.kind:4} {outcome}  {line.evidence or ''} {line.x_id or ''}",
                       highlight=False)  # fmt: skip

@@ -19,12 +19,12 @@ from service.intake import explain as explain_delivery
 from service.intake import parse_request_file, render
 from service.intake.advice import advice, never_fits
 from service.intake.definition import load_definitions, preset_about, preset_definition
+from service.intake.definition_tables import Definition
 from service.intake.events import ConversationEnded
 from service.intake.lookup import look_up
 from service.intake.lookup_told import told
 from service.intake.presets import payload, payload_names, preset_names
 from service.intake.reference import facts_of, grammar_reference
-from service.intake.shapes import Definition
 from service.models import delivery_item, webhook_delivery
 from service.outreach.campaigns import Conversation, takes
 from service.settings import Campaign, Settings
@@ -36,7 +36,7 @@ LEGEND = (
 )
 RECENT = timedelta(days=7)
 EXAMPLE_URL = "https://feedback.example.com"
-i, d = delivery_item.c, webhook_delivery.c
+di, wd = delivery_item.c, webhook_delivery.c
 
 
 @click.group()
@@ -219,15 +219,19 @@ def _recent(context: click.Context, settings: Settings) -> dict[str, tuple[str, 
 
 
 def _counted(engine: Engine) -> Iterator[tuple[str, tuple[str, ...]]]:
-    ended = sa.func.count().filter(i.outcome == "accepted")
-    lost = sa.func.count().filter(i.outcome == "unmappable")
+    ended = sa.func.count().filter(di.outcome == "accepted")
+    lost = sa.func.count().filter(di.outcome == "unmappable")
     query = (
         sa.select(
-            d.source, sa.func.max(d.received_at), ended, lost, sa.func.max(i.reason).filter(i.outcome == "unmappable")
+            wd.source,
+            sa.func.max(wd.received_at),
+            ended,
+            lost,
+            sa.func.max(di.reason).filter(di.outcome == "unmappable"),
         )
-        .join(delivery_item, i.delivery_id == d.id)
-        .where(d.received_at > now() - RECENT, i.reading == 0)
-        .group_by(d.source)
+        .join(delivery_item, di.delivery_id == wd.id)
+        .where(wd.received_at > now() - RECENT, di.reading == 0)
+        .group_by(wd.source)
     )
     with reading(engine) as connection:
         for source, newest, ends, unmappable, reason in connection.execute(query):

@@ -20,7 +20,7 @@ class Forbidden(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PinnedHost:
     """A host, and the IP that was found for it."""
 
     scheme: str
@@ -46,7 +46,7 @@ def resolve(host: str, port: int) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def place_of(url: str, networks: Iterable[str] = (), ask: Resolve = resolve) -> Place:
+def place_of(url: str, networks: Iterable[str] = (), ask: Resolve = resolve) -> PinnedHost:
     """Return where to connect to. Raises Forbidden, and OSError where the name is not known."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
@@ -59,7 +59,7 @@ def place_of(url: str, networks: Iterable[str] = (), ask: Resolve = resolve) -> 
         raise OSError(f"{host} has no address")
     for ip in found:
         _demand(ip, parts.scheme, allowed)
-    return Place(parts.scheme, host, port, str(found[0]))
+    return PinnedHost(parts.scheme, host, port, str(found[0]))
 
 
 def _ip(text: str) -> Ip:

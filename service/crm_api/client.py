@@ -19,7 +19,7 @@ class Client:
         self._sign_in = SignIn(api)
 
     def get(self, path: str) -> Got:
-        """GET a path below the base address. Raises Away."""
+        """GET a path below the base address. Raises NoAnswer."""
         url = self._api.base_url.rstrip("/") + path
         got = get(url, self._sign_in.headers(self._clock()), self._api.networks)
         if got.status == REFUSED and self._sign_in.forget():  # a token may end before its time

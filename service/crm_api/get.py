@@ -1,4 +1,4 @@
-"""One GET, bounded in every way: in, an address and headers; out, status, headers and JSON, or `Away` with a reason.
+"""One GET, bounded in every way: in, an address and headers; out, status, headers and JSON, or `NoAnswer` and why.
 
 No redirects, no proxy from the environment, TLS verified, 10 s in all, 1 MB, JSON only. What comes back is handed to
 the caller and neither logged nor kept.
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from service.crm_api.address import Forbidden, Place, Resolve, place_of, resolve
+from service.crm_api.address import Forbidden, PinnedHost, Resolve, place_of, resolve
 
 WITHIN_S = 10.0
 CONNECT_S = 5.0
@@ -21,7 +21,7 @@ LARGEST = 1024 * 1024
 OK = 200
 
 
-class Away(Exception):
+class NoAnswer(Exception):
     """There is no answer to work with. `reason` is a stable word, the text a sentence; never a body."""
 
     def __init__(self, reason: str, sentence: str) -> None:
@@ -41,31 +41,31 @@ class Got:
 def get(
     url: str, headers: Mapping[str, str] | None = None, networks: Iterable[str] = (), ask: Resolve = resolve
 ) -> Got:
-    """GET an address. The body is read as JSON where the status is 200. Raises Away."""
+    """GET an address. The body is read as JSON where the status is 200. Raises NoAnswer."""
     status, said, body = _bytes(url, headers or {}, networks, ask, "application/json")
     return Got(status, said, _json(said, body) if status == OK else None)
 
 
 def post_form(url: str, form: bytes, networks: Iterable[str] = ()) -> Got:
-    """Change client credentials for a token: the one POST there is. Raises Away."""
+    """Change client credentials for a token: the one POST there is. Raises NoAnswer."""
     sent = {"Content-Type": "application/x-www-form-urlencoded"}
     status, said, body = _bytes(url, sent, networks, resolve, "application/json", form)
     return Got(status, said, _json(said, body) if status == OK else None)
 
 
 def fetch_json(url: str) -> Any:
-    """Return the JSON at a public address, such as keys a sender publishes. Raises Away."""
+    """Return the JSON at a public address, such as keys a sender publishes. Raises NoAnswer."""
     found = get(url)
     if found.status != OK:
-        raise Away("status", f"The address answered {found.status}.")
+        raise NoAnswer("status", f"The address answered {found.status}.")
     return found.value
 
 
 def fetch_text(url: str) -> str:
-    """Return the text at a public address, such as a certificate. Raises Away."""
+    """Return the text at a public address, such as a certificate. Raises NoAnswer."""
     status, _, body = _bytes(url, {}, (), resolve, "*/*")
     if status != OK:
-        raise Away("status", f"The address answered {status}.")
+        raise NoAnswer("status", f"The address answered {status}.")
     return body.decode("utf-8", "replace")
 
 
@@ -81,11 +81,11 @@ def _bytes(
             body = _read(answer, until) if answer.status_code == OK else b""
             return answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, body
     except Forbidden as error:
-        raise Away("forbidden", str(error)) from error
+        raise NoAnswer("forbidden", str(error)) from error
     except httpx.TimeoutException as error:
-        raise Away("slow", f"There was no answer within {WITHIN_S:.0f} s.") from error
+        raise NoAnswer("slow", f"There was no answer within {WITHIN_S:.0f} s.") from error
     except (httpx.HTTPError, OSError, ValueError) as error:
-        raise Away("unreachable", f"There is nobody to answer ({type(error).__name__}).") from error
+        raise NoAnswer("unreachable", f"There is nobody to answer ({type(error).__name__}).") from error
 
 
 def _client() -> httpx.Client:
@@ -93,14 +93,14 @@ def _client() -> httpx.Client:
     return httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False)
 
 
-def _target(place: Place, url: str) -> httpx.URL:
+def _target(place: PinnedHost, url: str) -> httpx.URL:
     """The path as it was written, at the IP that was looked at: no second name resolution can lead elsewhere."""
     parts = urlsplit(url)
     raw = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return httpx.URL(place.origin).copy_with(raw_path=raw.encode("ascii"))
 
 
-def _sent(place: Place, headers: Mapping[str, str], accept: str) -> dict[str, Any]:
+def _sent(place: PinnedHost, headers: Mapping[str, str], accept: str) -> dict[str, Any]:
     return {
         "headers": {**headers, "Host": place.authority, "Accept": accept, "Accept-Encoding": "identity"},
         "extensions": {"sni_hostname": place.host},
@@ -112,17 +112,17 @@ def _read(answer: httpx.Response, until: float) -> bytes:
     for chunk in answer.iter_raw():
         found += chunk
         if len(found) > LARGEST:
-            raise Away("too_large", f"The answer is larger than {LARGEST} bytes.")
+            raise NoAnswer("too_large", f"The answer is larger than {LARGEST} bytes.")
         if time.monotonic() > until:
-            raise Away("slow", f"The answer took longer than {WITHIN_S:.0f} s.")
+            raise NoAnswer("slow", f"The answer took longer than {WITHIN_S:.0f} s.")
     return found
 
 
 def _json(headers: Mapping[str, str], body: bytes) -> Any:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
-        raise Away("not_json", "The answer is no JSON; is the address that of the API?")
+        raise NoAnswer("not_json", "The answer is no JSON; is the address that of the API?")
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Away("not_json", "The answer calls itself JSON and is none.") from error
+        raise NoAnswer("not_json", "The answer calls itself JSON and is none.") from error

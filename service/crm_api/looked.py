@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CrmCall:
     """One call: its path, what was answered, how long it took, which facts it gave. Never a body, unless shown."""
 
     path: str
@@ -31,7 +31,7 @@ class Looked:
     agent_id: str | None = None
     team_id: str | None = None
     tags: tuple[str, ...] = ()
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[CrmCall, ...] = ()
     problem: str | None = None  # refused | limited | away
     again_in: timedelta | None = None
     notes: tuple[str, ...] = ()

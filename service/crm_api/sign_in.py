@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from service.crm_api.get import OK, Away, post_form
+from service.crm_api.get import OK, NoAnswer, post_form
 from service.settings.sources import Api
 
 EARLY = timedelta(seconds=60)
@@ -27,7 +27,7 @@ class SignIn:
         self._until: datetime | None = None
 
     def headers(self, now: datetime) -> Mapping[str, str]:
-        """Return the headers of a call at `now`. Raises Away where no token can be had."""
+        """Return the headers of a call at `now`. Raises NoAnswer where no token can be had."""
         api = self._api
         if api.token_url is not None:
             return {"Authorization": f"Bearer {self._bearer(now)}"}
@@ -61,6 +61,6 @@ class SignIn:
         token = found.get("access_token") if isinstance(found, dict) else None
         if not isinstance(token, str) or not token:
             reason = "refused" if got.status in {400, 401, 403} else "status"
-            raise Away(reason, f"The address of tokens answered {got.status} and gave none.")
+            raise NoAnswer(reason, f"The address of tokens answered {got.status} and gave none.")
         life = found.get("expires_in")
         return token, timedelta(seconds=life) if isinstance(life, int) and life > 0 else DEFAULT_LIFE

@@ -21,7 +21,7 @@ fi = found_identity.c
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundIdentity:
     """Who the customer is on X, in the CRM's words; neither id nor handle: it knows nobody."""
 
     x_user_id: str | None
@@ -40,7 +40,7 @@ def hash_of(hash_key: str, source: str, customer_ref: str | None) -> str | None:
     return None if customer_ref is None else customer_hash(hash_key, source, customer_ref)
 
 
-def known(connection: Connection, source: str, customer: str, now: datetime) -> Found | None:
+def known(connection: Connection, source: str, customer: str, now: datetime) -> FoundIdentity | None:
     """Return what the CRM said lately of this customer."""
     row = connection.execute(
         sa.select(fi.x_user_id, fi.x_handle, fi.trust, fi.language, fi.looked_at).where(
@@ -49,12 +49,12 @@ def known(connection: Connection, source: str, customer: str, now: datetime) -> 
     ).one_or_none()
     if row is None:
         return None
-    found = Found(row.x_user_id, row.x_handle, row.trust, row.language)
+    found = FoundIdentity(row.x_user_id, row.x_handle, row.trust, row.language)
     kept = FOUND_KEPT if found.somebody else NOBODY_KEPT
     return found if row.looked_at <= now < row.looked_at + kept else None
 
 
-def remember(connection: Connection, source: str, customer: str, found: Found, now: datetime) -> None:
+def remember(connection: Connection, source: str, customer: str, found: FoundIdentity, now: datetime) -> None:
     """Keep what the CRM said."""
     said = {
         "x_user_id": found.x_user_id, "x_handle": found.x_handle, "trust": found.trust, "language": found.language,

@@ -3,8 +3,8 @@
 cast        who takes part: customers, what they are like, what X gets wrong on their way
 script      what the CRM sends, and what should come of it
 stage       settings of both, ports, keys          processes  starting and stopping what the story runs on
-crm         signs and sends, keeps what was answered          wire       one small HTTP call
-ledger      what the service wrote, read back      reconcile  the ledger held against X and the sender, record by record
+crm         signs and sends, keeps what was answered          http_call  one small HTTP call
+read_back   what the service wrote, read back      reconcile  the ledger held against X and the sender, record by record
 troubles    what went wrong on the way, and what became of it  feed       the same, line by line, while it happens
 play        all of it in order                     screen     what a person sees
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from service.demo.script import SIGNED, Delivery, body
+from service.demo.http_call import NobodyAnswered, call
+from service.demo.script import SIGNED, ScriptedDelivery, body
 from service.demo.stage import Stage
-from service.demo.wire import Away, call
 
 TRIES, AGAIN_AFTER_S = 6, 1.0
 SERVER_ERROR = 500
@@ -27,7 +27,7 @@ AN_HOUR_S = 3600
 class Posted:
     """One request as the sender remembers it. `status` 0: nobody answered. `ended_at` is the end it told of."""
 
-    delivery: Delivery
+    delivery: ScriptedDelivery
     ended_at: datetime
     digest: str
     status: int
@@ -49,7 +49,7 @@ class Crm:
     _ends: dict[tuple[str, int], datetime] = field(default_factory=dict)
     _reopenings: dict[str, datetime] = field(default_factory=dict)
 
-    def deliver(self, delivery: Delivery) -> list[Posted]:
+    def deliver(self, delivery: ScriptedDelivery) -> list[Posted]:
         """Send one delivery, in as many copies at once as it says."""
         told = self._told(delivery)
         ended_at = self._ends[_key(delivery)]
@@ -59,7 +59,7 @@ class Crm:
         self.posted.extend(posted)
         return posted
 
-    def _told(self, delivery: Delivery) -> bytes:
+    def _told(self, delivery: ScriptedDelivery) -> bytes:
         """The bytes. What a conversation's end was is decided when it is first told, and stays so."""
         now = self.clock()
         if delivery.kind == "reopened":
@@ -67,14 +67,14 @@ class Crm:
         ended_at = self._ends.setdefault(_key(delivery), now - timedelta(seconds=delivery.ago_s))
         return body(delivery, ended_at, self._reopenings.get(delivery.conversation_id))
 
-    def _send(self, delivery: Delivery, told: bytes, ended_at: datetime) -> list[Posted]:
+    def _send(self, delivery: ScriptedDelivery, told: bytes, ended_at: datetime) -> list[Posted]:
         digest, tries = hashlib.sha256(told).hexdigest(), list[Posted]()
         url = f"{self.stage.service_url}/webhooks/crm/{delivery.source}"
         for _ in range(TRIES):
             try:
                 answer = call("POST", url, told, self._headers(delivery, told))
                 status, said = answer.status, answer.json() or {}
-            except Away:
+            except NobodyAnswered:
                 status, said = 0, {}
             tries.append(Posted(delivery, ended_at, digest, status, said))
             if 0 < status < SERVER_ERROR:
@@ -82,7 +82,7 @@ class Crm:
             time.sleep(AGAIN_AFTER_S)
         return tries
 
-    def _headers(self, delivery: Delivery, told: bytes) -> dict[str, str]:
+    def _headers(self, delivery: ScriptedDelivery, told: bytes) -> dict[str, str]:
         headers = {"content-type": "application/json"}
         if delivery.source != SIGNED:
             return headers | {"authorization": f"Bearer {self.stage.source_token}"}
@@ -102,5 +102,5 @@ def sign(key: str, message_id: str, signed_at: str, told: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode()
 
 
-def _key(delivery: Delivery) -> tuple[str, int]:
+def _key(delivery: ScriptedDelivery) -> tuple[str, int]:
     return f"{delivery.source}/{delivery.conversation_id}", delivery.end

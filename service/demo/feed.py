@@ -16,13 +16,13 @@ from service.demo.crm import Posted
 from service.models import feedback_request, result_update, send_attempt, transition
 from service.states import State, sentence_of
 
-t, a, u, r = transition.c, send_attempt.c, result_update.c, feedback_request.c
+tr, snd, upd, fr = transition.c, send_attempt.c, result_update.c, feedback_request.c
 MESSAGES = {"dm": "opening DM", "card": "card"}
 CHANNELS = {"events": "polling feedback/events", "show": "asking feedback/show"}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Happening:
     """One thing that happened. `mood`: trouble, mended, or plain."""
 
     who: str
@@ -40,60 +40,60 @@ class Feed:
     _update: int = 0
     _settled: set[str] = field(default_factory=set)
 
-    def news(self) -> list[Line]:
+    def news(self) -> list[Happening]:
         """What happened since the last call."""
         with reading(self.engine) as connection:
             return [*self._transitions(connection), *self._found(connection), *self._recovered(connection)]
 
-    def _transitions(self, connection: Connection) -> Iterator[Line]:
-        query = sa.select(transition, r.conversation_id, r.account).join(feedback_request, r.id == t.request_id)
-        for row in connection.execute(query.where(t.id > self._transition).order_by(t.id)):
+    def _transitions(self, connection: Connection) -> Iterator[Happening]:
+        query = sa.select(transition, fr.conversation_id, fr.account).join(feedback_request, fr.id == tr.request_id)
+        for row in connection.execute(query.where(tr.id > self._transition).order_by(tr.id)):
             self._transition = row.id
             tell = SENTENCES.get((row.event, row.reason)) or SENTENCES.get((row.event, None))
             if tell is not None:
                 yield tell(self._name(row.conversation_id), row)
 
-    def _found(self, connection: Connection) -> Iterator[Line]:
+    def _found(self, connection: Connection) -> Iterator[Happening]:
         """Sends nobody knew about, cleared up."""
-        looked_up = a.evidence.in_(("dm_list", "feedback"))
-        query = sa.select(send_attempt, r.conversation_id).join(feedback_request, r.id == a.request_id)
-        for row in connection.execute(query.where(looked_up, a.outcome == "sent").order_by(a.settled_at)):
+        looked_up = snd.evidence.in_(("dm_list", "feedback"))
+        query = sa.select(send_attempt, fr.conversation_id).join(feedback_request, fr.id == snd.request_id)
+        for row in connection.execute(query.where(looked_up, snd.outcome == "sent").order_by(snd.settled_at)):
             if row.id not in self._settled:
                 self._settled.add(row.id)
                 where = "in X's DM list" if row.evidence == "dm_list" else "by the feedback object that came"
                 what = f"the {MESSAGES[row.kind]} is found {where}: it had arrived, nothing is sent again"
-                yield Line(self._name(row.conversation_id), what, "mended")
+                yield Happening(self._name(row.conversation_id), what, "mended")
 
-    def _recovered(self, connection: Connection) -> Iterator[Line]:
+    def _recovered(self, connection: Connection) -> Iterator[Happening]:
         """Answers whose webhook never came."""
-        query = sa.select(result_update, r.conversation_id).join(feedback_request, r.id == u.request_id)
+        query = sa.select(result_update, fr.conversation_id).join(feedback_request, fr.id == upd.request_id)
         found: dict[str, list[str]] = {}
-        for row in connection.execute(query.where(u.id > self._update).order_by(u.id)):
+        for row in connection.execute(query.where(upd.id > self._update).order_by(upd.id)):
             self._update = row.id
             if row.channel in CHANNELS and (row.score is not None or row.text is not None):
                 found.setdefault(row.channel, []).append(self._name(row.conversation_id))
         for channel, names in found.items():
             what = f"X's webhook is lost or late; {CHANNELS[channel]} brings the answer"
-            yield Line(names[0], what if len(names) == 1 else f"{what} (and of {', '.join(names[1:])})", "mended")
+            yield Happening(names[0], what if len(names) == 1 else f"{what} (and of {', '.join(names[1:])})", "mended")
 
     def _name(self, conversation_id: str) -> str:
         customer = self.people.get(conversation_id)
         return customer.name if customer is not None else conversation_id
 
 
-Tell = Callable[[str, Any], Line]
+Tell = Callable[[str, Any], Happening]
 SENTENCES: Mapping[tuple[str, str | None], Tell] = {
-    ("postponed", "rate_limited"): lambda who, row: Line(
+    ("postponed", "rate_limited"): lambda who, row: Happening(
         who, f"X answers 429: the account '{row.account}' rests until X's window is over", "trouble"
     ),
-    ("unclear", None): lambda who, _: Line(
+    ("unclear", None): lambda who, _: Happening(
         who, "X gives no clear answer to a send: perhaps it arrived. It is looked up, not sent again", "trouble"
     ),
-    ("retried", "proven_unsent"): lambda who, _: Line(
+    ("retried", "proven_unsent"): lambda who, _: Happening(
         who, "X's DM list, read after its lag, proves it never arrived: it is sent now", "mended"
     ),
-    ("retried", None): lambda who, _: Line(who, "X is unwell; nothing was sent, we ask again in seconds", "trouble"),
-    ("stopped", None): lambda who, row: Line(who, _stopped(row)),
+    ("retried", None): lambda who, _: Happening(who, "X is unwell; nothing was sent, asked again soon", "trouble"),
+    ("stopped", None): lambda who, row: Happening(who, _stopped(row)),
 }  # fmt: skip
 
 
@@ -102,10 +102,10 @@ def _stopped(row: Any) -> str:
     return f"not asked ({row.reason}). {sentence}"
 
 
-def of_posts(posted: Sequence[Posted]) -> list[Line]:
+def of_posts(posted: Sequence[Posted]) -> list[Happening]:
     """What the CRM did that was not a plain end of a conversation, and what it was answered."""
     return [
-        Line("CRM", f"{each.delivery.note}: {each.status}{_said(each)}")
+        Happening("CRM", f"{each.delivery.note}: {each.status}{_said(each)}")
         for each in posted
         if each.status != 200 or each.said.get("accepted") != 1 or each.delivery.kind != "ended"  # noqa: PLR2004 - OK
     ]

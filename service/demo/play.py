@@ -18,14 +18,14 @@ from sqlalchemy.engine import Engine
 
 from service.auth import keys
 from service.db import open_engine, writing
-from service.demo import cast, feed, ledger, reading, reconcile, stage
+from service.demo import cast, feed, read_back, reconcile, stage, supervisor
 from service.demo.crm import Crm
-from service.demo.ledger import Ledger, Standing
+from service.demo.http_call import call_json
 from service.demo.processes import running
+from service.demo.read_back import Ledger, Progress
 from service.demo.reconcile import Check, Memories, Truth
 from service.demo.script import SECOND, Script
 from service.demo.stage import UNHURRIED, Pace, Stage
-from service.demo.wire import call_json
 from service.states import END_STATES, State
 
 PATIENCE_S = 75.0
@@ -34,16 +34,16 @@ ENDED = {str(each) for each in END_STATES}
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Scene:
     """How far the play has come."""
 
     doing: str
     posted: int
-    standing: Standing
-    lines: Sequence[feed.Line] = ()
+    standing: Progress
+    lines: Sequence[feed.Happening] = ()
 
 
-Watch = Callable[[Moment], None]
+Watch = Callable[[Scene], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Run:
     """What a play leaves behind."""
 
     memories: Memories
-    read: reading.Reading
+    read: supervisor.Reading
     checks: Sequence[Check]
     seconds: float
 
@@ -81,9 +81,9 @@ class Play:
             telling = pool.submit(self._tell, crm, script, spread_s)
             self._wait(crm, telling, script, news, watch)
             telling.result()
-        watch(Moment("a supervisor reads, all is held together", len(crm.posted), ledger.standing(self.engine)))
-        read = reading.read(self.stage.service_url, self.supervisor_key)
-        memories = Memories(script, crm.posted, ledger.read(self.engine), self.truth(), read.told)
+        watch(Scene("a supervisor reads, all is held together", len(crm.posted), read_back.standing(self.engine)))
+        read = supervisor.read(self.stage.service_url, self.supervisor_key)
+        memories = Memories(script, crm.posted, read_back.read(self.engine), self.truth(), read.told)
         return Run(memories, read, reconcile.reconcile(memories), time.monotonic() - began)
 
     def truth(self) -> Truth:
@@ -99,7 +99,7 @@ class Play:
         call_json("POST", f"{control}/faults", {"rules": faults})
         call_json("POST", f"{control}/webhooks", {"mode": stage.LOSSES})
         refusing = {"x_user_ids": [cast.OPTED_OUT.user_id], "reason": "asked_by_customer"}
-        call_json("POST", f"{self.stage.service_url}/v1/opt-outs", refusing, reading.bearer(self.admin_key))
+        call_json("POST", f"{self.stage.service_url}/v1/opt-outs", refusing, supervisor.bearer(self.admin_key))
 
     def _tell(self, crm: Crm, script: Script, spread_s: float) -> None:
         pause, deadline = spread_s / max(1, len(script.deliveries)), time.monotonic() + PATIENCE_S / 2
@@ -109,7 +109,7 @@ class Play:
             while (
                 delivery.note == SECOND
                 and began < deadline
-                and not ledger.asked(self.engine, delivery.customer.user_id)
+                and not read_back.asked(self.engine, delivery.customer.user_id)
             ):
                 time.sleep(LOOK_EVERY_S)
                 began = time.monotonic()
@@ -121,11 +121,11 @@ class Play:
         while time.monotonic() < deadline:
             posted = crm.posted[told:]
             told += len(posted)
-            standing = ledger.standing(self.engine)
+            standing = read_back.standing(self.engine)
             doing = "the CRM tells, the service asks" if not telling.done() else "customers answer"
-            watch(Moment(doing, told, standing, [*feed.of_posts(posted), *news.news()]))
+            watch(Scene(doing, told, standing, [*feed.of_posts(posted), *news.news()]))
             ended = telling.done() and standing.ended >= len(script.ends)
-            if ended and is_over(script, ledger.read(self.engine), self.truth()):
+            if ended and is_over(script, read_back.read(self.engine), self.truth()):
                 return
             time.sleep(LOOK_EVERY_S)
 

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from service.demo.http_call import NobodyAnswered, call
 from service.demo.stage import Stage
-from service.demo.wire import Away, call
 
 READY_WITHIN_S = 40.0
 STOP_WITHIN_S = 20.0
@@ -99,7 +99,7 @@ def _wait(process: Process, log: BinaryIO, ready: Callable[[], bool]) -> None:
 def _answers(url: str) -> bool:
     try:
         return call("GET", url).status == 200  # noqa: PLR2004 - OK
-    except Away:
+    except NobodyAnswered:
         return False
 
 
@@ -107,5 +107,5 @@ def _is_well(service_url: str) -> bool:
     """Web, database, worker and both accounts."""
     try:
         return (call("GET", f"{service_url}/readyz").json() or {}).get("status") == "ok"
-    except Away:
+    except NobodyAnswered:
         return False

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.demo.crm import Posted
-from service.demo.ledger import Ledger, Request
+from service.demo.read_back import Ledger, RequestRow
 from service.demo.script import End, Script
 from service.states import END_STATES, State
 
@@ -19,7 +19,7 @@ Truth = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ShownAnswer:
     """An answer as a supervisor is shown it; `suppressed`: of a group so small that its comment is kept back."""
 
     score: int | None
@@ -28,11 +28,11 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ToldToTool:
     """What the service told a supervisor's tool: answers by request id, and n of the summary by type."""
 
-    results: Mapping[str, Answered]
-    csv: Mapping[str, Answered]
+    results: Mapping[str, ShownAnswer]
+    csv: Mapping[str, ShownAnswer]
     n: Mapping[str, int | None]
 
 
@@ -44,10 +44,10 @@ class Memories:
     posted: Sequence[Posted]
     ledger: Ledger
     truth: Truth
-    told: Told
+    told: ToldToTool
 
     @property
-    def requests(self) -> dict[str, Request]:
+    def requests(self) -> dict[str, RequestRow]:
         """The ledger by id."""
         return {each.id: each for each in self.ledger.requests}
 
@@ -227,11 +227,11 @@ def _every_answer(m: Memories) -> Found:
 
 def _told_the_same(m: Memories) -> Found:
     """API and CSV tell every score of the ledger, and its comments but for those of small groups; nothing else."""
-    here = {each.request_id: Answered(each.score, each.text) for each in m.ledger.results}
+    here = {each.request_id: ShownAnswer(each.score, each.text) for each in m.ledger.results}
     return len(m.told.results), (*_differently(here, m.told.results, "API"), *_differently(here, m.told.csv, "CSV"))
 
 
-def _differently(here: Mapping[str, Answered], told: Mapping[str, Answered], name: str) -> Iterable[str]:
+def _differently(here: Mapping[str, ShownAnswer], told: Mapping[str, ShownAnswer], name: str) -> Iterable[str]:
     for key in sorted(here.keys() | told.keys()):
         one, other = here.get(key, NOTHING), told.get(key, NOTHING)
         kept_back = other.suppressed and other.text is None
@@ -239,7 +239,7 @@ def _differently(here: Mapping[str, Answered], told: Mapping[str, Answered], nam
             yield f"{key}: the ledger has {one.score}, {one.text}; the {name} {other.score}, {other.text}"
 
 
-NOTHING = Answered(None, None)
+NOTHING = ShownAnswer(None, None)
 
 
 def _counted_right(m: Memories) -> Found:

@@ -18,10 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from service.demo import troubles
-from service.demo.play import Moment, Play, Run
-from service.demo.reading import Figure
+from service.demo.play import Play, Run, Scene
 from service.demo.reconcile import Check
 from service.demo.script import Script
+from service.demo.supervisor import FigureInWords
 from service.states import State, sentence_of
 
 MOODS = {"trouble": "yellow", "mended": "green", "plain": "dim"}
@@ -68,7 +68,7 @@ class Screen:
         with Live(Group(self._doing, self._bars), console=self._console, refresh_per_second=8, transient=True) as live:
             yield live
 
-    def watch(self, moment: Moment) -> None:
+    def watch(self, moment: Scene) -> None:
         """Show how far it has come, and what is new."""
         for line in moment.lines:
             since = time.monotonic() - self._began
@@ -135,7 +135,7 @@ def _outcomes(run: Run, script: Script) -> Table:
     return table
 
 
-def _figures(figures: Sequence[Figure]) -> Table:
+def _figures(figures: Sequence[FigureInWords]) -> Table:
     table = _table("figure", "value", "95 % interval", "n", "how")
     for each in figures:
         table.add_row(each.name, f"[bold]{each.value}", each.interval, each.n, each.how)

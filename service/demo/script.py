@@ -21,7 +21,7 @@ Fate = tuple[State, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class ScriptedDelivery:
     """One POST of the CRM. `answers` are the status and, item by item, what the service should say became of it."""
 
     note: str
@@ -50,7 +50,7 @@ class Script:
     """The whole play. `ends` are the ended conversations that the ledger must hold, each with its fate."""
 
     customers: Sequence[Customer]
-    deliveries: Sequence[Delivery]
+    deliveries: Sequence[ScriptedDelivery]
     ends: Mapping[End, tuple[Customer, Fate]]
 
     @property
@@ -74,13 +74,13 @@ def write(crowd: int) -> Script:
     return Script((*cast.CAST, *extras), deliveries, ends)
 
 
-def body(delivery: Delivery, ended_at: datetime, reopened_at: datetime | None = None) -> bytes:
+def body(delivery: ScriptedDelivery, ended_at: datetime, reopened_at: datetime | None = None) -> bytes:
     """The bytes to sign; the same delivery gives the same bytes."""
     told = TELL[delivery.kind](delivery, ended_at.isoformat(), (reopened_at or ended_at).isoformat())
     return json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _fate(delivery: Delivery) -> Fate:
+def _fate(delivery: ScriptedDelivery) -> Fate:
     if delivery.note == SECOND:
         return State.SKIPPED, Skip.COOLDOWN
     if delivery.customer is cast.RETURNING and delivery.end == 1:
@@ -101,18 +101,18 @@ NOT_ASKED: Mapping[int, Fate] = {
 }
 
 
-def _ended(customer: Customer, note: str = "a conversation ended", **changes: Any) -> Delivery:
-    plain = Delivery(note, "ended", customer, 1, f"msg_{customer.number}_1")
+def _ended(customer: Customer, note: str = "a conversation ended", **changes: Any) -> ScriptedDelivery:
+    plain = ScriptedDelivery(note, "ended", customer, 1, f"msg_{customer.number}_1")
     return replace(plain, **changes)
 
 
-def _troubled() -> list[Delivery]:
+def _troubled() -> list[ScriptedDelivery]:
     """First those who take longest, so that the play does not wait for them at its end."""
     slowest = (cast.CUT_BEFORE, cast.CUT_AFTER, cast.HALF_SENT, cast.HALF_CARD, cast.UNWELL, cast.TWICE)
     return [_ended(each) for each in slowest]
 
 
-def _first_ends(extras: Sequence[Customer]) -> list[Delivery]:
+def _first_ends(extras: Sequence[Customer]) -> list[ScriptedDelivery]:
     told = {each.customer.number for each in (*_troubled(), *_last())} | {cast.STALE.number}
     plain = [_ended(each) for each in (*cast.CAST, *extras) if each.number not in told]
     from_helpdesk = {each.number for each in extras[5::7]}
@@ -120,7 +120,7 @@ def _first_ends(extras: Sequence[Customer]) -> list[Delivery]:
     return [*plain, _ended(cast.STALE, ago_s=MOST_DAYS)]
 
 
-def _oddities() -> list[Delivery]:
+def _oddities() -> list[ScriptedDelivery]:
     """What CRMs do beside telling once that a conversation ended; each right after the delivery it belongs to."""
     x, twice, ignored, no = cast, (200, DUPLICATE), (200, IGNORED), (401, dict[str, int]())
     told_again, came_again = "told again under another message id", "the same delivery again"
@@ -143,7 +143,7 @@ def _oddities() -> list[Delivery]:
     ]
 
 
-def _woven(ends: Sequence[Delivery], oddities: Sequence[Delivery]) -> list[Delivery]:
+def _woven(ends: Sequence[ScriptedDelivery], oddities: Sequence[ScriptedDelivery]) -> list[ScriptedDelivery]:
     """Put each oddity behind its own conversation's end, three deliveries later where there are as many."""
     woven = list(ends)
     for odd in oddities:
@@ -152,29 +152,29 @@ def _woven(ends: Sequence[Delivery], oddities: Sequence[Delivery]) -> list[Deliv
     return woven
 
 
-def _last() -> list[Delivery]:
+def _last() -> list[ScriptedDelivery]:
     twice = _ended(cast.TWICE, SECOND, message_id="msg_20_b")
     both = _ended(cast.HURRIED, "the same delivery twice at one instant", at_once=2)
     return [twice, both]
 
 
-def _event(delivery: Delivery, ended_at: str, _: str) -> dict[str, Any]:
+def _event(delivery: ScriptedDelivery, ended_at: str, _: str) -> dict[str, Any]:
     data = {"conversation_id": delivery.conversation_id, "ended_at": ended_at, **_who(delivery.customer)}
     if delivery.source == TOKEN:
         return {"event": "conversation.ended", "event_id": delivery.message_id, **data}
     return {"type": "conversation.ended", "timestamp": ended_at, "data": data}
 
 
-def _reopened(delivery: Delivery, _: str, reopened_at: str) -> dict[str, Any]:
+def _reopened(delivery: ScriptedDelivery, _: str, reopened_at: str) -> dict[str, Any]:
     data = {"conversation_id": delivery.conversation_id, "reopened_at": reopened_at}
     return {"type": "conversation.reopened", "timestamp": reopened_at, "data": data}
 
 
-def _look_alike(delivery: Delivery, ended_at: str, reopened_at: str) -> dict[str, Any]:
+def _look_alike(delivery: ScriptedDelivery, ended_at: str, reopened_at: str) -> dict[str, Any]:
     return {**_event(delivery, ended_at, reopened_at), "type": "conversation.updated"}
 
 
-def _nonsense(delivery: Delivery, ended_at: str, _: str) -> dict[str, Any]:
+def _nonsense(delivery: ScriptedDelivery, ended_at: str, _: str) -> dict[str, Any]:
     return {"type": "conversation.ended", "timestamp": ended_at, "data": _who(delivery.customer)}
 
 

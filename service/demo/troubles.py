@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service.demo.cast import CARD, DM
-from service.demo.ledger import Attempt
+from service.demo.read_back import AttemptRow
 from service.demo.reconcile import Memories
 
 PLACES = {DM: "the opening DM", CARD: "the card"}
@@ -54,14 +54,14 @@ FAULTS = {
 }
 
 
-def _looked_up(attempts: Sequence[Attempt]) -> str:
+def _looked_up(attempts: Sequence[AttemptRow]) -> str:
     sent = sum(each.outcome == "sent" for each in attempts)
     return (
         f"{sent} had arrived and were not repeated, {len(attempts) - sent} had not and {_were(attempts)} sent once more"
     )
 
 
-def _were(attempts: Sequence[Attempt]) -> str:
+def _were(attempts: Sequence[AttemptRow]) -> str:
     return "was" if sum(each.outcome == "not_sent" for each in attempts) == 1 else "were"
 
 

@@ -16,11 +16,11 @@ from service.db import writing
 from service.errors import Unavailable
 from service.ids import new_id
 from service.intake.dedupe import by_arrival, by_content
+from service.intake.definition_tables import Definition
 from service.intake.events import Reading
 from service.intake.inbound import Inbound
+from service.intake.judging import judge, open_book
 from service.intake.late import let_in
-from service.intake.ledger import judge, open_book
-from service.intake.shapes import Definition
 from service.intake.stored import Arrived, known_if_erased, write_deliveries
 from service.intake.told import (
     ACCEPTED,

@@ -7,13 +7,13 @@ that can be checked is checked here, so that a delivery can fail only because of
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from service.intake.definition_tables import About, Definition, Grammar
 from service.intake.grammar import load_grammar
 from service.intake.presets import preset_expected, preset_names, preset_tables
-from service.intake.shapes import About, Definition, Grammar
 from service.intake.tables import Table
 from service.intake.verify import Verifier
 from service.intake.verify.kinds import build_verifiers
-from service.settings import Problem, SettingsError, Source
+from service.settings import Mistake, SettingsError, Source
 from service.settings.declare import section_of
 
 REPLACES = frozenset({"kind", "any_of", "all_of"})  # a table with one of these is a whole of its own
@@ -24,7 +24,7 @@ def load_definitions(sources: Mapping[str, Source], known_accounts: Collection[s
 
     `known_accounts`, where given, are the accounts a definition's own `accounts` list may name.
     """
-    problems: list[Problem] = []
+    problems: list[Mistake] = []
     found = {name: _definition(source, known_accounts, problems) for name, source in sources.items()}
     if problems:
         raise SettingsError(problems)
@@ -43,7 +43,7 @@ def preset_definition(name: str, *, as_tried: bool = False) -> Definition:
     `as_tried`: with the settings its own payloads were written for.
     """
     tables = overlay(preset_tables(name), preset_expected(name)["settings"] if as_tried else {})
-    mistakes: list[Problem] = []
+    mistakes: list[Mistake] = []
     grammar = load_grammar(tables, f"presets.{name}", mistakes)
     if grammar is None:
         raise SettingsError(mistakes)
@@ -62,32 +62,32 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def _definition(source: Source, known_accounts: Collection[str], problems: list[Problem]) -> Definition | None:
+def _definition(source: Source, known_accounts: Collection[str], problems: list[Mistake]) -> Definition | None:
     path = f"sources.{source.name}"
     try:
         below = preset_tables(source.preset) if source.preset else {}
     except KeyError:
         sentence = f"there is no preset '{source.preset}'; there are {', '.join(preset_names())}"
-        problems.append(Problem(f"{path}.preset", sentence))
+        problems.append(Mistake(f"{path}.preset", sentence))
         return None
-    mistakes: list[Problem] = []
+    mistakes: list[Mistake] = []
     grammar = load_grammar(overlay(below, source.definition), path, mistakes)
     built = _built(source, grammar, known_accounts, mistakes) if grammar else None
     origin = f" (preset '{source.preset}', overlaid by this table)" if source.preset else ""
-    problems += [Problem(each.path, each.sentence + origin) for each in mistakes]
+    problems += [Mistake(each.path, each.sentence + origin) for each in mistakes]
     return built
 
 
-def _built(source: Source, grammar: Grammar, known: Collection[str], mistakes: list[Problem]) -> Definition:
+def _built(source: Source, grammar: Grammar, known: Collection[str], mistakes: list[Mistake]) -> Definition:
     path = f"sources.{source.name}"
     mistakes += [
-        Problem(f"{path}.accounts", f"there is no account '{name}'; write one of {', '.join(known)}")
+        Mistake(f"{path}.accounts", f"there is no account '{name}'; write one of {', '.join(known)}")
         for name in grammar.accounts
         if known and name not in known
     ]
     test_keys = grammar.handshake.test_keys
     mistakes += [
-        Problem(f"{path}.keys[{i}]", "is the key the vendor signs test requests with; everybody knows it")
+        Mistake(f"{path}.keys[{i}]", "is the key the vendor signs test requests with; everybody knows it")
         for i, key in enumerate(source.keys)
         if key in test_keys
     ]

@@ -9,8 +9,8 @@ from functools import partial
 
 from service.crm_api.client import Client
 from service.intake.definition import load_definitions
+from service.intake.definition_tables import Definition
 from service.intake.lookup import look_up
-from service.intake.shapes import Definition
 from service.settings import Settings
 from service.settings.sources import Api
 from service.sources.desk import Desk

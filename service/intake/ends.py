@@ -20,7 +20,7 @@ class Repeat:
 
 
 @dataclass(slots=True)
-class Known:
+class Timeline:
     """A conversation's ends and reopenings in order of time. It grows while a delivery about it is judged."""
 
     requests: dict[datetime, str] = field(default_factory=dict)  # of each end, by its time

@@ -1,6 +1,6 @@
 """The grammar of a definition: in, a TOML table; out, a frozen `Grammar`, or every mistake with its path.
 
-Reads by what shapes.py declares; what is misspelt is a mistake, because a key without effect would be one for ever.
+Reads by what definition_tables.py declares; a misspelt key, which would be without effect for ever, is a mistake.
 `verify` is a choice of kinds and has a grammar of its own, in verify/kinds.py.
 """
 
@@ -10,17 +10,17 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from service.intake.shapes import Answer, Grammar
+from service.intake.definition_tables import Challenge, Grammar
 from service.intake.steps import step_mistakes
 from service.intake.tables import Table, flatten
 from service.intake.verify.kinds import load_verify
 from service.settings.declare import section_of
-from service.settings.shapes import Problem
+from service.settings.sections import Mistake
 
 UNPROVEN_ROOTS = {"h", "q"}
 
 
-def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Problem]) -> Grammar | None:
+def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Mistake]) -> Grammar | None:
     """Load one definition. Appends to `problems` and returns None where it has mistakes."""
     before = len(problems)
     try:
@@ -31,19 +31,19 @@ def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Problem]) ->
     verify = load_verify(tree["verify"], f"{path}.verify", problems) if "verify" in tree else None
     if grammar is not None:
         problems += _handshake_mistakes(grammar.handshake.answers, f"{path}.handshake.answers")
-        problems += [Problem(f"{path}.lookup{where}", says) for where, says in step_mistakes(grammar.lookup)]
+        problems += [Mistake(f"{path}.lookup{where}", says) for where, says in step_mistakes(grammar.lookup)]
         problems += _origin_mistakes(grammar.handshake.cloudevents_origins, f"{path}.handshake.cloudevents_origins")
     return replace(grammar, verify=verify) if grammar and len(problems) == before else None
 
 
-def _handshake_mistakes(answers: tuple[Answer, ...], path: str) -> Iterator[Problem]:
+def _handshake_mistakes(answers: tuple[Challenge, ...], path: str) -> Iterator[Mistake]:
     """An unproven body is not even parsed, so nothing may look at it."""
     for position, answer in enumerate(answers):
         roots = {root for each in (answer.when, answer.value, answer.token) if each for root in each.roots}
         if not answer.signed and roots - UNPROVEN_ROOTS:
-            yield Problem(f"{path}[{position}]", "is not signed, so it may look at h and q only, never at the body")
+            yield Mistake(f"{path}[{position}]", "is not signed, so it may look at h and q only, never at the body")
 
 
-def _origin_mistakes(origins: frozenset[str], path: str) -> Iterator[Problem]:
+def _origin_mistakes(origins: frozenset[str], path: str) -> Iterator[Mistake]:
     if "*" in origins:
-        yield Problem(path, "name the origins; '*' would be anybody")
+        yield Mistake(path, "name the origins; '*' would be anybody")

@@ -9,14 +9,14 @@ import hmac
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from service.crm_api.get import Away, fetch_text
+from service.crm_api.get import NoAnswer, fetch_text
 from service.errors import NotAllowed, Unavailable
+from service.intake.definition_tables import Challenge, Definition
 from service.intake.evaluate import TooCostly
 from service.intake.expressions import Expression, ExpressionError
 from service.intake.formats import BodyProblem
 from service.intake.inbound import Inbound
 from service.intake.mapping import base_context, parse_items
-from service.intake.shapes import Answer, Definition
 from service.intake.verify.sns import subscription
 
 ALLOW = "GET, HEAD, OPTIONS, POST"
@@ -59,12 +59,12 @@ def _confirmed(address: str) -> Reply:
     """Call the address of a subscription that is verified to be ours and Amazon's. Raises Unavailable."""
     try:
         fetch_text(address)
-    except Away as error:
+    except NoAnswer as error:
         raise Unavailable("subscription_unconfirmed", f"{error} The subscription waits; it is asked again.") from error
     return {}
 
 
-def _answer(answers: Iterable[Answer], context: Mapping[str, Any]) -> Reply | None:
+def _answer(answers: Iterable[Challenge], context: Mapping[str, Any]) -> Reply | None:
     for each in answers:
         value = _found(each.value, context) if _matches(each.when, context) else None
         if isinstance(value, str) and value:
@@ -77,7 +77,7 @@ def _claims_a_proof(definition: Definition, inbound: Inbound) -> bool:
     return bool(definition.secret_headers & inbound.headers.keys() or definition.secret_query & inbound.query.keys())
 
 
-def _knows_a_key(definition: Definition, answer: Answer, context: Mapping[str, Any]) -> bool:
+def _knows_a_key(definition: Definition, answer: Challenge, context: Mapping[str, Any]) -> bool:
     if answer.token is None:
         return True
     given = _found(answer.token, context)

@@ -14,27 +14,27 @@ from sqlalchemy.engine import Connection
 
 from service.bulk import Among
 from service.db import from_micros
+from service.intake.definition_tables import Definition
 from service.intake.evaluate import TooCostly
 from service.intake.events import ConversationEnded
 from service.intake.expressions import ExpressionError
 from service.intake.formats import BodyProblem
-from service.intake.ledger import Book
+from service.intake.judging import Book
 from service.intake.mapping import Items, open_items
-from service.intake.shapes import Definition
 from service.intake.stored import load_delivery
 from service.intake.told import ACCEPTED, Delivery, Item, Key, Told, notes
 
 AT_HAND = 8  # deliveries kept parsed while their ends are let in
 REPEATS = Among(
-    "SELECT d.source, i.conversation_id, i.delivery_id, i.position, i.ended_at, i.read_at FROM {wanted}"
-    " delivery_item AS i ON i.conversation_id = wanted.b AND i.reason = 'same_conversation'"
-    " JOIN webhook_delivery AS d ON d.id = i.delivery_id AND d.source = wanted.a AND d.body IS NOT NULL"
+    "SELECT wd.source, di.conversation_id, di.delivery_id, di.position, di.ended_at, di.read_at"
+    " FROM {wanted} delivery_item AS di ON di.conversation_id = wanted.b AND di.reason = 'same_conversation'"
+    " JOIN webhook_delivery AS wd ON wd.id = di.delivery_id AND wd.source = wanted.a AND wd.body IS NOT NULL"
 )
 Opened = Callable[[str], tuple[Delivery, Items] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
+class TakenForRepeat:
     """An item that was taken for a repeat. `ended_at` is None where it was stored before that was kept."""
 
     key: Key
@@ -54,7 +54,7 @@ def let_in(connection: Connection, book: Book, told: Sequence[Told]) -> None:
         _let_in(book, one, _opener(connection, one.definition), [each for each in repeats if each.key[0] == source])
 
 
-def _let_in(book: Book, told: Told, opened: Opened, repeats: Iterable[Repeat]) -> None:
+def _let_in(book: Book, told: Told, opened: Opened, repeats: Iterable[TakenForRepeat]) -> None:
     """Judge the repeats of one source anew. `told` says by which definition, and when."""
     again_after = told.definition.grammar.events.apart
     timed = [(each.ended_at or _ended_at(opened, each), each) for each in repeats]
@@ -66,7 +66,7 @@ def _let_in(book: Book, told: Told, opened: Opened, repeats: Iterable[Repeat]) -
             _accept(book, told, opened, each)
 
 
-def _accept(book: Book, told: Told, opened: Opened, repeat: Repeat) -> None:
+def _accept(book: Book, told: Told, opened: Opened, repeat: TakenForRepeat) -> None:
     found, end = opened(repeat.delivery_id), _read(opened, repeat)
     if found is None or end is None:
         return
@@ -76,7 +76,7 @@ def _accept(book: Book, told: Told, opened: Opened, repeat: Repeat) -> None:
     book.items.append((found[0], item, told.now))
 
 
-def _read(opened: Opened, repeat: Repeat) -> ConversationEnded | None:
+def _read(opened: Opened, repeat: TakenForRepeat) -> ConversationEnded | None:
     """Read the item again; None where the definition has changed so that it tells something else by now."""
     found = opened(repeat.delivery_id)
     if found is None or repeat.position >= len(found[1]):
@@ -87,7 +87,7 @@ def _read(opened: Opened, repeat: Repeat) -> ConversationEnded | None:
     return reading if repeat.ended_at in {None, reading.ended_at} else None
 
 
-def _ended_at(opened: Opened, repeat: Repeat) -> datetime | None:
+def _ended_at(opened: Opened, repeat: TakenForRepeat) -> datetime | None:
     end = _read(opened, repeat)
     return None if end is None else end.ended_at
 
@@ -109,7 +109,7 @@ def _opener(connection: Connection, definition: Definition) -> Opened:
     return opened
 
 
-def _repeats(connection: Connection, book: Book) -> list[Repeat]:
+def _repeats(connection: Connection, book: Book) -> list[TakenForRepeat]:
     """Return the repeats that were read after the reopening, each once.
 
     Of two ends around it the later one arrived after it, and so did whatever was judged against that one: what was
@@ -118,7 +118,7 @@ def _repeats(connection: Connection, book: Book) -> list[Repeat]:
     rows = REPEATS.rows(connection, list(book.reopened))
     return list(
         {
-            Repeat(
+            TakenForRepeat(
                 (source, conversation_id), delivery_id, position, None if ended_at is None else from_micros(ended_at)
             ): None
             for source, conversation_id, delivery_id, position, ended_at, read_at in rows

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from service.crm_api.get import OK, Away, Got
-from service.crm_api.looked import Asked, Looked
+from service.crm_api.get import OK, Got, NoAnswer
+from service.crm_api.looked import CrmCall, Looked
 from service.crm_api.path import Unaskable, filled
 from service.crm_api.wait import wait
 from service.intake import fields, identity
+from service.intake.definition_tables import Definition
 from service.intake.evaluate import Budget, TooCostly
 from service.intake.expressions import PER_DELIVERY, ExpressionError
-from service.intake.shapes import Definition
 from service.intake.steps import Step
 
 NOBODY = frozenset({404, 410})
@@ -39,7 +39,7 @@ class Gets(Protocol):
     """What can be asked: a source's API."""
 
     def get(self, path: str) -> Got:
-        """GET a path. Raises Away."""
+        """GET a path. Raises NoAnswer."""
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class _Walk:
 
     known: dict[str, str]
     facts: dict[str, Any] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[CrmCall] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     trust: str = "crm_entered"
 
@@ -87,15 +87,15 @@ def _take(step: Step, api: Gets, walk: _Walk, now: datetime, *, show: bool) -> t
     try:
         path = filled(step.path, walk.known)
     except Unaskable as error:
-        walk.asked.append(Asked(step.path, step.path, None, timedelta(), note=str(error)))
+        walk.asked.append(CrmCall(step.path, step.path, None, timedelta(), note=str(error)))
         return None, None
     try:
         got = api.get(path)
-    except Away as error:
-        walk.asked.append(Asked(path, step.path, None, _since(began), note=str(error)))
+    except NoAnswer as error:
+        walk.asked.append(CrmCall(path, step.path, None, _since(began), note=str(error)))
         return ("refused" if error.reason in {"refused", "forbidden"} else "away"), None
     found = _read_answer(step, got.value, walk) if got.status == OK else ()
-    walk.asked.append(Asked(path, step.path, got.status, _since(began), found, body=got.value if show else None))
+    walk.asked.append(CrmCall(path, step.path, got.status, _since(began), found, body=got.value if show else None))
     if got.status in {OK, *NOBODY}:
         return None, None
     if got.status in REFUSED:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from service.crm_api.looked import Asked, Looked
+from service.crm_api.looked import CrmCall, Looked
 
 PROBLEMS = {
     "refused": "REFUSED: the CRM does not take the credentials, or its address may not be called; see sources.NAME.api",
@@ -25,7 +25,7 @@ def told(looked: Looked) -> Iterator[str]:
     yield _end(looked)
 
 
-def _call(asked: Asked) -> Iterator[str]:
+def _call(asked: CrmCall) -> Iterator[str]:
     answer = str(asked.status) if asked.status is not None else "-"
     took = f"{asked.took.total_seconds() * 1000:.0f} ms"
     yield f"GET {_plain(asked.path)}   {answer}   {took}   {', '.join(asked.found) or asked.note or 'nothing of use'}"

@@ -11,13 +11,13 @@ from typing import Any
 
 from service.intake import fields
 from service.intake.body import MAX_ITEMS, parse_root
+from service.intake.definition_tables import Definition
 from service.intake.evaluate import Budget, TooCostly
 from service.intake.events import ConversationEnded, ConversationReopened, Ignored, Reading, Unmappable
 from service.intake.expressions import PER_DELIVERY, PER_ITEM, ExpressionError
 from service.intake.formats import BodyProblem
 from service.intake.inbound import Inbound, storable
 from service.intake.one_item import OneItem
-from service.intake.shapes import Definition
 from service.intake.times import event_time
 from service.intake.who import handled_by, identity_of, somebody
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from service.intake.definition_tables import Definition, Map
 from service.intake.expressions import Expression
 from service.intake.inbound import CREDENTIAL_HEADERS
-from service.intake.shapes import Definition, Map
 from service.settings.declare import declared
 
 Kinds = frozenset[str]

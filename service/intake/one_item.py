@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from service.intake import fields
+from service.intake.definition_tables import Definition
 from service.intake.evaluate import Budget
 from service.intake.expressions import ExpressionError
-from service.intake.shapes import Definition
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from dataclasses import is_dataclass
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from service.intake.shapes import Grammar, Map
+from service.intake.definition_tables import Grammar, Map
 from service.intake.verify.kinds import KINDS
 from service.settings.declare import declared
 from service.settings.reference import SettingDoc

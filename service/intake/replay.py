@@ -13,8 +13,8 @@ from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
 from service.intake.accept import store, store_unavailable
+from service.intake.definition_tables import Definition
 from service.intake.mapping import read
-from service.intake.shapes import Definition
 from service.intake.stored import load_delivery
 from service.intake.told import UNMAPPABLE, Told
 from service.models import delivery_item, webhook_delivery
@@ -61,11 +61,11 @@ def _replay_one(engine: Engine, definition: Definition, delivery_id: str, now: d
 
 
 def _wanted(definition: Definition, delivery_id: str | None) -> sa.Select[str]:
-    d, i = webhook_delivery.c, delivery_item.c
-    mine = sa.select(d.id).where(d.source == definition.name)
+    wd, di = webhook_delivery.c, delivery_item.c
+    mine = sa.select(wd.id).where(wd.source == definition.name)
     if delivery_id is not None:
-        return mine.where(d.id == delivery_id)
+        return mine.where(wd.id == delivery_id)
     later = delivery_item.alias("later")
-    newest = ~sa.exists().where(later.c.delivery_id == i.delivery_id, later.c.reading > i.reading)
-    unmappable = sa.select(i.delivery_id).where(i.outcome == UNMAPPABLE, newest)
-    return mine.where(d.id.in_(unmappable)).order_by(d.received_at, d.id)
+    newest = ~sa.exists().where(later.c.delivery_id == di.delivery_id, later.c.reading > di.reading)
+    unmappable = sa.select(di.delivery_id).where(di.outcome == UNMAPPABLE, newest)
+    return mine.where(wd.id.in_(unmappable)).order_by(wd.received_at, wd.id)

@@ -18,17 +18,17 @@ from werkzeug.exceptions import ClientDisconnected
 from service.errors import BadRequest, NotAuthenticated, NotFound, TooLarge
 from service.intake.accept import Accepted, arrive
 from service.intake.decode import packed, unpacked
+from service.intake.definition_tables import Definition
 from service.intake.events import Unmappable
 from service.intake.group import commit
 from service.intake.handshake import Reply, options_headers, signed_answer, unsigned_answer
 from service.intake.inbound import Inbound, make_inbound
 from service.intake.mapping import read
-from service.intake.shapes import Definition
 from service.intake.stored import Arrived
 from service.intake.verify import Refused, Verified, is_test, verify
-from service.settings.shapes import Settings
+from service.settings.sections import Settings
 from service.web.headers import request_id
-from service.web.later import Later, Outcome, Settle, Words
+from service.web.later import Later, Outcome, PlainText, Settle
 
 PATHS = ("/webhooks/crm/<source>", "/webhooks/crm/<source>/")  # no redirect: senders follow none with a body
 CHUNK = 64 * 1024
@@ -42,7 +42,7 @@ def blueprint(
     """Build the routes for every source in `definitions`."""
     room = Blueprint("intake", __name__)
 
-    def settle(deliveries: Sequence[_Delivery]) -> list[Outcome]:
+    def settle(deliveries: Sequence[_Received]) -> list[Outcome]:
         """Store what came at the same time in one commit, and say to each what became of it."""
         outcomes = commit(engine, [each.arrived for each in deliveries])
         return [_told(each, outcome) for each, outcome in zip(deliveries, outcomes, strict=True)]
@@ -75,7 +75,7 @@ def blueprint(
 
 
 @dataclass(frozen=True, slots=True)
-class _Delivery:
+class _Received:
     """A verified delivery that waits for its commit."""
 
     arrived: Arrived
@@ -91,7 +91,7 @@ def _receive(settle: Settle, definition: Definition, inbound: Inbound, limit: in
         log.info("intake.handshake", source=definition.name)
         return _say(answer or {})
     arrived = arrive(definition, inbound, proof, read(definition, inbound, now), now)
-    return Later(_Delivery(arrived, request_id()), settle)
+    return Later(_Received(arrived, request_id()), settle)
 
 
 def _proven(definition: Definition, inbound: Inbound, limit: int, now: datetime) -> tuple[Verified | None, Inbound]:
@@ -115,7 +115,7 @@ def _say(answer: Reply) -> Response:
     return Response(answer, content_type="text/plain; charset=utf-8") if isinstance(answer, str) else jsonify(answer)
 
 
-def _told(delivery: _Delivery, outcome: Accepted | Exception) -> Outcome:
+def _told(delivery: _Received, outcome: Accepted | Exception) -> Outcome:
     """Write the log's line and the answer's body."""
     if isinstance(outcome, Exception):
         return outcome
@@ -133,7 +133,7 @@ def _told(delivery: _Delivery, outcome: Accepted | Exception) -> Outcome:
     )
     endpoint = told.definition.grammar.endpoint
     if endpoint.answer is not None:
-        return Words(endpoint.answer, endpoint.answer_type)
+        return PlainText(endpoint.answer, endpoint.answer_type)
     return {**outcome.counts, **({"reasons": reasons} if reasons else {})}
 
 

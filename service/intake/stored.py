@@ -17,18 +17,18 @@ from service.intake.told import Delivery, Item, Told
 from service.models import delivery_item, webhook_delivery
 
 MAX_CONTENT_TYPE = 200
-d, i = webhook_delivery.c, delivery_item.c
+wd, di = webhook_delivery.c, delivery_item.c
 DELIVERIES = Into(
-    (d.id, d.source, d.dedupe_key, d.received_at, d.content_type, d.headers, d.query, d.body, d.key_index),
+    (wd.id, wd.source, wd.dedupe_key, wd.received_at, wd.content_type, wd.headers, wd.query, wd.body, wd.key_index),
     "ON CONFLICT (source, dedupe_key) DO NOTHING",
 )
 FIRST = Among(
-    "SELECT d.source, d.dedupe_key, d.id FROM {wanted} webhook_delivery AS d"
-    " ON d.source = wanted.a AND d.dedupe_key = wanted.b"
+    "SELECT wd.source, wd.dedupe_key, wd.id FROM {wanted} webhook_delivery AS wd"
+    " ON wd.source = wanted.a AND wd.dedupe_key = wanted.b"
 )
 ITEMS = Into((
-    i.delivery_id, i.reading, i.position, i.read_at, i.outcome, i.reason, i.detail, i.conversation_id, i.request_id,
-    i.ended_at,
+    di.delivery_id, di.reading, di.position, di.read_at, di.outcome, di.reason, di.detail, di.conversation_id,
+    di.request_id, di.ended_at,
 ))  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The kinds of value a definition knows beside the settings' own: in, what TOML gives; out, a value, or what is right.
 
 An expression, words without regard to case, a header's name, a part of what is signed. Never knows which key it is
-for: shapes.py and the kinds of proof declare that.
+for: definition_tables.py and the kinds of proof declare that.
 """
 
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 
 import marshmallow as ma
 
+from service.intake.definition_tables import RECEIVED, OverBody, When
 from service.intake.expressions import ROOT_NAMES, Expression, ExpressionError, compile_expression
-from service.intake.shapes import RECEIVED, OverBody, When
 from service.intake.steps import ANSWER_ROOTS, FromAnswer, Kept
 from service.intake.verify.parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, HeaderName, Part, SignatureAt
 from service.settings.declare import KINDS, Section, section_of
-from service.settings.shapes import Problem
+from service.settings.sections import Mistake
 
 MISSING = "Missing data for required field."
 WRONG_SIGNATURE = (
@@ -112,7 +112,7 @@ class Table(Section):
     error_messages = {"unknown": NO_SUCH_KEY}  # noqa: RUF012 - marshmallow's own attribute
 
 
-def flatten(messages: Any, path: str) -> list[Problem]:
+def flatten(messages: Any, path: str) -> list[Mistake]:
     """Turn marshmallow's nested messages into problems with paths."""
     if isinstance(messages, Mapping):
         nested = (
@@ -120,7 +120,7 @@ def flatten(messages: Any, path: str) -> list[Problem]:
             for key, each in messages.items()
         )
         return [problem for group in nested for problem in group]
-    return [Problem(path, "is missing" if message == MISSING else str(message)) for message in messages]
+    return [Mistake(path, "is missing" if message == MISSING else str(message)) for message in messages]
 
 
 def _joined(path: str, key: Any) -> str:

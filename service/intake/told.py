@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from service.intake.definition_tables import Definition
 from service.intake.events import ConversationEnded, ConversationReopened, Reading
-from service.intake.shapes import Definition
 
 ACCEPTED, DUPLICATE, REOPENED, IGNORED, UNMAPPABLE = "accepted", "duplicate", "reopened", "ignored", "unmappable"
 SAME_CONVERSATION = "same_conversation"  # what a late reopening may turn into an end of its own

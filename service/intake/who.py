@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from service.intake import fields, identity
+from service.intake.definition_tables import HANDLED_BY
 from service.intake.one_item import OneItem
-from service.intake.shapes import HANDLED_BY
 
 
 def somebody(item: OneItem, given: str | None) -> str | None:

@@ -20,7 +20,7 @@ HELD_AT_MOST = 256 * 1024  # of a stream, before its thread waits for the client
 STREAM_STALLS_S = 60.0
 
 
-class Stage(enum.Enum):
+class Phase(enum.Enum):
     """Where a connection is, and for how many seconds it may be there; None: as long as it takes."""
 
     SILENT = ("nothing came yet", 10.0)
@@ -35,7 +35,7 @@ class Stage(enum.Enum):
         self.seconds = seconds
 
 
-WAITING = frozenset({Stage.SILENT, Stage.HEAD, Stage.BODY, Stage.IDLE})
+WAITING = frozenset({Phase.SILENT, Phase.HEAD, Phase.BODY, Phase.IDLE})
 
 
 @dataclass(eq=False, slots=True)
@@ -47,7 +47,7 @@ class Connection:
     server: Any
     incoming: Incoming
     clock: Callable[[], float]
-    stage: Stage = Stage.SILENT
+    stage: Phase = Phase.SILENT
     since: float = field(init=False)
     watched: int = 0  # the events of its socket that are waited for
     out: bytearray = field(default_factory=bytearray)
@@ -57,7 +57,7 @@ class Connection:
     def __post_init__(self) -> None:
         self.since = self.clock()
 
-    def enter(self, stage: Stage) -> None:
+    def enter(self, stage: Phase) -> None:
         """Be in a stage from now on."""
         self.since = self.clock()
         self.stage = stage
@@ -100,7 +100,7 @@ class Connection:
 
     def finish(self) -> None:
         """Say that nothing more comes from us; what the client still sends is thrown away for a moment."""
-        self.enter(Stage.CLOSING)
+        self.enter(Phase.CLOSING)
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
 

@@ -24,7 +24,7 @@ class BodyTooLarge(ParseException):  # type: ignore[misc]  # gunicorn carries no
     """A body in chunks that grew larger than any route takes."""
 
 
-class Given(Unreader):  # type: ignore[misc]  # as above
+class BytesAtHand(Unreader):  # type: ignore[misc]  # as above
     """What gunicorn's parser reads from: bytes that are here, and then an end; never a socket."""
 
     def __init__(self, data: bytes) -> None:
@@ -104,7 +104,7 @@ class Incoming:
         del self._received[:end]
         self._searched = 0
         self._number += 1
-        self._head = Request(self._cfg, Given(head), self._peer, self._number)
+        self._head = Request(self._cfg, BytesAtHand(head), self._peer, self._number)
         return True
 
     def _demand_fits(self, end: int) -> None:
@@ -140,7 +140,7 @@ class Incoming:
 
 def _dechunked(request: Request, body: bytes) -> bytes:
     """Let gunicorn read the chunks. Raises ParseException where it finds them worse than we did."""
-    reader = ChunkedReader(request, Given(body))
+    reader = ChunkedReader(request, BytesAtHand(body))
     try:
         pieces = list(iter(lambda: reader.read(len(body)), b""))
     except OSError as error:  # NoMoreData: a truncated chunk

@@ -18,7 +18,7 @@ import structlog
 from gunicorn.http.errors import ParseException
 from gunicorn.http.message import Request
 
-from service.listening.connection import WAITING, Connection, Stage
+from service.listening.connection import WAITING, Connection, Phase
 from service.listening.framing import Incoming
 from service.listening.refusals import SLOW, UNREADABLE, Refusal, refusal_of, written
 
@@ -30,7 +30,7 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 log = structlog.get_logger(__name__)
 
 
-class Reader:
+class Connections:
     """The connections of one process. Everything but `answered` is for its own thread."""
 
     def __init__(
@@ -112,7 +112,7 @@ class Reader:
             return self._call(partial(self._drop, connection))
         if not all_sent or close or connection.incoming.has_begun:
             return self._call(partial(self._go_on, connection))
-        connection.enter(Stage.IDLE)
+        connection.enter(Phase.IDLE)
         # the client may have spoken between answer and this line: then nobody listens to it by now
         return self._call(partial(self._watch, connection, READ)) if not connection.watched else None
 
@@ -144,7 +144,7 @@ class Reader:
                     self._go_on(connection)
             except OSError:
                 self._drop(connection)
-        elif connection.stage is Stage.BUSY:
+        elif connection.stage is Phase.BUSY:
             self._watch(connection, 0)
             self._listen_again(connection)
         else:
@@ -152,12 +152,12 @@ class Reader:
 
     def _listen_again(self, connection: Connection) -> None:
         """A connection may have been answered meanwhile, by a thread that saw us still listen."""
-        if connection.stage is Stage.IDLE:
+        if connection.stage is Phase.IDLE:
             self._watch(connection, READ)
 
     def _read(self, connection: Connection) -> None:
         data = connection.receive()
-        if data is None or (data and connection.stage is Stage.CLOSING):
+        if data is None or (data and connection.stage is Phase.CLOSING):
             return
         if not data:
             self._drop(connection)
@@ -175,14 +175,14 @@ class Reader:
         except (OSError, StopIteration):
             return self._refuse(connection, UNREADABLE)
         if request is not None:
-            connection.enter(Stage.BUSY)
+            connection.enter(Phase.BUSY)
             connection.has_sent = False
             return self._dispatch(connection, request)
         if incoming.wants_leave_to_go_on():
             connection.out += b"HTTP/1.1 100 Continue\r\n\r\n"
             with suppress(OSError):
                 connection.push()
-        stage = Stage.BODY if incoming.has_head else Stage.HEAD if incoming.has_begun else connection.stage
+        stage = Phase.BODY if incoming.has_head else Phase.HEAD if incoming.has_begun else connection.stage
         if stage is not connection.stage:  # else its time runs on
             connection.enter(stage)
         return None
@@ -192,25 +192,25 @@ class Reader:
         if connection not in self._connections:
             return
         if connection.out:
-            connection.enter(Stage.ANSWER)
+            connection.enter(Phase.ANSWER)
             self._watch(connection, WRITE)
         elif connection.close_after:
             connection.finish()
             self._watch(connection, READ)
         else:
-            connection.enter(Stage.IDLE)
+            connection.enter(Phase.IDLE)
             self._watch(connection, READ)
             self._advance(connection)
 
     def _refuse(self, connection: Connection, refusal: Refusal) -> None:
         log.warning("http.refused", status=refusal[0], code=refusal[2], address=str(connection.peer[0]))
-        connection.enter(Stage.BUSY)
+        connection.enter(Phase.BUSY)
         connection.out += written(refusal)
         self.answered(connection, True)
 
     def _sweep(self, now: float) -> None:
         for each in [each for each in self._connections if each.is_late(now)]:
-            if each.stage in {Stage.HEAD, Stage.BODY}:
+            if each.stage in {Phase.HEAD, Phase.BODY}:
                 self._refuse(each, SLOW)
             else:
                 self._drop(each)

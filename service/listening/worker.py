@@ -15,7 +15,7 @@ from gunicorn.workers import base
 from service.listening.answering import Application
 from service.listening.connection import Connection
 from service.listening.lanes import Lanes
-from service.listening.reader import Reader
+from service.listening.reader import Connections
 
 LINGER_S = 2.0  # a kept connection may be sending its next request as we begin to stop
 FILES_WANTED = 16_384
@@ -44,7 +44,7 @@ class EventWorker(base.Worker):  # type: ignore[misc]  # gunicorn carries no typ
     def run(self) -> None:
         """Serve until told to stop; then let what has begun end."""
         places = min(self.cfg.worker_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
-        reader = Reader(self.cfg, self._dispatch, places=places, body_at_most=self.body_at_most)
+        reader = Connections(self.cfg, self._dispatch, places=places, body_at_most=self.body_at_most)
         application = Application(self.wsgi, self.cfg, reader.answered, lambda: not self.alive)
         self._lanes = Lanes(application, self.cfg.threads)
         reader.wake_by(self.PIPE[0])
@@ -62,7 +62,7 @@ class EventWorker(base.Worker):  # type: ignore[misc]  # gunicorn carries no typ
             self.alive = False
         self._lanes.dispatch(connection, request)
 
-    def _stop(self, reader: Reader) -> None:
+    def _stop(self, reader: Connections) -> None:
         for each in self.sockets:
             each.close()
         now = time.monotonic()

@@ -92,7 +92,7 @@ class FeedbackRequestColumns(TypedColumns):
     outcome_at: Named[datetime | None] = Column(Micros, nullable=True)
     erased_at: Named[datetime | None] = Column(Micros, nullable=True)
     updated_at: Named[datetime] = Column(Micros)
-    # what readers have been told: NULL until the last visible change has its number (see requests/changes.py)
+    # what readers have been told: NULL until the last visible change has its number (see requests/seals.py)
     sealed: Named[int | None] = Column(BigInteger, nullable=True)
     counted: Named[list[Any] | None] = Column(JSON(none_as_null=True), nullable=True)  # what the tally holds of it
 

@@ -41,7 +41,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class XCall:
     """The X call an error answers: in which state, of which endpoint, whether it writes to the customer.
 
     `way` is how it asks, `other_way`: this message asks, and there is another way to do it.
@@ -55,7 +55,7 @@ class Call:
     other_way: bool
 
 
-def found_by(error: XError, call: Call, account: Account, now: datetime) -> Found:
+def found_by(error: XError, call: XCall, account: Account, now: datetime) -> Found:
     """Return what `error` means for the request and its account."""
     said = error.sentence if error.code is None else f"{error.sentence} (X code {error.code})"
     match error:
@@ -78,20 +78,20 @@ def found_by(error: XError, call: Call, account: Account, now: datetime) -> Foun
             return Found(_refused(error, call, said), had_before=error.row.had_before)
 
 
-def _about_us(error: XError, call: Call, now: datetime, said: str) -> Found:
+def _about_us(error: XError, call: XCall, now: datetime, said: str) -> Found:
     """What few apps may do is done in another way where there is one; else a person has to act."""
     if call.other_way and error.row.few_may:
         return Found(Switch(error.reason, said), effect=Bar(call.way, error.code))
     return Found(Postpone(now, "account_held", said), effect=Hold(error.code, error.reason))
 
 
-def _doubt(error: XError, call: Call) -> Hold | Strange:
+def _doubt(error: XError, call: XCall) -> Hold | Strange:
     if error.about_us:
         return Hold(error.code, error.reason)
     return Strange(call.endpoint, error.code, error.reason)
 
 
-def _limited(reset_at: datetime | None, call: Call, account: Account, now: datetime, said: str) -> Found:
+def _limited(reset_at: datetime | None, call: XCall, account: Account, now: datetime, said: str) -> Found:
     until = reset_at or now + account.window / PAUSES_PER_WINDOW
     until = min(max(until, now + timedelta(seconds=1)), now + timedelta(hours=24))
     if reset_at is None and call.endpoint == "create_feedback":
@@ -101,7 +101,7 @@ def _limited(reset_at: datetime | None, call: Call, account: Account, now: datet
     return Found(Postpone(until, "rate_limited", said), effect=Pause(until, None if call.sends else call.endpoint))
 
 
-def _refused(error: XError, call: Call, said: str) -> Outcome:
+def _refused(error: XError, call: XCall, said: str) -> Outcome:
     if call.state in OPENED_STATES:
         return Stop(State.FAILED, Failure.REFUSED, said)
     if isinstance(error, MessageRefused):
@@ -111,7 +111,7 @@ def _refused(error: XError, call: Call, said: str) -> Outcome:
     return Stop(State.FAILED, Failure.REFUSED, said)
 
 
-def _ends_as(error: RecipientRefused, call: Call) -> Skip:
+def _ends_as(error: RecipientRefused, call: XCall) -> Skip:
     """A person X cannot reach while we look for them is nobody we could write to."""
     ends_as = Skip(error.row.ends_as)
     return Skip.NO_X_IDENTITY if call.state is State.RECEIVED and ends_as is Skip.UNREACHABLE else ends_as

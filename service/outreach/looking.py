@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from service.crm_api.looked import Looked
 from service.customers import found
-from service.customers.found import Found
+from service.customers.found import FoundIdentity
 from service.db import reading, writing
 from service.outreach.workplace import Workplace
 from service.requests.outcomes import Learnt, Note, Outcome, Postpone, Stop
@@ -22,7 +22,7 @@ from service.requests.request import Request
 from service.requests.retry import wait
 from service.requests.writer import write
 from service.settings import Campaign
-from service.sources import counted, standing, waiting
+from service.sources import counted, holds, waiting
 from service.sources.desk import Desk
 from service.sources.waiting import Waiting
 from service.states import Skip, State
@@ -80,7 +80,7 @@ def look_up_once(place: Workplace, desk: Desk, clock: Callable[[], datetime]) ->
 
 def _take(connection: Connection, place: Workplace, desk: Desk, now: datetime) -> Taken | None:
     """Take up the next customer. Who is known already, or waits no longer, is written at once."""
-    stands = standing.lock(connection, desk.source)
+    stands = holds.lock(connection, desk.source)
     if stands.rests(now) or waiting.flying(connection, desk.source, now) >= desk.at_once:
         return None
     for each in waiting.next_due(connection, desk.source, now, AT_ONCE):
@@ -92,14 +92,14 @@ def _take(connection: Connection, place: Workplace, desk: Desk, now: datetime) -
         if remembered is not None:
             _finish(connection, place, desk, request, remembered, now)
             continue
-        if not standing.spend(connection, desk.source, desk.calls, desk.per_minute, now):
+        if not holds.spend(connection, desk.source, desk.calls, desk.per_minute, now):
             return None
         return Taken(request, waiting.take(connection, each, now))
     return None
 
 
 def _record(connection: Connection, place: Workplace, desk: Desk, taken: Taken, looked: Looked, now: datetime) -> None:
-    stands = standing.lock(connection, desk.source)
+    stands = holds.lock(connection, desk.source)
     request = locked(connection, taken.request.id)
     if not waiting.is_mine(connection, taken.waiting):
         return  # we were paused past our lease: somebody else asks
@@ -109,10 +109,10 @@ def _record(connection: Connection, place: Workplace, desk: Desk, taken: Taken, 
     if looked.problem is not None:
         _put_back(connection, desk, taken.waiting, looked, now)
         return
-    standing.answered(connection, stands, now)
+    holds.answered(connection, stands, now)
     customer = _customer(place, desk, request)
     if customer is not None and looked.on_x is not False:
-        said = Found(looked.x_user_id, looked.x_handle, looked.trust, looked.language)
+        said = FoundIdentity(looked.x_user_id, looked.x_handle, looked.trust, looked.language)
         found.remember(connection, desk.source, customer, said, now)
     _finish(connection, place, desk, request, _outcome(looked), now)
 
@@ -124,13 +124,13 @@ def _put_back(connection: Connection, desk: Desk, taken: Waiting, looked: Looked
     counted.count(connection, desk.source, looked.problem or "", now)
     match looked.problem:
         case "refused":
-            standing.hold(connection, desk.source, _why(looked), now)
+            holds.hold(connection, desk.source, _why(looked), now)
             waiting.put_back(connection, taken, now, taken.attempts)
         case "limited":
-            standing.pause(connection, desk.source, now + (looked.again_in or pause), now)
+            holds.pause(connection, desk.source, now + (looked.again_in or pause), now)
             waiting.put_back(connection, taken, now, failed)
         case _:
-            standing.went_away(connection, desk.source, now)
+            holds.went_away(connection, desk.source, now)
             waiting.put_back(connection, taken, now + pause, failed)
 
 

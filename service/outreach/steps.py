@@ -7,7 +7,7 @@ writes the database.
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from service.outreach.answers import Call, Found, found_by
+from service.outreach.answers import Found, XCall, found_by
 from service.outreach.claims import Ready
 from service.requests.outcomes import Advance, Learnt, Note, Stop
 from service.requests.request import Request
@@ -91,10 +91,10 @@ STEPS: Mapping[State, Callable[[Ready, XClient], Found]] = for_every_open_state(
 )
 
 
-def _call(ready: Ready) -> Call:
+def _call(ready: Ready) -> XCall:
     request, sends = ready.request, ready.attempt_id is not None
     other_way = sends and request.next_message is Kind.ASKING and bool(request.alternatives)
-    return Call(request.state, ready.endpoint, sends, ready.intended_at, request.way, other_way)
+    return XCall(request.state, ready.endpoint, sends, ready.intended_at, request.way, other_way)
 
 
 def take(ready: Ready, x: XClient, clock: Callable[[], datetime]) -> Found:

@@ -27,7 +27,7 @@ AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class WithdrawnName:
     """A name that open requests bear and the settings do not know: `kind` is their section."""
 
     kind: str
@@ -43,7 +43,7 @@ class Gone:
         )
 
 
-def gone_names(engine: Engine, settings: Settings) -> list[Gone]:
+def gone_names(engine: Engine, settings: Settings) -> list[WithdrawnName]:
     """Name every account, source and campaign of open requests that the settings do not have."""
     with reading(engine) as connection:
         found = open_names(connection)
@@ -52,7 +52,7 @@ def gone_names(engine: Engine, settings: Settings) -> list[Gone]:
         "sources": set(settings.sources),
         "campaigns": {each.name for each in settings.campaigns},
     }
-    return [Gone(kind, name, n) for kind, name, n in found if name not in have[kind]]
+    return [WithdrawnName(kind, name, n) for kind, name, n in found if name not in have[kind]]
 
 
 def withheld(settings: Settings, request: Request, now: datetime) -> Postpone | Stop | None:

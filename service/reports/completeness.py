@@ -15,7 +15,7 @@ from service.models import poll_window
 from service.reports.filters import Filter
 from service.reports.visible import View
 
-w = poll_window.c
+pw = poll_window.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def completeness_of(connection: Connection, view: View, filter: Filter) -> Compl
         or tuple(name for name in view.accounts if name in view.configured)
         or view.accounts
     )
-    query = sa.select(w.account, sa.func.max(w.to_time)).where(w.account.in_(names), w.done_at.is_not(None))
-    known = {row[0]: row[1] for row in connection.execute(query.group_by(w.account))}
+    query = sa.select(pw.account, sa.func.max(pw.to_time)).where(pw.account.in_(names), pw.done_at.is_not(None))
+    known = {row[0]: row[1] for row in connection.execute(query.group_by(pw.account))}
     ends = tuple(AccountCompleteness(name, known.get(name)) for name in names)
     moments = [each.complete_until for each in ends if each.complete_until is not None]
     until = min(moments) if moments and len(moments) == len(ends) else None

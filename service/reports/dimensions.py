@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from service.models import feedback_request
 from service.requests.rows import ASKED_BY
 
-f = feedback_request.c
+fr = feedback_request.c
 Value = str | int | None
 """A group's name; None: conversations without one."""
 
@@ -43,24 +43,24 @@ class Dimension:
 
 DIMENSIONS = (
     Dimension(
-        "team", "team_id", f.team_id, "Team", "Team when the conversation ended", "without a team",
+        "team", "team_id", fr.team_id, "Team", "Team when the conversation ended", "without a team",
         people=True, choices=True,
     ),
     Dimension(
-        "agent", "agent_id", f.agent_id, "Agent", "Agent when the conversation ended", "without an agent",
+        "agent", "agent_id", fr.agent_id, "Agent", "Agent when the conversation ended", "without an agent",
         people=True, choices=True,
     ),
-    Dimension("campaign", "campaign", f.campaign, "Campaign", "Campaign", "without a campaign", choices=True),
+    Dimension("campaign", "campaign", fr.campaign, "Campaign", "Campaign", "without a campaign", choices=True),
     Dimension(
-        "variant", "question_variant_id", f.question_variant_id, "Question", "X's question variant", "not asked",
+        "variant", "question_variant_id", fr.question_variant_id, "Question", "X's question variant", "not asked",
         whole_number=True,
     ),
     Dimension("way", "way", ASKED_BY, "Way of asking", "How the customer was asked", "not asked", choices=True),
-    Dimension("source", "source", f.source, "Source", "Source"),
-    Dimension("language", "language", f.language, "Language", "Language", "without a language", choices=True),
-    Dimension("channel", "channel", f.channel, "Channel", "Channel of the conversation", "without a channel"),
+    Dimension("source", "source", fr.source, "Source", "Source"),
+    Dimension("language", "language", fr.language, "Language", "Language", "without a language", choices=True),
+    Dimension("channel", "channel", fr.channel, "Channel", "Channel of the conversation", "without a channel"),
     Dimension("hour", None, None, "Hour of day", "Hour of the day, on the clock of the figure", whole_number=True),
-    Dimension("account", "account", f.account, "X account", "X account by our name", choices=True),
+    Dimension("account", "account", fr.account, "X account", "X account by our name", choices=True),
 )  # fmt: skip
 NAMED: Mapping[str, Dimension] = {each.name: each for each in DIMENSIONS}
 if len(NAMED) < len(DIMENSIONS):

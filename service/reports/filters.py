@@ -146,7 +146,7 @@ class Word(fields.String):
         return word
 
 
-class Words(Word):
+class SearchWords(Word):
     """Words to look for: at least a letter or a digit."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
@@ -169,7 +169,7 @@ REASONS = validate.OneOf([*Skip, *Failure], error=f"must be one of {', '.join([*
 FLAG_WORDS = {"truthy": {"true", "1", True}, "falsy": {"false", "0", False}}
 
 
-class Flag(fields.Boolean):
+class YesNo(fields.Boolean):
     """true or false, in these words."""
 
     truthy, falsy = FLAG_WORDS["truthy"], FLAG_WORDS["falsy"]
@@ -208,15 +208,15 @@ class FilterSchema(FigureFilterSchema):
     score = several(WholeNumber(), "Score; may be repeated")
     score_from = WholeNumber(metadata={"description": "Scores from this one on"})
     score_to = WholeNumber(metadata={"description": "Scores up to this one"})
-    q = Words(metadata={"description": "Words in the comment, or their beginnings, without case and accents"})
+    q = SearchWords(metadata={"description": "Words in the comment, or their beginnings, without case and accents"})
     state = several(fields.String(validate=STATES), "Where the request stands; may be repeated")
     reason = several(fields.String(validate=REASONS), "Why it was skipped or failed; may be repeated")
     request_id = several(Word(), "Request id (X's external_id); may be repeated")
     conversation_id = several(Word(), "The CRM's conversation id; may be repeated")
-    has_text = Flag(metadata={"description": "Only answers with (true) or without (false) a comment"})
-    answered = Flag(metadata={"description": "Only requests with (true) or without (false) an answer"})
+    has_text = YesNo(metadata={"description": "Only answers with (true) or without (false) a comment"})
+    answered = YesNo(metadata={"description": "Only requests with (true) or without (false) an answer"})
     updated_since = Moment(says="Only rows changed at or after this moment")
-    include_test = Flag(load_default=False, metadata={"description": "Test traffic too; it is in no figure"})
+    include_test = YesNo(load_default=False, metadata={"description": "Test traffic too; it is in no figure"})
 
 
 MOMENTS = ("since", "until", "updated_since")

@@ -18,9 +18,9 @@ from service.reports.thresholds import DEFAULT, Thresholds, thresholds
 from service.requests.rows import CARD
 from service.settings import Settings
 
-f = feedback_request.c
-r = result.c
-UNINDEXED_ACCOUNT = f.account.concat("")
+fr = feedback_request.c
+res = result.c
+UNINDEXED_ACCOUNT = fr.account.concat("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class View:
     @property
     def mine_by_index(self) -> sa.ColumnElement[bool]:
         """The same, for statements that the index of accounts and moments serves."""
-        return f.account.in_(self.accounts)
+        return fr.account.in_(self.accounts)
 
     @property
     def from_answers(self) -> sa.ColumnElement[bool]:
@@ -53,22 +53,22 @@ class View:
 
         Without it it reads the whole ledger, of which few have an answer.
         """
-        return r.updated_at > EPOCH
+        return res.updated_at > EPOCH
 
     @property
     def join(self) -> sa.FromClause:
         """Requests with their visible results, if any."""
-        return feedback_request.outerjoin(result, sa.and_(r.request_id == f.id, self.came))
+        return feedback_request.outerjoin(result, sa.and_(res.request_id == fr.id, self.came))
 
     @property
     def came(self) -> sa.ColumnElement[bool]:
         """Results that have come early enough."""
-        return sa.true() if self.cutoff is None else r.first_seen_at < self.cutoff
+        return sa.true() if self.cutoff is None else res.first_seen_at < self.cutoff
 
     @property
     def score(self) -> sa.ColumnElement[Any]:
         """The score, once it may be seen."""
-        return r.score if self.cutoff is None else sa.case((self._score_came, r.score))
+        return res.score if self.cutoff is None else sa.case((self._score_came, res.score))
 
     @property
     def score_at(self) -> sa.ColumnElement[Any]:
@@ -78,17 +78,17 @@ class View:
     @property
     def score_way(self) -> sa.ColumnElement[Any]:
         """How the score came, once it may be seen. What older versions wrote came by the card."""
-        return sa.case((self.score.is_not(None), sa.func.coalesce(r.score_way, CARD)))
+        return sa.case((self.score.is_not(None), sa.func.coalesce(res.score_way, CARD)))
 
     @property
     def text(self) -> sa.ColumnElement[Any]:
         """The comment, once it may be seen. A late arrival is told by our own clock."""
-        return r.text if self.cutoff is None else sa.case((self._text_came, r.text))
+        return res.text if self.cutoff is None else sa.case((self._text_came, res.text))
 
     @property
     def text_at(self) -> sa.ColumnElement[Any]:
         """When the comment was written, once that may be seen; it stays when retention has taken the words."""
-        return r.text_at if self.cutoff is None else sa.case((self._text_came, r.text_at))
+        return res.text_at if self.cutoff is None else sa.case((self._text_came, res.text_at))
 
     @property
     def commented(self) -> sa.ColumnElement[bool]:
@@ -98,7 +98,7 @@ class View:
     @property
     def settled(self) -> sa.ColumnElement[bool]:
         """Results whose last change may be known of."""
-        return sa.true() if self.cutoff is None else r.updated_at < self.cutoff
+        return sa.true() if self.cutoff is None else res.updated_at < self.cutoff
 
     @property
     def answered(self) -> sa.ColumnElement[bool]:
@@ -107,18 +107,18 @@ class View:
 
     @property
     def _scored_at(self) -> sa.ColumnElement[Any]:
-        return sa.func.coalesce(r.score_at, r.first_seen_at, type_=r.score_at.type)
+        return sa.func.coalesce(res.score_at, res.first_seen_at, type_=res.score_at.type)
 
     @property
     def _score_came(self) -> sa.ColumnElement[bool]:
         """Given before, or known since before: X's clock may run ahead of ours."""
-        seen = sa.func.coalesce(r.score_seen_at, r.updated_at, type_=r.updated_at.type)
+        seen = sa.func.coalesce(res.score_seen_at, res.updated_at, type_=res.updated_at.type)
         return sa.or_(self._scored_at < self.cutoff, seen < self.cutoff)
 
     @property
     def _text_came(self) -> sa.ColumnElement[bool]:
         """Known since before; what happens to the row later (retention, an erasure) hides it no second time."""
-        return sa.func.coalesce(r.text_seen_at, r.updated_at, type_=r.updated_at.type) < self.cutoff
+        return sa.func.coalesce(res.text_seen_at, res.updated_at, type_=res.updated_at.type) < self.cutoff
 
 
 def view_of(connection: Connection, settings: Settings, reader: Reader, now: datetime) -> View:
@@ -133,9 +133,9 @@ def told_until(connection: Connection, cutoff: datetime | None) -> int | None:
     """Return the first sealed change that an embargo still holds back; None: it holds none."""
     if cutoff is None:
         return None
-    held = result.join(feedback_request, f.id == r.request_id)
+    held = result.join(feedback_request, fr.id == res.request_id)
     first: int | None = connection.scalar(
-        sa.select(sa.func.min(f.sealed)).select_from(held).where(r.updated_at >= cutoff, f.erased_at.is_(None))
+        sa.select(sa.func.min(fr.sealed)).select_from(held).where(res.updated_at >= cutoff, fr.erased_at.is_(None))
     )
     return first
 

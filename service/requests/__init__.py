@@ -5,7 +5,7 @@ outcomes.py  what a step or a person may say of it       machine.py   pure: an o
 retry.py     pure: when to try again                     writer.py    the one writer of a request and its history
 sends.py     intents to send, and what became of them    leases.py    who works on what, and until when
 reading.py   finding requests                            forget.py    retention and erasure of these rows
-changes.py   visible changes, numbered in commit order   opening.py  the first row, for intake
+seals.py     visible changes, numbered in commit order   opening.py  the first row, for intake
 
 The chapters decide, this room writes: intake opens a request, outreach walks it, results touch it.
 """

@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection
 from service.ids import new_id, person
 from service.models import feedback_request, transition
 from service.requests import sends
-from service.requests.changes import UNSEALED
 from service.requests.outcomes import Stop
 from service.requests.rows import SELECT, request_of
+from service.requests.seals import UNSEALED
 from service.requests.writer import CHANGE, Hand, write
 from service.states import END_STATES, Skip, State
 

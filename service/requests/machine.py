@@ -9,8 +9,8 @@ from datetime import datetime
 
 from service.requests.outcomes import (
     Advance,
+    Applied,
     Attach,
-    Change,
     Learnt,
     Note,
     Outcome,
@@ -29,7 +29,7 @@ from service.states import BY_HAND, END_STATES, FORWARD, PROVEN, UNCLEAR, Failur
 
 def apply(  # noqa: PLR0911 - one a kind of outcome
     request: Request, outcome: Outcome, now: datetime, policy: RetryPolicy
-) -> Change:
+) -> Applied:
     """Return what `outcome` makes of the request. Whoever held its lease has put it down by this."""
     request = replace(request, lease_token=None, lease_until=None)
     # What was begun keeps its place before what came later: a customer who has read our opening gets the card first.
@@ -40,14 +40,14 @@ def apply(  # noqa: PLR0911 - one a kind of outcome
             return _moved(_knowing(request, learnt), to, now, at_once)
         case Note(reason, learnt):
             noted = replace(_knowing(request, learnt), reason=reason, detail=None, scheduled_at=at_once)
-            return Change(noted, "noted", reason)
+            return Applied(noted, "noted", reason)
         case Retry():
             return _retried(request, outcome, now, policy)
         case Postpone(until, reason, detail, plan):
             waiting = replace(_planned(request, plan), reason=reason, detail=detail, scheduled_at=max(until, now))
-            return Change(waiting, "postponed", reason, detail)
+            return Applied(waiting, "postponed", reason, detail)
         case Unclear(until, _, detail):
-            return Change(
+            return Applied(
                 replace(request, reason=UNCLEAR, detail=detail, scheduled_at=until), "unclear", UNCLEAR, detail
             )
         case Stop(end, reason, detail, plan, learnt):
@@ -108,15 +108,15 @@ def _planned(request: Request, plan: Plan | None) -> Request:
     )
 
 
-def _moved(request: Request, to: State, now: datetime, at_once: datetime) -> Change:
+def _moved(request: Request, to: State, now: datetime, at_once: datetime) -> Applied:
     ended = now if to in END_STATES else None
     moved = replace(
         request, state=to, reason=None, detail=None, attempts=0, scheduled_at=at_once, outcome_at=ended
     )  # fmt: skip
-    return Change(moved, "advanced", None)
+    return Applied(moved, "advanced", None)
 
 
-def _retried(request: Request, outcome: Retry, now: datetime, policy: RetryPolicy) -> Change:
+def _retried(request: Request, outcome: Retry, now: datetime, policy: RetryPolicy) -> Applied:
     failed = request.attempts + 1
     request, due = replace(request, attempts=failed), now + wait(failed, request.id)
     if failed >= policy.max_attempts:
@@ -125,17 +125,17 @@ def _retried(request: Request, outcome: Retry, now: datetime, policy: RetryPolic
     if due > max(request.ended_at + policy.give_up_after, request.stale_at or request.ended_at):
         return _stopped(request, State.FAILED, Failure.NOT_IN_TIME, outcome.detail, now)
     waiting = replace(request, reason=outcome.reason, detail=outcome.detail, scheduled_at=due)
-    return Change(waiting, "retried", outcome.reason, outcome.detail)
+    return Applied(waiting, "retried", outcome.reason, outcome.detail)
 
 
-def _stopped(request: Request, end: State, reason: str, detail: str | None, now: datetime) -> Change:
+def _stopped(request: Request, end: State, reason: str, detail: str | None, now: datetime) -> Applied:
     if end not in END_STATES:
         raise ValueError(f"Bug: {end} is no end")
     stopped = replace(request, state=end, reason=reason, detail=detail, scheduled_at=now, outcome_at=now)
-    return Change(stopped, "stopped", reason, detail)
+    return Applied(stopped, "stopped", reason, detail)
 
 
-def _switched(request: Request, reason: str, detail: str | None, at_once: datetime) -> Change:
+def _switched(request: Request, reason: str, detail: str | None, at_once: datetime) -> Applied:
     if not request.alternatives:
         raise ValueError("Bug: there is no other way")
     following, *rest = request.alternatives
@@ -149,10 +149,10 @@ def _switched(request: Request, reason: str, detail: str | None, at_once: dateti
         attempts=0,
         scheduled_at=at_once,
     )
-    return Change(switched, "switched", reason, detail)
+    return Applied(switched, "switched", reason, detail)
 
 
-def _resumed(request: Request, outcome: Resume, now: datetime) -> Change:
+def _resumed(request: Request, outcome: Resume, now: datetime) -> Applied:
     _demand_road(BY_HAND, request, outcome.to)
     anew = outcome.to is State.RECEIVED  # X is asked again whether we may write
     resumed = replace(
@@ -171,10 +171,10 @@ def _resumed(request: Request, outcome: Resume, now: datetime) -> Change:
         can_dm=None if anew else request.can_dm,
         can_dm_asked=0 if anew else request.can_dm_asked,
     )
-    return Change(resumed, "by_hand", outcome.told)
+    return Applied(resumed, "by_hand", outcome.told)
 
 
-def _attached(request: Request, feedback_id: str) -> Change:
+def _attached(request: Request, feedback_id: str) -> Applied:
     _demand_road(PROVEN, request, State.CARD_SENT)
     attached = replace(
         request,
@@ -184,4 +184,4 @@ def _attached(request: Request, feedback_id: str) -> Change:
         feedback_id=feedback_id,
         card_sent_at=request.card_sent_at or request.outcome_at,
     )
-    return Change(attached, "attached", "feedback_appeared")
+    return Applied(attached, "attached", "feedback_appeared")

@@ -139,7 +139,7 @@ Outcome = Advance | Note | Retry | Postpone | Unclear | Stop | Switch | Resume |
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Applied:
     """The request as it is now, and the line of history that tells of it."""
 
     request: Request

@@ -13,12 +13,12 @@ from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, transition
 from service.requests import sends
-from service.requests.changes import UNSEALED
 from service.requests.machine import apply
-from service.requests.outcomes import Change, Outcome, Postpone
+from service.requests.outcomes import Applied, Outcome, Postpone
 from service.requests.request import Request
 from service.requests.retry import RetryPolicy
 from service.requests.rows import columns_of
+from service.requests.seals import UNSEALED
 from service.states import State
 
 log = structlog.get_logger(__name__)
@@ -71,7 +71,7 @@ def store(connection: Connection, before: Request, after: Request, now: datetime
         connection.execute(CHANGE, {"this": before.id, **changed})
 
 
-def _tell(connection: Connection, before: Request, change: Change, now: datetime, actor: str) -> None:
+def _tell(connection: Connection, before: Request, change: Applied, now: datetime, actor: str) -> None:
     connection.execute(
         LINE,
         {

@@ -24,8 +24,8 @@ from service.x_api import Feedback
 FromX = Literal["webhook", "events", "show"]
 AT_ONCE = 500
 log = structlog.get_logger(__name__)
-u = result_update.c
-t = stray_feedback.c
+upd = result_update.c
+sf = stray_feedback.c
 
 
 def take_in(
@@ -47,7 +47,7 @@ def fresh(connection: Connection, feedbacks: Sequence[Feedback]) -> list[Feedbac
     had = set[tuple[str | None, str]]()
     ids = sorted({each.id for each in feedbacks if len(each.id) <= ID_LENGTH})
     for start in range(0, len(ids), AT_ONCE):
-        found = sa.select(u.feedback_id, u.digest).where(u.feedback_id.in_(ids[start : start + AT_ONCE]))
+        found = sa.select(upd.feedback_id, upd.digest).where(upd.feedback_id.in_(ids[start : start + AT_ONCE]))
         had |= {(row.feedback_id, row.digest) for row in connection.execute(found)}
     return [each for each in feedbacks if (each.id, digest(update_of(each))) not in had]
 
@@ -88,4 +88,4 @@ def _settle_strays(
         connection.execute(insert(connection, stray_feedback).on_conflict_do_nothing(), rows)
     ours = sorted({each for each, verdict in found if verdict is Verdict.APPLIED})
     for start in range(0, len(ours), AT_ONCE):
-        connection.execute(sa.delete(stray_feedback).where(t.feedback_id.in_(ours[start : start + AT_ONCE])))
+        connection.execute(sa.delete(stray_feedback).where(sf.feedback_id.in_(ours[start : start + AT_ONCE])))

@@ -16,13 +16,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, poll_window, refresh, result, result_update, stray_feedback
-from service.requests.changes import touch
+from service.requests.seals import touch
 
-u = result_update.c
-s = result.c
-f = refresh.c
-w = poll_window.c
-r = feedback_request.c
+upd = result_update.c
+res = result.c
+rf = refresh.c
+pw = poll_window.c
+fr = feedback_request.c
 EMPTY = dict.fromkeys(("score", "score_at", "text", "text_at"))
 
 
@@ -34,12 +34,12 @@ def prune(
     Returns how many rows each kind is; with `dry_run` nothing is removed. Safe to repeat and to interrupt.
     """
     # What the house before this one wrote while both ran has no clock of ours.
-    since = sa.or_(s.text_seen_at < texts_before, sa.and_(s.text_seen_at.is_(None), s.updated_at < texts_before))
-    old_texts = sa.and_(s.text.is_not(None), since)
-    old_update_texts = sa.and_(u.text.is_not(None), u.seen_at < texts_before)
+    since = sa.or_(res.text_seen_at < texts_before, sa.and_(res.text_seen_at.is_(None), res.updated_at < texts_before))
+    old_texts = sa.and_(res.text.is_not(None), since)
+    old_update_texts = sa.and_(upd.text.is_not(None), upd.seen_at < texts_before)
     statements: dict[str, tuple[sa.Table, sa.ColumnElement[bool], sa.Update | sa.Delete]] = {
-        "texts": (result, old_texts, sa.update(result).values({**_no_text(s), "updated_at": now})),
-        "update_texts": (result_update, old_update_texts, sa.update(result_update).values(_no_text(u))),
+        "texts": (result, old_texts, sa.update(result).values({**_no_text(res), "updated_at": now})),
+        "update_texts": (result_update, old_update_texts, sa.update(result_update).values(_no_text(upd))),
         "updates": (result_update, _superseded(history_before), sa.update(result_update).values(EMPTY)),
         "refresh": (refresh, _over(history_before), sa.delete(refresh)),
         "poll_windows": (poll_window, _read(history_before), sa.delete(poll_window)),
@@ -49,7 +49,7 @@ def prune(
             name: connection.scalar(sa.select(sa.func.count()).select_from(table).where(condition)) or 0
             for name, (table, condition, _) in statements.items()
         }
-    touch(connection, sa.select(s.request_id).where(old_texts))
+    touch(connection, sa.select(res.request_id).where(old_texts))
     return {
         name: connection.execute(statement.where(condition)).rowcount
         for name, (_, condition, statement) in statements.items()
@@ -63,22 +63,24 @@ def erase(connection: Connection, x_user_id: str, *, scores: bool, now: datetime
     nothing more of them, so no later reading at X brings anything back.
     """
     # Locked, so that an answer on its way in waits for us, and then finds the request erased.
-    theirs = connection.scalars(sa.select(r.id).where(r.x_user_id == x_user_id).order_by(r.id).with_for_update()).all()
+    theirs = connection.scalars(
+        sa.select(fr.id).where(fr.x_user_id == x_user_id).order_by(fr.id).with_for_update()
+    ).all()
     gone = {"text": None, "text_at": None} | ({"score": None, "score_at": None} if scores else {})
     # Whoever mirrors us must hear of it, if only because the conversation has lost its name.
-    answered = s.text.is_not(None) | s.text_at.is_not(None) | s.score.is_not(None)
-    moment = sa.literal(now, s.gone_at.type)
+    answered = res.text.is_not(None) | res.text_at.is_not(None) | res.score.is_not(None)
+    moment = sa.literal(now, res.gone_at.type)
     told = {
         "updated_at": moment,
-        "gone_at": moment if scores else sa.case((s.score.is_(None), moment), else_=s.gone_at),
+        "gone_at": moment if scores else sa.case((res.score.is_(None), moment), else_=res.gone_at),
     }
-    results = sa.update(result).where(s.request_id.in_(theirs), answered).values(**gone, **told)
+    results = sa.update(result).where(res.request_id.in_(theirs), answered).values(**gone, **told)
     # A digest of a short text can be guessed: it goes with the text.
-    history = sa.update(result_update).where(u.request_id.in_(theirs))
-    anonymous = history.values(text=None, text_at=None, digest=sa.literal("erased:") + sa.cast(u.id, sa.String))
-    updates = sa.delete(result_update).where(u.request_id.in_(theirs)) if scores else anonymous
+    history = sa.update(result_update).where(upd.request_id.in_(theirs))
+    anonymous = history.values(text=None, text_at=None, digest=sa.literal("erased:") + sa.cast(upd.id, sa.String))
+    updates = sa.delete(result_update).where(upd.request_id.in_(theirs)) if scores else anonymous
     _forget_feedback_ids(connection, theirs)
-    asking = sa.update(refresh).where(f.request_id.in_(theirs), f.due_at.is_not(None)).values(due_at=None)
+    asking = sa.update(refresh).where(rf.request_id.in_(theirs), rf.due_at.is_not(None)).values(due_at=None)
     return {
         "results": connection.execute(results).rowcount,
         "updates": connection.execute(updates).rowcount,
@@ -104,8 +106,8 @@ def strays_of(request_ids: Sequence[str] | sa.Select[Any]) -> tuple[sa.Table, sa
 
 def _strays(request_ids: Sequence[str] | sa.Select[Any]) -> sa.ColumnElement[bool]:
     known: sa.CompoundSelect[Any] = sa.union(
-        sa.select(r.feedback_id).where(r.id.in_(request_ids), r.feedback_id.is_not(None)),
-        sa.select(u.feedback_id).where(u.request_id.in_(request_ids)),
+        sa.select(fr.feedback_id).where(fr.id.in_(request_ids), fr.feedback_id.is_not(None)),
+        sa.select(upd.feedback_id).where(upd.request_id.in_(request_ids)),
     )
     return stray_feedback.c.feedback_id.in_(known)
 
@@ -120,23 +122,23 @@ def _superseded(before: datetime) -> sa.ColumnElement[bool]:
     newer = result_update.alias("newer")
     covered = (
         sa.select(newer.c.id)
-        .where(newer.c.feedback_id == u.feedback_id)
-        .where(sa.tuple_(newer.c.x_updated_at, newer.c.id) > sa.tuple_(u.x_updated_at, u.id))
+        .where(newer.c.feedback_id == upd.feedback_id)
+        .where(sa.tuple_(newer.c.x_updated_at, newer.c.id) > sa.tuple_(upd.x_updated_at, upd.id))
     )
-    disputed = sa.select(s.request_id).where(s.request_id == u.request_id, s.anomalies > 0)
+    disputed = sa.select(res.request_id).where(res.request_id == upd.request_id, res.anomalies > 0)
     full = sa.or_(*(result_update.c[name].is_not(None) for name in EMPTY))
-    return sa.and_(u.seen_at < before, full, covered.exists(), ~disputed.exists())
+    return sa.and_(upd.seen_at < before, full, covered.exists(), ~disputed.exists())
 
 
 def _over(before: datetime) -> sa.ColumnElement[bool]:
-    sent = sa.select(r.id).where(r.id == f.request_id, r.card_sent_at < before)
-    return sa.and_(f.due_at.is_(None), sent.exists())
+    sent = sa.select(fr.id).where(fr.id == rf.request_id, fr.card_sent_at < before)
+    return sa.and_(rf.due_at.is_(None), sent.exists())
 
 
 def _read(before: datetime) -> sa.ColumnElement[bool]:
     """Windows done long ago; never the newest, which says where to go on."""
     later = poll_window.alias("later")
     followed = sa.select(later.c.from_time).where(
-        later.c.account == w.account, later.c.from_time > w.from_time, later.c.done_at.is_not(None)
+        later.c.account == pw.account, later.c.from_time > pw.from_time, later.c.done_at.is_not(None)
     )
-    return sa.and_(w.done_at < before, followed.exists())
+    return sa.and_(pw.done_at < before, followed.exists())

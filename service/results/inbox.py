@@ -29,8 +29,8 @@ OVERLAP = timedelta(minutes=10)
 """The list may show a message this much later than its date says."""
 
 log = structlog.get_logger(__name__)
-r = feedback_request.c
-s = result.c
+fr = feedback_request.c
+res = result.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ def read_once(
 
 def _oldest_prompt(connection: Connection, account: Account, after: datetime) -> datetime | None:
     """When the oldest prompt went out that may still be answered."""
-    scored = sa.exists().where(s.request_id == r.id, s.score.is_not(None))
-    sent = (r.account == account.name, r.card_sent_at > after, r.way == replies.WAY, r.erased_at.is_(None))
-    return connection.scalar(sa.select(sa.func.min(r.card_sent_at)).where(*sent, ~scored))
+    scored = sa.exists().where(res.request_id == fr.id, res.score.is_not(None))
+    sent = (fr.account == account.name, fr.card_sent_at > after, fr.way == replies.WAY, fr.erased_at.is_(None))
+    return connection.scalar(sa.select(sa.func.min(fr.card_sent_at)).where(*sent, ~scored))
 
 
 def _pages(

@@ -17,10 +17,10 @@ from typing import Any
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.requests.changes import touch
+from service.requests.seals import touch
 from service.results import kept
 from service.results.answer import Answer
-from service.results.kept import Asked, Held, Known
+from service.results.kept import AskedRequest, EarlierTelling, Held
 from service.results.merge import Shown, Update, digest, settle
 from service.x_api.questions import SCORE_RANGE
 
@@ -76,16 +76,16 @@ def _of_one(connection: Connection, request_id: str, told: Sequence[Answer], now
     asked = kept.lock(connection, request_id)
     if asked is None or asked.erased_at is not None:
         return [Verdict.STRAY if asked is None else Verdict.ERASED] * len(told)
-    book = _Book(asked, kept.held(connection, request_id), kept.known(connection, request_id))
+    book = _Tellings(asked, kept.held(connection, request_id), kept.known(connection, request_id))
     verdicts = [book.add(each) for each in told]
     book.save(connection, now)
     return verdicts
 
 
-class _Book:
+class _Tellings:
     """All that was told of one request, while more is added. Alone with it: the request's row is locked."""
 
-    def __init__(self, asked: Asked, held: Held | None, known: Sequence[Known]) -> None:
+    def __init__(self, asked: AskedRequest, held: Held | None, known: Sequence[EarlierTelling]) -> None:
         self._asked, self._held, self._known = asked, held, known
         self._scores = SCORE_RANGE.get(asked.type or "", SCORE_RANGE["nps"])
         self._had = {(each.way, each.digest) for each in known}

@@ -15,12 +15,12 @@ from service.models import feedback_request, result, result_update
 from service.results.answer import Answer
 from service.results.merge import Shown, Update, digest
 
-r = feedback_request.c
-s = result.c
-u = result_update.c
+fr = feedback_request.c
+res = result.c
+upd = result_update.c
 ASKED = (
-    sa.select(r.id, r.type, r.feedback_id, r.erased_at)
-    .where(r.id == sa.bindparam("this"))
+    sa.select(fr.id, fr.type, fr.feedback_id, fr.erased_at)
+    .where(fr.id == sa.bindparam("this"))
     .with_for_update(key_share=True)
 )
 """Locked against change: an erasure waits for us, or we for it; else an answer could be kept just after it. And two
@@ -28,7 +28,7 @@ that bring news of one request follow each other."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedRequest:
     """The request an answer belongs to."""
 
     id: str
@@ -48,7 +48,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class EarlierTelling:
     """One telling that was kept before, and what was thought of it."""
 
     id: int
@@ -58,24 +58,24 @@ class Known:
     verdict: str
 
 
-def lock(connection: Connection, request_id: str) -> Asked | None:
+def lock(connection: Connection, request_id: str) -> AskedRequest | None:
     """The request, alone with it until our commit."""
     row = connection.execute(ASKED, {"this": request_id}).one_or_none()
-    return None if row is None else Asked(row.id, row.type, row.feedback_id, row.erased_at)
+    return None if row is None else AskedRequest(row.id, row.type, row.feedback_id, row.erased_at)
 
 
 def held(connection: Connection, request_id: str) -> Held | None:
     """The row readers see, if there is one."""
-    row = connection.execute(sa.select(result).where(s.request_id == request_id)).one_or_none()
+    row = connection.execute(sa.select(result).where(res.request_id == request_id)).one_or_none()
     if row is None:
         return None
     return Held(row.feedback_id, _shown(row), row.update_count, row.anomalies)
 
 
-def known(connection: Connection, request_id: str) -> Sequence[Known]:
+def known(connection: Connection, request_id: str) -> Sequence[EarlierTelling]:
     """Every telling kept so far."""
-    rows = connection.execute(sa.select(result_update).where(u.request_id == request_id).order_by(u.id))
-    return [Known(row.id, row.way, row.digest, _told(row), row.verdict) for row in rows]
+    rows = connection.execute(sa.select(result_update).where(upd.request_id == request_id).order_by(upd.id))
+    return [EarlierTelling(row.id, row.way, row.digest, _told(row), row.verdict) for row in rows]
 
 
 def keep(connection: Connection, told: Sequence[tuple[Answer, Update, str]], now: datetime) -> None:
@@ -93,10 +93,10 @@ def keep(connection: Connection, told: Sequence[tuple[Answer, Update, str]], now
     )  # fmt: skip
 
 
-def judge(connection: Connection, verdicts: Sequence[tuple[Known, str]]) -> None:
+def judge(connection: Connection, verdicts: Sequence[tuple[EarlierTelling, str]]) -> None:
     """Change what is thought of tellings kept before."""
     if verdicts:
-        change = sa.update(result_update).where(u.id == sa.bindparam("this")).values(verdict=sa.bindparam("thought"))
+        change = sa.update(result_update).where(upd.id == sa.bindparam("this")).values(verdict=sa.bindparam("thought"))
         connection.execute(change, [{"this": each.id, "thought": verdict} for each, verdict in verdicts])
 
 
@@ -107,7 +107,7 @@ def first(connection: Connection, request_id: str, shown: Shown, values: dict[st
 
 def change(connection: Connection, request_id: str, values: dict[str, Any]) -> None:
     """Change the row."""
-    connection.execute(sa.update(result).where(s.request_id == request_id).values(values))
+    connection.execute(sa.update(result).where(res.request_id == request_id).values(values))
 
 
 def shown_columns(shown: Shown) -> dict[str, Any]:

@@ -19,8 +19,8 @@ ID_LENGTH = 24
 """No id of X is longer, and our columns have no room for one."""
 
 log = structlog.get_logger(__name__)
-r = feedback_request.c
-FOUND = sa.select(r.id, r.account, r.feedback_id)
+fr = feedback_request.c
+FOUND = sa.select(fr.id, fr.account, fr.feedback_id)
 
 
 def owner_of(connection: Connection, account: Account, feedback: Feedback) -> str | None:
@@ -39,9 +39,9 @@ def owner_of(connection: Connection, account: Account, feedback: Feedback) -> st
 
 def _clues(feedback: Feedback) -> Iterator[sa.ColumnElement[Any]]:
     """Strongest first, each one look into an index. What a result recorded before outreach did counts as much."""
-    yield r.id == sa.select(result.c.request_id).where(result.c.feedback_id == feedback.id).scalar_subquery()
-    yield r.feedback_id == feedback.id
+    yield fr.id == sa.select(result.c.request_id).where(result.c.feedback_id == feedback.id).scalar_subquery()
+    yield fr.feedback_id == feedback.id
     if feedback.external_id is not None:
-        yield r.id == feedback.external_id
+        yield fr.id == feedback.external_id
     if feedback.dm_id is not None:
-        yield r.card_dm_id == feedback.dm_id
+        yield fr.card_dm_id == feedback.dm_id

@@ -20,7 +20,7 @@ from service.models import feedback_request, poll_window, send_attempt
 from service.results.card import take_in
 from service.results.ingest import NEWS
 from service.settings import Account
-from service.x_api import Answer, MessageRefused, NotFound, RateLimited, Unexplained, XClient, XError
+from service.x_api import MessageRefused, RateLimited, Unexplained, UnknownToX, XAnswer, XClient, XError
 from service.x_api.facts import FeedbackPage
 from service.x_api.limits import LIMITS
 
@@ -34,7 +34,7 @@ PAGES_AT_MOST = 1000
 """A window of more pages (100,000 events) is a cursor that runs in a circle."""
 
 log = structlog.get_logger(__name__)
-w = poll_window.c
+pw = poll_window.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ def poll_once(engine: Engine, account: Account, client: XClient, now: datetime, 
 
 def complete_until(connection: Connection, account_name: str) -> datetime | None:
     """Until when every event X has of this account has been read; None before the first window is done."""
-    done = sa.select(w.to_time).where(w.account == account_name, w.done_at.is_not(None))
-    return connection.scalar(done.order_by(w.from_time.desc()).limit(1))
+    done = sa.select(pw.to_time).where(pw.account == account_name, pw.done_at.is_not(None))
+    return connection.scalar(done.order_by(pw.from_time.desc()).limit(1))
 
 
 def reconcile(
@@ -153,8 +153,8 @@ def _begin(connection: Connection, account: Account, now: datetime, worker: str)
 
 def _window(connection: Connection, account: Account, now: datetime, token: str, worker: str) -> _Turn | None:
     """The window to go on with, or the next one; None: X serves nothing new yet."""
-    newest = sa.select(poll_window).where(w.account == account.name).order_by(w.from_time.desc()).limit(1)
-    row = connection.execute(newest.where(w.done_at.is_(None))).first()
+    newest = sa.select(poll_window).where(pw.account == account.name).order_by(pw.from_time.desc()).limit(1)
+    row = connection.execute(newest.where(pw.done_at.is_(None))).first()
     if row is not None and row.cursor is not None:
         return _Turn(token, worker, row.from_time, row.to_time, row.cursor)
     start = row.from_time if row is not None else _start(connection, account, now)
@@ -176,17 +176,13 @@ def _start(connection: Connection, account: Account, now: datetime) -> datetime:
     until = complete_until(connection, account.name)
     if until is not None:
         return until
-    attempts, requests = send_attempt.c, feedback_request.c
+    snd, fr = send_attempt.c, feedback_request.c
     sent = [
         connection.scalar(
-            sa.select(sa.func.min(attempts.intended_at)).where(
-                attempts.account == account.name, attempts.kind == "card"
-            )
+            sa.select(sa.func.min(snd.intended_at)).where(snd.account == account.name, snd.kind == "card")
         ),
         connection.scalar(
-            sa.select(sa.func.min(requests.card_sent_at)).where(
-                requests.account == account.name, requests.card_sent_at.is_not(None)
-            )
+            sa.select(sa.func.min(fr.card_sent_at)).where(fr.account == account.name, fr.card_sent_at.is_not(None))
         ),
     ]
     first = min((each for each in sent if each is not None), default=_horizon(account, now) - account.poll_every)
@@ -194,10 +190,10 @@ def _start(connection: Connection, account: Account, now: datetime) -> datetime:
 
 
 def _record(
-    connection: Connection, account: Account, turn: _Turn, answer: Answer[FeedbackPage], now: datetime
+    connection: Connection, account: Account, turn: _Turn, answer: XAnswer[FeedbackPage], now: datetime
 ) -> PollReport:
     page = answer.value
-    row = connection.execute(sa.select(w.pages).where(_this(account, turn.from_time))).one()
+    row = connection.execute(sa.select(pw.pages).where(_this(account, turn.from_time))).one()
     cursor = _next(page, turn.cursor, row.pages + 1, account)
     # What became readable while we read waits for the next turn: window by tiny window we would never stop asking.
     more = cursor is not None or turn.to_time + account.poll_every <= _horizon(account, now)
@@ -206,10 +202,10 @@ def _record(
         return PollReport("lost")
     missing = _take_in(connection, account, answer, now)
     counts = {
-        "pages": w.pages + 1,
-        "events": w.events + len(page.events),
-        "found_missing": w.found_missing + missing,
-        "unreadable": w.unreadable + len(page.problems),
+        "pages": pw.pages + 1,
+        "events": pw.events + len(page.events),
+        "found_missing": pw.found_missing + missing,
+        "unreadable": pw.unreadable + len(page.problems),
     }
     done_at = now if cursor is None else None
     connection.execute(
@@ -222,7 +218,7 @@ def _failed(connection: Connection, account: Account, turn: _Turn, error: XError
     again = _noted(connection, account, error, now) or now + account.poll_every
     if not turns.end(connection, account.name, TASK, turn.token, min(again, now + account.poll_every)):
         return PollReport("lost", problem=error.reason)
-    if turn.cursor is not None and isinstance(error, MessageRefused | NotFound | Unexplained):
+    if turn.cursor is not None and isinstance(error, MessageRefused | UnknownToX | Unexplained):
         # X no longer knows the cursor: the window begins anew, and what it brings twice changes nothing.
         fresh = {"cursor": None, "pages": 0, "unreadable": 0}
         connection.execute(sa.update(poll_window).where(_this(account, turn.from_time)).values(fresh))
@@ -237,11 +233,11 @@ def _noted(connection: Connection, account: Account, error: XError, now: datetim
     return None
 
 
-def _ask(client: XClient, from_time: datetime, to_time: datetime, cursor: str | None) -> Answer[FeedbackPage]:
+def _ask(client: XClient, from_time: datetime, to_time: datetime, cursor: str | None) -> XAnswer[FeedbackPage]:
     return client.list_feedback_events(from_time=from_time, to_time=to_time, cursor=cursor)
 
 
-def _take_in(connection: Connection, account: Account, answer: Answer[FeedbackPage], now: datetime) -> int:
+def _take_in(connection: Connection, account: Account, answer: XAnswer[FeedbackPage], now: datetime) -> int:
     """Ingest a page; return how many answers nobody had told us of."""
     for problem in answer.value.problems:
         log.warning("event_unreadable", account=account.name, field=problem.field)
@@ -271,4 +267,4 @@ def _milliseconds(when: datetime) -> datetime:
 
 
 def _this(account: Account, from_time: datetime) -> sa.ColumnElement[bool]:
-    return sa.and_(w.account == account.name, w.from_time == from_time)
+    return sa.and_(pw.account == account.name, pw.from_time == from_time)

@@ -24,11 +24,11 @@ from service.results.ingest import NEWS
 from service.settings import Account
 from service.states import State
 from service.x_api import (
-    Answer,
     MessageRefused,
-    NotFound,
     RateLimited,
     RecipientRefused,
+    UnknownToX,
+    XAnswer,
     XClient,
     XError,
 )
@@ -53,9 +53,9 @@ OVERLAP = timedelta(minutes=10)
 
 ANSWER_WINDOW = timedelta(days=28)
 log = structlog.get_logger(__name__)
-r = feedback_request.c
-f = refresh.c
-s = result.c
+fr = feedback_request.c
+rf = refresh.c
+res = result.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +158,20 @@ class _Work:
         return self._record(card, answer)
 
     def _due(self, connection: Connection) -> Due | None:
-        columns = (f.request_id, f.feedback_id, f.checks, r.card_sent_at)
-        found = sa.select(*columns).join(feedback_request, r.id == f.request_id).where(f.account == self._account.name)
+        columns = (rf.request_id, rf.feedback_id, rf.checks, fr.card_sent_at)
+        found = (
+            sa.select(*columns).join(feedback_request, fr.id == rf.request_id).where(rf.account == self._account.name)
+        )
         # Further ahead than any schedule reaches: written before the clock was set back. Asked by itself, as with an
         # OR the database would read the cards of all years.
         reach = self._now + max(self._account.refresh_schedule, default=timedelta()) + turns.LEASE
-        for due in (f.due_at <= self._now, f.due_at > reach):
-            row = connection.execute(found.where(due).order_by(f.due_at, f.request_id).limit(1)).first()
+        for due in (rf.due_at <= self._now, rf.due_at > reach):
+            row = connection.execute(found.where(due).order_by(rf.due_at, rf.request_id).limit(1)).first()
             if row is not None:
                 return Due(row.request_id, row.feedback_id, row.checks, row.card_sent_at)
         return None
 
-    def _record(self, card: Due, answer: Answer[Feedback] | None) -> RefreshReport:
+    def _record(self, card: Due, answer: XAnswer[Feedback] | None) -> RefreshReport:
         with writing(self._engine) as connection:
             if not self._goes_on(connection):
                 return RefreshReport(asked=1)
@@ -187,7 +189,7 @@ class _Work:
         log.info("refresh_in_vain", account=self._account.name, request_id=card.request_id, reason=error.reason)
         return self._record(card, None)
 
-    def _take_in(self, connection: Connection, answer: Answer[Feedback]) -> bool:
+    def _take_in(self, connection: Connection, answer: XAnswer[Feedback]) -> bool:
         if answer.rate is not None and answer.rate.remaining == 0:
             windows.exhausted(connection, self._account.name, ENDPOINT, answer.rate.reset_at, self._now)
         return take_in(connection, self._account, [answer.value], "show", self._now)[0] in NEWS
@@ -206,14 +208,14 @@ class _Work:
 
 def _is_about_the_card(error: XError) -> bool:
     """Whether the other cards may fare better, so that there is no reason to stop. Without a code, the path is gone."""
-    if isinstance(error, NotFound):
+    if isinstance(error, UnknownToX):
         return error.code is not None
     return isinstance(error, MessageRefused | RecipientRefused) or error.reason == "unreadable_answer"
 
 
 def _reschedule(connection: Connection, card: Due, due_at: datetime | None) -> None:
     changes = {"due_at": due_at, "checks": card.checks + 1}
-    connection.execute(sa.update(refresh).where(f.request_id == card.request_id).values(changes))
+    connection.execute(sa.update(refresh).where(rf.request_id == card.request_id).values(changes))
 
 
 def _enrol(connection: Connection, account: Account, now: datetime) -> int:
@@ -224,11 +226,13 @@ def _enrol(connection: Connection, account: Account, now: datetime) -> int:
         return 0
     # A clock set back leaves `before` in the future: what was written since lies before it.
     since = (now - max(schedule) if before is None else min(before, now)) - OVERLAP
-    sent = sa.and_(r.state == State.CARD_SENT, r.card_sent_at >= since - max(schedule), r.feedback_id.is_not(None))
+    sent = sa.and_(fr.state == State.CARD_SENT, fr.card_sent_at >= since - max(schedule), fr.feedback_id.is_not(None))
     fresh = (
-        sa.select(r.id, r.feedback_id, r.card_sent_at)
-        .outerjoin(refresh, f.request_id == r.id)
-        .where(r.updated_at >= since, r.account == account.name, sent, r.erased_at.is_(None), f.request_id.is_(None))
+        sa.select(fr.id, fr.feedback_id, fr.card_sent_at)
+        .outerjoin(refresh, rf.request_id == fr.id)
+        .where(
+            fr.updated_at >= since, fr.account == account.name, sent, fr.erased_at.is_(None), rf.request_id.is_(None)
+        )
     )
     rows = [
         {
@@ -248,9 +252,11 @@ def _enrol(connection: Connection, account: Account, now: datetime) -> int:
 
 def _close_settled(connection: Connection, account: Account, now: datetime) -> None:
     """A whole answer, by whichever channel, needs no further call; an erased person gets none."""
-    whole = sa.select(s.request_id).where(s.request_id == f.request_id, s.score.is_not(None), s.text.is_not(None))
-    erased = sa.select(r.id).where(r.id == f.request_id, r.erased_at.is_not(None))
-    due = sa.and_(f.account == account.name, f.due_at <= now)
+    whole = sa.select(res.request_id).where(
+        res.request_id == rf.request_id, res.score.is_not(None), res.text.is_not(None)
+    )
+    erased = sa.select(fr.id).where(fr.id == rf.request_id, fr.erased_at.is_not(None))
+    due = sa.and_(rf.account == account.name, rf.due_at <= now)
     connection.execute(sa.update(refresh).where(due, whole.exists() | erased.exists()).values(due_at=None))
 
 

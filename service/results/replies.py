@@ -30,8 +30,8 @@ STOP = frozenset({
 })  # fmt: skip
 NUMBER = re.compile(r"[0-9]{1,2}")
 log = structlog.get_logger(__name__)
-r = feedback_request.c
-p = prompt_reply.c
+fr = feedback_request.c
+pr = prompt_reply.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _tapped(
 
 
 def _is_theirs(connection: Connection, account: Account, request_id: str, sender_id: str | None) -> bool:
-    mine = sa.select(r.id).where(r.id == request_id, r.account == account.name, r.x_user_id == sender_id)
+    mine = sa.select(fr.id).where(fr.id == request_id, fr.account == account.name, fr.x_user_id == sender_id)
     return connection.scalar(mine) is not None
 
 
@@ -77,7 +77,7 @@ def _stopped(
     connection: Connection, settings: Settings, account: Account, sender_id: str, now: datetime
 ) -> Verdict | None:
     """Whoever we have written to may stop us by a word; others may mean anything by it."""
-    asked = sa.select(r.id).where(r.account == account.name, r.x_user_id == sender_id).limit(1)
+    asked = sa.select(fr.id).where(fr.account == account.name, fr.x_user_id == sender_id).limit(1)
     if connection.scalar(asked) is not None:
         key = hash_key.begin(connection, settings.service.secret_key)
         opted_out.add(connection, [sender_id], hash_key=key, reason="asked_by_customer", by="customer", now=now)
@@ -99,8 +99,8 @@ def _typed(
 
 
 def _prompt(connection: Connection, account: Account, sender_id: str | None, at: datetime) -> Prompt | None:
-    sent = (r.account == account.name, r.x_user_id == sender_id, r.way == WAY, r.card_sent_at <= at)
-    newest = sa.select(r.id, r.type, r.campaign).where(*sent).order_by(r.card_sent_at.desc()).limit(1)
+    sent = (fr.account == account.name, fr.x_user_id == sender_id, fr.way == WAY, fr.card_sent_at <= at)
+    newest = sa.select(fr.id, fr.type, fr.campaign).where(*sent).order_by(fr.card_sent_at.desc()).limit(1)
     row = connection.execute(newest).one_or_none()
     return None if row is None else Prompt(row.id, row.type, row.campaign)
 
@@ -108,9 +108,9 @@ def _prompt(connection: Connection, account: Account, sender_id: str | None, at:
 def _is_first(connection: Connection, prompt: Prompt, at: datetime) -> bool:
     """Whether nothing was said since the prompt; from now on something was. Kept: when, and never what."""
     said = insert(connection, prompt_reply).values(request_id=prompt.request_id, first_at=at)
-    earlier = p.first_at > said.excluded.first_at
+    earlier = pr.first_at > said.excluded.first_at
     connection.execute(said.on_conflict_do_update(index_elements=["request_id"], set_={"first_at": at}, where=earlier))
-    return bool(connection.scalar(sa.select(p.first_at).where(p.request_id == prompt.request_id)) == at)
+    return bool(connection.scalar(sa.select(pr.first_at).where(pr.request_id == prompt.request_id)) == at)
 
 
 def _typed_counts(settings: Settings, prompt: Prompt) -> bool:

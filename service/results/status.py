@@ -17,9 +17,9 @@ from service.results.poll import complete_until
 RECENT = timedelta(days=30)
 WEBHOOK = "webhook"
 SEEN_EVERY = timedelta(minutes=1)
-w = poll_window.c
-f = refresh.c
-u = result_update.c
+pw = poll_window.c
+rf = refresh.c
+upd = result_update.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class ChannelHealth:
 
 def channel_health(connection: Connection, account_name: str, now: datetime) -> ChannelHealth:
     """How the ways by which answers reach us are doing."""
-    unreadable = sa.select(sa.func.sum(w.unreadable)).where(w.account == account_name, w.to_time > now - RECENT)
-    is_open = sa.select(w.from_time).where(w.account == account_name, w.done_at.is_(None))
-    due = sa.select(sa.func.count(), sa.func.min(f.due_at)).where(f.account == account_name, f.due_at <= now)
+    unreadable = sa.select(sa.func.sum(pw.unreadable)).where(pw.account == account_name, pw.to_time > now - RECENT)
+    is_open = sa.select(pw.from_time).where(pw.account == account_name, pw.done_at.is_(None))
+    due = sa.select(sa.func.count(), sa.func.min(rf.due_at)).where(rf.account == account_name, rf.due_at <= now)
     theirs = sa.and_(stray_feedback.c.account == account_name, stray_feedback.c.first_seen_at > now - RECENT)
     strays = sa.select(sa.func.count()).where(theirs)
     count, oldest = connection.execute(due).one()
@@ -71,18 +71,20 @@ def channel_health(connection: Connection, account_name: str, now: datetime) -> 
 
 
 def _odd(connection: Connection, account_name: str, since: datetime) -> int:
-    mine = sa.and_(feedback_request.c.id == u.request_id, feedback_request.c.account == account_name)
+    mine = sa.and_(feedback_request.c.id == upd.request_id, feedback_request.c.account == account_name)
     found = sa.select(sa.func.count()).select_from(result_update).join(feedback_request, mine)
-    by_x = u.channel.in_(("webhook", "events", "show"))
-    return connection.scalar(found.where(by_x, u.seen_at > since, u.unread.is_not(None))) or 0
+    by_x = upd.channel.in_(("webhook", "events", "show"))
+    return connection.scalar(found.where(by_x, upd.seen_at > since, upd.unread.is_not(None))) or 0
 
 
 def _missed(connection: Connection, account_name: str, since: datetime) -> int:
     """Count updates with an answer that came by another channel first; a healthy webhook leaves hardly any to read."""
-    mine = sa.and_(feedback_request.c.id == u.request_id, feedback_request.c.account == account_name)
+    mine = sa.and_(feedback_request.c.id == upd.request_id, feedback_request.c.account == account_name)
     found = sa.select(sa.func.count()).select_from(result_update).join(feedback_request, mine)
-    others = u.channel.in_(("events", "show"))
-    return connection.scalar(found.where(others, u.seen_at > since, u.score.is_not(None) | u.text.is_not(None))) or 0
+    others = upd.channel.in_(("events", "show"))
+    return (
+        connection.scalar(found.where(others, upd.seen_at > since, upd.score.is_not(None) | upd.text.is_not(None))) or 0
+    )
 
 
 def _anomalies(connection: Connection, account_name: str, since: datetime) -> int:

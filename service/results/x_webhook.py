@@ -28,7 +28,7 @@ from service.outages import is_away
 from service.results import bodies
 from service.results.card import fresh, take_in
 from service.results.status import SEEN_EVERY, WEBHOOK
-from service.settings import Account, Problem, Settings, SettingsError
+from service.settings import Account, Mistake, Settings, SettingsError
 from service.x_api.cards import parse_feedback_event
 from service.x_api.facts import Feedback, ParseProblem
 from service.x_api.webhook import SIGNATURE_HEADER, TOKEN, crc_response, verify_signature
@@ -37,14 +37,14 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Door:
+class _Entrance:
     account: Account
     networks: tuple[IPv4Network | IPv6Network, ...]
 
 
 def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> Blueprint:
     """The two views. Raises SettingsError for a network nobody can read."""
-    doors = {name: _Door(account, tuple(_networks(account))) for name, account in settings.accounts.items()}
+    doors = {name: _Entrance(account, tuple(_networks(account))) for name, account in settings.accounts.items()}
     views = Blueprint("x_webhook", __name__)
 
     def receive(account: str) -> tuple[dict[str, Any], int]:
@@ -78,10 +78,10 @@ def _networks(account: Account) -> Iterator[IPv4Network | IPv6Network]:
             yield ip_network(written, strict=False)
         except ValueError:
             sentence = f"'{written}' is no network; write e.g. 199.59.148.0/22"
-            raise SettingsError([Problem(f"accounts.{account.name}.webhook_networks", sentence)]) from None
+            raise SettingsError([Mistake(f"accounts.{account.name}.webhook_networks", sentence)]) from None
 
 
-def _door(doors: Mapping[str, _Door], name: str) -> _Door:
+def _door(doors: Mapping[str, _Entrance], name: str) -> _Entrance:
     door = doors.get(name)
     if door is None or not (door.account.webhook_signature or _has_password(door.account)):
         raise NotFound("no_such_webhook", "There is no such account here, or its webhook is not set up.")
@@ -92,7 +92,7 @@ def _has_password(account: Account) -> bool:
     return bool(account.webhook_user and account.webhook_password)
 
 
-def _check_network(door: _Door, address: str | None) -> None:
+def _check_network(door: _Entrance, address: str | None) -> None:
     if door.networks and not _is_inside(door.networks, address):
         log.warning("x_webhook_refused", account=door.account.name, reason="network")
         raise NotAllowed("network_not_allowed", "This address is not on the list of X's networks.")

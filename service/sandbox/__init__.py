@@ -7,7 +7,7 @@ Nothing of the service imports it and it imports nothing of the service.
 config       what it starts with: accounts, speed, seed        assumptions  every unpublished choice, a switch each
 app          the table of X's endpoints and the Flask app      server       the same on a socket
 gate         the way of a call: signature, faults, limits      oauth        OAuth 1.0a, really verified
-call         what an endpoint sees of a call                   wire         X's dates and error bodies
+call         what an endpoint sees of a call                   writing      X's dates and error bodies
 users        verify_credentials, users, friendships            limits       windows and 24-hour allowances
 messages     direct_messages/events                            feedback     feedback/create, show, submit, dismiss
 cards        what happens to a card                            events       feedback/events
@@ -21,7 +21,15 @@ truth        all it knows, for reconciliation                  loopback     who 
 
 from service.sandbox.app import create_sandbox
 from service.sandbox.assumptions import Assumptions
-from service.sandbox.config import Account, SandboxConfig, demo_account
+from service.sandbox.config import BusinessAccount, SandboxConfig, demo_account
 from service.sandbox.server import SandboxServer, serve
 
-__all__ = ["Account", "Assumptions", "SandboxConfig", "SandboxServer", "create_sandbox", "demo_account", "serve"]
+__all__ = [
+    "Assumptions",
+    "BusinessAccount",
+    "SandboxConfig",
+    "SandboxServer",
+    "create_sandbox",
+    "demo_account",
+    "serve",
+]

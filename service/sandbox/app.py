@@ -12,25 +12,25 @@ from werkzeug.exceptions import HTTPException
 
 from service.sandbox import control, events, feedback, gate, messages, users
 from service.sandbox.config import SandboxConfig
-from service.sandbox.gate import Endpoint
+from service.sandbox.gate import Route
 from service.sandbox.state import World
-from service.sandbox.wire import Refusal
+from service.sandbox.writing import XRefusal
 
 MAX_BODY = 8 * 1024 * 1024
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint("account/verify_credentials", "/1.1/account/verify_credentials.json", ("GET",), users.verify_credentials),
-    Endpoint("users/show", "/1.1/users/show.json", ("GET",), users.show),
-    Endpoint("users/lookup", "/1.1/users/lookup.json", ("GET", "POST"), users.lookup),
-    Endpoint("friendships/show", "/1.1/friendships/show.json", ("GET",), users.friendship),
-    Endpoint("direct_messages/events/new", "/1.1/direct_messages/events/new.json", ("POST",), messages.new),
-    Endpoint("direct_messages/events/list", "/1.1/direct_messages/events/list.json", ("GET",), messages.list_events),
-    Endpoint("direct_messages/events/show", "/1.1/direct_messages/events/show.json", ("GET",), messages.show),
-    Endpoint("feedback/create", "/1.1/feedback/create.json", ("POST",), feedback.create),
-    Endpoint("feedback/show", "/1.1/feedback/show/<path_id>.json", ("GET",), feedback.show),
-    Endpoint("feedback/events", "/1.1/feedback/events.json", ("GET",), events.list_events),
-    Endpoint("feedback/submit", "/1.1/feedback/submit/<path_id>.json", ("POST",), feedback.submit, as_customer=True),
-    Endpoint("feedback/dismiss", "/1.1/feedback/dismiss/<path_id>.json", ("POST",), feedback.dismiss, as_customer=True),
-    Endpoint(
+ENDPOINTS: tuple[Route, ...] = (
+    Route("account/verify_credentials", "/1.1/account/verify_credentials.json", ("GET",), users.verify_credentials),
+    Route("users/show", "/1.1/users/show.json", ("GET",), users.show),
+    Route("users/lookup", "/1.1/users/lookup.json", ("GET", "POST"), users.lookup),
+    Route("friendships/show", "/1.1/friendships/show.json", ("GET",), users.friendship),
+    Route("direct_messages/events/new", "/1.1/direct_messages/events/new.json", ("POST",), messages.new),
+    Route("direct_messages/events/list", "/1.1/direct_messages/events/list.json", ("GET",), messages.list_events),
+    Route("direct_messages/events/show", "/1.1/direct_messages/events/show.json", ("GET",), messages.show),
+    Route("feedback/create", "/1.1/feedback/create.json", ("POST",), feedback.create),
+    Route("feedback/show", "/1.1/feedback/show/<path_id>.json", ("GET",), feedback.show),
+    Route("feedback/events", "/1.1/feedback/events.json", ("GET",), events.list_events),
+    Route("feedback/submit", "/1.1/feedback/submit/<path_id>.json", ("POST",), feedback.submit, as_customer=True),
+    Route("feedback/dismiss", "/1.1/feedback/dismiss/<path_id>.json", ("POST",), feedback.dismiss, as_customer=True),
+    Route(
         "application/rate_limit_status", "/1.1/application/rate_limit_status.json", ("GET",), users.rate_limit_status
     ),
 )
@@ -50,7 +50,7 @@ def create_sandbox(config: SandboxConfig, wall: Callable[[], float] = time.time)
     return app
 
 
-def _view(world: World, endpoint: Endpoint) -> Callable[..., Response]:
+def _view(world: World, endpoint: Route) -> Callable[..., Response]:
     def view(path_id: str | None = None) -> Response:
         return gate.answer(world, endpoint, request, path_id)
 
@@ -59,7 +59,7 @@ def _view(world: World, endpoint: Endpoint) -> Callable[..., Response]:
 
 def _not_found(error: HTTPException) -> Response:
     """X answers a wrong path, a wrong method and a missing `.json` alike."""
-    refusal = Refusal(404, 34) if error.code in {404, 405} else Refusal(error.code or 400, 214, error.name)
+    refusal = XRefusal(404, 34) if error.code in {404, 405} else XRefusal(error.code or 400, 214, error.name)
     response = jsonify(refusal.body)
     response.status_code = refusal.status
     return response

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.sandbox.state import World
-from service.sandbox.wire import Refusal, refusal
+from service.sandbox.writing import XRefusal, refusal
 
 MAX_LONG = 2**63 - 1
 _DIGITS = 19
@@ -39,11 +39,11 @@ class Call:
         """Query and form together."""
         return {**self.query, **self.form}
 
-    def missing(self, name: str) -> Refusal:
+    def missing(self, name: str) -> XRefusal:
         """The refusal of an absent parameter."""
         return refusal(self.world.assumptions.missing_param, f"{name} parameter is missing.")
 
-    def invalid(self, name: str, why: str = "is invalid") -> Refusal:
+    def invalid(self, name: str, why: str = "is invalid") -> XRefusal:
         """The refusal of an unacceptable parameter."""
         return refusal(self.world.assumptions.invalid_param, f"{name}: {why}.")
 

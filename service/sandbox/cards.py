@@ -7,14 +7,14 @@ Score and text are immutable once submitted. Called by the endpoints, by scripts
 from bisect import insort
 
 from service.sandbox import pushes
-from service.sandbox.state import Card, World
-from service.sandbox.wire import refusal
+from service.sandbox.state import StoredCard, World
+from service.sandbox.writing import refusal
 
 SCORES: dict[str, range] = {"csat": range(1, 6), "nps": range(11)}
 
 
-def answer(world: World, card: Card, score: int | None, text: str | None, at_ms: int) -> None:
-    """The customer submits; Refusal by the switches when that part is in already, dismissed or expired."""
+def answer(world: World, card: StoredCard, score: int | None, text: str | None, at_ms: int) -> None:
+    """The customer submits; XRefusal by the switches when that part is in already, dismissed or expired."""
     rules = world.assumptions
     if score is None and not text:
         raise refusal(rules.missing_param, "score or text parameter is missing.")
@@ -33,7 +33,7 @@ def answer(world: World, card: Card, score: int | None, text: str | None, at_ms:
     emit(world, card, "feedback.updated", at_ms)
 
 
-def dismiss(world: World, card: Card, at_ms: int) -> None:
+def dismiss(world: World, card: StoredCard, at_ms: int) -> None:
     """The customer closes the card without an answer; doing so again changes nothing."""
     if card.dismissed_ms is None:
         card.dismissed_ms = at_ms
@@ -41,7 +41,7 @@ def dismiss(world: World, card: Card, at_ms: int) -> None:
             emit(world, card, "feedback.updated", at_ms)
 
 
-def emit(world: World, card: Card, event_type: str, at_ms: int) -> None:
+def emit(world: World, card: StoredCard, event_type: str, at_ms: int) -> None:
     """Something happened to a card: feedback/events will tell, and the webhook is pushed."""
     card.updates.append((event_type, at_ms))
     insort(world.events[card.sender], (at_ms, world.next_number(), card.id, event_type))

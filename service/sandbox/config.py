@@ -14,7 +14,7 @@ from service.sandbox.assumptions import Assumptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class BusinessAccount:
     """A business account on the sandbox's X, and where its feedback webhooks go."""
 
     name: str
@@ -30,9 +30,9 @@ class Account:
     activity_url: str | None = None
 
 
-def demo_account() -> Account:
+def demo_account() -> BusinessAccount:
     """The account of `dm-feedback sandbox` without a configuration."""
-    return Account(
+    return BusinessAccount(
         name="Sandbox Coffee",
         user_id="1212121212121",
         screen_name="sandboxcoffee",
@@ -60,7 +60,7 @@ DEMO_PROFILE: dict[str, Any] = {
 class SandboxConfig:
     """Everything a sandbox needs to start. `start_at_s` None means the wall clock's now; `speed` 0 a standing clock."""
 
-    accounts: tuple[Account, ...] = field(default_factory=lambda: (demo_account(),))
+    accounts: tuple[BusinessAccount, ...] = field(default_factory=lambda: (demo_account(),))
     assumptions: Assumptions = field(default_factory=Assumptions)
     speed: float = 1.0
     start_at_s: float | None = None
@@ -90,7 +90,9 @@ class SandboxConfig:
         values["assumptions"] = Assumptions().merged(values.get("assumptions", {}))
         try:
             if "accounts" in values:
-                values["accounts"] = tuple(Account(**_known(Account, one)) for one in values["accounts"])
+                values["accounts"] = tuple(
+                    BusinessAccount(**_known(BusinessAccount, one)) for one in values["accounts"]
+                )
             return cls(**values)
         except TypeError as error:
             raise ValueError(f"The sandbox configuration does not fit: {error}.") from error

@@ -11,16 +11,16 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from service.sandbox import assumptions, cards, customers, faults, grammar, messages, schedule, truth, users
-from service.sandbox.gate import Endpoint, customer_token
+from service.sandbox.gate import Route, customer_token
 from service.sandbox.loopback import is_loopback
-from service.sandbox.state import Card, Hook, Message, PushMode, World
-from service.sandbox.wire import Refusal
+from service.sandbox.state import Hook, Message, PushMode, StoredCard, World
+from service.sandbox.writing import XRefusal
 
 _KEEP = {"clock", "assumptions", "customers", "faults", "webhooks"}
 Handler = Callable[..., Any]
 
 
-class Problem(Exception):
+class ControlRefused(Exception):
     """An answer of /_control that is not a success."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -28,7 +28,7 @@ class Problem(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-def blueprint(world: World, endpoints: tuple[Endpoint, ...]) -> Blueprint:
+def blueprint(world: World, endpoints: tuple[Route, ...]) -> Blueprint:
     """The routes of one world."""
     control = Control(world, endpoints)
     routes = Blueprint("control", __name__, url_prefix="/_control")
@@ -53,17 +53,19 @@ def blueprint(world: World, endpoints: tuple[Endpoint, ...]) -> Blueprint:
     for method, path, handler in table:
         routes.add_url_rule(path, f"{method} {path}".replace(".", ""), handler, methods=[method])
     routes.before_request(_only_loopback)
-    routes.register_error_handler(Problem, _render)
-    routes.register_error_handler(KeyError, lambda error: _render(Problem(400, "invalid", f"{error} is missing.")))
-    routes.register_error_handler(ValueError, lambda error: _render(Problem(400, "invalid", str(error))))
-    routes.register_error_handler(TypeError, lambda error: _render(Problem(400, "invalid", str(error))))
+    routes.register_error_handler(ControlRefused, _render)
+    routes.register_error_handler(
+        KeyError, lambda error: _render(ControlRefused(400, "invalid", f"{error} is missing."))
+    )
+    routes.register_error_handler(ValueError, lambda error: _render(ControlRefused(400, "invalid", str(error))))
+    routes.register_error_handler(TypeError, lambda error: _render(ControlRefused(400, "invalid", str(error))))
     return routes
 
 
 class Control:
     """One method per route; each answers JSON."""
 
-    def __init__(self, world: World, endpoints: tuple[Endpoint, ...]) -> None:
+    def __init__(self, world: World, endpoints: tuple[Route, ...]) -> None:
         self.world = world
         self.endpoints = {one.name: one for one in endpoints}
 
@@ -97,7 +99,7 @@ class Control:
         """Forget."""
         keep = set(_body({"keep"}).get("keep", []))
         if keep - _KEEP:
-            raise Problem(400, "invalid", f"keep can name {', '.join(sorted(_KEEP))}.")
+            raise ControlRefused(400, "invalid", f"keep can name {', '.join(sorted(_KEEP))}.")
         with self.world.lock:
             self.world.clear(frozenset(keep))
             self.world.changed.notify_all()
@@ -136,15 +138,15 @@ class Control:
         """Submit or dismiss at once."""
         given = _body({"score", "text", "dismiss", "feedback_id"})
         if type(given.get("score", 0)) is not int or not isinstance(given.get("text", ""), str):
-            raise Problem(400, "invalid", "score is an integer and text a string.")
+            raise ControlRefused(400, "invalid", "score is an integer and text a string.")
         with self.world.lock:
             now_ms = schedule.settle(self.world)
             card = self._card(user_id, given.get("feedback_id"))
             try:
                 if given.get("score") is not None or given.get("text"):
                     cards.answer(self.world, card, given.get("score"), given.get("text"), now_ms)
-            except Refusal as error:
-                raise Problem(409, "refused", error.message) from None
+            except XRefusal as error:
+                raise ControlRefused(409, "refused", error.message) from None
             if given.get("dismiss"):
                 cards.dismiss(self.world, card, now_ms)
             return truth.card_row(card)
@@ -157,7 +159,7 @@ class Control:
             self._person(user_id)
             account = given.get("account", next(iter(self.world.accounts)))
             if account not in self.world.accounts:
-                raise Problem(404, "no_account", f"There is no account {account}.")
+                raise ControlRefused(404, "no_account", f"There is no account {account}.")
             if "tap" in given:
                 message = self._tap(user_id, account, given["tap"], now_ms)
             else:
@@ -175,12 +177,12 @@ class Control:
         given = request.get_json(silent=True, force=True)
         raw = given.get("rules", [given]) if isinstance(given, dict) else None
         if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
-            raise Problem(400, "invalid", "Send one rule, or {'rules': [...]}.")
+            raise ControlRefused(400, "invalid", "Send one rule, or {'rules': [...]}.")
         with self.world.lock:
             rules = [faults.read_rule(self.world, one) for one in raw]
             strange = {rule.endpoint for rule in rules} - set(self.endpoints) - {"*"}
             if strange:
-                raise Problem(400, "invalid", f"There is no endpoint {', '.join(sorted(strange))}.")
+                raise ControlRefused(400, "invalid", f"There is no endpoint {', '.join(sorted(strange))}.")
             self.world.rules += rules
             return {"ids": [rule.id for rule in rules]}
 
@@ -217,7 +219,7 @@ class Control:
         with self.world.lock:
             chosen = [given["account"]] if "account" in given else list(self.world.hooks)
             if set(chosen) - set(self.world.hooks):
-                raise Problem(404, "no_account", f"There is no account {given['account']}.")
+                raise ControlRefused(404, "no_account", f"There is no account {given['account']}.")
             if "mode" in given:
                 self.world.push_mode = _mode(given["mode"])
             if "url" in given:
@@ -232,18 +234,18 @@ class Control:
     def _tap(self, user_id: str, account: str, option: object, now_ms: int) -> Message:
         prompt = messages.newest_prompt(self.world, account, user_id)
         if prompt is None or not isinstance(option, int) or not 0 <= option < len(prompt.options):
-            raise Problem(404, "no_option", f"Customer {user_id} has no such quick reply.")
+            raise ControlRefused(404, "no_option", f"Customer {user_id} has no such quick reply.")
         return messages.tap(self.world, prompt, option, now_ms)
 
     def _person(self, user_id: str) -> None:
         if user_id in self.world.accounts or users.find(self.world, user_id) is None:
-            raise Problem(404, "no_customer", f"There is no customer {user_id}.")
+            raise ControlRefused(404, "no_customer", f"There is no customer {user_id}.")
 
-    def _card(self, user_id: str, feedback_id: object) -> Card:
+    def _card(self, user_id: str, feedback_id: object) -> StoredCard:
         for card in reversed(self.world.cards_to.get(user_id, [])):
             if feedback_id is None or str(card.id) == str(feedback_id):
                 return card
-        raise Problem(404, "no_card", f"Customer {user_id} holds no such card.")
+        raise ControlRefused(404, "no_card", f"Customer {user_id} holds no such card.")
 
 
 def _mode(raw: Mapping[str, Any]) -> PushMode:
@@ -261,19 +263,19 @@ def _body(known: set[str] | None) -> dict[str, Any]:
     # JSON whatever the header says: `curl -d` calls it a form, and would be heard as nothing at all
     given = request.get_json(silent=True, force=True) if request.get_data() else {}
     if not isinstance(given, dict):
-        raise Problem(400, "invalid", "Send a JSON object as application/json.")
+        raise ControlRefused(400, "invalid", "Send a JSON object as application/json.")
     if known is not None and set(given) - known:
-        raise Problem(400, "invalid", f"Known keys are {', '.join(sorted(known))}.")
+        raise ControlRefused(400, "invalid", f"Known keys are {', '.join(sorted(known))}.")
     return given
 
 
 def _only_loopback() -> Response | None:
     if is_loopback(request.remote_addr):
         return None
-    return _render(Problem(403, "loopback_only", "/_control answers this machine only."))
+    return _render(ControlRefused(403, "loopback_only", "/_control answers this machine only."))
 
 
-def _render(problem: Problem) -> Response:
+def _render(problem: ControlRefused) -> Response:
     response = jsonify({"code": problem.code, "message": problem.message})
     response.status_code = problem.status
     return response

@@ -11,7 +11,7 @@ from service.sandbox.call import Call
 from service.sandbox.clock import DAY_MS
 from service.sandbox.render import event_json
 from service.sandbox.state import Event, EventCursor
-from service.sandbox.wire import Refusal, refusal
+from service.sandbox.writing import XRefusal, refusal
 
 MOST = 100
 _FIRST_CURSOR = 10_000
@@ -95,16 +95,16 @@ def _size(call: Call) -> int:
         raise call.missing("count")
     try:
         return call.count(MOST, MOST)
-    except Refusal as error:
+    except XRefusal as error:
         raise _refused(call, error.message) from None
 
 
 def _millis(call: Call, name: str) -> int:
     try:
         return int(call.long(name, call.query[name]))
-    except Refusal as error:
+    except XRefusal as error:
         raise _refused(call, error.message) from None
 
 
-def _refused(call: Call, message: str) -> Refusal:
+def _refused(call: Call, message: str) -> XRefusal:
     return refusal(call.world.assumptions.events_refused, message)

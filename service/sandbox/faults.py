@@ -1,6 +1,6 @@
 """Faults set through /_control: which request they hit, and what the client then sees instead of an answer.
 
-In: rules as dicts. Out: a drawn `Rule`, and `Drop`, or a `Spoiled` answer, or a Refusal, or only time.
+In: rules as dicts. Out: a drawn `Rule`, and `Drop`, or a `Spoiled` answer, or a XRefusal, or only time.
 "before" means nothing was stored; "after" means it was, and such a fault hits only calls that did store.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from service.sandbox.limits import reset_s
 from service.sandbox.state import Rule, World
-from service.sandbox.wire import Refusal
+from service.sandbox.writing import XRefusal
 
 #: fault -> the side of the commit it strikes on, unless `when` says otherwise; None: `when` is not accepted.
 KINDS: Mapping[str, tuple[str, bool]] = {
@@ -103,7 +103,7 @@ def give_back(world: World, rule: Rule) -> None:
 
 
 def strike(world: World, rule: Rule, connection: socket.socket | None) -> Spoiled | None:
-    """Do it. Returns after `slow`, gives a `Spoiled` answer, or raises Drop or Refusal. Not under the lock."""
+    """Do it. Returns after `slow`, gives a `Spoiled` answer, or raises Drop or XRefusal. Not under the lock."""
     if rule.fault == "slow":
         world.released.wait(rule.seconds)
         return None
@@ -112,9 +112,9 @@ def strike(world: World, rule: Rule, connection: socket.socket | None) -> Spoile
     if rule.fault in {"hang", "drop_before", "drop_after_commit"}:
         _drop(connection, rule.how)
     if rule.fault in {"status", "status_after_commit"}:
-        raise Refusal(rule.status or 503, rule.code or 130, rule.message, _retry_after(rule))
+        raise XRefusal(rule.status or 503, rule.code or 130, rule.message, _retry_after(rule))
     if rule.fault == "429":
-        raise Refusal(429, rule.code or 88, rule.message, _limit_headers(world, rule))
+        raise XRefusal(429, rule.code or 88, rule.message, _limit_headers(world, rule))
     return _spoiled(rule)
 
 

@@ -11,8 +11,8 @@ from service.sandbox import cards, limits, messages, scripts, users
 from service.sandbox.call import Call, is_long
 from service.sandbox.clock import DAY_MS
 from service.sandbox.render import feedback_json
-from service.sandbox.state import Card
-from service.sandbox.wire import refusal
+from service.sandbox.state import StoredCard
+from service.sandbox.writing import refusal
 
 MAX_EXTERNAL_ID, MAX_DISPLAY_NAME = 256, 20
 #: type -> highest question_variant_id
@@ -66,11 +66,11 @@ def dismiss(call: Call) -> dict[str, Any]:
     return feedback_json(call.world, card, call.now_ms, call.world.assumptions.question_variant_id)
 
 
-def _commit(call: Call, wanted: dict[str, Any]) -> Card:
+def _commit(call: Call, wanted: dict[str, Any]) -> StoredCard:
     world, now_ms = call.world, call.now_ms
     text, life_s = wanted.pop("message"), world.assumptions.card_expires_after_s
     dm = messages.commit(world, call.caller, wanted["recipient"], text, via="card", at_ms=now_ms)
-    card = Card(
+    card = StoredCard(
         id=world.ids.mint(now_ms),
         at_ms=now_ms,
         sender=call.caller,
@@ -144,7 +144,7 @@ def _check_pair(call: Call, recipient: str) -> None:
             raise refusal(rules.pair_limit)
 
 
-def _card(call: Call) -> Card:
+def _card(call: Call) -> StoredCard:
     raw = call.path_id or ""
     card = call.world.cards.get(int(raw)) if is_long(raw) else None
     if card is None:
@@ -152,7 +152,7 @@ def _card(call: Call) -> Card:
     return card
 
 
-def _received(call: Call) -> Card:
+def _received(call: Call) -> StoredCard:
     card = _card(call)
     if card.recipient != call.caller:
         raise refusal(call.world.assumptions.feedback_not_found)

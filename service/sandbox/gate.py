@@ -17,8 +17,8 @@ from flask import Response
 from service.sandbox import faults, limits, oauth, schedule
 from service.sandbox.call import Call
 from service.sandbox.loopback import is_loopback
-from service.sandbox.state import Request, World
-from service.sandbox.wire import Refusal
+from service.sandbox.state import Exchange, World
+from service.sandbox.writing import XRefusal
 
 CUSTOMER_HEADER = "x-sandbox-customer"
 _FORM = "application/x-www-form-urlencoded"
@@ -26,7 +26,7 @@ _JSON = "application/json;charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class Route:
     """One documented route. `as_customer`: called as the recipient of a card."""
 
     name: str
@@ -36,11 +36,11 @@ class Endpoint:
     as_customer: bool = False
 
 
-def answer(world: World, endpoint: Endpoint, request: FlaskRequest, path_id: str | None) -> Response:
+def answer(world: World, endpoint: Route, request: FlaskRequest, path_id: str | None) -> Response:
     """One call from its first byte to its record."""
     body = request.get_data(cache=True)
     with world.lock:
-        line = Request(
+        line = Exchange(
             id=world.next_number(),
             at_ms=world.clock.now_ms(),
             endpoint=endpoint.name,
@@ -49,7 +49,7 @@ def answer(world: World, endpoint: Endpoint, request: FlaskRequest, path_id: str
         world.requests.append(line)
     try:
         response = _answer(world, endpoint, request, path_id, body, line)
-    except Refusal as error:
+    except XRefusal as error:
         line.code = error.code
         response = _json(error.status, error.body, error.headers)
     line.status = response.status_code
@@ -57,7 +57,7 @@ def answer(world: World, endpoint: Endpoint, request: FlaskRequest, path_id: str
 
 
 def _answer(
-    world: World, endpoint: Endpoint, request: FlaskRequest, path_id: str | None, body: bytes, line: Request
+    world: World, endpoint: Route, request: FlaskRequest, path_id: str | None, body: bytes, line: Exchange
 ) -> Response:
     connection = request.environ.get("werkzeug.socket")
     with world.lock:
@@ -73,7 +73,7 @@ def _answer(
         return _spoil(spoiled, b"")
     try:
         status, text, headers = _run(world, endpoint, call, request.method)
-    except Refusal:
+    except XRefusal:
         if rule is not None and rule.when == "after":
             faults.give_back(world, rule)
         raise
@@ -86,7 +86,7 @@ def _answer(
     return Response(text, status, headers, content_type=_JSON)
 
 
-def _run(world: World, endpoint: Endpoint, call: Call, method: str) -> tuple[int, str, dict[str, str]]:
+def _run(world: World, endpoint: Route, call: Call, method: str) -> tuple[int, str, dict[str, str]]:
     with world.lock:
         headers = limits.spend(world, call.caller, endpoint.name, call.now_ms)
         if method != "GET" and not world.assumptions.rate_headers_on_posts:
@@ -97,18 +97,16 @@ def _run(world: World, endpoint: Endpoint, call: Call, method: str) -> tuple[int
     return status, json.dumps(shown, separators=(",", ":")), headers
 
 
-def _read(
-    world: World, endpoint: Endpoint, request: FlaskRequest, path_id: str | None, body: bytes, now_ms: int
-) -> Call:
+def _read(world: World, endpoint: Route, request: FlaskRequest, path_id: str | None, body: bytes, now_ms: int) -> Call:
     text = body.decode("utf-8", "replace")
     is_form = request.mimetype == _FORM
     query = request.query_string.decode("latin-1")
     caller = _caller(world, endpoint, request, query, text if is_form else None)
     if world.assumptions.shut_down:
-        raise Refusal(410, 251)
+        raise XRefusal(410, 251)
     is_account = caller in world.accounts
     if is_account == endpoint.as_customer:
-        raise Refusal(403, 220)
+        raise XRefusal(403, 220)
     return Call(
         world=world,
         caller=caller,
@@ -121,7 +119,7 @@ def _read(
     )
 
 
-def _caller(world: World, endpoint: Endpoint, request: FlaskRequest, query: str, form: str | None) -> str:
+def _caller(world: World, endpoint: Route, request: FlaskRequest, query: str, form: str | None) -> str:
     customer = request.headers.get(CUSTOMER_HEADER)
     if endpoint.as_customer and customer is not None and is_loopback(request.remote_addr):
         return customer
@@ -129,17 +127,17 @@ def _caller(world: World, endpoint: Endpoint, request: FlaskRequest, query: str,
     oauth.check_time(given, _oauth_s(world), world.assumptions.oauth_tolerance_s)
     secret = world.consumers.get(given["oauth_consumer_key"])
     if secret is None:
-        raise Refusal(401, 32)
+        raise XRefusal(401, 32)
     caller, token_secret = _token(world, given["oauth_token"], given["oauth_consumer_key"])
-    signed = oauth.Signed(request.method, _url(request), query, form)
+    signed = oauth.SignatureBase(request.method, _url(request), query, form)
     oauth.check_signature(given, signed, (secret, token_secret))
     if "oauth_body_hash" in given and world.assumptions.oauth_body_hash == "refuse":
-        raise Refusal(401, 32)
+        raise XRefusal(401, 32)
     fresh = world.nonces.spend(
         given["oauth_token"], given["oauth_nonce"], int(given["oauth_timestamp"]), _oauth_s(world)
     )
     if not fresh:
-        raise Refusal(401, 32)
+        raise XRefusal(401, 32)
     return caller
 
 
@@ -150,7 +148,7 @@ def _token(world: World, token: str, consumer_key: str) -> tuple[str, str]:
     user_id = token.removesuffix("-customer")
     if user_id != token and user_id in world.people and user_id not in world.accounts:
         return user_id, customer_token(user_id)[1]
-    raise Refusal(401, 89)
+    raise XRefusal(401, 89)
 
 
 def customer_token(user_id: str) -> tuple[str, str]:
@@ -181,7 +179,7 @@ def _parsed(world: World, text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         status, code = world.assumptions.invalid_param.split("/")
-        raise Refusal(int(status), int(code), "The body is not JSON.") from None
+        raise XRefusal(int(status), int(code), "The body is not JSON.") from None
 
 
 def _spoil(spoiled: faults.Spoiled, whole: bytes) -> Response:

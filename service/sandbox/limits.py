@@ -1,6 +1,6 @@
 """X's limits: 15-minute windows per user and endpoint on GETs, and sends per 24 hours.
 
-In: who calls what, when. Out: the x-rate-limit headers, or Refusal 429. Counts only under the lock.
+In: who calls what, when. Out: the x-rate-limit headers, or XRefusal 429. Counts only under the lock.
 """
 
 from collections import deque
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from service.sandbox.clock import DAY_MS
 from service.sandbox.state import Key, World
-from service.sandbox.wire import Refusal, refusal
+from service.sandbox.writing import XRefusal, refusal
 
 #: Calls per window and user, as X documents them.
 WINDOW_LIMITS: Mapping[str, int] = {
@@ -37,13 +37,13 @@ RATE_PATHS: Mapping[str, tuple[str, str]] = {
 
 
 def spend(world: World, user_id: str, endpoint: str, now_ms: int) -> dict[str, str]:
-    """Count one call and give its headers; Refusal 429/88 with headers when the window is used up."""
+    """Count one call and give its headers; XRefusal 429/88 with headers when the window is used up."""
     limit = WINDOW_LIMITS.get(endpoint)
     if limit is None or not world.assumptions.rate_limits:
         return {}
     window = _window(world, (user_id, endpoint), now_ms)
     if window[1] >= limit:
-        raise Refusal(429, 88, headers=_headers(world, limit, 0, window[0]))
+        raise XRefusal(429, 88, headers=_headers(world, limit, 0, window[0]))
     window[1] += 1
     return _headers(world, limit, limit - window[1], window[0])
 

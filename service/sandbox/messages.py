@@ -15,7 +15,7 @@ from service.sandbox.call import Call
 from service.sandbox.clock import DAY_MS
 from service.sandbox.render_dm import URL, message_json
 from service.sandbox.state import Action, Message, World
-from service.sandbox.wire import Refusal, refusal
+from service.sandbox.writing import XRefusal, refusal
 
 MAX_TEXT = 10_000
 MAX_OPTIONS, MAX_LABEL, MAX_METADATA = 20, 36, 1000
@@ -65,9 +65,9 @@ def show(call: Call) -> dict[str, Any]:
         raise call.missing("id")
     message = call.world.messages.get(int(call.long("id", call.query["id"])))
     if message is None or call.caller not in {message.sender, message.recipient}:
-        raise Refusal(404, 34)
+        raise XRefusal(404, 34)
     if message.at_ms <= call.now_ms - KEPT_MS:
-        raise Refusal(404, 34)
+        raise XRefusal(404, 34)
     return {"event": message_json(call.world, message)}
 
 
@@ -142,7 +142,7 @@ def check_duplicate(world: World, sender: str, recipient: str, text: str) -> Non
 
 def _read_new(call: Call) -> tuple[str, str, Options]:
     if not isinstance(call.json, dict):
-        raise Refusal(404, 34)  # X's misleading answer to a form body on this route
+        raise XRefusal(404, 34)  # X's misleading answer to a form body on this route
     event = call.json.get("event")
     if not isinstance(event, dict):
         raise call.missing("event")
@@ -185,7 +185,7 @@ def checked_text(call: Call, name: str, text: object) -> str:
     if not isinstance(text, str):
         raise call.invalid(name, "must be a string")
     if len(text) > MAX_TEXT:
-        raise Refusal(403, 354)
+        raise XRefusal(403, 354)
     return text
 
 

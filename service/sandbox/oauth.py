@@ -1,7 +1,7 @@
 """OAuth 1.0a as X checks it: the signature over method, URL, query and form (never a JSON body), time, nonce.
 
 In: the raw parts of a request and the secrets known. Out: the consumer key and token that signed it.
-Raises Refusal 215, 135, 32 or 89. Secrets are compared in constant time.
+Raises XRefusal 215, 135, 32 or 89. Secrets are compared in constant time.
 """
 
 import hmac
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote
 
-from service.sandbox.wire import Refusal
+from service.sandbox.writing import XRefusal
 
 NONCES_KEPT_S = 600
 _PAIR = re.compile(r'\s*([A-Za-z_]+)="([^"]*)"\s*(?:,|$)')
@@ -22,7 +22,7 @@ _NEEDED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignatureBase:
     """What of a request is signed. `url` has no query; `form` is the raw body when it is a form, else None."""
 
     method: str
@@ -49,39 +49,39 @@ class Nonces:
 
 
 def read_header(authorization: str | None) -> dict[str, str]:
-    """The oauth_* parameters of an Authorization header; Refusal 215 when it is missing or garbage."""
+    """The oauth_* parameters of an Authorization header; XRefusal 215 when it is missing or garbage."""
     if authorization is None or not authorization.startswith("OAuth "):
-        raise Refusal(400, 215)
+        raise XRefusal(400, 215)
     pairs = _PAIR.findall(authorization[6:])
     given = {key: unquote(value) for key, value in pairs if key != "realm"}
     usable = set(given) >= _NEEDED and given["oauth_signature_method"] == "HMAC-SHA1"
     usable = usable and _TIME.fullmatch(given["oauth_timestamp"]) is not None
     usable = usable and len(given) == len([key for key, _ in pairs if key != "realm"])
     if not usable or given.get("oauth_version", "1.0") != "1.0":
-        raise Refusal(400, 215)
+        raise XRefusal(400, 215)
     return given
 
 
 def check_time(given: Mapping[str, str], wall_s: float, tolerance_s: float) -> None:
-    """Refusal 135 when the timestamp is further than the tolerance (X: five minutes) from the real time."""
+    """XRefusal 135 when the timestamp is further than the tolerance (X: five minutes) from the real time."""
     if abs(int(given["oauth_timestamp"]) - wall_s) > tolerance_s:
-        raise Refusal(401, 135)
+        raise XRefusal(401, 135)
 
 
-def check_signature(given: Mapping[str, str], signed: Signed, secrets: tuple[str, str]) -> None:
-    """Refusal 32 when the signature does not fit; `secrets` are consumer secret and token secret."""
+def check_signature(given: Mapping[str, str], signed: SignatureBase, secrets: tuple[str, str]) -> None:
+    """XRefusal 32 when the signature does not fit; `secrets` are consumer secret and token secret."""
     expected = sign(given, signed, secrets).encode()
     if not hmac.compare_digest(expected, given["oauth_signature"].encode("utf-8", "replace")):
-        raise Refusal(401, 32)
+        raise XRefusal(401, 32)
 
 
-def sign(given: Mapping[str, str], signed: Signed, secrets: tuple[str, str]) -> str:
+def sign(given: Mapping[str, str], signed: SignatureBase, secrets: tuple[str, str]) -> str:
     """The signature those parameters should carry, base64; duplicate keys are refused as X refuses them."""
     pairs = [(key, value) for key, value in given.items() if key != "oauth_signature"]
     pairs += parse_qsl(signed.query, keep_blank_values=True, errors="replace")
     pairs += parse_qsl(signed.form or "", keep_blank_values=True, errors="replace")
     if len({key for key, _ in pairs}) != len(pairs):
-        raise Refusal(401, 32)
+        raise XRefusal(401, 32)
     base = "&".join((signed.method.upper(), _escape(signed.url), _escape(_normalised(pairs))))
     key = "&".join(map(_escape, secrets))
     return b64encode(hmac.digest(key.encode(), base.encode(), "sha1")).decode()

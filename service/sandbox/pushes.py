@@ -15,14 +15,14 @@ import httpx
 
 from service.sandbox import schedule
 from service.sandbox.render import event_json
-from service.sandbox.state import Card, Hook, Push, World
+from service.sandbox.state import Hook, Push, StoredCard, World
 
 RETRY_AFTER_MS = 5_000
 #: A push held back to be overtaken goes out at the latest after this long.
 HELD_MS = 30_000
 
 
-def push(world: World, card: Card, event_type: str, at_ms: int) -> None:
+def push(world: World, card: StoredCard, event_type: str, at_ms: int) -> None:
     """Record the push and let it go, or let it go wrong; call it under the lock."""
     rules = world.assumptions
     if not rules.webhooks or world.hooks[card.sender].url is None:

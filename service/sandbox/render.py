@@ -5,11 +5,11 @@ In: a card and a time. Out: the JSON of sections 1.1 and 2.1. Changes nothing bu
 
 from typing import Any
 
-from service.sandbox.state import Card, World
-from service.sandbox.wire import x_date
+from service.sandbox.state import StoredCard, World
+from service.sandbox.writing import x_date
 
 
-def feedback_json(world: World, card: Card, as_of_ms: int, variant_form: str) -> dict[str, Any]:
+def feedback_json(world: World, card: StoredCard, as_of_ms: int, variant_form: str) -> dict[str, Any]:
     """The feedback object with everything submitted up to `as_of_ms`."""
     style = world.assumptions.dates
     updated_ms = max((at for _, at in card.updates if at <= as_of_ms), default=card.at_ms)
@@ -37,7 +37,7 @@ def feedback_json(world: World, card: Card, as_of_ms: int, variant_form: str) ->
     return body
 
 
-def event_json(world: World, card: Card, event_type: str, at_ms: int, variant_form: str) -> dict[str, Any]:
+def event_json(world: World, card: StoredCard, event_type: str, at_ms: int, variant_form: str) -> dict[str, Any]:
     """The envelope of feedback/events and of a push."""
     return {
         "event_type": event_type,
@@ -46,7 +46,7 @@ def event_json(world: World, card: Card, event_type: str, at_ms: int, variant_fo
     }
 
 
-def _response(card: Card, as_of_ms: int, style: str) -> dict[str, Any]:
+def _response(card: StoredCard, as_of_ms: int, style: str) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     if card.score is not None and card.score_ms <= as_of_ms:
         parts["score"] = {"created_at": x_date(card.score_ms, style), "value": card.score}

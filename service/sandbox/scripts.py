@@ -7,11 +7,11 @@ Never acts on a card that does not render.
 from functools import partial
 
 from service.sandbox import cards, messages, schedule
-from service.sandbox.state import Action, Card, World
-from service.sandbox.wire import Refusal
+from service.sandbox.state import Action, StoredCard, World
+from service.sandbox.writing import XRefusal
 
 
-def play(world: World, card: Card) -> None:
+def play(world: World, card: StoredCard) -> None:
     """Plan the recipient's script for this card."""
     if card.type == "nps" and world.assumptions.nps_unrendered:
         return
@@ -19,7 +19,7 @@ def play(world: World, card: Card) -> None:
         schedule.at(world, card.at_ms + int(action.after_s * 1000), partial(_act, world, card, action))
 
 
-def _act(world: World, card: Card, action: Action, at_ms: int) -> None:
+def _act(world: World, card: StoredCard, action: Action, at_ms: int) -> None:
     try:
         if action.dm is not None:
             messages.commit(world, card.recipient, card.sender, action.dm, via="customer", at_ms=at_ms)
@@ -27,13 +27,13 @@ def _act(world: World, card: Card, action: Action, at_ms: int) -> None:
             cards.answer(world, card, _score(world, card, action), action.text, at_ms)
         if action.dismiss:
             cards.dismiss(world, card, at_ms)
-    except Refusal as error:
+    except XRefusal as error:
         world.script_errors.append(
             {"card_id": str(card.id), "at_ms": at_ms, "status": error.status, "message": error.message}
         )
 
 
-def _score(world: World, card: Card, action: Action) -> int | None:
+def _score(world: World, card: StoredCard, action: Action) -> int | None:
     if isinstance(action.score, str):
         return world.rng.choice(cards.SCORES[card.type])
     return action.score

@@ -21,7 +21,7 @@ from service.sandbox.config import SandboxConfig
 from service.sandbox.faults import Drop
 from service.sandbox.schedule import Ticker
 from service.sandbox.state import World
-from service.sandbox.wire import Refusal
+from service.sandbox.writing import XRefusal
 from service.stopping import STOPS, ending_on
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _ask(app: "WSGIApplication", environ: dict[str, Any]) -> tuple[str, list[tup
         raise
     except Exception:  # noqa: BLE001 - a fault of ours must not look like a connection dropped on purpose
         traceback.print_exc()
-        body = json.dumps(Refusal(500, 131).body).encode()
+        body = json.dumps(XRefusal(500, 131).body).encode()
         return "500 INTERNAL SERVER ERROR", [("Content-Length", str(len(body)))], body
     return answer[0], answer[1], content
 

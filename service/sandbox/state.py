@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from service.sandbox.clock import Clock, Snowflakes
-from service.sandbox.config import Account, SandboxConfig
+from service.sandbox.config import BusinessAccount, SandboxConfig
 from service.sandbox.oauth import Nonces
 
 #: Counters are kept by (user_id, endpoint) or (user_id, other user_id).
@@ -86,7 +86,7 @@ class Visit:
 
 
 @dataclass(slots=True, kw_only=True)
-class Card:
+class StoredCard:
     """A feedback request as X stores it, with every update."""
 
     id: int
@@ -110,7 +110,7 @@ class Card:
 
 
 @dataclass(slots=True, kw_only=True)
-class Request:
+class Exchange:
     """One request and what was answered; status None: no answer was sent (yet)."""
 
     id: int
@@ -209,8 +209,8 @@ class World:
         self.wall = wall
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
-        self.accounts: dict[str, Account] = {one.user_id: one for one in config.accounts}
-        self.by_token: dict[str, Account] = {one.token: one for one in config.accounts}
+        self.accounts: dict[str, BusinessAccount] = {one.user_id: one for one in config.accounts}
+        self.by_token: dict[str, BusinessAccount] = {one.token: one for one in config.accounts}
         self.consumers: dict[str, str] = {one.consumer_key: one.consumer_secret for one in config.accounts}
         self.nonces = Nonces()
         self.outbox: SimpleQueue[Push | None] = SimpleQueue()
@@ -250,12 +250,12 @@ class World:
     def _clear_history(self) -> None:
         self.messages: dict[int, Message] = {}
         self.mailbox: defaultdict[str, list[int]] = defaultdict(list)
-        self.cards: dict[int, Card] = {}
-        self.cards_to: defaultdict[str, list[Card]] = defaultdict(list)
+        self.cards: dict[int, StoredCard] = {}
+        self.cards_to: defaultdict[str, list[StoredCard]] = defaultdict(list)
         self.events: defaultdict[str, list[Event]] = defaultdict(list)
         self.event_cursors: dict[str, EventCursor] = {}
         self.list_cursors: dict[str, tuple[str, int, int]] = {}
-        self.requests: list[Request] = []
+        self.requests: list[Exchange] = []
         self.pushes: list[Push] = []
         self.held: Push | None = None
         self.script_errors: list[dict[str, object]] = []
@@ -271,7 +271,7 @@ class World:
         self.counter += 1
         return self.counter
 
-    def _enter(self, account: Account) -> None:
+    def _enter(self, account: BusinessAccount) -> None:
         self.people[account.user_id] = Person(
             user_id=account.user_id, screen_name=account.screen_name, name=account.name, is_account=True
         )

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from service.sandbox.state import Card, Message, Push, Request, World
-from service.sandbox.wire import x_date
+from service.sandbox.state import Exchange, Message, Push, StoredCard, World
+from service.sandbox.writing import x_date
 
 SECTIONS = ("messages", "cards", "requests", "pushes", "visits")
 
@@ -53,7 +53,7 @@ def message_row(one: Message) -> dict[str, Any]:
     }
 
 
-def card_row(one: Card) -> dict[str, Any]:
+def card_row(one: StoredCard) -> dict[str, Any]:
     """A card that exists, and what became of it."""
     return {
         "id": str(one.id),
@@ -76,7 +76,7 @@ def card_row(one: Card) -> dict[str, Any]:
     }
 
 
-def request_row(one: Request) -> dict[str, Any]:
+def request_row(one: Exchange) -> dict[str, Any]:
     """A request and its answer; status null: none was sent. `committed`: id of the DM or card it made."""
     return {
         "id": one.id,
@@ -111,7 +111,9 @@ def _told(whom: str | None, at_ms: int, recipient: str | None, since_ms: int) ->
     return recipient in {None, whom} and at_ms >= since_ms
 
 
-def _counts(messages: list[Message], cards: list[Card], requests: list[Request], pushes: list[Push]) -> dict[str, Any]:
+def _counts(
+    messages: list[Message], cards: list[StoredCard], requests: list[Exchange], pushes: list[Push]
+) -> dict[str, Any]:
     by_endpoint: dict[str, Counter[str]] = {}
     for one in requests:
         outcome = "none" if one.status is None else str(one.status)

@@ -10,7 +10,7 @@ from typing import Any
 from service.sandbox import customers, limits
 from service.sandbox.call import Call
 from service.sandbox.state import Person, World
-from service.sandbox.wire import Refusal, refusal, x_date
+from service.sandbox.writing import XRefusal, refusal, x_date
 
 MAX_LOOKUP = 100
 _JOINED_MS = 1_292_018_623_000
@@ -33,12 +33,12 @@ def lookup(call: Call) -> list[dict[str, Any]]:
     ids = [one.strip() for one in given.get("user_id", "").split(",") if one.strip()]
     names = [one.strip() for one in given.get("screen_name", "").split(",") if one.strip()]
     if not 1 <= len(ids) + len(names) <= MAX_LOOKUP:
-        raise Refusal(404, 17) if not ids and not names else Refusal(403, 18, "Too many terms specified in query.")
+        raise XRefusal(404, 17) if not ids and not names else XRefusal(403, 18, "Too many terms specified in query.")
     found = [find(call.world, call.long("user_id", one)) for one in ids]
     found += [call.world.people.get(call.world.names.get(name.lower(), "")) for name in names]
     seen = {one.user_id: one for one in found if one is not None and not one.suspended}
     if not seen:
-        raise Refusal(404, 17)
+        raise XRefusal(404, 17)
     return [user_json(call, seen[user_id]) for user_id in sorted(seen)]
 
 
@@ -78,7 +78,7 @@ def check_messageable(world: World, user_id: str) -> Person:
     if person is None:
         raise refusal(world.assumptions.dm_unknown_recipient)
     if person.suspended:
-        raise Refusal(403, 63)
+        raise XRefusal(403, 63)
     if person.dm_error is not None:
         raise refusal(person.dm_error)
     if person.can_dm is False:
@@ -133,14 +133,14 @@ def _asked(call: Call, id_key: str, name_key: str) -> Person:
         person = find(call.world, call.long(id_key, given[id_key]))
     elif name_key in given:
         if not _NAME.fullmatch(given[name_key]):
-            raise Refusal(404, 50)
+            raise XRefusal(404, 50)
         person = call.world.people.get(call.world.names.get(given[name_key].lower(), ""))
     else:
         raise call.missing(id_key)
     if person is None:
-        raise Refusal(404, 50)
+        raise XRefusal(404, 50)
     if person.suspended:
-        raise Refusal(403, 63)
+        raise XRefusal(403, 63)
     return person
 
 

@@ -1,22 +1,22 @@
 """Settings: in, one TOML file and the environment; out, frozen dataclasses, built once and passed on as arguments.
 
-shapes.py     how the service runs, a line a setting   asking.py     whom it asks about what: likewise
+sections.py   how the service runs, a line a setting   asking.py     whom it asks about what: likewise
 declare.py    what such a line means                   values.py     kinds of value and their rules
 load.py       reading it, with every mistake at once   checks.py     mistakes across sections
 references.py secrets that stand elsewhere
 reference.py  the list of all settings                 advice.py     what works but deserves a thought
 
-A new setting is one line in shapes.py or asking.py.
+A new setting is one line in sections.py or asking.py.
 """
 
 from service.settings.asking import Account, Campaign, Source, Texts
 from service.settings.checks import PLACEHOLDERS, placeholders
 from service.settings.load import X_TOKENS, from_tree, load
 from service.settings.reference import SettingDoc, reference
-from service.settings.shapes import (
+from service.settings.sections import (
     Database,
+    Mistake,
     Privacy,
-    Problem,
     Reports,
     Service,
     Settings,
@@ -32,8 +32,8 @@ __all__ = [
     "Account",
     "Campaign",
     "Database",
+    "Mistake",
     "Privacy",
-    "Problem",
     "Reports",
     "Service",
     "SettingDoc",

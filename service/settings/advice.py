@@ -11,18 +11,18 @@ from urllib.parse import parse_qs, urlsplit
 from service.addresses import is_this_machine
 from service.settings.asking import Campaign, Source
 from service.settings.declare import declared
-from service.settings.shapes import Problem, Service, Web
+from service.settings.sections import Mistake, Service, Web
 
 
-def warnings(parts: dict[str, Any]) -> list[Problem]:
+def warnings(parts: dict[str, Any]) -> list[Mistake]:
     """Settings that work and that an operator should know the consequence of."""
     found = [*_web_warnings(parts["service"], parts["web"]), *_secret_warnings(parts)]
     found.extend(_database_warnings(parts["database"].url))
     if len(parts["service"].secret_key) < STRONG_SECRET or len(set(parts["service"].secret_key)) < STRONG_VARIETY:
-        found.append(Problem("service.secret_key", "is weak; use 32 random bytes, e.g. from `openssl rand -hex 32`"))
+        found.append(Mistake("service.secret_key", "is weak; use 32 random bytes, e.g. from `openssl rand -hex 32`"))
     for name, source in parts["sources"].items():
         found.extend(
-            Problem(
+            Mistake(
                 f"sources.{name}.keys[{i}]",
                 "is short; a token of at least 22 random characters cannot be guessed",
             )
@@ -33,12 +33,12 @@ def warnings(parts: dict[str, Any]) -> list[Problem]:
     for name, account in parts["accounts"].items():
         if _open_to_the_road(account.base_url):
             sentence = "is http:// to another machine: tokens and texts could be read on the way; write https://"
-            found.append(Problem(f"accounts.{name}.base_url", sentence))
+            found.append(Mistake(f"accounts.{name}.base_url", sentence))
         if account.webhook_password is not None and len(account.webhook_password) < STRONG_PASSWORD:
-            found.append(Problem(f"accounts.{name}.webhook_password", "X asks for at least 20 random characters"))
+            found.append(Mistake(f"accounts.{name}.webhook_password", "X asks for at least 20 random characters"))
         if account.webhook_user is None:
             found.append(
-                Problem(
+                Mistake(
                     f"accounts.{name}.webhook_user",
                     "is not set: answers arrive by polling only, up to a day late",
                 )
@@ -48,13 +48,13 @@ def warnings(parts: dict[str, Any]) -> list[Problem]:
     return found
 
 
-def _campaign_warnings(path: str, campaign: Campaign) -> list[Problem]:
+def _campaign_warnings(path: str, campaign: Campaign) -> list[Mistake]:
     found = []
     if campaign.test:
-        found.append(Problem(f"{path}.test", "is true: its answers count nowhere, neither at X nor here"))
+        found.append(Mistake(f"{path}.test", "is true: its answers count nowhere, neither at X nor here"))
     if campaign.type == "nps":
         found.append(
-            Problem(
+            Mistake(
                 f"{path}.type",
                 "some X clients (XChat) show an NPS card as a raw id; prefer csat until X mends it",
             )
@@ -63,39 +63,39 @@ def _campaign_warnings(path: str, campaign: Campaign) -> list[Problem]:
         where = f"{path}.texts.{language}"
         if NEEDS_CARD.search(texts.card):
             found.append(
-                Problem(
+                Mistake(
                     f"{where}.card",
                     "makes sense only when the card shows; X's web client and old apps do not show it",
                 )
             )
         found.extend(
-            Problem(f"{where}.{key}", "begs for a score; honest feedback needs a neutral question")
+            Mistake(f"{where}.{key}", "begs for a score; honest feedback needs a neutral question")
             for key, given in (("opening", texts.opening), ("card", texts.card))
             if BEGS.search(given or "")
         )
     return found
 
 
-def _web_warnings(service: Service, web: Web) -> Iterator[Problem]:
+def _web_warnings(service: Service, web: Web) -> Iterator[Mistake]:
     if _open_to_the_road(service.public_url):
         sentence = "is http://: answers and keys could be read on the way; put TLS before us and write https://"
-        yield Problem("service.public_url", sentence)
+        yield Mistake("service.public_url", sentence)
     if not web.secure_cookies and not is_this_machine(urlsplit(service.public_url).hostname):
         sentence = "is false: sessions of the dashboard travel without TLS too; leave it out but on your own machine"
-        yield Problem("web.secure_cookies", sentence)
+        yield Mistake("web.secure_cookies", sentence)
     alone = is_this_machine(web.bind.rpartition(":")[0].strip("[]"))
     if not web.trusted_proxies and not alone:
         sentence = (
             "is 0 and the port is open to others: a client that sends slowly holds a thread. Put a reverse proxy that "
             "buffers requests before us, and say how many there are"
         )
-        yield Problem("web.trusted_proxies", sentence)
+        yield Mistake("web.trusted_proxies", sentence)
     elif web.trusted_proxies and not web.proxy_networks and not alone:
         sentence = "is not set: whoever reaches the port may claim any address; write the networks of your proxies"
-        yield Problem("web.proxy_networks", sentence)
+        yield Mistake("web.proxy_networks", sentence)
 
 
-def _database_warnings(url: str) -> Iterator[Problem]:
+def _database_warnings(url: str) -> Iterator[Mistake]:
     try:
         parts = urlsplit(url)
         host, mode = parts.hostname, parse_qs(parts.query).get("sslmode", [""])[-1]
@@ -103,10 +103,10 @@ def _database_warnings(url: str) -> Iterator[Problem]:
         return
     if not is_this_machine(host) and mode in {"disable", "allow", "prefer"}:
         sentence = f"says sslmode={mode}: answers could be read on the way; leave it out (require) or write verify-full"
-        yield Problem("database.url", sentence)
+        yield Mistake("database.url", sentence)
 
 
-def _secret_warnings(parts: Mapping[str, Any]) -> Iterator[Problem]:
+def _secret_warnings(parts: Mapping[str, Any]) -> Iterator[Mistake]:
     """A space at an end is mostly one too many; then nothing ever matches, and nobody can see why."""
     tables = {"service": parts["service"], "database": parts["database"]}
     tables |= {f"{kind}.{name}": each for kind in ("accounts", "sources") for name, each in parts[kind].items()}
@@ -115,20 +115,20 @@ def _secret_warnings(parts: Mapping[str, Any]) -> Iterator[Problem]:
             value = getattr(table, name)
             given = {name: value} if isinstance(value, str) else _numbered(name, value)
             sentence = "begins or ends with a space or a line break; it belongs to the secret, if you meant it"
-            yield from (Problem(f"{path}.{key}", sentence) for key, text in given.items() if text != text.strip())
+            yield from (Mistake(f"{path}.{key}", sentence) for key, text in given.items() if text != text.strip())
 
 
 def _numbered(name: str, values: Any) -> dict[str, str]:
     return {f"{name}[{i}]": each for i, each in enumerate(values)} if isinstance(values, tuple) else {}
 
 
-def _shared_keys(sources: Mapping[str, Source]) -> Iterator[Problem]:
+def _shared_keys(sources: Mapping[str, Source]) -> Iterator[Mistake]:
     first: dict[str, str] = {}
     for name, source in sources.items():
         for i, key in enumerate(source.keys):
             if first.setdefault(key, name) != name:
                 sentence = f"is a key of '{first[key]}' too: what was sent there can be sent again here; use one each"
-                yield Problem(f"sources.{name}.keys[{i}]", sentence)
+                yield Mistake(f"sources.{name}.keys[{i}]", sentence)
 
 
 def _open_to_the_road(url: str) -> bool:

@@ -6,10 +6,10 @@ from string import Formatter
 from typing import Any
 
 from service.settings.asking import Account, Campaign, Texts
-from service.settings.shapes import Problem
+from service.settings.sections import Mistake
 
 
-def crossings(parts: dict[str, Any]) -> list[Problem]:
+def crossings(parts: dict[str, Any]) -> list[Mistake]:
     """Mistakes that show only when sections are held against each other. What could not be loaded is None."""
     loaded = {
         section: {name: each for name, each in parts[section].items() if each is not None}
@@ -18,64 +18,64 @@ def crossings(parts: dict[str, Any]) -> list[Problem]:
     problems = list(_account_crossings(loaded["accounts"]))
     for name, source in loaded["sources"].items():
         if source.api is not None:
-            problems += [Problem(f"sources.{name}.api.{key}", sentence) for key, sentence in source.api.mistakes()]
+            problems += [Mistake(f"sources.{name}.api.{key}", sentence) for key, sentence in source.api.mistakes()]
         if parts["accounts"] and source.account not in parts["accounts"]:
             wrong = f"there is no account '{source.account}'" if source.account else "is missing"
-            problems.append(Problem(f"sources.{name}.account", f"{wrong}; write one of {_list(parts['accounts'])}"))
+            problems.append(Mistake(f"sources.{name}.account", f"{wrong}; write one of {_list(parts['accounts'])}"))
     for name, campaign in loaded["campaigns"].items():
         problems.extend(_campaign_crossings(f"campaigns.{name}", campaign, parts))
     if parts["worker"] is not None and parts["worker"].lease < timedelta(seconds=2):
-        problems.append(Problem("worker.lease", "must be at least 2s: it has to outlast a call to X"))
+        problems.append(Mistake("worker.lease", "must be at least 2s: it has to outlast a call to X"))
     return problems
 
 
-def _account_crossings(accounts: dict[str, Account]) -> Iterator[Problem]:
+def _account_crossings(accounts: dict[str, Account]) -> Iterator[Mistake]:
     first: dict[str, str] = {}
     for name, account in accounts.items():
         # X's limits are of the account: two tables for one would open them twice
         if first.setdefault(account.user_id, name) != name:
             other = first[account.user_id]
-            yield Problem(f"accounts.{name}.user_id", f"is that of '{other}' too; one table is enough for an account")
+            yield Mistake(f"accounts.{name}.user_id", f"is that of '{other}' too; one table is enough for an account")
         for here, there in (("webhook_user", "webhook_password"), ("webhook_password", "webhook_user")):
             if not getattr(account, here) and getattr(account, there):
-                yield Problem(f"accounts.{name}.{here}", f"is missing; {there} is of no use without it")
+                yield Mistake(f"accounts.{name}.{here}", f"is missing; {there} is of no use without it")
 
 
-def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) -> list[Problem]:
+def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) -> list[Mistake]:
     problems = []
     if campaign.type == "nps" and campaign.question_variant_id > MAX_NPS_VARIANT:
-        problems.append(Problem(f"{path}.question_variant_id", "X has nps questions 0 to 9"))
+        problems.append(Mistake(f"{path}.question_variant_id", "X has nps questions 0 to 9"))
     if campaign.default_language not in campaign.texts:
         problems.append(
-            Problem(
+            Mistake(
                 f"{path}.default_language",
                 f"there are no texts in '{campaign.default_language}'; write one of {_list(campaign.texts)}",
             )
         )
     if not campaign.ways or len(set(campaign.ways)) < len(campaign.ways):
-        problems.append(Problem(f"{path}.ways", "name at least one way, and each once"))
+        problems.append(Mistake(f"{path}.ways", "name at least one way, and each once"))
     for language, texts in campaign.texts.items():
         problems.extend(_text_crossings(f"{path}.texts.{language}", campaign, texts))
     for kind in ("sources", "accounts"):
         problems.extend(
-            Problem(f"{path}.{kind}", f"there is no '{each}' in [{kind}]; write one of {_list(parts[kind])}")
+            Mistake(f"{path}.{kind}", f"there is no '{each}' in [{kind}]; write one of {_list(parts[kind])}")
             for each in getattr(campaign, kind)
             if parts[kind] and each not in parts[kind]
         )
     return problems
 
 
-def _text_crossings(where: str, campaign: Campaign, texts: Texts) -> Iterator[Problem]:
+def _text_crossings(where: str, campaign: Campaign, texts: Texts) -> Iterator[Mistake]:
     """What the campaign's ways need to be written, and what could not be written."""
     if campaign.opening and not texts.opening:
-        yield Problem(f"{where}.opening", "is missing; write it, or set opening = false for the campaign")
+        yield Mistake(f"{where}.opening", "is missing; write it, or set opening = false for the campaign")
     if "page" in campaign.ways and "{page}" not in (texts.page or ""):
-        yield Problem(f"{where}.page", "is missing or lacks {page}, which stands for the link")
+        yield Mistake(f"{where}.page", "is missing or lacks {page}, which stands for the link")
     if "quick_reply" in campaign.ways and not texts.quick_reply:
-        yield Problem(f"{where}.quick_reply", "is missing; the way 'quick_reply' needs a text")
+        yield Mistake(f"{where}.quick_reply", "is missing; the way 'quick_reply' needs a text")
     for key in ("opening", "card", "quick_reply", "page"):
         for wrong in _wrong_braces(getattr(texts, key) or ""):
-            yield Problem(f"{where}.{key}", wrong)
+            yield Mistake(f"{where}.{key}", wrong)
 
 
 MAX_NPS_VARIANT = 9

@@ -17,8 +17,8 @@ from service.settings.advice import warnings
 from service.settings.asking import Source
 from service.settings.checks import crossings
 from service.settings.declare import declared, section_of
-from service.settings.references import Around, resolve, without_suffix
-from service.settings.shapes import NAMED_SECTIONS, SECTIONS, Database, Problem, Settings, SettingsError
+from service.settings.references import Environment, resolve, without_suffix
+from service.settings.sections import NAMED_SECTIONS, SECTIONS, Database, Mistake, Settings, SettingsError
 
 X_TOKENS = ("consumer_key", "token", "token_secret")
 """What only a worker needs of X: web, which everybody reaches, never reads it (it holds the consumer secret)."""
@@ -30,30 +30,30 @@ def load(path: Path, environ: Mapping[str, str] | None = None, withheld: Collect
         tree = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         sentence = "there is no such file; `dm-feedback config example > dm-feedback.toml` writes one to start from"
-        raise SettingsError([Problem(str(path), sentence)]) from error
+        raise SettingsError([Mistake(str(path), sentence)]) from error
     except OSError as error:
         raise SettingsError(
-            [Problem(str(path), f"cannot be read ({error.strerror}); mend the path or its rights")]
+            [Mistake(str(path), f"cannot be read ({error.strerror}); mend the path or its rights")]
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError([Problem(str(path), f"is not TOML: {error}")]) from error
+        raise SettingsError([Mistake(str(path), f"is not TOML: {error}")]) from error
     except (RecursionError, ValueError) as error:  # ValueError: a number of more digits than Python reads
         sentence = "holds brackets too deep or a number too long to be settings"
-        raise SettingsError([Problem(str(path), sentence)]) from error
+        raise SettingsError([Mistake(str(path), sentence)]) from error
     tree["accounts"] = _without(tree.get("accounts"), withheld)
     return from_tree(tree, os.environ if environ is None else environ, path.absolute().parent)
 
 
 def from_tree(tree: Mapping[str, Any], environ: Mapping[str, str], beside: Path | None = None) -> Settings:
     """Build the settings from a parsed file that lies in `beside`. Raises SettingsError with every mistake at once."""
-    problems: list[Problem] = []
-    resolved = resolve(tree, Around(environ, beside or Path()), "", problems)
+    problems: list[Mistake] = []
+    resolved = resolve(tree, Environment(environ, beside or Path()), "", problems)
     unresolved = {without_suffix(problem.path) for problem in problems}
     parts: dict[str, Any] = {
         name: _load(shape, resolved.get(name, {}), name, problems) for name, shape in SECTIONS.items()
     }
     problems.extend(
-        Problem(name, f"no such section; there are {', '.join([*SECTIONS, *NAMED_SECTIONS])}")
+        Mistake(name, f"no such section; there are {', '.join([*SECTIONS, *NAMED_SECTIONS])}")
         for name in resolved
         if name not in SECTIONS and name not in NAMED_SECTIONS
     )
@@ -70,9 +70,9 @@ def from_tree(tree: Mapping[str, Any], environ: Mapping[str, str], beside: Path 
     return Settings(**{**parts, "campaigns": tuple(parts["campaigns"].values())}, warnings=tuple(warnings(parts)))
 
 
-def _load(shape: type, data: Any, path: str, problems: list[Problem]) -> Any:
+def _load(shape: type, data: Any, path: str, problems: list[Mistake]) -> Any:
     if not isinstance(data, Mapping):
-        problems.append(Problem(path, f"must be a table: [{path}]"))
+        problems.append(Mistake(path, f"must be a table: [{path}]"))
         return None
     try:
         return section_of(shape)().load({key: value for key, value in data.items() if value is not None})
@@ -81,20 +81,20 @@ def _load(shape: type, data: Any, path: str, problems: list[Problem]) -> Any:
         return None
 
 
-def _load_named(section: str, shape: type, data: Any, problems: list[Problem]) -> dict[str, Any]:
+def _load_named(section: str, shape: type, data: Any, problems: list[Mistake]) -> dict[str, Any]:
     if not isinstance(data, Mapping) or not data:
-        problems.append(Problem(section, f"needs at least one table: [{section}.NAME]"))
+        problems.append(Mistake(section, f"needs at least one table: [{section}.NAME]"))
         return {}
     loaded: dict[str, Any] = {}
     for name, given in data.items():
         path = f"{section}.{name}"
         loaded[name] = None
         if not isinstance(given, Mapping):
-            problems.append(Problem(path, f"must be a table: [{path}]"))
+            problems.append(Mistake(path, f"must be a table: [{path}]"))
         elif shape is Source:
             loaded[name] = _load(shape, _split_definition(given, name), path, problems)
         elif "name" in given:
-            problems.append(Problem(f"{path}.name", f"no such setting; the name is that of the table, '{name}'"))
+            problems.append(Mistake(f"{path}.name", f"no such setting; the name is that of the table, '{name}'"))
         else:
             loaded[name] = _load(shape, {**given, "name": name}, path, problems)
     return loaded
@@ -109,12 +109,12 @@ def _split_definition(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     }
 
 
-def _flatten(messages: Any, path: str) -> list[Problem]:
+def _flatten(messages: Any, path: str) -> list[Mistake]:
     if isinstance(messages, Mapping):
         nested = (_flatten(each, _below(path, key)) for key, each in messages.items())
         return [problem for group in nested for problem in group]
     return [
-        Problem(re.sub(r"(\.texts\.[^.]+)\.value", r"\1", path), IN_OUR_WORDS.get(str(message), str(message)))
+        Mistake(re.sub(r"(\.texts\.[^.]+)\.value", r"\1", path), IN_OUR_WORDS.get(str(message), str(message)))
         for message in messages
     ]
 
@@ -169,7 +169,7 @@ def _without(accounts: Any, withheld: Collection[str]) -> Any:
     return accounts | {name: table | dict.fromkeys(withheld, ELSEWHERE) for name, table in kept.items()}
 
 
-def _placed(database: Database, beside: Path, problems: list[Problem]) -> Database:
+def _placed(database: Database, beside: Path, problems: list[Mistake]) -> Database:
     """Let a relative SQLite file lie beside the settings, from wherever a command is started."""
     file, query, options = database.url.removeprefix(SQLITE).partition("?")
     if not database.url.startswith(SQLITE) or file.startswith(("/", "~", "file:")):
@@ -177,11 +177,11 @@ def _placed(database: Database, beside: Path, problems: list[Problem]) -> Databa
     place = beside / file
     if Path(file).is_file() and not place.is_file():  # as it was before: never begin anew beside a full ledger
         sentence = f"there is a database in {Path(file).absolute()}, but the path begins beside the settings file"
-        problems.append(Problem("database.url", f"{sentence}; move it to {place}, or write its full path"))
+        problems.append(Mistake("database.url", f"{sentence}; move it to {place}, or write its full path"))
     return replace(database, url=f"{SQLITE}{place}{query}{options}")
 
 
-def _untouched(sources: Mapping[str, Source | None], problems: list[Problem]) -> dict[str, Source]:
+def _untouched(sources: Mapping[str, Source | None], problems: list[Mistake]) -> dict[str, Source]:
     """Return the sources without a mistake so far: their definitions can still be checked, to name all at once."""
     return {
         name: source

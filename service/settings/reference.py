@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from service.settings.asking import Source, Texts
 from service.settings.declare import declared
-from service.settings.shapes import NAMED_SECTIONS, SECTIONS
+from service.settings.sections import NAMED_SECTIONS, SECTIONS
 from service.settings.sources import Api
 
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.settings.shapes import Problem
+from service.settings.sections import Mistake
 
 COMMAND_WITHIN_S = 20
 SUFFIX = re.compile(r"(.+)_(env|file|command)")
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class Environment:
     """Where references lead: the environment, and the folder in which the settings lie."""
 
     environ: Mapping[str, str]
@@ -29,7 +29,7 @@ class _NotHadError(Exception):
     """A sentence that says why what is referred to cannot be had."""
 
 
-def resolve(value: Any, around: Around, path: str, problems: list[Problem]) -> Any:
+def resolve(value: Any, around: Environment, path: str, problems: list[Mistake]) -> Any:
     """Return `value`, which stands at `path`, without references."""
     if isinstance(value, list):
         return [resolve(each, around, f"{path}[{i}]", problems) for i, each in enumerate(value)]
@@ -43,7 +43,7 @@ def resolve(value: Any, around: Around, path: str, problems: list[Problem]) -> A
             found[key] = resolve(each, around, where, problems)
         elif _ways(reference[1], value)[0] != key:
             forms = f"'{reference[1]}_env', '{reference[1]}_file' or '{reference[1]}_command'"
-            problems.append(Problem(where, f"'{reference[1]}' is given twice; write it, {forms}"))
+            problems.append(Mistake(where, f"'{reference[1]}' is given twice; write it, {forms}"))
         elif (text := _followed(reference[2], each, around, where, problems)) is not None:
             found[reference[1]] = text
     return found
@@ -58,29 +58,29 @@ def _ways(name: str, table: Mapping[str, Any]) -> list[str]:
     return [way for way in (name, f"{name}_env", f"{name}_file", f"{name}_command") if way in table]
 
 
-def _followed(kind: str, name: Any, around: Around, path: str, problems: list[Problem]) -> Any:
+def _followed(kind: str, name: Any, around: Environment, path: str, problems: list[Mistake]) -> Any:
     """Return what `name` refers to, one by one where it is a list; None where it cannot be had."""
     follow, is_one, says = KINDS[kind]
     if isinstance(name, list) and not is_one(name):
         texts = [_followed(kind, each, around, f"{path}[{i}]", problems) for i, each in enumerate(name)]
         return [text for text in texts if text is not None]
     if not is_one(name):
-        problems.append(Problem(path, says))
+        problems.append(Mistake(path, says))
         return None
     try:
         return follow(name, around).rstrip("\r\n")  # an editor's or `echo`'s, never part of a secret
     except _NotHadError as error:
-        problems.append(Problem(path, str(error)))
+        problems.append(Mistake(path, str(error)))
         return None
 
 
-def _variable(name: str, around: Around) -> str:
+def _variable(name: str, around: Environment) -> str:
     if name not in around.environ:
         raise _NotHadError(f"the environment has no variable '{name}'; set it before starting")
     return _text(around.environ[name].encode("utf-8", "surrogateescape"), f"the variable '{name}'")
 
 
-def _file(name: str, around: Around) -> str:
+def _file(name: str, around: Environment) -> str:
     try:
         return _text((around.folder / name).read_bytes(), f"the file '{name}'")
     except OSError as error:
@@ -90,7 +90,7 @@ def _file(name: str, around: Around) -> str:
         raise _NotHadError(f"the file '{name}' is not text in UTF-8") from error
 
 
-def _command(words: list[str], around: Around) -> str:
+def _command(words: list[str], around: Environment) -> str:
     """What the command prints. Its complaints go to our own, as a vault's say what is wrong; its output never does."""
     try:
         done = subprocess.run(  # noqa: S603 - the operator's own words, and no shell
@@ -121,7 +121,7 @@ def _is_name(given: Any) -> bool:
     return isinstance(given, str)
 
 
-KINDS: dict[str, tuple[Callable[[Any, Around], str], Callable[[Any], bool], str]] = {
+KINDS: dict[str, tuple[Callable[[Any, Environment], str], Callable[[Any], bool], str]] = {
     "env": (_variable, _is_name, "must be the name of a variable, in quotes"),
     "file": (_file, _is_name, "must be the name of a file, in quotes"),
     "command": (_command, _is_words, 'must be a command and its words, such as ["vault", "read", "…"]'),

@@ -12,27 +12,29 @@ from service.db import insert
 from service.models import look_up_count
 
 KEPT = timedelta(days=90)
-n = look_up_count.c
+lc = look_up_count.c
 
 
 def count(connection: Connection, source: str, outcome: str, now: datetime) -> None:
     """Count one more."""
     first = insert(connection, look_up_count).values(source=source, day=_day(now), outcome=outcome, n=1)
-    connection.execute(first.on_conflict_do_update(index_elements=["source", "day", "outcome"], set_={"n": n.n + 1}))
+    connection.execute(first.on_conflict_do_update(index_elements=["source", "day", "outcome"], set_={"n": lc.n + 1}))
 
 
 def since(connection: Connection, then: datetime) -> dict[str, dict[str, int]]:
     """Return by source how many ended how, from the day of `then` on."""
-    each = sa.select(n.source, n.outcome, sa.func.sum(n.n)).where(n.day >= _day(then)).group_by(n.source, n.outcome)
+    each = (
+        sa.select(lc.source, lc.outcome, sa.func.sum(lc.n)).where(lc.day >= _day(then)).group_by(lc.source, lc.outcome)
+    )
     found: dict[str, dict[str, int]] = {}
-    for source, outcome, total in connection.execute(each.order_by(n.source, n.outcome)):
+    for source, outcome, total in connection.execute(each.order_by(lc.source, lc.outcome)):
         found.setdefault(source, {})[outcome] = int(total)
     return found
 
 
 def prune(connection: Connection, now: datetime) -> None:
     """Forget what nobody asks about any more."""
-    connection.execute(sa.delete(look_up_count).where(n.day < _day(now - KEPT)))
+    connection.execute(sa.delete(look_up_count).where(lc.day < _day(now - KEPT)))
 
 
 def _day(moment: datetime) -> str:

@@ -18,14 +18,14 @@ from service.web.problems import FAULT_OF_OURS
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class PlainText:
     """A body that is no JSON, for callers that want words of their own."""
 
     text: str
     content_type: str
 
 
-Outcome = Mapping[str, Any] | Words | Exception
+Outcome = Mapping[str, Any] | PlainText | Exception
 Settle = Callable[[Sequence[Any]], Sequence[Outcome]]
 JSON = "application/json"
 OURS = frozenset({"Content-Type", "Content-Length"})
@@ -54,7 +54,7 @@ class Later(flask.Response):
         """Begin the answer, now that the outcome is known, and return its body."""
         if isinstance(outcome, Exception):
             return self._begin(*_refusal(outcome, self.headers.get("X-Request-Id", "")))
-        if isinstance(outcome, Words):
+        if isinstance(outcome, PlainText):
             return self._begin(200, outcome.text.encode(), {"Content-Type": outcome.content_type})
         return self._begin(200, _written(outcome), {"Content-Type": JSON})
 

@@ -18,7 +18,7 @@ from service.db import insert
 from service.errors import Invalid
 from service.models import posted_once
 
-p = posted_once.c
+po = posted_once.c
 KEPT = timedelta(days=1)
 HEADER = "Idempotency-Key"
 LONGEST = 255
@@ -43,12 +43,12 @@ class Once:
         """Claim the name; return what was answered if it was done before. Raises Invalid for another call's name."""
         if self.name is None:
             return None
-        self.connection.execute(sa.delete(posted_once).where(p.at < now - KEPT))
+        self.connection.execute(sa.delete(posted_once).where(po.at < now - KEPT))
         digest = _digest()
         claim = insert(self.connection, posted_once).values(key_id=self.key_id, name=self.name, digest=digest, at=now)
-        if self.connection.execute(claim.on_conflict_do_nothing().returning(p.name)).first() is not None:
+        if self.connection.execute(claim.on_conflict_do_nothing().returning(po.name)).first() is not None:
             return None
-        known = self.connection.execute(sa.select(p.digest, p.answer).where(*self._mine())).one()
+        known = self.connection.execute(sa.select(po.digest, po.answer).where(*self._mine())).one()
         if known.digest != digest:
             raise Invalid(
                 "idempotency_key_reused",
@@ -63,7 +63,7 @@ class Once:
             self.connection.execute(sa.update(posted_once).where(*self._mine()).values(answer=dict(answer)))
 
     def _mine(self) -> tuple[sa.ColumnElement[bool], ...]:
-        return p.key_id == self.key_id, p.name == self.name
+        return po.key_id == self.key_id, po.name == self.name
 
 
 def once(connection: Connection, key_id: str) -> Once:

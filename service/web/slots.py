@@ -50,7 +50,7 @@ class Slots:
             response = made()
             if not response.is_streamed:
                 return response
-            free = _Once(held.pop_all().close)
+            free = _Returned(held.pop_all().close)
         response.response = _then(response.response, free)
         response.call_on_close(free)
         return response
@@ -121,7 +121,7 @@ def _busy() -> Unavailable:
     )
 
 
-class _Once:
+class _Returned:
     """Gives the slot back once, whoever asks for it first."""
 
     def __init__(self, release: Callable[[], None]) -> None:

@@ -11,13 +11,13 @@ from service.x_api.errors import (
     AccountProblem,
     AlreadyDone,
     MessageRefused,
-    NotFound,
     OutcomeUnknown,
     RateLimited,
     RecipientRefused,
     Retired,
     Temporary,
     Unexplained,
+    UnknownToX,
     Unreachable,
     XError,
 )
@@ -28,21 +28,20 @@ from service.x_api.facts import (
     FeedbackEvent,
     FeedbackPage,
     Friendship,
-    Identity,
     Option,
+    OwnAccount,
     ParseProblem,
     User,
 )
 from service.x_api.oauth1 import Credentials
 from service.x_api.rate import RateLimit
 from service.x_api.texts import clean, same_text
-from service.x_api.wire import Answer, Patience
+from service.x_api.wire import Patience, XAnswer
 
 __all__ = [
     "STOPS_READING",
     "AccountProblem",
     "AlreadyDone",
-    "Answer",
     "Card",
     "Credentials",
     "DirectMessage",
@@ -51,11 +50,10 @@ __all__ = [
     "FeedbackEvent",
     "FeedbackPage",
     "Friendship",
-    "Identity",
     "MessageRefused",
-    "NotFound",
     "Option",
     "OutcomeUnknown",
+    "OwnAccount",
     "ParseProblem",
     "Patience",
     "RateLimit",
@@ -64,8 +62,10 @@ __all__ = [
     "Retired",
     "Temporary",
     "Unexplained",
+    "UnknownToX",
     "Unreachable",
     "User",
+    "XAnswer",
     "XClient",
     "XError",
     "clean",

@@ -14,7 +14,7 @@ _HALF_JSON_CODE = re.compile(rb'"code"\s*:\s*"?(\d{1,6})"?\s*[,}\]]')
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Complaint:
     """One complaint of X: its code (v1.1) or problem (v2), where it names one, and its prose, which may quote us."""
 
     code: int | None
@@ -22,21 +22,21 @@ class Said:
     problem: str | None = None
 
 
-def complaints(body: bytes) -> tuple[Said, ...]:
+def complaints(body: bytes) -> tuple[Complaint, ...]:
     """Every complaint in the body, in X's order; none where there is none."""
     return tuple(_complaints(body))
 
 
-def _complaints(body: bytes) -> Iterator[Said]:
+def _complaints(body: bytes) -> Iterator[Complaint]:
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
         if body.lstrip().startswith(b"{"):
-            yield from (Said(int(code), "") for code in _HALF_JSON_CODE.findall(body))
+            yield from (Complaint(int(code), "") for code in _HALF_JSON_CODE.findall(body))
         return
     for entry in _objects(parsed):
         words = entry.get("message") or entry.get("detail") or ""
-        yield Said(_whole(entry.get("code")), str(words), _problem(entry.get("type")))
+        yield Complaint(_whole(entry.get("code")), str(words), _problem(entry.get("type")))
 
 
 def _objects(parsed: object) -> Iterator[Mapping[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any, cast
 from marshmallow import ValidationError, fields, post_load
 
 from service.x_api.facts import Feedback, FeedbackEvent, FeedbackPage, ParseProblem
-from service.x_api.fields import Flag, Identifier, Label, Score, Variant, When, Words, parse_date, plain
+from service.x_api.fields import Identifier, Label, RawScore, TestFlag, Variant, When, Words, parse_date, plain
 from service.x_api.schemas import Lenient, each, load, mapping, next_cursor
 
 
@@ -55,7 +55,7 @@ def parse_sent_feedback(raw: Mapping[str, Any]) -> Feedback:
 
 
 class _ScoreSchema(Lenient):
-    value = Score(load_default=None)
+    value = RawScore(load_default=None)
     created_at = When(load_default=None)
 
 
@@ -72,7 +72,7 @@ class _ResponseSchema(Lenient):
 class _FeedbackSchema(Lenient):
     id = Identifier(required=True)
     type = Label(load_default=None)
-    test = Flag(load_default=False, allow_none=True)
+    test = TestFlag(load_default=False, allow_none=True)
     dm_id = Identifier(load_default=None)
     from_user_id = Identifier(load_default=None)
     to_user_id = Identifier(load_default=None)

@@ -1,4 +1,4 @@
-"""X's endpoints as methods: plain values in, an `Answer` with a frozen fact out, or an `XError`.
+"""X's endpoints as methods: plain values in, an `XAnswer` with a frozen fact out, or an `XError`.
 
 One call each, nothing repeated, nothing remembered; safe for many threads. The two methods that write to a customer
 take `signed_at`, the moment their intent was committed. Never checks limits or permissions: that is outreach's matter.
@@ -13,11 +13,11 @@ from urllib.parse import quote
 import httpx
 
 from service.x_api.cards import parse_feedback, parse_feedback_page, parse_sent_feedback
-from service.x_api.facts import DirectMessage, DmPage, Feedback, FeedbackPage, Friendship, Identity, Option, User
+from service.x_api.facts import DirectMessage, DmPage, Feedback, FeedbackPage, Friendship, Option, OwnAccount, User
 from service.x_api.oauth1 import Credentials
 from service.x_api.schemas import parse_dm_page, parse_friendship, parse_identity, parse_sent_message, parse_user
 from service.x_api.texts import clean
-from service.x_api.wire import PATIENCE, Answer, Patience, Wire
+from service.x_api.wire import PATIENCE, Patience, Wire, XAnswer
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -60,14 +60,14 @@ class XClient:
         """Close the connections."""
         self._wire.close()
 
-    def verify_credentials(self) -> Answer[Identity]:
+    def verify_credentials(self) -> XAnswer[OwnAccount]:
         """Who we are, and what the app may do (`access_level`)."""
         reply = self._wire.get(
             "/1.1/account/verify_credentials.json", {"include_entities": "false", "skip_status": "true"}
         )
         return reply.read(lambda raw: parse_identity(raw, reply.headers.get("x-access-level")))
 
-    def show_user(self, *, user_id: str | None = None, screen_name: str | None = None) -> Answer[User]:
+    def show_user(self, *, user_id: str | None = None, screen_name: str | None = None) -> XAnswer[User]:
         """A user by id or by name (one of them), with `can_dm` where the app is privileged to see it."""
         if (user_id is None) == (screen_name is None):
             raise ValueError("Give user_id or screen_name, and not both.")
@@ -75,13 +75,13 @@ class XClient:
             parse_user
         )
 
-    def show_friendship(self, target_id: str) -> Answer[Friendship]:
+    def show_friendship(self, target_id: str) -> XAnswer[Friendship]:
         """Whether we may write to `target_id`, for apps that do not see `can_dm` on users."""
         return self._wire.get("/1.1/friendships/show.json", _filled(target_id=target_id)).read(parse_friendship)
 
     def send_dm(
         self, to_user_id: str, text: str, *, signed_at: datetime, options: Sequence[Option] = ()
-    ) -> Answer[DirectMessage]:
+    ) -> XAnswer[DirectMessage]:
         """Write a Direct Message, with quick replies under it where there are options (X takes 20).
 
         `OutcomeUnknown` means: look for it in list_dms, do not send again.
@@ -92,23 +92,23 @@ class XClient:
         reply = self._wire.send("/1.1/direct_messages/events/new.json", signed_at=signed_at, json=body)
         return reply.read(parse_sent_message)
 
-    def list_dms(self, cursor: str | None = None, count: int = 50) -> Answer[DmPage]:
+    def list_dms(self, cursor: str | None = None, count: int = 50) -> XAnswer[DmPage]:
         """A page of the last 30 days, newest first, sent and received mixed; may lag by minutes."""
         fields = _filled(count=str(count), cursor=cursor)
         return self._wire.get("/1.1/direct_messages/events/list.json", fields).read(parse_dm_page)
 
-    def create_feedback(self, card: Card, *, signed_at: datetime) -> Answer[Feedback]:
+    def create_feedback(self, card: Card, *, signed_at: datetime) -> XAnswer[Feedback]:
         """Send a card; X writes `card.message` as a DM of its own and hangs the card on it."""
         reply = self._wire.send("/1.1/feedback/create.json", signed_at=signed_at, form=_form(card))
         return reply.read(parse_sent_feedback)
 
-    def show_feedback(self, feedback_id: str) -> Answer[Feedback]:
+    def show_feedback(self, feedback_id: str) -> XAnswer[Feedback]:
         """A card and its answer so far, without the 24 hours that events wait."""
         return self._wire.get(f"/1.1/feedback/show/{quote(feedback_id, safe='')}.json").read(parse_feedback)
 
     def list_feedback_events(
         self, *, from_time: datetime, to_time: datetime, cursor: str | None = None, count: int = 100
-    ) -> Answer[FeedbackPage]:
+    ) -> XAnswer[FeedbackPage]:
         """News between two times (inclusive, `to_time` at least 24 h ago). A later page sends its cursor alone."""
         fields = (
             {"count": str(count), "cursor": cursor} if cursor else {**_range(from_time, to_time), "count": str(count)}

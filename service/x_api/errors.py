@@ -11,7 +11,7 @@ In: nothing. Out: the classes, and the form of a row of the table in `codes`. No
     |-- RecipientRefused  this customer cannot be written to
     |-- MessageRefused    this message cannot be sent as it is
     |-- Unexplained       refused, and nothing X says tells whether it is the message, the customer or we
-    |-- NotFound          no such thing; where the call names none of X's things, no such path
+    |-- UnknownToX        no such thing; where the call names none of X's things, no such path
     |-- Retired           X has closed this endpoint
     `-- AlreadyDone       it was done before
 """
@@ -38,7 +38,7 @@ class XError(Exception):
         code: int | None = None,
         http_status: int | None = None,
         transaction: str | None = None,
-        row: "Row | None" = None,
+        row: "Meaning | None" = None,
     ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
@@ -46,7 +46,7 @@ class XError(Exception):
         self.code = code
         self.http_status = http_status
         self.transaction = transaction
-        self.row = row or Row(type(self), reason, sentence)
+        self.row = row or Meaning(type(self), reason, sentence)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.reason!r}, code={self.code}, http_status={self.http_status})"
@@ -95,7 +95,7 @@ class Unexplained(XError):
         return self.code is None
 
 
-class NotFound(XError):
+class UnknownToX(XError):
     """X knows no such thing. Only 17, 50 and 108 speak of a person: a send or a look-up that meets this has no path."""
 
     about_us = True
@@ -112,7 +112,7 @@ class AlreadyDone(XError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Meaning:
     """All that a code or a status means to us."""
 
     kind: type[XError]

@@ -22,7 +22,7 @@ class ParseProblem(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class OwnAccount:
     """Who we are to X. `access_level` must be `read-write-directmessages` to write."""
 
     id: str

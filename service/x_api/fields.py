@@ -123,7 +123,7 @@ class When(fields.Field[datetime | None]):
             raise ValidationError("This is not a date.") from error
 
 
-class Score(fields.Field[int]):
+class RawScore(fields.Field[int]):
     """A whole number of JSON: not True, not 4.7, not "5". One off the card's scale is for `ingest` to judge."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
@@ -142,14 +142,14 @@ class Variant(fields.Field[int | None]):
         return int(text) if re.fullmatch(r"[0-9]{1,6}", text) else None
 
 
-class Known(fields.Field[bool | None]):
+class Tristate(fields.Field[bool | None]):
     """true, false, or not known: `can_dm` is never guessed from another value."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool | None:
         return value if isinstance(value, bool) else None
 
 
-class Flag(fields.Field[bool]):
+class TestFlag(fields.Field[bool]):
     """Whether this is test traffic, in every spelling of yes and no. Our own request says so too, and decides."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:

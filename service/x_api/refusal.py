@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from service.x_api.bodies import Said, complaints
+from service.x_api.bodies import Complaint, complaints
 from service.x_api.codes import CODES, PROBLEMS, STATUSES
-from service.x_api.errors import OutcomeUnknown, RateLimited, Row, Temporary, Unexplained, XError
+from service.x_api.errors import Meaning, OutcomeUnknown, RateLimited, Temporary, Unexplained, XError
 from service.x_api.rate import reset_from
 
-_ELSEWHERE = Row(Temporary, "redirected", "X (or something before it) sent us elsewhere: is base_url right?")
-_UNEXPLAINED = Row(Unexplained, "unexplained", "X refuses the request and gives no code we know.")
-_UNWELL = Row(Temporary, "server_error", "X had an error of its own.")
-_UNKNOWN = Row(OutcomeUnknown, "outcome_unknown", "X gave no clear answer to a send: it may have been done.")
+_ELSEWHERE = Meaning(Temporary, "redirected", "X (or something before it) sent us elsewhere: is base_url right?")
+_UNEXPLAINED = Meaning(Unexplained, "unexplained", "X refuses the request and gives no code we know.")
+_UNWELL = Meaning(Temporary, "server_error", "X had an error of its own.")
+_UNKNOWN = Meaning(OutcomeUnknown, "outcome_unknown", "X gave no clear answer to a send: it may have been done.")
 
 BAD_REQUEST, FORBIDDEN, REQUEST_TIMEOUT, SERVER_ERROR = 400, 403, 408, 500
 _CODE_OUTWEIGHS = frozenset({BAD_REQUEST, FORBIDDEN})
@@ -54,14 +54,14 @@ def transaction_of(headers: Mapping[str, str]) -> str | None:
     return "".join(char for char in found if char.isascii() and char.isprintable())[:64] or None
 
 
-def _speaking(found: tuple[Said, ...]) -> Said:
+def _speaking(found: tuple[Complaint, ...]) -> Complaint:
     """The complaint that counts: the first with a code or problem we know, else with any code, else the first."""
     coded = [each for each in found if each.code is not None]
     known = [each for each in found if each.code in CODES or each.problem in PROBLEMS]
-    return next(iter([*known, *coded, *found]), Said(None, ""))
+    return next(iter([*known, *coded, *found]), Complaint(None, ""))
 
 
-def _row(said: Said, status: int, *, sends: bool) -> Row:
+def _row(said: Complaint, status: int, *, sends: bool) -> Meaning:
     row = CODES.get(said.code or 0) or PROBLEMS.get(said.problem or "")
     if sends and (_says_nothing(status) or (row is not None and row.maybe_sent)):
         return _UNKNOWN
@@ -77,13 +77,13 @@ def _says_nothing(status: int) -> bool:
     return status < BAD_REQUEST or status >= SERVER_ERROR or status == REQUEST_TIMEOUT
 
 
-def _by_hundreds(status: int) -> Row:
+def _by_hundreds(status: int) -> Meaning:
     if status < BAD_REQUEST:
         return _ELSEWHERE
     return _UNEXPLAINED if status < SERVER_ERROR else _UNWELL
 
 
-def _named_field(row: Row, said: Said) -> str:
+def _named_field(row: Meaning, said: Complaint) -> str:
     """X names the field it dislikes in prose that may quote our value, so only a name we know is taken from it."""
     words = _FIELDS.search(said.words) if row.names_a_field else None
     return f" It names {words[1]}." if words else ""

@@ -15,11 +15,11 @@ from service.x_api.facts import (
     DirectMessage,
     DmPage,
     Friendship,
-    Identity,
+    OwnAccount,
     ParseProblem,
     User,
 )
-from service.x_api.fields import Identifier, Known, Label, When, Words, plain
+from service.x_api.fields import Identifier, Label, Tristate, When, Words, plain
 from service.x_api.texts import clean, readable
 
 T = TypeVar("T")
@@ -57,10 +57,10 @@ def parse_user(raw: Mapping[str, Any]) -> User:
     return cast("User", load(_USER, raw))
 
 
-def parse_identity(raw: Mapping[str, Any], access_level: str | None) -> Identity:
+def parse_identity(raw: Mapping[str, Any], access_level: str | None) -> OwnAccount:
     """Our own user object, and the access level X wrote in a header beside it."""
     user = parse_user(raw)
-    return Identity(user.id, user.screen_name, clean(access_level).strip() if access_level else None)
+    return OwnAccount(user.id, user.screen_name, clean(access_level).strip() if access_level else None)
 
 
 def parse_friendship(raw: Mapping[str, Any]) -> Friendship:
@@ -78,7 +78,7 @@ class Lenient(Schema):
 class _UserSchema(Lenient):
     id = Identifier(required=True)
     screen_name = Label(load_default=None)
-    can_dm = Known(load_default=None)
+    can_dm = Tristate(load_default=None)
 
     @pre_load
     def prefer_the_id_as_text(self, data: Any, **_: Any) -> Any:
@@ -90,7 +90,7 @@ class _UserSchema(Lenient):
 
 
 class _SourceSchema(Lenient):
-    can_dm = Known(load_default=None)
+    can_dm = Tristate(load_default=None)
 
 
 class _RelationshipSchema(Lenient):

@@ -10,12 +10,12 @@ from typing import Any, Self
 
 import httpx
 
-from service.x_api.facts import DirectMessage, DmPage, Friendship, Identity, ParseProblem, User
+from service.x_api.facts import DirectMessage, DmPage, Friendship, OwnAccount, ParseProblem, User
 from service.x_api.fields import parse_date, plain
 from service.x_api.oauth1 import Credentials
 from service.x_api.schemas import each, mapping, parse_user
 from service.x_api.texts import clean, readable
-from service.x_api.wire import PATIENCE, Answer, Patience, Wire
+from service.x_api.wire import PATIENCE, Patience, Wire, XAnswer
 
 SHOWN = {"user.fields": "receives_your_dm,username"}
 LISTED = {"dm_event.fields": "id,event_type,text,sender_id,created_at,entities", "event_types": "MessageCreate"}
@@ -45,11 +45,11 @@ class XClientV2:
         """Close the connections."""
         self._wire.close()
 
-    def verify_credentials(self) -> Answer[Identity]:
+    def verify_credentials(self) -> XAnswer[OwnAccount]:
         """Who we are. v2 does not say what the app may do."""
         return self._wire.get("/2/users/me").read(_identity)
 
-    def show_user(self, *, user_id: str | None = None, screen_name: str | None = None) -> Answer[User]:
+    def show_user(self, *, user_id: str | None = None, screen_name: str | None = None) -> XAnswer[User]:
         """A user by id or by name (one of them), with `receives_your_dm` as `can_dm`."""
         if (user_id is None) == (screen_name is None):
             raise ValueError("Give user_id or screen_name, and not both.")
@@ -57,16 +57,16 @@ class XClientV2:
             return self._wire.get(f"/2/users/by/username/{_part(screen_name)}", SHOWN).read(_user)
         return self._wire.get(f"/2/users/{_part(user_id)}", SHOWN).read(_user)
 
-    def show_friendship(self, target_id: str) -> Answer[Friendship]:
+    def show_friendship(self, target_id: str) -> XAnswer[Friendship]:
         """Whether we may write to `target_id`."""
         return self._wire.get(f"/2/users/{_part(target_id)}", SHOWN).read(lambda raw: Friendship(_user(raw).can_dm))
 
-    def send_dm(self, to_user_id: str, text: str, *, signed_at: datetime) -> Answer[DirectMessage]:
+    def send_dm(self, to_user_id: str, text: str, *, signed_at: datetime) -> XAnswer[DirectMessage]:
         """Write a Direct Message. `OutcomeUnknown` means: look for it in list_dms_with, do not send again."""
         path = f"/2/dm_conversations/with/{_part(to_user_id)}/messages"
         return self._wire.send(path, signed_at=signed_at, json={"text": clean(text)}).read(_sent)
 
-    def list_dms_with(self, user_id: str, cursor: str | None = None, count: int = 100) -> Answer[DmPage]:
+    def list_dms_with(self, user_id: str, cursor: str | None = None, count: int = 100) -> XAnswer[DmPage]:
         """A page of the conversation with one person, newest first, sent and received mixed."""
         fields = {**LISTED, "max_results": str(count), **({"pagination_token": cursor} if cursor else {})}
         reply = self._wire.get(f"/2/dm_conversations/with/{_part(user_id)}/dm_events", fields)
@@ -92,9 +92,9 @@ def _user(raw: Mapping[str, Any]) -> User:
     )
 
 
-def _identity(raw: Mapping[str, Any]) -> Identity:
+def _identity(raw: Mapping[str, Any]) -> OwnAccount:
     user = _user(raw)
-    return Identity(user.id, user.screen_name)
+    return OwnAccount(user.id, user.screen_name)
 
 
 def _sent(raw: Mapping[str, Any]) -> DirectMessage:

@@ -57,7 +57,7 @@ PATIENCE = Patience()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class XAnswer(Generic[T]):
     """What X said, what is left of the window (None: X did not say), and X's number for this call."""
 
     value: T
@@ -75,10 +75,10 @@ class Reply:
     rate: RateLimit | None
     sends: bool
 
-    def read(self, parse: Callable[[Any], T]) -> Answer[T]:
+    def read(self, parse: Callable[[Any], T]) -> XAnswer[T]:
         """The answer as a fact. What cannot be understood is no success, and after a send no failure either."""
         try:
-            return Answer(parse(self.json), self.rate, transaction_of(self.headers))
+            return XAnswer(parse(self.json), self.rate, transaction_of(self.headers))
         except ParseProblem as problem:
             _unreadable(self.status, self.headers, str(problem), sends=self.sends)
 

@@ -18,7 +18,7 @@ from service.db import writing
 from service.models import access_log, feedback_request, result
 from service.outreach.workplace import Workplace
 from service.reports.rows import export as exporting
-from service.sandbox import Account, Assumptions, SandboxConfig, SandboxServer
+from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
 from service.settings import load
 from service.worker import clients_of, utc_now
 from tests.cli.house import Cli
@@ -106,7 +106,7 @@ def test_an_export_that_cannot_be_is_refused_and_leaves_no_file(
 def x() -> Iterator[SandboxServer]:
     acme = tree()["accounts"]["acme"]
     names = ("user_id", "screen_name", "consumer_key", "consumer_secret", "token", "token_secret")
-    account = Account(name="acme", **{name: acme[name] for name in names})
+    account = BusinessAccount(name="acme", **{name: acme[name] for name in names})
     switches = Assumptions(auto_create_customers=True, webhooks=False, events_24h_rule=False)
     config = SandboxConfig(accounts=(account,), assumptions=switches, default_profile={"can_dm": True})
     with SandboxServer(config) as server:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from service import migrations
 from service.db import open_engine, reading, writing
-from service.requests import changes
+from service.requests import seals
 from service.settings import reference
 from tests.cli.house import Cli
 from tests.support import SOURCE_KEY
@@ -119,10 +119,10 @@ def test_without_a_settings_file_every_command_says_how_to_make_one(cli: Cli, ar
 
 def test_after_a_restore_a_new_order_of_changes_begins(cli: Cli) -> None:
     with reading(cli.engine) as connection:
-        before = changes.epoch(connection)
+        before = seals.epoch(connection)
     said = cli.says("db", "restored", "--yes")
     with reading(cli.engine) as connection:
-        after = changes.epoch(connection)
+        after = seals.epoch(connection)
     assert before != after
     assert "410, changes_begin_anew" in said
     assert cli.audit() == [("db.restored", {"epoch": after})]
@@ -130,10 +130,10 @@ def test_after_a_restore_a_new_order_of_changes_begins(cli: Cli) -> None:
 
 def test_without_a_yes_no_new_order_begins(cli: Cli) -> None:
     with reading(cli.engine) as connection:
-        before = changes.epoch(connection)
+        before = seals.epoch(connection)
     assert "reads everything anew" in cli("db", "restored", code=1, input="n\n").output
     with reading(cli.engine) as connection:
-        assert changes.epoch(connection) == before
+        assert seals.epoch(connection) == before
 
 
 # -- config reference, config example

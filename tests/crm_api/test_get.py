@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from service.crm_api import get as module
 from service.crm_api.address import Forbidden, place_of
 from service.crm_api.client import Client
-from service.crm_api.get import Away, get
+from service.crm_api.get import NoAnswer, get
 from service.crm_api.path import Unaskable, filled, mistakes
 from service.crm_api.wait import wait
 from service.settings.declare import section_of
@@ -36,7 +36,7 @@ def settings_of(url: str, **more: Any) -> Api:
 
 
 def reason(url: str, **more: Any) -> str:
-    with pytest.raises(Away) as caught:
+    with pytest.raises(NoAnswer) as caught:
         get(url, **more)
     return caught.value.reason
 
@@ -260,7 +260,7 @@ def test_a_token_is_fetched_once_renewed_before_its_end_and_once_when_it_is_refu
 def test_a_refused_secret_is_a_refusal_and_not_an_answer(api: Crm) -> None:
     Issuer(api)
     api.answers["/token"] = (401, {})
-    with pytest.raises(Away) as caught:
+    with pytest.raises(NoAnswer) as caught:
         Client(oauth(api), lambda: NOW).get("/a")
     assert caught.value.reason == "refused"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from service.demo import cast, script
 from service.demo.crm import Posted
-from service.demo.ledger import Attempt, Ledger, Request, Result
-from service.demo.reconcile import Answered, Memories, Told
+from service.demo.read_back import AttemptRow, Ledger, RequestRow, ResultRow
+from service.demo.reconcile import Memories, ShownAnswer, ToldToTool
 from service.states import State
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -39,18 +39,18 @@ def agreeing() -> Memories:
         "requests": [_call(each, requests) for each in attempts],
         "pushes": [],
     }
-    told = {each.request_id: Answered(each.score, each.text) for each in results}
+    told = {each.request_id: ShownAnswer(each.score, each.text) for each in results}
     n = Counter(card["type"] for card in cards if card["score"] and not card["test"])
     stored = {(each.delivery.source, each.digest, each.delivery.message_id) for each in posted if each.status == 200}
     ledger = Ledger(requests, attempts, results, [(source, digest) for source, digest, _ in stored])
-    return Memories(written, posted, ledger, truth, Told(told, dict(told), dict(n)))
+    return Memories(written, posted, ledger, truth, ToldToTool(told, dict(told), dict(n)))
 
 
 def ended_at(end: int, delivery_id: str) -> datetime:
     return NOW + timedelta(minutes=end, microseconds=int(hashlib.sha256(delivery_id.encode()).hexdigest()[:4], 16))
 
 
-def _posts(delivery: script.Delivery) -> list[Posted]:
+def _posts(delivery: script.ScriptedDelivery) -> list[Posted]:
     at = ended_at(delivery.end, delivery.conversation_id)
     digest = hashlib.sha256(script.body(delivery, at)).hexdigest()
     status, said = delivery.answers
@@ -58,21 +58,21 @@ def _posts(delivery: script.Delivery) -> list[Posted]:
     return [Posted(delivery, at, digest, status, each) for each in (said, *copies)]
 
 
-def _request(source: str, conversation_id: str, end: int, customer: cast.Customer, fate: script.Fate) -> Request:
+def _request(source: str, conversation_id: str, end: int, customer: cast.Customer, fate: script.Fate) -> RequestRow:
     known = customer not in cast.NOT_AT_X and customer.known_by != "nothing"
-    return Request(
+    return RequestRow(
         f"fr_{conversation_id}_{end}", source, conversation_id, ended_at(end, conversation_id), customer.account,
         customer.user_id if known else None, "nps" if customer.account == cast.SHOP else "csat",
         "rehearsal" in customer.tags, fate[0], fate[1], "Hello.", "How was it?", None, None, None,
     )  # fmt: skip
 
 
-def _message(x_id: str, request: Request, via: str) -> dict[str, Any]:
+def _message(x_id: str, request: RequestRow, via: str) -> dict[str, Any]:
     text = request.opening_text if via == "dm" else request.card_text
     return {"id": x_id, "sender": request.account, "recipient": request.x_user_id, "text": text, "via": via}
 
 
-def _card(x_id: str, request: Request, customer: cast.Customer) -> dict[str, Any]:
+def _card(x_id: str, request: RequestRow, customer: cast.Customer) -> dict[str, Any]:
     score = next((each["score"] for each in customer.script if "score" in each), None)
     text = next((each["text"] for each in customer.script if "text" in each), None)
     return {
@@ -82,19 +82,19 @@ def _card(x_id: str, request: Request, customer: cast.Customer) -> dict[str, Any
     }  # fmt: skip
 
 
-def _attempts(request: Request) -> list[Attempt]:
+def _attempts(request: RequestRow) -> list[AttemptRow]:
     return [
-        Attempt(request.id, "dm", "sent", "answer", request.dm_event_id),
-        Attempt(request.id, "card", "sent", "answer", request.feedback_id),
+        AttemptRow(request.id, "dm", "sent", "answer", request.dm_event_id),
+        AttemptRow(request.id, "card", "sent", "answer", request.feedback_id),
     ]
 
 
-def _call(attempt: Attempt, requests: list[Request]) -> dict[str, Any]:
+def _call(attempt: AttemptRow, requests: list[RequestRow]) -> dict[str, Any]:
     recipient = next(each.x_user_id for each in requests if each.id == attempt.request_id)
     endpoint = cast.DM if attempt.kind == "dm" else cast.CARD
     return {"endpoint": endpoint, "recipient": recipient, "committed": attempt.x_id, "fault": None, "status": 200}
 
 
-def _result(card: dict[str, Any]) -> Result:
+def _result(card: dict[str, Any]) -> ResultRow:
     score, text = ((card[name] or {}).get("value") for name in ("score", "text"))
-    return Result(card["external_id"], card["id"], score, text, "webhook", 1, 0)
+    return ResultRow(card["external_id"], card["id"], score, text, "webhook", 1, 0)

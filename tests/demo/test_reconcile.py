@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.demo.ledger import Attempt, Ledger, Request
-from service.demo.reconcile import CHECKS, Answered, Memories, reconcile
+from service.demo.read_back import AttemptRow, Ledger, RequestRow
+from service.demo.reconcile import CHECKS, Memories, ShownAnswer, reconcile
 from tests.demo.memories import agreeing
 
 Lie = Callable[[Memories], Memories]
@@ -36,11 +36,11 @@ def truth(memories: Memories, **changes: Any) -> Memories:
     return replace(memories, truth={**memories.truth, **changes})
 
 
-def asked(memories: Memories) -> Request:
+def asked(memories: Memories) -> RequestRow:
     return next(each for each in memories.ledger.requests if each.dm_event_id and not each.test)
 
 
-def changed(memories: Memories, request: Request, **columns: Any) -> Memories:
+def changed(memories: Memories, request: RequestRow, **columns: Any) -> Memories:
     rows = [replace(each, **columns) if each is request else each for each in memories.ledger.requests]
     return ledger(memories, requests=rows)
 
@@ -130,7 +130,7 @@ def a_score_changed(m: Memories) -> Memories:
 
 def the_api_hides_a_score(m: Memories) -> Memories:
     key = next(key for key, answer in m.told.results.items() if answer.score is not None)
-    return replace(m, told=replace(m.told, results={**m.told.results, key: Answered(None, None, suppressed=True)}))
+    return replace(m, told=replace(m.told, results={**m.told.results, key: ShownAnswer(None, None, suppressed=True)}))
 
 
 def the_csv_has_a_row_too_few(m: Memories) -> Memories:
@@ -199,7 +199,7 @@ def test_every_promise_has_a_lie_that_breaks_it() -> None:
 
 def test_a_comment_kept_back_from_a_small_group_is_no_lie() -> None:
     memories = agreeing()
-    told = {key: Answered(each.score, None, suppressed=True) for key, each in memories.told.results.items()}
+    told = {key: ShownAnswer(each.score, None, suppressed=True) for key, each in memories.told.results.items()}
     assert broken(replace(memories, told=replace(memories.told, results=told, csv=told))) == set()
 
 
@@ -212,7 +212,7 @@ def test_a_call_that_x_refused_before_reading_it_is_no_lie() -> None:
 def test_a_send_found_in_the_dm_list_is_the_card_it_carries() -> None:
     memories = agreeing()
     request = asked(memories)
-    found = Attempt(request.id, "card", "sent", "dm_list", request.card_dm_id)
+    found = AttemptRow(request.id, "card", "sent", "dm_list", request.card_dm_id)
     rows = [
         found if (each.request_id, each.kind) == (request.id, "card") else each for each in memories.ledger.attempts
     ]

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.intake.definition import load_definitions
-from service.settings import PLACEHOLDERS, X_TOKENS, Problem, Settings, SettingsError, from_tree, load, reference
+from service.settings import PLACEHOLDERS, X_TOKENS, Mistake, Settings, SettingsError, from_tree, load, reference
 from service.settings.asking import Texts
 from service.settings.declare import declared, section_of
-from service.settings.shapes import NAMED_SECTIONS, SECTIONS
+from service.settings.sections import NAMED_SECTIONS, SECTIONS
 from tests.support import SOURCE_KEY, settings_of, tree
 
 TOP = Path(__file__).parents[2]
@@ -249,7 +249,7 @@ def test_a_span_that_would_turn_on_the_spot_cannot_be_nothing(path: str) -> None
 
 @given(st.text() | st.integers() | st.floats() | st.booleans() | st.lists(st.text(), max_size=3) | st.none())
 def test_any_value_of_a_span_is_taken_or_named(written: Any) -> None:
-    problems: list[Problem] = []
+    problems: list[Mistake] = []
     try:
         settings_of(worker__idle=written)
     except SettingsError as error:
@@ -733,4 +733,4 @@ def _toml(default: str) -> str:
 
 
 def test_a_problem_is_a_path_and_a_sentence() -> None:
-    assert str(SettingsError([Problem("a.b", "is wrong"), Problem("c", "too")])) == "a.b: is wrong; c: too"
+    assert str(SettingsError([Mistake("a.b", "is wrong"), Mistake("c", "too")])) == "a.b: is wrong; c: too"

@@ -18,7 +18,7 @@ from service.accounts.holds import Hold
 from service.db import open_engine, reading, writing
 from service.errors import Unavailable
 from service.models import account_state, feedback_request, worker_seen
-from service.sandbox import Account, Assumptions, SandboxConfig, SandboxServer
+from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
 from service.settings import Settings
 from service.x_api import Credentials, XClient
 from tests.support import World, request_row, settings_of
@@ -123,7 +123,7 @@ def test_a_hold_by_hand_is_not_overwritten(world: World) -> None:
 
 @pytest.fixture
 def x() -> Iterator[SandboxServer]:
-    account = Account(
+    account = BusinessAccount(
         name="acme",
         user_id=ACME.user_id,
         screen_name=ACME.screen_name,

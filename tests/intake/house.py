@@ -15,8 +15,8 @@ from werkzeug.test import TestResponse
 
 from service.errors import PROBLEM_JSON, ServiceError, problem
 from service.intake import Inbound, load_definitions, make_inbound
+from service.intake.definition_tables import Definition
 from service.intake.routes import blueprint
-from service.intake.shapes import Definition
 from service.models import delivery_item, feedback_request, reopening, webhook_delivery
 from service.settings import Settings, Source
 from service.settings.load import from_tree

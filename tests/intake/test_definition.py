@@ -7,7 +7,7 @@ import pytest
 
 from service.intake import load_definitions, preset_names, preset_text, verify
 from service.intake.definition import overlay
-from service.intake.shapes import Map
+from service.intake.definition_tables import Map
 from service.intake.verify.plain import Static
 from service.settings import Settings, SettingsError, Source
 from service.settings.declare import declared

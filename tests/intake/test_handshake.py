@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.engine import Engine
 from structlog.testing import capture_logs
 
-from service.crm_api.get import Away
+from service.crm_api.get import NoAnswer
 from service.errors import Unavailable
 from service.intake import handshake
 from service.settings import SettingsError
@@ -232,7 +232,7 @@ def test_a_signed_subscription_is_confirmed_where_the_definition_says_so(monkeyp
 
 def test_a_subscription_that_cannot_be_confirmed_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(_url: str) -> str:
-        raise Away("slow", "There was no answer.")
+        raise NoAnswer("slow", "There was no answer.")
 
     monkeypatch.setattr(handshake, "fetch_text", away)
     told = {"Type": "SubscriptionConfirmation", "SubscribeURL": "https://sns.eu-west-1.amazonaws.com/?a=1"}

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from service.crm_api.get import Away
+from service.crm_api.get import NoAnswer
 from service.intake import Refused, Verified, load_definitions, make_inbound, verify
 from service.intake.verify.jwks import KeySet
 from service.intake.verify.messages import MessageSignature, _inputs, signature_base
@@ -320,9 +320,9 @@ def test_published_keys_go_on_while_their_address_is_away() -> None:
     published = Published(jwk("k", rsa_key()))
     definition = with_keys(published)
     assert isinstance(verify(definition, bearer(token(head={"kid": "k"})), NOW), Verified)
-    for answer in (Away("slow", "No answer."), {"keys": "none"}, [], {"keys": [7]}):
+    for answer in (NoAnswer("slow", "No answer."), {"keys": "none"}, [], {"keys": [7]}):
         published.answer = answer
-    published.answer = Away("slow", "No answer.")
+    published.answer = NoAnswer("slow", "No answer.")
     later = NOW + timedelta(hours=2)
     good = token(head={"kid": "k"}, exp=later.timestamp() + 60)
     assert isinstance(verify(definition, bearer(good), later), Verified)
@@ -551,7 +551,7 @@ def test_a_certificate_that_cannot_be_had_refuses_and_is_asked_for_again() -> No
 
     def away(url: str) -> str:
         asked.append(url)
-        raise Away("slow", "No answer.")
+        raise NoAnswer("slow", "No answer.")
 
     for _ in range(2):
         assert code(verify(sns(away), notification(), NOW)) == "sns_certificate"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
-from service.listening.connection import HELD_AT_MOST, Connection, Stage
-from service.listening.reader import Reader
+from service.listening.connection import HELD_AT_MOST, Connection, Phase
+from service.listening.reader import Connections
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -28,7 +28,7 @@ class Desk:
     def __post_init__(self) -> None:
         cfg = Config()
         cfg.set("limit_request_line", 0)
-        self.reader = Reader(
+        self.reader = Connections(
             cfg, lambda *job: self.waiting.append(job), places=PLACES, body_at_most=4096, clock=lambda: self.now
         )
         self.reader.listen([self.listener])
@@ -110,7 +110,7 @@ def test_a_client_that_never_reads_holds_no_thread_and_is_dropped(desk: Desk) ->
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     body = b"x" * (HELD_AT_MOST - 1000)
     desk.answer(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-    assert connection.stage is Stage.ANSWER
+    assert connection.stage is Phase.ANSWER
     assert desk.waiting == [], "its next request waits until it has read the answer to the first"
     assert is_served(desk)
     desk.later(31)

@@ -15,7 +15,7 @@ from service.db import reading, writing
 from service.intake.desks import desks_of
 from service.models import found_identity, look_up, source_state
 from service.outreach import by_hand, looking
-from service.sources import counted, standing, waiting
+from service.sources import counted, holds, waiting
 from tests.crm_api.crm import Crm, crm
 from tests.support import World, settings_of
 
@@ -68,7 +68,7 @@ def build(world_of: Callable[..., World]) -> Iterator[Callable[..., Desked]]:
             world.place = replace(world.place, settings=settings, desks=desks)
             world.customers(ANN)
             with writing(world.engine) as connection:
-                standing.enrol(connection, desks, world.clock.now)
+                holds.enrol(connection, desks, world.clock.now)
             return Desked(world, here)
 
         yield made
@@ -213,11 +213,11 @@ def test_refused_credentials_hold_the_source_and_lose_nobody(desked: Desked, sta
     assert len(desked.crm.asked) == 1
     assert desked.of(other).state == "card_sent"
     with reading(desked.world.engine) as connection:
-        assert standing.standings(connection)["crm"].hold_reason == f"refused_{status}"
+        assert holds.standings(connection)["crm"].hold_reason == f"refused_{status}"
         assert waiting.counts(connection) == {"crm": 3}
     desked.crm.answers = {"/people/4711": {"x": "501"}}
     with writing(desked.world.engine) as connection:
-        assert standing.release(connection, "crm", desked.world.clock.now)
+        assert holds.release(connection, "crm", desked.world.clock.now)
     desked.walk()
     assert {desked.of(each).x_user_id for each in waits} == {"501"}
 
@@ -341,4 +341,4 @@ def test_how_look_ups_ended_is_counted(desked: Desked) -> None:
     with reading(desked.world.engine) as connection:
         week = desked.world.clock.now - timedelta(days=7)
         assert counted.since(connection, week) == {"crm": {"away": 1, "found": 2, "nobody": 1}}
-        assert standing.standings(connection)["crm"].away_since is not None
+        assert holds.standings(connection)["crm"].away_since is not None

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from service import housekeeping
 from service.db import writing
 from service.reports.rows import changes as feed
-from service.requests import changes as numbers
+from service.requests import seals as numbers
 from service.results.card import take_in
 from service.web import slots
 from service.web.slots import Slots

@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from service.reports.dashboard.charts import (
     Caption,
+    ChartPoint,
     FunnelStep,
     IntervalRow,
-    TrendPoint,
     distribution_bars,
     funnel,
     interval_rows,
@@ -22,11 +22,11 @@ from service.reports.dashboard.charts import (
 SVG = "{http://www.w3.org/2000/svg}"
 CAPTION = Caption("nps-team", "NPS by week", "Rose from 30 to 54.")
 POINTS = [
-    TrendPoint("W01", 20, 30.0, 10.0, 45.0),
-    TrendPoint("W02", 25, 32.0, 12.0, 47.0),
-    TrendPoint("W03", None, None, None, None),
-    TrendPoint("W04", 0, None, None, None),
-    TrendPoint("W05", 40, 54.0, 40.0, 66.0, immature=True),
+    ChartPoint("W01", 20, 30.0, 10.0, 45.0),
+    ChartPoint("W02", 25, 32.0, 12.0, 47.0),
+    ChartPoint("W03", None, None, None, None),
+    ChartPoint("W04", 0, None, None, None),
+    ChartPoint("W05", 40, 54.0, 40.0, 66.0, immature=True),
 ]
 ROWS = [
     IntervalRow("North", 100, 46.0, 31.1, 58.2),
@@ -137,7 +137,7 @@ def test_marks_stay_inside_the_drawing(chart):
 @given(st.text())
 def test_any_name_is_text_and_never_markup(name):
     drawings = [
-        trend([TrendPoint(name, 9, 1.0, 0.0, 2.0)], Caption("a", name, name)),
+        trend([ChartPoint(name, 9, 1.0, 0.0, 2.0)], Caption("a", name, name)),
         interval_rows([IntervalRow(name, 9, 1.0, 0.0, 2.0), IntervalRow(name, None, None, None, None)], CAPTION),
         funnel([FunnelStep(name, 3)], CAPTION),
     ]
@@ -209,7 +209,7 @@ def test_a_trend_draws_n_below_and_nothing_where_n_is_not_told():
 
 
 def test_a_long_trend_labels_only_as_many_points_as_there_is_room_for():
-    points = [TrendPoint(f"D{number:02}", 9, 1.0, 0.0, 2.0) for number in range(31)]
+    points = [ChartPoint(f"D{number:02}", 9, 1.0, 0.0, 2.0) for number in range(31)]
     labels = [word for word in words(parsed(trend(points, CAPTION))) if word.startswith("D")]
     assert labels == ["D00", "D06", "D12", "D18", "D24", "D30"]
 

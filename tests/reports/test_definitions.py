@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 
 import pytest
 
-from service.reports.statistics.definitions import DEFINITION_VERSION, DEFINITIONS, Definition, define
+from service.reports.statistics.definitions import DEFINITION_VERSION, DEFINITIONS, FigureDefinition, define
 from service.reports.thresholds import Thresholds
 
 PUBLISHED = {
@@ -38,7 +38,7 @@ def test_every_published_figure_is_defined_under_its_own_name():
 
 @pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
 def test_no_part_of_a_definition_is_left_empty(definition):
-    assert all(str(getattr(definition, field.name)).strip() for field in fields(Definition))
+    assert all(str(getattr(definition, field.name)).strip() for field in fields(FigureDefinition))
     assert definition.version == DEFINITION_VERSION
 
 

@@ -11,7 +11,7 @@ from service.models import feedback_request, naming, naming_answer, result
 from service.reports.disclosure.naming import follow
 from service.reports.filters import Filter
 from service.reports.rows import query
-from service.requests.changes import touch
+from service.requests.seals import touch
 from tests.reports.world import ADMIN, NOW, World, settings_of
 
 n = naming.c

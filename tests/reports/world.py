@@ -17,7 +17,7 @@ from service.reports.api import register as api
 from service.reports.counting.sealing import seal
 from service.reports.disclosure import naming
 from service.reports.disclosure.closing import close_due
-from service.requests.changes import touch
+from service.requests.seals import touch
 from service.settings import Settings, from_tree
 from service.web.catalogue import known
 from service.web.openapi import HTTP_CODES

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.db import reading, writing
 from service.models import feedback_request
 from service.reports.counting.sealing import seal
-from service.requests import changes
+from service.requests import seals
 from tests.conftest import NOW
 from tests.support import request_row, settings_of
 
@@ -30,7 +30,7 @@ def rows(engine: Engine, n: int) -> list[str]:
 
 def write(connection: Connection, request_id: str, word: str) -> None:
     """A visible change, as every writer makes it."""
-    changes.touch(connection, [request_id])
+    seals.touch(connection, [request_id])
     connection.execute(sa.update(feedback_request).where(r.id == request_id).values(detail=word))
 
 
@@ -141,10 +141,10 @@ def test_a_sealer_that_has_taken_numbers_holds_up_the_next(postgresql_url: str) 
     engine = open_engine(postgresql_url)
     rows(engine, 1)
     with writing(engine) as one, engine.connect() as other:
-        changes.take_numbers(one, 1, NOW)
+        seals.take_numbers(one, 1, NOW)
         other.exec_driver_sql("SET lock_timeout = '50ms'")
         with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
-            changes.take_numbers(other, 1, NOW)
+            seals.take_numbers(other, 1, NOW)
     engine.dispose()
 
 
@@ -153,7 +153,7 @@ def test_what_changes_again_is_numbered_again_and_a_repeat_seals_nothing(engine:
     seal_all(engine)
     assert (sealed(engine, only), seal(engine, SETTINGS, NOW)) == (1, 0)
     with writing(engine) as connection:
-        changes.touch(connection, [only])
+        seals.touch(connection, [only])
     assert seal(engine, SETTINGS, NOW) == 1
     assert sealed(engine, only) == 2
 
@@ -161,8 +161,8 @@ def test_what_changes_again_is_numbered_again_and_a_repeat_seals_nothing(engine:
 def test_a_sealer_that_dies_before_its_commit_has_given_no_number(engine: Engine) -> None:
     (only,) = rows(engine, 1)
     with engine.connect() as connection:
-        changes.lock_unsealed(connection, 5)
-        changes.take_numbers(connection, 1, NOW)
+        seals.lock_unsealed(connection, 5)
+        seals.take_numbers(connection, 1, NOW)
         connection.rollback()
     assert sealed(engine, only) is None
     assert seal(engine, SETTINGS, NOW) == 1
@@ -173,8 +173,8 @@ def test_only_where_it_is_told_to_does_a_change_move_the_requests_own_clock(engi
     first, second = rows(engine, 2)
     later = NOW.replace(hour=13)
     with writing(engine) as connection:
-        changes.touch(connection, sa.select(r.id).where(r.id == first), later)
-        changes.touch(connection, [second])
+        seals.touch(connection, sa.select(r.id).where(r.id == first), later)
+        seals.touch(connection, [second])
     with reading(engine) as connection:
         found: dict[str, Any] = dict(connection.execute(sa.select(r.id, r.updated_at)).all())
     assert found == {first: later, second: NOW}
@@ -182,13 +182,13 @@ def test_only_where_it_is_told_to_does_a_change_move_the_requests_own_clock(engi
 
 def test_an_epoch_ends_when_a_new_one_begins(engine: Engine) -> None:
     with writing(engine) as connection:
-        before = changes.epoch(connection)
-        assert changes.begin_epoch(connection, NOW) == changes.epoch(connection) != before
+        before = seals.epoch(connection)
+        assert seals.begin_epoch(connection, NOW) == seals.epoch(connection) != before
 
 
 def test_what_is_unsealed_and_what_comes_after_a_number_is_found_by_an_index(sqlite_engine: Engine) -> None:
     wanted = {
-        "COVERING INDEX ix_feedback_request_unsealed": changes.LOCK_UNSEALED,
+        "COVERING INDEX ix_feedback_request_unsealed": seals.LOCK_UNSEALED,
         "ix_feedback_request_sealed": sa.select(r.id).where(r.sealed > 5).order_by(r.sealed),
     }
     with reading(sqlite_engine) as connection:

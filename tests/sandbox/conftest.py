@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from oauthlib.oauth1 import Client
 
-from service.sandbox import Account, Assumptions, SandboxConfig, create_sandbox, demo_account
+from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, create_sandbox, demo_account
 
 BASE = "http://x.test"
 START_S = 1_790_000_000
@@ -35,7 +35,7 @@ class Business:
     """Calls X as one account; `sandbox` is a Flask test client."""
 
     sandbox: Any
-    account: Account
+    account: BusinessAccount
     now_s: list = field(default_factory=lambda: [START_S])
 
     def signed(self, method, path, query=None, form=None, headers=None, **changes):

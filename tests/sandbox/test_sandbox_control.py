@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from service.sandbox import Account, Assumptions, SandboxConfig, create_sandbox
+from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, create_sandbox
 from service.sandbox.grammar import INDEX, ROUTES
 
 BASE = "http://x.test"
@@ -230,7 +230,7 @@ def test_a_configuration_is_read_from_json(tmp_path):
     path = tmp_path / "sandbox.json"
     path.write_text(json.dumps({"accounts": [account], "assumptions": {"dates": "collapsed"}, "speed": 2, "seed": 7}))
     config = SandboxConfig.from_file(path)
-    assert config.accounts == (Account(**account),)
+    assert config.accounts == (BusinessAccount(**account),)
     assert (config.assumptions, config.speed, config.seed) == (Assumptions(dates="collapsed"), 2, 7)
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from service.sandbox import oauth
-from service.sandbox.wire import Refusal
+from service.sandbox.writing import XRefusal
 
 SECRETS = ("kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw", "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE")
 GIVEN = {
@@ -60,12 +60,12 @@ V5_FORM = (
     ],
 )
 def test_the_published_vectors_are_reproduced(method, url, query, form, signature):
-    assert oauth.sign(GIVEN, oauth.Signed(method, url, query, form), SECRETS) == signature
+    assert oauth.sign(GIVEN, oauth.SignatureBase(method, url, query, form), SECRETS) == signature
 
 
 def test_duplicate_keys_are_refused():
-    with pytest.raises(Refusal) as refused:
-        oauth.sign(GIVEN, oauth.Signed("GET", "https://api.x.com/1.1/x.json", "a=1&a=2", None), SECRETS)
+    with pytest.raises(XRefusal) as refused:
+        oauth.sign(GIVEN, oauth.SignatureBase("GET", "https://api.x.com/1.1/x.json", "a=1&a=2", None), SECRETS)
     assert (refused.value.status, refused.value.code) == (401, 32)
 
 
@@ -147,7 +147,7 @@ def test_oauth_body_hash_is_a_switch(x, control, switch, status):
     control.switch(oauth_body_hash=switch)
     url, headers, _ = x.signed("GET", "/1.1/account/verify_credentials.json")
     given = oauth.read_header(headers["Authorization"]) | {"oauth_body_hash": "2jmj7l5rSw0yVb/vlWAYkK/YBwk="}
-    signed = oauth.Signed("GET", url, "", None)
+    signed = oauth.SignatureBase("GET", url, "", None)
     given["oauth_signature"] = oauth.sign(given, signed, (x.account.consumer_secret, x.account.token_secret))
     header = "OAuth " + ", ".join(f'{key}="{oauth._escape(value)}"' for key, value in given.items())
     assert x.send("GET", url, {"Authorization": header}).status == status

@@ -14,13 +14,13 @@ from service.x_api.errors import (
     AccountProblem,
     AlreadyDone,
     MessageRefused,
-    NotFound,
     OutcomeUnknown,
     RateLimited,
     RecipientRefused,
     Retired,
     Temporary,
     Unexplained,
+    UnknownToX,
     XError,
 )
 from service.x_api.refusal import error_from
@@ -54,12 +54,12 @@ DOCUMENTED = [
     (226, 403, AccountProblem),
     (476, 403, RecipientRefused),
     (17, 404, RecipientRefused),
-    (34, 404, NotFound),
+    (34, 404, UnknownToX),
     (50, 404, RecipientRefused),
     (63, 403, RecipientRefused),
     (108, 404, RecipientRefused),
     (108, 403, RecipientRefused),
-    (144, 404, NotFound),
+    (144, 404, UnknownToX),
     (150, 403, RecipientRefused),
     (349, 403, RecipientRefused),
     (389, 403, RecipientRefused),
@@ -127,7 +127,7 @@ def test_where_x_takes_no_call_at_all_reading_stops_too():
     } == STOPS_READING  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", [AccountProblem, NotFound, Retired])
+@pytest.mark.parametrize("kind", [AccountProblem, UnknownToX, Retired])
 def test_what_every_request_would_meet_is_about_us(kind):
     assert kind("It is said of all.", reason="r").about_us
     assert not RecipientRefused("It is said of one.", reason="r").about_us
@@ -161,7 +161,7 @@ def test_an_internal_error_after_a_send_is_unknown_whatever_its_status(code):
         (401, AccountProblem),
         (402, AccountProblem),
         (403, AccountProblem),
-        (404, NotFound),
+        (404, UnknownToX),
         (407, AccountProblem),
         (408, Temporary),
         (409, AlreadyDone),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.x_api.cards import parse_feedback, parse_feedback_event, parse_feedback_page, parse_sent_feedback
-from service.x_api.facts import Feedback, Friendship, Identity, ParseProblem, User
+from service.x_api.facts import Feedback, Friendship, OwnAccount, ParseProblem, User
 from service.x_api.fields import parse_date
 from service.x_api.schemas import (
     parse_dm_page,
@@ -471,7 +471,7 @@ def test_a_friendship_says_whether_we_may_write(raw, can_dm):
 
 
 def test_who_we_are_comes_with_what_we_may_do():
-    assert parse_identity({"id_str": "1", "screen_name": "us"}, "read-write-directmessages") == Identity(
+    assert parse_identity({"id_str": "1", "screen_name": "us"}, "read-write-directmessages") == OwnAccount(
         "1", "us", "read-write-directmessages"
     )
     assert parse_identity({"id": 1}, None).access_level is None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from service.x_api import AccountProblem, Credentials, Friendship, Identity, OutcomeUnknown, RecipientRefused, User
+from service.x_api import AccountProblem, Credentials, Friendship, OutcomeUnknown, OwnAccount, RecipientRefused, User
 from service.x_api.v2 import XClientV2
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -44,7 +44,7 @@ def test_silence_is_no_no(said):
 
 def test_who_we_are():
     x, asked = asking(200, {"data": {"id": "1212", "username": "acme"}})
-    assert (x.verify_credentials().value, asked[0][1]) == (Identity("1212", "acme"), "/2/users/me")
+    assert (x.verify_credentials().value, asked[0][1]) == (OwnAccount("1212", "acme"), "/2/users/me")
 
 
 def test_a_message_is_sent_with_its_text_and_nothing_else():

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
-from service.crm_api.get import Away, fetch_json
+from service.crm_api.get import NoAnswer, fetch_json
 from service.intake.verify.parts import Refusal, decode
 from service.intake.verify.public import PublicKey, right_kind
 
@@ -49,7 +49,7 @@ class KeySet:
         self._asked_at = now
         try:
             found = self._fetch(self._url)
-        except Away:
+        except NoAnswer:
             return
         keys = found.get("keys") if isinstance(found, dict) else None
         if isinstance(keys, list):

@@ -22,7 +22,7 @@ from service.intake.verify.sns import Sns
 from service.intake.verify.tokens import Token
 from service.intake.verify.twilio import Twilio
 from service.settings.declare import section_of
-from service.settings.shapes import Problem
+from service.settings.sections import Mistake
 
 KIND_CLASSES = (Hmac, PublicKeys, Static, Basic, Twilio, Hash, Token, MessageSignature, Sns, BodyEquals)
 KINDS: dict[str, Any] = {each.kind: each for each in KIND_CLASSES}
@@ -71,14 +71,14 @@ class Spec:
     members: "tuple[Spec, ...]" = ()
 
 
-def load_verify(given: Any, path: str, problems: list[Problem]) -> Spec | None:
+def load_verify(given: Any, path: str, problems: list[Mistake]) -> Spec | None:
     """Check `verify`. Returns None where there are mistakes."""
     before = len(problems)
     spec = _load(given, path, problems, ())
     return spec if len(problems) == before else None
 
 
-def build_verifiers(spec: Spec, source_keys: Sequence[str], problems: list[Problem]) -> tuple[Verifier, ...]:
+def build_verifiers(spec: Spec, source_keys: Sequence[str], problems: list[Mistake]) -> tuple[Verifier, ...]:
     """Put the keys to each verifier. One that gets none is left out; none at all is a mistake."""
     alternatives = spec.members if spec.group == "any_of" else (spec,)
     keys_path = spec.path.removesuffix(".verify") + ".keys"
@@ -87,56 +87,56 @@ def build_verifiers(spec: Spec, source_keys: Sequence[str], problems: list[Probl
     built = [_build(each, source_keys, prefixes, keys_path, mistakes) for each in alternatives]
     verifiers = tuple(each for each in built if each is not None)
     if not verifiers and not mistakes:
-        mistakes.append(Problem(keys_path, 'is missing; write keys_env = ["NAME"] and set the variable'))
+        mistakes.append(Mistake(keys_path, 'is missing; write keys_env = ["NAME"] and set the variable'))
     problems += mistakes
     return verifiers
 
 
-def _load(given: Any, path: str, problems: list[Problem], inside: tuple[str, ...]) -> Spec:
+def _load(given: Any, path: str, problems: list[Mistake], inside: tuple[str, ...]) -> Spec:
     if isinstance(given, list):
         given = {"any_of": given}
     if not isinstance(given, Mapping):
-        problems.append(Problem(path, "must be a table with a kind, or a list of them"))
+        problems.append(Mistake(path, "must be a table with a kind, or a list of them"))
         return Spec(path)
     group = next((each for each in GROUPS if each in given), None)
     if group:
         return _load_group(group, given, path, problems, inside)
     kind = given.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
-        problems.append(Problem(f"{path}.kind", f"must be one of {', '.join(KINDS)}"))
+        problems.append(Mistake(f"{path}.kind", f"must be one of {', '.join(KINDS)}"))
         return Spec(path)
     if kind == BodyEquals.kind and "all_of" not in inside:
-        problems.append(Problem(path, "body_equals proves nothing alone; put it into all_of beside a signature"))
+        problems.append(Mistake(path, "body_equals proves nothing alone; put it into all_of beside a signature"))
     return Spec(path, _load_kind(KINDS[kind], given, path, problems))
 
 
-def _load_kind(kind: Any, given: Mapping[str, Any], path: str, problems: list[Problem]) -> Any:
+def _load_kind(kind: Any, given: Mapping[str, Any], path: str, problems: list[Mistake]) -> Any:
     try:
         loaded = section_of(kind, Table)().load({key: each for key, each in given.items() if key != "kind"})
     except ValidationError as error:
         problems += flatten(error.messages, path)
         return None
     if hasattr(loaded, "mistakes"):
-        problems += [Problem(f"{path}.{key}", sentence) for key, sentence in loaded.mistakes()]
+        problems += [Mistake(f"{path}.{key}", sentence) for key, sentence in loaded.mistakes()]
     return loaded
 
 
 def _load_group(
-    group: str, given: Mapping[str, Any], path: str, problems: list[Problem], inside: tuple[str, ...]
+    group: str, given: Mapping[str, Any], path: str, problems: list[Mistake], inside: tuple[str, ...]
 ) -> Spec:
     members = given[group]
     if len(given) > 1 or not isinstance(members, list) or not members or group in inside or inside[-1:] == ("all_of",):
-        problems.append(Problem(path, f"{group} must stand alone, outside another group, and be a list of tables"))
+        problems.append(Mistake(path, f"{group} must stand alone, outside another group, and be a list of tables"))
         return Spec(path)
     inner = path if group == "any_of" else f"{path}.{group}"
     of = tuple(_load(each, f"{inner}[{i}]", problems, (*inside, group)) for i, each in enumerate(members))
     if group == "all_of" and all(isinstance(each.kind, BodyEquals) for each in of):
-        problems.append(Problem(path, "all_of needs a signature or a token beside body_equals"))
+        problems.append(Mistake(path, "all_of needs a signature or a token beside body_equals"))
     return Spec(path, group=group, members=of)
 
 
 def _build(
-    spec: Spec, source_keys: Sequence[str], prefixes: frozenset[str], keys_path: str, problems: list[Problem]
+    spec: Spec, source_keys: Sequence[str], prefixes: frozenset[str], keys_path: str, problems: list[Mistake]
 ) -> Verifier | None:
     if spec.group:
         built = [_build(each, source_keys, prefixes, keys_path, problems) for each in spec.members]
@@ -153,7 +153,7 @@ def _build(
         found: Verifier | None = spec.kind.keyed(chosen) if chosen or not needed else None
     except ValueError as error:
         where = keys_path if own is None else f"{spec.path}.keys"
-        problems.append(Problem(where, f"holds a key that {error}"))
+        problems.append(Mistake(where, f"holds a key that {error}"))
         return None
     return found
 
@@ -176,9 +176,9 @@ def _prefixes(spec: Spec) -> Iterator[str]:
         yield spec.kind.key_prefix
 
 
-def _unfit(keys: Sequence[str], path: str) -> list[Problem]:
+def _unfit(keys: Sequence[str], path: str) -> list[Mistake]:
     return [
-        Problem(f"{path}[{i}]", "is the sender's private key; paste the public one, whpk_…")
+        Mistake(f"{path}[{i}]", "is the sender's private key; paste the public one, whpk_…")
         for i, key in enumerate(keys)
         if key.startswith(PRIVATE_PREFIX)
     ]

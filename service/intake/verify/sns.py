@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import load_pem_x509_certificate
 
-from service.crm_api.get import Away, fetch_text
+from service.crm_api.get import NoAnswer, fetch_text
 from service.intake.inbound import Inbound
 from service.intake.verify.parts import Refusal
 from service.settings.declare import REQUIRED, setting
@@ -77,7 +77,7 @@ class Sns:
     def _key(self, url: str) -> RSAPublicKey:
         try:
             found = load_pem_x509_certificate(_fetched(self.fetch, url).encode()).public_key()
-        except (Away, ValueError) as error:
+        except (NoAnswer, ValueError) as error:
             raise Refusal(
                 "sns_certificate", "Amazon's certificate cannot be had; it will be asked for again."
             ) from error

@@ -16,7 +16,7 @@ from service.reports.api import row_schemas, schemas
 from service.reports.api.routes import Routes
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import changes
-from service.reports.rows.changes import Change, Found, Mark
+from service.reports.rows.changes import ChangedRequest, ChangesPage, Mark
 from service.reports.rows.cursor import marks
 from service.web import a_slot, reads_in_turns
 
@@ -53,7 +53,7 @@ def add(routes: Routes) -> None:
         return {"items": items, "next_cursor": places.write(found.next), "more": found.more}
 
 
-def _read(routes: Routes, mark: Mark | None, limit: int) -> tuple[Found, tuple[Change, ...]]:
+def _read(routes: Routes, mark: Mark | None, limit: int) -> tuple[ChangesPage, tuple[ChangedRequest, ...]]:
     with a_slot(), reading(routes.engine) as connection:
         return changes.feed(connection, routes.settings, routes.reader, mark, limit, routes.clock())
 

@@ -22,7 +22,7 @@ class Distribution(fields.Field[Cells]):
         return [{"score": score, "n": n} for score, n in value or ()]
 
 
-class Key(fields.Field[str | int | None]):
+class GroupKey(fields.Field[str | int | None]):
     """A group's name; an integer for question variants and hours."""
 
 
@@ -53,7 +53,7 @@ def _field(hint: Any) -> fields.Field[Any]:
         hint, says = get_args(hint)
         words = {"description": says}
     if hint == Value:
-        return Key(allow_none=True, metadata={**KEY, **words})
+        return GroupKey(allow_none=True, metadata={**KEY, **words})
     if hint == Cells:
         return Distribution(metadata={**PAIRS, **words})
     if get_origin(hint) in {Union, UnionType}:

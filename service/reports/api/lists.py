@@ -21,15 +21,15 @@ from service.reports.filters import Filter
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import changes, notes, query
 from service.reports.rows.changes import Mark
-from service.reports.rows.cursor import Cursors, Place, Signed, cursors
+from service.reports.rows.cursor import Bookmark, Cursors, SignedText, cursors
 from service.reports.rows.query import Kind, Order, Page, Position
 from service.reports.rows.row import Row
 from service.reports.visible import cutoff
 from service.web.once import PARAMETER, once
 
 SETTLED = timedelta(minutes=1)  # a row committed late carries a moment that a pull may already have passed
-t = transition.c
-u = result_update.c
+tr = transition.c
+upd = result_update.c
 
 
 def add(routes: Routes) -> None:
@@ -58,7 +58,7 @@ def _add_rows(routes: Routes) -> None:
         routes.log("results.read", {"request_id": request_id, "with_text": row.text is not None})
         until = cutoff(routes.settings, now) or now + SETTLED
         with reading(routes.engine) as connection:
-            wanted = sa.select(result_update).where(u.request_id == request_id, u.seen_at < until).order_by(u.id)
+            wanted = sa.select(result_update).where(upd.request_id == request_id, upd.seen_at < until).order_by(upd.id)
             return {**asdict(row), "updates": connection.execute(wanted).all()}
 
     @routes.get(
@@ -71,7 +71,7 @@ def _add_rows(routes: Routes) -> None:
     def get_request(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
         row = _found(routes, request_id, "requests")
         with reading(routes.engine) as connection:
-            wanted = sa.select(transition).where(t.request_id == request_id).order_by(t.id)
+            wanted = sa.select(transition).where(tr.request_id == request_id).order_by(tr.id)
             return {**asdict(row), "transitions": connection.execute(wanted).all()}
 
 
@@ -91,7 +91,7 @@ def _add_notes(routes: Routes) -> None:
     @routes.pages.arguments(schemas.NewNoteSchema)
     @routes.pages.response(201, row_schemas.NoteSchema)
     @routes.pages.doc(operationId="add_note", summary="Add a note beside a result.", parameters=[PARAMETER])
-    def add_note(asked: dict[str, Any], request_id: str) -> notes.Note | tuple[flask.Response, int]:
+    def add_note(asked: dict[str, Any], request_id: str) -> notes.ReviewNote | tuple[flask.Response, int]:
         _found(routes, request_id, "results")
         now, actor = routes.clock(), routes.reader.actor
         with writing(routes.engine) as connection:
@@ -113,7 +113,7 @@ def _add_access_log(routes: Routes) -> None:
     def access_log(asked: dict[str, Any]) -> dict[str, Any]:
         if routes.reader.accounts:
             raise NotAllowed("whole_service_only", "The access log is of all accounts; it takes a key for all of them.")
-        place = Cursors(Signed(routes.settings.service.secret_key, "access-log"))
+        place = Cursors(SignedText(routes.settings.service.secret_key, "access-log"))
         after = place.read(asked["cursor"])
         with reading(routes.engine) as connection:
             found = access.listed(connection, None if after is None else int(after.id), asked["limit"] + 1)
@@ -144,7 +144,7 @@ def _next(
     routes: Routes,
     wanted: Filter,
     order: Order,
-    place: Place | None,
+    place: Bookmark | None,
     limit: int,
     known: Cursors,
 ) -> tuple[Page, str, str]:

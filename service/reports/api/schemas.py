@@ -11,7 +11,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from service.reports.counting.periods import PERIODS
 from service.reports.dimensions import BY, COVERED, FILTERED
-from service.reports.filters import WHEN, FigureFilterSchema, FilterSchema, Flag, Moment, WholeNumber, Word
+from service.reports.filters import WHEN, FigureFilterSchema, FilterSchema, Moment, WholeNumber, Word, YesNo
 from service.reports.rows.as_csv import SEPARATORS
 from service.reports.rows.query import DEFAULT_LIMIT, MOST, SORTS
 from service.reports.rows.row import moment
@@ -101,20 +101,20 @@ class ChangesSchema(Schema):
 class ExportSchema(FilterSchema):
     """An export's filters and its form."""
 
-    bom = Flag(load_default=False, metadata={"description": "CSV: byte order mark, for Excel"})
+    bom = YesNo(load_default=False, metadata={"description": "CSV: byte order mark, for Excel"})
     separator = fields.String(
         load_default="comma",
         validate=validate.OneOf(tuple(SEPARATORS), error=f"must be {' or '.join(SEPARATORS)}"),
         metadata={"description": "CSV: semicolon where a comma is the decimal mark, as in German or French Excel"},
     )
-    raw = Flag(
+    raw = YesNo(
         load_default=False,
         metadata={
             "description": "CSV: no apostrophe before what a spreadsheet would compute (=, @, a sign that begins no "
             "number, at the beginning of a cell and after every separator or line break). For programs"
         },
     )
-    manifest = Flag(load_default=False, metadata={"description": "The manifest of this export instead of its rows"})
+    manifest = YesNo(load_default=False, metadata={"description": "The manifest of this export instead of its rows"})
 
 
 class TrendSchema(FigureFilterSchema):

@@ -15,14 +15,14 @@ from service.models import tally, tally_book
 from service.reports.counting.facts import HELD
 from service.reports.counting.tally import GRAINS
 
-b = tally_book.c
-t = tally.c
+tb = tally_book.c
+tl = tally.c
 SHAPE = ",".join((*HELD, *GRAINS))[:512]
 DROPPED_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class TallyBook:
     """The roll-ups in force. `walked`: the last request counted; None: every one is."""
 
     generation: int
@@ -44,26 +44,26 @@ class Book:
         return self.zone == zone.key and self.shape == SHAPE
 
 
-def book_of(connection: Connection) -> Book:
+def book_of(connection: Connection) -> TallyBook:
     """Return what is in force."""
-    row = connection.execute(sa.select(b.generation, b.zone, b.shape, b.walked).where(b.id == 1)).one()
-    return Book(row.generation, row.zone, row.shape, row.walked)
+    row = connection.execute(sa.select(tb.generation, tb.zone, tb.shape, tb.walked).where(tb.id == 1)).one()
+    return TallyBook(row.generation, row.zone, row.shape, row.walked)
 
 
-def begin(connection: Connection, zone: ZoneInfo, now: datetime) -> Book:
+def begin(connection: Connection, zone: ZoneInfo, now: datetime) -> TallyBook:
     """Count everything anew. Only who holds the counter may."""
     generation = book_of(connection).generation + 1
     values = {"generation": generation, "zone": zone.key, "shape": SHAPE, "walked": "", "begun_at": now}
-    connection.execute(sa.update(tally_book).where(b.id == 1).values(values))
-    return Book(generation, zone.key, SHAPE, "")
+    connection.execute(sa.update(tally_book).where(tb.id == 1).values(values))
+    return TallyBook(generation, zone.key, SHAPE, "")
 
 
 def note_walked(connection: Connection, walked: str | None) -> None:
     """Remember how far the ledger has been counted; None: to its end."""
-    connection.execute(sa.update(tally_book).where(b.id == 1).values(walked=walked))
+    connection.execute(sa.update(tally_book).where(tb.id == 1).values(walked=walked))
 
 
 def drop_old(connection: Connection, generation: int) -> int:
     """Delete some rows of earlier generations; return how many."""
-    old = sa.select(t.id).where(t.generation < generation).limit(DROPPED_AT_ONCE)
-    return connection.execute(sa.delete(tally).where(t.id.in_(old))).rowcount
+    old = sa.select(tl.id).where(tl.generation < generation).limit(DROPPED_AT_ONCE)
+    return connection.execute(sa.delete(tally).where(tl.id.in_(old))).rowcount

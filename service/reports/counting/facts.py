@@ -17,16 +17,16 @@ from service.reports.dimensions import DIMENSIONS, Value
 from service.reports.visible import View
 from service.states import OPEN_STATES, State
 
-f = feedback_request.c
-r = result.c
+fr = feedback_request.c
+res = result.c
 CLOCKS = ("ended_at", "sent_at", "scored_at")
 OPEN = "open"
 HELD = tuple(each.name for each in DIMENSIONS if each.name in tally.c and each.column is not None)
 """The dimensions that roll-ups hold, in the order of the short form."""
 
 COLUMNS = {each.name: each.column for each in DIMENSIONS if each.column is not None}
-STATE = sa.case((f.state.in_([state.value for state in OPEN_STATES]), OPEN), else_=f.state)
-REASON = sa.case((f.state.in_((State.SKIPPED.value, State.FAILED.value)), f.reason))
+STATE = sa.case((fr.state.in_([state.value for state in OPEN_STATES]), OPEN), else_=fr.state)
+REASON = sa.case((fr.state.in_((State.SKIPPED.value, State.FAILED.value)), fr.reason))
 """Why a conversation waits is no reason why it was not asked."""
 
 
@@ -72,10 +72,10 @@ def facts_of(
     With a view, what an embargo still holds back is left out of the facts.
     """
     query = sa.select(
-        f.id, f.counted, f.test, f.type, STATE, REASON, f.ended_at, f.card_sent_at, *_answer(view),
+        fr.id, fr.counted, fr.test, fr.type, STATE, REASON, fr.ended_at, fr.card_sent_at, *_answer(view),
         *(COLUMNS[name] for name in HELD),
     )  # fmt: skip
-    query = query.select_from(feedback_request.outerjoin(result, r.request_id == f.id)).where(*conditions)
+    query = query.select_from(feedback_request.outerjoin(result, res.request_id == fr.id)).where(*conditions)
     for row in connection.execute(query):
         request_id, counted, test, kind, state, reason, ended, sent, scored, score, answered, commented, *values = row
         moments = (ended, sent, scored if score is not None else None)
@@ -85,10 +85,10 @@ def facts_of(
 
 def _answer(view: View | None) -> tuple[sa.ColumnElement[Any], ...]:
     """When the score was given, the score, whether there is an answer, whether with a comment."""
-    scored_at = sa.func.coalesce(r.score_at, r.first_seen_at, type_=r.score_at.type)
+    scored_at = sa.func.coalesce(res.score_at, res.first_seen_at, type_=res.score_at.type)
     if view is None:
-        commented = sa.or_(r.text.is_not(None), r.text_at.is_not(None))
-        return scored_at, r.score, sa.or_(r.score.is_not(None), commented), commented
+        commented = sa.or_(res.text.is_not(None), res.text_at.is_not(None))
+        return scored_at, res.score, sa.or_(res.score.is_not(None), commented), commented
     score = sa.case((view.came, view.score))
     commented = sa.and_(view.came, view.commented)
     return scored_at, score, sa.or_(score.is_not(None), commented), commented

@@ -13,7 +13,7 @@ Chosen = Mapping[str, Collection[Value]]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Slice:
     """Conversations with a moment on `clock` in [since, until), of the groups `chosen`, told apart `by` dimensions.
 
     `daily` tells the days apart as well; `monthly` at least the months. `wanted`: what a line must tell at least:

@@ -16,12 +16,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.models import feedback_request, result
-from service.models import tally as rolled_up
-from service.reports.counting.book import Book, book_of
+from service.models import feedback_request, result, tally
+from service.reports.counting.book import TallyBook, book_of
 from service.reports.counting.facts import CLOCKS, Facts, counted_facts, facts_of
-from service.reports.counting.ledger import ledger_lines
-from service.reports.counting.lines import Line, Question
+from service.reports.counting.from_ledger import ledger_lines
+from service.reports.counting.lines import Line, Slice
 from service.reports.counting.tally import (
     SCORES,
     SPANS,
@@ -35,9 +34,9 @@ from service.reports.counting.zones import day_and_hour, day_of, midnight
 from service.reports.dimensions import NAMED
 from service.reports.visible import View
 
-f = feedback_request.c
-r = result.c
-t = rolled_up.c
+fr = feedback_request.c
+res = result.c
+tl = tally.c
 MOST_CHANGED = 20_000  # more, and the ledger is quicker
 EVER = (-1_000_000, 1_000_000)  # days since 1970, far beyond any date we take
 
@@ -54,14 +53,14 @@ class Cover:
     def spans(self, *, monthly: bool) -> sa.ColumnElement[bool]:
         """As SQL: the rows that add up to it."""
         if not monthly:
-            return sa.and_(t.span == "day", t.start >= self.first, t.start < self.end)
-        months = sa.and_(t.span == "month", t.start >= self.from_month, t.start < self.to_month)
-        before = sa.and_(t.start >= self.first, t.start < self.from_month)
-        after = sa.and_(t.start >= self.to_month, t.start < self.end)
-        return sa.or_(months, sa.and_(t.span == "day", sa.or_(before, after)))
+            return sa.and_(tl.span == "day", tl.start >= self.first, tl.start < self.end)
+        months = sa.and_(tl.span == "month", tl.start >= self.from_month, tl.start < self.to_month)
+        before = sa.and_(tl.start >= self.first, tl.start < self.from_month)
+        after = sa.and_(tl.start >= self.to_month, tl.start < self.end)
+        return sa.or_(months, sa.and_(tl.span == "day", sa.or_(before, after)))
 
 
-def lines(connection: Connection, view: View, q: Question) -> list[Line]:
+def lines(connection: Connection, view: View, q: Slice) -> list[Line]:
     """Answer exactly, for this view and moment."""
     book = book_of(connection)
     grain = grain_for(q.dimensions)
@@ -75,7 +74,7 @@ def lines(connection: Connection, view: View, q: Question) -> list[Line]:
     return list(chain(*parts, *(ledger_lines(connection, view, edge) for edge in edges_of(q, cover))))
 
 
-def cover_of(q: Question, *, whole_months: bool = False) -> Cover | None:
+def cover_of(q: Slice, *, whole_months: bool = False) -> Cover | None:
     """The whole days of a period, or its whole months; None where there are none."""
     first = EVER[0] if q.since is None else _first_day(q.since, q.zone)
     end = EVER[1] if q.until is None else day_and_hour(q.until, q.zone)[0]
@@ -90,7 +89,7 @@ def cover_of(q: Question, *, whole_months: bool = False) -> Cover | None:
     return Cover(first, end, from_month, to_month)
 
 
-def edges_of(q: Question, cover: Cover) -> Iterator[Question]:
+def edges_of(q: Slice, cover: Cover) -> Iterator[Slice]:
     """What is left of the period before and after its cover."""
     if q.since is not None and q.since < (begin := midnight(day_of(cover.first), q.zone)):
         yield replace(q, until=begin)
@@ -104,20 +103,22 @@ def _first_day(since: datetime, zone: ZoneInfo) -> int:
     return day if midnight(day_of(day), zone) >= since else day + 1
 
 
-def _rolled_up(connection: Connection, view: View, q: Question, book: Book, grain: str, cover: Cover) -> Iterator[Line]:
-    day = t.start if q.daily or q.monthly else sa.null()
-    columns = [*(t[name] for name in q.by), day, t.type, t.variant, t.way, t.state, t.reason]
+def _rolled_up(
+    connection: Connection, view: View, q: Slice, book: TallyBook, grain: str, cover: Cover
+) -> Iterator[Line]:
+    day = tl.start if q.daily or q.monthly else sa.null()
+    columns = [*(tl[name] for name in q.by), day, tl.type, tl.variant, tl.way, tl.state, tl.reason]
     labelled = [column.label(f"c{place}") for place, column in enumerate(columns)]
     ours = [
-        t.generation == book.generation,
-        t.clock == q.clock,
-        t.grain == grain,
-        t.account.in_(view.accounts),
+        tl.generation == book.generation,
+        tl.clock == q.clock,
+        tl.grain == grain,
+        tl.account.in_(view.accounts),
         cover.spans(monthly=not q.daily),
     ]
-    ours += [NAMED[name].is_one_of(values, t[name]) for name, values in q.chosen.items()]
+    ours += [NAMED[name].is_one_of(values, tl[name]) for name, values in q.chosen.items()]
     if q.types:
-        ours.append(t.type.in_(q.types))
+        ours.append(tl.type.in_(q.types))
     query = sa.select(*labelled, *_sums(q)).where(*ours)
     grouped = query.group_by(*(sa.text(str(place + 1)) for place in range(len(labelled))))
     for row in connection.execute(grouped):
@@ -128,7 +129,7 @@ def _rolled_up(connection: Connection, view: View, q: Question, book: Book, grai
         yield Line(group, day_, kind, variant, way, state, reason, n, answered, commented, tuple(scores))
 
 
-def _sums(q: Question) -> list[sa.ColumnElement[int]]:
+def _sums(q: Slice) -> list[sa.ColumnElement[int]]:
     """What has to be added up for it: n, answered, commented and the scores, or less."""
     sums = count_columns()
     if q.wanted == "everything":
@@ -137,33 +138,33 @@ def _sums(q: Question) -> list[sa.ColumnElement[int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Correction:
     """A request of which the roll-ups hold something else than may be told of it now."""
 
     held: Facts | None
     present: Facts | None
 
 
-def _changed(connection: Connection, view: View, book: Book) -> list[Change] | None:
+def _changed(connection: Connection, view: View, book: TallyBook) -> list[Correction] | None:
     """Requests that are not sealed, and answers that an embargo still holds back; None: too many."""
-    ids = set(connection.scalars(sa.select(f.id).where(f.sealed.is_(None)).limit(MOST_CHANGED)))
+    ids = set(connection.scalars(sa.select(fr.id).where(fr.sealed.is_(None)).limit(MOST_CHANGED)))
     if view.cutoff is not None:
-        late = sa.select(r.request_id).where(r.updated_at >= view.cutoff)
+        late = sa.select(res.request_id).where(res.updated_at >= view.cutoff)
         ids.update(connection.scalars(late.limit(MOST_CHANGED)))
     if len(ids) >= MOST_CHANGED:
         return None
-    found = facts_of(connection, view, f.id.in_(sorted(ids))) if ids else ()
-    return [Change(counted_facts(counted, book.generation), present) for _, counted, present in found]
+    found = facts_of(connection, view, fr.id.in_(sorted(ids))) if ids else ()
+    return [Correction(counted_facts(counted, book.generation), present) for _, counted, present in found]
 
 
-def _corrections(view: View, q: Question, cover: Cover, changed: Sequence[Change]) -> Iterator[Line]:
+def _corrections(view: View, q: Slice, cover: Cover, changed: Sequence[Correction]) -> Iterator[Line]:
     for each in changed:
         if each.held != each.present:
             yield from _line(view, q, cover, each.held, -1)
             yield from _line(view, q, cover, each.present, 1)
 
 
-def _line(view: View, q: Question, cover: Cover, facts: Facts | None, sign: int) -> Iterator[Line]:
+def _line(view: View, q: Slice, cover: Cover, facts: Facts | None, sign: int) -> Iterator[Line]:
     """One conversation counted in or out, where it is asked about."""
     moment = None if facts is None else facts.moments[CLOCKS.index(q.clock)]
     if facts is None or moment is None or (q.types and facts.type not in q.types):

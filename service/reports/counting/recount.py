@@ -15,13 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import writing
-from service.models import feedback_request
-from service.models import tally as rolled_up
+from service.models import feedback_request, tally
 from service.reports.counting import book as books
-from service.reports.counting.book import Book, book_of
+from service.reports.counting.book import TallyBook, book_of
 from service.reports.counting.facts import CLOCKS, counted_facts, facts_of
-from service.reports.counting.ledger import ledger_lines
-from service.reports.counting.lines import Line, Question
+from service.reports.counting.from_ledger import ledger_lines
+from service.reports.counting.lines import Line, Slice
 from service.reports.counting.tally import (
     ALWAYS,
     BOTH,
@@ -38,11 +37,11 @@ from service.reports.counting.tally import (
 )
 from service.reports.counting.zones import day_of, midnight
 from service.reports.visible import View
-from service.requests import changes
+from service.requests import seals
 from service.settings import Settings
 
-f = feedback_request.c
-t = rolled_up.c
+fr = feedback_request.c
+tl = tally.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,9 @@ def differences(connection: Connection) -> Iterator[Difference]:
                 yield from _of_window(connection, view, book, Window(clock, grain, *window), late)
 
 
-def _of_window(connection: Connection, view: View, book: Book, window: "Window", late: Deltas) -> Iterator[Difference]:
+def _of_window(
+    connection: Connection, view: View, book: TallyBook, window: "Window", late: Deltas
+) -> Iterator[Difference]:
     counted = counted_rows(connection, view, window, ZoneInfo(book.zone))
     _add_all(counted, ((key, counts) for key, counts in late.items() if window.has(key)))
     held, nothing = _held(connection, book, window), [0] * len(COUNTS)
@@ -79,7 +80,7 @@ def _of_window(connection: Connection, view: View, book: Book, window: "Window",
 def begin_anew(engine: Engine, settings: Settings, now: datetime) -> None:
     """Begin a new generation; `sealing.walk` builds it, and until then figures are counted in the ledger."""
     with writing(engine) as connection:
-        changes.hold_counter(connection)
+        seals.hold_counter(connection)
         books.begin(connection, settings.service.time_zone, now)
 
 
@@ -99,23 +100,23 @@ class Window:
         return within and (told["clock"], told["grain"]) == (self.clock, self.grain)
 
 
-def _windows(connection: Connection, book: Book, clock: str) -> list[tuple[int | None, int | None]]:
+def _windows(connection: Connection, book: TallyBook, clock: str) -> list[tuple[int | None, int | None]]:
     """The months there are, and what may lie before, between and after them: a statement a month stays short."""
-    months = sa.select(t.start).where(t.generation == book.generation, t.clock == clock, t.grain == "account")
-    starts = sorted(connection.scalars(months.where(t.span == "month").distinct()))
+    months = sa.select(tl.start).where(tl.generation == book.generation, tl.clock == clock, tl.grain == "account")
+    starts = sorted(connection.scalars(months.where(tl.span == "month").distinct()))
     edges = [None, *sorted({*starts, *(next_month(start) for start in starts)}), None]
     return list(pairwise(edges))
 
 
 def everything(connection: Connection) -> View:
     """All accounts of the ledger, and nothing held back."""
-    return View(tuple(connection.scalars(sa.select(f.account).distinct())), None)
+    return View(tuple(connection.scalars(sa.select(fr.account).distinct())), None)
 
 
-def _unsealed(connection: Connection, book: Book) -> Deltas:
+def _unsealed(connection: Connection, book: TallyBook) -> Deltas:
     """What the roll-ups hold of requests that have changed, less what these say now."""
     deltas: Deltas = {}
-    for _, counted, present in facts_of(connection, None, f.sealed.is_(None)):
+    for _, counted, present in facts_of(connection, None, fr.sealed.is_(None)):
         add(deltas, counted_facts(counted, book.generation), 1, ZoneInfo(book.zone))
         add(deltas, present, -1, ZoneInfo(book.zone))
     return deltas
@@ -126,7 +127,7 @@ def counted_rows(connection: Connection, view: View, window: Window, zone: ZoneI
     found: dict[Key, list[int]] = {}
     names = GRAINS[window.grain]
     since, until = (None if day is None else midnight(day_of(day), zone) for day in (window.first, window.end))
-    q = Question(window.clock, zone, since, until, by=names, daily=True)
+    q = Slice(window.clock, zone, since, until, by=names, daily=True)
     for line in ledger_lines(connection, view, q):
         _add_all(found, _rows(line, window.clock, window.grain, names))
     return found
@@ -143,11 +144,11 @@ def _rows(line: Line, clock: str, grain: str, names: tuple[str, ...]) -> Iterato
         yield tuple(told.get(name) for name in TOLD_APART), [line.n, line.answered, line.commented, *line.scores]
 
 
-def _held(connection: Connection, book: Book, window: Window) -> dict[Key, list[int]]:
-    keys = [t[name] for name in TOLD_APART]
-    ours = [t.generation == book.generation, t.clock == window.clock, t.grain == window.grain]
-    ours += [t.start >= window.first] if window.first is not None else []
-    ours += [t.start < window.end] if window.end is not None else []
+def _held(connection: Connection, book: TallyBook, window: Window) -> dict[Key, list[int]]:
+    keys = [tl[name] for name in TOLD_APART]
+    ours = [tl.generation == book.generation, tl.clock == window.clock, tl.grain == window.grain]
+    ours += [tl.start >= window.first] if window.first is not None else []
+    ours += [tl.start < window.end] if window.end is not None else []
     rows = connection.execute(sa.select(*keys, *count_columns()).where(*ours).group_by(*keys))
     return {tuple(row[: len(keys)]): list(row[len(keys) :]) for row in rows if any(row[len(keys) :])}
 

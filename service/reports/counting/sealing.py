@@ -16,12 +16,12 @@ from service.db import reading, writing
 from service.models import feedback_request
 from service.reports.counting import book as books
 from service.reports.counting import tally
-from service.reports.counting.book import Book, book_of
+from service.reports.counting.book import TallyBook, book_of
 from service.reports.counting.facts import counted_facts, facts_of
-from service.requests import changes
+from service.requests import seals
 from service.settings import Settings
 
-f = feedback_request.c
+fr = feedback_request.c
 AT_ONCE = 200  # a transaction that writes stays short, whatever waits behind it
 WALKED_AT_ONCE = 1000
 
@@ -30,7 +30,7 @@ def seal(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE
     """Number and count up to `limit` changed requests, or else walk on; return how many. 0: nothing is left for now."""
     zone = settings.service.time_zone
     with reading(engine) as connection:
-        book, changed = book_of(connection), changes.anything_to_seal(connection)
+        book, changed = book_of(connection), seals.anything_to_seal(connection)
     if not book.is_for(zone):
         _begin(engine, zone, now)
     if changed:
@@ -46,49 +46,49 @@ def walk(engine: Engine, limit: int = WALKED_AT_ONCE) -> int:
         if not book_of(connection).is_walked:
             return 0
     with writing(engine) as connection:
-        changes.hold_counter(connection)
+        seals.hold_counter(connection)
         book = book_of(connection)
         if book.walked is None:  # another has arrived
             return 0
-        here = sa.select(f.id, f.counted).where(f.id > book.walked).order_by(f.id).limit(limit)
+        here = sa.select(fr.id, fr.counted).where(fr.id > book.walked).order_by(fr.id).limit(limit)
         steps = {row.id: row.counted for row in connection.execute(here)}
         return _step(connection, book, steps) if steps else _arrive(connection, book)
 
 
 def _begin(engine: Engine, zone: ZoneInfo, now: datetime) -> None:
     with writing(engine) as connection:
-        changes.hold_counter(connection)
+        seals.hold_counter(connection)
         if not book_of(connection).is_for(zone):
             books.begin(connection, zone, now)
 
 
 def _seal(connection: Connection, now: datetime, limit: int) -> int:
-    ids = changes.lock_unsealed(connection, limit)
+    ids = seals.lock_unsealed(connection, limit)
     if ids:
-        numbers = changes.take_numbers(connection, len(ids), now)
+        numbers = seals.take_numbers(connection, len(ids), now)
         counted = _count(connection, book_of(connection), ids)
         told = zip(ids, numbers, strict=True)
         sealed = [{"this": each, "number": number, "counts": counted[each]} for each, number in told]
-        changes.write_sealed(connection, sealed)
+        seals.write_sealed(connection, sealed)
     return len(ids)
 
 
-def _step(connection: Connection, book: Book, steps: Mapping[str, Sequence[Any] | None]) -> int:
+def _step(connection: Connection, book: TallyBook, steps: Mapping[str, Sequence[Any] | None]) -> int:
     """Count those that are not; never go past one that somebody holds, it would be forgotten."""
     missing = [each for each, counted in steps.items() if counted_facts(counted, book.generation) is None]
-    locked = set(changes.lock(connection, missing)) if missing else set()
+    locked = set(seals.lock(connection, missing)) if missing else set()
     held = next((each for each in missing if each not in locked), None)
     passed = [each for each in steps if held is None or each < held]
     ours = [each for each in missing if held is None or each < held]
     if ours:
         counted = _count(connection, book, ours)
-        changes.write_counted(connection, [{"this": each, "counts": counts} for each, counts in counted.items()])
+        seals.write_counted(connection, [{"this": each, "counts": counts} for each, counts in counted.items()])
     if passed:
         books.note_walked(connection, passed[-1])
     return len(passed)
 
 
-def _arrive(connection: Connection, book: Book) -> int:
+def _arrive(connection: Connection, book: TallyBook) -> int:
     """Every request is counted: what earlier generations held can go, and then these roll-ups are in force."""
     dropped = books.drop_old(connection, book.generation)
     if not dropped:
@@ -96,12 +96,12 @@ def _arrive(connection: Connection, book: Book) -> int:
     return dropped
 
 
-def _count(connection: Connection, book: Book, ids: Sequence[str]) -> dict[str, list[Any] | None]:
+def _count(connection: Connection, book: TallyBook, ids: Sequence[str]) -> dict[str, list[Any] | None]:
     """Move the roll-ups from what they hold of these requests to what they say now; return the short forms."""
     zone = ZoneInfo(book.zone)
     deltas: tally.Deltas = {}
     short: dict[str, list[Any] | None] = {}
-    for request_id, counted, present in facts_of(connection, None, f.id.in_(ids)):
+    for request_id, counted, present in facts_of(connection, None, fr.id.in_(ids)):
         before = counted_facts(counted, book.generation)
         short[request_id] = None if present is None else present.short(book.generation)
         if before != present:

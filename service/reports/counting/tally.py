@@ -20,7 +20,7 @@ from service.reports.counting.facts import CLOCKS, HELD, Facts
 from service.reports.counting.zones import day_and_hour, day_of, number_of
 from service.reports.dimensions import PEOPLE
 
-t = tally.c
+tl = tally.c
 ALWAYS = ("variant", "way")
 """Which questions are in a figure, and which ways of asking, is said with it, whatever it is split by."""
 
@@ -131,9 +131,9 @@ def _digest(generation: int, key: Key) -> str:
 
 def count_columns() -> list[sa.ColumnElement[int]]:
     """The sums of a question to the roll-ups, in the order of COUNTS."""
-    return [sa.func.sum(t[name]) for name in COUNTS]
+    return [sa.func.sum(tl[name]) for name in COUNTS]
 
 
 def scored_column() -> sa.ColumnElement[int]:
     """How many gave any score."""
-    return sa.func.sum(sum((t[name] for name in SCORES[1:]), t[SCORES[0]]))
+    return sa.func.sum(sum((tl[name] for name in SCORES[1:]), tl[SCORES[0]]))

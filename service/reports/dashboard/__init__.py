@@ -3,7 +3,7 @@
     routes.py         what lives where              door.py       sign-in, session, form tokens
     place.py          what every page stands on     question.py   the filter in the address, and its bar
     figure_pages.py   overview, breakdown, coverage, completeness
-    comment_pages.py  comments, one result, notes   reading.py    their rows, the newest first, and the search
+    comment_pages.py  comments, one result, notes   comments.py   their rows, the newest first, and the search
     standing_pages.py accounts, definitions         standing.py   how an account stands
     downloads.py      the same as files             pictures.py   figures as charts with their tables
     words.py          how numbers are written       assets.py     the style sheet, named by its content

@@ -38,7 +38,7 @@ class Caption:
 
 
 @dataclass(frozen=True, slots=True)
-class TrendPoint:
+class ChartPoint:
     """One period. value None: suppressed or no answers, a gap. n None: not to be told."""
 
     label: str
@@ -84,7 +84,7 @@ class Scale:
         return self.begin + (self.end - self.begin) * (inside - self.low) / (self.high - self.low)
 
 
-def trend(points: Sequence[TrendPoint], caption: Caption, low: float = -100, high: float = 100) -> Markup:
+def trend(points: Sequence[ChartPoint], caption: Caption, low: float = -100, high: float = 100) -> Markup:
     """Line with its interval band, n as bars below; unfinished periods shaded, hidden ones left as gaps."""
     y = Scale(low, high, 150, 12)
     step = (RIGHT - LEFT) / max(1, len(points))
@@ -162,7 +162,7 @@ def funnel(steps: Sequence[FunnelStep], caption: Caption) -> Markup:
     return _svg(caption, 38 * max(1, len(steps)), body)
 
 
-def _trend_mark(point: TrendPoint, x: float, y: Scale) -> Markup:
+def _trend_mark(point: ChartPoint, x: float, y: Scale) -> Markup:
     if point.value is None:
         says = f"{point.label}: {'no answers' if point.n == 0 else 'too few answers to show'}"
         return _tag("g", _tag("title", _clean(says)), _text(x, 156, "\u00d7", "c-small", "middle"))
@@ -171,9 +171,9 @@ def _trend_mark(point: TrendPoint, x: float, y: Scale) -> Markup:
     return _tag("g", _tag("title", _clean(says + (", still filling" if point.immature else ""))), dot)
 
 
-def _runs(points: Sequence[TrendPoint], places: Sequence[float]) -> list[list[tuple[float, TrendPoint]]]:
+def _runs(points: Sequence[ChartPoint], places: Sequence[float]) -> list[list[tuple[float, ChartPoint]]]:
     """Neighbouring points that are shown: a line across a gap would invent the middle."""
-    runs: list[list[tuple[float, TrendPoint]]] = [[]]
+    runs: list[list[tuple[float, ChartPoint]]] = [[]]
     for x, point in zip(places, points, strict=True):
         if point.value is None:
             runs.append([])
@@ -182,7 +182,7 @@ def _runs(points: Sequence[TrendPoint], places: Sequence[float]) -> list[list[tu
     return [run for run in runs if run]
 
 
-def _stretch(run: Sequence[tuple[float, TrendPoint]], y: Scale) -> Markup:
+def _stretch(run: Sequence[tuple[float, ChartPoint]], y: Scale) -> Markup:
     """Band and line of one run; a single point has a bar for a band."""
     upper = [(x, y.at(point.high)) for x, point in run if point.high is not None]
     lower = [(x, y.at(point.low)) for x, point in run if point.low is not None]
@@ -198,7 +198,7 @@ def _path(places: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{_place(x)},{_place(y)}" for x, y in places)
 
 
-def _n_bars(points: Sequence[TrendPoint], places: Sequence[float], step: float) -> list[Markup]:
+def _n_bars(points: Sequence[ChartPoint], places: Sequence[float], step: float) -> list[Markup]:
     height = Scale(0, max([1, *(point.n or 0 for point in points)]), 0, 30)
     return [
         _tag("rect", x=x - step * 0.35, y=196 - height.at(n), width=step * 0.7, height=height.at(n), class_="c-n")
@@ -206,7 +206,7 @@ def _n_bars(points: Sequence[TrendPoint], places: Sequence[float], step: float) 
     ]
 
 
-def _axis_labels(points: Sequence[TrendPoint], places: Sequence[float]) -> list[Markup]:
+def _axis_labels(points: Sequence[ChartPoint], places: Sequence[float]) -> list[Markup]:
     """Period and n under every k-th point, as many as there is room for."""
     every = -(-len(points) // LABELS_ON_AXIS) or 1
     chosen = list(zip(points, places, strict=True))[::every]

@@ -12,9 +12,9 @@ from werkzeug.wrappers import Response
 from service.auth import log_access
 from service.db import reading, writing
 from service.errors import Invalid, NotFound
+from service.reports.dashboard.comments import comments, life, searched
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import choices
-from service.reports.dashboard.reading import comments, life, searched
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import notes, query
 from service.web import reads

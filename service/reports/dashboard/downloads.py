@@ -20,7 +20,7 @@ from service.errors import NotFound
 from service.reports.dashboard.figure_pages import breakdown_asked
 from service.reports.dashboard.pictures import name_of
 from service.reports.dashboard.place import Place
-from service.reports.dashboard.question import Asked
+from service.reports.dashboard.question import PageQuery
 from service.reports.figures import figures
 from service.reports.figures.figures import Rate, Score
 from service.reports.roles import READERS_OF_ANSWERS
@@ -62,7 +62,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     pages.add_app_template_global(lambda question, *own: offer(place, question, own), "offered")
 
 
-def offer(place: Place, question: Asked, own: Sequence[str]) -> Offer:
+def offer(place: Place, question: PageQuery, own: Sequence[str]) -> Offer:
     """Return the links under a page; `own` are (name, value) pairs that the page adds to its question."""
     extra = [(each.partition("=")[0], each.partition("=")[2]) for each in own]
     query = question.written_out(*extra)
@@ -86,7 +86,7 @@ def _rows(place: Place, kind: str) -> Response:
     return in_a_slot(lambda: _made(place, kind, question, place.clock()))
 
 
-def _made(place: Place, kind: str, question: Asked, now: datetime) -> flask.Response:
+def _made(place: Place, kind: str, question: PageQuery, now: datetime) -> flask.Response:
     with writing(place.engine) as connection:
         detail = {"format": kind, "filter": question.filter.described()}
         log_access(connection, place.reader.actor, "export.dashboard", detail, now)

@@ -15,7 +15,7 @@ from service.db import reading
 from service.errors import Invalid
 from service.reports.dashboard import pictures
 from service.reports.dashboard.place import Place
-from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, Asked, choices
+from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, PageQuery, choices
 from service.reports.dimensions import DIMENSIONS, NAMED
 from service.reports.figures import figures
 from service.reports.figures.figures import BreakdownRow, Comparison
@@ -60,7 +60,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
         return _page(place, "completeness", (), _completeness)
 
 
-Facts = Callable[[Place, Connection, Asked, datetime], dict[str, Any]]
+Facts = Callable[[Place, Connection, PageQuery, datetime], dict[str, Any]]
 
 
 def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts) -> str:
@@ -83,7 +83,7 @@ def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts) -> str:
     )
 
 
-def _overview(place: Place, connection: Connection, question: Asked, now: datetime) -> dict[str, Any]:
+def _overview(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
     who = (connection, place.settings, place.reader)
     summary = figures.summary(*who, question.filter, now)
     funnel = figures.funnel(*who, question.filter, now)
@@ -100,7 +100,7 @@ def _overview(place: Place, connection: Connection, question: Asked, now: dateti
     }
 
 
-def _breakdown(place: Place, connection: Connection, question: Asked, now: datetime) -> dict[str, Any]:
+def _breakdown(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
     by = breakdown_asked(question)
     groups = figures.breakdown(connection, place.settings, place.reader, question.filter, now, by).items
 
@@ -115,7 +115,7 @@ def _breakdown(place: Place, connection: Connection, question: Asked, now: datet
     }
 
 
-def _coverage(place: Place, connection: Connection, question: Asked, now: datetime) -> dict[str, Any]:
+def _coverage(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
     by = _chosen(question, COVERAGES, "agent")
     found = figures.coverage(connection, place.settings, place.reader, question.filter, now, by)
     return {
@@ -127,7 +127,7 @@ def _coverage(place: Place, connection: Connection, question: Asked, now: dateti
     }
 
 
-def _completeness(place: Place, connection: Connection, question: Asked, now: datetime) -> dict[str, Any]:
+def _completeness(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
     found = figures.completeness(connection, place.settings, place.reader, question.filter, now)
     known = place.settings.accounts
     return {
@@ -138,7 +138,7 @@ def _completeness(place: Place, connection: Connection, question: Asked, now: da
     }
 
 
-def drill_down(question: Asked, by: str, key: str | int | None) -> str | None:
+def drill_down(question: PageQuery, by: str, key: str | int | None) -> str | None:
     """Return the overview's address for one group of a breakdown; None where nothing can be narrowed to it."""
     name = NAMED[by].parameter
     if name is None:
@@ -147,12 +147,12 @@ def drill_down(question: Asked, by: str, key: str | int | None) -> str | None:
     return f"{flask.url_for('dashboard.overview')}?{query}"
 
 
-def breakdown_asked(question: Asked) -> str:
+def breakdown_asked(question: PageQuery) -> str:
     """Return what to break down by. Raises Invalid."""
     return _chosen(question, BREAKDOWNS, "team")
 
 
-def _changes(place: Place, connection: Connection, question: Asked, now: datetime) -> dict[str, Comparison]:
+def _changes(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Comparison]:
     """Each kind of card against the same number of days before; nothing where there is no such stretch."""
     earlier = before(question.filter)
     if earlier is None:
@@ -168,7 +168,7 @@ def before(wanted: Filter) -> Filter | None:
     return replace(wanted, since=wanted.since - (wanted.until - wanted.since), until=wanted.since)
 
 
-def _period_of(question: Asked) -> str:
+def _period_of(question: PageQuery) -> str:
     """Days for a fortnight, weeks for a year, months beyond."""
     days = (question.last - question.first).days + 1
     if days <= LONGEST_DAILY:
@@ -176,7 +176,7 @@ def _period_of(question: Asked) -> str:
     return "week" if days <= LONGEST_WEEKLY else "month"
 
 
-def _chosen(question: Asked, tabs: tuple[tuple[str, str], ...], default: str) -> str:
+def _chosen(question: PageQuery, tabs: tuple[tuple[str, str], ...], default: str) -> str:
     by = question.given("by") or default
     if by not in dict(tabs):
         raise Invalid("unknown_breakdown", f"There is no '{by}' here; there are {', '.join(dict(tabs))}.")

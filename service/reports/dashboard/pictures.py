@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from service.reports.dashboard import charts, words
 from service.reports.dashboard.charts import Caption, FunnelStep, IntervalRow
-from service.reports.dashboard.charts import TrendPoint as Point
+from service.reports.dashboard.charts import ChartPoint as Point
 from service.reports.figures.figures import (
     Breakdown,
     BreakdownRow,

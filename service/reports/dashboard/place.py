@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from service.auth import Reader
 from service.reports.dashboard.door import Door
-from service.reports.dashboard.question import DEFAULT_DAYS, Asked, asked
+from service.reports.dashboard.question import DEFAULT_DAYS, PageQuery, asked
 from service.reports.dimensions import FILTERED
 from service.reports.roles import EVERYBODY, READERS_OF_ANSWERS
 from service.settings import Settings
@@ -43,17 +43,17 @@ class Place:
         found: Reader = flask.g.reader
         return found
 
-    def asked(self, own: Sequence[str] = (), *, with_today: bool = False, days: int = DEFAULT_DAYS) -> Asked:
+    def asked(self, own: Sequence[str] = (), *, with_today: bool = False, days: int = DEFAULT_DAYS) -> PageQuery:
         """Read the query string. Raises Invalid or NotAllowed."""
         args, now = flask.request.args, self.clock()
         flask.g.asked = asked(args, self.reader, self.settings, now, own, with_today=with_today, days=days)
-        found: Asked = flask.g.asked
+        found: PageQuery = flask.g.asked
         return found
 
 
 def shared_query() -> str:
     """Return the part of the question that other pages understand too, with its question mark."""
-    question: Asked | None = flask.g.get("asked")
+    question: PageQuery | None = flask.g.get("asked")
     if question is None:
         return ""
     unshared = [(name, None) for name, _ in question.pairs if name not in SHARED]

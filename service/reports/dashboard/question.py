@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from werkzeug.datastructures import MultiDict
 
 from service.auth import Reader
-from service.reports.counting.lines import Line, Question
+from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
 from service.reports.dashboard import words
 from service.reports.dimensions import FILTERED, Value
@@ -40,7 +40,7 @@ MOST_CHOICES = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class NavLink:
     """Words to click on, where they lead, and whether we are there."""
 
     words: str
@@ -49,15 +49,15 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PageQuery:
     """The question of one page. `pairs` are its parameters without empty ones, in the order given."""
 
     filter: Filter
     pairs: tuple[tuple[str, str], ...]
     first: date
     last: date
-    periods: tuple[Link, ...]
-    chips: tuple[Link, ...]
+    periods: tuple[NavLink, ...]
+    chips: tuple[NavLink, ...]
     longer: str = ""  # the query string of the longest period we offer, for pages that have too little to show
 
     @property
@@ -96,7 +96,7 @@ def asked(
     *,
     with_today: bool = False,
     days: int = DEFAULT_DAYS,
-) -> Asked:
+) -> PageQuery:
     """Read a page's query string; `own` names the parameters that belong to the page. Raises Invalid or NotAllowed.
 
     Without a period it is the last `days`. Figures end with yesterday, so that they stand still
@@ -113,14 +113,14 @@ def asked(
     first = found.since.astimezone(zone).date() if found.since else date.min
     end = found.until.astimezone(zone) if found.until else now.astimezone(zone)
     last = (end - timedelta(microseconds=1)).date()
-    bare = Asked(found, pairs, first, last, (), ())
+    bare = PageQuery(found, pairs, first, last, (), ())
     periods = _periods(bare, today, with_today=with_today)
     longer = _of_days(bare, LONGEST_PERIOD, today, with_today=with_today)
-    return Asked(found, pairs, first, last, periods, _chips(bare), longer)
+    return PageQuery(found, pairs, first, last, periods, _chips(bare), longer)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Facet:
     """What one can choose from in one dimension, `(none)` included."""
 
     parameter: str
@@ -130,14 +130,14 @@ class Choice:
 
 def choices(
     connection: Connection, settings: Settings, reader: Reader, question: Filter, now: datetime
-) -> tuple[Choice, ...]:
+) -> tuple[Facet, ...]:
     """Return the names one can choose from: those of conversations that ended in the period."""
     view, zone = view_of(connection, settings, reader, now), settings.service.time_zone
     found = []
     for parameter, each in FILTERED.items():
         if each.choices:
-            asked_ = Question("ended_at", zone, question.since, question.until, by=(each.name,))
-            found.append(Choice(parameter, each.label, _names(lines(connection, view, asked_))))
+            asked_ = Slice("ended_at", zone, question.since, question.until, by=(each.name,))
+            found.append(Facet(parameter, each.label, _names(lines(connection, view, asked_))))
     return tuple(found)
 
 
@@ -149,21 +149,21 @@ def _names(found: Iterable[Line]) -> tuple[str, ...]:
     return (*named[:MOST_CHOICES], *([WITHOUT] if counts[None] > 0 else []))
 
 
-def _periods(bare: Asked, today: date, *, with_today: bool) -> tuple[Link, ...]:
+def _periods(bare: PageQuery, today: date, *, with_today: bool) -> tuple[NavLink, ...]:
     found = []
     for days, name in PERIODS:
         period = _last_days(days, today, with_today=with_today)
         query = _of_days(bare, days, today, with_today=with_today)
         last = today if with_today else today - timedelta(days=1)
-        found.append(Link(name, query, here=(str(bare.first), bare.last) == (period["since"], last)))
+        found.append(NavLink(name, query, here=(str(bare.first), bare.last) == (period["since"], last)))
     if not with_today:
         until_now = _last_days(DEFAULT_DAYS, today, with_today=True)["since"]
         query = bare.with_(("cursor", None), ("since", until_now), ("until", None))
-        found.append(Link("with today", query, here=bare.filter.until is None))
+        found.append(NavLink("with today", query, here=bare.filter.until is None))
     return tuple(found)
 
 
-def _of_days(bare: Asked, days: int, today: date, *, with_today: bool) -> str:
+def _of_days(bare: PageQuery, days: int, today: date, *, with_today: bool) -> str:
     period = _last_days(days, today, with_today=with_today)
     return bare.with_(("cursor", None), ("since", period["since"]), ("until", period.get("until")))
 
@@ -174,10 +174,10 @@ def _last_days(days: int, today: date, *, with_today: bool) -> dict[str, str]:
     return {"since": str(today - timedelta(days=days)), "until": str(today)}
 
 
-def _chips(bare: Asked) -> tuple[Link, ...]:
+def _chips(bare: PageQuery) -> tuple[NavLink, ...]:
     """One link per narrowing, which takes it away."""
     return tuple(
-        Link(f"{NARROWING[name]}: {_shown(name, value)}", urlencode(_without(bare.pairs, (name, value))))
+        NavLink(f"{NARROWING[name]}: {_shown(name, value)}", urlencode(_without(bare.pairs, (name, value))))
         for name, value in bare.pairs
         if name in NARROWING
     )

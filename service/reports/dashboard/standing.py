@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from service.models import account_state, worker_seen
 from service.reports.dashboard import words
 
-s, w = account_state.c, worker_seen.c
+acct, ws = account_state.c, worker_seen.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def standings(connection: Connection, accounts: Iterable[tuple[str, str]], now: 
 
 def last_worker(connection: Connection) -> datetime | None:
     """Return when a worker was last alive."""
-    return connection.scalar(sa.select(sa.func.max(w.seen_at)))
+    return connection.scalar(sa.select(sa.func.max(ws.seen_at)))
 
 
 def _standing(name: str, screen_name: str, row: sa.Row[tuple[object, ...]] | None, now: datetime) -> Standing:

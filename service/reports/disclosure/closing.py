@@ -89,8 +89,8 @@ def _begin(connection: Connection, ground: Ground) -> Mapping[str, date]:
 
 
 def _first_received(connection: Connection, ground: Ground) -> date | None:
-    f = feedback_request.c
-    query = sa.select(f.received_at).where(f.account == ground.who.account).order_by(f.received_at).limit(1)
+    fr = feedback_request.c
+    query = sa.select(fr.received_at).where(fr.account == ground.who.account).order_by(fr.received_at).limit(1)
     oldest = connection.scalar(query)
     return None if oldest is None else oldest.astimezone(ground.zone).date()
 

@@ -25,8 +25,8 @@ from service.reports.disclosure.spans import ONE_DAY
 from service.reports.disclosure.store import Leaf, Release
 from service.reports.disclosure.work import became, heard
 
-f = feedback_request.c
-r = result.c
+fr = feedback_request.c
+res = result.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,9 @@ def _days_walked(connection: Connection, ground: Ground) -> date:
 
 
 def _end_of_last(connection: Connection, ground: Ground) -> date | None:
-    c, who = release.c, ground.who
-    mine = (c.account == who.account, c.type == who.type, c.partition == "cohort")
-    return connection.scalar(sa.select(sa.func.max(c.end_day)).where(*mine))
+    rel, who = release.c, ground.who
+    mine = (rel.account == who.account, rel.type == who.type, rel.partition == "cohort")
+    return connection.scalar(sa.select(sa.func.max(rel.end_day)).where(*mine))
 
 
 def _end_of_next(connection: Connection, ground: Ground, first: date, due: date) -> date | None:
@@ -144,13 +144,13 @@ def _scored(connection: Connection, ground: Ground, first: date, latest: date) -
     """Answers in time of conversations heard of in these days, and of those before whose answers may lie beyond."""
     days = _releases_of_days(connection, ground, first)
     earliest = min([first, *(begin for begin, end in days.values() if end > first)])
-    heard_on = local_day(f.received_at, ground.zone).label("heard_on")
-    seen_on = local_day(r.first_seen_at, ground.zone).label("seen_on")
-    query = sa.select(f.type, heard_on, seen_on, r.released, sa.func.count()).select_from(_join())
-    query = query.where(*heard(ground, earliest - _window(ground), latest), r.score.is_not(None), _in_time(ground))
+    heard_on = local_day(fr.received_at, ground.zone).label("heard_on")
+    seen_on = local_day(res.first_seen_at, ground.zone).label("seen_on")
+    query = sa.select(fr.type, heard_on, seen_on, res.released, sa.func.count()).select_from(_join())
+    query = query.where(*heard(ground, earliest - _window(ground), latest), res.score.is_not(None), _in_time(ground))
     found = []
     for kind, heard_day, seen_day, released, n in connection.execute(
-        query.group_by(f.type, heard_on, seen_on, r.released)
+        query.group_by(fr.type, heard_on, seen_on, res.released)
     ):
         begin, end = (date.min, None) if released is None else days.get(released, (date.min, first))
         if begin <= day_of(seen_day):  # else the score came long after a comment, and is in no cohort
@@ -159,25 +159,25 @@ def _scored(connection: Connection, ground: Ground, first: date, latest: date) -
 
 
 def _releases_of_days(connection: Connection, ground: Ground, after: date) -> Mapping[int, tuple[date, date]]:
-    c = release.c
-    mine = (c.account == ground.who.account, c.partition == "day", c.end_day > after)
+    rel = release.c
+    mine = (rel.account == ground.who.account, rel.partition == "day", rel.end_day > after)
     return {row.id: (row.first_day, row.end_day) for row in connection.execute(sa.select(release).where(*mine))}
 
 
 def _answered(connection: Connection, ground: Ground, first: date, latest: date) -> Mapping[tuple[str, date], int]:
     """Answers in time, also those of a comment alone, by kind and day."""
-    heard_on = local_day(f.received_at, ground.zone).label("heard_on")
-    query = sa.select(f.type, heard_on, sa.func.count()).select_from(_join())
+    heard_on = local_day(fr.received_at, ground.zone).label("heard_on")
+    query = sa.select(fr.type, heard_on, sa.func.count()).select_from(_join())
     query = query.where(*heard(ground, first, latest), _in_time(ground), _says_something())
-    rows = connection.execute(query.group_by(f.type, heard_on))
+    rows = connection.execute(query.group_by(fr.type, heard_on))
     return {(kind or "", day_of(day)): n for kind, day, n in rows}
 
 
 def _counts(connection: Connection, ground: Ground, first: date, end: date) -> dict[str, int]:
     """What became of the conversations, and of each kind how many were delivered, answered, scored, commented."""
     total: Counter[str] = Counter()
-    query = sa.select(f.type, f.state, f.reason, sa.func.count()).where(*heard(ground, first, end))
-    for kind, state, reason, n in connection.execute(query.group_by(f.type, f.state, f.reason)):
+    query = sa.select(fr.type, fr.state, fr.reason, sa.func.count()).where(*heard(ground, first, end))
+    for kind, state, reason, n in connection.execute(query.group_by(fr.type, fr.state, fr.reason)):
         counts = became(state, reason, n)
         total.update(counts)
         if kind is not None and "delivered" in counts:
@@ -187,9 +187,9 @@ def _counts(connection: Connection, ground: Ground, first: date, end: date) -> d
 
 
 def _answers(connection: Connection, ground: Ground, first: date, end: date) -> Counter[str]:
-    commented = sa.or_(r.text.is_not(None), r.text_at.is_not(None))
-    query = sa.select(f.type, sa.func.count(), sa.func.sum(sa.case((commented, 1), else_=0))).select_from(_join())
-    query = query.where(*heard(ground, first, end), _in_time(ground), _says_something()).group_by(f.type)
+    commented = sa.or_(res.text.is_not(None), res.text_at.is_not(None))
+    query = sa.select(fr.type, sa.func.count(), sa.func.sum(sa.case((commented, 1), else_=0))).select_from(_join())
+    query = query.where(*heard(ground, first, end), _in_time(ground), _says_something()).group_by(fr.type)
     found: Counter[str] = Counter()
     for kind, answered, comments in connection.execute(query):
         found.update({f"{kind}:answered": answered, f"{kind}:commented": int(comments)})
@@ -200,14 +200,14 @@ def _answers(connection: Connection, ground: Ground, first: date, end: date) -> 
 
 
 def _join() -> sa.FromClause:
-    return feedback_request.join(result, r.request_id == f.id)
+    return feedback_request.join(result, res.request_id == fr.id)
 
 
 def _in_time(ground: Ground) -> sa.ColumnElement[bool]:
     """Seen within the answer window, on our own clock from end to end."""
-    took = sa.type_coerce(r.first_seen_at, sa.BigInteger) - sa.type_coerce(f.received_at, sa.BigInteger)
-    return sa.and_(f.type.is_not(None), took <= ground.answer_window // MICROSECOND)
+    took = sa.type_coerce(res.first_seen_at, sa.BigInteger) - sa.type_coerce(fr.received_at, sa.BigInteger)
+    return sa.and_(fr.type.is_not(None), took <= ground.answer_window // MICROSECOND)
 
 
 def _says_something() -> sa.ColumnElement[bool]:
-    return sa.or_(r.score.is_not(None), r.text.is_not(None), r.text_at.is_not(None))
+    return sa.or_(res.score.is_not(None), res.text.is_not(None), res.text_at.is_not(None))

@@ -22,14 +22,14 @@ from service.reports.disclosure.spans import ONE_DAY, midnight
 from service.reports.disclosure.store import Leaf, Release, Who
 from service.requests.rows import ASKED_BY
 
-f = feedback_request.c
-r = result.c
+fr = feedback_request.c
+res = result.c
 
 CONTEXTS: Mapping[str, sa.ColumnElement[Any]] = {
-    "campaign": f.campaign,
-    "source": f.source,
-    "language": f.language,
-    "variant": f.question_variant_id,
+    "campaign": fr.campaign,
+    "source": fr.source,
+    "language": fr.language,
+    "variant": fr.question_variant_id,
     "way": ASKED_BY,
 }
 """What an answer is asked about besides whose it is; the hour of the day on which it was seen comes beside them."""
@@ -50,7 +50,7 @@ class Ground:
 
 def first_day(connection: Connection, ground: Ground) -> date | None:
     """Return the day of the oldest answer that no release holds; None where there is none."""
-    oldest = connection.scalar(sa.select(r.first_seen_at).where(*_open(ground)).order_by(r.first_seen_at).limit(1))
+    oldest = connection.scalar(sa.select(res.first_seen_at).where(*_open(ground)).order_by(res.first_seen_at).limit(1))
     return None if oldest is None else oldest.astimezone(ground.zone).date()
 
 
@@ -78,20 +78,20 @@ def _enough_at(connection: Connection, ground: Ground, until: date, due: date) -
 
 
 def _waiting(ground: Ground, end: date) -> sa.Select[datetime]:
-    ours = (*_open(ground), r.first_seen_at < midnight(end, ground.zone))
-    return sa.select(r.first_seen_at).where(*ours).order_by(r.first_seen_at)
+    ours = (*_open(ground), res.first_seen_at < midnight(end, ground.zone))
+    return sa.select(res.first_seen_at).where(*ours).order_by(res.first_seen_at)
 
 
 def _open(ground: Ground) -> tuple[sa.ColumnElement[bool], ...]:
     """Answers with a score that no release holds, of a result joined with its request."""
-    theirs = (f.id == r.request_id, f.account == ground.who.account, f.type == ground.who.type, f.test.is_(False))
-    return r.released.is_(None), r.score.is_not(None), *theirs
+    theirs = (fr.id == res.request_id, fr.account == ground.who.account, fr.type == ground.who.type, fr.test.is_(False))
+    return res.released.is_(None), res.score.is_not(None), *theirs
 
 
 def _end_of_last(connection: Connection, ground: Ground) -> date | None:
-    c, who = release.c, ground.who
-    mine = (c.account == who.account, c.type == who.type, c.partition == "day")
-    return connection.scalar(sa.select(sa.func.max(c.end_day)).where(*mine))
+    rel, who = release.c, ground.who
+    mine = (rel.account == who.account, rel.type == who.type, rel.partition == "day")
+    return connection.scalar(sa.select(sa.func.max(rel.end_day)).where(*mine))
 
 
 def _close(connection: Connection, ground: Ground, first: date, end: date) -> None:
@@ -103,16 +103,16 @@ def _close(connection: Connection, ground: Ground, first: date, end: date) -> No
     leaf = Leaf((), False, dict(sorted(scores.items())))
     number = store.put(connection, ground.who, "day", Release(0, first, end, (leaf,)), ground.now)
     for begin in range(0, len(ids), AT_ONCE):
-        some = r.request_id.in_(ids[begin : begin + AT_ONCE])
+        some = res.request_id.in_(ids[begin : begin + AT_ONCE])
         connection.execute(sa.update(result).where(some).values(released=number))
     connection.execute(sa.insert(release_cell), [_cell(number, key, n) for key, n in cells.items()])
 
 
 def _taken(connection: Connection, ground: Ground, end: date) -> tuple[Counter[tuple[Any, ...]], list[str]]:
     """All answers that wait on `end`, held until the commit: their cells, and which they are."""
-    hour = local_hour(r.first_seen_at, ground.zone)
-    query = sa.select(r.request_id, f.team_id, f.agent_id, r.score, *CONTEXTS.values(), hour)
-    query = query.where(*_open(ground), r.first_seen_at < midnight(end, ground.zone)).with_for_update(of=result)
+    hour = local_hour(res.first_seen_at, ground.zone)
+    query = sa.select(res.request_id, fr.team_id, fr.agent_id, res.score, *CONTEXTS.values(), hour)
+    query = query.where(*_open(ground), res.first_seen_at < midnight(end, ground.zone)).with_for_update(of=result)
     rows = connection.execute(query).all()
     return Counter(tuple(row[1:]) for row in rows), [row[0] for row in rows]
 

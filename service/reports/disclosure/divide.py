@@ -35,7 +35,7 @@ PlaceOf = Callable[[Cell], Place | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AlreadyTold:
     """Releases of another partition that are told already: in which leaf of it a cell is."""
 
     of: Sequence[Release]

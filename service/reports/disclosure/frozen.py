@@ -10,7 +10,7 @@ from service.models import release_cell
 from service.reports.disclosure.store import Release
 from service.reports.statistics.statistics import csat_classes, nps_classes
 
-c = release_cell.c
+rc = release_cell.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Cell:
 
 def answers(connection: Connection, days: Sequence[Release]) -> list[Cell]:
     """Return the frozen answers of these days' releases."""
-    query = sa.select(release_cell).where(c.release_id.in_([day.id for day in days]))
+    query = sa.select(release_cell).where(rc.release_id.in_([day.id for day in days]))
     return [
         Cell(row.release_id, row.team_id, row.agent_id, tuple(row.contexts.items()), row.score, row.n)
         for row in connection.execute(query)
@@ -49,4 +49,4 @@ def classes(kind: str, cells: Iterable[Cell]) -> dict[str, int]:
 
 def forget(connection: Connection, days: Sequence[Release]) -> None:
     """Remove the cells of releases that no later one will be made of."""
-    connection.execute(sa.delete(release_cell).where(c.release_id.in_([day.id for day in days])))
+    connection.execute(sa.delete(release_cell).where(rc.release_id.in_([day.id for day in days])))

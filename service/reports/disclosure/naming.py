@@ -17,26 +17,26 @@ from sqlalchemy.engine import Connection, Engine
 from service.db import MICROSECOND, insert, reading, writing
 from service.models import feedback_request, naming, naming_answer, naming_place, result
 from service.reports.visible import cutoff, told_until
-from service.requests.changes import regroup
+from service.requests.seals import regroup
 from service.settings import Settings
 from service.states import State
 
-f = feedback_request.c
-r = result.c
-n = naming.c
-a = naming_answer.c
-p = naming_place.c
+fr = feedback_request.c
+res = result.c
+nm = naming.c
+na = naming_answer.c
+np = naming_place.c
 AT_ONCE = 500
-KIND = sa.case((f.agent_id.is_not(None), "agent"), else_="team")
-NAME = sa.func.coalesce(f.agent_id, f.team_id, type_=f.agent_id.type)
-PERSON = (a.account, a.kind, a.name)
+KIND = sa.case((fr.agent_id.is_not(None), "agent"), else_="team")
+NAME = sa.func.coalesce(fr.agent_id, fr.team_id, type_=fr.agent_id.type)
+PERSON = (na.account, na.kind, na.name)
 ASKED = (State.CARD_SENT.value, State.UNKNOWN.value)
-ANSWERED = sa.or_(r.score.is_not(None), r.text.is_not(None), r.text_at.is_not(None))
-OURS = sa.and_(n.account == f.account, n.kind == KIND, n.name == NAME)
-HIDDEN = sa.and_(f.state.in_(ASKED), NAME.is_not(None), n.named_at.is_(None))
+ANSWERED = sa.or_(res.score.is_not(None), res.text.is_not(None), res.text_at.is_not(None))
+OURS = sa.and_(nm.account == fr.account, nm.kind == KIND, nm.name == NAME)
+HIDDEN = sa.and_(fr.state.in_(ASKED), NAME.is_not(None), nm.named_at.is_(None))
 """Rows that may not say whose they are; where nobody was asked there is no answer to pair the name with."""
 
-UNREAD = sa.and_(NAME.is_not(None), sa.or_(HIDDEN, n.readable_at.is_(None)))
+UNREAD = sa.and_(NAME.is_not(None), sa.or_(HIDDEN, nm.readable_at.is_(None)))
 """Rows whose comment may not be read."""
 
 
@@ -67,7 +67,9 @@ class Names:
 
 def names_of(connection: Connection, accounts: Sequence[str]) -> Names:
     """Return who is named in these accounts."""
-    found = connection.execute(sa.select(n.account, n.kind, n.name, n.named_at).where(n.account.in_(accounts))).all()
+    found = connection.execute(
+        sa.select(nm.account, nm.kind, nm.name, nm.named_at).where(nm.account.in_(accounts))
+    ).all()
     named = frozenset((row.account, row.kind, row.name) for row in found if row.named_at is not None)
     few = frozenset(row.name if row.kind == "agent" else None for row in found if row.named_at is None)
     return Names(named, few)
@@ -75,18 +77,18 @@ def names_of(connection: Connection, accounts: Sequence[str]) -> Names:
 
 def hides_somebody(connection: Connection, accounts: Sequence[str]) -> bool:
     """Whether there is anybody in these accounts who has answers and is not named."""
-    found = sa.select(n.name).where(n.account.in_(accounts), n.named_at.is_(None)).limit(1)
+    found = sa.select(nm.name).where(nm.account.in_(accounts), nm.named_at.is_(None)).limit(1)
     return connection.execute(found).first() is not None
 
 
 def follow(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE) -> int:
     """Take in up to `limit` sealed changes; return how many. Any number may call it; they take turns."""
     with reading(engine) as connection:
-        place = connection.scalar(sa.select(p.sealed))
+        place = connection.scalar(sa.select(np.sealed))
         if connection.execute(_news(place or 0, None).limit(1)).first() is None:
             return 0
     with writing(engine) as connection:
-        last = connection.scalar(sa.select(p.sealed).where(p.id == 1).with_for_update()) or 0
+        last = connection.scalar(sa.select(np.sealed).where(np.id == 1).with_for_update()) or 0
         held_from = cutoff(settings, now)
         until = told_until(connection, held_from)
         rows = connection.execute(_news(last, until).limit(limit)).all()
@@ -100,13 +102,13 @@ def follow(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ON
 
 def _news(last: int, until: int | None) -> sa.Select[Any]:
     """Sealed rows after `last`, with whose they are and whether they are answered. Test traffic is nobody's."""
-    whose = sa.case((f.test.is_(False), NAME))
-    columns = (f.id, f.sealed, f.account, KIND.label("kind"), whose.label("name"), ANSWERED.label("answered"))
-    query = sa.select(*columns, n.readable_at, n.named_at).select_from(
-        named(feedback_request.outerjoin(result, r.request_id == f.id))
+    whose = sa.case((fr.test.is_(False), NAME))
+    columns = (fr.id, fr.sealed, fr.account, KIND.label("kind"), whose.label("name"), ANSWERED.label("answered"))
+    query = sa.select(*columns, nm.readable_at, nm.named_at).select_from(
+        named(feedback_request.outerjoin(result, res.request_id == fr.id))
     )
-    query = query.where(f.sealed > last).order_by(f.sealed)
-    return query if until is None else query.where(f.sealed < until)
+    query = query.where(fr.sealed > last).order_by(fr.sealed)
+    return query if until is None else query.where(fr.sealed < until)
 
 
 def _take_in(connection: Connection, rows: Sequence[sa.Row[Any]]) -> None:
@@ -121,7 +123,7 @@ def _take_in(connection: Connection, rows: Sequence[sa.Row[Any]]) -> None:
         connection.execute(insert(connection, naming_answer).on_conflict_do_nothing(), answers)
     went = [row.id for row in open_ones if not row.answered]
     if went:
-        connection.execute(sa.delete(naming_answer).where(a.request_id.in_(went)))
+        connection.execute(sa.delete(naming_answer).where(na.request_id.in_(went)))
 
 
 def _name(connection: Connection, settings: Settings, now: datetime) -> None:
@@ -130,7 +132,7 @@ def _name(connection: Connection, settings: Settings, now: datetime) -> None:
     counted = sa.select(*PERSON, sa.func.count().label("answers")).group_by(*PERSON)
     query = counted.having(sa.func.count() >= min(enough.values())).subquery()
     found = sa.select(naming, query.c.answers).join_from(
-        query, naming, sa.and_(n.account == query.c.account, n.kind == query.c.kind, n.name == query.c.name)
+        query, naming, sa.and_(nm.account == query.c.account, nm.kind == query.c.kind, nm.name == query.c.name)
     )
     for row in connection.execute(found).all():
         since = {"named_at": row.named_at, "readable_at": row.readable_at}
@@ -138,14 +140,14 @@ def _name(connection: Connection, settings: Settings, now: datetime) -> None:
         if given:
             _give(connection, row, given, now)
         if row.answers >= max(enough.values()):
-            connection.execute(sa.delete(naming_answer).where(*_is(a, row)))
+            connection.execute(sa.delete(naming_answer).where(*_is(na, row)))
 
 
 def _give(connection: Connection, row: sa.Row[Any], given: dict[str, datetime], now: datetime) -> None:
-    theirs = f.agent_id == row.name if row.kind == "agent" else sa.and_(f.agent_id.is_(None), f.team_id == row.name)
-    whose = sa.select(f.id).where(f.account == row.account, theirs, f.state.in_(ASKED))
+    theirs = fr.agent_id == row.name if row.kind == "agent" else sa.and_(fr.agent_id.is_(None), fr.team_id == row.name)
+    whose = sa.select(fr.id).where(fr.account == row.account, theirs, fr.state.in_(ASKED))
     regroup(connection, whose, now)
-    connection.execute(sa.update(naming).where(*_is(n, row)).values(given))
+    connection.execute(sa.update(naming).where(*_is(nm, row)).values(given))
 
 
 def _is(columns: Any, row: sa.Row[Any]) -> tuple[sa.ColumnElement[bool], ...]:

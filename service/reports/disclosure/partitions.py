@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from service.reports.disclosure import store
 from service.reports.disclosure.days import CONTEXTS, HOUR, Ground
-from service.reports.disclosure.divide import LabelOf, PlaceOf, RowOf, Told, divided, leaves_of, mixtures
+from service.reports.disclosure.divide import AlreadyTold, LabelOf, PlaceOf, RowOf, divided, leaves_of, mixtures
 from service.reports.disclosure.frozen import Cell, answers
 from service.reports.disclosure.pools import Label, Leaf, family
 from service.reports.disclosure.store import Release
@@ -92,13 +92,13 @@ def _day(cell: Cell) -> Hashable | None:
     return cell.day
 
 
-def _told(connection: Connection, ground: Ground, name: str, days: Sequence[Release]) -> Told:
+def _told(connection: Connection, ground: Ground, name: str, days: Sequence[Release]) -> AlreadyTold:
     """Return the releases of a partition that these days are in."""
     found = store.releases(connection, ground.who, name, days[0].first, days[-1].end)
-    return Told(found, days, PARTITIONS[name].label)
+    return AlreadyTold(found, days, PARTITIONS[name].label)
 
 
-def _rest(ground: Ground, cells: Sequence[Cell], others: Mapping[str, Told]) -> tuple[store.Leaf, ...]:
+def _rest(ground: Ground, cells: Sequence[Cell], others: Mapping[str, AlreadyTold]) -> tuple[store.Leaf, ...]:
     """Divide the pools of single teams anew; every other leaf of agents stays what it is."""
     row = others["agent"].rows()
     places = {cell: place for cell in cells if (place := row(cell)) is not None}

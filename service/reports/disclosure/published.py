@@ -67,20 +67,20 @@ def _demand(partition: str, period: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AccountReleases:
     """All releases of an account in a period: of the account by day, of the partition asked about, of its rest."""
 
     days: tuple[Release, ...]
     whole: tuple[Release, ...]
     rests: tuple[Release, ...]
 
-    def of(self, begin: date, period: str) -> "Said":
+    def of(self, begin: date, period: str) -> "AccountReleases":
         """Return those of one day, week or month: the releases that end in it, and what lies inside these."""
         whole = tuple(each for each in self.whole if start_of(last_day(each), period) == begin)
         if not whole:
-            return Said((), (), ())
+            return AccountReleases((), (), ())
         first, end = whole[0].first, whole[-1].end
-        return Said(
+        return AccountReleases(
             tuple(each for each in self.days if _inside(each, first, end)),
             whole,
             tuple(each for each in self.rests if _inside(each, first, end)),
@@ -91,16 +91,16 @@ def _inside(release: Release, first: date | None, end: date | None) -> bool:
     return (first is None or first <= release.first) and (end is None or release.end <= end)
 
 
-def _said(connection: Connection, account: str, asked: Asked, partition: str) -> Said:
+def _said(connection: Connection, account: str, asked: Asked, partition: str) -> AccountReleases:
     who = Who(account, asked.type)
 
     def read(name: str) -> tuple[Release, ...]:
         return store.releases(connection, who, name, asked.first, asked.end)
 
-    return Said(read("day"), read(partition), read(REST) if partition == "agent" else ())
+    return AccountReleases(read("day"), read(partition), read(REST) if partition == "agent" else ())
 
 
-def _answer(asked: Asked, partition: str, said: Mapping[str, Said], making: Mapping[str, date]) -> Published:
+def _answer(asked: Asked, partition: str, said: Mapping[str, AccountReleases], making: Mapping[str, date]) -> Published:
     parts = {account: _of_account(asked, partition, those) for account, those in said.items()}
     found = _together(list(parts.values()))
     if asked.by == "account":
@@ -121,7 +121,7 @@ def start_of(day: date, period: str) -> date:
     return span_of(day, 1)[0] if period == "week" else day
 
 
-def _of_account(asked: Asked, partition: str, said: Said) -> Published:
+def _of_account(asked: Asked, partition: str, said: AccountReleases) -> Published:
     if not said.whole:
         return Published(waiting=_n(said.days))
     first, end = said.whole[0].first, said.whole[-1].end
@@ -136,7 +136,7 @@ def _of_account(asked: Asked, partition: str, said: Said) -> Published:
     return Published(groups, total, first, end, _n(said.days) - _n(days))
 
 
-def _leaves(said: Said) -> list[Leaf]:
+def _leaves(said: AccountReleases) -> list[Leaf]:
     """All leaves; in place of the pools of teams what twelve weeks tell of them, where those are whole."""
     told = [leaf for each in said.rests for leaf in each.leaves]
     for block in said.whole:

@@ -19,8 +19,8 @@ from service.db import insert
 from service.models import release, release_leaf, release_walk
 from service.reports.disclosure.pools import Label
 
-r = release.c
-w = release_walk.c
+rel = release.c
+rw = release_walk.c
 LONG_AGO, FAR_AHEAD = date(1970, 1, 1), date(9999, 1, 1)
 
 
@@ -56,24 +56,24 @@ def releases(
 ) -> tuple[Release, ...]:
     """Return the whole releases of a period, the oldest first, without damaged ones."""
     query = sa.select(release).where(
-        r.account == who.account,
-        r.type == who.type,
-        r.partition == partition,
-        r.first_day >= (first or LONG_AGO),
-        r.end_day <= (end or FAR_AHEAD),
+        rel.account == who.account,
+        rel.type == who.type,
+        rel.partition == partition,
+        rel.first_day >= (first or LONG_AGO),
+        rel.end_day <= (end or FAR_AHEAD),
     )
     return _read(connection, who, partition, query)
 
 
 def ending_in(connection: Connection, who: Who, partition: str, first: date, end: date) -> tuple[Release, ...]:
     """Return the releases whose last day lies in [first, end): those make up the longer span that has these days."""
-    mine = (r.account == who.account, r.type == who.type, r.partition == partition)
-    return _read(connection, who, partition, sa.select(release).where(*mine, r.end_day > first, r.end_day <= end))
+    mine = (rel.account == who.account, rel.type == who.type, rel.partition == partition)
+    return _read(connection, who, partition, sa.select(release).where(*mine, rel.end_day > first, rel.end_day <= end))
 
 
 def _read(connection: Connection, who: Who, partition: str, query: sa.Select[Any]) -> tuple[Release, ...]:
-    rows = connection.execute(query.order_by(r.end_day)).all()
-    leaves = _leaves(connection, query.with_only_columns(r.id))
+    rows = connection.execute(query.order_by(rel.end_day)).all()
+    leaves = _leaves(connection, query.with_only_columns(rel.id))
     found = [(row, Release(row.id, row.first_day, row.end_day, tuple(leaves[row.id]))) for row in rows]
     return tuple(each for row, each in found if row.checksum == _checksum(who, partition, each))
 
@@ -104,7 +104,7 @@ def enrol(connection: Connection, who: Who, since: Mapping[str, date]) -> None:
 
 def step(connection: Connection, who: Who, partition: str, before: date, after: date) -> bool:
     """Walk on in this transaction; False where another worker has. What it closes belongs into the same commit."""
-    mine = (w.account == who.account, w.type == who.type, w.partition == partition, w.until_day == before)
+    mine = (rw.account == who.account, rw.type == who.type, rw.partition == partition, rw.until_day == before)
     return connection.execute(sa.update(release_walk).where(*mine).values(until_day=after)).rowcount == 1
 
 

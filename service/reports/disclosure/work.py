@@ -20,11 +20,11 @@ from service.reports.disclosure.spans import midnight
 from service.reports.disclosure.store import Leaf, Release
 from service.states import OPEN_STATES, State
 
-f = feedback_request.c
+fr = feedback_request.c
 WEEKS: Mapping[str, int] = {"team_work": 1, "agent_work": 4}
 GROUPS: Mapping[str, tuple[sa.ColumnElement[Any], ...]] = {
-    "team_work": (f.team_id,),
-    "agent_work": (f.team_id, f.agent_id),
+    "team_work": (fr.team_id,),
+    "agent_work": (fr.team_id, fr.agent_id),
 }
 DECIDED_AFTER = timedelta(days=3)
 """So long a span stays open after its end: nearly every request has ended by then."""
@@ -40,7 +40,7 @@ def close(connection: Connection, ground: Ground, partition: str, first: date, e
     """Write the release of a span, if anything was heard of in it."""
     groups: dict[Label, Counter[str]] = defaultdict(Counter)
     split = GROUPS[partition]
-    columns = (*split, f.state, f.reason)
+    columns = (*split, fr.state, fr.reason)
     query = sa.select(*columns, sa.func.count()).where(*heard(ground, first, end)).group_by(*columns)
     for *label, state, reason, n in connection.execute(query):
         groups[tuple(label)].update(became(state, reason, n))
@@ -52,7 +52,7 @@ def close(connection: Connection, ground: Ground, partition: str, first: date, e
 def heard(ground: Ground, first: date, end: date) -> tuple[sa.ColumnElement[bool], ...]:
     """Say as SQL which requests of the account belong to these days."""
     since, until = midnight(first, ground.zone), midnight(end, ground.zone)
-    return f.account == ground.who.account, f.received_at >= since, f.received_at < until, f.test.is_(False)
+    return fr.account == ground.who.account, fr.received_at >= since, fr.received_at < until, fr.test.is_(False)
 
 
 def became(state: str, reason: str | None, n: int) -> Mapping[str, int]:

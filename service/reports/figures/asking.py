@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from service.auth.keys import Reader
 from service.errors import Invalid
-from service.reports.counting.lines import Line, Question
+from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
 from service.reports.dimensions import FILTERED, NAMED, PEOPLE, Value
 from service.reports.disclosure.naming import Names, names_of
@@ -32,7 +32,7 @@ NOT_FOR_FIGURES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class Inquiry:
     """Who asks what. `score_clock` and `rate_clock` say by which moment answers and rates are dated."""
 
     connection: Connection
@@ -84,13 +84,13 @@ class Asking:
         return self._lines(clock, by, period, "work")
 
     def _lines(self, clock: str, by: str | None, period: str | None, wanted: Literal["scores", "work"]) -> list[Line]:
-        q = Question(
+        q = Slice(
             clock, self.zone, self.filter.since, self.until, by=self._split(by), chosen=self.filter.chosen,
             types=self.filter.types, daily=period in {"day", "week"}, monthly=period == "month", wanted=wanted,
         )  # fmt: skip
         return self._of_teams(q) if by == "team" and not self.filter.names_people else self._count(q)
 
-    def _of_teams(self, q: Question) -> list[Line]:
+    def _of_teams(self, q: Slice) -> list[Line]:
         """Whole teams, and the few of their agents who are not named apart from them: not every agent of each team."""
         whole = [replace(line, values=(*line.values, NAMED_ONES)) for line in self._count(replace(q, by=q.by[:2]))]
         if not self.names.few:
@@ -98,7 +98,7 @@ class Asking:
         few = self._count(replace(q, chosen={**q.chosen, "agent": self.names.few}))
         return [*whole, *few, *(replace(_less(line), values=(*line.values[:2], NAMED_ONES)) for line in few)]
 
-    def _count(self, q: Question) -> list[Line]:
+    def _count(self, q: Slice) -> list[Line]:
         return lines(self.connection, self.view, q)
 
     def as_named(self, found: list[Line], by: str | None) -> list[Line]:
@@ -130,12 +130,12 @@ def asking(
     filter: Filter,
     now: datetime,
     zone: ZoneInfo | None = None,
-) -> Asking:
+) -> Inquiry:
     """Begin. Raises Invalid for a filter that figures do not take."""
     demand_groups(filter)
     view = view_of(connection, settings, reader, now)
     names = names_of(connection, view.accounts)
-    return Asking(connection, view, names, filter, now, zone or settings.service.time_zone)
+    return Inquiry(connection, view, names, filter, now, zone or settings.service.time_zone)
 
 
 def kinds_of(filter: Filter) -> tuple[str, ...]:

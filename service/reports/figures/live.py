@@ -14,9 +14,9 @@ from service.reports.counting.lines import Line
 from service.reports.counting.periods import pieces, start_of
 from service.reports.counting.zones import day_of, midnight
 from service.reports.dimensions import Value
-from service.reports.figures.asking import LEDGER, NOT_NAMED, Asking
+from service.reports.figures.asking import LEDGER, NOT_NAMED, Inquiry
 from service.reports.figures.covering import coverage_of
-from service.reports.figures.printed import Covered, rate_of, reasons, response, score_of
+from service.reports.figures.printed import Basis, rate_of, reasons, response, score_of
 from service.reports.figures.shapes import (
     Breakdown,
     BreakdownRow,
@@ -32,7 +32,7 @@ MOMENT = timedelta(microseconds=1)
 REST = "not_named"
 
 
-def summary(ask: Asking) -> Summary:
+def summary(ask: Inquiry) -> Summary:
     """The tiles: CSAT and NPS, how many were asked, how many of them answered."""
     scores = _scores(ask, ask.scored())
     sent, ended = counts(ask.lines(ask.rate_clock)), counts(ask.lines(LEDGER))
@@ -51,7 +51,7 @@ def summary(ask: Asking) -> Summary:
     )
 
 
-def funnel(ask: Asking) -> Funnel:
+def funnel(ask: Inquiry) -> Funnel:
     """The way of the conversations that ended in the period, to their answers."""
     found = counts(ask.lines(LEDGER))
     return Funnel(
@@ -70,13 +70,13 @@ def funnel(ask: Asking) -> Funnel:
     )
 
 
-def coverage(ask: Asking, by: str) -> Coverage:
+def coverage(ask: Inquiry, by: str) -> Coverage:
     """Conversations by agent or team: no answers are in it, and every name is."""
     found = ask.all_lines(LEDGER, by)
     return coverage_of(by, counts_by(found, _first), counts(found), ask.filter.since, ask.until)
 
 
-def breakdowns(ask: Asking, by: str) -> tuple[Breakdown, ...]:
+def breakdowns(ask: Inquiry, by: str) -> tuple[Breakdown, ...]:
     """Every kind of card asked about, by one dimension."""
     scored, (sent, ended) = ask.all_scored(by), (ask.all_lines(clock, by) for clock in (ask.rate_clock, LEDGER))
     found = []
@@ -90,7 +90,7 @@ def breakdowns(ask: Asking, by: str) -> tuple[Breakdown, ...]:
 
 
 def _breakdown(
-    ask: Asking,
+    ask: Inquiry,
     by: str,
     total: Score,
     answers: dict[Value, Answers],
@@ -125,7 +125,7 @@ def _by_name(row: BreakdownRow) -> tuple[bool, bool, Value]:
     return (row.key is None, isinstance(row.key, str), row.key)
 
 
-def trends(ask: Asking, period: str, answer_window: timedelta) -> tuple[Trend, ...]:
+def trends(ask: Inquiry, period: str, answer_window: timedelta) -> tuple[Trend, ...]:
     """Every kind of card by day, week or month. Raises Invalid for more points than anybody reads."""
     scored, sent = ask.scored(period=period), ask.lines(ask.rate_clock, period=period)
     begin = _begin_of(period)
@@ -170,7 +170,7 @@ Grouped = tuple[str | None, date]
 
 
 def _point(
-    ask: Asking,
+    ask: Inquiry,
     kind: str,
     span: Span,
     answers: dict[Grouped, Answers],
@@ -190,7 +190,7 @@ def _point(
         partial=(since, until) != (begin, end) or until > ask.now,
         score=score_of(
             kind, answers.get(key, Answers()), ask.score_clock, ask.view.thresholds,
-            Covered(since, until, withheld=ask.withholds),
+            Basis(since, until, withheld=ask.withholds),
         ),
         delivered=sent.delivered,
         response_rate=response(sent, ask.rate_clock, ask.view.thresholds),
@@ -207,7 +207,7 @@ def _begin_of(period: str) -> Callable[[Line], Grouped]:
     return begin
 
 
-def _spans(ask: Asking, happened: Sequence[date], period: str) -> list[Span]:
+def _spans(ask: Inquiry, happened: Sequence[date], period: str) -> list[Span]:
     """All periods asked for; where the question has no beginning, from the first thing that happened."""
     last_moment = ask.filter.until - MOMENT if ask.filter.until else ask.now
     last = last_moment.astimezone(ask.zone).date()
@@ -216,14 +216,14 @@ def _spans(ask: Asking, happened: Sequence[date], period: str) -> list[Span]:
     return pieces(min(happened), last, period) if happened else []
 
 
-def _scores(ask: Asking, found: Sequence[Line]) -> dict[str, Score]:
+def _scores(ask: Inquiry, found: Sequence[Line]) -> dict[str, Score]:
     """The score of each kind of card asked about."""
     answers = answers_by(found, lambda line: line.type)
     return {kind: _score(ask, kind, answers.get(kind, Answers())) for kind in ask.kinds}
 
 
-def _score(ask: Asking, kind: str, answers: Answers) -> Score:
-    covered = Covered(ask.filter.since, ask.until, withheld=ask.withholds)
+def _score(ask: Inquiry, kind: str, answers: Answers) -> Score:
+    covered = Basis(ask.filter.since, ask.until, withheld=ask.withholds)
     return score_of(kind, answers, ask.score_clock, ask.view.thresholds, covered)
 
 

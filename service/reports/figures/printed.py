@@ -14,7 +14,7 @@ TOO_FEW = "too_few"
 
 
 @dataclass(frozen=True, slots=True)
-class Covered:
+class Basis:
     """What a score is of: moments [since, until); answers that wait for a release; whether names were left out."""
 
     since: datetime | None = None
@@ -23,7 +23,7 @@ class Covered:
     withheld: bool = False
 
 
-def score_of(kind: str, answers: Answers, clock: str, thresholds: Thresholds, covered: Covered) -> Score:
+def score_of(kind: str, answers: Answers, clock: str, thresholds: Thresholds, covered: Basis) -> Score:
     """NPS or CSAT. Of fewer answers than a score takes there is none, but how many they are and which."""
     few = 0 < answers.n < thresholds.score
     figure = statistics.nps(answers.scores) if kind == "nps" else statistics.csat(answers.scores)

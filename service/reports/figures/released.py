@@ -25,7 +25,7 @@ from service.reports.disclosure.conversations import Answered, Cohort, Conversat
 from service.reports.figures.asking import LEDGER, demand_groups, kinds_of
 from service.reports.figures.covering import coverage_of
 from service.reports.figures.live import ordered
-from service.reports.figures.printed import Covered, no_rate, rate_of, reasons, score_of
+from service.reports.figures.printed import Basis, no_rate, rate_of, reasons, score_of
 from service.reports.figures.shapes import (
     Breakdown,
     BreakdownRow,
@@ -52,7 +52,7 @@ Days = tuple[date | None, date | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class DaysInquiry:
     """Who asks what, in whole days."""
 
     connection: Connection
@@ -102,7 +102,7 @@ class Asking:
         return since, until
 
 
-def asking(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Asking:
+def asking(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> DaysInquiry:
     """Begin. Raises Invalid for what releases do not tell."""
     demand_groups(filter)
     if filter.date_field is not None:
@@ -111,10 +111,10 @@ def asking(connection: Connection, settings: Settings, reader: Reader, filter: F
             "Figures for analysts are dated by the day on which we first saw the answer: leave date_field out.",
         )
     _demand_told(filter.chosen)
-    return Asking(connection, settings, view_of(connection, settings, reader, now), filter, now)
+    return DaysInquiry(connection, settings, view_of(connection, settings, reader, now), filter, now)
 
 
-def summary(ask: Asking) -> Summary:
+def summary(ask: DaysInquiry) -> Summary:
     """The tiles, each over the whole releases in the period."""
     scores = {kind: _score(ask, kind, found, found.total) for kind, found in _published(ask).items()}
     cohort = ask.cohort()
@@ -135,7 +135,7 @@ def summary(ask: Asking) -> Summary:
     )
 
 
-def funnel(ask: Asking) -> Funnel:
+def funnel(ask: DaysInquiry) -> Funnel:
     """The way of conversations whose answer window is over: those of whole accounts."""
     cohort = ask.cohort()
     reason = _reason_for_rates(ask, cohort) or (BY_ACCOUNT if ask.filter.types else None)
@@ -157,7 +157,7 @@ def funnel(ask: Asking) -> Funnel:
     )
 
 
-def coverage(ask: Asking, by: str) -> Coverage:
+def coverage(ask: DaysInquiry, by: str) -> Coverage:
     """Conversations by agent or team, in whole weeks of teams or four weeks of agents."""
     for name in (*(each for each in (by, *ask.wanted) if each not in PEOPLE), *(["type"] if ask.filter.types else [])):
         raise Invalid("by_people_only", f"Coverage for analysts is released by team and agent: leave {name} out.")
@@ -165,32 +165,32 @@ def coverage(ask: Asking, by: str) -> Coverage:
     return coverage_of(by, {row.label: row for row in found.rows}, found.total, *ask.moments(found.first, found.end))
 
 
-def breakdowns(ask: Asking, by: str) -> tuple[Breakdown, ...]:
+def breakdowns(ask: DaysInquiry, by: str) -> tuple[Breakdown, ...]:
     """Every kind of card asked about, by one dimension."""
     _demand_told([by])
     return tuple(_breakdown(ask, by, kind, ask.published(kind, by)) for kind in kinds_of(ask.filter))
 
 
-def trends(ask: Asking, period: str) -> tuple[Trend, ...]:
+def trends(ask: DaysInquiry, period: str) -> tuple[Trend, ...]:
     """Every kind of card by day, week or month: each release in the period of its last day."""
     cohorts = conversations.cohorts_by(ask.connection, ask.accounts, period, *ask.days)
     by_begin = {start_of(each.end - ONE_DAY, period): each for each in cohorts if each.end is not None}
     return tuple(_trend(ask, kind, period, by_begin) for kind in kinds_of(ask.filter))
 
 
-def counts(ask: Asking) -> Mapping[str, Mapping[int, int]]:
+def counts(ask: DaysInquiry) -> Mapping[str, Mapping[int, int]]:
     """How many gave which score, or fell into which class: what two sides are compared by."""
     return {kind: found.total.counts(kind) if found.total else {} for kind, found in _published(ask).items()}
 
 
-def completeness(ask: Asking) -> Completeness:
+def completeness(ask: DaysInquiry) -> Completeness:
     """Until when everything is here, in whole days."""
     found = completeness_of(ask.connection, ask.view, ask.filter)
     accounts = tuple(replace(each, complete_until=_midnight(ask, each.complete_until)) for each in found.accounts)
     return replace(found, complete_until=_midnight(ask, found.complete_until), accounts=accounts)
 
 
-def _breakdown(ask: Asking, by: str, kind: str, found: Published) -> Breakdown:
+def _breakdown(ask: DaysInquiry, by: str, kind: str, found: Published) -> Breakdown:
     rows = [
         BreakdownRow(
             key=None if isinstance(group.label, Pooled) else group.label,
@@ -212,7 +212,7 @@ def _rest(label: Value | Pooled) -> str | None:
     return "other_groups" if label.of_all or label.of is None else "others"
 
 
-def _trend(ask: Asking, kind: str, period: str, cohorts: Mapping[date, Cohort]) -> Trend:
+def _trend(ask: DaysInquiry, kind: str, period: str, cohorts: Mapping[date, Cohort]) -> Trend:
     told = published.trend(ask.connection, ask.settings, ask.question(kind), period, ask.now)
     releases = {start_of(each.end - ONE_DAY, period): each for each in told if each.end is not None}
     points = tuple(
@@ -224,7 +224,7 @@ def _trend(ask: Asking, kind: str, period: str, cohorts: Mapping[date, Cohort]) 
     return Trend(kind, period, ask.zone.key, points, _score(ask, kind, found, found.total))
 
 
-def _point(ask: Asking, kind: str, span: tuple[date, date], found: Published, cohort: Cohort) -> TrendPoint:
+def _point(ask: DaysInquiry, kind: str, span: tuple[date, date], found: Published, cohort: Cohort) -> TrendPoint:
     since, until = midnight(found.first or span[0], ask.zone), midnight(found.end or span[1], ask.zone)
     answered, reason = cohort.answers.get(kind, NOBODY), _reason_for_rates(ask, cohort)
     return TrendPoint(
@@ -240,13 +240,13 @@ def _point(ask: Asking, kind: str, span: tuple[date, date], found: Published, co
     )
 
 
-def _published(ask: Asking) -> Mapping[str, Published]:
+def _published(ask: DaysInquiry) -> Mapping[str, Published]:
     return {kind: ask.published(kind) for kind in kinds_of(ask.filter)}
 
 
-def _score(ask: Asking, kind: str, found: Published, group: Group | None) -> Score:
+def _score(ask: DaysInquiry, kind: str, found: Published, group: Group | None) -> Score:
     """The score of a group of releases. Where only outcome classes are told there is no mean and no distribution."""
-    covered = Covered(*ask.moments(found.first, found.end), waiting=found.waiting)
+    covered = Basis(*ask.moments(found.first, found.end), waiting=found.waiting)
     answers = Answers(Counter(group.counts(kind) if group else {}))
     score = score_of(kind, answers, SEEN, ask.view.thresholds, covered)
     if group is None:
@@ -256,29 +256,29 @@ def _score(ask: Asking, kind: str, found: Published, group: Group | None) -> Sco
     return score
 
 
-def _answered(ask: Asking, cohort: Cohort) -> Answered:
+def _answered(ask: DaysInquiry, cohort: Cohort) -> Answered:
     """All kinds of card asked about."""
     kinds = [cohort.answers.get(kind, NOBODY) for kind in kinds_of(ask.filter)]
     return Answered(*(sum(getattr(each, name) for each in kinds) for name in Answered.__slots__))
 
 
-def _reason_for_rates(ask: Asking, cohort: Cohort) -> str | None:
+def _reason_for_rates(ask: DaysInquiry, cohort: Cohort) -> str | None:
     if ask.wanted:
         return BY_ACCOUNT
     return WAITS if cohort.first is None else None
 
 
-def _response(ask: Asking, answered: Answered, reason: str | None) -> Rate:
+def _response(ask: DaysInquiry, answered: Answered, reason: str | None) -> Rate:
     return _rate(ask, "response_rate_of_delivered", (answered.answered, answered.delivered), reason)
 
 
-def _rate(ask: Asking, name: str, share: tuple[int, int], reason: str | None) -> Rate:
+def _rate(ask: DaysInquiry, name: str, share: tuple[int, int], reason: str | None) -> Rate:
     if reason is not None:
         return no_rate(name, LEDGER, reason)
     return rate_of(name, *share, LEDGER, ask.view.thresholds)
 
 
-def _midnight(ask: Asking, moment: datetime | None) -> datetime | None:
+def _midnight(ask: DaysInquiry, moment: datetime | None) -> datetime | None:
     return None if moment is None else midnight(moment.astimezone(ask.zone).date(), ask.zone)
 
 

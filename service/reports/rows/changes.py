@@ -22,10 +22,10 @@ from service.reports.rows.row import Row, rows_of
 from service.reports.rows.search import with_words
 from service.reports.rows.told import told
 from service.reports.visible import View, told_until, view_of
-from service.requests import changes
+from service.requests import seals
 from service.settings import Settings
 
-f = feedback_request.c
+fr = feedback_request.c
 What = Literal["result", "request", "erased"]
 
 
@@ -38,7 +38,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangedRequest:
     """A request as it is now. result: answered; request: not, or not yet; erased: forget the answer you hold."""
 
     change: What
@@ -46,7 +46,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ChangesPage:
     """Some changes and where to go on. `more`: there are others already."""
 
     rows: Sequence[sa.Row[Any]]
@@ -56,7 +56,7 @@ class Found:
 
 def here(connection: Connection) -> Mark:
     """Return the place behind everything sealed so far. Take it before a full read, and go on from it after."""
-    return Mark(changes.epoch(connection), changes.last(connection))
+    return Mark(seals.epoch(connection), seals.last(connection))
 
 
 def is_news(connection: Connection, mark: Mark) -> bool:
@@ -66,13 +66,13 @@ def is_news(connection: Connection, mark: Mark) -> bool:
 
 def feed(
     connection: Connection, settings: Settings, reader: Reader, mark: Mark | None, limit: int, now: datetime
-) -> tuple[Found, tuple[Change, ...]]:
+) -> tuple[ChangesPage, tuple[ChangedRequest, ...]]:
     """Return up to `limit` changes of everything behind a place; None: from the beginning. Raises Gone."""
     view = view_of(connection, settings, reader, now)
     query = select_rows(view, Filter(include_test=True), Order("updated_at", "both"))
-    found = _after(connection, view, query, mark or Mark(changes.epoch(connection), 0), limit)
+    found = _after(connection, view, query, mark or Mark(seals.epoch(connection), 0), limit)
     rows = rows_of(told(found.rows, settings))
-    return found, tuple(Change(_what(raw), row) for raw, row in zip(found.rows, rows, strict=True))
+    return found, tuple(ChangedRequest(_what(raw), row) for raw, row in zip(found.rows, rows, strict=True))
 
 
 def resumed(
@@ -84,7 +84,7 @@ def resumed(
     mark: Mark,
     limit: int,
     now: datetime,
-) -> tuple[Found, Page]:
+) -> tuple[ChangesPage, Page]:
     """Go on with a list where a full read of it began: what has changed since, tombstones too. Raises Gone."""
     view = view_of(connection, settings, reader, now)
     query = select_rows(view, replace(filter, updated_since=None), Order("ended_at", kind), tombstones=True)
@@ -95,7 +95,7 @@ def resumed(
     return found, replace(page, columns=with_words(page.columns, filter.q))
 
 
-def _after(connection: Connection, view: View, query: sa.Select[Any], mark: Mark, limit: int) -> Found:
+def _after(connection: Connection, view: View, query: sa.Select[Any], mark: Mark, limit: int) -> ChangesPage:
     end = here(connection)  # before the rows: those up to it are all there
     if mark.epoch != end.epoch or mark.number > end.number:
         raise Gone(
@@ -105,10 +105,10 @@ def _after(connection: Connection, view: View, query: sa.Select[Any], mark: Mark
         )
     wall = told_until(connection, view.cutoff)
     until = end.number if wall is None else max(mark.number, min(end.number, wall - 1))
-    between = query.add_columns(f.sealed).where(f.sealed > mark.number, f.sealed <= until)
-    rows = connection.execute(between.order_by(f.sealed).limit(limit + 1)).all()
+    between = query.add_columns(fr.sealed).where(fr.sealed > mark.number, fr.sealed <= until)
+    rows = connection.execute(between.order_by(fr.sealed).limit(limit + 1)).all()
     more = len(rows) > limit
-    return Found(rows[:limit], Mark(end.epoch, rows[limit - 1].sealed if more else until), more)
+    return ChangesPage(rows[:limit], Mark(end.epoch, rows[limit - 1].sealed if more else until), more)
 
 
 def _what(raw: sa.Row[Any]) -> What:

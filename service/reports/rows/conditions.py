@@ -10,14 +10,14 @@ from service.reports.dimensions import NAMED
 from service.reports.filters import Filter
 from service.reports.visible import UNINDEXED_ACCOUNT, View
 
-f = feedback_request.c
+fr = feedback_request.c
 
 
 def request_conditions(filter: Filter, changed: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
     """The filters that an erased answer still meets: a mirror with the same filter must hear of it."""
     found = list(_listed(filter))
     if not filter.include_test:
-        found.append(f.test.is_(False))
+        found.append(fr.test.is_(False))
     if filter.updated_since is not None:
         found.append(changed >= filter.updated_since)
     return found
@@ -45,11 +45,11 @@ def _listed(filter: Filter) -> Iterable[sa.ColumnElement[bool]]:
     for name, groups in filter.chosen.items():
         yield NAMED[name].is_one_of(groups, UNINDEXED_ACCOUNT if name == "account" else None)
     columns: tuple[tuple[sa.ColumnElement[Any], Sequence[Any]], ...] = (
-        (f.type, filter.types),
-        (f.state, filter.states),
-        (f.reason, filter.reasons),
-        (f.id, filter.request_ids),
-        (f.conversation_id, filter.conversation_ids),
+        (fr.type, filter.types),
+        (fr.state, filter.states),
+        (fr.reason, filter.reasons),
+        (fr.id, filter.request_ids),
+        (fr.conversation_id, filter.conversation_ids),
     )
     for column, values in columns:
         if values:
@@ -65,8 +65,8 @@ def _period(filter: Filter, clock: sa.ColumnElement[Any]) -> Iterable[sa.ColumnE
 
 def _clock(view: View, date_field: str | None, changed: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     clocks: dict[str, sa.ColumnElement[Any]] = {
-        "ended_at": f.ended_at,
-        "sent_at": f.card_sent_at,
+        "ended_at": fr.ended_at,
+        "sent_at": fr.card_sent_at,
         "scored_at": view.score_at,
         "updated_at": changed,
     }

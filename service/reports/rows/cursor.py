@@ -25,7 +25,7 @@ LONGEST = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignedText:
     """Writes and reads opaque texts that only we can have made, for one scope."""
 
     secret_key: str
@@ -60,7 +60,7 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Bookmark:
     """Where a list goes on: behind a row, or, once it was read to its end, behind the changes it began with."""
 
     position: Position | None
@@ -71,7 +71,7 @@ class Place:
 class Cursors:
     """Writes and reads the cursors of one list."""
 
-    signed: Signed
+    signed: SignedText
 
     def write(self, position: Position | None, begun: Mark | None = None) -> str:
         """Return the cursor behind a page; empty at the end."""
@@ -84,13 +84,13 @@ class Cursors:
         """Return the cursor for what changes after a full read."""
         return self.signed.write(None, None, begun.epoch, begun.number)
 
-    def place(self, cursor: str) -> Place | None:
+    def place(self, cursor: str) -> Bookmark | None:
         """Return where to go on; None for the beginning. Raises Invalid."""
         if not cursor:
             return None
         micros, request_id, epoch, number = self.signed.read(cursor)
         position = None if micros is None else Position(EPOCH + int(micros) * MICROSECOND, str(request_id))
-        return Place(position, Mark(str(epoch), int(number)))
+        return Bookmark(position, Mark(str(epoch), int(number)))
 
     def read(self, cursor: str) -> Position | None:
         """Return where to go on in a list that nobody resumes; None for the beginning. Raises Invalid."""
@@ -108,7 +108,7 @@ def _not_ours() -> Invalid:
 class Marks:
     """Writes and reads the cursors of the feed of changes, for the accounts of one key."""
 
-    signed: Signed
+    signed: SignedText
 
     def write(self, mark: Mark) -> str:
         """Return the cursor for a place. There is no end."""
@@ -125,11 +125,11 @@ class Marks:
 def marks(secret_key: str, reader: Reader) -> Marks:
     """Return what writes and reads this reader's places in the feed."""
     accounts = hashlib.sha256(json.dumps(sorted(reader.accounts)).encode()).hexdigest()[:16]
-    return Marks(Signed(secret_key, f"changes {accounts}"))
+    return Marks(SignedText(secret_key, f"changes {accounts}"))
 
 
 def cursors(secret_key: str, reader: Reader, filter: Filter, order: Order) -> Cursors:
     """Return what writes and reads the cursors of this reader's question."""
     asked: Mapping[str, Any] = {"filter": filter.described(), "order": [order.sort, order.kind, order.newest_first]}
     text = json.dumps([asked, sorted(reader.accounts)], sort_keys=True)
-    return Cursors(Signed(secret_key, hashlib.sha256(text.encode()).hexdigest()[:16]))
+    return Cursors(SignedText(secret_key, hashlib.sha256(text.encode()).hexdigest()[:16]))

@@ -13,13 +13,13 @@ from sqlalchemy.engine import Connection
 from service.errors import Invalid
 from service.models import feedback_request, review_note
 
-n = review_note.c
+rn = review_note.c
 LONGEST = 4000
 LONGEST_AUTHOR = 96
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class ReviewNote:
     """What a supervisor wrote, and when."""
 
     id: str
@@ -28,23 +28,23 @@ class Note:
     text: str
 
 
-def add(connection: Connection, request_id: str, author: str, text: str, now: datetime) -> Note:
+def add(connection: Connection, request_id: str, author: str, text: str, now: datetime) -> ReviewNote:
     """Keep a note. Raises Invalid for an empty one or one that no database holds."""
     words = text.strip()
     if not words or len(words) > LONGEST or "\0" in words or any("\ud800" <= c <= "\udfff" for c in words):
         raise Invalid("invalid_note", f"A note has 1 to {LONGEST} characters, without NUL.")
     one = sa.insert(review_note).values(request_id=request_id, at=now, author=author[:LONGEST_AUTHOR], text=words)
-    number = connection.execute(one.returning(n.id)).scalar_one()
-    return Note(str(number), now, author[:LONGEST_AUTHOR], words)
+    number = connection.execute(one.returning(rn.id)).scalar_one()
+    return ReviewNote(str(number), now, author[:LONGEST_AUTHOR], words)
 
 
 def erase(connection: Connection, x_user_id: str) -> int:
     """Remove the notes beside a customer's answers: they speak of them. Call before the ledger forgets who it was."""
     theirs = sa.select(feedback_request.c.id).where(feedback_request.c.x_user_id == x_user_id)
-    return connection.execute(sa.delete(review_note).where(n.request_id.in_(theirs))).rowcount
+    return connection.execute(sa.delete(review_note).where(rn.request_id.in_(theirs))).rowcount
 
 
-def listed(connection: Connection, request_id: str) -> list[Note]:
+def listed(connection: Connection, request_id: str) -> list[ReviewNote]:
     """Return a result's notes, the oldest first."""
-    rows = connection.execute(sa.select(review_note).where(n.request_id == request_id).order_by(n.id))
-    return [Note(str(row.id), row.at, row.author, row.text) for row in rows]
+    rows = connection.execute(sa.select(review_note).where(rn.request_id == request_id).order_by(rn.id))
+    return [ReviewNote(str(row.id), row.at, row.author, row.text) for row in rows]

@@ -28,12 +28,22 @@ from service.settings import Settings
 
 __all__ = ["Filter", "Order", "Page", "Position", "Row", "from_values", "get", "page", "parse", "rows"]
 
-f = feedback_request.c
-r = result.c
+fr = feedback_request.c
+res = result.c
 Kind = Literal["results", "requests", "both"]
 REQUEST_COLUMNS = (
-    *(f.id, f.conversation_id, f.source, f.account, f.campaign, f.team_id, f.agent_id, f.type, f.question_variant_id),
-    *(f.display_name, f.ended_at, f.card_sent_at, f.state, f.reason, f.language, f.test, f.channel, ASKED_BY),
+    *(
+        fr.id,
+        fr.conversation_id,
+        fr.source,
+        fr.account,
+        fr.campaign,
+        fr.team_id,
+        fr.agent_id,
+        fr.type,
+        fr.question_variant_id,
+    ),
+    *(fr.display_name, fr.ended_at, fr.card_sent_at, fr.state, fr.reason, fr.language, fr.test, fr.channel, ASKED_BY),
 )
 SORTS = ("updated_at", "-updated_at", "ended_at", "-ended_at")
 DEFAULT_LIMIT, MOST = 50, 250
@@ -60,8 +70,8 @@ class Order:
     def columns(self) -> tuple[Any, Any]:
         """The sort key and the id, from the table whose index holds both."""
         if self.sort == "ended_at":
-            return f.ended_at, f.id
-        return (r.updated_at, r.request_id) if self.kind == "results" else (f.updated_at, f.id)
+            return fr.ended_at, fr.id
+        return (res.updated_at, res.request_id) if self.kind == "results" else (fr.updated_at, fr.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +144,7 @@ def page(
     if names_people(filter):
         query = query.where(sa.not_(HIDDEN))
     if received_before is not None:
-        query = query.where(f.received_at <= received_before)
+        query = query.where(fr.received_at <= received_before)
     if after is not None:
         here, there = sa.tuple_(key, identity), sa.tuple_(*_bound(key, after))
         query = query.where(here < there if order.newest_first else here > there)
@@ -211,15 +221,15 @@ def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = 
     changed = _changed(view, order)
     columns = [_plain(each).label(each.key) for each in REQUEST_COLUMNS]
     answer = {
-        "tags": sa.cast(f.tags, sa.Text),
-        "customer_ref": f.customer_ref if view.sees_customers else sa.null(),
+        "tags": sa.cast(fr.tags, sa.Text),
+        "customer_ref": fr.customer_ref if view.sees_customers else sa.null(),
         "score": view.score,
         "score_at": view.score_at,
         "text": view.text,
         "text_at": view.text_at,
         "updated_at": changed,
-        "update_count": sa.case((view.settled, r.update_count), else_=0),
-        "erased_at": f.erased_at,
+        "update_count": sa.case((view.settled, res.update_count), else_=0),
+        "erased_at": fr.erased_at,
         "score_way": view.score_way,
         "answered": view.answered,
         "hidden": HIDDEN,
@@ -229,11 +239,11 @@ def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = 
     query = sa.select(*columns).where(view.mine, *request_conditions(filter, changed))
     told = answer_conditions(view, filter, changed)
     if order.kind == "results":
-        inner = result.join(feedback_request, sa.and_(f.id == r.request_id, view.came))
+        inner = result.join(feedback_request, sa.and_(fr.id == res.request_id, view.came))
         # under an embargo a row that changed today is told tomorrow, at its own place in the order
         late = (view.settled,) if order.sort == "updated_at" else ()
         shown = sa.and_(view.answered, *late, *told)
-        return query.select_from(named(inner)).where(sa.or_(shown, f.erased_at.is_not(None)) if tombstones else shown)
+        return query.select_from(named(inner)).where(sa.or_(shown, fr.erased_at.is_not(None)) if tombstones else shown)
     return query.select_from(named(view.join)).where(*told)
 
 
@@ -248,13 +258,13 @@ def _plain(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 def _changed(view: View, order: Order) -> sa.ColumnElement[Any]:
     """When the row changed, as far as this reader may know."""
     if order.kind == "requests":
-        return f.updated_at
+        return fr.updated_at
     if order.kind == "both":
-        return sa.case((sa.and_(view.settled, r.updated_at > f.updated_at), r.updated_at), else_=f.updated_at)
+        return sa.case((sa.and_(view.settled, res.updated_at > fr.updated_at), res.updated_at), else_=fr.updated_at)
     if view.cutoff is None or order.sort == "updated_at":
-        return r.updated_at
-    return sa.case((view.settled, r.updated_at), else_=r.first_seen_at)
+        return res.updated_at
+    return sa.case((view.settled, res.updated_at), else_=res.first_seen_at)
 
 
 def _bound(key: Any, after: Position) -> Sequence[sa.ColumnElement[Any]]:
-    return (sa.bindparam("after_at", after.at, type_=key.type), sa.bindparam("after_id", after.id, type_=f.id.type))
+    return (sa.bindparam("after_at", after.at, type_=key.type), sa.bindparam("after_id", after.id, type_=fr.id.type))

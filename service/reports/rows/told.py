@@ -22,7 +22,7 @@ Column = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Selected:
     """What the select brings, by column. Names are the select's."""
 
     id: Column
@@ -62,10 +62,10 @@ def told(found: Sequence[sa.Row[Any]], settings: Settings) -> Columns:
     """Return the page by column, what may not be said blanked."""
     if not found:
         return tuple(() for _ in COLUMNS)
-    raw = Found(*list(zip(*found, strict=True))[: len(Found.__slots__)])
+    raw = Selected(*list(zip(*found, strict=True))[: len(Selected.__slots__)])
     hidden, text = raw.hidden, _blanked(raw.text, raw.unread)
     told_of: dict[str, Column] = {
-        **{name: getattr(raw, name) for name in COLUMNS if name in Found.__slots__},
+        **{name: getattr(raw, name) for name in COLUMNS if name in Selected.__slots__},
         **{name: _blanked(getattr(raw, name), hidden) for name in WHOSE},
         "request_id": raw.id,
         "conversation_url": _blanked(_links(raw, settings), hidden),
@@ -88,7 +88,7 @@ def _blanked(column: Column, hidden: Sequence[bool]) -> Column:
     return [None if hides else value for value, hides in zip(column, hidden, strict=True)]
 
 
-def _links(raw: Found, settings: Settings) -> Column:
+def _links(raw: Selected, settings: Settings) -> Column:
     """The conversation in the CRM, if the source says where that is."""
     places: Mapping[str, str | None] = {name: source.conversation_url for name, source in settings.sources.items()}
     if not any(places.get(each) for each in set(raw.source)):

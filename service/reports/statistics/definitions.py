@@ -21,7 +21,7 @@ NO_INTERVAL = "None: it is a count or a mark, not an estimate."
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
+class FigureDefinition:
     """What a supervisor reads behind the question mark of a tile. {score} and the like stand for thresholds."""
 
     name: str
@@ -37,7 +37,7 @@ class Definition:
 
 
 _TABLE = (
-    Definition(
+    FigureDefinition(
         name="nps",
         title="Net Promoter Score",
         formula="100 x (promoters - detractors) / all answers; from -100 to 100, not a percentage.",
@@ -49,7 +49,7 @@ _TABLE = (
         time_anchor=BY_SCORED,
         source="Rocks, The American Statistician 2016; confirmed by MeasuringU, NPS confidence intervals.",
     ),
-    Definition(
+    FigureDefinition(
         name="nps_mean",
         title="Mean NPS answer",
         formula="Sum of the scores / number of scores; from 0 to 10. A second figure, never called NPS.",
@@ -60,7 +60,7 @@ _TABLE = (
         time_anchor=BY_SCORED,
         source="Wilson 1927, with the variance bound of Bhatia and Davis 2000.",
     ),
-    Definition(
+    FigureDefinition(
         name="csat",
         title="Customer satisfaction (top 2 of 5)",
         formula="100 x satisfied / all answers; in per cent.",
@@ -71,7 +71,7 @@ _TABLE = (
         time_anchor=BY_SCORED,
         source="Wilson 1927; top-2-box as in Qualtrics Social Connect.",
     ),
-    Definition(
+    FigureDefinition(
         name="csat_mean",
         title="Mean CSAT answer",
         formula="Sum of the scores / number of scores; from 1 to 5. A second figure beside CSAT.",
@@ -82,7 +82,7 @@ _TABLE = (
         time_anchor=BY_SCORED,
         source="Wilson 1927, with the variance bound of Bhatia and Davis 2000.",
     ),
-    Definition(
+    FigureDefinition(
         name="response_rate_of_delivered",
         title="Response rate (of delivered cards)",
         formula="100 x answered / delivered; in per cent.",
@@ -93,7 +93,7 @@ _TABLE = (
         time_anchor=BY_SENT,
         source="AAPOR Standard Definitions, response rate 2.",
     ),
-    Definition(
+    FigureDefinition(
         name="response_rate_of_ended",
         title="Response rate (of ended conversations)",
         formula="100 x answered / ended; in per cent. Never above the rate of delivered cards.",
@@ -104,7 +104,7 @@ _TABLE = (
         time_anchor="The day the conversation ended; numerator and denominator are the same conversations.",
         source="AAPOR Standard Definitions, response rate 2, over everybody who could have been asked.",
     ),
-    Definition(
+    FigureDefinition(
         name="comment_rate",
         title="Comment rate",
         formula="100 x commented / answered; in per cent.",
@@ -115,7 +115,7 @@ _TABLE = (
         time_anchor=BY_SENT,
         source="Own definition.",
     ),
-    Definition(
+    FigureDefinition(
         name="coverage",
         title="Coverage",
         formula="100 x offered / ended; in per cent.",
@@ -127,7 +127,7 @@ _TABLE = (
         time_anchor="The day the conversation ended; numerator and denominator are the same conversations.",
         source="Shewhart p-chart; exact binomial tail.",
     ),
-    Definition(
+    FigureDefinition(
         name="change",
         title="Did it really change?",
         formula="Figure of the later period (or second group) minus the figure of the earlier (first).",
@@ -140,7 +140,7 @@ _TABLE = (
         time_anchor="That of the figure compared.",
         source="MeasuringU, NPS significance test; Agresti and Caffo, The American Statistician 54 (2000) 280-288.",
     ),
-    Definition(
+    FigureDefinition(
         name="distribution",
         title="Distribution",
         formula="Number of answers for each score of the scale, zeros included.",
@@ -151,7 +151,7 @@ _TABLE = (
         time_anchor=BY_SCORED,
         source="Own definition.",
     ),
-    Definition(
+    FigureDefinition(
         name="complete_until",
         title="Complete up to",
         formula="The time up to which every answer is known to be here: the earliest end, over the accounts shown, of "
@@ -163,7 +163,7 @@ _TABLE = (
         time_anchor="X's own time of the last update.",
         source="X Customer Feedback API (it lists answers up to 24 hours ago, never newer ones); own definition.",
     ),
-    Definition(
+    FigureDefinition(
         name="low_base",
         title="Low base",
         formula="Mark on every figure with fewer than {low_base} answers; no ranking below {ranking} either.",
@@ -174,7 +174,7 @@ _TABLE = (
         time_anchor="That of the figure marked.",
         source="Common practice; US Hospital Compare foot-notes mark small bases likewise.",
     ),
-    Definition(
+    FigureDefinition(
         name="suppressed",
         title="Too few to show",
         formula="No score of fewer than {score} answers, comments of an agent with fewer than {comments} answers are "
@@ -187,7 +187,7 @@ _TABLE = (
         time_anchor="That of the figure.",
         source="NHS England Friends and Family Test; Qualtrics and Lattice defaults (5, comments 8).",
     ),
-    Definition(
+    FigureDefinition(
         name="releases",
         title="Figures for analysts",
         formula="Sums of whole releases: of an account by days, of teams by weeks, of agents and of one of campaign, "
@@ -201,7 +201,7 @@ _TABLE = (
         time_anchor="The day on which we first saw the answer, or heard of the end of the conversation.",
         source="Own definition: a laminar family of releases, so that no subtraction tells of fewer.",
     ),
-    Definition(
+    FigureDefinition(
         name="ways",
         title="Ways of asking",
         formula="Answers with a score by how the customer was asked: X's card, a DM with quick replies, a link to our "
@@ -216,7 +216,7 @@ _TABLE = (
         time_anchor="That of the figure.",
         source="de Leeuw, Mixed-mode surveys and the Internet, 2005; own definition.",
     ),
-    Definition(
+    FigureDefinition(
         name="immature_days",
         title="Still filling",
         formula="Mark on the last days by sent date, whose customers may still answer.",
@@ -230,17 +230,17 @@ _TABLE = (
 )
 
 
-def define(thresholds: Thresholds) -> Mapping[str, Definition]:
+def define(thresholds: Thresholds) -> Mapping[str, FigureDefinition]:
     """Give the table with the thresholds of this installation written into its sentences."""
     numbers = {f"{{{name}}}": str(number) for name, number in asdict(thresholds).items()}
     return MappingProxyType({one.name: _filled_in(one, numbers) for one in _TABLE})
 
 
-def _filled_in(definition: Definition, numbers: Mapping[str, str]) -> Definition:
+def _filled_in(definition: FigureDefinition, numbers: Mapping[str, str]) -> FigureDefinition:
     words = asdict(definition)
     for placeholder, number in numbers.items():
         words = {field: sentence.replace(placeholder, number) for field, sentence in words.items()}
-    return Definition(**words)
+    return FigureDefinition(**words)
 
 
 DEFINITIONS = define(DEFAULT)

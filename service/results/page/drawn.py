@@ -33,7 +33,7 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PageState:
     """What is on the page beside the question. `notice`: good news; `mistake`: what to mend; `draft`: typed so far."""
 
     said: Said
@@ -43,7 +43,7 @@ class Shown:
     draft: str = ""
 
 
-def question_page(whose: Sender, question: Question, shown: Shown, language: Language) -> Drawn:
+def question_page(whose: Sender, question: Question, shown: PageState, language: Language) -> Drawn:
     """Draw the question, or what was answered and what may still be added."""
     return _drawn("page_question.html", whose, language, {"question": question, "shown": shown})
 

@@ -12,26 +12,26 @@ from sqlalchemy.engine import Connection
 from service.models import feedback_request, result
 from service.ways.links import token_hash
 
-f = feedback_request.c
-s = result.c
-sent = sa.func.coalesce(f.card_sent_at, f.dm_sent_at, f.updated_at, type_=f.updated_at.type)
+fr = feedback_request.c
+res = result.c
+sent = sa.func.coalesce(fr.card_sent_at, fr.dm_sent_at, fr.updated_at, type_=fr.updated_at.type)
 ASKED = (
     sa.select(
-        f.id,
-        f.account,
-        f.campaign,
-        f.type,
-        f.question_variant_id,
-        f.display_name,
-        f.language,
-        f.privacy_url,
-        s.score,
-        s.text,
-        s.text_at,
+        fr.id,
+        fr.account,
+        fr.campaign,
+        fr.type,
+        fr.question_variant_id,
+        fr.display_name,
+        fr.language,
+        fr.privacy_url,
+        res.score,
+        res.text,
+        res.text_at,
     )
-    .select_from(feedback_request.outerjoin(result, s.request_id == f.id))
+    .select_from(feedback_request.outerjoin(result, res.request_id == fr.id))
     .where(
-        f.page_hash == sa.bindparam("hash"), f.erased_at.is_(None), f.type.is_not(None), sent > sa.bindparam("since")
+        fr.page_hash == sa.bindparam("hash"), fr.erased_at.is_(None), fr.type.is_not(None), sent > sa.bindparam("since")
     )
 )
 
@@ -46,7 +46,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Answerable:
     """A request that may be answered on its page now."""
 
     request_id: str
@@ -60,7 +60,7 @@ class Asked:
     said: Said
 
 
-def find(connection: Connection, given: str, *, answer_window: timedelta, now: datetime) -> Asked | None:
+def find(connection: Connection, given: str, *, answer_window: timedelta, now: datetime) -> Answerable | None:
     """Look a token up. A page can be answered until the answer window of its request ends."""
     hashed = token_hash(given)
     if hashed is None:
@@ -69,7 +69,7 @@ def find(connection: Connection, given: str, *, answer_window: timedelta, now: d
     if row is None:
         return None
     said = Said(row.score, row.text, row.text is None and row.text_at is not None)
-    return Asked(
+    return Answerable(
         row.id, row.account, row.campaign, row.type, row.question_variant_id, row.display_name, row.language,
         row.privacy_url, said,
     )  # fmt: skip

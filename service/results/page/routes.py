@@ -16,8 +16,8 @@ from service.auth import declares
 from service.db import reading
 from service.errors import NotFound
 from service.results.page import store
-from service.results.page.drawn import LOGOS, Drawn, Shown, plain_page, question_page
-from service.results.page.found import Asked, find
+from service.results.page.drawn import LOGOS, Drawn, PageState, plain_page, question_page
+from service.results.page.found import Answerable, find
 from service.results.page.question import ask, own_words
 from service.results.page.sender import NOBODY, Sender, sender_of
 from service.settings import Settings
@@ -38,7 +38,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     senders = {name: sender_of(account) for name, account in settings.accounts.items()}
     languages()  # read now, not when the first customer waits
 
-    def asked(token: str) -> Asked | None:
+    def asked(token: str) -> Answerable | None:
         with reading(engine) as connection:
             found = find(connection, token, answer_window=settings.reports.answer_window, now=clock())
         return found if found is not None and found.account in senders else None
@@ -79,22 +79,22 @@ def _add_logos(pages: flask.Blueprint, senders: Mapping[str, Sender]) -> None:
         )
 
 
-def _page(settings: Settings, whose: Sender, found: Asked, given: store.Given) -> Response:
+def _page(settings: Settings, whose: Sender, found: Answerable, given: store.Given) -> Response:
     language = _language(found)
     wording = own_words(settings.campaigns, found.campaign, language)
     question = ask(found.kind, found.variant, found.display_name or whose.name, language, wording)
     notice = "" if given.mistake else _notice(found, language)
-    shown = Shown(found.said, found.privacy_url, notice, given.mistake, given.draft)
+    shown = PageState(found.said, found.privacy_url, notice, given.mistake, given.draft)
     return _answer(question_page(whose, question, shown, language), 422 if given.mistake else 200)
 
 
-def _told(found: Asked, given: store.Given) -> str:
+def _told(found: Answerable, given: store.Given) -> str:
     """What to add to the address where another answer of the customer's stands already."""
     stands, came = (found.said.score, given.score) if given.text is None else (found.said.text, given.text)
     return "" if stands in (None, came) else f"?{BEFORE}"
 
 
-def _notice(found: Asked, language: Language) -> str:
+def _notice(found: Answerable, language: Language) -> str:
     if BEFORE in flask.request.args:
         return language.say("You had answered before; your first answer counts.")
     if found.said.text is not None:
@@ -114,7 +114,7 @@ def _answer(drawn: Drawn, status: int) -> Response:
     return flask.Response(drawn.html, status, headers, content_type="text/html; charset=utf-8")
 
 
-def _language(found: Asked) -> Language:
+def _language(found: Answerable) -> Language:
     """The request's language, else the browser's."""
     return choose([found.language] if found.language else _browser_languages())
 

@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.settings import Account, Problem, SettingsError
+from service.settings import Account, Mistake, SettingsError
 
 LIGHT, DARK = "#ffffff", "#14171a"
 LIGHT_ACCENT, DARK_ACCENT = "#1d5fd0", "#7aa7ee"
@@ -54,7 +54,7 @@ def _logo(account: Account) -> Logo | None:
         return read_logo(Path(account.page_logo))
     except (OSError, ValueError) as error:
         sentence = f"'{account.page_logo}' cannot be used: {error}"
-        raise SettingsError([Problem(f"accounts.{account.name}.page_logo", sentence)]) from error
+        raise SettingsError([Mistake(f"accounts.{account.name}.page_logo", sentence)]) from error
 
 
 def read_logo(path: Path) -> Logo:

@@ -15,7 +15,7 @@ from service.db import writing
 from service.results.answer import Answer
 from service.results.ingest import ingest
 from service.results.merge import Update
-from service.results.page.found import Asked
+from service.results.page.found import Answerable
 from service.ways.catalogue import Language
 from service.x_api.questions import SCORE_RANGE, TEXT_LIMIT
 from service.x_api.texts import clean
@@ -31,7 +31,7 @@ class Given:
     draft: str = ""
 
 
-def read(form: Mapping[str, str], asked: Asked, language: Language) -> Given:
+def read(form: Mapping[str, str], asked: Answerable, language: Language) -> Given:
     """Read a form. A score must be on the card's scale, a comment must say something and fit."""
     if "comment" in form:
         return _comment(form["comment"], language)
@@ -41,7 +41,7 @@ def read(form: Mapping[str, str], asked: Asked, language: Language) -> Given:
     return Given(score=int(score))
 
 
-def keep(engine: Engine, asked: Asked, given: Given, now: datetime) -> None:
+def keep(engine: Engine, asked: Answerable, given: Given, now: datetime) -> None:
     """Store the part; its clock is ours, for nobody else saw it given."""
     told = Update(
         told_at=now,

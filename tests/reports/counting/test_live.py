@@ -16,14 +16,14 @@ from service.db import reading, writing
 from service.models import feedback_request, result, tally, tally_book
 from service.reports.counting import recount
 from service.reports.counting.book import book_of
-from service.reports.counting.ledger import ledger_lines
-from service.reports.counting.lines import Line, Question
+from service.reports.counting.from_ledger import ledger_lines
+from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
 from service.reports.counting.sealing import seal, walk
 from service.reports.counting.tally import month_of
 from service.reports.thresholds import Thresholds
 from service.reports.visible import View
-from service.requests import changes
+from service.requests import seals
 from service.settings import Settings
 from tests.support import request_row, settings_of
 
@@ -94,7 +94,7 @@ BYS = ((), ("team",), ("agent", "team"), ("campaign",), ("hour",), ("account", "
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> Question:
+def questions(draw: st.DrawFn) -> Slice:
     since, until = draw(st.none() | quarters), draw(st.none() | quarters)
     if since is not None and until is not None and since > until:
         since, until = until, since
@@ -103,7 +103,7 @@ def questions(draw: st.DrawFn) -> Question:
         "channel": ["chat"],
     }  # fmt: skip
     narrowed = draw(st.lists(st.sampled_from(sorted(chosen)), max_size=1))
-    return Question(
+    return Slice(
         clock=draw(st.sampled_from(["scored_at", "sent_at", "ended_at", "updated_at"])),
         zone=draw(st.sampled_from([BERLIN, BERLIN, BERLIN, KOLKATA])),
         since=since,
@@ -117,7 +117,7 @@ def questions(draw: st.DrawFn) -> Question:
     )
 
 
-def added_up(found: Iterable[Line], q: Question) -> dict[Any, list[int]]:
+def added_up(found: Iterable[Line], q: Slice) -> dict[Any, list[int]]:
     """As groups: zeros are no groups, and without days a line is of its month."""
     groups: dict[Any, Counter[str]] = {}
     for line in found:
@@ -167,7 +167,7 @@ class Ledger:
         self.ids.append(row["id"])
 
     def answer(self, connection: Connection, request_id: str, given: dict[str, Any]) -> None:
-        changes.touch(connection, [request_id])
+        seals.touch(connection, [request_id])
         seen = given["first_seen_at"]
         values = {
             **{name: value for name, value in given.items() if name != "later"}, "x_updated_at": seen,
@@ -183,11 +183,11 @@ class Ledger:
     def move(self, connection: Connection, request_id: str, to: tuple[str, str | None]) -> None:
         state, reason = to
         sent = NOW if state == "card_sent" else None
-        values = {"state": state, "reason": reason, "card_sent_at": sent, **changes.UNSEALED}
+        values = {"state": state, "reason": reason, "card_sent_at": sent, **seals.UNSEALED}
         connection.execute(sa.update(feedback_request).where(f.id == request_id).values(values))
 
     def erase(self, connection: Connection, request_id: str, scores: bool) -> None:
-        changes.touch(connection, [request_id], NOW)
+        seals.touch(connection, [request_id], NOW)
         gone: dict[str, Any] = {"text": None, "text_at": None, **({"score": None, "score_at": None} if scores else {})}
         theirs = sa.update(result).where(result.c.request_id == request_id)
         connection.execute(theirs.values(**gone, updated_at=NOW))
@@ -209,7 +209,7 @@ VIEWS = [View(ACCOUNTS, None, Thresholds()), View(ACCOUNTS, TODAY, Thresholds())
     asked=st.lists(questions(), min_size=10, max_size=14),
 )
 def test_roll_ups_give_what_the_ledger_gives(
-    engine: Engine, first: Any, early: Any, late: Any, then: Any, asked: list[Question]
+    engine: Engine, first: Any, early: Any, late: Any, then: Any, asked: list[Slice]
 ) -> None:
     ledger = Ledger(engine)
     for each in first:
@@ -237,7 +237,7 @@ def test_the_roll_ups_do_answer(engine: Engine) -> None:
     with writing(engine) as connection:
         assert book_of(connection).holds(BERLIN)
         connection.execute(sa.update(tally).values(n=tally.c.n * 100))
-        [told] = lines(connection, VIEWS[0], Question("sent_at", BERLIN))
+        [told] = lines(connection, VIEWS[0], Slice("sent_at", BERLIN))
         assert told.n == 700
         assert len(differences(connection)) > 0
     recount.begin_anew(engine, SETTINGS, NOW)
@@ -245,7 +245,7 @@ def test_the_roll_ups_do_answer(engine: Engine) -> None:
         pass
     with reading(engine) as connection:
         assert differences(connection) == []
-        [told] = lines(connection, VIEWS[0], Question("sent_at", BERLIN))
+        [told] = lines(connection, VIEWS[0], Slice("sent_at", BERLIN))
         assert told.n == 7
 
 
@@ -256,7 +256,7 @@ def test_another_zone_counts_everything_anew_and_is_right_meanwhile(engine: Engi
     while seal(engine, SETTINGS, NOW):
         pass
     moved = settings_of(service__time_zone="Asia/Kolkata")
-    q = Question("ended_at", KOLKATA, daily=True)
+    q = Slice("ended_at", KOLKATA, daily=True)
     seal(engine, moved, NOW, limit=1)
     with reading(engine) as connection:
         numbers = sorted(connection.scalars(sa.select(f.sealed)))
@@ -278,6 +278,6 @@ def test_a_day_of_25_hours_is_one_day(engine: Engine, at: str) -> None:
     ledger.run(("add", {"ended_at": moment}))
     while seal(engine, SETTINGS, NOW):
         pass
-    whole = Question("ended_at", BERLIN, datetime(2026, 10, 25, tzinfo=BERLIN), datetime(2026, 10, 26, tzinfo=BERLIN))
+    whole = Slice("ended_at", BERLIN, datetime(2026, 10, 25, tzinfo=BERLIN), datetime(2026, 10, 26, tzinfo=BERLIN))
     with reading(engine) as connection:
         assert sum(line.n for line in lines(connection, VIEWS[0], whole)) == (moment.hour != 23)

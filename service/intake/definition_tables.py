@@ -50,7 +50,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Challenge:
     """A question that wants a value back before events are sent."""
 
     when: Expression = setting(REQUIRED, "true for a delivery that is this question")
@@ -66,7 +66,7 @@ class Answer:
 class Handshake:
     """What a CRM asks before it sends events."""
 
-    answers: tuple[Answer, ...] = setting([], "questions that want a value back")
+    answers: tuple[Challenge, ...] = setting([], "questions that want a value back")
     acknowledge: Expression | None = setting(None, "true for a signed ping: answered, not stored")
     subscribe: bool = setting(
         default=False, sentence="confirm a signed SNS subscription by calling the address in it, which must be Amazon's"

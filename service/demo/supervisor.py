@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from service.demo.reconcile import Answered, Told
-from service.demo.wire import Away, call, call_json
+from service.demo.http_call import NobodyAnswered, call, call_json
+from service.demo.reconcile import ShownAnswer, ToldToTool
 
 PAGE = 25  # small, so that the cursor is really used
 OK = 200
@@ -20,7 +20,7 @@ LIST = "/v1/results?agent_id=eve&has_text=true&limit=1"
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class FigureInWords:
     """One figure as words."""
 
     name: str
@@ -34,8 +34,8 @@ class Figure:
 class Reading:
     """What was read. `call` is one an integration would make, `answered` the beginning of its answer."""
 
-    told: Told
-    figures: Sequence[Figure]
+    told: ToldToTool
+    figures: Sequence[FigureInWords]
     csv: bytes
     call: str
     answered: str
@@ -47,13 +47,13 @@ def bearer(key: str) -> dict[str, str]:
 
 
 def read(service_url: str, key: str) -> Reading:
-    """Read everything. Raises Away."""
+    """Read everything. Raises NobodyAnswered."""
     results = {each["request_id"]: _answered(each) for each in _results(service_url, key)}
     table = _csv(service_url, key)
     rows = {each["request_id"]: _from_csv(each) for each in csv.DictReader(io.StringIO(table.decode("utf-8-sig")))}
     summary = call_json("GET", f"{service_url}/v1/summary", headers=bearer(key))
     groups = call_json("GET", f"{service_url}/v1/breakdown?by=agent", headers=bearer(key))["items"]
-    told = Told(results, rows, {kind: summary[kind]["n"] for kind in ("csat", "nps")})
+    told = ToldToTool(results, rows, {kind: summary[kind]["n"] for kind in ("csat", "nps")})
     shown = f"{service_url}{LIST}"
     page = call_json("GET", shown, headers=bearer(key))
     return Reading(told, [*_figures(summary), *_groups(groups)], table, shown, _beginning(page["items"]))
@@ -92,32 +92,32 @@ def _csv(service_url: str, key: str) -> bytes:
     url = f"{service_url}/v1/results.csv?include_test=true"
     answer = call("GET", url, headers=bearer(key))
     if answer.status != OK:
-        raise Away(f"GET {url}: {answer.status} {answer.body[:300].decode('utf-8', 'replace')}")
+        raise NobodyAnswered(f"GET {url}: {answer.status} {answer.body[:300].decode('utf-8', 'replace')}")
     return answer.body
 
 
-def _answered(row: Mapping[str, Any]) -> Answered:
-    return Answered(row["score"], row["text"], row["suppressed"])
+def _answered(row: Mapping[str, Any]) -> ShownAnswer:
+    return ShownAnswer(row["score"], row["text"], row["suppressed"])
 
 
-def _from_csv(row: Mapping[str, str]) -> Answered:
+def _from_csv(row: Mapping[str, str]) -> ShownAnswer:
     text = row["text"] or None
     if text is not None and text[:2] in GUARDED:
         text = text[1:]
-    return Answered(int(row["score"]) if row["score"] else None, text, row["suppressed"] == "true")
+    return ShownAnswer(int(row["score"]) if row["score"] else None, text, row["suppressed"] == "true")
 
 
 GUARDED = frozenset(f"'{sign}" for sign in "=+-@\t\r")  # the apostrophe keeps spreadsheets from calculating
 
 
-def _figures(summary: Mapping[str, Any]) -> Iterator[Figure]:
+def _figures(summary: Mapping[str, Any]) -> Iterator[FigureInWords]:
     for name, key, unit in (("CSAT, satisfied (4 and 5 of 5)", "csat", " %"), ("NPS (-100 to 100)", "nps", "")):
         yield _figure(name, summary[key], unit, summary[key]["method"])
     rate = summary["response_rate_of_delivered"]
     yield _figure("response rate, of delivered cards", rate, " %", rate["method"])
 
 
-def _groups(tables: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
+def _groups(tables: Sequence[Mapping[str, Any]]) -> Iterator[FigureInWords]:
     for table in tables:
         unit = " %" if table["type"] == "csat" else ""
         for row in table["rows"]:
@@ -130,8 +130,8 @@ def _groups(tables: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
                 )
 
 
-def _figure(name: str, score: Mapping[str, Any], unit: str, how: str) -> Figure:
+def _figure(name: str, score: Mapping[str, Any], unit: str, how: str) -> FigureInWords:
     if score["value"] is None:
-        return Figure(name, "not shown", "", "", f"{score['suppressed']}: kept back on every surface alike")
+        return FigureInWords(name, "not shown", "", "", f"{score['suppressed']}: kept back on every surface alike")
     n = f"{score['n']}{' (low base)' if score['low_base'] else ''}"
-    return Figure(name, f"{score['value']:.1f}{unit}", f"{score['low']:.1f} to {score['high']:.1f}", n, how)
+    return FigureInWords(name, f"{score['value']:.1f}{unit}", f"{score['low']:.1f} to {score['high']:.1f}", n, how)

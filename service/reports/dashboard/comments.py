@@ -29,7 +29,7 @@ READ_AT_ONCE = 250
 MOST_READ = 5000
 NEWEST_FIRST = Order("updated_at", "results", newest_first=True)
 LONGEST_NEEDLE = 100
-t, v = transition.c, result_update.c
+tr, upd = transition.c, result_update.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Comments:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class HistoryLine:
     """One line of a request's life. Never a customer's words."""
 
     at: datetime
@@ -97,12 +97,12 @@ def _pages(
         after = page.next
 
 
-def life(connection: Connection, settings: Settings, row: Row, now: datetime) -> list[Moment]:
+def life(connection: Connection, settings: Settings, row: Row, now: datetime) -> list[HistoryLine]:
     """Return what happened to a request and when, the oldest first: the machine's steps and X's news of the answer."""
-    steps = connection.execute(sa.select(t.at, t.to_state, t.reason).where(t.request_id == row.request_id))
-    lines = [Moment(row.ended_at, "conversation_ended", "")]
-    lines += [Moment(at, state, reason or "") for at, state, reason in steps]
-    lines += [Moment(at, what, channel) for at, what, channel in _news(connection, settings, row.request_id, now)]
+    steps = connection.execute(sa.select(tr.at, tr.to_state, tr.reason).where(tr.request_id == row.request_id))
+    lines = [HistoryLine(row.ended_at, "conversation_ended", "")]
+    lines += [HistoryLine(at, state, reason or "") for at, state, reason in steps]
+    lines += [HistoryLine(at, what, channel) for at, what, channel in _news(connection, settings, row.request_id, now)]
     return sorted(lines, key=lambda line: line.at)
 
 
@@ -111,10 +111,10 @@ def _news(
 ) -> Iterator[tuple[datetime, str, str]]:
     """Updates X told us of, as far as the embargo lets them be seen; what they say stands in the result itself."""
     until = cutoff(settings, now) or now + timedelta(days=1)
-    query_ = sa.select(v.seen_at, v.score, v.text.is_not(None), v.channel, v.verdict).where(
-        v.request_id == request_id, v.seen_at < until
+    query_ = sa.select(upd.seen_at, upd.score, upd.text.is_not(None), upd.channel, upd.verdict).where(
+        upd.request_id == request_id, upd.seen_at < until
     )
-    for at, score, with_text, channel, verdict in connection.execute(query_.order_by(v.id)):
+    for at, score, with_text, channel, verdict in connection.execute(query_.order_by(upd.id)):
         brought = [*(["score"] if score is not None else []), *(["comment"] if with_text else [])]
         yield at, f"news of {' and '.join(brought) or 'nothing'}", f"{channel}, {verdict}"
 

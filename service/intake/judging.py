@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from service.bulk import Among, Into, Row
 from service.db import from_micros
 from service.ids import new_id
-from service.intake.ends import Known
+from service.intake.ends import Timeline
 from service.intake.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
 from service.intake.stored import write_items
 from service.intake.told import ACCEPTED, DUPLICATE, IGNORED, REOPENED, UNMAPPABLE, Delivery, Item, Key, Told, notes
@@ -27,12 +27,12 @@ LOCK = Into(
     "ON CONFLICT (source, conversation_id) DO UPDATE SET seen_at = excluded.seen_at",
 )
 ENDS = Among(
-    "SELECT f.source, f.conversation_id, f.ended_at, f.id FROM {wanted} feedback_request AS f"
-    " ON f.source = wanted.a AND f.conversation_id = wanted.b"
+    "SELECT fr.source, fr.conversation_id, fr.ended_at, fr.id FROM {wanted} feedback_request AS fr"
+    " ON fr.source = wanted.a AND fr.conversation_id = wanted.b"
 )
 REOPENINGS = Among(
-    "SELECT r.source, r.conversation_id, r.reopened_at FROM {wanted} reopening AS r"
-    " ON r.source = wanted.a AND r.conversation_id = wanted.b"
+    "SELECT ro.source, ro.conversation_id, ro.reopened_at FROM {wanted} reopening AS ro"
+    " ON ro.source = wanted.a AND ro.conversation_id = wanted.b"
 )
 NEW_REOPENINGS = Into(
     (reopening.c.source, reopening.c.conversation_id, reopening.c.reopened_at, reopening.c.delivery_id)
@@ -43,7 +43,7 @@ NEW_REOPENINGS = Into(
 class Book:
     """What is known of the conversations of a round, and the rows that are to be written."""
 
-    known: dict[Key, Known]
+    known: dict[Key, Timeline]
     reopenings: list[Row] = field(default_factory=list)
     requests: list[NewRequest] = field(default_factory=list)
     items: list[tuple[Delivery, Item, datetime]] = field(default_factory=list)
@@ -69,7 +69,7 @@ def open_book(connection: Connection, keys: Iterable[Key], now: datetime) -> Boo
     # in order of name: two groups about the same conversations must not wait for each other
     ordered = sorted(set(keys))
     LOCK.run(connection, [(*key, now) for key in ordered])
-    known = {key: Known() for key in ordered}
+    known = {key: Timeline() for key in ordered}
     for source, conversation_id, ended_at, request_id in ENDS.rows(connection, ordered):
         known[source, conversation_id].add_end(from_micros(ended_at), request_id)
     for source, conversation_id, reopened_at in REOPENINGS.rows(connection, ordered):

@@ -19,7 +19,7 @@ A_SECRET = validate.Length(min=16, error="must have at least 16 characters; 32 r
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Mistake:
     """One mistake in the settings: where, and a sentence that says what would be right."""
 
     path: str
@@ -29,7 +29,7 @@ class Problem:
 class SettingsError(Exception):
     """The settings cannot be used; `problems` names every mistake, `sources` what is left of them without one."""
 
-    def __init__(self, problems: list[Problem], sources: Mapping[str, Source] | None = None) -> None:
+    def __init__(self, problems: list[Mistake], sources: Mapping[str, Source] | None = None) -> None:
         super().__init__("; ".join(f"{p.path}: {p.sentence}" for p in problems))
         self.problems = problems
         self.sources = sources or {}
@@ -139,7 +139,7 @@ class Settings:
     accounts: Mapping[str, Account]
     sources: Mapping[str, Source]
     campaigns: tuple[Campaign, ...]
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[Mistake, ...] = ()
 
 
 SECTIONS: dict[str, type] = {

@@ -1,4 +1,4 @@
-"""One small HTTP call to this machine: in, method, address, body; out, status, headers and bytes, or Away.
+"""One small HTTP call to this machine: in, method, address, body; out, status, headers and bytes, or NobodyAnswered.
 
 The standard library's client, so that the CRM and the supervisor's tool of the play share no code with the service.
 """
@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 TIMEOUT_S = 15.0
 
 
-class Away(Exception):
+class NobodyAnswered(Exception):
     """Nobody answered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back."""
 
     status: int
@@ -33,8 +33,8 @@ class Answer:
             return None
 
 
-def call(method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Answer:
-    """Make one request on a connection of its own. Raises Away."""
+def call(method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Response:
+    """Make one request on a connection of its own. Raises NobodyAnswered."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
     try:
@@ -42,17 +42,17 @@ def call(method: str, url: str, body: bytes | None = None, headers: Mapping[str,
             method, f"{parts.path}?{parts.query}" if parts.query else parts.path, body, dict(headers or {})
         )
         answer = connection.getresponse()
-        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
     except (OSError, http.client.HTTPException) as error:
-        raise Away(f"{method} {url}: {error or type(error).__name__}") from error
+        raise NobodyAnswered(f"{method} {url}: {error or type(error).__name__}") from error
     finally:
         connection.close()
 
 
 def call_json(method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
-    """Make one request with a JSON body and read a JSON answer. Raises Away unless it is a success."""
+    """Make one request with a JSON body and read a JSON answer. Raises NobodyAnswered unless it is a success."""
     sent = None if body is None else json.dumps(body).encode()
     answer = call(method, url, sent, {"content-type": "application/json", **(headers or {})})
     if answer.status // 100 != 2:  # noqa: PLR2004 - 2xx
-        raise Away(f"{method} {url}: {answer.status} {answer.body[:300].decode('utf-8', 'replace')}")
+        raise NobodyAnswered(f"{method} {url}: {answer.status} {answer.body[:300].decode('utf-8', 'replace')}")
     return answer.json()

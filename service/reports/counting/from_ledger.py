@@ -12,21 +12,21 @@ from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, result
 from service.reports.counting.facts import COLUMNS, REASON, STATE
-from service.reports.counting.lines import Line, Question
+from service.reports.counting.lines import Line, Slice
 from service.reports.counting.zones import local_day, local_hour
 from service.reports.dimensions import NAMED
 from service.reports.visible import UNINDEXED_ACCOUNT, View
 
-f = feedback_request.c
-r = result.c
+fr = feedback_request.c
+res = result.c
 
 
-def ledger_lines(connection: Connection, view: View, q: Question) -> Iterator[Line]:
+def ledger_lines(connection: Connection, view: View, q: Slice) -> Iterator[Line]:
     """Answer from the ledger, as far as this view goes."""
     moment = moment_of(view, q.clock)
     split = [local_hour(moment, q.zone) if name == "hour" else COLUMNS[name] for name in q.by]
     day = local_day(moment, q.zone) if q.daily or q.monthly else sa.null()
-    always = (f.type, COLUMNS["variant"], COLUMNS["way"])
+    always = (fr.type, COLUMNS["variant"], COLUMNS["way"])
     columns = [*split, day, *always, STATE, REASON, view.score, view.answered, view.commented]
     labelled = [column.label(f"c{place}") for place, column in enumerate(columns)]
     query = (
@@ -44,34 +44,36 @@ def moment_of(view: View, clock: str) -> sa.ColumnElement[Any]:
     """The moment that decides when a conversation counts."""
     return {
         "scored_at": view.score_at,
-        "sent_at": f.card_sent_at,
-        "ended_at": f.ended_at,
-        "updated_at": r.updated_at,
+        "sent_at": fr.card_sent_at,
+        "ended_at": fr.ended_at,
+        "updated_at": res.updated_at,
     }[clock]
 
 
 def _tables(view: View, clock: str) -> sa.FromClause:
     if clock in {"scored_at", "updated_at"}:
-        return result.join(feedback_request, sa.and_(f.id == r.request_id, view.came))
+        return result.join(feedback_request, sa.and_(fr.id == res.request_id, view.came))
     return view.join
 
 
-def _conditions(view: View, q: Question, moment: sa.ColumnElement[Any]) -> Iterator[sa.ColumnElement[bool]]:
+def _conditions(view: View, q: Slice, moment: sa.ColumnElement[Any]) -> Iterator[sa.ColumnElement[bool]]:
     yield view.mine_by_index if q.clock == "sent_at" else view.mine
-    yield f.test.is_(False)
+    yield fr.test.is_(False)
     yield moment.is_not(None)
     yield from _within(moment, q)
     if q.clock == "scored_at":
-        yield sa.or_(sa.and_(*_within(r.score_at, q)), sa.and_(r.score_at.is_(None), *_within(r.first_seen_at, q)))
+        yield sa.or_(
+            sa.and_(*_within(res.score_at, q)), sa.and_(res.score_at.is_(None), *_within(res.first_seen_at, q))
+        )
     elif q.clock == "updated_at":
         yield view.from_answers
     if q.types:
-        yield f.type.in_(q.types)
+        yield fr.type.in_(q.types)
     for name, values in q.chosen.items():
         yield NAMED[name].is_one_of(values, UNINDEXED_ACCOUNT if name == "account" else None)
 
 
-def _within(moment: sa.ColumnElement[Any], q: Question) -> Sequence[sa.ColumnElement[bool]]:
+def _within(moment: sa.ColumnElement[Any], q: Slice) -> Sequence[sa.ColumnElement[bool]]:
     """The period; on the columns themselves, too, an index then finds it."""
     return [
         *([moment >= q.since] if q.since is not None else [sa.true()]),

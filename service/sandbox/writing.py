@@ -32,7 +32,7 @@ MESSAGES: Mapping[int, str] = {
 }
 
 
-class Refusal(Exception):
+class XRefusal(Exception):
     """An answer with an X error: HTTP status, X code, sentence, and headers when it needs some."""
 
     def __init__(
@@ -50,10 +50,10 @@ class Refusal(Exception):
         return {"errors": [{"code": self.code, "message": self.message}]}
 
 
-def refusal(answer: str, message: str | None = None) -> Refusal:
+def refusal(answer: str, message: str | None = None) -> XRefusal:
     """A refusal from a switch such as "403/349"."""
     status, code = answer.split("/")
-    return Refusal(int(status), int(code), message)
+    return XRefusal(int(status), int(code), message)
 
 
 def x_date(at_ms: int, style: str) -> str:

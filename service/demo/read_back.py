@@ -13,11 +13,11 @@ from service.db import reading
 from service.models import feedback_request, result, send_attempt, webhook_delivery
 from service.states import END_STATES, State
 
-r = feedback_request.c
+fr = feedback_request.c
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RequestRow:
     """One row of the ledger."""
 
     id: str
@@ -38,7 +38,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class AttemptRow:
     """One intent to send and what became of it."""
 
     request_id: str
@@ -49,7 +49,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ResultRow:
     """What we hold of a customer's answer."""
 
     request_id: str
@@ -65,14 +65,14 @@ class Result:
 class Ledger:
     """Everything, at one moment. `deliveries` are source and SHA-256 of the raw body."""
 
-    requests: Sequence[Request]
-    attempts: Sequence[Attempt]
-    results: Sequence[Result]
+    requests: Sequence[RequestRow]
+    attempts: Sequence[AttemptRow]
+    results: Sequence[ResultRow]
     deliveries: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Progress:
     """How far the service has come, for a person who waits."""
 
     accepted: int
@@ -85,26 +85,26 @@ def read(engine: Engine) -> Ledger:
     """Read all of it in one transaction."""
     with reading(engine) as connection:
         return Ledger(
-            _rows(connection, feedback_request, Request),
-            _rows(connection, send_attempt, Attempt),
-            _rows(connection, result, Result),
+            _rows(connection, feedback_request, RequestRow),
+            _rows(connection, send_attempt, AttemptRow),
+            _rows(connection, result, ResultRow),
             _deliveries(connection),
         )
 
 
-def standing(engine: Engine) -> Standing:
+def standing(engine: Engine) -> Progress:
     """Count."""
-    ended = sa.func.count().filter(r.state.in_(END_STATES))
-    cards = sa.func.count().filter(r.state == State.CARD_SENT)
+    ended = sa.func.count().filter(fr.state.in_(END_STATES))
+    cards = sa.func.count().filter(fr.state == State.CARD_SENT)
     answers = sa.select(sa.func.count(result.c.score) + sa.func.count(result.c.text))
     with reading(engine) as connection:
         row = connection.execute(sa.select(sa.func.count(), ended, cards).select_from(feedback_request)).one()
-        return Standing(*row, connection.scalar(answers) or 0)
+        return Progress(*row, connection.scalar(answers) or 0)
 
 
 def asked(engine: Engine, x_user_id: str) -> bool:
     """Whether a card has been sent to this customer."""
-    sent = sa.select(r.id).where(r.x_user_id == x_user_id, r.state == State.CARD_SENT)
+    sent = sa.select(fr.id).where(fr.x_user_id == x_user_id, fr.state == State.CARD_SENT)
     with reading(engine) as connection:
         return connection.scalar(sent.limit(1)) is not None
 

@@ -16,35 +16,35 @@ from sqlalchemy.engine import Connection
 from service.ids import new_id
 from service.models import change_counter, feedback_request, result
 
-r = feedback_request.c
-c = change_counter.c
+fr = feedback_request.c
+cc = change_counter.c
 UNSEALED: Mapping[str, None] = {"sealed": None}
 """What every update of a request adds to its values, if a reader can see the change."""
 
-IS_UNSEALED = r.sealed.is_(None)
+IS_UNSEALED = fr.sealed.is_(None)
 LOCK_UNSEALED = (
-    sa.select(r.id)
+    sa.select(fr.id)
     .where(IS_UNSEALED)
-    .order_by(r.id)
+    .order_by(fr.id)
     .limit(sa.bindparam("at_once", type_=sa.Integer()))
     .with_for_update(skip_locked=True, key_share=True)
 )
 TAKE = (
     sa.update(change_counter)
-    .where(c.id == 1)
-    .values(last=c.last + sa.bindparam("n"), sealed_at=sa.bindparam("now", type_=c.sealed_at.type))
-    .returning(c.last)
+    .where(cc.id == 1)
+    .values(last=cc.last + sa.bindparam("n"), sealed_at=sa.bindparam("now", type_=cc.sealed_at.type))
+    .returning(cc.last)
 )
 SEAL = (
     sa.update(feedback_request)
-    .where(r.id == sa.bindparam("this"))
-    .values(sealed=sa.bindparam("number"), counted=sa.bindparam("counts", type_=r.counted.type))
+    .where(fr.id == sa.bindparam("this"))
+    .values(sealed=sa.bindparam("number"), counted=sa.bindparam("counts", type_=fr.counted.type))
 )
 
 COUNT = (
     sa.update(feedback_request)
-    .where(r.id == sa.bindparam("this"))
-    .values(counted=sa.bindparam("counts", type_=r.counted.type))
+    .where(fr.id == sa.bindparam("this"))
+    .values(counted=sa.bindparam("counts", type_=fr.counted.type))
 )
 
 
@@ -55,7 +55,7 @@ def touch(connection: Connection, request_ids: Sequence[str] | sa.Select[Any], n
     Call it before the rows of other tables are written: who seals then waits for the commit.
     """
     changes: dict[str, Any] = {**UNSEALED} if now is None else {**UNSEALED, "updated_at": now}
-    connection.execute(sa.update(feedback_request).where(r.id.in_(request_ids)).values(changes))
+    connection.execute(sa.update(feedback_request).where(fr.id.in_(request_ids)).values(changes))
 
 
 def regroup(connection: Connection, request_ids: Sequence[str] | sa.Select[Any], now: datetime) -> None:
@@ -63,8 +63,8 @@ def regroup(connection: Connection, request_ids: Sequence[str] | sa.Select[Any],
 
     No clock goes back: what has changed after `now`, by another machine's clock, keeps its moment.
     """
-    asked = {"updated_at": _not_before(r.updated_at, now), **UNSEALED}
-    connection.execute(sa.update(feedback_request).where(r.id.in_(request_ids)).values(asked))
+    asked = {"updated_at": _not_before(fr.updated_at, now), **UNSEALED}
+    connection.execute(sa.update(feedback_request).where(fr.id.in_(request_ids)).values(asked))
     answered = result.c.request_id.in_(request_ids)
     told = {"updated_at": _not_before(result.c.updated_at, now)}
     connection.execute(sa.update(result).where(answered).values(told))
@@ -76,7 +76,7 @@ def _not_before(clock: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement
 
 def anything_to_seal(connection: Connection) -> bool:
     """Whether some change has no number yet."""
-    return connection.scalar(sa.select(r.id).where(IS_UNSEALED).limit(1)) is not None
+    return connection.scalar(sa.select(fr.id).where(IS_UNSEALED).limit(1)) is not None
 
 
 def lock_unsealed(connection: Connection, at_once: int) -> Sequence[str]:
@@ -89,12 +89,12 @@ def lock_unsealed(connection: Connection, at_once: int) -> Sequence[str]:
 
 def hold_counter(connection: Connection) -> None:
     """Let nobody else seal until our commit."""
-    connection.execute(sa.select(c.id).where(c.id == 1).with_for_update())
+    connection.execute(sa.select(cc.id).where(cc.id == 1).with_for_update())
 
 
 def lock(connection: Connection, request_ids: Sequence[str]) -> Sequence[str]:
     """Lock those of these requests that nobody else holds; return their ids."""
-    free = sa.select(r.id).where(r.id.in_(request_ids)).with_for_update(skip_locked=True, key_share=True)
+    free = sa.select(fr.id).where(fr.id.in_(request_ids)).with_for_update(skip_locked=True, key_share=True)
     return connection.scalars(free).all()
 
 
@@ -117,17 +117,17 @@ def write_counted(connection: Connection, counted: Sequence[Mapping[str, Any]]) 
 def begin_epoch(connection: Connection, now: datetime) -> str:
     """Make every number given so far void, as after a restore; return the new epoch's name."""
     epoch = new_id("ep", now)
-    connection.execute(sa.update(change_counter).where(c.id == 1).values(epoch=epoch))
+    connection.execute(sa.update(change_counter).where(cc.id == 1).values(epoch=epoch))
     return epoch
 
 
 def epoch(connection: Connection) -> str:
     """Return which numbers are valid."""
-    found: str = connection.execute(sa.select(c.epoch).where(c.id == 1)).scalar_one()
+    found: str = connection.execute(sa.select(cc.epoch).where(cc.id == 1)).scalar_one()
     return found
 
 
 def last(connection: Connection) -> int:
     """Return the last number given. Read it before the changes: those up to it are all there."""
-    found: int = connection.execute(sa.select(c.last).where(c.id == 1)).scalar_one()
+    found: int = connection.execute(sa.select(cc.last).where(cc.id == 1)).scalar_one()
     return found

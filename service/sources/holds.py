@@ -18,11 +18,11 @@ from service.models import source_state
 LONGEST_PAUSE = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 log = structlog.get_logger(__name__)
-st = source_state.c
+ss = source_state.c
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SourceStanding:
     """One source's API, as workers and operators see it."""
 
     source: str
@@ -37,7 +37,7 @@ class Standing:
         return self.hold_reason is not None or paused
 
 
-SELECT = sa.select(st.source, st.hold_reason, st.held_at, st.paused_until, st.away_since)
+SELECT = sa.select(ss.source, ss.hold_reason, ss.held_at, ss.paused_until, ss.away_since)
 
 
 def enrol(connection: Connection, sources: Iterable[str], now: datetime) -> None:
@@ -47,20 +47,20 @@ def enrol(connection: Connection, sources: Iterable[str], now: datetime) -> None
         connection.execute(insert(connection, source_state).values(row).on_conflict_do_nothing())
 
 
-def standings(connection: Connection) -> dict[str, Standing]:
+def standings(connection: Connection) -> dict[str, SourceStanding]:
     """Return how each source stands that can be asked."""
-    return {row.source: Standing(*row) for row in connection.execute(SELECT.order_by(st.source))}
+    return {row.source: SourceStanding(*row) for row in connection.execute(SELECT.order_by(ss.source))}
 
 
-def lock(connection: Connection, source: str) -> Standing:
+def lock(connection: Connection, source: str) -> SourceStanding:
     """Let transactions about one source follow each other, and say how it stands."""
-    row = connection.execute(SELECT.where(st.source == source).with_for_update()).one_or_none()
-    return Standing(source) if row is None else Standing(*row)
+    row = connection.execute(SELECT.where(ss.source == source).with_for_update()).one_or_none()
+    return SourceStanding(source) if row is None else SourceStanding(*row)
 
 
 def spend(connection: Connection, source: str, calls: int, per_minute: int, now: datetime) -> bool:
     """Count calls that are about to be made; False: this minute has no room for them. Needs the lock."""
-    row = connection.execute(sa.select(st.used, st.window_until).where(st.source == source)).one()
+    row = connection.execute(sa.select(ss.used, ss.window_until).where(ss.source == source)).one()
     open_window = row.window_until is not None and now < row.window_until <= now + MINUTE
     used = (row.used if open_window else 0) + calls
     if open_window and used > per_minute:
@@ -71,7 +71,7 @@ def spend(connection: Connection, source: str, calls: int, per_minute: int, now:
 
 def hold(connection: Connection, source: str, reason: str, now: datetime) -> None:
     """Ask no more until a person releases the source."""
-    free = sa.update(source_state).where(st.source == source, st.hold_reason.is_(None))
+    free = sa.update(source_state).where(ss.source == source, ss.hold_reason.is_(None))
     if connection.execute(free.values(hold_reason=reason, held_at=now, updated_at=now)).rowcount:
         log.error("source_held", source=source, reason=reason)
 
@@ -79,7 +79,7 @@ def hold(connection: Connection, source: str, reason: str, now: datetime) -> Non
 def release(connection: Connection, source: str, now: datetime) -> bool:
     """Let the source be asked again. Return whether it was held or paused."""
     held = sa.update(source_state).where(
-        st.source == source, st.hold_reason.is_not(None) | st.paused_until.is_not(None)
+        ss.source == source, ss.hold_reason.is_not(None) | ss.paused_until.is_not(None)
     )
     free = {"hold_reason": None, "held_at": None, "paused_until": None, "updated_at": now}
     return connection.execute(held.values(free)).rowcount == 1
@@ -93,11 +93,11 @@ def pause(connection: Connection, source: str, until: datetime, now: datetime) -
 
 def went_away(connection: Connection, source: str, now: datetime) -> None:
     """It did not answer as it should; the first such moment stands."""
-    first = sa.update(source_state).where(st.source == source, st.away_since.is_(None))
+    first = sa.update(source_state).where(ss.source == source, ss.away_since.is_(None))
     connection.execute(first.values(away_since=now, updated_at=now))
 
 
-def answered(connection: Connection, standing: Standing, now: datetime) -> None:
+def answered(connection: Connection, standing: SourceStanding, now: datetime) -> None:
     """It answered."""
     if standing.away_since is not None:
         _write(connection, standing.source, now, away_since=None)
@@ -105,4 +105,4 @@ def answered(connection: Connection, standing: Standing, now: datetime) -> None:
 
 
 def _write(connection: Connection, source: str, now: datetime, **values: object) -> None:
-    connection.execute(sa.update(source_state).where(st.source == source).values(**values, updated_at=now))
+    connection.execute(sa.update(source_state).where(ss.source == source).values(**values, updated_at=now))
