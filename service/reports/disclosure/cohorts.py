@@ -1,11 +1,13 @@
 """An account's conversations and how many were answered: in, days whose answer window is over; out, one release.
 
 A second clock over the same answers is a second partition. An answer is seen after its conversation was heard of, so
-two things follow for every day on which a cohort ends: all cohorts before it minus all answers seen before it are those
-that came after it; and all answers seen after it minus all cohorts after it are those and the ones that no cohort has
-(yet, or because they came after the answer window). A cohort ends only where both are none or enough, and so are the
-answers inside it; until then the day moves on. Response rates come from here, of whole days and of the account alone:
-of a team or an agent there would have to be such a day too.
+two things follow for every day on which a cohort ends: all cohorts before it minus all answers seen before it are
+those that came after it; and all answers seen after it minus all cohorts after it are those and the ones that no
+cohort has (yet, or because they came after the answer window). A cohort ends only where both are none or enough, and
+so are the answers inside it; until then the day moves on. It stays so: no answer of a cohort still waits for its
+day's release, so each later release adds enough answers, and none of them is of a cohort that has ended. Response
+rates come from here, of whole days and of the account alone: of a team or an agent there would have to be such a day
+too.
 """
 
 from collections import Counter
@@ -88,7 +90,11 @@ def _end_of_next(connection: Connection, ground: Ground, first: date, due: date)
         answered = _answered(connection, ground, first, latest)
         before = _Before(connection, ground)
         for end in _days(first, latest):
-            if _may_end(scored, answered, first, end, ground.least) and before.stays_safe(scored, first, end):
+            if (
+                _all_told(scored, end)
+                and _may_end(scored, answered, first, end, ground.least)
+                and before.stays_safe(scored, first, end)
+            ):
                 return end
         if latest == due:
             return None
@@ -97,6 +103,11 @@ def _end_of_next(connection: Connection, ground: Ground, first: date, due: date)
 
 def _days(first: date, latest: date) -> Iterator[date]:
     return (first + timedelta(days=n) for n in range(1, (latest - first).days + 1))
+
+
+def _all_told(scored: Sequence[Scored], end: date) -> bool:
+    """Whether a day's release holds every answer of the conversations heard of before `end`."""
+    return all(each.end is not None or each.heard >= end for each in scored)
 
 
 def _may_end(
@@ -108,7 +119,7 @@ def _may_end(
     for each in scored:
         if first <= each.heard < end:
             inside[each.kind] += each.n
-        if each.heard < end and (each.end is None or each.end > end):
+        if each.heard < end and each.end is not None and each.end > end:
             late[each.kind] += each.n
     some: Counter[str] = Counter()
     for (kind, day), count in answered.items():

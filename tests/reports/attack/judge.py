@@ -215,7 +215,7 @@ def _cohorts(account: Account) -> Sums:
                 cells[day.id, None if cohort is None else cohort.id] = 0
     for number, each in account.answered.items():
         day = account.days.get(number)
-        cell = None if day is None else day.id, _cohort_of(account, cohorts, each)
+        cell = None if day is None else day.id, _cohort_of(account, cohorts, number, each)
         cells[cell] = cells.get(cell, 0) + 1
     sums: dict[Leaf, set[Hashable]] = defaultdict(set)
     for cell in cells:
@@ -225,10 +225,13 @@ def _cohorts(account: Account) -> Sums:
     return Sums(cells, [frozenset(each) for each in sums.values()])
 
 
-def _cohort_of(account: Account, cohorts: Iterable[Release], each: Spoken) -> int | None:
+def _cohort_of(account: Account, cohorts: Iterable[Release], number: str, each: Spoken) -> int | None:
     assert each.seen is not None
-    late = each.seen - each.ended > account.lived.settings.reports.answer_window
-    return None if late else next((e.id for e in cohorts if e.first <= each.ended < e.end), None)
+    if each.seen - each.ended > account.lived.settings.reports.answer_window:
+        return None
+    cohort = next((e for e in cohorts if e.first <= each.ended < e.end), None)
+    gone = cohort is not None and cohort.id > account.lived.erased.get(number, cohort.id)
+    return None if cohort is None or gone else cohort.id
 
 
 def last_day(spoken: Iterable[Spoken]) -> date:

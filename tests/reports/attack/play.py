@@ -37,6 +37,8 @@ class Lived:
     settings: Settings = ZONED
     now: datetime = datetime(2026, 8, 3, tzinfo=UTC)
     spoken: dict[str, Spoken] = field(default_factory=dict)
+    erased: dict[str, int] = field(default_factory=dict)
+    """Answers whose score is gone, and the newest release that counts it."""
 
     def live(self, spoken: Sequence[Spoken], until: date) -> None:
         """Let everything happen that happens before a day, and close what is due on its morning."""
@@ -63,6 +65,7 @@ class Lived:
         with writing(self.engine) as connection:
             mine = result.c.request_id == request_id
             connection.execute(sa.update(result).where(mine).values(score=None, score_at=None))
+            self.erased[request_id] = connection.scalar(sa.select(sa.func.max(release.c.id))) or 0
 
     def releases(self, account: str, partition: str, kind: str = "csat") -> tuple[Release, ...]:
         with reading(self.engine) as connection:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.reports.attack.collect import collect
 from tests.reports.attack.http import collect as over_http
 from tests.reports.attack.judge import misread, tables
 from tests.reports.attack.ledgers import BEGIN, Spoken
+from tests.reports.attack.play import ZONED, Lived, database
 
 
 @pytest.mark.parametrize(("seed", "read"), [(8, over_http), (11, collect)])
@@ -122,6 +124,25 @@ def test_without_waiting_for_a_day_on_which_a_cohort_may_end(
     place = cohorts if safeguard == "_may_end" else cohorts._Before
     unread.setattr(place, safeguard, lambda *_: True)
     assert leaks_of(seed, "cohorts")
+
+
+def test_without_waiting_until_a_cohorts_answers_are_all_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One answer of a cohort waits for its day's release, and four of others come with it: all days less the cohort."""
+    day, like = timedelta(days=1), spoken(lambda _: {})[0]
+    cohort = [replace(like, seen=BEGIN + (0 if i < 5 else 2 if i < 10 else 4) * day) for i in range(11)]
+    four = [replace(like, ended=BEGIN + 40 * day, seen=BEGIN + 40 * day)] * 4
+
+    def four_are_told(folder: Path) -> bool:
+        with database(folder) as engine:
+            lived = Lived(engine, ZONED)
+            for moment in (39, 60):
+                lived.live([*cohort, *four], BEGIN + moment * day)
+            return bool(tables(accounts_of(lived)["acme"], "coverage")["cohorts"].told(5, 60, random.Random(0)))
+
+    assert not four_are_told(tmp_path)
+    monkeypatch.setattr(cohorts, "_all_told", lambda *_: True)
+    (tmp_path / "attacked.db").unlink()
+    assert four_are_told(tmp_path)
 
 
 def test_a_figure_that_is_no_sum_of_whole_releases_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
