@@ -29,7 +29,7 @@ GRANT SELECT ON
   delivery_item,
   feedback_request, found_identity, key_use, look_up, look_up_count, naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, prompt_reply, refresh, release, release_cell, release_leaf, release_walk,
   reopening, result, result_update, review_note, send_attempt, session, source_state, stray_feedback, strange_refusal, tally,
-  tally_book, transition, webhook_delivery, worker_seen, x_identity
+  tally_book, transition, webhook_delivery, retention_run, worker_seen, x_identity
 TO dm_feedback_web;
 GRANT INSERT ON access_log, data_key, transition TO dm_feedback_web;
 GRANT INSERT, UPDATE, DELETE ON
@@ -54,7 +54,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
   feedback_request, found_identity, look_up, look_up_count,
   naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, prompt_reply, refresh, release, release_cell, release_leaf, release_walk, reopening, result,
   result_update, review_note, send_attempt, source_state, stray_feedback, strange_refusal, tally, tally_book, transition,
-  webhook_delivery, worker_seen, x_identity
+  webhook_delivery, retention_run, worker_seen, x_identity
 TO dm_feedback_worker;
 GRANT SELECT, INSERT, DELETE ON access_log TO dm_feedback_worker;
 GRANT UPDATE (number, hash) ON access_log TO dm_feedback_worker;

@@ -3,64 +3,100 @@
 Each chapter forgets in its own tables; this file only calls them in one order. `dry_run` counts and changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from service import held
 from service.auth import chain, log_access, sessions
 from service.customers import found, identities, opted_out
 from service.customers.hash_key import open_key
-from service.db import writing
+from service.db import insert, writing
 from service.intake import forget as intake
-from service.models import worker_seen
+from service.models import retention_run, worker_seen
 from service.outreach.workplace import Workplace
 from service.reports.rows import notes as reports
 from service.requests import forget as requests
 from service.results import forget as results
+from service.retention import Kind, Stop, count, forget, never
 from service.settings import Settings
 from service.sources import counted
 
 WORKER_FORGOTTEN = timedelta(days=1)
+log = structlog.get_logger(__name__)
+Way = Callable[[], int]
 
 
-def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool) -> Mapping[str, int]:
-    """Forget what is older than its retention."""
+def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop = never) -> Mapping[str, int]:
+    """Forget what is older than its retention, in small commits; each kind apart, and what fails stops no other.
+
+    Returns how many rows each kind is. Raises the first failure once the others have had their turn.
+    """
+    counts: dict[str, int] = {}
+    failures: list[SQLAlchemyError] = []
+    for name, way in _ways(engine, settings, now, dry_run=dry_run, stop=stop):
+        try:
+            counts[name] = way()
+            if not dry_run and not stop():
+                _note(engine, name, counts[name], now)
+        except SQLAlchemyError as error:
+            log.warning("not_forgotten", kind=name, error=type(error).__name__)
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return counts
+
+
+def _ways(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop) -> Iterator[tuple[str, Way]]:
+    """How each kind is counted or forgotten."""
+    for kind in _kinds(engine, settings, now):
+        yield kind.name, partial(count, engine, kind) if dry_run else partial(forget, engine, kind, stop)
+    yield "access_log", partial(_access_log, engine, now - settings.privacy.keep_access_log, dry_run=dry_run, stop=stop)
+    if not dry_run:
+        _clear_away(engine, now)
+
+
+def _kinds(engine: Engine, settings: Settings, now: datetime) -> Iterator[Kind]:
     keep = settings.privacy
     longest_cooldown = max((each.cooldown for each in settings.campaigns), default=timedelta(0))
-    counts: dict[str, int] = {}
+    identities_before, history_before = now - max(keep.keep_identities, longest_cooldown), now - keep.keep_history
     hash_key = open_key(engine, settings.service.secret_key)
+    yield intake.too_old(now - keep.keep_deliveries)
+    yield from requests.too_old(hash_key=hash_key, identities_before=identities_before, history_before=history_before)
+    yield identities.too_old(identities_before)
+    yield found.too_old(now)
+    yield from results.too_old(texts_before=now - keep.keep_texts, history_before=history_before, now=now)
+
+
+def _access_log(engine: Engine, before: datetime, *, dry_run: bool, stop: Stop) -> int:
+    gone = 0
+    while not stop():
+        with writing(engine) as connection:
+            some = chain.prune(connection, before, dry_run=dry_run)
+        gone += some
+        if dry_run or not some:
+            break
+    return gone
+
+
+def _clear_away(engine: Engine, now: datetime) -> None:
     with writing(engine) as connection:
-        counts["deliveries"] = intake.prune(connection, now - keep.keep_deliveries, dry_run=dry_run)
+        sessions.prune(connection, now)
+        counted.prune(connection, now)
+        connection.execute(sa.delete(worker_seen).where(worker_seen.c.seen_at < now - WORKER_FORGOTTEN))
+
+
+def _note(engine: Engine, kind: str, rows: int, now: datetime) -> None:
+    """Say that nothing of a kind is too old any more: who watches us sees when that was."""
+    told = {"finished_at": now, "rows": rows}
     with writing(engine) as connection:
-        identities_before = now - max(keep.keep_identities, longest_cooldown)
-        counts |= requests.prune(
-            connection,
-            hash_key=hash_key,
-            identities_before=identities_before,
-            history_before=now - keep.keep_history,
-            dry_run=dry_run,
-        )
-        if not dry_run:
-            identities.prune(connection, identities_before)
-            found.prune(connection, now)
-            counted.prune(connection, now)
-    with writing(engine) as connection:
-        counts |= results.prune(
-            connection,
-            texts_before=now - keep.keep_texts,
-            history_before=now - keep.keep_history,
-            now=now,
-            dry_run=dry_run,
-        )
-    with writing(engine) as connection:
-        counts["access_log"] = chain.prune(connection, now - keep.keep_access_log, dry_run=dry_run)
-        if not dry_run:
-            sessions.prune(connection, now)
-            connection.execute(sa.delete(worker_seen).where(worker_seen.c.seen_at < now - WORKER_FORGOTTEN))
-    return counts
+        row = insert(connection, retention_run).values(kind=kind, **told)
+        connection.execute(row.on_conflict_do_update(index_elements=["kind"], set_=told))
 
 
 def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: datetime) -> Mapping[str, int]:

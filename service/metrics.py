@@ -30,6 +30,7 @@ from service.models import (
     refresh,
     result,
     result_update,
+    retention_run,
     send_attempt,
     stray_feedback,
     worker_seen,
@@ -42,6 +43,7 @@ OUTCOMES = ("accepted", "duplicate", "reopened", "ignored", "unmappable")
 Query = sa.Select[*tuple[Any, ...]]
 fr, snd, acct, di = feedback_request.c, send_attempt.c, account_state.c, delivery_item.c
 upd, pw, rf, tk, sf = result_update.c, poll_window.c, refresh.c, account_task.c, stray_feedback.c
+rr = retention_run.c
 
 
 class Figures(Collector):
@@ -282,6 +284,18 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "Lines of the access log that wait to be sealed.",
         [],
         lambda _now: sa.select(sa.func.count()).select_from(access_log).where(access_log.c.number.is_(None)),
+    ),
+    (
+        "forgotten_ago_seconds",
+        "How long ago nothing was kept beyond its retention, by kind of data; under two hours is healthy.",
+        ["kind"],
+        lambda now: sa.select(rr.kind, _seconds_since(rr.finished_at, now)),
+    ),
+    (
+        "forgotten_rows",
+        "Rows forgotten when that was, by kind of data.",
+        ["kind"],
+        lambda _now: sa.select(rr.kind, rr.rows),
     ),
     (
         "workers_seen",

@@ -52,6 +52,7 @@ READS_PER_SECOND = 10  # of all accounts together: a worker of many accounts mus
 SEAL_EVERY = timedelta(seconds=1)
 LOOK_EVERY = timedelta(seconds=1)
 HOUSEKEEP_EVERY = timedelta(hours=1)
+AFTER_A_FAILURE = timedelta(minutes=1)
 ALIVE_EVERY = timedelta(seconds=10)
 LAST_READ = timedelta(milliseconds=500)  # of the time to stop in, for the readers to finish
 TURNS_AT_ONCE = 20  # pages of results before unclear sends are looked at again
@@ -99,6 +100,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     ]
     readers.append(threading.Thread(target=_keep_house, args=(place, clock, stop), name="housekeeping"))
     readers.append(threading.Thread(target=_seal, args=(place, clock, stop), name="sealing"))
+    readers.append(threading.Thread(target=_forget, args=(place, clock, stop), name="forgetting"))
     for thread in readers:
         thread.daemon = True
         thread.start()
@@ -249,18 +251,27 @@ def _look_up(place: Workplace, desk: Desk, clock: Clock, stop: threading.Event) 
 
 
 def _keep_house(place: Workplace, clock: Clock, stop: threading.Event) -> None:
-    """Say that we are alive, attach what has appeared for unknown sends, close releases, forget what is too old."""
-    next_prune = clock() + HOUSEKEEP_EVERY / 60
+    """Say that we are alive, attach what has appeared for unknown sends, close releases."""
     while not stop.wait(ALIVE_EVERY.total_seconds()):
         now = clock()
         with _going_on("housekeeping_failed"):
             _begin(place, now)
             unclear.attach_once(place, now)
-            if now >= next_prune or next_prune > now + HOUSEKEEP_EVERY:
-                withdrawn.end_overdue(place, now)
-                housekeeping.prune(place.engine, place.settings, now, dry_run=False)
-                next_prune = now + HOUSEKEEP_EVERY
             close_due(place.engine, place.settings, now)
+
+
+def _forget(place: Workplace, clock: Clock, stop: threading.Event) -> None:
+    """End what left the settings and forget what is too old, every hour: it may take long, and nobody waits for it."""
+    next_at = clock() + AFTER_A_FAILURE
+    while not stop.wait(ALIVE_EVERY.total_seconds()):
+        now = clock()
+        if now < next_at <= now + HOUSEKEEP_EVERY:
+            continue
+        next_at = now + AFTER_A_FAILURE
+        with _going_on("forgetting_failed"):
+            withdrawn.end_overdue(place, now)
+            housekeeping.prune(place.engine, place.settings, now, dry_run=False, stop=stop.is_set)
+            next_at = now + HOUSEKEEP_EVERY
 
 
 def _seal(place: Workplace, clock: Clock, stop: threading.Event) -> None:

@@ -19,6 +19,7 @@ from service.db import insert, reading, writing
 from service.models import access_chain, access_log
 
 AT_ONCE = 500
+PRUNED_AT_ONCE = 5000
 BEGIN = "0" * 64
 acs, ach = access_log.c, access_chain.c
 
@@ -129,13 +130,15 @@ def sealed_after(connection: Connection, number: int) -> Iterator[AccessLine]:
 
 
 def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:
-    """Take away lines older than their retention, from the beginning of the chain; return how many."""
+    """Take away lines older than their retention, from the beginning of the chain, some thousand; return how many."""
     if dry_run:
         return connection.scalar(sa.select(sa.func.count()).select_from(access_log).where(acs.at < before)) or 0
     while seal(connection):
         pass
     kept = connection.scalar(sa.select(sa.func.min(acs.number)).where(acs.at >= before))
-    end = newest(connection).number if kept is None else kept - 1
+    old = newest(connection).number if kept is None else kept - 1
+    begin = connection.scalar(sa.select(sa.func.min(acs.number))) or 0
+    end = min(old, begin + PRUNED_AT_ONCE - 1)
     anchor = connection.scalar(sa.select(acs.hash).where(acs.number == end))
     if anchor is None:
         return 0

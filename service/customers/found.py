@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from service.db import insert
 from service.ids import customer as customer_hash
 from service.models import found_identity
+from service.retention import Condition, Kind
 
 FOUND_KEPT = timedelta(days=7)
 NOBODY_KEPT = timedelta(hours=1)
@@ -76,6 +77,10 @@ def erase(connection: Connection, x_user_id: str, handles: Iterable[str]) -> int
     return connection.execute(sa.delete(found_identity).where(theirs)).rowcount
 
 
-def prune(connection: Connection, now: datetime) -> None:
-    """Forget what is not believed any more."""
-    connection.execute(sa.delete(found_identity).where(fi.looked_at < now - FOUND_KEPT))
+def too_old(now: datetime) -> Kind:
+    """Say what goes: what is not believed any more."""
+    return Kind("found_identities", found_identity, fi.looked_at < now - FOUND_KEPT, _forgotten)
+
+
+def _forgotten(connection: Connection, those: Condition) -> int:
+    return connection.execute(sa.delete(found_identity).where(those)).rowcount

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from service.db import insert
 from service.models import x_identity
+from service.retention import Condition, Kind
 
 KEPT = timedelta(days=1)  # ask X again after this
 xi = x_identity.c
@@ -45,6 +46,10 @@ def erase(connection: Connection, x_user_id: str) -> int:
     return connection.execute(sa.delete(x_identity).where(theirs)).rowcount
 
 
-def prune(connection: Connection, before: datetime) -> None:
-    """Forget what X told us before a time."""
-    connection.execute(sa.delete(x_identity).where(xi.seen_at < before))
+def too_old(before: datetime) -> Kind:
+    """Say what goes: whatever X told us before a time."""
+    return Kind("handles", x_identity, xi.seen_at < before, _forgotten)
+
+
+def _forgotten(connection: Connection, those: Condition) -> int:
+    return connection.execute(sa.delete(x_identity).where(those)).rowcount

@@ -19,7 +19,7 @@ from service.intake.definition import load_definitions, preset_about
 from service.intake.definition_tables import Definition
 from service.intake.events import ConversationEnded, ConversationReopened, Ignored, Reading, Unmappable
 from service.intake.explain import Explanation, explain, parse_request_file, render
-from service.intake.forget import erase, prune
+from service.intake.forget import erase, too_old
 from service.intake.inbound import Inbound, make_inbound
 from service.intake.mapping import read
 from service.intake.presets import payload, payload_names, preset_expected, preset_names, preset_text
@@ -52,9 +52,9 @@ __all__ = [
     "preset_expected",
     "preset_names",
     "preset_text",
-    "prune",
     "read",
     "render",
     "replay",
+    "too_old",
     "verify",
 ]

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from service.intake.dedupe import body_digest, by_arrival, by_content
 from service.models import conversation, delivery_item, feedback_request, reopening, webhook_delivery
+from service.retention import Condition, Kind
 
 SHORTEST_NAME = 4  # a shorter one stands in too many bodies by chance; X itself gives none any more
 AT_ONCE = 500
@@ -22,12 +23,13 @@ EMPTY: dict[str, Any] = {"body": None, "headers": {}, "query": {}}
 wd, di, fr = webhook_delivery.c, delivery_item.c, feedback_request.c
 
 
-def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:
-    """Empty the deliveries received before `before`; with `dry_run`, only count them."""
-    old = sa.and_(webhook_delivery.c.received_at < before, webhook_delivery.c.body.is_not(None))
-    if dry_run:
-        return connection.scalar(sa.select(sa.func.count()).select_from(webhook_delivery).where(old)) or 0
-    return connection.execute(sa.update(webhook_delivery).where(old).values(EMPTY)).rowcount
+def too_old(before: datetime) -> Kind:
+    """Say which deliveries are emptied: those received before a time."""
+    return Kind("deliveries", webhook_delivery, sa.and_(wd.received_at < before, wd.body.is_not(None)), _emptied)
+
+
+def _emptied(connection: Connection, those: Condition) -> int:
+    return connection.execute(sa.update(webhook_delivery).where(those).values(EMPTY)).rowcount
 
 
 def erase(connection: Connection, x_user_id: str, handles: Collection[str]) -> int:

@@ -85,12 +85,12 @@ def _knows_a_key(definition: Definition, answer: Challenge, context: Mapping[str
     return any([hmac.compare_digest(each, raw) for each in definition.words])  # noqa: C419 - compares all
 
 
-def options_headers(definition: Definition, inbound: Inbound) -> dict[str, str]:
-    """Return the headers of the answer to OPTIONS. Raises NotAllowed for an origin that is not listed."""
+def options_headers(definition: Definition | None, inbound: Inbound) -> dict[str, str]:
+    """Return the headers of the answer to OPTIONS. Raises NotAllowed for an origin that no source here lists."""
     origin = inbound.headers.get("webhook-request-origin")
     if origin is None:
         return {"Allow": ALLOW}
-    if origin.lower() not in definition.grammar.handshake.cloudevents_origins:
+    if definition is None or origin.lower() not in definition.grammar.handshake.cloudevents_origins:
         raise NotAllowed(
             "origin_not_allowed", "This origin may not send here; list it under handshake.cloudevents_origins."
         )

@@ -1,8 +1,9 @@
 """The address a CRM calls: in, an HTTP request; out, a small answer, after everything it says is stored.
 
 The order is fixed: size, source, signature, handshake, reading, storing, answer. Answers follow what CRMs make of
-them: a duplicate is 200 (409 is repeated), an unknown source 404 (410 would unsubscribe us for ever), a wrong
-signature 401 without a reason. Never logs a body, a query or a header.
+them: a duplicate is 200 (409 is repeated), a wrong signature 401 without a reason (410 would unsubscribe us for ever).
+An address without a source answers like one with a wrong signature: strangers do not learn which sources there are,
+but for those whose CRM asks unsigned; the log says which of the two it was. Never logs a body, a query or a header.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from flask import Blueprint, Request, Response, jsonify, request
 from sqlalchemy.engine import Engine
 from werkzeug.exceptions import ClientDisconnected
 
-from service.errors import BadRequest, NotAuthenticated, NotFound, TooLarge
+from service.errors import BadRequest, NotAuthenticated, TooLarge
 from service.intake.accept import Accepted, arrive
 from service.intake.decode import packed, unpacked
 from service.intake.definition_tables import Definition
@@ -49,19 +50,24 @@ def blueprint(
 
     def receive(source: str) -> Response:
         """Receive a delivery of a source."""
-        definition = _find(definitions, source)
-        limit = min(definition.grammar.endpoint.max_bytes or settings.web.max_body_bytes, settings.web.max_body_bytes)
-        inbound = _inbound(request, settings, _read_body(request, limit))
-        return _receive(settle, definition, inbound, limit, clock())
+        definition, largest = _found(definitions, source), settings.web.max_body_bytes
+        inbound = _inbound(request, settings, _read_body(request, largest))
+        if definition is None:
+            unpacked(inbound, largest)  # what could not be read from anybody is told to everybody
+            raise _not_proven()
+        return _receive(
+            settle, definition, inbound, min(definition.grammar.endpoint.max_bytes or largest, largest), clock()
+        )
 
     def greet(source: str) -> Response:
         """Say that the address is there: some CRMs ask with HEAD or GET before they save it."""
-        answer = unsigned_answer(_find(definitions, source), _inbound(request, settings, b"?"))
+        definition = _found(definitions, source)
+        answer = unsigned_answer(definition, _inbound(request, settings, b"?")) if definition else None
         return Response(status=200) if answer is None else _say(answer)
 
     def consent(source: str) -> Response:
         """Answer a CloudEvents sender that asks whether it may deliver."""
-        headers = options_headers(_find(definitions, source), _inbound(request, settings, b""))
+        headers = options_headers(_found(definitions, source), _inbound(request, settings, b""))
         if "webhook-request-callback" in {name.lower() for name in request.headers.keys()}:  # noqa: SIM118 - werkzeug's headers iterate as pairs
             log.info("intake.callback_not_fetched", source=source)
         return Response(status=200, headers=headers)
@@ -104,11 +110,17 @@ def _proven(definition: Definition, inbound: Inbound, limit: int, now: datetime)
         inbound = unpacked(inbound, limit)
         verdict = verify(definition, inbound, now)
     if isinstance(verdict, Verified):
+        if len(inbound.body) > limit:
+            raise _too_large(limit)
         return verdict, unpacked(inbound, limit)
     if is_test(definition, inbound, now):
         return None, inbound
     log.warning("intake.refused", source=definition.name, code=verdict.code, bytes=len(inbound.body))
-    raise NotAuthenticated("signature_refused", "The request is not proven to come from this source.")
+    raise _not_proven()
+
+
+def _not_proven() -> NotAuthenticated:
+    return NotAuthenticated("signature_refused", "The request is not proven to come from a source of this address.")
 
 
 def _say(answer: Reply) -> Response:
@@ -137,12 +149,11 @@ def _told(delivery: _Received, outcome: Accepted | Exception) -> Outcome:
     return {**outcome.counts, **({"reasons": reasons} if reasons else {})}
 
 
-def _find(definitions: Mapping[str, Definition], source: str) -> Definition:
+def _found(definitions: Mapping[str, Definition], source: str) -> Definition | None:
     """Return the source of an address, also of one typed with capitals: names have none."""
     found = definitions.get(source.lower())
     if found is None:
         log.warning("intake.unknown_source", source=source[:64])
-        raise NotFound("unknown_source", "There is no source of this name; see [sources] in the settings.")
     return found
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Column, Named, String, Table, TypedColumns
+from sqlalchemy import BigInteger, Column, Named, String, Table, TypedColumns
 
 from service.db import Micros
 from service.models.base import metadata
@@ -17,3 +17,14 @@ class WorkerSeenColumns(TypedColumns):
 
 
 worker_seen = Table("worker_seen", metadata, WorkerSeenColumns)
+
+
+class RetentionRunColumns(TypedColumns):
+    """When nothing of a kind was too old any more, and how many rows were forgotten. Written by housekeeping."""
+
+    kind = Column(String(24), primary_key=True)
+    finished_at: Named[datetime] = Column(Micros)
+    rows: Named[int] = Column(BigInteger)
+
+
+retention_run = Table("retention_run", metadata, RetentionRunColumns)

@@ -4,8 +4,9 @@ An erased request keeps its outcome, times, team and agent, and loses whatever l
 the conversation's id, the messages'. What else is known of the person goes in `customers`, in the same transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,11 +19,11 @@ from service.requests.outcomes import Stop
 from service.requests.rows import SELECT, request_of
 from service.requests.seals import UNSEALED
 from service.requests.writer import CHANGE, Hand, write
+from service.retention import Condition, Kind
 from service.states import END_STATES, Skip, State
 
 fr = feedback_request.c
 tr = transition.c
-PRUNED_AT_ONCE = 5000  # a transaction stays short; the next hour takes the next ones
 NOBODY: Mapping[str, Any] = {
     "x_user_id": None,
     "x_handle": None,
@@ -78,28 +79,24 @@ def whose(x_user_id: str, handles: set[str], *, hash_key: str) -> sa.ColumnEleme
     return sa.or_(fr.person == person(hash_key, x_user_id), fr.x_user_id == x_user_id, by_handle)
 
 
-def prune(
-    connection: Connection, *, hash_key: str, identities_before: datetime, history_before: datetime, dry_run: bool
-) -> Mapping[str, int]:
-    """Forget identities of requests that ended before a time, and history lines older than theirs."""
+def too_old(*, hash_key: str, identities_before: datetime, history_before: datetime) -> Sequence[Kind]:
+    """Say what of ours goes: identities of requests that ended before a time, and history lines older than theirs."""
     named = fr.x_user_id.is_not(None) | fr.x_handle.is_not(None)
     old = sa.and_(fr.outcome_at < identities_before, fr.state.in_(END_STATES), named)
-    if dry_run:
-        return {
-            "identities": _count(connection, feedback_request, old),
-            "history": _count(connection, transition, tr.at < history_before),
-        }
-    oldest = sa.select(fr.id, fr.x_user_id).where(old).order_by(fr.id).limit(PRUNED_AT_ONCE)
-    rows = connection.execute(oldest.with_for_update()).all()
+    return (
+        Kind("identities", feedback_request, old, partial(_unnamed, hash_key)),
+        Kind("history", transition, tr.at < history_before, _unwritten),
+    )
+
+
+def _unnamed(hash_key: str, connection: Connection, those: Condition) -> int:
+    rows = connection.execute(sa.select(fr.id, fr.x_user_id).where(those).order_by(fr.id).with_for_update()).all()
     for request_id, x_user_id in rows:
         gone = {**NOBODY, "person": person(hash_key, x_user_id) if x_user_id is not None else None}
         connection.execute(CHANGE, {"this": request_id, **gone})
         sends.forget_whom(connection, request_id)
-    return {
-        "identities": len(rows),
-        "history": connection.execute(sa.delete(transition).where(tr.at < history_before)).rowcount,
-    }
+    return len(rows)
 
 
-def _count(connection: Connection, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
-    return connection.scalar(sa.select(sa.func.count()).select_from(table).where(condition)) or 0
+def _unwritten(connection: Connection, those: Condition) -> int:
+    return connection.execute(sa.delete(transition).where(those)).rowcount

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, poll_window, refresh, result, result_update, stray_feedback
 from service.requests.seals import touch
+from service.retention import Condition, Kind
 
 upd = result_update.c
 res = result.c
@@ -26,34 +27,30 @@ fr = feedback_request.c
 EMPTY = dict.fromkeys(("score", "score_at", "text", "text_at"))
 
 
-def prune(
-    connection: Connection, *, texts_before: datetime, history_before: datetime, now: datetime, dry_run: bool
-) -> Mapping[str, int]:
-    """Remove texts we have had since `texts_before`; empty superseded rows older than `history_before`.
-
-    Returns how many rows each kind is; with `dry_run` nothing is removed. Safe to repeat and to interrupt.
-    """
+def too_old(*, texts_before: datetime, history_before: datetime, now: datetime) -> Sequence[Kind]:
+    """Say what of ours goes: texts we have had since `texts_before`, superseded rows older than `history_before`."""
     # What the house before this one wrote while both ran has no clock of ours.
     since = sa.or_(res.text_seen_at < texts_before, sa.and_(res.text_seen_at.is_(None), res.updated_at < texts_before))
     old_texts = sa.and_(res.text.is_not(None), since)
     old_update_texts = sa.and_(upd.text.is_not(None), upd.seen_at < texts_before)
-    statements: dict[str, tuple[sa.Table, sa.ColumnElement[bool], sa.Update | sa.Delete]] = {
-        "texts": (result, old_texts, sa.update(result).values({**_no_text(res), "updated_at": now})),
-        "update_texts": (result_update, old_update_texts, sa.update(result_update).values(_no_text(upd))),
-        "updates": (result_update, _superseded(history_before), sa.update(result_update).values(EMPTY)),
-        "refresh": (refresh, _over(history_before), sa.delete(refresh)),
-        "poll_windows": (poll_window, _read(history_before), sa.delete(poll_window)),
-    }
-    if dry_run:
-        return {
-            name: connection.scalar(sa.select(sa.func.count()).select_from(table).where(condition)) or 0
-            for name, (table, condition, _) in statements.items()
-        }
-    touch(connection, sa.select(res.request_id).where(old_texts))
-    return {
-        name: connection.execute(statement.where(condition)).rowcount
-        for name, (_, condition, statement) in statements.items()
-    }
+    told = sa.update(result).values({**_no_text(res), "updated_at": now})
+    return (
+        Kind("texts", result, old_texts, lambda c, those: _touched(c, told, those)),
+        _by("update_texts", result_update, old_update_texts, sa.update(result_update).values(_no_text(upd))),
+        _by("updates", result_update, _superseded(history_before), sa.update(result_update).values(EMPTY)),
+        _by("refresh", refresh, _over(history_before), sa.delete(refresh)),
+        _by("poll_windows", poll_window, _read(history_before), sa.delete(poll_window)),
+    )
+
+
+def _by(name: str, table: sa.Table, old: Condition, statement: sa.Update | sa.Delete) -> Kind:
+    return Kind(name, table, old, lambda connection, those: connection.execute(statement.where(those)).rowcount)
+
+
+def _touched(connection: Connection, statement: sa.Update, those: Condition) -> int:
+    """The request's row first: who reads it waits for us, and never we for them."""
+    touch(connection, sa.select(res.request_id).where(those))
+    return connection.execute(statement.where(those)).rowcount
 
 
 def erase(connection: Connection, x_user_id: str, *, scores: bool, now: datetime) -> Mapping[str, int]:

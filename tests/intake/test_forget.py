@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from service import retention
 from service.db import writing
-from service.intake import erase, prune
+from service.intake import erase, too_old
 from service.models import conversation, delivery_item, reopening
 from tests.intake.house import House, ended, reopened, token_house
 
@@ -27,12 +28,10 @@ def sent(house: House, *given: bytes) -> House:
 
 def test_old_deliveries_lose_their_contents_and_stay_as_rows(engine: Engine, now: datetime) -> None:
     house = sent(token_house(engine, now), ended("c-1", event_id="1"), ended("c-2", event_id="2"))
-    with writing(engine) as connection:
-        assert prune(connection, now + timedelta(hours=1), dry_run=True) == 1
+    assert retention.count(engine, too_old(now + timedelta(hours=1))) == 1
     assert bodies(house) == {"0": True, "1": True}
-    with writing(engine) as connection:
-        assert prune(connection, now + timedelta(hours=1), dry_run=False) == 1
-        assert prune(connection, now + timedelta(hours=1), dry_run=False) == 0
+    assert retention.forget(engine, too_old(now + timedelta(hours=1))) == 1
+    assert retention.forget(engine, too_old(now + timedelta(hours=1))) == 0
     assert bodies(house) == {"0": False, "1": True}
     first = min(house.deliveries, key=lambda row: row.received_at)
     assert (first.body, first.headers, first.query) == (None, {}, {})
@@ -40,15 +39,14 @@ def test_old_deliveries_lose_their_contents_and_stay_as_rows(engine: Engine, now
 
 def test_a_pruned_delivery_is_still_known_as_a_repeat(engine: Engine, now: datetime) -> None:
     house = sent(token_house(engine, now), ended("c-1", event_id="1"))
-    with writing(engine) as connection:
-        prune(connection, house.now, dry_run=False)
+    retention.forget(engine, too_old(house.now))
     assert house.send("token", ended("c-1", event_id="1")).get_json()["duplicate"] == 1
 
 
 def test_a_pruned_body_is_no_json_null_but_nothing(engine: Engine, now: datetime) -> None:
     sent(token_house(engine, now), ended("c-1"))
+    retention.forget(engine, too_old(now + timedelta(days=2)))
     with writing(engine) as connection:
-        prune(connection, now + timedelta(days=2), dry_run=False)
         assert connection.scalar(sa.text("SELECT count(*) FROM webhook_delivery WHERE body IS NULL")) == 1
 
 

@@ -1,5 +1,6 @@
 """The address a CRM calls: what it answers to everything that can be thrown at it."""
 
+import gzip
 import io
 import json
 from datetime import datetime, timedelta
@@ -33,14 +34,35 @@ def test_a_crm_that_only_looks_gets_an_empty_200(house: House, method: str) -> N
     assert (response.status_code, response.data) == (200, b"")
 
 
-@pytest.mark.parametrize("method", ["get", "head", "post", "options"])
-def test_an_unknown_source_is_404_and_never_410(house: House, method: str) -> None:
-    response = getattr(house.client, method)("/webhooks/crm/nobody", headers=BEARER)
-    assert response.status_code == 404
+STRANGERS: dict[str, dict[str, Any]] = {
+    "nothing": {"method": "POST"},
+    "a wrong key": {"method": "POST", "headers": {"authorization": "Bearer wrong"}, "data": ended()},
+    "packed": {"method": "POST", "headers": {"content-encoding": "gzip"}, "data": gzip.compress(ended())},
+    "packed in a way nobody knows": {"method": "POST", "headers": {"content-encoding": "br"}, "data": b"\xff\xfe"},
+    "too large": {"method": "POST", "data": b"x" * 3_000_000},
+    "a look": {"method": "GET"},
+    "a look without a body": {"method": "HEAD"},
+    "whether it may send": {"method": "OPTIONS", "headers": {"webhook-request-origin": "crm.example"}},
+    "what it may do": {"method": "OPTIONS"},
+    "something else": {"method": "PUT"},
+}
 
 
-def test_an_unknown_source_has_a_code(house: House) -> None:
-    assert house.client.post("/webhooks/crm/nobody").get_json()["code"] == "unknown_source"
+@pytest.mark.parametrize("sent", STRANGERS.values(), ids=STRANGERS)
+def test_strangers_do_not_learn_which_sources_there_are(house: House, sent: dict[str, Any]) -> None:
+    there, not_there = (house.client.open(f"/webhooks/crm/{name}", **sent) for name in ("token", "nobody"))
+    told = [
+        (each.status_code, {**(each.get_json(silent=True) or {}), "request_id": ""}, sorted(each.headers.keys()))
+        for each in (there, not_there)
+    ]
+    assert told[0] == told[1]
+    assert there.status_code not in {404, 410, 500}
+
+
+def test_operators_learn_it_from_the_log(house: House) -> None:
+    with capture_logs() as logs:
+        house.client.post("/webhooks/crm/nobody", headers=BEARER)
+    assert [(each["event"], each["source"]) for each in logs] == [("intake.unknown_source", "nobody")]
 
 
 @pytest.mark.parametrize("method", ["put", "delete", "patch"])
@@ -134,6 +156,7 @@ def test_a_source_may_have_a_smaller_limit_and_never_a_larger_one(sqlite_engine:
     house = House(settings_with(sources, max_body_bytes=LIMIT), sqlite_engine, now)
     sign = SENDERS["token"].sign
     assert house.send("small", ended(), sign=sign).status_code == 413
+    assert house.client.post("/webhooks/crm/small", data=ended()).status_code == 401, "strangers learn no limit"
     assert house.send("large", ended(), sign=sign).status_code == 200
     assert house.send("large", b"x" * (LIMIT + 1), sign=sign).status_code == 413
 

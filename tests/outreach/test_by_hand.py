@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service import housekeeping
+from service import housekeeping, retention
 from service.customers import opted_out
 from service.db import reading, writing
 from service.errors import Conflict, NotFound
@@ -191,10 +191,8 @@ def test_a_request_whose_customer_retention_has_forgotten_is_not_taken_up(
 ) -> None:
     request_id = ready(world, state=State.FAILED, reason="refused", outcome_at=world.clock.now, **columns)
     later = world.clock.now + timedelta(days=1)
-    with writing(world.engine) as connection:
-        forget.prune(
-            connection, hash_key=world.place.hash_key, identities_before=later, history_before=later, dry_run=False
-        )
+    for each in forget.too_old(hash_key=world.place.hash_key, identities_before=later, history_before=later):
+        retention.forget(world.engine, each)
     with pytest.raises(Conflict) as refused:
         by_hand.retry(world.place, request_id, by="ana", accept_second_message=True, now=world.clock.now)
     assert refused.value.code == "identity_forgotten"
@@ -314,12 +312,10 @@ def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothi
         "identities_before": world.clock.now + timedelta(days=1),
         "history_before": world.clock.now + timedelta(days=1),
     }
-    with writing(world.engine) as connection:
-        dry = forget.prune(connection, **later, dry_run=True)
+    kinds = forget.too_old(**later)
+    dry = [retention.count(world.engine, each) for each in kinds]
     assert world.request(request_id).x_handle == "ada"
-    with writing(world.engine) as connection:
-        wet = forget.prune(connection, **later, dry_run=False)
-    assert dict(wet) == dict(dry)
+    assert [retention.forget(world.engine, each) for each in kinds] == dry
     assert world.request(request_id).x_user_id is None
     assert world.history(request_id) == []
     with writing(world.engine) as connection:  # and yet the person can still be erased: the keyed hash finds them

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from service import retention
 from service.db import reading, writing
 from service.models import feedback_request, poll_window, refresh, result, stray_feedback
 from service.results.card import take_in
-from service.results.forget import erase, prune
+from service.results.forget import erase, too_old
 from service.results.ingest import Verdict
 from service.results.poll import complete_until
 from service.x_api import parse_feedback
@@ -39,8 +40,8 @@ def answered(engine, now=NOW, **changes):
 
 
 def cut(engine, texts=NOW - 730 * DAY, history=NOW - 365 * DAY, dry_run=False, now=NOW):
-    with writing(engine) as connection:
-        return dict(prune(connection, texts_before=texts, history_before=history, now=now, dry_run=dry_run))
+    kinds = too_old(texts_before=texts, history_before=history, now=now)
+    return {each.name: (retention.count if dry_run else retention.forget)(engine, each) for each in kinds}
 
 
 def forget(engine, row, scores=False, mark=True):

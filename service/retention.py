@@ -1,0 +1,80 @@
+"""What is too old, in small commits: in, a kind of rows and what forgetting one means; out, how many were forgotten.
+
+A table is walked in the order of its key, some thousand rows a step, however many of them are due: no statement grows
+with what has heaped up, no transaction is long, and whoever is stopped in the middle has done what he has done. Safe
+to repeat and for several at once. Knows no table.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import reading, writing
+
+AT_ONCE = 2000
+Condition = sa.ColumnElement[bool]
+Keys = Sequence[tuple[Any, ...]]
+Stop = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of rows, which of them are too old, and what takes those away that a condition names."""
+
+    name: str
+    table: sa.Table
+    old: Condition
+    forget: Callable[[Connection, Condition], int]
+
+
+def never() -> bool:
+    """Go on to the end."""
+    return False
+
+
+def count(engine: Engine, kind: Kind) -> int:
+    """Return how many rows are too old. Changes nothing."""
+    return sum(len(keys) for keys in _steps(engine, kind))
+
+
+def forget(engine: Engine, kind: Kind, stop: Stop = never) -> int:
+    """Forget all rows that are too old, or those before `stop` said so; return how many."""
+    gone = 0
+    for keys in _steps(engine, kind):
+        if stop():
+            break
+        if keys:
+            with writing(engine) as connection:
+                # asked again: another may have been here since
+                gone += kind.forget(connection, sa.and_(_among(kind.table, keys), kind.old))
+    return gone
+
+
+def _steps(engine: Engine, kind: Kind) -> Iterator[Keys]:
+    """The keys of those that are too old, a stretch of the table at a time."""
+    key = list(kind.table.primary_key)
+    found = sa.select(*key, sa.case((kind.old, 1), else_=0)).order_by(*key).limit(AT_ONCE)
+    page = _read(engine, found)
+    while page:
+        yield [tuple(row[:-1]) for row in page if row[-1]]
+        if len(page) < AT_ONCE:
+            return
+        page = _read(engine, found.where(_after(key, page[-1])))
+
+
+def _after(key: Sequence[sa.Column[Any]], last: sa.Row[Any]) -> Condition:
+    given = [sa.literal(value, each.type) for each, value in zip(key, last, strict=False)]
+    return sa.tuple_(*key) > sa.tuple_(*given) if len(key) > 1 else key[0] > given[0]
+
+
+def _read(engine: Engine, page: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+    with reading(engine) as connection:
+        return connection.execute(page).all()
+
+
+def _among(table: sa.Table, keys: Keys) -> Condition:
+    first, *others = table.primary_key
+    return sa.tuple_(first, *others).in_(keys) if others else first.in_([each[0] for each in keys])
