@@ -23,7 +23,7 @@ from service.outreach.workplace import Workplace
 from service.reports.rows import notes as reports
 from service.requests import forget as requests
 from service.results import forget as results
-from service.retention import Kind, Stop, count, forget, never
+from service.retention import Overdue, Stop, count, forget, never
 from service.settings import Settings
 from service.sources import counted
 
@@ -61,7 +61,7 @@ def _ways(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, s
         _clear_away(engine, now)
 
 
-def _kinds(engine: Engine, settings: Settings, now: datetime) -> Iterator[Kind]:
+def _kinds(engine: Engine, settings: Settings, now: datetime) -> Iterator[Overdue]:
     keep = settings.privacy
     longest_cooldown = max((each.cooldown for each in settings.campaigns), default=timedelta(0))
     identities_before, history_before = now - max(keep.keep_identities, longest_cooldown), now - keep.keep_history

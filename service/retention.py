@@ -21,7 +21,7 @@ Stop = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Overdue:
     """A kind of rows, which of them are too old, and what takes those away that a condition names."""
 
     name: str
@@ -35,12 +35,12 @@ def never() -> bool:
     return False
 
 
-def count(engine: Engine, kind: Kind) -> int:
+def count(engine: Engine, kind: Overdue) -> int:
     """Return how many rows are too old. Changes nothing."""
     return sum(len(keys) for keys in _steps(engine, kind))
 
 
-def forget(engine: Engine, kind: Kind, stop: Stop = never) -> int:
+def forget(engine: Engine, kind: Overdue, stop: Stop = never) -> int:
     """Forget all rows that are too old, or those before `stop` said so; return how many."""
     gone = 0
     for keys in _steps(engine, kind):
@@ -53,7 +53,7 @@ def forget(engine: Engine, kind: Kind, stop: Stop = never) -> int:
     return gone
 
 
-def _steps(engine: Engine, kind: Kind) -> Iterator[Keys]:
+def _steps(engine: Engine, kind: Overdue) -> Iterator[Keys]:
     """The keys of those that are too old, a stretch of the table at a time."""
     key = list(kind.table.primary_key)
     found = sa.select(*key, sa.case((kind.old, 1), else_=0)).order_by(*key).limit(AT_ONCE)

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from service.db import insert
 from service.ids import customer as customer_hash
 from service.models import found_identity
-from service.retention import Condition, Kind
+from service.retention import Condition, Overdue
 
 FOUND_KEPT = timedelta(days=7)
 NOBODY_KEPT = timedelta(hours=1)
@@ -77,9 +77,9 @@ def erase(connection: Connection, x_user_id: str, handles: Iterable[str]) -> int
     return connection.execute(sa.delete(found_identity).where(theirs)).rowcount
 
 
-def too_old(now: datetime) -> Kind:
+def too_old(now: datetime) -> Overdue:
     """Say what goes: what is not believed any more."""
-    return Kind("found_identities", found_identity, fi.looked_at < now - FOUND_KEPT, _forgotten)
+    return Overdue("found_identities", found_identity, fi.looked_at < now - FOUND_KEPT, _forgotten)
 
 
 def _forgotten(connection: Connection, those: Condition) -> int:

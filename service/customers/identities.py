@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from service.db import insert
 from service.models import x_identity
-from service.retention import Condition, Kind
+from service.retention import Condition, Overdue
 
 KEPT = timedelta(days=1)  # ask X again after this
 xi = x_identity.c
@@ -46,9 +46,9 @@ def erase(connection: Connection, x_user_id: str) -> int:
     return connection.execute(sa.delete(x_identity).where(theirs)).rowcount
 
 
-def too_old(before: datetime) -> Kind:
+def too_old(before: datetime) -> Overdue:
     """Say what goes: whatever X told us before a time."""
-    return Kind("handles", x_identity, xi.seen_at < before, _forgotten)
+    return Overdue("handles", x_identity, xi.seen_at < before, _forgotten)
 
 
 def _forgotten(connection: Connection, those: Condition) -> int:

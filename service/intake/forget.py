@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from service.intake.dedupe import body_digest, by_arrival, by_content
 from service.models import conversation, delivery_item, feedback_request, reopening, webhook_delivery
-from service.retention import Condition, Kind
+from service.retention import Condition, Overdue
 
 SHORTEST_NAME = 4  # a shorter one stands in too many bodies by chance; X itself gives none any more
 AT_ONCE = 500
@@ -23,9 +23,9 @@ EMPTY: dict[str, Any] = {"body": None, "headers": {}, "query": {}}
 wd, di, fr = webhook_delivery.c, delivery_item.c, feedback_request.c
 
 
-def too_old(before: datetime) -> Kind:
+def too_old(before: datetime) -> Overdue:
     """Say which deliveries are emptied: those received before a time."""
-    return Kind("deliveries", webhook_delivery, sa.and_(wd.received_at < before, wd.body.is_not(None)), _emptied)
+    return Overdue("deliveries", webhook_delivery, sa.and_(wd.received_at < before, wd.body.is_not(None)), _emptied)
 
 
 def _emptied(connection: Connection, those: Condition) -> int:

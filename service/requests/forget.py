@@ -19,7 +19,7 @@ from service.requests.outcomes import Stop
 from service.requests.rows import SELECT, request_of
 from service.requests.seals import UNSEALED
 from service.requests.writer import CHANGE, Hand, write
-from service.retention import Condition, Kind
+from service.retention import Condition, Overdue
 from service.states import END_STATES, Skip, State
 
 fr = feedback_request.c
@@ -79,13 +79,13 @@ def whose(x_user_id: str, handles: set[str], *, hash_key: str) -> sa.ColumnEleme
     return sa.or_(fr.person == person(hash_key, x_user_id), fr.x_user_id == x_user_id, by_handle)
 
 
-def too_old(*, hash_key: str, identities_before: datetime, history_before: datetime) -> Sequence[Kind]:
+def too_old(*, hash_key: str, identities_before: datetime, history_before: datetime) -> Sequence[Overdue]:
     """Say what of ours goes: identities of requests that ended before a time, and history lines older than theirs."""
     named = fr.x_user_id.is_not(None) | fr.x_handle.is_not(None)
     old = sa.and_(fr.outcome_at < identities_before, fr.state.in_(END_STATES), named)
     return (
-        Kind("identities", feedback_request, old, partial(_unnamed, hash_key)),
-        Kind("history", transition, tr.at < history_before, _unwritten),
+        Overdue("identities", feedback_request, old, partial(_unnamed, hash_key)),
+        Overdue("history", transition, tr.at < history_before, _unwritten),
     )
 
 

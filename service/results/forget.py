@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, poll_window, refresh, result, result_update, stray_feedback
 from service.requests.seals import touch
-from service.retention import Condition, Kind
+from service.retention import Condition, Overdue
 
 upd = result_update.c
 res = result.c
@@ -27,7 +27,7 @@ fr = feedback_request.c
 EMPTY = dict.fromkeys(("score", "score_at", "text", "text_at"))
 
 
-def too_old(*, texts_before: datetime, history_before: datetime, now: datetime) -> Sequence[Kind]:
+def too_old(*, texts_before: datetime, history_before: datetime, now: datetime) -> Sequence[Overdue]:
     """Say what of ours goes: texts we have had since `texts_before`, superseded rows older than `history_before`."""
     # What the house before this one wrote while both ran has no clock of ours.
     since = sa.or_(res.text_seen_at < texts_before, sa.and_(res.text_seen_at.is_(None), res.updated_at < texts_before))
@@ -35,7 +35,7 @@ def too_old(*, texts_before: datetime, history_before: datetime, now: datetime) 
     old_update_texts = sa.and_(upd.text.is_not(None), upd.seen_at < texts_before)
     told = sa.update(result).values({**_no_text(res), "updated_at": now})
     return (
-        Kind("texts", result, old_texts, lambda c, those: _touched(c, told, those)),
+        Overdue("texts", result, old_texts, lambda c, those: _touched(c, told, those)),
         _by("update_texts", result_update, old_update_texts, sa.update(result_update).values(_no_text(upd))),
         _by("updates", result_update, _superseded(history_before), sa.update(result_update).values(EMPTY)),
         _by("refresh", refresh, _over(history_before), sa.delete(refresh)),
@@ -43,8 +43,8 @@ def too_old(*, texts_before: datetime, history_before: datetime, now: datetime) 
     )
 
 
-def _by(name: str, table: sa.Table, old: Condition, statement: sa.Update | sa.Delete) -> Kind:
-    return Kind(name, table, old, lambda connection, those: connection.execute(statement.where(those)).rowcount)
+def _by(name: str, table: sa.Table, old: Condition, statement: sa.Update | sa.Delete) -> Overdue:
+    return Overdue(name, table, old, lambda connection, those: connection.execute(statement.where(those)).rowcount)
 
 
 def _touched(connection: Connection, statement: sa.Update, those: Condition) -> int:
