@@ -292,12 +292,6 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         lambda now: sa.select(rr.kind, _seconds_since(rr.finished_at, now)),
     ),
     (
-        "forgotten_rows",
-        "Rows forgotten when that was, by kind of data.",
-        ["kind"],
-        lambda _now: sa.select(rr.kind, rr.rows),
-    ),
-    (
         "workers_seen",
         "Workers that said they were alive in the last minute.",
         [],

@@ -1,5 +1,6 @@
 """Inputs that are nearly right: in, dice and something right; out, the same with something odd in it."""
 
+import copy
 import json
 from random import Random
 from typing import Any
@@ -33,23 +34,28 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def with_odd(dice: Random, value: Any) -> Any:
-    """A JSON value in which one to three places hold something else, are gone, or stand twice."""
+    """A JSON value in which one to three places hold something else, lie deeper, or have another name."""
     found = json.loads(json.dumps(value))
     for _ in range(dice.randint(1, 3)):
         path = dice.choice(places(found))
         if not path:
-            found = dice.choice(VALUES) if dice.random() < 0.05 else found
+            found = _value(dice) if dice.random() < 0.05 else found
             continue
         here = found
         for key in path[:-1]:
             here = here[key]
-        if isinstance(here, dict) and dice.random() < 0.2:
-            here[str(dice.choice(WORDS))[:50]] = here.pop(path[-1])
+        way = dice.random()
+        if isinstance(here, dict) and way < 0.15:
+            here[dice.choice(WORDS)[:50]] = here.pop(path[-1])
+        elif way < 0.25:
+            here[path[-1]] = {"again": here[path[-1]], "and": [here[path[-1]]]}
         else:
-            here[path[-1]] = dice.choice(VALUES) if dice.random() < 0.9 else here
-            if here[path[-1]] is here:
-                here[path[-1]] = json.loads(json.dumps({"again": path[-1]}, default=str))
+            here[path[-1]] = _value(dice)
     return found
+
+
+def _value(dice: Random) -> Any:
+    return copy.deepcopy(dice.choice(VALUES))  # what is put in may be changed in its turn
 
 
 def text(dice: Random, right: str = "") -> str:
