@@ -255,3 +255,8 @@ def is_opted_out(connection: sa.Connection, x_user_id: str, *, hash_key: str, ac
     o = opt_out.c
     found = sa.select(o.person).where(o.person == person(hash_key, x_user_id), o.account.in_([account, "*"]))
     return connection.scalar(found.limit(1)) is not None
+
+
+def snowflake_ms(snowflake: int) -> int:
+    """The millisecond inside an id of X."""
+    return (snowflake >> 22) + 1_288_834_974_657

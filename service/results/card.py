@@ -17,8 +17,9 @@ from service.models import result_update, stray_feedback
 from service.results.answer import Answer
 from service.results.ingest import Verdict, ingest_all
 from service.results.merge import Update, digest
-from service.results.owner import ID_LENGTH, owner_of
+from service.results.owner import owner_of
 from service.settings import Account
+from service.ways.card import ID_LENGTH
 from service.x_api import Feedback
 
 FromX = Literal["webhook", "events", "show"]

@@ -20,7 +20,8 @@ from service.results.answer import Answer, Way
 from service.results.ingest import Verdict, ingest
 from service.results.merge import Update
 from service.settings import Account, Settings
-from service.x_api import DirectMessage, taps
+from service.ways import quick_reply
+from service.x_api import DirectMessage
 from service.x_api.questions import SCORE_RANGE
 
 WAY: Way = "quick_reply"
@@ -61,7 +62,7 @@ def _tapped(
     connection: Connection, settings: Settings, account: Account, message: DirectMessage, now: datetime
 ) -> Verdict | None:
     """A tap counts for the request it names, however old the prompt is - if it is its own customer who taps."""
-    tap = taps.read(hash_key.begin(connection, settings.service.secret_key), message.tapped or "")
+    tap = quick_reply.recognise(hash_key.begin(connection, settings.service.secret_key), message.tapped or "")
     if tap is None or not _is_theirs(connection, account, tap.request_id, message.sender_id):
         log.warning("tap_refused", account=account.name)
         return None

@@ -56,8 +56,3 @@ class Snowflakes:
     def mint(self, at_ms: int) -> int:
         """A new id for something that happened at `at_ms`."""
         return ((at_ms - TWITTER_EPOCH_MS) << 22) | (next(self._next) % _SEQUENCE)
-
-
-def snowflake_ms(snowflake: int) -> int:
-    """The millisecond inside an id."""
-    return (snowflake >> 22) + TWITTER_EPOCH_MS

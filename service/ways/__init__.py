@@ -1,8 +1,8 @@
 """Ways of asking: what the second message of the sequence is, and how its answer is recognised. No database, no rule.
 
 A way is one file and one line in the table below. It freezes its text before anything is sent, sends it, says how much
-of X's limits it may use, and recognises its message where the outcome of a send is not known. Outreach sends through
-it and results recognise through it; states, promises and ledger are the same for all.
+of X's limits it may use, and its `recognise` says which request an answer names. Outreach sends through it and results
+recognise through it; states, promises and ledger are the same for all.
 
 way.py     what every way is       opening.py  the DM that precedes all of them     listed.py  finding it in the DM list
 card.py    X's Customer Feedback card

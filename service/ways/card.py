@@ -4,14 +4,27 @@ Needs X's Feedback API privilege. Our request's id travels as `external_id`, so 
 whose outcome is unknown shows in the DM list by the card's own text, or by the feedback object that appears.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from service.settings import Account, Texts
 from service.states import Kind
 from service.ways.way import Asking, Delivered, Way
-from service.x_api import Card, XClient
+from service.x_api import Card, Feedback, XClient
 from service.x_api.limits import CARDS_PER_RECIPIENT
+
+ID_LENGTH = 24
+"""No id of X is longer, and our columns have no room for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """One thing by which a card names its request: X's id of the card, our own id, or the DM the card hangs on."""
+
+    by: Literal["feedback_id", "external_id", "dm_id"]
+    value: str
 
 
 def freeze(texts: Texts, values: Mapping[str, str]) -> str:
@@ -33,6 +46,18 @@ def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
     )
     sent = x.create_feedback(card, signed_at=signed_at).value
     return Delivered(sent.id, sent.dm_id, sent.id, sent.created_at)
+
+
+def recognise(feedback: Feedback, our_user_id: str) -> Sequence[Clue]:
+    """Return what a card X shows names its request by, strongest first; nothing where the card is not ours."""
+    if len(feedback.id) > ID_LENGTH or feedback.from_user_id not in {None, our_user_id}:
+        return ()
+    clues = [Clue("feedback_id", feedback.id)]
+    if feedback.external_id is not None:
+        clues.append(Clue("external_id", feedback.external_id))
+    if feedback.dm_id is not None:
+        clues.append(Clue("dm_id", feedback.dm_id))
+    return clues
 
 
 def per_day(account: Account) -> int:

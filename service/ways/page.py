@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from service.settings import Account, Texts
 from service.states import Kind
 from service.ways import opening
+from service.ways.links import token_hash
 from service.ways.way import Asking, Delivered, Way
 from service.x_api import XClient
 
@@ -22,6 +23,11 @@ def freeze(texts: Texts, values: Mapping[str, str]) -> str:
 def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
     """Write the DM."""
     return opening.send(x, asking.to_user_id, asking.text, signed_at)
+
+
+def recognise(token: str) -> str | None:
+    """Return what the request of a link is found by, or None where it is no link of ours by its form."""
+    return token_hash(token)
 
 
 def per_day(account: Account) -> int:

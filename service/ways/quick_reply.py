@@ -30,6 +30,11 @@ def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
     return Delivered(sent.id, sent.id, None, sent.created_at)
 
 
+def recognise(key: str, metadata: str) -> taps.Tap | None:
+    """Return the request and the score that a tap names, or None where we have not signed it."""
+    return taps.read(key, metadata)
+
+
 def per_day(account: Account) -> int:
     """Return how many such DMs X lets this account send in 24 hours, the openings among them."""
     return account.dms_per_day

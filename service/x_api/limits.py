@@ -35,13 +35,3 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
 )
 
 CARDS_PER_RECIPIENT = Limit(1, _DAY)
-DMS_PER_APP = Limit(15_000, _DAY)
-
-EVENTS_SETTLE = timedelta(hours=24)
-"""feedback/events answers only for times at least this old."""
-
-DM_LIST_LAG = timedelta(minutes=3)
-"""A message just sent may be missing from the list for this long: absence before then proves nothing."""
-
-DM_LIST_KEEPS = timedelta(days=30)
-"""Older messages are neither listed nor shown."""

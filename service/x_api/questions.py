@@ -7,8 +7,6 @@ variant outside the list must not be sent: X's app shows an unknown NPS variant 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-DISPLAY_NAME_LIMIT = 20
-EXTERNAL_ID_LIMIT = 256
 TEXT_LIMIT = 10_000
 
 SCORE_RANGE: Mapping[str, range] = MappingProxyType({"nps": range(11), "csat": range(1, 6)})

@@ -20,7 +20,6 @@ from service.reports.statistics.statistics import (
     nps,
     place,
     rate,
-    sample_size,
 )
 
 MONTH = dict(enumerate([1, 0, 1, 0, 2, 3, 5, 12, 18, 25, 33]))
@@ -191,19 +190,6 @@ def test_an_agent_is_called_outside_only_when_chance_will_not_do(offered, ended,
 def test_the_exact_tail_is_the_binomial_one():
     direct = sum(math.comb(20, i) * 0.3**i * 0.7 ** (20 - i) for i in range(5))
     assert statistics._at_most(4, 20, 0.3) == pytest.approx(direct, rel=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("v", "sizes"),
-    [(0.40, [615, 154, 69, 39]), (0.65, [999, 250, 111, 63]), (1, [1537, 385, 171, 97])],
-)
-def test_the_sample_size_table_of_the_reference(v, sizes):
-    assert [sample_size(v, margin) for margin in (5, 10, 15, 20)] == sizes
-
-
-def test_a_finite_population_needs_fewer_answers():
-    assert sample_size(0.25, 5) == 385
-    assert sample_size(0.25, 5, population=1000) == 278  # the textbook pair
 
 
 # -- exact coverage -------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from service.sandbox.clock import snowflake_ms
+from tests.support import snowflake_ms
 
 DAY_MS = 86_400_000
 NOW_MS = 1_790_000_000_000

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from service.sandbox.clock import snowflake_ms
+from tests.support import snowflake_ms
 
 
 def test_a_sent_dm_has_the_recorded_shape(x, control):

@@ -5,8 +5,6 @@ import pytest
 from service.x_api.client import XClient
 from service.x_api.limits import LIMITS
 from service.x_api.questions import (
-    DISPLAY_NAME_LIMIT,
-    EXTERNAL_ID_LIMIT,
     QUESTIONS,
     SCORE_RANGE,
     TEXT_LIMIT,
@@ -65,7 +63,7 @@ def test_every_listed_question_is_valid():
 def test_scores_and_limits_are_those_of_x():
     assert list(SCORE_RANGE["nps"]) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
     assert list(SCORE_RANGE["csat"]) == [1, 2, 3, 4, 5]
-    assert (DISPLAY_NAME_LIMIT, EXTERNAL_ID_LIMIT, TEXT_LIMIT) == (20, 256, 10_000)
+    assert TEXT_LIMIT == 10_000
 
 
 def test_every_call_of_the_client_has_a_documented_limit():

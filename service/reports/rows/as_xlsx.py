@@ -89,7 +89,7 @@ def _text(value: str) -> str:
 
 
 def _time(value: int) -> str:
-    return f'" s="1"><v>{value / DAY + DAYS_BEFORE_1970!r}</v></c>'
+    return f'" s="{sheet.TIME}"><v>{value / DAY + DAYS_BEFORE_1970!r}</v></c>'
 
 
 SHOWN: dict[str, Callable[[Any], str]] = {

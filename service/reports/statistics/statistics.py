@@ -169,14 +169,6 @@ def place(successes: int, n: int, p: float) -> Place | None:
     return "inside"
 
 
-def sample_size(v: float, margin: float, population: int | None = None) -> int:
-    """Answers needed for plus-minus `margin` points; v is the variance (at most 1 for NPS, 0.25 for a share)."""
-    wanted = Z**2 * v / (margin / 100) ** 2
-    if population is not None:
-        wanted = wanted / (1 + (wanted - 1) / population)
-    return math.ceil(wanted)
-
-
 def nps_classes(counts: Counts) -> tuple[int, int, int]:
     """Give detractors (0-6), passives (7-8) and promoters (9-10)."""
     return _between(counts, 0, 6), _between(counts, 7, 8), _between(counts, 9, 10)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, result
-from service.ways.links import token_hash
+from service.ways import page
 
 fr = feedback_request.c
 res = result.c
@@ -62,7 +62,7 @@ class Answerable:
 
 def find(connection: Connection, given: str, *, answer_window: timedelta, now: datetime) -> Answerable | None:
     """Look a token up. A page can be answered until the answer window of its request ends."""
-    hashed = token_hash(given)
+    hashed = page.recognise(given)
     if hashed is None:
         return None
     row = connection.execute(ASKED, {"hash": hashed, "since": now - answer_window}).one_or_none()
