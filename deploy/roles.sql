@@ -27,7 +27,7 @@ GRANT SELECT ON alembic_version TO dm_feedback_web, dm_feedback_worker, dm_feedb
 GRANT SELECT ON
   access_chain, access_log, account_state, account_task, allowance, api_key, barred_way, change_counter, conversation, data_key,
   delivery_item,
-  feedback_request, found_identity, key_use, look_up, look_up_count, naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, prompt_reply, refresh, release, release_cell, release_leaf, release_walk,
+  feedback_request, found_identity, key_use, look_up, look_up_count, naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk,
   reopening, result, result_update, review_note, send_attempt, session, source_state, stray_feedback, strange_refusal, tally,
   tally_book, transition, webhook_delivery, retention_run, worker_seen, x_identity
 TO dm_feedback_web;
@@ -36,7 +36,7 @@ GRANT INSERT, UPDATE, DELETE ON
   conversation, delivery_item, key_use, opt_out, posted_once, probe, prompt_reply, refresh, reopening, result, result_update, review_note, session,
   stray_feedback, webhook_delivery
 TO dm_feedback_web;
-GRANT INSERT, UPDATE ON account_task TO dm_feedback_web;
+GRANT INSERT, UPDATE ON account_task, process_count TO dm_feedback_web;
 GRANT INSERT ON feedback_request TO dm_feedback_web;
 GRANT UPDATE (last_used_at) ON api_key TO dm_feedback_web;
 -- what an identity handed in, an erasure and an answer change; never who was responsible, nor for which account
@@ -52,7 +52,7 @@ GRANT DELETE ON found_identity, x_identity TO dm_feedback_web;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
   access_chain, account_state, account_task, allowance, barred_way, change_counter, conversation, data_key, delivery_item,
   feedback_request, found_identity, look_up, look_up_count,
-  naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, prompt_reply, refresh, release, release_cell, release_leaf, release_walk, reopening, result,
+  naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk, reopening, result,
   result_update, review_note, send_attempt, source_state, stray_feedback, strange_refusal, tally, tally_book, transition,
   webhook_delivery, retention_run, worker_seen, x_identity
 TO dm_feedback_worker;

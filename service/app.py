@@ -43,7 +43,7 @@ def create_app(
         page.blueprint(settings, engine, clock),
         dashboard.blueprint(settings, engine, clock),
         health.blueprint(settings, engine, guard, clock),
-        metrics.blueprint(engine, guard, clock),
+        metrics.blueprint(settings, engine, guard, clock),
     ):
         app.register_blueprint(blueprint)
     return app

@@ -8,7 +8,7 @@ across a fork: engines are made in the process that uses them.
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -109,10 +109,19 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     A transaction that reads first and writes later fails there as soon as another commit comes between.
     """
+    committed: list[Callable[[], None]] = []
     with _in_turn(engine), engine.connect() as connection:
-        writer = connection.execution_options(dm_feedback_writes=True)
+        writer = connection.execution_options(dm_feedback_writes=True, dm_feedback_committed=committed)
         with writer.begin():
             yield writer
+    for tell in committed:
+        tell()
+
+
+def once_committed(connection: Connection, tell: Callable[[], None]) -> None:
+    """Call when what is being written is there for good, and never where it is rolled back."""
+    waiting: list[Callable[[], None]] = connection.get_execution_options()["dm_feedback_committed"]
+    waiting.append(tell)
 
 
 @contextmanager

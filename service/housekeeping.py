@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import held
+from service import held, totals
 from service.auth import chain, log_access, sessions
 from service.customers import found, identities, opted_out
 from service.customers.hash_key import open_key
@@ -88,6 +88,7 @@ def _clear_away(engine: Engine, now: datetime) -> None:
     with writing(engine) as connection:
         sessions.prune(connection, now)
         counted.prune(connection, now)
+        totals.fold(connection, now)
         connection.execute(sa.delete(worker_seen).where(worker_seen.c.seen_at < now - WORKER_FORGOTTEN))
 
 

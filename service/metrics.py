@@ -1,7 +1,7 @@
-"""Figures for Prometheus: in, the database; out, gauges at `/metrics`. Counts only: no customer, no text, no score.
+"""Figures for Prometheus: in, the database; out, `/metrics`. Counts only: no customer, no text, no score.
 
-Everything is read from the database when it is asked for, so web and worker processes need not share memory and a
-restart loses nothing.
+Everything is read from the database when it is asked for, so it is the same whichever process of whichever machine is
+asked, and a restart loses nothing: gauges from the ledger, counters from `totals`.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,9 +12,11 @@ import flask
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.engine import Connection, Engine
 
+from service import budgets, totals
 from service.auth import Guard
 from service.db import reading
 from service.errors import NotAllowed
@@ -35,6 +37,7 @@ from service.models import (
     stray_feedback,
     worker_seen,
 )
+from service.settings import Settings
 
 DAY = timedelta(days=1)
 OUTCOMES = ("accepted", "duplicate", "reopened", "ignored", "unmappable")
@@ -49,32 +52,34 @@ rr = retention_run.c
 class Figures(Collector):
     """Reads the database once per scrape. Each query is bounded by an index or by the last day."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
-        self._engine, self._clock = engine, clock
+    def __init__(self, settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> None:
+        self._settings, self._engine, self._clock = settings, engine, clock
 
-    def describe(self) -> Iterator[GaugeMetricFamily]:
+    def describe(self) -> Iterator[Metric]:
         """Say nothing in advance: the database may be away when we start."""
         return iter(())
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield every gauge."""
+    def collect(self) -> Iterator[Metric]:
+        """Yield every gauge and every counter."""
         now = self._clock()
         with reading(self._engine) as connection:
             for name, text, labels, query in QUERIES:
                 yield _gauge(connection, name, text, labels, query(now))
+            yield budgets.left(connection, self._settings.accounts, now)
+            yield from totals.families(connection, now)
 
 
-def registry(engine: Engine, clock: Callable[[], datetime]) -> CollectorRegistry:
+def registry(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> CollectorRegistry:
     """Return a registry with our figures."""
     made = CollectorRegistry()
-    made.register(Figures(engine, clock))
+    made.register(Figures(settings, engine, clock))
     return made
 
 
-def blueprint(engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> flask.Blueprint:
+def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> flask.Blueprint:
     """Return `/metrics`; Prometheus brings a key like every other reader."""
     metrics = flask.Blueprint("metrics", __name__)
-    collected = registry(engine, clock)
+    collected = registry(settings, engine, clock)
 
     @metrics.get("/metrics")
     @guard.requires("admin", "monitor")
@@ -86,12 +91,13 @@ def blueprint(engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> fl
     return metrics
 
 
-def serve(bind: str | None, engine: Engine) -> None:
-    """Serve a worker's figures on a port of its own, if one is configured."""
+def serve(settings: Settings, engine: Engine) -> None:
+    """Serve the figures on a port of the worker's own, if one is configured."""
+    bind = settings.worker.metrics_bind
     if bind is None:
         return
     host, _, port = bind.rpartition(":")
-    start_http_server(int(port), host or "127.0.0.1", registry(engine, lambda: datetime.now(UTC)))
+    start_http_server(int(port), host or "127.0.0.1", registry(settings, engine, lambda: datetime.now(UTC)))
 
 
 def _gauge(connection: Connection, name: str, text: str, labels: list[str], query: Query) -> GaugeMetricFamily:

@@ -3,21 +3,25 @@
 The same settings stand in `deploy/gunicorn.conf.py`, for those who start gunicorn by themselves.
 """
 
+import atexit
 import multiprocessing
 import os
 import signal
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
 import structlog
 from gunicorn.app.base import BaseApplication
+from sqlalchemy.engine import Engine
 
-from service import migrations
+from service import migrations, totals
 from service.app import create_app
 from service.customers.hash_key import demand_right_secret
 from service.db import demand_settings, open_engine
@@ -90,7 +94,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no ty
 
     def load(self) -> Any:
         """Build the application, in the worker process."""
-        return create_app(self._settings)
+        return _counting(self._settings, open_engine(self._settings.database.url))
 
 
 def serve_web(settings: Settings, read: Callable[[], Settings]) -> None:
@@ -119,6 +123,15 @@ def from_environment() -> Any:
     demand_settings(engine)
     migrations.require_head(engine)  # as `dm-feedback web` does: refuse to start rather than fail at each delivery
     demand_right_secret(engine, settings.service.secret_key)
+    return _counting(settings, engine)
+
+
+def _counting(settings: Settings, engine: Engine) -> Any:
+    """Build the application, and keep its counts until the process ends."""
+    ended = threading.Event()
+    keeping = totals.keep_on(totals.Keeper(engine, "web", datetime.now(UTC)), ended)
+    atexit.register(keeping.join, totals.LAST_S)
+    atexit.register(ended.set)  # the last that is registered is the first to be called
     return create_app(settings, engine)
 
 

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Engine
 
-from service import housekeeping, metrics, migrations
+from service import housekeeping, metrics, migrations, totals
 from service.accounts import holds, standing
 from service.accounts.holds import Hold
 from service.auth import chain
@@ -104,7 +104,8 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     for thread in readers:
         thread.daemon = True
         thread.start()
-    metrics.serve(settings.worker.metrics_bind, engine)
+    readers.append(totals.keep_on(totals.Keeper(engine, "worker", clock()), stop))
+    metrics.serve(settings, engine)
     log.info("worker_started", worker=name, accounts=sorted(clients))
     left = _send(place, clients, checked, clock, stop)
     deadline = time.monotonic() + LAST_READ.total_seconds()

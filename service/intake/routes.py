@@ -16,6 +16,7 @@ from flask import Blueprint, Request, Response, jsonify, request
 from sqlalchemy.engine import Engine
 from werkzeug.exceptions import ClientDisconnected
 
+from service.counts import HERE
 from service.errors import BadRequest, NotAuthenticated, TooLarge
 from service.intake.accept import Accepted, arrive
 from service.intake.decode import packed, unpacked
@@ -115,6 +116,7 @@ def _proven(definition: Definition, inbound: Inbound, limit: int, now: datetime)
         return verdict, unpacked(inbound, limit)
     if is_test(definition, inbound, now):
         return None, inbound
+    HERE.add("deliveries", definition.name, "refused")
     log.warning("intake.refused", source=definition.name, code=verdict.code, bytes=len(inbound.body))
     raise _not_proven()
 
@@ -129,9 +131,12 @@ def _say(answer: Reply) -> Response:
 
 def _told(delivery: _Received, outcome: Accepted | Exception) -> Outcome:
     """Write the log's line and the answer's body."""
-    if isinstance(outcome, Exception):
-        return outcome
     told = delivery.arrived.told
+    if isinstance(outcome, Exception):
+        HERE.add("deliveries", told.definition.name, "not_stored", by=len(told.readings))
+        return outcome
+    for word, number in outcome.counts.items():
+        HERE.add("deliveries", told.definition.name, word, by=number)
     reasons = sorted({each.reason for each in told.readings if isinstance(each, Unmappable)})
     log.info(
         "intake.received",

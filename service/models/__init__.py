@@ -28,7 +28,7 @@ from service.models.naming import naming, naming_answer, naming_place
 from service.models.once import posted_once
 from service.models.readers import access_chain, access_log, api_key, key_use, probe, review_note, session
 from service.models.releases import release, release_cell, release_leaf, release_walk
-from service.models.running import retention_run, worker_seen
+from service.models.running import process_count, retention_run, worker_seen
 from service.models.sources import look_up, look_up_count, source_state
 from service.models.x_account import (
     account_state,
@@ -69,6 +69,7 @@ __all__ = [
     "poll_window",
     "posted_once",
     "probe",
+    "process_count",
     "prompt_reply",
     "refresh",
     "release",

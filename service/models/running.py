@@ -1,8 +1,12 @@
-"""The processes that run it. In: nothing; out: the table of living workers. Holds no rule."""
+"""The processes that run it. In: nothing; out: tables of who lives, what they counted and when they forgot.
+
+Holds no rule.
+"""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Column, Named, String, Table, TypedColumns
+from sqlalchemy import JSON, BigInteger, Column, Named, String, Table, TypedColumns
 
 from service.db import Micros
 from service.models.base import metadata
@@ -17,6 +21,20 @@ class WorkerSeenColumns(TypedColumns):
 
 
 worker_seen = Table("worker_seen", metadata, WorkerSeenColumns)
+
+
+class ProcessCountColumns(TypedColumns):
+    """What a process has counted since it began, for /metrics. Written by totals."""
+
+    name = Column(String(80), primary_key=True)
+    role: Named[str] = Column(String(8))
+    version: Named[str] = Column(String(32))
+    python: Named[str] = Column(String(16))
+    seen_at: Named[datetime] = Column(Micros)
+    counts: Named[list[Any]] = Column(JSON)
+
+
+process_count = Table("process_count", metadata, ProcessCountColumns)
 
 
 class RetentionRunColumns(TypedColumns):

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
+from service.counts import HERE
+from service.db import once_committed
 from service.models import feedback_request, transition
 from service.requests import sends
 from service.requests.machine import apply
@@ -58,7 +60,14 @@ def tell(connection: Connection, request: Request, outcome: Outcome, now: dateti
     if request.is_open and not change.request.is_open:
         end = {"state": change.request.state, "reason": change.request.reason}
         log.info("request_ended", request_id=request.id, account=request.account, **end)
+        once_committed(connection, lambda: _count(change.request, now))
     return change.request
+
+
+def _count(ended: Request, now: datetime) -> None:
+    HERE.add("requests_ended", ended.account, ended.state, ended.reason or "")
+    if ended.state is State.CARD_SENT:
+        HERE.observe("end_to_card_seconds", (now - ended.ended_at).total_seconds(), ended.account)
 
 
 def store(connection: Connection, before: Request, after: Request, now: datetime) -> None:

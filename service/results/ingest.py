@@ -17,6 +17,8 @@ from typing import Any
 import structlog
 from sqlalchemy.engine import Connection
 
+from service.counts import HERE
+from service.db import once_committed
 from service.requests.seals import touch
 from service.results import kept
 from service.results.answer import Answer
@@ -117,10 +119,18 @@ class _Tellings:
         touch(connection, [self._asked.id])
         anomalies = self._judge_again(connection)
         kept.keep(connection, self._added, now)
+        if self._shown().answers and not (self._held is not None and self._held.shown.answers):
+            once_committed(connection, lambda: self._count(now))
         if self._held is not None:
             self._change(connection, self._held, anomalies, now)
         elif self._shows:
             kept.first(connection, self._asked.id, self._shown(), self._begun(anomalies, now))
+
+    def _count(self, now: datetime) -> None:
+        account, channel = self._asked.account, self._first_answer().channel
+        HERE.add("results", account, channel)
+        if self._asked.outcome_at is not None:
+            HERE.observe("card_to_answer_seconds", (now - self._asked.outcome_at).total_seconds(), account, channel)
 
     @property
     def _shows(self) -> bool:

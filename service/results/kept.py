@@ -19,7 +19,7 @@ fr = feedback_request.c
 res = result.c
 upd = result_update.c
 ASKED = (
-    sa.select(fr.id, fr.type, fr.feedback_id, fr.erased_at)
+    sa.select(fr.id, fr.account, fr.type, fr.feedback_id, fr.outcome_at, fr.erased_at)
     .where(fr.id == sa.bindparam("this"))
     .with_for_update(key_share=True)
 )
@@ -32,8 +32,10 @@ class AskedRequest:
     """The request an answer belongs to."""
 
     id: str
+    account: str
     type: str | None
     feedback_id: str | None
+    outcome_at: datetime | None
     erased_at: datetime | None
 
 
@@ -61,7 +63,7 @@ class EarlierTelling:
 def lock(connection: Connection, request_id: str) -> AskedRequest | None:
     """The request, alone with it until our commit."""
     row = connection.execute(ASKED, {"this": request_id}).one_or_none()
-    return None if row is None else AskedRequest(row.id, row.type, row.feedback_id, row.erased_at)
+    return None if row is None else AskedRequest(*row)
 
 
 def held(connection: Connection, request_id: str) -> Held | None:

@@ -7,7 +7,7 @@
     slots.py       reading never takes intake's threads    proxies.py     who the client is
     later.py       an answer that waits for a commit       security_txt.py  whom to tell of a fault
     representation.py  ETags, compression, what is accepted
-    origins.py     which other pages' scripts may read
+    origins.py     which other pages' scripts may read     timed.py       how long answers took
 
 Knows no chapter of the story; chapters build their blueprints from `Blueprint` here.
 """
@@ -24,6 +24,7 @@ from service.web.problems import register_errors
 from service.web.proxies import behind
 from service.web.representation import register_representation
 from service.web.slots import a_slot, in_a_slot, reads, reads_in_turns, register_slots
+from service.web.timed import register_timing
 
 __all__ = [
     "Blueprint",
@@ -44,6 +45,7 @@ def setup(app: flask.Flask, settings: Web) -> ProblemApi:
     """Make the application ours and return the Api that API blueprints are registered with."""
     app.wsgi_app = behind(app.wsgi_app, settings)  # type: ignore[method-assign,assignment]  # as Flask's own documentation does
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider's
+    register_timing(app)
     register_headers(app)
     register_origins(app, settings.origins)
     register_bounds(app)

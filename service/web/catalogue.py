@@ -8,11 +8,11 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 
 from service import errors
+from service.web.statuses import PHRASES
 
 SOURCE = Path(errors.__file__).parent
 KINDS = {
@@ -35,7 +35,7 @@ class Problem:
 @cache
 def known(plain: tuple[tuple[int, str], ...] = ()) -> Mapping[str, Problem]:
     """Return every problem by its code; `plain` are HTTP's own statuses and the codes they leave with."""
-    found = {code: Problem(code, status, HTTPStatus(status).phrase, ()) for status, code in plain}
+    found = {code: Problem(code, status, PHRASES[status], ()) for status, code in plain}
     for path in sorted(SOURCE.rglob("*.py")):
         for each in _raised(ast.parse(path.read_text("utf-8"))):
             said = found[each.code].sentences if each.code in found else ()

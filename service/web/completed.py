@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from service.web import examples
+from service.web.statuses import PHRASES
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 
@@ -41,7 +42,7 @@ def _responses(spec: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _is(response: dict[str, Any], status: int, title: str) -> bool:
-    phrase = examples.PHRASES.get(status, title)
+    phrase = PHRASES.get(status, title)
     return str(response.get("description", "")).casefold() == phrase.casefold()
 
 

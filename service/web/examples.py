@@ -4,7 +4,6 @@ They are made of what fields are called. An example says what a value looks like
 """
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 NAMED: Mapping[str, Any] = {
@@ -63,7 +62,6 @@ ERRORS: Mapping[int, tuple[str, str, str]] = {
     429: ("Too many requests", "rate_limited", "This key may call 600 times a minute; try again in 12 s."),
     503: ("Unavailable", "database_away", "The database does not answer right now; try again in 30 s."),
 }
-PHRASES = {status: HTTPStatus(status).phrase for status in ERRORS}
 KIND_OF = {
     str: "string",
     int: "integer",

@@ -7,7 +7,6 @@ read the answer: WSGI lets an application name its status as late as that.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import flask
@@ -15,6 +14,7 @@ import structlog
 
 from service.errors import PROBLEM_JSON, ServiceError, problem
 from service.web.problems import FAULT_OF_OURS
+from service.web.statuses import PHRASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Later(flask.Response):
         super().__init__(content_type=JSON)
         self.matter = matter
         self.settle = settle
+        self.tell: Callable[[int], None] = _nobody
+        """Told of the status when it is known."""
         self._start_response: Any = None
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:  # noqa: ARG002 - WSGI's
@@ -60,10 +62,15 @@ class Later(flask.Response):
 
     def _begin(self, status: int, body: bytes, headers: Mapping[str, str]) -> Iterable[bytes]:
         # written out here: the response's own way to WSGI looks for much that cannot be
+        self.tell(status)
         kept = [(name, value) for name, value in self.headers if name not in OURS]
         mine = [*headers.items(), ("Content-Length", str(len(body)))]
-        self._start_response(f"{status} {HTTPStatus(status).phrase}", [*kept, *mine])
+        self._start_response(f"{status} {PHRASES[status]}", [*kept, *mine])
         return [body]
+
+
+def _nobody(_status: int) -> None:
+    """Nobody asked to be told."""
 
 
 def _written(document: Mapping[str, Any]) -> bytes:

@@ -15,7 +15,6 @@ import yaml
 from apispec import APISpec
 from flask_smorest.utils import prepare_response
 from marshmallow import Schema, fields
-from werkzeug.http import HTTP_STATUS_CODES
 
 from service.auth import declares
 from service.errors import PROBLEM_JSON, NotFound
@@ -23,6 +22,7 @@ from service.web.catalogue import known
 from service.web.completed import complete
 from service.web.described import PATHS, TAGS
 from service.web.problems import CODES
+from service.web.statuses import PHRASES, component, reference
 
 TITLE, VERSION = "dm-feedback", "1"
 ABOUT = (
@@ -75,12 +75,12 @@ class ProblemApi(flask_smorest.Api):
         """Leave errors to problems.py: smorest's handler drops headers and takes over the dashboard's errors too."""
 
     def _register_responses(self) -> None:
-        for status, phrase in HTTP_STATUS_CODES.items():
+        for status, phrase in PHRASES.items():
             response: dict[str, Any] = {"description": phrase}
             if status >= 400:  # noqa: PLR2004 - where errors begin
                 response["schema"] = self.ERROR_SCHEMA
             prepare_response(response, self.spec, PROBLEM_JSON)
-            self.spec.components.response(_component(status), response, lazy=True)
+            self.spec.components.response(component(status), response, lazy=True)
         default = {"description": "Any other error", "schema": self.ERROR_SCHEMA}
         prepare_response(default, self.spec, PROBLEM_JSON)
         self.spec.components.response(self.DEFAULT_ERROR_RESPONSE_NAME, default, lazy=True)
@@ -91,7 +91,8 @@ def document(app: flask.Flask) -> dict[str, Any]:
     api: ProblemApi = app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
     spec = deepcopy(api.spec.to_dict())
     spec["paths"] = {**{path: _with_errors(each) for path, each in spec["paths"].items()}, **deepcopy(PATHS)}
-    spec["components"].setdefault("responses", {}).update(_error_responses())
+    answers = {**spec["components"].get("responses", {}), **_error_responses()}
+    spec["components"]["responses"] = dict(sorted(answers.items()))
     spec["security"] = [{"key": []}, {"basic": []}]
     spec["servers"] = [{"url": "/", "description": "Where this description was read"}]
     spec["tags"] = [*spec.get("tags", []), *TAGS]
@@ -166,10 +167,12 @@ def _with_errors(path: Mapping[str, Any]) -> dict[str, Any]:
             operation.setdefault("security", [{"key": []}])
         responses = operation.setdefault("responses", {})
         for status, response in responses.items():
-            if str(status).startswith("2") and "$ref" not in response:
+            if "$ref" in response and str(status).isdigit():
+                responses[status] = reference(int(status))  # smorest names it by the interpreter's table
+            elif str(status).startswith("2"):
                 response["headers"] = {**response.get("headers", {}), **_rate_headers()}
         for status in SHARED:
-            responses.setdefault(status, {"$ref": f"#/components/responses/{_component(int(status))}"})
+            responses.setdefault(status, reference(int(status)))
         operation["responses"] = dict(sorted(responses.items()))
     return found
 
@@ -177,17 +180,12 @@ def _with_errors(path: Mapping[str, Any]) -> dict[str, Any]:
 def _error_responses() -> dict[str, Any]:
     body = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
-        _component(int(status)): {"description": HTTP_STATUS_CODES[int(status)], "content": deepcopy(body)}
-        for status in SHARED
+        component(int(status)): {"description": PHRASES[int(status)], "content": deepcopy(body)} for status in SHARED
     }
 
 
 def _rate_headers() -> dict[str, Any]:
     return {name: {"description": says, "schema": {"type": "integer"}} for name, says in RATE_HEADERS.items()}
-
-
-def _component(status: int) -> str:
-    return HTTP_STATUS_CODES[status].upper().replace(" ", "_").replace("-", "_").replace("'", "")
 
 
 def _schema_name(schema: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ environment. Logs path, status and X's transaction number; never a field, a text
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 import httpx
 import structlog
 
+from service.counts import HERE
 from service.x_api.errors import OutcomeUnknown, Temporary, Unreachable, XError
 from service.x_api.facts import ParseProblem
 from service.x_api.oauth1 import Credentials, OAuth1
@@ -27,6 +29,8 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 USER_AGENT = "dm-feedback/1 (self-hosted)"
+# what stands for a person or a card in an address; the rest of it is the endpoint
+IDS = re.compile(r"(?<=/username/)[^/]+|(?<=/show/)[^/]+(?=\.json)|(?<=/2/users/)(?!by/|me$)[^/]+|(?<=/with/)[^/]+")
 MAX_BODY = 8 * 1024 * 1024  # a page of 50 messages of 10,000 characters, escaped, stays well below
 # As many as callers: who calls bounds himself, and a call that waited for a connection would look like a failed one.
 CONNECTIONS = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=5.0)
@@ -187,6 +191,11 @@ def _unreadable(status: int, headers: Mapping[str, str], what: str, *, sends: bo
     ) from None
 
 
+def endpoint_of(path: str) -> str:
+    """Return which endpoint an address is of, without the person or the card it is about."""
+    return IDS.sub(":id", path)
+
+
 def _word(error: Exception) -> str:
     """ReadTimeout -> read_timeout: the stable word for a failure of the line."""
     return "".join(f"_{char.lower()}" if char.isupper() else char for char in type(error).__name__).lstrip("_")
@@ -200,13 +209,17 @@ def _log(
     transaction: str | None,
     error: XError | None = None,
 ) -> None:
+    took = time.monotonic() - started
+    endpoint = endpoint_of(request.url.path)
+    HERE.add("x_calls", request.method, endpoint, str(status or (error.reason if error else "")))
+    HERE.observe("x_call_seconds", took, request.method, endpoint)
     log.info(
         "x_called",
         method=request.method,
         path=request.url.path,
         status=status,
         transaction=transaction,
-        milliseconds=round((time.monotonic() - started) * 1000),
+        milliseconds=round(took * 1000),
         outcome=type(error).__name__ if error else "ok",
         reason=error.reason if error else None,
         code=error.code if error else None,

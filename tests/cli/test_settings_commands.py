@@ -14,6 +14,7 @@ from service.db import open_engine, reading, writing
 from service.requests import seals
 from service.settings import reference
 from tests.cli.house import Cli
+from tests.processes.house import free_port
 from tests.support import SOURCE_KEY
 
 # -- config check
@@ -181,6 +182,7 @@ def test_commands_refuse_an_empty_database_and_say_how_to_go_on(empty: Cli, argu
 
 
 def test_a_newer_database_is_left_alone(cli: Cli) -> None:
+    cli.write(web__bind=f"127.0.0.1:{free_port()}")
     with writing(cli.engine) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     for arguments in (("db", "upgrade"), ("db", "status"), ("keys", "list"), ("serve",)):

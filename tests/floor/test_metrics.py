@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from service import metrics
 from service.accounts import holds, standing, turns
 from service.accounts.holds import Hold
+from service.counts import FIGURES
 from service.db import open_engine, writing
 from service.ids import new_id
 from service.models import (
@@ -28,10 +29,16 @@ from service.models import (
     worker_seen,
 )
 from tests.floor.house import House
-from tests.support import request_row
+from tests.support import request_row, settings_of
 
 CUSTOMER = "7717717717"
-NOTHING_YET = {("access_log_number",): 0, ("access_log_unsealed",): 0, ("workers_seen",): 0}
+NOTHING_YET = {
+    ("access_log_number",): 0,
+    ("access_log_unsealed",): 0,
+    ("workers_seen",): 0,
+    ("sends_left", "acme", "dm"): 1000,
+    ("sends_left", "acme", "card"): 1000,
+}
 
 
 @pytest.fixture
@@ -161,6 +168,8 @@ def test_prometheus_reads_every_figure_and_they_are_right(engine: Engine) -> Non
         ("refresh_oldest_due_seconds", "acme"): 50,
         ("anomalies_day", "acme"): 1,
         ("strays_day", "acme"): 1,
+        ("sends_left", "acme", "dm"): 998,
+        ("sends_left", "acme", "card"): 999,
         ("access_log_number",): 0,
         ("access_log_unsealed",): 0,
         ("workers_seen",): 2,
@@ -169,8 +178,9 @@ def test_prometheus_reads_every_figure_and_they_are_right(engine: Engine) -> Non
 
 def test_every_figure_has_a_help_text_and_a_type(house: House) -> None:
     families = list(text_string_to_metric_families(scraped(house)))
-    assert {family.name for family in families} == {f"dm_feedback_{name}" for name, *_ in metrics.QUERIES}
-    assert all(family.documentation.endswith(".") and family.type == "gauge" for family in families)
+    named = {*(name for name, *_ in metrics.QUERIES), *FIGURES, "sends_left", "build_info"}
+    assert {family.name for family in families} == {f"dm_feedback_{name}" for name in named}
+    assert all(family.documentation.endswith(".") for family in families)
 
 
 def test_no_customer_is_in_it(house: House) -> None:
@@ -200,8 +210,8 @@ def test_a_worker_serves_them_on_a_port_of_its_own(house: House) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    metrics.serve(None, house.engine)
-    metrics.serve(f"127.0.0.1:{port}", house.engine)
+    metrics.serve(settings_of(), house.engine)
+    metrics.serve(settings_of(worker__metrics_bind=f"127.0.0.1:{port}"), house.engine)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         found: dict[Any, float] = parsed(answer.read().decode())
     assert found["requests_open", "acme", "received"] == 2

@@ -1,0 +1,97 @@
+"""What this process has done, counted as it is done: in, a name and its labels; out, numbers that only grow.
+
+In memory alone, for many threads; `service/totals.py` keeps them beside those of other processes. Every figure stands
+in the table below. Labels are words of ours and names from the settings: never a customer, a text or an address.
+"""
+
+import os
+import threading
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+OF_A_CALL = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+OF_PEOPLE = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, 12 * HOUR, DAY, 3 * DAY, 7 * DAY, 28 * DAY)
+
+Key = tuple[str, tuple[str, ...]]
+"""A figure's name and the values of its labels."""
+
+Numbers = tuple[float, ...]
+"""One number; or, of a figure with buckets, how many fell into each, how many beyond all, and the sum of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What is counted. With `buckets` (upper bounds, in seconds) it is a duration, else a number of times."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...]
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """How many numbers it has."""
+        return len(self.buckets) + 2 if self.buckets else 1
+
+
+FIGURES: Mapping[str, Figure] = {
+    each.name: each
+    for each in (
+        Figure("deliveries", "Items in deliveries, by source and what became of them.", ("source", "outcome")),
+        Figure("requests_ended", "Requests that ended, by account and outcome.", ("account", "state", "reason")),
+        Figure("results", "First answers of requests, by the channel they came by.", ("account", "channel")),
+        Figure("x_calls", "Calls to X, by endpoint and what X answered.", ("method", "endpoint", "status")),
+        Figure("x_call_seconds", "How long X took, by endpoint.", ("method", "endpoint"), OF_A_CALL),
+        Figure("http_requests", "Requests answered, by route and status.", ("method", "route", "status")),
+        Figure("http_request_seconds", "How long an answer took, by route.", ("method", "route"), OF_A_CALL),
+        Figure("end_to_card_seconds", "From the end of a conversation to its card.", ("account",), OF_PEOPLE),
+        Figure("card_to_answer_seconds", "From the card to its first answer.", ("account", "channel"), OF_PEOPLE),
+    )
+}
+
+
+class Counts:
+    """The numbers of one process."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Key, list[float]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, name: str, *labels: str, by: int = 1) -> None:
+        """Count something that happened."""
+        with self._lock:
+            self._row(name, labels)[0] += by
+
+    def observe(self, name: str, seconds: float, *labels: str) -> None:
+        """Count a duration; one that a clock set back made negative counts as none."""
+        lasted = max(seconds, 0.0)
+        with self._lock:
+            row = self._row(name, labels)
+            row[bisect_left(FIGURES[name].buckets, lasted)] += 1
+            row[-1] += lasted
+
+    def so_far(self) -> dict[Key, Numbers]:
+        """Return every number."""
+        with self._lock:
+            return {key: tuple(row) for key, row in self._numbers.items()}
+
+    def take_off(self, numbers: Mapping[Key, Numbers]) -> None:
+        """Forget what somebody else has taken over."""
+        with self._lock:
+            for key, taken in numbers.items():
+                row = self._row(*key)
+                row[:] = [had - gone for had, gone in zip(row, taken, strict=True)]
+
+    def begin_anew(self) -> None:
+        """Forget all: a child has done nothing of what its parent did."""
+        self._lock = threading.Lock()
+        self._numbers = {}
+
+    def _row(self, name: str, labels: tuple[str, ...]) -> list[float]:
+        return self._numbers.setdefault((name, labels), [0.0] * FIGURES[name].width)
+
+
+HERE = Counts()
+os.register_at_fork(after_in_child=HERE.begin_anew)

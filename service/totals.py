@@ -1,0 +1,145 @@
+"""Counts of all processes together: in, what each has counted; out, totals, the same whichever process is asked.
+
+Each process keeps its numbers in a row of its own every few seconds, so nobody waits for anybody. What a process had
+counted when it ended stays: its row is added to that of all who are gone. A process that is killed loses the seconds
+since it last wrote. Nothing else rests on these numbers; the ledger is the truth.
+"""
+
+import os
+import platform
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from sqlalchemy.engine import Connection, Engine
+
+from service import __version__
+from service.counts import FIGURES, HERE, Counts, Figure, Key, Numbers
+from service.db import insert, writing
+from service.ids import new_id
+from service.models import process_count
+from service.outages import is_away
+
+KEEP_EVERY = timedelta(seconds=10)
+ALIVE = timedelta(minutes=1)
+GONE = "gone"
+GONE_AFTER = timedelta(days=1)
+LAST_S = 2.0  # for the numbers of a process that is told to stop
+log = structlog.get_logger(__name__)
+pc = process_count.c
+
+
+class Keeper:
+    """Keeps the numbers of one process. `role`: web or worker."""
+
+    def __init__(self, engine: Engine, role: str, now: datetime, counts: Counts = HERE) -> None:
+        self._engine, self._counts = engine, counts
+        self._name = f"{socket.gethostname()[:40]}-{os.getpid()}-{new_id('p', now)[-6:]}"
+        self._who = {"role": role, "version": __version__, "python": platform.python_version()}
+        self._kept: dict[Key, Numbers] | None = None
+
+    def keep(self, now: datetime) -> None:
+        """Write our row. Where it was taken for a dead one's, what stood in it counts no more as ours."""
+        with writing(self._engine) as connection:
+            if self._kept is not None and not self._is_there(connection):
+                self._counts.take_off(self._kept)
+            numbers = self._counts.so_far()
+            values = {**self._who, "seen_at": now, "counts": _packed(numbers)}
+            row = insert(connection, process_count).values(name=self._name, **values)
+            connection.execute(row.on_conflict_do_update(index_elements=["name"], set_=values))
+        self._kept = numbers
+
+    def _is_there(self, connection: Connection) -> bool:
+        ours = sa.select(pc.name).where(pc.name == self._name).with_for_update()
+        return connection.scalar(ours) is not None
+
+
+def keep_on(keeper: Keeper, stop: threading.Event) -> threading.Thread:
+    """Keep the numbers every few seconds until told to stop, and once more then."""
+
+    def run() -> None:
+        ended = False
+        while not ended:
+            ended = stop.wait(KEEP_EVERY.total_seconds())
+            _try(lambda: keeper.keep(datetime.now(UTC)))
+
+    thread = threading.Thread(target=run, name="counts", daemon=True)
+    thread.start()
+    return thread
+
+
+def fold(connection: Connection, now: datetime) -> None:
+    """Add the rows of processes that are gone to that of all who are."""
+    old = sa.or_(pc.name == GONE, pc.seen_at < now - GONE_AFTER)
+    rows = connection.execute(sa.select(process_count).where(old).order_by(pc.name).with_for_update()).all()
+    dead = [row.name for row in rows if row.name != GONE]
+    if not dead:
+        return
+    connection.execute(sa.delete(process_count).where(pc.name.in_(dead)))
+    values = {"seen_at": now, "counts": _packed(_sum(row.counts for row in rows))}
+    gone = insert(connection, process_count).values(name=GONE, role=GONE, version="", python="", **values)
+    connection.execute(gone.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def families(connection: Connection, now: datetime) -> Iterator[Metric]:
+    """Yield every total, and which processes live."""
+    rows = connection.execute(sa.select(process_count)).all()
+    totals = _sum(row.counts for row in rows)
+    for figure in FIGURES.values():
+        mine = {labels: numbers for (name, labels), numbers in totals.items() if name == figure.name}
+        yield _histogram(figure, mine) if figure.buckets else _counter(figure, mine)
+    living = [(row.role, row.version, row.python) for row in rows if row.name != GONE and row.seen_at > now - ALIVE]
+    alive = GaugeMetricFamily(
+        "dm_feedback_build_info",
+        "Processes that live, by what they are and which build they run.",
+        labels=["role", "version", "python"],
+    )
+    for each in sorted(set(living)):
+        alive.add_metric(list(each), float(living.count(each)))
+    yield alive
+
+
+def _counter(figure: Figure, mine: Mapping[tuple[str, ...], Numbers]) -> Metric:
+    family = CounterMetricFamily(f"dm_feedback_{figure.name}", figure.text, labels=figure.labels)
+    for labels, (number,) in sorted(mine.items()):
+        family.add_metric(labels, number)
+    return family
+
+
+def _histogram(figure: Figure, mine: Mapping[tuple[str, ...], Numbers]) -> Metric:
+    family = HistogramMetricFamily(f"dm_feedback_{figure.name}", figure.text, labels=figure.labels)
+    bounds = [*(f"{each:g}" if each < 1_000_000 else str(each) for each in figure.buckets), "+Inf"]  # noqa: PLR2004 - where %g would turn to exponents
+    for labels, (*within, total) in sorted(mine.items()):
+        upto = [sum(within[: place + 1]) for place in range(len(within))]
+        family.add_metric(labels, buckets=list(zip(bounds, upto, strict=True)), sum_value=total)
+    return family
+
+
+def _sum(kept: Iterable[list[Any]]) -> dict[Key, Numbers]:
+    totals: dict[Key, Numbers] = {}
+    for each in kept:
+        for name, labels, numbers in each:
+            key = (name, tuple(labels))
+            # a release with other buckets counts anew: shapes are not mixed
+            if name in FIGURES and len(numbers) == FIGURES[name].width:
+                had = totals.get(key, (0.0,) * len(numbers))
+                totals[key] = tuple(one + other for one, other in zip(had, numbers, strict=True))
+    return totals
+
+
+def _packed(numbers: Mapping[Key, Numbers]) -> list[Any]:
+    return [[name, list(labels), list(row)] for (name, labels), row in sorted(numbers.items())]
+
+
+def _try(do: Callable[[], None]) -> None:
+    try:
+        do()
+    except Exception as error:
+        if not is_away(error):
+            log.exception("counts_not_kept", error=type(error).__name__)

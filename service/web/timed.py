@@ -1,0 +1,41 @@
+"""How long answers took: in, the application; out, counts by route and status, and nothing of who asked for what.
+
+An answer that waits for a commit is counted when it is known. Streams are counted when they begin.
+"""
+
+import time
+from functools import partial
+
+import flask
+
+from service.counts import HERE
+from service.web.later import Later
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+UNKNOWN = "other"  # what strangers make up must not become labels
+
+
+def register_timing(app: flask.Flask) -> None:
+    """Count every answer."""
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def _begin() -> None:
+    flask.g.began = time.monotonic()
+
+
+def _end(response: flask.Response) -> flask.Response:
+    route = flask.request.url_rule.rule if flask.request.url_rule is not None else UNKNOWN
+    method = flask.request.method if flask.request.method in METHODS else UNKNOWN
+    tell = partial(_count, method, route, flask.g.began)
+    if isinstance(response, Later):
+        response.tell = tell
+    else:
+        tell(response.status_code)
+    return response
+
+
+def _count(method: str, route: str, began: float, status: int) -> None:
+    HERE.add("http_requests", method, route, str(status))
+    HERE.observe("http_request_seconds", time.monotonic() - began, method, route)

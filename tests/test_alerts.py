@@ -1,0 +1,270 @@
+"""Each alert fires from what /metrics really says when its trouble is there, none while all is well; and dashboards ask
+for figures that exist. Prometheus' own tool decides; where it is not installed (Debian: prometheus) it says so.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.engine import Connection, Engine
+
+from service import totals
+from service.accounts import holds, standing, turns
+from service.accounts.holds import Hold
+from service.counts import Counts
+from service.db import writing
+from service.ids import new_id
+from service.models import (
+    access_log,
+    account_state,
+    feedback_request,
+    poll_window,
+    process_count,
+    refresh,
+    result_update,
+    send_attempt,
+    worker_seen,
+)
+from tests.floor.house import House
+from tests.support import request_row, settings_of
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+ALERTS = DEPLOY / "prometheus" / "alerts.yml"
+DASHBOARD = DEPLOY / "grafana" / "dm-feedback.json"
+NAMED = re.compile(r"dm_feedback_[a-z_]+")
+WELL, TROUBLE = 60, 180  # minutes of each
+ROUTE = "/webhooks/crm/<source>"
+
+promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool comes with Debian's prometheus")
+
+
+class Place:
+    """A service that is well, until a trouble is put into it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.house = House(engine, settings_of(accounts__acme__cards_per_day=51))
+        self.key = self.house.key("monitor")
+        self.now = self.house.clock.now
+        self.counts = Counts()
+        self.keeper = totals.Keeper(engine, "web", self.now, self.counts)
+        self.counts.observe("http_request_seconds", 0.01, "POST", ROUTE)
+        self.keeper.keep(self.now)
+        with writing(engine) as connection:
+            standing.enrol(connection, ["acme"], self.now)
+            turns.set_moment(connection, "acme", "webhook", self.now)
+            seen = {"name": "w1", "started_at": self.now, "seen_at": self.now}
+            connection.execute(sa.insert(worker_seen).values(seen))
+
+    def ago(self, **span: float) -> Any:
+        return self.now - timedelta(**span)
+
+    def request(self, connection: Connection, **columns: Any) -> str:
+        row = request_row(self.ago(hours=1), **columns)
+        connection.execute(sa.insert(feedback_request).values(row))
+        return str(row["id"])
+
+    def scraped(self) -> dict[str, float]:
+        self.keeper.keep(self.now)
+        text = self.house.call("GET", "/metrics", self.key).get_data(as_text=True)
+        return {
+            f"{sample.name}{{{','.join(f'{name}={json.dumps(value)}' for name, value in sample.labels.items())}}}": (
+                sample.value
+            )
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+
+def no_worker(place: Place, connection: Connection) -> None:
+    connection.execute(sa.delete(worker_seen))
+
+
+def held(place: Place, connection: Connection) -> None:
+    holds.hold(connection, "acme", Hold(326, "account_locked"), place.now)
+
+
+def x_away(place: Place, connection: Connection) -> None:
+    connection.execute(sa.update(account_state).values(x_away_since=place.ago(minutes=20)))
+
+
+def backlog(place: Place, connection: Connection) -> None:
+    place.request(connection, state="received", scheduled_at=place.ago(hours=1))
+
+
+def budget_low(place: Place, connection: Connection) -> None:
+    for number in (1, 2):
+        request_id = place.request(connection, conversation_id=f"c-{number}", state="card_sent")
+        at = place.ago(hours=1)
+        sent = {"id": new_id("sa", at), "request_id": request_id, "account": "acme", "x_user_id": "501"}
+        connection.execute(sa.insert(send_attempt).values(**sent, kind="card", intended_at=at, outcome="sent"))
+
+
+def events_behind(place: Place, connection: Connection) -> None:
+    window = {"account": "acme", "from_time": place.ago(days=3), "to_time": place.ago(days=2), "done_at": place.now}
+    connection.execute(sa.insert(poll_window).values(**window, pages=1, events=0, found_missing=0, unreadable=0))
+
+
+def webhook_misses(place: Place, connection: Connection) -> None:
+    request_id = place.request(connection, state="card_sent")
+    turns.set_moment(connection, "acme", "webhook", place.ago(hours=2))
+    for number in range(11):
+        told = {"digest": str(number), "x_updated_at": place.now, "seen_at": place.now, "channel": "events"}
+        update = {"request_id": request_id, "feedback_id": "9", "verdict": "applied", "score": 5, **told}
+        connection.execute(sa.insert(result_update).values(update))
+
+
+def refresh_behind(place: Place, connection: Connection) -> None:
+    debt = {"request_id": place.request(connection, state="card_sent"), "account": "acme", "feedback_id": "9"}
+    connection.execute(sa.insert(refresh).values(**debt, checks=0, due_at=place.ago(hours=7)))
+
+
+def unsealed(place: Place, connection: Connection) -> None:
+    line = {"at": place.now, "actor": "ana", "action": "results.list", "detail": {}}
+    connection.execute(sa.insert(access_log), [line] * 1001)
+
+
+def mixed_builds(place: Place, connection: Connection) -> None:
+    other = {"name": "other", "role": "web", "version": "0.0.1", "python": "3.11.0", "seen_at": place.now}
+    connection.execute(sa.insert(process_count).values(**other, counts=[]))
+
+
+def counting(name: str, *labels: str, by: int) -> Callable[[Place, Connection], None]:
+    return lambda place, _connection: place.counts.add(name, *labels, by=by)
+
+
+def slow(place: Place, _connection: Connection) -> None:
+    for _ in range(100):
+        place.counts.observe("http_request_seconds", 6.0, "POST", ROUTE)
+
+
+TROUBLES: dict[str, Callable[[Place, Connection], None]] = {
+    "DmFeedbackNoWorker": no_worker,
+    "DmFeedbackAccountHeld": held,
+    "DmFeedbackXAway": x_away,
+    "DmFeedbackBacklog": backlog,
+    "DmFeedbackOutcomeUnknown": counting("requests_ended", "acme", "unknown", "", by=1),
+    "DmFeedbackBudgetLow": budget_low,
+    "DmFeedbackEventsBehind": events_behind,
+    "DmFeedbackWebhookMisses": webhook_misses,
+    "DmFeedbackRefreshBehind": refresh_behind,
+    "DmFeedbackDeliveriesRefused": counting("deliveries", "crm", "refused", by=11),
+    "DmFeedbackDeliveriesNotStored": counting("deliveries", "crm", "not_stored", by=1),
+    "DmFeedbackDeliveriesUnreadable": counting("deliveries", "crm", "unmappable", by=1),
+    "DmFeedbackServerErrors": counting("http_requests", "GET", "/v1/summary", "500", by=6),
+    "DmFeedbackIntakeSlow": slow,
+    "DmFeedbackAccessLogUnsealed": unsealed,
+    "DmFeedbackMixedBuilds": mixed_builds,
+}
+
+
+def case(alert: str, well: dict[str, float], trouble: dict[str, float]) -> dict[str, Any]:
+    """An hour in which all is well, then three with the trouble; the alert fires in these and nothing in the first."""
+    series = [
+        {"series": name, "values": f"{_for(well.get(name), WELL)} {_for(trouble.get(name), TROUBLE)}"}
+        for name in sorted(well.keys() | trouble.keys())
+    ]
+    fired = f'count(max_over_time(ALERTS{{alertname="{alert}",alertstate="firing"}}[{TROUBLE}m])) > bool 0'
+    quiet = f'count(max_over_time(ALERTS{{alertstate="firing"}}[{WELL}m]))'
+    return {
+        "name": alert,
+        "interval": "1m",
+        "input_series": series,
+        "promql_expr_test": [
+            {"expr": quiet, "eval_time": f"{WELL - 1}m", "exp_samples": []},
+            {"expr": fired, "eval_time": f"{WELL + TROUBLE - 1}m", "exp_samples": [{"labels": "{}", "value": 1}]},
+        ],
+    }
+
+
+def _for(value: float | None, minutes: int) -> str:
+    return f"_x{minutes}" if value is None else " ".join([f"{value:g}"] * minutes)
+
+
+def alerts() -> set[str]:
+    [group] = yaml.safe_load(ALERTS.read_text("utf-8"))["groups"]
+    return {each["alert"] for each in group["rules"]}
+
+
+def test_every_alert_has_a_trouble_that_must_make_it_fire_and_says_what_to_do() -> None:
+    [group] = yaml.safe_load(ALERTS.read_text("utf-8"))["groups"]
+    assert alerts() == {*TROUBLES, "DmFeedbackNotSeen"}
+    assert all({"summary", "what_to_do"} == set(each["annotations"]) for each in group["rules"])
+    assert {each["labels"]["severity"] for each in group["rules"]} == {"page", "ticket", "info"}
+
+
+@promtool
+def test_each_alert_fires_when_its_trouble_is_there_and_none_while_all_is_well(
+    make_engine: Callable[[], Engine], tmp_path: Path
+) -> None:
+    cases = []
+    for alert, trouble in TROUBLES.items():
+        place = Place(make_engine())
+        well = place.scraped()
+        with writing(place.house.engine) as connection:
+            trouble(place, connection)
+        cases.append(case(alert, well, place.scraped()))
+    cases.append(case("DmFeedbackNotSeen", well, {}))
+    file = tmp_path / "cases.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": cases}), "utf-8")
+    done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@promtool
+def test_promtool_finds_nothing_to_mend() -> None:
+    for words in (["rules", str(ALERTS)], ["config", "--syntax-only", str(ALERTS.parent / "prometheus.yml")]):
+        done = subprocess.run(["promtool", "check", *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def asked_for(value: Any) -> Iterator[str]:
+    """Every expression of a dashboard, wherever it stands."""
+    if isinstance(value, dict):
+        yield from (each for name, each in value.items() if name in {"expr", "query"} and isinstance(each, str))
+        for each in value.values():
+            yield from asked_for(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from asked_for(each)
+
+
+def test_alerts_and_dashboard_name_only_figures_there_are(sqlite_engine: Engine) -> None:
+    place = Place(sqlite_engine)
+    text = place.house.call("GET", "/metrics", place.key).get_data(as_text=True)
+    there = set()
+    for family in text_string_to_metric_families(text):
+        ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
+        there |= {f"{family.name}{end}" for end in ends}
+    [group] = yaml.safe_load(ALERTS.read_text("utf-8"))["groups"]
+    expressions = [*(each["expr"] for each in group["rules"]), *asked_for(json.loads(DASHBOARD.read_text("utf-8")))]
+    named = set(NAMED.findall(" ".join(expressions)))
+    assert named - there == set()
+    assert len(expressions) > 30
+    assert there - named <= {"dm_feedback_access_log_number"}, "what nobody looks at need not be told"
+
+
+@pytest.fixture
+def make_engine(sqlite_template: Path, tmp_path: Path) -> Iterator[Callable[[], Engine]]:
+    """A new and migrated database at every call."""
+    from service.db import open_engine
+
+    made: list[Engine] = []
+
+    def make() -> Engine:
+        file = tmp_path / f"{len(made)}.db"
+        shutil.copy(sqlite_template, file)
+        made.append(open_engine(f"sqlite:///{file}"))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.dispose()
