@@ -32,7 +32,7 @@ GONE = "gone"
 GONE_AFTER = timedelta(days=1)
 LAST_S = 2.0  # for the numbers of a process that is told to stop
 log = structlog.get_logger(__name__)
-pc = process_count.c
+pct = process_count.c
 
 
 class Keeper:
@@ -56,7 +56,7 @@ class Keeper:
         self._kept = numbers
 
     def _is_there(self, connection: Connection) -> bool:
-        ours = sa.select(pc.name).where(pc.name == self._name).with_for_update()
+        ours = sa.select(pct.name).where(pct.name == self._name).with_for_update()
         return connection.scalar(ours) is not None
 
 
@@ -76,12 +76,12 @@ def keep_on(keeper: Keeper, stop: threading.Event) -> threading.Thread:
 
 def fold(connection: Connection, now: datetime) -> None:
     """Add the rows of processes that are gone to that of all who are."""
-    old = sa.or_(pc.name == GONE, pc.seen_at < now - GONE_AFTER)
-    rows = connection.execute(sa.select(process_count).where(old).order_by(pc.name).with_for_update()).all()
+    old = sa.or_(pct.name == GONE, pct.seen_at < now - GONE_AFTER)
+    rows = connection.execute(sa.select(process_count).where(old).order_by(pct.name).with_for_update()).all()
     dead = [row.name for row in rows if row.name != GONE]
     if not dead:
         return
-    connection.execute(sa.delete(process_count).where(pc.name.in_(dead)))
+    connection.execute(sa.delete(process_count).where(pct.name.in_(dead)))
     values = {"seen_at": now, "counts": _packed(_sum(row.counts for row in rows))}
     gone = insert(connection, process_count).values(name=GONE, role=GONE, version="", python="", **values)
     connection.execute(gone.on_conflict_do_update(index_elements=["name"], set_=values))
@@ -94,15 +94,22 @@ def families(connection: Connection, now: datetime) -> Iterator[Metric]:
     for figure in FIGURES.values():
         mine = {labels: numbers for (name, labels), numbers in totals.items() if name == figure.name}
         yield _histogram(figure, mine) if figure.buckets else _counter(figure, mine)
-    living = [(row.role, row.version, row.python) for row in rows if row.name != GONE and row.seen_at > now - ALIVE]
     alive = GaugeMetricFamily(
         "dm_feedback_build_info",
         "Processes that live, by what they are and which build they run.",
         labels=["role", "version", "python"],
     )
-    for each in sorted(set(living)):
-        alive.add_metric(list(each), float(living.count(each)))
+    for build, number in living(connection, now).items():
+        alive.add_metric(build, float(number))
     yield alive
+
+
+def living(connection: Connection, now: datetime) -> dict[tuple[str, str, str], int]:
+    """Return how many processes live, by role, version and Python."""
+    builds = (pct.role, pct.version, pct.python)
+    alive = sa.and_(pct.name != GONE, pct.seen_at > now - ALIVE)
+    found = sa.select(*builds, sa.func.count()).where(alive).group_by(*builds).order_by(*builds)
+    return {(role, version, python): number for role, version, python, number in connection.execute(found)}
 
 
 def _counter(figure: Figure, mine: Mapping[tuple[str, ...], Numbers]) -> Metric:

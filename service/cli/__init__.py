@@ -15,6 +15,7 @@ COMMANDS = {
     "serve": ("run", "Run web and worker on this machine, until Ctrl-C or SIGTERM."),
     "web": ("run", "Run the web processes alone: webhooks, API, dashboard."),
     "worker": ("worker", "Run one worker alone: it writes to customers and collects answers."),
+    "status": ("status", "Show how everything stands: what needs a hand, backlog, holds, budgets, lag."),
     "sandbox": ("sandbox", "Run X in a box: develop and test without any access to X."),
     "demo": ("demo", "Play the whole story with X in a box: nothing to set up, nothing leaves this machine."),
     "config": ("config", "The settings file."),

@@ -1,0 +1,75 @@
+"""How everything stands, on one screen, or as JSON for a program."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import click
+from rich.table import Table
+
+from service.cli.common import console, now, opened, when
+from service.db import reading
+from service.overview import AccountOverview, Overview, age, overview
+from service.settings import X_TOKENS
+
+MOST = 20  # accounts on a screen; those that need a hand are named above
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON document.")
+@click.pass_context
+def status(context: click.Context, as_json: bool) -> None:  # noqa: FBT001 - click's way of a flag
+    """Show how everything stands: what needs a hand, backlog, holds, budgets, lag."""
+    settings, engine = opened(context, X_TOKENS)
+    with reading(engine) as connection:
+        found = overview(connection, settings.accounts, now())
+    if as_json:
+        print(json.dumps(asdict(found) | {"at": found.at.isoformat()}, ensure_ascii=False, indent=2))  # noqa: T201 - for a program
+        return
+    _head(found)
+    _accounts(found.accounts)
+    for name, counts in found.day.items():
+        console.print(f"{name} of 24 h: {_said(counts)}")
+
+
+def _head(found: Overview) -> None:
+    console.print(f"dm-feedback {found.version}, schema {found.schema}, {when(found.at)}, {found.workers} workers")
+    for each in found.builds:
+        console.print(f"  {each}")
+    if not found.needs_a_hand:
+        console.print("Nothing needs a hand.")
+    for each in found.needs_a_hand:
+        console.print(f"! {each}", style="bold", soft_wrap=True)
+
+
+def _accounts(accounts: tuple[AccountOverview, ...]) -> None:
+    table = Table(box=None)
+    for heading in (
+        "account",
+        "stands",
+        "open",
+        "due for",
+        "unclear",
+        "DMs left",
+        "cards left",
+        "read until",
+        "webhook",
+    ):
+        table.add_column(heading)
+    for each in sorted(accounts, key=lambda one: -(one.oldest_due or 0))[:MOST]:
+        table.add_row(
+            each.name, each.held or ("X away" if each.x_away else "free"), str(each.open), age(each.oldest_due),
+            str(each.unclear), str(each.dms_left), str(each.cards_left), _ago(each.events_behind),
+            _ago(each.webhook_silent),
+        )  # fmt: skip
+    console.print(table)
+    if len(accounts) > MOST:
+        console.print(f"and {len(accounts) - MOST} accounts more, whose requests wait less long; --json has all")
+
+
+def _ago(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{age(seconds)} ago"
+
+
+def _said(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items()) or "none"

@@ -1,0 +1,153 @@
+"""How the service stands, on one screen: in, the database and the accounts of the settings; out, frozen facts.
+
+The same figures as /metrics (`metrics.QUERIES`), put together by account, and in words what needs a hand and what to
+do. Never a customer, a text or a score.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from service import __version__, budgets, totals
+from service.metrics import QUERIES
+from service.migrations import head
+from service.settings import Account
+
+MINUTE, HOUR = 60, 3600
+Found = Mapping[tuple[str, ...], float]
+"""A figure: a number by the values of its labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOverview:
+    """One account. Ages in seconds; None: there is nothing of the kind."""
+
+    name: str
+    held: str | None
+    open: int
+    oldest_due: float | None
+    unclear: int
+    dms_left: int
+    cards_left: int
+    events_behind: float | None
+    webhook_silent: float | None
+    missed: int
+    cards_due: float | None
+    x_away: float | None
+    unreadable: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything at one moment. `day`: what came of the last 24 hours, by kind and outcome."""
+
+    at: datetime
+    version: str
+    schema: str
+    workers: int
+    builds: tuple[str, ...]
+    accounts: tuple[AccountOverview, ...]
+    day: Mapping[str, Mapping[str, int]]
+    unsealed: int
+    needs_a_hand: tuple[str, ...] = field(default=())
+
+
+def overview(connection: Connection, accounts: Mapping[str, Account], now: datetime) -> Overview:
+    """Read how everything stands. One statement a figure, however many accounts there are."""
+    found = {
+        name: {tuple(map(str, labels)): float(number) for *labels, number in connection.execute(query(now))}
+        for name, _, _, query in QUERIES
+    }
+    left = {tuple(each.labels.values()): each.value for each in budgets.left(connection, accounts, now).samples}
+    each = tuple(_account(name, found, left) for name in accounts)
+    builds = tuple(f"{role} {version}, Python {python}" for role, version, python in totals.living(connection, now))
+    workers, unsealed = int(found["workers_seen"][()]), int(found["access_log_unsealed"][()])
+    day = {
+        "deliveries": _counts(found["deliveries_day"]),
+        "requests": _counts({(state, reason): n for (_, state, reason), n in found["requests_ended_day"].items()}),
+        "answers": _counts(found["results_day"]),
+    }
+    hands = (*_of_service(workers, unsealed, day, builds), *(said for one in each for said in _of_account(one)))
+    return Overview(now, __version__, head(), workers, builds, each, day, unsealed, hands)
+
+
+def _account(name: str, found: Mapping[str, Found], left: Found) -> AccountOverview:
+    def one(figure: str) -> float | None:
+        return found[figure].get((name,))
+
+    def total(figure: str) -> int:
+        return int(sum(number for labels, number in found[figure].items() if labels[0] == name))
+
+    return AccountOverview(
+        name=name,
+        held=next((reason for account, reason in found["account_held"] if account == name), None),
+        open=total("requests_open"),
+        oldest_due=one("oldest_due_seconds"),
+        unclear=total("sends_unclear"),
+        dms_left=int(left[name, "dm"]),
+        cards_left=int(left[name, "card"]),
+        events_behind=one("events_behind_seconds"),
+        webhook_silent=one("webhook_silent_seconds"),
+        missed=total("webhook_missed"),
+        cards_due=one("refresh_oldest_due_seconds"),
+        x_away=one("x_away_seconds"),
+        unreadable=total("events_unreadable"),
+    )
+
+
+def _counts(found: Found) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for labels, number in sorted(found.items()):
+        name = " ".join(filter(None, labels))
+        counts[name] = counts.get(name, 0) + int(number)
+    return counts
+
+
+def _of_service(
+    workers: int, unsealed: int, day: Mapping[str, Mapping[str, int]], builds: tuple[str, ...]
+) -> Iterator[str]:
+    if not workers:
+        yield "No worker lives, nobody is asked: start `dm-feedback worker`."
+    if unmappable := day["deliveries"].get("unmappable", 0):
+        yield f"{unmappable} items of deliveries made no sense: `dm-feedback deliveries list`."
+    if unknown := day["requests"].get("unknown", 0):
+        yield f"Of {unknown} messages nobody knows whether they arrived: `dm-feedback requests list --state unknown`."
+    if unsealed > 1000:  # noqa: PLR2004 - of alerts.yml
+        yield f"{unsealed} lines of the access log wait for their seal: may the worker write it (deploy/roles.sql)?"
+    if len({each.split()[1] for each in builds}) > 1:
+        yield "Processes of different versions run beside each other: finish the upgrade."
+
+
+def _of_account(one: AccountOverview) -> Iterator[str]:
+    if one.held is not None:
+        yield f"{one.name} is held ({one.held}): mend it, then `dm-feedback accounts release {one.name}`."
+    elif _over(one.oldest_due, 30 * MINUTE):
+        yield f"{one.name}: a request has been due for {age(one.oldest_due)}; more workers, or X's limits are used up."
+    if _over(one.x_away, 15 * MINUTE):
+        yield f"{one.name}: X has answered nothing for {age(one.x_away)}; nothing is lost, it goes on when X does."
+    if min(one.dms_left, one.cards_left) < 50:  # noqa: PLR2004 - of alerts.yml
+        yield f"{one.name}: X's limit of the day leaves {one.dms_left} DMs and {one.cards_left} cards."
+    if _over(one.events_behind, 36 * HOUR):
+        yield f"{one.name}: feedback/events is read until {age(one.events_behind)} ago; figures end there."
+    if one.missed > 10 and _over(one.webhook_silent, HOUR):  # noqa: PLR2004 - of alerts.yml
+        yield f"{one.name}: X's webhook is silent for {age(one.webhook_silent)}, {one.missed} answers came by asking."
+    if _over(one.cards_due, 6 * HOUR):
+        yield f"{one.name}: a card has waited {age(one.cards_due)} to be asked about."
+    if one.unreadable:
+        yield f"{one.name}: {one.unreadable} events of X could not be read."
+
+
+def _over(seconds: float | None, limit: float) -> bool:
+    return seconds is not None and seconds > limit
+
+
+def age(seconds: float | None) -> str:
+    """Say a span as people do: 42 s, 12 min, 5 h, 3 d."""
+    if seconds is None:
+        return ""
+    for unit, length, until in (("s", 1, 2 * MINUTE), ("min", MINUTE, 2 * HOUR), ("h", HOUR, 48 * HOUR)):
+        if seconds < until:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds / (24 * HOUR):.0f} d"
