@@ -22,7 +22,7 @@ Numbers = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Meter:
     """What is counted. With `buckets` (upper bounds, in seconds) it is a duration, else a number of times."""
 
     name: str
@@ -36,23 +36,23 @@ class Figure:
         return len(self.buckets) + 2 if self.buckets else 1
 
 
-FIGURES: Mapping[str, Figure] = {
+METERS: Mapping[str, Meter] = {
     each.name: each
     for each in (
-        Figure("deliveries", "Items in deliveries, by source and what became of them.", ("source", "outcome")),
-        Figure("requests_ended", "Requests that ended, by account and outcome.", ("account", "state", "reason")),
-        Figure("results", "First answers of requests, by the channel they came by.", ("account", "channel")),
-        Figure("x_calls", "Calls to X, by endpoint and what X answered.", ("method", "endpoint", "status")),
-        Figure("x_call_seconds", "How long X took, by endpoint.", ("method", "endpoint"), OF_A_CALL),
-        Figure("http_requests", "Requests answered, by route and status.", ("method", "route", "status")),
-        Figure("http_request_seconds", "How long an answer took, by route.", ("method", "route"), OF_A_CALL),
-        Figure("end_to_card_seconds", "From the end of a conversation to its card.", ("account",), OF_PEOPLE),
-        Figure("card_to_answer_seconds", "From the card to its first answer.", ("account", "channel"), OF_PEOPLE),
+        Meter("deliveries", "Items in deliveries, by source and what became of them.", ("source", "outcome")),
+        Meter("requests_ended", "Requests that ended, by account and outcome.", ("account", "state", "reason")),
+        Meter("results", "First answers of requests, by the channel they came by.", ("account", "channel")),
+        Meter("x_calls", "Calls to X, by endpoint and what X answered.", ("method", "endpoint", "status")),
+        Meter("x_call_seconds", "How long X took, by endpoint.", ("method", "endpoint"), OF_A_CALL),
+        Meter("http_requests", "Requests answered, by route and status.", ("method", "route", "status")),
+        Meter("http_request_seconds", "How long an answer took, by route.", ("method", "route"), OF_A_CALL),
+        Meter("end_to_card_seconds", "From the end of a conversation to its card.", ("account",), OF_PEOPLE),
+        Meter("card_to_answer_seconds", "From the card to its first answer.", ("account", "channel"), OF_PEOPLE),
     )
 }
 
 
-class Counts:
+class ProcessCounts:
     """The numbers of one process."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Counts:
         lasted = max(seconds, 0.0)
         with self._lock:
             row = self._row(name, labels)
-            row[bisect_left(FIGURES[name].buckets, lasted)] += 1
+            row[bisect_left(METERS[name].buckets, lasted)] += 1
             row[-1] += lasted
 
     def so_far(self) -> dict[Key, Numbers]:
@@ -90,8 +90,8 @@ class Counts:
         self._numbers = {}
 
     def _row(self, name: str, labels: tuple[str, ...]) -> list[float]:
-        return self._numbers.setdefault((name, labels), [0.0] * FIGURES[name].width)
+        return self._numbers.setdefault((name, labels), [0.0] * METERS[name].width)
 
 
-HERE = Counts()
+HERE = ProcessCounts()
 os.register_at_fork(after_in_child=HERE.begin_anew)

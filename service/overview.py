@@ -1,6 +1,6 @@
 """How the service stands, on one screen: in, the database and the accounts of the settings; out, frozen facts.
 
-The same figures as /metrics (`metrics.QUERIES`), put together by account, and in words what needs a hand and what to
+The same figures as /metrics (`gauges.QUERIES`), put together by account, and in words what needs a hand and what to
 do. Never a customer, a text or a score.
 """
 
@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from service import __version__, budgets, totals
-from service.metrics import QUERIES
+from service.gauges import QUERIES
 from service.migrations import head
 from service.settings import Account
 

@@ -20,7 +20,7 @@ from prometheus_client.metrics_core import Metric
 from sqlalchemy.engine import Connection, Engine
 
 from service import __version__
-from service.counts import FIGURES, HERE, Counts, Figure, Key, Numbers
+from service.counts import HERE, METERS, Key, Meter, Numbers, ProcessCounts
 from service.db import insert, writing
 from service.ids import new_id
 from service.models import process_count
@@ -38,7 +38,7 @@ pct = process_count.c
 class Keeper:
     """Keeps the numbers of one process. `role`: web or worker."""
 
-    def __init__(self, engine: Engine, role: str, now: datetime, counts: Counts = HERE) -> None:
+    def __init__(self, engine: Engine, role: str, now: datetime, counts: ProcessCounts = HERE) -> None:
         self._engine, self._counts = engine, counts
         self._name = f"{socket.gethostname()[:40]}-{os.getpid()}-{new_id('p', now)[-6:]}"
         self._who = {"role": role, "version": __version__, "python": platform.python_version()}
@@ -91,7 +91,7 @@ def families(connection: Connection, now: datetime) -> Iterator[Metric]:
     """Yield every total, and which processes live."""
     rows = connection.execute(sa.select(process_count)).all()
     totals = _sum(row.counts for row in rows)
-    for figure in FIGURES.values():
+    for figure in METERS.values():
         mine = {labels: numbers for (name, labels), numbers in totals.items() if name == figure.name}
         yield _histogram(figure, mine) if figure.buckets else _counter(figure, mine)
     alive = GaugeMetricFamily(
@@ -112,14 +112,14 @@ def living(connection: Connection, now: datetime) -> dict[tuple[str, str, str], 
     return {(role, version, python): number for role, version, python, number in connection.execute(found)}
 
 
-def _counter(figure: Figure, mine: Mapping[tuple[str, ...], Numbers]) -> Metric:
+def _counter(figure: Meter, mine: Mapping[tuple[str, ...], Numbers]) -> Metric:
     family = CounterMetricFamily(f"dm_feedback_{figure.name}", figure.text, labels=figure.labels)
     for labels, (number,) in sorted(mine.items()):
         family.add_metric(labels, number)
     return family
 
 
-def _histogram(figure: Figure, mine: Mapping[tuple[str, ...], Numbers]) -> Metric:
+def _histogram(figure: Meter, mine: Mapping[tuple[str, ...], Numbers]) -> Metric:
     family = HistogramMetricFamily(f"dm_feedback_{figure.name}", figure.text, labels=figure.labels)
     bounds = [*(f"{each:g}" if each < 1_000_000 else str(each) for each in figure.buckets), "+Inf"]  # noqa: PLR2004 - where %g would turn to exponents
     for labels, (*within, total) in sorted(mine.items()):
@@ -134,7 +134,7 @@ def _sum(kept: Iterable[list[Any]]) -> dict[Key, Numbers]:
         for name, labels, numbers in each:
             key = (name, tuple(labels))
             # a release with other buckets counts anew: shapes are not mixed
-            if name in FIGURES and len(numbers) == FIGURES[name].width:
+            if name in METERS and len(numbers) == METERS[name].width:
                 had = totals.get(key, (0.0,) * len(numbers))
                 totals[key] = tuple(one + other for one, other in zip(had, numbers, strict=True))
     return totals

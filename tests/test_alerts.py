@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 from service import totals
 from service.accounts import holds, standing, turns
 from service.accounts.holds import Hold
-from service.counts import Counts
+from service.counts import ProcessCounts
 from service.db import writing
 from service.ids import new_id
 from service.models import (
@@ -54,7 +54,7 @@ class Place:
         self.house = House(engine, settings_of(accounts__acme__cards_per_day=51))
         self.key = self.house.key("monitor")
         self.now = self.house.clock.now
-        self.counts = Counts()
+        self.counts = ProcessCounts()
         self.keeper = totals.Keeper(engine, "web", self.now, self.counts)
         self.counts.observe("http_request_seconds", 0.01, "POST", ROUTE)
         self.keeper.keep(self.now)

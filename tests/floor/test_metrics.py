@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import Engine
 
-from service import metrics
+from service import gauges, metrics
 from service.accounts import holds, standing, turns
 from service.accounts.holds import Hold
-from service.counts import FIGURES
+from service.counts import METERS
 from service.db import open_engine, writing
 from service.ids import new_id
 from service.models import (
@@ -178,7 +178,7 @@ def test_prometheus_reads_every_figure_and_they_are_right(engine: Engine) -> Non
 
 def test_every_figure_has_a_help_text_and_a_type(house: House) -> None:
     families = list(text_string_to_metric_families(scraped(house)))
-    named = {*(name for name, *_ in metrics.QUERIES), *FIGURES, "sends_left", "build_info"}
+    named = {*(name for name, *_ in gauges.QUERIES), *METERS, "sends_left", "build_info"}
     assert {family.name for family in families} == {f"dm_feedback_{name}" for name in named}
     assert all(family.documentation.endswith(".") for family in families)
 

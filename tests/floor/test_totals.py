@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import Engine
 
 from service import totals
-from service.counts import FIGURES, HERE, Counts
+from service.counts import HERE, METERS, ProcessCounts
 from service.db import once_committed, reading, writing
 from service.models import process_count
 from service.results.answer import Answer
@@ -25,7 +25,7 @@ class Process:
     """One process of those that count."""
 
     def __init__(self, engine: Engine, now: datetime, role: str = "worker") -> None:
-        self.counts = Counts()
+        self.counts = ProcessCounts()
         self.keeper = totals.Keeper(engine, role, now, self.counts)
 
     def calls(self, times: int, status: str = "200") -> None:
@@ -108,7 +108,7 @@ def test_a_row_of_another_release_is_left_out_where_its_shape_differs(engine: En
 
 
 def test_threads_lose_no_count(now: datetime) -> None:
-    counts = Counts()
+    counts = ProcessCounts()
 
     def many() -> None:
         for _ in range(2000):
@@ -187,8 +187,8 @@ def test_metrics_show_the_totals_the_budgets_and_the_build(sqlite_engine: Engine
     process.keeper.keep(house.clock.now)
     families = list(text_string_to_metric_families(house.call("GET", "/metrics", key).get_data(as_text=True)))
     kinds = {each.name.removeprefix("dm_feedback_"): each.type for each in families}
-    assert {name: kinds[name] for name in FIGURES} == {
-        name: "histogram" if figure.buckets else "counter" for name, figure in FIGURES.items()
+    assert {name: kinds[name] for name in METERS} == {
+        name: "histogram" if figure.buckets else "counter" for name, figure in METERS.items()
     }
     left = next(each for each in families if each.name == "dm_feedback_sends_left")
     assert {(each.labels["kind"], each.value) for each in left.samples} == {("dm", 1000), ("card", 1000)}

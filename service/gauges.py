@@ -1,0 +1,236 @@
+"""What the ledger says of itself, as gauges: in, a moment; out, one statement a figure, labels first and a number last.
+
+Each is bounded by an index or by the last day. Counts only: no customer, no text, no score.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.models import (
+    IS_OPEN,
+    access_chain,
+    access_log,
+    account_state,
+    account_task,
+    delivery_item,
+    feedback_request,
+    poll_window,
+    refresh,
+    result,
+    result_update,
+    retention_run,
+    send_attempt,
+    stray_feedback,
+    worker_seen,
+)
+
+DAY = timedelta(days=1)
+OUTCOMES = ("accepted", "duplicate", "reopened", "ignored", "unmappable")
+"""Of an item in a delivery; named, as the index of what was read lately is by outcome."""
+
+Query = sa.Select[*tuple[Any, ...]]
+fr, snd, acct, di = feedback_request.c, send_attempt.c, account_state.c, delivery_item.c
+upd, pw, rf, tk, sf = result_update.c, poll_window.c, refresh.c, account_task.c, stray_feedback.c
+rr = retention_run.c
+
+
+def _seconds_since(newest: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement[float]:
+    """Times are stored as microseconds, so ages are plain differences on both databases."""
+    micros = int(now.timestamp() * 1_000_000)
+    return sa.func.coalesce((micros - sa.type_coerce(newest, sa.BigInteger)) / 1_000_000.0, 0.0)
+
+
+def _by_account(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Begin with the few accounts: their name leads the index, without it a database reads all of the table.
+
+    An outer join, as with an inner one SQLite may begin with the table after all.
+    """
+    mine = sa.and_(table.c.account == acct.account, *conditions)
+    from_accounts = sa.select(acct.account).select_from(account_state).outerjoin(table, mine).group_by(acct.account)
+    return from_accounts.having(sa.func.count(table.c.account) > 0)
+
+
+QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
+    (
+        "requests_open",
+        "Feedback requests that have not ended, by account and state.",
+        ["account", "state"],
+        lambda _now: sa.select(fr.account, fr.state, sa.func.count()).where(IS_OPEN).group_by(fr.account, fr.state),
+    ),
+    (
+        "requests_ended_day",
+        "Ended conversations of the last 24 hours by account, outcome and reason.",
+        ["account", "state", "reason"],
+        lambda now: (
+            sa.select(fr.account, fr.state, sa.func.coalesce(fr.reason, ""), sa.func.count())
+            .where(fr.ended_at > now - DAY, ~IS_OPEN)
+            .group_by(fr.account, fr.state, fr.reason)
+        ),
+    ),
+    (
+        "oldest_due_seconds",
+        "How long the longest waiting request has been due, by account.",
+        ["account"],
+        lambda now: (
+            sa.select(fr.account, _seconds_since(sa.func.min(fr.scheduled_at), now))
+            .where(IS_OPEN, fr.scheduled_at <= now)
+            .group_by(fr.account)
+        ),
+    ),
+    (
+        "sends_unclear",
+        "Sends whose outcome nobody knows yet, by account and kind.",
+        ["account", "kind"],
+        lambda _now: (
+            _by_account(send_attempt, snd.outcome.is_(None)).add_columns(snd.kind, sa.func.count()).group_by(snd.kind)
+        ),
+    ),
+    (
+        "sends_day",
+        "Sends that count in X's limits of the rolling 24 hours, by account and kind.",
+        ["account", "kind"],
+        lambda now: (
+            _by_account(
+                send_attempt,
+                snd.kind.in_(("dm", "card")),
+                snd.intended_at > now - DAY,
+                snd.outcome.is_distinct_from("not_sent"),
+            )
+            .add_columns(snd.kind, sa.func.count())
+            .group_by(snd.kind)
+        ),
+    ),
+    (
+        "account_held",
+        "1 where an account is held until a person releases it.",
+        ["account", "reason"],
+        lambda _now: sa.select(acct.account, acct.hold_reason, sa.literal(1)).where(acct.hold_reason.is_not(None)),
+    ),
+    (
+        "x_away_seconds",
+        "How long X has answered no call of an account.",
+        ["account"],
+        lambda now: sa.select(acct.account, _seconds_since(acct.x_away_since, now)).where(
+            acct.x_away_since.is_not(None)
+        ),
+    ),
+    (
+        "deliveries_day",
+        "Items in deliveries of the last 24 hours, by what became of them.",
+        ["outcome"],
+        lambda now: (
+            sa.select(di.outcome, sa.func.count())
+            .where(di.outcome.in_(OUTCOMES), di.read_at > now - DAY)
+            .group_by(di.outcome)
+        ),
+    ),
+    (
+        "results_day",
+        "Results that came or changed in the last 24 hours, by the channel that was first.",
+        ["channel"],
+        lambda now: (
+            sa.select(result.c.first_channel, sa.func.count())
+            .where(result.c.updated_at > now - DAY)
+            .group_by(result.c.first_channel)
+        ),
+    ),
+    (
+        "webhook_missed",
+        "Answers of the last 24 hours that X's webhook had not brought first, by account; without a webhook, all.",
+        ["account"],
+        lambda now: (
+            sa.select(fr.account, sa.func.count())
+            .select_from(result_update)
+            .join(feedback_request, fr.id == upd.request_id)
+            .where(
+                upd.channel.in_(("events", "show")),
+                upd.seen_at > now - DAY,
+                upd.score.is_not(None) | upd.text.is_not(None),
+            )
+            .group_by(fr.account)
+        ),
+    ),
+    (
+        "webhook_silent_seconds",
+        "How long ago X's webhook last brought anything, by account; none where it never has.",
+        ["account"],
+        lambda now: sa.select(tk.account, _seconds_since(tk.next_at, now)).where(tk.task == "webhook"),
+    ),
+    (
+        "events_behind_seconds",
+        "How far back lies the moment until which feedback/events is read, by account; about a day is healthy.",
+        ["account"],
+        lambda now: (
+            # The newest window that is still open begins where all is read.
+            sa.select(
+                pw.account,
+                _seconds_since(sa.func.max(sa.case((pw.done_at.is_not(None), pw.to_time), else_=pw.from_time)), now),
+            ).group_by(pw.account)
+        ),
+    ),
+    (
+        "events_unreadable",
+        "Events of the newest windows, two days of X's time, that nobody could read, by account.",
+        ["account"],
+        lambda now: (
+            sa.select(pw.account, sa.func.sum(pw.unreadable)).where(pw.to_time > now - 2 * DAY).group_by(pw.account)
+        ),
+    ),
+    (
+        "refresh_due",
+        "Cards that are due to be asked about at feedback/show, by account.",
+        ["account"],
+        lambda now: _by_account(refresh, rf.due_at <= now).add_columns(sa.func.count()),
+    ),
+    (
+        "refresh_oldest_due_seconds",
+        "How long the card that waits longest for feedback/show has been due, by account.",
+        ["account"],
+        lambda now: _by_account(refresh, rf.due_at <= now).add_columns(_seconds_since(sa.func.min(rf.due_at), now)),
+    ),
+    (
+        "anomalies_day",
+        "Contradictions in results that came or changed in the last 24 hours, by account.",
+        ["account"],
+        lambda now: (
+            sa.select(fr.account, sa.func.sum(result.c.anomalies))
+            .select_from(result)
+            .join(feedback_request, fr.id == result.c.request_id)
+            .where(result.c.updated_at > now - DAY, result.c.anomalies > 0)
+            .group_by(fr.account)
+        ),
+    ),
+    (
+        "strays_day",
+        "Cards of an account first seen in the last 24 hours that nobody here sent, by account.",
+        ["account"],
+        lambda now: _by_account(stray_feedback, sf.first_seen_at > now - DAY).add_columns(sa.func.count()),
+    ),
+    (
+        "access_log_number",
+        "Number of the newest sealed line of the access log; it never falls. Its hash: `access-log head`.",
+        [],
+        lambda _now: sa.select(sa.func.coalesce(sa.func.max(access_chain.c.number), 0)),
+    ),
+    (
+        "access_log_unsealed",
+        "Lines of the access log that wait to be sealed.",
+        [],
+        lambda _now: sa.select(sa.func.count()).select_from(access_log).where(access_log.c.number.is_(None)),
+    ),
+    (
+        "forgotten_ago_seconds",
+        "How long ago nothing was kept beyond its retention, by kind of data; under two hours is healthy.",
+        ["kind"],
+        lambda now: sa.select(rr.kind, _seconds_since(rr.finished_at, now)),
+    ),
+    (
+        "workers_seen",
+        "Workers that said they were alive in the last minute.",
+        [],
+        lambda now: sa.select(sa.func.count()).where(worker_seen.c.seen_at > now - timedelta(minutes=1)),
+    ),
+]
