@@ -35,7 +35,7 @@ r = feedback_request.c
 # poll_window: four rows a day and account, until their retention is over; strange_refusal: until the next success
 SMALL = {
     "account_state", "account_task", "alembic_version", "allowance", "api_key", "poll_window", "process_count",
-    "session", "strange_refusal", "worker_seen",
+    "retention_run", "session", "strange_refusal", "worker_seen",
 }  # fmt: skip
 GROWING = {table.name for table in metadata.sorted_tables} - SMALL
 ENTERED = re.compile(
