@@ -26,12 +26,12 @@ GRANT SELECT ON alembic_version TO dm_feedback_web, dm_feedback_worker, dm_feedb
 -- account, or change a line of the access log.
 GRANT SELECT ON
   access_chain, access_log, account_state, account_task, allowance, api_key, barred_way, change_counter, conversation, data_key,
-  delivery_item,
+  delivery_item, feed,
   feedback_request, found_identity, key_use, look_up, look_up_count, naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk,
   reopening, result, result_update, review_note, send_attempt, session, source_state, stray_feedback, strange_refusal, tally,
   tally_book, transition, webhook_delivery, retention_run, worker_seen, x_identity
 TO dm_feedback_web;
-GRANT INSERT ON access_log, data_key, transition TO dm_feedback_web;
+GRANT INSERT ON access_log, data_key, feed, transition TO dm_feedback_web;
 GRANT INSERT, UPDATE, DELETE ON
   conversation, delivery_item, key_use, opt_out, posted_once, probe, prompt_reply, refresh, reopening, result, result_update, review_note, session,
   stray_feedback, webhook_delivery
@@ -39,6 +39,7 @@ TO dm_feedback_web;
 GRANT INSERT, UPDATE ON account_task, process_count TO dm_feedback_web;
 GRANT INSERT ON feedback_request TO dm_feedback_web;
 GRANT UPDATE (last_used_at) ON api_key TO dm_feedback_web;
+GRANT UPDATE (last_used_at, revoked_at) ON feed TO dm_feedback_web;
 -- what an identity handed in, an erasure and an answer change; never who was responsible, nor for which account
 GRANT UPDATE (
   state, reason, detail, attempts, scheduled_at, stale_at, outcome_at, updated_at, sealed, counted, x_user_id, x_handle,
@@ -48,7 +49,7 @@ GRANT UPDATE (
 GRANT UPDATE (x_id, x_user_id, outcome, settled_at) ON send_attempt TO dm_feedback_web;
 GRANT DELETE ON found_identity, x_identity TO dm_feedback_web;
 
--- Worker: everything but the keys of people.
+-- Worker: everything but the keys and feeds of people.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
   access_chain, account_state, account_task, allowance, barred_way, change_counter, conversation, data_key, delivery_item,
   feedback_request, found_identity, look_up, look_up_count,

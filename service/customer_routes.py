@@ -75,7 +75,7 @@ class ErasureSchema(Schema):
     erased = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
 
 
-class HeldSchema(Schema):
+class AllHeldSchema(Schema):
     """What we hold of a person: the rows of each table, as they are stored."""
 
     x_user_id = fields.String(required=True)
@@ -143,7 +143,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     @customers.route("/customers/<x_user_id>", methods=["GET"])
     @guard.requires("admin")
     @reads
-    @customers.response(200, HeldSchema, description="Every row; a raw delivery may tell of other people too")
+    @customers.response(200, AllHeldSchema, description="Every row; a raw delivery may tell of other people too")
     @customers.doc(
         operationId="export_customer",
         summary="All we hold of a customer: what erasing them would reach, and their opt-outs.",

@@ -54,7 +54,7 @@ def as_role(owner: Engine, postgresql_url: str) -> Iterator[As]:
 
 def test_every_table_has_its_place_in_the_rights_of_each_role() -> None:
     text = re.sub(r"--[^\n]*", "", SQL.read_text("utf-8"))
-    for role, without in (("web", set()), ("worker", {"api_key", "key_use"})):
+    for role, without in (("web", set()), ("worker", {"api_key", "feed", "key_use"})):
         granted = " ".join(re.findall(rf"GRANT ([^;]*)\s+TO dm_feedback_{role};", text))
         missing = {table for table in metadata.tables if not re.search(rf"\b{table}\b", granted)} - without
         assert not missing, f"say in deploy/roles.sql what {role} may do to {sorted(missing)}"
@@ -85,6 +85,10 @@ def test_web_does_all_of_its_work(owner: Engine, as_role: As) -> None:
     assert house.call("DELETE", "/v1/opt-outs/9", made["admin"]).status_code == 204
     identity = {"x_user_id": "502"}
     assert house.call("PUT", f"/v1/requests/{unknown}/x-identity", made["admin"], identity).status_code in {200, 409}
+    asked = {"name": "sheet", "question": {"figure": "summary"}}
+    feed = house.call("POST", "/v1/feeds", made["supervisor"], asked).get_json()
+    assert house.call("GET", feed["address"].partition(":8000")[2]).status_code == 200
+    assert house.call("DELETE", f"/v1/feeds/{feed['id']}", made["supervisor"]).status_code == 204
     assert house.call("GET", "/readyz", made["monitor"]).status_code == 200
     assert house.call("GET", "/metrics", made["monitor"]).status_code == 200
     assert house.call("GET", "/v1/results", "dmf_0.0").status_code == 401
@@ -128,6 +132,8 @@ FORBIDDEN = [
     ("web", "CREATE TABLE mine (x int)"),
     ("web", "DROP TABLE result"),
     ("web", "TRUNCATE result"),
+    ("web", "UPDATE feed SET question = '{}'"),
+    ("worker", "SELECT digest FROM feed"),
     ("worker", "SELECT digest FROM api_key"),
     ("worker", "SELECT digest FROM session"),
     ("worker", "UPDATE access_log SET actor = 'nobody'"),

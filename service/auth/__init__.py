@@ -2,6 +2,7 @@
 
     keys.py      keys, shown once and stored as digests    sessions.py  the dashboard's server-side sessions
     guard.py     what a route demands, and the rate limit  attempts.py  wrong keys, counted by address
+    feeds.py     addresses with a secret, for one question each
     access.py    the log of who read or changed what       chain.py     its lines, tamper-evident
 
 An agent has no role here: agents are data, never users.

@@ -21,6 +21,7 @@ COMMANDS = {
     "config": ("config", "The settings file."),
     "db": ("database", "The database's schema."),
     "keys": ("keys", "Keys for people and tools: supervisors, analysts, monitors, admins."),
+    "feeds": ("feeds", "Addresses for spreadsheets: each answers one saved question with figures, and nothing else."),
     "access-log": ("access_log", "Who read, exported or changed what: each line sealed to the one before."),
     "accounts": ("accounts", "X accounts: limits used, holds, how complete their results are."),
     "sources": ("sources", "CRMs that call us, and the definitions that come with dm-feedback."),

@@ -45,7 +45,7 @@ def export(context: click.Context, /, out: Path, kind: str | None, given: tuple[
     """Write results to a file, with a manifest beside it."""
     settings, engine = opened(context)
     reader = Reader("cli", me(), "admin", ())
-    filter_ = filters.parse(_pairs(given), reader, settings)
+    filter_ = filters.parse(pairs(given), reader, settings)
     kind = kind or out.suffix.lstrip(".").lower() or "csv"
     if kind not in exporting.FORMATS:
         raise Invalid("unknown_format", f"'{kind}' is no format of ours; there are {', '.join(exporting.FORMATS)}.")
@@ -66,7 +66,7 @@ def export(context: click.Context, /, out: Path, kind: str | None, given: tuple[
     console.print(f"{manifest.rows} rows in {out}, manifest in {out}.manifest.json")
 
 
-def _pairs(given: tuple[str, ...]) -> dict[str, list[str]]:
+def pairs(given: tuple[str, ...]) -> dict[str, list[str]]:
     """By name, as a query string has them: some filters may be given more than once."""
     wrong = next((each for each in given if "=" not in each), None)
     if wrong is not None:

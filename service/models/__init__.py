@@ -5,7 +5,7 @@ ids are strings (they exceed 2**53), words are those of `states.py`. Chapters ha
 
     intake.py     what sources told us           ledger.py   requests, their history, intents to send
     x_account.py  what is known of X accounts    answers.py  what customers said, how far X was asked
-    readers.py    keys, sessions, notes          naming.py   who may be named
+    readers.py    keys, feeds, notes            naming.py   who may be named
     counting.py   what readers have been told    releases.py what analysts may read
     running.py    workers, retention             once.py     what was answered to a POST with a name
     sources.py    CRMs that can be asked, and for whom
@@ -26,7 +26,7 @@ from service.models.intake import conversation, delivery_item, reopening, webhoo
 from service.models.ledger import IS_BEGUN, IS_OPEN, IS_UNPROVEN, feedback_request, send_attempt, transition
 from service.models.naming import naming, naming_answer, naming_place
 from service.models.once import posted_once
-from service.models.readers import access_chain, access_log, api_key, key_use, probe, review_note, session
+from service.models.readers import access_chain, access_log, api_key, feed, key_use, probe, review_note, session
 from service.models.releases import release, release_cell, release_leaf, release_walk
 from service.models.running import process_count, retention_run, worker_seen
 from service.models.sources import look_up, look_up_count, source_state
@@ -56,6 +56,7 @@ __all__ = [
     "conversation",
     "data_key",
     "delivery_item",
+    "feed",
     "feedback_request",
     "found_identity",
     "key_use",

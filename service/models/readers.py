@@ -41,6 +41,23 @@ class ApiKeyColumns(TypedColumns):
 api_key = Table("api_key", metadata, ApiKeyColumns)
 
 
+class FeedColumns(TypedColumns):
+    """A saved question that is read by an address of its own. Written by auth."""
+
+    id = Column(String(12), primary_key=True)  # in the address; public
+    digest: Named[str] = Column(String(64))  # SHA-256 of the address' secret, which has 256 random bits
+    name: Named[str] = Column(String(64))
+    question: Named[dict[str, Any]] = Column(JSON)  # as it was asked, read anew each time
+    accounts: Named[list[str]] = Column(JSON)  # [] means every account
+    created_at: Named[datetime] = Column(Micros)
+    created_by: Named[str] = Column(String(96))
+    last_used_at: Named[datetime | None] = Column(Micros, nullable=True)
+    revoked_at: Named[datetime | None] = Column(Micros, nullable=True)
+
+
+feed = Table("feed", metadata, FeedColumns)
+
+
 class SessionColumns(TypedColumns):
     """A supervisor signed in to the dashboard. Written by auth."""
 

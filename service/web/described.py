@@ -10,12 +10,25 @@ PROBLEM = {
 }
 
 
+SIGNED = {
+    "webhook-id": "The delivery's name; a repeat has the same",
+    "webhook-timestamp": "When it was sent, in seconds since 1970",
+    "webhook-signature": "v1, and the signature over id, timestamp and body",
+}
+"""Of the standard signature (standardwebhooks.com); other sources bring headers of their own."""
+
+
 def _problem(says: str) -> dict[str, Any]:
     return {"description": says, **PROBLEM}
 
 
 def _path(name: str, says: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "description": says, "schema": {"type": "string"}}
+
+
+def _headers() -> list[dict[str, Any]]:
+    told = [{"name": name, "in": "header", "description": says} for name, says in SIGNED.items()]
+    return [{**each, "required": False, "schema": {"type": "string"}} for each in told]
 
 
 def _json(says: str) -> dict[str, Any]:
@@ -26,6 +39,7 @@ def _html(says: str) -> dict[str, Any]:
     return {"description": says, "content": {"text/html": {"schema": {"type": "string"}}}}
 
 
+OBJECT = {"type": "object"}
 TAGS = [
     {"name": "question page", "description": "What customers answer on where no card shows"},
     {"name": "webhooks", "description": "What CRMs and X call"},
@@ -72,7 +86,7 @@ PATHS: dict[str, Any] = {
             "summary": "The business's logo.",
             "security": [],
             "responses": {
-                "200": {"description": "A picture", "content": {"image/*": {}}},
+                "200": {"description": "A picture: SVG, PNG, WebP or JPEG"},
                 "404": _problem("There is no such file"),
             },
         },
@@ -94,12 +108,12 @@ PATHS: dict[str, Any] = {
             "filtered and read. A 2xx means that everything in it is stored for good. A repeat is answered like the "
             "first and changes nothing.",
             "security": [],
-            "parameters": [_path("source", "The name of a [sources.NAME] section")],
+            "parameters": [_path("source", "The name of a [sources.NAME] section"), *_headers()],
             "requestBody": {
                 "required": True,
                 "content": {
-                    "application/json": {"schema": {}},
-                    "application/x-www-form-urlencoded": {"schema": {}},
+                    "application/json": {"schema": {"oneOf": [OBJECT, {"type": "array", "items": OBJECT}]}},
+                    "application/x-www-form-urlencoded": {"schema": OBJECT},
                 },
             },
             "responses": {
@@ -174,7 +188,7 @@ PATHS: dict[str, Any] = {
             "operationId": "alive",
             "summary": "The process is alive.",
             "security": [],
-            "responses": {"200": _json("Alive")},
+            "responses": {"200": _json("Alive"), "431": _problem("The headers are larger than we read")},
         },
     },
     "/.well-known/security.txt": {
@@ -185,6 +199,7 @@ PATHS: dict[str, Any] = {
             "security": [],
             "responses": {
                 "200": {"description": "The contact", "content": {"text/plain": {"schema": {"type": "string"}}}},
+                "404": _problem("The setting web.security_contact names nobody"),
             },
         },
     },
@@ -197,6 +212,7 @@ PATHS: dict[str, Any] = {
             "security": [{}, {"key": []}],
             "responses": {
                 "200": _json("`ok`; with a key also `degraded`: deliveries are taken in, but something needs a look"),
+                "401": _problem("The key is not valid; without one this is answered too"),
                 "503": _json("`unavailable`"),
             },
         },

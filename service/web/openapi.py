@@ -62,7 +62,7 @@ class ProblemApi(flask_smorest.Api):
     spec: APISpec
 
     def __init__(self, app: flask.Flask) -> None:
-        about = {"description": ABOUT, "license": {"name": "MIT"}}
+        about = {"description": ABOUT, "license": {"name": "MIT", "identifier": "MIT"}}
         options = {"title": TITLE, "version": VERSION, "openapi_version": "3.1.0", "info": about}
         super().__init__(app, spec_kwargs=options)
         self.spec.components.security_scheme(
@@ -97,6 +97,7 @@ def document(app: flask.Flask) -> dict[str, Any]:
     spec["servers"] = [{"url": "/", "description": "Where this description was read"}]
     spec["tags"] = [*spec.get("tags", []), *TAGS]
     plain: dict[str, Any] = _plain(spec)
+    plain["components"]["schemas"].pop("PaginationMetadata", None)  # smorest's own; our pages have cursors
     complete(plain)
     return plain
 

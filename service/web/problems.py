@@ -87,7 +87,7 @@ def _refused(complaints: Mapping[str, Any]) -> ServiceError:
 
 def _unexpected(error: Exception) -> Response:
     if is_out_of_time(error):
-        log.warning("question_too_long", path=flask.request.path)
+        log.warning("question_too_long", path=_where())
         return answer(
             Unavailable(
                 "question_too_long",
@@ -104,8 +104,13 @@ def _unexpected(error: Exception) -> Response:
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
         )
-    log.error("unexpected_error", exc_info=error, path=flask.request.path, method=flask.request.method)
+    log.error("unexpected_error", exc_info=error, path=_where(), method=flask.request.method)
     return answer(ServiceError("internal_error", FAULT_OF_OURS))
+
+
+def _where() -> str:
+    """The address for the log, as a pattern: some hold a secret (feeds, the question page)."""
+    return "no route" if flask.request.url_rule is None else flask.request.url_rule.rule
 
 
 def _page(error: ServiceError) -> str:

@@ -59,6 +59,7 @@ def test_there_is_a_command_for_every_task() -> None:
         "deliveries",
         "demo",
         "erase",
+        "feeds",
         "export",
         "keys",
         "openapi",

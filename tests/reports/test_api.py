@@ -303,3 +303,34 @@ def test_calls_are_counted_and_the_headers_say_so(quick):
     answer = client.get("/v1/definitions")
     assert (answer.status_code, answer.get_json()["code"]) == (429, "rate_limited")
     assert answer.headers["Retry-After"] == answer.headers["RateLimit-Reset"]
+
+
+def test_several_figures_come_in_one_call_and_are_those_of_the_calls_alone(world):
+    world.add(30, score=5)
+    world.add(12, score=1, team_id="blue", agent_id="bob")
+    client = world.client()
+    asked = {"figure": ["summary", "trend", "breakdown", "coverage", "funnel"], "by": ["team", "agent"]}
+    told = client.json("/v1/figures", **asked, trend_by="team", period="month", coverage_by="team")
+    assert told["summary"] == client.json("/v1/summary")
+    assert told["funnel"] == client.json("/v1/funnel")
+    assert told["trend"] == client.json("/v1/trend", by="team", period="month")
+    assert told["coverage"] == client.json("/v1/coverage", by="team")
+    alone = [client.json("/v1/breakdown", by=by)["items"] for by in ("team", "agent")]
+    assert told["breakdown"]["items"] == alone[0] + alone[1]
+    assert told["completeness"] is None
+    for wrong in ({}, {"figure": "results"}, {"figure": "breakdown"}, {"figure": "summary", "by": "team"}):
+        assert client.refused("/v1/figures", 422, **wrong) == "invalid_parameter"
+
+
+def test_a_file_is_plain_bytes_for_who_asks_for_these(world):
+    world.add(1, score=5)
+    client = world.client()
+    for kind, own in (("xlsx", "application/vnd."), ("parquet", "application/vnd."), ("jsonl", "application/jsonl")):
+        path = f"/v1/results.{kind}"
+        named = client.get(path)
+        size = len(named.data)
+        plain = client.get(path, {"Accept": "application/octet-stream"})
+        assert named.content_type.startswith(own)
+        assert plain.content_type == "application/octet-stream"
+        assert len(plain.data) == size > 0
+    assert client.get("/v1/results.csv", {"Accept": "application/octet-stream"}).mimetype == "text/csv"

@@ -120,3 +120,34 @@ def test_a_breakdown_is_a_recount_of_the_rows_by_the_name_they_bear(world: World
         assert found == dict(whose)
         rest = [row["score"]["n"] for row in group["rows"] if row["rest"] == "not_named"]
         assert sum(rest) == (len(hidden) if by in {"agent", "team"} else 0)
+
+
+@pytest.mark.parametrize("by", ["agent", "team", "campaign", "account", "hour"])
+def test_a_trend_by_group_adds_up_to_the_breakdown(world: World, by: str) -> None:
+    filled(world, random.Random(7))
+    client = world.client()
+    rows = {
+        (group["type"], row["key"], row["rest"]): row
+        for group in client.json("/v1/breakdown", by=by)["items"]
+        for row in group["rows"]
+        if row["score"]["n"] or row["delivered"]
+    }
+    trends = client.json("/v1/trend", by=by, period="week")["items"]
+    told = {(each["type"], each["key"], each["rest"]): each for each in trends}
+    assert rows
+    assert set(rows) <= set(told)
+    for name, each in told.items():
+        assert each["by"] == by
+        row = rows.get(name)
+        assert each["total"]["n"] == (row["score"]["n"] if row else 0), name
+        assert sum(point["score"]["n"] for point in each["points"]) == each["total"]["n"]
+        assert sum(point["delivered"] for point in each["points"]) == (row["delivered"] if row else 0)
+    assert len({tuple(point["label"] for point in each["points"]) for each in trends}) == 1, "side by side"
+
+
+def test_a_trend_of_more_points_than_anybody_reads_is_refused(world: World) -> None:
+    for number in range(30):
+        world.add(1, score=5, days_ago=390, agent_id=f"a{number}", campaign=f"c{number}")
+    client = world.client()
+    assert client.refused("/v1/trend", 422, by="campaign") == "too_many_points"
+    assert len(client.json("/v1/trend", by="campaign", period="month")["items"]) == 60

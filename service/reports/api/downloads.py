@@ -15,7 +15,8 @@ from service.reports.rows.formats import CONTENT_TYPES, writer_of
 from service.web import in_a_slot
 
 OWN = ("bom", "separator", "raw", "manifest")
-TEXT = ("csv", "jsonl")
+TEXT = ("csv",)
+BYTES = "application/octet-stream"
 
 
 def add(routes: Routes) -> None:
@@ -30,6 +31,7 @@ def _add(routes: Routes, format: str, content_type: str) -> None:
             "description": "The rows, or with manifest=true what they are",
             "content": {
                 content_type.partition(";")[0]: {"schema": _file(format)},
+                **({} if format == "csv" else {BYTES: {"schema": _file(format)}}),
                 "application/json": {"schema": ManifestSchema},
             },
         }
@@ -62,9 +64,17 @@ def _made(routes: Routes, format: str, asked: dict[str, Any], wanted: Filter, no
     if asked["manifest"]:
         body = ManifestSchema().dump(export.described(*who))
         return flask.jsonify(body)
-    response = flask.Response(export.stream(*who), content_type=CONTENT_TYPES[format])
+    response = flask.Response(export.stream(*who), content_type=_content_type(format))
     response.headers["Content-Disposition"] = f'attachment; filename="feedback-{now:%Y%m%dT%H%M%SZ}.{format}"'
     return response
+
+
+def _content_type(format: str) -> str:
+    """The format's own, or plain bytes for who asks for these: some generated clients know no other files."""
+    accepts = flask.request.accept_mimetypes
+    own = CONTENT_TYPES[format]
+    plain = format not in TEXT and BYTES in accepts.values() and own.partition(";")[0] not in accepts.values()
+    return BYTES if plain else own
 
 
 def _file(format: str) -> dict[str, str]:

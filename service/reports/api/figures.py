@@ -18,6 +18,8 @@ from service.reports.api import schemas
 from service.reports.api.routes import Routes, conditional
 from service.reports.dimensions import BY, NAMED
 from service.reports.figures import figures
+from service.reports.figures.several import Wanted, several
+from service.reports.figures.shapes import Several
 from service.reports.filters import FigureFilterSchema, Filter
 from service.reports.roles import EVERYBODY
 from service.reports.statistics.definitions import DEFINITION_VERSION, define
@@ -31,6 +33,7 @@ def add(routes: Routes) -> None:
     """Register the views."""
     _add_plain(routes)
     _add_split(routes)
+    _add_several(routes)
     _add_compare(routes)
     _add_definitions(routes)
 
@@ -60,12 +63,12 @@ def _add_plain(routes: Routes) -> None:
 def _add_split(routes: Routes) -> None:
     @routes.get("/trend", schemas.TrendSchema, told.TrendsSchema, EVERYBODY, "By day, week or month.")
     def trend(asked: dict[str, Any]) -> flask.Response:
-        period, zone = asked["period"], _zone(asked.get("zone"))
+        period, zone, by = asked["period"], _zone(asked.get("zone")), asked.get("by")
 
         def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.Trends:
-            return figures.trend(c, s, r, f, now, period, zone)
+            return figures.trend(c, s, r, f, now, period, zone, by)
 
-        return _answer(routes, routes.filter(asked, "period", "zone"), ask, told.TrendsSchema())
+        return _answer(routes, routes.filter(asked, "period", "zone", "by"), ask, told.TrendsSchema())
 
     @routes.get(
         "/breakdown",
@@ -94,11 +97,38 @@ def _add_split(routes: Routes) -> None:
         return _answer(routes, routes.filter(asked, "by"), ask, told.CoverageSchema())
 
 
+def _add_several(routes: Routes) -> None:
+    @routes.get(
+        "/figures",
+        schemas.SeveralAskSchema,
+        told.SeveralSchema,
+        EVERYBODY,
+        "Several figures in one call, of one state of the database.",
+    )
+    def several_figures(asked: dict[str, Any]) -> flask.Response:
+        wanted = Wanted(
+            names=tuple(asked["figure"]),
+            by=tuple(dict.fromkeys(asked["by"])),
+            trend_by=asked.get("trend_by"),
+            coverage_by=asked["coverage_by"],
+            period=asked["period"],
+            zone=_zone(asked.get("zone")),
+        )
+        if ("breakdown" in wanted.names) != bool(wanted.by):
+            raise Invalid("invalid_parameter", "A breakdown takes 'by', and nothing else does.")
+
+        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> Several:
+            return several(c, s, r, f, now, wanted)
+
+        own = ("figure", "by", "trend_by", "coverage_by", "period", "zone")
+        return _answer(routes, routes.filter(asked, *own), ask, told.SeveralSchema())
+
+
 def _add_compare(routes: Routes) -> None:
     @routes.get(
         "/compare",
         schemas.CompareSchema,
-        told.ComparisonsSchema,
+        told.ComparedSchema,
         EVERYBODY,
         "Did it really change? Two periods (other_since, other_until) or two groups (by, a, b).",
     )
@@ -107,20 +137,20 @@ def _add_compare(routes: Routes) -> None:
         wanted = routes.filter(asked, *own)
         first, second = _sides(routes, wanted, asked)
 
-        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.Comparisons:
+        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.Compared:
             return figures.compare(c, s, r, f, second, now)
 
-        return _answer(routes, first, ask, told.ComparisonsSchema())
+        return _answer(routes, first, ask, told.ComparedSchema())
 
 
 def _add_definitions(routes: Routes) -> None:
     @routes.get(
-        "/definitions", schemas.NoParametersSchema, schemas.DefinitionsSchema, EVERYBODY, "Every figure in words."
+        "/definitions", schemas.NoParametersSchema, schemas.DefinitionListSchema, EVERYBODY, "Every figure in words."
     )
     def definitions(_asked: dict[str, Any]) -> flask.Response:
         table = define(thresholds(routes.settings))
         found = {"version": DEFINITION_VERSION, "definitions": [asdict(each) for each in table.values()]}
-        return conditional(schemas.DefinitionsSchema(), found)
+        return conditional(schemas.DefinitionListSchema(), found)
 
 
 def _sides(routes: Routes, wanted: Filter, asked: dict[str, Any]) -> tuple[Filter, Filter]:

@@ -3,6 +3,7 @@
     lists.py     results, requests, notes, access log: supervisors and admins
     changes.py   the feed of changes that a mirror follows: supervisors and admins
     figures_api.py   summary, trend, breakdown, compare, coverage: analysts too
+    feeds.py         saved questions with an address of their own
     downloads.py     CSV and its siblings: supervisors and admins
 
 Views read, ask `query` or `figures`, and dump; what may be shown is decided before it gets here.
@@ -14,7 +15,7 @@ from datetime import datetime
 from sqlalchemy.engine import Engine
 
 from service.auth import Guard
-from service.reports.api import changes, downloads, lists
+from service.reports.api import changes, downloads, feeds, lists
 from service.reports.api import figures as figures_api
 from service.reports.api.routes import Routes
 from service.settings import Settings
@@ -28,5 +29,6 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     lists.add(routes)
     changes.add(routes)
     figures_api.add(routes)
+    feeds.add(routes)
     downloads.add(routes)
     return pages

@@ -11,6 +11,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from service.reports.counting.periods import PERIODS
 from service.reports.dimensions import BY, COVERED, FILTERED
+from service.reports.figures.several import FIGURES
 from service.reports.filters import WHEN, FigureFilterSchema, FilterSchema, Moment, WholeNumber, Word, YesNo
 from service.reports.rows.as_csv import SEPARATORS
 from service.reports.rows.query import DEFAULT_LIMIT, MOST, SORTS
@@ -121,7 +122,37 @@ class TrendSchema(FigureFilterSchema):
     """A trend's filters and its pieces."""
 
     period = fields.String(load_default="day", validate=validate.OneOf(PERIODS, error="must be day, week or month"))
+    by = fields.String(
+        validate=validate.OneOf(BY, error=f"must be one of {', '.join(BY)}"),
+        metadata={"description": "One line a group of this dimension"},
+    )
     zone = Word(metadata={"description": "IANA zone of the days; supervisors and admins may take another than ours"})
+
+
+class SeveralAskSchema(FigureFilterSchema):
+    """Which figures, and how each is split."""
+
+    figure = fields.List(
+        fields.String(validate=validate.OneOf(FIGURES, error=f"must be one of {', '.join(FIGURES)}")),
+        required=True,
+        validate=validate.Length(min=1, max=len(FIGURES)),
+        metadata={"description": "May be repeated"},
+    )
+    by = fields.List(
+        fields.String(validate=validate.OneOf(BY, error=f"must be one of {', '.join(BY)}")),
+        load_default=(),
+        validate=validate.Length(max=len(BY)),
+        metadata={"description": "The dimensions of breakdowns; may be repeated"},
+    )
+    trend_by = fields.String(
+        validate=validate.OneOf(BY, error=f"must be one of {', '.join(BY)}"),
+        metadata={"description": "The trend as one line a group of this dimension"},
+    )
+    coverage_by = fields.String(
+        load_default="agent", validate=validate.OneOf(COVERED, error=f"must be one of {', '.join(COVERED)}")
+    )
+    period = fields.String(load_default="day", validate=validate.OneOf(PERIODS, error="must be day, week or month"))
+    zone = Word(metadata={"description": "As in the trend"})
 
 
 class BreakdownSchema(FigureFilterSchema):
@@ -213,7 +244,7 @@ class DefinitionSchema(Schema):
     version = text()
 
 
-class DefinitionsSchema(Schema):
+class DefinitionListSchema(Schema):
     """All figures in words."""
 
     version = text()

@@ -8,6 +8,7 @@ from service.reports.counting.zones import midnight
 
 PERIODS = ("day", "week", "month")
 MOST_POINTS = 400
+MOST_OF_GROUPS = 10_000
 ONE_DAY = timedelta(days=1)
 
 
@@ -31,6 +32,16 @@ def pieces(first: date, last: date, period: str) -> list[tuple[date, date]]:
         found.append((begin, end))
         begin = end
     return found
+
+
+def demand_few(points: int) -> None:
+    """Raise Invalid for more points of all groups together than one answer holds."""
+    if points > MOST_OF_GROUPS:
+        raise Invalid(
+            "too_many_points",
+            f"All groups together have {points} points, and an answer at most {MOST_OF_GROUPS}; shorten "
+            "[since, until), take longer periods, or ask for some of the groups.",
+        )
 
 
 def first_whole_day(since: datetime | None, zone: ZoneInfo) -> date | None:

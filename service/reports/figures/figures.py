@@ -22,8 +22,8 @@ from service.reports.figures.shapes import (
     Breakdown,
     BreakdownRow,
     Breakdowns,
+    Compared,
     Comparison,
-    Comparisons,
     Coverage,
     CoverageRow,
     Funnel,
@@ -45,8 +45,8 @@ __all__ = [
     "Breakdown",
     "BreakdownRow",
     "Breakdowns",
+    "Compared",
     "Comparison",
-    "Comparisons",
     "Completeness",
     "Coverage",
     "CoverageRow",
@@ -83,17 +83,20 @@ def trend(
     now: datetime,
     period: str = "day",
     zone: ZoneInfo | None = None,
+    by: str | None = None,
 ) -> Trends:
-    """Return each kind of card by day, week or month. Raises Invalid for more points than anybody reads."""
+    """Return each kind of card by day, week or month, and by group. Raises Invalid for too many points."""
     _demand(period, PERIODS, "period")
+    if by is not None:
+        _demand(by, BY, "by")
     who = (connection, settings, reader, filter, now)
     if sees_rows(reader):
-        return Trends(live.trends(asking.asking(*who, zone), period, settings.reports.answer_window))
+        return Trends(live.trends(asking.asking(*who, zone), period, settings.reports.answer_window, by))
     if zone is not None and zone.key != settings.service.time_zone.key:
         raise Invalid(
             "zone_not_allowed", f"Releases are made of days of {settings.service.time_zone.key}: leave zone out."
         )
-    return Trends(released.trends(released.asking(*who), period))
+    return Trends(released.trends(released.asking(*who), period, by))
 
 
 def breakdown(
@@ -108,7 +111,7 @@ def breakdown(
 
 def compare(
     connection: Connection, settings: Settings, reader: Reader, filter: Filter, other: Filter, now: datetime
-) -> Comparisons:
+) -> Compared:
     """Say for two periods or groups whether the second really differs from the first."""
     if replace(filter, since=None, until=None) == replace(other, since=None, until=None) and _overlap(filter, other):
         raise Invalid("periods_overlap", "The two periods share days; compare periods that do not overlap.")
@@ -119,7 +122,7 @@ def compare(
     pairs = [(a, b) for a, b in ((one.csat, two.csat), (one.nps, two.nps)) if a is not None and b is not None]
     rate_a, rate_b = one.response_rate_of_delivered, two.response_rate_of_delivered
     found = tuple(Comparison(a.type, a, b, _change(a, b, counts), _ways_differ(a, b)) for a, b in pairs)
-    return Comparisons(found, rate_a, rate_b, _rates(rate_a, rate_b))
+    return Compared(found, rate_a, rate_b, _rates(rate_a, rate_b))
 
 
 def coverage(

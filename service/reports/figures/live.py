@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from service.reports.completeness import completeness_of
 from service.reports.counting.counts import Answers, Counts, answers_by, counts, counts_by
 from service.reports.counting.lines import Line
-from service.reports.counting.periods import pieces, start_of
+from service.reports.counting.periods import demand_few, pieces, start_of
 from service.reports.counting.zones import day_of, midnight
 from service.reports.dimensions import Value
 from service.reports.figures.asking import LEDGER, NOT_NAMED, Inquiry
@@ -125,25 +125,60 @@ def _by_name(row: BreakdownRow) -> tuple[bool, bool, Value]:
     return (row.key is None, isinstance(row.key, str), row.key)
 
 
-def trends(ask: Inquiry, period: str, answer_window: timedelta) -> tuple[Trend, ...]:
-    """Every kind of card by day, week or month. Raises Invalid for more points than anybody reads."""
-    scored, sent = ask.scored(period=period), ask.lines(ask.rate_clock, period=period)
-    begin = _begin_of(period)
-    answers, cards = answers_by(scored, begin), counts_by(sent, begin)
+def trends(ask: Inquiry, period: str, answer_window: timedelta, by: str | None) -> tuple[Trend, ...]:
+    """Every kind of card by day, week or month, of all or by group. Raises Invalid for more points than anybody reads.
+
+    Every group has the same periods, so that they can be laid side by side.
+    """
+    scored, sent = ask.scored(by, period=period), ask.lines(ask.rate_clock, by, period=period)
+    place = _place_of(period, by)
+    found = ByPeriod(answers_by(scored, place), counts_by(sent, place))
     until = completeness_of(ask.connection, ask.view, ask.filter).complete_until
     ripeness = Ripeness(ask.now, until, ask.now - answer_window, by_cohort=ask.score_clock != "scored_at")
-    spans = _spans(ask, [day for _, day in (*answers, *cards)], period)
-    totals = _scores(ask, scored)
+    spans = _spans(ask, found.days, period)
+    demand_few(len(found.groups) * len(spans))
+    totals = answers_by(scored, lambda line: (line.type, place(line)[2]))
     return tuple(
         Trend(
-            kind,
-            period,
-            ask.zone.key,
-            tuple(_point(ask, kind, span, answers, cards, ripeness) for span in spans),
-            totals[kind],
+            type=kind,
+            by=by,
+            key=None if group == NOT_NAMED else group,
+            rest=REST if group == NOT_NAMED else None,
+            of=None,
+            period=period,
+            zone=ask.zone.key,
+            points=tuple(_point(ask, (kind, span, group), found, ripeness) for span in spans),
+            total=_score(ask, kind, totals.get((kind, group), Answers())),
         )
         for kind in ask.kinds
+        for group in ([None] if by is None else found.groups)
     )
+
+
+Span = tuple[date, date]
+Grouped = tuple[str | None, date, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class ByPeriod:
+    """Answers and cards by kind, period and group."""
+
+    answers: dict[Grouped, Answers]
+    cards: dict[Grouped, Counts]
+
+    @property
+    def days(self) -> list[date]:
+        """The periods in which anything happened."""
+        return [day for _, day, _ in (*self.answers, *self.cards)]
+
+    @property
+    def groups(self) -> list[Value]:
+        """By name, and last those without one and those who are not named."""
+        return sorted({group for _, _, group in (*self.answers, *self.cards)}, key=_no_group_last)
+
+
+def _no_group_last(group: Value) -> tuple[bool, bool, bool, Value]:
+    return (group == NOT_NAMED, group is None, isinstance(group, str), group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,31 +200,21 @@ class Ripeness:
         return until > self.now or unread or (self.by_cohort and self.waits(until))
 
 
-Span = tuple[date, date]
-Grouped = tuple[str | None, date]
-
-
-def _point(
-    ask: Inquiry,
-    kind: str,
-    span: Span,
-    answers: dict[Grouped, Answers],
-    cards: dict[Grouped, Counts],
-    ripeness: Ripeness,
-) -> TrendPoint:
+def _point(ask: Inquiry, which: tuple[str, Span, Value], found: ByPeriod, ripeness: Ripeness) -> TrendPoint:
     """One piece, cut to what was asked for: a month from the 10th is not the whole month."""
+    kind, span, group = which
     begin, end = midnight(span[0], ask.zone), midnight(span[1], ask.zone)
     since = max(begin, ask.filter.since) if ask.filter.since else begin
     until = min(end, ask.filter.until) if ask.filter.until else end
-    key = (kind, span[0])
-    sent = cards.get(key, Counts())
+    key = (kind, span[0], group)
+    sent = found.cards.get(key, Counts())
     return TrendPoint(
         label=span[0].isoformat(),
         since=since,
         until=until,
         partial=(since, until) != (begin, end) or until > ask.now,
         score=score_of(
-            kind, answers.get(key, Answers()), ask.score_clock, ask.view.thresholds,
+            kind, found.answers.get(key, Answers()), ask.score_clock, ask.view.thresholds,
             Basis(since, until, withheld=ask.withholds),
         ),
         delivered=sent.delivered,
@@ -199,12 +224,12 @@ def _point(
     )  # fmt: skip
 
 
-def _begin_of(period: str) -> Callable[[Line], Grouped]:
-    def begin(line: Line) -> Grouped:
+def _place_of(period: str, by: str | None) -> Callable[[Line], Grouped]:
+    def place(line: Line) -> Grouped:
         assert line.day is not None, "the question told days apart"
-        return (line.type, start_of(day_of(line.day), period))
+        return (line.type, start_of(day_of(line.day), period), None if by is None else _first(line))
 
-    return begin
+    return place
 
 
 def _spans(ask: Inquiry, happened: Sequence[date], period: str) -> list[Span]:

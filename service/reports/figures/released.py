@@ -16,7 +16,7 @@ from service.auth.keys import Reader
 from service.errors import Invalid
 from service.reports.completeness import Completeness, completeness_of
 from service.reports.counting.counts import Answers
-from service.reports.counting.periods import end_of_whole_days, first_whole_day, pieces, start_of
+from service.reports.counting.periods import demand_few, end_of_whole_days, first_whole_day, pieces, start_of
 from service.reports.counting.zones import midnight
 from service.reports.dimensions import NAMED, Value
 from service.reports.disclosure import conversations, published
@@ -171,8 +171,11 @@ def breakdowns(ask: DaysInquiry, by: str) -> tuple[Breakdown, ...]:
     return tuple(_breakdown(ask, by, kind, ask.published(kind, by)) for kind in kinds_of(ask.filter))
 
 
-def trends(ask: DaysInquiry, period: str) -> tuple[Trend, ...]:
+def trends(ask: DaysInquiry, period: str, by: str | None) -> tuple[Trend, ...]:
     """Every kind of card by day, week or month: each release in the period of its last day."""
+    if by is not None:
+        _demand_told([by])
+        return tuple(each for kind in kinds_of(ask.filter) for each in _trends_by(ask, kind, period, by))
     cohorts = conversations.cohorts_by(ask.connection, ask.accounts, period, *ask.days)
     by_begin = {start_of(each.end - ONE_DAY, period): each for each in cohorts if each.end is not None}
     return tuple(_trend(ask, kind, period, by_begin) for kind in kinds_of(ask.filter))
@@ -193,9 +196,9 @@ def completeness(ask: DaysInquiry) -> Completeness:
 def _breakdown(ask: DaysInquiry, by: str, kind: str, found: Published) -> Breakdown:
     rows = [
         BreakdownRow(
-            key=None if isinstance(group.label, Pooled) else group.label,
+            key=_key(group.label),
             rest=_rest(group.label),
-            of=group.label.of if isinstance(group.label, Pooled) else None,
+            of=_of(group.label),
             ended=None,
             delivered=None,
             score=_score(ask, kind, found, group),
@@ -204,6 +207,14 @@ def _breakdown(ask: DaysInquiry, by: str, kind: str, found: Published) -> Breakd
         for group in found.groups
     ]
     return ordered(kind, by, rows, _score(ask, kind, found, found.total), ask.view.thresholds.ranking)
+
+
+def _key(label: Value | Pooled) -> Value:
+    return None if isinstance(label, Pooled) else label
+
+
+def _of(label: Value | Pooled) -> str | None:
+    return label.of if isinstance(label, Pooled) else None
 
 
 def _rest(label: Value | Pooled) -> str | None:
@@ -221,20 +232,53 @@ def _trend(ask: DaysInquiry, kind: str, period: str, cohorts: Mapping[date, Coho
         for span in pieces(begin, begin, period)
     )
     found = ask.published(kind)
-    return Trend(kind, period, ask.zone.key, points, _score(ask, kind, found, found.total))
+    return Trend(kind, None, None, None, None, period, ask.zone.key, points, _score(ask, kind, found, found.total))
+
+
+def _trends_by(ask: DaysInquiry, kind: str, period: str, by: str) -> Iterable[Trend]:
+    """One line a group: its own releases, and no rates, which are of whole accounts."""
+    told = published.trend(ask.connection, ask.settings, ask.question(kind, by), period, ask.now)
+    releases = {start_of(each.end - ONE_DAY, period): each for each in told if each.end is not None}
+    found = ask.published(kind, by)
+    totals = {group.label: group for group in found.groups}
+    labels = sorted({group.label for each in told for group in each.groups}, key=_by_name)
+    demand_few(len(labels) * len(releases))
+    for label in labels:
+        lines = {begin: (each, _group(each, label)) for begin, each in releases.items()}
+        points = tuple(_point_of(ask, kind, pieces(begin, begin, period)[0], *lines[begin]) for begin in sorted(lines))
+        total = _score(ask, kind, found, totals.get(label))
+        yield Trend(kind, by, _key(label), _rest(label), _of(label), period, ask.zone.key, points, total)
+
+
+def _group(found: Published, label: Value | Pooled) -> Group | None:
+    return next((each for each in found.groups if each.label == label), None)
+
+
+def _by_name(label: Value | Pooled) -> tuple[bool, bool, str]:
+    return (isinstance(label, Pooled), label is None, repr(label))
 
 
 def _point(ask: DaysInquiry, kind: str, span: tuple[date, date], found: Published, cohort: Cohort) -> TrendPoint:
-    since, until = midnight(found.first or span[0], ask.zone), midnight(found.end or span[1], ask.zone)
     answered, reason = cohort.answers.get(kind, NOBODY), _reason_for_rates(ask, cohort)
-    return TrendPoint(
-        label=span[0].isoformat(),
-        since=since,
-        until=until,
-        partial=(found.first, found.end) != span,
-        score=_score(ask, kind, found, found.total),
+    return replace(
+        _point_of(ask, kind, span, found, found.total),
         delivered=None if reason else answered.delivered,
         response_rate=_response(ask, answered, reason),
+    )
+
+
+def _point_of(
+    ask: DaysInquiry, kind: str, span: tuple[date, date], found: Published, group: Group | None
+) -> TrendPoint:
+    """A point without rates."""
+    return TrendPoint(
+        label=span[0].isoformat(),
+        since=midnight(found.first or span[0], ask.zone),
+        until=midnight(found.end or span[1], ask.zone),
+        partial=(found.first, found.end) != span,
+        score=_score(ask, kind, found, group),
+        delivered=None,
+        response_rate=_response(ask, NOBODY, BY_ACCOUNT),
         immature=False,
         response_immature=False,
     )

@@ -110,9 +110,13 @@ class TrendPoint:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """One kind of card over time; `total` is the summary above it."""
+    """One kind of card over time, of all or of one group; `total` is the summary above it."""
 
     type: str
+    by: Annotated[str | None, "The dimension; null: of all"]
+    key: Annotated[Value, "The group; null: conversations without one, or see rest"]
+    rest: Annotated[str | None, "As in a breakdown: those who are not told apart"]
+    of: Annotated[str | None, "The team that others are of"]
     period: str
     zone: str
     points: tuple[TrendPoint, ...]
@@ -121,7 +125,7 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """One line a kind of card."""
+    """One line a kind of card, and a group where a dimension was asked for."""
 
     items: tuple[Trend, ...]
 
@@ -175,7 +179,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparisons:
+class Compared:
     """Both sides of every kind of card, and whether they really differ."""
 
     comparisons: tuple[Comparison, ...]
@@ -237,3 +241,15 @@ class Funnel:
     scored: int | None
     commented: int | None
     suppressed: Annotated[str | None, WHY]
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """The figures that were asked for, of one state of the database; null: not asked for."""
+
+    summary: Summary | None
+    funnel: Funnel | None
+    trend: Trends | None
+    breakdown: Breakdowns | None
+    coverage: Coverage | None
+    completeness: Completeness | None

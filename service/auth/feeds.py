@@ -1,0 +1,102 @@
+"""Feeds: in, a saved question; out, an address with a secret of its own, for tools that can send no key.
+
+The address is shown once, and only its secret's SHA-256 is stored. Whoever has it reads one question as an analyst
+would, and nothing else; it is ended by itself, whatever becomes of the key it was made with. Never knows what is asked.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.auth.keys import LONGEST_NAME, SEEN_EVERY, Reader
+from service.errors import Invalid, NotFound
+from service.models import feed
+
+ID = re.compile(r"[0-9a-f]{12}")
+fd = feed.c
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A feed as the list shows it: without its secret."""
+
+    id: str
+    name: str
+    question: Mapping[str, Any]
+    accounts: tuple[str, ...]
+    created_at: datetime
+    created_by: str
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+    @property
+    def reader(self) -> Reader:
+        """Who reads by it: somebody who sees no rows."""
+        return Reader(f"feed-{self.id}", self.name, "analyst", self.accounts)
+
+
+def create(
+    connection: Connection, name: str, question: Mapping[str, Any], accounts: Sequence[str], by: str, now: datetime
+) -> tuple[Feed, str]:
+    """Make a feed; return it and its secret, which cannot be shown again. Raises Invalid for a bad name."""
+    if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
+        raise Invalid("bad_name", f"A feed's name is 1 to {LONGEST_NAME} printable characters.")
+    made = Feed(secrets.token_hex(6), name, dict(question), tuple(accounts), now, by[:96], None, None)
+    secret = secrets.token_urlsafe(32)
+    kept = {"id": made.id, "digest": _digest(secret), "name": name, "created_at": now, "created_by": made.created_by}
+    connection.execute(sa.insert(feed).values(**kept, question=dict(question), accounts=list(accounts)))
+    return made, secret
+
+
+def find(connection: Connection, feed_id: str, secret: str) -> Feed:
+    """Return the feed of an address. Raises NotFound, in the same words for every wrong one."""
+    known = connection.execute(sa.select(feed).where(fd.id == feed_id)) if ID.fullmatch(feed_id) else None
+    row = known.one_or_none() if known is not None else None
+    digest = row.digest if row is not None else _digest("nobody")
+    if not hmac.compare_digest(digest, _digest(secret)) or row is None or row.revoked_at is not None:
+        raise NotFound("no_such_feed", "There is no such feed, or it was revoked; ask whoever gave you the address.")
+    return _feed(row)
+
+
+def seen(connection: Connection, feed_id: str, now: datetime) -> None:
+    """Note that the feed is read, at most once a minute."""
+    stale = fd.last_used_at.is_(None) | (fd.last_used_at < now - SEEN_EVERY)
+    connection.execute(sa.update(feed).where(fd.id == feed_id, stale).values(last_used_at=now))
+
+
+def listed(connection: Connection, reader: Reader) -> list[Feed]:
+    """Return the feeds of accounts that a reader may see all of, the newest first."""
+    rows = connection.execute(sa.select(feed).order_by(fd.created_at.desc(), fd.id))
+    return [each for each in map(_feed, rows) if _is_within(each, reader)]
+
+
+def revoke(connection: Connection, feed_id: str, reader: Reader, now: datetime) -> None:
+    """End a feed at once. Raises NotFound where there is none of theirs that is still read."""
+    row = connection.execute(sa.select(feed).where(fd.id == feed_id, fd.revoked_at.is_(None))).one_or_none()
+    if row is None or not _is_within(_feed(row), reader):
+        raise NotFound("no_such_feed", "There is no such feed, or it was revoked already.")
+    connection.execute(sa.update(feed).where(fd.id == feed_id).values(revoked_at=now))
+
+
+def _is_within(each: Feed, reader: Reader) -> bool:
+    return not reader.accounts or (bool(each.accounts) and set(each.accounts) <= set(reader.accounts))
+
+
+def _feed(row: sa.Row[*tuple[object, ...]]) -> Feed:
+    r = row._mapping  # noqa: SLF001 - SQLAlchemy's public way to columns by name
+    return Feed(
+        r["id"], r["name"], r["question"], tuple(r["accounts"]), r["created_at"], r["created_by"], r["last_used_at"],
+        r["revoked_at"],
+    )  # fmt: skip
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,105 @@
+"""A figure as a table: in, one figure; out, its header and its rows, as CSV. Below it nothing is decided.
+
+One line a group and period, the same columns whatever was answered: a spreadsheet's formulas go by place.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from service.reports.figures.shapes import Breakdowns, Coverage, Funnel, Rate, Reasoned, Score, Several, Summary, Trends
+from service.reports.rows.as_csv import guarded
+from service.reports.rows.row import moment
+
+Row = Sequence[Any]
+SCORE = ("value", "low", "high", "n", "mean", "suppressed")
+HEADS = {
+    "summary": ("figure", *SCORE, "since", "until"),
+    "trend": ("type", "key", "rest", "of", "label", "since", "until", "partial", *SCORE, "delivered", "response_rate"),
+    "breakdown": ("type", "by", "key", "rest", "of", *SCORE, "ended", "delivered", "response_rate"),
+    "coverage": (
+        "by", "key", "ended", "pending", "offered", "unknown", "skipped", "failed", "share", "limit_low", "limit_high",
+        "place",
+    ),
+    "funnel": ("stage", "reason", "n"),
+}  # fmt: skip
+STAGES = ("ended", "pending", "unknown", "delivered", "answered", "scored", "commented")
+
+
+def as_csv(name: str, found: Several) -> bytes:
+    """Return the figure of that name, which `found` holds, as CSV: UTF-8, CRLF, a header, empty means none."""
+    rows = ROWS[name](getattr(found, name))
+    return "".join(f"{','.join(map(_cell, row))}\r\n" for row in (HEADS[name], *rows)).encode()
+
+
+def _summary(found: Summary) -> Iterator[Row]:
+    for each in (found.csat, found.nps):
+        if each is not None:
+            yield (each.type, *_score(each), each.since, each.until)
+    for rate in (found.response_rate_of_delivered, found.response_rate_of_ended, found.comment_rate):
+        yield (rate.name, *_rate(rate), found.since, found.until)
+    for name in ("ended", "delivered"):
+        yield (name, None, None, None, getattr(found, name), None, None, found.since, found.until)
+
+
+def _trend(found: Trends) -> Iterator[Row]:
+    for line in found.items:
+        for each in line.points:
+            when = (each.label, each.since, each.until, each.partial)
+            rate = each.response_rate.value
+            yield (line.type, line.key, line.rest, line.of, *when, *_score(each.score), each.delivered, rate)
+
+
+def _breakdown(found: Breakdowns) -> Iterator[Row]:
+    for table in found.items:
+        for each in table.rows:
+            who = (table.type, table.by, each.key, each.rest, each.of)
+            yield (*who, *_score(each.score), each.ended, each.delivered, each.response_rate.value)
+
+
+def _coverage(found: Coverage) -> Iterator[Row]:
+    for each in found.rows:
+        became = (each.ended, each.pending, each.offered, each.unknown, _sum(each.skipped), _sum(each.failed))
+        yield (found.by, each.key, *became, each.share, each.limit_low, each.limit_high, each.place)
+
+
+def _funnel(found: Funnel) -> Iterator[Row]:
+    for name in STAGES:
+        yield (name, found.suppressed, getattr(found, name))
+    for name in ("skipped", "failed"):
+        for each in getattr(found, name):
+            yield (name, each.reason, each.n)
+
+
+ROWS: dict[str, Callable[[Any], Iterable[Row]]] = {
+    "summary": _summary,
+    "trend": _trend,
+    "breakdown": _breakdown,
+    "coverage": _coverage,
+    "funnel": _funnel,
+}
+
+
+def _score(each: Score) -> Row:
+    return (each.value, each.low, each.high, each.n, each.mean, each.suppressed)
+
+
+def _rate(each: Rate) -> Row:
+    return (each.value, each.low, each.high, each.n, None, each.suppressed)
+
+
+def _sum(reasons: Iterable[Reasoned]) -> int:
+    return sum(each.n for each in reasons)
+
+
+def _cell(value: Any) -> str:
+    """Numbers and moments as they are; text quoted, and no formula where a spreadsheet would compute."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, str):
+        return '"' + guarded(value).replace('"', '""') + '"'
+    return str(value)

@@ -1,0 +1,87 @@
+"""A saved question: in, what was stored of it and a moment; out, its answer as CSV. One figure of who sees no rows.
+
+It is read each time as if it had just been asked: `last_days` ends now, and an account that has left is refused.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+from sqlalchemy.engine import Connection
+
+from service.auth.keys import Reader
+from service.reports.counting.periods import PERIODS
+from service.reports.dimensions import BY
+from service.reports.figures.as_table import HEADS, as_csv
+from service.reports.figures.several import Wanted, several
+from service.reports.filters import FigureFilterSchema, Filter, WholeNumber, from_values
+from service.settings import Settings
+from service.web.complaints import refused
+
+OWN = ("figure", "by", "period", "last_days")
+SPLIT = ("trend", "breakdown", "coverage")
+LONGEST = validate.Range(min=1, max=3660, error="must be 1 to 3660")
+
+
+class SavedSchema(FigureFilterSchema):
+    """One figure, how it is split, and what it is narrowed by: as analysts may ask."""
+
+    figure = fields.String(
+        required=True, validate=validate.OneOf(tuple(HEADS), error=f"must be one of {', '.join(HEADS)}")
+    )
+    by = fields.String(
+        validate=validate.OneOf(BY, error=f"must be one of {', '.join(BY)}"),
+        metadata={"description": "The dimension of a breakdown, a trend or coverage"},
+    )
+    period = fields.String(
+        validate=validate.OneOf(PERIODS, error="must be day, week or month"),
+        metadata={"description": "Of a trend; by default week"},
+    )
+    last_days = WholeNumber(
+        validate=LONGEST, metadata={"description": "So many days up to the moment of reading, in place of since"}
+    )
+
+    @validates_schema
+    def _fits(self, given: Mapping[str, Any], **_kwargs: Any) -> None:
+        """Refuse what would be without effect."""
+        figure = given.get("figure")
+        if figure == "breakdown" and "by" not in given:
+            raise ValidationError("is needed for a breakdown", "by")
+        if "by" in given and figure not in SPLIT:
+            raise ValidationError(f"is for {', '.join(SPLIT)}", "by")
+        if "period" in given and figure != "trend":
+            raise ValidationError("is for a trend", "period")
+        if "last_days" in given and "since" in given:
+            raise ValidationError("or 'since', not both", "last_days")
+
+
+def answer(
+    connection: Connection, settings: Settings, reader: Reader, question: Mapping[str, Any], now: datetime
+) -> bytes:
+    """Return the answer as CSV. Raises Invalid or NotAllowed for what cannot be asked, or not any more."""
+    try:
+        asked: Mapping[str, Any] = SavedSchema().load(question)
+    except ValidationError as error:
+        raise refused(error.normalized_messages()) from error  # type: ignore[no-untyped-call]  # marshmallow's
+    name: str = asked["figure"]
+    wanted = _filter(asked, reader, settings, now)
+    return as_csv(name, several(connection, settings, reader, wanted, now, _which(name, asked)))
+
+
+def _filter(asked: Mapping[str, Any], reader: Reader, settings: Settings, now: datetime) -> Filter:
+    given = {name: value for name, value in asked.items() if name not in OWN}
+    if "last_days" in asked:
+        given["since"] = now - timedelta(days=asked["last_days"])
+    return from_values(given, reader, settings)
+
+
+def _which(name: str, asked: Mapping[str, Any]) -> Wanted:
+    by: str | None = asked.get("by")
+    return Wanted(
+        names=(name,),
+        by=(by,) if by is not None else (),
+        trend_by=by,
+        coverage_by=by or "agent",
+        period=asked.get("period", "week"),
+    )
