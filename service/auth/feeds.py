@@ -25,7 +25,7 @@ fd = feed.c
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class SavedFeed:
     """A feed as the list shows it: without its secret."""
 
     id: str
@@ -45,18 +45,18 @@ class Feed:
 
 def create(
     connection: Connection, name: str, question: Mapping[str, Any], accounts: Sequence[str], by: str, now: datetime
-) -> tuple[Feed, str]:
+) -> tuple[SavedFeed, str]:
     """Make a feed; return it and its secret, which cannot be shown again. Raises Invalid for a bad name."""
     if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
         raise Invalid("bad_name", f"A feed's name is 1 to {LONGEST_NAME} printable characters.")
-    made = Feed(secrets.token_hex(6), name, dict(question), tuple(accounts), now, by[:96], None, None)
+    made = SavedFeed(secrets.token_hex(6), name, dict(question), tuple(accounts), now, by[:96], None, None)
     secret = secrets.token_urlsafe(32)
     kept = {"id": made.id, "digest": _digest(secret), "name": name, "created_at": now, "created_by": made.created_by}
     connection.execute(sa.insert(feed).values(**kept, question=dict(question), accounts=list(accounts)))
     return made, secret
 
 
-def find(connection: Connection, feed_id: str, secret: str) -> Feed:
+def find(connection: Connection, feed_id: str, secret: str) -> SavedFeed:
     """Return the feed of an address. Raises NotFound, in the same words for every wrong one."""
     known = connection.execute(sa.select(feed).where(fd.id == feed_id)) if ID.fullmatch(feed_id) else None
     row = known.one_or_none() if known is not None else None
@@ -72,7 +72,7 @@ def seen(connection: Connection, feed_id: str, now: datetime) -> None:
     connection.execute(sa.update(feed).where(fd.id == feed_id, stale).values(last_used_at=now))
 
 
-def listed(connection: Connection, reader: Reader) -> list[Feed]:
+def listed(connection: Connection, reader: Reader) -> list[SavedFeed]:
     """Return the feeds of accounts that a reader may see all of, the newest first."""
     rows = connection.execute(sa.select(feed).order_by(fd.created_at.desc(), fd.id))
     return [each for each in map(_feed, rows) if _is_within(each, reader)]
@@ -86,13 +86,13 @@ def revoke(connection: Connection, feed_id: str, reader: Reader, now: datetime) 
     connection.execute(sa.update(feed).where(fd.id == feed_id).values(revoked_at=now))
 
 
-def _is_within(each: Feed, reader: Reader) -> bool:
+def _is_within(each: SavedFeed, reader: Reader) -> bool:
     return not reader.accounts or (bool(each.accounts) and set(each.accounts) <= set(reader.accounts))
 
 
-def _feed(row: sa.Row[*tuple[object, ...]]) -> Feed:
+def _feed(row: sa.Row[*tuple[object, ...]]) -> SavedFeed:
     r = row._mapping  # noqa: SLF001 - SQLAlchemy's public way to columns by name
-    return Feed(
+    return SavedFeed(
         r["id"], r["name"], r["question"], tuple(r["accounts"]), r["created_at"], r["created_by"], r["last_used_at"],
         r["revoked_at"],
     )  # fmt: skip

@@ -12,7 +12,7 @@ import flask
 from marshmallow import Schema, fields
 
 from service.auth import declares, feeds, log_access
-from service.auth.feeds import Feed
+from service.auth.feeds import SavedFeed
 from service.db import reading, writing
 from service.errors import Conflict
 from service.reports.api.routes import Routes
@@ -62,7 +62,7 @@ class NewFeedSchema(NoParametersSchema):
     question = fields.Nested(SavedSchema, required=True)
 
 
-def address_of(public_url: str, feed: Feed, secret: str) -> str:
+def address_of(public_url: str, feed: SavedFeed, secret: str) -> str:
     """Return the whole address of a feed."""
     return public_url.rstrip("/") + PATH.format(id=feed.id, secret=secret)
 

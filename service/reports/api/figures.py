@@ -18,7 +18,7 @@ from service.reports.api import schemas
 from service.reports.api.routes import Routes, conditional
 from service.reports.dimensions import BY, NAMED
 from service.reports.figures import figures
-from service.reports.figures.several import Wanted, several
+from service.reports.figures.several import WhichFigures, several
 from service.reports.figures.shapes import Several
 from service.reports.filters import FigureFilterSchema, Filter
 from service.reports.roles import EVERYBODY
@@ -106,7 +106,7 @@ def _add_several(routes: Routes) -> None:
         "Several figures in one call, of one state of the database.",
     )
     def several_figures(asked: dict[str, Any]) -> flask.Response:
-        wanted = Wanted(
+        wanted = WhichFigures(
             names=tuple(asked["figure"]),
             by=tuple(dict.fromkeys(asked["by"])),
             trend_by=asked.get("trend_by"),

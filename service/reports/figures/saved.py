@@ -14,7 +14,7 @@ from service.auth.keys import Reader
 from service.reports.counting.periods import PERIODS
 from service.reports.dimensions import BY
 from service.reports.figures.as_table import HEADS, as_csv
-from service.reports.figures.several import Wanted, several
+from service.reports.figures.several import WhichFigures, several
 from service.reports.filters import FigureFilterSchema, Filter, WholeNumber, from_values
 from service.settings import Settings
 from service.web.complaints import refused
@@ -76,9 +76,9 @@ def _filter(asked: Mapping[str, Any], reader: Reader, settings: Settings, now: d
     return from_values(given, reader, settings)
 
 
-def _which(name: str, asked: Mapping[str, Any]) -> Wanted:
+def _which(name: str, asked: Mapping[str, Any]) -> WhichFigures:
     by: str | None = asked.get("by")
-    return Wanted(
+    return WhichFigures(
         names=(name,),
         by=(by,) if by is not None else (),
         trend_by=by,

@@ -20,7 +20,7 @@ Who = tuple[Connection, Settings, Reader, Filter, datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WhichFigures:
     """Which figures. `by`: the dimensions of breakdowns; `period`, `zone` and `trend_by` are the trend's."""
 
     names: tuple[str, ...]
@@ -32,7 +32,7 @@ class Wanted:
 
 
 def several(
-    connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime, wanted: Wanted
+    connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime, wanted: WhichFigures
 ) -> Several:
     """Return what is wanted. Raises Invalid as each figure does."""
     who = (connection, settings, reader, filter, now)
