@@ -17,7 +17,7 @@ from service.errors import Invalid
 from service.reports.completeness import AccountCompleteness, Completeness, completeness_of
 from service.reports.counting.periods import PERIODS
 from service.reports.dimensions import BY, COVERED
-from service.reports.figures import asking, live, released
+from service.reports.figures import asking, live, released, released_groups
 from service.reports.figures.shapes import (
     Breakdown,
     BreakdownRow,
@@ -96,7 +96,7 @@ def trend(
         raise Invalid(
             "zone_not_allowed", f"Releases are made of days of {settings.service.time_zone.key}: leave zone out."
         )
-    return Trends(released.trends(released.asking(*who), period, by))
+    return Trends(released_groups.trends(released.asking(*who), period, by))
 
 
 def breakdown(
@@ -106,7 +106,7 @@ def breakdown(
     _demand(by, BY, "by")
     who = (connection, settings, reader, filter, now)
     found = live.breakdowns(asking.asking(*who), by) if sees_rows(reader) else None
-    return Breakdowns(released.breakdowns(released.asking(*who), by) if found is None else found)
+    return Breakdowns(released_groups.breakdowns(released.asking(*who), by) if found is None else found)
 
 
 def compare(

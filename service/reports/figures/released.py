@@ -7,7 +7,7 @@ such, with the reason. Answers are dated by the day on which we first saw them, 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
@@ -16,26 +16,21 @@ from service.auth.keys import Reader
 from service.errors import Invalid
 from service.reports.completeness import Completeness, completeness_of
 from service.reports.counting.counts import Answers
-from service.reports.counting.periods import demand_few, end_of_whole_days, first_whole_day, pieces, start_of
+from service.reports.counting.periods import end_of_whole_days, first_whole_day
 from service.reports.counting.zones import midnight
 from service.reports.dimensions import NAMED, Value
 from service.reports.disclosure import conversations, published
-from service.reports.disclosure.asked import ONE_AT_A_TIME, PEOPLE, Asked, Group, Pooled, Published
-from service.reports.disclosure.conversations import Answered, Cohort, Conversations
+from service.reports.disclosure.asked import ONE_AT_A_TIME, PEOPLE, Asked, Group, Published
+from service.reports.disclosure.conversations import Answered, Cohort
 from service.reports.figures.asking import LEDGER, demand_groups, kinds_of
 from service.reports.figures.covering import coverage_of
-from service.reports.figures.live import ordered
 from service.reports.figures.printed import Basis, no_rate, rate_of, reasons, score_of
 from service.reports.figures.shapes import (
-    Breakdown,
-    BreakdownRow,
     Coverage,
     Funnel,
     Rate,
     Score,
     Summary,
-    Trend,
-    TrendPoint,
 )
 from service.reports.filters import Filter
 from service.reports.visible import View, view_of
@@ -44,10 +39,7 @@ from service.settings import Settings
 SEEN = "seen_at"
 BY_ACCOUNT = "by_account_only"
 WAITS = "waits"
-NOTHING = Published(reason=WAITS)
 NOBODY = Answered(0, 0, 0, 0)
-NO_COHORT = Cohort(Conversations(None, 0, 0, 0, 0, {}, {}), {}, None, None)
-ONE_DAY = timedelta(days=1)
 Days = tuple[date | None, date | None]
 
 
@@ -110,15 +102,15 @@ def asking(connection: Connection, settings: Settings, reader: Reader, filter: F
             "one_clock",
             "Figures for analysts are dated by the day on which we first saw the answer: leave date_field out.",
         )
-    _demand_told(filter.chosen)
+    demand_told(filter.chosen)
     return DaysInquiry(connection, settings, view_of(connection, settings, reader, now), filter, now)
 
 
 def summary(ask: DaysInquiry) -> Summary:
     """The tiles, each over the whole releases in the period."""
-    scores = {kind: _score(ask, kind, found, found.total) for kind, found in _published(ask).items()}
+    scores = {kind: score(ask, kind, found, found.total) for kind, found in _published(ask).items()}
     cohort = ask.cohort()
-    answered, reason = _answered(ask, cohort), _reason_for_rates(ask, cohort)
+    answered, reason = _answered(ask, cohort), reason_for_rates(ask, cohort)
     of_any_kind = reason or (BY_ACCOUNT if ask.filter.types else None)
     ended = cohort.conversations.ended
     return Summary(
@@ -128,7 +120,7 @@ def summary(ask: DaysInquiry) -> Summary:
         delivered=None if reason else answered.delivered,
         csat=scores.get("csat"),
         nps=scores.get("nps"),
-        response_rate_of_delivered=_response(ask, answered, reason),
+        response_rate_of_delivered=response(ask, answered, reason),
         response_rate_of_ended=_rate(ask, "response_rate_of_ended", (answered.answered, ended), of_any_kind),
         comment_rate=_rate(ask, "comment_rate", (answered.commented, answered.answered), reason),
         completeness=completeness(ask),
@@ -138,7 +130,7 @@ def summary(ask: DaysInquiry) -> Summary:
 def funnel(ask: DaysInquiry) -> Funnel:
     """The way of conversations whose answer window is over: those of whole accounts."""
     cohort = ask.cohort()
-    reason = _reason_for_rates(ask, cohort) or (BY_ACCOUNT if ask.filter.types else None)
+    reason = reason_for_rates(ask, cohort) or (BY_ACCOUNT if ask.filter.types else None)
     found, answered = cohort.conversations, _answered(ask, cohort)
     since, until = ask.moments(cohort.first, cohort.end)
     return Funnel(
@@ -165,22 +157,6 @@ def coverage(ask: DaysInquiry, by: str) -> Coverage:
     return coverage_of(by, {row.label: row for row in found.rows}, found.total, *ask.moments(found.first, found.end))
 
 
-def breakdowns(ask: DaysInquiry, by: str) -> tuple[Breakdown, ...]:
-    """Every kind of card asked about, by one dimension."""
-    _demand_told([by])
-    return tuple(_breakdown(ask, by, kind, ask.published(kind, by)) for kind in kinds_of(ask.filter))
-
-
-def trends(ask: DaysInquiry, period: str, by: str | None) -> tuple[Trend, ...]:
-    """Every kind of card by day, week or month: each release in the period of its last day."""
-    if by is not None:
-        _demand_told([by])
-        return tuple(each for kind in kinds_of(ask.filter) for each in _trends_by(ask, kind, period, by))
-    cohorts = conversations.cohorts_by(ask.connection, ask.accounts, period, *ask.days)
-    by_begin = {start_of(each.end - ONE_DAY, period): each for each in cohorts if each.end is not None}
-    return tuple(_trend(ask, kind, period, by_begin) for kind in kinds_of(ask.filter))
-
-
 def counts(ask: DaysInquiry) -> Mapping[str, Mapping[int, int]]:
     """How many gave which score, or fell into which class: what two sides are compared by."""
     return {kind: found.total.counts(kind) if found.total else {} for kind, found in _published(ask).items()}
@@ -193,111 +169,20 @@ def completeness(ask: DaysInquiry) -> Completeness:
     return replace(found, complete_until=_midnight(ask, found.complete_until), accounts=accounts)
 
 
-def _breakdown(ask: DaysInquiry, by: str, kind: str, found: Published) -> Breakdown:
-    rows = [
-        BreakdownRow(
-            key=_key(group.label),
-            rest=_rest(group.label),
-            of=_of(group.label),
-            ended=None,
-            delivered=None,
-            score=_score(ask, kind, found, group),
-            response_rate=_response(ask, NOBODY, BY_ACCOUNT),
-        )
-        for group in found.groups
-    ]
-    return ordered(kind, by, rows, _score(ask, kind, found, found.total), ask.view.thresholds.ranking)
-
-
-def _key(label: Value | Pooled) -> Value:
-    return None if isinstance(label, Pooled) else label
-
-
-def _of(label: Value | Pooled) -> str | None:
-    return label.of if isinstance(label, Pooled) else None
-
-
-def _rest(label: Value | Pooled) -> str | None:
-    if not isinstance(label, Pooled):
-        return None
-    return "other_groups" if label.of_all or label.of is None else "others"
-
-
-def _trend(ask: DaysInquiry, kind: str, period: str, cohorts: Mapping[date, Cohort]) -> Trend:
-    told = published.trend(ask.connection, ask.settings, ask.question(kind), period, ask.now)
-    releases = {start_of(each.end - ONE_DAY, period): each for each in told if each.end is not None}
-    points = tuple(
-        _point(ask, kind, span, releases.get(span[0], NOTHING), cohorts.get(span[0], NO_COHORT))
-        for begin in sorted({*releases, *cohorts})
-        for span in pieces(begin, begin, period)
-    )
-    found = ask.published(kind)
-    return Trend(kind, None, None, None, None, period, ask.zone.key, points, _score(ask, kind, found, found.total))
-
-
-def _trends_by(ask: DaysInquiry, kind: str, period: str, by: str) -> Iterable[Trend]:
-    """One line a group: its own releases, and no rates, which are of whole accounts."""
-    told = published.trend(ask.connection, ask.settings, ask.question(kind, by), period, ask.now)
-    releases = {start_of(each.end - ONE_DAY, period): each for each in told if each.end is not None}
-    found = ask.published(kind, by)
-    totals = {group.label: group for group in found.groups}
-    labels = sorted({group.label for each in told for group in each.groups}, key=_by_name)
-    demand_few(len(labels) * len(releases))
-    for label in labels:
-        lines = {begin: (each, _group(each, label)) for begin, each in releases.items()}
-        points = tuple(_point_of(ask, kind, pieces(begin, begin, period)[0], *lines[begin]) for begin in sorted(lines))
-        total = _score(ask, kind, found, totals.get(label))
-        yield Trend(kind, by, _key(label), _rest(label), _of(label), period, ask.zone.key, points, total)
-
-
-def _group(found: Published, label: Value | Pooled) -> Group | None:
-    return next((each for each in found.groups if each.label == label), None)
-
-
-def _by_name(label: Value | Pooled) -> tuple[bool, bool, str]:
-    return (isinstance(label, Pooled), label is None, repr(label))
-
-
-def _point(ask: DaysInquiry, kind: str, span: tuple[date, date], found: Published, cohort: Cohort) -> TrendPoint:
-    answered, reason = cohort.answers.get(kind, NOBODY), _reason_for_rates(ask, cohort)
-    return replace(
-        _point_of(ask, kind, span, found, found.total),
-        delivered=None if reason else answered.delivered,
-        response_rate=_response(ask, answered, reason),
-    )
-
-
-def _point_of(
-    ask: DaysInquiry, kind: str, span: tuple[date, date], found: Published, group: Group | None
-) -> TrendPoint:
-    """A point without rates."""
-    return TrendPoint(
-        label=span[0].isoformat(),
-        since=midnight(found.first or span[0], ask.zone),
-        until=midnight(found.end or span[1], ask.zone),
-        partial=(found.first, found.end) != span,
-        score=_score(ask, kind, found, group),
-        delivered=None,
-        response_rate=_response(ask, NOBODY, BY_ACCOUNT),
-        immature=False,
-        response_immature=False,
-    )
-
-
 def _published(ask: DaysInquiry) -> Mapping[str, Published]:
     return {kind: ask.published(kind) for kind in kinds_of(ask.filter)}
 
 
-def _score(ask: DaysInquiry, kind: str, found: Published, group: Group | None) -> Score:
+def score(ask: DaysInquiry, kind: str, found: Published, group: Group | None) -> Score:
     """The score of a group of releases. Where only outcome classes are told there is no mean and no distribution."""
     covered = Basis(*ask.moments(found.first, found.end), waiting=found.waiting)
     answers = Answers(Counter(group.counts(kind) if group else {}))
-    score = score_of(kind, answers, SEEN, ask.view.thresholds, covered)
+    told = score_of(kind, answers, SEEN, ask.view.thresholds, covered)
     if group is None:
-        return replace(score, n=None, distribution=(), suppressed=found.reason or WAITS)
+        return replace(told, n=None, distribution=(), suppressed=found.reason or WAITS)
     if not group.scores and group.n:
-        return replace(score, distribution=(), mean=None, mean_low=None, mean_high=None)
-    return score
+        return replace(told, distribution=(), mean=None, mean_low=None, mean_high=None)
+    return told
 
 
 def _answered(ask: DaysInquiry, cohort: Cohort) -> Answered:
@@ -306,13 +191,15 @@ def _answered(ask: DaysInquiry, cohort: Cohort) -> Answered:
     return Answered(*(sum(getattr(each, name) for each in kinds) for name in Answered.__slots__))
 
 
-def _reason_for_rates(ask: DaysInquiry, cohort: Cohort) -> str | None:
+def reason_for_rates(ask: DaysInquiry, cohort: Cohort) -> str | None:
+    """Return why no share is told of the question, None where one is."""
     if ask.wanted:
         return BY_ACCOUNT
     return WAITS if cohort.first is None else None
 
 
-def _response(ask: DaysInquiry, answered: Answered, reason: str | None) -> Rate:
+def response(ask: DaysInquiry, answered: Answered, reason: str | None) -> Rate:
+    """Return answered of delivered, or why it is not told."""
     return _rate(ask, "response_rate_of_delivered", (answered.answered, answered.delivered), reason)
 
 
@@ -326,7 +213,8 @@ def _midnight(ask: DaysInquiry, moment: datetime | None) -> datetime | None:
     return None if moment is None else midnight(moment.astimezone(ask.zone).date(), ask.zone)
 
 
-def _demand_told(names: Iterable[str]) -> None:
+def demand_told(names: Iterable[str]) -> None:
+    """Refuse dimensions that no release tells apart. Raises Invalid."""
     for name in names:
         if name not in (*PEOPLE, *ONE_AT_A_TIME, "account"):
             raise Invalid("not_released", f"Figures for analysts are not released by {NAMED[name].label.lower()}.")

@@ -1,0 +1,140 @@
+"""What closed releases say of groups and of periods: in, a question of who sees no rows; out, tables and lines.
+
+As in released.py nothing is calculated here but sums of whole releases; a group or a period that no release tells of
+says so. Rates are of whole accounts, so no group has any.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+
+from service.reports.counting.periods import demand_few, pieces, start_of
+from service.reports.counting.zones import midnight
+from service.reports.dimensions import Value
+from service.reports.disclosure import conversations, published
+from service.reports.disclosure.asked import Group, Pooled, Published
+from service.reports.disclosure.conversations import Cohort, Conversations
+from service.reports.figures.asking import kinds_of
+from service.reports.figures.live import ordered
+from service.reports.figures.released import (
+    BY_ACCOUNT,
+    NOBODY,
+    WAITS,
+    DaysInquiry,
+    demand_told,
+    reason_for_rates,
+    response,
+    score,
+)
+from service.reports.figures.shapes import Breakdown, BreakdownRow, Trend, TrendPoint
+
+NOTHING = Published(reason=WAITS)
+NO_COHORT = Cohort(Conversations(None, 0, 0, 0, 0, {}, {}), {}, None, None)
+ONE_DAY = timedelta(days=1)
+
+
+def breakdowns(ask: DaysInquiry, by: str) -> tuple[Breakdown, ...]:
+    """Every kind of card asked about, by one dimension."""
+    demand_told([by])
+    return tuple(_breakdown(ask, by, kind, ask.published(kind, by)) for kind in kinds_of(ask.filter))
+
+
+def trends(ask: DaysInquiry, period: str, by: str | None) -> tuple[Trend, ...]:
+    """Every kind of card by day, week or month: each release in the period of its last day."""
+    if by is not None:
+        demand_told([by])
+        return tuple(each for kind in kinds_of(ask.filter) for each in _trends_by(ask, kind, period, by))
+    cohorts = conversations.cohorts_by(ask.connection, ask.accounts, period, *ask.days)
+    by_begin = {start_of(each.end - ONE_DAY, period): each for each in cohorts if each.end is not None}
+    return tuple(_trend(ask, kind, period, by_begin) for kind in kinds_of(ask.filter))
+
+
+def _breakdown(ask: DaysInquiry, by: str, kind: str, found: Published) -> Breakdown:
+    rows = [
+        BreakdownRow(
+            key=_key(group.label),
+            rest=_rest(group.label),
+            of=_of(group.label),
+            ended=None,
+            delivered=None,
+            score=score(ask, kind, found, group),
+            response_rate=response(ask, NOBODY, BY_ACCOUNT),
+        )
+        for group in found.groups
+    ]
+    return ordered(kind, by, rows, score(ask, kind, found, found.total), ask.view.thresholds.ranking)
+
+
+def _key(label: Value | Pooled) -> Value:
+    return None if isinstance(label, Pooled) else label
+
+
+def _of(label: Value | Pooled) -> str | None:
+    return label.of if isinstance(label, Pooled) else None
+
+
+def _rest(label: Value | Pooled) -> str | None:
+    if not isinstance(label, Pooled):
+        return None
+    return "other_groups" if label.of_all or label.of is None else "others"
+
+
+def _trend(ask: DaysInquiry, kind: str, period: str, cohorts: Mapping[date, Cohort]) -> Trend:
+    told = published.trend(ask.connection, ask.settings, ask.question(kind), period, ask.now)
+    releases = {start_of(each.end - ONE_DAY, period): each for each in told if each.end is not None}
+    points = tuple(
+        _point(ask, kind, span, releases.get(span[0], NOTHING), cohorts.get(span[0], NO_COHORT))
+        for begin in sorted({*releases, *cohorts})
+        for span in pieces(begin, begin, period)
+    )
+    found = ask.published(kind)
+    return Trend(kind, None, None, None, None, period, ask.zone.key, points, score(ask, kind, found, found.total))
+
+
+def _trends_by(ask: DaysInquiry, kind: str, period: str, by: str) -> Iterable[Trend]:
+    """One line a group: its own releases, and no rates, which are of whole accounts."""
+    told = published.trend(ask.connection, ask.settings, ask.question(kind, by), period, ask.now)
+    releases = {start_of(each.end - ONE_DAY, period): each for each in told if each.end is not None}
+    found = ask.published(kind, by)
+    totals = {group.label: group for group in found.groups}
+    labels = sorted({group.label for each in told for group in each.groups}, key=_by_name)
+    demand_few(len(labels) * len(releases))
+    for label in labels:
+        lines = {begin: (each, _group(each, label)) for begin, each in releases.items()}
+        points = tuple(_point_of(ask, kind, pieces(begin, begin, period)[0], *lines[begin]) for begin in sorted(lines))
+        total = score(ask, kind, found, totals.get(label))
+        yield Trend(kind, by, _key(label), _rest(label), _of(label), period, ask.zone.key, points, total)
+
+
+def _group(found: Published, label: Value | Pooled) -> Group | None:
+    return next((each for each in found.groups if each.label == label), None)
+
+
+def _by_name(label: Value | Pooled) -> tuple[bool, bool, str]:
+    return (isinstance(label, Pooled), label is None, repr(label))
+
+
+def _point(ask: DaysInquiry, kind: str, span: tuple[date, date], found: Published, cohort: Cohort) -> TrendPoint:
+    answered, reason = cohort.answers.get(kind, NOBODY), reason_for_rates(ask, cohort)
+    return replace(
+        _point_of(ask, kind, span, found, found.total),
+        delivered=None if reason else answered.delivered,
+        response_rate=response(ask, answered, reason),
+    )
+
+
+def _point_of(
+    ask: DaysInquiry, kind: str, span: tuple[date, date], found: Published, group: Group | None
+) -> TrendPoint:
+    """A point without rates."""
+    return TrendPoint(
+        label=span[0].isoformat(),
+        since=midnight(found.first or span[0], ask.zone),
+        until=midnight(found.end or span[1], ask.zone),
+        partial=(found.first, found.end) != span,
+        score=score(ask, kind, found, group),
+        delivered=None,
+        response_rate=response(ask, NOBODY, BY_ACCOUNT),
+        immature=False,
+        response_immature=False,
+    )
