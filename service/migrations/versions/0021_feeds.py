@@ -1,14 +1,14 @@
 """feeds.
 
-Revision 0020, after 0019. Saved questions that are read by an address of their own. Only adds: the version before runs
+Revision 0021, after 0020. Saved questions that are read by an address of their own. Only adds: the version before runs
 on it.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0020"
-down_revision = "0019"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
