@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -52,7 +52,7 @@ def lived_through(given: int | list[Spoken], read: Reading = collect) -> Iterato
         figures: set[Figure] = set()
         for day in (*MOMENTS, (last_day(spoken) + SETTLED - BEGIN).days):
             lived.live(spoken, BEGIN + timedelta(days=day))
-            figures |= read(lived, rnd)
+            figures |= {replace(each, newest=lived.newest()) for each in read(lived, rnd)}
             lived.erase_score(rnd.choice(sorted(lived.leaf_of_day()) or [""]))
         found = Found(seed, name, sum(each.seen is not None for each in spoken), len(lived.leaf_of_day()))
         yield lived, found, figures

@@ -22,7 +22,10 @@ BY = (None, "team", "agent", "campaign", "language", "hour", "account")
 
 @dataclass(frozen=True)
 class Figure:
-    """What was read: of which accounts, split by what, kept to what, the label, the days, and the numbers."""
+    """What was read: of which accounts, split by what, kept to what, the label, the days, and the numbers.
+
+    `newest` is the last release that had been made by then: names by twelve weeks come after the weeks themselves.
+    """
 
     accounts: tuple[str, ...]
     by: str | None
@@ -34,6 +37,7 @@ class Figure:
     n: int
     classes: tuple[int, ...]
     scores: tuple[tuple[int, int], ...]
+    newest: int = 0
 
 
 def collect(lived: Lived, rnd: random.Random, windows: int = 4) -> set[Figure]:

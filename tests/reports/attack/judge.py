@@ -120,7 +120,8 @@ def _is_under(
     leaf = account.leaf(partition, day, LABELS[partition](each))
     assert leaf is not None
     rest = account.release("rest", day)
-    if partition == "agent" and rest and figure.first <= rest.first and rest.end <= figure.end:
+    named = rest and rest.id <= figure.newest and figure.first <= rest.first and rest.end <= figure.end
+    if partition == "agent" and named:
         leaf = account.leaf("rest", day, LABELS["rest"](each)) or leaf
     label, pooled = leaf
     names = PEOPLE if partition == "agent" else (partition,)

@@ -65,7 +65,12 @@ class Lived:
         with writing(self.engine) as connection:
             mine = result.c.request_id == request_id
             connection.execute(sa.update(result).where(mine).values(score=None, score_at=None))
-            self.erased[request_id] = connection.scalar(sa.select(sa.func.max(release.c.id))) or 0
+        self.erased[request_id] = self.newest()
+
+    def newest(self) -> int:
+        """The last release that was made."""
+        with reading(self.engine) as connection:
+            return connection.scalar(sa.select(sa.func.max(release.c.id))) or 0
 
     def releases(self, account: str, partition: str, kind: str = "csat") -> tuple[Release, ...]:
         with reading(self.engine) as connection:
