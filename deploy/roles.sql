@@ -21,6 +21,9 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, dm_feedback_web, dm_feedb
 GRANT USAGE ON SCHEMA public TO dm_feedback_web, dm_feedback_worker, dm_feedback_reading;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO dm_feedback_web, dm_feedback_worker;
 GRANT SELECT ON alembic_version TO dm_feedback_web, dm_feedback_worker, dm_feedback_reading;
+GRANT SELECT ON schema_floor TO dm_feedback_web;
+GRANT SELECT ON schema_floor TO dm_feedback_worker;
+GRANT SELECT ON schema_floor TO dm_feedback_reading;
 
 -- Web, which everybody reaches: takes in, shows, and cannot make a key, write to a customer's name, touch a limit of an
 -- account, or change a line of the access log.

@@ -94,7 +94,7 @@ class Writes:
 def readiness(settings: Settings, engine: Engine, now: datetime, writes: Writes) -> dict[str, Any]:
     """Return how each dependency stands and what to do where one does not."""
     try:
-        migrations.require_head(engine)
+        migrations.require_fitting(engine)
         if writes.refused(now):
             return {"status": "unavailable", "database": TAKES_NO_WRITES}
         with reading(engine) as connection:

@@ -121,7 +121,7 @@ def from_environment() -> Any:
     settings = load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml")), withheld=X_TOKENS)
     engine = open_engine(settings.database.url)
     demand_settings(engine)
-    migrations.require_head(engine)  # as `dm-feedback web` does: refuse to start rather than fail at each delivery
+    migrations.require_fitting(engine)  # as `dm-feedback web` does: refuse to start rather than fail at each delivery
     demand_right_secret(engine, settings.service.secret_key)
     return _counting(settings, engine)
 

@@ -78,7 +78,7 @@ def clients_of(settings: Settings, clock: Clock = utc_now) -> dict[str, XClient]
 
 def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: threading.Event | None = None) -> None:
     """Work until SIGTERM or SIGINT (or `stop`). Raises Unavailable when the schema is not ours."""
-    migrations.require_head(engine)
+    migrations.require_fitting(engine)
     ours = stop is None
     stop = stop or _stop_on_signals()
     name = f"{socket.gethostname()}-{os.getpid()}-{new_id('w', clock())[-4:]}"

@@ -1,7 +1,7 @@
 """The schema's history: it makes what the models say, survives an interruption, and refuses what it does not know."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,18 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from service import migrations
 from service.db import open_engine, reading, writing
 from service.errors import Unavailable
-from service.models import metadata
+from service.models import metadata, schema_floor
 from tests.conftest import _database_url, _on_server
+from tests.schema_steps import Schema, inspected, taken
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -101,7 +104,7 @@ def test_an_empty_database_becomes_ours_and_a_second_upgrade_changes_nothing(emp
     before = indexes(empty)
     assert migrations.upgrade(empty) == migrations.head()
     assert indexes(empty) == before
-    migrations.require_head(empty)
+    migrations.require_fitting(empty)
 
 
 @pytest.mark.parametrize("statements", [1, 12, 40])
@@ -183,7 +186,7 @@ def _upgrade_to(engine: Engine, revision: str) -> None:
 
 def refused(engine: Engine) -> Unavailable:
     with pytest.raises(Unavailable) as caught:
-        migrations.require_head(engine)
+        migrations.require_fitting(engine)
     return caught.value
 
 
@@ -192,15 +195,165 @@ def test_a_schema_that_is_behind_says_how_to_upgrade(empty: Engine) -> None:
     assert "`dm-feedback db upgrade`" in refused(empty).sentence
 
 
-def test_a_schema_of_a_newer_version_is_left_alone(engine: Engine) -> None:
+def is_now(engine: Engine, revision: str, *, floor: str | None = None) -> None:
+    """A version of the day after tomorrow was here."""
     with writing(engine) as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
+        if floor is not None:
+            connection.execute(sa.update(schema_floor).values(revision=floor))
+
+
+def test_a_schema_too_new_for_this_code_is_left_alone(engine: Engine) -> None:
+    is_now(engine, "9999", floor="9998")
     assert refused(engine).code == "schema_ahead"
     assert "9999" in refused(engine).sentence
     with pytest.raises(Unavailable) as caught:
         migrations.upgrade(engine)
     assert caught.value.code == "schema_ahead"
     assert migrations.current(engine) == "9999"
+
+
+def test_a_newer_schema_on_which_this_code_may_work_is_worked_on_and_left_alone(engine: Engine) -> None:
+    is_now(engine, "9999")
+    migrations.require_fitting(engine)
+    assert migrations.upgrade(engine) == migrations.current(engine) == "9999"
+
+
+# -- before and after
+
+
+def form(module: Any) -> str:
+    """A revision that says nothing is one before."""
+    return getattr(module, "form", "before")
+
+
+REVISIONS = [each.module for each in ScriptDirectory.from_config(migrations._config()).walk_revisions()][::-1]
+TAKEN_FOR_A_REASON = {
+    "0012": {"result_update must be unique by digest, request_id, way now"},  # by digest and card before: one a request
+}
+
+
+def steps(engine: Engine) -> Iterator[tuple[Any, list[str]]]:
+    """Every revision, and what it took from code that ran before it."""
+    before: Schema = {}
+    for module in REVISIONS:
+        _upgrade_to(engine, module.revision)
+        with reading(engine) as connection:
+            after = inspected(connection)
+        yield module, list(taken(before, after))
+        before = after
+
+
+def test_a_revision_before_takes_nothing_from_the_code_that_is_running(empty: Engine) -> None:
+    for module, lost in steps(empty):
+        wrong = set(lost) - TAKEN_FOR_A_REASON.get(module.revision, set())
+        assert form(module) == "after" or not wrong, f"{module.revision} is no `before`: {sorted(wrong)}"
+
+
+def test_a_revision_after_takes_only_what_no_released_code_uses() -> None:
+    """One release stops using a thing, the next takes it away, so that two neighbours always run side by side."""
+    released = set(migrations.RELEASED.values())
+    assert [each.revision for each in REVISIONS if form(each) not in {"before", "after"}] == []
+    assert [each.revision for each in REVISIONS if (form(each) == "after") != hasattr(each, "unused_since")] == []
+    assert [each.revision for each in REVISIONS if getattr(each, "unused_since", None) not in {None, *released}] == []
+
+
+def test_the_floor_is_the_newest_that_was_given_up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with reading(engine) as connection:
+        assert connection.scalar(sa.select(schema_floor.c.revision)) == migrations.floor() == migrations.FIRST_TO_LOOK
+    for module, since in zip(REVISIONS[-2:], ("0024", "0023"), strict=True):
+        monkeypatch.setattr(module, "unused_since", since, raising=False)
+    monkeypatch.setattr(migrations.ScriptDirectory, "walk_revisions", lambda _: iter(map(Script, REVISIONS)))
+    assert migrations.floor() == "0024"
+
+
+class Script:
+    """What Alembic shows of a revision."""
+
+    def __init__(self, module: Any) -> None:
+        self.module, self.revision = module, module.revision
+
+
+TAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "a table": (lambda op: op.drop_table("probe"), "the table probe is gone"),
+    "a column": (lambda op: op.drop_column("review_note", "author"), "review_note.author is gone"),
+    "a name": (
+        lambda op: op.alter_column("review_note", "author", new_column_name="by"), "review_note.author is gone",
+    ),
+    "an empty value": (
+        lambda op: op.alter_column("session", "address", nullable=False, existing_type=sa.String(45)),
+        "session.address must be given now",
+    ),
+    "room": (
+        lambda op: op.alter_column("session", "address", type_=sa.String(15), existing_type=sa.String(45)),
+        "session.address holds less or something else",
+    ),
+    "a column it does not know": (
+        lambda op: op.add_column("probe", sa.Column("by", sa.String(9), nullable=False)),
+        "probe.by is new and has no value of its own",
+    ),
+    "a key of ON CONFLICT": (
+        lambda op: op.drop_index("ix_access_log_number", table_name="access_log"),
+        "access_log is not unique by number any more, which ON CONFLICT may name",
+    ),
+    "a second alike": (
+        lambda op: op.create_index("ix_probe_at", "probe", ["at"], unique=True), "probe must be unique by at now",
+    ),
+    "a row that leads nowhere": (
+        lambda op: op.create_foreign_key("fk_note", "review_note", "worker_seen", ["author"], ["name"]),
+        "review_note.author must lead to a row of worker_seen now",
+    ),
+}  # fmt: skip
+GIVES: dict[str, Callable[[Any], Any]] = {
+    "a table": lambda op: op.create_table("new", sa.Column("id", sa.Integer(), primary_key=True)),
+    "a column that may be empty": lambda op: op.add_column("probe", sa.Column("by", sa.String(9), nullable=True)),
+    "a column with a value": lambda op: op.add_column(
+        "probe", sa.Column("by", sa.String(9), nullable=False, server_default="us")
+    ),
+    "an index": lambda op: op.create_index("ix_probe_at", "probe", ["at"]),
+    "more room": lambda op: op.alter_column("session", "address", type_=sa.Text(), existing_type=sa.String(45)),
+    "leave to be empty": lambda op: op.alter_column("probe", "at", nullable=True, existing_type=sa.BigInteger()),
+}
+
+
+class Op:
+    """Alembic's operations, by a copy of the table where SQLite cannot change it in place."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._op = Operations(MigrationContext.configure(connection))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._op, name)
+
+    def alter_column(self, table: str, name: str, **how: Any) -> None:
+        with self._op.batch_alter_table(table) as batch:
+            batch.alter_column(name, **how)
+
+    def add_column(self, table: str, column: sa.Column[Any]) -> None:
+        with self._op.batch_alter_table(table) as batch:
+            batch.add_column(column)
+
+    def create_foreign_key(self, name: str, table: str, other: str, columns: list[str], theirs: list[str]) -> None:
+        with self._op.batch_alter_table(table) as batch:
+            batch.create_foreign_key(name, other, columns, theirs)
+
+
+def lost_by(engine: Engine, step: Callable[[Any], Any]) -> list[str]:
+    with writing(engine) as connection:
+        before = inspected(connection)
+        step(Op(connection))
+        return list(taken(before, inspected(connection)))
+
+
+@pytest.mark.parametrize("name", TAKES)
+def test_what_takes_something_from_running_code_is_found(engine: Engine, name: str) -> None:
+    step, sentence = TAKES[name]
+    assert sentence in lost_by(engine, step)
+
+
+@pytest.mark.parametrize("name", GIVES)
+def test_what_only_adds_is_let_through(engine: Engine, name: str) -> None:
+    assert lost_by(engine, GIVES[name]) == []
 
 
 def test_the_second_house_can_be_left_again(engine: Engine) -> None:

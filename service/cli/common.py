@@ -81,7 +81,7 @@ def opened(context: click.Context, withheld: Sequence[str] = ()) -> tuple[Settin
     """Load the settings and open a database that is at our revision."""
     settings = settings_of(context, withheld)
     engine = engine_of(context, settings)
-    migrations.require_head(engine)
+    migrations.require_fitting(engine)
     demand_settings(engine)
     demand_right_secret(engine, settings.service.secret_key)
     return settings, engine

@@ -66,7 +66,7 @@ def _left(settings: Settings) -> list[Mistake]:
     try:
         engine = open_engine(url)
         try:
-            migrations.require_head(engine)
+            migrations.require_fitting(engine)
             return [Mistake(f"{each.kind}.{each.name}", each.sentence) for each in gone_names(engine, settings)]
         finally:
             engine.dispose()  # SQLite's files beside the ledger go with it

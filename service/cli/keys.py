@@ -124,7 +124,7 @@ def rotate_secret(context: click.Context, old_secret: str) -> None:
     """Go over to the service.secret_key that is in the settings now. Nobody on the opt-out list is forgotten."""
     settings = settings_of(context)
     engine = engine_of(context, settings)
-    migrations.require_head(engine)
+    migrations.require_fitting(engine)
     with writing(engine) as connection:
         if not hash_key.rotate(connection, old_secret, settings.service.secret_key):
             raise Conflict("secret_in_use", "The secret in the settings is in use already; there is nothing to change.")

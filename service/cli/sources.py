@@ -212,7 +212,7 @@ def _recent(context: click.Context, settings: Settings) -> dict[str, tuple[str, 
     """What each source sent lately: the newest delivery, ends, and what could not be understood, with why."""
     try:
         engine = engine_of(context, settings)
-        migrations.require_head(engine)
+        migrations.require_fitting(engine)
         return dict(_counted(engine))
     except (ServiceError, DBAPIError):  # not set up yet: there is nothing to tell
         return {}

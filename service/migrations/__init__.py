@@ -2,10 +2,17 @@
 
 `upgrade` may be interrupted and run again: each revision is one transaction on both databases. Never run by a worker
 or a web process on its own; `dm-feedback db upgrade` and `dm-feedback serve` do it.
+
+A revision has one of two forms. *before* only adds, and is run while the version before still works: that one goes on,
+and may be started again, on a schema newer than itself. *after* takes away what no code has used since a release
+(`unused_since`, the newest revision that release knew). The database keeps from which revision on code may work on it.
 """
 
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -14,24 +21,40 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
 from service.errors import Unavailable
+from service.models import schema_floor
 
 HERE = Path(__file__).parent
+FIRST_TO_LOOK = "0022"  # code that knows no newer revision than those before it does not ask from when on it may work
+RELEASED: Mapping[str, str] = {}
+"""Each release and the newest revision it knew; a revision *after* may be of nothing that is not among them."""
 
 
 def upgrade(engine: Engine) -> str:
-    """Bring the database to the newest revision and return its name. Safe to repeat and to interrupt.
+    """Bring the database to the newest revision and return the one it is at. Safe to repeat and to interrupt.
 
-    Raises Unavailable where the database is newer than this code.
+    A newer database stays as it is. Raises Unavailable where it is too new for this code.
     """
     with writing(engine) as connection:
         _lock(connection)
-        _demand_known(MigrationContext.configure(connection).get_current_revision())
+        found = MigrationContext.configure(connection).get_current_revision()
+        if found is not None and found not in _known():
+            _demand_fitting(connection, found)
+            return found
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        connection.execute(sa.update(schema_floor).values(revision=floor()))
     return head()
 
 
+def floor() -> str:
+    """Return the newest revision known to the oldest code that may work on our schema."""
+    modules = (script.module for script in ScriptDirectory.from_config(_config()).walk_revisions())
+    given_up: list[str] = [each.unused_since for each in modules if hasattr(each, "unused_since")]
+    return max([FIRST_TO_LOOK, *given_up])
+
+
+@cache
 def head() -> str:
     """Return the newest revision this code knows."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()
@@ -45,25 +68,35 @@ def current(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def require_head(engine: Engine) -> None:
-    """Refuse to work on a schema that is not ours, older or newer. Raises Unavailable."""
-    found = current(engine)
-    if found == head():
-        return
-    _demand_known(found)
+def require_fitting(engine: Engine) -> None:
+    """Refuse to work on a schema this code does not fit: an older one, or one too new. Raises Unavailable."""
+    with reading(engine) as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+        if found == head():
+            return
+        if found is not None and found not in _known():
+            _demand_fitting(connection, found)
+            return
     raise Unavailable(
         "schema_behind",
         f"The database is at revision {found or 'none'}, this code needs {head()}: run `dm-feedback db upgrade`.",
     )
 
 
-def _demand_known(found: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if found is not None and found not in known:
+def _demand_fitting(connection: Connection, found: str) -> None:
+    """Refuse a newer schema that has lost what this code uses."""
+    oldest = connection.scalar(sa.select(schema_floor.c.revision))
+    if oldest not in _known():
         raise Unavailable(
             "schema_ahead",
-            f"The database is at revision {found}, which this code does not know: start the newer version.",
+            f"The database is at revision {found}, which is for code that knows {oldest}, and this code knows nothing "
+            f"newer than {head()}: start the newer version.",
         )
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def _config() -> Config:

@@ -10,6 +10,7 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+form = "before"  # only adds; or "after", with unused_since = "the newest revision of the release that used it last"
 
 
 def upgrade() -> None:

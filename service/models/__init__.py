@@ -7,7 +7,7 @@ ids are strings (they exceed 2**53), words are those of `states.py`. Chapters ha
     x_account.py  what is known of X accounts    answers.py  what customers said, how far X was asked
     readers.py    keys, feeds, notes            naming.py   who may be named
     counting.py   what readers have been told    releases.py what analysts may read
-    running.py    workers, retention             once.py     what was answered to a POST with a name
+    running.py    workers, the schema            once.py     what was answered to a POST with a name
     sources.py    CRMs that can be asked, and for whom
 """
 
@@ -28,7 +28,7 @@ from service.models.naming import naming, naming_answer, naming_place
 from service.models.once import posted_once
 from service.models.readers import access_chain, access_log, api_key, feed, key_use, probe, review_note, session
 from service.models.releases import release, release_cell, release_leaf, release_walk
-from service.models.running import process_count, retention_run, worker_seen
+from service.models.running import process_count, retention_run, schema_floor, worker_seen
 from service.models.sources import look_up, look_up_count, source_state
 from service.models.x_account import (
     account_state,
@@ -82,6 +82,7 @@ __all__ = [
     "result_update",
     "retention_run",
     "review_note",
+    "schema_floor",
     "send_attempt",
     "session",
     "source_state",

@@ -1,4 +1,4 @@
-"""The processes that run it. In: nothing; out: tables of who lives, what they counted and when they forgot.
+"""What runs, and on what. In: nothing; out: tables of who lives, what they counted and forgot, whose schema it is.
 
 Holds no rule.
 """
@@ -6,7 +6,7 @@ Holds no rule.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Named, String, Table, TypedColumns
+from sqlalchemy import JSON, BigInteger, Column, Integer, Named, String, Table, TypedColumns
 
 from service.db import Micros
 from service.models.base import metadata
@@ -46,3 +46,13 @@ class RetentionRunColumns(TypedColumns):
 
 
 retention_run = Table("retention_run", metadata, RetentionRunColumns)
+
+
+class SchemaFloorColumns(TypedColumns):
+    """One row: the newest revision known to the oldest code that may work here. Written by migrations."""
+
+    id = Column(Integer, primary_key=True, autoincrement=False)
+    revision: Named[str] = Column(String(32))
+
+
+schema_floor = Table("schema_floor", metadata, SchemaFloorColumns)

@@ -80,7 +80,7 @@ def main(database: str, against: str | None, rounds: int, embargo: str) -> None:
 
 def _measured(database: str, settings: Settings, rounds: int) -> dict[str, tuple[Asked, list[float]]]:
     engine = open_engine(database)
-    migrations.require_head(engine)
+    migrations.require_fitting(engine)
     _build(engine, settings)
     found = {}
     for asked in (*QUESTIONS, Asked("compare, 2 months each", _compare, 122, 100)):

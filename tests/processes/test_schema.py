@@ -41,7 +41,7 @@ def test_a_new_process_refuses_an_older_schema(house_of: Callable[..., House], t
     assert ended.returncode == 1
     assert "run `dm-feedback db upgrade`" in ended.stderr
     assert run_cli("--config", str(house.config), "db", "upgrade").returncode == 0
-    migrations.require_head(open_engine(house.database_url))
+    migrations.require_fitting(open_engine(house.database_url))
 
 
 def test_a_migration_killed_at_any_moment_is_mended_by_the_next(empty_url: Callable[[], str]) -> None:

@@ -15,6 +15,7 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+form = "before"
 
 AT_ONCE = 2000
 OF_THE_ERASED = "SELECT id FROM feedback_request WHERE erased_at IS NOT NULL"

@@ -13,6 +13,7 @@ revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
+form = "before"
 
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 

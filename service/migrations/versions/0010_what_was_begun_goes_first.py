@@ -10,6 +10,7 @@ revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None
+form = "before"
 
 BEGUN = "state = 'dm_sent' OR (state = 'dm_allowed' AND reason IN ('unclear','proven_unsent'))"
 

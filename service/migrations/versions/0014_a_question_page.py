@@ -10,6 +10,7 @@ revision = "0014"
 down_revision = "0013"
 branch_labels = None
 depends_on = None
+form = "before"
 
 THERE = sa.text("page_hash IS NOT NULL")
 

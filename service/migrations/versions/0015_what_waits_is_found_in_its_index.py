@@ -11,6 +11,7 @@ revision = "0015"
 down_revision = "0014"
 branch_labels = None
 depends_on = None
+form = "before"
 
 UNSEALED = sa.text("sealed IS NULL")
 

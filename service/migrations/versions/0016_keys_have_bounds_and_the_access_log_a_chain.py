@@ -11,6 +11,7 @@ revision = "0016"
 down_revision = "0015"
 branch_labels = None
 depends_on = None
+form = "before"
 
 UNSEALED = sa.text("number IS NULL")
 ADDED = (
