@@ -25,7 +25,6 @@ LONGEST = 300
 
 LONGER_FOR_A_REASON = {
     "service/migrations/versions/0001_the_first_house.py": "generated, and never edited again",
-    "service/reports/dashboard/charts.py": "pictures drawn by hand; coordinates take lines",
 }
 
 

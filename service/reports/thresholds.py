@@ -7,12 +7,16 @@ from service.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Fewest answers for a score, fewest comments to read, fewest answers for a ranking and for no mark."""
+    """Fewest answers for a score, fewest comments to read, fewest answers for a ranking and for no mark.
+
+    `difference`: the smallest difference that matters, in points.
+    """
 
     score: int = 5
     comments: int = 8
     ranking: int = 30
     low_base: int = 30
+    difference: int = 5
 
 
 DEFAULT = Thresholds()
@@ -21,4 +25,6 @@ DEFAULT = Thresholds()
 def thresholds(settings: Settings) -> Thresholds:
     """The numbers this installation runs with."""
     given = settings.reports
-    return Thresholds(given.min_score_n, given.min_comments_n, given.min_ranking_n, given.min_ranking_n)
+    return Thresholds(
+        given.min_score_n, given.min_comments_n, given.min_ranking_n, given.min_ranking_n, given.smallest_difference
+    )

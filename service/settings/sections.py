@@ -120,6 +120,9 @@ class Reports:
     min_ranking_n: int = setting(
         30, "nobody is ranked, and a figure is marked 'low base', below this", whole(5, 10_000)
     )
+    smallest_difference: int = setting(
+        5, "points: a difference that cannot be larger either way is 'about the same'", whole(1, 50)
+    )
     answer_window: timedelta = setting(
         "28d", "answers later than this after the card are kept but not counted as outstanding"
     )

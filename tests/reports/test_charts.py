@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from service.reports.dashboard.charts import (
-    Caption,
     ChartPoint,
     FunnelStep,
     IntervalRow,
@@ -18,6 +17,7 @@ from service.reports.dashboard.charts import (
     stacked_nps,
     trend,
 )
+from service.reports.dashboard.svg import Caption
 
 SVG = "{http://www.w3.org/2000/svg}"
 CAPTION = Caption("nps-team", "NPS by week", "Rose from 30 to 54.")

@@ -11,7 +11,7 @@ from marshmallow import Schema, fields
 from service.reports.api.schemas import Time
 from service.reports.completeness import Completeness
 from service.reports.dimensions import Value
-from service.reports.figures import shapes
+from service.reports.figures import shapes, then_now
 from service.reports.statistics.statistics import Cells
 
 
@@ -78,6 +78,7 @@ SummarySchema = schema_of(shapes.Summary)
 TrendsSchema = schema_of(shapes.Trends)
 BreakdownsSchema = schema_of(shapes.Breakdowns)
 ComparedSchema = schema_of(shapes.Compared)
+DifferencesSchema = schema_of(then_now.DifferenceTables)
 CoverageSchema = schema_of(shapes.Coverage)
 SeveralSchema = schema_of(shapes.Several)
 FunnelSchema = schema_of(shapes.Funnel)

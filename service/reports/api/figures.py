@@ -35,6 +35,7 @@ def add(routes: Routes) -> None:
     _add_split(routes)
     _add_several(routes)
     _add_compare(routes)
+    _add_differences(routes)
     _add_definitions(routes)
 
 
@@ -141,6 +142,34 @@ def _add_compare(routes: Routes) -> None:
             return figures.compare(c, s, r, f, second, now)
 
         return _answer(routes, first, ask, told.ComparedSchema())
+
+
+def _add_differences(routes: Routes) -> None:
+    @routes.get(
+        "/differences",
+        schemas.DifferencesSchema,
+        told.DifferencesSchema,
+        EVERYBODY,
+        "Then and now of every group: did it get better or worse?",
+    )
+    def differences(asked: dict[str, Any]) -> flask.Response:
+        other = _other_period(routes, asked)
+
+        def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.DifferenceTables:
+            return figures.differences(c, s, r, f, now, asked["by"], other)
+
+        wanted = routes.filter(asked, "by", "other_since", "other_until")
+        return _answer(routes, wanted, ask, told.DifferencesSchema())
+
+
+def _other_period(routes: Routes, asked: dict[str, Any]) -> Filter | None:
+    """The other period, if one is given. Raises Invalid for half of one."""
+    moments = {"since": asked.get("other_since"), "until": asked.get("other_until")}
+    if None in moments.values():
+        if any(moments.values()):
+            raise Invalid("two_sides_needed", "Give both other_since and other_until, or none of them.")
+        return None
+    return routes.filter(moments)
 
 
 def _add_definitions(routes: Routes) -> None:

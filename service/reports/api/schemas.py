@@ -9,7 +9,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from service.reports.counting.periods import PERIODS
+from service.reports.counting.periods import PERIODS, SEVEN_DAYS
 from service.reports.dimensions import BY, COVERED, FILTERED
 from service.reports.figures.several import FIGURES
 from service.reports.filters import WHEN, FigureFilterSchema, FilterSchema, Moment, WholeNumber, Word, YesNo
@@ -121,7 +121,11 @@ class ExportSchema(FilterSchema):
 class TrendSchema(FigureFilterSchema):
     """A trend's filters and its pieces."""
 
-    period = fields.String(load_default="day", validate=validate.OneOf(PERIODS, error="must be day, week or month"))
+    period = fields.String(
+        load_default="day",
+        validate=validate.OneOf((*PERIODS, SEVEN_DAYS), error="must be day, week, month or seven_days"),
+        metadata={"description": "seven_days: weeks that end with the last day asked for"},
+    )
     by = fields.String(
         validate=validate.OneOf(BY, error=f"must be one of {', '.join(BY)}"),
         metadata={"description": "One line a group of this dimension"},
@@ -151,7 +155,11 @@ class SeveralAskSchema(FigureFilterSchema):
     coverage_by = fields.String(
         load_default="agent", validate=validate.OneOf(COVERED, error=f"must be one of {', '.join(COVERED)}")
     )
-    period = fields.String(load_default="day", validate=validate.OneOf(PERIODS, error="must be day, week or month"))
+    period = fields.String(
+        load_default="day",
+        validate=validate.OneOf((*PERIODS, SEVEN_DAYS), error="must be day, week, month or seven_days"),
+        metadata={"description": "seven_days: weeks that end with the last day asked for"},
+    )
     zone = Word(metadata={"description": "As in the trend"})
 
 
@@ -167,6 +175,13 @@ class CoverageAskSchema(FigureFilterSchema):
     by = fields.String(
         load_default="agent", validate=validate.OneOf(COVERED, error=f"must be one of {', '.join(COVERED)}")
     )
+
+
+class DifferencesSchema(BreakdownSchema):
+    """Two periods of every group; without the other one, as many days just before."""
+
+    other_since = Moment(says=f"Beginning of the earlier period. {WHEN[:1].upper()}{WHEN[1:]}.")
+    other_until = Moment(says="End of the earlier period, not part of it")
 
 
 SIDES = tuple(each.name for each in FILTERED.values())

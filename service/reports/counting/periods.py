@@ -1,4 +1,4 @@
-"""Days, weeks and months: in, the period somebody asked for; out, the pieces a trend is made of."""
+"""Days, weeks, months, and sevens of days: in, the period somebody asked for; out, the pieces a trend is made of."""
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,13 +7,20 @@ from service.errors import Invalid
 from service.reports.counting.zones import midnight
 
 PERIODS = ("day", "week", "month")
+SEVEN_DAYS = "seven_days"
+"""Weeks that end with the last day asked for, whatever day of the week that is: the last of them is always whole."""
+LENGTHS = {"day": (1, 1), "week": (7, 7), SEVEN_DAYS: (7, 7), "month": (28, 31)}
+"""Days of the shortest and of the longest."""
+
 MOST_POINTS = 400
 MOST_OF_GROUPS = 10_000
 ONE_DAY = timedelta(days=1)
 
 
-def start_of(day: date, period: str) -> date:
-    """The first day of the day, week or month that a day belongs to."""
+def start_of(day: date, period: str, last: date | None = None) -> date:
+    """The first day of the day, week or month that a day belongs to; sevens of days are counted back from `last`."""
+    if period == SEVEN_DAYS and last is not None:
+        return last - ONE_DAY * (6 + 7 * ((last - day).days // 7))
     if period == "month":
         return day.replace(day=1)
     return day - ONE_DAY * day.weekday() if period == "week" else day
@@ -21,14 +28,14 @@ def start_of(day: date, period: str) -> date:
 
 def pieces(first: date, last: date, period: str) -> list[tuple[date, date]]:
     """The periods from the one with `first` to the one with `last`, as [begin, end). Raises Invalid for too many."""
-    if (last - first).days // {"day": 1, "week": 7, "month": 28}[period] >= MOST_POINTS:
+    if (last - first).days // LENGTHS[period][0] >= MOST_POINTS:
         raise Invalid(
             "range_too_long",
             f"A trend has at most {MOST_POINTS} points; shorten [since, until) or take longer periods than a {period}.",
         )
-    found, begin = [], start_of(first, period)
+    found, begin = [], start_of(first, period, last)
     while begin <= last:
-        end = start_of(begin + {"day": ONE_DAY, "week": ONE_DAY * 7, "month": ONE_DAY * 31}[period], period)
+        end = start_of(begin + ONE_DAY * LENGTHS[period][1], period, last)
         found.append((begin, end))
         begin = end
     return found

@@ -8,33 +8,22 @@ no fill to `c-hatch`: that is the pattern. Drawn 360 wide, so that text is reada
 Nothing here decides what may be shown: a figure that is None is a gap, and says so.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from service.reports.dashboard.svg import WIDTH, Caption, Scale, clean, place, svg, tag, text
 from service.reports.statistics.statistics import CSAT_SCALE, NPS_SCALE
 
-WIDTH = 360
 LEFT, RIGHT = 34, 352
 LABELS_ON_AXIS = 6
 LONGEST_NAME = 24
-UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 KIND_OF_SCORE = {
     "nps": {score: "c-neg" if score <= 6 else "c-mid" if score <= 8 else "c-pos" for score in NPS_SCALE},  # noqa: PLR2004 - the card's own classes
     "csat": {score: "c-neg" if score <= 3 else "c-pos" for score in CSAT_SCALE},  # noqa: PLR2004 - the card's own classes
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Caption:
-    """`ident` is unique on the page and made by us (letters, digits, hyphens); the words may be anybody's."""
-
-    ident: str
-    title: str
-    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +58,6 @@ class FunnelStep:
     n: int
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """A straight line from figures to places in the drawing."""
-
-    low: float
-    high: float
-    begin: float
-    end: float
-
-    def at(self, value: float) -> float:
-        """Place of a figure; outside figures stay at the edge."""
-        inside = max(self.low, min(self.high, value))
-        return self.begin + (self.end - self.begin) * (inside - self.low) / (self.high - self.low)
-
-
 def trend(points: Sequence[ChartPoint], caption: Caption, low: float = -100, high: float = 100) -> Markup:
     """Line with its interval band, n as bars below; unfinished periods shaded, hidden ones left as gaps."""
     y = Scale(low, high, 150, 12)
@@ -95,12 +69,12 @@ def trend(points: Sequence[ChartPoint], caption: Caption, low: float = -100, hig
         *(_level(value, y) for value in (low, (low + high) / 2, high)),
         *(_stretch(run, y) for run in _runs(points, places)),
         *marks,
-        _text(LEFT - 4, 196, "n", "c-small", "end"),
+        text(LEFT - 4, 196, "n", "c-small", "end"),
         *_n_bars(points, places, step),
         *_axis_labels(points, places),
     ]
     legend = "shaded: still filling" if any(point.immature for point in points) else ""
-    return _svg(caption, 232, [*body, _text(LEFT, 228, legend, "c-small")] if legend else body)
+    return svg(caption, 232, [*body, text(LEFT, 228, legend, "c-small")] if legend else body)
 
 
 def stacked_nps(detractors: int, passives: int, promoters: int, caption: Caption) -> Markup:
@@ -112,15 +86,15 @@ def stacked_nps(detractors: int, passives: int, promoters: int, caption: Caption
     ]
     total = detractors + passives + promoters
     if not total:
-        return _svg(caption, 40, [_text(4, 24, "No answers")])
+        return svg(caption, 40, [text(4, 24, "No answers")])
     body, x = [], 4.0
     for index, (label, count, kind) in enumerate(parts):
         width = (WIDTH - 8) * count / total
         body.append(_block(x, 8, width, 26, kind, caption))
         body.append(_block(4, 44 + 20 * index, 14, 14, kind, caption))
-        body.append(_text(24, 56 + 20 * index, f"{label}: {count:,} ({100 * count / total:.1f} %)"))
+        body.append(text(24, 56 + 20 * index, f"{label}: {count:,} ({100 * count / total:.1f} %)"))
         x += width
-    return _svg(caption, 106, body)
+    return svg(caption, 106, body)
 
 
 def distribution_bars(counts: Mapping[int, int], type: Literal["nps", "csat"], caption: Caption) -> Markup:
@@ -134,9 +108,9 @@ def distribution_bars(counts: Mapping[int, int], type: Literal["nps", "csat"], c
         count = counts.get(score, 0)
         x, tall = 4 + step * index, height.at(count)
         body.append(_block(x + 2, 120 - tall, step - 4, tall, kind, caption))
-        body.append(_text(x + step / 2, 115 - tall, f"{count:,}", "c-small", "middle"))
-        body.append(_text(x + step / 2, 136, str(score), "c-text", "middle"))
-    return _svg(caption, 142, body)
+        body.append(text(x + step / 2, 115 - tall, f"{count:,}", "c-small", "middle"))
+        body.append(text(x + step / 2, 136, str(score), "c-text", "middle"))
+    return svg(caption, 142, body)
 
 
 def interval_rows(rows: Sequence[IntervalRow], caption: Caption, low: float = -100, high: float = 100) -> Markup:
@@ -146,7 +120,7 @@ def interval_rows(rows: Sequence[IntervalRow], caption: Caption, low: float = -1
     body = [_upright(value, x, bottom) for value in (low, (low + high) / 2, high)]
     for index, row in enumerate(rows):
         body.append(_interval_row(row, 38 * index, x))
-    return _svg(caption, bottom + 16, body)
+    return svg(caption, bottom + 16, body)
 
 
 def funnel(steps: Sequence[FunnelStep], caption: Caption) -> Markup:
@@ -158,17 +132,17 @@ def funnel(steps: Sequence[FunnelStep], caption: Caption) -> Markup:
         before = steps[index - 1].n if index else 0
         share = f" ({100 * step.n / before:.1f} % of the step before)" if before else ""
         body.append(_label(4, 38 * index + 14, step.label, f"{step.n:,}{share}"))
-        body.append(_tag("rect", x=4, y=38 * index + 20, width=length.at(step.n), height=12, class_="c-n"))
-    return _svg(caption, 38 * max(1, len(steps)), body)
+        body.append(tag("rect", x=4, y=38 * index + 20, width=length.at(step.n), height=12, class_="c-n"))
+    return svg(caption, 38 * max(1, len(steps)), body)
 
 
 def _trend_mark(point: ChartPoint, x: float, y: Scale) -> Markup:
     if point.value is None:
         says = f"{point.label}: {'no answers' if point.n == 0 else 'too few answers to show'}"
-        return _tag("g", _tag("title", _clean(says)), _text(x, 156, "\u00d7", "c-small", "middle"))
+        return tag("g", tag("title", clean(says)), text(x, 156, "\u00d7", "c-small", "middle"))
     says = f"{point.label}: {_number(point.value)}{_bounds(point.low, point.high)}{_of(point.n)}"
-    dot = _tag("circle", cx=x, cy=y.at(point.value), r=3, class_="c-dot")
-    return _tag("g", _tag("title", _clean(says + (", still filling" if point.immature else ""))), dot)
+    dot = tag("circle", cx=x, cy=y.at(point.value), r=3, class_="c-dot")
+    return tag("g", tag("title", clean(says + (", still filling" if point.immature else ""))), dot)
 
 
 def _runs(points: Sequence[ChartPoint], places: Sequence[float]) -> list[list[tuple[float, ChartPoint]]]:
@@ -189,19 +163,19 @@ def _stretch(run: Sequence[tuple[float, ChartPoint]], y: Scale) -> Markup:
     line = [(x, y.at(point.value)) for x, point in run if point.value is not None]
     if len(run) == 1 and upper and lower:
         (x, top), (_, bottom) = upper[0], lower[0]
-        return _tag("rect", x=x - 3, y=top, width=6, height=bottom - top, class_="c-band")
-    band = _tag("polygon", points=_path(upper + lower[::-1]), class_="c-band")
-    return _tag("g", band, _tag("polyline", points=_path(line), fill="none", class_="c-line"))
+        return tag("rect", x=x - 3, y=top, width=6, height=bottom - top, class_="c-band")
+    band = tag("polygon", points=_path(upper + lower[::-1]), class_="c-band")
+    return tag("g", band, tag("polyline", points=_path(line), fill="none", class_="c-line"))
 
 
 def _path(places: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{_place(x)},{_place(y)}" for x, y in places)
+    return " ".join(f"{place(x)},{place(y)}" for x, y in places)
 
 
 def _n_bars(points: Sequence[ChartPoint], places: Sequence[float], step: float) -> list[Markup]:
     height = Scale(0, max([1, *(point.n or 0 for point in points)]), 0, 30)
     return [
-        _tag("rect", x=x - step * 0.35, y=196 - height.at(n), width=step * 0.7, height=height.at(n), class_="c-n")
+        tag("rect", x=x - step * 0.35, y=196 - height.at(n), width=step * 0.7, height=height.at(n), class_="c-n")
         for x, n in ((x, point.n or 0) for point, x in zip(points, places, strict=True))
     ]
 
@@ -210,47 +184,47 @@ def _axis_labels(points: Sequence[ChartPoint], places: Sequence[float]) -> list[
     """Period and n under every k-th point, as many as there is room for."""
     every = -(-len(points) // LABELS_ON_AXIS) or 1
     chosen = list(zip(points, places, strict=True))[::every]
-    below = [_text(x, 214, _short(point.label, 9), "c-small", "middle") for point, x in chosen]
-    return below + [_text(x, 204, f"{point.n:,}", "c-small", "middle") for point, x in chosen if point.n is not None]
+    below = [text(x, 214, _short(point.label, 9), "c-small", "middle") for point, x in chosen]
+    return below + [text(x, 204, f"{point.n:,}", "c-small", "middle") for point, x in chosen if point.n is not None]
 
 
 def _shade(x: float, step: float, caption: Caption) -> Markup:
     place = {"x": x - step / 2, "y": 12, "width": step, "height": 138}
-    hatch = _tag("rect", **place, fill=f"url(#{caption.ident}-open)", class_="c-hatch")
-    return _tag("g", _tag("rect", **place, class_="c-shade"), hatch)
+    hatch = tag("rect", **place, fill=f"url(#{caption.ident}-open)", class_="c-hatch")
+    return tag("g", tag("rect", **place, class_="c-shade"), hatch)
 
 
 def _level(value: float, y: Scale) -> Markup:
-    line = _tag("line", x1=LEFT, x2=RIGHT, y1=y.at(value), y2=y.at(value), class_="c-axis")
-    return _tag("g", line, _text(LEFT - 4, y.at(value) + 4, f"{value:g}", "c-small", "end"))
+    line = tag("line", x1=LEFT, x2=RIGHT, y1=y.at(value), y2=y.at(value), class_="c-axis")
+    return tag("g", line, text(LEFT - 4, y.at(value) + 4, f"{value:g}", "c-small", "end"))
 
 
 def _upright(value: float, x: Scale, bottom: float) -> Markup:
-    line = _tag("line", x1=x.at(value), x2=x.at(value), y1=0, y2=bottom, class_="c-axis")
+    line = tag("line", x1=x.at(value), x2=x.at(value), y1=0, y2=bottom, class_="c-axis")
     anchor = "start" if value == x.low else "end" if value == x.high else "middle"
-    return _tag("g", line, _text(x.at(value), bottom + 12, f"{value:g}", "c-small", anchor))
+    return tag("g", line, text(x.at(value), bottom + 12, f"{value:g}", "c-small", anchor))
 
 
 def _interval_row(row: IntervalRow, top: float, x: Scale) -> Markup:
     if row.value is None or row.low is None or row.high is None:
         why = "no answers" if row.n == 0 else "too few answers to show"
-        return _tag("g", _label(10, top + 14, row.label, why))
+        return tag("g", _label(10, top + 14, row.label, why))
     says = f"{_number(row.value)}{_bounds(row.low, row.high)}{_of(row.n)}{', low base' if row.low_base else ''}"
     middle = top + 26
-    line = _tag("line", x1=x.at(row.low), x2=x.at(row.high), y1=middle, y2=middle, class_="c-line")
+    line = tag("line", x1=x.at(row.low), x2=x.at(row.high), y1=middle, y2=middle, class_="c-line")
     ends = [
-        _tag("line", x1=x.at(end), x2=x.at(end), y1=middle - 4, y2=middle + 4, class_="c-line")
+        tag("line", x1=x.at(end), x2=x.at(end), y1=middle - 4, y2=middle + 4, class_="c-line")
         for end in (row.low, row.high)
     ]
-    dot = _tag("circle", cx=x.at(row.value), cy=middle, r=4.5, class_="c-dot c-hollow" if row.low_base else "c-dot")
-    inner = [_tag("circle", cx=x.at(row.value), cy=middle, r=2, class_="c-hole")] if row.low_base else []
-    return _tag("g", _label(10, top + 14, row.label, says), line, *ends, dot, *inner)
+    dot = tag("circle", cx=x.at(row.value), cy=middle, r=4.5, class_="c-dot c-hollow" if row.low_base else "c-dot")
+    inner = [tag("circle", cx=x.at(row.value), cy=middle, r=2, class_="c-hole")] if row.low_base else []
+    return tag("g", _label(10, top + 14, row.label, says), line, *ends, dot, *inner)
 
 
 def _label(x: float, y: float, name: str, says: str) -> Markup:
     """A name on the left, shortened to fit, what is said about it on the right, and both in full on hover."""
-    words = (_text(x, y, _short(name, LONGEST_NAME)), _text(RIGHT, y, says, "c-small", "end"))
-    return _tag("g", _tag("title", _clean(f"{name}: {says}")), *words)
+    words = (text(x, y, _short(name, LONGEST_NAME)), text(RIGHT, y, says, "c-small", "end"))
+    return tag("g", tag("title", clean(f"{name}: {says}")), *words)
 
 
 def _number(value: float) -> str:
@@ -273,62 +247,4 @@ def _block(x: float, y: float, width: float, height: float, kind: str, caption: 
     """A filled rectangle with its pattern over it, so that it is told apart without colour."""
     place = {"x": x, "y": y, "width": width, "height": height}
     pattern = f"url(#{caption.ident}-{kind.removeprefix('c-')})"
-    return _tag("g", _tag("rect", **place, class_=kind), _tag("rect", **place, fill=pattern, class_="c-hatch"))
-
-
-def _patterns(caption: Caption) -> Markup:
-    """Negative: diagonals. Middle: dots. Positive: nothing over the colour. Unfinished: wide, pale diagonals."""
-    slash = _tag("path", d="M0,6 L6,0", fill="none", class_="c-ink")
-    dot = _tag("circle", cx=3, cy=3, r=1, class_="c-ink")
-    pale = _tag("path", d="M0,12 L12,0", fill="none", class_="c-axis")
-    tiles = {"neg": (6, [slash]), "mid": (6, [dot]), "pos": (6, []), "open": (12, [pale])}
-    return _tag(
-        "defs",
-        *(
-            _tag(
-                "pattern", *marks, id=f"{caption.ident}-{kind}", width=size, height=size, patternUnits="userSpaceOnUse"
-            )
-            for kind, (size, marks) in tiles.items()
-        ),
-    )
-
-
-def _svg(caption: Caption, height: float, body: Sequence[Markup]) -> Markup:
-    title, desc = f"{caption.ident}-title", f"{caption.ident}-desc"
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", caption.ident):
-        raise ValueError("a chart's id is ours to choose: letters, digits and hyphens")
-    return _tag(
-        "svg",
-        _tag("title", _clean(caption.title), id=title),
-        _tag("desc", _clean(caption.description), id=desc),
-        _patterns(caption),
-        *body,
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {WIDTH} {_place(height)}",
-        role="img",
-        class_="chart",
-        aria_labelledby=f"{title} {desc}",
-    )
-
-
-def _text(x: float, y: float, words: str, kind: str = "c-text", anchor: str = "start") -> Markup:
-    size = 12 if kind == "c-text" else 10
-    return _tag("text", _clean(words), x=x, y=y, class_=kind, text_anchor=anchor, font_size=size)
-
-
-def _clean(words: str) -> str:
-    """Characters that XML does not know would make the whole drawing vanish."""
-    return UNPRINTABLE.sub("\ufffd", words)
-
-
-def _tag(name: str, *children: str, **attributes: str | float) -> Markup:
-    """One element. Children that are plain text, and all attributes, are escaped by Markup itself."""
-    written = Markup("").join(
-        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _place(value)) for key, value in attributes.items()
-    )
-    inside = Markup("").join(escape(child) for child in children)
-    return Markup("<{0}{1}>{2}</{0}>").format(name, written, inside)
-
-
-def _place(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
+    return tag("g", tag("rect", **place, class_=kind), tag("rect", **place, fill=pattern, class_="c-hatch"))

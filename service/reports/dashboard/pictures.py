@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from service.reports.dashboard import charts, words
-from service.reports.dashboard.charts import Caption, FunnelStep, IntervalRow
 from service.reports.dashboard.charts import ChartPoint as Point
+from service.reports.dashboard.charts import FunnelStep, IntervalRow
+from service.reports.dashboard.svg import Caption
 from service.reports.figures.figures import (
     Breakdown,
     BreakdownRow,

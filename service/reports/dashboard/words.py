@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
 MINUS, DASH = "\u2212", "\u2013"
+DECIMALS_FROM = 1000
 UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 NAMES = {
     "csat": "CSAT",
@@ -25,6 +26,34 @@ def number(value: float | None, digits: int = 1) -> str:
         return DASH
     rounded = round(value, digits) + 0.0  # no "-0.0"
     return f"{rounded:,.{digits}f}".replace("-", MINUS)
+
+
+def digits(n: int | None) -> int:
+    """No decimals where the next answer would move them."""
+    return 0 if n is None or n < DECIMALS_FROM else 1
+
+
+def figure(value: float | None, n: int | None) -> str:
+    """A score or share of n answers."""
+    return number(value, digits(n))
+
+
+def ago(value: timedelta) -> str:
+    """Return e.g. `1 day ago`: the largest unit alone."""
+    seconds = int(value.total_seconds())
+    for size, name in UNITS:
+        if seconds >= size:
+            many = seconds // size
+            return f"{many} {name}{'' if many == 1 else 's'} ago"
+    return "just now"
+
+
+def middle(name: str, room: int = 32) -> str:
+    """A long name cut in the middle: beginnings and ends are what tells names apart."""
+    if len(name) <= room:
+        return name
+    front = (room - 1 + 1) // 2
+    return f"{name[:front].rstrip()}\u2026{name[-(room - 1 - front) :].lstrip()}"
 
 
 def signed(value: float | None, digits: int = 1) -> str:

@@ -15,6 +15,7 @@ from service.auth.keys import Reader
 from service.errors import Invalid
 from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
+from service.reports.counting.periods import SEVEN_DAYS
 from service.reports.dimensions import FILTERED, NAMED, PEOPLE, Value
 from service.reports.disclosure.naming import Names, names_of
 from service.reports.filters import Filter
@@ -24,6 +25,7 @@ from service.states import State
 
 KINDS = ("csat", "nps")
 LEDGER = "ended_at"
+DAILY = ("day", "week", SEVEN_DAYS)
 NOT_NAMED, NAMED_ONES = "\0", "\0\0"  # nobody's names: no database of ours holds a NUL
 SENT = (State.CARD_SENT, State.UNKNOWN)
 NOT_FOR_FIGURES = (
@@ -83,10 +85,20 @@ class Inquiry:
         """Conversations with every name: where nothing is made of answers, or for `as_named`."""
         return self._lines(clock, by, period, "work")
 
+    def cases(self, by: tuple[str, ...]) -> list[Line]:
+        """The answers with a score, told apart by several dimensions that are no people."""
+        people = PEOPLE if self.filter.names_people else ()
+        split = tuple(dict.fromkeys((*by, *people)))
+        q = Slice(
+            self.score_clock, self.zone, self.filter.since, self.until, by=split, chosen=self.filter.chosen,
+            types=self.filter.types, wanted="scores",
+        )  # fmt: skip
+        return self._named(self._count(q), split)
+
     def _lines(self, clock: str, by: str | None, period: str | None, wanted: Literal["scores", "work"]) -> list[Line]:
         q = Slice(
             clock, self.zone, self.filter.since, self.until, by=self._split(by), chosen=self.filter.chosen,
-            types=self.filter.types, daily=period in {"day", "week"}, monthly=period == "month", wanted=wanted,
+            types=self.filter.types, daily=period in DAILY, monthly=period == "month", wanted=wanted,
         )  # fmt: skip
         return self._of_teams(q) if by == "team" and not self.filter.names_people else self._count(q)
 
@@ -103,7 +115,9 @@ class Inquiry:
 
     def as_named(self, found: list[Line], by: str | None) -> list[Line]:
         """Name nobody whom rows do not name."""
-        split = self._split(by)
+        return self._named(found, self._split(by))
+
+    def _named(self, found: list[Line], split: tuple[str, ...]) -> list[Line]:
         if not set(PEOPLE) <= set(split):
             return found
         places = [split.index(name) for name in PEOPLE]

@@ -5,7 +5,6 @@ marks are set, kinds of card are never pooled, before anything leaves here: a su
 never 0. Never writes, never formats.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,9 +14,10 @@ from sqlalchemy.engine import Connection
 from service.auth.keys import Reader
 from service.errors import Invalid
 from service.reports.completeness import AccountCompleteness, Completeness, completeness_of
-from service.reports.counting.periods import PERIODS
+from service.reports.counting.periods import PERIODS, SEVEN_DAYS
 from service.reports.dimensions import BY, COVERED
-from service.reports.figures import asking, live, released, released_groups
+from service.reports.figures import asking, differing, live, released, released_groups, sides
+from service.reports.figures.comparing import by_case, change_of, ways_differ
 from service.reports.figures.shapes import (
     Breakdown,
     BreakdownRow,
@@ -35,9 +35,10 @@ from service.reports.figures.shapes import (
     TrendPoint,
     Trends,
 )
+from service.reports.figures.then_now import Differences, DifferenceTables
 from service.reports.filters import Filter
 from service.reports.roles import sees_rows
-from service.reports.statistics import statistics
+from service.reports.statistics.judging import judged
 from service.settings import Settings
 
 __all__ = [
@@ -50,6 +51,8 @@ __all__ = [
     "Completeness",
     "Coverage",
     "CoverageRow",
+    "DifferenceTables",
+    "Differences",
     "Funnel",
     "Rate",
     "Reasoned",
@@ -62,11 +65,11 @@ __all__ = [
     "compare",
     "completeness",
     "coverage",
+    "differences",
     "funnel",
     "summary",
     "trend",
 ]
-Counted = Mapping[str, Mapping[int, int]]
 
 
 def summary(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Summary:
@@ -85,8 +88,11 @@ def trend(
     zone: ZoneInfo | None = None,
     by: str | None = None,
 ) -> Trends:
-    """Return each kind of card by day, week or month, and by group. Raises Invalid for too many points."""
-    _demand(period, PERIODS, "period")
+    """Return each kind of card by day, week, month or sevens of days, and by group. Raises Invalid for too many points.
+
+    Releases know no sevens of days: there it is weeks.
+    """
+    _demand(period, (*PERIODS, SEVEN_DAYS), "period")
     if by is not None:
         _demand(by, BY, "by")
     who = (connection, settings, reader, filter, now)
@@ -96,7 +102,7 @@ def trend(
         raise Invalid(
             "zone_not_allowed", f"Releases are made of days of {settings.service.time_zone.key}: leave zone out."
         )
-    return Trends(released_groups.trends(released.asking(*who), period, by))
+    return Trends(released_groups.trends(released.asking(*who), "week" if period == SEVEN_DAYS else period, by))
 
 
 def breakdown(
@@ -116,13 +122,44 @@ def compare(
     if replace(filter, since=None, until=None) == replace(other, since=None, until=None) and _overlap(filter, other):
         raise Invalid("periods_overlap", "The two periods share days; compare periods that do not overlap.")
     _demand_rows(reader, filter, other)
-    sides = [(connection, settings, reader, side, now) for side in (filter, other)]
-    one, two = (summary(*side) for side in sides)
-    counts = None if sees_rows(reader) else [released.counts(released.asking(*side)) for side in sides]
+    asked = [(connection, settings, reader, side, now) for side in (filter, other)]
+    one, two = (summary(*side) for side in asked)
+    counts = None if sees_rows(reader) else [released.counts(released.asking(*side)) for side in asked]
     pairs = [(a, b) for a, b in ((one.csat, two.csat), (one.nps, two.nps)) if a is not None and b is not None]
+    cases = by_case(*(asking.asking(*side) for side in asked)) if sees_rows(reader) else {}
+    changes = [change_of(a, b, counts) for a, b in pairs]
     rate_a, rate_b = one.response_rate_of_delivered, two.response_rate_of_delivered
-    found = tuple(Comparison(a.type, a, b, _change(a, b, counts), _ways_differ(a, b)) for a, b in pairs)
-    return Compared(found, rate_a, rate_b, _rates(rate_a, rate_b))
+    rates = differing.rate_change(rate_a, rate_b)
+    words = judged([*changes, rates], settings.reports.smallest_difference)
+    found = tuple(
+        Comparison(a.type, a, b, change, ways_differ(a, b), word, cases.get(a.type))
+        for (a, b), change, word in zip(pairs, changes, words, strict=False)
+    )
+    return Compared(found, rate_a, rate_b, rates, words[-1])
+
+
+def differences(
+    connection: Connection,
+    settings: Settings,
+    reader: Reader,
+    filter: Filter,
+    now: datetime,
+    by: str,
+    other: Filter | None = None,
+) -> DifferenceTables:
+    """Return each kind of card by one dimension, this period beside another: without one, as many days before."""
+    _demand(by, BY, "by")
+    periods = differing.periods_of(filter, other, settings.service.time_zone, now)
+    before = replace(filter, since=periods.earlier_since, until=periods.earlier_until)
+    asked = [(connection, settings, reader, each, now) for each in (before, filter)]
+    if sees_rows(reader):
+        then, here = (sides.of_rows(asking.asking(*each), by) for each in asked)
+    else:
+        then, here = (sides.of_releases(released.asking(*each), by) for each in asked)
+    smallest = settings.reports.smallest_difference
+    return DifferenceTables(
+        tuple(differing.differences(kind, by, then[kind], here[kind], periods, smallest) for kind in here)
+    )
 
 
 def coverage(
@@ -151,30 +188,10 @@ def completeness(
     return completeness_of(connection, ask.view, filter)
 
 
-def _change(a: Score, b: Score, counts: Sequence[Counted] | None) -> statistics.Change | None:
-    """Only from what has a value."""
-    if a.suppressed or b.suppressed:
-        return None
-    same = statistics.compare_nps if a.type == "nps" else statistics.compare_csat
-    if counts is None:
-        return same(dict(a.distribution), dict(b.distribution))
-    return same(counts[0][a.type], counts[1][a.type])
-
-
-def _ways_differ(a: Score, b: Score) -> bool:
-    return {each.way for each in a.ways} != {each.way for each in b.ways}
-
-
 def _demand_rows(reader: Reader, a: Filter, b: Filter) -> None:
     """Whether ways of asking differ takes two of them at once: releases tell one context, not its effect."""
     if not sees_rows(reader) and a.of("way") != b.of("way"):
         raise Invalid("mode_effect_not_released", "Ways of asking are compared for who may list rows; see breakdown.")
-
-
-def _rates(a: Rate, b: Rate) -> statistics.Change | None:
-    if a.successes is None or a.n is None or b.successes is None or b.n is None:
-        return None
-    return statistics.compare_rate(a.successes, a.n, b.successes, b.n)
 
 
 def _overlap(a: Filter, b: Filter) -> bool:

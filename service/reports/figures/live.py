@@ -73,7 +73,7 @@ def funnel(ask: Inquiry) -> Funnel:
 def coverage(ask: Inquiry, by: str) -> Coverage:
     """Conversations by agent or team: no answers are in it, and every name is."""
     found = ask.all_lines(LEDGER, by)
-    return coverage_of(by, counts_by(found, _first), counts(found), ask.filter.since, ask.until)
+    return coverage_of(by, counts_by(found, first_value), counts(found), ask.filter.since, ask.until)
 
 
 def breakdowns(ask: Inquiry, by: str) -> tuple[Breakdown, ...]:
@@ -81,9 +81,9 @@ def breakdowns(ask: Inquiry, by: str) -> tuple[Breakdown, ...]:
     scored, (sent, ended) = ask.all_scored(by), (ask.all_lines(clock, by) for clock in (ask.rate_clock, LEDGER))
     found = []
     for kind in ask.kinds:
-        answers = answers_by(_of(kind, ask.as_named(scored, by)), _first)
-        cards = counts_by(_of(kind, ask.as_named(sent, by)), _first)
-        conversations = counts_by(ask.as_named(ended, by), _first)
+        answers = answers_by(of_kind(kind, ask.as_named(scored, by)), first_value)
+        cards = counts_by(of_kind(kind, ask.as_named(sent, by)), first_value)
+        conversations = counts_by(ask.as_named(ended, by), first_value)
         total = _scores(ask, ask.as_named(scored, by))[kind]
         found.append(_breakdown(ask, by, total, answers, cards, conversations))
     return tuple(found)
@@ -104,7 +104,7 @@ def _breakdown(
             of=None,
             ended=conversations.get(key, Counts()).ended,
             delivered=cards.get(key, Counts()).delivered,
-            score=_score(ask, total.type, answers.get(key, Answers())),
+            score=score(ask, total.type, answers.get(key, Answers())),
             response_rate=response(cards.get(key, Counts()), ask.rate_clock, ask.view.thresholds),
         )
         for key in {**answers, **cards, **conversations}
@@ -131,7 +131,7 @@ def trends(ask: Inquiry, period: str, answer_window: timedelta, by: str | None) 
     Every group has the same periods, so that they can be laid side by side.
     """
     scored, sent = ask.scored(by, period=period), ask.lines(ask.rate_clock, by, period=period)
-    place = _place_of(period, by)
+    place = _place_of(period, _last_day(ask), by)
     found = ByPeriod(answers_by(scored, place), counts_by(sent, place))
     until = completeness_of(ask.connection, ask.view, ask.filter).complete_until
     ripeness = Ripeness(ask.now, until, ask.now - answer_window, by_cohort=ask.score_clock != "scored_at")
@@ -148,7 +148,7 @@ def trends(ask: Inquiry, period: str, answer_window: timedelta, by: str | None) 
             period=period,
             zone=ask.zone.key,
             points=tuple(_point(ask, (kind, span, group), found, ripeness) for span in spans),
-            total=_score(ask, kind, totals.get((kind, group), Answers())),
+            total=score(ask, kind, totals.get((kind, group), Answers())),
         )
         for kind in ask.kinds
         for group in ([None] if by is None else found.groups)
@@ -224,37 +224,44 @@ def _point(ask: Inquiry, which: tuple[str, Span, Value], found: ByPeriod, ripene
     )  # fmt: skip
 
 
-def _place_of(period: str, by: str | None) -> Callable[[Line], Grouped]:
+def _place_of(period: str, last: date, by: str | None) -> Callable[[Line], Grouped]:
     def place(line: Line) -> Grouped:
         assert line.day is not None, "the question told days apart"
-        return (line.type, start_of(day_of(line.day), period), None if by is None else _first(line))
+        return (line.type, start_of(day_of(line.day), period, last), None if by is None else first_value(line))
 
     return place
 
 
 def _spans(ask: Inquiry, happened: Sequence[date], period: str) -> list[Span]:
     """All periods asked for; where the question has no beginning, from the first thing that happened."""
-    last_moment = ask.filter.until - MOMENT if ask.filter.until else ask.now
-    last = last_moment.astimezone(ask.zone).date()
+    last = _last_day(ask)
     if ask.filter.since is not None:
         return pieces(ask.filter.since.astimezone(ask.zone).date(), last, period)
     return pieces(min(happened), last, period) if happened else []
 
 
+def _last_day(ask: Inquiry) -> date:
+    last_moment = ask.filter.until - MOMENT if ask.filter.until else ask.now
+    return last_moment.astimezone(ask.zone).date()
+
+
 def _scores(ask: Inquiry, found: Sequence[Line]) -> dict[str, Score]:
     """The score of each kind of card asked about."""
     answers = answers_by(found, lambda line: line.type)
-    return {kind: _score(ask, kind, answers.get(kind, Answers())) for kind in ask.kinds}
+    return {kind: score(ask, kind, answers.get(kind, Answers())) for kind in ask.kinds}
 
 
-def _score(ask: Inquiry, kind: str, answers: Answers) -> Score:
+def score(ask: Inquiry, kind: str, answers: Answers) -> Score:
+    """The score of some answers to one kind of card."""
     covered = Basis(ask.filter.since, ask.until, withheld=ask.withholds)
     return score_of(kind, answers, ask.score_clock, ask.view.thresholds, covered)
 
 
-def _of(kind: str, lines: Sequence[Line]) -> list[Line]:
+def of_kind(kind: str, lines: Sequence[Line]) -> list[Line]:
+    """The lines of one kind of card."""
     return [line for line in lines if line.type == kind]
 
 
-def _first(line: Line) -> Value:
+def first_value(line: Line) -> Value:
+    """The group a line is of."""
     return line.values[0]

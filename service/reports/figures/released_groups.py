@@ -53,7 +53,7 @@ def _breakdown(ask: DaysInquiry, by: str, kind: str, found: Published) -> Breakd
     rows = [
         BreakdownRow(
             key=_key(group.label),
-            rest=_rest(group.label),
+            rest=rest_of(group.label),
             of=_of(group.label),
             ended=None,
             delivered=None,
@@ -73,7 +73,8 @@ def _of(label: Value | Pooled) -> str | None:
     return label.of if isinstance(label, Pooled) else None
 
 
-def _rest(label: Value | Pooled) -> str | None:
+def rest_of(label: Value | Pooled) -> str | None:
+    """What a pool holds; None: it is a group."""
     if not isinstance(label, Pooled):
         return None
     return "other_groups" if label.of_all or label.of is None else "others"
@@ -103,7 +104,7 @@ def _trends_by(ask: DaysInquiry, kind: str, period: str, by: str) -> Iterable[Tr
         lines = {begin: (each, _group(each, label)) for begin, each in releases.items()}
         points = tuple(_point_of(ask, kind, pieces(begin, begin, period)[0], *lines[begin]) for begin in sorted(lines))
         total = score(ask, kind, found, totals.get(label))
-        yield Trend(kind, by, _key(label), _rest(label), _of(label), period, ask.zone.key, points, total)
+        yield Trend(kind, by, _key(label), rest_of(label), _of(label), period, ask.zone.key, points, total)
 
 
 def _group(found: Published, label: Value | Pooled) -> Group | None:

@@ -10,11 +10,18 @@ from typing import Annotated
 
 from service.reports.completeness import Completeness
 from service.reports.dimensions import Value
+from service.reports.statistics.judging import Judgement
+from service.reports.statistics.standardising import Standardised
 from service.reports.statistics.statistics import Change, Place
 
 WHY = (
     "Why there is no value. too_few: fewer answers than a score takes. For analysts waits (no release yet), "
     "releases_being_made, pooled (too small to be told apart) or by_account_only; null otherwise"
+)
+
+JUDGED = (
+    "better, worse, possibly_better, possibly_worse, about_the_same or too_few_to_judge: from the interval against the "
+    "smallest difference that matters, chances corrected for the rows of the table (Holm)"
 )
 
 
@@ -176,6 +183,10 @@ class Comparison:
     ways_differ: Annotated[
         bool, "One side has answers of a way of asking that the other has not: the difference may come from that"
     ]
+    judgement: Annotated[Judgement, JUDGED]
+    standardised: Annotated[
+        Standardised | None, "Two groups, as if they had had the same questions, languages and campaigns; else null"
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +197,7 @@ class Compared:
     response_rate_a: Rate
     response_rate_b: Rate
     response_rate_change: Change | None
+    response_rate_judgement: Annotated[Judgement, JUDGED]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,93 @@
+"""Figures as sentences: in, what `figures` told; out, words one can read aloud. Decides nothing, rounds by `words`."""
+
+from service.reports.dashboard import words
+from service.reports.figures.shapes import Rate, Score
+from service.reports.figures.then_now import ThenNow
+from service.reports.statistics.judging import Judgement
+from service.reports.statistics.statistics import Change
+
+JUDGED = {
+    "better": "better",
+    "worse": "worse",
+    "possibly_better": "possibly better",
+    "possibly_worse": "possibly worse",
+    "about_the_same": "about the same",
+    "too_few_to_judge": "too few answers to judge",
+}
+TITLES = {"nps": "Net Promoter Score", "csat": "Customer satisfaction"}
+UNITS = {"nps": "", "csat": " %"}
+WHY_HIDDEN = {
+    "too_few": "too few answers",
+    "waits": "no release holds these days yet",
+    "releases_being_made": "releases are being made",
+    "pooled": "too small to be told apart",
+    "by_account_only": "told of whole accounts only",
+}
+
+
+def judged(word: Judgement) -> str:
+    """One of the six words."""
+    return JUDGED[word]
+
+
+def value(score: Score) -> str:
+    """Return e.g. `60 %`; what is hidden is said so."""
+    if score.value is None:
+        return "no answers" if not score.suppressed else WHY_HIDDEN.get(score.suppressed, "not shown")
+    return words.figure(score.value, score.n) + UNITS[score.type]
+
+
+def bounds(score: Score | Rate) -> str:
+    """Return e.g. `48 to 71`; nothing where there is no interval."""
+    if score.low is None or score.high is None:
+        return ""
+    return f"{words.figure(score.low, score.n)} to {words.figure(score.high, score.n)}"
+
+
+def share(rate: Rate) -> str:
+    """Return e.g. `31 %`."""
+    if rate.value is None:
+        return "not shown" if rate.suppressed else "no cards"
+    return f"{words.figure(rate.value, rate.n)} %"
+
+
+def in_short(row: ThenNow) -> str:
+    """One kind of card in a clause: `CSAT 60 % (48 to 71), was 74 %: possibly worse`."""
+    name, now, then = words.words(row.now.type), row.now, row.then
+    if now.value is None:
+        return f"{name}: {_hidden(now)}"
+    before = f", was {value(then)}: {judged(row.judgement)}" if then.value is not None else ", nothing to compare with"
+    return f"{name} {value(now)} ({bounds(now)}){before}"
+
+
+def _hidden(score: Score) -> str:
+    if score.suppressed == "too_few":
+        return f"{score.n} answers, too few for a score"
+    return value(score)
+
+
+def headline(rows: list[ThenNow]) -> str:
+    """The one sentence of the page."""
+    return "; ".join(in_short(row) for row in rows) + "."
+
+
+def in_full(row: ThenNow) -> str:
+    """Then and now with both n and the difference: `60 % of 43, was 78 % of 54; difference between -35 and +1`."""
+    if row.now.value is None:
+        return _hidden(row.now)
+    now = f"{value(row.now)} of {words.count(row.now.n)}"
+    if row.then.value is None or row.change is None:
+        return f"{now}; before: {_hidden(row.then)}"
+    return f"{now}, was {value(row.then)} of {words.count(row.then.n)}; {difference(row.change)}"
+
+
+def difference(change: Change) -> str:
+    """Return e.g. `difference between -35 and +1`."""
+    fewer = min(change.n_a, change.n_b)
+    low, high = (words.signed(each, words.digits(fewer)) for each in (change.low, change.high))
+    return f"difference between {low} and {high}"
+
+
+def unsure(word: Judgement) -> str:
+    """What keeps it from being said for sure."""
+    return "too few answers to be sure" if word in {"possibly_better", "possibly_worse"} else ""

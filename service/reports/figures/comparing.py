@@ -1,0 +1,45 @@
+"""Two sides compared: in, their scores or their lines; out, the difference, raw and by the same cases. Never prints."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from service.reports.figures.asking import Inquiry
+from service.reports.figures.shapes import Score
+from service.reports.statistics import statistics
+from service.reports.statistics.standardising import Standardised, standardised
+
+Counted = Mapping[str, Mapping[int, int]]
+CASE = ("variant", "language", "campaign")
+"""What makes one conversation comparable to another."""
+
+
+def change_of(a: Score, b: Score, counts: Sequence[Counted] | None) -> statistics.Change | None:
+    """The difference, only from what has a value. `counts`: where scores tell no distribution."""
+    if a.suppressed or b.suppressed:
+        return None
+    compare = statistics.compare_nps if a.type == "nps" else statistics.compare_csat
+    if counts is None:
+        return compare(dict(a.distribution), dict(b.distribution))
+    return compare(counts[0][a.type], counts[1][a.type])
+
+
+def ways_differ(a: Score, b: Score) -> bool:
+    """Whether one side has answers of a way of asking that the other has not."""
+    return {each.way for each in a.ways} != {each.way for each in b.ways}
+
+
+def by_case(a: Inquiry, b: Inquiry) -> Mapping[str, Standardised]:
+    """Both sides as if they had had the same cases. Nothing where two periods of the same are compared."""
+    if a.filter.chosen == b.filter.chosen:
+        return {}
+    one, two = _cases(a), _cases(b)
+    return {kind: standardised(kind, one[kind], two[kind]) for kind in a.kinds}
+
+
+def _cases(ask: Inquiry) -> Mapping[str, Mapping[tuple[object, ...], Counter[int]]]:
+    found: defaultdict[str, defaultdict[tuple[object, ...], Counter[int]]]
+    found = defaultdict(lambda: defaultdict(Counter))
+    for line in ask.cases(CASE):
+        cell = found[line.type or ""][line.values[: len(CASE)]]
+        cell.update({score: n for score, n in enumerate(line.scores) if n})
+    return found

@@ -1,0 +1,146 @@
+"""Then and now: in, what was told of each group in two periods; out, the differences, judged together. Pure.
+
+Rows are read together, so their chances are corrected together. Where a side has no value there is no difference, and
+the word for it says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from service.errors import Invalid
+from service.reports.counting.zones import midnight
+from service.reports.dimensions import Value
+from service.reports.figures.shapes import Rate, Score
+from service.reports.figures.then_now import Differences, ThenNow
+from service.reports.filters import Filter
+from service.reports.statistics import chance, statistics
+from service.reports.statistics.judging import judged
+from service.reports.statistics.statistics import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a row is of: a group, or what is not told apart."""
+
+    key: Value
+    rest: str | None
+    of: str | None
+
+
+EVERYBODY = Name(None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class SideRow:
+    """What is told of a group in one period. `counts`: how many gave which score; empty where that is not told."""
+
+    score: Score
+    counts: Mapping[int, int]
+    rate: Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One kind of card in one period: its groups, all together, and what is told of a group that is not in it."""
+
+    groups: Mapping[Name, SideRow]
+    total: SideRow
+    nothing: SideRow
+
+    def of(self, name: Name) -> SideRow:
+        """What is told of this group."""
+        return self.groups.get(name, self.nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """Both stretches, each [since, until)."""
+
+    earlier_since: datetime
+    earlier_until: datetime
+    since: datetime
+    until: datetime
+
+
+def differences(kind: str, by: str, then: Side, now: Side, periods: Periods, smallest: float) -> Differences:
+    """Put two periods side by side."""
+    names = list(dict.fromkeys([*now.groups, *then.groups]))
+    rows = [_difference(kind, name, then.of(name), now.of(name), now.total) for name in names]
+    (total,) = _judged([_difference(kind, EVERYBODY, then.total, now.total, now.total)], smallest)
+    rows = sorted(_judged(rows, smallest), key=_order)
+    spans = (periods.earlier_since, periods.earlier_until, periods.since, periods.until)
+    return Differences(kind, by, *spans, smallest, tuple(rows), total)
+
+
+def periods_of(wanted: Filter, other: Filter | None, zone: ZoneInfo, now: datetime) -> Periods:
+    """Both stretches: the other one as given, or as many days just before. Raises Invalid without a beginning."""
+    if wanted.since is None:
+        raise Invalid("since_needed", "Say from when on: without 'since' there is nothing before it.")
+    until = wanted.until or now
+    if other is None or other.since is None or other.until is None:
+        return Periods(*before(wanted.since, until, zone), wanted.since, until)
+    if other.since < until and wanted.since < other.until:
+        raise Invalid("periods_overlap", "The two periods share days; compare periods that do not overlap.")
+    return Periods(other.since, other.until, wanted.since, until)
+
+
+def before(since: datetime, until: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The stretch of the same length before this one: of as many days where it is of days, whatever the clocks did."""
+    first, end = since.astimezone(zone).date(), until.astimezone(zone).date()
+    if (midnight(first, zone), midnight(end, zone)) == (since, until):
+        return midnight(first - (end - first), zone), since
+    return since - max(until - since, timedelta(microseconds=1)), since
+
+
+def _difference(kind: str, name: Name, then: SideRow, now: SideRow, everybody: SideRow) -> ThenNow:
+    shown = now.score.value is not None and bool(everybody.counts)
+    bounds = chance.score_limits(kind, everybody.counts, now.score.n or 0) if shown else None
+    return ThenNow(
+        key=name.key,
+        rest=name.rest,
+        of=name.of,
+        then=then.score,
+        now=now.score,
+        change=_change(kind, then, now),
+        judgement="too_few_to_judge",
+        limit_low=None if bounds is None else bounds.low,
+        limit_high=None if bounds is None else bounds.high,
+        place=chance.score_place(kind, now.counts, everybody.counts) if shown else None,
+        response_then=then.rate,
+        response_now=now.rate,
+        response_change=rate_change(then.rate, now.rate),
+        response_judgement="too_few_to_judge",
+    )
+
+
+def _change(kind: str, then: SideRow, now: SideRow) -> Change | None:
+    if then.score.value is None or now.score.value is None:
+        return None
+    compare = statistics.compare_nps if kind == "nps" else statistics.compare_csat
+    return compare(then.counts, now.counts)
+
+
+def rate_change(then: Rate, now: Rate) -> Change | None:
+    """From one share to the other, where both are told."""
+    if then.successes is None or then.n is None or now.successes is None or now.n is None:
+        return None
+    found = statistics.compare_rate(then.successes, then.n, now.successes, now.n)
+    return None if found.difference is None else found
+
+
+def _judged(rows: list[ThenNow], smallest: float) -> list[ThenNow]:
+    words = judged([row.change for row in rows], smallest)
+    rates = judged([row.response_change for row in rows], smallest)
+    return [
+        replace(row, judgement=word, response_judgement=rate)
+        for row, word, rate in zip(rows, words, rates, strict=True)
+    ]
+
+
+def _order(row: ThenNow) -> tuple[bool, bool, bool, float, str]:
+    """Outside the limits first, then by score; what has none, and what is no group, last."""
+    score = row.now.value
+    outside = row.place in {"below", "above"}
+    return (row.rest is not None, score is None, not outside, -(score or 0), str(row.key or ""))

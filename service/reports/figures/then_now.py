@@ -1,0 +1,52 @@
+"""What then and now look like when they leave: one declaration a field, as in `shapes`. Holds no rule."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from service.reports.dimensions import Value
+from service.reports.figures.shapes import JUDGED, Rate, Score
+from service.reports.statistics.judging import Judgement
+from service.reports.statistics.statistics import Change, Place
+
+
+@dataclass(frozen=True, slots=True)
+class ThenNow:
+    """One group, then and now."""
+
+    key: Annotated[Value, "null: conversations without one, or see rest"]
+    rest: Annotated[str | None, "As in a breakdown"]
+    of: Annotated[str | None, "As in a breakdown"]
+    then: Score
+    now: Score
+    change: Annotated[Change | None, "From then to now; null where a side has no value"]
+    judgement: Annotated[Judgement, JUDGED]
+    limit_low: Annotated[float | None, "Chance alone keeps a group of this many answers above this"]
+    limit_high: Annotated[float | None, "Chance alone keeps a group of this many answers below this"]
+    place: Annotated[Place | None, "below, inside or above these limits, now"]
+    response_then: Rate
+    response_now: Rate
+    response_change: Change | None
+    response_judgement: Annotated[Judgement, JUDGED]
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """One kind of card by group, two periods side by side. Outside the limits first, then by score."""
+
+    type: str
+    by: str
+    earlier_since: datetime
+    earlier_until: datetime
+    since: datetime
+    until: datetime
+    smallest: Annotated[float, "The smallest difference that matters, in points"]
+    rows: tuple[ThenNow, ...]
+    total: ThenNow
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceTables:
+    """One table a kind of card."""
+
+    items: tuple[Differences, ...]

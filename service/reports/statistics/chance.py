@@ -1,0 +1,82 @@
+"""What chance alone does to a group's score: in, everybody's answers and the group's; out, limits and a place. Pure.
+
+A funnel plot (Spiegelhalter, Statistics in Medicine 24 (2005) 1185-1202): around the score of all, limits that narrow
+with the number of answers. A group is called outside only if the exact chance of its own sum agrees, for near the ends
+of a scale the normal curve accuses too soon.
+"""
+
+import math
+from collections.abc import Sequence
+
+from service.reports.statistics.statistics import (
+    THREE_SIGMA_TAIL,
+    Counts,
+    Limits,
+    Place,
+    csat_classes,
+    nps_classes,
+)
+
+WORTH = {"csat": (0, 100), "nps": (-100, 0, 100)}
+"""What an answer of each class adds to the score, in points."""
+EXACT_UP_TO = 200
+"""Answers up to which the chance of a sum is counted out; beyond, the normal curve is as good."""
+
+
+def classes_of(kind: str, counts: Counts) -> tuple[int, ...]:
+    """Give the outcome classes, the worst first."""
+    return nps_classes(counts) if kind == "nps" else csat_classes(counts)
+
+
+def score_limits(kind: str, everybody: Counts, n: int) -> Limits | None:
+    """Limits of three standard errors around the score of all for a group of n answers; None of nothing."""
+    centre, variance = _moments(kind, classes_of(kind, everybody))
+    if centre is None or n == 0:
+        return None
+    half = 3 * math.sqrt(variance / n)
+    lowest = WORTH[kind][0]
+    return Limits(centre, max(lowest, centre - half), min(100.0, centre + half))
+
+
+def score_place(kind: str, group: Counts, everybody: Counts) -> Place | None:
+    """Say where a group's score lies against the limits around the score of all."""
+    mine, all_ = classes_of(kind, group), classes_of(kind, everybody)
+    limits, (score, _) = score_limits(kind, everybody, sum(mine)), _moments(kind, mine)
+    if limits is None or score is None:
+        return None
+    shares = [count / sum(all_) for count in all_]
+    if score < limits.low and _chance_of_at_most(mine, shares) <= THREE_SIGMA_TAIL:
+        return "below"
+    if score > limits.high and _chance_of_at_most(mine[::-1], shares[::-1]) <= THREE_SIGMA_TAIL:
+        return "above"
+    return "inside"
+
+
+def _moments(kind: str, classes: Sequence[int]) -> tuple[float | None, float]:
+    """Mean worth of an answer and its variance."""
+    n = sum(classes)
+    if n == 0:
+        return None, 0.0
+    worth = WORTH[kind]
+    mean = sum(value * count for value, count in zip(worth, classes, strict=True)) / n
+    return mean, sum(count * (value - mean) ** 2 for value, count in zip(worth, classes, strict=True)) / n
+
+
+def _chance_of_at_most(classes: Sequence[int], shares: Sequence[float]) -> float:
+    """Chance that as many answers, drawn from everybody's, add up to no more steps than these; the worst class is 0."""
+    n, reached = sum(classes), sum(step * count for step, count in enumerate(classes))
+    if n > EXACT_UP_TO:
+        return 0.0  # the limits have spoken
+    chances = [1.0]
+    for _ in range(n):
+        chances = _one_more(chances, shares)
+    return sum(chances[: reached + 1])
+
+
+def _one_more(chances: Sequence[float], shares: Sequence[float]) -> list[float]:
+    """The chances of sums after another answer."""
+    found = [0.0] * (len(chances) + len(shares) - 1)
+    for total, chance in enumerate(chances):
+        for step, share in enumerate(shares):
+            found[total + step] += chance * share
+    return found

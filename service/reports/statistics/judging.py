@@ -1,0 +1,53 @@
+"""What a difference means: in, its interval and the smallest difference that matters; out, one of six words. Pure.
+
+The interval decides, never the point alone:
+
+    better, possibly better     it leaves out a worsening that matters, not an improvement that matters
+    about the same              it leaves out both
+    too few to judge            it leaves out neither
+
+and *better* without *possibly* where it leaves out 0 as well, after Holm's correction for everything that is looked at
+beside it: of twenty groups in which nothing happened one would else look like news.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from service.reports.statistics.statistics import CONFIDENCE, Change
+
+Judgement: TypeAlias = Literal[
+    "better", "possibly_better", "about_the_same", "possibly_worse", "worse", "too_few_to_judge"
+]
+TOO_FEW: Judgement = "too_few_to_judge"
+CHANCE = 1 - CONFIDENCE
+
+
+def judged(changes: Sequence[Change | None], smallest: float) -> tuple[Judgement, ...]:
+    """Judge differences that are read together. None: a side has no figure."""
+    ps = holm([None if each is None else each.p for each in changes])
+    return tuple(judge(each, smallest, p) for each, p in zip(changes, ps, strict=True))
+
+
+def judge(change: Change | None, smallest: float, p: float | None) -> Judgement:
+    """Judge one difference; `p` is its chance after correction. `smallest` in points, more than 0."""
+    if change is None or change.low is None or change.high is None or p is None:
+        return TOO_FEW
+    may_be_worse, may_be_better = change.low < -smallest, change.high > smallest
+    if may_be_worse and may_be_better:
+        return TOO_FEW
+    if may_be_better:
+        return "better" if change.low > 0 and p < CHANCE else "possibly_better"
+    if may_be_worse:
+        return "worse" if change.high < 0 and p < CHANCE else "possibly_worse"
+    return "about_the_same"
+
+
+def holm(ps: Sequence[float | None]) -> tuple[float | None, ...]:
+    """Adjust chances for their number (Holm 1979): the k-th smallest of m by m - k + 1, never below one before it."""
+    known = sorted((p, place) for place, p in enumerate(ps) if p is not None)
+    adjusted: list[float | None] = [None] * len(ps)
+    highest = 0.0
+    for rank, (p, place) in enumerate(known):
+        highest = max(highest, min(1.0, p * (len(known) - rank)))
+        adjusted[place] = highest
+    return tuple(adjusted)

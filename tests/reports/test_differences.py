@@ -1,0 +1,138 @@
+"""Then and now of every group: the same figures as summary and breakdown, judged together; for analysts of releases."""
+
+from datetime import timedelta
+
+import pytest
+
+from service.db import reading
+from service.errors import Invalid
+from service.reports.figures import figures
+from service.reports.figures.differing import before
+from service.reports.filters import Filter
+from tests.reports.world import ADMIN, NOW, World
+
+WEEK = timedelta(days=7)
+BERLIN = "Europe/Berlin"
+THIS = Filter(since=NOW - WEEK, until=NOW)
+
+
+def differences(world: World, by: str, **asked) -> figures.Differences:
+    with reading(world.engine) as connection:
+        found = figures.differences(connection, world.settings, ADMIN, THIS, NOW, by, **asked).items
+    return next(each for each in found if each.type == "csat")
+
+
+@pytest.fixture
+def two_weeks(world: World) -> World:
+    """Red was 42 of 54 and is 26 of 43; blue stays; green is small."""
+    for days_ago, red in ((10, (42, 12)), (3, (26, 17))):
+        world.add(red[0], score=5, days_ago=days_ago)
+        world.add(red[1], score=1, days_ago=days_ago)
+        world.add(60, score=5, days_ago=days_ago, team_id="blue", agent_id="bob")
+        world.add(3, score=1, days_ago=days_ago, team_id="green", agent_id="cid")
+    return world
+
+
+def test_each_group_stands_beside_itself_a_week_before(two_weeks: World) -> None:
+    found = differences(two_weeks, "team")
+    red = next(row for row in found.rows if row.key == "red")
+    assert (red.then.n, red.now.n) == (54, 43)
+    assert (red.then.value, red.now.value) == (pytest.approx(100 * 42 / 54), pytest.approx(100 * 26 / 43))
+    assert red.change is not None
+    assert (red.change.low, red.change.high) == (pytest.approx(-35, abs=0.5), pytest.approx(1, abs=0.5))
+    assert red.judgement == "possibly_worse"
+    assert (found.earlier_since, found.earlier_until) == (NOW - 2 * WEEK, NOW - WEEK)
+
+
+def test_who_is_outside_the_limits_comes_first_and_the_small_come_last(two_weeks: World) -> None:
+    found = differences(two_weeks, "team")
+    assert [(row.key, row.place) for row in found.rows] == [("blue", "above"), ("red", "below"), ("green", None)]
+    assert found.rows[-1].judgement == "too_few_to_judge"
+
+
+def test_all_together_they_are_the_summary(two_weeks: World) -> None:
+    found = differences(two_weeks, "team")
+    with reading(two_weeks.engine) as connection:
+        told = figures.summary(connection, two_weeks.settings, ADMIN, THIS, NOW)
+    assert found.total.now == told.csat
+    assert found.total.response_now == told.response_rate_of_delivered
+    assert found.total.then.n == 117
+
+
+def test_the_rows_are_those_of_a_breakdown(two_weeks: World) -> None:
+    with reading(two_weeks.engine) as connection:
+        split = figures.breakdown(connection, two_weeks.settings, ADMIN, THIS, NOW, "team").items
+    csat = next(each for each in split if each.type == "csat")
+    told = {(row.key, row.rest): (row.score, row.response_rate) for row in csat.rows}
+    assert {(row.key, row.rest): (row.now, row.response_now) for row in differences(two_weeks, "team").rows} == told
+
+
+def test_another_period_can_be_named_but_not_one_that_shares_days(two_weeks: World) -> None:
+    other = Filter(since=NOW - 3 * WEEK, until=NOW - 2 * WEEK)
+    assert differences(two_weeks, "team", other=other).total.then.n == 0
+    with pytest.raises(Invalid) as refused:
+        differences(two_weeks, "team", other=Filter(since=NOW - 2 * WEEK, until=NOW - timedelta(days=6)))
+    assert refused.value.code == "periods_overlap"
+
+
+def test_days_before_are_as_many_days_whatever_the_clocks_did(world: World) -> None:
+    """Summer time ended on 25 October 2026: the seven days before the 29th began an hour earlier in UTC."""
+    from zoneinfo import ZoneInfo
+
+    from service.reports.counting.zones import midnight
+
+    zone = ZoneInfo(BERLIN)
+    day = NOW.date().replace(month=10, day=29)
+    since, until = midnight(day - WEEK, zone), midnight(day, zone)
+    assert until - since == WEEK + timedelta(hours=1)
+    assert before(since, until, zone) == (midnight(day - 2 * WEEK, zone), since)
+    assert before(NOW, NOW + timedelta(minutes=5), zone) == (NOW - timedelta(minutes=5), NOW)
+
+
+def test_over_the_api_it_is_the_same(two_weeks: World) -> None:
+    client = two_weeks.client()
+    asked = {"since": "2026-11-15T12:00:00Z", "until": "2026-11-22T12:00:00Z", "by": "team"}
+    found = client.json("/v1/differences", **asked)["items"][0]
+    assert [row["judgement"] for row in found["rows"]][1:] == ["possibly_worse", "too_few_to_judge"]
+    assert (found["smallest"], found["total"]["now"]["n"]) == (5, 106)
+    assert client.refused("/v1/differences", 422, by="team") == "since_needed"
+    assert client.refused("/v1/differences", 422, **asked, other_since="2026-11-01") == "two_sides_needed"
+    assert client.refused("/v1/differences", 422, by="mood") == "invalid_parameter"
+
+
+def test_analysts_are_told_whole_releases_of_both_periods(two_weeks: World) -> None:
+    two_weeks.clock.now = NOW + timedelta(days=120)
+    two_weeks.released()
+    asked = {"since": "2026-10-01", "until": "2026-12-20", "by": "team"}
+    table = two_weeks.client("analyst").json("/v1/differences", **asked)["items"][0]
+    split = two_weeks.client("analyst").json("/v1/breakdown", **asked)["items"]
+    csat = next(each for each in split if each["type"] == "csat")
+    told = {(row["key"], row["rest"]): row["score"] for row in csat["rows"]}
+    assert {(row["key"], row["rest"]): row["now"] for row in table["rows"]} == told
+    assert {row["response_now"]["suppressed"] for row in table["rows"]} == {"by_account_only"}
+
+
+def test_two_groups_are_compared_by_the_same_cases_too(world: World) -> None:
+    """Both solve 90 % of the easy and 50 % of the hard; bob has the hard ones."""
+    for agent, easy, hard in (("ann", (90, 10), (12, 12)), ("bob", (18, 2), (50, 50))):
+        for campaign, (good, bad) in (("easy", easy), ("hard", hard)):
+            world.add(good, score=5, agent_id=agent, campaign=campaign)
+            world.add(bad, score=1, agent_id=agent, campaign=campaign)
+    found = world.client().json("/v1/compare", by="agent", a="ann", b="bob")["comparisons"][0]
+    assert found["judgement"] == "worse"
+    fair = found["standardised"]
+    assert (fair["difference"], fair["strata"]) == (pytest.approx(0), 2)
+    assert (fair["n_a"], fair["of_a"], fair["n_b"], fair["of_b"]) == (124, 124, 120, 120)
+    assert fair["low"] < 0 < fair["high"]
+    periods = world.client().json("/v1/compare", since="2026-11-15", other_until="2026-11-15")["comparisons"][0]
+    assert periods["standardised"] is None
+
+
+def test_sevens_of_days_end_with_the_last_day_and_the_last_of_them_is_whole(two_weeks: World) -> None:
+    asked = {"since": "2026-11-02", "until": "2026-11-22", "period": "seven_days"}
+    points = two_weeks.client().json("/v1/trend", **asked)["items"][0]["points"]
+    assert [point["label"] for point in points] == ["2026-11-01", "2026-11-08", "2026-11-15"]
+    assert [point["partial"] for point in points] == [True, False, False]
+    assert [point["score"]["n"] for point in points] == [0, 117, 106]
+    whole = two_weeks.client().json("/v1/summary", since="2026-11-15", until="2026-11-22")
+    assert points[-1]["score"]["value"] == whole["csat"]["value"]
