@@ -17,12 +17,15 @@ from service.models import (
     account_task,
     delivery_item,
     feedback_request,
+    look_up,
+    look_up_count,
     poll_window,
     refresh,
     result,
     result_update,
     retention_run,
     send_attempt,
+    source_state,
     stray_feedback,
     worker_seen,
 )
@@ -34,7 +37,7 @@ OUTCOMES = ("accepted", "duplicate", "reopened", "ignored", "unmappable")
 Query = sa.Select[*tuple[Any, ...]]
 fr, snd, acct, di = feedback_request.c, send_attempt.c, account_state.c, delivery_item.c
 upd, pw, rf, tk, sf = result_update.c, poll_window.c, refresh.c, account_task.c, stray_feedback.c
-rr = retention_run.c
+rr, ss, lu, lc = retention_run.c, source_state.c, look_up.c, look_up_count.c
 
 
 def _seconds_since(newest: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement[float]:
@@ -108,6 +111,28 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "1 where an account is held until a person releases it.",
         ["account", "reason"],
         lambda _now: sa.select(acct.account, acct.hold_reason, sa.literal(1)).where(acct.hold_reason.is_not(None)),
+    ),
+    (
+        "source_held",
+        "1 where a source's API refuses us: it is not asked for customers until a person releases it.",
+        ["source", "reason"],
+        lambda _now: sa.select(ss.source, ss.hold_reason, sa.literal(1)).where(ss.hold_reason.is_not(None)),
+    ),
+    (
+        "look_ups_waiting",
+        "Conversations whose customer is to be looked up in the CRM, by source.",
+        ["source"],
+        lambda _now: sa.select(lu.source, sa.func.count()).group_by(lu.source),
+    ),
+    (
+        "look_ups_day",
+        "Look-ups since yesterday's midnight (UTC), by source and how they ended.",
+        ["source", "outcome"],
+        lambda now: (
+            sa.select(lc.source, lc.outcome, sa.func.sum(lc.n))
+            .where(lc.day >= f"{now - DAY:%Y-%m-%d}")
+            .group_by(lc.source, lc.outcome)
+        ),
     ),
     (
         "x_away_seconds",

@@ -24,6 +24,8 @@ from service.errors import NotAllowed, Unavailable
 from service.models import IS_OPEN, account_state, feedback_request, probe, worker_seen
 from service.outages import AWAY
 from service.settings import Settings
+from service.sources import holds, waiting
+from service.sources.holds import SourceStanding
 
 WORKER_SILENT = timedelta(seconds=45)
 PROBE_EVERY = timedelta(seconds=5)
@@ -99,13 +101,14 @@ def readiness(settings: Settings, engine: Engine, now: datetime, writes: Writes)
             return {"status": "unavailable", "database": TAKES_NO_WRITES}
         with reading(engine) as connection:
             accounts = {name: _account(connection, name, now) for name in settings.accounts}
+            sources = _sources(connection, settings, now)
             worker = _worker(connection, now)
             oldest = _oldest_due(connection, accounts, now)
     except Unavailable as error:
         return {"status": "unavailable", "database": error.sentence}
     except SQLAlchemyError:
         return {"status": "unavailable", "database": "does not answer; is it running, and is database.url right?"}
-    well = worker == "ok" and all(each["status"] == "ok" for each in accounts.values())
+    well = worker == "ok" and all(each["status"] == "ok" for each in (*accounts.values(), *sources.values()))
     return {
         "status": "ok" if well else "degraded",
         "database": "ok",
@@ -113,6 +116,7 @@ def readiness(settings: Settings, engine: Engine, now: datetime, writes: Writes)
         "worker": worker,
         "oldest_due_seconds": oldest,
         "accounts": accounts,
+        "sources": sources,
     }
 
 
@@ -131,6 +135,24 @@ def _account(connection: Connection, name: str, now: datetime) -> dict[str, Any]
     away_since = away.since(row.x_away_since, now)
     if away_since is not None:
         return {"status": "x_away", "since": away_since.isoformat(), "waiting": _waiting(connection, name)}
+    return {"status": "ok"}
+
+
+def _sources(connection: Connection, settings: Settings, now: datetime) -> dict[str, dict[str, Any]]:
+    """How the APIs stand in which customers are looked up, and for how many conversations."""
+    stand, waits = holds.standings(connection), waiting.counts(connection)
+    asked = [name for name, source in settings.sources.items() if source.api is not None]
+    return {name: _source(stand.get(name, SourceStanding(name)), waits.get(name, 0), now) for name in asked}
+
+
+def _source(each: SourceStanding, waits: int, now: datetime) -> dict[str, Any]:
+    if each.hold_reason is not None:
+        advice = f"mend [sources.{each.source}.api], restart, then run `dm-feedback sources release {each.source}`"
+        return {"status": "held", "reason": each.hold_reason, "waiting": waits, "what_to_do": advice}
+    if each.rests(now) and each.paused_until is not None:
+        return {"status": "paused", "until": each.paused_until.isoformat(), "waiting": waits}
+    if (since := away.since(each.away_since, now)) is not None:
+        return {"status": "crm_away", "since": since.isoformat(), "waiting": waits}
     return {"status": "ok"}
 
 

@@ -32,10 +32,11 @@ from tests.support import START, World
 
 r = feedback_request.c
 
-# poll_window: four rows a day and account, until their retention is over; strange_refusal: until the next success
+# poll_window: four rows a day and account, until their retention is over; strange_refusal: until the next success;
+# look_up: who waits at this moment; look_up_count: a few rows a day and source, for 90 days
 SMALL = {
-    "account_state", "account_task", "alembic_version", "allowance", "api_key", "poll_window", "process_count",
-    "retention_run", "session", "strange_refusal", "worker_seen",
+    "account_state", "account_task", "alembic_version", "allowance", "api_key", "look_up", "look_up_count",
+    "poll_window", "process_count", "retention_run", "session", "source_state", "strange_refusal", "worker_seen",
 }  # fmt: skip
 GROWING = {table.name for table in metadata.sorted_tables} - SMALL
 ENTERED = re.compile(

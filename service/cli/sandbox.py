@@ -1,5 +1,7 @@
 """Running X in a box."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,17 +11,21 @@ from service.cli.common import console
 from service.errors import Invalid
 from service.sandbox import SandboxConfig
 from service.sandbox import serve as serve_sandbox
+from service.sandbox.crm import Crms, CrmServer
+from service.sandbox.crm.people import KEY
 
 
 @click.command()
 @click.option("--bind", default="127.0.0.1:8090", show_default=True, help="host:port to listen on; port 0 picks one.")
 @click.option("--file", "file", type=click.Path(path_type=Path, exists=True), help="A configuration as JSON.")
 @click.option("--speed", type=float, help="How fast its clock runs; 60: a minute a second.")
-def sandbox(bind: str, file: Path | None, speed: float | None) -> None:
+@click.option("--crm", "with_crms", is_flag=True, help="CRMs in a box as well, on the port after it.")
+def sandbox(bind: str, file: Path | None, speed: float | None, with_crms: bool) -> None:  # noqa: FBT001 - click's way
     """Run X in a box: develop and test without any access to X.
 
     It verifies signatures, keeps limits, remembers every message and lets scripted customers answer. GET /_control
     explains how to make customers and faults. Without --file every numeric user id is a customer who may answer.
+    With --crm the APIs of CRMs stand beside it, for trying look-ups: whoever is asked for is known there, as user<ID>.
     """
     host, _, port = bind.rpartition(":")
     if not (port.isascii() and port.isdigit() and int(port) < 2**16):
@@ -37,4 +43,13 @@ def sandbox(bind: str, file: Path | None, speed: float | None) -> None:
             console.print(f"    consumer_key {account.consumer_key}   consumer_secret {account.consumer_secret}")
             console.print(f"    token {account.token}   token_secret {account.token_secret}", highlight=False)
 
-    serve_sandbox(config, host or "127.0.0.1", int(port), ready)
+    with _crms(host or "127.0.0.1", int(port) + 1 if int(port) else 0) if with_crms else nullcontext():
+        serve_sandbox(config, host or "127.0.0.1", int(port), ready)
+
+
+@contextmanager
+def _crms(host: str, port: int) -> Iterator[None]:
+    with CrmServer(Crms(everybody=True), host, port) as crms:
+        console.print(f"CRM sandbox on {crms.url}   controls: {crms.url}/_control", highlight=False)
+        console.print(f"  base_url of a source: {crms.url}/zendesk, …; the key of every vendor: {KEY}", highlight=False)
+        yield

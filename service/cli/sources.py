@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service import migrations
 from service.cli.common import console, engine_of, harmless, now, settings_of, when
+from service.cli.source_apis import apis, release
 from service.crm_api.client import Client
 from service.db import reading
 from service.errors import Invalid, NotFound, ServiceError
@@ -44,6 +45,9 @@ def sources() -> None:
     """CRMs that call us, and the definitions that come with dm-feedback."""
 
 
+sources.add_command(release)
+
+
 @sources.command(name="list")
 @click.pass_context
 def show_list(context: click.Context) -> None:
@@ -51,6 +55,8 @@ def show_list(context: click.Context) -> None:
     if Path(context.find_root().obj).exists():
         settings = settings_of(context)
         console.print(_mine(settings, _recent(context, settings)))
+        if any(source.api is not None for source in settings.sources.values()):
+            console.print(apis(context, settings))
     table = Table(box=None, title="presets", title_justify="left")
     for heading in ("preset", "for", "how sure we are"):
         table.add_column(heading, overflow="fold")

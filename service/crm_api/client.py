@@ -1,6 +1,6 @@
 """One source's API: in, its settings and a path; out, an answer, or `Away`. Signs in, and once more if need be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from service.crm_api.get import Got, get
@@ -18,10 +18,10 @@ class Client:
         self._clock = clock
         self._sign_in = SignIn(api)
 
-    def get(self, path: str) -> Got:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Got:
         """GET a path below the base address. Raises NoAnswer."""
-        url = self._api.base_url.rstrip("/") + path
-        got = get(url, self._sign_in.headers(self._clock()), self._api.networks)
+        url, beside = self._api.base_url.rstrip("/") + path, headers or {}
+        got = get(url, {**beside, **self._sign_in.headers(self._clock())}, self._api.networks)
         if got.status == REFUSED and self._sign_in.forget():  # a token may end before its time
-            got = get(url, self._sign_in.headers(self._clock()), self._api.networks)
+            got = get(url, {**beside, **self._sign_in.headers(self._clock())}, self._api.networks)
         return got

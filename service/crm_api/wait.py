@@ -1,15 +1,17 @@
 """When to come again: in, the headers of a 429 or 503; out, a span, or None where they do not say.
 
-`Retry-After` in seconds or as a date; else vendors' reset headers, in seconds or as a moment. A hint in the past or
-beyond a day is no hint.
+`Retry-After` in seconds or as a date; else vendors' reset headers, in seconds or as a moment, HubSpot's window in
+milliseconds. A hint in the past or beyond a day is no hint.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-RESETS = ("x-rate-limit-reset", "x-ratelimit-reset", "ratelimit-reset", "x-hubspot-ratelimit-interval-reset")
+RESETS = ("x-ratelimit-retry-after", "x-rate-limit-reset", "x-ratelimit-reset", "ratelimit-reset")
+WINDOW_MS = "x-hubspot-ratelimit-interval-milliseconds"
 LONGEST = timedelta(days=1)
+A_DAY_MS = 86_400_000
 A_MOMENT = 10**9  # seconds since 1970 are larger, spans never
 
 
@@ -19,7 +21,8 @@ def wait(headers: Mapping[str, str], now: datetime) -> timedelta | None:
         found = _span(headers.get(name, "").strip(), now)
         if found is not None and timedelta() < found <= LONGEST:
             return found
-    return None
+    window = headers.get(WINDOW_MS, "")
+    return timedelta(milliseconds=int(window)) if window.isdecimal() and 0 < int(window) <= A_DAY_MS else None
 
 
 def _span(text: str, now: datetime) -> timedelta | None:

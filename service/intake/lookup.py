@@ -38,7 +38,7 @@ CONVERT: dict[str, Callable[[Any], Any]] = {
 class Gets(Protocol):
     """What can be asked: a source's API."""
 
-    def get(self, path: str) -> Got:
+    def get(self, path: str, headers: Mapping[str, str]) -> Got:
         """GET a path. Raises NoAnswer."""
 
 
@@ -90,7 +90,7 @@ def _take(step: Step, api: Gets, walk: _Walk, now: datetime, *, show: bool) -> t
         walk.asked.append(CrmCall(step.path, step.path, None, timedelta(), note=str(error)))
         return None, None
     try:
-        got = api.get(path)
+        got = api.get(path, step.headers)
     except NoAnswer as error:
         walk.asked.append(CrmCall(path, step.path, None, _since(began), note=str(error)))
         return ("refused" if error.reason in {"refused", "forbidden"} else "away"), None

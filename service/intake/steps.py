@@ -18,6 +18,7 @@ ANSWER_ROOTS = frozenset({"a", "k"})
 OF_AN_EVENT = ("conversation_id", "customer_ref", "tenant", "channel", "agent_id")
 FromAnswer = NewType("FromAnswer", Expression)
 Kept = NewType("Kept", Mapping[str, Any])
+Sent = NewType("Sent", Mapping[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Step:
     when: FromAnswer | None = setting(None, "only if this is true of what is known (`k`)")
     find: Find = setting({}, "what its answer may say")
     keep: Kept = setting({}, "names for the paths of later steps, each an expression over the answer")
+    headers: Sent = setting({}, "headers the API wants beside the sign-in, such as its version")
     trust: str = setting("crm_entered", "how much its word about the customer is worth", one_of(*TRUSTS))
 
 

@@ -12,7 +12,7 @@ import marshmallow as ma
 
 from service.intake.definition_tables import RECEIVED, OverBody, When
 from service.intake.expressions import ROOT_NAMES, Expression, ExpressionError, compile_expression
-from service.intake.steps import ANSWER_ROOTS, FromAnswer, Kept
+from service.intake.steps import ANSWER_ROOTS, FromAnswer, Kept, Sent
 from service.intake.verify.parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, HeaderName, Part, SignatureAt
 from service.settings.declare import KINDS, Section, section_of
 from service.settings.sections import Mistake
@@ -23,6 +23,11 @@ WRONG_SIGNATURE = (
     '{header = "…", prefix = "…", kv = "…" or list = "…", names = ["t", "v1"], separator = ";"}'
 )
 NAME = ma.validate.Regexp(r"^[a-z_]{1,40}\Z", error="names of what is kept are lower-case letters and _")
+HEADER = ma.validate.Regexp(
+    r"(?i)^(?!authorization|host|cookie|accept|content)[a-z][a-z0-9-]{0,60}\Z",
+    error="is a header's name, and none of sign-in, host or content; credentials belong to [sources.NAME.api]",
+)
+HEADER_VALUE = ma.validate.Regexp(r"^[!-~][ -~]{0,200}\Z", error="must be printable ASCII")
 NO_SUCH_KEY = "no such key; `dm-feedback sources grammar` lists them all"
 
 
@@ -80,6 +85,13 @@ class KeptField(ma.fields.Dict):
         super().__init__(ma.fields.String(validate=NAME), ExpressionField(root_names=ANSWER_ROOTS), **kwargs)
 
 
+class SentField(ma.fields.Dict):
+    """Headers of a call, by name; none by which somebody signs in."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(ma.fields.String(validate=HEADER), ma.fields.String(validate=HEADER_VALUE), **kwargs)
+
+
 class SignatureField(ma.fields.Field[SignatureAt]):
     """Where the signature stands: a header's name, or a table."""
 
@@ -107,6 +119,7 @@ class Table(Section):
         Part: PartField,
         FromAnswer: partial(ExpressionField, root_names=ANSWER_ROOTS),
         Kept: KeptField,
+        Sent: SentField,
         SignatureAt: SignatureField,
     }
     error_messages = {"unknown": NO_SUCH_KEY}  # noqa: RUF012 - marshmallow's own attribute

@@ -47,9 +47,8 @@ class SandboxServer:
     def __init__(self, config: SandboxConfig, host: str = "127.0.0.1", port: int = 0) -> None:
         self.app: Flask = create_sandbox(config)
         self.world: World = self.app.extensions["sandbox"]
-        self._server = _Server(host, port, self.app, _Handler)
-        shown = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1"}.get(host, host)  # noqa: S104 - only shown
-        self.url = f"http://{shown}:{self._server.port}"
+        self._server = QuietServer(host, port, self.app, QuietHandler)
+        self.url = url_of(host, self._server.port)
         self._ticker = Ticker(self.world)
         self._thread = threading.Thread(target=self._serve, name="sandbox-server", daemon=True)
 
@@ -83,13 +82,21 @@ class SandboxServer:
         self._server.serve_forever(poll_interval=0.05)
 
 
-class _Server(ThreadedWSGIServer):
+def url_of(host: str, port: int) -> str:
+    """Return the address under which a server that listens there is reached from this machine."""
+    shown = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1"}.get(host, host)  # noqa: S104 - only shown
+    return f"http://{shown}:{port}"
+
+
+class QuietServer(ThreadedWSGIServer):
+    """Werkzeug's server, for many clients at once."""
+
     # 50 clients connecting at once must all find a place in the queue.
     request_queue_size = 512
     block_on_close = False
 
 
-class _Handler(WSGIRequestHandler):
+class QuietHandler(WSGIRequestHandler):
     """Werkzeug's handler closes every connection and waits 10 ms after each; this one reads the body and keeps it."""
 
     protocol_version = "HTTP/1.1"
@@ -102,6 +109,8 @@ class _Handler(WSGIRequestHandler):
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()
         environ = self.make_environ()
+        # Werkzeug leaves these out; one CRM signs its callers in by such a name.
+        environ |= {f"HTTP_{name.upper()}": value for name, value in self.headers.items() if "_" in name}
         # The whole body, or what is left of it would be read as the next request.
         body = environ["wsgi.input"].read(_length(environ))
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))

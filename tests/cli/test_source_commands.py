@@ -13,8 +13,9 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.db import writing
 from service.intake import payload, payload_names, preset_about, preset_names
-from service.models import delivery_item, feedback_request, webhook_delivery
+from service.models import access_log, delivery_item, feedback_request, webhook_delivery
 from service.settings import load
+from service.sources import counted, holds
 from tests.cli.house import Cli
 from tests.crm_api.crm import crm
 from tests.intake.signers import Outgoing, standard
@@ -115,6 +116,24 @@ def test_a_customer_is_looked_up_as_the_worker_would(cli: Cli) -> None:
         here.answers = {"/contacts/4711": (401, {})}
         assert "REFUSED" in cli.says("sources", "lookup", "crm", "--customer", "4711")
     assert cli.rows(feedback_request) == []
+
+
+def test_how_the_api_of_a_source_stands_is_listed_and_a_hold_released(cli: Cli) -> None:
+    cli.write(sources__crm__api={"base_url": "https://crm.example", "token": "t"})
+    assert "not asked yet" in cli.says("sources", "list")
+    now = datetime.now(UTC)
+    with writing(cli.engine) as connection:
+        holds.enrol(connection, ["crm"], now)
+        for outcome in ("found", "found", "nobody", "away"):
+            counted.count(connection, "crm", outcome, now)
+        holds.hold(connection, "crm", "refused_401", now)
+    (line,) = [line for line in cli.says("sources", "list").splitlines() if "refused_401" in line]
+    assert line.split()[:3] == ["crm", "held:", "refused_401"]
+    assert line.rstrip().endswith("2           1 away, 1 nobody")
+    assert cli.says("sources", "release", "crm").startswith("crm goes on")
+    assert cli.refuses("sources", "release", "crm")[1] == "not_held"
+    assert cli.refuses("sources", "release", "no-such")[1] == "unknown_source"
+    assert [row.action for row in cli.rows(access_log)] == ["source.release"]
 
 
 def test_a_look_up_needs_an_api_and_steps(cli: Cli) -> None:

@@ -13,6 +13,8 @@ from service.accounts.holds import Hold
 from service.db import open_engine, writing
 from service.health import Writes, readiness
 from service.models import feedback_request, worker_seen
+from service.sources import holds as source_standing
+from service.sources import waiting
 from tests.floor.house import House
 from tests.support import START, request_row, settings_of
 
@@ -59,7 +61,34 @@ def test_ready_names_every_dependency(engine: Engine) -> None:
         "worker": "ok",
         "oldest_due_seconds": 0,
         "accounts": {"acme": {"status": "ok"}, "other": {"status": "ok"}},
+        "sources": {},
     }
+
+
+def test_a_source_that_refuses_us_degrades_and_says_what_to_do(engine: Engine) -> None:
+    api = {"base_url": "https://crm.example", "token": "t"}
+    house = House(engine, settings_of(sources__crm__api=api))
+    worker_says_it_is_alive(house)
+    assert ready(house)["sources"] == {"crm": {"status": "ok"}}
+    now = house.clock.now
+    with writing(house.engine) as connection:
+        source_standing.enrol(connection, ["crm"], now)
+        connection.execute(sa.insert(feedback_request).values(request_row(now, id="fr_1", x_user_id=None)))
+        waiting.want(connection, "fr_1", "crm", None, now)
+        source_standing.went_away(connection, "crm", now - timedelta(minutes=2))
+    assert ready(house)["sources"]["crm"]["status"] == "crm_away"
+    with writing(house.engine) as connection:
+        source_standing.pause(connection, "crm", now + timedelta(minutes=1), now)
+    assert ready(house)["sources"]["crm"]["status"] == "paused"
+    with writing(house.engine) as connection:
+        source_standing.hold(connection, "crm", "refused_401", now)
+    report = ready(house)
+    assert (report["status"], report["sources"]["crm"]) == ("degraded", {
+        "status": "held",
+        "reason": "refused_401",
+        "waiting": 1,
+        "what_to_do": "mend [sources.crm.api], restart, then run `dm-feedback sources release crm`",
+    })  # fmt: skip
 
 
 def test_a_held_account_degrades_and_says_what_to_do(house: House) -> None:

@@ -28,6 +28,8 @@ from service.models import (
     webhook_delivery,
     worker_seen,
 )
+from service.sources import counted, waiting
+from service.sources import holds as source_standing
 from tests.floor.house import House
 from tests.support import request_row, settings_of
 
@@ -83,6 +85,11 @@ def populate(house: House) -> None:
             connection.execute(sa.insert(send_attempt).values(**values, kind=kind, intended_at=at, outcome=outcome))
         standing.enrol(connection, ["acme"], now)
         holds.hold(connection, "acme", Hold(None, "held_by_hand"), now)
+        source_standing.enrol(connection, ["crm"], now)
+        source_standing.hold(connection, "crm", "refused_401", now)
+        waiting.want(connection, ids["later"], "crm", "hash-of-jane", now)
+        for days in (0, 0, 9):
+            counted.count(connection, "crm", "found", now - timedelta(days=days))
         delivery = {
             "id": "whd",
             "source": "crm",
@@ -157,6 +164,9 @@ def test_prometheus_reads_every_figure_and_they_are_right(engine: Engine) -> Non
         ("sends_day", "acme", "dm"): 2,
         ("sends_day", "acme", "card"): 1,
         ("account_held", "acme", "held_by_hand"): 1,
+        ("source_held", "refused_401", "crm"): 1,
+        ("look_ups_waiting", "crm"): 1,
+        ("look_ups_day", "found", "crm"): 2,
         ("deliveries_day", "accepted"): 2,
         ("deliveries_day", "duplicate"): 1,
         ("results_day", "show"): 1,

@@ -1,0 +1,76 @@
+"""The APIs in which customers are looked up: how they stand, how often somebody was found, and releasing a hold."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import click
+from rich.table import Table
+from sqlalchemy.exc import DBAPIError
+
+from service import migrations
+from service.accounts import away
+from service.auth import log_access
+from service.cli.common import engine_of, me, now, opened, when
+from service.db import reading, writing
+from service.errors import Conflict, NotFound, ServiceError
+from service.settings import Settings
+from service.sources import counted, holds, waiting
+from service.sources.holds import SourceStanding
+
+RECENT = timedelta(days=7)
+Row = tuple[str, str, str, str, str]
+
+
+@click.command()
+@click.argument("name")
+@click.pass_context
+def release(context: click.Context, name: str) -> None:
+    """Let customers of a held or paused source be looked up again, once its credentials are mended."""
+    settings, engine = opened(context)
+    if name not in settings.sources:
+        raise NotFound("unknown_source", f"There is no source '{name}' in the settings.")
+    with writing(engine) as connection:
+        if not holds.release(connection, name, now()):
+            raise Conflict("not_held", f"The source '{name}' is neither held nor paused.")
+        log_access(connection, me(), "source.release", {"source": name}, now())
+    click.echo(f"{name} goes on; who waits is looked up within seconds.")
+
+
+def apis(context: click.Context, settings: Settings) -> Table:
+    """Show each source whose customers are looked up: free, held, paused or away, and what came of it in 7 days."""
+    table = Table(box=None, title="customers looked up in their CRM", title_justify="left")
+    for heading in ("name", "its API", "since / until", "waiting", "found, 7 d", "not found, 7 d"):
+        table.add_column(heading, overflow="fold")
+    rows = _rows(context, settings, now())
+    for name, source in settings.sources.items():
+        if source.api is not None:
+            table.add_row(name, *rows.get(name, ("not asked yet", "", "", "", "")))
+    return table
+
+
+def _rows(context: click.Context, settings: Settings, moment: datetime) -> Mapping[str, Row]:
+    try:
+        engine = engine_of(context, settings)
+        migrations.require_head(engine)
+        with reading(engine) as connection:
+            stand, waits = holds.standings(connection), waiting.counts(connection)
+            ended = counted.since(connection, moment - RECENT)
+    except (ServiceError, DBAPIError):  # not set up yet: there is nothing to tell
+        return {}
+    return {name: (*_stands(each, moment), str(waits.get(name, 0)), *_ended(ended.get(name, {})))
+            for name, each in stand.items()}  # fmt: skip
+
+
+def _stands(each: SourceStanding, moment: datetime) -> tuple[str, str]:
+    if each.hold_reason is not None:
+        return f"held: {each.hold_reason}", when(each.held_at)
+    if each.rests(moment):
+        return "paused", when(each.paused_until)
+    if (since := away.since(each.away_since, moment)) is not None:
+        return "does not answer", when(since)
+    return "free", ""
+
+
+def _ended(counts: Mapping[str, int]) -> tuple[str, str]:
+    others = ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if outcome != "found")
+    return str(counts.get("found", 0)), others or "0"

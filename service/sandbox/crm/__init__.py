@@ -1,0 +1,14 @@
+"""CRMs in a box: each vendor's API as documented, with memory, over real HTTP: try look-ups without any of them.
+
+Start it with `dm-feedback sandbox --crm`, or in code with `with CrmServer(Crms()) as server: server.url`. Each vendor
+has an address of its own below it, such as /zendesk. `GET /_control` explains its controls.
+
+people      whom these CRMs know, and as whom on X      vendors     each vendor's paths, sign-in and answers
+sign_in     who may ask                                 faults      what goes wrong on purpose
+app         the Flask app                               server      the same on a socket
+"""
+
+from service.sandbox.crm.people import Crms, Known
+from service.sandbox.crm.server import CrmServer
+
+__all__ = ["CrmServer", "Crms", "Known"]
