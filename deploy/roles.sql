@@ -28,7 +28,7 @@ GRANT SELECT ON schema_floor TO dm_feedback_reading;
 -- Web, which everybody reaches: takes in, shows, and cannot make a key, write to a customer's name, touch a limit of an
 -- account, or change a line of the access log.
 GRANT SELECT ON
-  access_chain, access_log, account_state, account_task, allowance, api_key, barred_way, change_counter, conversation, data_key,
+  access_chain, access_log, account_state, account_task, allowance, api_key, barred_way, change_counter, contact, conversation, data_key,
   delivery_item, feed,
   feedback_request, found_identity, key_use, look_up, look_up_count, naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk,
   reopening, result, result_update, review_note, send_attempt, session, source_state, stray_feedback, strange_refusal, tally,
@@ -50,11 +50,11 @@ GRANT UPDATE (
   conversation_id, lease_token, lease_until, campaign, can_dm, can_dm_asked, decision, way, alternatives
 ) ON feedback_request TO dm_feedback_web;
 GRANT UPDATE (x_id, x_user_id, outcome, settled_at) ON send_attempt TO dm_feedback_web;
-GRANT DELETE ON found_identity, x_identity TO dm_feedback_web;
+GRANT DELETE ON contact, found_identity, x_identity TO dm_feedback_web;
 
 -- Worker: everything but the keys and feeds of people.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
-  access_chain, account_state, account_task, allowance, barred_way, change_counter, conversation, data_key, delivery_item,
+  access_chain, account_state, account_task, allowance, barred_way, change_counter, contact, conversation, data_key, delivery_item,
   feedback_request, found_identity, look_up, look_up_count,
   naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk, reopening, result,
   result_update, review_note, send_attempt, source_state, stray_feedback, strange_refusal, tally, tally_book, transition,

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.auth import log_access
-from service.customers import found, identities, opted_out
+from service.customers import contacts, found, identities, opted_out
 from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.intake import forget as intake
@@ -55,6 +55,7 @@ def _of(connection: Connection, x_user_id: str, hash_key: str) -> Iterator[Quest
     yield from intake.of_person(connection, theirs, [x_user_id, *sorted(handles)])
     yield identities.of_person(x_user_id)
     yield found.of_person(x_user_id, handles)
+    yield contacts.of_person(x_user_id, hash_key=hash_key)
     yield opted_out.of_person(x_user_id, hash_key=hash_key)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service import held, totals
 from service.auth import chain, log_access, sessions
-from service.customers import found, identities, opted_out
+from service.customers import contacts, found, identities, opted_out
 from service.customers.hash_key import open_key
 from service.db import insert, writing
 from service.intake import forget as intake
@@ -70,6 +70,7 @@ def _kinds(engine: Engine, settings: Settings, now: datetime) -> Iterator[Overdu
     yield from requests.too_old(hash_key=hash_key, identities_before=identities_before, history_before=history_before)
     yield identities.too_old(identities_before)
     yield found.too_old(now)
+    yield contacts.too_old(now)
     yield from results.too_old(texts_before=now - keep.keep_texts, history_before=history_before, now=now)
 
 
@@ -114,5 +115,6 @@ def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: d
         counts["requests"] = requests.erase(connection, x_user_id, place.hand, now)
         counts["handles"] = identities.erase(connection, x_user_id)
         counts["found"] = found.erase(connection, x_user_id, handles)
+        counts["contacts"] = contacts.erase(connection, x_user_id, hash_key=place.hash_key)
         log_access(connection, by, "customer.erase", counts, now)
     return counts

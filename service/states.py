@@ -154,6 +154,10 @@ class Skip(Reason):
     CANNOT_DM = "cannot_dm", "X says this account may not write to the customer."
     NO_X_IDENTITY = "no_x_identity", "The conversation carries no X user that could be found."
     CHANNEL = "channel", "The conversation was not on X."
+    NOT_CONFIRMED = (
+        "not_confirmed",
+        "People typed this X user into the CRM, and nobody by that name wrote to the account.",
+    )
     NO_CAMPAIGN = "no_campaign", "No campaign takes this conversation."
     REOPENED = "reopened", "The conversation was reopened before anything was sent."
     STALE = "stale", "The conversation ended too long ago to ask about it."

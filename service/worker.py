@@ -29,7 +29,7 @@ from service.ids import new_id
 from service.intake.desks import desks_of
 from service.models import worker_seen
 from service.outages import is_away
-from service.outreach import unclear, withdrawn
+from service.outreach import confirming, unclear, withdrawn
 from service.outreach.looking import look_up_once
 from service.outreach.run import Runner
 from service.outreach.workplace import Workplace
@@ -222,6 +222,7 @@ def _read_once(place: Workplace, account: Account, client: XClient, clock: Clock
     unclear.look_up_once(place, account, client, clock)
     if not refused:
         _collect(place, account, client, clock, stop)
+        confirming.read_once(place, account, client, clock)
 
 
 def _collect(place: Workplace, account: Account, client: XClient, clock: Clock, stop: threading.Event) -> None:

@@ -12,7 +12,7 @@ from service.db import insert
 from service.models import x_identity
 from service.retention import Condition, Overdue
 
-KEPT = timedelta(days=1)  # ask X again after this
+KEPT = timedelta(minutes=15)  # ask X again after this: a handle may be somebody else's tomorrow
 xi = x_identity.c
 
 

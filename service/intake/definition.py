@@ -47,7 +47,7 @@ def preset_definition(name: str, *, as_tried: bool = False) -> Definition:
     grammar = load_grammar(tables, f"presets.{name}", mistakes)
     if grammar is None:
         raise SettingsError(mistakes)
-    return _with_proof(Source(name, "(yours)", name, (), None, None, {}, None), grammar, (), ())
+    return _with_proof(Source(name, "(yours)", name, (), None, None, {}, None, "none"), grammar, (), ())
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

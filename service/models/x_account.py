@@ -97,6 +97,17 @@ class XIdentityColumns(TypedColumns):
 x_identity = Table("x_identity", metadata, XIdentityColumns, Index(None, "x_user_id"))
 
 
+class ContactColumns(TypedColumns):
+    """Who wrote to an X account by DM, and when last, known only by a keyed hash. Written by customers."""
+
+    account = Column(String(64), primary_key=True)
+    person = Column(String(64), primary_key=True)
+    wrote_at: Named[datetime] = Column(Micros)
+
+
+contact = Table("contact", metadata, ContactColumns, Index(None, "person"), Index(None, "wrote_at"))
+
+
 class FoundIdentityColumns(TypedColumns):
     """Who a CRM said that its customer is on X, or that it knows nobody. Written by customers.
 

@@ -14,6 +14,7 @@ from service.accounts import barred, slots, volume, windows
 from service.customers import identities
 from service.outreach.around import look_around
 from service.outreach.campaigns import Conversation, choose
+from service.outreach.confirming import unconfirmed
 from service.outreach.gates import DAILY_LIMIT, Around, closed, quiet
 from service.outreach.looking import wanted
 from service.outreach.withdrawn import withheld
@@ -50,6 +51,7 @@ def prepare(
     stands = _unclear(around, request, account, now) or _told(around, request, now)
     forbidden = stands or withheld(place.settings, request, now) or _closed(around, request, now)
     forbidden = forbidden or wanted(connection, place, request, now)
+    forbidden = forbidden or unconfirmed(connection, place, request, account, now)
     return forbidden or NEXT[request.state](connection, request, account, now)
 
 

@@ -39,6 +39,12 @@ def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Seq
     return [(request_of(row), row[-1]) for row in rows]
 
 
+def anybody_waits(connection: Connection, account: str, reason: str) -> bool:
+    """Whether an open request of this account waits for this reason."""
+    waiting = sa.select(fr.id).where(IS_OPEN, fr.account == account, fr.reason == reason)
+    return connection.scalar(waiting.limit(1)) is not None
+
+
 def open_names(connection: Connection) -> Sequence[tuple[str, str, int]]:
     """Return the accounts, sources and campaigns that open requests bear, and of each how many."""
     columns: dict[str, sa.ColumnElement[Any]] = {"accounts": fr.account, "sources": fr.source, "campaigns": fr.campaign}

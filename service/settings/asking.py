@@ -86,6 +86,11 @@ class Source:
     conversation_url: str | None = setting(None, "address of a conversation in the CRM, with {conversation_id}")
     definition: Mapping[str, Any] = implied(secret=True)
     api: Api | None = setting(None, "the CRM's own API, where customers are looked up")
+    confirm: str = setting(
+        "inbound_dm",
+        "an X user whom people typed into the CRM is asked only after a DM of theirs to the account; none: always",
+        one_of("inbound_dm", "none"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def settings_with(sources: Mapping[str, Any], *, max_body_bytes: int | None = No
 
 def source(preset: str | None = "token", *keys: str, name: str = "crm", **definition: Any) -> Source:
     """A source as the settings hand it over."""
-    return Source(name, "acme", preset, keys or (SECRET,), None, None, definition, None)
+    return Source(name, "acme", preset, keys or (SECRET,), None, None, definition, None, "none")
 
 
 def define(preset: str | None = "token", *keys: str, **definition: Any) -> Definition:

@@ -30,7 +30,9 @@ MY_CRM: dict[str, Any] = {
 
 def problems_of(definition: dict[str, Any], preset: str | None = None, *keys: str) -> dict[str, str]:
     with pytest.raises(SettingsError) as caught:
-        load_definitions({"crm": Source("crm", "acme", preset, keys or (SECRET,), None, None, definition, None)})
+        load_definitions(
+            {"crm": Source("crm", "acme", preset, keys or (SECRET,), None, None, definition, None, "none")}
+        )
     return {problem.path: problem.sentence for problem in caught.value.problems}
 
 
@@ -169,13 +171,15 @@ def test_the_user_s_own_verify_replaces_the_preset_s() -> None:
 
 def test_a_source_without_keys_is_told_how_to_name_one() -> None:
     with pytest.raises(SettingsError) as caught:
-        load_definitions({"crm": Source("crm", "acme", "kustomer", (), None, None, {}, None)})
+        load_definitions({"crm": Source("crm", "acme", "kustomer", (), None, None, {}, None, "none")})
     assert [(p.path, "keys_env" in p.sentence) for p in caught.value.problems] == [("sources.crm.keys", True)]
 
 
 def test_verifiers_may_have_keys_of_their_own(now: datetime) -> None:
     own = {"kind": "static", "header": "x-a", "keys": ["own-token-of-some-length-0"]}
-    definition = load_definitions({"crm": Source("crm", "acme", "token", (), None, None, {"verify": own}, None)})["crm"]
+    definition = load_definitions(
+        {"crm": Source("crm", "acme", "token", (), None, None, {"verify": own}, None, "none")}
+    )["crm"]
     assert verify(definition, post({}, {"x-a": "own-token-of-some-length-0"}), now).verifier == "static"
 
 

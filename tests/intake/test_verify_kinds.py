@@ -294,9 +294,9 @@ class Published:
 def with_keys(published: Published, *algorithms: str) -> Any:
     url = "https://keys.example.com/jwks.json"
     table = {"kind": "jwt", "jwks_url": url, "algorithms": list(algorithms or ("RS256",))}
-    definition = load_definitions({"crm": Source("crm", "acme", "token", (), None, None, {"verify": table}, None)})[
-        "crm"
-    ]
+    definition = load_definitions(
+        {"crm": Source("crm", "acme", "token", (), None, None, {"verify": table}, None, "none")}
+    )["crm"]
     (verifier,) = definition.verifiers
     return replace(definition, verifiers=(replace(verifier, key_set=KeySet(url, published)),))
 
@@ -507,9 +507,9 @@ PEM = certificate()
 
 def sns(fetch: Callable[[str], str] = lambda _url: PEM) -> Any:
     table = {"kind": "sns", "topics": [TOPIC]}
-    definition = load_definitions({"crm": Source("crm", "acme", "token", (), None, None, {"verify": table}, None)})[
-        "crm"
-    ]
+    definition = load_definitions(
+        {"crm": Source("crm", "acme", "token", (), None, None, {"verify": table}, None, "none")}
+    )["crm"]
     return replace(definition, verifiers=(Sns(topics=(TOPIC,), fetch=fetch),))
 
 

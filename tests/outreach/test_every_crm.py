@@ -16,7 +16,7 @@ from service.db import reading, writing
 from service.intake import parse_request_file, payload, preset_expected, preset_names
 from service.intake.definition import preset_definition
 from service.intake.desks import desks_of
-from service.outreach import looking
+from service.outreach import confirming, looking
 from service.sandbox.crm import Crms, CrmServer, Known
 from service.sandbox.crm.faults import Fault
 from service.sandbox.crm.people import KEY
@@ -76,14 +76,20 @@ class Installed:
         self.crms.add(Known(customer, (told.conversation_id,), THEM, HANDLE))
 
     def walk(self) -> None:
+        """Work, look up and confirm until nothing is left to do at this moment."""
         place, clock = self.world.place, self.world.clock
         self.world.run()
         while looking.look_up_once(place, place.desks[self.preset], clock):
             self.world.run()
+        confirming.read_once(place, self.world.settings.accounts["acme"], self.world.clients["acme"], clock)
 
     def later(self, **span: float) -> None:
         self.world.forward(**span)
         self.walk()
+
+    def asked_within(self, minutes: int) -> None:
+        for _ in range(minutes):
+            self.later(minutes=1)
 
     @property
     def request(self) -> Any:
@@ -124,6 +130,7 @@ def installed(server: CrmServer, engine: Engine, preset: str) -> Installed:
     with writing(engine) as connection:
         holds.enrol(connection, world.place.desks, clock.now)
     world.customers({"user_id": THEM, "screen_name": HANDLE, "can_dm": True})
+    world.control(f"/customers/{THEM}/dm", {"text": "where is my parcel?"})
     return Installed(preset, House(settings, engine, clock.now), world, server.crms)
 
 
@@ -141,7 +148,7 @@ def test_a_delivery_that_names_nobody_ends_with_a_card_at_the_right_customer(pre
     here = install(preset)
     here.deliver()
     here.walk()
-    here.later(minutes=2)
+    here.asked_within(minutes=8)
     assert (here.request.state, here.request.x_user_id) == ("card_sent", THEM), here.request._mapping
     assert {each.status for each in here.crms.asked} == {200}
 
@@ -162,7 +169,7 @@ def test_what_goes_wrong_at_a_crm_costs_time_and_nobody(preset: str, fault: str,
     here.crms.faults.append(Fault(fault, here.vendor, seconds=0.1))
     here.walk()
     here.later(minutes=3)
-    here.later(minutes=2)
+    here.asked_within(minutes=8)
     assert (here.request.state, here.request.x_user_id) == ("card_sent", THEM)
 
 
@@ -181,7 +188,7 @@ def test_a_wrong_key_holds_the_source_until_it_is_released(preset: str, here_of:
     with writing(here.world.engine) as connection:
         holds.release(connection, preset, here.world.clock.now)
     here.walk()
-    here.later(minutes=2)
+    here.asked_within(minutes=8)
     assert (here.request.state, here.request.x_user_id) == ("card_sent", THEM)
 
 

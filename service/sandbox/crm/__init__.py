@@ -5,7 +5,7 @@ has an address of its own below it, such as /zendesk. `GET /_control` explains i
 
 people      whom these CRMs know, and as whom on X      vendors     each vendor's paths, sign-in and answers
 sign_in     who may ask                                 faults      what goes wrong on purpose
-app         the Flask app                               server      the same on a socket
+crm_app     the Flask app                               server      the same on a socket
 """
 
 from service.sandbox.crm.people import Crms, Known

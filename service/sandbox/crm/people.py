@@ -31,7 +31,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CrmAsked:
     """One call that was made."""
 
     vendor: str
@@ -46,7 +46,7 @@ class Crms:
     everybody: bool = False
     people: dict[str, Known] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[CrmAsked] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -3,7 +3,7 @@
 import threading
 from typing import Self
 
-from service.sandbox.crm.app import create_crms
+from service.sandbox.crm.crm_app import create_crms
 from service.sandbox.crm.people import Crms
 from service.sandbox.server import QuietHandler, QuietServer, url_of
 

@@ -18,7 +18,7 @@ Headers = Callable[[int, int], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class VendorPath:
     """One path, what the id in it names (`customer` or `conversation`), and what is told of that person."""
 
     path: str
@@ -41,7 +41,7 @@ class Vendor:
     """How a vendor lets in, what it tells, how it says "not so fast" (seconds, now), and where tokens are had."""
 
     may_ask: SignIn
-    routes: tuple[Route, ...]
+    routes: tuple[VendorPath, ...]
     slower: Headers
     token_path: str | None = None
 
@@ -57,9 +57,10 @@ def silent(_seconds: int, _now: int) -> Mapping[str, str]:
 
 
 def _zendesk_ticket(person: Known, asked: str, _query: Mapping[str, str]) -> Any:
-    who = {"username": person.handle, "profile_url": f"https://x.com/{person.handle}", "name": "A customer"}
-    source = {"rel": "direct_message", "from": who} if person.on_x else {"rel": None, "from": {}}
-    via = {"channel": "twitter_dm" if person.on_x else "email", "source": source}
+    address = f"https://x.com/{person.handle}" if person.handle else None
+    who = {"username": person.handle, "profile_url": address, "name": "A customer"}
+    source: dict[str, Any] = {"rel": "direct_message", "from": who} if person.on_x else {"rel": None, "from": {}}
+    via: dict[str, Any] = {"channel": "twitter_dm" if person.on_x else "email", "source": source}
     return {"ticket": {"id": asked, "requester_id": person.number, "status": "solved", "via": via}}
 
 
@@ -115,57 +116,57 @@ def _profiles(person: Known, kind: str, **more: Any) -> list[dict[str, Any]]:
 
 
 ZENDESK = (
-    Route("/api/v2/tickets/{conversation}.json", _zendesk_ticket),
-    Route("/api/v2/users/{customer}/identities.json", _zendesk_identities),
+    VendorPath("/api/v2/tickets/{conversation}.json", _zendesk_ticket),
+    VendorPath("/api/v2/users/{customer}/identities.json", _zendesk_identities),
 )
 FRESHDESK = (
-    Route("/api/v2/tickets/{conversation}", lambda who, asked, _: {"id": asked, "requester_id": who.number}),
-    Route("/api/v2/contacts/{customer}", lambda who, asked, _: {"id": asked, "twitter_id": who.handle}),
+    VendorPath("/api/v2/tickets/{conversation}", lambda who, asked, _: {"id": asked, "requester_id": who.number}),
+    VendorPath("/api/v2/contacts/{customer}", lambda who, asked, _: {"id": asked, "twitter_id": who.handle}),
 )
 FRESHCHAT = (
-    Route(
+    VendorPath(
         "/v2/conversations/{conversation}",
         lambda who, asked, _: {"conversation_id": asked, "users": [{"id": who.customer}]},
     ),
-    Route(
+    VendorPath(
         "/v2/users/{customer}",
         lambda who, asked, _: {"id": asked, "social_profiles": _profiles(who, "type", id=who.handle)},
     ),
 )
-HELPSCOUT = Route(
+HELPSCOUT = VendorPath(
     "/v2/customers/{customer}/social-profiles",
     lambda who, *_: {"_embedded": {
         "social-profiles": _profiles(who, "type", id=1, value=f"https://twitter.com/{who.handle}")}},
 )  # fmt: skip
 HUBSPOT = (
-    Route(
+    VendorPath(
         "/crm/v4/objects/tickets/{conversation}/associations/contacts",
         lambda who, *_: {"results": [{"toObjectId": who.number, "associationTypes": []}]},
     ),
-    Route("/crm/v3/objects/contacts/{customer}", _hubspot),
+    VendorPath("/crm/v3/objects/contacts/{customer}", _hubspot),
 )
 FRONT = (
-    Route("/conversations/{conversation}", _front_conversation),
-    Route(
+    VendorPath("/conversations/{conversation}", _front_conversation),
+    VendorPath(
         "/contacts/{customer}",
         lambda who, asked, _: {"id": asked, "handles": _profiles(who, "source", handle=who.handle)},
     ),
 )
-GORGIAS = Route(
+GORGIAS = VendorPath(
     "/api/customers/{customer}",
     lambda who, *_: {"id": who.number, "channels": _profiles(who, "type", address=who.handle)},
 )
 CRISP = (
-    Route(
+    VendorPath(
         "/v1/website/{}/conversation/{conversation}",
         lambda who, *_: {"error": False, "data": {"people_id": who.customer}},
     ),
-    Route(
+    VendorPath(
         "/v1/website/{}/people/profile/{customer}",
         lambda who, *_: {"data": {"person": {"profiles": _profiles(who, "type", handle=who.handle)}}},
     ),
 )
-TWILIO = Route(
+TWILIO = VendorPath(
     "/v1/Conversations/{conversation}/Participants",
     lambda who, *_: {"participants": [
         {"sid": "MB1", "attributes": json.dumps({"x_user_id": who.x_user_id, "x_handle": who.handle})}]},
@@ -176,7 +177,7 @@ VENDORS: Mapping[str, Vendor] = {
     "freshchat": Vendor(sign_in.bearer, FRESHCHAT, retry_after),
     "intercom": Vendor(
         sign_in.bearer,
-        (Route("/contacts/{customer}", _intercom),),
+        (VendorPath("/contacts/{customer}", _intercom),),
         lambda s, now: {"X-RateLimit-Reset": str(now + s)},
     ),
     "helpscout": Vendor(
@@ -187,7 +188,7 @@ VENDORS: Mapping[str, Vendor] = {
     ),
     "kustomer": Vendor(
         sign_in.bearer,
-        (Route("/v1/customers/{customer}", _kustomer),),
+        (VendorPath("/v1/customers/{customer}", _kustomer),),
         lambda s, now: {"X-RateLimit-Reset": str(now + s)},
     ),
     "front": Vendor(sign_in.bearer, FRONT, retry_after),
@@ -195,7 +196,7 @@ VENDORS: Mapping[str, Vendor] = {
     "salesforce": Vendor(sign_in.client_credentials, (), silent, "/services/oauth2/token"),
     "chatwoot": Vendor(
         sign_in.chatwoot,
-        (Route("/api/v1/accounts/{}/contacts/{customer}", _chatwoot),),
+        (VendorPath("/api/v1/accounts/{}/contacts/{customer}", _chatwoot),),
         lambda s, now: {"RateLimit-Reset": str(now + s)},  # as rack-attack writes it
     ),
     "crisp": Vendor(sign_in.crisp, CRISP, silent),

@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify, request
 
 from service.sandbox.crm import faults
 from service.sandbox.crm.faults import Fault, fault_from
-from service.sandbox.crm.people import KEY, Asked, Crms, known_from
+from service.sandbox.crm.people import KEY, CrmAsked, Crms, known_from
 from service.sandbox.crm.sign_in import token
 from service.sandbox.crm.vendors import VENDORS, Vendor, told
 from service.sandbox.faults import Drop
@@ -61,7 +61,7 @@ def _ask(crms: Crms, name: str, path: str) -> Response:
     answer = _answer(crms, vendor, name, path, fault)
     answer = answer if fault is None else faults.spoiled(fault, answer)
     with crms.lock:
-        crms.asked.append(Asked(name, path, answer.status_code))
+        crms.asked.append(CrmAsked(name, path, answer.status_code))
     return answer
 
 

@@ -1,0 +1,61 @@
+"""Who wrote to an X account of ours, and when last: in, senders of its DMs; out, whether somebody did lately.
+
+Kept by keyed hash, without a word of what was said. A handle that people typed into a CRM may be a stranger's: only who
+wrote to the account is asked about a conversation with it.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+from service.ids import person
+from service.models import contact
+from service.retention import Condition, Overdue
+
+WITHIN = timedelta(days=7)
+"""How long before its end a conversation may have begun: its customer wrote in this time."""
+
+KEPT = timedelta(days=30)
+ct = contact.c
+
+
+def note(connection: Connection, account: str, wrote: Iterable[tuple[str, datetime]], *, hash_key: str) -> None:
+    """Keep of each sender when they wrote last."""
+    newest: dict[str, datetime] = {}
+    for x_user_id, at in wrote:
+        newest[x_user_id] = max(at, newest.get(x_user_id, at))
+    for x_user_id, at in newest.items():
+        row = insert(connection, contact).values(account=account, person=person(hash_key, x_user_id), wrote_at=at)
+        later = row.excluded.wrote_at > ct.wrote_at
+        connection.execute(
+            row.on_conflict_do_update(index_elements=["account", "person"], set_={"wrote_at": at}, where=later)
+        )
+
+
+def wrote_since(connection: Connection, account: str, x_user_id: str, since: datetime, *, hash_key: str) -> bool:
+    """Whether this person wrote to the account then or later."""
+    theirs = (ct.account == account, ct.person == person(hash_key, x_user_id), ct.wrote_at >= since)
+    return connection.scalar(sa.select(ct.person).where(*theirs)) is not None
+
+
+def of_person(x_user_id: str, *, hash_key: str) -> tuple[sa.Table, sa.ColumnElement[bool]]:
+    """Say which rows are of this person."""
+    return contact, ct.person == person(hash_key, x_user_id)
+
+
+def erase(connection: Connection, x_user_id: str, *, hash_key: str) -> int:
+    """Forget that this person wrote; return how many rows there were."""
+    _, theirs = of_person(x_user_id, hash_key=hash_key)
+    return connection.execute(sa.delete(contact).where(theirs)).rowcount
+
+
+def too_old(now: datetime) -> Overdue:
+    """Say what goes: who wrote long ago."""
+    return Overdue("contacts", contact, ct.wrote_at < now - KEPT, _forgotten)
+
+
+def _forgotten(connection: Connection, those: Condition) -> int:
+    return connection.execute(sa.delete(contact).where(those)).rowcount

@@ -1,0 +1,112 @@
+"""Whether it is the right person: in, a request whose handle people typed; out, nobody is asked who never wrote to us.
+
+A DM of that user in X's list, in the conversation's time, is the proof. The list has few calls: unclear sends and
+answers go first. Every sender on a page is noted (by keyed hash, in `customers`), so that one reading tells of all who
+wait. Without proof in time nobody is asked: better no question than one to a stranger.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.engine import Connection
+
+from service.accounts import turns, windows
+from service.customers import contacts
+from service.db import reading, writing
+from service.outreach.workplace import Workplace
+from service.requests.outcomes import Outcome, Postpone, Stop
+from service.requests.reading import anybody_waits
+from service.requests.request import Request
+from service.settings import Account
+from service.states import Skip, State
+from service.x_api import DirectMessage, RateLimited, XClient, XError
+
+CONFIRMING = "confirming"
+TYPED = "crm_entered"
+TASK, READ = "confirm", "confirm_read"
+ENDPOINT = "list_dms"
+EVERY, AGAIN = timedelta(minutes=1), timedelta(seconds=30)
+SHARE = 2 / 3  # of the list's calls: what answers (a third) and unclear sends have left goes to this
+PAGES_AT_MOST = 10
+OVERLAP = timedelta(minutes=10)  # the list may show a message this much later than its date says
+NOBODY_WROTE = "X's DM list has no message of this user in the conversation's time."
+log = structlog.get_logger(__name__)
+
+
+def unconfirmed(
+    connection: Connection, place: Workplace, request: Request, account: Account, now: datetime
+) -> Outcome | None:
+    """Say what becomes of a request whose customer is not confirmed; None: go on."""
+    source = place.settings.sources.get(request.source)
+    wanted = source is not None and source.confirm == "inbound_dm" and request.identity_trust == TYPED
+    if not wanted or request.state is not State.IDENTIFIED or request.x_user_id is None:
+        return None
+    since = request.ended_at - contacts.WITHIN
+    if contacts.wrote_since(connection, account.name, request.x_user_id, since, hash_key=place.hash_key):
+        return None
+    read_at = turns.moment(connection, account.name, READ)
+    if read_at is not None and request.ended_at + account.list_lag <= read_at <= now:
+        return Stop(State.SKIPPED, Skip.NOT_CONFIRMED, NOBODY_WROTE)
+    return Postpone(now + AGAIN, CONFIRMING)
+
+
+def read_once(place: Workplace, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:
+    """Read X's list where somebody waits for it and it is time to; return how many messages of others there were."""
+    now = clock()
+    with reading(place.engine) as connection:
+        waits = anybody_waits(connection, account.name, CONFIRMING)
+        if not waits or not turns.may_begin(connection, account.name, TASK, now, EVERY):
+            return 0
+        oldest = now - contacts.WITHIN
+        since = max(oldest, (turns.moment(connection, account.name, READ) or oldest) - OVERLAP)
+    with writing(place.engine) as connection:
+        token = turns.begin(connection, account.name, TASK, now, EVERY)
+    if token is None:
+        return 0
+    messages, whole = _pages(place, account, x, since, now)
+    wrote = [
+        (each.sender_id, each.created_at)
+        for each in messages
+        if each.sender_id is not None and each.sender_id != account.user_id and each.created_at is not None
+    ]
+    with writing(place.engine) as connection:
+        if turns.end(connection, account.name, TASK, token, now + EVERY):
+            contacts.note(connection, account.name, wrote, hash_key=place.hash_key)
+            if whole:
+                turns.set_moment(connection, account.name, READ, now)
+    return len(wrote)
+
+
+def _pages(
+    place: Workplace, account: Account, x: XClient, since: datetime, now: datetime
+) -> tuple[list[DirectMessage], bool]:
+    """Read back to `since`. Whole: as far, or as far as anybody may; what is older proves nothing more."""
+    messages, cursor = list[DirectMessage](), None
+    for _ in range(PAGES_AT_MOST):
+        if not _may_ask(place, account, now):
+            return messages, False
+        try:
+            page = x.list_dms(cursor).value
+        except XError as error:
+            _note_failure(place, account, error, now)
+            return messages, False
+        messages += page.events
+        reached = any(each.created_at is not None and each.created_at < since for each in page.events)
+        if reached or page.next_cursor in {None, cursor}:
+            return messages, True
+        cursor = page.next_cursor
+    return messages, True
+
+
+def _may_ask(place: Workplace, account: Account, now: datetime) -> bool:
+    with writing(place.engine) as connection:
+        share = max(1, int(account.lookups_per_window * SHARE))
+        return windows.take(connection, account.name, ENDPOINT, share, account.window, now) is None
+
+
+def _note_failure(place: Workplace, account: Account, error: XError, now: datetime) -> None:
+    log.warning("confirming_failed", account=account.name, reason=error.reason, x_code=error.code)
+    if isinstance(error, RateLimited):
+        with writing(place.engine) as connection:
+            windows.exhausted(connection, account.name, ENDPOINT, error.reset_at, now)

@@ -1,0 +1,146 @@
+"""A handle that people typed into the CRM: asked only who wrote to the account, with what X's DM list has left."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from service import housekeeping
+from service.customers import contacts
+from service.db import reading
+from service.models import contact
+from service.outreach import confirming
+from tests.support import World
+
+TYPED: dict[str, Any] = {"x_user_id": None, "x_handle": "ada", "identity_trust": "crm_entered"}
+
+
+def read(world: World) -> int:
+    return confirming.read_once(world.place, world.settings.accounts["acme"], world.clients["acme"], world.clock)
+
+
+def on(world: World, **span: float) -> None:
+    world.forward(**span)
+    world.run()
+    read(world)
+
+
+def lists(world: World) -> int:
+    asked: list[dict[str, Any]] = world.truth()["requests"]
+    return sum(each["endpoint"] == "direct_messages/events/list" for each in asked)
+
+
+def wrote(world: World, user_id: str = "501") -> None:
+    world.control(f"/customers/{user_id}/dm", {"text": "my parcel is lost"})
+
+
+def test_who_wrote_to_the_account_is_asked(world: World) -> None:
+    wrote(world)
+    world.forward(minutes=5)
+    request_id = world.ended(**TYPED)
+    for _ in range(4):
+        on(world, minutes=1)
+    assert world.request(request_id).state == "card_sent"
+    with reading(world.engine) as connection:
+        kept = connection.execute(sa.select(contact)).one()
+    assert "501" not in (kept.person, kept.account)
+
+
+def test_who_never_wrote_to_it_is_not_asked(world: World) -> None:
+    world.customers({"user_id": "502"})
+    wrote(world, "502")
+    request_id = world.ended(**TYPED)
+    for _ in range(10):
+        on(world, minutes=1)
+    found = world.request(request_id)
+    assert (found.state, found.reason) == ("skipped", "not_confirmed")
+    assert world.attempts(request_id) == []
+
+
+def test_who_wrote_before_the_conversation_can_have_begun_is_not_confirmed(world: World) -> None:
+    wrote(world)
+    world.forward(days=8)
+    request_id = world.ended(**TYPED)
+    for _ in range(10):
+        on(world, minutes=1)
+    assert world.request(request_id).reason == "not_confirmed"
+
+
+def test_a_list_that_lags_is_waited_for(world_of: Callable[..., World]) -> None:
+    world = world_of({"list_lag_s": 120})
+    world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    wrote(world)
+    request_id = world.ended(**TYPED)
+    on(world, minutes=1.5)
+    on(world, seconds=20)
+    assert world.request(request_id).reason == "confirming"
+    for _ in range(4):
+        on(world, minutes=1)
+    assert world.request(request_id).state == "card_sent"
+
+
+@pytest.mark.parametrize("columns", [{"identity_trust": "bridge"}, {"identity_trust": "vendor_verified"}])
+def test_what_the_vendor_or_a_bridge_says_needs_no_proof(world: World, columns: dict[str, Any]) -> None:
+    request_id = world.ended(**{**TYPED, **columns})
+    on(world, minutes=2)
+    assert (world.request(request_id).state, lists(world)) == ("card_sent", 0)
+
+
+def test_a_source_may_do_without(world_of: Callable[..., World]) -> None:
+    world = world_of(sources__crm__confirm="none")
+    world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    request_id = world.ended(**TYPED)
+    on(world, minutes=2)
+    assert world.request(request_id).state == "card_sent"
+
+
+def test_one_reading_tells_of_all_who_wait_and_none_is_made_for_nobody(world: World) -> None:
+    world.customers(*({"user_id": str(n), "screen_name": f"u{n}", "can_dm": True} for n in range(600, 606)))
+    assert read(world) == 0
+    for n in range(600, 606):
+        wrote(world, str(n))
+    asked = [world.ended(f"c-{n}", **{**TYPED, "x_handle": f"u{n}"}) for n in range(600, 606)]
+    for _ in range(6):
+        on(world, minutes=1)
+    assert {world.request(each).state for each in asked} == {"card_sent"}
+    assert lists(world) == 1
+
+
+def test_unclear_sends_keep_their_part_of_the_list(world_of: Callable[..., World]) -> None:
+    world = world_of(accounts__acme__lookups_per_window=3)
+    world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    request_id = world.ended(**TYPED)
+    for _ in range(14):
+        on(world, minutes=1)
+    assert lists(world) <= 2
+    assert world.request(request_id).reason in {"confirming", "not_confirmed"}
+
+
+def test_a_refused_reading_confirms_nobody_and_is_made_again(world: World) -> None:
+    wrote(world)
+    request_id = world.ended(**TYPED)
+    world.fault(endpoint="direct_messages/events/list", fault="status", status=503, times=2)
+    for _ in range(8):
+        on(world, minutes=1)
+    assert world.request(request_id).state == "card_sent"
+
+
+def test_erasing_a_person_forgets_that_they_wrote(world: World) -> None:
+    wrote(world)
+    world.ended(**TYPED)
+    for _ in range(4):
+        on(world, minutes=1)
+    counts = housekeeping.erase(world.engine, world.settings, "501", by="sue", now=world.clock.now)
+    assert counts["contacts"] == 1
+
+
+def test_who_wrote_long_ago_is_forgotten(world: World) -> None:
+    wrote(world)
+    world.ended(**TYPED)
+    for _ in range(3):
+        on(world, minutes=1)
+    later = world.clock.now + contacts.KEPT
+    housekeeping.prune(world.engine, world.settings, later, dry_run=False)
+    with reading(world.engine) as connection:
+        assert connection.execute(sa.select(contact)).all() == []
