@@ -32,6 +32,7 @@ COMMANDS = {
     "results": ("data", "What customers answered."),
     "export": ("data", "Write results to a file, with a manifest beside it."),
     "customers": ("customers", "All we hold of a customer, in one JSON."),
+    "identities": ("identities", "Customers whose X identity was missing: list them, hand it in."),
     "erase": ("data", "Erase a customer: identity and text go, and they are never asked again."),
     "prune": ("data", "Forget what is older than its retention; the worker does this every hour."),
     "openapi": ("openapi", "Print the API's description (OpenAPI 3.1); the file openapi.yaml is this output."),

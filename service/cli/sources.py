@@ -25,6 +25,7 @@ from service.intake.events import ConversationEnded
 from service.intake.lookup import look_up
 from service.intake.lookup_told import told
 from service.intake.presets import payload, payload_names, preset_names
+from service.intake.recipes import RECIPES
 from service.intake.reference import facts_of, grammar_reference
 from service.models import delivery_item, webhook_delivery
 from service.outreach.campaigns import Conversation, takes
@@ -65,21 +66,27 @@ def show_list(context: click.Context) -> None:
         table.add_row(name, about.title, about.certainty)
     console.print(table)
     console.print(LEGEND, soft_wrap=True)
+    console.print(f"Without a preset, but with a recipe (`sources show`): {', '.join(RECIPES)}", soft_wrap=True)
 
 
 @sources.command()
 @click.argument("name")
 def show(name: str) -> None:
     """Say what to click and paste in a CRM, by the name of its preset, and what is read from where."""
+    if name in RECIPES:
+        click.echo(RECIPES[name])
+        return
     try:
         definition = preset_definition(name)
     except KeyError as error:
         raise NotFound(
-            "unknown_preset", f"There is no preset '{name}'; there are {', '.join(preset_names())}."
+            "unknown_preset", f"There is no preset '{name}'; there are {', '.join([*preset_names(), *RECIPES])}."
         ) from error
     about = definition.grammar.about
     console.print(f"{about.title}   ({about.certainty})\n", style="bold")
     click.echo(about.setup.strip())
+    if about.api:
+        click.echo(f"\nTo look customers up, write into the settings:\n\n[sources.NAME.api]\n{about.api.strip()}")
     table = Table(box=None, title="what is read", title_justify="left")
     for heading in ("fact", "from", "meaning"):
         table.add_column(heading, overflow="fold")

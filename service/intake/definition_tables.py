@@ -34,6 +34,7 @@ class About:
     certainty: str = setting("", "how sure we are, and by what source")
     setup: str = setting("", "what to click and paste in the CRM")
     token: str = setting("", "the token with the least scope to look customers up")
+    api: str = setting("", "what [sources.NAME.api] says, to be copied")
 
 
 @dataclass(frozen=True, slots=True)

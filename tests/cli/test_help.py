@@ -61,6 +61,7 @@ def test_there_is_a_command_for_every_task() -> None:
         "erase",
         "feeds",
         "export",
+        "identities",
         "keys",
         "openapi",
         "opt-out",

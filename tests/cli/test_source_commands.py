@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.db import writing
 from service.intake import payload, payload_names, preset_about, preset_names
+from service.intake.recipes import RECIPES
 from service.models import access_log, delivery_item, feedback_request, webhook_delivery
 from service.settings import load
 from service.sources import counted, holds
@@ -116,6 +117,19 @@ def test_a_customer_is_looked_up_as_the_worker_would(cli: Cli) -> None:
         here.answers = {"/contacts/4711": (401, {})}
         assert "REFUSED" in cli.says("sources", "lookup", "crm", "--customer", "4711")
     assert cli.rows(feedback_request) == []
+
+
+def test_what_has_no_preset_has_a_recipe(cli: Cli) -> None:
+    assert "servicenow" in cli.says("sources", "list")
+    for name in RECIPES:
+        said = cli.says("sources", "show", name)
+        assert "/webhooks/crm/NAME" in said or "sources show standard" in said
+    assert "dynamics" in cli.refuses("sources", "show", "zendesc")[0]
+
+
+def test_what_to_write_to_look_customers_up_is_shown(cli: Cli) -> None:
+    said = cli.says("sources", "show", "zendesk_trigger")
+    assert '[sources.NAME.api]\nbase_url = "https://YOURS.zendesk.com"' in said
 
 
 def test_how_the_api_of_a_source_stands_is_listed_and_a_hold_released(cli: Cli) -> None:

@@ -1,5 +1,6 @@
 """A customer looked up in the CRM, over real HTTP: every preset that can, and everything a CRM may do instead."""
 
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -60,6 +61,16 @@ def test_a_preset_finds_its_customer(api: Crm, preset: str) -> None:
     assert {name: getattr(found, name) for name in expected["expect"]} == expected["expect"]
     assert len(api.asked) == len(expected["answers"])
     assert preset_definition(preset).grammar.about.token
+
+
+@pytest.mark.parametrize("preset", WITH_LOOKUP)
+def test_a_preset_says_what_to_write_so_that_it_can_be_asked(preset: str) -> None:
+    written = tomllib.loads(preset_definition(preset).grammar.about.api)
+    named = {name.removesuffix("_env"): value for name, value in written.items()}
+    found: Api = section_of(Api)().load(named)
+    assert found.base_url.startswith("https://")
+    assert list(found.mistakes()) == []
+    assert any(name.endswith("_env") for name in written), "no secret stands in a settings file"
 
 
 @pytest.mark.parametrize("preset", WITH_LOOKUP)

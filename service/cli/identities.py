@@ -1,0 +1,84 @@
+"""Identities that were missing: the list of them as CSV, and the same list handed in again with the column filled."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+
+from service.auth import log_access
+from service.cli.common import console, demand_x_user_ids, errors, me, now, opened, when
+from service.db import reading, writing
+from service.errors import Invalid, ServiceError
+from service.models import feedback_request
+from service.outreach import by_hand
+from service.outreach.workplace import Workplace
+from service.reports.rows.as_csv import guarded
+from service.states import Skip, State
+
+COLUMNS = ("request_id", "source", "conversation_id", "customer_ref", "ended_at", "why", "x_user_id")
+fr = feedback_request.c
+
+
+@click.group()
+def identities() -> None:
+    """Customers whose X identity was missing: list them, hand it in."""
+
+
+@identities.command()
+@click.option("--source", help="Only of this source.")
+@click.option("--days", type=click.IntRange(1, 365), default=2, show_default=True, help="Only what ended since then.")
+@click.pass_context
+def missing(context: click.Context, source: str | None, days: int) -> None:
+    """Write the conversations that were skipped for want of an X identity, as CSV: fill in x_user_id, then import."""
+    _, engine = opened(context)
+    wanted = sa.select(
+        fr.id, fr.source, fr.conversation_id, fr.customer_ref, fr.ended_at, fr.detail
+    ).where(
+        fr.ended_at > now() - timedelta(days=days), fr.state == State.SKIPPED, fr.reason == Skip.NO_X_IDENTITY,
+        fr.erased_at.is_(None), *([fr.source == source] if source else []),
+    )  # fmt: skip
+    file = csv.writer(sys.stdout, lineterminator="\r\n")
+    file.writerow(COLUMNS)
+    with reading(engine) as connection:
+        for row in connection.execute(wanted.order_by(fr.ended_at, fr.id)):
+            words = (guarded(each or "") for each in (row.source, row.conversation_id, row.customer_ref))
+            file.writerow([row.id, *words, when(row.ended_at), guarded(row.detail or ""), ""])
+    with writing(engine) as connection:
+        log_access(connection, me(), "identities.missing", {"source": source or "*", "days": days}, now())
+
+
+@identities.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.pass_context
+def import_file(context: click.Context, file: Path) -> None:
+    """Take up every request of a CSV with the columns request_id and x_user_id; lines without an id are passed over."""
+    settings, engine = opened(context)
+    given = dict(_given(file))
+    demand_x_user_ids(list(given.values()))
+    place = Workplace.open(engine, settings, me())
+    refused = 0
+    for request_id, x_user_id in given.items():
+        try:
+            by_hand.complete(place, request_id, x_user_id, by=me(), now=now())
+        except ServiceError as error:
+            refused += 1
+            errors.print(f"{request_id}: {error.sentence}  ({error.code})", soft_wrap=True)
+    console.print(f"{len(given) - refused} taken up, {refused} refused.")
+    context.exit(1 if refused else 0)
+
+
+def _given(file: Path) -> Iterator[tuple[str, str]]:
+    # a spreadsheet writes its separator after its language
+    text = file.read_text("utf-8-sig", "replace")
+    separator = ";" if ";" in text.partition("\n")[0] else ","
+    rows = csv.DictReader(text.splitlines(), delimiter=separator)
+    if not {"request_id", "x_user_id"} <= set(rows.fieldnames or ()):
+        raise Invalid("columns_missing", "The file's first line must name the columns request_id and x_user_id.")
+    for row in rows:
+        x_user_id = (row["x_user_id"] or "").strip()
+        if x_user_id:
+            yield (row["request_id"] or "").strip(), x_user_id

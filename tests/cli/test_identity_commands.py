@@ -1,0 +1,61 @@
+"""identities: the list of who was missing, and the same list handed in again."""
+
+import csv
+import io
+
+from service.models import access_log, feedback_request
+from tests.cli.house import Cli
+
+
+def skipped(cli: Cli, conversation: str, **columns: str | None) -> str:
+    nobody = {"x_user_id": None, "state": "skipped", "reason": "no_x_identity", **columns}
+    return cli.request(conversation_id=conversation, **nobody)
+
+
+def listed(cli: Cli, *options: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(cli.says("identities", "missing", *options))))
+
+
+def test_who_was_missing_is_listed_handed_in_and_taken_up(cli: Cli) -> None:
+    first, second = skipped(cli, "c-1", customer_ref="4711", detail="looked at /x (404)"), skipped(cli, "=1+1")
+    cli.request(conversation_id="c-3", state="skipped", reason="cooldown")
+    rows = listed(cli)
+    assert {row["request_id"] for row in rows} == {first, second}
+    by_id = {row["request_id"]: row for row in rows}
+    assert (by_id[first]["customer_ref"], by_id[first]["why"]) == ("4711", "looked at /x (404)")
+    assert by_id[second]["conversation_id"] == "'=1+1", "no spreadsheet calculates it"
+    file = cli.directory / "filled.csv"
+    by_id[first]["x_user_id"] = "501"
+    with file.open("w", newline="") as filled:
+        writer = csv.DictWriter(filled, rows[0], delimiter=";")
+        writer.writeheader()
+        writer.writerows(rows)
+    assert cli.says("identities", "import", str(file)) == "1 taken up, 0 refused.\n"
+    states = {row.id: (row.state, row.x_user_id) for row in cli.rows(feedback_request)}
+    assert (states[first], states[second][0]) == (("received", "501"), "skipped")
+    assert {"identities.missing", "request.complete"} <= {row.action for row in cli.rows(access_log)}
+
+
+def test_only_of_one_source(cli: Cli) -> None:
+    skipped(cli, "c-1")
+    other = skipped(cli, "c-2", source="other")
+    assert [row["request_id"] for row in listed(cli, "--source", "other")] == [other]
+
+
+def test_a_wrong_line_stops_nobody_else_and_is_named(cli: Cli) -> None:
+    right = skipped(cli, "c-1")
+    file = cli.directory / "filled.csv"
+    file.write_text(f"request_id,x_user_id\r\nfr_nobody,502\r\n{right},501\r\n{right}x,\r\n")
+    done = cli("identities", "import", str(file), code=1)
+    assert "fr_nobody: There is no request" in done.stderr
+    assert done.stdout == "1 taken up, 1 refused.\n"
+
+
+def test_what_is_no_id_or_no_list_is_refused_whole(cli: Cli) -> None:
+    right = skipped(cli, "c-1")
+    file = cli.directory / "filled.csv"
+    file.write_text(f"request_id,x_user_id\n{right},@ann\n")
+    assert cli.refuses("identities", "import", str(file))[1] == "not_an_x_user_id"
+    file.write_text("a,b\n1,2\n")
+    assert cli.refuses("identities", "import", str(file))[1] == "columns_missing"
+    assert [row.state for row in cli.rows(feedback_request)] == ["skipped"]
