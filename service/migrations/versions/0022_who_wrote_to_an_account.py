@@ -1,14 +1,14 @@
 """who wrote to an account.
 
-Revision 0021, after 0020. A handle that people typed into a CRM is confirmed by a DM of that user. Only adds: the
+Revision 0022, after 0021. A handle that people typed into a CRM is confirmed by a DM of that user. Only adds: the
 version before runs on it.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
