@@ -51,7 +51,7 @@ def apis(context: click.Context, settings: Settings) -> Table:
 def _rows(context: click.Context, settings: Settings, moment: datetime) -> Mapping[str, Row]:
     try:
         engine = engine_of(context, settings)
-        migrations.require_head(engine)
+        migrations.require_fitting(engine)
         with reading(engine) as connection:
             stand, waits = holds.standings(connection), waiting.counts(connection)
             ended = counted.since(connection, moment - RECENT)

@@ -1,16 +1,17 @@
 """who wrote to an account.
 
-Revision 0022, after 0021. A handle that people typed into a CRM is confirmed by a DM of that user. Only adds: the
+Revision 0023, after 0022. A handle that people typed into a CRM is confirmed by a DM of that user. Only adds: the
 version before runs on it.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0022"
-down_revision = "0021"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
+form = "before"
 
 
 def upgrade() -> None:
