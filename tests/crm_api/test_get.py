@@ -63,7 +63,7 @@ def test_a_redirect_is_not_followed_wherever_it_leads(api: Crm) -> None:
         (b"{", "application/json", "not_json"),
         (b"[" * 100_000, "application/json", "not_json"),
         (b"\xff", "application/json", "not_json"),
-        (gzip.compress(b"{}"), "application/json", "not_json"),
+        (gzip.compress(b"{}", mtime=0), "application/json", "not_json"),
         (b'"' + b"x" * (1024 * 1024) + b'"', "application/json", "too_large"),
     ],
 )

@@ -23,7 +23,7 @@ PACKED = {
     "GZIP": gzip.compress(BODY[:20], mtime=0) + gzip.compress(BODY[20:], mtime=0),
     "deflate": zlib.compress(BODY),
     "Deflate": RAW_DEFLATE.compress(BODY) + RAW_DEFLATE.flush(),
-    "gzip, gzip": gzip.compress(gzip.compress(BODY, mtime=0)),
+    "gzip, gzip": gzip.compress(gzip.compress(BODY, mtime=0), mtime=0),
     "identity": BODY,
     "gzip, identity": gzip.compress(BODY, mtime=0),
 }
