@@ -1,4 +1,4 @@
-"""What tests/README.md promises a newcomer: one line in one place is enough. Tried in a copy of the tree."""
+"""What tests/README.md promises a newcomer: one line in one place is enough, or the first import says where else."""
 
 import os
 import shutil
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[1]
-CODE = '        9999: Row(AccountProblem, "new_rule", "X has a new rule."),\n'
-DIMENSION = '    Dimension("tenant", "tenant", f.tenant, "Tenant", "Tenant of the CRM", "without a tenant"),\n'
+CODE = '        9999: Meaning(AccountProblem, "new_rule", "X has a new rule."),\n'
+DIMENSION = '    Dimension("tenant", "tenant", fr.tenant, "Tenant", "Tenant of the CRM", "without a tenant"),\n'
 
 ASKS_ABOUT_THE_CODE = """
 from datetime import UTC, datetime
@@ -49,10 +49,10 @@ def add(file: Path, after: str, line: str) -> None:
     file.write_text(text.replace(after, after + line), "utf-8")
 
 
-def asked(copy: Path, program: str, *arguments: str) -> str:
+def run(copy: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(copy)}
     environment.pop("PYTHONPYCACHEPREFIX", None)
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=copy,
         env=environment,
@@ -60,15 +60,44 @@ def asked(copy: Path, program: str, *arguments: str) -> str:
         text=True,
         check=False,
     )
+
+
+def asked(copy: Path, program: str, *arguments: str) -> str:
+    done = run(copy, program, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_an_error_code_of_x_is_one_row(copy: Path) -> None:
-    add(copy / "service/x_api/codes.py", "CODES: Mapping[int, Row] = MappingProxyType(\n    {\n", CODE)
+    add(copy / "service/x_api/codes.py", "CODES: Mapping[int, Meaning] = MappingProxyType(\n    {\n", CODE)
     assert asked(copy, ASKS_ABOUT_THE_CODE).split() == ["AccountProblem", "new_rule", "True"]
 
 
 def test_a_dimension_is_one_line(copy: Path, sqlite_url: str) -> None:
     add(copy / "service/reports/dimensions.py", "DIMENSIONS = (\n", DIMENSION)
     assert asked(copy, ASKS_FOR_THE_BREAKDOWN, sqlite_url).split() == ["200", "200", "True"]
+
+
+@pytest.mark.parametrize(
+    ("after", "line", "says"),
+    [
+        (
+            "class State(StrEnum):",
+            ('    CARD_SENT = ("card_sent"', '    ASLEEP = ("asleep", "It sleeps.", ("card_sent",))\n'),
+            "must hold the open states, each once; look at: asleep",
+        ),
+        ("class Skip(Reason):", ("    COOLDOWN = ", '    MOON = "moon"\n'), "'moon' needs a sentence"),
+        ("class Failure(Reason):", ("    REFUSED = ", '    MOON = "moon"\n'), "'moon' needs a sentence"),
+    ],
+    ids=["an open state without steps", "a skip without a sentence", "a failure without a sentence"],
+)
+def test_what_is_half_declared_is_named_by_the_first_import(
+    copy: Path, after: str, line: tuple[str, str], says: str
+) -> None:
+    states = copy / "service/states.py"
+    before, body = states.read_text("utf-8").split(after)
+    assert line[0] in body
+    states.write_text(before + after + body.replace(line[0], line[1] + line[0], 1), "utf-8")
+    ended = run(copy, "import service.worker")
+    assert ended.returncode == 1
+    assert says in ended.stderr.splitlines()[-1]

@@ -185,6 +185,7 @@ def test_a_newer_database_is_left_alone(cli: Cli) -> None:
     cli.write(web__bind=f"127.0.0.1:{free_port()}")
     with writing(cli.engine) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.exec_driver_sql("UPDATE schema_floor SET revision = '9998'")
     for arguments in (("db", "upgrade"), ("db", "status"), ("keys", "list"), ("serve",)):
         assert cli.refuses(*arguments)[1] == "schema_ahead"
 

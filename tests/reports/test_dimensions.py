@@ -12,9 +12,7 @@ from service.reports.filters import FigureFilterSchema
 from tests.reports.world import World
 
 TOP = Path(__file__).parents[2]
-ONE_LINE = (
-    '    Dimension("trust", "identity_trust", f.identity_trust, "Trust", "How sure the identity is"),\n)  # fmt: skip\n'
-)
+ONE_LINE = '    Dimension("trust", "identity_trust", fr.identity_trust, "Trust", "How sure it is"),\n)  # fmt: skip\n'
 ASKED = """
 import sys
 from pathlib import Path
