@@ -109,6 +109,7 @@ def fill(engine: Engine, plan: Plan, *, print_progress: bool = False) -> None:
             print(f"{done} requests", flush=True)
     for statement in indexes:
         cursor.execute(statement)
+    cursor.execute("ANALYZE")
     raw.commit()
     raw.close()
     if plan.rolled_up:
