@@ -9,8 +9,10 @@ from sqlalchemy.engine import Engine
 from service import customer_routes, health, metrics, web
 from service.auth import Guard
 from service.db import open_engine
+from service.intake import load_definitions
 from service.intake import routes as intake
-from service.intake.definition import load_definitions
+from service.intake.reception import Reception
+from service.intake.short_road import short_road
 from service.reports import dashboard
 from service.reports.api import register as reports
 from service.results import x_activity, x_webhook
@@ -33,11 +35,14 @@ def create_app(
     app.secret_key = settings.service.secret_key
     register_security_txt(app, settings, clock)
     guard = Guard(engine, clock, settings.web.requests_per_minute)
+    definitions = load_definitions(settings.sources, tuple(settings.accounts))
+    reception = Reception(settings, engine, definitions, clock)
+    app.wsgi_app = short_road(reception, app.wsgi_app)  # type: ignore[method-assign,assignment]  # as Flask's own documentation does
     api = web.setup(app, settings.web)
     api.register_blueprint(reports.blueprint(settings, engine, guard, clock))
     api.register_blueprint(customer_routes.blueprint(settings, engine, guard, clock))
     for blueprint in (
-        intake.blueprint(settings, engine, load_definitions(settings.sources, tuple(settings.accounts)), clock),
+        intake.blueprint(reception),
         x_webhook.blueprint(settings, engine, clock),
         x_activity.blueprint(settings, engine, clock),
         page.blueprint(settings, engine, clock),

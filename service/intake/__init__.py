@@ -8,7 +8,8 @@ mapping.py, one_item.py, who.py   items to events     events.py       those even
 accept.py       one transaction, deduplicated         group.py        many deliveries in one commit
 told.py, ends.py   what they tell; is an end new?     judging.py, late.py, stored.py   their rows
 handshake.py    questions CRMs ask before they send   replay.py, forget.py    later looks at stored deliveries
-explain.py, advice.py   the same walk, told in words  routes.py       the only file here that knows flask
+explain.py, advice.py   the same walk, told in words  reception.py    from a request to its answer
+short_road.py   how nearly every delivery comes in    routes.py       the only file here that knows flask
 presets/        a folder a CRM: its definition, its payloads, what they mean
 
 Nothing here knows X: whom to ask, and whether, is outreach's business.

@@ -11,7 +11,16 @@ from service.intake.languages import language_tag
 
 # what templates and careless clients write where there is nothing
 NOTHING = frozenset({"", "null", "none", "nil", "undefined", "nan"})
+# what no id and no word holds, each with what is said of it
 TEMPLATE = re.compile(r"\{\{|\}\}|\$\{|\{!")
+BROKEN = re.compile("\ufffd")
+UNKEPT = re.compile("[\x00\ud800-\udfff]")
+ODD = re.compile("|".join(each.pattern for each in (TEMPLATE, BROKEN, UNKEPT)))
+WHY = (
+    (TEMPLATE, "is a template's placeholder that the sender did not fill"),
+    (BROKEN, "holds a letter that was broken on its way; declare the charset, or send UTF-8"),
+    (UNKEPT, "holds a character no database keeps (NUL or half a surrogate pair)"),
+)
 MAX_TEXT, MAX_LANGUAGE_NAME, MAX_TAGS, MAX_TAG = 256, 80, 256, 64
 
 
@@ -28,12 +37,8 @@ def text(value: Any, limit: int = MAX_TEXT) -> str | None:
     found = str(value).strip()
     if found.lower() in NOTHING:
         return None
-    if TEMPLATE.search(found):
-        raise NotText("is a template's placeholder that the sender did not fill")
-    if "\ufffd" in found:
-        raise NotText("holds a letter that was broken on its way; declare the charset, or send UTF-8")
-    if "\x00" in found or any("\ud800" <= each <= "\udfff" for each in found):
-        raise NotText("holds a character no database keeps (NUL or half a surrogate pair)")
+    if ODD.search(found):
+        raise NotText(next(why for odd, why in WHY if odd.search(found)))
     if len(found) > limit:
         raise NotText(f"is longer than {limit} characters")
     return found

@@ -55,7 +55,7 @@ class Application:
     def settled(self, opened: Open, outcome: Any) -> None:
         """Write an answer that has become known."""
         try:
-            self._write(opened.connection, opened.response, opened.later.answer(outcome))
+            self._write(opened.connection, opened.response, opened.later.answer.tell(outcome))
         except Exception as error:  # noqa: BLE001 - as above
             self._broken(opened.connection, error)
 

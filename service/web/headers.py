@@ -38,9 +38,19 @@ def register_headers(app: flask.Flask) -> None:
 def request_id() -> str:
     """Return the id of the current request: the caller's if it is harmless, else a new one."""
     if "request_id" not in flask.g:
-        given = flask.request.headers.get("X-Request-Id", "")
-        flask.g.request_id = given if GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+        flask.g.request_id = id_of(flask.request.headers.get("X-Request-Id", ""))
     return str(flask.g.request_id)
+
+
+def id_of(given: str) -> str:
+    """Return the id a caller gave if it is harmless, else a new one."""
+    return given if GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def always(request_id: str, *, secure: bool) -> dict[str, str]:
+    """Return the headers of every answer."""
+    headers = {**ALWAYS, "X-Request-Id": request_id}
+    return {**headers, "Strict-Transport-Security": ONE_YEAR} if secure else headers
 
 
 def _begin() -> None:
@@ -50,12 +60,10 @@ def _begin() -> None:
 
 
 def _finish(response: flask.Response) -> flask.Response:
-    headers = {**ALWAYS, "X-Request-Id": request_id(), **flask.g.get("rate_headers", {})}
+    headers = always(request_id(), secure=flask.request.is_secure) | flask.g.get("rate_headers", {})
     if flask.request.path.startswith("/v1/"):
         headers |= {"Cache-Control": "no-store"}
         response.vary.add("Authorization")
-    if flask.request.is_secure:
-        headers["Strict-Transport-Security"] = ONE_YEAR
     response.headers.extend({name: value for name, value in headers.items() if name not in response.headers})
     return response
 

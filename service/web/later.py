@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import flask
-import structlog
 
-from service.errors import PROBLEM_JSON, ServiceError, problem
-from service.web.problems import FAULT_OF_OURS
+from service.errors import PROBLEM_JSON, problem
+from service.web.problems import refusal_of
 from service.web.statuses import PHRASES
 
 
@@ -29,44 +28,61 @@ Outcome = Mapping[str, Any] | PlainText | Exception
 Settle = Callable[[Sequence[Any]], Sequence[Outcome]]
 JSON = "application/json"
 OURS = frozenset({"Content-Type", "Content-Length"})
-log = structlog.get_logger(__name__)
 
 
-class Later(flask.Response):
-    """A response whose body is what `settle` makes of `matter`: JSON, or the error it returns in its place."""
+@dataclass(slots=True)
+class ResponseStart:
+    """An answer that can begin: WSGI's `start_response`, and the headers it has whatever it says.
 
-    def __init__(self, matter: Any, settle: Settle) -> None:
-        super().__init__(content_type=JSON)
-        self.matter = matter
-        self.settle = settle
-        self.tell: Callable[[int], None] = _nobody
-        """Told of the status when it is known."""
-        self._start_response: Any = None
+    `counted` is told of the status when it is known.
+    """
 
-    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:  # noqa: ARG002 - WSGI's
-        """Be the iterable that answers; the status is named when it is read."""
-        self._start_response = start_response
-        return self
+    start_response: Any
+    headers: list[tuple[str, str]]
+    counted: Callable[[int], None]
 
-    def __iter__(self) -> Iterator[bytes]:
-        [outcome] = self.settle([self.matter])
-        yield from self.answer(outcome)
-
-    def answer(self, outcome: Outcome) -> Iterable[bytes]:
+    def tell(self, outcome: Outcome) -> Iterable[bytes]:
         """Begin the answer, now that the outcome is known, and return its body."""
         if isinstance(outcome, Exception):
-            return self._begin(*_refusal(outcome, self.headers.get("X-Request-Id", "")))
+            return self._begin(*_refusal(outcome, dict(self.headers).get("X-Request-Id", "")))
         if isinstance(outcome, PlainText):
             return self._begin(200, outcome.text.encode(), {"Content-Type": outcome.content_type})
         return self._begin(200, _written(outcome), {"Content-Type": JSON})
 
     def _begin(self, status: int, body: bytes, headers: Mapping[str, str]) -> Iterable[bytes]:
-        # written out here: the response's own way to WSGI looks for much that cannot be
-        self.tell(status)
-        kept = [(name, value) for name, value in self.headers if name not in OURS]
+        self.counted(status)
         mine = [*headers.items(), ("Content-Length", str(len(body)))]
-        self._start_response(f"{status} {PHRASES[status]}", [*kept, *mine])
+        self.start_response(f"{status} {PHRASES[status]}", [*self.headers, *mine])
         return [body]
+
+
+@dataclass(slots=True)
+class Later:
+    """The body of an answer that waits: what `settle` makes of `matter` is told, or the error it returns."""
+
+    answer: ResponseStart
+    matter: Any
+    settle: Settle
+
+    def __iter__(self) -> Iterator[bytes]:
+        [outcome] = self.settle([self.matter])
+        yield from self.answer.tell(outcome)
+
+
+class Promised(flask.Response):
+    """The same for a view of the framework: its headers are made on its way out, its body later."""
+
+    def __init__(self, matter: Any, settle: Settle) -> None:
+        super().__init__(content_type=JSON)
+        self.matter = matter
+        self.settle = settle
+        self.counted: Callable[[int], None] = _nobody
+        """Told of the status when it is known."""
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:  # noqa: ARG002 - WSGI's
+        """Be what answers; the status is named when it is read."""
+        kept = [(name, value) for name, value in self.headers if name not in OURS]
+        return Later(ResponseStart(start_response, kept, self.counted), self.matter, self.settle)
 
 
 def _nobody(_status: int) -> None:
@@ -79,7 +95,5 @@ def _written(document: Mapping[str, Any]) -> bytes:
 
 def _refusal(error: Exception, request_id: str) -> tuple[int, bytes, Mapping[str, str]]:
     """Status, body and headers of an error."""
-    if not isinstance(error, ServiceError):
-        log.error("unexpected_error", exc_info=error)
-        error = ServiceError("internal_error", FAULT_OF_OURS)
-    return error.status, _written(problem(error, request_id)), {"Content-Type": PROBLEM_JSON, **error.headers}
+    told = refusal_of(error)
+    return told.status, json.dumps(problem(told, request_id)).encode(), {"Content-Type": PROBLEM_JSON, **told.headers}

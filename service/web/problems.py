@@ -86,26 +86,24 @@ def _refused(complaints: Mapping[str, Any]) -> ServiceError:
 
 
 def _unexpected(error: Exception) -> Response:
+    return answer(refusal_of(error, path=_where(), method=flask.request.method))
+
+
+def refusal_of(error: Exception, **where: str) -> ServiceError:
+    """Say what an exception is to the caller; what nobody foresaw is logged with its trace and with `where`."""
+    if isinstance(error, ServiceError):
+        return error
+    again = {"Retry-After": str(RETRY_AFTER_S)}
     if is_out_of_time(error):
-        log.warning("question_too_long", path=_where())
-        return answer(
-            Unavailable(
-                "question_too_long",
-                "The database was stopped: this takes too long. Ask for a shorter period or fewer groups.",
-                headers={"Retry-After": str(RETRY_AFTER_S)},
-            )
-        )
+        log.warning("question_too_long", **where)
+        sentence = "The database was stopped: this takes too long. Ask for a shorter period or fewer groups."
+        return Unavailable("question_too_long", sentence, headers=again)
     if is_away(error):
         log.warning("database_away", error=type(error).__name__)
-        return answer(
-            Unavailable(
-                "database_away",
-                f"The database does not answer right now; try again in {RETRY_AFTER_S} s.",
-                headers={"Retry-After": str(RETRY_AFTER_S)},
-            )
-        )
-    log.error("unexpected_error", exc_info=error, path=_where(), method=flask.request.method)
-    return answer(ServiceError("internal_error", FAULT_OF_OURS))
+        sentence = f"The database does not answer right now; try again in {RETRY_AFTER_S} s."
+        return Unavailable("database_away", sentence, headers=again)
+    log.error("unexpected_error", exc_info=error, **where)
+    return ServiceError("internal_error", FAULT_OF_OURS)
 
 
 def _where() -> str:

@@ -4,12 +4,13 @@ An answer that waits for a commit is counted when it is known. Streams are count
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
 
 import flask
 
 from service.counts import HERE
-from service.web.later import Later
+from service.web.later import Promised
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNKNOWN = "other"  # what strangers make up must not become labels
@@ -28,12 +29,17 @@ def _begin() -> None:
 def _end(response: flask.Response) -> flask.Response:
     route = flask.request.url_rule.rule if flask.request.url_rule is not None else UNKNOWN
     method = flask.request.method if flask.request.method in METHODS else UNKNOWN
-    tell = partial(_count, method, route, flask.g.began)
-    if isinstance(response, Later):
-        response.tell = tell
+    counted = counting(method, route, flask.g.began)
+    if isinstance(response, Promised):
+        response.counted = counted
     else:
-        tell(response.status_code)
+        counted(response.status_code)
     return response
+
+
+def counting(method: str, route: str, began: float) -> Callable[[int], None]:
+    """Return who is to be told of the status of an answer that began at this second of the monotonic clock."""
+    return partial(_count, method, route, began)
 
 
 def _count(method: str, route: str, began: float, status: int) -> None:

@@ -1,7 +1,6 @@
 """A small web app with nothing but intake in it, and senders that speak to it as a CRM would."""
 
 import json
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,13 +12,16 @@ from flask.testing import FlaskClient
 from sqlalchemy.engine import Engine
 from werkzeug.test import TestResponse
 
-from service.errors import PROBLEM_JSON, ServiceError, problem
 from service.intake import Inbound, load_definitions, make_inbound
 from service.intake.definition_tables import Definition
+from service.intake.reception import Reception
 from service.intake.routes import blueprint
+from service.intake.short_road import short_road
 from service.models import delivery_item, feedback_request, reopening, webhook_delivery
 from service.settings import Settings, Source
 from service.settings.load import from_tree
+from service.web import register_errors
+from service.web.headers import register_headers
 from tests.intake.signers import SECRET, SENDERS, Outgoing
 
 PUBLIC_URL = "https://feedback.example.com"
@@ -32,7 +34,7 @@ CAMPAIGN = {
 }
 
 
-def settings_with(sources: Mapping[str, Any], *, max_body_bytes: int | None = None) -> Settings:
+def settings_with(sources: Mapping[str, Any], **web: Any) -> Settings:
     """Settings as an operator would write them, with two X accounts."""
     tree: dict[str, Any] = {
         "service": {"secret_key": "0123456789abcdef0123456789abcdef", "public_url": PUBLIC_URL},
@@ -40,9 +42,7 @@ def settings_with(sources: Mapping[str, Any], *, max_body_bytes: int | None = No
         "sources": {name: {"account": "acme", **given} for name, given in sources.items()},
         "campaigns": {"all": CAMPAIGN},
     }
-    if max_body_bytes:
-        tree["web"] = {"max_body_bytes": max_body_bytes}
-    return from_tree(tree, {})
+    return from_tree({**tree, "web": web} if web else tree, {})
 
 
 def source(preset: str | None = "token", *keys: str, name: str = "crm", **definition: Any) -> Source:
@@ -74,8 +74,11 @@ class House:
     def __post_init__(self) -> None:
         app = flask.Flask("intake-only")
         definitions = load_definitions(self.settings.sources, self.settings.accounts)
-        app.register_blueprint(blueprint(self.settings, self.engine, definitions, lambda: self.now))
-        app.register_error_handler(ServiceError, _render)
+        reception = Reception(self.settings, self.engine, definitions, lambda: self.now)
+        app.register_blueprint(blueprint(reception))
+        app.wsgi_app = short_road(reception, app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation does
+        register_headers(app)
+        register_errors(app)
         self.client = app.test_client()
 
     def send(
@@ -117,14 +120,6 @@ class House:
         from datetime import timedelta
 
         self.now += timedelta(**span)
-
-
-def _render(error: ServiceError) -> flask.Response:
-    response = flask.jsonify(problem(error, uuid.uuid4().hex))
-    response.status_code = error.status
-    response.content_type = PROBLEM_JSON
-    response.headers.update(error.headers)
-    return response
 
 
 def token_house(engine: Engine, now: datetime, **more: Any) -> House:

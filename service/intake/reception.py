@@ -1,0 +1,157 @@
+"""A delivery from its request to its answer: in, an `Inbound`; out, what is to be stored, or a question's answer.
+
+The order is fixed: source, signature, handshake, reading, storing, answer. Answers follow what CRMs make of them: a
+duplicate is 200 (409 is repeated), a wrong signature 401 without a reason (410 would unsubscribe us for ever). An
+address without a source answers like one with a wrong signature: strangers do not learn which sources there are, but
+for those whose CRM asks unsigned; the log says which of the two it was. Knows no web framework; never logs a body, a
+query or a header.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy.engine import Engine
+
+from service.counts import HERE
+from service.errors import BadRequest, NotAuthenticated, TooLarge
+from service.intake.accept import Accepted, arrive
+from service.intake.decode import packed, unpacked
+from service.intake.definition_tables import Definition
+from service.intake.events import Unmappable
+from service.intake.group import commit
+from service.intake.handshake import Reply, signed_answer, unsigned_answer
+from service.intake.inbound import Inbound
+from service.intake.mapping import read
+from service.intake.stored import Arrived
+from service.intake.verify import Refused, Verified, is_test, verify
+from service.settings.sections import Settings
+from service.web.later import Outcome, PlainText
+
+BARE = ("CONTENT_TYPE", "CONTENT_LENGTH")  # the two headers WSGI names without HTTP_
+PLAIN_TEXT = "text/plain; charset=utf-8"
+log = structlog.get_logger("intake")
+Spoken = PlainText | dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A verified delivery that waits for its commit."""
+
+    arrived: Arrived
+    request_id: str
+
+
+@dataclass(frozen=True, eq=False)
+class Reception:
+    """Where deliveries of all sources arrive."""
+
+    settings: Settings
+    engine: Engine
+    definitions: Mapping[str, Definition]
+    clock: Callable[[], datetime]
+
+    @property
+    def largest(self) -> int:
+        """How many bytes a body may have, whoever sends it."""
+        return self.settings.web.max_body_bytes
+
+    def find(self, source: str) -> Definition | None:
+        """Return the source of an address, also of one typed with capitals: names have none."""
+        found = self.definitions.get(source.lower())
+        if found is None:
+            log.warning("intake.unknown_source", source=source[:64])
+        return found
+
+    def receive(self, definition: Definition | None, inbound: Inbound, request_id: str) -> Unsettled | Spoken:
+        """Return what waits for its commit, or what a question is answered with. Raises ServiceError."""
+        if definition is None:
+            unpacked(inbound, self.largest)  # what could not be read from anybody is told to everybody
+            raise _not_proven()
+        now, limit = self.clock(), min(definition.grammar.endpoint.max_bytes or self.largest, self.largest)
+        answer = unsigned_answer(definition, inbound)
+        proof, inbound = (None, inbound) if answer is not None else _proven(definition, inbound, limit, now)
+        if proof is not None:
+            answer = signed_answer(definition, inbound)
+        if proof is None or answer is not None:
+            log.info("intake.handshake", source=definition.name)
+            return spoken(answer or {})
+        return Unsettled(arrive(definition, inbound, proof, read(definition, inbound, now), now), request_id)
+
+    def settle(self, deliveries: Sequence[Unsettled]) -> list[Outcome]:
+        """Store what came at the same time in one commit, and say to each what became of it."""
+        outcomes = commit(self.engine, [each.arrived for each in deliveries])
+        return [_told(each, outcome) for each, outcome in zip(deliveries, outcomes, strict=True)]
+
+
+def spoken(answer: Reply) -> Spoken:
+    """The answer of a handshake as it is written."""
+    return PlainText(answer, PLAIN_TEXT) if isinstance(answer, str) else answer
+
+
+def truncated() -> BadRequest:
+    """The refusal of a body that ended too soon."""
+    return BadRequest("truncated_body", "The body ended before its announced length; send it again.")
+
+
+def too_large(limit: int) -> TooLarge:
+    """The refusal of a body that is longer than it may be."""
+    return TooLarge("body_too_large", f"A delivery may have at most {limit} bytes.")
+
+
+def headers_of(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The headers as WSGI has them; to let werkzeug spell each name again costs more than to verify the signature."""
+    found = [(name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_")]
+    return found + [(name.replace("_", "-"), environ[name]) for name in BARE if environ.get(name)]
+
+
+def _proven(definition: Definition, inbound: Inbound, limit: int, now: datetime) -> tuple[Verified | None, Inbound]:
+    """Return the proof and the request unpacked; no proof for the vendor's test button.
+
+    A sender may have signed the bytes before it packed them.
+    """
+    verdict = verify(definition, inbound, now)
+    if isinstance(verdict, Refused) and packed(inbound):
+        inbound = unpacked(inbound, limit)
+        verdict = verify(definition, inbound, now)
+    if isinstance(verdict, Verified):
+        if len(inbound.body) > limit:
+            raise too_large(limit)
+        return verdict, unpacked(inbound, limit)
+    if is_test(definition, inbound, now):
+        return None, inbound
+    HERE.add("deliveries", definition.name, "refused")
+    log.warning("intake.refused", source=definition.name, code=verdict.code, bytes=len(inbound.body))
+    raise _not_proven()
+
+
+def _not_proven() -> NotAuthenticated:
+    return NotAuthenticated("signature_refused", "The request is not proven to come from a source of this address.")
+
+
+def _told(delivery: Unsettled, outcome: Accepted | Exception) -> Outcome:
+    """Write the log's line and the answer's body."""
+    told = delivery.arrived.told
+    if isinstance(outcome, Exception):
+        HERE.add("deliveries", told.definition.name, "not_stored", by=len(told.readings))
+        return outcome
+    counts = outcome.counts
+    for word, number in counts.items():
+        HERE.add("deliveries", told.definition.name, word, by=number)
+    reasons = sorted({each.reason for each in told.readings if isinstance(each, Unmappable)})
+    log.info(
+        "intake.received",
+        http_request_id=delivery.request_id,
+        source=told.definition.name,
+        delivery_id=outcome.delivery_id,
+        repeated=outcome.duplicate,
+        key_index=delivery.arrived.key_index,
+        reasons=reasons,
+        **counts,
+    )
+    endpoint = told.definition.grammar.endpoint
+    if endpoint.answer is not None:
+        return PlainText(endpoint.answer, endpoint.answer_type)
+    return {**counts, **({"reasons": reasons} if reasons else {})}

@@ -1,0 +1,75 @@
+"""A delivery's short road: in, a WSGI request; out, its answer on the way, with no web framework in between.
+
+Two thirds of what a framework does for a request is done here for nobody: a delivery has one address, no cookie, no
+form and no page. So what is plain goes straight to the reception: a POST to the address of a source, with its
+length, and without a login that has to be taken apart. Everything else goes the long road (routes.py) to the same
+reception, and is answered alike.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+
+from service.intake.inbound import Inbound, make_inbound
+from service.intake.reception import Reception, Unsettled, headers_of, truncated
+from service.web.bounds import Sound
+from service.web.headers import always, id_of
+from service.web.later import Later, ResponseStart
+from service.web.timed import counting
+
+UNDER = "/webhooks/crm/"
+ROUTE = f"{UNDER}<source>"  # as the long road's is counted
+ADDRESS = re.compile(rf"{UNDER}[\w.-]+", re.ASCII)
+NEEDS_NO_READING = "Bearer "
+Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+def short_road(reception: Reception, long_road: Wsgi) -> Wsgi:
+    """Return the application with a short road for what is plain."""
+    public_url = reception.settings.service.public_url
+
+    def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if not _is_plain(environ, reception.largest):
+            return long_road(environ, start_response)
+        request_id = id_of(environ.get("HTTP_X_REQUEST_ID", ""))
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(http_request_id=request_id)
+        headers = always(request_id, secure=environ["wsgi.url_scheme"] == "https")
+        counted = counting("POST", ROUTE, time.monotonic())
+        answer = ResponseStart(start_response, list(headers.items()), counted)
+        try:
+            definition = reception.find(environ["PATH_INFO"].removeprefix(UNDER))
+            found = reception.receive(definition, _inbound(environ, public_url), request_id)
+        except Exception as error:  # noqa: BLE001 - told to the caller and logged, as on the long road
+            return answer.tell(error)
+        return Later(answer, found, reception.settle) if isinstance(found, Unsettled) else answer.tell(found)
+
+    return call
+
+
+def _is_plain(environ: dict[str, Any], limit: int) -> bool:
+    """Whether it needs nothing of the framework. Not whether there is such a source: a stranger's watch would tell."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    return (
+        environ["REQUEST_METHOD"] == "POST"
+        and ADDRESS.fullmatch(environ["PATH_INFO"]) is not None
+        and length.isascii()
+        and length.isdigit()
+        and int(length) <= limit
+        and environ.get("HTTP_AUTHORIZATION", NEEDS_NO_READING).startswith(NEEDS_NO_READING)
+    )
+
+
+def _inbound(environ: dict[str, Any], public_url: str) -> Inbound:
+    length = int(environ["CONTENT_LENGTH"])
+    try:
+        body = Sound(environ["wsgi.input"]).read(length)
+    except (OSError, ValueError) as error:
+        raise truncated() from error
+    if len(body) < length:
+        raise truncated()
+    query = environ.get("QUERY_STRING", "")
+    return make_inbound("POST", public_url, environ["PATH_INFO"], query, headers_of(environ), body)
