@@ -17,11 +17,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, Connection, Dialect, Engine, ExceptionContext, make_url
+from sqlalchemy.engine import URL, Connection, Dialect, Engine, ExceptionContext
 
 from service.addresses import is_this_machine
 from service.deadline import in_time
 from service.errors import Unavailable
+from service.several_hosts import hosts, parse
 
 try:  # the bundled SQLite; elsewhere than Linux x86-64 the interpreter's own, behind the gate below
     import pysqlite3.dbapi2 as sqlite_driver
@@ -78,7 +79,7 @@ def sqlite_is_sound(version: tuple[int, int, int]) -> bool:
 def open_engine(url: str) -> Engine:
     """Open the database at `url` (`sqlite:///file.db` or `postgresql://…`). Raises Unavailable with a sentence."""
     try:
-        parsed = make_url(url)
+        parsed = parse(url)
     except (sa.exc.ArgumentError, ValueError) as error:  # its words would show the password
         raise Unavailable("database_url", f"database.url is no address; write {WRITE}.") from error
     if parsed.get_backend_name() == "sqlite":
@@ -231,7 +232,7 @@ def _take_write_lock(connection: Connection) -> None:
 def _open_postgresql(url: URL) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
-    if "sslmode" not in url.query and not is_this_machine(url.host):
+    if "sslmode" not in url.query and not all(map(is_this_machine, hosts(url))):
         url = url.update_query_dict({"sslmode": "require"})  # what customers wrote travels over this connection
     engine = sa.create_engine(
         url,

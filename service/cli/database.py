@@ -1,13 +1,16 @@
-"""The database: upgrade, status, restored."""
+"""The database: upgrade, status, copy, restored."""
 
 import click
 
 from service import migrations
 from service.auth import log_access
-from service.cli.common import console, engine_of, me, now, opened, settings_of
-from service.db import writing
+from service.cli.common import console, engine_of, errors, me, now, opened, settings_of
+from service.copying import moving
+from service.db import open_engine, writing
 from service.requests import seals
 from service.settings import X_TOKENS
+
+PROGRESS_EVERY = 10_000
 
 
 @click.group()
@@ -37,6 +40,44 @@ def status(context: click.Context) -> None:
     engine = engine_of(context, settings_of(context, X_TOKENS))
     console.print(f"database {migrations.current(engine) or 'empty'}, code {migrations.head()}")
     migrations.require_fitting(engine)
+
+
+@db.command()
+@click.option("--to", required=True, envvar="DM_FEEDBACK_COPY_TO", help="The other database's address: an empty one.")
+@click.option("--finish", is_flag=True, help="Nothing runs on this one any more: carry over the rest, and prove it.")
+@click.pass_context
+def copy(context: click.Context, to: str, finish: bool) -> None:  # noqa: FBT001 - click's way of a flag
+    """Carry everything over to another database, while the service runs; then end it with --finish.
+
+    May be interrupted and repeated: what is there already is only compared. Stop web and workers before --finish, and
+    write the other address into database.url after it. Counts and hashes of every table are held together; the old
+    database stays as it is, marked so that nothing starts on it by mistake.
+    """
+    settings = settings_of(context, X_TOKENS)
+    source, target = engine_of(context, settings), open_engine(to)
+    context.call_on_close(target.dispose)
+    moving.demand_place(source, target)
+    if not finish:
+        _show_carried(moving.carry(source, target, moving.every_table(), _progress))
+        return
+    moving.demand_silence(source)
+    for each in moving.finish(source, target, moving.every_table(), _progress):
+        console.print(f"{each.name}: {each.rows} rows, sha256 sum {each.hash[:16]}…, the same on both sides")
+    console.print("Done. Write the other address into database.url and start web and workers there.")
+
+
+def _progress(table: str, rows: int) -> None:
+    if rows % PROGRESS_EVERY == 0:
+        errors.print(f"{table}: {rows} rows looked at")
+
+
+def _show_carried(found: list[moving.CarriedTable]) -> None:
+    for each in found:
+        if each.rows or each.deleted:
+            console.print(f"{each.name}: {each.rows} rows, {each.written} written, {each.deleted} deleted")
+    changed = sum(each.written + each.deleted for each in found)
+    console.print(f"{changed} rows were carried over. Again: what has changed since. When few are left: stop web and")
+    console.print("workers, and run it with --finish.")
 
 
 @db.command()

@@ -24,7 +24,15 @@ from service.errors import Unavailable
 from service.models import schema_floor
 
 HERE = Path(__file__).parent
+VERSION = sa.table("alembic_version", sa.column("version_num"))
 FIRST_TO_LOOK = "0022"  # code that knows no newer revision than those before it does not ask from when on it may work
+COPYING, MOVED = "copying", "moved"
+"""Stand where a revision does: no process of ours works on a database that is being filled, or was left behind."""
+
+SAID = {
+    COPYING: "is being filled by `dm-feedback db copy`: let that come to its end, with --finish",
+    MOVED: "was carried over to another one by `dm-feedback db copy`: write that one's address into database.url",
+}
 RELEASED: Mapping[str, str] = {}
 """Each release and the newest revision it knew; a revision *after* may be of nothing that is not among them."""
 
@@ -52,6 +60,13 @@ def floor() -> str:
     modules = (script.module for script in ScriptDirectory.from_config(_config()).walk_revisions())
     given_up: list[str] = [each.unused_since for each in modules if hasattr(each, "unused_since")]
     return max([FIRST_TO_LOOK, *given_up])
+
+
+def mark(engine: Engine, revision: str) -> None:
+    """Write what stands for the database's revision. A word that no code knows lets no code work there."""
+    with writing(engine) as connection:
+        connection.execute(sa.update(VERSION).values(version_num=revision))
+        connection.execute(sa.update(schema_floor).values(revision=revision if revision in SAID else floor()))
 
 
 @cache
@@ -84,7 +99,9 @@ def require_fitting(engine: Engine) -> None:
 
 
 def _demand_fitting(connection: Connection, found: str) -> None:
-    """Refuse a newer schema that has lost what this code uses."""
+    """Refuse a newer schema that has lost what this code uses, and a database that is half a copy or was left."""
+    if found in SAID:
+        raise Unavailable("database_copied", f"The database {SAID[found]}.")
     oldest = connection.scalar(sa.select(schema_floor.c.revision))
     if oldest not in _known():
         raise Unavailable(

@@ -1,0 +1,188 @@
+"""Carrying a ledger over: in, two databases; out, the second holds what the first holds, proven, or a refusal in words.
+
+A pass reads one state of the source and writes what differs, so it may be interrupted, repeated, and run while web and
+workers go on. The last pass runs when nothing lives on the source any more. Until then the target's revision is a word
+of ours that no process knows, and after it the source's is: nobody sends from half a ledger, or from the old one.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service import migrations
+from service.copying.rows import Rows
+from service.db import reading, writing
+from service.errors import Conflict
+from service.migrations import COPYING, MOVED
+from service.models import metadata, process_count, schema_floor, worker_seen
+from service.totals import GONE, KEEP_EVERY
+
+FILLED_BY_MIGRATIONS = frozenset({"access_chain", "change_counter", "schema_floor", "tally_book"})
+QUIET = KEEP_EVERY * 3 / 2  # a process that lives has said so by then
+PASSES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedTable:
+    """What a pass found of one table."""
+
+    name: str
+    rows: int
+    written: int
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenTable:
+    """A table whose rows were counted and hashed on both sides."""
+
+    name: str
+    rows: int
+    hash: str
+
+
+Tell = Callable[[str, int], None]
+"""Told of a table's name and how many of its rows have been looked at so far."""
+
+
+def every_table() -> tuple[Rows, ...]:
+    """Return all of every table, those that others refer to first."""
+    return tuple(Rows(each) for each in metadata.sorted_tables if each is not schema_floor)
+
+
+def demand_place(source: Engine, target: Engine) -> None:
+    """Make the target ready, or say why it cannot be. Raises Conflict, Unavailable."""
+    if _same(source, target):
+        raise Conflict("copy_onto_itself", "Both addresses are of one database; name another in --to.")
+    at = migrations.current(source)
+    if at not in {migrations.head(), MOVED}:
+        sentence = (
+            f"The database is at revision {at or 'none'}, this code at {migrations.head()}: both must be the same."
+        )
+        raise Conflict("copy_schema", sentence)
+    found = migrations.current(target)
+    if found == COPYING:
+        return
+    if found is None and sa.inspect(target).get_table_names():
+        sentence = "The database of --to holds tables of others; name one that is empty."
+        raise Conflict("copy_not_empty", sentence)
+    if found is not None and (full := _not_empty(target)):
+        sentence = f"The database of --to is in use: {', '.join(full)} hold rows. Name one that is empty."
+        raise Conflict("copy_not_empty", sentence)
+    migrations.upgrade(target)
+    migrations.mark(target, COPYING)
+
+
+def carry(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) -> list[CarriedTable]:
+    """Write to the target what differs from one state of the source."""
+    with reading(source) as ours:
+        deleted = {each.table.name: _take_out(ours, target, each) for each in reversed(tables)}
+        found = []
+        for each in tables:
+            rows, written = _put(ours, target, each, tell)
+            found.append(CarriedTable(each.table.name, rows, written, deleted[each.table.name]))
+    return found
+
+
+def finish(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) -> list[ProvenTable]:
+    """Carry over what is left, prove that both hold the same, and hand the name of the ledger over."""
+    for _ in range(PASSES):
+        if not any(each.written or each.deleted for each in carry(source, target, tables, tell)):
+            break
+    proven = list(prove(source, target, tables))
+    _go_on_numbering(target)
+    migrations.mark(source, MOVED)
+    migrations.mark(target, migrations.head())
+    return proven
+
+
+def prove(source: Engine, target: Engine, tables: Sequence[Rows]) -> Iterator[ProvenTable]:
+    """Yield each table's count and hash, the same on both sides. Raises Conflict where they are not."""
+    with reading(source) as ours, reading(target) as theirs:
+        for each in tables:
+            mine, other = each.proof(ours), each.proof(theirs)
+            if mine != other:
+                sentence = (
+                    f"{each.table.name}: {mine[0]} rows here, {other[0]} there, and they are not the same. "
+                    "Somebody writes to one of the two; stop it and run this again."
+                )
+                raise Conflict("copy_differs", sentence)
+            yield ProvenTable(each.table.name, *mine)
+
+
+def demand_silence(source: Engine, wait: Callable[[float], None] = time.sleep) -> None:
+    """Refuse while a web or worker process lives on the source. Raises Conflict."""
+    before = _heard(source)
+    if before:
+        wait(QUIET.total_seconds())
+    alive = sorted(name for name, seen in _heard(source).items() if seen != before.get(name))
+    if alive:
+        sentence = f"{', '.join(alive)} still run on the database that is copied: stop them, and run this again."
+        raise Conflict("copy_still_running", sentence)
+
+
+def _heard(source: Engine) -> dict[str, datetime]:
+    counting = sa.select(process_count.c.name, process_count.c.seen_at).where(process_count.c.name != GONE)
+    working = sa.select(worker_seen.c.name, worker_seen.c.seen_at)
+    with reading(source) as connection:
+        return {name: seen for query in (counting, working) for name, seen in connection.execute(query)}
+
+
+def _same(source: Engine, target: Engine) -> bool:
+    parts = ("host", "port", "database", "query")
+    return all(getattr(source.url, each) == getattr(target.url, each) for each in parts)
+
+
+def _not_empty(target: Engine) -> list[str]:
+    with reading(target) as connection:
+        there = set(sa.inspect(connection).get_table_names())
+        return [
+            each.name
+            for each in metadata.sorted_tables
+            if each.name in there and each.name not in FILLED_BY_MIGRATIONS and Rows(each).count(connection)
+        ]
+
+
+def _put(ours: Connection, target: Engine, rows: Rows, tell: Tell) -> tuple[int, int]:
+    seen = written = 0
+    for found in rows.walk(ours):
+        keys = [rows.key_of(row) for row in found]
+        with writing(target) as theirs:
+            there = rows.by_key(theirs, keys)
+            differing = [row for key, row in zip(keys, found, strict=True) if there.get(key) != row]
+            if differing:
+                rows.put(theirs, differing)
+        seen, written = seen + len(found), written + len(differing)
+        tell(rows.table.name, seen)
+    return seen, written
+
+
+def _take_out(ours: Connection, target: Engine, rows: Rows) -> int:
+    gone = 0
+    with reading(target) as theirs:
+        keys = [[rows.key_of(row) for row in found] for found in rows.walk(theirs)]
+    for some in keys:
+        if missing := rows.missing(ours, some):
+            with writing(target) as theirs:
+                rows.take_out(theirs, missing)
+            gone += len(missing)
+    return gone
+
+
+def _go_on_numbering(target: Engine) -> None:
+    """Numbers that PostgreSQL gives by itself go on after the highest that was carried over."""
+    if target.dialect.name != "postgresql":
+        return
+    with writing(target) as connection:
+        for table in metadata.sorted_tables:
+            column = table.autoincrement_column
+            if column is not None and isinstance(column.type, sa.Integer):
+                name = sa.func.pg_get_serial_sequence(table.name, column.name)
+                highest = sa.select(sa.func.max(column)).scalar_subquery()
+                connection.execute(
+                    sa.select(sa.func.setval(name, highest)).where(name.is_not(None), highest.is_not(None))
+                )

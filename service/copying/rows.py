@@ -1,0 +1,118 @@
+"""Rows as they are stored: in, a table and which of its rows; out, tuples that are the same on both databases.
+
+JSON is carried as its text, since a null in JSON and none at all are two things. Rows are walked by primary key, each
+database in its own order, as the two sort words differently.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+
+AT_ONCE = 500
+Stored = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a table that are carried; `wanted` says which, None is all."""
+
+    table: sa.Table
+    wanted: sa.ColumnElement[bool] | None = None
+
+    @cached_property
+    def key(self) -> list[sa.Column[Any]]:
+        """The columns of the primary key."""
+        return list(self.table.primary_key.columns)
+
+    def key_of(self, row: Stored) -> Stored:
+        """Return the key of a row."""
+        return tuple(row[self._places[each.name]] for each in self.key)
+
+    def walk(self, connection: Connection) -> Iterator[list[Stored]]:
+        """Yield all rows, some at once, in the order of the database."""
+        last: Stored | None = None
+        while True:
+            found = self._from(connection, last)
+            if not found:
+                return
+            yield found
+            last = self.key_of(found[-1])
+
+    def by_key(self, connection: Connection, keys: Sequence[Stored]) -> dict[Stored, Stored]:
+        """Return rows by their keys, whether wanted or not."""
+        found = connection.execute(self._select(connection).where(sa.tuple_(*self.key).in_(keys)))
+        rows = [tuple(row) for row in found]
+        return {self.key_of(row): row for row in rows}
+
+    def missing(self, connection: Connection, keys: Sequence[Stored]) -> list[Stored]:
+        """Return those keys whose rows are not here, or not wanted."""
+        here = sa.select(*self.key).where(sa.tuple_(*self.key).in_(keys))
+        there = {tuple(row) for row in connection.execute(here if self.wanted is None else here.where(self.wanted))}
+        return [key for key in keys if key not in there]
+
+    def put(self, connection: Connection, rows: Sequence[Stored]) -> None:
+        """Write rows, in place of those with their keys."""
+        names = [each.name for each in self.table.columns]
+        given = {each.name: _bound(connection, each) for each in self.table.columns}
+        statement = insert(connection, self.table).values(given)
+        rest = {name: statement.excluded[name] for name in names if name not in {each.name for each in self.key}}
+        if rest:
+            statement = statement.on_conflict_do_update(index_elements=self.key, set_=rest)
+        else:
+            statement = statement.on_conflict_do_nothing()
+        connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
+
+    def take_out(self, connection: Connection, keys: Sequence[Stored]) -> None:
+        """Delete rows by their keys."""
+        connection.execute(sa.delete(self.table).where(sa.tuple_(*self.key).in_(keys)))
+
+    def count(self, connection: Connection) -> int:
+        """Return how many rows are wanted."""
+        counted = sa.select(sa.func.count()).select_from(self.table)
+        return connection.scalar(counted if self.wanted is None else counted.where(self.wanted)) or 0
+
+    def proof(self, connection: Connection) -> tuple[int, str]:
+        """Return how many rows there are, and a hash over all of them that does not depend on their order."""
+        rows, total = 0, 0
+        for found in self.walk(connection):
+            rows += len(found)
+            total += sum(int.from_bytes(hashlib.sha256(repr(row).encode()).digest()) for row in found)
+        return rows, f"{total % 2**256:064x}"
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {each.name: place for place, each in enumerate(self.table.columns)}
+
+    def _select(self, connection: Connection) -> sa.Select[Any]:
+        return sa.select(*(_read(connection, each) for each in self.table.columns))
+
+    def _from(self, connection: Connection, last: Stored | None) -> list[Stored]:
+        query = self._select(connection).order_by(*self.key).limit(AT_ONCE)
+        if self.wanted is not None:
+            query = query.where(self.wanted)
+        if last is not None:
+            after = (sa.literal(value, column.type) for column, value in zip(self.key, last, strict=True))
+            query = query.where(sa.tuple_(*self.key) > sa.tuple_(*after))
+        return [tuple(row) for row in connection.execute(query)]
+
+
+def _read(connection: Connection, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    if not isinstance(column.type, sa.JSON):
+        return column
+    if connection.dialect.name == "postgresql":
+        return sa.cast(column, sa.Text)
+    return sa.type_coerce(column, sa.Text)
+
+
+def _bound(connection: Connection, column: sa.Column[Any]) -> Any:
+    if not isinstance(column.type, sa.JSON):
+        return sa.bindparam(column.name, type_=column.type)
+    text = sa.bindparam(column.name, type_=sa.Text)
+    return sa.cast(text, sa.JSON) if connection.dialect.name == "postgresql" else text

@@ -1,0 +1,235 @@
+"""A ledger goes to another database whole, while it is written to; nobody starts on half of it, or on the old one."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service import migrations, totals
+from service.copying import moving
+from service.copying.moving import carry, demand_place, demand_silence, every_table, finish
+from service.counts import ProcessCounts
+from service.db import open_engine, reading, writing
+from service.errors import Conflict, Unavailable
+from service.models import feedback_request, metadata, naming, review_note, transition, webhook_delivery
+from tests.cli.house import Cli
+from tests.conftest import _database_url as database_url_of
+from tests.conftest import _on_server as on_server
+from tests.floor.house import House, answered, deliver, told
+
+Place = Callable[[], Engine]
+
+
+@pytest.fixture
+def house(engine: Engine) -> House:
+    """A ledger with something in it, on each database."""
+    built = House(engine)
+    key = built.key("supervisor")
+    for number in range(7):
+        deliver(built, f"c-{number}", x_user_id=f"77177177{number}", tags=["vip", "ü"], agent_id="ann")
+    asked = deliver(built, "c-asked", x_user_id="501")
+    answered(built, asked)
+    told(built, "c-asked", x_user_id="501")
+    assert built.call("POST", f"/v1/results/{asked}/notes", key, {"text": "Well done."}).status_code == 201
+    built.call("DELETE", "/v1/customers/771771773", built.key("admin"))
+    return built
+
+
+@pytest.fixture
+def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """An empty PostgreSQL database at every call."""
+    server = request.getfixturevalue("postgresql_server")
+    made: list[tuple[Engine, str]] = []
+
+    def make() -> Engine:
+        name = f"copy_{tmp_path.name.lower()[-24:]}_{len(made)}".replace("[", "_").replace("]", "_")
+        on_server(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        on_server(server, f'CREATE DATABASE "{name}"')
+        made.append((open_engine(database_url_of(server, name)), name))
+        return made[-1][0]
+
+    yield make
+    for engine, name in made:
+        engine.dispose()
+        on_server(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def nobody(_table: str, _rows: int) -> None:
+    """Is told of the progress."""
+
+
+def changed(found: list[moving.CarriedTable]) -> dict[str, tuple[int, int]]:
+    return {each.name: (each.written, each.deleted) for each in found if each.written or each.deleted}
+
+
+def everything(engine: Engine) -> dict[str, tuple[int, str]]:
+    with reading(engine) as connection:
+        return {each.table.name: each.proof(connection) for each in every_table()}
+
+
+def test_what_is_there_is_the_same_elsewhere_and_a_second_time_costs_no_write(house: House, elsewhere: Place) -> None:
+    target = elsewhere()
+    demand_place(house.engine, target)
+    first = changed(carry(house.engine, target, every_table(), nobody))
+    assert first["feedback_request"] == (8, 0)
+    assert changed(carry(house.engine, target, every_table(), nobody)) == {}
+    assert everything(target) == everything(house.engine)
+
+
+def test_what_changes_meanwhile_is_caught_up_with(house: House, elsewhere: Place) -> None:
+    target = elsewhere()
+    demand_place(house.engine, target)
+    carry(house.engine, target, every_table(), nobody)
+    deliver(house, "c-late", x_user_id="509")
+    with writing(house.engine) as connection:
+        connection.execute(sa.delete(review_note))
+        connection.execute(
+            sa.update(feedback_request).values(tags=["other"]).where(feedback_request.c.agent_id == "ann")
+        )
+    found = changed(carry(house.engine, target, every_table(), nobody))
+    assert found["review_note"] == (0, 1)
+    assert found["feedback_request"] == (8, 0)
+    assert found["webhook_delivery"] == (1, 0)
+    assert everything(target) == everything(house.engine)
+
+
+def test_at_the_end_the_name_of_the_ledger_is_handed_over(house: House, elsewhere: Place) -> None:
+    target = elsewhere()
+    demand_place(house.engine, target)
+    with pytest.raises(Unavailable, match="is being filled by `dm-feedback db copy`"):
+        migrations.require_fitting(target)
+    before = everything(house.engine)
+    proven = finish(house.engine, target, every_table(), nobody)
+    assert {each.name: (each.rows, each.hash) for each in proven} == before
+    migrations.require_fitting(target)
+    with pytest.raises(Unavailable, match="was carried over to another one"):
+        migrations.require_fitting(house.engine)
+    with pytest.raises(Unavailable, match="was carried over"):
+        migrations.upgrade(house.engine)
+    there = House(target, house.settings, house.clock)
+    deliver(there, "c-first-there", x_user_id="510")  # numbers the database gives go on
+    assert told(there, "c-1", x_user_id="771771771")["duplicate"] == 1
+
+
+def test_a_copy_that_is_interrupted_goes_on(house: House, elsewhere: Place) -> None:
+    target = elsewhere()
+    demand_place(house.engine, target)
+
+    def pull_the_plug(table: str, _rows: int) -> None:
+        if table == "feedback_request":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carry(house.engine, target, every_table(), pull_the_plug)
+    demand_place(house.engine, target)
+    assert "feedback_request" not in changed(carry(house.engine, target, every_table(), nobody))
+    assert everything(target) == everything(house.engine)
+
+
+def test_no_json_and_null_in_json_stay_two_things(engine: Engine, elsewhere: Place) -> None:
+    house, target = House(engine), elsewhere()
+    house.key("analyst")
+    with writing(engine) as connection:
+        connection.exec_driver_sql("UPDATE api_key SET routes = NULL")
+    house.key("analyst")  # as JSON this one has a null
+    demand_place(engine, target)
+    carry(engine, target, every_table(), nobody)
+    for each in (engine, target):
+        with reading(each) as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM api_key WHERE routes IS NULL").scalar() == 1
+
+
+def test_a_database_in_use_is_refused_and_stays_as_it_is(house: House, elsewhere: Place) -> None:
+    target = elsewhere()
+    migrations.upgrade(target)
+    deliver(House(target, house.settings, house.clock), "theirs", x_user_id="501")
+    before = everything(target)
+    with pytest.raises(Conflict, match=r"is in use: .*feedback_request.* hold rows") as refused:
+        demand_place(house.engine, target)
+    assert refused.value.code == "copy_not_empty"
+    assert everything(target) == before
+    migrations.require_fitting(target)
+
+
+def test_a_database_of_others_and_the_same_one_are_refused(house: House, elsewhere: Place) -> None:
+    target = elsewhere()
+    with writing(target) as connection:
+        connection.exec_driver_sql("CREATE TABLE theirs (id int)")
+    with pytest.raises(Conflict, match="tables of others"):
+        demand_place(house.engine, target)
+    with pytest.raises(Conflict, match="one database"):
+        demand_place(house.engine, house.engine)
+
+
+def test_who_still_runs_is_named_and_who_has_ended_is_not(house: House) -> None:
+    now = house.clock.now
+    lives, ended = (totals.Keeper(house.engine, "web", now, ProcessCounts()) for _ in range(2))
+    for each in (lives, ended):
+        each.keep(now)
+    waited: list[float] = []
+
+    def meanwhile(seconds: float) -> None:
+        waited.append(seconds)
+        lives.keep(now + timedelta(seconds=10))
+
+    with pytest.raises(Conflict, match="still run on the database") as refused:
+        demand_silence(house.engine, meanwhile)
+    assert refused.value.sentence.count("-p_") <= 1
+    demand_silence(house.engine, waited.append)
+    assert waited == [15.0, 15.0]
+
+
+def test_a_row_that_somebody_changes_there_is_found_by_the_proof(house: House, elsewhere: Place) -> None:
+    target = elsewhere()
+    demand_place(house.engine, target)
+    carry(house.engine, target, every_table(), nobody)
+    with writing(target) as connection:
+        connection.execute(sa.update(transition).values(actor="somebody").where(transition.c.id == 1))
+    with pytest.raises(Conflict, match=r"transition: .* they are not the same"):
+        list(moving.prove(house.engine, target, every_table()))
+
+
+def test_the_command_says_how_far_it_is_and_what_comes_next(
+    tmp_path: Path, sqlite_engine: Engine, sqlite_template: Path, elsewhere: Place
+) -> None:
+    cli, target = Cli(tmp_path, sqlite_engine), elsewhere()
+    cli.answered("c-1", 4)
+    to = target.url.render_as_string(hide_password=False)
+    said = cli.says("db", "copy", "--to", to)
+    assert "feedback_request: 1 rows, 1 written, 0 deleted" in said
+    assert "0 rows were carried over" in cli.says("db", "copy", "--to", to)
+    ended = cli.says("db", "copy", "--to", to, "--finish")
+    assert "feedback_request: 1 rows, sha256 sum" in ended
+    assert "Write the other address into database.url" in ended
+    assert cli.refuses("keys", "list")[1] == "database_copied"
+    cli.write(database__url=to)
+    assert "c-1" in cli.says("requests", "list")
+    full = tmp_path / "full.db"
+    shutil.copy(sqlite_template, full)
+    assert cli.refuses("db", "copy", "--to", to)[1] == "copy_onto_itself"
+
+
+def test_every_kind_of_column_travels(sqlite_engine: Engine, elsewhere: Place) -> None:
+    kinds = {type(column.type).__name__ for table in metadata.sorted_tables for column in table.columns}
+    known = "String Text Integer BigInteger Variant Micros JSON LargeBinary Boolean Date Float"
+    assert kinds <= set(known.split()), "a kind nobody has tried to carry"
+    target = elsewhere()
+    with writing(sqlite_engine) as connection:
+        body: Any = bytes(range(256))
+        row = {"id": "whd", "source": "crm", "dedupe_key": "k", "received_at": House(sqlite_engine).clock.now}
+        headers = json.loads('{"a": [1, null, "\\u00fc"]}')
+        connection.execute(
+            sa.insert(webhook_delivery).values(**row, content_type="", headers=headers, query={}, body=body)
+        )
+        assert naming.name
+    demand_place(sqlite_engine, target)
+    carry(sqlite_engine, target, every_table(), nobody)
+    with reading(target) as connection:
+        found = connection.execute(sa.select(webhook_delivery)).one()
+    assert (found.body, found.headers) == (body, headers)

@@ -1,0 +1,174 @@
+"""The story through nginx as deploy/ configures it: TLS, a checked certificate, requests that come slowly."""
+
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy.engine import Engine
+
+from service.db import reading
+from service.models import access_log, feedback_request
+from tests.processes.children import cli, until
+from tests.processes.deliveries import signed
+from tests.processes.house import House, free_port
+
+NAME = "feedback.example.com"
+CONFIG = Path(__file__).parents[2] / "deploy" / "proxy" / "nginx.conf"
+pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx comes with Debian's nginx")
+
+
+def certificate(directory: Path) -> Path:
+    """A key and a certificate for NAME that stands for itself; return the certificate."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    plain, pem = serialization.NoEncryption(), serialization.Encoding.PEM
+    (directory / "privkey.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    (directory / "fullchain.pem").write_bytes(made.public_bytes(pem))
+    return directory / "fullchain.pem"
+
+
+class Proxy:
+    """nginx before a house."""
+
+    def __init__(self, house: House, directory: Path) -> None:
+        self.port, plain = free_port(), free_port()
+        self.plain_url = f"http://127.0.0.1:{plain}"
+        self.directory = directory
+        self.trusted = ssl.create_default_context(cafile=str(certificate(directory)))
+        text = CONFIG.read_text("utf-8")
+        for old, new in (
+            ("listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl"),
+            ("listen 80;", f"listen 127.0.0.1:{plain};"),
+            ("127.0.0.1:8000", f"127.0.0.1:{house.web_port}"),
+            (f"/etc/letsencrypt/live/{NAME}", str(directory)),
+            ("/var/log/nginx", str(directory)),
+            ("/run/nginx.pid", f"{directory}/nginx.pid"),
+            ("worker_processes auto;", "worker_processes 1; daemon off; user root;"),
+        ):
+            assert old in text, old
+            text = text.replace(old, new)
+        self.config = directory / "nginx.conf"
+        self.config.write_text(text, "utf-8")
+
+    def words(self, *more: str) -> list[str]:
+        return [
+            "nginx",
+            "-p",
+            str(self.directory),
+            "-e",
+            str(self.directory / "early.log"),
+            "-c",
+            str(self.config),
+            *more,
+        ]
+
+    def client(self) -> httpx.Client:
+        """Resolves NAME to where nginx listens, and checks its certificate by that name."""
+        return httpx.Client(base_url=f"https://127.0.0.1:{self.port}", verify=self.trusted, headers={"Host": NAME})
+
+    def post(self, path: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        with self.client() as client:
+            return client.post(path, content=body, headers=headers, extensions={"sni_hostname": NAME})
+
+    def stream(self) -> ssl.SSLSocket:
+        return self.trusted.wrap_socket(socket.create_connection(("127.0.0.1", self.port), 5), server_hostname=NAME)
+
+
+@contextmanager
+def running(proxy: Proxy) -> Iterator[None]:
+    process = subprocess.Popen(proxy.words(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: listens(proxy.port), 10, "nginx listens")
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def ended(conversation_id: str) -> tuple[bytes, dict[str, str]]:
+    """A signed delivery: body and headers."""
+    data = {"conversation_id": conversation_id, "x_user_id": "501"}
+    event = {"type": "conversation.ended", "timestamp": datetime.now(UTC).isoformat(), "data": data}
+    body = json.dumps(event).encode()
+    return body, signed(conversation_id, body)
+
+
+@pytest.fixture
+def proxied(house_of: Callable[..., House], sqlite_url: str, tmp_path: Path) -> House:
+    return house_of(sqlite_url, web__trusted_proxies=1, web__proxy_networks=["127.0.0.1/32"])
+
+
+def test_nginx_finds_nothing_to_mend(proxied: House, tmp_path: Path) -> None:
+    done = subprocess.run(Proxy(proxied, tmp_path).words("-t"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr
+
+
+def test_the_story_goes_through_nginx(proxied: House, tmp_path: Path, engine_of: Callable[[House], Engine]) -> None:
+    proxy, config = Proxy(proxied, tmp_path), ("--config", str(proxied.config))
+    with cli("web", tmp_path, *config, "web"), cli("worker", tmp_path, *config, "worker"), running(proxy):
+        until(lambda: listens(proxied.web_port), 40, "web listens")
+        answer = proxy.post("/webhooks/crm/crm", *ended("c-1"))
+        assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+        assert "strict-transport-security" in answer.headers
+        asked_slowly(proxy)
+        with proxy.client() as client:
+            key = {"Authorization": "Bearer dmf_0.0", "X-Forwarded-For": "203.0.113.9"}  # claims another address
+            asked = client.get("/v1/summary", headers=key, extensions={"sni_hostname": NAME})
+        assert asked.status_code == 401
+        assert httpx.get(f"{proxy.plain_url}/webhooks/crm/crm", headers={"Host": NAME}).status_code == 403
+        engine = engine_of(proxied)
+        until(lambda: states(engine) == {"c-1": "card_sent", "c-slow": "skipped"}, 60, "both have an outcome")
+        with reading(engine) as connection:
+            addresses = {row.address for row in connection.execute(access_log.select())}
+    assert addresses == {"127.0.0.1"}
+    assert "Bearer" not in (tmp_path / "access.log").read_text("utf-8")
+
+
+def states(engine: Engine) -> dict[str, str]:
+    with reading(engine) as connection:
+        return {row.conversation_id: row.state for row in connection.execute(feedback_request.select())}
+
+
+def asked_slowly(proxy: Proxy) -> None:
+    """A delivery in pieces costs the service nothing: it sees the request when it is whole."""
+    body, headers = ended("c-slow")
+    lines = {**headers, "Host": NAME, "Content-Length": str(len(body)), "Connection": "close"}
+    head = "POST /webhooks/crm/crm HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    with proxy.stream() as stream:
+        stream.sendall(f"{head}\r\n".encode())
+        stream.sendall(body[:20])
+        before = answered_by_web(proxy)
+        stream.sendall(body[20:])
+        said = stream.recv(65536)
+    assert said.startswith(b"HTTP/1.1 200")
+    assert before == 200, "others are answered meanwhile"
+
+
+def answered_by_web(proxy: Proxy) -> int:
+    with proxy.client() as client:
+        return client.get("/healthz", extensions={"sni_hostname": NAME}).status_code

@@ -1,0 +1,164 @@
+"""Each file in deploy/ is read by its own tool, as far as that goes without its engine; a missing tool is named."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from service import __version__
+from service.settings import load
+
+TOP = Path(__file__).parents[1]
+DEPLOY = TOP / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+OVERLAYS = ("postgresql", "sqlite")
+EXPOSED_LESS_THAN = 2.5
+
+
+def tool(name: str, package: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(name) is None, reason=f"{name} comes with {package}")
+
+
+def said(*words: str | Path, **more: Any) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@tool("systemd-analyze", "systemd")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_finds_nothing_to_mend_and_little_exposed(unit: Path, tmp_path: Path) -> None:
+    text = unit.read_text("utf-8")
+    assert "ExecStart=/opt/dm-feedback/bin/dm-feedback " in text
+    here = tmp_path / unit.name.replace("@", "@1")
+    here.write_text(text.replace("/opt/dm-feedback/bin/dm-feedback", sys.executable), "utf-8")
+    assert said("systemd-analyze", "verify", here).strip() == ""
+    exposure = re.search(r"level for .*: ([0-9.]+)", said("systemd-analyze", "security", "--offline=true", here))
+    assert exposure is not None
+    assert float(exposure[1]) < EXPOSED_LESS_THAN
+
+
+def test_a_stop_is_waited_for_longer_than_calls_in_flight_take() -> None:
+    within = load_example().worker.shutdown_within.total_seconds()
+    for unit in UNITS:
+        waits = re.search(r"^TimeoutStopSec=(\d+)$", unit.read_text("utf-8"), re.MULTILINE)
+        assert waits is not None
+        assert int(waits[1]) > within + 5
+    for each in pods():
+        assert each["terminationGracePeriodSeconds"] > within + 5 or "restartPolicy" in each
+
+
+def load_example() -> Any:
+    from tests.support import settings_of
+
+    return settings_of()
+
+
+def rendered(overlay: str) -> list[dict[str, Any]]:
+    """What kustomize makes of an overlay; without kubectl, the files themselves."""
+    if shutil.which("kubectl"):
+        text = said("kubectl", "kustomize", DEPLOY / "kubernetes" / overlay)
+        return [each for each in yaml.safe_load_all(text) if each]
+    files = [*(DEPLOY / "kubernetes" / "base").glob("*.yaml"), *(DEPLOY / "kubernetes" / overlay).glob("*.yaml")]
+    found = [each for file in files for each in yaml.safe_load_all(file.read_text("utf-8")) if each]
+    return [each for each in found if each["kind"] != "Kustomization"]
+
+
+def pods() -> Iterator[dict[str, Any]]:
+    for overlay in OVERLAYS:
+        for each in rendered(overlay):
+            if "template" in each.get("spec", {}):
+                yield {"terminationGracePeriodSeconds": 40, **each["spec"]["template"]["spec"]}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_pod_keeps_to_restricted_pod_security(overlay: str) -> None:
+    found = rendered(overlay)
+    [namespace] = [each for each in found if each["kind"] == "Namespace"]
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    seen = 0
+    for pod in pods():
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"]:
+            rights = container["securityContext"]
+            assert rights["allowPrivilegeEscalation"] is False
+            assert rights["readOnlyRootFilesystem"] is True
+            assert rights["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in container["resources"]["limits"]
+            seen += 1
+    assert seen == 4
+
+
+def test_no_secret_stands_in_a_manifest_and_web_gets_none_of_x() -> None:
+    for overlay in OVERLAYS:
+        assert not [each for each in rendered(overlay) if each["kind"] == "Secret"]
+    [web] = [
+        each for each in rendered("postgresql") if each["kind"] == "Deployment" and each["metadata"]["name"] == "web"
+    ]
+    [container] = web["spec"]["template"]["spec"]["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "dm-feedback-web"}}]
+
+
+def test_nothing_may_be_reached_but_what_a_policy_names_and_one_pod_always_stays() -> None:
+    found = rendered("postgresql")
+    policies = [each for each in found if each["kind"] == "NetworkPolicy"]
+    assert {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]} in [each["spec"] for each in policies]
+    kept = {each["metadata"]["name"]: each["spec"]["minAvailable"] for each in found if "Disruption" in each["kind"]}
+    assert kept == {"web": 1, "worker": 1}
+
+
+@tool("kubectl", "kubernetes-client")
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_kustomize_names_one_image_by_our_version_and_one_file_of_settings(overlay: str) -> None:
+    found = rendered(overlay)
+    images = {each["image"] for pod in pods() for each in pod["containers"]}
+    assert images == {f"registry.example.com/dm-feedback:{__version__}"}
+    [settings] = [each for each in found if each["kind"] == "ConfigMap"]
+    named = {volume["configMap"]["name"] for pod in pods() for volume in pod["volumes"] if "configMap" in volume}
+    assert settings["metadata"]["name"] in named
+
+
+def test_the_settings_of_the_pods_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DM_FEEDBACK_SECRET_KEY", "0123456789abcdef0123456789abcdef")
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/x.db")
+    text = (DEPLOY / "kubernetes" / "base" / "dm-feedback.toml").read_text("utf-8")
+    assert set(tomllib.loads(text)) == {"service", "database", "web"}
+    from tests.support import tree
+
+    example = tmp_path / "dm-feedback.toml"
+    from tests.processes.house import toml
+
+    rest = {name: table for name, table in tree().items() if name not in {"service", "database", "web"}}
+    example.write_text(text + "\n" + "\n".join(toml(rest)), "utf-8")
+    assert load(example).web.trusted_proxies == 1
+
+
+@tool("caddy", "Debian's caddy")
+def test_caddy_finds_nothing_to_mend(tmp_path: Path) -> None:
+    text = (DEPLOY / "proxy" / "Caddyfile").read_text("utf-8").replace("/var/log/caddy", str(tmp_path))
+    file = tmp_path / "Caddyfile"
+    file.write_text(text, "utf-8")
+    home = {**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    assert "Valid configuration" in said("caddy", "validate", "--config", file, "--adapter", "caddyfile", env=home)
+
+
+def test_every_file_of_the_service_is_in_the_wheel() -> None:
+    globs = tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-data"]["service"]
+    service = TOP / "service"
+    packed = {path for each in globs for path in service.glob(each)}
+    ours = {path for path in service.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert {path for path in ours - packed if path.suffix != ".py"} == set()
+
+
+def test_the_changelog_has_a_section_for_this_version() -> None:
+    assert f"### {__version__}" in (DEPLOY / "README.md").read_text("utf-8")
