@@ -1,0 +1,8 @@
+"""A PostgreSQL cluster that loses its leader while deliveries come: `python -m tests.failover --trouble kill`.
+
+    cluster.py   three nodes under Patroni with etcd, from deploy/failover/patroni.yml
+    load.py      clients that deliver, and what they were answered
+    __main__.py  the drill: web and a worker on all three addresses, a trouble, then ledger, answers and X held together
+
+Needs root, Debian's etcd-server and postgresql, and Patroni in /opt/patroni (deploy/failover/drill gets it).
+"""

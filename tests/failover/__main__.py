@@ -1,0 +1,115 @@
+"""The drill: a cluster, a service on it, load, a trouble; then what was answered 2xx is looked for, one by one.
+
+Exits with 0 only if nothing that was answered 2xx is lost and nobody was written to twice.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from service import migrations
+from service.db import open_engine, reading
+from service.models import feedback_request
+from tests.failover.cluster import Cluster
+from tests.failover.load import Load
+from tests.processes.children import cli, until
+from tests.processes.house import House
+from tests.processes.x import running_x
+
+FROZEN_S = 45.0
+AFTER_S = 15.0
+
+
+def kill(cluster: Cluster) -> None:
+    """The leader's PostgreSQL and Patroni die at once; its machine comes back later."""
+    leader = cluster.leader()
+    leader.signal(signal.SIGKILL)
+    time.sleep(30)
+    leader.process = cluster.start(leader)
+
+
+def freeze(cluster: Cluster) -> None:
+    """The leader's machine stands still for longer than its ttl, and thaws believing that it leads."""
+    leader = cluster.leader()
+    leader.signal(signal.SIGSTOP)
+    time.sleep(FROZEN_S)
+    leader.signal(signal.SIGCONT)
+
+
+def switch_over(cluster: Cluster) -> None:
+    """A planned one, as before maintenance."""
+    cluster.switch_over()
+    time.sleep(5)
+
+
+TROUBLES: dict[str, Callable[[Cluster], None]] = {"kill": kill, "freeze": freeze, "switch-over": switch_over}
+
+
+def drill(trouble: str, directory: Path) -> dict[str, object]:
+    """Run it and return its figures."""
+    with Cluster(directory / "cluster") as cluster:
+        first = open_engine(cluster.url("postgres"))
+        with first.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("CREATE DATABASE feedback")
+        first.dispose()
+        engine = open_engine(cluster.url("feedback"))
+        migrations.upgrade(engine)
+        house = House(directory, cluster.url("feedback"), scale=60, changes={"campaigns__care__delay": "0s"}).write()
+        config = ("--config", str(house.config))
+        with running_x(house) as x, cli("web", directory, *config, "web"), cli("worker", directory, *config, "worker"):
+            with Load(house) as load:
+                until(lambda: len(load.taken) > 100, 60, "deliveries are taken")
+                TROUBLES[trouble](cluster)
+                whole = cluster.whole()
+                time.sleep(AFTER_S)
+            lost = sorted(set(load.taken) - conversations(engine))
+            twice = written_to_twice(x.ask("/truth", requests=0, pushes=0))
+        leader = cluster.leader().name
+    return {
+        "trouble": trouble, "taken": len(load.taken), "lost": len(lost), "twice": twice,
+        "seconds_without_intake": round(load.longest_without, 1), "slowest_answer": round(load.slowest, 1),
+        "whole_again_after": round(whole, 1), "leads_now": leader,
+        "answers": {str(status): number for status, number in sorted(load.answers.items())},
+    }  # fmt: skip
+
+
+def written_to_twice(truth: dict[str, Any]) -> int:
+    """How many openings and cards reached somebody who had one already: each conversation has a customer of its own."""
+    openings = Counter((one["sender"], one["recipient"]) for one in truth["messages"] if one["via"] == "dm")
+    cards = Counter((one["from"], one["to"]) for one in truth["cards"])
+    return sum(count - 1 for each in (openings, cards) for count in each.values())
+
+
+def conversations(engine: sa.Engine) -> set[str]:
+    """Every conversation the ledger knows."""
+    with reading(engine) as connection:
+        return set(connection.scalars(sa.select(feedback_request.c.conversation_id)))
+
+
+def main() -> int:
+    words = argparse.ArgumentParser(prog="python -m tests.failover", description=__doc__)
+    words.add_argument("--trouble", choices=[*TROUBLES, "all"], default="all")
+    wanted = words.parse_args().trouble
+    broken = 0
+    for trouble in TROUBLES if wanted == "all" else [wanted]:
+        with tempfile.TemporaryDirectory(prefix="dmf-failover-") as directory:
+            Path(directory).chmod(0o755)
+            (Path(directory) / "cluster").mkdir()
+            found = drill(trouble, Path(directory))
+        print(json.dumps(found), flush=True)
+        broken += bool(found["lost"] or found["twice"])
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
