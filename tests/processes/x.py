@@ -53,9 +53,9 @@ class X:
 
 
 @contextmanager
-def running_x(house: House) -> Iterator[X]:
+def running_x(house: House, bind: str = "127.0.0.1") -> Iterator[X]:
     """The sandbox of this house, as a process of its own."""
-    words = ("sandbox", "--bind", f"127.0.0.1:{house.x_port}", "--file", str(house.x_file))
+    words = ("sandbox", "--bind", f"{bind}:{house.x_port}", "--file", str(house.x_file))
     x = X(house.x_url)
     with cli("sandbox", house.directory, *words):
         until(x.answers, 60, "the sandbox answers")
