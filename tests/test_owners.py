@@ -78,7 +78,7 @@ def test_every_table_is_written_only_in_its_room() -> None:
 
 
 def test_only_three_files_write_to_tables_in_a_variable() -> None:
-    """Two go through their own room's tables, listed a line above; one carries whole rows of all to another database."""
+    """Two go through their own room's tables, listed a line above; one carries whole rows to another database."""
     forget = {"service/intake/forget.py", "service/results/forget.py"}
     assert {shown(path) for path in RUN if unnamed(path)} == {*forget, "service/copying/rows.py"}
 
