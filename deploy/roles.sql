@@ -43,11 +43,12 @@ GRANT INSERT, UPDATE ON account_task, process_count TO dm_feedback_web;
 GRANT INSERT ON feedback_request TO dm_feedback_web;
 GRANT UPDATE (last_used_at) ON api_key TO dm_feedback_web;
 GRANT UPDATE (last_used_at, revoked_at) ON feed TO dm_feedback_web;
--- what an identity handed in, an erasure and an answer change; never who was responsible, nor for which account
+-- what an identity handed in, a link handed over, an erasure and an answer change; never who was responsible, nor for which account
 GRANT UPDATE (
   state, reason, detail, attempts, scheduled_at, stale_at, outcome_at, updated_at, sealed, counted, x_user_id, x_handle,
   identity_trust, erased_at, person, customer_ref, dm_event_id, card_dm_id, feedback_id, opening_text, card_text,
-  conversation_id, lease_token, lease_until, campaign, can_dm, can_dm_asked, decision, way, alternatives
+  conversation_id, lease_token, lease_until, campaign, can_dm, can_dm_asked, decision, way, alternatives,
+  type, question_variant_id, display_name, privacy_url, test, page_hash, card_sent_at
 ) ON feedback_request TO dm_feedback_web;
 GRANT UPDATE (x_id, x_user_id, outcome, settled_at) ON send_attempt TO dm_feedback_web;
 GRANT DELETE ON contact, found_identity, x_identity TO dm_feedback_web;
@@ -58,7 +59,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
   feedback_request, found_identity, look_up, look_up_count,
   naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk, reopening, result,
   result_update, review_note, send_attempt, source_state, stray_feedback, strange_refusal, tally, tally_book, transition,
-  webhook_delivery, retention_run, worker_seen, x_identity
+  webhook_delivery, retention_run, worker_seen, x_identity, x_token
 TO dm_feedback_worker;
 GRANT SELECT, INSERT, DELETE ON access_log TO dm_feedback_worker;
 GRANT UPDATE (number, hash) ON access_log TO dm_feedback_worker;

@@ -1,6 +1,7 @@
-"""Customers over the API: in, an X user id; out, an opt-out, an erasure, or a request completed with it. Audited.
+"""Customers over the API: in, an X user id or a conversation; out, an opt-out, an erasure, an identity, a link. Audited.
 
-Admins only. Wires the list of `customers` and the erasure of all chapters to routes; shows no customer back.
+For admins; identities and links also for whoever hands in. Wires `customers`, the erasure of all chapters and outreach
+to routes; shows no customer back.
 """
 
 import re
@@ -21,7 +22,7 @@ from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.errors import Invalid, NotAllowed, NotFound
 from service.models import feedback_request
-from service.outreach import by_hand
+from service.outreach import by_hand, handed_over
 from service.outreach.workplace import Workplace
 from service.settings import Settings
 from service.web import Blueprint, reads, takes
@@ -96,6 +97,16 @@ class XIdentitySchema(Schema):
         unknown = RAISE
 
     x_user_id = fields.String(required=True, validate=_x_user_id, metadata={"pattern": X_USER_ID})
+
+
+class LinkSchema(Schema):
+    """A link to a question page."""
+
+    request_id = fields.String(required=True)
+    url = fields.String(required=True, metadata={"description": "for this customer alone", "format": "uri"})
+    good_until = fields.AwareDateTime(
+        required=True, metadata={"description": "the end of reports.answer_window; erasing the customer ends it too"}
+    )
 
 
 class RequestStateSchema(Schema):
@@ -176,7 +187,28 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
         state = by_hand.complete(place, request_id, asked["x_user_id"], by=by, now=clock())
         return {"id": request_id, "state": state}
 
+    @customers.route("/conversations/<source>/<conversation_id>/link", methods=["POST"])
+    @guard.requires("admin", "hand_in")
+    @customers.response(200, LinkSchema, description="The same link, however often it is asked for")
+    @customers.doc(
+        operationId="hand_over_link",
+        summary="Get the question page's link of a conversation, to send it yourself; nothing of ours is sent then.",
+    )
+    def hand_over_link(source: str, conversation_id: str) -> dict[str, Any]:
+        _demand_reach(_account_of_source(source, settings), settings)
+        place = Workplace.open(engine, settings, "api")
+        link = handed_over.hand_over(place, source, conversation_id, by=flask.g.reader.actor[:64], now=clock())
+        until = link.handed_over_at + settings.reports.answer_window
+        return {"request_id": link.request_id, "url": link.url, "good_until": until}
+
     return customers
+
+
+def _account_of_source(source: str, settings: Settings) -> str:
+    found = settings.sources.get(source)
+    if found is None or not flask.g.reader.may_see(found.account):
+        raise NotFound("unknown_conversation", "There is no such conversation.")
+    return found.account
 
 
 def _demand_x_user_id(given: str) -> None:

@@ -5,7 +5,7 @@ another schema; a held account or a missing worker makes it `degraded`, since de
 learn whether it is ready and no more: names of accounts and what troubles them are for keys of operators.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import migrations
-from service.accounts import away
+from service.accounts import away, barred
 from service.auth import Guard, declares
 from service.auth.guard import demand_reach, demand_role
 from service.db import insert, reading, writing
@@ -26,6 +26,7 @@ from service.outages import AWAY
 from service.settings import Settings
 from service.sources import holds, waiting
 from service.sources.holds import SourceStanding
+from service.x_api.codes import SIGN_IN_LOST
 
 WORKER_SILENT = timedelta(seconds=45)
 PROBE_EVERY = timedelta(seconds=5)
@@ -100,7 +101,11 @@ def readiness(settings: Settings, engine: Engine, now: datetime, writes: Writes)
         if writes.refused(now):
             return {"status": "unavailable", "database": TAKES_NO_WRITES}
         with reading(engine) as connection:
-            accounts = {name: _account(connection, name, now) for name in settings.accounts}
+            closed = barred.listed(connection, now)
+            accounts = {
+                name: _account(connection, name, now) | _barred([each for each in closed if each.account == name])
+                for name in settings.accounts
+            }
             sources = _sources(connection, settings, now)
             worker = _worker(connection, now)
             oldest = _oldest_due(connection, accounts, now)
@@ -129,6 +134,8 @@ def _account(connection: Connection, name: str, now: datetime) -> dict[str, Any]
             "mend it (at X, or the keys here, then restart)" if row.hold_code is not None else "see to the reason"
         )  # no code: held by a person
         advice = f"{first}, then run `dm-feedback accounts release {name}`"
+        if row.hold_reason == SIGN_IN_LOST.reason:
+            advice = f"run `dm-feedback accounts connect {name}`, which signs it in and lets it go on"
         return {"status": "held", "reason": row.hold_reason, "x_code": row.hold_code, "what_to_do": advice}
     if row.paused_until is not None and row.paused_until > now:
         return {"status": "paused", "until": row.paused_until.isoformat()}
@@ -154,6 +161,12 @@ def _source(each: SourceStanding, waits: int, now: datetime) -> dict[str, Any]:
     if (since := away.since(each.away_since, now)) is not None:
         return {"status": "crm_away", "since": since.isoformat(), "waiting": waits}
     return {"status": "ok"}
+
+
+def _barred(ways: Sequence[barred.Barred]) -> dict[str, Any]:
+    """Ways X refuses to the account: no fault of ours, requests go on by another; tried again by themselves."""
+    told = [{"way": each.way, "x_code": each.code, "since": each.barred_at.isoformat()} for each in ways]
+    return {"ways_barred": told} if told else {}
 
 
 def _waiting(connection: Connection, name: str) -> int:

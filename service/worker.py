@@ -30,6 +30,7 @@ from service.intake.desks import desks_of
 from service.models import worker_seen
 from service.outages import is_away
 from service.outreach import confirming, unclear, withdrawn
+from service.outreach.clients import client_of
 from service.outreach.looking import look_up_once
 from service.outreach.run import Runner
 from service.outreach.workplace import Workplace
@@ -42,7 +43,7 @@ from service.results.refresh import refresh_once
 from service.settings import Account, Settings
 from service.sources import holds as source_standing
 from service.sources.desk import Desk
-from service.x_api import Credentials, XClient, XError
+from service.x_api import XClient, XError
 
 log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
@@ -64,16 +65,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def clients_of(settings: Settings, clock: Clock = utc_now) -> dict[str, XClient]:
+def clients_of(settings: Settings, engine: Engine, clock: Clock = utc_now) -> dict[str, XClient]:
     """Open one X client per account."""
-    return {
-        name: XClient(
-            Credentials(account.consumer_key, account.consumer_secret, account.token, account.token_secret),
-            base_url=account.base_url,
-            clock=clock,
-        )
-        for name, account in settings.accounts.items()
-    }
+    return {name: client_of(settings, engine, account, clock) for name, account in settings.accounts.items()}
 
 
 def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: threading.Event | None = None) -> None:
@@ -83,7 +77,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     stop = stop or _stop_on_signals()
     name = f"{socket.gethostname()}-{os.getpid()}-{new_id('w', clock())[-4:]}"
     place = Workplace.open(engine, settings, name, desks_of(settings, clock))
-    clients = clients_of(settings, clock)
+    clients = clients_of(settings, engine, clock)
     checked = SimpleQueue[str]()
     _begin(place, clock())
     withdrawn.warn_of(engine, settings)
@@ -230,6 +224,8 @@ def _collect(place: Workplace, account: Account, client: XClient, clock: Clock, 
     window = place.settings.reports.answer_window
     for _ in range(TURNS_AT_ONCE):
         if stop.is_set():
+            return
+        if account.client_id is not None:  # X takes OAuth 2.0 nowhere on v1.1, where cards and the DM list are
             return
         cards = refresh_once(place.engine, account, client, clock(), worker=place.worker, answer_window=window)
         page = poll_once(place.engine, account, client, clock(), worker=place.worker)

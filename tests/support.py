@@ -247,6 +247,8 @@ def _sandbox_account(account: Any) -> SandboxAccount:
         consumer_secret=account.consumer_secret,
         token=account.token,
         token_secret=account.token_secret,
+        client_id=account.client_id,
+        client_secret=account.client_secret,
     )
 
 

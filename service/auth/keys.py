@@ -24,7 +24,7 @@ ROLES = {
     "supervisor": "results and comments",
     "analyst": "figures only",
     "monitor": "/metrics and the details of /readyz, no answer",
-    "hand_in": "hands in who a customer is on X, and reads nothing",
+    "hand_in": "hands in who a customer is on X, asks for links to send, and reads nothing",
 }
 PREFIX = "dmf_"
 KEY_ID = re.compile(r"[0-9a-f]{12}")

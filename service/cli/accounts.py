@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 import click
 from rich.table import Table
 
-from service.accounts import away, holds, slots, standing
+from service.accounts import away, barred, holds, slots, standing
 from service.accounts.holds import Hold
 from service.auth import log_access
 from service.cli.common import console, me, now, opened, when
+from service.cli.connect import connect
 from service.db import reading, writing
 from service.errors import Conflict, NotFound
 from service.results.status import ChannelHealth, channel_health
@@ -27,13 +28,17 @@ def accounts() -> None:
 @accounts.command(name="list")
 @click.pass_context
 def show(context: click.Context) -> None:
-    """Show every account: free, paused or held; slots used; how answers reach us; what deserves a look (30 days)."""
+    """Show every account: free, paused or held; ways barred; slots used; how answers reach us; what deserves a look.
+
+    What is counted is of the last 30 days.
+    """
     settings, engine = opened(context)
     table = Table(box=None)
     for heading in (
         "account",
         "stands",
         "since / until",
+        "ways barred",
         "DMs 24 h",
         "cards 24 h",
         "webhook seen",
@@ -46,6 +51,7 @@ def show(context: click.Context) -> None:
     with writing(engine) as connection:
         standing.enrol(connection, settings.accounts, moment)
     with reading(engine) as connection:
+        closed = barred.listed(connection, moment)
         for each in standing.standings(connection):
             if each.account not in settings.accounts:
                 continue
@@ -58,6 +64,7 @@ def show(context: click.Context) -> None:
             table.add_row(
                 each.account,
                 *_standing(each, moment),
+                ", ".join(_barred(one) for one in closed if one.account == each.account),
                 *used,
                 *_webhook(account, health),
                 when(health.complete_until),
@@ -70,13 +77,13 @@ def show(context: click.Context) -> None:
 @click.argument("account")
 @click.pass_context
 def release(context: click.Context, account: str) -> None:
-    """Let a held or paused account go on, once what held it is mended at X."""
+    """Let a held or paused account go on, once what held it is mended at X; a way X refused is tried again at once."""
     settings, engine = opened(context)
     if account not in settings.accounts:
         raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
     with writing(engine) as connection:
         if not holds.release(connection, account, now()):
-            raise Conflict("not_held", f"The account '{account}' is neither held nor paused.")
+            raise Conflict("not_held", f"The account '{account}' is neither held nor paused, and no way is barred.")
         log_access(connection, me(), "account.release", {"account": account}, now())
     console.print(f"{account} goes on.")
 
@@ -95,6 +102,14 @@ def hold(context: click.Context, account: str, reason: str) -> None:
         holds.hold(connection, account, Hold(None, reason[:64]), now())
         log_access(connection, me(), "account.hold", {"account": account, "reason": reason}, now())
     console.print(f"{account} is held; `dm-feedback accounts release {account}` lets it go on.")
+
+
+accounts.add_command(connect)
+
+
+def _barred(one: barred.Barred) -> str:
+    code = "" if one.code is None else f" (X code {one.code})"
+    return f"{one.way}{code} until {when(one.barred_at + barred.TRIED_AGAIN)}"
 
 
 def _webhook(account: Account, health: ChannelHealth) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from service.auth import Reader
 from service.cli.common import console, demand_x_user_ids, errors, me, now, opened
 from service.db import reading
 from service.errors import Invalid, NotFound
+from service.outreach.clients import client_of
 from service.reports import filters
 from service.reports.counting import recount as recounting
 from service.reports.counting.recount import Difference
@@ -23,7 +24,6 @@ from service.reports.rows import export as exporting
 from service.reports.rows.as_csv import Form
 from service.results import poll
 from service.settings import Settings
-from service.worker import clients_of
 
 SHOWN = 20  # differences; more tell no more
 COUNTED_AT_ONCE = 2000
@@ -94,7 +94,7 @@ def reconcile(context: click.Context, name: str, since: datetime, until: datetim
     if account is None:
         raise NotFound("unknown_account", f"There is no account '{name}' in the settings.")
     start, end = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
-    with clients_of(settings)[name] as client, console.status(f"reading X's events of {name} …"):
+    with client_of(settings, engine, account, now) as client, console.status(f"reading X's events of {name} …"):
         done = poll.reconcile(engine, account, client, start, end, now())
     console.print(f"{done.pages} pages, {done.events} events, {done.found_missing} answers we did not have.")
     if done.unreadable:

@@ -40,6 +40,7 @@ from service.models.x_account import (
     opt_out,
     strange_refusal,
     x_identity,
+    x_token,
 )
 
 __all__ = [
@@ -96,4 +97,5 @@ __all__ = [
     "webhook_delivery",
     "worker_seen",
     "x_identity",
+    "x_token",
 ]

@@ -196,7 +196,7 @@ class TransitionColumns(TypedColumns):
     to_state: Named[str] = Column(String(12))
     event: Named[str] = Column(
         String(24)
-    )  # advanced | noted | retried | postponed | unclear | stopped | by_hand | attached
+    )  # advanced | noted | retried | postponed | unclear | stopped | switched | by_hand | handed_over | attached
     reason: Named[str | None] = Column(String(40), nullable=True)
     detail: Named[str | None] = Column(Text, nullable=True)
     actor: Named[str] = Column(String(64))  # worker name, or the person behind a key or the command line

@@ -51,6 +51,24 @@ class BarredWayColumns(TypedColumns):
 barred_way = Table("barred_way", metadata, BarredWayColumns)
 
 
+class XTokenColumns(TypedColumns):
+    """An account's tokens, encrypted: X takes a refresh token once, so the newest is the only one.
+
+    Written by accounts.
+    """
+
+    account = Column(String(64), primary_key=True)
+    access_token: Named[str] = Column(Text)
+    refresh_token: Named[str | None] = Column(Text, nullable=True)  # NULL: X refused it, a person has to sign in
+    expires_at: Named[datetime] = Column(Micros)
+    renewing_until: Named[datetime | None] = Column(Micros, nullable=True)  # somebody asks X for new ones until then
+    connected_at: Named[datetime] = Column(Micros)
+    updated_at: Named[datetime] = Column(Micros)
+
+
+x_token = Table("x_token", metadata, XTokenColumns)
+
+
 class AllowanceColumns(TypedColumns):
     """How much of an endpoint's window an account has used, shared by all workers. Written by accounts."""
 

@@ -11,11 +11,12 @@ from sqlalchemy.engine import Connection
 from service.accounts.slots import COUNTS
 from service.customers.opted_out import EVERY_ACCOUNT
 from service.ids import person
-from service.models import opt_out, reopening, result, send_attempt
+from service.models import feedback_request, opt_out, reopening, result, send_attempt
 from service.outreach.gates import Around
 from service.requests.request import Request
+from service.ways import HANDED_OVER
 
-snd, oo, ro, res = send_attempt.c, opt_out.c, reopening.c, result.c
+snd, oo, ro, res, fr = send_attempt.c, opt_out.c, reopening.c, result.c, feedback_request.c
 here = sa.bindparam
 
 OPEN = sa.and_(snd.request_id == here("request"), snd.outcome.is_(None))
@@ -23,10 +24,16 @@ REOPENED = sa.exists().where(
     ro.source == here("source"), ro.conversation_id == here("conversation"), ro.reopened_at >= here("ended_at")
 )
 OPTED_OUT = sa.exists().where(oo.person == here("person"), oo.account.in_([here("account"), EVERY_ACCOUNT]))
-ASKED_SINCE = sa.select(sa.func.max(snd.intended_at)).where(
+SENT_SINCE = sa.select(snd.intended_at.label("at")).where(
     snd.account == here("account"), snd.x_user_id == here("x_user_id"), snd.intended_at > here("since"),
     snd.request_id != here("request"), COUNTS,
 )  # fmt: skip
+HANDED_SINCE = sa.select(fr.card_sent_at).where(
+    fr.account == here("account"), fr.x_user_id == here("x_user_id"), fr.card_sent_at > here("since"),
+    fr.id != here("request"), fr.way == HANDED_OVER,
+)  # fmt: skip
+"""Others send these links, so no attempt of ours stands for them; the customer was asked all the same."""
+ASKED_SINCE = sa.select(sa.func.max(SENT_SINCE.union_all(HANDED_SINCE).subquery().c.at))
 TOLD_OF = sa.select(res.feedback_id).where(res.request_id == here("request"))
 AROUND = sa.select(
     REOPENED.label("reopened"),

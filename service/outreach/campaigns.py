@@ -10,7 +10,7 @@ from datetime import datetime
 
 from service.ids import draw
 from service.requests.outcomes import Outcome, Plan, Postpone, Stop
-from service.requests.request import Alternative, Draws
+from service.requests.request import Alternative, Draws, Request
 from service.settings import Account, Campaign, Texts
 from service.states import Skip, State
 from service.ways import WAYS, links, opening
@@ -32,6 +32,23 @@ class Conversation:
     language: str | None
     x_handle: str | None
     stale_at: datetime | None = None  # not stale before this: a person has taken the request up again
+
+
+def conversation_of(request: Request) -> Conversation:
+    """Return what a campaign may look at of a request."""
+    return Conversation(
+        request_id=request.id,
+        id=request.conversation_id,
+        source=request.source,
+        account=request.account,
+        ended_at=request.ended_at,
+        team_id=request.team_id,
+        tags=request.tags,
+        channel=request.channel,
+        language=request.language,
+        x_handle=request.x_handle,
+        stale_at=request.stale_at,
+    )
 
 
 def choose(

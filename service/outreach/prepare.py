@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from service.accounts import barred, slots, volume, windows
+from service.accounts import app_share, barred, slots, volume, windows
 from service.customers import identities
 from service.outreach.around import look_around
-from service.outreach.campaigns import Conversation, choose
+from service.outreach.campaigns import choose, conversation_of
 from service.outreach.confirming import unconfirmed
 from service.outreach.gates import DAILY_LIMIT, Around, closed, quiet
 from service.outreach.looking import wanted
@@ -46,31 +46,19 @@ def prepare(
     if request.campaign is None:
         first = withheld(place.settings, request, now) or wanted(connection, place, request, now)
         return first or _chosen(connection, place, account, request, now)
-    asked_after = _asked_after(place.settings, account, request, now)
-    around = look_around(connection, request, asked_after=asked_after, hash_key=place.hash_key)
+    since = asked_after(place.settings, account, request, now)
+    around = look_around(connection, request, asked_after=since, hash_key=place.hash_key)
     stands = _unclear(around, request, account, now) or _told(around, request, now)
     forbidden = stands or withheld(place.settings, request, now) or _closed(around, request, now)
     forbidden = forbidden or wanted(connection, place, request, now)
     forbidden = forbidden or unconfirmed(connection, place, request, account, now)
-    return forbidden or NEXT[request.state](connection, request, account, now)
+    step = forbidden or NEXT[request.state](connection, request, account, now)
+    return _over_v2(connection, place.settings, account, step, now) if account.api == "v2" else step
 
 
 def _chosen(connection: Connection, place: Workplace, account: Account, request: Request, now: datetime) -> Outcome:
-    conversation = Conversation(
-        request_id=request.id,
-        id=request.conversation_id,
-        source=request.source,
-        account=request.account,
-        ended_at=request.ended_at,
-        team_id=request.team_id,
-        tags=request.tags,
-        channel=request.channel,
-        language=request.language,
-        x_handle=request.x_handle,
-        stale_at=request.stale_at,
-    )
     return choose(
-        conversation,
+        conversation_of(request),
         place.settings.campaigns,
         account,
         hash_key=place.hash_key,
@@ -78,7 +66,8 @@ def _chosen(connection: Connection, place: Workplace, account: Account, request:
     )
 
 
-def _asked_after(settings: Settings, account: Account, request: Request, now: datetime) -> datetime:
+def asked_after(settings: Settings, account: Account, request: Request, now: datetime) -> datetime:
+    """Return the beginning of the time in which nobody is asked twice."""
     cooldown = next((each.cooldown for each in settings.campaigns if each.name == request.campaign), timedelta(days=7))
     return now - max(cooldown, WAYS[request.way].rest + account.signature_tolerance)
 
@@ -154,6 +143,19 @@ def _send(connection: Connection, request: Request, account: Account, now: datet
         if free is not None:
             return Postpone(free, DAILY_LIMIT)
     return Intent(opening.ENDPOINT if kind is Kind.OPENING else way.endpoint, kind)
+
+
+def _over_v2(
+    connection: Connection, settings: Settings, account: Account, step: Intent | Outcome, now: datetime
+) -> Intent | Outcome:
+    """v2 counts a DM in the account's window, and in the day of the app that accounts may share."""
+    if not isinstance(step, Intent) or step.endpoint != opening.ENDPOINT:
+        return step
+    same_app = [each for each in settings.accounts.values() if each.consumer_key == account.consumer_key]
+    if (later := app_share.free_at(connection, account, same_app, now)) is not None:
+        return Postpone(later, DAILY_LIMIT, "the app's")
+    again = windows.take(connection, account.name, step.endpoint, account.dms_per_window, account.window, now)
+    return step if again is None else Postpone(again, "endpoint_limit", step.endpoint)
 
 
 Decide = Callable[[Connection, Request, Account, datetime], Intent | Outcome]

@@ -1,13 +1,14 @@
 """Clearing up sends whose outcome nobody knows: in, an account and its client; out, each proven sent or unsent.
 
 Looks for evidence that costs nothing first (a feedback object that arrived), then reads X's DM list back to the oldest
-unclear send: one reading clears up all of an account's. The list lags, so absence proves nothing before the lag - and,
-where we died during the call, the life of our signature - is over. Never sends anything.
+unclear send: one reading clears up all of an account's (v2: all of a customer's). The list lags, so absence proves
+nothing before the lag - and, where we died during the call, the life of our signature - is over. Never sends anything.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -24,7 +25,7 @@ from service.settings import Account
 from service.states import PROVEN, PROVEN_UNSENT, UNCLEAR, Doubt, Kind, State
 from service.ways.links import Links
 from service.ways.listed import Wanted, is_it, is_nearly_it
-from service.x_api import DirectMessage, RateLimited, XClient, XError
+from service.x_api import DirectMessage, DmPage, RateLimited, XAnswer, XClient, XError
 
 log = structlog.get_logger(__name__)
 
@@ -90,9 +91,9 @@ def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable
         token = looks.begin(connection, account.name, place.settings.worker.lease * 2, now)
     if token is None:
         return len(settled)
-    listing = _read_list(place, account, x, min(each.wanted.not_before for each in opened), clock)
-    cleared = sum(_clear_up(place, each, listing, clock()) for each in opened)
-    _end_look(place, account, token, listing, opened, clock())
+    listings = _read_lists(place, account, x, opened, clock)
+    cleared = sum(_clear_up(place, each, listing, clock()) for each, listing in listings)
+    _end_look(place, account, token, listings, clock())
     return len(settled) + cleared
 
 
@@ -158,10 +159,29 @@ def _by_feedback(place: Workplace, opened: Sequence[UnclearSend], now: datetime)
     return {each.attempt.id for each in proven}
 
 
+def _read_lists(
+    place: Workplace, account: Account, x: XClient, opened: Sequence[UnclearSend], clock: Callable[[], datetime]
+) -> Sequence[tuple[UnclearSend, Listing]]:
+    """Each send with the list that would show it: v1.1 has one of all, v2 one with each person."""
+    groups: dict[str | None, list[UnclearSend]] = {}
+    for each in opened:
+        groups.setdefault(each.attempt.x_user_id if account.api == "v2" else None, []).append(each)
+    found = list[tuple[UnclearSend, Listing]]()
+    for whom, group in groups.items():
+        ask = x.list_dms if whom is None else partial(x.list_dms_with, whom)
+        listing = _read_list(place, account, ask, min(each.wanted.not_before for each in group), clock)
+        found += [(each, listing) for each in group]
+    return found
+
+
 def _read_list(
-    place: Workplace, account: Account, x: XClient, back_to: datetime, clock: Callable[[], datetime]
+    place: Workplace,
+    account: Account,
+    ask: Callable[[str | None], XAnswer[DmPage]],
+    back_to: datetime,
+    clock: Callable[[], datetime],
 ) -> Listing:
-    """Read the list back to `back_to`. An empty page is not the end; only a missing cursor is."""
+    """Read a list back to `back_to`. An empty page is not the end; only a missing cursor is."""
     read_at, cursor, seen, messages, readable = clock(), None, set[str | None](), list[DirectMessage](), True
     oldest = read_at
     for _ in range(PAGES_AT_MOST):
@@ -169,7 +189,7 @@ def _read_list(
             break
         seen.add(cursor)
         try:
-            page = x.list_dms(cursor).value
+            page = ask(cursor).value
         except XError as error:
             _note_failure(place, account, error, clock())
             break
@@ -236,11 +256,11 @@ def _conclude(place: Workplace, each: UnclearSend, proof: Proof, now: datetime) 
 
 
 def _end_look(
-    place: Workplace, account: Account, token: str, listing: Listing, opened: Sequence[UnclearSend], now: datetime
+    place: Workplace, account: Account, token: str, listings: Sequence[tuple[UnclearSend, Listing]], now: datetime
 ) -> None:
     with writing(place.engine) as connection:
-        if all(listing.covers(each) for each in opened):
-            looks.end_whole(connection, account.name, token, listing.read_at)
+        if all(listing.covers(each) for each, listing in listings):
+            looks.end_whole(connection, account.name, token, min(listing.read_at for _, listing in listings))
         else:
             again_at = now + min(account.list_lag * AGAIN, place.settings.worker.lease)
             looks.end_short(connection, account.name, token, again_at)

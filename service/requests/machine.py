@@ -11,6 +11,7 @@ from service.requests.outcomes import (
     Advance,
     Applied,
     Attach,
+    HandedOver,
     Learnt,
     Note,
     Outcome,
@@ -24,10 +25,10 @@ from service.requests.outcomes import (
 )
 from service.requests.request import Request
 from service.requests.retry import RetryPolicy, wait
-from service.states import BY_HAND, END_STATES, FORWARD, PROVEN, UNCLEAR, Failure, State
+from service.states import BY_HAND, END_STATES, FORWARD, OPENED_STATES, PROVEN, UNCLEAR, Failure, State
 
 
-def apply(  # noqa: PLR0911 - one a kind of outcome
+def apply(  # noqa: C901, PLR0911 - one a kind of outcome
     request: Request, outcome: Outcome, now: datetime, policy: RetryPolicy
 ) -> Applied:
     """Return what `outcome` makes of the request. Whoever held its lease has put it down by this."""
@@ -56,6 +57,8 @@ def apply(  # noqa: PLR0911 - one a kind of outcome
             return _switched(request, reason, detail, at_once)
         case Resume():
             return _resumed(request, outcome, now)
+        case HandedOver(way):
+            return _handed_over(request, way, now)
         case Attach(feedback_id):
             return _attached(request, feedback_id)
 
@@ -172,6 +175,17 @@ def _resumed(request: Request, outcome: Resume, now: datetime) -> Applied:
         can_dm_asked=0 if anew else request.can_dm_asked,
     )
     return Applied(resumed, "by_hand", outcome.told)
+
+
+def _handed_over(request: Request, way: str, now: datetime) -> Applied:
+    """From every state in which nothing of ours has gone to the customer."""
+    if not request.is_open or request.state in OPENED_STATES:
+        raise ValueError(f"Bug: nothing to hand over in {request.state}")
+    ended = replace(
+        request, way=way, alternatives=(), opening_text=None, state=State.CARD_SENT, reason=None, detail=None,
+        attempts=0, scheduled_at=now, card_sent_at=now, outcome_at=now,
+    )  # fmt: skip
+    return Applied(ended, "handed_over", None)
 
 
 def _attached(request: Request, feedback_id: str) -> Applied:

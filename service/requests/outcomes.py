@@ -129,13 +129,20 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
+class HandedOver:
+    """Somebody else has the link and asks: for us the request ends as asked, in this way."""
+
+    way: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attach:
     """A feedback object appeared after the end: the card is with the customer."""
 
     feedback_id: str
 
 
-Outcome = Advance | Note | Retry | Postpone | Unclear | Stop | Switch | Resume | Attach
+Outcome = Advance | Note | Retry | Postpone | Unclear | Stop | Switch | Resume | HandedOver | Attach
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from service.sandbox import control, events, feedback, gate, messages, users
+from service.sandbox import control, events, feedback, gate, messages, sign_in, users, v2
 from service.sandbox.config import SandboxConfig
 from service.sandbox.gate import Route
 from service.sandbox.state import World
@@ -33,6 +33,11 @@ ENDPOINTS: tuple[Route, ...] = (
     Route(
         "application/rate_limit_status", "/1.1/application/rate_limit_status.json", ("GET",), users.rate_limit_status
     ),
+    Route("2/users/me", "/2/users/me", ("GET",), v2.me),
+    Route("2/users/:id", "/2/users/<path_id>", ("GET",), v2.user),
+    Route("2/users/by/username", "/2/users/by/username/<path_id>", ("GET",), v2.user_by_name),
+    Route("2/dm_conversations/messages", "/2/dm_conversations/with/<path_id>/messages", ("POST",), v2.send),
+    Route("2/dm_conversations/dm_events", "/2/dm_conversations/with/<path_id>/dm_events", ("GET",), v2.list_with),
 )
 
 
@@ -46,6 +51,7 @@ def create_sandbox(config: SandboxConfig, wall: Callable[[], float] = time.time)
     for endpoint in ENDPOINTS:
         app.add_url_rule(endpoint.rule, endpoint.name, _view(world, endpoint), methods=list(endpoint.methods))
     app.register_blueprint(control.blueprint(world, ENDPOINTS))
+    app.register_blueprint(sign_in.blueprint(world))
     app.register_error_handler(HTTPException, _not_found)
     return app
 

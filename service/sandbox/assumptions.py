@@ -98,6 +98,7 @@ class Assumptions:
     # Limits
     dms_per_day: int = _switch(1_000, "DMs per account and 24 h")
     app_dms_per_day: int = _switch(15_000, "DMs per app (consumer key) and 24 h")
+    v2_dms_per_day: int = _switch(1_440, "DMs over v2 per account, and per app, and 24 h")
     cards_per_day: int = _switch(1_000, "cards per account and 24 h")
     card_uses_dm_budget: bool = _switch(False, "a card's DM counts in dms_per_day")
     reply_allowance: int = _switch(5, "DMs free of the limit in the 24 h after an inbound DM")
@@ -117,6 +118,7 @@ class Assumptions:
 
     # Reading
     list_lag_s: Any = _checked((0, 180), "staleness of the DM list: seconds, or [least, most]", _is_span)
+    conversation_lag_s: float = _switch(0.0, "staleness of v2's conversation with one person, in seconds")
     list_texts: str = _switch("typed", "how the DM list shows a text", "typed", "visible", "escaped", "rewritten")
     list_empty_pages: Any = _checked((), "numbers of DM list pages that are empty, with a cursor", _is_pages)
     list_short_pages: bool = _switch(False, "DM list pages hold a third of count")

@@ -28,6 +28,8 @@ class BusinessAccount:
     webhook_user: str | None = None
     webhook_password: str | None = None
     activity_url: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
 
 
 def demo_account() -> BusinessAccount:

@@ -13,6 +13,7 @@ from flask import Blueprint, Response, jsonify, request
 from service.sandbox import assumptions, cards, customers, faults, grammar, messages, schedule, truth, users
 from service.sandbox.gate import Route, customer_token
 from service.sandbox.loopback import is_loopback
+from service.sandbox.sign_in import TOKEN
 from service.sandbox.state import Hook, Message, PushMode, StoredCard, World
 from service.sandbox.writing import XRefusal
 
@@ -180,7 +181,7 @@ class Control:
             raise ControlRefused(400, "invalid", "Send one rule, or {'rules': [...]}.")
         with self.world.lock:
             rules = [faults.read_rule(self.world, one) for one in raw]
-            strange = {rule.endpoint for rule in rules} - set(self.endpoints) - {"*"}
+            strange = {rule.endpoint for rule in rules} - set(self.endpoints) - {"*", TOKEN}
             if strange:
                 raise ControlRefused(400, "invalid", f"There is no endpoint {', '.join(sorted(strange))}.")
             self.world.rules += rules

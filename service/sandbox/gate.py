@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from flask import Request as FlaskRequest
 from flask import Response
 
-from service.sandbox import faults, limits, oauth, schedule
+from service.sandbox import faults, limits, oauth, schedule, sign_in, v2
 from service.sandbox.call import Call
 from service.sandbox.loopback import is_loopback
 from service.sandbox.state import Exchange, World
@@ -35,6 +35,11 @@ class Route:
     handler: Callable[[Call], Any]
     as_customer: bool = False
 
+    @property
+    def is_v2(self) -> bool:
+        """Whether it takes OAuth 2.0 too and refuses with problems instead of codes."""
+        return self.rule.startswith("/2/")
+
 
 def answer(world: World, endpoint: Route, request: FlaskRequest, path_id: str | None) -> Response:
     """One call from its first byte to its record."""
@@ -51,7 +56,7 @@ def answer(world: World, endpoint: Route, request: FlaskRequest, path_id: str | 
         response = _answer(world, endpoint, request, path_id, body, line)
     except XRefusal as error:
         line.code = error.code
-        response = _json(error.status, error.body, error.headers)
+        response = _json(error.status, v2.problem(error) if endpoint.is_v2 else error.body, error.headers)
     line.status = response.status_code
     return response
 
@@ -89,7 +94,7 @@ def _answer(
 def _run(world: World, endpoint: Route, call: Call, method: str) -> tuple[int, str, dict[str, str]]:
     with world.lock:
         headers = limits.spend(world, call.caller, endpoint.name, call.now_ms)
-        if method != "GET" and not world.assumptions.rate_headers_on_posts:
+        if method != "GET" and not (world.assumptions.rate_headers_on_posts or endpoint.is_v2):
             headers = {}
         result = endpoint.handler(call)
     status, shown = result if isinstance(result, tuple) else (200, result)
@@ -123,7 +128,10 @@ def _caller(world: World, endpoint: Route, request: FlaskRequest, query: str, fo
     customer = request.headers.get(CUSTOMER_HEADER)
     if endpoint.as_customer and customer is not None and is_loopback(request.remote_addr):
         return customer
-    given = oauth.read_header(request.headers.get("authorization"))
+    authorization = request.headers.get("authorization") or ""
+    if endpoint.is_v2 and authorization.startswith("Bearer "):
+        return sign_in.user_of(world, authorization.removeprefix("Bearer "), world.clock.now_ms())
+    given = oauth.read_header(authorization)
     oauth.check_time(given, _oauth_s(world), world.assumptions.oauth_tolerance_s)
     secret = world.consumers.get(given["oauth_consumer_key"])
     if secret is None:

@@ -21,6 +21,11 @@ WINDOW_LIMITS: Mapping[str, int] = {
     "feedback/show": 180,
     "feedback/events": 1_000,
     "application/rate_limit_status": 180,
+    "2/users/me": 75,
+    "2/users/:id": 900,
+    "2/users/by/username": 900,
+    "2/dm_conversations/messages": 15,
+    "2/dm_conversations/dm_events": 15,
 }
 #: Where rate_limit_status lists each of them.
 RATE_PATHS: Mapping[str, tuple[str, str]] = {
@@ -66,14 +71,15 @@ def status(world: World, user_id: str, families: set[str], now_ms: int) -> dict[
     return resources
 
 
-def check_dms(world: World, account: str, recipient: str, now_ms: int) -> None:
-    """Refuse a DM beyond the account's or its app's 24 h allowance; a free reply always passes."""
-    if free_reply(world, account, recipient, now_ms):
+def check_dms(world: World, account: str, recipient: str, now_ms: int, *, v2: bool = False) -> None:
+    """Refuse a DM beyond the account's or its app's 24 h allowance; on v1.1 a free reply always passes."""
+    if free_reply(world, account, recipient, now_ms) and not v2:
         return
     app = world.accounts[account].consumer_key
     rules = world.assumptions
-    over = _count(world.sent[("dm", account)], now_ms) >= rules.dms_per_day
-    if over or _count(world.sent[("dm app", app)], now_ms) >= rules.app_dms_per_day:
+    own, of_app = (rules.v2_dms_per_day,) * 2 if v2 else (rules.dms_per_day, rules.app_dms_per_day)
+    over = _count(world.sent[("dm", account)], now_ms) >= own
+    if over or _count(world.sent[("dm app", app)], now_ms) >= of_app:
         raise refusal(rules.dm_daily_limit)
 
 

@@ -201,6 +201,15 @@ class EventCursor:
     page: int
 
 
+@dataclass(slots=True)
+class SignIns:
+    """OAuth 2.0: codes (user, challenge, redirect), access tokens (user, until in ms), refresh tokens, good once."""
+
+    codes: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    access: dict[str, tuple[str, int]] = field(default_factory=dict)
+    refresh: dict[str, str] = field(default_factory=dict)
+
+
 class World:
     """One sandbox's memory."""
 
@@ -245,6 +254,8 @@ class World:
                 for one in config.accounts
             }
             self.push_mode = PushMode()
+        if not hasattr(self, "sign_ins"):  # who is signed in stays so, whatever is forgotten
+            self.sign_ins = SignIns()
         self._clear_history()
 
     def _clear_history(self) -> None:

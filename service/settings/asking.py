@@ -35,14 +35,24 @@ class Account:
     base_url: str = setting("https://api.twitter.com", "X's host, or the sandbox's; signatures cover it", http_url)
     consumer_key: str = setting(REQUIRED, "the app's key", NOT_EMPTY, secret=True)
     consumer_secret: str = setting(REQUIRED, "the app's secret; also signs X's webhooks", NOT_EMPTY, secret=True)
-    token: str = setting(REQUIRED, "the account's access token", NOT_EMPTY, secret=True)
-    token_secret: str = setting(REQUIRED, "the account's access token secret", NOT_EMPTY, secret=True)
+    token: str = setting("", "the account's access token; required without client_id", secret=True)
+    token_secret: str = setting("", "the account's access token secret; required without client_id", secret=True)
+    api: str = setting("v1.1", "X's API for its DMs; v2 has no quick replies", one_of("v1.1", "v2"))
+    client_id: str | None = setting(
+        None, "OAuth 2.0 client id of the app: `dm-feedback accounts connect NAME` then signs in, for v2 alone"
+    )
+    client_secret: str | None = setting(None, "its secret, where the app is a confidential client", secret=True)
+    sign_in_url: str = setting("https://x.com/i/oauth2/authorize", "where a person signs in for OAuth 2.0", http_url)
     time_zone: ZoneInfo = setting("UTC", "zone of its quiet hours")
     quiet_hours: tuple[time, time] | None = setting(
         None, 'no writing then; a card may follow its opening for 15 min; e.g. ["21:00", "08:00"]'
     )
     cards_per_day: int = setting(1000, "X's limit of cards in rolling 24 h", AN_ALLOWANCE)
     dms_per_day: int = setting(1000, "X's limit of DMs in rolling 24 h", AN_ALLOWANCE)
+    dms_per_window: int = setting(15, "over v2: X's limit of DMs per window", AN_ALLOWANCE)
+    app_dms_per_day: int = setting(
+        1440, "over v2: X's limit of the app in rolling 24 h; accounts with one consumer_key share it", AN_ALLOWANCE
+    )
     lookups_per_window: int = setting(15, "X's limit of DM-list calls per window", AN_ALLOWANCE)
     window: timedelta = setting("15m", "X's rate-limit window", some_time)
     list_lag: timedelta = setting("180s", "how long X's DM list may lag behind a send")

@@ -36,9 +36,33 @@ def _account_crossings(accounts: dict[str, Account]) -> Iterator[Mistake]:
         if first.setdefault(account.user_id, name) != name:
             other = first[account.user_id]
             yield Mistake(f"accounts.{name}.user_id", f"is that of '{other}' too; one table is enough for an account")
+        yield from _sign_in_crossings(f"accounts.{name}", account)
         for here, there in (("webhook_user", "webhook_password"), ("webhook_password", "webhook_user")):
             if not getattr(account, here) and getattr(account, there):
                 yield Mistake(f"accounts.{name}.{here}", f"is missing; {there} is of no use without it")
+
+
+def _sign_in_crossings(path: str, account: Account) -> Iterator[Mistake]:
+    """OAuth 1.0a needs two tokens; OAuth 2.0 keeps its own, and X takes it for v2 alone."""
+    if account.client_id is None:
+        yield from (Mistake(f"{path}.{key}", MISSING) for key in ("token", "token_secret") if not getattr(account, key))
+    elif account.api != "v2":
+        yield Mistake(f"{path}.client_id", 'is for api = "v2": X refuses OAuth 2.0 on v1.1')
+    if account.api == "v2" and account.dms_per_day > MOST_DMS_OVER_V2:
+        yield Mistake(f"{path}.dms_per_day", f"X takes {MOST_DMS_OVER_V2} in 24 h over v2; write at most that")
+
+
+def _way_crossings(path: str, campaign: Campaign, accounts: dict[str, Account]) -> Iterator[Mistake]:
+    """What an account's API cannot do, asked by a campaign that may take its conversations."""
+    for name, account in accounts.items():
+        if account is None or (campaign.accounts and name not in campaign.accounts):
+            continue
+        if account.api == "v2" and "quick_reply" in campaign.ways:
+            yield Mistake(f"{path}.ways", f"'quick_reply' is not in v2, which accounts.{name}.api names; leave it out")
+        if account.client_id is not None and "card" in campaign.ways:
+            yield Mistake(
+                f"{path}.ways", f"'card' is v1.1 alone, and accounts.{name} signs in by OAuth 2.0; use 'page'"
+            )
 
 
 def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) -> list[Mistake]:
@@ -54,6 +78,7 @@ def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) ->
         )
     if not campaign.ways or len(set(campaign.ways)) < len(campaign.ways):
         problems.append(Mistake(f"{path}.ways", "name at least one way, and each once"))
+    problems.extend(_way_crossings(path, campaign, parts["accounts"]))
     for language, texts in campaign.texts.items():
         problems.extend(_text_crossings(f"{path}.texts.{language}", campaign, texts))
     for kind in ("sources", "accounts"):
@@ -78,6 +103,8 @@ def _text_crossings(where: str, campaign: Campaign, texts: Texts) -> Iterator[Mi
             yield Mistake(f"{where}.{key}", wrong)
 
 
+MISSING = "is missing; write it, or refer to it by a name that ends in _env, _file or _command"
+MOST_DMS_OVER_V2 = 1440
 MAX_NPS_VARIANT = 9
 PLACEHOLDERS = ("display_name", "screen_name", "handle", "question", "scale", "page")
 

@@ -15,12 +15,12 @@ from marshmallow import ValidationError
 
 from service.settings.advice import warnings
 from service.settings.asking import Source
-from service.settings.checks import crossings
+from service.settings.checks import MISSING, crossings
 from service.settings.declare import declared, section_of
 from service.settings.references import Environment, resolve, without_suffix
 from service.settings.sections import NAMED_SECTIONS, SECTIONS, Database, Mistake, Settings, SettingsError
 
-X_TOKENS = ("consumer_key", "token", "token_secret")
+X_TOKENS = ("consumer_key", "token", "token_secret", "client_secret")
 """What only a worker needs of X: web, which everybody reaches, never reads it (it holds the consumer secret)."""
 
 
@@ -59,10 +59,10 @@ def from_tree(tree: Mapping[str, Any], environ: Mapping[str, str], beside: Path 
     )
     for section, shape in NAMED_SECTIONS.items():
         parts[section] = _load_named(section, shape, resolved.get(section, {}), problems)
-    # what could not be looked up is named already, where it is written
-    problems = [p for p in problems if p.path not in unresolved or p.sentence != MISSING]
     parts = _completed(parts)
     problems += crossings(parts)
+    # what could not be looked up is named already, where it is written
+    problems = [p for p in problems if p.path not in unresolved or p.sentence != MISSING]
     if beside is not None and parts["database"] is not None:
         parts["database"] = _placed(parts["database"], beside, problems)
     if problems:
@@ -125,7 +125,6 @@ def _below(path: str, key: Any) -> str:
     return path if key == "_schema" else f"{path}.{key}"
 
 
-MISSING = "is missing; write it, or refer to it by a name that ends in _env, _file or _command"
 SOURCE_FIELDS = {name for name, what in declared(Source).items() if what.sentence is not None}
 SQLITE = "sqlite:///"
 ELSEWHERE = "held by the worker alone"

@@ -15,5 +15,8 @@ from collections.abc import Mapping
 from service.ways import card, page, quick_reply
 from service.ways.way import Way
 
+HANDED_OVER = "handed_over"
+"""How a request was asked whose link somebody else sends: no way of ours, nothing is sent and nothing looked up."""
+
 WAYS: Mapping[str, Way] = {way.name: way for way in (card.WAY, quick_reply.WAY, page.WAY)}
 """Every way, by the word that stands in the settings and on the request."""

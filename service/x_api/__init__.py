@@ -34,14 +34,17 @@ from service.x_api.facts import (
     User,
 )
 from service.x_api.oauth1 import Credentials
+from service.x_api.oauth2 import Bearer, SignIn
 from service.x_api.rate import RateLimit
 from service.x_api.texts import clean, same_text
+from service.x_api.v2 import XClientV2
 from service.x_api.wire import Patience, XAnswer
 
 __all__ = [
     "STOPS_READING",
     "AccountProblem",
     "AlreadyDone",
+    "Bearer",
     "Card",
     "Credentials",
     "DirectMessage",
@@ -60,6 +63,7 @@ __all__ = [
     "RateLimited",
     "RecipientRefused",
     "Retired",
+    "SignIn",
     "Temporary",
     "Unexplained",
     "UnknownToX",
@@ -67,6 +71,7 @@ __all__ = [
     "User",
     "XAnswer",
     "XClient",
+    "XClientV2",
     "XError",
     "clean",
     "parse_feedback",

@@ -14,7 +14,8 @@ import httpx
 
 from service.x_api.cards import parse_feedback, parse_feedback_page, parse_sent_feedback
 from service.x_api.facts import DirectMessage, DmPage, Feedback, FeedbackPage, Friendship, Option, OwnAccount, User
-from service.x_api.oauth1 import Credentials
+from service.x_api.oauth1 import Credentials, OAuth1
+from service.x_api.oauth2 import Bearer
 from service.x_api.schemas import parse_dm_page, parse_friendship, parse_identity, parse_sent_message, parse_user
 from service.x_api.texts import clean
 from service.x_api.wire import PATIENCE, Patience, Wire, XAnswer
@@ -41,14 +42,15 @@ class XClient:
 
     def __init__(
         self,
-        credentials: Credentials,
+        credentials: Credentials | Bearer,
         *,
         base_url: str,
         clock: Callable[[], datetime],
         transport: httpx.BaseTransport | None = None,
         patience: Patience = PATIENCE,
     ) -> None:
-        self._wire = Wire(credentials, base_url=base_url, patience=patience, clock=clock, transport=transport)
+        auth = OAuth1(credentials, clock=clock) if isinstance(credentials, Credentials) else credentials
+        self._wire = Wire(auth, base_url=base_url, patience=patience, clock=clock, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -96,6 +98,10 @@ class XClient:
         """A page of the last 30 days, newest first, sent and received mixed; may lag by minutes."""
         fields = _filled(count=str(count), cursor=cursor)
         return self._wire.get("/1.1/direct_messages/events/list.json", fields).read(parse_dm_page)
+
+    def list_dms_with(self, user_id: str, cursor: str | None = None) -> XAnswer[DmPage]:  # noqa: ARG002 - v2 asks by it
+        """A page that holds what went to this person: v1.1 has only the list of all."""
+        return self.list_dms(cursor)
 
     def create_feedback(self, card: Card, *, signed_at: datetime) -> XAnswer[Feedback]:
         """Send a card; X writes `card.message` as a DM of its own and hangs the card on it."""

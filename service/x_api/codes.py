@@ -187,7 +187,15 @@ PROBLEMS: Mapping[str, Meaning] = MappingProxyType(
 )
 """X's v2 names its problems instead of numbering them: the last part of their `type`."""
 
+SIGN_IN_LOST = Meaning(
+    AccountProblem,
+    "sign_in_lost",
+    "The account's sign-in is not there or not good any more: run `dm-feedback accounts connect`.",
+    stops_reading=True,
+)
+"""OAuth 2.0: X takes a refresh token once, and where its successor got lost only a person can sign in again."""
+
 STOPS_READING = frozenset(
-    row.reason for row in (*CODES.values(), *PROBLEMS.values(), *STATUSES.values()) if row.stops_reading
+    row.reason for row in (*CODES.values(), *PROBLEMS.values(), *STATUSES.values(), SIGN_IN_LOST) if row.stops_reading
 )
 """The reasons for which X takes no call at all, a reading one neither: what a hold of an account is remembered by."""

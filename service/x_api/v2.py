@@ -1,49 +1,30 @@
-"""X's v2 endpoints for Direct Messages as methods, for apps without v1.1: plain values in, facts or an `XError` out.
+"""X's v2 endpoints for users and Direct Messages as methods, under the names of `client`: facts or an `XError` out.
 
-The same promises as `client`: one call each, nothing repeated. No cards and no quick replies: v2 has neither. Whoever
-looks for an unclear send reads the conversation with that one person, which is not known to lag.
+The same promises as there: one call each, nothing repeated. No quick replies, v2 has none. Whoever looks for an unclear
+send reads the conversation with that one person.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, Self
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
 
-import httpx
-
-from service.x_api.facts import DirectMessage, DmPage, Friendship, OwnAccount, ParseProblem, User
+from service.x_api.client import XClient
+from service.x_api.facts import DirectMessage, DmPage, Friendship, Option, OwnAccount, ParseProblem, User
 from service.x_api.fields import parse_date, plain
-from service.x_api.oauth1 import Credentials
+from service.x_api.refusal import error_from
 from service.x_api.schemas import each, mapping, parse_user
 from service.x_api.texts import clean, readable
-from service.x_api.wire import PATIENCE, Patience, Wire, XAnswer
+from service.x_api.wire import XAnswer
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # no limit is read from what is not one
 SHOWN = {"user.fields": "receives_your_dm,username"}
 LISTED = {"dm_event.fields": "id,event_type,text,sender_id,created_at,entities", "event_types": "MessageCreate"}
 
 
-class XClientV2:
-    """X's v2, seen by one account. Close it, or use it as a context."""
-
-    def __init__(
-        self,
-        credentials: Credentials,
-        *,
-        base_url: str,
-        clock: Callable[[], datetime],
-        transport: httpx.BaseTransport | None = None,
-        patience: Patience = PATIENCE,
-    ) -> None:
-        self._wire = Wire(credentials, base_url=base_url, patience=patience, clock=clock, transport=transport)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._wire.close()
+class XClientV2(XClient):
+    """X's v2, seen by one account. Cards stay where X has them, on v1.1, for who signs with OAuth 1.0a."""
 
     def verify_credentials(self) -> XAnswer[OwnAccount]:
         """Who we are. v2 does not say what the app may do."""
@@ -61,8 +42,12 @@ class XClientV2:
         """Whether we may write to `target_id`."""
         return self._wire.get(f"/2/users/{_part(target_id)}", SHOWN).read(lambda raw: Friendship(_user(raw).can_dm))
 
-    def send_dm(self, to_user_id: str, text: str, *, signed_at: datetime) -> XAnswer[DirectMessage]:
-        """Write a Direct Message. `OutcomeUnknown` means: look for it in list_dms_with, do not send again."""
+    def send_dm(
+        self, to_user_id: str, text: str, *, signed_at: datetime, options: Sequence[Option] = ()
+    ) -> XAnswer[DirectMessage]:
+        """Write a Direct Message. `OutcomeUnknown` means: look for it with list_dms_with, do not send again."""
+        if options:
+            raise ValueError("v2 has no quick replies.")
         path = f"/2/dm_conversations/with/{_part(to_user_id)}/messages"
         return self._wire.send(path, signed_at=signed_at, json={"text": clean(text)}).read(_sent)
 
@@ -82,7 +67,11 @@ def _part(value: str | None) -> str:
 
 
 def _data(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    return mapping(mapping(raw, "body").get("data"), "data")
+    """What was asked for. v2 answers 200 with errors alone where it finds no such thing."""
+    body = mapping(raw, "body")
+    if "data" not in body and body.get("errors"):
+        raise error_from(HTTPStatus.NOT_FOUND, {}, json.dumps(body).encode(), sends=False, now=EPOCH)
+    return mapping(body.get("data"), "data")
 
 
 def _user(raw: Mapping[str, Any]) -> User:
@@ -98,7 +87,8 @@ def _identity(raw: Mapping[str, Any]) -> OwnAccount:
 
 
 def _sent(raw: Mapping[str, Any]) -> DirectMessage:
-    return DirectMessage(parse_user({"id": _data(raw).get("dm_event_id")}).id)
+    said = mapping(mapping(raw, "body").get("data"), "data")
+    return DirectMessage(parse_user({"id": said.get("dm_event_id")}).id)
 
 
 def _page(raw: Mapping[str, Any], user_id: str) -> DmPage:

@@ -20,7 +20,6 @@ import structlog
 from service.counts import HERE
 from service.x_api.errors import OutcomeUnknown, Temporary, Unreachable, XError
 from service.x_api.facts import ParseProblem
-from service.x_api.oauth1 import Credentials, OAuth1
 from service.x_api.rate import RateLimit, rate_from
 from service.x_api.refusal import error_from, transaction_of
 
@@ -88,11 +87,11 @@ class Reply:
 
 
 class Wire:
-    """A signed line to X, for many threads at once."""
+    """A line to X, signed by `auth`, for many threads at once."""
 
     def __init__(
         self,
-        credentials: Credentials,
+        auth: httpx.Auth | None,
         *,
         base_url: str,
         patience: Patience,
@@ -103,7 +102,7 @@ class Wire:
         self._total = patience.total
         self._http = httpx.Client(
             base_url=base_url.rstrip("/"),
-            auth=OAuth1(credentials, clock=clock),
+            auth=auth,
             timeout=httpx.Timeout(connect=CONNECT_S, read=patience.read, write=WRITE_S, pool=CONNECT_S),
             limits=CONNECTIONS,
             transport=transport,

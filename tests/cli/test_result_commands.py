@@ -121,7 +121,7 @@ def test_what_x_knows_and_we_do_not_is_fetched_by_day(engine: Engine, x: Sandbox
     cli = Cli(tmp_path, engine, changes)
     request_id = cli.request()
     settings = load(cli.config, {})
-    clients = clients_of(settings)
+    clients = clients_of(settings, engine)
     with writing(engine) as connection:
         standing.enrol(connection, settings.accounts, utc_now())
     work(Workplace.open(engine, settings, "w"), clients, utc_now)

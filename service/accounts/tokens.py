@@ -1,0 +1,132 @@
+"""An account's OAuth 2.0 tokens: in, the wish to call X; out, an access token, renewed by one worker for all.
+
+X takes a refresh token once and gives the next with its answer, so the answer is kept before it is used. Where it got
+lost (we died just then) X refuses the old one: the sign-in is lost, the account is held, a person connects it again.
+Tokens are encrypted in the database and never logged.
+"""
+
+import base64
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+from cryptography.fernet import Fernet, InvalidToken
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import insert, reading, writing
+from service.models import x_token
+from service.x_api import SignIn, Temporary, XError
+from service.x_api.oauth2 import Granted, lost
+
+log = structlog.get_logger(__name__)
+xt = x_token.c
+EARLY = timedelta(minutes=1)  # a token is renewed before it ends, so that none ends on the way to X
+RENEWING = timedelta(minutes=1)  # outlasts the slowest answer of X (40 s)
+REFUSED = frozenset({400, 401, 403})  # X has read the refresh token and does not take it
+LOOK_AGAIN_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the database has, decrypted."""
+
+    access_token: str
+    refresh_token: str
+    expires_at: datetime
+    stored: str  # the access token as it lies there: who renews it wants to find just this
+
+
+class AccountTokens:
+    """The tokens of one account, for many threads at once; see `x_api.oauth2.Tokens`."""
+
+    def __init__(
+        self, engine: Engine, account: str, key: Callable[[], str], sign_in: SignIn, clock: Callable[[], datetime]
+    ) -> None:
+        self._engine, self._account, self._sign_in, self._clock = engine, account, sign_in, clock
+        self._key = key
+
+    def current(self) -> str:
+        """Return the access token, renewed where it is about to end. Raises XError."""
+        held = self._held()
+        return held.access_token if held.expires_at - EARLY > self._clock() else self._renewed(held)
+
+    def renewed(self, refused: str) -> str:
+        """Return another than this, which X does not take any more. Raises XError."""
+        held = self._held()
+        return held.access_token if held.access_token != refused else self._renewed(held)
+
+    def _held(self) -> Held:
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(x_token).where(xt.account == self._account)).one_or_none()
+        if row is None or row.refresh_token is None:
+            raise lost()
+        box = box_of(self._key())
+        try:
+            access, refresh = (box.decrypt(each.encode()).decode() for each in (row.access_token, row.refresh_token))
+        except InvalidToken:
+            raise lost() from None
+        return Held(access, refresh, row.expires_at, row.access_token)
+
+    def _renewed(self, held: Held) -> str:
+        """Renew them, or wait for who does."""
+        give_up_at = time.monotonic() + RENEWING.total_seconds() / 4
+        while not self._begin(held):
+            if (now_held := self._held()).access_token != held.access_token:
+                return now_held.access_token
+            if time.monotonic() > give_up_at:
+                raise Temporary("The account's tokens are being renewed.", reason="token_being_renewed")
+            time.sleep(LOOK_AGAIN_S)
+        return self._ask(held)
+
+    def _ask(self, held: Held) -> str:
+        try:
+            granted = self._sign_in.refresh(held.refresh_token)
+        except XError as error:
+            self._failed(error)
+        with writing(self._engine) as connection:
+            put(connection, self._account, granted, self._key(), self._clock(), before=held.refresh_token)
+        log.info("tokens_renewed", account=self._account)
+        return granted.access_token
+
+    def _failed(self, error: XError) -> None:
+        refused = error.http_status in REFUSED
+        values = {"renewing_until": None, **({"refresh_token": None} if refused else {})}
+        with writing(self._engine) as connection:
+            connection.execute(sa.update(x_token).where(xt.account == self._account).values(values))
+        log.error("tokens_not_renewed", account=self._account, reason=error.reason, refused=refused)
+        if refused:
+            raise lost() from error
+        # Nothing was sent to a customer. If X did take the token, it will refuse it next time, and the sign-in is lost.
+        raise Temporary("The account's tokens could not be renewed.", reason="token_not_renewed") from error
+
+    def _begin(self, held: Held) -> bool:
+        """Take the renewal, if nobody has it and it is still to do."""
+        now = self._clock()
+        free = sa.or_(xt.renewing_until.is_(None), xt.renewing_until <= now, xt.renewing_until > now + RENEWING)
+        mine = sa.update(x_token).where(xt.account == self._account, xt.access_token == held.stored, free)
+        with writing(self._engine) as connection:
+            return connection.execute(mine.values(renewing_until=now + RENEWING)).rowcount == 1
+
+
+def put(
+    connection: Connection, account: str, granted: Granted, key: str, now: datetime, *, before: str | None = None
+) -> None:
+    """Keep tokens; `before`: the refresh token that stays where X gave no other."""
+    box, refresh = box_of(key), granted.refresh_token or before
+    row = {
+        "access_token": box.encrypt(granted.access_token.encode()).decode(),
+        "refresh_token": None if refresh is None else box.encrypt(refresh.encode()).decode(),
+        "expires_at": now + granted.lives, "renewing_until": None, "updated_at": now,
+    }  # fmt: skip
+    first = insert(connection, x_token).values(account=account, connected_at=now, **row)
+    again = row if before is not None else {**row, "connected_at": now}
+    connection.execute(first.on_conflict_do_update(index_elements=["account"], set_=again))
+
+
+def box_of(key: str) -> Fernet:
+    """Return what tokens are encrypted with: a key of its own, made of the database's."""
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"x tokens\x1f" + key.encode()).digest()))

@@ -1,0 +1,76 @@
+"""Signing an X account in by OAuth 2.0 (PKCE) on a terminal: in, a person's consent; out, tokens in the database."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import click
+
+from service.accounts import holds, standing, tokens
+from service.auth import log_access
+from service.cli.common import console, me, now, opened
+from service.customers.hash_key import open_key
+from service.db import writing
+from service.errors import Conflict, Invalid, NotFound
+from service.outreach.clients import client_of, sign_in_of
+from service.x_api import XError
+from service.x_api.oauth2 import Challenge, Granted, new_challenge
+
+BACK_TO = "http://127.0.0.1:8765/"
+
+
+@click.command()
+@click.argument("account")
+@click.option("--back-to", default=BACK_TO, show_default=True, help="A call-back address that the app names at X.")
+@click.pass_context
+def connect(context: click.Context, account: str, back_to: str) -> None:
+    """Sign an account in by OAuth 2.0, and let it go on where its sign-in was lost.
+
+    Open the address that is shown, as the account; X then sends your browser to the call-back address. Nothing need
+    answer there: copy the whole address from the browser and paste it here.
+    """
+    settings, engine = opened(context)
+    asked = settings.accounts.get(account)
+    if asked is None:
+        raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
+    if asked.client_id is None:
+        raise Invalid("signs_with_keys", f"accounts.{account} signs with its four keys; write client_id for OAuth 2.0.")
+    sign_in, challenge = sign_in_of(asked, now), new_challenge()
+    console.print(sign_in.address(asked.sign_in_url, back_to, challenge), soft_wrap=True)
+    code = code_of(click.prompt("The address your browser was sent to", hide_input=False), challenge)
+    try:
+        granted = sign_in.exchange(code, back_to, challenge)
+    except XError as error:
+        raise Conflict("not_connected", f"X gave no tokens: {error.sentence} Begin again.") from error
+    _demand_refresh(granted)
+    key = open_key(engine, settings.service.secret_key)
+    with writing(engine) as connection:
+        standing.enrol(connection, [account], now())
+        tokens.put(connection, account, granted, key, now())
+    try:
+        with client_of(settings, engine, asked, now) as client:
+            who = client.verify_credentials().value
+    except XError as error:
+        raise Conflict("not_connected", f"X does not take the new tokens: {error.sentence}") from error
+    if (why := holds.for_access(asked, who)) is not None:
+        raise Conflict("another_account", f"X says that this is {who.id}, and the settings name {asked.user_id} "
+                       f"({why.reason}); sign in as @{asked.screen_name}.")  # fmt: skip
+    with writing(engine) as connection:
+        holds.release(connection, account, now())
+        log_access(connection, me(), "account.connect", {"account": account}, now())
+    console.print(f"{account} is connected as {who.id} and goes on.")
+
+
+def code_of(pasted: str, challenge: Challenge) -> str:
+    """Read the code from the address X sent the browser to. Raises Invalid where it is none of ours."""
+    query = parse_qs(urlsplit(pasted.strip()).query)
+    if query.get("state") != [challenge.state]:
+        raise Invalid(
+            "not_this_sign_in", "This is not the address of this sign-in; paste the whole of it, or begin anew."
+        )
+    if len(query.get("code", [])) != 1:
+        raise Invalid("no_consent", f"X gave no code ({', '.join(query.get('error', ['none named']))[:40]}).")
+    return query["code"][0]
+
+
+def _demand_refresh(granted: Granted) -> None:
+    if granted.refresh_token is None:
+        raise Conflict("no_refresh_token", "X gave no refresh token; does the app have the scope offline.access?")

@@ -1,0 +1,38 @@
+"""X as an account's settings want it: in, settings and an engine; out, a client of v1.1 or v2, signing as it should."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+
+from sqlalchemy.engine import Engine
+
+from service.accounts.tokens import AccountTokens
+from service.customers.hash_key import open_key
+from service.settings import Account, Settings
+from service.x_api import Bearer, Credentials, SignIn, XClient, XClientV2
+
+Clock = Callable[[], datetime]
+
+
+def client_of(settings: Settings, engine: Engine, account: Account, clock: Clock) -> XClient:
+    """Open a client. Nothing is read and nobody is called yet."""
+    kind = XClientV2 if account.api == "v2" else XClient
+    return kind(_signer(settings, engine, account, clock), base_url=account.base_url, clock=clock)
+
+
+def sign_in_of(account: Account, clock: Clock) -> SignIn:
+    """Open the token endpoint of an account that signs in by OAuth 2.0."""
+    assert account.client_id is not None, "asked for only where there is one"
+    return SignIn(account.client_id, account.client_secret, base_url=account.base_url, clock=clock)
+
+
+def _signer(settings: Settings, engine: Engine, account: Account, clock: Clock) -> Credentials | Bearer:
+    if account.client_id is None:
+        return Credentials(account.consumer_key, account.consumer_secret, account.token, account.token_secret)
+
+    @cache
+    def key() -> str:
+        return open_key(engine, settings.service.secret_key)
+
+    tokens = AccountTokens(engine, account.name, key, sign_in_of(account, clock), clock)
+    return Bearer(tokens, clock=clock, alive=account.signature_tolerance)

@@ -1,0 +1,112 @@
+"""A link for others to send: in, a conversation of a CRM that owns the DM channel; out, its page's link, or why not.
+
+The request ends here, as asked by the way `handed_over`: nothing of ours is sent any more, and X need not know the
+customer. Every rule stands: who was not drawn, opted out, rests or came back gets no link. Asking twice gives the same.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.auth import log_access
+from service.db import writing
+from service.errors import Conflict, NotFound
+from service.models import feedback_request
+from service.outreach.around import look_around
+from service.outreach.campaigns import choose, conversation_of
+from service.outreach.gates import closed
+from service.outreach.prepare import asked_after
+from service.outreach.workplace import Workplace
+from service.requests import sends
+from service.requests.outcomes import HandedOver, Outcome, Resume, Stop
+from service.requests.reading import locked
+from service.requests.request import Request
+from service.requests.writer import write
+from service.states import OPENED_STATES, UNCLEAR, Skip, State
+from service.ways import HANDED_OVER
+
+fr = feedback_request.c
+OURS_ALONE = frozenset({Skip.NO_X_IDENTITY, Skip.CANNOT_DM, Skip.UNREACHABLE})
+"""What kept us from writing, and keeps nobody who writes elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What the CRM gets."""
+
+    request_id: str
+    url: str
+    handed_over_at: datetime
+
+
+def hand_over(place: Workplace, source: str, conversation_id: str, *, by: str, now: datetime) -> Link:
+    """Return the link of a conversation's newest end. Raises NotFound, or Conflict where there is to be none."""
+    with writing(place.engine) as connection:
+        request = _newest(connection, source, conversation_id)
+        if request.erased_at is not None:
+            raise NotFound("unknown_conversation", "There is no such conversation.")
+        if request.way != HANDED_OVER:
+            request = _given(connection, place, request, by, now)
+            log_access(connection, by, "request.hand_over", {"request_id": request.id}, now)
+    if request.state is not State.CARD_SENT:
+        raise _not_asked(request)
+    assert request.card_sent_at is not None, "written with the state"
+    return Link(request.id, place.links.to(request.id), request.card_sent_at)
+
+
+def _newest(connection: Connection, source: str, conversation_id: str) -> Request:
+    theirs = (fr.source == source, fr.conversation_id == conversation_id)
+    newest = connection.scalar(sa.select(fr.id).where(*theirs).order_by(fr.ended_at.desc()).limit(1))
+    request = None if newest is None else locked(connection, newest)
+    if request is None:
+        raise NotFound("unknown_conversation", "There is no such conversation.")
+    return request
+
+
+def _given(connection: Connection, place: Workplace, request: Request, by: str, now: datetime) -> Request:
+    """End the request as handed over, or as a rule says; both are kept."""
+    _demand_nothing_sent(connection, request, now)
+
+    def tell(outcome: Outcome) -> Request:
+        return write(connection, request, outcome, now, place.hand_of(by))
+
+    if not request.is_open:
+        request = tell(Resume(State.RECEIVED, "handed_over", request.stale_at or now))
+    if request.campaign is None:
+        chosen = choose(
+            conversation_of(request), place.settings.campaigns, place.settings.accounts[request.account],
+            hash_key=place.hash_key, expected_per_day=0,
+        )  # fmt: skip
+        request = tell(chosen)
+        if not request.is_open:
+            return request
+    stop = _forbidden(connection, place, request, now)
+    return tell(HandedOver(HANDED_OVER) if stop is None else stop)
+
+
+def _demand_nothing_sent(connection: Connection, request: Request, now: datetime) -> None:
+    if not request.is_open:
+        if request.state is State.SKIPPED and request.reason in OURS_ALONE:
+            return
+        raise _not_asked(request)
+    begun = request.state in OPENED_STATES or request.reason == UNCLEAR or sends.is_unclear(connection, request.id)
+    if begun or (request.lease_until is not None and request.lease_until > now and request.state is State.DM_ALLOWED):
+        raise Conflict("being_asked", "This customer is being written to by us; there is nothing to hand over.")
+
+
+def _forbidden(connection: Connection, place: Workplace, request: Request, now: datetime) -> Stop | None:
+    """What would keep us from writing ourselves; the rest after an ask by either way is the same."""
+    account = place.settings.accounts[request.account]
+    since = asked_after(place.settings, account, request, now)
+    around = look_around(connection, request, asked_after=since, hash_key=place.hash_key)
+    return closed(request.reason, request.stale_at, around, now)
+
+
+def _not_asked(request: Request) -> Conflict:
+    if request.state is State.SKIPPED:
+        return Conflict("not_asked", f"The rules skipped this conversation ({request.reason}): there is no link.")
+    return Conflict(
+        "asked_already", f"This conversation's request is '{request.state}': there is nothing to hand over."
+    )

@@ -1,0 +1,149 @@
+"""OAuth 2.0 for X's v2: requests leave with the account's access token; codes and refresh tokens become new ones.
+
+In: who keeps the tokens. Out: signed requests, an address to sign in at, `Granted` tokens. Keeps and logs no token.
+X takes a refresh token once: whoever asks for new ones must keep the answer before using it.
+"""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import httpx
+
+from service.x_api.codes import SIGN_IN_LOST
+from service.x_api.errors import AccountProblem, Temporary
+from service.x_api.facts import ParseProblem
+from service.x_api.fields import plain
+from service.x_api.schemas import mapping
+from service.x_api.wire import PATIENCE, Patience, Wire
+
+SCOPES = ("tweet.read", "users.read", "dm.read", "dm.write", "offline.access")
+TOKEN = "/2/oauth2/token"  # noqa: S105 - a path
+UNAUTHORIZED = 401
+USUAL_LIFE = timedelta(hours=2)  # of an access token, where X does not say
+
+
+def lost() -> AccountProblem:
+    """Return what to raise where nobody but a person can sign the account in again."""
+    return AccountProblem(SIGN_IN_LOST.sentence, reason=SIGN_IN_LOST.reason, row=SIGN_IN_LOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What X gave; `refresh_token` None: the one before stays good."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    lives: timedelta
+
+
+class Tokens(Protocol):
+    """Who keeps an account's tokens."""
+
+    def current(self) -> str:
+        """Return an access token that should be good. Raises XError."""
+
+    def renewed(self, refused: str) -> str:
+        """Return another one than this, which X has refused. Raises XError."""
+
+
+class Bearer(httpx.Auth):
+    """Signs with the account's access token; one that X refuses is renewed once, for a 401 has sent nothing.
+
+    The token bears no time, so nothing at X refuses a message of a worker that slept: it is not let out here.
+    """
+
+    def __init__(self, tokens: Tokens, *, clock: Callable[[], datetime], alive: timedelta) -> None:
+        self._tokens, self._clock, self._alive = tokens, clock, alive
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Sign, and once more where the token was not good any more."""
+        token = self._tokens.current()
+        response = yield self._signed(request, token)
+        if response.status_code == UNAUTHORIZED:
+            yield self._signed(request, self._tokens.renewed(token))
+
+    def _signed(self, request: httpx.Request, token: str) -> httpx.Request:
+        intended_at = request.extensions.get("signed_at")
+        if intended_at is not None and self._clock() - intended_at > self._alive:
+            raise Temporary("The message was meant to go long ago and did not leave.", reason="too_late_to_send")
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """PKCE: what is kept, what is shown, and the state that the answer must bring back."""
+
+    verifier: str = field(repr=False)
+    state: str
+
+    @property
+    def shown(self) -> str:
+        """The hash that goes with the person to X."""
+        digest = hashlib.sha256(self.verifier.encode()).digest()
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def new_challenge() -> Challenge:
+    """Make one for one sign-in."""
+    return Challenge(secrets.token_urlsafe(48), secrets.token_urlsafe(16))
+
+
+class SignIn:
+    """X's token endpoint for one app. It is asked every hour or two, so no connection is kept."""
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str | None,
+        *,
+        base_url: str,
+        clock: Callable[[], datetime],
+        transport: httpx.BaseTransport | None = None,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        self._client_id, self._clock = client_id, clock
+        auth = None if client_secret is None else httpx.BasicAuth(client_id, client_secret)
+        self._open = partial(Wire, auth, base_url=base_url, patience=patience, clock=clock, transport=transport)
+
+    def address(self, page: str, back_to: str, challenge: Challenge) -> str:
+        """Return where a person signs the account in; X sends them `back_to` with a code."""
+        asked = {
+            "response_type": "code", "client_id": self._client_id, "redirect_uri": back_to, "scope": " ".join(SCOPES),
+            "state": challenge.state, "code_challenge": challenge.shown, "code_challenge_method": "S256",
+        }  # fmt: skip
+        return f"{page}?{urlencode(asked)}"
+
+    def exchange(self, code: str, back_to: str, challenge: Challenge) -> Granted:
+        """Make tokens of the code. Raises XError."""
+        return self._ask({
+            "grant_type": "authorization_code", "code": code, "redirect_uri": back_to,
+            "code_verifier": challenge.verifier,
+        })  # fmt: skip
+
+    def refresh(self, refresh_token: str) -> Granted:
+        """Make new tokens of this one, which is spent by it. `OutcomeUnknown`: nobody knows whether it is."""
+        return self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token})
+
+    def _ask(self, form: Mapping[str, str]) -> Granted:
+        whole, wire = {**form, "client_id": self._client_id}, self._open()
+        try:
+            return wire.send(TOKEN, signed_at=self._clock(), form=whole).read(_granted).value
+        finally:
+            wire.close()
+
+
+def _granted(raw: Any) -> Granted:
+    body = mapping(raw, "body")
+    access, refresh, lives = (plain(body.get(name)) for name in ("access_token", "refresh_token", "expires_in"))
+    if not access:
+        raise ParseProblem("access_token", "This is not a token.")
+    seconds = timedelta(seconds=int(lives)) if lives and lives.isdecimal() and len(lives) < len("1000000") else None
+    return Granted(access, refresh or None, seconds or USUAL_LIFE)

@@ -1,0 +1,83 @@
+"""`accounts connect`: a person signs an account in on a terminal, over real HTTP to the sandbox."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import httpx
+import pytest
+from sqlalchemy.engine import Engine
+
+from service.accounts import holds, standing
+from service.accounts.holds import Hold
+from service.cli import connect as connecting
+from service.cli.common import now
+from service.db import reading, writing
+from service.models import x_token
+from service.sandbox import SandboxConfig, SandboxServer, demo_account
+from service.settings import load
+from tests.cli.house import Cli
+
+TEXTS = {"en": {"opening": "Thanks.", "card": "How did we do?", "page": "Answer here: {page}"}}
+
+
+@pytest.fixture
+def x() -> Iterator[SandboxServer]:
+    account = replace(demo_account(), client_id="app-1", client_secret="app-secret")
+    with SandboxServer(SandboxConfig(accounts=(account,))) as server:
+        yield server
+
+
+@pytest.fixture
+def cli(engine: Engine, x: SandboxServer, tmp_path: Path) -> Cli:
+    changes = {
+        "accounts__acme__base_url": x.url, "accounts__acme__api": "v2", "accounts__acme__client_id": "app-1",
+        "accounts__acme__client_secret": "app-secret", "accounts__acme__sign_in_url": f"{x.url}/i/oauth2/authorize",
+        "campaigns__care__ways": ["page"], "campaigns__care__texts": TEXTS,
+    }  # fmt: skip
+    return Cli(tmp_path, engine, changes)
+
+
+def browse(monkeypatch: pytest.MonkeyPatch, change: tuple[str, str] = ("", "")) -> None:
+    """Stand in for the person: open the address that was printed, and paste where the browser ended."""
+    shown: list[str] = []
+    show = connecting.console.print
+    monkeypatch.setattr(connecting.console, "print", lambda text, **kw: (shown.append(str(text)), show(text, **kw)))
+
+    def paste(_asked: str, **_: object) -> str:
+        return httpx.get(shown[0]).headers["Location"].replace(*change)
+
+    monkeypatch.setattr(click, "prompt", paste)
+
+
+def test_an_account_is_connected_and_goes_on(cli: Cli, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(cli.config, {})
+    with writing(engine) as connection:
+        standing.enrol(connection, settings.accounts, now())
+        holds.hold(connection, "acme", Hold(None, "sign_in_lost"), now())
+    browse(monkeypatch)
+    assert "acme is connected as 1212121212121 and goes on" in cli.says("accounts", "connect", "acme")
+    assert len(cli.rows(x_token)) == 1
+    with reading(engine) as connection:
+        assert standing.standings(connection)[0].hold_reason is None
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("state=", "state=x"), "not_this_sign_in"),
+        (("code=", "code=x"), "not_connected"),
+        (("code=", "no="), "no_consent"),
+    ],
+)
+def test_a_wrong_address_connects_nobody(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str], says: str
+) -> None:
+    browse(monkeypatch, change)
+    assert f"({says})" in cli("accounts", "connect", "acme", code=1).stderr
+    assert cli.rows(x_token) == []
+
+
+def test_who_signs_with_keys_needs_no_sign_in(engine: Engine, tmp_path: Path) -> None:
+    assert Cli(tmp_path, engine, {}).refuses("accounts", "connect", "acme")[1] == "signs_with_keys"

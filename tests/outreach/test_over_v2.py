@@ -1,0 +1,318 @@
+"""The same sequence over X's v2, by OAuth 1.0a and by OAuth 2.0: limits, look-ups, tokens that end and get lost."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from service.accounts import holds, standing, tokens
+from service.accounts.tokens import AccountTokens
+from service.db import reading, writing
+from service.models import x_token
+from service.settings import SettingsError
+from service.states import State
+from service.x_api import Bearer, Credentials, SignIn, Temporary, XClientV2
+from service.x_api.oauth2 import Granted, new_challenge
+from tests.support import Dropping, World, settings_of
+
+TEXTS = {"en": {"opening": "Thanks for writing.", "card": "How did we do?", "page": "Answer here: {page}"}}
+V2 = {"accounts__acme__api": "v2", "campaigns__care__ways": ["page"], "campaigns__care__texts": TEXTS}
+OAUTH_2 = {**V2, "accounts__acme__client_id": "app-1"}
+BACK = "http://127.0.0.1:8765/"
+
+
+class Over(World):
+    """A world that writes over v2; `connect` signs its account in by OAuth 2.0."""
+
+    def client(self, name: str, transport: httpx.BaseTransport | None = None) -> XClientV2:
+        a = self.settings.accounts[name]
+        wire = transport or Dropping(httpx.WSGITransport(app=self.x_app))
+        signer: Credentials | Bearer = Credentials(a.consumer_key, a.consumer_secret, a.token, a.token_secret)
+        if a.client_id is not None:
+            signer = Bearer(self.tokens(name), clock=self.clock, alive=a.signature_tolerance)
+        return XClientV2(signer, base_url=a.base_url, clock=self.clock, transport=wire)
+
+    def sign_in(self, name: str = "acme") -> SignIn:
+        a = self.settings.accounts[name]
+        wire = Dropping(httpx.WSGITransport(app=self.x_app))
+        assert a.client_id is not None
+        return SignIn(a.client_id, a.client_secret, base_url=a.base_url, clock=self.clock, transport=wire)
+
+    def tokens(self, name: str = "acme") -> AccountTokens:
+        return AccountTokens(self.engine, name, lambda: self.place.hash_key, self.sign_in(name), self.clock)
+
+    def connect(self, name: str = "acme") -> None:
+        challenge, sign_in = new_challenge(), self.sign_in(name)
+        address = sign_in.address("http://sandbox.test/i/oauth2/authorize", BACK, challenge)
+        sent = httpx.URL(self.x.get(address).headers["Location"])
+        assert sent.params["state"] == challenge.state
+        granted = sign_in.exchange(sent.params["code"], BACK, challenge)
+        with writing(self.engine) as connection:
+            tokens.put(connection, name, granted, self.place.hash_key, self.clock.now)
+
+    def asked(self, endpoint: str) -> list[Any]:
+        return [each for each in self.truth()["requests"] if each["endpoint"] == endpoint]
+
+    def release(self, name: str = "acme") -> None:
+        with writing(self.engine) as connection:
+            holds.release(connection, name, self.clock.now)
+
+    def held(self) -> str | None:
+        with reading(self.engine) as connection:
+            return standing.standings(connection)[0].hold_reason
+
+
+@pytest.fixture
+def over(engine: sa.Engine) -> Callable[..., Over]:
+    def build(switches: dict[str, Any] | None = None, **changes: Any) -> Over:
+        built = Over(engine, settings_of(**{**V2, **changes}), assumptions=switches or {})
+        built.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+        return built
+
+    return build
+
+
+def sent(world: World) -> list[str]:
+    return [each["text"] for each in world.truth()["messages"]]
+
+
+def test_the_whole_sequence_goes_over_v2(over: Callable[..., Over]) -> None:
+    world = over()
+    request_id = world.ended()
+    world.forward(minutes=2)
+    world.run()
+    row = world.request(request_id)
+    assert (row.state, row.way) == (State.CARD_SENT, "page")
+    assert sent(world) == ["Thanks for writing.", f"Answer here: {world.place.links.to(request_id)}"]
+    assert {each["endpoint"].startswith("2/") for each in world.truth()["requests"]} == {True}
+
+
+def test_receives_your_dm_is_can_dm(over: Callable[..., Over]) -> None:
+    world = over()
+    world.customers({"user_id": "502", "can_dm": False})
+    request_id = world.ended(x_user_id="502")
+    world.forward(minutes=2)
+    world.run()
+    assert (world.request(request_id).state, world.request(request_id).reason) == (State.SKIPPED, "cannot_dm")
+
+
+def test_whom_x_does_not_find_is_nobody_we_could_write_to(over: Callable[..., Over]) -> None:
+    world = over()
+    request_id = world.ended(x_user_id="999")
+    world.forward(minutes=2)
+    world.run()
+    assert (world.request(request_id).state, world.request(request_id).reason) == (State.SKIPPED, "unreachable")
+
+
+@pytest.mark.parametrize("fault", ["drop_after_commit", "half_json"])
+@pytest.mark.parametrize("skip", [0, 1])
+def test_an_unclear_send_is_looked_up_with_that_one_person(over: Callable[..., Over], fault: str, skip: int) -> None:
+    world = over()
+    world.fault(endpoint="2/dm_conversations/messages", fault=fault, skip=skip, times=1)
+    request_id = world.ended()
+    world.forward(minutes=2)
+    for _ in range(8):
+        world.run()
+        world.forward(minutes=2)
+    assert world.request(request_id).state == State.CARD_SENT
+    assert len(sent(world)) == 2, "none twice"
+    assert world.asked("2/dm_conversations/dm_events")
+    assert world.asked("direct_messages/events/list") == []
+
+
+def test_a_send_that_never_arrived_is_sent_again(over: Callable[..., Over]) -> None:
+    world = over()
+    world.fault(endpoint="2/dm_conversations/messages", fault="drop_before", times=1)
+    request_id = world.ended()
+    world.forward(minutes=2)
+    for _ in range(12):
+        world.run()
+        world.forward(minutes=2)
+    assert world.request(request_id).state == State.CARD_SENT
+    assert len(sent(world)) == 2
+
+
+def test_a_window_holds_as_many_messages_as_x_takes(over: Callable[..., Over]) -> None:
+    world = over({"rate_limits": True}, accounts__acme__dms_per_window=4)
+    for number in range(4):
+        world.customers({"user_id": str(601 + number), "can_dm": True})
+        world.ended(conversation_id=f"c-{number}", x_user_id=str(601 + number))
+    world.forward(minutes=2)
+    world.run()
+    assert len(sent(world)) == 4
+    world.forward(minutes=16)
+    world.run()
+    assert len(sent(world)) == 8
+    assert not [each for each in world.truth()["requests"] if each["status"] == 429]
+
+
+def test_accounts_of_one_app_share_its_day_fairly(engine: sa.Engine) -> None:
+    """Six a day of the app: the busy account leaves the other its half as long as that one needs it, then takes it."""
+    changes = {**V2, "accounts__acme__app_dms_per_day": 6}
+    settings = settings_of(
+        **changes,
+        accounts__bravo={
+            "user_id": "77", "screen_name": "bravo", "base_url": "http://sandbox.test", "api": "v2",
+            "consumer_key": "ck-acme", "consumer_secret": "cs-acme", "token": "77-t", "token_secret": "ts-b",
+            "app_dms_per_day": 6,
+        },
+        sources__crm__account="acme",
+    )  # fmt: skip
+    world = Over(engine, settings)
+    people = [{"user_id": str(600 + number), "can_dm": True} for number in range(8)]
+    world.customers(*people)
+    waits = world.ended(conversation_id="b", x_user_id="607", account="bravo")
+    world.set(waits, scheduled_at=world.clock.now + timedelta(minutes=30))
+    for number in range(5):
+        world.ended(conversation_id=f"a-{number}", x_user_id=str(600 + number))
+    world.forward(minutes=2)
+    world.run()
+    assert len(sent(world)) == 4, "three of its half, and the one that bravo's two do not need"
+    world.forward(minutes=40)
+    world.run()
+    assert world.request(waits).state == State.CARD_SENT
+    assert len(sent(world)) == 6
+    world.forward(days=1, minutes=30)
+    world.run()
+    assert len(sent(world)) > 6
+
+
+# -- OAuth 2.0 --------------------------------------------------------------------------------------------------------
+
+
+def test_an_account_that_nobody_connected_is_held_and_says_so(over: Callable[..., Over]) -> None:
+    world = over(**OAUTH_2)
+    request_id = world.ended()
+    world.forward(minutes=2)
+    world.run()
+    assert (world.held(), world.request(request_id).reason) == ("sign_in_lost", "account_held")
+    assert world.truth()["requests"] == []
+
+
+def test_a_connected_account_writes_and_renews_its_tokens_as_they_end(over: Callable[..., Over]) -> None:
+    world = over(**OAUTH_2)
+    world.connect()
+    first = world.ended()
+    world.forward(minutes=2)
+    world.run()
+    world.customers({"user_id": "502", "can_dm": True})
+    for _ in range(3):  # each refresh token is good once: a second use of one would lose the sign-in
+        world.forward(hours=3)
+        world.tokens().current()
+    second = world.ended(conversation_id="c-2", x_user_id="502", ended_at=world.clock.now)
+    world.forward(minutes=2)
+    world.run()
+    assert [world.request(each).state for each in (first, second)] == [State.CARD_SENT] * 2
+    assert [each["status"] for each in world.asked("oauth2/token")] == [200] * 4
+
+
+def test_tokens_are_no_text_in_the_database(over: Callable[..., Over]) -> None:
+    world = over(**OAUTH_2)
+    world.connect()
+    token = world.tokens().current()
+    with reading(world.engine) as connection:
+        row = connection.execute(sa.select(x_token)).one()
+    assert token not in str(row)
+    assert "refresh" not in repr(Granted("a-token", "a-refresh-token", world.clock.now - world.clock.now))
+
+
+def test_a_token_that_x_revokes_early_is_renewed_and_the_message_sent_once(over: Callable[..., Over]) -> None:
+    world = over(**OAUTH_2)
+    world.connect()
+    world.x_app.extensions["sandbox"].sign_ins.access.clear()
+    request_id = world.ended()
+    world.forward(minutes=2)
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+    assert len(sent(world)) == 2
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, 1), (401, 1), (403, 1)])
+def test_a_refresh_token_that_x_refuses_holds_the_account(over: Callable[..., Over], status: int, code: int) -> None:
+    world = over(**OAUTH_2)
+    world.connect()
+    world.forward(hours=3)
+    world.fault(endpoint="oauth2/token", fault="status", status=status, code=code)
+    world.ended(ended_at=world.clock.now)
+    world.forward(minutes=2)
+    world.run()
+    assert world.held() == "sign_in_lost"
+    world.run()
+    assert len(world.asked("oauth2/token")) == 2, "the consent and one refusal: X is not asked again"
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_unwell_token_endpoint_costs_only_time(over: Callable[..., Over], status: int) -> None:
+    world = over(**OAUTH_2)
+    world.connect()
+    world.forward(hours=3)
+    world.fault(endpoint="oauth2/token", fault="status", status=status, code=130, times=2)
+    request_id = world.ended(ended_at=world.clock.now)
+    world.forward(minutes=2)
+    for _ in range(10):
+        world.run()
+        world.forward(minutes=5)
+    assert world.held() is None
+    assert world.request(request_id).state == State.CARD_SENT
+    assert len(sent(world)) == 2
+
+
+def test_an_answer_with_the_next_token_that_gets_lost_loses_the_sign_in(over: Callable[..., Over]) -> None:
+    """Nothing can prevent it: X has spent the old one. It costs a person's sign-in, and no customer anything."""
+    world = over(**OAUTH_2)
+    world.connect()
+    world.forward(hours=3)
+    world.fault(endpoint="oauth2/token", fault="drop_after_commit", times=1)
+    request_id = world.ended(ended_at=world.clock.now)
+    world.forward(minutes=2)
+    for _ in range(4):
+        world.run()
+        world.forward(minutes=5)
+    assert world.held() == "sign_in_lost"
+    assert world.request(request_id).reason == "account_held"
+    assert sent(world) == []
+    world.connect()
+    world.release()
+    for _ in range(3):
+        world.run()
+        world.forward(minutes=5)
+    assert world.request(request_id).state == State.CARD_SENT
+
+
+def test_two_workers_renew_once(over: Callable[..., Over]) -> None:
+    world = over(**OAUTH_2)
+    world.connect()
+    one, other = world.tokens(), world.tokens()
+    old = one.current()
+    world.forward(hours=3)
+    assert one.renewed(old) == other.renewed(old) == other.current()
+    assert len(world.asked("oauth2/token")) == 2
+
+
+def test_a_message_of_a_worker_that_slept_is_not_let_out(over: Callable[..., Over]) -> None:
+    world = over(**OAUTH_2)
+    world.connect()
+    meant = world.clock.now
+    world.forward(minutes=6)
+    with pytest.raises(Temporary):
+        world.clients["acme"].send_dm("501", "late", signed_at=meant)
+    assert sent(world) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "words"),
+    [
+        ({"accounts__acme__api": "v2", "campaigns__care__ways": ["quick_reply"]}, "campaigns.care.ways", "not in v2"),
+        ({"accounts__acme__client_id": "a"}, "accounts.acme.client_id", "refuses OAuth 2.0 on v1.1"),
+        ({**OAUTH_2, "campaigns__care__ways": ["card", "page"]}, "campaigns.care.ways", "v1.1 alone"),
+        ({"accounts__acme__token": ""}, "accounts.acme.token", "is missing"),
+        ({**V2, "accounts__acme__dms_per_day": 1500}, "accounts.acme.dms_per_day", "1440"),
+    ],
+)
+def test_what_v2_and_oauth_2_cannot_do_is_named_at_once(changes: dict[str, Any], path: str, words: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings_of(**{"campaigns__care__texts": {"en": {**TEXTS["en"], "quick_reply": "Tap one."}}, **changes})
+    assert [each for each in refused.value.problems if each.path == path and words in each.sentence]
