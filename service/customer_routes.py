@@ -1,7 +1,7 @@
-"""Customers over the API: in, an X user id or a conversation; out, an opt-out, an erasure, an identity, a link. Audited.
+"""Customers over the API: in, an X user id or a conversation; out, an opt-out, an erasure, an identity, a link.
 
 For admins; identities and links also for whoever hands in. Wires `customers`, the erasure of all chapters and outreach
-to routes; shows no customer back.
+to routes; all of it audited. Shows no customer back.
 """
 
 import re

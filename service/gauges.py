@@ -15,6 +15,7 @@ from service.models import (
     access_log,
     account_state,
     account_task,
+    barred_way,
     delivery_item,
     feedback_request,
     look_up,
@@ -38,6 +39,7 @@ Query = sa.Select[*tuple[Any, ...]]
 fr, snd, acct, di = feedback_request.c, send_attempt.c, account_state.c, delivery_item.c
 upd, pw, rf, tk, sf = result_update.c, poll_window.c, refresh.c, account_task.c, stray_feedback.c
 rr, ss, lu, lc = retention_run.c, source_state.c, look_up.c, look_up_count.c
+bw = barred_way.c
 
 
 def _seconds_since(newest: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement[float]:
@@ -133,6 +135,12 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
             .where(lc.day >= f"{now - DAY:%Y-%m-%d}")
             .group_by(lc.source, lc.outcome)
         ),
+    ),
+    (
+        "way_barred",
+        "1 where X refuses an account a way of asking; it is tried again a day later, or by `accounts release`.",
+        ["account", "way"],
+        lambda now: sa.select(bw.account, bw.way, sa.literal(1)).where(bw.barred_at > now - DAY),
     ),
     (
         "x_away_seconds",

@@ -115,7 +115,7 @@ class World:
     def client(self, name: str, transport: httpx.BaseTransport | None = None) -> XClient:
         a = self.settings.accounts[name]
         return XClient(
-            Credentials(a.consumer_key, a.consumer_secret, a.token, a.token_secret),
+            Credentials(a.consumer_key, a.consumer_secret, a.token or "", a.token_secret or ""),
             base_url=a.base_url,
             clock=self.clock,
             transport=transport or Dropping(httpx.WSGITransport(app=self.x_app)),

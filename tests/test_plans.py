@@ -37,6 +37,7 @@ r = feedback_request.c
 SMALL = {
     "account_state", "account_task", "alembic_version", "allowance", "api_key", "look_up", "look_up_count",
     "poll_window", "process_count", "retention_run", "session", "source_state", "strange_refusal", "worker_seen",
+    "barred_way", "x_token",
 }  # fmt: skip
 GROWING = {table.name for table in metadata.sorted_tables} - SMALL
 ENTERED = re.compile(

@@ -28,11 +28,12 @@ def sign_in_of(account: Account, clock: Clock) -> SignIn:
 
 def _signer(settings: Settings, engine: Engine, account: Account, clock: Clock) -> Credentials | Bearer:
     if account.client_id is None:
-        return Credentials(account.consumer_key, account.consumer_secret, account.token, account.token_secret)
+        tokens = account.token or "", account.token_secret or ""  # settings without them do not load
+        return Credentials(account.consumer_key, account.consumer_secret, *tokens)
 
     @cache
     def key() -> str:
         return open_key(engine, settings.service.secret_key)
 
-    tokens = AccountTokens(engine, account.name, key, sign_in_of(account, clock), clock)
-    return Bearer(tokens, clock=clock, alive=account.signature_tolerance)
+    kept = AccountTokens(engine, account.name, key, sign_in_of(account, clock), clock)
+    return Bearer(kept, clock=clock, alive=account.signature_tolerance)

@@ -35,8 +35,10 @@ class Account:
     base_url: str = setting("https://api.twitter.com", "X's host, or the sandbox's; signatures cover it", http_url)
     consumer_key: str = setting(REQUIRED, "the app's key", NOT_EMPTY, secret=True)
     consumer_secret: str = setting(REQUIRED, "the app's secret; also signs X's webhooks", NOT_EMPTY, secret=True)
-    token: str = setting("", "the account's access token; required without client_id", secret=True)
-    token_secret: str = setting("", "the account's access token secret; required without client_id", secret=True)
+    token: str | None = setting(None, "the account's access token; required without client_id", NOT_EMPTY, secret=True)
+    token_secret: str | None = setting(
+        None, "the account's access token secret; required without client_id", NOT_EMPTY, secret=True
+    )
     api: str = setting("v1.1", "X's API for its DMs; v2 has no quick replies", one_of("v1.1", "v2"))
     client_id: str | None = setting(
         None, "OAuth 2.0 client id of the app: `dm-feedback accounts connect NAME` then signs in, for v2 alone"

@@ -45,7 +45,9 @@ def _account_crossings(accounts: dict[str, Account]) -> Iterator[Mistake]:
 def _sign_in_crossings(path: str, account: Account) -> Iterator[Mistake]:
     """OAuth 1.0a needs two tokens; OAuth 2.0 keeps its own, and X takes it for v2 alone."""
     if account.client_id is None:
-        yield from (Mistake(f"{path}.{key}", MISSING) for key in ("token", "token_secret") if not getattr(account, key))
+        yield from (
+            Mistake(f"{path}.{key}", MISSING) for key in ("token", "token_secret") if getattr(account, key) is None
+        )
     elif account.api != "v2":
         yield Mistake(f"{path}.client_id", 'is for api = "v2": X refuses OAuth 2.0 on v1.1')
     if account.api == "v2" and account.dms_per_day > MOST_DMS_OVER_V2:

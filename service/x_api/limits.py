@@ -27,6 +27,7 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "show_user": Limit(900, _QUARTER),
         "show_friendship": Limit(180, _QUARTER),
         "list_dms": Limit(15, _QUARTER),
+        "list_dms_with": Limit(15, _QUARTER),
         "show_feedback": Limit(180, _QUARTER),
         "list_feedback_events": Limit(1000, _QUARTER),
         "send_dm": Limit(1000, _DAY),

@@ -30,7 +30,9 @@ class Over(World):
     def client(self, name: str, transport: httpx.BaseTransport | None = None) -> XClientV2:
         a = self.settings.accounts[name]
         wire = transport or Dropping(httpx.WSGITransport(app=self.x_app))
-        signer: Credentials | Bearer = Credentials(a.consumer_key, a.consumer_secret, a.token, a.token_secret)
+        signer: Credentials | Bearer = Credentials(
+            a.consumer_key, a.consumer_secret, a.token or "", a.token_secret or ""
+        )
         if a.client_id is not None:
             signer = Bearer(self.tokens(name), clock=self.clock, alive=a.signature_tolerance)
         return XClientV2(signer, base_url=a.base_url, clock=self.clock, transport=wire)
@@ -308,7 +310,7 @@ def test_a_message_of_a_worker_that_slept_is_not_let_out(over: Callable[..., Ove
         ({"accounts__acme__api": "v2", "campaigns__care__ways": ["quick_reply"]}, "campaigns.care.ways", "not in v2"),
         ({"accounts__acme__client_id": "a"}, "accounts.acme.client_id", "refuses OAuth 2.0 on v1.1"),
         ({**OAUTH_2, "campaigns__care__ways": ["card", "page"]}, "campaigns.care.ways", "v1.1 alone"),
-        ({"accounts__acme__token": ""}, "accounts.acme.token", "is missing"),
+        ({"accounts__acme__token": None}, "accounts.acme.token", "is missing"),
         ({**V2, "accounts__acme__dms_per_day": 1500}, "accounts.acme.dms_per_day", "1440"),
     ],
 )

@@ -32,7 +32,7 @@ def test_the_index_names_every_route_and_endpoint(app, control):
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
     assert documented == real
-    assert len(index["endpoints"]) == 13
+    assert len(index["endpoints"]) == 18
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_rate_limit_status_tells_what_is_left(x, control):
     assert "direct_messages" in x.get("application/rate_limit_status").body["resources"]
 
 
-@pytest.mark.parametrize("path", ["/1.1/users/show", "/1.1/nothing.json", "/2/users/me", "/"])
+@pytest.mark.parametrize("path", ["/1.1/users/show", "/1.1/nothing.json", "/2/tweets", "/"])
 def test_wrong_paths_are_answered_404_34_as_json(x, control, path):
     given = x.send("GET", f"http://x.test{path}", {})
     assert (given.status, given.code) == (404, 34)

@@ -123,7 +123,7 @@ def test_a_refused_customer_ends_a_request_in_a_word_of_the_ledger():
 def test_where_x_takes_no_call_at_all_reading_stops_too():
     assert {
         "account_locked", "account_suspended", "app_suspended", "bad_authentication", "keys_not_verified",
-        "not_authenticated", "tls_required", "token_invalid", "unauthorized", "wrong_kind_of_token",
+        "not_authenticated", "sign_in_lost", "tls_required", "token_invalid", "unauthorized", "wrong_kind_of_token",
     } == STOPS_READING  # fmt: skip
 
 

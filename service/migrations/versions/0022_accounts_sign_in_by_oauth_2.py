@@ -1,6 +1,6 @@
 """accounts sign in by OAuth 2.0.
 
-Revision 0019, after 0018. One row an account that is connected by a person; nobody is, before that.
+Revision 0022, after 0021. One row an account that is connected by a person; nobody is, before that.
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from service.db import Micros
 
-revision = "0019"
-down_revision = "0018"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
