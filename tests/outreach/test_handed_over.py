@@ -1,0 +1,145 @@
+"""A link for others to send: who gets one, who gets none, and that nothing of ours is sent beside it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.db import reading, writing
+from service.errors import Conflict, NotFound
+from service.ids import person
+from service.models import feedback_request, opt_out, result
+from service.outreach.handed_over import Link, hand_over
+from service.states import State
+from tests.floor.house import House, deliver
+from tests.support import World
+
+
+def handed(world: World, conversation_id: str = "c-1") -> Link:
+    return hand_over(world.place, "crm", conversation_id, by="crm key", now=world.clock.now)
+
+
+def refusal(world: World, conversation_id: str = "c-1") -> str:
+    with pytest.raises((Conflict, NotFound)) as refused:
+        handed(world, conversation_id)
+    return refused.value.code
+
+
+def test_a_conversation_without_an_identity_gets_its_link_once_and_nothing_of_ours(world: World) -> None:
+    request_id = world.ended(x_user_id=None)
+    link = handed(world)
+    assert (link.request_id, link.url) == (request_id, world.place.links.to(request_id))
+    world.forward(hours=1)
+    assert handed(world) == link, "asking again changes nothing"
+    world.run()
+    row = world.request(request_id)
+    assert (row.state, row.way, row.card_sent_at) == (State.CARD_SENT, "handed_over", link.handed_over_at)
+    assert world.truth()["messages"] == []
+    assert [event for _, event, _ in world.history(request_id)] == ["postponed", "handed_over"]
+
+
+@pytest.mark.parametrize("reason", ["no_x_identity", "cannot_dm", "unreachable"])
+def test_what_kept_only_us_from_writing_keeps_no_link(world: World, reason: str) -> None:
+    request_id = world.ended(state="skipped", reason=reason, outcome_at=world.clock.now)
+    handed(world)
+    assert world.request(request_id).state == State.CARD_SENT
+
+
+def test_a_conversation_the_rules_skipped_gets_none(world_of: Any) -> None:
+    world = world_of(campaigns__care__sample=0.0)
+    request_id = world.ended()
+    assert refusal(world) == "not_asked"
+    assert world.request(request_id).reason == "sampled_out", "asking for a link decides, and the decision stands"
+    assert refusal(world) == "not_asked"
+
+
+@pytest.mark.parametrize("why", ["opted_out", "reopened", "cooldown", "stale"])
+def test_every_rule_stands(world: World, why: str) -> None:
+    now = world.clock.now
+    if why == "opted_out":
+        row = {"person": person(world.place.hash_key, "501"), "account": "*", "reason": "r", "created_by": "me"}
+        with writing(world.engine) as connection:
+            connection.execute(sa.insert(opt_out).values(**row, created_at=now))
+    if why == "reopened":
+        world.reopened("c-1", now + timedelta(minutes=1))
+    if why == "cooldown":
+        world.ended(conversation_id="c-0")
+        handed(world, "c-0")
+    request_id = world.ended()
+    if why == "stale":
+        world.forward(hours=25)
+    assert refusal(world) == "not_asked"
+    assert world.request(request_id).reason == why
+
+
+def test_who_was_asked_by_a_link_rests_from_us_too(world: World) -> None:
+    world.ended(conversation_id="c-0")
+    handed(world, "c-0")
+    later = world.ended()
+    world.forward(minutes=2)
+    world.run()
+    assert world.request(later).reason == "cooldown"
+    assert world.truth()["messages"] == []
+
+
+def test_whom_we_have_written_to_gets_no_link_beside(world: World) -> None:
+    world.ended()
+    world.forward(minutes=2)
+    world.run()
+    assert refusal(world) == "asked_already"
+
+
+def test_whom_we_are_writing_to_gets_no_link_beside(world: World) -> None:
+    world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", times=1)
+    world.ended()
+    world.forward(minutes=2)
+    world.run()
+    assert refusal(world) == "being_asked"
+
+
+def test_nobody_knows_of_others_conversations(world: World) -> None:
+    assert refusal(world, "nobody") == "unknown_conversation"
+    request_id = world.ended()
+    world.set(request_id, erased_at=world.clock.now)
+    assert refusal(world) == "unknown_conversation"
+
+
+# -- over the API, to the answer ---------------------------------------------------------------------------------------
+
+
+def test_a_crm_gets_a_link_that_a_customer_answers(engine: Engine) -> None:
+    house = House(engine)
+    key = house.key("hand_in")
+    request_id = deliver(house, "c-1")
+    told = house.call("POST", "/v1/conversations/crm/c-1/link", key).get_json()
+    assert told["request_id"] == request_id
+    assert told["good_until"].startswith((house.clock.now + house.settings.reports.answer_window).isoformat()[:16])
+    path = told["url"].removeprefix(house.settings.service.public_url)
+    assert house.client.get(path).status_code == 200
+    assert house.client.post(path, data={"score": "4"}).status_code == 303
+    with reading(engine) as connection:
+        assert connection.execute(sa.select(result.c.score, result.c.score_way)).one() == (4, "page")
+    [row] = house.call("GET", "/v1/results", house.key("supervisor")).get_json()["items"]
+    assert (row["way"], row["score_way"], row["score"]) == ("handed_over", "page", 4)
+    assert "request.hand_over" in [action for _, action, _ in house.audit()]
+
+
+@pytest.mark.parametrize("role", ["supervisor", "analyst", "monitor"])
+def test_only_who_hands_in_asks_for_links(sqlite_engine: Engine, role: str) -> None:
+    house = House(sqlite_engine)
+    deliver(house, "c-1")
+    assert house.call("POST", "/v1/conversations/crm/c-1/link", house.key(role)).status_code == 403
+    with reading(sqlite_engine) as connection:
+        assert connection.scalar(sa.select(feedback_request.c.way)) is None
+
+
+def test_a_key_of_another_account_and_an_unknown_source_learn_nothing(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    deliver(house, "c-1")
+    key = house.key("hand_in", "other")
+    assert house.refused(404, "POST", "/v1/conversations/crm/c-1/link", key) == "unknown_conversation"
+    assert (
+        house.refused(404, "POST", "/v1/conversations/nobody/c-1/link", house.key("hand_in")) == "unknown_conversation"
+    )
