@@ -53,12 +53,8 @@ GRANT UPDATE (
 GRANT UPDATE (x_id, x_user_id, outcome, settled_at) ON send_attempt TO dm_feedback_web;
 GRANT DELETE ON contact, found_identity, x_identity TO dm_feedback_web;
 
-<<<<<<< HEAD
--- Worker: everything but the keys and feeds of people.
-=======
 -- how accounts sign in at X is the worker's alone: web holds nothing of x_token
--- Worker: everything but the keys of people.
->>>>>>> 5c206c7 (Its number, and where new names are listed)
+-- Worker: everything but the keys and feeds of people.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
   access_chain, account_state, account_task, allowance, barred_way, change_counter, contact, conversation, data_key, delivery_item,
   feedback_request, found_identity, look_up, look_up_count,
