@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.db import insert, reading, writing
 from service.models import x_token
-from service.x_api import SignIn, Temporary, XError
+from service.x_api import Temporary, XError, XSignIn
 from service.x_api.oauth2 import Granted, lost
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ LOOK_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldTokens:
     """What the database has, decrypted."""
 
     access_token: str
@@ -44,7 +44,7 @@ class AccountTokens:
     """The tokens of one account, for many threads at once; see `x_api.oauth2.Tokens`."""
 
     def __init__(
-        self, engine: Engine, account: str, key: Callable[[], str], sign_in: SignIn, clock: Callable[[], datetime]
+        self, engine: Engine, account: str, key: Callable[[], str], sign_in: XSignIn, clock: Callable[[], datetime]
     ) -> None:
         self._engine, self._account, self._sign_in, self._clock = engine, account, sign_in, clock
         self._key = key
@@ -59,7 +59,7 @@ class AccountTokens:
         held = self._held()
         return held.access_token if held.access_token != refused else self._renewed(held)
 
-    def _held(self) -> Held:
+    def _held(self) -> HeldTokens:
         with reading(self._engine) as connection:
             row = connection.execute(sa.select(x_token).where(xt.account == self._account)).one_or_none()
         if row is None or row.refresh_token is None:
@@ -69,9 +69,9 @@ class AccountTokens:
             access, refresh = (box.decrypt(each.encode()).decode() for each in (row.access_token, row.refresh_token))
         except InvalidToken:
             raise lost() from None
-        return Held(access, refresh, row.expires_at, row.access_token)
+        return HeldTokens(access, refresh, row.expires_at, row.access_token)
 
-    def _renewed(self, held: Held) -> str:
+    def _renewed(self, held: HeldTokens) -> str:
         """Renew them, or wait for who does."""
         give_up_at = time.monotonic() + RENEWING.total_seconds() / 4
         while not self._begin(held):
@@ -82,7 +82,7 @@ class AccountTokens:
             time.sleep(LOOK_AGAIN_S)
         return self._ask(held)
 
-    def _ask(self, held: Held) -> str:
+    def _ask(self, held: HeldTokens) -> str:
         try:
             granted = self._sign_in.refresh(held.refresh_token)
         except XError as error:
@@ -103,7 +103,7 @@ class AccountTokens:
         # Nothing was sent to a customer. If X did take the token, it will refuse it next time, and the sign-in is lost.
         raise Temporary("The account's tokens could not be renewed.", reason="token_not_renewed") from error
 
-    def _begin(self, held: Held) -> bool:
+    def _begin(self, held: HeldTokens) -> bool:
         """Take the renewal, if nobody has it and it is still to do."""
         now = self._clock()
         free = sa.or_(xt.renewing_until.is_(None), xt.renewing_until <= now, xt.renewing_until > now + RENEWING)

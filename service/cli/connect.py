@@ -12,7 +12,7 @@ from service.db import writing
 from service.errors import Conflict, Invalid, NotFound
 from service.outreach.clients import client_of, sign_in_of
 from service.x_api import XError
-from service.x_api.oauth2 import Challenge, Granted, new_challenge
+from service.x_api.oauth2 import Granted, Pkce, new_challenge
 
 BACK_TO = "http://127.0.0.1:8765/"
 
@@ -59,7 +59,7 @@ def connect(context: click.Context, account: str, back_to: str) -> None:
     console.print(f"{account} is connected as {who.id} and goes on.")
 
 
-def code_of(pasted: str, challenge: Challenge) -> str:
+def code_of(pasted: str, challenge: Pkce) -> str:
     """Read the code from the address X sent the browser to. Raises Invalid where it is none of ours."""
     query = parse_qs(urlsplit(pasted.strip()).query)
     if query.get("state") != [challenge.state]:

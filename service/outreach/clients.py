@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 from service.accounts.tokens import AccountTokens
 from service.customers.hash_key import open_key
 from service.settings import Account, Settings
-from service.x_api import Bearer, Credentials, SignIn, XClient, XClientV2
+from service.x_api import Bearer, Credentials, XClient, XClientV2, XSignIn
 
 Clock = Callable[[], datetime]
 
@@ -20,10 +20,10 @@ def client_of(settings: Settings, engine: Engine, account: Account, clock: Clock
     return kind(_signer(settings, engine, account, clock), base_url=account.base_url, clock=clock)
 
 
-def sign_in_of(account: Account, clock: Clock) -> SignIn:
+def sign_in_of(account: Account, clock: Clock) -> XSignIn:
     """Open the token endpoint of an account that signs in by OAuth 2.0."""
     assert account.client_id is not None, "asked for only where there is one"
-    return SignIn(account.client_id, account.client_secret, base_url=account.base_url, clock=clock)
+    return XSignIn(account.client_id, account.client_secret, base_url=account.base_url, clock=clock)
 
 
 def _signer(settings: Settings, engine: Engine, account: Account, clock: Clock) -> Credentials | Bearer:

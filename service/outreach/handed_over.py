@@ -33,7 +33,7 @@ OURS_ALONE = frozenset({Skip.NO_X_IDENTITY, Skip.CANNOT_DM, Skip.UNREACHABLE})
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class HandedLink:
     """What the CRM gets."""
 
     request_id: str
@@ -41,7 +41,7 @@ class Link:
     handed_over_at: datetime
 
 
-def hand_over(place: Workplace, source: str, conversation_id: str, *, by: str, now: datetime) -> Link:
+def hand_over(place: Workplace, source: str, conversation_id: str, *, by: str, now: datetime) -> HandedLink:
     """Return the link of a conversation's newest end. Raises NotFound, or Conflict where there is to be none."""
     with writing(place.engine) as connection:
         request = _newest(connection, source, conversation_id)
@@ -53,7 +53,7 @@ def hand_over(place: Workplace, source: str, conversation_id: str, *, by: str, n
     if request.state is not State.CARD_SENT:
         raise _not_asked(request)
     assert request.card_sent_at is not None, "written with the state"
-    return Link(request.id, place.links.to(request.id), request.card_sent_at)
+    return HandedLink(request.id, place.links.to(request.id), request.card_sent_at)
 
 
 def _newest(connection: Connection, source: str, conversation_id: str) -> Request:

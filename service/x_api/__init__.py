@@ -34,7 +34,7 @@ from service.x_api.facts import (
     User,
 )
 from service.x_api.oauth1 import Credentials
-from service.x_api.oauth2 import Bearer, SignIn
+from service.x_api.oauth2 import Bearer, XSignIn
 from service.x_api.rate import RateLimit
 from service.x_api.texts import clean, same_text
 from service.x_api.v2 import XClientV2
@@ -63,7 +63,6 @@ __all__ = [
     "RateLimited",
     "RecipientRefused",
     "Retired",
-    "SignIn",
     "Temporary",
     "Unexplained",
     "UnknownToX",
@@ -73,6 +72,7 @@ __all__ = [
     "XClient",
     "XClientV2",
     "XError",
+    "XSignIn",
     "clean",
     "parse_feedback",
     "parse_feedback_event",

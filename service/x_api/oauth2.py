@@ -78,7 +78,7 @@ class Bearer(httpx.Auth):
 
 
 @dataclass(frozen=True, slots=True)
-class Challenge:
+class Pkce:
     """PKCE: what is kept, what is shown, and the state that the answer must bring back."""
 
     verifier: str = field(repr=False)
@@ -91,12 +91,12 @@ class Challenge:
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def new_challenge() -> Challenge:
+def new_challenge() -> Pkce:
     """Make one for one sign-in."""
-    return Challenge(secrets.token_urlsafe(48), secrets.token_urlsafe(16))
+    return Pkce(secrets.token_urlsafe(48), secrets.token_urlsafe(16))
 
 
-class SignIn:
+class XSignIn:
     """X's token endpoint for one app. It is asked every hour or two, so no connection is kept."""
 
     def __init__(
@@ -113,7 +113,7 @@ class SignIn:
         auth = None if client_secret is None else httpx.BasicAuth(client_id, client_secret)
         self._open = partial(Wire, auth, base_url=base_url, patience=patience, clock=clock, transport=transport)
 
-    def address(self, page: str, back_to: str, challenge: Challenge) -> str:
+    def address(self, page: str, back_to: str, challenge: Pkce) -> str:
         """Return where a person signs the account in; X sends them `back_to` with a code."""
         asked = {
             "response_type": "code", "client_id": self._client_id, "redirect_uri": back_to, "scope": " ".join(SCOPES),
@@ -121,7 +121,7 @@ class SignIn:
         }  # fmt: skip
         return f"{page}?{urlencode(asked)}"
 
-    def exchange(self, code: str, back_to: str, challenge: Challenge) -> Granted:
+    def exchange(self, code: str, back_to: str, challenge: Pkce) -> Granted:
         """Make tokens of the code. Raises XError."""
         return self._ask({
             "grant_type": "authorization_code", "code": code, "redirect_uri": back_to,

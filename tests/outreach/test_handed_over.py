@@ -11,13 +11,13 @@ from service.db import reading, writing
 from service.errors import Conflict, NotFound
 from service.ids import person
 from service.models import feedback_request, opt_out, result
-from service.outreach.handed_over import Link, hand_over
+from service.outreach.handed_over import HandedLink, hand_over
 from service.states import State
 from tests.floor.house import House, deliver
 from tests.support import World
 
 
-def handed(world: World, conversation_id: str = "c-1") -> Link:
+def handed(world: World, conversation_id: str = "c-1") -> HandedLink:
     return hand_over(world.place, "crm", conversation_id, by="crm key", now=world.clock.now)
 
 

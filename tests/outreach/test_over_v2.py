@@ -14,7 +14,7 @@ from service.db import reading, writing
 from service.models import x_token
 from service.settings import SettingsError
 from service.states import State
-from service.x_api import Bearer, Credentials, SignIn, Temporary, XClientV2
+from service.x_api import Bearer, Credentials, Temporary, XClientV2, XSignIn
 from service.x_api.oauth2 import Granted, new_challenge
 from tests.support import Dropping, World, settings_of
 
@@ -37,11 +37,11 @@ class Over(World):
             signer = Bearer(self.tokens(name), clock=self.clock, alive=a.signature_tolerance)
         return XClientV2(signer, base_url=a.base_url, clock=self.clock, transport=wire)
 
-    def sign_in(self, name: str = "acme") -> SignIn:
+    def sign_in(self, name: str = "acme") -> XSignIn:
         a = self.settings.accounts[name]
         wire = Dropping(httpx.WSGITransport(app=self.x_app))
         assert a.client_id is not None
-        return SignIn(a.client_id, a.client_secret, base_url=a.base_url, clock=self.clock, transport=wire)
+        return XSignIn(a.client_id, a.client_secret, base_url=a.base_url, clock=self.clock, transport=wire)
 
     def tokens(self, name: str = "acme") -> AccountTokens:
         return AccountTokens(self.engine, name, lambda: self.place.hash_key, self.sign_in(name), self.clock)
