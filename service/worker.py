@@ -216,7 +216,8 @@ def _read_once(place: Workplace, account: Account, client: XClient, clock: Clock
     unclear.look_up_once(place, account, client, clock)
     if not refused:
         _collect(place, account, client, clock, stop)
-        confirming.read_once(place, account, client, clock)
+        if account.client_id is None:
+            confirming.read_once(place, account, client, clock)
 
 
 def _collect(place: Workplace, account: Account, client: XClient, clock: Clock, stop: threading.Event) -> None:

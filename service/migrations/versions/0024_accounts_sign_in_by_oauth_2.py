@@ -1,6 +1,6 @@
 """accounts sign in by OAuth 2.0.
 
-Revision 0023, after 0022. One row an account that is connected by a person; nobody is, before that.
+Revision 0024, after 0023. One row an account that is connected by a person; nobody is, before that.
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from service.db import Micros
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 form = "before"
