@@ -12,7 +12,7 @@ users        verify_credentials, users, friendships            limits       wind
 messages     direct_messages/events                            feedback     feedback/create, show, submit, dismiss
 cards        what happens to a card                            events       feedback/events
 render       a card as X's JSON                                pushes       feedback webhooks
-v2           the same over X's v2                              sign_in      OAuth 2.0, rotating refresh tokens
+v2           the same over X's v2                              oauth2_tokens  sign-in, rotating refresh tokens
 customers    profiles of scripted customers                    scripts      what they do with a card
 faults       what goes wrong on purpose                        clock        its own time, snowflake ids
 state        its memory, under one lock                        schedule     what happens later

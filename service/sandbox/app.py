@@ -10,7 +10,7 @@ from collections.abc import Callable
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from service.sandbox import control, events, feedback, gate, messages, sign_in, users, v2
+from service.sandbox import control, events, feedback, gate, messages, oauth2_tokens, users, v2
 from service.sandbox.config import SandboxConfig
 from service.sandbox.gate import Route
 from service.sandbox.state import World
@@ -51,7 +51,7 @@ def create_sandbox(config: SandboxConfig, wall: Callable[[], float] = time.time)
     for endpoint in ENDPOINTS:
         app.add_url_rule(endpoint.rule, endpoint.name, _view(world, endpoint), methods=list(endpoint.methods))
     app.register_blueprint(control.blueprint(world, ENDPOINTS))
-    app.register_blueprint(sign_in.blueprint(world))
+    app.register_blueprint(oauth2_tokens.blueprint(world))
     app.register_error_handler(HTTPException, _not_found)
     return app
 

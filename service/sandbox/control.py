@@ -13,7 +13,7 @@ from flask import Blueprint, Response, jsonify, request
 from service.sandbox import assumptions, cards, customers, faults, grammar, messages, schedule, truth, users
 from service.sandbox.gate import Route, customer_token
 from service.sandbox.loopback import is_loopback
-from service.sandbox.sign_in import TOKEN
+from service.sandbox.oauth2_tokens import TOKEN
 from service.sandbox.state import Hook, Message, PushMode, StoredCard, World
 from service.sandbox.writing import XRefusal
 

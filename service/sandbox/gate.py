@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from flask import Request as FlaskRequest
 from flask import Response
 
-from service.sandbox import faults, limits, oauth, schedule, sign_in, v2
+from service.sandbox import faults, limits, oauth, oauth2_tokens, schedule, v2
 from service.sandbox.call import Call
 from service.sandbox.loopback import is_loopback
 from service.sandbox.state import Exchange, World
@@ -130,7 +130,7 @@ def _caller(world: World, endpoint: Route, request: FlaskRequest, query: str, fo
         return customer
     authorization = request.headers.get("authorization") or ""
     if endpoint.is_v2 and authorization.startswith("Bearer "):
-        return sign_in.user_of(world, authorization.removeprefix("Bearer "), world.clock.now_ms())
+        return oauth2_tokens.user_of(world, authorization.removeprefix("Bearer "), world.clock.now_ms())
     given = oauth.read_header(authorization)
     oauth.check_time(given, _oauth_s(world), world.assumptions.oauth_tolerance_s)
     secret = world.consumers.get(given["oauth_consumer_key"])
