@@ -143,8 +143,12 @@ def _in_turn(engine: Engine) -> Iterator[None]:
 
 def insert(connection: Connection, table: sa.Table) -> Any:
     """Return an INSERT that knows ON CONFLICT, which SQLAlchemy spells once per database."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
+    return insert_of(connection.dialect.name, table)
+
+
+def insert_of(dialect: str, table: sa.Table) -> Any:
+    """The same for statements that are built before there is a connection, by the name of the dialect."""
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table)
 
 
 def _open_sqlite(url: URL) -> Engine:

@@ -14,4 +14,14 @@ CLOCKS_DIFFER = timedelta(minutes=10)  # more than machines that keep time ever 
 
 def is_over(until: sa.ColumnElement[Any], now: datetime, longest: timedelta) -> sa.ColumnElement[bool]:
     """Not leased, or leased by somebody who died, or until a time that only a clock set back could explain."""
-    return until.is_(None) | (until <= now) | (until > now + longest + CLOCKS_DIFFER)
+    return is_over_at(until, now, beyond(now, longest))
+
+
+def is_over_at(until: sa.ColumnElement[Any], now: Any, far: Any) -> sa.ColumnElement[bool]:
+    """The same for statements that are built once; `far` is `beyond(now, longest)`."""
+    return sa.or_(until.is_(None), until <= now, until > far)
+
+
+def beyond(now: datetime, longest: timedelta) -> datetime:
+    """Return the moment no lease of this length reaches."""
+    return now + longest + CLOCKS_DIFFER

@@ -23,6 +23,9 @@ LOCKED = sa.select(RESTS.label("rests"), acct.x_away_since, STRANGE.label("met_s
     acct.account == sa.bindparam("this")
 )
 
+# built once, as they are asked for every call to X
+LOCK, LOCK_IF_FREE = LOCKED.with_for_update(), LOCKED.with_for_update(skip_locked=True)
+
 
 @dataclass(frozen=True, slots=True)
 class AccountStanding:
@@ -68,7 +71,7 @@ def lock(connection: Connection, account: str, now: datetime) -> Locked:
 
     On SQLite it is the write lock, taken already, that makes them follow each other.
     """
-    locked = connection.execute(LOCKED.with_for_update(), {"this": account, **_at(now)}).one_or_none()
+    locked = connection.execute(LOCK, {"this": account, **_at(now)}).one_or_none()
     if locked is None:
         return Locked(rests=False, x_was_away=False, met_strange=False)
     return Locked(bool(locked.rests), locked.x_away_since is not None, bool(locked.met_strange))
@@ -76,7 +79,7 @@ def lock(connection: Connection, account: str, now: datetime) -> Locked:
 
 def lock_if_free(connection: Connection, account: str, now: datetime) -> bool:
     """Take the lock if nobody has it, and say whether the account may send now: who claims has other accounts too."""
-    locked = connection.execute(LOCKED.with_for_update(skip_locked=True), {"this": account, **_at(now)}).one_or_none()
+    locked = connection.execute(LOCK_IF_FREE, {"this": account, **_at(now)}).one_or_none()
     return locked is not None and not locked.rests
 
 

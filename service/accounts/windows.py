@@ -8,11 +8,13 @@ window from now).
 """
 
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.db import insert
+from service.db import Micros, insert, insert_of
 from service.models import allowance
 
 SPENT = 2**31 - 1
@@ -31,18 +33,26 @@ def take(
     connection: Connection, account_name: str, endpoint: str, limit: int, window: timedelta, now: datetime
 ) -> datetime | None:
     """Count one call to `endpoint`. None: go ahead. Else: not now, come back then."""
-    fresh = now + window
-    first = insert(connection, allowance).values(account=account_name, endpoint=endpoint, window_until=fresh, used=1)
-    over = alw.window_until <= now
-    used = sa.case((over, 1), (alw.used > limit, alw.used), else_=alw.used + 1)
-    until = sa.case((over | (alw.window_until > fresh), first.excluded.window_until), else_=alw.window_until)
-    row = connection.execute(
-        first.on_conflict_do_update(
-            index_elements=[alw.account, alw.endpoint], set_={"used": used, "window_until": until}
-        ).returning(alw.used, alw.window_until)
-    ).one()
+    this = {"this": account_name, "called": endpoint, "fresh": now + window, "now": now, "most": limit}
+    row = connection.execute(_take(connection.dialect.name), this).one()
     # A refusal still counts one, up to one past the limit: that is what tells it from the last call allowed.
     return None if row.used <= limit else row.window_until
+
+
+@cache
+def _take(dialect: str) -> Any:
+    """The statement, built once: to build it costs more than the database takes for it."""
+    here = sa.bindparam
+    fresh, now = here("fresh", type_=Micros), here("now", type_=Micros)
+    first = insert_of(dialect, allowance).values(
+        account=here("this"), endpoint=here("called"), window_until=fresh, used=1
+    )
+    over = alw.window_until <= now
+    used = sa.case((over, 1), (alw.used > here("most"), alw.used), else_=alw.used + 1)
+    until = sa.case((over | (alw.window_until > fresh), first.excluded.window_until), else_=alw.window_until)
+    return first.on_conflict_do_update(
+        index_elements=[alw.account, alw.endpoint], set_={"used": used, "window_until": until}
+    ).returning(alw.used, alw.window_until)
 
 
 def exhausted(

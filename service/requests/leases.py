@@ -7,11 +7,13 @@ successor. An expired lease is taken over by whoever comes next. Decides nothing
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.leases import is_over
+from service.db import Micros
+from service.leases import beyond, is_over, is_over_at
 from service.models import IS_BEGUN, IS_OPEN, account_state, feedback_request
 from service.requests.request import Request
 from service.requests.rows import REQUEST, SELECT, request_of
@@ -53,21 +55,29 @@ def _take(
     lease: Lease,
     now: datetime,
 ) -> list[Request]:
+    this = {"token": lease.token, "until": lease.until, "far": beyond(now, lease.until - now)}
+    leased = connection.execute(_taking(which), {"this": account, "now": now, "most": limit, **this})
+    return sorted(map(request_of, leased), key=lambda each: each.scheduled_at)
+
+
+@cache
+def _taking(which: sa.ColumnElement[bool]) -> sa.Executable:
+    """The statement, built once: to build it costs as much as to run it."""
+    now, far, until = (sa.bindparam(name, type_=Micros) for name in ("now", "far", "until"))
     pick = (
         sa.select(fr.id)
-        .where(fr.account == account, which, fr.scheduled_at <= now, is_over(fr.lease_until, now, lease.until - now))
+        .where(fr.account == sa.bindparam("this"), which, fr.scheduled_at <= now, is_over_at(fr.lease_until, now, far))
         .order_by(fr.scheduled_at)
-        .limit(limit)
+        .limit(sa.bindparam("most"))
         .with_for_update(skip_locked=True)
         .cte("pick")
     )
-    leased = (
+    return (
         sa.update(feedback_request)
         .where(fr.id.in_(sa.select(pick.c.id)))
-        .values(lease_token=lease.token, lease_until=lease.until)
+        .values(lease_token=sa.bindparam("token"), lease_until=until)
         .returning(*REQUEST)
     )
-    return sorted(map(request_of, connection.execute(leased)), key=lambda each: each.scheduled_at)
 
 
 def still_mine(connection: Connection, request_id: str, token: str) -> Request | None:

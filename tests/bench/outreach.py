@@ -1,16 +1,21 @@
 """What one conversation costs from claim to card: processor time, statements and commits.
 
     python -m tests.bench outreach --database sqlite --conversations 300
+    python -m tests.bench outreach --latency-ms 50 --concurrency 32 --accounts 30 --workers 3
 
-The worker's own runner walks them in this process. X answers at once, out of a table, so what is measured is ours:
-claim, steps, signatures, HTTP client, record. On PostgreSQL its server's own time is not in it. Prints one table.
+The worker's own runner walks them. X answers at once, out of a table (or after `--latency-ms`), so what is measured
+is ours: claim, steps, signatures, HTTP client, record. On PostgreSQL its server's own time is not in it. One table.
 """
 
+import itertools
 import json
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +33,24 @@ from service.db import open_engine, reading, writing
 from service.models import feedback_request
 from service.outreach.run import Runner
 from service.outreach.workplace import Workplace
+from service.settings import Settings, from_tree
 from service.x_api import Credentials, XClient
 from tests.processes.databases import Postgres, Sqlite
-from tests.support import Clock, request_row, settings_of
+from tests.support import Clock, request_row, tree
 
 DM = {"type": "message_create", "message_create": {"target": {"recipient_id": "1"}, "message_data": {"text": "x"}}}
 
 
 class AtOnce(httpx.BaseTransport):
-    """X, as fast as can be: each route's answer with a new id."""
+    """X, as fast as can be or as it is told to: each route's answer with a new id."""
 
-    def __init__(self) -> None:
-        self._last = 10**15
+    def __init__(self, takes_s: float) -> None:
+        self._takes_s = takes_s
+        self._ids = itertools.count(time.time_ns())
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self._last += 1
-        return httpx.Response(200, content=json.dumps(self._answer(request.url.path, str(self._last))))
+        time.sleep(self._takes_s)
+        return httpx.Response(200, content=json.dumps(self._answer(request.url.path, str(next(self._ids)))))
 
     def _answer(self, path: str, new: str) -> dict[str, Any]:
         if path.endswith("users/show.json"):
@@ -53,50 +60,105 @@ class AtOnce(httpx.BaseTransport):
         return {"id": new, "dm_id": new, "test": False}
 
 
+@dataclass(frozen=True)
+class Walk:
+    """What is walked, and by whom."""
+
+    conversations: int
+    accounts: int
+    latency_ms: int
+    concurrency: int
+
+    @property
+    def settings(self) -> Settings:
+        """Accounts that may send as much as there is."""
+        limit = self.conversations + 100
+        given = tree(worker__concurrency=self.concurrency)
+        one = {**given["accounts"].pop("acme"), "dms_per_day": limit, "cards_per_day": limit}
+        for n in range(self.accounts):
+            given["accounts"][f"acme{n}"] = {**one, "user_id": str(1_212_121_212_121 + n)}
+        given["sources"]["crm"]["account"] = "acme0"
+        return from_tree(given, {})
+
+    @property
+    def bound(self) -> float:
+        """Conversations a second that X's latency allows one worker: three calls each."""
+        return self.concurrency / (3 * self.latency_ms / 1000)
+
+
 @click.command()
 @click.option("--database", type=click.Choice(["sqlite", "postgresql"]), default="sqlite", show_default=True)
 @click.option("--conversations", default=300, show_default=True)
-def main(database: str, conversations: int) -> None:
+@click.option("--accounts", default=1, show_default=True)
+@click.option("--latency-ms", default=0, show_default=True, help="that X takes for an answer")
+@click.option("--concurrency", default=4, show_default=True, help="calls in flight of one worker")
+@click.option("--workers", default=1, show_default=True, help="processes")
+def main(database: str, workers: int, **given: int) -> None:
     """Measure, and print one table."""
+    walk = Walk(**given)
     with tempfile.TemporaryDirectory(prefix="dmf-bench-") as folder:
         store = Sqlite(Path(folder)) if database == "sqlite" else Postgres(Path(folder))
         engine = open_engine(store.url)
         migrations.upgrade(engine)
-        table = Table(title=f"{database}, {conversations} conversations from claim to card", box=None)
-        for heading in ("processor ms each", "wall ms each", "statements each", "commits each"):
+        title = f"{database}, {walk.conversations} conversations from claim to card, {workers} workers"
+        table = Table(title=title, box=None)
+        for heading in ("processor ms each", "wall ms each", "statements each", "commits each", "of X's limit"):
             table.add_column(heading, justify="right")
-        table.add_row(*(f"{figure:.2f}" for figure in measure(engine, conversations)))
+        figures = measure(engine, store.url, walk, workers)
+        share = f"{1000 / figures[1] / walk.bound / workers:.2f}" if walk.latency_ms else ""
+        table.add_row(*(f"{figure:.2f}" for figure in figures), share)
         Console().print(table)
         engine.dispose()
 
 
-def measure(engine: Engine, conversations: int) -> list[float]:
+def measure(engine: Engine, url: str, walk: Walk, workers: int) -> list[float]:
     """Walk them, and return each figure of one."""
-    clock, limit = Clock(), conversations + 100
-    logs.configure("json")
-    settings = settings_of(accounts__acme__dms_per_day=limit, accounts__acme__cards_per_day=limit)
-    account, ended = settings.accounts["acme"], clock.now - timedelta(minutes=5)
+    clock, settings = Clock(), walk.settings
+    ended = clock.now - timedelta(minutes=5)
     rows = [
-        request_row(clock.now, conversation_id=f"c-{n}", x_user_id=str(1000 + n), ended_at=ended)
-        for n in range(conversations)
-    ]
+        request_row(
+            clock.now, conversation_id=f"c-{n}", x_user_id=str(1000 + n), ended_at=ended,
+            account=f"acme{n % walk.accounts}",
+        )
+        for n in range(walk.conversations)
+    ]  # fmt: skip
     with writing(engine) as connection:
         standing.enrol(connection, settings.accounts, clock.now)
         connection.execute(sa.insert(feedback_request), rows)
-    keys = Credentials(account.consumer_key, account.consumer_secret, account.token, account.token_secret)
-    client = XClient(keys, base_url=account.base_url, clock=clock, transport=AtOnce())
-    runner = Runner(Workplace.open(engine, settings, "bench"), {"acme": client}, clock)
+    if workers == 1:
+        found = [walked(url, walk, "bench")]
+    else:
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+            found = list(pool.map(walked, [url] * workers, [walk] * workers, [f"bench-{n}" for n in range(workers)]))
+    with reading(engine) as connection:
+        states = Counter(connection.scalars(sa.select(feedback_request.c.state)))
+    if states != {"card_sent": walk.conversations}:
+        raise click.ClickException(f"not all reached the card: {dict(states)}")
+    cpu, wall = sum(each[0] for each in found), max(each[1] for each in found)
+    each, statements, commits = 1 / walk.conversations, sum(one[2] for one in found), sum(one[3] for one in found)
+    return [cpu * 1000 * each, wall * 1000 * each, statements * each, commits * each]
+
+
+def walked(url: str, walk: Walk, name: str) -> tuple[float, float, int, int]:
+    """One worker's part: seconds of processor and of time, statements and commits."""
+    clock, settings, engine = Clock(), walk.settings, open_engine(url)
+    logs.configure("json")
+    transport = AtOnce(walk.latency_ms / 1000)
+    clients = {
+        account.name: XClient(
+            Credentials(account.consumer_key, account.consumer_secret, account.token, account.token_secret),
+            base_url=account.base_url, clock=clock, transport=transport,
+        )
+        for account in settings.accounts.values()
+    }  # fmt: skip
+    runner = Runner(Workplace.open(engine, settings, name), clients, clock)
     counts = _count(engine)
     cpu, wall = time.process_time(), time.perf_counter()
     while runner.turn(timedelta(seconds=10)):
         pass
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    with reading(engine) as connection:
-        states = Counter(connection.scalars(sa.select(feedback_request.c.state)))
-    if states != {"card_sent": conversations}:
-        raise click.ClickException(f"not all reached the card: {dict(states)}")
-    each = 1 / conversations
-    return [cpu * 1000 * each, wall * 1000 * each, counts["statements"] * each, counts["commits"] * each]
+    engine.dispose()
+    return cpu, wall, counts["statements"], counts["commits"]
 
 
 def _count(engine: Engine) -> Counter[str]:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
-from service.models import change_counter, tally_book
+from service.models import change_counter, feedback_request, naming, naming_place, tally_book
 from service.reports.counting import tally
 from service.reports.counting.book import SHAPE
 from service.reports.counting.facts import CLOCKS
@@ -22,6 +22,7 @@ from service.reports.counting.recount import Window, counted_rows, everything
 from service.reports.counting.zones import number_of
 
 GENERATION = 1
+fr = feedback_request.c
 
 
 def roll_up(engine: Engine, zone: ZoneInfo, months: float, rows: int) -> None:
@@ -40,6 +41,17 @@ def roll_up(engine: Engine, zone: ZoneInfo, months: float, rows: int) -> None:
         book = {"generation": GENERATION, "zone": zone.key, "shape": SHAPE, "walked": None}
         connection.execute(sa.update(tally_book).values(book))
         connection.execute(sa.update(change_counter).values(last=rows))
+        _name_everybody(connection, rows)
+
+
+def _name_everybody(connection: Connection, rows: int) -> None:
+    """Everybody has answers enough in a ledger of years; the worker need not walk it to find out."""
+    moment = sa.literal(datetime.now(UTC), naming.c.named_at.type)
+    everybody = sa.select(fr.account, sa.literal("agent"), fr.agent_id, moment, moment).distinct()
+    columns = ["account", "kind", "name", "named_at", "readable_at"]
+    found = everybody.where(fr.agent_id.is_not(None))
+    connection.execute(sa.insert(naming).from_select(columns, found))
+    connection.execute(sa.update(naming_place).values(sealed=rows))
 
 
 def _without_hurry(connection: Connection) -> None:
