@@ -1,0 +1,155 @@
+"""Every secret is changed while deliveries come: none is lost, and what was changed opens nothing any more.
+
+A sender repeats what was not answered, as CRMs do. Keys of sources overlap for a while; the service's own secret wraps
+its data keys anew; the database gets a second login before the first goes.
+"""
+
+import base64
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine, make_url
+
+from service.db import reading
+from service.models import feedback_request
+from tests.conftest import _on_server as on_server
+from tests.processes import deliveries
+from tests.processes.children import Child, cli, run_cli, until
+from tests.processes.deliveries import deliver
+from tests.processes.house import House
+from tests.support import SOURCE_KEY
+
+NEW_KEY = "whsec_" + base64.b64encode(b"another-key-of-the-source-000001").decode()
+OLD_SECRET = "0123456789abcdef0123456789abcdef-chaos"
+NEW_SECRET = "fedcba9876543210fedcba9876543210-chaos"
+
+
+class Sender:
+    """Delivers one conversation after the other, each until it is answered 200."""
+
+    def __init__(self, house: House) -> None:
+        self._house, self._over = house, threading.Event()
+        self.delivered: list[str] = []
+        self._thread = threading.Thread(target=self._deliver)
+
+    @contextmanager
+    def at_work(self) -> Iterator["Sender"]:
+        self._thread.start()
+        try:
+            yield self
+        finally:
+            self._over.set()
+            self._thread.join()
+
+    def more(self, number: int) -> None:
+        """Wait until so many more are delivered."""
+        before = len(self.delivered)
+        until(lambda: len(self.delivered) >= before + number, 60, "deliveries are taken")
+
+    def _deliver(self) -> None:
+        while not self._over.is_set():
+            name = f"r-{len(self.delivered)}"
+            while deliver(self._house, name) != 200 and not self._over.wait(0.05):
+                pass
+            if not self._over.is_set():
+                self.delivered.append(name)
+
+
+def serving(house: House, role: str) -> Child:
+    return cli(role, house.directory, "--config", str(house.config), role)
+
+
+def change(house: House, old: str, new: str) -> None:
+    text = house.config.read_text("utf-8")
+    assert old in text
+    house.config.write_text(text.replace(old, new), "utf-8")
+
+
+def conversations(engine: Engine) -> set[str]:
+    with reading(engine) as connection:
+        return set(connection.scalars(sa.select(feedback_request.c.conversation_id)))
+
+
+def signed_with(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setattr(deliveries, "SECRET", base64.b64decode(key.removeprefix("whsec_")))
+
+
+def refused(house: House) -> bool:
+    return deliveries.post(house, "r-refused").status_code == 401
+
+
+def test_a_key_of_a_source_is_changed_without_losing_a_delivery(
+    house: House, engine_of: Callable[[House], Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(house, "web") as web, Sender(house).at_work() as sender:
+        sender.more(5)
+        change(house, f'"{SOURCE_KEY}"', f'"{SOURCE_KEY}", "{NEW_KEY}"')
+        web.hang_up()
+        sender.more(5)
+        signed_with(monkeypatch, NEW_KEY)
+        sender.more(5)
+        change(house, f'"{SOURCE_KEY}", ', "")
+        web.hang_up()
+        sender.more(5)
+        signed_with(monkeypatch, SOURCE_KEY)
+        until(lambda: refused(house), 60, "the old key opens nothing")
+        signed_with(monkeypatch, NEW_KEY)
+        sender.more(1)
+    assert conversations(engine_of(house)) >= set(sender.delivered)
+
+
+def test_the_services_own_secret_is_changed_without_losing_a_delivery(
+    house: House, engine_of: Callable[[House], Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DM_FEEDBACK_OLD_SECRET_KEY", OLD_SECRET)
+    with Sender(house).at_work() as sender:
+        with serving(house, "web"):
+            sender.more(5)
+            change(house, OLD_SECRET, NEW_SECRET)
+            done = run_cli("--config", str(house.config), "keys", "rotate-secret", "--old-secret", OLD_SECRET)
+            assert done.returncode == 0, done.stderr
+            sender.more(5)
+        with serving(house, "web"):
+            sender.more(5)
+    assert conversations(engine_of(house)) >= set(sender.delivered)
+    change(house, NEW_SECRET, OLD_SECRET)
+    refusal = run_cli("--config", str(house.config), "web")
+    assert refusal.returncode == 1
+    assert "secret" in refusal.stderr
+
+
+def test_the_login_of_the_database_is_changed_without_losing_a_delivery(
+    house_of: Callable[..., House], postgresql_url: str, engine_of: Callable[[House], Engine]
+) -> None:
+    url, names = make_url(postgresql_url), [f"login_{os.getpid()}_{n}" for n in (1, 2)]
+    for name in names:
+        on_server(postgresql_url, f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD 'before'")
+    first, second = (url.set(username=name, password="before").render_as_string(False) for name in names)
+    house = house_of(first)
+    try:
+        with serving(house, "web") as web, Sender(house).at_work() as sender:
+            sender.more(5)
+            change(house, first, second)
+            web.hang_up()
+            sender.more(5)
+            until(lambda: logged_in(postgresql_url, names[0]) == 0, 60, "nobody uses the first login any more")
+            on_server(postgresql_url, f"ALTER ROLE {names[0]} NOLOGIN")
+            sender.more(5)
+        assert conversations(engine_of(house)) >= set(sender.delivered)
+    finally:
+        for name in names:
+            on_server(postgresql_url, f"DROP OWNED BY {name}")
+            on_server(postgresql_url, f"DROP ROLE {name}")
+
+
+def logged_in(url: str, name: str) -> int:
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        wanted = sa.text("SELECT count(*) FROM pg_stat_activity WHERE usename = :name")
+        found = connection.execute(wanted, {"name": name}).scalar()
+    engine.dispose()
+    return int(found or 0)
