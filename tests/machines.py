@@ -1,7 +1,7 @@
 """Several machines: web and two workers in network namespaces of their own over one PostgreSQL, clocks 90 s apart.
 
 `python -m tests.machines` (root, Debian: apt-get install iproute2 faketime postgresql; six minutes). One worker's clock
-is ahead of X's and of the others' by 90 s; while sends of its are under way its link goes down for 40 s, and a worker of
+is ahead of the others' by 90 s; while sends of its are under way its link goes down for 40 s, and a worker of
 another machine takes over. Afterwards three records are held together: what the sender was answered, the ledger, X's
 truth. Exits with 0 only if nothing is lost, nobody was written to twice, and everything has an outcome.
 """
