@@ -39,7 +39,7 @@ CUT_S = 40.0
 CONVERSATIONS = 120
 TOLERANCE_S = 120  # of a signature: more than the clocks differ, and short enough to wait for here
 SETTLED_WITHIN_S = 420.0
-SLOW_S = 0.4  # X takes so long for a message, so that the cut finds some under way
+SLOW_S = 2.0  # X takes so long for a message, so that the cut finds some under way
 
 
 def ip(*words: str) -> None:
@@ -75,7 +75,7 @@ class Machine:
 
     def run(self, house: House, role: str, ahead_s: int = 0) -> Child:
         """A process of the service on this machine."""
-        clock = ("faketime", "-f", f"+{ahead_s}s") if ahead_s else ()
+        clock = ("faketime", "--exclude-monotonic", "-f", f"+{ahead_s}s") if ahead_s else ()
         words = ("ip", "netns", "exec", self.name, *clock, *CLI, "--config", str(house.config), role)
         return Child(f"{role}-{self.name}", words, house.directory / f"{self.name}.log")
 
@@ -134,7 +134,7 @@ def play(directory: Path) -> dict[str, object]:
         taken: set[str] = set()
         sender = threading.Thread(target=send, args=(at_web, taken))
         sender.start()
-        until(lambda: under_way(engine) >= 4, 60, "sends are under way")
+        until(lambda: under_way(engine) > 0, 60, "a send is under way")
         with machines[1].cut():
             stack.enter_context(machines[2].run(houses[2], "worker"))
             time.sleep(CUT_S)

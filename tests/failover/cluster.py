@@ -38,8 +38,7 @@ class Node:
 
     def pids(self) -> list[int]:
         """Patroni, the postmaster and all of its children."""
-        assert self.process is not None
-        found = family(self.process.pid)
+        found = family(self.process.pid) if self.process is not None else []
         try:
             postmaster = int((self.directory / "data" / "postmaster.pid").read_text().split()[0])
         except (OSError, IndexError):
@@ -63,6 +62,14 @@ class Cluster:
         self.nodes = [Node(f"n{number}", directory / f"n{number}") for number in (1, 2, 3)]
 
     def __enter__(self) -> Self:
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _begin(self) -> None:
         self._directory.chmod(0o755)
         self._run("etcd", ["etcd", "--data-dir", str(self._own("etcd")), *self._etcd_ports()])
         for node in self.nodes:
@@ -70,7 +77,6 @@ class Cluster:
             node.config.write_text(self._configured(node), "utf-8")
             node.process = self.start(node)
         until(lambda: len(self._healthy()) == 3, 120, "three nodes run, two of them synchronously", 0.5)
-        return self
 
     def __exit__(self, *_: object) -> None:
         for node in self.nodes:

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine, make_url
 
-from service.db import reading
+from service.db import open_engine, reading
 from service.models import feedback_request
 from tests.conftest import _on_server as on_server
 from tests.processes import deliveries
@@ -123,7 +123,7 @@ def test_the_services_own_secret_is_changed_without_losing_a_delivery(
 
 
 def test_the_login_of_the_database_is_changed_without_losing_a_delivery(
-    house_of: Callable[..., House], postgresql_url: str, engine_of: Callable[[House], Engine]
+    house_of: Callable[..., House], postgresql_url: str
 ) -> None:
     url, names = make_url(postgresql_url), [f"login_{os.getpid()}_{n}" for n in (1, 2)]
     for name in names:
@@ -139,7 +139,9 @@ def test_the_login_of_the_database_is_changed_without_losing_a_delivery(
             until(lambda: logged_in(postgresql_url, names[0]) == 0, 60, "nobody uses the first login any more")
             on_server(postgresql_url, f"ALTER ROLE {names[0]} NOLOGIN")
             sender.more(5)
-        assert conversations(engine_of(house)) >= set(sender.delivered)
+        own = open_engine(postgresql_url)
+        assert conversations(own) >= set(sender.delivered)
+        own.dispose()
     finally:
         for name in names:
             on_server(postgresql_url, f"DROP OWNED BY {name}")
