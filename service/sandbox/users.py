@@ -14,6 +14,7 @@ from service.sandbox.writing import XRefusal, refusal, x_date
 
 MAX_LOOKUP = 100
 _JOINED_MS = 1_292_018_623_000
+MADE_UP = re.compile(r"user([1-9][0-9]{0,10})")
 _NAME = re.compile(r"[A-Za-z0-9_]{1,15}")
 
 
@@ -35,7 +36,7 @@ def lookup(call: Call) -> list[dict[str, Any]]:
     if not 1 <= len(ids) + len(names) <= MAX_LOOKUP:
         raise XRefusal(404, 17) if not ids and not names else XRefusal(403, 18, "Too many terms specified in query.")
     found = [find(call.world, call.long("user_id", one)) for one in ids]
-    found += [call.world.people.get(call.world.names.get(name.lower(), "")) for name in names]
+    found += [find_named(call.world, name) for name in names]
     seen = {one.user_id: one for one in found if one is not None and not one.suspended}
     if not seen:
         raise XRefusal(404, 17)
@@ -65,6 +66,13 @@ def find(world: World, user_id: str) -> Person | None:
     if person is None and world.assumptions.auto_create_customers:
         person = customers.create(world, {"user_id": user_id})
     return person
+
+
+def find_named(world: World, screen_name: str) -> Person | None:
+    """The person with this name; by switch one is made up whose name says their number, as `customers` names them."""
+    made_up = MADE_UP.fullmatch(screen_name.lower())
+    user_id = world.names.get(screen_name.lower(), made_up[1] if made_up else "")
+    return find(world, user_id) if made_up else world.people.get(user_id)
 
 
 def can_be_messaged(person: Person) -> bool:
@@ -134,7 +142,7 @@ def _asked(call: Call, id_key: str, name_key: str) -> Person:
     elif name_key in given:
         if not _NAME.fullmatch(given[name_key]):
             raise XRefusal(404, 50)
-        person = call.world.people.get(call.world.names.get(given[name_key].lower(), ""))
+        person = find_named(call.world, given[name_key])
     else:
         raise call.missing(id_key)
     if person is None:

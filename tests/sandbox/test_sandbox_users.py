@@ -128,3 +128,10 @@ def test_v1_1_can_be_shut_down(x, control):
     control.switch(shut_down=True)
     given = x.get("users/show", user_id="501")
     assert (given.status, given.code) == (410, 251)
+
+
+def test_a_made_up_customer_is_found_by_a_made_up_name_too(x, control):
+    assert x.get("users/show", screen_name="user5158").status == 404
+    control.switch(auto_create_customers=True)
+    assert x.get("users/show", screen_name="User5158").body["id_str"] == "5158"
+    assert x.get("users/show", screen_name="somebody").status == 404
