@@ -42,7 +42,7 @@ class Customer:
     script: tuple[Action, ...] = ()
     profile: Mapping[str, Any] = field(default_factory=dict)
     fault: Mapping[str, Any] | None = None
-    known_by: str = "id"  # id | handle | url | nothing
+    known_by: str = "id"  # id | handle | url | crm | nothing
     tags: tuple[str, ...] = ()
     language: str | None = None
 
@@ -50,6 +50,11 @@ class Customer:
     def user_id(self) -> str:
         """Their id at X."""
         return str(FIRST_ID + self.number)
+
+    @property
+    def crm_id(self) -> str:
+        """The CRM's own word for them."""
+        return f"cust-{self.number}"
 
     @property
     def handle(self) -> str:
@@ -134,6 +139,7 @@ TWICE = Customer(20, "Toni", "two conversations within the cool-down", C, _SCORE
 RETURNING = Customer(21, "Reto", "reopened before anything was sent, then ended again", C, _SCORE)
 BY_HANDLE = Customer(22, "Hanna", "known by a handle only", A, _SCORE, known_by="handle")
 BY_URL = Customer(23, "Ursula", "known by a profile's address only", E, _NINE, known_by="url")
+LOOKED_UP = Customer(30, "Lou", "named by the CRM's own id only: it is asked", E, _NINE, known_by="crm")
 UNSAID = Customer(24, "Una", "X does not say whether we may write", B, _SCORE, {"can_dm": "missing"})
 GERMAN = Customer(
     25, "Gerd", "is written to in German", C, ({"after_s": 1, "score": 5, "text": TEXTS[3]},), language="de"
@@ -176,7 +182,7 @@ SLOW = Customer(
 
 CAST = (
     CLOSED, SHUT, REFUSING, SUSPENDED, NAMELESS, GHOST, OPTED_OUT, STALE, EXCLUDED, TWICE, RETURNING, BY_HANDLE, BY_URL,
-    UNSAID, GERMAN, WORDY, REHEARSAL, FEW, FEW_TOO, *FEW_MORE, HURRIED, LIMITED, HALF_SENT, HALF_CARD, CUT_BEFORE,
-    CUT_AFTER, UNWELL, SLOW,
+    LOOKED_UP, UNSAID, GERMAN, WORDY, REHEARSAL, FEW, FEW_TOO, *FEW_MORE, HURRIED, LIMITED, HALF_SENT, HALF_CARD,
+    CUT_BEFORE, CUT_AFTER, UNWELL, SLOW,
 )  # fmt: skip
 NOT_AT_X = (NAMELESS, GHOST)

@@ -26,6 +26,7 @@ from service.demo.read_back import Ledger, Progress
 from service.demo.reconcile import Check, Memories, Truth
 from service.demo.script import SECOND, Script
 from service.demo.stage import UNHURRIED, Pace, Stage
+from service.sandbox.crm import Crms, CrmServer, Known
 from service.states import END_STATES, State
 
 PATIENCE_S = 75.0
@@ -134,8 +135,18 @@ class Play:
 def staged(
     folder: Path, database_url: str | None = None, *, pace: Pace = UNHURRIED, usual_ports: bool = False
 ) -> Iterator[Play]:
-    """Run a service and an X for the length of the context, everything about them in `folder`."""
-    built = stage.build(folder, database_url, pace=pace, usual_ports=usual_ports)
+    """Run a service, an X and the CRM's API for the length of the context, everything about them in `folder`."""
+    known = Crms(people={each.crm_id: _as_known(each) for each in cast.CAST if each.known_by == "crm"})
+    with CrmServer(known) as crms:
+        built = stage.build(folder, database_url, pace=pace, usual_ports=usual_ports, crm_url=crms.url)
+        yield from _staged(built)
+
+
+def _as_known(customer: cast.Customer) -> Known:
+    return Known(customer.crm_id, x_user_id=customer.user_id, handle=customer.handle)
+
+
+def _staged(built: Stage) -> Iterator[Play]:
     with running(built):
         engine = open_engine(built.settings.database.url)
         try:

@@ -115,7 +115,7 @@ def _troubled() -> list[ScriptedDelivery]:
 def _first_ends(extras: Sequence[Customer]) -> list[ScriptedDelivery]:
     told = {each.customer.number for each in (*_troubled(), *_last())} | {cast.STALE.number}
     plain = [_ended(each) for each in (*cast.CAST, *extras) if each.number not in told]
-    from_helpdesk = {each.number for each in extras[5::7]}
+    from_helpdesk = {each.number for each in (cast.LOOKED_UP, *extras[5::7])}
     plain = [replace(each, source=TOKEN) if each.customer.number in from_helpdesk else each for each in plain]
     return [*plain, _ended(cast.STALE, ago_s=MOST_DAYS)]
 
@@ -186,6 +186,7 @@ def _who(customer: Customer) -> dict[str, Any]:
         "id": {"x_user_id": customer.user_id, "x_handle": customer.handle},
         "handle": {"x_handle": f"@{customer.handle}"},
         "url": {"x_profile_url": f"https://x.com/{customer.handle}"},
+        "crm": {"customer_ref": customer.crm_id},
         "nothing": {},
     }
     return {

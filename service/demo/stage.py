@@ -13,9 +13,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from service.sandbox.crm.people import KEY
 from service.settings import Settings, load
 
 LOCAL = "127.0.0.1"
+NO_CRM = f"http://{LOCAL}:1"  # nobody listens there
 USUAL_PORTS = (8000, 8090)  # the service's and the sandbox's, where somebody looks for them
 #: How this X behaves. None of it is out of the question for the real one.
 MISBEHAVIOUR: dict[str, Any] = {
@@ -62,8 +64,18 @@ class Stage:
         return self.folder / "sandbox.json"
 
 
-def build(folder: Path, database_url: str | None = None, *, pace: Pace = UNHURRIED, usual_ports: bool = False) -> Stage:
-    """Write both settings into `folder`, which must exist; without `database_url` SQLite lies there too."""
+def build(
+    folder: Path,
+    database_url: str | None = None,
+    *,
+    pace: Pace = UNHURRIED,
+    usual_ports: bool = False,
+    crm_url: str = NO_CRM,
+) -> Stage:
+    """Write both settings into `folder`, which must exist; without `database_url` SQLite lies there too.
+
+    `crm_url` is where the CRM's own API listens.
+    """
     service_port, x_port = free_ports(USUAL_PORTS if usual_ports else (0, 0))
     service_url, x_url = f"http://{LOCAL}:{service_port}", f"http://{LOCAL}:{x_port}"
     signing_key = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
@@ -78,6 +90,8 @@ def build(folder: Path, database_url: str | None = None, *, pace: Pace = UNHURRI
         database_url=database_url or f"sqlite:///{folder / 'dm-feedback.db'}",
         signing_key=signing_key,
         source_token=source_token,
+        crm_url=crm_url,
+        crm_key=KEY,
         **asdict(pace),
     )
     file = folder / "dm-feedback.toml"

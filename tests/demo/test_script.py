@@ -14,6 +14,8 @@ NEVER_IN_A_DEMO = {
     Skip.QUOTA,
     Skip.CANCELLED,
     Skip.WITHDRAWN,
+    Skip.CHANNEL,
+    Skip.NOT_CONFIRMED,
 }  # nobody plays these
 DEMO = script.write(CROWD)
 SMALL = script.write(8)
