@@ -25,7 +25,7 @@ from service.requests import forget as requests
 from service.results import forget as results
 from service.retention import Overdue, Stop, count, forget, never
 from service.settings import Settings
-from service.sources import counted
+from service.sources import counted, waiting
 
 WORKER_FORGOTTEN = timedelta(days=1)
 log = structlog.get_logger(__name__)
@@ -89,6 +89,7 @@ def _clear_away(engine: Engine, now: datetime) -> None:
     with writing(engine) as connection:
         sessions.prune(connection, now)
         counted.prune(connection, now)
+        waiting.forget_ended(connection)
         totals.fold(connection, now)
         connection.execute(sa.delete(worker_seen).where(worker_seen.c.seen_at < now - WORKER_FORGOTTEN))
 

@@ -69,7 +69,8 @@ def overview(connection: Connection, accounts: Mapping[str, Account], now: datet
         "requests": _counts({(state, reason): n for (_, state, reason), n in found["requests_ended_day"].items()}),
         "answers": _counts(found["results_day"]),
     }
-    hands = (*_of_service(workers, unsealed, day, builds), *(said for one in each for said in _of_account(one)))
+    accounts_said = (said for one in each for said in _of_account(one))
+    hands = (*_of_service(workers, unsealed, day, builds), *_of_sources(found), *accounts_said)
     return Overview(now, __version__, head(), workers, builds, each, day, unsealed, hands)
 
 
@@ -118,6 +119,15 @@ def _of_service(
         yield f"{unsealed} lines of the access log wait for their seal: may the worker write it (deploy/roles.sql)?"
     if len({each.split()[1] for each in builds}) > 1:
         yield "Processes of different versions run beside each other: finish the upgrade."
+
+
+def _of_sources(found: Mapping[str, Found]) -> Iterator[str]:
+    for source, reason in found["source_held"]:
+        waits = int(found["look_ups_waiting"].get((source,), 0))
+        yield (
+            f"The API of {source} refuses us ({reason}), {waits} conversations wait: mend [sources.{source}.api], "
+            f"restart, then `dm-feedback sources release {source}`."
+        )
 
 
 def _of_account(one: AccountOverview) -> Iterator[str]:

@@ -35,6 +35,7 @@ from service.models import (
     send_attempt,
     worker_seen,
 )
+from service.sources import holds as source_holds
 from tests.floor.house import House
 from tests.support import request_row, settings_of
 
@@ -91,6 +92,11 @@ def no_worker(place: Place, connection: Connection) -> None:
 
 def held(place: Place, connection: Connection) -> None:
     holds.hold(connection, "acme", Hold(326, "account_locked"), place.now)
+
+
+def source_held(place: Place, connection: Connection) -> None:
+    source_holds.enrol(connection, ["crm"], place.now)
+    source_holds.hold(connection, "crm", "refused_401", place.now)
 
 
 def x_away(place: Place, connection: Connection) -> None:
@@ -154,6 +160,7 @@ def slow(place: Place, _connection: Connection) -> None:
 TROUBLES: dict[str, Callable[[Place, Connection], None]] = {
     "DmFeedbackNoWorker": no_worker,
     "DmFeedbackAccountHeld": held,
+    "DmFeedbackSourceHeld": source_held,
     "DmFeedbackXAway": x_away,
     "DmFeedbackBacklog": backlog,
     "DmFeedbackOutcomeUnknown": counting("requests_ended", "acme", "unknown", "", by=1),

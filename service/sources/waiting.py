@@ -14,12 +14,13 @@ from sqlalchemy.engine import Connection
 from service.db import insert
 from service.ids import new_id
 from service.leases import is_over
-from service.models import look_up
+from service.models import feedback_request, look_up
+from service.states import END_STATES
 
 LEASE = timedelta(minutes=2)
 """Outlasts the slowest look-up: a token and three calls of ten seconds each."""
 
-lu = look_up.c
+lu, fr = look_up.c, feedback_request.c
 THIS = lu.request_id == sa.bindparam("request")
 
 
@@ -88,6 +89,12 @@ def put_back(connection: Connection, waiting: Waiting, due_at: datetime, attempt
 def done(connection: Connection, request_id: str) -> None:
     """Nothing more is to be looked up for this request."""
     connection.execute(sa.delete(look_up).where(THIS), {"request": request_id})
+
+
+def forget_ended(connection: Connection) -> None:
+    """Forget who was to be looked up for a request that has ended otherwise, of whichever source."""
+    over = sa.exists().where(fr.id == lu.request_id, fr.state.in_([state.value for state in END_STATES]))
+    connection.execute(sa.delete(look_up).where(over))
 
 
 def counts(connection: Connection) -> dict[str, int]:

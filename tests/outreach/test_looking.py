@@ -342,3 +342,12 @@ def test_how_look_ups_ended_is_counted(desked: Desked) -> None:
         week = desked.world.clock.now - timedelta(days=7)
         assert counted.since(connection, week) == {"crm": {"away": 1, "found": 2, "nobody": 1}}
         assert holds.standings(connection)["crm"].away_since is not None
+
+
+def test_who_ended_otherwise_is_not_looked_up_for_ever(desked: Desked) -> None:
+    request_id = desked.ended()
+    desked.world.run()
+    assert len(rows(desked.world.engine, look_up)) == 1
+    by_hand.cancel(desked.world.place, request_id, by="sue", now=desked.world.clock.now)
+    housekeeping.prune(desked.world.engine, desked.world.settings, desked.world.clock.now, dry_run=False)
+    assert rows(desked.world.engine, look_up) == []
