@@ -24,7 +24,7 @@ from service.intake.definition_tables import Definition
 from service.intake.events import ConversationEnded
 from service.intake.lookup import look_up
 from service.intake.lookup_told import told
-from service.intake.presets import payload, payload_names, preset_names
+from service.intake.presets import payload, payload_names, preset_names, sources_of_payloads
 from service.intake.recipes import RECIPES
 from service.intake.reference import facts_of, grammar_reference
 from service.models import delivery_item, webhook_delivery
@@ -94,6 +94,8 @@ def show(name: str) -> None:
         table.add_row(*row)
     console.print()
     console.print(table)
+    for file, after in sources_of_payloads(name):
+        console.print(f"payload {file} is written after {after}", soft_wrap=True)
 
 
 @sources.command()

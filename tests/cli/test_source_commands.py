@@ -127,6 +127,11 @@ def test_what_has_no_preset_has_a_recipe(cli: Cli) -> None:
     assert "dynamics" in cli.refuses("sources", "show", "zendesc")[0]
 
 
+def test_the_public_source_of_a_payload_is_named(cli: Cli) -> None:
+    said = cli.says("sources", "show", "chatwoot")
+    assert "payload ended_documented.http is written after Chatwoot's source" in said
+
+
 def test_what_to_write_to_look_customers_up_is_shown(cli: Cli) -> None:
     said = cli.says("sources", "show", "zendesk_trigger")
     assert '[sources.NAME.api]\nbase_url = "https://YOURS.zendesk.com"' in said

@@ -36,6 +36,12 @@ def preset_expected(name: str) -> dict[str, Any]:
     return found
 
 
+def sources_of_payloads(name: str) -> list[tuple[str, str]]:
+    """Which deliveries are written after a public source, and after which. Raises KeyError where there is none."""
+    found = preset_expected(name)["fixtures"]
+    return [(file, each["from"]) for file, each in found.items() if "from" in each]
+
+
 def payload_names(name: str) -> list[str]:
     """The deliveries a preset is shown by, ends first."""
     names = [each.name for each in (PRESETS / name).iterdir() if each.name.endswith(PAYLOAD)]
