@@ -35,7 +35,7 @@ def test_workers_killed_while_a_crm_thinks_lose_nobody_and_ask_nobody_twice(
             with cli(f"worker-{n}", house.directory, "--config", str(house.config), "worker") as worker:
                 until(lambda n=n: server.crms.faults[n].hits, 60, "a look-up is on its way")  # type: ignore[misc]
                 worker.kill()
-        release_leases_of_the_dead(engine)
+            release_leases_of_the_dead(engine)
         with cli("last", house.directory, "--config", str(house.config), "worker"):
             until(lambda: ended(engine) == CUSTOMERS * EACH, 120, "every conversation has its outcome")
     assert outcomes(engine) == {"card_sent": CUSTOMERS, "cooldown": CUSTOMERS * (EACH - 1)}
