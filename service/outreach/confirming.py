@@ -31,6 +31,7 @@ SHARE = 2 / 3  # of the list's calls: what answers (a third) and unclear sends h
 PAGES_AT_MOST = 10
 OVERLAP = timedelta(minutes=10)  # the list may show a message this much later than its date says
 NOBODY_WROTE = "X's DM list has no message of this user in the conversation's time."
+NO_LIST = "An account that signs in by OAuth 2.0 has no list of all its DMs: write confirm = 'none' for the source."
 log = structlog.get_logger(__name__)
 
 
@@ -42,6 +43,8 @@ def unconfirmed(
     wanted = source is not None and source.confirm == "inbound_dm" and request.identity_trust == TYPED
     if not wanted or request.state is not State.IDENTIFIED or request.x_user_id is None:
         return None
+    if account.client_id is not None:
+        return Stop(State.SKIPPED, Skip.NOT_CONFIRMED, NO_LIST)
     since = request.ended_at - contacts.WITHIN
     if contacts.wrote_since(connection, account.name, request.x_user_id, since, hash_key=place.hash_key):
         return None

@@ -1,6 +1,7 @@
 """A handle that people typed into the CRM: asked only who wrote to the account, with what X's DM list has left."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from service.customers import contacts
 from service.db import reading
 from service.models import contact
 from service.outreach import confirming
-from tests.support import World
+from service.requests.outcomes import Stop
+from service.states import State
+from tests.support import World, request_of
 
 TYPED: dict[str, Any] = {"x_user_id": None, "x_handle": "ada", "identity_trust": "crm_entered"}
 
@@ -144,3 +147,12 @@ def test_who_wrote_long_ago_is_forgotten(world: World) -> None:
     housekeeping.prune(world.engine, world.settings, later, dry_run=False)
     with reading(world.engine) as connection:
         assert connection.execute(sa.select(contact)).all() == []
+
+
+def test_an_account_without_such_a_list_asks_nobody_whom_people_typed(world: World) -> None:
+    account = replace(world.settings.accounts["acme"], client_id="app-1")
+    request = request_of(world.clock.now, identity_trust="crm_entered", state=State.IDENTIFIED)
+    with reading(world.engine) as connection:
+        outcome = confirming.unconfirmed(connection, world.place, request, account, world.clock.now)
+    assert isinstance(outcome, Stop)
+    assert (outcome.reason, "confirm = 'none'" in (outcome.detail or "")) == ("not_confirmed", True)
