@@ -182,9 +182,7 @@ def ends(copy: Path, tests: Sequence[str], within: float) -> int | None:
     """How a run of tests ended: pytest's own number, or None where it took too long."""
     child = multiprocessing.get_context("fork").Process(target=_run, args=(str(copy), tests))
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # forking beside a thread of xdist
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking beside a thread of xdist
         child.start()
     child.join(within)
     if child.is_alive():

@@ -196,12 +196,17 @@ def test_a_refusal_of_everything_met_while_reading_holds_the_account(world: Worl
     assert (stands.hold_code, stands.hold_reason) == (326, "account_locked")
 
 
-def test_a_handle_is_resolved_again_after_a_day_however_often_it_was_used(world: World) -> None:
+def test_a_handle_is_resolved_again_after_a_quarter_of_an_hour_however_often_it_was_used(world: World) -> None:
     first = world.clock.now
-    world.ended("c-1", x_user_id=None, x_handle="ada", ended_at=first - timedelta(minutes=5))
-    world.run()
-    world.forward(hours=20)
-    world.ended("c-2", x_user_id=None, x_handle="ada", ended_at=world.clock.now - timedelta(minutes=5))
-    world.run()
-    with reading(world.engine) as connection:
-        assert connection.scalar(sa.select(x_identity.c.seen_at)) == first
+
+    def seen_after(minutes: int, conversation: str) -> datetime | None:
+        world.forward(minutes=minutes)
+        ended = world.clock.now - timedelta(minutes=5)
+        world.ended(conversation, x_user_id=None, x_handle="ada", ended_at=ended)
+        world.run()
+        with reading(world.engine) as connection:
+            return connection.scalar(sa.select(x_identity.c.seen_at))
+
+    assert seen_after(0, "c-1") == first
+    assert seen_after(14, "c-2") == first
+    assert seen_after(1, "c-3") == first + timedelta(minutes=15)
