@@ -43,6 +43,9 @@ SETTINGS = {
 BEGIN_POSTGRESQL = "; ".join(["BEGIN", *(f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items())])
 """One message to the server; LOCAL, as a pooler's server is somebody else's after the transaction."""
 
+GONE_AFTER = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+"""A server whose machine is cut off is given up after ten seconds; the system itself waits for a quarter of an hour."""
+
 WRITE = "one such as sqlite:///feedback.db or postgresql://user:password@host/name"
 FIXED_FROM = (3, 51, 3)
 FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
@@ -241,7 +244,7 @@ def _open_postgresql(url: URL) -> Engine:
     engine = sa.create_engine(
         url,
         # nothing is left with a session: a pooler such as PgBouncer gives each transaction another server
-        connect_args={"connect_timeout": 5, "prepare_threshold": None},
+        connect_args={"connect_timeout": 5, "prepare_threshold": None, **GONE_AFTER},
         hide_parameters=True,  # as above
         pool_pre_ping=True,
         pool_size=10,

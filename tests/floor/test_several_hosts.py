@@ -1,9 +1,11 @@
 """A database of several hosts: each is tried, the one that writes is taken, and one elsewhere is spoken to by TLS."""
 
+from collections.abc import Iterator
+
 import pytest
 from sqlalchemy.engine import Engine, make_url
 
-from service.db import open_engine, reading
+from service.db import GONE_AFTER, open_engine, reading
 from service.several_hosts import hosts, parse
 
 CLUSTER = "postgresql://u:p%40ss@one:5432,two:5433,[::1]:5434/name?target_session_attrs=read-write"
@@ -37,6 +39,21 @@ def test_several_hosts_are_read_as_postgresql_writes_them() -> None:
 def test_tls_is_asked_for_as_soon_as_one_of_them_is_elsewhere(url: str, found: list[str], mode: str | None) -> None:
     assert hosts(parse(url)) == found
     assert open_engine(url).url.query.get("sslmode") == mode
+
+
+def test_a_machine_that_is_cut_off_is_not_waited_for_as_long_as_the_system_would(postgresql_engine: Engine) -> None:
+    with postgresql_engine.connect() as connection:
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        told = driver.info.get_parameters()
+    assert {name: int(told[name]) for name in GONE_AFTER} == GONE_AFTER
+
+
+@pytest.fixture
+def postgresql_engine(postgresql_url: str) -> Iterator[Engine]:
+    engine = open_engine(postgresql_url)
+    yield engine
+    engine.dispose()
 
 
 def test_a_host_that_is_away_is_passed_over(postgresql_url: str) -> None:
