@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FIRST_ID = 1_529_400_000_000_000_001  # beyond 2**53: an id that passes through a float somewhere is another id
-CARE, SHOP = "care", "shop"
+CARE, SHOP, HELP, WEB = "care", "shop", "help", "web"
 Action = Mapping[str, Any]
 DM, CARD, USER = "direct_messages/events/new", "feedback/create", "users/show"
 
@@ -27,6 +27,7 @@ AGENTS = (
     Agent("ana", "billing", CARE), Agent("ben", "billing", CARE), Agent("chi", "delivery", CARE),
     Agent("eve", "shop-floor", SHOP),
 )  # fmt: skip
+LIV, MAX = Agent("liv", "help-desk", HELP), Agent("max", "web-shop", WEB)
 #: Each with so few answers that no page may show their score, together with enough for their team's.
 RARE, RARE_TOO = Agent("gus", "key-accounts", CARE), Agent("hal", "key-accounts", CARE)
 
@@ -71,14 +72,17 @@ class Customer:
 
     @property
     def answers(self) -> tuple[bool, bool]:
-        """Whether a card to them ends with a score, and with a text."""
-        return any("score" in each for each in self.script), any("text" in each for each in self.script)
+        """Whether they answer with a score, and with a text, whichever way they are asked."""
+        return any(SCORES & each.keys() for each in self.script), any("text" in each for each in self.script)
 
     @property
     def account(self) -> str:
         """The X account that would write to them."""
         return self.agent.account
 
+
+SCORES = frozenset({"score", "tap", "dm"})
+"""What a script says of a score: on a card or a page, by a tap, or typed as a message."""
 
 CSAT = (5, 4, 5, 3, 4, 5, 2, 5, 4, 1, 5, 4)
 NPS = (10, 9, 8, 10, 6, 9, 7, 10, 3, 9, 8, 10)
@@ -180,9 +184,31 @@ SLOW = Customer(
     46, "Silva", "X takes its time", E, _NINE, fault={"fault": "slow", "endpoint": DM, "seconds": 2.5}
 )  # fmt: skip
 
+#: Asked in other ways than by the card.
+TAPPERS = tuple(
+    Customer(60 + n, name, "taps a quick reply", LIV, ({"after_s": 1 + n / 4, "tap": score - 1},))
+    for n, (name, score) in enumerate((("Tess", 5), ("Tom", 4), ("Tia", 2), ("Tyra", 5), ("Ted", 4), ("Tim", 5)))
+)
+TYPIST = Customer(67, "Tycho", "types a number instead of tapping", LIV, ({"after_s": 1.5, "dm": "3"},))
+READERS = tuple(
+    Customer(70 + n, name, "opens the page's link and answers", MAX, script)
+    for n, (name, script) in enumerate((
+        ("Pia", ({"after_s": 1, "page": True, "score": 5, "text": TEXTS[4]},)),
+        ("Per", ({"after_s": 1.5, "page": True, "score": 2, "text": TEXTS[2]},)),
+        ("Pam", ({"after_s": 1, "page": True, "score": 4},)),
+        ("Pat", ({"after_s": 2, "page": True, "score": 5},)),
+        ("Pit", ({"after_s": 2.5, "page": True, "score": 3},)),
+    ))
+)  # fmt: skip
+LOOKER = Customer(76, "Polly", "only her phone's preview opens the link", MAX)
+PROMPT_CUT = Customer(
+    77, "Piet", "the line dies after X has the link", MAX, ({"after_s": 1, "page": True, "score": 4},),
+    fault={"fault": "drop_after_commit", "endpoint": DM, "skip": 1},
+)  # fmt: skip
+
 CAST = (
     CLOSED, SHUT, REFUSING, SUSPENDED, NAMELESS, GHOST, OPTED_OUT, STALE, EXCLUDED, TWICE, RETURNING, BY_HANDLE, BY_URL,
     LOOKED_UP, UNSAID, GERMAN, WORDY, REHEARSAL, FEW, FEW_TOO, *FEW_MORE, HURRIED, LIMITED, HALF_SENT, HALF_CARD,
-    CUT_BEFORE, CUT_AFTER, UNWELL, SLOW,
+    CUT_BEFORE, CUT_AFTER, UNWELL, SLOW, *TAPPERS, TYPIST, *READERS, LOOKER, PROMPT_CUT,
 )  # fmt: skip
 NOT_AT_X = (NAMELESS, GHOST)

@@ -89,6 +89,10 @@ SENTENCES: Mapping[tuple[str, str | None], Tell] = {
     ("unclear", None): lambda who, _: Happening(
         who, "X gives no clear answer to a send: perhaps it arrived. It is looked up, not sent again", "trouble"
     ),
+    ("switched", "way_barred"): lambda who, _: Happening(who, "is asked by a link to the page, as the card is barred"),
+    ("switched", None): lambda who, row: Happening(
+        who, f"X refuses '{row.account}' the card: a link to our page follows, without a second opening", "mended"
+    ),
     ("retried", "proven_unsent"): lambda who, _: Happening(
         who, "X's DM list, read after its lag, proves it never arrived: it is sent now", "mended"
     ),

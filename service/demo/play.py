@@ -97,6 +97,8 @@ class Play:
         at_x = [each for each in script.customers if each not in cast.NOT_AT_X]
         call_json("POST", f"{control}/customers", {"customers": [each.at_x for each in at_x]})
         faults = [{"times": 1, **each.fault, "recipient": each.user_id} for each in at_x if each.fault is not None]
+        web = self.stage.settings.accounts[cast.WEB].user_id
+        faults.append({"fault": "status", "endpoint": cast.CARD, "account": web, "status": 403, "code": 220})
         call_json("POST", f"{control}/faults", {"rules": faults})
         call_json("POST", f"{control}/webhooks", {"mode": stage.LOSSES})
         refusing = {"x_user_ids": [cast.OPTED_OUT.user_id], "reason": "asked_by_customer"}
@@ -162,12 +164,14 @@ def is_over(script: Script, ledger: Ledger, truth: Truth) -> bool:
     """Whether everybody who will answer has, and all of it is in the ledger."""
     customers = {each.user_id: each for each in script.customers}
     open_ones = any(each.state not in ENDED for each in ledger.requests)
-    unknown = any(each.state == State.CARD_SENT and each.feedback_id is None for each in ledger.requests)
+    asked = [each for each in ledger.requests if each.state == State.CARD_SENT]
+    unknown = any(each.by_card and each.feedback_id is None for each in asked)
     waiting = any(
         (card["score"] is not None, card["text"] is not None) != customers[card["to"]].answers
         for card in truth["cards"]
     )
     there = sum((card["score"] is not None) + (card["text"] is not None) for card in truth["cards"])
+    there += sum(sum(customers[each.x_user_id or ""].answers) for each in asked if not each.by_card)
     here = sum((each.score is not None) + (each.text is not None) for each in ledger.results)
     return not (open_ones or unknown or waiting) and there == here
 

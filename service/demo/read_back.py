@@ -35,6 +35,12 @@ class RequestRow:
     dm_event_id: str | None
     feedback_id: str | None
     card_dm_id: str | None
+    way: str | None
+
+    @property
+    def by_card(self) -> bool:
+        """Whether X's card asks; NULL is how the ledger writes that."""
+        return self.way in {None, "card"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ class ResultRow:
     """What we hold of a customer's answer."""
 
     request_id: str
-    feedback_id: str
+    feedback_id: str | None
     score: int | None
     text: str | None
     first_channel: str

@@ -4,6 +4,7 @@ Three who were there tell what happened: the CRM what was answered 2xx, the sand
 the service what it wrote. Every record of one must stand in the others exactly once. Pure; it mends nothing.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,8 +53,35 @@ class Memories:
         return {each.id: each for each in self.ledger.requests}
 
     def at_x(self, via: str) -> list[Mapping[str, Any]]:
-        """Messages at X: `dm` an opening, `card` the one a card hangs on."""
+        """Messages at X: `dm` one of our own, `card` the one a card hangs on, `customer` one to us."""
         return [each for each in self.truth["messages"] if each["via"] == via]
+
+    @property
+    def prompts(self) -> list[Mapping[str, Any]]:
+        """DMs at X that ask: they read like the asking text of a request of another way than the card's."""
+        asking = {(each.x_user_id, each.card_text) for each in self.ledger.requests if not each.by_card}
+        return [each for each in self.at_x("dm") if (each["recipient"], frozen(each["text"])) in asking]
+
+    @property
+    def openings(self) -> list[Mapping[str, Any]]:
+        """All other DMs of ours."""
+        asking = {each["id"] for each in self.prompts}
+        return [each for each in self.at_x("dm") if each["id"] not in asking]
+
+    @property
+    def answers_at_x(self) -> dict[str, tuple[int | None, str | None]]:
+        """What customers answered, by request: on cards, by taps and typed numbers, on pages."""
+        found = {
+            each["external_id"]: (_value(each["score"]), _value(each["text"]))
+            for each in self.truth["cards"]
+            if each["score"] or each["text"]
+        }
+        sent = [each for each in self.ledger.requests if each.state == State.CARD_SENT and not each.by_card]
+        asked = {each.x_user_id: each.id for each in sent}
+        typed = {each["sender"]: (int(each["text"].split()[0]), None) for each in self.at_x("customer")}
+        visits = [each for each in self.truth["visits"] if each["score"] is not None or each["text"] is not None]
+        given = typed | {each["user_id"]: (each["score"], each["text"]) for each in visits}
+        return found | {asked.get(who, f"nobody asked {who}"): said for who, said in given.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +173,7 @@ def _as_written(m: Memories) -> Found:
 def _every_dm(m: Memories) -> Found:
     """An opening at X is the opening of one request, word for word and to the right person, and the other way round."""
     sent = {each.dm_event_id: each for each in m.ledger.requests if each.dm_event_id is not None}
-    there = {each["id"]: each for each in m.at_x("dm")}
+    there = {each["id"]: each for each in m.openings}
     wrong = [
         f"opening {x_id} of {sent[x_id].id} is another one at X"
         for x_id in sent.keys() & there.keys()
@@ -153,6 +181,16 @@ def _every_dm(m: Memories) -> Found:
     ]
     claimed = Counter(each.dm_event_id for each in m.ledger.requests if each.dm_event_id is not None)
     return len(there), (*wrong, *_difference(Counter(there.keys()), claimed, "opening"))
+
+
+def _every_prompt(m: Memories) -> Found:
+    """A DM at X that asks is that of one request of such a way, word for word, and the other way round."""
+    asked = [each for each in m.ledger.requests if each.state == State.CARD_SENT and not each.by_card]
+    claimed = Counter((each.card_dm_id, each.x_user_id, each.card_text) for each in asked)
+    there = Counter((each["id"], each["recipient"], frozen(each["text"])) for each in m.prompts)
+    links = Counter(LINK.findall(each["text"])[0] for each in m.prompts if LINK.search(each["text"]))
+    shared = tuple(f"the link {link} went out {n} times" for link, n in links.items() if n > 1)
+    return len(m.prompts), (*shared, *_difference(there, claimed, "message that asks"))
 
 
 def _every_card(m: Memories) -> Found:
@@ -164,7 +202,7 @@ def _every_card(m: Memories) -> Found:
             wrong.append(f"card {card['id']} belongs to no request that was sent ({card['external_id']})")
         elif (request.feedback_id, request.x_user_id, request.type) != (card["id"], card["to"], card["type"]):
             wrong.append(f"card {card['id']} is not the one {request.id} tells of ({request.feedback_id})")
-    asked = Counter(each.id for each in m.ledger.requests if each.state == State.CARD_SENT)
+    asked = Counter(each.id for each in m.ledger.requests if each.state == State.CARD_SENT and each.by_card)
     there = Counter(each["external_id"] for each in m.truth["cards"])
     texts = Counter((each["recipient"], each["text"]) for each in m.at_x("card"))
     meant = Counter((m.requests[i].x_user_id, m.requests[i].card_text) for i in asked)
@@ -173,8 +211,9 @@ def _every_card(m: Memories) -> Found:
 
 def _never_twice(m: Memories) -> Found:
     """Nobody got a message twice, and nobody a second opening or card within the cool-down."""
-    messages = Counter((each["sender"], each["recipient"], each["via"]) for each in m.truth["messages"])
-    return len(messages), tuple(f"{key[1]} got {count} of '{key[2]}'" for key, count in messages.items() if count > 1)
+    parts = {"opening": m.openings, "message that asks": [*m.prompts, *m.at_x("card")]}
+    got = Counter((each["sender"], each["recipient"], part) for part, those in parts.items() for each in those)
+    return len(got), tuple(f"{key[1]} got {count} times the {key[2]}" for key, count in got.items() if count > 1)
 
 
 def _nobody_else(m: Memories) -> Found:
@@ -200,26 +239,20 @@ def _every_attempt(m: Memories) -> Found:
 
 def _every_call(m: Memories) -> Found:
     """Every write X received was one we had committed to, and was made once."""
-    writes = [each for each in m.truth["requests"] if each["endpoint"] in KINDS]
+    writes = [each for each in m.truth["requests"] if each["endpoint"] in WRITES]
     # X reads no further than a signature it refuses, so it cannot say to whom that was; it did nothing either.
     unread = [each for each in writes if each["recipient"] is None and each["committed"] is None]
-    calls = Counter((each["recipient"], KINDS[each["endpoint"]]) for each in writes if each not in unread)
-    meant = Counter((m.requests[each.request_id].x_user_id, each.kind) for each in m.ledger.attempts)
-    return calls.total(), tuple(
-        f"{who}: {n} calls for a {kind} without an intent" for (who, kind), n in (calls - meant).items()
-    )
+    calls = Counter(each["recipient"] for each in writes if each not in unread)
+    meant = Counter(m.requests[each.request_id].x_user_id for each in m.ledger.attempts)
+    return calls.total(), tuple(f"{who}: {n} calls without an intent" for who, n in (calls - meant).items())
 
 
-KINDS = {"direct_messages/events/new": "dm", "feedback/create": "card"}
+WRITES = ("direct_messages/events/new", "feedback/create")
 
 
 def _every_answer(m: Memories) -> Found:
-    """Every score and text at X is in our results, and nothing else is."""
-    there = {
-        each["external_id"]: (_value(each["score"]), _value(each["text"]))
-        for each in m.truth["cards"]
-        if each["score"] or each["text"]
-    }
+    """Every score and text that a customer gave is in our results, and nothing else is."""
+    there = m.answers_at_x
     here = {each.request_id: (each.score, each.text) for each in m.ledger.results
             if each.score is not None or each.text is not None}  # fmt: skip
     return len(there), _unequal(there, here, "X", "the ledger")
@@ -244,9 +277,12 @@ NOTHING = ShownAnswer(None, None)
 
 def _counted_right(m: Memories) -> Found:
     """The n of the summary is the number of scores at X without the test traffic."""
-    n = Counter(each["type"] for each in m.truth["cards"] if each["score"] and not each["test"])
+    scored = [m.requests.get(key) for key, (score, _) in m.answers_at_x.items() if score is not None]
+    n = Counter(each.type for each in scored if each is not None and not each.test)
     wrong = [
-        f"{kind}: {m.told.n.get(kind)} instead of {count}" for kind, count in n.items() if m.told.n.get(kind) != count
+        f"{kind}: {m.told.n.get(kind or '')} instead of {count}"
+        for kind, count in n.items()
+        if m.told.n.get(kind or "") != count
     ]
     return n.total(), tuple(wrong)
 
@@ -258,14 +294,23 @@ CHECKS: Mapping[str, Callable[[Memories], Found]] = {
     "and it is the right one": _as_written,
     "every opening DM at X is one request's": _every_dm,
     "every card at X is one request's": _every_card,
+    "every DM at X that asks is one request's": _every_prompt,
     "nobody was written to twice": _never_twice,
     "whoever was skipped got nothing": _nobody_else,
     "every intent to send is settled as X has it": _every_attempt,
     "X received no write without an intent": _every_call,
-    "every score and text at X is in the results": _every_answer,
+    "every score and text given is in the results": _every_answer,
     "API and CSV tell the same answers": _told_the_same,
     "n in the summary is what X counts": _counted_right,
 }
+
+
+LINK = re.compile(r"https?://\S+/f/[A-Za-z0-9_-]+")
+
+
+def frozen(text: str) -> str:
+    """A text as the ledger has it: with the link's place in it, and no link."""
+    return LINK.sub("{page}", text)
 
 
 def _value(part: Mapping[str, Any] | None) -> Any:

@@ -50,8 +50,9 @@ class Screen:
         self._console.print(
             Panel(
                 "A CRM tells this service that conversations ended. The service asks each customer over X: an opening "
-                "Direct Message, then a Customer Feedback card with a score. Answers come back by webhook, and by "
-                "polling where X's webhook gets lost. Supervisors read; agents never do.\n\n"
+                "Direct Message, then a Customer Feedback card with a score - or, where an account may not, quick "
+                "replies or a link to a page of its own. Answers come back by webhook, and by polling where that gets "
+                "lost. Supervisors read; agents never do.\n\n"
                 f"[dim]Here a script plays the CRM ({said} deliveries), X ([/dim]dm-feedback sandbox[dim]: it really "
                 "checks signatures and limits, and misbehaves on purpose) and the customers. The service between them "
                 "runs as in production: gunicorn, a worker process, a database. Nothing leaves this machine.[/dim]",
@@ -99,6 +100,7 @@ class Screen:
             "What supervisors read: figures with interval and n; rehearsals left out, small groups kept back": _figures(
                 run.read.figures
             ),
+            "Asked in three ways: X's card, quick replies under a DM, a link to our page": _figures(run.read.ways),
             "What went wrong on the way, and what became of it": _troubles(run),
             "Three memories held together, record by record: the CRM's, X's and the ledger's": _checks(run.checks),
         }

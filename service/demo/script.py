@@ -108,7 +108,15 @@ def _ended(customer: Customer, note: str = "a conversation ended", **changes: An
 
 def _troubled() -> list[ScriptedDelivery]:
     """First those who take longest, so that the play does not wait for them at its end."""
-    slowest = (cast.CUT_BEFORE, cast.CUT_AFTER, cast.HALF_SENT, cast.HALF_CARD, cast.UNWELL, cast.TWICE)
+    slowest = (
+        cast.CUT_BEFORE,
+        cast.CUT_AFTER,
+        cast.HALF_SENT,
+        cast.HALF_CARD,
+        cast.UNWELL,
+        cast.TWICE,
+        cast.PROMPT_CUT,
+    )
     return [_ended(each) for each in slowest]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from service.demo.cast import HELP
 from service.sandbox.crm.people import KEY
 from service.settings import Settings, load
 
@@ -26,6 +27,7 @@ MISBEHAVIOUR: dict[str, Any] = {
     "events_24h_rule": False,
     "events_empty_pages": [1],
     "rate_window_s": 20,
+    "link_previews": True,
 }
 #: Pushes of answers get lost, doubled, late, or overtaken.
 LOSSES = {"lose": 0.07, "double": 0.08, "delay": 0.08, "delay_s": [1, 3], "reorder": 0.1}
@@ -128,9 +130,10 @@ def _x(stage: Stage, pace: Pace) -> dict[str, Any]:
             "consumer_secret": account.consumer_secret,
             "token": account.token,
             "token_secret": account.token_secret,
-            "webhook_url": f"{stage.service_url}/webhooks/x/{account.name}",
+            "webhook_url": account.webhook_user and f"{stage.service_url}/webhooks/x/{account.name}",
             "webhook_user": account.webhook_user,
             "webhook_password": account.webhook_password,
+            "activity_url": f"{stage.service_url}/webhooks/x" if account.name == HELP else None,
         }
         for account in stage.settings.accounts.values()
     ]

@@ -36,6 +36,7 @@ class Reading:
 
     told: ToldToTool
     figures: Sequence[FigureInWords]
+    ways: Sequence[FigureInWords]
     csv: bytes
     call: str
     answered: str
@@ -56,7 +57,10 @@ def read(service_url: str, key: str) -> Reading:
     told = ToldToTool(results, rows, {kind: summary[kind]["n"] for kind in ("csat", "nps")})
     shown = f"{service_url}{LIST}"
     page = call_json("GET", shown, headers=bearer(key))
-    return Reading(told, [*_figures(summary), *_groups(groups)], table, shown, _beginning(page["items"]))
+    ways = call_json("GET", f"{service_url}/v1/breakdown?by=way", headers=bearer(key))["items"]
+    return Reading(
+        told, [*_figures(summary), *_groups(groups)], [*_groups(ways)], table, shown, _beginning(page["items"])
+    )
 
 
 def _beginning(items: Sequence[Mapping[str, Any]]) -> str:

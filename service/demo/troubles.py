@@ -31,7 +31,7 @@ def told(memories: Memories) -> list[Trouble]:
 def _at_x(m: Memories) -> Iterator[Trouble]:
     faults = Counter((each["fault"], each["endpoint"], each["status"]) for each in m.truth["requests"] if each["fault"])
     for (fault, endpoint, status), times in sorted(faults.items(), key=str):
-        what, became = FAULTS.get(fault, (fault, ""))
+        what, became = FAULTS.get("no privilege" if status == NO_PRIVILEGE else fault, (fault, ""))
         where = PLACES.get(endpoint, endpoint)
         yield Trouble(times, what.format(where=where, status=status), became)
     looked_up = [each for each in m.ledger.attempts if each.evidence in {"dm_list", "feedback"}]
@@ -50,6 +50,7 @@ FAULTS = {
         "X's DM list, read after its lag, proved it; then sent, once",
     ),
     "status": ("X answers {status} to {where}", "asked again a few seconds later"),
+    "no privilege": ("X refuses {where} to an account without the privilege", "asked by a link, no second opening"),
     "slow": ("X takes seconds for {where}", "all others went on meanwhile"),
 }
 
@@ -91,4 +92,4 @@ def _deliveries(m: Memories) -> Iterator[Trouble]:
     yield Trouble(refused, "deliveries with a forged or old signature", "answered 401, nothing stored")
 
 
-REFUSED = 401
+REFUSED, NO_PRIVILEGE = 401, 403

@@ -1,6 +1,6 @@
 """Clearing up sends whose outcome nobody knows: in, an account and its client; out, each proven sent or unsent.
 
-Looks for evidence that costs nothing first (a feedback object that arrived), then reads X's DM list back to the oldest
+Looks for evidence that costs nothing first (a feedback object, an answer), then reads X's DM list back to the oldest
 unclear send: one reading clears up all of an account's (v2: all of a customer's). The list lags, so absence proves
 nothing before the lag - and, where we died during the call, the life of our signature - is over. Never sends anything.
 """
@@ -17,7 +17,7 @@ from service.db import reading, writing
 from service.outreach.workplace import Workplace
 from service.requests import sends
 from service.requests.outcomes import Advance, Attach, Learnt, Outcome, Retry, Stop
-from service.requests.reading import appeared, locked, unproven
+from service.requests.reading import answered, appeared, locked, unproven
 from service.requests.request import Attempt, Request
 from service.requests.sends import Evidence, Verdict
 from service.requests.writer import write
@@ -83,7 +83,7 @@ def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable
         looked_at = looks.looked_at(connection, account.name)
     if not opened:
         return 0
-    settled = _by_feedback(place, opened, now)
+    settled = _by_what_came(place, opened, now)
     opened = [each for each in opened if each.attempt.id not in settled]
     if not any(is_due(each, looked_at, now) for each in opened):
         return len(settled)
@@ -106,7 +106,7 @@ def is_due(each: UnclearSend, looked_at: datetime | None, now: datetime) -> bool
 
 
 def attach_once(place: Workplace, now: datetime, limit: int = 100) -> int:
-    """Attach feedback objects that appeared later to requests that ended unknown or without their feedback id."""
+    """Attach what appeared later to requests that ended unknown or without their feedback id."""
     with reading(place.engine) as connection:
         found = unproven(connection, list(place.settings.accounts), limit)
     for request, feedback_id in found:
@@ -145,17 +145,19 @@ def _wanted(request: Request, attempt: Attempt, account: Account, links: Links) 
     )
 
 
-def _by_feedback(place: Workplace, opened: Sequence[UnclearSend], now: datetime) -> set[str]:
+def _by_what_came(place: Workplace, opened: Sequence[UnclearSend], now: datetime) -> set[str]:
     asked = [each for each in opened if each.attempt.kind is Kind.ASKING]
     if not asked:
         return set()
+    ids = [each.request.id for each in asked]
     with reading(place.engine) as connection:
-        found = appeared(connection, [each.request.id for each in asked])
-    proven = [each for each in asked if each.request.id in found]
+        cards, answers = appeared(connection, ids), answered(connection, ids)
+    proven = [each for each in asked if each.request.id in cards.keys() | answers]
     for each in proven:
-        feedback_id = found[each.request.id]
+        feedback_id = cards.get(each.request.id)
         known = Learnt(feedback_id=feedback_id, card_sent_at=each.attempt.intended_at)
-        _conclude(place, each, Proof(Advance(State.CARD_SENT, known), "sent", "feedback", feedback_id), now)
+        evidence: Evidence = "answered" if feedback_id is None else "feedback"
+        _conclude(place, each, Proof(Advance(State.CARD_SENT, known), "sent", evidence, feedback_id), now)
     return {each.attempt.id for each in proven}
 
 

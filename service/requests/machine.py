@@ -188,14 +188,14 @@ def _handed_over(request: Request, way: str, now: datetime) -> Applied:
     return Applied(ended, "handed_over", None)
 
 
-def _attached(request: Request, feedback_id: str) -> Applied:
+def _attached(request: Request, feedback_id: str | None) -> Applied:
     _demand_road(PROVEN, request, State.CARD_SENT)
     attached = replace(
         request,
         state=State.CARD_SENT,
         reason=None,
         detail=None,
-        feedback_id=feedback_id,
+        feedback_id=feedback_id or request.feedback_id,
         card_sent_at=request.card_sent_at or request.outcome_at,
     )
-    return Applied(attached, "attached", "feedback_appeared")
+    return Applied(attached, "attached", "answer_came" if feedback_id is None else "feedback_appeared")

@@ -137,9 +137,9 @@ class HandedOver:
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """A feedback object appeared after the end: the card is with the customer."""
+    """A feedback object appeared after the end, or (None) an answer: the message that asks is with the customer."""
 
-    feedback_id: str
+    feedback_id: str | None
 
 
 Outcome = Advance | Note | Retry | Postpone | Unclear | Stop | Switch | Resume | HandedOver | Attach

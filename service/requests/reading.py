@@ -11,9 +11,16 @@ from service.models import IS_OPEN, IS_UNPROVEN, feedback_request, result
 from service.requests.request import Request
 from service.requests.rows import REQUEST, SELECT, request_of
 from service.requests.writer import THIS
+from service.states import State
 
 fr = feedback_request.c
 res = result.c
+BY_PROMPT = ("page", "quick_reply")
+USED = sa.and_(
+    sa.or_(res.score_way.in_(BY_PROMPT), res.text_way.in_(BY_PROMPT)),
+    sa.or_(fr.opening_text.is_(None), fr.opening_text.not_like("%{page}%")),
+)
+"""An answer by a link or a tap, of a request whose opening has no link of its own."""
 
 
 def locked(connection: Connection, request_id: str) -> Request | None:
@@ -28,12 +35,22 @@ def appeared(connection: Connection, request_ids: Sequence[str]) -> dict[str, st
     return {row.request_id: row.feedback_id for row in connection.execute(told) if row.feedback_id is not None}
 
 
-def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Sequence[tuple[Request, str]]:
-    """Return requests that ended unknown, or without their feedback id, and the feedback that has appeared since."""
+def answered(connection: Connection, request_ids: Sequence[str]) -> set[str]:
+    """Return those requests whose customer used what only the message that asks carries: so it is with them."""
+    used = sa.select(fr.id).join(result, res.request_id == fr.id).where(USED, fr.id.in_(request_ids))
+    return set(connection.scalars(used))
+
+
+def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Sequence[tuple[Request, str | None]]:
+    """Return requests that ended unknown, or without their feedback id, and what has appeared since.
+
+    That is a feedback object of X, or None where the customer has answered: either shows that we asked.
+    """
+    proof = sa.or_(res.feedback_id.is_not(None), sa.and_(fr.state == State.UNKNOWN, USED))
     rows = connection.execute(
         sa.select(*REQUEST, res.feedback_id)
         .join(result, res.request_id == fr.id)
-        .where(IS_UNPROVEN, res.feedback_id.is_not(None), fr.erased_at.is_(None), fr.account.in_(accounts))
+        .where(IS_UNPROVEN, proof, fr.erased_at.is_(None), fr.account.in_(accounts))
         .limit(limit)
     )
     return [(request_of(row), row[-1]) for row in rows]

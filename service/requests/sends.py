@@ -18,7 +18,7 @@ from service.requests.rows import ATTEMPT, REQUEST, attempt_of, request_of
 from service.states import Kind
 
 Verdict = Literal["sent", "not_sent", "unknown"]
-Evidence = Literal["answer", "refused", "never_begun", "dm_list", "feedback", "alike", "duplicate"]
+Evidence = Literal["answer", "refused", "never_begun", "dm_list", "feedback", "alike", "duplicate", "answered"]
 snd = send_attempt.c
 fr = feedback_request.c
 INTENT = sa.insert(send_attempt)
@@ -83,11 +83,13 @@ def end_unclear(connection: Connection, request_id: str, now: datetime) -> None:
     connection.execute(unclear.values(outcome="unknown", settled_at=now))
 
 
-def prove(connection: Connection, request_id: str, feedback_id: str) -> None:
-    """A feedback object appeared: the send that made it has arrived, whatever was believed of it."""
+def prove(connection: Connection, request_id: str, feedback_id: str | None) -> None:
+    """A feedback object appeared, or an answer: the send behind it has arrived, whatever was believed of it."""
     theirs = (snd.request_id == request_id, snd.kind == Kind.ASKING, snd.outcome.is_distinct_from("not_sent"))
     connection.execute(
-        sa.update(send_attempt).where(*theirs).values(outcome="sent", x_id=feedback_id, evidence="feedback")
+        sa.update(send_attempt)
+        .where(*theirs)
+        .values(outcome="sent", x_id=feedback_id, evidence="answered" if feedback_id is None else "feedback")
     )
 
 

@@ -22,7 +22,6 @@ from service.x_api import DirectMessage, RateLimited, XClient, XError
 
 TASK, READ = "inbox", "inbox_read"
 ENDPOINT = "list_dms"
-EVERY = timedelta(minutes=5)
 SHARE = 3
 PAGES_AT_MOST = 5
 OVERLAP = timedelta(minutes=10)
@@ -50,16 +49,16 @@ def read_once(
     now = clock()
     with reading(engine) as connection:
         oldest = _oldest_prompt(connection, account, now - settings.reports.answer_window)
-        if oldest is None or not turns.may_begin(connection, account.name, TASK, now, EVERY):
+        if oldest is None or not turns.may_begin(connection, account.name, TASK, now, account.window / SHARE):
             return InboxReport()
         since = max(oldest, (turns.moment(connection, account.name, READ) or oldest) - OVERLAP)
     with writing(engine) as connection:
-        token = turns.begin(connection, account.name, TASK, now, EVERY)
+        token = turns.begin(connection, account.name, TASK, now, account.window / SHARE)
     if token is None:
         return InboxReport()
     messages, report = _pages(engine, account, client, since, now)
     with writing(engine) as connection:
-        if not turns.end(connection, account.name, TASK, token, now + EVERY):
+        if not turns.end(connection, account.name, TASK, token, now + account.window / SHARE):
             return InboxReport(problem="turn_lost")
         oldest_first = sorted(messages, key=lambda each: each.created_at or now)
         taken = [replies.take(connection, settings, account, each, now) for each in oldest_first]

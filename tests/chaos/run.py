@@ -21,6 +21,7 @@ from tests.chaos.plan import Plan, can_be_written_to, draw, handle_of
 from tests.chaos.recovery import Recovery
 from tests.chaos.senders import Senders
 from tests.chaos.verdict import judge
+from tests.chaos.ways import campaigns
 from tests.chaos.weather import Weather
 from tests.processes import ledger
 from tests.processes.databases import Database, open_database
@@ -51,7 +52,10 @@ def run(
         engine = open_engine(store.url)
         stack.callback(engine.dispose)
         # every other account has feedback webhooks, of which X loses some
-        house = House(directory, store.url, plan.accounts, scale=scale, pushes_to=frozenset(plan.accounts[::2])).write()
+        house = House(
+            directory, store.url, plan.accounts, scale=scale, pushes_to=frozenset(plan.accounts[::2]),
+            changes={"campaigns": campaigns(plan.accounts)},
+        ).write()  # fmt: skip
         x = stack.enter_context(running_x(house))
         _people(x, plan)
         fleet = Fleet(house, workers, seed)

@@ -28,7 +28,9 @@ def test_nothing_is_lost_and_nothing_sent_twice_whatever_dies(database: str) -> 
     print(json.dumps(figures.as_json(), indent=2))
     assert figures.verdict.holds, figures.verdict
     assert sum(figures.kills.values()) >= 5
-    assert figures.verdict.cards >= 50
+    # a third of the accounts asks by the card, a third by quick replies, a third by a link
+    assert figures.verdict.cards >= 15
+    assert figures.verdict.prompts >= 30
     # the web may just be starting again, with its database away, when the end comes; workers always drain
     assert {code for name, code in figures.exit_codes.items() if name != "web"} == {0}
 
@@ -43,14 +45,18 @@ def card(request_id: str, number: int, to: str = "5000") -> dict[str, Any]:
 
 
 def opening(number: int, to: str = "5000") -> dict[str, Any]:
-    return {"id": str(number), "sender": "1", "recipient": to, "via": "dm"}
+    return {"id": str(number), "sender": "1", "recipient": to, "via": "dm", "text": "Thanks for writing."}
+
+
+def prompt(number: int, to: str = "5000") -> dict[str, Any]:
+    return {**opening(number, to), "text": f"How did we do? Answer here: http://127.0.0.1:8000/f/{'a' * 22}"}
 
 
 def test_the_judge_sees_every_broken_promise(sqlite_engine: Engine) -> None:
     (sent,) = ledger.ended(sqlite_engine, state="card_sent", dm_event_id="9", feedback_id="20", card_dm_id="21")
     (skipped,) = ledger.ended(sqlite_engine, first=1, state="skipped", reason="cooldown")
     ledger.ended(sqlite_engine, first=2)
-    messages = [opening(9), {"id": "21", "sender": "1", "recipient": "5000", "via": "card"}]
+    messages = [opening(9), {"id": "21", "sender": "1", "recipient": "5000", "via": "card", "text": ""}]
     good = judge(
         sqlite_engine, {"c-0", "c-1"}, {"c-0", "c-1", "c-2"}, {"messages": messages, "cards": [card(sent, 20)]}
     )
@@ -62,9 +68,12 @@ def test_the_judge_sees_every_broken_promise(sqlite_engine: Engine) -> None:
         sqlite_engine,
         {"c-0", "c-7"},
         {"c-0", "c-1", "c-7"},
-        {"messages": [opening(9), opening(10)], "cards": [card(sent, 20), card(sent, 22), card(skipped, 30, "5001")]},
+        {
+            "messages": [opening(9), opening(10), prompt(11), prompt(12)],
+            "cards": [card(sent, 20), card(sent, 22), card(skipped, 30, "5001")],
+        },
     )
-    assert (bad.lost, bad.openings_twice, bad.cards_twice) == (1, 1, 1)
+    assert (bad.lost, bad.openings_twice, bad.cards_twice, bad.prompts_twice) == (1, 1, 1, 1)
     told = " ".join(bad.contradictions)
     assert "c-2: nobody sent us this conversation" in told
     assert f"{skipped}: skipped (cooldown), and X holds a card" in told

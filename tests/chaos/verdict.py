@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 from service.db import reading
 from service.models import feedback_request, send_attempt
 from service.states import OPEN_STATES, State
+from tests.chaos.ways import asks
 
 r, a = feedback_request.c, send_attempt.c
 
@@ -26,13 +27,16 @@ class Verdict:
     states: dict[str, int]
     unknown: int
     evidence: dict[str, int]
+    prompts_twice: int
+    prompts: int
     openings: int
     cards: int
 
     @property
     def holds(self) -> bool:
         """All promises kept; and not by sending nothing, or by calling everything unknown."""
-        broken = self.lost or self.openings_twice or self.cards_twice or self.without_outcome or self.contradictions
+        twice = self.openings_twice or self.cards_twice or self.prompts_twice
+        broken = self.lost or twice or self.without_outcome or self.contradictions
         return not broken and self.cards > 0 and self.unknown * 100 <= sum(self.states.values())
 
 
@@ -40,7 +44,9 @@ def judge(engine: Engine, acknowledged: set[str], sent_to_us: set[str], truth: d
     """Compare. `truth` is the sandbox's, with messages and cards."""
     rows, evidence = _ledger(engine)
     known = Counter(row.conversation_id for row in rows)
-    openings = Counter((one["sender"], one["recipient"]) for one in truth["messages"] if one["via"] == "dm")
+    ours = [one for one in truth["messages"] if one["via"] == "dm"]
+    openings = Counter((one["sender"], one["recipient"]) for one in ours if not asks(one))
+    prompts = Counter((one["sender"], one["recipient"]) for one in ours if asks(one))
     cards = Counter((one["from"], one["to"]) for one in truth["cards"])
     states = Counter(f"{row.state}/{row.reason}" if row.reason else str(row.state) for row in rows)
     return Verdict(
@@ -52,6 +58,8 @@ def judge(engine: Engine, acknowledged: set[str], sent_to_us: set[str], truth: d
         states=dict(states.most_common()),
         unknown=sum(row.state == State.UNKNOWN for row in rows),
         evidence=evidence,
+        prompts_twice=sum(count - 1 for count in prompts.values()),
+        prompts=sum(prompts.values()),
         openings=sum(openings.values()),
         cards=sum(cards.values()),
     )
@@ -59,7 +67,7 @@ def judge(engine: Engine, acknowledged: set[str], sent_to_us: set[str], truth: d
 
 def _ledger(engine: Engine) -> tuple[list[sa.Row[Any]], dict[str, int]]:
     with reading(engine) as connection:
-        columns = (r.id, r.conversation_id, r.state, r.reason, r.dm_event_id, r.feedback_id, r.card_dm_id)
+        columns = (r.id, r.conversation_id, r.state, r.reason, r.dm_event_id, r.feedback_id, r.card_dm_id, r.way)
         rows = list(connection.execute(sa.select(*columns)))
         died = a.answered_at.is_(None)
         how = connection.execute(
@@ -83,9 +91,11 @@ def _contradictions(
     found = [f"{each}: nobody sent us this conversation" for each in known.keys() - sent_to_us]
     found += [f"{each}: {count} requests for one end" for each, count in known.items() if count > 1]
     for row in rows:
-        card = cards.get(row.id)
-        if row.state == State.CARD_SENT and card is None:
+        card, by_card = cards.get(row.id), row.way in {None, "card"}
+        if row.state == State.CARD_SENT and by_card and card is None:
             found.append(f"{row.id}: card_sent, and X holds no card")
+        if row.state == State.CARD_SENT and not by_card and row.card_dm_id not in messages:
+            found.append(f"{row.id}: card_sent, and X holds no message that asks")
         if row.state in {State.SKIPPED, State.FAILED} and card is not None:
             found.append(f"{row.id}: {row.state} ({row.reason}), and X holds a card")
         if row.feedback_id is not None and (card is None or card["id"] != row.feedback_id):

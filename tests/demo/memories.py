@@ -21,26 +21,36 @@ def agreeing() -> Memories:
     written = script.write(8)
     posted = [each for delivery in written.deliveries for each in _posts(delivery)]
     counter = itertools.count(1000)
-    requests, messages, cards = [], [], []
+    requests, messages, cards, visits = [], [], [], []
     for (source, conversation_id, end), (customer, fate) in written.ends.items():
         asked = fate[0] == State.CARD_SENT
         made = _request(source, conversation_id, end, customer, fate)
         if asked:
             dm, card_dm, card = (str(next(counter)) for _ in range(3))
-            made = replace(made, dm_event_id=dm, card_dm_id=card_dm, feedback_id=card)
+            made = replace(made, dm_event_id=dm, card_dm_id=card_dm, feedback_id=card if made.by_card else None)
             messages += [_message(dm, made, "dm"), _message(card_dm, made, "card")]
-            cards.append(_card(card, made, customer))
+            if made.by_card:
+                cards.append(_card(card, made, customer))
+            else:
+                messages += _typed(str(next(counter)), customer)
+                visits += _visits(customer)
         requests.append(made)
     attempts = [each for request in requests if request.dm_event_id for each in _attempts(request)]
     results = [_result(card) for card in cards if card["score"] or card["text"]]
+    results += [
+        each for request in requests if request.card_dm_id and not request.by_card for each in _otherwise(request)
+    ]
     truth = {
         "messages": messages,
         "cards": cards,
         "requests": [_call(each, requests) for each in attempts],
         "pushes": [],
+        "visits": visits,
     }
     told = {each.request_id: ShownAnswer(each.score, each.text) for each in results}
-    n = Counter(card["type"] for card in cards if card["score"] and not card["test"])
+    by_id = {each.id: each for each in requests}
+    scored = [by_id[each.request_id] for each in results if each.score is not None]
+    n = Counter(each.type for each in scored if not each.test)
     stored = {(each.delivery.source, each.digest, each.delivery.message_id) for each in posted if each.status == 200}
     ledger = Ledger(requests, attempts, results, [(source, digest) for source, digest, _ in stored])
     return Memories(written, posted, ledger, truth, ToldToTool(told, dict(told), dict(n)))
@@ -63,13 +73,46 @@ def _request(source: str, conversation_id: str, end: int, customer: cast.Custome
     return RequestRow(
         f"fr_{conversation_id}_{end}", source, conversation_id, ended_at(end, conversation_id), customer.account,
         customer.user_id if known else None, "nps" if customer.account == cast.SHOP else "csat",
-        "rehearsal" in customer.tags, fate[0], fate[1], "Hello.", "How was it?", None, None, None,
+        "rehearsal" in customer.tags, fate[0], fate[1], "Hello.", PROMPTS.get(customer.account, "How was it?"),
+        None, None, None, WAYS.get(customer.account),
     )  # fmt: skip
 
 
 def _message(x_id: str, request: RequestRow, via: str) -> dict[str, Any]:
-    text = request.opening_text if via == "dm" else request.card_text
+    text = str(request.opening_text if via == "dm" else request.card_text)
+    text = text.replace("{page}", f"http://127.0.0.1/f/{request.x_user_id}")
+    via = via if request.by_card else "dm"
     return {"id": x_id, "sender": request.account, "recipient": request.x_user_id, "text": text, "via": via}
+
+
+WAYS = {cast.HELP: "quick_reply", cast.WEB: "page"}
+PROMPTS = {cast.HELP: "Tap one.", cast.WEB: "Answer here: {page}"}
+
+
+def _typed(x_id: str, customer: cast.Customer) -> list[dict[str, Any]]:
+    said = [
+        f"{each['tap'] + 1} Well" if "tap" in each else each["dm"]
+        for each in customer.script
+        if {"tap", "dm"} & {*each}
+    ]
+    return [
+        {"id": x_id, "sender": customer.user_id, "recipient": "us", "text": text, "via": "customer"} for text in said
+    ]
+
+
+def _visits(customer: cast.Customer) -> list[dict[str, Any]]:
+    preview = {"user_id": customer.user_id, "score": None, "text": None}
+    return [
+        preview,
+        *({**preview, "score": each["score"], "text": each.get("text")} for each in customer.script if "page" in each),
+    ]
+
+
+def _otherwise(request: RequestRow) -> list[ResultRow]:
+    customer = next(each for each in cast.CAST if each.user_id == request.x_user_id)
+    given = [*((int(each["text"][0]), None) for each in _typed("0", customer)),
+             *((each["score"], each["text"]) for each in _visits(customer) if each["score"])]  # fmt: skip
+    return [ResultRow(request.id, None, score, text, "page", 1, 0) for score, text in given]
 
 
 def _card(x_id: str, request: RequestRow, customer: cast.Customer) -> dict[str, Any]:
@@ -85,7 +128,7 @@ def _card(x_id: str, request: RequestRow, customer: cast.Customer) -> dict[str, 
 def _attempts(request: RequestRow) -> list[AttemptRow]:
     return [
         AttemptRow(request.id, "dm", "sent", "answer", request.dm_event_id),
-        AttemptRow(request.id, "card", "sent", "answer", request.feedback_id),
+        AttemptRow(request.id, "card", "sent", "answer", request.feedback_id or request.card_dm_id),
     ]
 
 

@@ -23,7 +23,10 @@ def test_memories_that_agree_break_no_promise() -> None:
 
 def test_a_check_of_nothing_does_not_hold() -> None:
     nothing = replace(
-        agreeing(), posted=[], ledger=Ledger([], [], [], []), truth={"messages": [], "cards": [], "requests": []}
+        agreeing(),
+        posted=[],
+        ledger=Ledger([], [], [], []),
+        truth={"messages": [], "cards": [], "requests": [], "visits": []},
     )
     assert {"nobody was written to twice", "X received no write without an intent"} <= broken(nothing)
 
@@ -90,6 +93,23 @@ def a_card_to_somebody_else(m: Memories) -> Memories:
 
 def a_card_whose_id_we_do_not_know(m: Memories) -> Memories:
     return changed(m, asked(m), feedback_id=None)
+
+
+def a_link_that_two_have(m: Memories) -> Memories:
+    first, other, *_ = [each for each in m.truth["messages"] if "/f/" in each["text"]]
+    shared = {**other, "text": first["text"]}
+    return truth(m, messages=[shared if each is other else each for each in m.truth["messages"]])
+
+
+def a_prompt_that_x_never_got(m: Memories) -> Memories:
+    gone = next(each for each in m.truth["messages"] if each["text"] == "Tap one.")
+    return truth(m, messages=[each for each in m.truth["messages"] if each is not gone])
+
+
+def a_tap_that_counts_for_nothing(m: Memories) -> Memories:
+    tapped = next(each for each in m.truth["messages"] if each["via"] == "customer")
+    better = {**tapped, "text": "1 Badly"}
+    return truth(m, messages=[better if each is tapped else each for each in m.truth["messages"]])
 
 
 def a_message_to_whom_we_skipped(m: Memories) -> Memories:
@@ -175,13 +195,16 @@ LIES: dict[Lie, str] = {
     a_second_card: "every card at X is one request's",
     a_card_to_somebody_else: "every card at X is one request's",
     a_card_whose_id_we_do_not_know: "every card at X is one request's",
+    a_link_that_two_have: "every DM at X that asks is one request's",
+    a_prompt_that_x_never_got: "every DM at X that asks is one request's",
+    a_tap_that_counts_for_nothing: "every score and text given is in the results",
     a_message_to_whom_we_skipped: "whoever was skipped got nothing",
     an_intent_without_an_outcome: "every intent to send is settled as X has it",
     a_send_said_to_be_unsent: "every intent to send is settled as X has it",
     a_call_without_an_intent: "X received no write without an intent",
-    an_answer_lost: "every score and text at X is in the results",
-    an_answer_nobody_gave: "every score and text at X is in the results",
-    a_score_changed: "every score and text at X is in the results",
+    an_answer_lost: "every score and text given is in the results",
+    an_answer_nobody_gave: "every score and text given is in the results",
+    a_score_changed: "every score and text given is in the results",
     the_api_hides_a_score: "API and CSV tell the same answers",
     the_csv_has_a_row_too_few: "API and CSV tell the same answers",
     rehearsals_are_counted: "n in the summary is what X counts",

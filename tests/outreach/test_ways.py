@@ -1,10 +1,17 @@
 """One sequence, whichever way it asks: the way is frozen first, and changes only where X refused it."""
 
+import re
 from typing import Any
 
 import pytest
 
+from service.db import writing
+from service.results.answer import Answer
+from service.results.ingest import ingest
+from service.results.merge import Update
 from service.states import State
+from service.ways.catalogue import choose, languages
+from service.ways.scale import words
 from service.x_api import taps
 from tests.support import World
 
@@ -135,3 +142,64 @@ def test_openings_leave_room_for_the_messages_that_ask(world_of: Any, way: str) 
     world.run()
     dms = [via for via, _ in sent(world) if via == "dm"]
     assert len(dms) == 4
+
+
+def answered_on_the_page(world: World, request_id: str, score: int = 4) -> None:
+    told = Update(world.clock.now, score, world.clock.now, None, None)
+    with writing(world.engine) as connection:
+        ingest(connection, Answer(request_id, "page", "page", told), world.clock.now)
+
+
+def test_an_answer_on_the_page_proves_an_unclear_send(world_of: Any) -> None:
+    """X's list is of no use here: whoever has answered by the link has the message with it."""
+    world = asking(world_of, ["page"], card_dm_in_list=False)
+    world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", skip=1, times=1)
+    world.fault(endpoint="direct_messages/events/list", fault="status", status=503, code=130)
+    request_id = ended(world)
+    world.run()
+    assert world.request(request_id).reason == "unclear"
+    answered_on_the_page(world, request_id)
+    world.forward(minutes=1)
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+    assert world.attempts(request_id)[-1].evidence == "answered"
+    assert len(sent(world)) == 2
+
+
+def test_an_answer_on_the_page_corrects_an_unknown_end(world_of: Any) -> None:
+    world = asking(world_of, ["page"])
+    world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", skip=1, times=1)
+    world.fault(endpoint="direct_messages/events/list", fault="status", status=503, code=130)
+    request_id = ended(world)
+    for _ in range(10):
+        world.run()
+        world.forward(minutes=30)
+    assert world.request(request_id).state == State.UNKNOWN
+    answered_on_the_page(world, request_id)
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
+    assert world.history(request_id)[-1] == ("card_sent", "attached", "answer_came")
+    assert world.run() == 0, "once"
+
+
+def test_a_link_in_the_opening_proves_no_message_after_it(world_of: Any) -> None:
+    world = asking(world_of, ["page"])
+    texts = {"en": {**TEXTS["en"], "opening": "Thanks. You may answer here: {page}"}}
+    world = world_of(campaigns__care__ways=["page"], campaigns__care__texts=texts)
+    world.customers({"user_id": "501", "can_dm": True})
+    world.fault(endpoint="direct_messages/events/new", fault="drop_before", skip=1, times=1)
+    request_id = ended(world)
+    world.run()
+    answered_on_the_page(world, request_id)
+    world.forward(minutes=1)
+    world.run()
+    assert world.request(request_id).state == State.DM_SENT
+
+
+@pytest.mark.parametrize("code", sorted(languages()))
+@pytest.mark.parametrize("kind", ["csat", "nps"])
+def test_labels_of_quick_replies_fit_what_x_takes_in_every_language(code: str, kind: str) -> None:
+    labels = [f"{score} {word}" for score, word in words(kind, choose([code])).items()]
+    assert max(map(len, labels)) <= 36
+    assert not [each for each in labels if re.search(r"https?:|www\.|\w\.\w", each)]
+    assert len(labels) == len(set(labels)) <= 20

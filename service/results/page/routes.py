@@ -18,6 +18,7 @@ from service.errors import NotFound
 from service.results.page import store
 from service.results.page.drawn import LOGOS, Drawn, PageState, plain_page, question_page
 from service.results.page.found import Answerable, find
+from service.results.page.pace import ANSWERS, LOOKS, Pace
 from service.results.page.question import ask, own_words
 from service.results.page.sender import NOBODY, Sender, sender_of
 from service.settings import Settings
@@ -38,6 +39,8 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     senders = {name: sender_of(account) for name, account in settings.accounts.items()}
     languages()  # read now, not when the first customer waits
 
+    looks, answers = Pace(LOOKS), Pace(ANSWERS)
+
     def asked(token: str) -> Answerable | None:
         with reading(engine) as connection:
             found = find(connection, token, answer_window=settings.reports.answer_window, now=clock())
@@ -46,6 +49,8 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     @pages.get("/f/<token>")
     @declares("nobody but who has the link: 128 secret bits")
     def show(token: str) -> Response:
+        if not looks.allows(flask.request.remote_addr, clock()):
+            return _slower()
         found = asked(token)
         return _gone() if found is None else _page(settings, senders[found.account], found, store.Given())
 
@@ -53,6 +58,8 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     @declares("nobody but who has the link: 128 secret bits")
     @takes(LARGEST_FORM)
     def answer(token: str) -> Response:
+        if not answers.allows(flask.request.remote_addr, clock()):
+            return _slower()
         found = asked(token)
         if found is None:
             return _gone()
@@ -107,6 +114,14 @@ def _gone() -> Response:
     title = language.say("This page is not available")
     sentence = language.say("The link is incomplete, or the time to answer is over. You need not do anything.")
     return _answer(plain_page(NOBODY, title, sentence, language), 404)
+
+
+def _slower() -> Response:
+    language = choose(_browser_languages())
+    title, sentence = language.say("Too many attempts"), language.say("Please wait a minute and try again.")
+    response = _answer(plain_page(NOBODY, title, sentence, language), 429)
+    response.headers["Retry-After"] = "60"
+    return response
 
 
 def _answer(drawn: Drawn, status: int) -> Response:

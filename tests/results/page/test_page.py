@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.db import reading, writing
 from service.models import feedback_request, result, result_update
+from service.results.page.pace import ANSWERS
 from service.ways.links import Links, hash_of
 from tests.support import Clock, request_row, settings_of
 
@@ -231,3 +232,64 @@ def test_what_retention_has_taken_is_not_asked_for_again(page: Page) -> None:
     shown = page.get().text
     assert "<form" not in shown
     assert "Gone soon" not in shown
+
+
+def test_an_address_that_asks_for_very_much_waits_a_minute_and_nobody_else_does(page: Page) -> None:
+    for _ in range(ANSWERS):
+        page.post(score="9")
+    assert page.post(score="4").status_code == 429
+    assert page.post(score="4").headers["Retry-After"] == "60"
+    assert page.stored() is None
+    elsewhere = page.browser.post(page.path, data={"score": "4"}, environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
+    assert elsewhere.status_code == 303, "another address"
+    page.clock.forward(seconds=61)
+    assert page.get().status_code == 200
+    assert page.post(comment="later").status_code == 303
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "", "x", "../x", "%00", "a" * 21, "a" * 23, "a" * 10_000, "é" * 22, "\u202e" + "a" * 21, "a" * 22 + "\n",
+        "a" * 22 + "?x=1", "' OR 1=1 --aaaaaaaaaaaa", "A" * 22, "_" * 22, "a" * 22 + "/..", "%ff" * 8,
+    ],
+)  # fmt: skip
+def test_tokens_of_every_wrong_kind_look_alike(page: Page, token: str) -> None:
+    for method in ("GET", "POST"):
+        answer = page.browser.open(f"/f/{token}", method=method, data={"score": "5"} if method == "POST" else None)
+        assert answer.status_code in {404, 308, 405}, (method, token)
+    assert page.stored() is None
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"score": "0"}, {"score": "6"}, {"score": "-1"}, {"score": "4.0"}, {"score": "４"}, {"score": "4 "},
+        {"score": "1e0"}, {"score": ""}, {"score": "4\0"}, {"score": "x" * 50_000}, {}, {"other": "4"},
+        {"comment": ""}, {"comment": " \u200b\t"}, {"comment": "\0"}, {"comment": "a" * 100_000},
+    ],
+)  # fmt: skip
+def test_forms_of_every_wrong_kind_are_told_what_is_missing_and_store_nothing(page: Page, form: dict[str, str]) -> None:
+    assert page.post(**form).status_code in {422, 413}
+    assert page.stored() is None
+
+
+def test_a_comment_with_what_steers_a_terminal_or_turns_words_is_kept_harmless(page: Page) -> None:
+    page.post(score="3")
+    assert page.post(comment="fine\0 \u202eenif\u202c \ud83d").status_code == 303
+    assert "\0" not in page.stored().text
+    assert page.get().status_code == 200
+
+
+def test_two_tabs_a_double_click_and_the_back_button_give_one_answer(page: Page) -> None:
+    first, again = page.post(score="4"), page.post(score="4")  # a double click, or a reload of the POST
+    other_tab = page.post(score="1")
+    assert [each.status_code for each in (first, again, other_tab)] == [303] * 3
+    assert page.stored().score == 4
+    assert "first answer counts" in page.browser.get(other_tab.headers["Location"]).get_data(as_text=True)
+    assert page.get().status_code == 200, "the back button shows what was said"
+
+
+def test_a_post_after_erasure_looks_like_a_wrong_link(page: Page) -> None:
+    page.set(erased_at=page.clock.now)
+    assert (page.post(score="4").status_code, page.stored()) == (404, None)

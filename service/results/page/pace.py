@@ -1,0 +1,33 @@
+"""How often one address may ask for pages and answer them: in, an address and a moment; out, whether it still may.
+
+Counted by this process alone, minute by minute: a token cannot be guessed (128 bits), so this only keeps one address
+from taking everybody's threads. Many customers share an address, and previews come from few: the bounds are wide.
+"""
+
+import threading
+from collections import Counter
+from datetime import datetime
+
+from service.addresses import neighbourhood
+
+LOOKS, ANSWERS = 300, 60  # a minute
+MOST_ADDRESSES = 20_000
+
+
+class Pace:
+    """Counts of the present minute."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._most, self._lock, self._minute = per_minute, threading.Lock(), -1
+        self._counts: Counter[str] = Counter()
+
+    def allows(self, address: str | None, now: datetime) -> bool:
+        """Count one more, and say whether it is within the bound."""
+        minute, place = int(now.timestamp()) // 60, neighbourhood(address)
+        with self._lock:
+            if minute != self._minute:
+                self._minute, self._counts = minute, Counter()
+            if len(self._counts) >= MOST_ADDRESSES and place not in self._counts:
+                return True
+            self._counts[place] += 1
+            return self._counts[place] <= self._most
