@@ -190,16 +190,17 @@ TAPPERS = tuple(
     for n, (name, score) in enumerate((("Tess", 5), ("Tom", 4), ("Tia", 2), ("Tyra", 5), ("Ted", 4), ("Tim", 5)))
 )
 TYPIST = Customer(67, "Tycho", "types a number instead of tapping", LIV, ({"after_s": 1.5, "dm": "3"},))
+PAGES: tuple[tuple[str, Action], ...] = (
+    ("Pia", {"after_s": 1, "page": True, "score": 5, "text": TEXTS[4]}),
+    ("Per", {"after_s": 1.5, "page": True, "score": 2, "text": TEXTS[2]}),
+    ("Pam", {"after_s": 1, "page": True, "score": 4}),
+    ("Pat", {"after_s": 2, "page": True, "score": 5}),
+    ("Pit", {"after_s": 2.5, "page": True, "score": 3}),
+)
 READERS = tuple(
-    Customer(70 + n, name, "opens the page's link and answers", MAX, script)
-    for n, (name, script) in enumerate((
-        ("Pia", ({"after_s": 1, "page": True, "score": 5, "text": TEXTS[4]},)),
-        ("Per", ({"after_s": 1.5, "page": True, "score": 2, "text": TEXTS[2]},)),
-        ("Pam", ({"after_s": 1, "page": True, "score": 4},)),
-        ("Pat", ({"after_s": 2, "page": True, "score": 5},)),
-        ("Pit", ({"after_s": 2.5, "page": True, "score": 3},)),
-    ))
-)  # fmt: skip
+    Customer(70 + n, name, "opens the page's link and answers", MAX, (action,))
+    for n, (name, action) in enumerate(PAGES)
+)
 LOOKER = Customer(76, "Polly", "only her phone's preview opens the link", MAX)
 PROMPT_CUT = Customer(
     77, "Piet", "the line dies after X has the link", MAX, ({"after_s": 1, "page": True, "score": 4},),
