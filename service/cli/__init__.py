@@ -23,6 +23,7 @@ COMMANDS = {
     "keys": ("keys", "Keys for people and tools: supervisors, analysts, monitors, admins."),
     "feeds": ("feeds", "Addresses for spreadsheets: each answers one saved question with figures, and nothing else."),
     "access-log": ("access_log", "Who read, exported or changed what: each line sealed to the one before."),
+    "campaigns": ("campaigns", "Campaigns: which card and texts, for which conversations."),
     "accounts": ("accounts", "X accounts: limits used, holds, how complete their results are."),
     "sources": ("sources", "CRMs that call us, and the definitions that come with dm-feedback."),
     "deliveries": ("deliveries", "What sources sent: raw, kept, and readable again."),

@@ -53,6 +53,7 @@ def test_there_is_a_command_for_every_task() -> None:
     assert {path[0] for path, _ in ALL if path} == {
         "access-log",
         "accounts",
+        "campaigns",
         "config",
         "customers",
         "db",

@@ -1,0 +1,82 @@
+"""Campaigns: tried on oneself before customers get them."""
+
+import click
+
+from service.auth import log_access
+from service.cli.common import console, me, now, opened
+from service.db import writing
+from service.errors import Invalid, NotFound
+from service.outreach import rehearsal
+from service.outreach.clients import client_of
+from service.outreach.workplace import Workplace
+from service.requests.outcomes import Advance, Note, Outcome, Postpone, Retry, Stop, Switch, Unclear
+from service.settings import Account, Settings
+from service.states import State
+
+
+@click.group()
+def campaigns() -> None:
+    """Campaigns: which card and texts, for which conversations."""
+
+
+@campaigns.command(name="try")
+@click.argument("name")
+@click.option("--to", "handle", required=True, help="Whom to write to: your own account, as @handle.")
+@click.option("--account", "account_name", help="The X account that writes; else the campaign's first.")
+@click.pass_context
+def try_(context: click.Context, name: str, handle: str, account_name: str | None) -> None:
+    """Send the whole sequence to your own account, as a test, and show what X answers at each step.
+
+    It really is sent, by every way the campaign names in turn. It counts in no figure; X's own limits stand.
+    """
+    settings, engine = opened(context)
+    place = Workplace.open(engine, settings, me())
+    campaign = rehearsal.campaigns_of(place).get(name)
+    if campaign is None:
+        raise NotFound("no_such_campaign", f"There is no campaign '{name}'; there are {_list(settings)}.")
+    account = _account(settings, account_name or next(iter(campaign.accounts), next(iter(settings.accounts))))
+    if not handle.removeprefix("@").isidentifier():
+        raise Invalid("not_a_handle", "Write your handle at X, e.g. --to @acme.")
+    request = rehearsal.begin(place, campaign, account, handle, now())
+    with writing(engine) as connection:
+        log_access(connection, me(), "campaign.try", {"campaign": name, "request_id": request.id}, now())
+    with client_of(settings, engine, account, now) as client:
+        for step in rehearsal.walk(place, account, request.id, client, now):
+            console.print(f"{step.endpoint:20} {said(step.outcome)}", soft_wrap=True)
+    ended = rehearsal.now_stands(place, request.id)
+    console.print(f"{ended.state}{f' ({ended.reason})' if ended.reason else ''}, asked by {ended.way}: {ended.id}")
+    if ended.state is State.CARD_SENT:
+        console.print(f"page: {place.links.to(ended.id)}", soft_wrap=True)
+    else:
+        console.print(f"See `dm-feedback requests show {ended.id}`; the worker goes on with it where it waits.")
+        context.exit(1)
+
+
+def said(outcome: Outcome) -> str:
+    """What X's answer meant, in a line."""
+    match outcome:
+        case Advance(to):
+            return f"ok: {to}"
+        case Note(reason):
+            return f"ok, and silent: {reason}"
+        case Stop(end, reason, detail):
+            return f"{end}: {reason}. {detail or ''}".rstrip()
+        case Switch(reason, detail):
+            return f"refused, the next way is taken: {reason}. {detail or ''}".rstrip()
+        case Unclear(detail=detail):
+            return f"no clear answer, looked up by the worker. {detail or ''}".rstrip()
+        case Retry(reason, detail) | Postpone(_, reason, detail):
+            return f"not now: {reason}. {detail or ''}".rstrip()
+        case _:
+            return type(outcome).__name__.lower()
+
+
+def _account(settings: Settings, name: str) -> Account:
+    found = settings.accounts.get(name)
+    if found is None:
+        raise NotFound("unknown_account", f"There is no account '{name}' in the settings.")
+    return found
+
+
+def _list(settings: Settings) -> str:
+    return ", ".join(each.name for each in settings.campaigns)

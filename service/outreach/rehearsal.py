@@ -1,0 +1,90 @@
+"""A campaign tried on oneself: in, its settings and a handle; out, the whole sequence, really sent, step by step.
+
+The request is one of the ledger like every other, by the same steps, intents and limits; it is a test, and so in no
+figure. Only the time between two asks is not kept: who tries a campaign twice a day means it. X's own rules stand.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from service.accounts import standing
+from service.db import reading, writing
+from service.ids import new_id
+from service.outreach.campaigns import Conversation, freeze
+from service.outreach.claims import record, taken_up
+from service.outreach.prepare import TRIED
+from service.outreach.steps import take
+from service.outreach.workplace import Workplace
+from service.requests import leases
+from service.requests.leases import Lease
+from service.requests.opening import NewRequest, open_all
+from service.requests.outcomes import Outcome, Postpone
+from service.requests.reading import locked
+from service.requests.request import Draws, Request
+from service.requests.writer import write
+from service.settings import Account, Campaign
+from service.ways.links import hash_of
+from service.x_api import XClient
+
+NO_LOTS: Draws = {
+    "sample": {"lot": 0.0, "share": 1.0, "drawn": True},
+    "budget": {"lot": 0.0, "share": 1.0, "drawn": True},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One call to X and what it made of the request."""
+
+    endpoint: str
+    outcome: Outcome
+
+
+def begin(place: Workplace, campaign: Campaign, account: Account, handle: str, now: datetime) -> Request:
+    """Put the request into the ledger, in our own hands, its texts frozen as for a customer."""
+    request_id = new_id("fr", now)
+    row = NewRequest(
+        id=request_id, source=next(iter(place.settings.sources)), account=account.name,
+        conversation_id=f"rehearsal-{request_id}", ended_at=now, received_at=now, delivery_id="rehearsal",
+        x_user_id=None, x_handle=handle.removeprefix("@"), identity_trust=TRIED, agent_id=None, team_id=None, tags=[],
+        language=campaign.default_language, channel=None, customer_ref=None, tenant=None, handled_by=None,
+        scheduled_at=now, updated_at=now, test=True,
+    )  # fmt: skip
+    conversation = Conversation(
+        request_id, row.conversation_id, row.source, account.name, now, None, (), None, row.language, row.x_handle
+    )
+    page_hash = hash_of(place.hash_key, request_id)
+    plan = freeze(conversation, replace(campaign, test=True), account, NO_LOTS, page_hash)
+    with writing(place.engine) as connection:
+        standing.enrol(connection, [account.name], now)
+        open_all(connection, [row])
+        opened = locked(connection, request_id)
+        assert opened is not None, "written a line before"
+        frozen = write(connection, opened, Postpone(now, TRIED, plan=plan), now, place.hand)
+        leases.put_up(connection, request_id, Lease(request_id, now + place.settings.worker.lease))
+    return frozen
+
+
+def walk(
+    place: Workplace, account: Account, request_id: str, x: XClient, clock: Callable[[], datetime]
+) -> Iterator[Tried]:
+    """Take step after step, until the request ends or has to wait."""
+    ready = taken_up(place, account, request_id, request_id, clock())
+    while ready is not None:
+        found = take(ready, x, clock)
+        yield Tried(ready.endpoint, found.outcome)
+        ready = record(place, ready, found, clock())
+
+
+def now_stands(place: Workplace, request_id: str) -> Request:
+    """Return the request as it is."""
+    with reading(place.engine) as connection:
+        found = locked(connection, request_id)
+    assert found is not None, "nobody deletes a request"
+    return found
+
+
+def campaigns_of(place: Workplace) -> Mapping[str, Campaign]:
+    """Return the campaigns by name."""
+    return {each.name: each for each in place.settings.campaigns}
