@@ -52,7 +52,7 @@ def try_(context: click.Context, name: str, handle: str, account_name: str | Non
         context.exit(1)
 
 
-def said(outcome: Outcome) -> str:
+def said(outcome: Outcome) -> str:  # noqa: PLR0911 - one a kind of outcome
     """What X's answer meant, in a line."""
     match outcome:
         case Advance(to):
