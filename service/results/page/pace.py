@@ -14,7 +14,7 @@ LOOKS, ANSWERS = 300, 60  # a minute
 MOST_ADDRESSES = 20_000
 
 
-class Pace:
+class PerMinute:
     """Counts of the present minute."""
 
     def __init__(self, per_minute: int) -> None:

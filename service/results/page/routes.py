@@ -18,7 +18,7 @@ from service.errors import NotFound
 from service.results.page import store
 from service.results.page.drawn import LOGOS, Drawn, PageState, plain_page, question_page
 from service.results.page.found import Answerable, find
-from service.results.page.pace import ANSWERS, LOOKS, Pace
+from service.results.page.pace import ANSWERS, LOOKS, PerMinute
 from service.results.page.question import ask, own_words
 from service.results.page.sender import NOBODY, Sender, sender_of
 from service.settings import Settings
@@ -39,7 +39,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     senders = {name: sender_of(account) for name, account in settings.accounts.items()}
     languages()  # read now, not when the first customer waits
 
-    looks, answers = Pace(LOOKS), Pace(ANSWERS)
+    looks, answers = PerMinute(LOOKS), PerMinute(ANSWERS)
 
     def asked(token: str) -> Answerable | None:
         with reading(engine) as connection:
