@@ -21,9 +21,10 @@ from service.db import open_engine, writing
 from service.demo import cast, feed, read_back, reconcile, stage, supervisor
 from service.demo.crm import Crm
 from service.demo.http_call import call_json
+from service.demo.memories import Memories, Truth
 from service.demo.processes import running
 from service.demo.read_back import Ledger, Progress
-from service.demo.reconcile import Check, Memories, Truth
+from service.demo.reconcile import Check
 from service.demo.script import SECOND, Script
 from service.demo.stage import UNHURRIED, Pace, Stage
 from service.sandbox.crm import Crms, CrmServer, Known

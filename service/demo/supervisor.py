@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from service.demo.http_call import NobodyAnswered, call, call_json
-from service.demo.reconcile import ShownAnswer, ToldToTool
+from service.demo.memories import ShownAnswer, ToldToTool
 
 PAGE = 25  # small, so that the cursor is really used
 OK = 200

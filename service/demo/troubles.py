@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service.demo.cast import CARD, DM
+from service.demo.memories import Memories
 from service.demo.read_back import AttemptRow
-from service.demo.reconcile import Memories
 
 PLACES = {DM: "the opening DM", CARD: "the card"}
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from service.demo import cast, script
 from service.demo.crm import Posted
+from service.demo.memories import Memories, ShownAnswer, ToldToTool
 from service.demo.read_back import AttemptRow, Ledger, RequestRow, ResultRow
-from service.demo.reconcile import Memories, ShownAnswer, ToldToTool
 from service.states import State
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from service.demo.memories import Memories, ShownAnswer
 from service.demo.read_back import AttemptRow, Ledger, RequestRow
-from service.demo.reconcile import CHECKS, Memories, ShownAnswer, reconcile
+from service.demo.reconcile import CHECKS, reconcile
 from tests.demo.memories import agreeing
 
 Lie = Callable[[Memories], Memories]
