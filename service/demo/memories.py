@@ -90,4 +90,5 @@ def frozen(text: str) -> str:
 
 
 def value_of(part: Mapping[str, Any] | None) -> Any:
+    """Return a score or a text as X has it; None where there is none."""
     return None if part is None else part["value"]
