@@ -18,6 +18,10 @@ from service.states import State, sentence_of
 
 tr, snd, upd, fr = transition.c, send_attempt.c, result_update.c, feedback_request.c
 MESSAGES = {"dm": "opening DM", "card": "card"}
+FOUND = {
+    "dm_list": "in X's DM list", "feedback": "by the feedback object that came",
+    "answered": "by the answer the customer gave through it",
+}  # fmt: skip
 CHANNELS = {"events": "polling feedback/events", "show": "asking feedback/show"}
 
 
@@ -55,13 +59,12 @@ class Feed:
 
     def _found(self, connection: Connection) -> Iterator[Happening]:
         """Sends nobody knew about, cleared up."""
-        looked_up = snd.evidence.in_(("dm_list", "feedback"))
+        looked_up = snd.evidence.in_(tuple(FOUND))
         query = sa.select(send_attempt, fr.conversation_id).join(feedback_request, fr.id == snd.request_id)
         for row in connection.execute(query.where(looked_up, snd.outcome == "sent").order_by(snd.settled_at)):
             if row.id not in self._settled:
                 self._settled.add(row.id)
-                where = "in X's DM list" if row.evidence == "dm_list" else "by the feedback object that came"
-                what = f"the {MESSAGES[row.kind]} is found {where}: it had arrived, nothing is sent again"
+                what = f"the {MESSAGES[row.kind]} is found {FOUND[row.evidence]}: it had arrived, nothing is sent again"
                 yield Happening(self._name(row.conversation_id), what, "mended")
 
     def _recovered(self, connection: Connection) -> Iterator[Happening]:

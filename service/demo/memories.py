@@ -59,6 +59,12 @@ class Memories:
         asking = {(each.x_user_id, each.card_text) for each in self.ledger.requests if not each.by_card}
         return [each for each in self.at_x("dm") if (each["recipient"], frozen(each["text"])) in asking]
 
+    def prompt_id(self, request: RequestRow) -> str | None:
+        """X's id of the DM that asks; where an answer proved the send, nobody told us of it."""
+        theirs = (request.x_user_id, request.card_text)
+        found = [each["id"] for each in self.prompts if (each["recipient"], frozen(each["text"])) == theirs]
+        return request.card_dm_id or next(iter(found), None)
+
     @property
     def openings(self) -> list[Mapping[str, Any]]:
         """All other DMs of ours."""

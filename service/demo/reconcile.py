@@ -118,7 +118,7 @@ def _every_dm(m: Memories) -> Found:
 def _every_prompt(m: Memories) -> Found:
     """A DM at X that asks is that of one request of such a way, word for word, and the other way round."""
     asked = [each for each in m.ledger.requests if each.state == State.CARD_SENT and not each.by_card]
-    claimed = Counter((each.card_dm_id, each.x_user_id, each.card_text) for each in asked)
+    claimed = Counter((m.prompt_id(each), each.x_user_id, each.card_text) for each in asked)
     there = Counter((each["id"], each["recipient"], frozen(each["text"])) for each in m.prompts)
     links = Counter(LINK.findall(each["text"])[0] for each in m.prompts if LINK.search(each["text"]))
     shared = tuple(f"the link {link} went out {n} times" for link, n in links.items() if n > 1)
@@ -163,7 +163,9 @@ def _every_attempt(m: Memories) -> Found:
     cards = {each["id"]: each for each in m.truth["cards"]}
     there = Counter({each["id"]: 1 for each in m.at_x("dm")}) + Counter(dict.fromkeys(cards, 1))
     by_dm = {each["dm_id"]: each["id"] for each in m.truth["cards"]}
-    sent = Counter(by_dm.get(each.x_id or "", each.x_id or "?") for each in m.ledger.attempts if each.outcome == "sent")
+    known = [(each.x_id or m.prompt_id(m.requests[each.request_id]) or "?") for each in m.ledger.attempts
+             if each.outcome == "sent"]  # fmt: skip
+    sent = Counter(by_dm.get(x_id, x_id) for x_id in known)
     loose = [f"{each.request_id}: {each.kind} is {each.outcome or 'unclear'}" for each in m.ledger.attempts
              if each.outcome not in {"sent", "not_sent"}]  # fmt: skip
     return len(m.ledger.attempts), (*loose, *_difference(there, sent, "send"))

@@ -59,7 +59,7 @@ def read(service_url: str, key: str) -> Reading:
     page = call_json("GET", shown, headers=bearer(key))
     ways = call_json("GET", f"{service_url}/v1/breakdown?by=way", headers=bearer(key))["items"]
     return Reading(
-        told, [*_figures(summary), *_groups(groups)], [*_groups(ways)], table, shown, _beginning(page["items"])
+        told, [*_figures(summary), *_groups(groups)], [*_ways(ways)], table, shown, _beginning(page["items"])
     )
 
 
@@ -132,6 +132,17 @@ def _groups(tables: Sequence[Mapping[str, Any]]) -> Iterator[FigureInWords]:
                     unit,
                     row["score"]["method"],
                 )
+
+
+def _ways(tables: Sequence[Mapping[str, Any]]) -> Iterator[FigureInWords]:
+    """How many of those asked in each way answered, and what they gave."""
+    for table in tables:
+        unit = " %" if table["type"] == "csat" else ""
+        for row in table["rows"]:
+            if row["delivered"]:
+                rate = row["response_rate"]
+                name = f"{row['key']}: {rate['successes']} of {rate['n']} answered, {table['type'].upper()}"
+                yield _figure(name, row["score"], unit, row["score"]["method"])
 
 
 def _figure(name: str, score: Mapping[str, Any], unit: str, how: str) -> FigureInWords:

@@ -34,7 +34,7 @@ def _at_x(m: Memories) -> Iterator[Trouble]:
         what, became = FAULTS.get("no privilege" if status == NO_PRIVILEGE else fault, (fault, ""))
         where = PLACES.get(endpoint, endpoint)
         yield Trouble(times, what.format(where=where, status=status), became)
-    looked_up = [each for each in m.ledger.attempts if each.evidence in {"dm_list", "feedback"}]
+    looked_up = [each for each in m.ledger.attempts if each.evidence in {"dm_list", "feedback", "answered"}]
     yield Trouble(len(looked_up), "sends without a clear answer, all looked up", _looked_up(looked_up))
 
 
