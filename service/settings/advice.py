@@ -68,9 +68,19 @@ def _campaign_warnings(path: str, campaign: Campaign) -> list[Mistake]:
                     "makes sense only when the card shows; X's web client and old apps do not show it",
                 )
             )
+        if (
+            texts.page
+            and "card" in campaign.ways
+            and not any("{page}" in each for each in (texts.card, texts.opening or ""))
+        ):
+            sentence = (
+                "lacks {page}, and so does the opening: who sees no card cannot answer; write it into one of them"
+            )
+            found.append(Mistake(f"{where}.card", sentence))
         found.extend(
             Mistake(f"{where}.{key}", "begs for a score; honest feedback needs a neutral question")
-            for key, given in (("opening", texts.opening), ("card", texts.card))
+            for key in ("opening", "card", "quick_reply", "page")
+            for given in [getattr(texts, key)]
             if BEGS.search(given or "")
         )
     return found

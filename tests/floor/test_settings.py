@@ -734,3 +734,27 @@ def _toml(default: str) -> str:
 
 def test_a_problem_is_a_path_and_a_sentence() -> None:
     assert str(SettingsError([Mistake("a.b", "is wrong"), Mistake("c", "too")])) == "a.b: is wrong; c: too"
+
+
+@pytest.mark.parametrize(
+    ("ways", "texts", "warned"),
+    [
+        (["card", "page"], {"card": "How did we do?", "page": "Here: {page}"}, True),
+        (["card"], {"card": "How did we do?", "page": "Here: {page}"}, True),
+        (["card", "page"], {"card": "How did we do? {page}", "page": "Here: {page}"}, False),
+        (["card"], {"opening": "Thanks. {page}", "card": "How did we do?", "page": "Here: {page}"}, False),
+        (["page"], {"card": "How did we do?", "page": "Here: {page}"}, False),
+        (["card"], {"card": "How did we do?"}, False),
+    ],
+)
+def test_who_sees_no_card_should_find_a_link(ways: list[str], texts: dict[str, str], warned: bool) -> None:
+    written = {"en": {"opening": "Thanks.", **texts}}
+    found = advice(campaigns__care__ways=ways, campaigns__care__texts=written)
+    assert ("campaigns.care.texts.en.card" in found) == warned
+
+
+@pytest.mark.parametrize("key", ["opening", "card", "quick_reply", "page"])
+def test_a_text_of_any_way_that_begs_is_named(key: str) -> None:
+    texts = {"opening": "Thanks.", "card": "How did we do?", "page": "Here: {page}", "quick_reply": "Tap."}
+    begging = {"en": {**texts, key: f"{texts[key]} Please give 5 stars."}}
+    assert "begs" in str(advice(campaigns__care__texts=begging))
