@@ -91,10 +91,11 @@ class State(StrEnum):
 
 
 class Kind(StrEnum):
-    """Which of the sequence's two messages: the opening, or the one that asks, whichever way it does."""
+    """Which of our messages: the opening, the one that asks, whichever way it does, or the thanks after a tap."""
 
     OPENING = "dm"
     ASKING = "card"
+    THANKS = "more"
 
 
 UNCLEAR = "unclear"

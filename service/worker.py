@@ -29,7 +29,7 @@ from service.ids import new_id
 from service.intake.desks import desks_of
 from service.models import worker_seen
 from service.outages import is_away
-from service.outreach import confirming, unclear, withdrawn
+from service.outreach import confirming, thanks, unclear, withdrawn
 from service.outreach.clients import client_of
 from service.outreach.looking import look_up_once
 from service.outreach.run import Runner
@@ -215,6 +215,7 @@ def _read_once(place: Workplace, account: Account, client: XClient, clock: Clock
         refused = holds.is_refused(connection, account.name)
     unclear.look_up_once(place, account, client, clock)
     if not refused:
+        thanks.send_due(place, account, client, clock)
         _collect(place, account, client, clock, stop)
         if account.client_id is None:
             confirming.read_once(place, account, client, clock)

@@ -15,7 +15,7 @@ from service.models import IS_OPEN, feedback_request
 from service.settings import Account
 from service.states import Kind
 
-KINDS = tuple(Kind)
+KINDS = (Kind.OPENING, Kind.ASKING)
 LATER = timedelta(minutes=15)
 fr = feedback_request.c
 

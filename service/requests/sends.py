@@ -93,6 +93,18 @@ def prove(connection: Connection, request_id: str, feedback_id: str | None) -> N
     )
 
 
+def oldest_open(connection: Connection, account: str, kind: Kind) -> datetime | None:
+    """When the oldest send of this kind was meant to go of which nobody knows the outcome."""
+    mine = (snd.account == account, snd.outcome.is_(None), snd.kind == kind)
+    return connection.scalar(sa.select(sa.func.min(snd.intended_at)).where(*mine))
+
+
+def give_up(connection: Connection, account: str, kind: Kind, before: datetime, now: datetime) -> None:
+    """Sends that nobody looks up: begun before that moment, and whoever began them has died."""
+    old = (snd.account == account, snd.outcome.is_(None), snd.kind == kind, snd.intended_at < before)
+    connection.execute(sa.update(send_attempt).where(*old).values(outcome="unknown", settled_at=now))
+
+
 def is_unclear(connection: Connection, request_id: str) -> bool:
     """Whether a send of this request has no outcome yet."""
     found = sa.select(snd.id).where(snd.request_id == request_id, snd.outcome.is_(None))

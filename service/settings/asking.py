@@ -115,6 +115,9 @@ class Texts:
     card: str = setting(REQUIRED, "the DM the card hangs on", A_TEXT)
     quick_reply: str | None = setting(None, "the DM that options stand under, for the way 'quick_reply'", A_TEXT)
     page: str | None = setting(None, "the DM with the link, for the way 'page'; {page} stands for the link", A_TEXT)
+    thanks: str | None = setting(
+        None, "one more DM after a tap or a typed number; {page} for a comment, and no other placeholder", A_TEXT
+    )
     question: str | None = setting(None, "the question page's own wording; else X's question, in English", A_QUESTION)
 
 

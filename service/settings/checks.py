@@ -100,6 +100,8 @@ def _text_crossings(where: str, campaign: Campaign, texts: Texts) -> Iterator[Mi
         yield Mistake(f"{where}.page", "is missing or lacks {page}, which stands for the link")
     if "quick_reply" in campaign.ways and not texts.quick_reply:
         yield Mistake(f"{where}.quick_reply", "is missing; the way 'quick_reply' needs a text")
+    if texts.thanks is not None and placeholders_of(texts.thanks) - {"page"}:
+        yield Mistake(f"{where}.thanks", "takes {page} and no other placeholder")
     for key in ("opening", "card", "quick_reply", "page"):
         for wrong in _wrong_braces(getattr(texts, key) or ""):
             yield Mistake(f"{where}.{key}", wrong)
@@ -119,6 +121,14 @@ def _wrong_braces(template: str) -> list[str]:
         return ["has a brace without its partner; close the placeholder, or write {{ or }} where a brace is meant"]
     known = _list(PLACEHOLDERS)
     return [f"there is no placeholder {{{each}}}; there are {known}" for each in found if each not in PLACEHOLDERS]
+
+
+def placeholders_of(template: str) -> set[str]:
+    """The same as a set; a brace without its partner stands for itself."""
+    try:
+        return set(placeholders(template))
+    except ValueError:
+        return {template}
 
 
 def placeholders(template: str) -> list[str]:
