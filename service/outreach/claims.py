@@ -91,9 +91,9 @@ def claim(place: Workplace, account: Account, limit: int, now: datetime) -> Clai
 def taken_up(place: Workplace, account: Account, request_id: str, token: str, now: datetime) -> Ready | None:
     """Decide a request that the caller has leased already, as `claim` does."""
     with writing(place.engine) as connection:
-        standing.lock(connection, account.name, now)
+        rests = standing.lock(connection, account.name, now).rests
         request = leases.still_mine(connection, request_id, token)
-        return None if request is None else _walk(connection, place, request, request, account, token, now)
+        return None if request is None or rests else _walk(connection, place, request, request, account, token, now)
 
 
 def record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on: bool = True) -> Ready | None:

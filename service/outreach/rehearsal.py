@@ -12,7 +12,7 @@ from service.accounts import standing
 from service.db import reading, writing
 from service.ids import new_id
 from service.outreach.campaigns import Conversation, freeze
-from service.outreach.claims import record, taken_up
+from service.outreach.claims import Ready, record, taken_up
 from service.outreach.prepare import TRIED
 from service.outreach.steps import take
 from service.outreach.workplace import Workplace
@@ -74,7 +74,18 @@ def walk(
     while ready is not None:
         found = take(ready, x, clock)
         yield Tried(ready.endpoint, found.outcome)
-        ready = record(place, ready, found, clock())
+        ready = record(place, ready, found, clock()) or _again(place, account, request_id, clock())
+
+
+def _again(place: Workplace, account: Account, request_id: str, now: datetime) -> Ready | None:
+    """Go on where something was said of the account too: a way is barred now, and the next is due at once."""
+    with writing(place.engine) as connection:
+        request = locked(connection, request_id)
+        due = request is not None and request.is_open and request.scheduled_at <= now
+        if not due or request is None or request.lease_token is not None:
+            return None
+        leases.put_up(connection, request_id, Lease(request_id, now + place.settings.worker.lease))
+    return taken_up(place, account, request_id, request_id, now)
 
 
 def now_stands(place: Workplace, request_id: str) -> Request:

@@ -56,7 +56,7 @@ def keep(engine: Engine, asked: Answerable, given: Given, now: datetime) -> None
 
 def _comment(written: str, language: Language) -> Given:
     text = clean(unicodedata.normalize("NFC", written.replace("\r\n", "\n"))).strip()
-    if not text:
+    if not any(each.isprintable() and not each.isspace() for each in text):  # of marks nobody sees, too
         return Given(mistake=language.say("Please write something, or simply close this page."))
     if len(text) > TEXT_LIMIT:
         said = language.say(
