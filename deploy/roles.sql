@@ -31,12 +31,12 @@ GRANT SELECT ON
   access_chain, access_log, account_state, account_task, allowance, api_key, barred_way, change_counter, contact, conversation, data_key,
   delivery_item, feed,
   feedback_request, found_identity, key_use, look_up, look_up_count, naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk,
-  reopening, result, result_update, review_note, send_attempt, session, source_state, stray_feedback, strange_refusal, tally,
+  reopening, result, result_update, review_mark, review_note, send_attempt, session, source_state, stray_feedback, strange_refusal, tally,
   tally_book, transition, webhook_delivery, retention_run, worker_seen, x_identity
 TO dm_feedback_web;
 GRANT INSERT ON access_log, data_key, feed, transition TO dm_feedback_web;
 GRANT INSERT, UPDATE, DELETE ON
-  conversation, delivery_item, key_use, opt_out, posted_once, probe, prompt_reply, refresh, reopening, result, result_update, review_note, session,
+  conversation, delivery_item, key_use, opt_out, posted_once, probe, prompt_reply, refresh, reopening, result, result_update, review_mark, review_note, session,
   stray_feedback, webhook_delivery
 TO dm_feedback_web;
 GRANT INSERT, UPDATE ON account_task, process_count TO dm_feedback_web;
@@ -59,7 +59,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
   access_chain, account_state, account_task, allowance, barred_way, change_counter, contact, conversation, data_key, delivery_item,
   feedback_request, found_identity, look_up, look_up_count,
   naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk, reopening, result,
-  result_update, review_note, send_attempt, source_state, stray_feedback, strange_refusal, tally, tally_book, transition,
+  result_update, review_mark, review_note, send_attempt, source_state, stray_feedback, strange_refusal, tally, tally_book, transition,
   webhook_delivery, retention_run, worker_seen, x_identity, x_token
 TO dm_feedback_worker;
 GRANT SELECT, INSERT, DELETE ON access_log TO dm_feedback_worker;
@@ -68,5 +68,5 @@ GRANT SELECT (created_at), DELETE ON session TO dm_feedback_worker;
 
 -- Reading, for a warehouse or a person with psql: what a supervisor may read, and nothing of keys or raw deliveries.
 GRANT SELECT ON
-  account_state, feedback_request, result, result_update, review_note, tally, tally_book, transition
+  account_state, feedback_request, result, result_update, review_mark, review_note, tally, tally_book, transition
 TO dm_feedback_reading;

@@ -20,7 +20,7 @@ from service.db import insert, writing
 from service.intake import forget as intake
 from service.models import retention_run, worker_seen
 from service.outreach.workplace import Workplace
-from service.reports.rows import notes as reports
+from service.reports.rows import marks, notes
 from service.requests import forget as requests
 from service.results import forget as results
 from service.retention import Overdue, Stop, count, forget, never
@@ -111,7 +111,8 @@ def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: d
         handles |= requests.handles_of(connection, x_user_id)
         counts = dict(results.erase(connection, x_user_id, scores=settings.privacy.erase_scores, now=now))
         counts["deliveries"] = intake.erase(connection, x_user_id, sorted(handles))
-        counts["notes"] = reports.erase(connection, x_user_id)
+        counts["notes"] = notes.erase(connection, x_user_id)
+        counts["marks"] = marks.erase(connection, x_user_id)
         opted_out.add(connection, [x_user_id], hash_key=place.hash_key, reason="erased", by=by, now=now)
         counts["requests"] = requests.erase(connection, x_user_id, place.hand, now)
         counts["handles"] = identities.erase(connection, x_user_id)

@@ -26,7 +26,17 @@ from service.models.intake import conversation, delivery_item, reopening, webhoo
 from service.models.ledger import IS_BEGUN, IS_OPEN, IS_UNPROVEN, feedback_request, send_attempt, transition
 from service.models.naming import naming, naming_answer, naming_place
 from service.models.once import posted_once
-from service.models.readers import access_chain, access_log, api_key, feed, key_use, probe, review_note, session
+from service.models.readers import (
+    access_chain,
+    access_log,
+    api_key,
+    feed,
+    key_use,
+    probe,
+    review_mark,
+    review_note,
+    session,
+)
 from service.models.releases import release, release_cell, release_leaf, release_walk
 from service.models.running import process_count, retention_run, schema_floor, worker_seen
 from service.models.sources import look_up, look_up_count, source_state
@@ -84,6 +94,7 @@ __all__ = [
     "result",
     "result_update",
     "retention_run",
+    "review_mark",
     "review_note",
     "schema_floor",
     "send_attempt",

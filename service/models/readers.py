@@ -142,3 +142,17 @@ class ReviewNoteColumns(TypedColumns):
 
 
 review_note = Table("review_note", metadata, ReviewNoteColumns, Index(None, "request_id"))
+
+
+class ReviewMarkColumns(TypedColumns):
+    """What supervisors do about an answer: done or open, and whose it is; no row: open. Written by reports."""
+
+    request_id = Column(String(40), ForeignKey("feedback_request.id"), primary_key=True)
+    done_at: Named[datetime | None] = Column(Micros, nullable=True)
+    done_by: Named[str | None] = Column(String(96), nullable=True)
+    owner: Named[str | None] = Column(String(96), nullable=True)
+    owner_at: Named[datetime | None] = Column(Micros, nullable=True)
+    owner_by: Named[str | None] = Column(String(96), nullable=True)
+
+
+review_mark = Table("review_mark", metadata, ReviewMarkColumns, Index(None, "owner"))

@@ -22,6 +22,7 @@ from service.web.complaints import refused
 
 DATE_FIELDS = ("ended_at", "sent_at", "scored_at", "updated_at")
 MOST_VALUES = 250
+MOODS = ("unhappy", "neutral", "happy")
 LONGEST = 256
 EPOCH_MS_FROM = 100_000_000_000  # smaller numbers are seconds: in milliseconds this is March 1973
 YEARS = (1900, 2200)  # a date outside is a mistake, and some of them overflow in other zones
@@ -43,6 +44,9 @@ class Filter:
     scores: tuple[int, ...] = ()
     score_from: int | None = None
     score_to: int | None = None
+    moods: tuple[str, ...] = ()
+    done: bool | None = None
+    owner: str | None = None
     q: str | None = None
     has_text: bool | None = None
     states: tuple[str, ...] = ()
@@ -166,6 +170,7 @@ WHEN = "write RFC 3339 like 2026-11-22T12:00:00Z, epoch seconds or milliseconds,
 TYPE = validate.OneOf(["csat", "nps"], error="must be 'csat' or 'nps'")
 STATES = validate.OneOf([state.value for state in State], error=f"must be one of {', '.join(State)}")
 REASONS = validate.OneOf([*Skip, *Failure], error=f"must be one of {', '.join([*Skip, *Failure])}")
+MOOD = validate.OneOf(MOODS, error=f"must be one of {', '.join(MOODS)}")
 FLAG_WORDS = {"truthy": {"true", "1", True}, "falsy": {"false", "0", False}}
 
 
@@ -213,6 +218,9 @@ class FilterSchema(FigureFilterSchema):
     reason = several(fields.String(validate=REASONS), "Why it was skipped or failed; may be repeated")
     request_id = several(Word(), "Request id (X's external_id); may be repeated")
     conversation_id = several(Word(), "The CRM's conversation id; may be repeated")
+    mood = several(fields.String(validate=MOOD), "unhappy, neutral or happy, over both kinds of card; may be repeated")
+    done = YesNo(metadata={"description": "Only answers that supervisors are done with (true) or not (false)"})
+    owner = Word(metadata={"description": "Only answers of this supervisor; empty: of nobody"})
     has_text = YesNo(metadata={"description": "Only answers with (true) or without (false) a comment"})
     answered = YesNo(metadata={"description": "Only requests with (true) or without (false) an answer"})
     updated_since = Moment(says="Only rows changed at or after this moment")
@@ -224,6 +232,7 @@ NOT_OURS = frozenset({"limit", "cursor", "sort"})
 FIELD_OF = {
     "type": "types",
     "score": "scores",
+    "mood": "moods",
     "state": "states",
     "reason": "reasons",
     "request_id": "request_ids",

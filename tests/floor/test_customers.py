@@ -33,7 +33,7 @@ HANDLE = "jane_doe"
 WORDS = "my cat is called Mimi"
 NOTE = "Jane is the mayor's sister"
 HERS = (X_USER, HANDLE, WORDS, NOTE, "@example.com", "c-answered", "c-open", "c-by-handle")
-ERASED = ("results", "updates", "deliveries", "requests", "handles", "notes")
+ERASED = ("results", "updates", "deliveries", "requests", "handles", "notes", "marks")
 OTHER = {"user_id": "2", "consumer_key": "k", "consumer_secret": "s", "token": "t", "token_secret": "u"}
 TWO_ACCOUNTS = {"accounts__other": OTHER, "sources__crm__account": "acme"}
 
@@ -165,6 +165,7 @@ def test_erasing_takes_identity_text_and_raw_deliveries(engine: Engine) -> None:
         "requests": 3,
         "handles": 1,
         "notes": 1,
+        "marks": 0,
     }
     left = everything(engine)
     assert [each for each in HERS if each in left] == []

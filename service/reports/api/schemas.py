@@ -249,6 +249,7 @@ class DefinitionSchema(Schema):
 
     name = text()
     title = text()
+    plain = text()
     formula = text()
     numerator = text()
     denominator = text()

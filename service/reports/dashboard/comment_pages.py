@@ -1,27 +1,34 @@
-"""What customers wrote, for supervisors: in, a filter and a word to look for; out, the comments, one result, its notes.
+"""What customers wrote, for supervisors: in, a filter; out, an inbox, one answer with its neighbours, notes and marks.
 
-Analysts never get here. Every reading is written to the access log before the page leaves.
+Analysts never get here. Every reading is written to the access log before the page leaves, and so is every mark.
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 import flask
+from sqlalchemy.engine import Connection
 from werkzeug.wrappers import Response
 
 from service.auth import log_access
 from service.db import reading, writing
 from service.errors import Invalid, NotFound
-from service.reports.dashboard.comments import comments, life, searched
+from service.reports.dashboard.comments import ORDERS, Comment, comments, life, marked, neighbours
+from service.reports.dashboard.door import safe_path
 from service.reports.dashboard.place import Place
-from service.reports.dashboard.question import choices
+from service.reports.dashboard.question import PageQuery, choices
+from service.reports.filters import MOODS, Filter
 from service.reports.roles import READERS_OF_ANSWERS
-from service.reports.rows import notes, query
+from service.reports.rows import marks, notes, query
+from service.reports.rows.query import Order
 from service.web import reads
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 NO_SUCH_RESULT = "There is no such result, or your key does not cover its account."
-OWN = ("q", "cursor", "all")
+OWN = ("cursor", "all", "order", "marked")
+MARKED = (("open", "Open"), ("done", "Done"), ("all", "Open and done"))
 
 
 def add(pages: flask.Blueprint, place: Place) -> None:
@@ -45,27 +52,61 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     def add_note(request_id: str) -> Response | tuple[str, int]:
         return _add_note(place, _plain(request_id))
 
+    @pages.post("/results/<request_id>/mark")
+    @supervisors
+    def mark(request_id: str) -> Response:
+        return _mark(place, _plain(request_id))
+
+
+def wanted_of(question: PageQuery) -> Filter:
+    """The answers a list is of: with a comment and open, where nothing else is said."""
+    wanted = question.filter if question.given("all") else replace(question.filter, has_text=True)
+    done = {"open": False, "done": True}.get(question.given("marked") or "open")
+    return replace(wanted, done=done)
+
+
+def order_of(question: PageQuery) -> Order:
+    """Worst first, or newest first. Raises Invalid."""
+    name = question.given("order") or "worst"
+    if name not in ORDERS:
+        raise Invalid("unknown_order", f"Comments are sorted {' or '.join(ORDERS)} first.")
+    return ORDERS[name]
+
+
+def addressed(place: Place, found: Iterable[Comment], query_string: str) -> list[Comment]:
+    """Comments with where they open: `address` keeps the filter, `link` is what one sends to somebody else."""
+    own = place.settings.service.public_url.rstrip("/")
+    return [
+        replace(
+            each,
+            address=flask.url_for("dashboard.result", request_id=each.row.request_id) + f"?{query_string}",
+            link=own + flask.url_for("dashboard.result", request_id=each.row.request_id),
+        )
+        for each in found
+    ]
+
 
 def _comments(place: Place) -> str:
     question, now = place.asked(OWN, with_today=True), place.clock()
-    needle, everything = searched(flask.request.args), bool(question.given("all"))
-    wanted = question.filter if everything else replace(question.filter, has_text=True)
+    wanted, order = wanted_of(question), order_of(question)
+    who = (place.settings, place.reader)
     with reading(place.engine) as connection:
-        found = comments(
-            connection, place.settings, place.reader, wanted, now, needle=needle, cursor=question.given("cursor")
-        )
-        names = choices(connection, place.settings, place.reader, question.filter, place.clock())
+        found = comments(connection, *who, wanted, now, order=order, cursor=question.given("cursor"))
+        names = choices(connection, *who, question.filter, now)
+        owners = marks.owners(connection)
     with writing(place.engine) as connection:
-        detail = {"filter": wanted.described(), "searched": bool(needle), "rows": len(found.rows)}
+        described = {name: each for name, each in wanted.described().items() if name != "q"}
+        detail = {"filter": described, "searched": wanted.q is not None, "rows": len(found.rows)}
         log_access(connection, place.reader.actor, "dashboard.comments", detail, now)
     return flask.render_template(
         "dashboard/comments.html",
         asked=question,
         names=names,
-        scores=[str(score) for score in range(11)],
+        owners=owners,
+        moods=MOODS,
+        marked=MARKED,
+        rows=addressed(place, found.rows, question.written_out(("cursor", None))),
         found=found,
-        needle=needle,
-        everything=everything,
     )
 
 
@@ -77,27 +118,30 @@ def _plain(request_id: str) -> str:
 
 
 def _result(place: Place, request_id: str, *, draft: str = "", sentence: str = "") -> str:
-    now = place.clock()
+    question, now = place.asked(OWN, with_today=True), place.clock()
+    who = (place.settings, place.reader)
     with reading(place.engine) as connection:
-        row = query.get(connection, place.settings, place.reader, request_id, now)
+        row = query.get(connection, *who, request_id, now)
         if row is None:
             raise NotFound("no_such_result", NO_SUCH_RESULT)
+        (one,) = addressed(place, marked(connection, [row]), "")
         lines = life(connection, place.settings, row, now)
-        written = notes.listed(connection, request_id)
+        written, owners = notes.listed(connection, request_id), marks.owners(connection)
+        beside = neighbours(connection, *who, wanted_of(question), now, order_of(question), row)
     with writing(place.engine) as connection:
         detail = {"request_id": request_id, "with_text": row.text is not None}
         log_access(connection, place.reader.actor, "dashboard.result", detail, now)
     return flask.render_template(
-        "dashboard/result.html", row=row, lines=lines, notes=written, draft=draft, sentence=sentence
-    )
+        "dashboard/result.html",
+        asked=question, row=row, one=one, lines=lines, notes=written, owners=owners, beside=beside,
+        draft=draft, sentence=sentence,
+    )  # fmt: skip
 
 
 def _add_note(place: Place, request_id: str) -> Response | tuple[str, int]:
     """Keep a note beside a result. A note that cannot be kept comes back with its words and why."""
     now, text = place.clock(), flask.request.form.get("text", "")
-    with reading(place.engine) as connection:
-        if query.get(connection, place.settings, place.reader, request_id, now) is None:
-            raise NotFound("no_such_result", NO_SUCH_RESULT)
+    _demand(place, request_id)
     try:
         with writing(place.engine) as connection:
             notes.add(connection, request_id, place.reader.actor, text, now)
@@ -106,3 +150,37 @@ def _add_note(place: Place, request_id: str) -> Response | tuple[str, int]:
     except Invalid as error:
         return _result(place, request_id, draft=text, sentence=error.sentence), error.status
     return flask.redirect(flask.url_for("dashboard.result", request_id=request_id, _anchor="notes"), 303)
+
+
+def _mark(place: Place, request_id: str) -> Response:
+    """Finish, reopen or hand over an answer, and go back to where the button was."""
+    form, now, by = flask.request.form, place.clock(), place.reader.name
+    _demand(place, request_id)
+    with writing(place.engine) as connection:
+        detail = {"request_id": request_id, **_marked(connection, request_id, form, by, now)}
+        log_access(connection, place.reader.actor, "dashboard.mark", detail, now)
+    here = flask.url_for("dashboard.result", request_id=request_id)
+    return flask.redirect(safe_path(form.get("back") or here), 303)
+
+
+def _marked(
+    connection: Connection, request_id: str, form: Mapping[str, str], by: str, now: datetime
+) -> dict[str, str | None]:
+    """Do what the button said; return it for the access log. Raises Invalid."""
+    what = form.get("do", "")
+    if what == "finish":
+        marks.finish(connection, request_id, by, now)
+    elif what == "reopen":
+        marks.reopen(connection, request_id)
+    elif what == "give":
+        marks.give(connection, request_id, form.get("owner") or None, by, now)
+    else:
+        raise Invalid("unknown_mark", "An answer is finished, opened again (reopen) or given to somebody.")
+    return {"do": what, **({"owner": form.get("owner") or None} if what == "give" else {})}
+
+
+def _demand(place: Place, request_id: str) -> None:
+    """Raise NotFound for what this reader may not know of."""
+    with reading(place.engine) as connection:
+        if query.get(connection, place.settings, place.reader, request_id, place.clock()) is None:
+            raise NotFound("no_such_result", NO_SUCH_RESULT)

@@ -1,44 +1,49 @@
-"""Comments and single results: in, a question and where to go on; out, rows as `query` protected them, newest first.
+"""Comments and single results: in, a question and where to go on; out, rows as `query` protected them, worst first.
 
-A search looks at what the reader may read and at nothing else: a word of a hidden comment is never found. It reads a
-bounded number of rows a page and says where it stopped.
+A search looks at what the reader may read and at nothing else: a word of a hidden comment is never found.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.auth import Reader
-from service.errors import Invalid
 from service.models import result_update, transition
 from service.reports.filters import Filter
 from service.reports.rows import query
 from service.reports.rows.cursor import cursors
-from service.reports.rows.query import Order, Position
+from service.reports.rows.marks import ReviewMark, marks_of
+from service.reports.rows.mood import mood_of, place_of
+from service.reports.rows.query import WORST, Order, Position
 from service.reports.rows.row import Row
-from service.reports.rows.search import begun, has
 from service.reports.visible import cutoff
 from service.settings import Settings
 
 PER_PAGE = 25
-READ_AT_ONCE = 250
-MOST_READ = 5000
-NEWEST_FIRST = Order("updated_at", "results", newest_first=True)
-LONGEST_NEEDLE = 100
+ORDERS = {"worst": Order(WORST, "results"), "newest": Order("updated_at", "results", newest_first=True)}
 tr, upd = transition.c, result_update.c
 
 
 @dataclass(frozen=True, slots=True)
-class Comments:
-    """One page. `read` rows were looked at; `next` goes on, None is the end."""
+class Comment:
+    """An answer as people read it, with what they do about it. `address` keeps the filter, `link` is for others."""
 
-    rows: tuple[Row, ...]
+    row: Row
+    mark: ReviewMark
+    mood: str
+    address: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comments:
+    """One page. `next` goes on, None is the end."""
+
+    rows: tuple[Comment, ...]
     next: str | None
-    read: int
     withheld: bool
 
 
@@ -58,43 +63,47 @@ def comments(
     filter: Filter,
     now: datetime,
     *,
-    needle: str = "",
+    order: Order,
     cursor: str = "",
+    limit: int = PER_PAGE,
 ) -> Comments:
-    """Return one page of answers, those with `needle` in their comment if there is one."""
-    found: list[Row] = []
-    known = cursors(settings.service.secret_key, reader, filter, NEWEST_FIRST)
-    read, withheld, after = 0, False, known.read(cursor)
-    wanted = begun(needle)
-    for page in _pages(connection, settings, reader, filter, now, after, READ_AT_ONCE if wanted else PER_PAGE):
-        withheld = withheld or page.withheld
-        for row in page.rows:
-            read, after = read + 1, Position(row.updated_at, row.request_id)
-            if not wanted or has(row.text, needle):
-                found.append(row)
-            if len(found) == PER_PAGE or read == MOST_READ:
-                last = page.next is None and row is page.rows[-1]
-                return Comments(tuple(found), None if last else known.write(after), read, withheld)
-    return Comments(tuple(found), None, read, withheld)
+    """Return one page of answers."""
+    known = cursors(settings.service.secret_key, reader, filter, order)
+    page = query.rows(
+        connection, settings, reader, filter, now,
+        after=known.read(cursor), limit=limit, sort=order.sort, newest_first=order.newest_first,
+    )  # fmt: skip
+    return Comments(marked(connection, page.rows), known.write(page.next) or None, page.withheld)
 
 
-def _pages(
-    connection: Connection,
-    settings: Settings,
-    reader: Reader,
-    filter: Filter,
-    now: datetime,
-    after: Position | None,
-    limit: int,
-) -> Iterator[query.Page]:
-    while True:
+def marked(connection: Connection, rows: Sequence[Row]) -> tuple[Comment, ...]:
+    """Return answers with their marks and moods."""
+    marks = marks_of(connection, [row.request_id for row in rows])
+    return tuple(Comment(row, marks[row.request_id], mood_of(row.type, row.score)) for row in rows)
+
+
+def worst_open(
+    connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime, limit: int
+) -> tuple[Comment, ...]:
+    """Return the unhappiest comments that nobody is done with."""
+    wanted = replace(filter, has_text=True, done=False, moods=("unhappy", "neutral"))
+    return comments(connection, settings, reader, wanted, now, order=ORDERS["worst"], limit=limit).rows
+
+
+def neighbours(
+    connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime, order: Order, row: Row
+) -> tuple[str | None, str | None]:
+    """Return the ids before and after an answer in a list."""
+    at = place_of(row.type, row.score, row.updated_at) if order.sort == WORST else row.updated_at
+    here = Position(at, row.request_id)
+
+    def beside(newest_first: bool) -> str | None:  # noqa: FBT001 - the direction
         page = query.rows(
-            connection, settings, reader, filter, now, after=after, limit=limit, sort="updated_at", newest_first=True
+            connection, settings, reader, filter, now, after=here, limit=1, sort=order.sort, newest_first=newest_first
         )
-        yield page
-        if page.next is None:
-            return
-        after = page.next
+        return next((each.request_id for each in page.rows), None)
+
+    return beside(not order.newest_first), beside(order.newest_first)
 
 
 def life(connection: Connection, settings: Settings, row: Row, now: datetime) -> list[HistoryLine]:
@@ -117,11 +126,3 @@ def _news(
     for at, score, with_text, channel, verdict in connection.execute(query_.order_by(upd.id)):
         brought = [*(["score"] if score is not None else []), *(["comment"] if with_text else [])]
         yield at, f"news of {' and '.join(brought) or 'nothing'}", f"{channel}, {verdict}"
-
-
-def searched(args: Any) -> str:
-    """Return what to search for. Raises Invalid for words no database can hold."""
-    needle = str(args.get("q", "")).strip()
-    if len(needle) > LONGEST_NEEDLE or "\0" in needle:
-        raise Invalid("invalid_search", f"Search for at most {LONGEST_NEEDLE} characters.")
-    return needle

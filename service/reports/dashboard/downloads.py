@@ -17,8 +17,8 @@ from werkzeug.wrappers import Response
 from service.auth import log_access
 from service.db import reading, writing
 from service.errors import NotFound
-from service.reports.dashboard.figure_pages import breakdown_asked
-from service.reports.dashboard.pictures import name_of
+from service.reports.dashboard.explore import by_of
+from service.reports.dashboard.names import row_name
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import PageQuery
 from service.reports.figures import figures
@@ -81,7 +81,7 @@ def offer(place: Place, question: PageQuery, own: Sequence[str]) -> Offer:
 def _rows(place: Place, kind: str) -> Response:
     if kind not in CONTENT_TYPES:
         raise NotFound("no_such_page", f"There is no such download; there are {', '.join(NAMES.values())}.")
-    question = place.asked(("by", "q", "cursor", "all"))
+    question = place.asked(("by", "cursor", "all", "order", "marked", "show", "a", "b"))
     writer_of(kind)
     return in_a_slot(lambda: _made(place, kind, question, place.clock()))
 
@@ -96,15 +96,15 @@ def _made(place: Place, kind: str, question: PageQuery, now: datetime) -> flask.
 
 
 def _figures(place: Place) -> Response:
-    question, now = place.asked(("by",)), place.clock()
-    by = breakdown_asked(question)
+    question, now = place.asked(("by", "show", "a", "b")), place.clock()
+    by = by_of(question)
     with reading(place.engine) as connection:
         found = figures.breakdown(connection, place.settings, place.reader, question.filter, now, by).items
     lines = [[*FIGURES_HEAD]]
     for one in found:
         lines.append([*_score_cells(one.total, "", ""), "", "", "", "", "", ""])
         for row in one.rows:
-            group = guarded(name_of(row)) if row.rest else "" if row.key is None else guarded(str(row.key))
+            group = guarded(row_name(row)) if row.rest else "" if row.key is None else guarded(str(row.key))
             lines.append(
                 [
                     *_score_cells(row.score, by, group),

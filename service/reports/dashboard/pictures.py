@@ -10,33 +10,26 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from service.reports.dashboard import charts, words
-from service.reports.dashboard.charts import ChartPoint as Point
-from service.reports.dashboard.charts import FunnelStep, IntervalRow
+from service.reports.dashboard import charts, sentences, words
+from service.reports.dashboard.charts import FunnelStep
+from service.reports.dashboard.funnel_plot import Spot
+from service.reports.dashboard.funnel_plot import funnel_plot as draw_funnel
+from service.reports.dashboard.lines import PeriodPoint, over_time
+from service.reports.dashboard.names import row_name
+from service.reports.dashboard.sentences import TITLES, WHY_HIDDEN
+from service.reports.dashboard.strips import Strip, strip
 from service.reports.dashboard.svg import Caption
 from service.reports.figures.figures import (
-    Breakdown,
-    BreakdownRow,
-    Coverage,
     CoverageRow,
     Funnel,
     Score,
     Trend,
     TrendPoint,
 )
+from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.statistics.statistics import nps_classes
 
 SCALE = {"nps": (-100.0, 100.0), "csat": (0.0, 100.0)}
-TITLES = {"nps": "Net Promoter Score", "csat": "Customer satisfaction"}
-WITHOUT_NAME = "without one"
-WHY_HIDDEN = {
-    "too_few": "too few answers",
-    "waits": "no release holds these days yet",
-    "releases_being_made": "releases are being made",
-    "pooled": "too small to be told apart",
-    "by_account_only": "told of whole accounts only",
-}
-REST = {"not_named": "not named", "other_groups": "all others"}
 PLACES = {
     "below": "below the band",
     "inside": "inside the band",
@@ -81,58 +74,32 @@ def _distribution(score: Score, counts: Mapping[int, int]) -> Picture:
     return Picture(drawn, "The scores", title, ("Score", "Answers", "Share"), rows)
 
 
-def of_trend(trend: Trend) -> Picture:
-    """One line with its band, n below; gaps where a period is hidden or empty."""
-    title, zone = f"{TITLES[trend.type]} by {trend.period}", ZoneInfo(trend.zone)
-    points = [
-        Point(
-            words.period(each.since, trend.period, zone),
-            each.score.n,
-            each.score.value,
-            each.score.low,
-            each.score.high,
-            immature=each.immature,
-        )
-        for each in trend.points
-    ]
-    rows = tuple(
-        (
-            words.day(each.since, zone) + (" (still filling)" if each.immature else ""),
-            *_score_cells(each.score),
-            _rate_cell(each),
-        )
-        for each in trend.points
-    )
+def over_weeks(trend: Trend) -> Picture:
+    """One line with its intervals, n below; gaps where a period is hidden or empty."""
+    title, zone = f"{TITLES[trend.type]}, the last {len(trend.points)} weeks", ZoneInfo(trend.zone)
+    points = [_point(each, zone, before) for each, before in zip(trend.points, (None, *trend.points), strict=False)]
+    rows = tuple((words.day(each.since, zone), *_score_cells(each.score), _rate_cell(each)) for each in trend.points)
     told = sum(point.value is not None for point in points)
-    says = f"{told} of {len(points)} periods can be shown; the table below has every value, interval and n."
+    says = f"{told} of {len(points)} weeks can be shown; the table below has every value, interval and n."
     low, high = SCALE[trend.type]
-    drawn = charts.trend(points, Caption(f"{trend.type}-trend", title, says), low, high)
-    head = (f"{trend.period.capitalize()} of", "Score", "95 % interval", "n", "Response rate")
-    return Picture(drawn, "The line", title, head, rows)
+    drawn = over_time(points, Caption(f"{trend.type}-weeks", title, says), low, high)
+    head = ("Week from", "Score", "95 % interval", "n", "Response rate")
+    return Picture(drawn, "The weeks", title, head, rows)
 
 
-def of_breakdown(breakdown: Breakdown, rows: Sequence[BreakdownRow]) -> Picture:
-    """Dot and interval of these groups on one scale."""
-    drawn = [
-        IntervalRow(name_of(row), row.score.n, row.score.value, row.score.low, row.score.high, row.score.low_base)
-        for row in rows
-    ]
-    title = f"{TITLES[breakdown.type]} by {breakdown.by}"
-    low, high = SCALE[breakdown.type]
-    says = "Each dot is a group's score, the line through it the 95 % interval. Where lines overlap no order is shown."
-    svg = charts.interval_rows(drawn, Caption(f"{breakdown.type}-groups", title, says), low, high)
-    return Picture(svg, "The groups", title, (), ())
-
-
-def asked_about(breakdown: Breakdown) -> list[BreakdownRow]:
-    """The groups that a card of this kind was sent for, or that have answers; the others would only fill the page."""
-    return [row for row in breakdown.rows if row.delivered or row.score.n or row.score.suppressed]
-
-
-def overlapping(row: BreakdownRow, rows: Sequence[BreakdownRow]) -> list[str]:
-    """The other groups whose interval overlaps this one's: between them no order is shown."""
-    others = (each for each in rows if each is not row)
-    return [name_of(each) for each in others if _overlap(row.score, each.score)]
+def _point(each: TrendPoint, zone: ZoneInfo, before: TrendPoint | None) -> PeriodPoint:
+    changed = before is not None and before.score.variants and each.score.variants
+    note = "another question" if changed and before and before.score.variants != each.score.variants else ""
+    return PeriodPoint(
+        label=words.period(each.since, "week", zone),
+        n=each.score.n,
+        value=each.score.value,
+        low=each.score.low,
+        high=each.score.high,
+        shown=sentences.value(each.score),
+        fills=each.immature or each.partial,
+        note=note,
+    )
 
 
 def of_funnel(funnel: Funnel) -> Picture:
@@ -154,30 +121,45 @@ def of_funnel(funnel: Funnel) -> Picture:
     )
 
 
-def of_coverage(coverage: Coverage) -> Picture:
-    """Each group's share of offered cards against the band in which chance alone would move it."""
-    rows = [
-        IntervalRow(row_name(row.key), row.decided, row.share, row.limit_low, row.limit_high) for row in coverage.rows
-    ]
-    title = f"Coverage by {coverage.by}"
-    says = (
-        "Each dot is the share of ended conversations that were offered the card. The line is the band in which a "
-        "group of this size moves by chance around the share of all. A dot outside its line deserves a question."
-    )
-    drawn = charts.interval_rows(rows, Caption("coverage", title, says), 0, 100)
+def of_strip(row: ThenNow, table: Differences) -> Markup:
+    """A row of then and now, drawn on the scale of its table."""
+    low, high = SCALE[table.type]
+    outside = row.place in {"below", "above"}
+    drawn = Strip(row.now.value, row.now.low, row.now.high, row.then.value, row.limit_low, row.limit_high, outside)
+    return strip(drawn, table.total.now.value, low, high)
+
+
+def funnel_plot(table: Differences) -> Picture:
+    """Every group over its number of answers, within what chance does."""
+    spots = [spot for row in table.rows if (spot := _spot(row)) is not None]
+    outside = [spot.name for spot in spots if spot.outside]
+    title = f"{TITLES[table.type]} by {table.by}, over the number of answers"
+    says = f"{len(spots)} groups; outside what chance does: {', '.join(outside) or 'none'}."
+    low, high = SCALE[table.type]
+    caption = Caption(f"{table.type}-funnel", title, says)
+    drawn = draw_funnel(spots, table.total.now.value or 0, caption, low, high)
     return Picture(drawn, "The groups", title, (), ())
 
 
-def name_of(row: BreakdownRow) -> str:
-    """A row's name: a group's, or what it holds instead of one."""
-    if row.rest is None:
-        return row_name(row.key)
-    return REST.get(row.rest, f"others of {row.of}")
+def _spot(row: ThenNow) -> Spot | None:
+    now = row.now
+    if now.value is None or now.n is None or row.limit_low is None or row.limit_high is None:
+        return None
+    name, outside = words.middle(row_name(row), 18), row.place in {"below", "above"}
+    return Spot(name, now.n, now.value, sentences.value(now), row.limit_low, row.limit_high, outside)
 
 
-def row_name(key: str | int | None) -> str:
-    """A group's name."""
-    return WITHOUT_NAME if key is None else str(key)
+def of_response(row: ThenNow, table: Differences) -> Markup:
+    """The same of response rates."""
+    now, then = row.response_now, row.response_then
+    return strip(Strip(now.value, now.low, now.high, then.value), table.total.response_now.value, 0, 100)
+
+
+def of_share(row: CoverageRow, total: CoverageRow) -> Markup:
+    """A group's share of customers who were asked, against what chance does."""
+    outside = row.place in {"below", "above"}
+    drawn = Strip(row.share, row.share, row.share, None, row.limit_low, row.limit_high, outside)
+    return strip(drawn, total.share, 0, 100)
 
 
 def unusual(rows: Iterable[CoverageRow]) -> list[CoverageRow]:
@@ -185,29 +167,23 @@ def unusual(rows: Iterable[CoverageRow]) -> list[CoverageRow]:
     return [row for row in rows if row.place in {"below", "above"}]
 
 
-def _overlap(one: Score, other: Score) -> bool:
-    if one.low is None or one.high is None or other.low is None or other.high is None:
-        return False
-    return one.low <= other.high and other.low <= one.high
-
-
 def _score_cells(score: Score) -> tuple[str, str, str]:
     if score.suppressed:
         return WHY_HIDDEN.get(score.suppressed, "not shown"), words.DASH, words.count(score.n)
     if score.value is None:
         return "no answers", words.DASH, words.count(score.n or 0)
-    return words.number(score.value), f"{words.number(score.low)} to {words.number(score.high)}", words.count(score.n)
+    return sentences.value(score), sentences.bounds(score), words.count(score.n)
 
 
 def _rate_cell(point: TrendPoint) -> str:
     rate = point.response_rate
     if rate.value is None:
         return "not shown" if rate.suppressed else "no cards"
-    return f"{words.number(rate.value)} %{' (still filling)' if point.response_immature else ''}"
+    return f"{sentences.share(rate)}{' (still filling)' if point.response_immature else ''}"
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{words.number(100 * part / whole)} %" if whole else words.DASH
+    return f"{words.figure(100 * part / whole, whole)} %" if whole else words.DASH
 
 
 def _spoken(rows: Sequence[Sequence[str]]) -> str:

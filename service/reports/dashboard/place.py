@@ -18,12 +18,11 @@ from service.reports.roles import EVERYBODY, READERS_OF_ANSWERS
 from service.settings import Settings
 
 PAGES = (
-    ("overview", "Overview", EVERYBODY),
-    ("breakdown", "Breakdown", EVERYBODY),
+    ("this_week", "This week", EVERYBODY),
+    ("explore", "Explore", EVERYBODY),
     ("comments", "Comments", READERS_OF_ANSWERS),
-    ("coverage", "Coverage", EVERYBODY),
-    ("completeness", "Completeness", EVERYBODY),
-    ("accounts", "Accounts", EVERYBODY),
+    ("coverage", "Who was asked", EVERYBODY),
+    ("operations", "Operations", EVERYBODY),
 )
 SHARED = ("since", "until", "date_field", "type", *FILTERED)
 

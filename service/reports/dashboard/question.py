@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from werkzeug.datastructures import MultiDict
 
 from service.auth import Reader
+from service.errors import Invalid
 from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
 from service.reports.dashboard import words
@@ -24,6 +25,7 @@ from service.reports.visible import view_of
 from service.settings import Settings
 
 WITHOUT = "(none)"
+WEEK = 7
 DEFAULT_DAYS = 30
 PERIODS = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year"))
 LONGEST_PERIOD = max(days for days, _ in PERIODS)
@@ -33,6 +35,13 @@ NARROWING = {
     "date_field": "Clock",
     "has_text": "Comment",
     "score": "Score",
+    "score_from": "Score from",
+    "score_to": "Score up to",
+    "mood": "Mood",
+    "owner": "With",
+    "q": "Words",
+    "reason": "Reason",
+    "state": "State",
     "request_id": "Request",
     "conversation_id": "Conversation",
 }
@@ -61,9 +70,22 @@ class PageQuery:
     longer: str = ""  # the query string of the longest period we offer, for pages that have too little to show
 
     @property
-    def end(self) -> date:
-        """The day after the last one, as the form says it."""
-        return self.last + timedelta(days=1)
+    def scope(self) -> str:
+        """What it is narrowed to, in words; empty: to nothing."""
+        return ", ".join(value for name, value in self.pairs if name in FILTERED or name == "type")
+
+    def heading(self, weekly: str) -> str:
+        """A week's own word, or the days."""
+        days = (self.last - self.first).days + 1
+        return weekly if days == WEEK else next((f"Last {name}" for n, name in PERIODS if n == days), self.period)
+
+    def title(self, page: str) -> str:
+        """The page's name in the browser, with its scope."""
+        return f"{self.scope}, {self.period}, {page}" if self.scope else f"{page}, {self.period}"
+
+    def narrowed(self, name: str, key: Value) -> str:
+        """Return the query string of one group."""
+        return self.with_((name, WITHOUT if key is None else str(key)), ("by", None), ("cursor", None))
 
     @property
     def period(self) -> str:
@@ -102,7 +124,7 @@ def asked(
     Without a period it is the last `days`. Figures end with yesterday, so that they stand still
     while somebody looks; lists go on to this moment.
     """
-    pairs = tuple((name, value.strip()) for name, value in args.items(multi=True) if value.strip())
+    pairs = _half_open((name, value.strip()) for name, value in args.items(multi=True) if value.strip())
     today = now.astimezone(settings.service.time_zone).date()
     period = _last_days(days, today, with_today=with_today)
     wanted = MultiDict([(name, "" if value == WITHOUT else value) for name, value in pairs if name not in own])
@@ -117,6 +139,20 @@ def asked(
     periods = _periods(bare, today, with_today=with_today)
     longer = _of_days(bare, LONGEST_PERIOD, today, with_today=with_today)
     return PageQuery(found, pairs, first, last, periods, _chips(bare), longer)
+
+
+def _half_open(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The form's last day, which is part of the period, as the end that is not. Raises Invalid."""
+    found = []
+    for name, value in pairs:
+        if name != "to":
+            found.append((name, value))
+            continue
+        try:
+            found.append(("until", str(date.fromisoformat(value) + timedelta(days=1))))
+        except (ValueError, OverflowError) as error:
+            raise Invalid("invalid_parameter", "'To' is a date like 2026-11-22.", errors={"to": ["no date"]}) from error
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +193,7 @@ def _periods(bare: PageQuery, today: date, *, with_today: bool) -> tuple[NavLink
         last = today if with_today else today - timedelta(days=1)
         found.append(NavLink(name, query, here=(str(bare.first), bare.last) == (period["since"], last)))
     if not with_today:
-        until_now = _last_days(DEFAULT_DAYS, today, with_today=True)["since"]
+        until_now = bare.first.isoformat() if bare.first > date.min else None
         query = bare.with_(("cursor", None), ("since", until_now), ("until", None))
         found.append(NavLink("with today", query, here=bare.filter.until is None))
     return tuple(found)

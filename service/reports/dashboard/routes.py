@@ -12,12 +12,26 @@ import flask
 from sqlalchemy.engine import Engine
 from werkzeug.wrappers import Response
 
-from service.auth import declares, sessions
+from service.auth import Reader, declares, sessions
+from service.db import reading
 from service.errors import NotAuthenticated, NotFound, ServiceError, TooMany
-from service.reports.dashboard import comment_pages, downloads, figure_pages, standing_pages, words
+from service.reports.dashboard import (
+    comment_pages,
+    downloads,
+    explore,
+    names,
+    operations,
+    pictures,
+    sentences,
+    standing_pages,
+    this_week,
+    words,
+)
 from service.reports.dashboard.assets import add_assets
 from service.reports.dashboard.door import Door
+from service.reports.dashboard.hindrances import Hindrance, hindrances
 from service.reports.dashboard.place import PAGES, Place, shared_query
+from service.reports.dimensions import NAMED
 from service.settings import Settings
 
 MOMENT = timedelta(microseconds=1)  # ends are not part of their period
@@ -37,8 +51,17 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     """Return every page of the dashboard."""
     pages = flask.Blueprint("dashboard", __name__, url_prefix="/dashboard", template_folder="../templates")
     place = Place(settings, engine, clock, Door(settings, engine, clock))
-    for name in ("number", "signed", "count", "day", "span", "words", "heading", "said"):
+    for name in ("number", "signed", "count", "day", "span", "ago", "words", "heading", "said", "middle"):
         pages.add_app_template_filter(getattr(words, name), name)
+    for name in ("value", "bounds", "share", "judged", "in_full"):
+        pages.add_app_template_filter(getattr(sentences, name), name)
+    pages.add_app_template_filter(pictures.of_strip, "strip")
+    pages.add_app_template_filter(pictures.of_response, "response_strip")
+    pages.add_app_template_filter(pictures.of_share, "share_strip")
+    pages.add_app_template_filter(pictures.funnel_plot, "funnel_plot")
+    pages.add_app_template_filter(names.group_name, "group_name")
+    pages.add_app_template_filter(lambda kind: sentences.TITLES[kind], "title_of")
+    pages.add_app_template_filter(lambda name: NAMED[name].label, "label")
     zone = settings.service.time_zone
     pages.add_app_template_filter(lambda value: words.moment(value, zone), "moment")
     pages.add_app_template_filter(lambda value: words.day(value, zone), "local_day")
@@ -48,7 +71,9 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     pages.after_request(_kept_by_nobody)
     add_assets(pages)
     _add_door(pages, place)
-    figure_pages.add(pages, place)
+    this_week.add(pages, place)
+    explore.add(pages, place)
+    operations.add(pages, place)
     comment_pages.add(pages, place)
     standing_pages.add(pages, place)
     downloads.add(pages, place)
@@ -105,8 +130,17 @@ def _everywhere(place: Place) -> dict[str, Any]:
         "here": f"dashboard.{here}",
         "link_to": lambda endpoint: flask.url_for(endpoint) + shared_query(),
         "form_token": place.door.form_token,
+        "hindrances": _hindrances(place, reader),
         "zone": place.settings.service.time_zone.key,
     }
+
+
+def _hindrances(place: Place, reader: Reader | None) -> list[Hindrance]:
+    """What stands at the top of every page of who is signed in."""
+    if reader is None:
+        return []
+    with reading(place.engine) as connection:
+        return hindrances(connection, place.settings, reader, place.clock())
 
 
 def _told(error: ServiceError) -> tuple[str, int, Mapping[str, str]]:

@@ -10,15 +10,13 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.models import account_state, worker_seen
+from service.models import account_state
 from service.reports.dashboard import words
-
-acct, ws = account_state.c, worker_seen.c
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One account. `status` is sending, paused or held."""
+    """One account. `status` is sending, waiting (for a worker), paused or held."""
 
     account: str
     screen_name: str
@@ -29,18 +27,17 @@ class Standing:
     advice: str
 
 
-def standings(connection: Connection, accounts: Iterable[tuple[str, str]], now: datetime) -> list[Standing]:
+def standings(
+    connection: Connection, accounts: Iterable[tuple[str, str]], now: datetime, *, silent: bool
+) -> list[Standing]:
     """Return how each of the accounts (name, screen name) stands."""
     rows = {row.account: row for row in connection.execute(sa.select(account_state))}
-    return [_standing(name, screen_name, rows.get(name), now) for name, screen_name in accounts]
+    return [_standing(name, screen_name, rows.get(name), now, silent=silent) for name, screen_name in accounts]
 
 
-def last_worker(connection: Connection) -> datetime | None:
-    """Return when a worker was last alive."""
-    return connection.scalar(sa.select(sa.func.max(ws.seen_at)))
-
-
-def _standing(name: str, screen_name: str, row: sa.Row[tuple[object, ...]] | None, now: datetime) -> Standing:
+def _standing(
+    name: str, screen_name: str, row: sa.Row[tuple[object, ...]] | None, now: datetime, *, silent: bool
+) -> Standing:
     if row is not None and row.hold_reason is not None:
         code = f" (X's code {row.hold_code})" if row.hold_code is not None else ""
         first = (
@@ -61,4 +58,7 @@ def _standing(name: str, screen_name: str, row: sa.Row[tuple[object, ...]] | Non
     if row is not None and row.paused_until is not None and row.paused_until > now:
         why = "X asked to slow down; requests wait."
         return Standing(name, screen_name, "paused", None, row.paused_until, why, "Nothing to do: it ends by itself.")
+    if silent:
+        why = "No worker is running: conversations are accepted, and nothing is sent."
+        return Standing(name, screen_name, "waiting", None, None, why, "An operator starts: dm-feedback worker")
     return Standing(name, screen_name, "sending", None, None, "Cards are sent as conversations end.", "")

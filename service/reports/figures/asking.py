@@ -29,7 +29,8 @@ DAILY = ("day", "week", SEVEN_DAYS)
 NOT_NAMED, NAMED_ONES = "\0", "\0\0"  # nobody's names: no database of ours holds a NUL
 SENT = (State.CARD_SENT, State.UNKNOWN)
 NOT_FOR_FIGURES = (
-    "scores", "states", "reasons", "request_ids", "conversation_ids", "has_text", "answered", "updated_since",
+    "scores", "score_from", "score_to", "moods", "done", "owner",
+    "states", "reasons", "request_ids", "conversation_ids", "has_text", "answered", "updated_since",
 )  # fmt: skip
 
 

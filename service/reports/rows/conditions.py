@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from service.models import feedback_request
 from service.reports.dimensions import NAMED
 from service.reports.filters import Filter
+from service.reports.rows import marks, mood
 from service.reports.visible import UNINDEXED_ACCOUNT, View
 
 fr = feedback_request.c
@@ -36,6 +37,12 @@ def answer_conditions(view: View, filter: Filter, changed: sa.ColumnElement[Any]
         found.append(view.score >= filter.score_from)
     if filter.score_to is not None:
         found.append(view.score <= filter.score_to)
+    if filter.moods:
+        found.append(mood.is_one_of(view, filter.moods))
+    if filter.done is not None:
+        found.append(marks.is_done(filter.done))
+    if filter.owner is not None:
+        found.append(marks.is_owned_by(filter.owner))
     if filter.q is not None:
         found.append(view.text.is_not(None))
     return found

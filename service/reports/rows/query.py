@@ -18,6 +18,7 @@ from service.models import feedback_request, result
 from service.reports.disclosure.naming import HIDDEN, UNREAD, hides_somebody, named
 from service.reports.filters import Filter, from_values, parse
 from service.reports.rows.conditions import answer_conditions, request_conditions
+from service.reports.rows.mood import place_of, worst_first
 from service.reports.rows.row import COLUMNS, Columns, Row, rows_of
 from service.reports.rows.search import TEXT
 from service.reports.rows.search import found as having
@@ -45,6 +46,9 @@ REQUEST_COLUMNS = (
     ),
     *(fr.display_name, fr.ended_at, fr.card_sent_at, fr.state, fr.reason, fr.language, fr.test, fr.channel, ASKED_BY),
 )
+WORST = "worst"
+"""Results only: the unhappiest of both kinds of card first, and of equals the newest."""
+
 SORTS = ("updated_at", "-updated_at", "ended_at", "-ended_at")
 DEFAULT_LIMIT, MOST = 50, 250
 MOST_PAGES_READ = 20  # of a search, for one page that is told
@@ -138,7 +142,7 @@ def page(
     tombstones: bool = False,
 ) -> Page:
     """Return one page for a reader whose view is known already (exports read many)."""
-    key, identity = order.columns
+    key, identity = order.columns if order.sort != WORST else (worst_first(view, res.updated_at), res.request_id)
     query = select_rows(view, filter, order, tombstones=tombstones).limit(limit + 1)
     query = query.order_by(*(each.desc() if order.newest_first else each for each in (key, identity)))
     if names_people(filter):
@@ -181,7 +185,13 @@ def _searched(
 def _behind(columns: Columns, order: Order) -> Position:
     """The place of the last row."""
     last = dict(zip(COLUMNS, (column[-1] for column in columns), strict=True))
-    return Position(EPOCH + timedelta(microseconds=last[order.sort]), last["request_id"])
+    at = last["updated_at"] if order.sort == WORST else last[order.sort]
+    return _position(order, last["type"], last["score"], at, last["request_id"])
+
+
+def _position(order: Order, kind: str | None, score: int | None, micros: int, request_id: str) -> Position:
+    at = EPOCH + timedelta(microseconds=micros)
+    return Position(place_of(kind, score, at) if order.sort == WORST else at, request_id)
 
 
 def page_of(
@@ -205,7 +215,7 @@ def _place(found: Sequence[sa.Row[Any]], order: Order, limit: int) -> Position |
         return None
     last = found[limit - 1]
     micros = last.ended_at if order.sort == "ended_at" else last.updated_at
-    return Position(EPOCH + timedelta(microseconds=micros), last.id)
+    return _position(order, last.type, last.score, micros, last.id)
 
 
 def get(
@@ -241,7 +251,7 @@ def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = 
     if order.kind == "results":
         inner = result.join(feedback_request, sa.and_(fr.id == res.request_id, view.came))
         # under an embargo a row that changed today is told tomorrow, at its own place in the order
-        late = (view.settled,) if order.sort == "updated_at" else ()
+        late = (view.settled,) if order.sort in {"updated_at", WORST} else ()
         shown = sa.and_(view.answered, *late, *told)
         return query.select_from(named(inner)).where(sa.or_(shown, fr.erased_at.is_not(None)) if tombstones else shown)
     return query.select_from(named(view.join)).where(*told)
@@ -261,7 +271,7 @@ def _changed(view: View, order: Order) -> sa.ColumnElement[Any]:
         return fr.updated_at
     if order.kind == "both":
         return sa.case((sa.and_(view.settled, res.updated_at > fr.updated_at), res.updated_at), else_=fr.updated_at)
-    if view.cutoff is None or order.sort == "updated_at":
+    if view.cutoff is None or order.sort in {"updated_at", WORST}:
         return res.updated_at
     return sa.case((view.settled, res.updated_at), else_=res.first_seen_at)
 

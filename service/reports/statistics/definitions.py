@@ -26,6 +26,7 @@ class FigureDefinition:
 
     name: str
     title: str
+    plain: str
     formula: str
     numerator: str
     denominator: str
@@ -40,6 +41,8 @@ _TABLE = (
     FigureDefinition(
         name="nps",
         title="Net Promoter Score",
+        plain="How many more would recommend us than not. Of 100 who answered, 50 gave 9 or 10 and 20 gave 6 or "
+        "less: 30.",
         formula="100 x (promoters - detractors) / all answers; from -100 to 100, not a percentage.",
         numerator="Promoters (9 and 10) minus detractors (0 to 6). Passives (7 and 8) count only below.",
         denominator="All answers with a score to NPS cards.",
@@ -52,6 +55,7 @@ _TABLE = (
     FigureDefinition(
         name="nps_mean",
         title="Mean NPS answer",
+        plain="The average of all answers from 0 to 10. Half gave 10, half gave 6: 8.",
         formula="Sum of the scores / number of scores; from 0 to 10. A second figure, never called NPS.",
         numerator="Sum of all scores 0 to 10.",
         denominator="All answers with a score to NPS cards.",
@@ -63,6 +67,7 @@ _TABLE = (
     FigureDefinition(
         name="csat",
         title="Customer satisfaction (top 2 of 5)",
+        plain="How many of those who answered were satisfied. 30 of 50 gave 4 or 5: 60 %.",
         formula="100 x satisfied / all answers; in per cent.",
         numerator="Answers of 4 or 5. A 3 is not satisfied.",
         denominator="All answers with a score (1 to 5) to CSAT cards.",
@@ -74,6 +79,7 @@ _TABLE = (
     FigureDefinition(
         name="csat_mean",
         title="Mean CSAT answer",
+        plain="The average of all answers from 1 to 5. Half gave 5, half gave 2: 3.5.",
         formula="Sum of the scores / number of scores; from 1 to 5. A second figure beside CSAT.",
         numerator="Sum of all scores 1 to 5.",
         denominator="All answers with a score to CSAT cards.",
@@ -85,6 +91,7 @@ _TABLE = (
     FigureDefinition(
         name="response_rate_of_delivered",
         title="Response rate (of delivered cards)",
+        plain="How many of those we asked answered. We sent 1,000 cards, 300 came back: 30 %.",
         formula="100 x answered / delivered; in per cent.",
         numerator="Delivered cards with a score or a comment (partial answers count: AAPOR RR2).",
         denominator="Cards accepted by X.",
@@ -96,6 +103,7 @@ _TABLE = (
     FigureDefinition(
         name="response_rate_of_ended",
         title="Response rate (of ended conversations)",
+        plain="How many of all conversations brought an answer. Of 2,000 that ended, 300 did: 15 %.",
         formula="100 x answered / ended; in per cent. Never above the rate of delivered cards.",
         numerator="Ended conversations whose card got a score or a comment.",
         denominator="All conversations reported as ended, asked or not.",
@@ -107,6 +115,7 @@ _TABLE = (
     FigureDefinition(
         name="comment_rate",
         title="Comment rate",
+        plain="How many of those who answered wrote something. 100 of 300 did: 33 %.",
         formula="100 x commented / answered; in per cent.",
         numerator="Answers with a comment.",
         denominator="Answers with a score or a comment.",
@@ -118,6 +127,7 @@ _TABLE = (
     FigureDefinition(
         name="coverage",
         title="Coverage",
+        plain="How many of those whose conversation ended were asked at all. 460 ended, 310 were asked: 67 %.",
         formula="100 x offered / ended; in per cent.",
         numerator="Ended conversations whose customer was sent the card (accepted by X).",
         denominator="All conversations reported as ended.",
@@ -130,6 +140,8 @@ _TABLE = (
     FigureDefinition(
         name="change",
         title="Did it really change?",
+        plain="How far a figure moved, and how far it may really have moved. It was 78 %, it is 60 %: between 35 "
+        "points down and 1 up.",
         formula="Figure of the later period (or second group) minus the figure of the earlier (first).",
         numerator="The difference of the two figures, in points. The bounds belong to the adjusted difference.",
         denominator="The answers of both sides, each with its own n.",
@@ -141,8 +153,49 @@ _TABLE = (
         source="MeasuringU, NPS significance test; Agresti and Caffo, The American Statistician 54 (2000) 280-288.",
     ),
     FigureDefinition(
+        name="judgement",
+        title="Better, worse, about the same",
+        plain="What one may say about a difference. 60 % of 43, was 78 % of 54, may be 35 points down or 1 up: possibly "
+        "worse.",
+        formula="From the interval of the difference and the smallest difference that matters, {difference} points.",
+        numerator="Possibly better: it leaves out a worsening that matters, not an improvement. About the same: it "
+        "leaves out both. Too few to judge: neither. Better without possibly: it leaves out 0 too.",
+        denominator="The answers of both sides, each with its own n.",
+        exclusions=f"Groups without a score on one side: too few to judge. {ALWAYS_LEFT_OUT}",
+        interval="95 %; for the rows of a table the chances are corrected for their number (Holm).",
+        time_anchor="That of the figures compared.",
+        source="Holm, Scandinavian Journal of Statistics 6 (1979) 65-70; the rest is our own definition.",
+    ),
+    FigureDefinition(
+        name="chance",
+        title="What chance does",
+        plain="How far a group's score may lie from that of all for no reason. All have 80 %: a team with 100 answers "
+        "lies between 68 % and 92 % by chance.",
+        formula="The score of all +- 3 standard errors for the group's number of answers.",
+        numerator="The group's score.",
+        denominator="The group's answers with a score.",
+        exclusions=f"Groups without a score. {ALWAYS_LEFT_OUT}",
+        interval="Called outside only if the exact chance of the group's own sum is below 0.135 % too.",
+        time_anchor=BY_SCORED,
+        source="Funnel plot: Spiegelhalter, Statistics in Medicine 24 (2005) 1185-1202.",
+    ),
+    FigureDefinition(
+        name="standardised",
+        title="Compared by the same cases",
+        plain="Two groups as if both had had the same questions, languages and campaigns. Who had the harder cases does "
+        "not look worse for it.",
+        formula="Direct standardisation: each case weighs as much as both groups together have answers of it.",
+        numerator="The score of each group within each case.",
+        denominator="Answers whose case both groups had; how many these are is told.",
+        exclusions=f"Cases that only one of them had. {ALWAYS_LEFT_OUT}",
+        interval="95 %, from the spread within the cases.",
+        time_anchor=BY_SCORED,
+        source="Own definition of the cases; direct standardisation as in epidemiology.",
+    ),
+    FigureDefinition(
         name="distribution",
         title="Distribution",
+        plain="How many gave each score. 3 gave 1, 2 gave 2, 5 gave 3, 20 gave 4, 30 gave 5.",
         formula="Number of answers for each score of the scale, zeros included.",
         numerator="Answers with that score.",
         denominator="All answers with a score to this kind of card; their sum is n.",
@@ -154,6 +207,7 @@ _TABLE = (
     FigureDefinition(
         name="complete_until",
         title="Complete up to",
+        plain="Up to this moment no answer is missing. At 9:00 we had everything that X had at 7:00.",
         formula="The time up to which every answer is known to be here: the earliest end, over the accounts shown, of "
         "what X has been asked for without a gap.",
         numerator="Not a share.",
@@ -166,6 +220,7 @@ _TABLE = (
     FigureDefinition(
         name="low_base",
         title="Low base",
+        plain="A mark that says: few answers, read with care. 12 answers: a single one moves the share by 8 points.",
         formula="Mark on every figure with fewer than {low_base} answers; no ranking below {ranking} either.",
         numerator="Not a share.",
         denominator="The n of the figure.",
@@ -177,6 +232,7 @@ _TABLE = (
     FigureDefinition(
         name="suppressed",
         title="Too few to show",
+        plain="So few answers that a score would be chance, or would show who gave them. 3 answers: no score.",
         formula="No score of fewer than {score} answers, comments of an agent with fewer than {comments} answers are "
         "kept back, and nobody is named before {score} answers with a score: whoever is not is one group, 'not named'.",
         numerator="Not a share.",
@@ -190,6 +246,8 @@ _TABLE = (
     FigureDefinition(
         name="releases",
         title="Figures for analysts",
+        plain="Figures for those who read no single answers come in finished parcels. This week's are told once "
+        "enough have come.",
         formula="Sums of whole releases: of an account by days, of teams by weeks, of agents and of one of campaign, "
         "source, language, question, way of asking or hour by four weeks, each of at least {score} answers.",
         numerator="Answers by the day on which we first saw them. What is closed stays so, the same for everybody.",
@@ -204,6 +262,8 @@ _TABLE = (
     FigureDefinition(
         name="ways",
         title="Ways of asking",
+        plain="By which way the customer was asked. 30 by the card, 12 by our own page: a different way, a "
+        "different level.",
         formula="Answers with a score by how the customer was asked: X's card, a DM with quick replies, a link to our "
         "page, or a link that somebody else sent (handed_over). A figure over more than one names each with its n.",
         numerator="Answers of customers asked in that way, whichever way they answered: a link beside a card counts "
@@ -219,6 +279,7 @@ _TABLE = (
     FigureDefinition(
         name="immature_days",
         title="Still filling",
+        plain="Days whose customers may still answer. Asked yesterday, they have weeks left.",
         formula="Mark on the last days by sent date, whose customers may still answer.",
         numerator="Not a share.",
         denominator="Not a share.",

@@ -1,0 +1,118 @@
+"""One table of any grouping, two periods or two groups side by side: in, a filter, what to tell apart; out, the page.
+
+Rows are read together: outside what chance does first, then by score; too few to judge is folded. Only asks `figures`.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import flask
+from sqlalchemy.engine import Connection
+
+from service.db import reading
+from service.errors import Invalid
+from service.reports.dashboard.names import group_name, row_name
+from service.reports.dashboard.place import Place
+from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, PageQuery, choices
+from service.reports.dashboard.this_week import drill_down
+from service.reports.dimensions import DIMENSIONS, NAMED, Value
+from service.reports.figures import figures
+from service.reports.figures.shapes import Compared
+from service.reports.figures.then_now import Differences, ThenNow
+from service.reports.filters import Filter
+from service.reports.statistics.definitions import define
+from service.reports.thresholds import thresholds
+from service.web import reads
+
+TABS = tuple((each.name, each.label) for each in DIMENSIONS)
+SHOWN = (("score", "Scores"), ("response", "Response rates"))
+OWN = ("by", "show", "a", "b")
+
+
+def add(pages: flask.Blueprint, place: Place) -> None:
+    """Register the page, and the address its forerunner had."""
+    everybody = place.door.signed_in()
+
+    @pages.get("/explore")
+    @everybody
+    @reads
+    def explore() -> str:
+        question, now = place.asked(OWN, days=DEFAULT_DAYS), place.clock()
+        with reading(place.engine) as connection:
+            found = _facts(place, connection, question, now)
+            names = choices(connection, place.settings, place.reader, question.filter, now)
+        limits = thresholds(place.settings)
+        return flask.render_template(
+            "dashboard/explore.html",
+            asked=question, names=names, thresholds=limits, definitions=define(limits), **found,
+        )  # fmt: skip
+
+
+def by_of(question: PageQuery) -> str:
+    """Return what to tell apart. Raises Invalid."""
+    by = question.given("by") or "team"
+    if by not in NAMED:
+        raise Invalid("unknown_breakdown", f"There is no '{by}' here; there are {', '.join(NAMED)}.")
+    return by
+
+
+def _facts(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
+    by, show = by_of(question), question.given("show") or "score"
+    if show not in dict(SHOWN):
+        raise Invalid("unknown_measure", f"There is no '{show}' here; there are {', '.join(dict(SHOWN))}.")
+    tables = figures.differences(connection, place.settings, place.reader, question.filter, now, by).items
+    sides = [question.given(name) for name in ("a", "b")]
+    return {
+        "by": by,
+        "show": show,
+        "tabs": TABS,
+        "shown": SHOWN,
+        "tables": [(table, *_folded(table, show)) for table in tables if _has(table)],
+        "compared": _compared(place, connection, question, now, by),
+        "pinned": sides[0],
+        "name_of": row_name,
+        "side_name": lambda given: group_name(None if given == WITHOUT else given),
+        "side": lambda row: WITHOUT if row.key is None else str(row.key),
+        "drill": lambda row: drill_down(question, by, row),
+    }
+
+
+def _has(table: Differences) -> bool:
+    """A card that is never sent takes no room."""
+    return any(_asked_about(row) for row in (*table.rows, table.total))
+
+
+def _asked_about(row: ThenNow) -> bool:
+    counts = (row.now.n, row.then.n, row.response_now.n, row.response_then.n)
+    return any(counts) or row.now.suppressed not in {None, "waits"}
+
+
+def _folded(table: Differences, show: str) -> tuple[list[ThenNow], list[ThenNow]]:
+    """The rows to read, and those of which nothing can be said."""
+    rows = [row for row in table.rows if _asked_about(row)]
+    if show == "response":
+        told = [row for row in rows if row.response_now.value is not None]
+        told.sort(key=lambda row: -(row.response_now.value or 0))
+        return told, [row for row in rows if row.response_now.value is None]
+    shown = [row for row in rows if row.now.value is not None]
+    return shown, [row for row in rows if row.now.value is None]
+
+
+def _compared(
+    place: Place, connection: Connection, question: PageQuery, now: datetime, by: str
+) -> tuple[str, str, Compared] | None:
+    """Two groups of the same days, where two are chosen."""
+    a, b = question.given("a"), question.given("b")
+    if not a or not b or NAMED[by].parameter is None:
+        return None
+    one, two = (_within(question.filter, by, each) for each in (a, b))
+    return a, b, figures.compare(connection, place.settings, place.reader, one, two, now)
+
+
+def _within(wanted: Filter, by: str, given: str) -> Filter:
+    """One side. Raises Invalid for what is no group of this dimension."""
+    if NAMED[by].whole_number and not given.isdecimal() and given != WITHOUT:
+        raise Invalid("invalid_parameter", f"There is no {NAMED[by].label.lower()} '{given}'.")
+    key: Value = None if given == WITHOUT else int(given) if NAMED[by].whole_number else given
+    return replace(wanted, chosen={**wanted.chosen, by: (key,)})

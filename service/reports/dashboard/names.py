@@ -1,0 +1,31 @@
+"""What a group is called: in, a row of figures; out, its name as people read it. Ids stay in files, beside the name."""
+
+from typing import Protocol
+
+from service.reports.dimensions import Value
+
+WITHOUT_NAME = "without one"
+REST = {"not_named": "not named", "other_groups": "all others"}
+
+
+class GroupRow(Protocol):
+    """A row of any table of groups."""
+
+    @property
+    def key(self) -> Value: ...  # noqa: D102 - its name
+    @property
+    def rest(self) -> str | None: ...  # noqa: D102
+    @property
+    def of(self) -> str | None: ...  # noqa: D102
+
+
+def row_name(row: GroupRow) -> str:
+    """A row's name: a group's, or what it holds instead of one."""
+    if row.rest is None:
+        return group_name(row.key)
+    return REST.get(row.rest, f"others of {row.of}")
+
+
+def group_name(key: Value) -> str:
+    """A group's name."""
+    return WITHOUT_NAME if key is None else str(key)

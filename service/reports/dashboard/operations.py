@@ -1,0 +1,127 @@
+"""How asking goes: in, a filter; out, accounts, completeness, who was asked and why not the others, each a way to them.
+
+Conversations themselves are for who may list rows; everything else here is made of no answer.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import flask
+from sqlalchemy.engine import Connection
+from werkzeug.wrappers import Response
+
+from service.db import reading
+from service.errors import Invalid
+from service.reports.dashboard import pictures
+from service.reports.dashboard.hindrances import is_silent, last_worker
+from service.reports.dashboard.place import Place, shared_query
+from service.reports.dashboard.question import PageQuery, choices
+from service.reports.dashboard.standing import standings
+from service.reports.dashboard.this_week import most_frequent
+from service.reports.dimensions import COVERED, NAMED
+from service.reports.figures import figures
+from service.reports.roles import READERS_OF_ANSWERS
+from service.reports.rows import query
+from service.reports.rows.cursor import cursors
+from service.reports.rows.query import Order
+from service.reports.statistics.definitions import define
+from service.reports.thresholds import thresholds
+from service.web import reads
+
+TABS = tuple((name, NAMED[name].label) for name in COVERED)
+NEWEST = Order("ended_at", "requests", newest_first=True)
+Facts = Callable[[Place, Connection, PageQuery, datetime], dict[str, Any]]
+FORMER = {"breakdown": "explore", "completeness": "operations", "accounts": "operations"}
+
+
+def add(pages: flask.Blueprint, place: Place) -> None:
+    """Register the pages."""
+    everybody, supervisors = place.door.signed_in(), place.door.signed_in(*READERS_OF_ANSWERS)
+
+    @pages.get("/operations")
+    @everybody
+    @reads
+    def operations() -> str:
+        return _page(place, "operations", (), _operations)
+
+    @pages.get("/coverage")
+    @everybody
+    @reads
+    def coverage() -> str:
+        return _page(place, "coverage", ("by",), _coverage)
+
+    @pages.get("/conversations")
+    @supervisors
+    @reads
+    def conversations() -> str:
+        return _page(place, "conversations", ("cursor",), _conversations)
+
+    @pages.get("/<any(breakdown, completeness, accounts):page>")
+    @everybody
+    def former(page: str) -> Response:
+        place.asked(("by",))
+        by = flask.request.args.get("by", "") if page == "breakdown" else ""
+        address = flask.url_for(f"dashboard.{FORMER[page]}") + shared_query()
+        more = f"{'&' if '?' in address else '?'}by={by}" if by in NAMED else ""
+        return flask.redirect(address + more, 301)
+
+
+def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts) -> str:
+    question, now = place.asked(own, with_today=name == "conversations"), place.clock()
+    with reading(place.engine) as connection:
+        found = facts(place, connection, question, now)
+        names = choices(connection, place.settings, place.reader, question.filter, now)
+    known = define(thresholds(place.settings))
+    return flask.render_template(
+        f"dashboard/{name}.html", asked=question, names=names, definitions=known, pictures=pictures, **found
+    )
+
+
+def _operations(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
+    who, worker = (connection, place.settings, place.reader), last_worker(connection)
+    accounts = place.settings.accounts
+    mine = [(each.name, each.screen_name) for each in accounts.values() if place.reader.may_see(each.name)]
+    funnel = figures.funnel(*who, question.filter, now)
+    found = figures.completeness(*who, question.filter, now)
+    silent = is_silent(worker, now)
+    return {
+        "lines": standings(connection, mine, now, silent=silent),
+        "worker": worker,
+        "silent": silent,
+        "complete": {each.account: each.complete_until for each in found.accounts},
+        "found": found,
+        "now": now,
+        "answer_window": place.settings.reports.answer_window,
+        "funnel": funnel,
+        "left": most_frequent((*funnel.skipped, *funnel.failed)),
+        "lists": place.reader.role in READERS_OF_ANSWERS,
+    }
+
+
+def _coverage(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
+    by = question.given("by") or "agent"
+    if by not in COVERED:
+        raise Invalid("unknown_breakdown", f"There is no '{by}' here; there are {', '.join(COVERED)}.")
+    found = figures.coverage(connection, place.settings, place.reader, question.filter, now, by)
+    outside = pictures.unusual(found.rows)
+    return {
+        "by": by,
+        "tabs": TABS,
+        "coverage": found,
+        "unusual": outside,
+        "inside": [row for row in found.rows if row not in outside],
+        "left": most_frequent((*found.total.skipped, *found.total.failed)),
+        "lists": place.reader.role in READERS_OF_ANSWERS,
+        "reasons_of": lambda row: most_frequent((*row.skipped, *row.failed))[:3],
+    }
+
+
+def _conversations(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
+    known = cursors(place.settings.service.secret_key, place.reader, question.filter, NEWEST)
+    page = query.rows(
+        connection, place.settings, place.reader, replace(question.filter, date_field="ended_at"), now,
+        after=known.read(question.given("cursor")), sort="ended_at", kind="requests", newest_first=True,
+    )  # fmt: skip
+    return {"rows": page.rows, "next": known.write(page.next), "withheld": page.withheld}

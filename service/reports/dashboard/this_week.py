@@ -1,0 +1,192 @@
+"""The first page: in, a filter; out, whether asking works, one sentence, two figures, what differs, the worst comments.
+
+Everything stands beside the same number of days before. Only asks `figures` and `rows` and lays out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import flask
+from sqlalchemy.engine import Connection
+
+from service.auth import log_access
+from service.db import reading, writing
+from service.errors import Invalid
+from service.reports.counting.periods import SEVEN_DAYS
+from service.reports.dashboard import sentences
+from service.reports.dashboard.comment_pages import addressed
+from service.reports.dashboard.comments import Comment, worst_open
+from service.reports.dashboard.hindrances import first_run
+from service.reports.dashboard.names import row_name
+from service.reports.dashboard.pictures import of_score, over_weeks
+from service.reports.dashboard.place import Place
+from service.reports.dashboard.question import PageQuery, choices
+from service.reports.dimensions import NAMED
+from service.reports.figures import figures
+from service.reports.figures.shapes import Reasoned, Summary
+from service.reports.figures.then_now import Differences, ThenNow
+from service.reports.roles import sees_rows
+from service.reports.statistics.definitions import define
+from service.reports.thresholds import thresholds
+from service.states import sentence_of
+from service.web import reads
+
+DAYS = 7
+WEEKS = 12
+LOOKED_AT = ("team", "variant", "language")
+MOST_ROWS = 5
+MOST_COMMENTS = 3
+MOST_REASONS = 3
+NOT_TOLD = {"one_at_a_time", "not_released", "period_too_short"}
+"""Why releases do not tell a table together with this filter."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A group that is outside what chance does, or that moved."""
+
+    by: str
+    type: str
+    name: str
+    address: str | None
+    row: ThenNow
+    table: Differences
+
+
+def add(pages: flask.Blueprint, place: Place) -> None:
+    """Register the page."""
+
+    @pages.get("/")
+    @place.door.signed_in()
+    @reads
+    def this_week() -> str:
+        question, now = place.asked(days=DAYS), place.clock()
+        with reading(place.engine) as connection:
+            found = _facts(place, connection, question, now)
+        if found["worst"]:
+            _log(place, question, found["worst"], now)
+        limits = thresholds(place.settings)
+        return flask.render_template(
+            "dashboard/this_week.html",
+            asked=question,
+            thresholds=limits,
+            definitions=define(limits),
+            answer_window=place.settings.reports.answer_window,
+            **found,
+        )
+
+
+def _log(place: Place, question: PageQuery, worst: list[Comment], now: datetime) -> None:
+    """Comments were read, if only three."""
+    with writing(place.engine) as connection:
+        detail = {"filter": question.filter.described(), "rows": len(worst)}
+        log_access(connection, place.reader.actor, "dashboard.worst", detail, now)
+
+
+def _facts(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
+    who = (connection, place.settings, place.reader)
+    summary = figures.summary(*who, question.filter, now)
+    todays = None
+    if not summary.ended and not summary.delivered and sees_rows(place.reader):
+        todays = _today(place, connection, question, now)
+    totals = figures.differences(*who, question.filter, now, "account").items
+    tiles = _lines(place, connection, question, now, totals)
+    return {
+        "steps": first_run(*who, now) if sees_rows(place.reader) else [],
+        "summary": summary,
+        "today": todays,
+        "tiles": [(one, over_weeks(line), of_score(one.total.now)) for one, line in tiles],
+        "headline": sentences.headline([one.total for one, _ in tiles]),
+        "news": list(_news(place, connection, question, now)),
+        "worst": _worst(place, connection, question, now),
+        "missing": _missing(place, connection, question, now),
+        "names": choices(*who, question.filter, now),
+    }
+
+
+def _worst(place: Place, connection: Connection, question: PageQuery, now: datetime) -> list[Comment] | None:
+    """The worst open comments; None for who reads none."""
+    if not sees_rows(place.reader):
+        return None
+    found = worst_open(connection, place.settings, place.reader, question.filter, now, MOST_COMMENTS)
+    return addressed(place, found, question.written_out())
+
+
+def _today(place: Place, connection: Connection, question: PageQuery, now: datetime) -> Summary | None:
+    """What came today, where no whole day has anything to tell."""
+    wanted = replace(question.filter, since=question.filter.until, until=None)
+    if wanted.since is None or wanted.since > now:
+        return None
+    found = figures.summary(connection, place.settings, place.reader, wanted, now)
+    return found if found.ended or found.delivered else None
+
+
+def _lines(
+    place: Place, connection: Connection, question: PageQuery, now: datetime, totals: Iterable[Differences]
+) -> list[tuple[Differences, figures.Trend]]:
+    """Each kind of card that has anything, with its twelve weeks."""
+    since = question.filter.until or now
+    wanted = replace(question.filter, since=since - timedelta(days=7 * WEEKS))
+    trends = figures.trend(connection, place.settings, place.reader, wanted, now, SEVEN_DAYS).items
+    by_type = {each.type: each for each in trends}
+    return [(one, by_type[one.type]) for one in totals if _is_asked(one, by_type[one.type])]
+
+
+def _is_asked(one: Differences, trend: figures.Trend) -> bool:
+    """A card that is never sent takes no room."""
+    said = (one.total.now.n, one.total.then.n, one.total.now.suppressed not in {None, "waits"})
+    return any(said) or any(each.delivered or each.score.n for each in trend.points)
+
+
+def _news(place: Place, connection: Connection, question: PageQuery, now: datetime) -> list[News]:
+    """At most five groups, those that moved for sure or stand outside first."""
+    found = [news for by in LOOKED_AT for news in _of(place, connection, question, now, by)]
+    return sorted(found, key=_weight)[:MOST_ROWS]
+
+
+def _of(place: Place, connection: Connection, question: PageQuery, now: datetime, by: str) -> list[News]:
+    try:
+        tables = figures.differences(connection, place.settings, place.reader, question.filter, now, by).items
+    except Invalid as error:
+        if error.code in NOT_TOLD:
+            return []
+        raise
+    return [
+        News(by, table.type, row_name(row), drill_down(question, by, row), row, table)
+        for table in tables
+        for row in table.rows
+        if len(table.rows) > 1 and row.rest is None and _is_news(row)
+    ]
+
+
+def _is_news(row: ThenNow) -> bool:
+    return row.place in {"below", "above"} or row.judgement in {"better", "worse"}
+
+
+def _weight(news: News) -> tuple[bool, float]:
+    """Worse first, then by how sure it is."""
+    bad = news.row.place == "below" or news.row.judgement == "worse"
+    z = news.row.change.z if news.row.change is not None and news.row.change.z is not None else 0.0
+    return not bad, -abs(z)
+
+
+def drill_down(question: PageQuery, by: str, row: ThenNow) -> str | None:
+    """Return this page's address for one group; None where nothing can be narrowed to it."""
+    name = NAMED[by].parameter
+    if name is None or row.rest is not None:
+        return None
+    return f"{flask.url_for('dashboard.this_week')}?{question.narrowed(name, row.key)}"
+
+
+def _missing(place: Place, connection: Connection, question: PageQuery, now: datetime) -> list[tuple[str, str, int]]:
+    """Why people were not asked: the reasons with most conversations."""
+    found = figures.funnel(connection, place.settings, place.reader, question.filter, now)
+    return most_frequent((*found.skipped, *found.failed))[:MOST_REASONS]
+
+
+def most_frequent(reasons: Iterable[Reasoned]) -> list[tuple[str, str, int]]:
+    """Reason, sentence and number, the most frequent first."""
+    lines = [(one.reason, sentence_of(one.reason), one.n) for one in reasons]
+    return sorted(lines, key=lambda line: (-line[2], line[0]))

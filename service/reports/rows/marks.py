@@ -1,0 +1,104 @@
+"""What supervisors do about an answer: in, who, what and when; out, whether it is done and whose it is. Not for agents.
+
+One row a request: the last word on both, with who said it and when; the access log has every one before. Who may mark
+is decided by the caller, who has looked the result up for this reader first. Marks hold no customer's words; they go
+with the customer all the same.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+from service.errors import Invalid
+from service.models import api_key, feedback_request, review_mark, review_note
+from service.reports.roles import READERS_OF_ANSWERS
+
+mk, rn, ak = review_mark.c, review_note.c, api_key.c
+LONGEST_OWNER = 96
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewMark:
+    """How an answer stands among supervisors; no row: open, nobody's."""
+
+    request_id: str
+    done_at: datetime | None = None
+    done_by: str | None = None
+    owner: str | None = None
+    owner_at: datetime | None = None
+    owner_by: str | None = None
+    notes: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.done_at is not None
+
+
+def finish(connection: Connection, request_id: str, by: str, now: datetime) -> None:
+    """Mark it done. Once more changes nothing: who was first stays."""
+    known = mark_of(connection, request_id)
+    if not known.done:
+        _write(connection, request_id, done_at=now, done_by=by[:LONGEST_OWNER])
+
+
+def reopen(connection: Connection, request_id: str) -> None:
+    """Mark it open again."""
+    _write(connection, request_id, done_at=None, done_by=None)
+
+
+def give(connection: Connection, request_id: str, owner: str | None, by: str, now: datetime) -> None:
+    """Hand it to a supervisor; None: to nobody. Raises Invalid for somebody who cannot read it."""
+    if owner is not None and owner not in owners(connection):
+        raise Invalid("no_such_owner", f"'{owner[:40]}' is no supervisor with a key that is valid.")
+    _write(connection, request_id, owner=owner, owner_at=now, owner_by=by[:LONGEST_OWNER])
+
+
+def owners(connection: Connection) -> list[str]:
+    """Return whom an answer can be handed to: the names of keys that may read it."""
+    names = sa.select(ak.name).where(ak.role.in_(READERS_OF_ANSWERS), ak.revoked_at.is_(None)).distinct()
+    return sorted(connection.scalars(names))
+
+
+def mark_of(connection: Connection, request_id: str) -> ReviewMark:
+    """Return how one answer stands."""
+    return marks_of(connection, [request_id])[request_id]
+
+
+def marks_of(connection: Connection, request_ids: Collection[str]) -> Mapping[str, ReviewMark]:
+    """Return how these answers stand, with how many notes each has: two statements for a page."""
+    ids = list(request_ids)
+    counted = sa.select(rn.request_id, sa.func.count()).where(rn.request_id.in_(ids)).group_by(rn.request_id)
+    notes: dict[str, int] = {row[0]: row[1] for row in connection.execute(counted)}
+    rows = connection.execute(sa.select(review_mark).where(mk.request_id.in_(ids))).mappings()
+    known = {str(row["request_id"]): row for row in rows}
+    return {each: ReviewMark(**{"request_id": each, **known.get(each, {})}, notes=notes.get(each, 0)) for each in ids}
+
+
+def is_done(done: bool) -> sa.ColumnElement[bool]:  # noqa: FBT001 - the filter's own value
+    """As SQL: requests that are done, or those that are not."""
+    finished = feedback_request.c.id.in_(sa.select(mk.request_id).where(mk.done_at.is_not(None)))
+    return finished if done else sa.not_(finished)
+
+
+def is_owned_by(owner: str) -> sa.ColumnElement[bool]:
+    """As SQL: requests of one owner; empty: of nobody."""
+    if owner:
+        return feedback_request.c.id.in_(sa.select(mk.request_id).where(mk.owner == owner))
+    return sa.not_(feedback_request.c.id.in_(sa.select(mk.request_id).where(mk.owner.is_not(None))))
+
+
+def erase(connection: Connection, x_user_id: str) -> int:
+    """Remove the marks of a customer's answers. Call before the ledger forgets who it was."""
+    theirs = sa.select(feedback_request.c.id).where(feedback_request.c.x_user_id == x_user_id)
+    return connection.execute(sa.delete(review_mark).where(mk.request_id.in_(theirs))).rowcount
+
+
+def _write(connection: Connection, request_id: str, **values: Any) -> None:
+    row = insert(connection, review_mark).values(request_id=request_id, **values)
+    connection.execute(row.on_conflict_do_update(index_elements=["request_id"], set_=values))
