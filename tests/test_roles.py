@@ -93,7 +93,7 @@ def test_web_does_all_of_its_work(owner: Engine, as_role: As) -> None:
     assert house.call("GET", "/metrics", made["monitor"]).status_code == 200
     assert house.call("GET", "/v1/results", "dmf_0.0").status_code == 401
     assert house.call("POST", "/dashboard/sign-in", data={"key": made["supervisor"]}).status_code == 303
-    for page in ("", "breakdown", "comments", "coverage", "completeness", "accounts", "sessions"):
+    for page in ("", "explore", "comments", "coverage", "operations", "conversations", "sessions"):
         assert house.call("GET", f"/dashboard/{page}").status_code == 200, page
     assert house.call("GET", "/v1/customers/501", made["admin"]).status_code == 200
     assert house.call("DELETE", "/v1/customers/501", made["admin"]).status_code == 200

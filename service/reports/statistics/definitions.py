@@ -155,7 +155,8 @@ _TABLE = (
     FigureDefinition(
         name="judgement",
         title="Better, worse, about the same",
-        plain="What one may say about a difference. 60 % of 43, was 78 % of 54, may be 35 points down or 1 up: possibly "
+        plain="What one may say about a difference. 60 % of 43, was 78 % of 54, may be 35 points down or 1 "
+        "up: possibly "
         "worse.",
         formula="From the interval of the difference and the smallest difference that matters, {difference} points.",
         numerator="Possibly better: it leaves out a worsening that matters, not an improvement. About the same: it "
@@ -182,7 +183,8 @@ _TABLE = (
     FigureDefinition(
         name="standardised",
         title="Compared by the same cases",
-        plain="Two groups as if both had had the same questions, languages and campaigns. Who had the harder cases does "
+        plain="Two groups as if both had had the same questions, languages and campaigns. Who had the harder "
+        "cases does "
         "not look worse for it.",
         formula="Direct standardisation: each case weighs as much as both groups together have answers of it.",
         numerator="The score of each group within each case.",

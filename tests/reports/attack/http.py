@@ -24,9 +24,13 @@ PATHS = (
     *(f"trend?period={period}" for period in ("day", "week", "month")),
     *(f"breakdown?by={by}" for by in BY),
     *(f"coverage?by={by}" for by in ("team", "agent")),
+    *(f"differences?by={by}&since=2026-09-07&until=2026-10-05" for by in BY),
     "compare?since=2026-08-03&until=2026-09-07&other_since=2026-09-07&other_until=2026-10-05",
 )  # fmt: skip
-PAGES = ("", "breakdown?by=team", "breakdown?by=agent", "coverage", "completeness", "definitions")
+PAGES = (
+    "", "?since=2026-08-03&until=2026-10-05", "explore?by=team", "explore?by=agent", "explore?by=campaign",
+    "explore?by=team&show=response", "explore?by=team&a=red&b=blue", "coverage", "operations", "definitions",
+)  # fmt: skip
 NONCE = re.compile(r'(nonce|value)="[A-Za-z0-9_-]{16,}"')
 REFUSED = 422
 Asked = Mapping[str, Any]

@@ -21,7 +21,7 @@ from service.settings import Settings, from_tree
 from tests.reports.dashboard.population import Population, settings_tree
 from tests.support import Clock
 
-PAGES = ("/", "/breakdown", "/comments", "/coverage", "/completeness", "/accounts", "/definitions")
+PAGES = ("/", "/explore", "/comments", "/coverage", "/operations", "/conversations", "/definitions")
 DOWNLOADS = ("/download/rows.csv", "/download/figures.csv")
 
 

@@ -1,14 +1,14 @@
 """answers are marked.
 
-Revision 0022, after 0021. Supervisors mark an answer as done and hand it to one of them. Only adds: the version before
+Revision 0024, after 0023. Supervisors mark an answer as done and hand it to one of them. Only adds: the version before
 runs on it.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0022"
-down_revision = "0021"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
