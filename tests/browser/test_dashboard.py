@@ -23,7 +23,7 @@ def test_a_wrong_key_is_told_and_a_right_one_opens_the_overview(open_page: Open,
     expect(page.get_by_role("alert")).to_contain_text("This key is not valid")
     page.get_by_label("Your key").fill(served.population.keys["supervisor"])
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Coverage", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="Who was asked", level=1)).to_be_visible()
     assert page.url == served.at("/coverage?by=team")
     (cookie,) = page.context.cookies()
     assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == ("dmf", True, "Lax", "/")
@@ -45,13 +45,13 @@ def test_filters_are_chosen_in_a_form_stand_in_the_address_and_can_be_taken_away
     page.get_by_text("Choose days and filters").click()
     page.get_by_label("Team", exact=True).select_option("Billing")
     page.get_by_label("From", exact=True).fill("2026-10-01")
-    page.get_by_label("Up to, not including").fill("2026-11-22")
+    page.get_by_label("To", exact=True).fill("2026-11-21")
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**team_id=Billing**")
     asked = parse_qs(urlsplit(page.url).query)
     assert (asked["team_id"], asked["since"], asked["until"]) == (["Billing"], ["2026-10-01"], ["2026-11-22"])
     expect(page.locator(".opening .kicker").first).to_have_text("1 Oct 2026 \u2013 21 Nov 2026")
-    page.get_by_role("link", name="Coverage").click()
+    page.get_by_role("link", name="Explore").click()
     expect(page.get_by_role("link", name="Remove filter Team: Billing")).to_be_visible()
     page.get_by_role("link", name="Remove filter Team: Billing").click()
     expect(page.get_by_role("link", name="Remove filter Team: Billing")).to_have_count(0)
@@ -66,14 +66,14 @@ def test_a_period_is_one_click(open_page: Open) -> None:
     assert parse_qs(urlsplit(page.url).query) == {"since": ["2026-08-24"], "until": ["2026-11-22"]}
 
 
-def test_a_group_of_a_breakdown_opens_its_own_overview_and_the_way_back_works(open_page: Open, served: Served) -> None:
+def test_a_group_opens_its_own_week_and_the_way_back_works(open_page: Open, served: Served) -> None:
     page = open_page()
-    page.goto(served.at(f"/breakdown?{QUERY}"))
-    page.locator("#t-csat").locator("xpath=ancestor::section").get_by_role("link", name="Billing").click()
-    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    page.goto(served.at(f"/explore?{QUERY}"))
+    page.locator("#t-csat").locator("xpath=ancestor::section").get_by_role("link", name="Billing", exact=True).click()
     expect(page.get_by_role("link", name="Remove filter Team: Billing")).to_be_visible()
+    expect(page.locator(".opening")).to_contain_text("Billing only")
     page.go_back()
-    expect(page.get_by_role("heading", name="Breakdown", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="By team", level=1)).to_be_visible()
 
 
 def test_a_comment_is_found_opened_and_noted(open_page: Open, served: Served) -> None:
@@ -81,13 +81,13 @@ def test_a_comment_is_found_opened_and_noted(open_page: Open, served: Served) ->
     page.goto(served.at(f"/comments?{QUERY}"))
     page.get_by_text("Choose days and filters").click()
     page.get_by_label("Words in the comment").fill("refund")
-    page.get_by_label("Score", exact=True).select_option("5")
+    page.get_by_label("Score from").select_option("5")
     page.get_by_role("button", name="Show").click()
-    expect(page.get_by_role("status")).to_contain_text("found for \u201crefund\u201d")
+    expect(page.get_by_role("status")).to_contain_text("for \u201crefund\u201d")
     quotes = page.locator(".quote").all_inner_texts()
     assert quotes
     assert all("refund" in quote for quote in quotes)
-    page.get_by_role("link", name="Details and notes").first.click()
+    page.get_by_role("link", name="Open the answer").first.click()
     page.get_by_label("Add a note").fill("Thanked the customer.")
     page.get_by_role("button", name="Keep the note").click()
     expect(page.locator(".note").last).to_have_text("Thanked the customer.")
@@ -110,7 +110,7 @@ def test_a_download_is_a_file_with_the_filter_on_screen(open_page: Open, served:
 def test_an_analyst_has_no_comments_page_and_is_told_so(open_page: Open, served: Served) -> None:
     page = open_page(role="analyst")
     expect(page.get_by_role("navigation", name="Pages").get_by_role("link")).to_have_text(
-        ["Overview", "Breakdown", "Coverage", "Completeness", "Accounts"]
+        ["This week", "Explore", "Who was asked", "Operations"]
     )
     expect(page.get_by_role("link", name="Rows, CSV")).to_have_count(0)
     page.goto(served.at("/comments"))
@@ -123,7 +123,7 @@ def test_everything_can_be_done_without_a_mouse(open_page: Open, served: Served)
     tab_to(page, "Your key")
     page.keyboard.type(served.population.keys["supervisor"])
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Overview", level=1).wait_for()
+    page.get_by_role("heading", name="This week", level=1).wait_for()
     page.keyboard.press("Tab")
     assert focused(page) == "Skip to the content"
     page.keyboard.press("Enter")
@@ -139,12 +139,12 @@ def test_everything_can_be_done_without_a_mouse(open_page: Open, served: Served)
     page.keyboard.press("Space")
     expect(page.get_by_text("Answers of 4 or 5.").first).to_be_visible()
     page.keyboard.press("Shift+Tab")
-    assert focused(page).startswith("The scores as a table")
+    assert focused(page).startswith("The scores")
     page.keyboard.press("Enter")
     expect(page.get_by_role("table", name="CSAT: how many gave which score")).to_be_visible()
-    tab_to(page, "Breakdown")
+    tab_to(page, "Explore")
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Breakdown", level=1).wait_for()
+    page.get_by_role("heading", name="By team", level=1).wait_for()
     tab_to(page, "Sign out")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
@@ -152,7 +152,7 @@ def test_everything_can_be_done_without_a_mouse(open_page: Open, served: Served)
 
 def test_the_focus_can_always_be_seen(open_page: Open, served: Served) -> None:
     page = open_page()
-    page.goto(served.at(f"/breakdown?{QUERY}"))
+    page.goto(served.at(f"/explore?{QUERY}"))
     unseen = []
     for _ in range(40):
         page.keyboard.press("Tab")
@@ -170,24 +170,24 @@ def test_no_page_needs_a_script(open_page: Open, served: Served) -> None:
     page = open_page(java_script_enabled=False)
     page.goto(served.at(f"/comments?{QUERY}"))
     page.get_by_text("Choose days and filters").click()
-    page.get_by_label("Score", exact=True).select_option("1")
+    page.get_by_label("Score up to").select_option("1")
     page.get_by_role("button", name="Show").click()
-    page.wait_for_url("**score=1**")
+    page.wait_for_url("**score_to=1**")
     scores = {text.split()[0] for text in page.locator(".score").all_inner_texts()}
     assert scores == {"1"}
 
 
 def test_every_chart_says_what_it_is_and_names_its_figures(open_page: Open, served: Served) -> None:
     page = open_page()
-    for path in ("/", "/breakdown", "/coverage"):
-        page.goto(served.at(f"{path}?{QUERY}"))
+    for path in ("/", "/explore?by=agent&", "/operations"):
+        page.goto(served.at(f"{path}?{QUERY}".replace("&?", "&")))
         charts = page.locator("svg.chart")
         assert charts.count() > 0
         for index in range(charts.count()):
             snapshot = charts.nth(index).aria_snapshot()
             assert 'img "' in snapshot[:8], snapshot
             assert len(snapshot) > 40
-    page.goto(served.at(f"/?{QUERY}"))
+    page.goto(served.at(f"/operations?{QUERY}"))
     expect(page.get_by_role("img", name="From ended to answered")).to_be_visible()
 
 

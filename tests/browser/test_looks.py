@@ -15,15 +15,18 @@ PAGES = {
     "overview-suppressed": f"/?team_id=Loyalty+desk&{QUERY}",
     "overview-empty": "/?since=2020-01-01&until=2020-02-01",
     "overview-few-answers": "/?agent_id=Femke+de+Vries&since=2026-10-05&until=2026-11-22",
-    "breakdown-team": f"/breakdown?{QUERY}",
-    "breakdown-agent": f"/breakdown?by=agent&{QUERY}",
+    "week": "/",
+    "explore-team": f"/explore?{QUERY}",
+    "explore-agent": f"/explore?by=agent&{QUERY}",
+    "explore-response": f"/explore?by=agent&show=response&{QUERY}",
+    "explore-two": f"/explore?by=agent&a=Amira+Haddad&b=Ben+Okafor&{QUERY}",
     "comments": f"/comments?{QUERY}",
     "comments-none": f"/comments?q=zebra&{QUERY}",
     "result": "/results/{commented}",
     "result-of-small-group": "/results/{small}",
     "coverage": f"/coverage?{QUERY}",
-    "completeness": "/completeness",
-    "accounts": "/accounts",
+    "operations": "/operations",
+    "conversations": f"/conversations?reason=cooldown&{QUERY}",
     "definitions": "/definitions",
     "refused": "/?bogus=1",
     "nowhere": "/nowhere",
@@ -36,7 +39,7 @@ def address(served: Served, name: str) -> str:
     return served.at(PAGES[name].format(commented=known.commented[-1], small=known.small[0]))
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "light"), (1280, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (360, "light"), (360, "dark")])
 def test_every_page_is_kept_as_a_picture_and_fits_its_screen(
     open_page: Open, served: Served, artefacts: Path, width: int, scheme: str
 ) -> None:

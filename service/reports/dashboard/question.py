@@ -70,6 +70,11 @@ class PageQuery:
     longer: str = ""  # the query string of the longest period we offer, for pages that have too little to show
 
     @property
+    def end(self) -> date:
+        """The day after the last one."""
+        return self.last + timedelta(days=1)
+
+    @property
     def scope(self) -> str:
         """What it is narrowed to, in words; empty: to nothing."""
         return ", ".join(value for name, value in self.pairs if name in FILTERED or name == "type")

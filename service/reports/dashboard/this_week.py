@@ -117,7 +117,7 @@ def _worst(place: Place, connection: Connection, question: PageQuery, now: datet
 def _today(place: Place, connection: Connection, question: PageQuery, now: datetime) -> Summary | None:
     """What came today, where no whole day has anything to tell."""
     wanted = replace(question.filter, since=question.filter.until, until=None)
-    if wanted.since is None or wanted.since > now:
+    if question.end != now.astimezone(place.settings.service.time_zone).date():
         return None
     found = figures.summary(connection, place.settings, place.reader, wanted, now)
     return found if found.ended or found.delivered else None
@@ -136,7 +136,8 @@ def _lines(
 
 def _is_asked(one: Differences, trend: figures.Trend) -> bool:
     """A card that is never sent takes no room."""
-    said = (one.total.now.n, one.total.then.n, one.total.now.suppressed not in {None, "waits"})
+    score = one.total.now
+    said = (score.n, one.total.then.n, score.withheld, score.suppressed is not None)
     return any(said) or any(each.delivered or each.score.n for each in trend.points)
 
 

@@ -324,7 +324,7 @@ def test_figures_download_names_nobody_whom_the_page_does_not(client: FlaskClien
 
 def test_who_sees_no_rows_is_told_that_the_first_release_waits(signed_in: Callable[[str], FlaskClient]) -> None:
     client = signed_in("analyst")
-    for path in ("/", "/breakdown", "/coverage"):
+    for path in ("/", "/explore", "/coverage"):
         page = client.get(f"/dashboard{path}?{QUERY}")
         assert page.status_code == 200
     assert "No release lies in this period yet" in client.get(f"/dashboard/?{QUERY}").text

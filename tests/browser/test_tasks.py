@@ -1,0 +1,113 @@
+"""A supervisor's everyday tasks, with the clicks they take, on a screen and on a phone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Served
+
+MOST_CLICKS = 3
+Open = Callable[..., Page]
+
+
+@dataclass
+class Clicks:
+    """A hand that counts."""
+
+    made: int = 0
+
+    def on(self, what: Locator) -> None:
+        what.click()
+        self.made += 1
+
+    def are_few(self, most: int = MOST_CLICKS) -> None:
+        assert self.made <= most
+
+
+@pytest.fixture(params=[1440, 360])
+def page(request: pytest.FixtureRequest, open_page: Open) -> Page:
+    return open_page(width=request.param)
+
+
+def link(page: Page, name: str) -> Locator:
+    return page.get_by_role("link", name=name, exact=True).first
+
+
+def test_which_team_got_better_or_worse_or_is_it_noise_takes_no_click(page: Page) -> None:
+    expect(page.locator(".headline")).to_contain_text("was")
+    expect(page.get_by_role("heading", name="What differs")).to_be_visible()
+    said = page.locator("section:has(#t-news)").inner_text()
+    assert "Nothing differs from chance" in said or "difference between" in said
+
+
+def test_the_worst_comments_and_one_of_them_done(page: Page) -> None:
+    hand = Clicks()
+    hand.on(link(page, "All comments"))
+    expect(page.get_by_role("heading", name="Comments", level=1)).to_be_visible()
+    first = page.locator(".comments > li").first
+    address = first.get_by_role("link", name="Open the answer").get_attribute("href") or ""
+    hand.on(first.get_by_role("button", name="Done"))
+    expect(page.locator(f"a[href^='{address.partition('?')[0]}']")).to_have_count(0)
+    hand.are_few()
+
+
+def test_a_comment_is_handed_over(page: Page) -> None:
+    hand = Clicks()
+    hand.on(page.locator(".worst").get_by_role("link", name="Open the answer").first)
+    page.get_by_label("Hand over to").select_option("Robin Admin")
+    hand.on(page.get_by_role("button", name="Hand over"))
+    expect(page.get_by_text("handed over by Robin Supervisor")).to_be_visible()
+    hand.are_few()
+
+
+def test_why_somebody_was_not_asked(page: Page) -> None:
+    hand = Clicks()
+    expect(page.get_by_role("complementary")).to_contain_text("locked by X")
+    hand.on(page.locator(".trust a").first)
+    expect(page.get_by_role("heading", name="Conversations", level=1)).to_be_visible()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    hand.are_few()
+
+
+def test_two_agents_compared_fairly(page: Page, served: Served) -> None:
+    page.goto(served.at("/?since=2026-09-24&until=2026-11-22"))
+    hand = Clicks()
+    hand.on(link(page, "agents"))
+    hand.on(page.get_by_role("link", name="compare Amira Haddad"))
+    hand.on(page.get_by_role("link", name="compare with Ben Okafor"))
+    expect(page.get_by_text("With the same questions, languages and campaigns")).to_be_visible()
+    hand.are_few()
+
+
+def test_is_our_sample_biased(page: Page) -> None:
+    hand = Clicks()
+    hand.on(link(page, "response by language"))
+    expect(page.get_by_role("heading", name="Response, Customer satisfaction")).to_be_visible()
+    hand.are_few()
+
+
+def test_what_response_means_here_begins_with_a_plain_sentence(page: Page) -> None:
+    hand = Clicks()
+    hand.on(link(page, "by team"))
+    hand.on(page.get_by_text("How this is counted: Response rate (of delivered cards)").first)
+    expect(page.get_by_text("How many of those we asked answered.").first).to_be_visible()
+    hand.are_few()
+
+
+def test_one_team_is_kept_while_moving(page: Page, served: Served) -> None:
+    page.goto(served.at("/?team_id=Billing&since=2026-09-24&until=2026-11-22"))
+    hand = Clicks()
+    for name in ("Explore", "Comments", "Customer feedback"):
+        hand.on(link(page, name))
+        assert "team_id=Billing" in page.url
+    hand.are_few()
+
+
+def test_agents_on_a_phone_are_a_short_page(open_page: Open, served: Served) -> None:
+    page = open_page(width=360)
+    page.goto(served.at("/explore?by=agent&since=2026-09-24&until=2026-11-22"))
+    rows = page.locator("table.groups tbody tr")
+    tallest = max(rows.nth(index).bounding_box()["height"] for index in range(rows.count()))  # type: ignore[index]
+    assert tallest <= 48
