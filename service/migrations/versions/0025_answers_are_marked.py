@@ -1,14 +1,14 @@
 """answers are marked.
 
-Revision 0024, after 0023. Supervisors mark an answer as done and hand it to one of them. Only adds: the version before
+Revision 0025, after 0024. Supervisors mark an answer as done and hand it to one of them. Only adds: the version before
 runs on it.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0024"
-down_revision = "0023"
+revision = "0025"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 
