@@ -8,43 +8,39 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from service.reports.dashboard.charts import (
-    ChartPoint,
     FunnelStep,
-    IntervalRow,
     distribution_bars,
     funnel,
-    interval_rows,
     stacked_nps,
-    trend,
 )
+from service.reports.dashboard.funnel_plot import Spot, funnel_plot
+from service.reports.dashboard.lines import PeriodPoint, over_time
+from service.reports.dashboard.strips import Strip, strip
 from service.reports.dashboard.svg import Caption
 
 SVG = "{http://www.w3.org/2000/svg}"
 CAPTION = Caption("nps-team", "NPS by week", "Rose from 30 to 54.")
 POINTS = [
-    ChartPoint("W01", 20, 30.0, 10.0, 45.0),
-    ChartPoint("W02", 25, 32.0, 12.0, 47.0),
-    ChartPoint("W03", None, None, None, None),
-    ChartPoint("W04", 0, None, None, None),
-    ChartPoint("W05", 40, 54.0, 40.0, 66.0, immature=True),
+    PeriodPoint("W01", 20, 30.0, 10.0, 45.0, "30"),
+    PeriodPoint("W02", 25, 32.0, 12.0, 47.0, "32", note="another question"),
+    PeriodPoint("W03", None, None, None, None, "too few"),
+    PeriodPoint("W04", 40, 50.0, 40.0, 66.0, "50"),
+    PeriodPoint("W05", 40, 54.0, 40.0, 66.0, "54", fills=True),
 ]
-ROWS = [
-    IntervalRow("North", 100, 46.0, 31.1, 58.2),
-    IntervalRow("South", 12, 50.0, 0.6, 79.4, low_base=True),
-    IntervalRow("West", None, None, None, None),
-    IntervalRow("East", 0, None, None, None),
+SPOTS = [
+    Spot("North", 100, 46.0, "46", 20.0, 60.0, outside=False),
+    Spot("West", 12, -80.0, "\u221280", -50.0, 99.0, outside=True),
 ]
 STEPS = [FunnelStep("Ended", 3000), FunnelStep("Delivered", 1040), FunnelStep("Answered", 312)]
 
 CHARTS = {
-    "trend": lambda caption=CAPTION: trend(POINTS, caption),
-    "no trend": lambda caption=CAPTION: trend([], caption),
+    "line": lambda caption=CAPTION: over_time(POINTS, caption, -100, 100),
+    "no line": lambda caption=CAPTION: over_time([], caption, 0, 100),
     "stacked": lambda caption=CAPTION: stacked_nps(12, 30, 58, caption),
     "nothing stacked": lambda caption=CAPTION: stacked_nps(0, 0, 0, caption),
     "nps bars": lambda caption=CAPTION: distribution_bars({9: 4, 2: 1}, "nps", caption),
     "csat bars": lambda caption=CAPTION: distribution_bars({5: 4}, "csat", caption),
-    "intervals": lambda caption=CAPTION: interval_rows(ROWS, caption),
-    "no intervals": lambda caption=CAPTION: interval_rows([], caption),
+    "many groups": lambda caption=CAPTION: funnel_plot(SPOTS, 40.0, caption, -100, 100),
     "funnel": lambda caption=CAPTION: funnel(STEPS, caption),
     "no funnel": lambda caption=CAPTION: funnel([], caption),
 }
@@ -137,8 +133,8 @@ def test_marks_stay_inside_the_drawing(chart):
 @given(st.text())
 def test_any_name_is_text_and_never_markup(name):
     drawings = [
-        trend([ChartPoint(name, 9, 1.0, 0.0, 2.0)], Caption("a", name, name)),
-        interval_rows([IntervalRow(name, 9, 1.0, 0.0, 2.0), IntervalRow(name, None, None, None, None)], CAPTION),
+        over_time([PeriodPoint(name, 9, 1.0, 0.0, 2.0, name, note=name)], Caption("a", name, name), 0, 100),
+        funnel_plot([Spot(name, 9, 1.0, name, 0.0, 2.0, outside=True)], 1.0, CAPTION, 0, 100),
         funnel([FunnelStep(name, 3)], CAPTION),
     ]
     for drawing in drawings:
@@ -147,7 +143,7 @@ def test_any_name_is_text_and_never_markup(name):
 
 def test_markup_in_a_name_is_escaped():
     evil = '</text><script>alert("1")</script>&'
-    drawing = interval_rows([IntervalRow(evil, 9, 1.0, 0.0, 2.0)], Caption("a", evil, evil))
+    drawing = funnel_plot([Spot(evil, 9, 1.0, "1", 0.0, 2.0, outside=True)], 1.0, Caption("a", evil, evil), 0, 100)
     root = parsed(drawing)
     assert "<script" not in drawing
     assert root[0].text == evil
@@ -168,50 +164,43 @@ def test_an_id_that_could_break_out_is_refused(ident):
 # -- each chart -----------------------------------------------------------------------------------------
 
 
-def test_a_trend_tells_each_point_with_its_bounds_and_n():
-    assert hover(parsed(trend(POINTS, CAPTION))) == [
-        "W01: 30.0 (10.0 to 45.0), n 20",
-        "W02: 32.0 (12.0 to 47.0), n 25",
-        "W03: too few answers to show",
-        "W04: no answers",
-        "W05: 54.0 (40.0 to 66.0), n 40, still filling",
+def test_a_line_tells_each_point_with_its_bounds_and_n_and_what_happened():
+    assert hover(parsed(over_time(POINTS, CAPTION, -100, 100))) == [
+        "W02: another question",
+        "W01: 30 (10 to 45), 20 answers",
+        "W02: 32 (12 to 47), 25 answers",
+        "W04: 50 (40 to 66), 40 answers",
+        "W05: 54 (40 to 66), 40 answers, still filling",
     ]
 
 
-def test_a_trend_breaks_its_line_at_what_is_not_shown():
-    root = parsed(trend(POINTS, CAPTION))
-    lines = [line.get("points").split() for line in root.iter(f"{SVG}polyline")]
-    assert [len(line) for line in lines] == [2]
-    assert len(of_class(root, "c-band")) == 2
-    assert len(of_class(root, "c-dot")) == 3
-    assert words(root).count("\u00d7") == 2
+def test_a_line_breaks_at_what_is_not_shown_and_is_dashed_where_it_still_fills():
+    lines = of_class(parsed(over_time(POINTS, CAPTION, -100, 100)), "c-line")
+    assert [line.get("class") for line in lines] == ["c-line", "c-line c-dashed"]
+    assert float(lines[0].get("y2")) < float(lines[0].get("y1")), "it goes up when the figure does"
 
 
-def test_a_trend_goes_up_when_the_figure_does():
-    first, second = (
-        float(place.split(",")[1])
-        for place in next(parsed(trend(POINTS[:2], CAPTION)).iter(f"{SVG}polyline")).get("points").split()
-    )
-    assert second < first
+def test_the_last_value_is_written_and_minus_is_a_minus():
+    said = words(parsed(over_time(POINTS, CAPTION, -100, 100)))
+    assert "54" in said
+    assert "\u2212100" in said
+    assert "\u2013" in said, "a hidden n is a dash"
 
 
-def test_only_unfinished_periods_are_shaded_and_the_shade_is_explained():
-    finished, unfinished = parsed(trend(POINTS[:4], CAPTION)), parsed(trend(POINTS, CAPTION))
-    assert len(of_class(finished, "c-shade")) == 0
-    assert len(of_class(unfinished, "c-shade")) == 1
-    assert "shaded: still filling" in words(unfinished)
-    assert "shaded: still filling" not in words(finished)
+def test_a_strip_shows_now_before_chance_and_all_each_in_its_own_way():
+    root = ET.fromstring(strip(Strip(60, 48, 71, 74, 50, 90, outside=True), 70, 0, 100))
+    assert root.get("aria-hidden") == "true"
+    for kind in ("c-chance", "c-all", "c-then", "c-interval", "c-dot"):
+        assert len(of_class(root, kind)) == 1
+    assert len(of_class(root, "c-out")) == 2
+    assert not list(ET.fromstring(strip(Strip(None, None, None), None, 0, 100)))
 
 
-def test_a_trend_draws_n_below_and_nothing_where_n_is_not_told():
-    heights = [float(bar.get("height")) for bar in of_class(parsed(trend(POINTS, CAPTION)), "c-n")]
-    assert heights == [15, 18.75, 0, 0, 30]
-
-
-def test_a_long_trend_labels_only_as_many_points_as_there_is_room_for():
-    points = [ChartPoint(f"D{number:02}", 9, 1.0, 0.0, 2.0) for number in range(31)]
-    labels = [word for word in words(parsed(trend(points, CAPTION))) if word.startswith("D")]
-    assert labels == ["D00", "D06", "D12", "D18", "D24", "D30"]
+def test_a_funnel_plot_names_who_is_outside():
+    root = parsed(funnel_plot(SPOTS, 40.0, CAPTION, -100, 100))
+    assert "West" in words(root)
+    assert "North" not in words(root)
+    assert len(of_class(root, "c-dot")) == 2
 
 
 def test_the_three_parts_of_an_nps_are_named_with_count_and_share():
@@ -262,35 +251,6 @@ def test_bars_carry_the_class_of_their_score(type_, kinds):
     root = parsed(distribution_bars({}, type_, CAPTION))
     bars = [rect.get("class") for rect in root.iter(f"{SVG}rect") if rect.get("class") != "c-hatch"]
     assert bars == kinds
-
-
-def test_interval_rows_say_figure_bounds_and_n_or_why_not():
-    root = parsed(interval_rows(ROWS, CAPTION))
-    assert hover(root) == [
-        "North: 46.0 (31.1 to 58.2), n 100",
-        "South: 50.0 (0.6 to 79.4), n 12, low base",
-        "West: too few answers to show",
-        "East: no answers",
-    ]
-    assert len(of_class(root, "c-dot")) == 2
-    assert len(of_class(root, "c-hole")) == 1
-
-
-def test_overlap_of_two_intervals_is_seen_on_one_scale():
-    lines = [
-        line for line in of_class(parsed(interval_rows(ROWS, CAPTION)), "c-line") if line.get("y1") == line.get("y2")
-    ]
-    (north_low, north_high), (south_low, south_high) = (
-        (float(line.get("x1")), float(line.get("x2"))) for line in lines
-    )
-    assert south_low < north_low < north_high < south_high
-
-
-def test_a_long_name_is_shortened_in_the_drawing_and_whole_on_hover():
-    name = "The team that answers in the night"
-    root = parsed(interval_rows([IntervalRow(name, 100, 46.0, 31.1, 58.2)], CAPTION))
-    assert "The team that answers i\u2026" in words(root)
-    assert hover(root)[0].startswith(name)
 
 
 def test_a_funnel_tells_each_step_and_its_share_of_the_one_before():

@@ -5,37 +5,21 @@ calculates; `statistics` does.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from types import MappingProxyType
 
+from service.reports.statistics.defined import (
+    ALWAYS_LEFT_OUT,
+    BY_SCORED,
+    BY_SENT,
+    DEFINITION_VERSION,
+    NO_INTERVAL,
+    WILSON,
+    FigureDefinition,
+)
 from service.reports.thresholds import DEFAULT, Thresholds
 
-# Raise it with every change of a word below: two exports are comparable only under the same version.
-DEFINITION_VERSION = "4"
-
-ALWAYS_LEFT_OUT = "Test conversations and their answers; figures of NPS and CSAT cards are never added together."
-BY_SENT = "The day the card was sent (accepted by X); numerator and denominator are the same requests."
-BY_SCORED = "The day the customer gave the score."
-WILSON = "Wilson score interval, 95 %."
-NO_INTERVAL = "None: it is a count or a mark, not an estimate."
-
-
-@dataclass(frozen=True, slots=True)
-class FigureDefinition:
-    """What a supervisor reads behind the question mark of a tile. {score} and the like stand for thresholds."""
-
-    name: str
-    title: str
-    plain: str
-    formula: str
-    numerator: str
-    denominator: str
-    exclusions: str
-    interval: str
-    time_anchor: str
-    source: str
-    version: str = DEFINITION_VERSION
-
+__all__ = ["DEFINITIONS", "DEFINITION_VERSION", "FigureDefinition", "define"]
 
 _TABLE = (
     FigureDefinition(
