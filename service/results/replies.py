@@ -25,10 +25,6 @@ from service.x_api import DirectMessage
 from service.x_api.questions import SCORE_RANGE
 
 WAY: Way = "quick_reply"
-STOP = frozenset({
-    "stop", "stopp", "unsubscribe", "quit", "cancel", "end", "opt out", "abmelden", "arrêt", "arret", "baja", "parar",
-    "basta", "alto", "стоп", "停止", "إيقاف",
-})  # fmt: skip
 NUMBER = re.compile(r"[0-9]{1,2}")
 log = structlog.get_logger(__name__)
 fr = feedback_request.c
@@ -53,7 +49,7 @@ def take(
     if message.tapped is not None:
         return _tapped(connection, settings, account, message, now)
     words = message.text.strip().strip(".!").casefold()
-    if words in STOP:
+    if words in {each.casefold() for each in settings.privacy.stop_words}:
         return _stopped(connection, settings, account, message.sender_id, now)
     return _typed(connection, settings, account, message, words, now)
 

@@ -13,9 +13,26 @@ from marshmallow import validate
 
 from service.settings.asking import Account, Campaign, Source
 from service.settings.declare import REQUIRED, setting
-from service.settings.values import BIND, DATABASE, contact, http_url, network, one_of, origin, some_time, whole
+from service.settings.values import (
+    BIND,
+    DATABASE,
+    NOT_EMPTY,
+    contact,
+    http_url,
+    network,
+    one_of,
+    origin,
+    some_time,
+    whole,
+)
 
 A_SECRET = validate.Length(min=16, error="must have at least 16 characters; 32 random bytes are better")
+
+
+STOP_WORDS = [
+    "stop", "stopp", "unsubscribe", "quit", "cancel", "end", "opt out", "abmelden", "arrêt", "arret", "baja", "parar",
+    "basta", "alto", "стоп", "停止", "إيقاف",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +125,9 @@ class Privacy:
     keep_identities: timedelta = setting("180d", "X user ids and handles on requests; their keyed hash stays")
     keep_history: timedelta = setting("365d", "transitions and superseded updates")
     keep_access_log: timedelta = setting("730d", "who read what")
+    stop_words: tuple[str, ...] = setting(
+        STOP_WORDS, "a DM of just such a word, in any case, puts its sender on the opt-out list", NOT_EMPTY
+    )
     erase_scores: bool = setting(False, "erasing a person removes the score too, not only text and identity")
 
 

@@ -1,5 +1,6 @@
 """Settings: every mistake at once, in words that say what would be right; references; advice; no secret shown."""
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -729,6 +730,8 @@ def test_a_default_in_the_reference_is_the_default() -> None:
 
 
 def _toml(default: str) -> str:
+    if ", " in default:
+        return json.dumps(default.split(", "))
     return default if re.fullmatch(r"\d+|true|false", default) else f'"{default}"'
 
 

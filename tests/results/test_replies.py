@@ -17,12 +17,13 @@ from structlog.testing import capture_logs
 from werkzeug.serving import make_server
 
 from service.customers.hash_key import open_key
-from service.db import reading
+from service.db import reading, writing
 from service.errors import ServiceError, problem
 from service.models import metadata, opt_out, prompt_reply
+from service.results import replies
 from service.results.x_activity import blueprint
 from service.sandbox import pushes
-from service.x_api import taps
+from service.x_api import DirectMessage, taps
 from tests.results.house import HOUR, NOW, US, request, result_of
 from tests.results.house import settings as settings_of
 from tests.results.outside import Outside
@@ -189,6 +190,16 @@ def test_stop_is_heard_from_whoever_we_wrote_to(engine, word):
     say(engine, row, message(row, word))
     with reading(engine) as connection:
         assert connection.scalars(sa.select(opt_out.c.reason)).all() == ["asked_by_customer"]
+
+
+def test_the_words_that_stop_us_are_the_settings_own(engine):
+    row, settings = prompted(engine), settings_of()
+    own = replace(settings, privacy=replace(settings.privacy, stop_words=("Genug",)))
+    for text, heard in (("stop", []), ("genug!", ["asked_by_customer"])):
+        said = DirectMessage("1", text=text, sender_id=row["x_user_id"], recipient_id=US)
+        with writing(engine) as connection:
+            replies.take(connection, own, own.accounts["shop"], said, NOW)
+            assert connection.scalars(sa.select(opt_out.c.reason)).all() == heard
 
 
 @pytest.mark.parametrize("word", ["please stop", "stop the delivery", "nonstop"])
