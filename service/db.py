@@ -39,6 +39,7 @@ SETTINGS = {
     "synchronous_commit": "on",
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "1min",
+    "jit": "off",  # to compile a figure takes longer than to count it
 }
 BEGIN_POSTGRESQL = "; ".join(["BEGIN", *(f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items())])
 """One message to the server; LOCAL, as a pooler's server is somebody else's after the transaction."""
