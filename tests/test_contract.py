@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.auth import keys
 from service.db import writing
+from service.reports.counting.sealing import seal
 from tests.support import START, World, settings_of
 
 CHECKS = (
@@ -36,6 +37,8 @@ def api(sqlite_engine: Engine):
     world.forward(minutes=2)
     world.run()
     world.ended("c-3", x_user_id="502")
+    while seal(sqlite_engine, world.settings, world.clock()):
+        pass
     with writing(sqlite_engine) as connection:
         key = keys.create(connection, "contract", "admin", (), START)
     app = create_app(world.settings, sqlite_engine, world.clock)

@@ -238,7 +238,7 @@ def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = 
         "text": view.text,
         "text_at": view.text_at,
         "updated_at": changed,
-        "update_count": sa.case((view.settled, res.update_count), else_=0),
+        "update_count": sa.case((sa.and_(view.answered, view.settled), res.update_count), else_=0),
         "erased_at": fr.erased_at,
         "score_way": view.score_way,
         "answered": view.answered,

@@ -1,0 +1,86 @@
+"""deploy/integrations without the tools: what is written there names what there is, in each tool's own grammar."""
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy.engine import Engine
+
+from service.app import create_app
+from service.web import openapi
+from tests.support import settings_of
+
+FILES = Path(__file__).parents[2] / "deploy" / "integrations"
+
+
+@pytest.fixture
+def spec(sqlite_engine: Engine) -> dict[str, Any]:
+    return openapi.document(create_app(settings_of(), sqlite_engine))
+
+
+def parameters(spec: dict[str, Any], path: str) -> set[str]:
+    return {each["name"] for each in spec["paths"][path]["get"]["parameters"]}
+
+
+def fields(spec: dict[str, Any], name: str) -> set[str]:
+    return set(spec["components"]["schemas"][name]["properties"])
+
+
+def test_grafana_asks_what_there_is_and_selects_what_is_answered(spec: dict[str, Any]) -> None:
+    board = json.loads((FILES / "grafana-infinity.json").read_text("utf-8"))
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            asked = {each["key"] for each in target["url_options"]["params"]}
+            assert asked <= parameters(spec, target["url"])
+            columns = {each["selector"] for each in target["columns"]}
+            assert columns == set(re.findall(r'\{?"(at|team|value)": ', target["root_selector"]))
+    assert {"key", "rest", "points"} <= fields(spec, "Trend")
+    assert {"label", "score"} <= fields(spec, "TrendPoint")
+
+
+def test_airbyte_asks_what_there_is_and_declares_what_is_answered(spec: dict[str, Any]) -> None:
+    manifest = yaml.safe_load((FILES / "airbyte.yaml").read_text("utf-8"))
+    shared = manifest["definitions"]
+    path = shared["requester"]["path"]
+    asked = {*shared["requester"]["request_parameters"], shared["paginator"]["page_token_option"]["field_name"]}
+    assert asked | {shared["by_moment"]["start_time_option"]["field_name"]} <= parameters(spec, path)
+    schemas = {"results": "Result", "erased": "Erased"}
+    for stream in manifest["streams"]:
+        told = fields(spec, schemas[stream["name"]])
+        assert set(stream["schema_loader"]["schema"]["properties"]) <= told
+        assert stream["incremental_sync"]["cursor_field"] in told
+
+
+def test_power_query_asks_what_there_is_and_closes_what_it_opens(spec: dict[str, Any]) -> None:
+    text = re.sub(r"(?m)^\s*//.*$", "", (FILES / "power-query.pq").read_text("utf-8"))
+    asked = re.search(r"Query = \[(.*?)\]", text, re.DOTALL)
+    path = re.search(r'RelativePath = "([^"]*)"', text)
+    assert asked
+    assert path
+    assert set(re.findall(r"(\w+) =", asked[1])) <= parameters(spec, f"/{path[1]}")
+    columns = re.search(r"Columns = \{(.*?)\}", text, re.DOTALL)
+    assert columns
+    assert set(re.findall(r'"(\w+)"', columns[1])) <= fields(spec, "Result")
+    bare = re.sub(r'"[^"]*"', "", text)
+    assert all(bare.count(opens) == bare.count(closes) > 0 for opens, closes in ("()", "[]", "{}"))
+    assert re.search(r"\blet\b.*\bin\b", bare, re.DOTALL)
+
+
+def test_dlt_asks_what_there_is_and_stands_on_dlt_alone(spec: dict[str, Any]) -> None:
+    tree = ast.parse((FILES / "dlt_source.py").read_text("utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not any(str(each).startswith(("service", "tests")) for each in imported)
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert {"cursor", "limit"} <= strings & parameters(spec, "/v1/changes")
+    assert {"items", "next_cursor", "more"} <= strings & fields(spec, "ChangedPage")
+
+
+@pytest.mark.parametrize("name", ["airbyte.yaml", "dlt_source.py", "grafana-infinity.json", "power-query.pq"])
+def test_the_page_tells_of_each_file_in_a_few_lines(name: str) -> None:
+    parts = (FILES / "README.md").read_text("utf-8").split("\n## ")[1:]
+    [mine] = [part for part in parts if name in part]
+    assert len(mine.strip().splitlines()) <= 12
