@@ -71,7 +71,7 @@ KIND_OF = {
     dict: "object",
     type(None): "null",
 }
-DEEPEST = 8
+DEEPEST = 12
 
 
 def of(schema: Mapping[str, Any], schemas: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:
