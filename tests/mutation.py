@@ -39,7 +39,7 @@ ROOMS: Mapping[str, Sequence[str]] = {
     "outreach/unclear": ("outreach/test_unclear.py", "outreach/test_bad_luck.py"),
     "outreach": ("outreach",),
     "requests": ("requests", "outreach/test_walk.py", "outreach/test_by_hand.py", "outreach/test_unclear.py"),
-    "results/merge": ("results/test_ingest.py", "results/test_ways.py"),
+    "results/merge": ("results/test_merge.py", "results/test_ingest.py", "results/test_ways.py"),
     "results/refresh": ("results/test_refresh.py", "results/test_allowance.py"),
     "results": ("results",),
     "intake/verify": (

@@ -201,7 +201,9 @@ def test_quiet_hours_end_in_the_accounts_own_zone(local: datetime, until: dateti
     assert (found.until if found else None) == (until.astimezone(UTC) if until else None)
 
 
-def test_quiet_hours_may_lie_within_one_day() -> None:
-    found = quiet((time(12), time(13)), ZoneInfo("UTC"), datetime(2026, 11, 22, 12, 30, tzinfo=UTC))
-    assert found is not None
-    assert found.until == datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
+@pytest.mark.parametrize(
+    ("hour", "minute", "quiet_then"), [(11, 59, False), (12, 0, True), (12, 30, True), (13, 0, False), (23, 0, False)]
+)
+def test_quiet_hours_may_lie_within_one_day(hour: int, minute: int, quiet_then: bool) -> None:
+    found = quiet((time(12), time(13)), ZoneInfo("UTC"), datetime(2026, 11, 22, hour, minute, tzinfo=UTC))
+    assert (found.until if found else None) == (datetime(2026, 11, 22, 13, 0, tzinfo=UTC) if quiet_then else None)

@@ -1,0 +1,38 @@
+"""What stands of an answer whose tellings are gone: its value stays, and the other half may still come."""
+
+import pytest
+
+from service.results.merge import Shown, Update, settle
+from tests.support import START
+
+SCALE = range(1, 6)
+LATER = START.replace(hour=13)
+
+
+@pytest.mark.parametrize(
+    ("row", "update", "whole"),
+    [
+        (
+            Shown(START, score=4, score_at=START, score_way="card"),
+            Update(LATER, text="thanks", text_at=LATER),
+            Shown(LATER, 4, START, "card", "thanks", LATER, "page"),
+        ),
+        (
+            Shown(START, text="thanks", text_at=START, text_way="card"),
+            Update(LATER, score=2, score_at=LATER),
+            Shown(LATER, 2, LATER, "page", "thanks", START, "card"),
+        ),
+    ],
+    ids=["a score", "a text"],
+)
+def test_what_a_row_shows_outlives_its_tellings(row: Shown, update: Update, whole: Shown) -> None:
+    left = settle([], SCALE, row)
+    assert left.shown == row
+    assert (left.score is None, left.text is None) == (row.score is None, row.text is None)
+    assert left.and_also(update, "page", SCALE).shown == whole
+
+
+def test_a_telling_that_is_still_there_is_weighed_by_itself() -> None:
+    row = Shown(START, score=4, score_at=None, score_way="card")
+    told = Update(START, score=4, score_at=START)
+    assert settle([(told, "card")], SCALE, row).shown.score_at == START
