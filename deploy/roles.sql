@@ -29,14 +29,14 @@ GRANT SELECT ON schema_floor TO dm_feedback_reading;
 -- account, or change a line of the access log.
 GRANT SELECT ON
   access_chain, access_log, account_state, account_task, allowance, api_key, barred_way, change_counter, contact, conversation, data_key,
-  delivery_item, feed,
+  delivery_item, erasure_ask, feed,
   feedback_request, found_identity, key_use, look_up, look_up_count, naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk,
   reopening, result, result_update, review_mark, review_note, send_attempt, session, source_state, stray_feedback, strange_refusal, tally,
   tally_book, transition, webhook_delivery, retention_run, worker_seen, x_identity
 TO dm_feedback_web;
 GRANT INSERT ON access_log, data_key, feed, transition TO dm_feedback_web;
 GRANT INSERT, UPDATE, DELETE ON
-  conversation, delivery_item, key_use, opt_out, posted_once, probe, prompt_reply, refresh, reopening, result, result_update, review_mark, review_note, session,
+  conversation, delivery_item, erasure_ask, key_use, opt_out, posted_once, probe, prompt_reply, refresh, reopening, result, result_update, review_mark, review_note, session,
   stray_feedback, webhook_delivery
 TO dm_feedback_web;
 GRANT INSERT, UPDATE ON account_task, process_count TO dm_feedback_web;
@@ -56,7 +56,7 @@ GRANT DELETE ON contact, found_identity, x_identity TO dm_feedback_web;
 -- how accounts sign in at X is the worker's alone: web holds nothing of x_token
 -- Worker: everything but the keys and feeds of people.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
-  access_chain, account_state, account_task, allowance, barred_way, change_counter, contact, conversation, data_key, delivery_item,
+  access_chain, account_state, account_task, allowance, barred_way, change_counter, contact, conversation, data_key, delivery_item, erasure_ask,
   feedback_request, found_identity, look_up, look_up_count,
   naming, naming_answer, naming_place, opt_out, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk, reopening, result,
   result_update, review_mark, review_note, send_attempt, source_state, stray_feedback, strange_refusal, tally, tally_book, transition,

@@ -17,10 +17,12 @@ from sqlalchemy.engine import Engine
 from service import held, housekeeping
 from service.auth import Guard, log_access
 from service.auth.guard import demand_account
-from service.customers import opted_out
+from service.auth.keys import Reader
+from service.customers import opted_out, second_person
 from service.customers.hash_key import open_key
 from service.db import reading, writing
-from service.errors import Invalid, NotAllowed, NotFound
+from service.errors import Conflict, Invalid, NotAllowed, NotFound
+from service.ids import person
 from service.models import feedback_request
 from service.outreach import by_hand, handed_over
 from service.outreach.workplace import Workplace
@@ -172,6 +174,8 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     def erase_customer(x_user_id: str) -> dict[str, Any]:
         _demand_reach(opted_out.EVERY_ACCOUNT, settings)
         _demand_x_user_id(x_user_id)
+        if settings.privacy.erase_by_two:
+            _demand_second_person(engine, settings, x_user_id, flask.g.reader, clock())
         counts = housekeeping.erase(engine, settings, x_user_id, by=flask.g.reader.actor[:64], now=clock())
         return {"x_user_id": x_user_id, "erased": dict(counts)}
 
@@ -209,6 +213,20 @@ def _account_of_source(source: str, settings: Settings) -> str:
     if found is None or not flask.g.reader.may_see(found.account):
         raise NotFound("unknown_conversation", "There is no such conversation.")
     return found.account
+
+
+def _demand_second_person(engine: Engine, settings: Settings, x_user_id: str, reader: Reader, now: datetime) -> None:
+    """Raise Conflict for the first who asks; what they asked for is remembered."""
+    whom = person(open_key(engine, settings.service.secret_key), x_user_id)
+    with writing(engine) as connection:
+        agreed = second_person.agreed(connection, whom, reader.name, now)
+        if not agreed:
+            log_access(connection, reader.actor, "customer.erase.ask", {}, now)
+    if not agreed:
+        raise Conflict(
+            "second_person_needed",
+            "Erasing takes two people here (privacy.erase_by_two). Somebody else must ask for the same within a week.",
+        )
 
 
 def _demand_x_user_id(given: str) -> None:

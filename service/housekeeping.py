@@ -14,9 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service import held, totals
 from service.auth import chain, log_access, sessions
-from service.customers import contacts, found, identities, opted_out
+from service.customers import contacts, found, identities, opted_out, second_person
 from service.customers.hash_key import open_key
 from service.db import insert, writing
+from service.ids import person
 from service.intake import forget as intake
 from service.models import retention_run, worker_seen
 from service.outreach.workplace import Workplace
@@ -91,6 +92,7 @@ def _clear_away(engine: Engine, now: datetime) -> None:
         counted.prune(connection, now)
         waiting.forget_ended(connection)
         totals.fold(connection, now)
+        second_person.prune(connection, now)
         connection.execute(sa.delete(worker_seen).where(worker_seen.c.seen_at < now - WORKER_FORGOTTEN))
 
 
@@ -116,6 +118,7 @@ def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: d
         opted_out.add(connection, [x_user_id], hash_key=place.hash_key, reason="erased", by=by, now=now)
         counts["requests"] = requests.erase(connection, x_user_id, place.hand, now)
         counts["handles"] = identities.erase(connection, x_user_id)
+        second_person.done(connection, person(place.hash_key, x_user_id))
         counts["found"] = found.erase(connection, x_user_id, handles)
         counts["contacts"] = contacts.erase(connection, x_user_id, hash_key=place.hash_key)
         log_access(connection, by, "customer.erase", counts, now)

@@ -36,6 +36,10 @@ COMMANDS = {
     "identities": ("identities", "Customers whose X identity was missing: list them, hand it in."),
     "erase": ("data", "Erase a customer: identity and text go, and they are never asked again."),
     "prune": ("data", "Forget what is older than its retention; the worker does this every hour."),
+    "compliance": (
+        "compliance",
+        "Write what a buyer's review asks for, from the settings as they are.",
+    ),
     "openapi": ("openapi", "Print the API's description (OpenAPI 3.1); the file openapi.yaml is this output."),
 }
 

@@ -94,6 +94,17 @@ class OptOutColumns(TypedColumns):
 opt_out = Table("opt_out", metadata, OptOutColumns)
 
 
+class ErasureAskColumns(TypedColumns):
+    """That somebody asked to erase a person, and waits for a second one. Written by customers."""
+
+    person = Column(String(64), primary_key=True)  # as in opt_out
+    asked_by: Named[str] = Column(String(96))
+    asked_at: Named[datetime] = Column(Micros)
+
+
+erasure_ask = Table("erasure_ask", metadata, ErasureAskColumns)
+
+
 class DataKeyColumns(TypedColumns):
     """A random key that hashes are made under, locked by service.secret_key. Written by customers."""
 

@@ -129,6 +129,7 @@ class Privacy:
         STOP_WORDS, "a DM of just such a word, in any case, puts its sender on the opt-out list", NOT_EMPTY
     )
     erase_scores: bool = setting(False, "erasing a person removes the score too, not only text and identity")
+    erase_by_two: bool = setting(False, "erasing a person over the API takes two people with keys, within a week")
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ def test_there_is_a_command_for_every_task() -> None:
         "access-log",
         "accounts",
         "campaigns",
+        "compliance",
         "config",
         "customers",
         "db",

@@ -1,6 +1,7 @@
 """Customers' own wishes over the API: opt-outs, erasure, a missing identity completed. For admins, audited."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -219,6 +220,35 @@ def test_what_is_no_x_user_id_is_refused(house: House, wrong: str) -> None:
     assert house.refused(422, "DELETE", f"/v1/customers/{wrong}", house.key()) == "not_an_x_user_id"
     assert house.refused(422, "DELETE", f"/v1/opt-outs/{wrong}", house.key()) == "not_an_x_user_id"
     assert house.rows(opt_out) == []
+
+
+def erased(house: House, key: str) -> tuple[int, str]:
+    answer = house.call("DELETE", f"/v1/customers/{X_USER}", key)
+    return answer.status_code, str(answer.get_json().get("code"))
+
+
+NEEDED = (409, "second_person_needed")
+
+
+def test_erasing_may_take_two_people(engine: Engine) -> None:
+    house, ids = populated(engine, privacy__erase_by_two=True)
+    ada, again, bo = house.key(name="ada"), house.key(name="ada"), house.key(name="bo")
+    assert [erased(house, key) for key in (ada, ada, again)] == [NEEDED] * 3, "two keys of one name are one person"
+    assert [row.x_user_id for row in house.rows(feedback_request) if row.id in ids and row.erased_at] == []
+    assert erased(house, bo)[0] == 200
+    assert {row.erased_at is not None for row in house.rows(feedback_request) if row.x_user_id == X_USER} <= {True}
+    told = [(actor.partition(" ")[0], action) for actor, action, _ in house.audit() if "erase" in action]
+    assert told == [("ada", "customer.erase.ask")] * 3 + [("bo", "customer.erase")]
+    assert erased(house, bo) == NEEDED, "what was done is done: the next time takes two again"
+
+
+def test_what_nobody_else_asked_for_in_a_week_is_forgotten(engine: Engine) -> None:
+    house, _ = populated(engine, privacy__erase_by_two=True)
+    ada, bo = house.key(name="ada"), house.key(name="bo")
+    assert erased(house, ada) == NEEDED
+    house.clock.now += timedelta(days=7, seconds=1)
+    assert erased(house, bo) == NEEDED
+    assert erased(house, ada)[0] == 200
 
 
 def test_an_erased_customer_who_comes_back_is_not_asked(sqlite_engine: Engine) -> None:

@@ -1,0 +1,26 @@
+"""The buyer's folder: in, a directory; out, papers written from the settings."""
+
+from pathlib import Path
+
+import click
+
+from service.cli.common import console, now, settings_of
+from service.compliance import write
+from service.errors import Unavailable
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.pass_context
+def compliance(context: click.Context, directory: Path) -> None:
+    """Write what a buyer's review asks for, from the settings as they are.
+
+    Records of processing, DPIA, facts of transfer, retention, roles, sub-processors, answers to questionnaires,
+    accessibility, sizes, parts. Every statement names the setting or the test it comes from; what only you can know is
+    marked "to fill in".
+    """
+    try:
+        written = write(directory, settings_of(context), now())
+    except OSError as error:
+        raise Unavailable("folder", f"The papers cannot be written to {directory}: {error.strerror}.") from error
+    console.print(f"{len(written)} papers in {directory}: {', '.join(written)}.", soft_wrap=True)

@@ -1,0 +1,72 @@
+"""What the papers say of this installation: in, settings; out, words by name. Never a secret, never a customer."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from service.auth.keys import ROLES
+from service.settings import Campaign, Settings
+from service.settings.reference import SettingDoc, reference
+
+NOBODY = "[to fill in]"
+
+
+def facts_of(settings: Settings, now: datetime) -> Mapping[str, str]:
+    """Return every fact the papers have a place for."""
+    keep = settings.privacy
+    return {
+        "date": f"{now:%Y-%m-%d}",
+        "address": settings.service.public_url,
+        "zone": settings.service.time_zone.key,
+        "contact": settings.web.security_contact or f"{NOBODY} (`web.security_contact` is not set)",
+        "database": settings.database.url.partition(":")[0],
+        "accounts": _listed(f"{each.name} (@{each.screen_name or '?'})" for each in settings.accounts.values()),
+        "sources": _listed(f"{each.name} ({each.preset or 'own definition'})" for each in settings.sources.values()),
+        "x_hosts": _listed({_host(each.base_url) for each in settings.accounts.values()}),
+        "campaigns": "\n".join(map(_campaign, settings.campaigns)),
+        "policies": _listed({each.privacy_url for each in settings.campaigns}),
+        "keep_deliveries": _span(keep.keep_deliveries),
+        "keep_texts": _span(keep.keep_texts),
+        "keep_identities": _span(keep.keep_identities),
+        "keep_history": _span(keep.keep_history),
+        "keep_access_log": _span(keep.keep_access_log),
+        "erase_scores": "goes too" if keep.erase_scores else "stays as a count that is nobody's",
+        "erase_by_two": "two people" if keep.erase_by_two else "one person",
+        "min_score_n": str(settings.reports.min_score_n),
+        "min_comments_n": str(settings.reports.min_comments_n),
+        "cooldown": _listed({_span(each.cooldown) for each in settings.campaigns}),
+        "proxies": str(settings.web.trusted_proxies),
+        "roles": "\n".join(f"| {name} | {may} |" for name, may in ROLES.items()),
+        "limits": "\n".join(map(_limit, _ceilings(settings))),
+    }
+
+
+def _campaign(each: Campaign) -> str:
+    return f"| {each.name} | {each.type} | {', '.join(each.ways)} | {', '.join(each.texts)} | {each.privacy_url} |"
+
+
+def _ceilings(settings: Settings) -> Iterable[tuple[SettingDoc, object]]:
+    """The settings that bound something, with what they are here."""
+    for doc in reference():
+        section, _, name = doc.path.partition(".")
+        if section in {"web", "worker", "reports"} and isinstance(
+            value := getattr(getattr(settings, section), name), int
+        ):
+            yield doc, value
+
+
+def _limit(found: tuple[SettingDoc, object]) -> str:
+    doc, value = found
+    return f"| `{doc.path}` | {value} | {doc.description} |"
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words)) or "none"
+
+
+def _host(address: str) -> str:
+    return urlsplit(address).hostname or address
+
+
+def _span(length: timedelta) -> str:
+    return f"{length.days} days" if length.days else f"{length.total_seconds() / 3600:g} hours"

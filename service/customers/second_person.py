@@ -1,0 +1,37 @@
+"""Erasing takes two people where the settings say so: in, whom and who asks; out, whether somebody else has asked too.
+
+What was asked stands for a week under the person's keyed hash, and goes once it is done. Two keys of one name are one
+person: a rotated key does not make two.
+"""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import insert
+from service.models import erasure_ask
+
+STANDS = timedelta(days=7)
+ea = erasure_ask.c
+
+
+def agreed(connection: Connection, whom: str, asked_by: str, now: datetime) -> bool:
+    """Say whether another person asked for it lately; if not, remember that this one does."""
+    prune(connection, now)
+    first = connection.scalar(sa.select(ea.asked_by).where(ea.person == whom).with_for_update())
+    if first is not None:
+        return first != asked_by
+    asked = insert(connection, erasure_ask).values(person=whom, asked_by=asked_by, asked_at=now)
+    connection.execute(asked.on_conflict_do_nothing())
+    return False
+
+
+def done(connection: Connection, whom: str) -> None:
+    """Forget that it was asked."""
+    connection.execute(sa.delete(erasure_ask).where(ea.person == whom))
+
+
+def prune(connection: Connection, now: datetime) -> None:
+    """Forget what nobody else asked for in time."""
+    connection.execute(sa.delete(erasure_ask).where(ea.asked_at < now - STANDS))

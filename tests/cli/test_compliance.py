@@ -1,0 +1,74 @@
+"""The buyer's folder: every statement names a setting or a test that is there, and nothing secret is in it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from service.compliance.folder import names
+from service.settings.reference import reference
+from tests.cli.house import Cli
+
+TOP = Path(__file__).parents[2]
+SETTINGS = {doc.path for doc in reference()}
+PAPERS = {
+    "accessibility", "dpia", "questionnaires", "records-of-processing", "retention", "roles", "sizes", "sub-processors",
+    "transfer-assessment",
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(cli: Cli) -> Path:
+    place = cli.directory / "for the buyer"
+    cli.write(privacy__keep_texts="400d", privacy__erase_by_two=True, web__security_contact="mailto:sec@acme.example")
+    said = cli.says("compliance", str(place))
+    assert f"{len(PAPERS) + 1} papers in" in said
+    return place
+
+
+def test_the_papers_are_there_and_written_from_the_settings(folder: Path) -> None:
+    assert {each.name for each in folder.iterdir()} == {*(f"{name}.md" for name in PAPERS), "sbom.cdx.json"}
+    assert "| comments | 400 days |" in (folder / "retention.md").read_text("utf-8")
+    assert "takes two people" in (folder / "dpia.md").read_text("utf-8")
+    assert "mailto:sec@acme.example" in (folder / "questionnaires.md").read_text("utf-8")
+    assert "acme (@acmecare)" in (folder / "records-of-processing.md").read_text("utf-8")
+    assert "| `web.threads` | 4 |" in (folder / "sizes.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(PAPERS))
+def test_every_source_that_is_named_is_there(folder: Path, name: str) -> None:
+    text = (folder / f"{name}.md").read_text("utf-8")
+    assert not re.search(r"\{[a-z_]+\}", text)
+    tests, settings = re.findall(r"tests/[\w/.]+", text), re.findall(r"setting `([^`]+)`", text)
+    assert [each for each in tests if not (TOP / each).is_file()] == []
+    assert [each for each in settings if each not in SETTINGS | {"sources.NAME.api"}] == []
+    assert name == "sizes" or len(tests) + len(settings) > 0
+
+
+def test_what_only_you_can_know_is_marked(folder: Path) -> None:
+    for name in PAPERS - {"sizes"}:
+        assert "[to fill in" in (folder / f"{name}.md").read_text("utf-8"), name
+
+
+def test_no_secret_is_in_it(cli: Cli, folder: Path) -> None:
+    told = "\n".join(each.read_text("utf-8") for each in folder.iterdir())
+    names_ = "secret_key|consumer_key|consumer_secret|token|token_secret|webhook_password"
+    secrets = re.findall(rf'(?:{names_}) = "([^"]+)"', cli.config.read_text("utf-8"))
+    assert len(secrets) >= 6
+    assert [each for each in [*secrets, str(cli.engine.url.database)] if each in told] == []
+
+
+def test_the_list_of_parts_is_of_what_is_installed(folder: Path) -> None:
+    parts = json.loads((folder / "sbom.cdx.json").read_text("utf-8"))["components"]
+    assert {"flask", "sqlalchemy", "cryptography"} <= {each["name"] for each in parts}
+    assert all(each["licenses"][0]["license"]["name"] for each in parts)
+
+
+def test_a_folder_that_cannot_be_written_is_said_so(cli: Cli) -> None:
+    (cli.directory / "file").write_text("", "utf-8")
+    assert cli.refuses("compliance", str(cli.directory / "file" / "x"))[1] == "folder"
+
+
+def test_each_paper_is_listed() -> None:
+    assert set(names()) == PAPERS
