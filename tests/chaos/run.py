@@ -4,29 +4,46 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.db import open_engine
+from service.auth import keys
+from service.db import open_engine, writing
 from service.states import OPEN_STATES
-from tests.chaos import view
+from tests.chaos import afterlife, view
 from tests.chaos.fleet import Fleet
+from tests.chaos.mirrors import Follower, Loads, all_told, differences
 from tests.chaos.monkey import Monkey
 from tests.chaos.plan import Plan, can_be_written_to, draw, handle_of
 from tests.chaos.recovery import Recovery
 from tests.chaos.senders import Senders
-from tests.chaos.verdict import judge
+from tests.chaos.verdict import Verdict, judge
 from tests.chaos.ways import campaigns
 from tests.chaos.weather import Weather
 from tests.processes import ledger
+from tests.processes.children import until
 from tests.processes.databases import Database, open_database
 from tests.processes.house import House
 from tests.processes.x import X, running_x
+
+SPEAKING = {
+    "can_dm": True,
+    "script_any_of": [
+        [{"after_s": 0.5, "score": "random"}, {"after_s": 4, "text": "late words"}],
+        [{"after_s": 1, "score": "random", "text": "at once"}],
+        [{"after_s": 2, "text": "words alone"}],
+        [{"never": True}],
+    ],
+}
+COMPARED = 4  # times at most
+FORGETFUL = {"privacy__keep_texts": "20s"}
 
 
 def run(
@@ -41,6 +58,7 @@ def run(
     settle_within_s: float = 900.0,
     console: Console | None = None,
     keep: Path | None = None,
+    dlt: Path | None = None,
 ) -> view.Figures:
     """Run it once."""
     plan = draw(seed, conversations, kills, workers, seconds)
@@ -53,23 +71,39 @@ def run(
         stack.callback(engine.dispose)
         # every other account has feedback webhooks, of which X loses some
         house = House(
-            directory, store.url, plan.accounts, scale=scale, pushes_to=frozenset(plan.accounts[::2]),
-            changes={"campaigns": campaigns(plan.accounts)},
+            directory, store.url, plan.accounts, scale=scale, pushes_to=frozenset(plan.accounts[::2]), profile=SPEAKING,
+            changes={"campaigns": campaigns(plan.accounts), **FORGETFUL},
         ).write()  # fmt: skip
         x = stack.enter_context(running_x(house))
         _people(x, plan)
         fleet = Fleet(house, workers, seed)
         stack.callback(fleet.kill_all)
         fleet.start()
-        return _Run(plan, database, store, engine, x, fleet, console or Console()).play(settle_within_s)
+        scene = Scene(plan, database, house, store, engine, x, fleet)
+        return _Run(scene, console or Console(), dlt).play(settle_within_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that is there when the run begins."""
+
+    plan: Plan
+    kind: str
+    house: House
+    store: Database
+    engine: Engine
+    x: X
+    fleet: Fleet
 
 
 class _Run:
-    def __init__(
-        self, plan: Plan, kind: str, store: Database, engine: Engine, x: X, fleet: Fleet, console: Console
-    ) -> None:
-        self.plan, self.kind, self.store, self.engine = plan, kind, store, engine
-        self.x, self.fleet, self.console = x, fleet, console
+    def __init__(self, scene: Scene, console: Console, dlt: Path | None) -> None:
+        self.plan, self.kind, self.store, self.engine = scene.plan, scene.kind, scene.store, scene.engine
+        self.house, self.x, self.fleet, self.console = scene.house, scene.x, scene.fleet, console
+        plan, x, fleet, store, engine = scene.plan, scene.x, scene.fleet, scene.store, scene.engine
+        self.reader, self.admin = _key(engine, "supervisor"), _key(engine, "admin")
+        self.follower = Follower(fleet.url, self.reader)
+        self.loads = dlt and Loads(dlt, scene.house.directory / "mirror", fleet.url, self.reader, plan.seed)
         self.senders = Senders(plan, fleet.url)
         self.recovery = Recovery(engine, self.senders)
         self.monkey = Monkey(plan, fleet, x, store, self.recovery)
@@ -79,8 +113,9 @@ class _Run:
 
     def play(self, settle_within_s: float) -> view.Figures:
         """Load and violence, then calm until every request has ended, then the comparison."""
-        for each in (self.senders, self.recovery, self.monkey, self.weather):
-            each.start()
+        for each in (self.senders, self.recovery, self.monkey, self.weather, self.follower, self.loads):
+            if each is not None:
+                each.start()
         with view.live(self.console, f"chaos on {self.kind}, seed {self.plan.seed}", self._facts) as show:
             while self.senders.outstanding or not self.monkey.done:
                 self._look(show)
@@ -92,7 +127,32 @@ class _Run:
         total_s = time.monotonic() - self.began
         time.sleep(1)
         self.recovery.stop()
-        return self._figures(load_s, total_s, self.fleet.stop())
+        verdict = self._verdict()
+        wrong = self._mirrored()
+        return self._figures(load_s, total_s, replace(verdict, mirrors=tuple(wrong)), self.fleet.stop())
+
+    def _mirrored(self) -> Iterator[str]:
+        """Let people be erased and texts be forgotten, then hold both mirrors against a full read."""
+        self.after = afterlife.play(self.plan, self.house, self.fleet, self.store, self.admin)
+        for each in (self.follower, self.loads):
+            if each is not None:
+                yield from self._wrong_in(each)
+        self.follower.close()
+
+    def _wrong_in(self, mirror: Follower | Loads) -> Sequence[str]:
+        """Compare, and again where an answer came between the mirror's last look and the full read."""
+        wrong: Sequence[str] = ()
+        for _ in range(COMPARED):
+            until(lambda: self.fleet.web_answers() and all_told(self.engine), 120, "every change is told")
+            wrong = differences(mirror.stop(), self.fleet.url, self.reader)
+            if not wrong:
+                break
+        return wrong
+
+    def _verdict(self) -> Verdict:
+        truth = self.x.ask("/truth", requests=0, pushes=0)
+        everyone = {each.id for each in self.plan.conversations}
+        return judge(self.engine, set(self.senders.acknowledged), everyone, truth)
 
     def _look(self, show: object) -> None:
         time.sleep(0.5)
@@ -119,15 +179,14 @@ class _Run:
             "X": f"{self.weather.now}, {self.weather.struck} faults",
         }
 
-    def _figures(self, load_s: float, total_s: float, exit_codes: dict[str, int]) -> view.Figures:
-        truth = self.x.ask("/truth", requests=0, pushes=0)
-        everyone = {each.id for each in self.plan.conversations}
+    def _figures(self, load_s: float, total_s: float, verdict: Verdict, exit_codes: dict[str, int]) -> view.Figures:
         return view.Figures(
             database=self.kind,
             workers=len(self.fleet.workers),
-            conversations=len(everyone),
+            conversations=len({each.id for each in self.plan.conversations}),
             seed=self.plan.seed,
-            verdict=judge(self.engine, set(self.senders.acknowledged), everyone, truth),
+            verdict=verdict,
+            mirrored=self._copies(),
             kills=dict(self.monkey.kills),
             pauses=self.monkey.pauses,
             outages=self.monkey.outages,
@@ -142,6 +201,19 @@ class _Run:
             exit_codes=exit_codes,
             complaints=dict(Counter(_complaints(self.fleet)).most_common(12)),
         )
+
+    def _copies(self) -> dict[str, int]:
+        answered = sum(1 for row in self.follower.rows.values() if row["update_count"])
+        found = {"rows": len(self.follower.rows), "with an answer": answered, **self.after}
+        found |= {"pages of changes": self.follower.pages, "refused on the way": self.follower.refusals}
+        if self.loads is not None:
+            found |= {"loads by dlt": self.loads.done, "killed": self.loads.killed, "failed": self.loads.failed}
+        return found
+
+
+def _key(engine: Engine, role: str) -> str:
+    with writing(engine) as connection:
+        return keys.create(connection, f"chaos {role}", role, (), datetime.now(UTC))
 
 
 def _people(x: X, plan: Plan) -> None:

@@ -129,8 +129,13 @@ def _body(kind: str, at: datetime, each: Conversation) -> bytes:
     who: dict[str, Any] = (
         {"x_handle": handle_of(each.customer)} if each.by_handle else {"x_user_id": str(each.customer)}
     )
-    data = {"conversation_id": each.id, "account": each.account, "agent_id": "agent-1", "team_id": "team-1", **who}
+    data = {"conversation_id": each.id, "account": each.account, **_people(each), **who}
     return json.dumps({"type": kind, "timestamp": at.isoformat(), "data": data}).encode()
+
+
+def _people(each: Conversation) -> dict[str, str]:
+    """Several agents, so that some come to be named while it runs."""
+    return {"agent_id": f"agent-{each.customer % 7}", "team_id": f"team-{each.customer % 2}"}
 
 
 def _post(http: httpx.Client, url: str, delivery: Delivery) -> str:

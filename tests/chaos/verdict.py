@@ -31,12 +31,13 @@ class Verdict:
     prompts: int
     openings: int
     cards: int
+    mirrors: tuple[str, ...] = ()  # what mirrors have wrong
 
     @property
     def holds(self) -> bool:
         """All promises kept; and not by sending nothing, or by calling everything unknown."""
-        twice = self.openings_twice or self.cards_twice or self.prompts_twice
-        broken = self.lost or twice or self.without_outcome or self.contradictions
+        counts = (self.lost, self.openings_twice, self.cards_twice, self.prompts_twice, self.without_outcome)
+        broken = any((*counts, self.contradictions, self.mirrors))
         return not broken and self.cards > 0 and self.unknown * 100 <= sum(self.states.values())
 
 

@@ -25,6 +25,7 @@ class Figures:
     conversations: int
     seed: int
     verdict: Verdict
+    mirrored: dict[str, int]
     kills: dict[str, int]
     pauses: int
     outages: int
@@ -75,7 +76,7 @@ def show(console: Console, figures: Figures) -> None:
     """The figures, the promises first."""
     verdict = figures.verdict
     console.print(_table(f"{figures.database}, {figures.workers} workers, seed {figures.seed}", _rows(figures)))
-    for each in verdict.contradictions[:20]:
+    for each in (*verdict.contradictions, *verdict.mirrors)[:20]:
         console.print(f"[red]{each}[/red]", soft_wrap=True)
     word = "[green]Nothing lost, nothing twice.[/green]" if verdict.holds else "[red]A promise is broken.[/red]"
     console.print(f"{word}  Repeat it with --seed {figures.seed}", soft_wrap=True)
@@ -90,7 +91,9 @@ def _rows(figures: Figures) -> dict[str, object]:
         "quick replies and links sent twice": verdict.prompts_twice,
         "requests without outcome": verdict.without_outcome,
         "ledger against X: contradictions": len(verdict.contradictions),
+        "rows that a mirror has wrong": len(verdict.mirrors),
         "ended unknown": verdict.unknown,
+        "mirrored": _listed(figures.mirrored),
         "conversations": figures.conversations,
         "deliveries": f"{figures.deliveries}  {_listed(figures.answers)}",
         "opening DMs, cards, other prompts at X": f"{verdict.openings}, {verdict.cards}, {verdict.prompts}",

@@ -7,12 +7,10 @@ from typing import Any
 
 import httpx
 
-from service.reports.api.row_schemas import RequestSchema, ResultSchema
 from tests.outside.tools import run
 
 SOURCE = Path(__file__).parents[2] / "deploy" / "integrations" / "dlt_source.py"
 Rows = dict[str, dict[str, Any]]
-NO_ANSWER = {**dict.fromkeys(ResultSchema().fields.keys() - RequestSchema().fields.keys()), "update_count": 0}
 READ = """
 import duckdb, json, sys
 found = duckdb.connect(sys.argv[1], read_only=True).sql("SELECT * FROM feedback.conversations")
@@ -23,29 +21,24 @@ print(json.dumps([dict(zip(names, map(lambda v: v.isoformat() if hasattr(v, "iso
 
 
 def full_read(url: str, key: str) -> Rows:
-    """Every request, with its answer where there is one, as lists tell it."""
-    rows = {row["request_id"]: {**row, **NO_ANSWER} for row in _list(url, key, "requests")}
-    return rows | {row["request_id"]: row for row in _list(url, key, "results")}
-
-
-def _list(url: str, key: str, name: str) -> list[dict[str, Any]]:
-    found, cursor = [], ""
-    with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60, trust_env=False) as http:
-        while True:
-            answer = http.get(f"{url}/v1/{name}", params={"sort": "ended_at", "limit": 250, "cursor": cursor})
-            page = answer.raise_for_status().json()
-            found += page["items"]
-            cursor = page["next_cursor"]
-            if not cursor:
-                return found
+    """Every conversation, with its answer where there is one, in one file."""
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = httpx.get(
+        f"{url}/v1/results.jsonl", params={"include_test": "true"}, headers=headers, timeout=60, trust_env=False
+    )
+    return {row["request_id"]: row for row in map(json.loads, answer.raise_for_status().text.splitlines())}
 
 
 def load_by_dlt(programs: Path, directory: Path, url: str, key: str) -> None:
     """Run the source as its own words say. Raises ToolFailed."""
     directory.mkdir(parents=True, exist_ok=True)
+    run(str(programs / "python"), str(SOURCE), cwd=directory, env={**os.environ, **dlt_environ(directory, url, key)})
+
+
+def dlt_environ(directory: Path, url: str, key: str) -> dict[str, str]:
+    """What the source is told: where we are, and to keep its state here and its words to itself."""
     told = {"DM_FEEDBACK_URL": url, "DM_FEEDBACK_KEY": key, "DLT_DATA_DIR": str(directory / "dlt")}
-    quiet = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"}
-    run(str(programs / "python"), str(SOURCE), cwd=directory, env={**os.environ, **told, **quiet})
+    return {**told, "RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"}
 
 
 def kept_by_dlt(programs: Path, directory: Path) -> Rows:

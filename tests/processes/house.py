@@ -38,6 +38,7 @@ class House:
     changes: dict[str, Any] = field(default_factory=dict)
     pushes_to: frozenset[str] = frozenset()
     assumptions: dict[str, Any] = field(default_factory=dict)
+    profile: dict[str, Any] = field(default_factory=lambda: {"can_dm": True})
 
     @property
     def config(self) -> Path:
@@ -119,7 +120,7 @@ class House:
         return {
             "accounts": accounts,
             "assumptions": {**scaled, **self.assumptions},
-            "default_profile": {"can_dm": True},
+            "default_profile": self.profile,
             "push_timeout_s": 2.0,
         }
 

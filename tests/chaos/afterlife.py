@@ -1,0 +1,60 @@
+"""What happens to answers that are there already: people are erased and texts forgotten, while processes still die.
+
+In: a plan, a fleet, an admin's key. Out: how much of it was done. It comes after the comparison with X, since an erased
+conversation can no longer be held against what its CRM sent.
+"""
+
+import random
+import time
+from collections import Counter
+
+import httpx
+
+from tests.chaos.fleet import Fleet
+from tests.chaos.plan import Plan
+from tests.processes.children import run_cli
+from tests.processes.databases import Database
+from tests.processes.house import House
+
+ERASED = 10
+WITHIN_S = 60.0
+AGAIN_S = 0.3
+
+
+def play(plan: Plan, house: House, fleet: Fleet, database: Database, key: str) -> Counter[str]:
+    """Erase some people, each through a kill or an outage, and forget what is older than its retention."""
+    dice = random.Random(plan.seed)
+    done: Counter[str] = Counter()
+    people = dice.sample(sorted({each.customer for each in plan.conversations}), ERASED)
+    for number, customer in enumerate(people):
+        blow(number, fleet, database)
+        _until_done(f"{fleet.url}/v1/customers/{customer}", key)
+        done["erased"] += 1
+    pruned = run_cli("--config", str(house.config), "prune")
+    assert pruned.returncode == 0, pruned.stderr
+    done["pruned"] += 1
+    return done
+
+
+def blow(number: int, fleet: Fleet, database: Database) -> None:
+    """Now and then something dies: web, workers, the database."""
+    if number % 5 == 1:
+        fleet.kill([fleet.web])
+    elif number % 5 == 2:
+        fleet.kill(fleet.workers)
+    elif number % 5 == 3:
+        database.away(1)
+
+
+def _until_done(address: str, key: str) -> None:
+    """An erasure may be asked for as often as it takes."""
+    end = time.monotonic() + WITHIN_S
+    while True:
+        try:
+            answer = httpx.delete(address, headers={"Authorization": f"Bearer {key}"}, timeout=20, trust_env=False)
+            if answer.status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        assert time.monotonic() < end, f"{address} was not erased in time"
+        time.sleep(AGAIN_S)
