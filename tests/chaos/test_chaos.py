@@ -17,6 +17,7 @@ from tests.processes import ledger
 SEED = 20_261_122
 
 
+@pytest.mark.timeout(900)  # ten people are erased through kills and outages, each of which takes its time
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_nothing_is_lost_and_nothing_sent_twice_whatever_dies(database: str) -> None:
     console = Console(file=io.StringIO())
