@@ -119,7 +119,10 @@ def test_an_account_is_held_shown_and_released(cli: Cli) -> None:
     assert "0 of 1000" in shown
     assert cli.says("accounts", "release", "acme") == "acme goes on.\n"
     assert "free" in cli.says("accounts", "list")
-    assert cli.refuses("accounts", "release", "acme") == ("The account 'acme' is neither held nor paused.", "not_held")
+    assert cli.refuses("accounts", "release", "acme") == (
+        "The account 'acme' is neither held nor paused, and no way is barred.",
+        "not_held",
+    )
     assert [action for action, _ in cli.audit()] == ["account.hold", "account.release"]
 
 
