@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import flask
+import structlog
 from sqlalchemy.engine import Connection
 
 from service.auth import log_access
 from service.db import reading, writing
 from service.errors import Invalid
+from service.outages import AWAY
 from service.reports.counting.periods import SEVEN_DAYS
 from service.reports.dashboard import sentences
 from service.reports.dashboard.comment_pages import addressed
@@ -33,6 +35,7 @@ from service.reports.thresholds import thresholds
 from service.states import sentence_of
 from service.web import reads
 
+log = structlog.get_logger(__name__)
 DAYS = 7
 WEEKS = 12
 LOOKED_AT = ("team", "variant", "language")
@@ -65,8 +68,8 @@ def add(pages: flask.Blueprint, place: Place) -> None:
         question, now = place.asked(days=DAYS), place.clock()
         with reading(place.engine) as connection:
             found = _facts(place, connection, question, now)
-        if found["worst"]:
-            _log(place, question, found["worst"], now)
+        if found["worst"] and not _is_logged(place, question, found["worst"], now):
+            found["worst"] = None
         limits = thresholds(place.settings)
         return flask.render_template(
             "dashboard/this_week.html",
@@ -78,11 +81,16 @@ def add(pages: flask.Blueprint, place: Place) -> None:
         )
 
 
-def _log(place: Place, question: PageQuery, worst: list[Comment], now: datetime) -> None:
-    """Comments were read, if only three."""
-    with writing(place.engine) as connection:
-        detail = {"filter": question.filter.described(), "rows": len(worst)}
-        log_access(connection, place.reader.actor, "dashboard.worst", detail, now)
+def _is_logged(place: Place, question: PageQuery, worst: list[Comment], now: datetime) -> bool:
+    """Write down that comments were read, if only three. Where nothing can be written, they are not shown."""
+    detail = {"filter": question.filter.described(), "rows": len(worst)}
+    try:
+        with writing(place.engine) as connection:
+            log_access(connection, place.reader.actor, "dashboard.worst", detail, now)
+    except AWAY:
+        log.warning("comments_not_shown")
+        return False
+    return True
 
 
 def _facts(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:

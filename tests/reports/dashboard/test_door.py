@@ -148,6 +148,7 @@ def test_who_comes_and_goes_is_in_the_access_log_without_a_secret(
     assert [(line.action, line.outcome, line.address) for line in lines] == [
         ("key.refused", "refused", "192.0.2.9"),
         ("session.begin", "done", "127.0.0.1"),
+        ("dashboard.worst", "done", "127.0.0.1"),
         ("session.end", "done", "127.0.0.1"),
     ]
     assert lines[0].detail == {"surface": "dashboard", "code": "key_invalid", "key_id": admin}
@@ -205,13 +206,13 @@ def test_a_session_holds_only_where_its_key_does(app: flask.Flask, engine: Engin
 
 def test_a_session_ends_by_idling_and_the_page_says_so(client: FlaskClient, clock: Clock) -> None:
     clock.forward(minutes=29)
-    assert client.get("/dashboard/accounts").status_code == 200
+    assert client.get("/dashboard/operations").status_code == 200
     clock.forward(minutes=29)
-    assert client.get("/dashboard/accounts").status_code == 200
+    assert client.get("/dashboard/operations").status_code == 200
     clock.forward(minutes=31)
-    answer = client.get("/dashboard/accounts", follow_redirects=True)
+    answer = client.get("/dashboard/operations", follow_redirects=True)
     assert "Your session has ended" in answer.text
-    assert 'value="/dashboard/accounts"' in answer.text
+    assert 'value="/dashboard/operations"' in answer.text
 
 
 def test_a_click_is_noted_once_a_minute_and_the_others_write_nothing(
@@ -225,10 +226,10 @@ def test_a_click_is_noted_once_a_minute_and_the_others_write_nothing(
 
     sa.event.listen(engine, "before_cursor_execute", note)
     clock.forward(seconds=60)
-    assert client.get("/dashboard/").status_code == 200
+    assert client.get("/dashboard/explore").status_code == 200
     assert written == []
     clock.forward(seconds=1)
-    assert client.get("/dashboard/").status_code == 200
+    assert client.get("/dashboard/explore").status_code == 200
     assert written == ["BEGIN", "UPDATE"]
 
 
