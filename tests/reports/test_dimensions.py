@@ -40,9 +40,9 @@ def told_by_trust(engine) -> None:
     assert [(row["key"], row["score"]["n"]) for row in csat["rows"]] == [("bridge", 7), ("vendor_verified", 6)]
     assert client.json("/v1/summary", identity_trust="bridge")["csat"]["n"] == 7
     assert len(client.json("/v1/results", identity_trust="bridge")["items"]) == 7
-    from service.reports.dashboard.figure_pages import BREAKDOWNS
+    from service.reports.dashboard.explore import TABS
 
-    assert ("trust", "Trust") in BREAKDOWNS
+    assert ("trust", "Trust") in TABS
 
 
 def test_a_dimension_is_added_by_one_line(tmp_path: Path) -> None:
