@@ -1,6 +1,7 @@
-"""What is left of X's daily limits: in, the accounts of the settings; out, a gauge by account and kind of message.
+"""What is left of X's daily limits: in, the accounts of the settings; out, a gauge by account and what X counts.
 
-One statement for all accounts, each entered by its index. Never decides who may send: `accounts/slots.py` does.
+X counts DMs and cards: a question that goes out as a DM, by quick replies or a page, is one of the DMs. One statement
+for all accounts, each entered by its index. Never decides who may send: `accounts/slots.py` does.
 """
 
 from collections.abc import Mapping
@@ -11,32 +12,41 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.engine import Connection
 
 from service.accounts import slots
-from service.models import account_state, send_attempt
+from service.models import account_state, feedback_request, send_attempt
 from service.settings import Account
+from service.states import Kind
+from service.ways import WAYS
 
-acct, snd = account_state.c, send_attempt.c
+acct, fr, snd = account_state.c, feedback_request.c, send_attempt.c
+DMS = [name for name, way in WAYS.items() if Kind.OPENING in way.shares]
+AS_CARD = sa.and_(snd.kind == Kind.ASKING, sa.func.coalesce(fr.way, "").not_in(DMS))
+COUNTED_AS = sa.case((AS_CARD, "card"), else_="dm").label("counted_as")
 
 
 def left(connection: Connection, accounts: Mapping[str, Account], now: datetime) -> GaugeMetricFamily:
     """Return how many DMs and cards each account may still send in X's rolling 24 hours."""
-    taken = _taken(connection, now)
+    sent = taken(connection, now)
     gauge = GaugeMetricFamily(
         "dm_feedback_sends_left", "Sends that X's limits of the rolling 24 hours leave.", labels=["account", "kind"]
     )
     for name, account in accounts.items():
         for kind, limit in (("dm", account.dms_per_day), ("card", account.cards_per_day)):
-            gauge.add_metric([name, kind], float(max(0, limit - taken.get((name, kind), 0))))
+            gauge.add_metric([name, kind], float(max(0, limit - sent.get((name, kind), 0))))
     return gauge
 
 
-def _taken(connection: Connection, now: datetime) -> dict[tuple[str, str], int]:
-    """How many sends count, by account and kind. It begins with the few accounts, whose names lead the index."""
-    mine = sa.and_(snd.account == acct.account, snd.kind.in_(("dm", "card")), snd.intended_at > now - slots.DAY)
+def taken(connection: Connection, now: datetime) -> dict[tuple[str, str], int]:
+    """Return how many sends count, by account and `dm` or `card`.
+
+    It begins with the few accounts, whose names lead the index.
+    """
+    mine = sa.and_(snd.account == acct.account, snd.kind.in_(Kind), snd.intended_at > now - slots.DAY)
     found = (
-        sa.select(acct.account, snd.kind, sa.func.count())
+        sa.select(acct.account, COUNTED_AS, sa.func.count())
         .select_from(account_state)
         .outerjoin(send_attempt, sa.and_(mine, slots.COUNTS))
-        .group_by(acct.account, snd.kind)
+        .outerjoin(feedback_request, fr.id == snd.request_id)
+        .group_by(acct.account, COUNTED_AS)
         .having(sa.func.count(snd.account) > 0)
     )
-    return {(account, kind): count for account, kind, count in connection.execute(found)}
+    return {(account, counted_as): count for account, counted_as, count in connection.execute(found)}

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import click
 from rich.table import Table
 
-from service.accounts import away, barred, holds, slots, standing
+from service import budgets
+from service.accounts import away, barred, holds, standing
 from service.accounts.holds import Hold
 from service.auth import log_access
 from service.cli.common import console, me, now, opened, when
@@ -51,14 +52,14 @@ def show(context: click.Context) -> None:
     with writing(engine) as connection:
         standing.enrol(connection, settings.accounts, moment)
     with reading(engine) as connection:
-        closed = barred.listed(connection, moment)
+        closed, sent = barred.listed(connection, moment), budgets.taken(connection, moment)
         for each in standing.standings(connection):
             if each.account not in settings.accounts:
                 continue
             account = settings.accounts[each.account]
             health = channel_health(connection, each.account, moment)
             used = [
-                f"{slots.used(connection, account, [kind], moment)} of {limit}"
+                f"{sent.get((each.account, kind), 0)} of {limit}"
                 for kind, limit in (("dm", account.dms_per_day), ("card", account.cards_per_day))
             ]
             table.add_row(

@@ -8,12 +8,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from service import budgets
 from service.accounts import holds, standing
 from service.db import reading, writing
 from service.models import send_attempt
 from service.outreach.claims import claim
 from service.outreach.workplace import Workplace
-from service.states import State
+from service.states import Kind, State
 from tests.outreach.test_walk import FROZEN
 from tests.support import World, settings_of, tree
 
@@ -35,6 +36,18 @@ def test_no_more_openings_than_the_day_allows_and_the_rest_waits(world_of: Any) 
     world.forward(hours=24, minutes=6)  # X counts from the arrival: as late as the signature lived
     world.run()
     assert world.truth()["counts"]["messages_via"] == {"dm": 5, "card": 5}
+
+
+def test_a_question_that_goes_out_as_a_dm_is_one_of_the_dms(world_of: Any) -> None:
+    world = world_of()
+    for n, way in enumerate(("page", "quick_reply", None)):
+        request_id = world.ended(f"c-{n}", way=way)
+        with writing(world.engine) as connection:
+            for kind in (Kind.OPENING, Kind.ASKING):
+                row = {"id": f"sa_{n}{kind}", "request_id": request_id, "account": "acme", "x_user_id": "501"}
+                connection.execute(sa.insert(send_attempt).values(**row, kind=kind, intended_at=world.clock.now))
+    with reading(world.engine) as connection:
+        assert budgets.taken(connection, world.clock.now) == {("acme", "dm"): 5, ("acme", "card"): 1}
 
 
 def test_eight_workers_racing_for_the_last_five_slots_send_five(engine: Engine) -> None:

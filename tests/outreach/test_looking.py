@@ -335,8 +335,10 @@ def test_erasing_a_person_reaches_what_the_crm_said_of_them(desked: Desked) -> N
 
 def test_how_look_ups_ended_is_counted(desked: Desked) -> None:
     desked.crm.answers = {"/people/4711": {"x": "501"}, "/people/9": (500, {})}
-    for n, customer in enumerate(("4711", "4711", "none", "9")):
+    for n, customer in enumerate(("4711", "4711", "none")):
         desked.ended(f"c-{n}", customer=customer)
+    desked.walk()
+    desked.ended("c-9", customer="9")
     desked.walk()
     with reading(desked.world.engine) as connection:
         week = desked.world.clock.now - timedelta(days=7)

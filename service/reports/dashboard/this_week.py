@@ -96,11 +96,9 @@ def _is_logged(place: Place, question: PageQuery, worst: list[Comment], now: dat
 def _facts(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
     who = (connection, place.settings, place.reader)
     summary = figures.summary(*who, question.filter, now)
-    todays = None
-    if not summary.ended and not summary.delivered and sees_rows(place.reader):
-        todays = _today(place, connection, question, now)
     totals = figures.differences(*who, question.filter, now, "account").items
     tiles = _lines(place, connection, question, now, totals)
+    todays = None if tiles or not sees_rows(place.reader) else _today(place, connection, question, now)
     return {
         "steps": first_run(*who, now) if sees_rows(place.reader) else [],
         "summary": summary,
@@ -123,7 +121,7 @@ def _worst(place: Place, connection: Connection, question: PageQuery, now: datet
 
 
 def _today(place: Place, connection: Connection, question: PageQuery, now: datetime) -> Summary | None:
-    """What came today, where no whole day has anything to tell."""
+    """What came today, where no whole day has an answer to tell of."""
     wanted = replace(question.filter, since=question.filter.until, until=None)
     if question.end != now.astimezone(place.settings.service.time_zone).date():
         return None

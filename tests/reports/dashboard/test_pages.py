@@ -381,7 +381,7 @@ def test_the_week_says_what_figures_publish(client: FlaskClient, engine: Engine,
         assert score is not None
         assert f'<p class="lead">{sentences.value(score)}</p>' in page
         assert f"of <b>{words.count(score.n)}</b> answers" in page
-        assert f"between <b>{sentences.bounds(score)}</b>" in page
+        assert f"probably <b>{sentences.bounds(score)}</b>" in page
     rate = found.response_rate_of_delivered
     assert f"{words.count(rate.successes)} of {words.count(rate.n)}, and they may" in page
 
