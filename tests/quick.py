@@ -1,7 +1,8 @@
 """What to test after a change: in, the files git calls changed; out, the paths for pytest, one a line.
 
-A changed test is run itself. A changed file of the service is tested by those tests of its room that name it, else by
-the whole room. Used by `bash deploy/test --quick`; the full run remains what decides.
+A changed test is run itself, and what holds presets, tables and revisions where one of them changed. A changed file
+of the service is tested by those tests of its room that name it, else by the whole room. Used by `bash deploy/test
+--quick`; the full run remains what decides.
 """
 
 import subprocess
@@ -11,6 +12,12 @@ from pathlib import Path
 TOP = Path(__file__).parents[1]
 ALWAYS = "tests/test_architecture.py"
 FLOOR = "tests/floor"
+HELD_BESIDE = (
+    ("service/intake/presets/", "tests/intake/test_presets.py"),
+    ("service/models/", "tests/test_owners.py"),
+    ("service/migrations/", "tests/test_migrations.py"),
+)
+"""What is tested elsewhere than in a room of its own name, whatever kind of file it is."""
 
 
 def changed(top: Path = TOP) -> list[str]:
@@ -29,6 +36,7 @@ def paths_for(files: Iterable[str], top: Path = TOP) -> list[str]:
 
 
 def _of_one(file: Path, top: Path) -> Iterator[str]:
+    yield from (test for begins, test in HELD_BESIDE if file.as_posix().startswith(begins))
     if file.suffix != ".py" or not (top / file).exists():
         return
     if file.parts[0] == "tests" and file.name.startswith("test_"):

@@ -34,6 +34,13 @@ def test_a_changed_test_is_run_and_what_is_gone_or_no_code_is_not(tmp_path: Path
     assert paths_for(wanted, tmp_path) == [ALWAYS, "tests/intake/test_accept.py", "tests/intake"]
 
 
+def test_presets_tables_and_revisions_are_held_where_their_tests_stand(tmp_path: Path) -> None:
+    tree(tmp_path, {"service/intake/presets/dixa/definition.toml": "", "service/migrations/versions/1.py": ""})
+    preset, revision = "service/intake/presets/dixa/definition.toml", "service/migrations/versions/1.py"
+    assert paths_for([preset], tmp_path) == [ALWAYS, "tests/intake/test_presets.py"]
+    assert paths_for([revision], tmp_path) == [ALWAYS, "tests/test_migrations.py", "tests/floor"]
+
+
 def test_without_a_change_the_last_commit_is_what_changed(tmp_path: Path) -> None:
     def git(*words: str) -> None:
         who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
