@@ -2,11 +2,14 @@
 
     routes.py         what lives where              door.py       sign-in, session, form tokens
     place.py          what every page stands on     question.py   the filter in the address, and its bar
-    figure_pages.py   overview, breakdown, coverage, completeness
-    comment_pages.py  comments, one result, notes   comments.py   their rows, the newest first, and the search
-    standing_pages.py accounts, definitions         standing.py   how an account stands
-    downloads.py      the same as files             pictures.py   figures as charts with their tables
-    words.py          how numbers are written       assets.py     the style sheet, named by its content
+    this_week.py      the first page                explore.py    any grouping, two periods or groups side by side
+    comment_pages.py  the inbox, one answer, notes  comments.py   their rows, worst first, and the search
+    operations.py     how asking goes, and why not  standing.py   how an account stands
+    standing_pages.py accounts, definitions         hindrances.py what keeps us from asking, on every page
+    downloads.py      the same as files             assets.py     the style sheet, named by its content
+    sentences.py      figures as sentences          words.py      how numbers are written
+    names.py          what a group is called        pictures.py   figures as drawings with their tables
+    charts.py, lines.py, funnel_plot.py, strips.py  drawings, made of svg.py
 
 Never calculates a figure and never decides what is too small to show: `figures` has done both before a page sees
 anything. No page needs a script, and none asks another host for anything.
