@@ -36,3 +36,6 @@ def test_a_telling_that_is_still_there_is_weighed_by_itself() -> None:
     row = Shown(START, score=4, score_at=None, score_way="card")
     told = Update(START, score=4, score_at=START)
     assert settle([(told, "card")], SCALE, row).shown.score_at == START
+    row = Shown(START, text="thanks", text_at=START, text_way="card")
+    told = Update(LATER, text="thanks", text_at=LATER)
+    assert settle([(told, "card")], SCALE, row).shown.text_at == LATER
