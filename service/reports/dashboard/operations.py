@@ -58,7 +58,9 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     def conversations() -> str:
         return _page(place, "conversations", ("cursor",), _conversations)
 
-    @pages.get("/<any(breakdown, completeness, accounts):page>")
+    @pages.get("/breakdown", defaults={"page": "breakdown"})
+    @pages.get("/completeness", defaults={"page": "completeness"})
+    @pages.get("/accounts", defaults={"page": "accounts"})
     @everybody
     def former(page: str) -> Response:
         place.asked(("by",))
