@@ -10,10 +10,10 @@ from service import budgets
 from service.accounts import away, barred, holds, standing
 from service.accounts.holds import Hold
 from service.auth import log_access
-from service.cli.common import console, me, now, opened, when
+from service.cli.common import account_of, console, me, now, opened, when
 from service.cli.connect import connect
 from service.db import reading, writing
-from service.errors import Conflict, NotFound
+from service.errors import Conflict
 from service.results.status import ChannelHealth, channel_health
 from service.settings import Account
 
@@ -80,8 +80,7 @@ def show(context: click.Context) -> None:
 def release(context: click.Context, account: str) -> None:
     """Let a held or paused account go on, once what held it is mended at X; a way X refused is tried again at once."""
     settings, engine = opened(context)
-    if account not in settings.accounts:
-        raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
+    account_of(settings, account)
     with writing(engine) as connection:
         if not holds.release(connection, account, now()):
             raise Conflict("not_held", f"The account '{account}' is neither held nor paused, and no way is barred.")
@@ -96,8 +95,7 @@ def release(context: click.Context, account: str) -> None:
 def hold(context: click.Context, account: str, reason: str) -> None:
     """Stop sending for an account until it is released."""
     settings, engine = opened(context)
-    if account not in settings.accounts:
-        raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
+    account_of(settings, account)
     with writing(engine) as connection:
         standing.enrol(connection, [account], now())
         holds.hold(connection, account, Hold(None, reason[:64]), now())

@@ -3,14 +3,14 @@
 import click
 
 from service.auth import log_access
-from service.cli.common import console, me, now, opened
+from service.cli.common import account_of, console, me, now, opened
 from service.db import writing
 from service.errors import Invalid, NotFound
 from service.outreach import rehearsal
 from service.outreach.clients import client_of
 from service.outreach.workplace import Workplace
 from service.requests.outcomes import Advance, Note, Outcome, Postpone, Retry, Stop, Switch, Unclear
-from service.settings import Account, Settings
+from service.settings import Settings
 from service.states import State
 
 
@@ -34,7 +34,7 @@ def try_(context: click.Context, name: str, handle: str, account_name: str | Non
     campaign = rehearsal.campaigns_of(place).get(name)
     if campaign is None:
         raise NotFound("no_such_campaign", f"There is no campaign '{name}'; there are {_list(settings)}.")
-    account = _account(settings, account_name or next(iter(campaign.accounts), next(iter(settings.accounts))))
+    account = account_of(settings, account_name or next(iter(campaign.accounts), next(iter(settings.accounts))))
     if not handle.removeprefix("@").isidentifier():
         raise Invalid("not_a_handle", "Write your handle at X, e.g. --to @acme.")
     request = rehearsal.begin(place, campaign, account, handle, now())
@@ -69,13 +69,6 @@ def said(outcome: Outcome) -> str:  # noqa: PLR0911 - one a kind of outcome
             return f"not now: {reason}. {detail or ''}".rstrip()
         case _:
             return type(outcome).__name__.lower()
-
-
-def _account(settings: Settings, name: str) -> Account:
-    found = settings.accounts.get(name)
-    if found is None:
-        raise NotFound("unknown_account", f"There is no account '{name}' in the settings.")
-    return found
 
 
 def _list(settings: Settings) -> str:

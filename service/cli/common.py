@@ -20,9 +20,9 @@ from sqlalchemy.exc import DBAPIError
 from service import logs, migrations
 from service.customers.hash_key import demand_right_secret
 from service.db import demand_settings, open_engine
-from service.errors import Invalid, ServiceError
+from service.errors import Invalid, NotFound, ServiceError
 from service.outages import is_away
-from service.settings import Settings, SettingsError, load
+from service.settings import Account, Settings, SettingsError, Source, load
 
 PLAIN_WIDTH = 200  # where output goes to a file or a pipe, an id must not be folded over two lines
 STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -85,6 +85,20 @@ def opened(context: click.Context, withheld: Sequence[str] = ()) -> tuple[Settin
     demand_settings(engine)
     demand_right_secret(engine, settings.service.secret_key)
     return settings, engine
+
+
+def account_of(settings: Settings, name: str) -> Account:
+    """Return one account of the settings. Raises NotFound."""
+    if name not in settings.accounts:
+        raise NotFound("unknown_account", f"There is no account '{name}' in the settings.")
+    return settings.accounts[name]
+
+
+def source_of(settings: Settings, name: str) -> Source:
+    """Return one source of the settings. Raises NotFound."""
+    if name not in settings.sources:
+        raise NotFound("unknown_source", f"There is no source '{name}' in the settings.")
+    return settings.sources[name]
 
 
 def engine_of(context: click.Context, settings: Settings) -> Engine:

@@ -6,10 +6,10 @@ import click
 
 from service.accounts import holds, standing, tokens
 from service.auth import log_access
-from service.cli.common import console, me, now, opened
+from service.cli.common import account_of, console, me, now, opened
 from service.customers.hash_key import open_key
 from service.db import writing
-from service.errors import Conflict, Invalid, NotFound
+from service.errors import Conflict, Invalid
 from service.outreach.clients import client_of, sign_in_of
 from service.x_api import XError
 from service.x_api.oauth2 import Granted, Pkce, new_challenge
@@ -28,9 +28,7 @@ def connect(context: click.Context, account: str, back_to: str) -> None:
     answer there: copy the whole address from the browser and paste it here.
     """
     settings, engine = opened(context)
-    asked = settings.accounts.get(account)
-    if asked is None:
-        raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
+    asked = account_of(settings, account)
     if asked.client_id is None:
         raise Invalid("signs_with_keys", f"accounts.{account} signs with its four keys; write client_id for OAuth 2.0.")
     sign_in, challenge = sign_in_of(asked, now), new_challenge()

@@ -12,9 +12,9 @@ from sqlalchemy.engine import Engine
 
 from service import housekeeping
 from service.auth import Reader
-from service.cli.common import console, demand_x_user_ids, errors, me, now, opened
+from service.cli.common import account_of, console, demand_x_user_ids, errors, me, now, opened
 from service.db import reading
-from service.errors import Invalid, NotFound
+from service.errors import Invalid
 from service.outreach.clients import client_of
 from service.reports import filters
 from service.reports.counting import recount as recounting
@@ -90,9 +90,7 @@ def results() -> None:
 def reconcile(context: click.Context, name: str, since: datetime, until: datetime) -> None:
     """Read a stretch of X's events again and take in what was missing."""
     settings, engine = opened(context)
-    account = settings.accounts.get(name)
-    if account is None:
-        raise NotFound("unknown_account", f"There is no account '{name}' in the settings.")
+    account = account_of(settings, name)
     start, end = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
     with client_of(settings, engine, account, now) as client, console.status(f"reading X's events of {name} …"):
         done = poll.reconcile(engine, account, client, start, end, now())

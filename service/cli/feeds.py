@@ -7,10 +7,9 @@ from rich.table import Table
 
 from service.auth import Reader, log_access
 from service.auth import feeds as stored
-from service.cli.common import console, me, now, opened, when
+from service.cli.common import account_of, console, me, now, opened, when
 from service.cli.data import pairs
 from service.db import reading, writing
-from service.errors import NotFound
 from service.reports.api.feeds import address_of
 from service.reports.counting.periods import PERIODS
 from service.reports.dimensions import BY
@@ -37,8 +36,7 @@ def create(context: click.Context, /, name: str, given: tuple[str, ...], account
     """Save a question and show its address once."""
     settings, engine = opened(context)
     for account in accounts:
-        if account not in settings.accounts:
-            raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
+        account_of(settings, account)
     question = {key: value for key, value in own.items() if value is not None}
     question |= {key: values if key in REPEATABLE else values[-1] for key, values in pairs(given).items()}
     with writing(engine) as connection:

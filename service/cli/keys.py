@@ -9,7 +9,7 @@ from rich.table import Table
 from service import migrations
 from service.auth import ROLES, log_access
 from service.auth import keys as stored
-from service.cli.common import console, engine_of, me, now, opened, settings_of, when
+from service.cli.common import account_of, console, engine_of, me, now, opened, settings_of, when
 from service.customers import hash_key
 from service.db import reading, writing
 from service.errors import Conflict, NotFound
@@ -56,8 +56,7 @@ def create(
     """Make a key and show it once."""
     settings, engine = opened(context)
     for account in accounts:
-        if account not in settings.accounts:
-            raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
+        account_of(settings, account)
     bounds = stored.Bounds(routes, networks, None if lasts is None else now() + lasts)
     detail = {"name": name, "role": role, "accounts": list(accounts), "routes": routes, "networks": networks}
     with writing(engine) as connection:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from service.auth import log_access
-from service.cli.common import console, demand_x_user_ids, me, now, opened
+from service.cli.common import account_of, console, demand_x_user_ids, me, now, opened
 from service.customers import opted_out as stored
 from service.customers.hash_key import open_key
 from service.db import reading, writing
@@ -68,8 +68,8 @@ def count(context: click.Context) -> None:
 def _add(context: click.Context, ids: list[str], account: str, reason: str) -> None:
     settings, engine = opened(context)
     demand_x_user_ids(ids)
-    if account not in {stored.EVERY_ACCOUNT, *settings.accounts}:
-        raise NotFound("unknown_account", f"There is no account '{account}' in the settings.")
+    if account != stored.EVERY_ACCOUNT:
+        account_of(settings, account)
     added, hash_key = 0, open_key(engine, settings.service.secret_key)
     for start in range(0, len(ids), BATCH):
         with writing(engine) as connection:

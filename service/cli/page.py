@@ -2,7 +2,7 @@
 
 import click
 
-from service.cli.common import settings_of
+from service.cli.common import account_of, settings_of
 from service.errors import NotFound
 from service.results.page.drawn import PageState, question_page
 from service.results.page.found import Said
@@ -53,7 +53,4 @@ def _campaign(settings: Settings, name: str) -> Campaign:
 
 def _account(settings: Settings, campaign: Campaign, name: str | None) -> Account:
     names = [name] if name else [*campaign.accounts, *settings.accounts]
-    if names[0] not in settings.accounts:
-        known = ", ".join(settings.accounts)
-        raise NotFound("no_such_account", f"There is no account '{names[0]}' in the settings; there is {known}.")
-    return settings.accounts[names[0]]
+    return account_of(settings, names[0])

@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from service import migrations
 from service.accounts import away
 from service.auth import log_access
-from service.cli.common import engine_of, me, now, opened, when
+from service.cli.common import engine_of, me, now, opened, source_of, when
 from service.db import reading, writing
-from service.errors import Conflict, NotFound, ServiceError
+from service.errors import Conflict, ServiceError
 from service.settings import Settings
 from service.sources import counted, holds, waiting
 from service.sources.holds import SourceStanding
@@ -27,8 +27,7 @@ Row = tuple[str, str, str, str, str]
 def release(context: click.Context, name: str) -> None:
     """Let customers of a held or paused source be looked up again, once its credentials are mended."""
     settings, engine = opened(context)
-    if name not in settings.sources:
-        raise NotFound("unknown_source", f"There is no source '{name}' in the settings.")
+    source_of(settings, name)
     with writing(engine) as connection:
         if not holds.release(connection, name, now()):
             raise Conflict("not_held", f"The source '{name}' is neither held nor paused.")

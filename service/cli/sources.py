@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from service import migrations
-from service.cli.common import console, engine_of, harmless, now, settings_of, when
+from service.cli.common import console, engine_of, harmless, now, settings_of, source_of, when
 from service.cli.source_apis import apis, release
 from service.crm_api.client import Client
 from service.db import reading
@@ -163,7 +163,7 @@ def explain(context: click.Context, file: str | None, source: str | None, preset
 def lookup(context: click.Context, /, source: str, *, show_body: bool, **known: str | None) -> None:
     """Look a customer up in the CRM, as the worker would: the calls, what each answered, and who was found.
 
-    Stores nothing. Never shows a token.
+    Stores nothing. Never shows a token. Ends with 1 where the CRM refused or did not answer.
     """
     settings = settings_of(context)
     definition = definition_of(settings, source)
@@ -176,6 +176,8 @@ def lookup(context: click.Context, /, source: str, *, show_body: bool, **known: 
     looked = look_up(definition, Client(api, now), given, now(), show=show_body)
     for line in told(looked):
         click.echo(harmless(line))
+    if looked.problem is not None:
+        context.exit(1)
 
 
 def _explain_preset(preset: str, file: str | None) -> None:
@@ -197,10 +199,8 @@ def definitions_of(settings: Settings) -> dict[str, Definition]:
 
 def definition_of(settings: Settings, source: str) -> Definition:
     """Return one source of the settings. Raises NotFound."""
-    definition = definitions_of(settings).get(source)
-    if definition is None:
-        raise NotFound("unknown_source", f"There is no source '{source}' in the settings.")
-    return definition
+    source_of(settings, source)
+    return definitions_of(settings)[source]
 
 
 def _mine(settings: Settings, recent: dict[str, tuple[str, ...]]) -> Table:

@@ -46,7 +46,7 @@ class Screen:
 
     def opening(self) -> None:
         """Say what is about to happen."""
-        said = len(self._script.deliveries)
+        said = self._script.posts
         self._console.print(
             Panel(
                 "A CRM tells this service that conversations ended. The service asks each customer over X: an opening "

@@ -127,11 +127,17 @@ def _groups(tables: Sequence[Mapping[str, Any]]) -> Iterator[FigureInWords]:
         for row in table["rows"]:
             if row["delivered"] and row["score"]["n"] != 0:
                 yield _figure(
-                    f"  {table['type'].upper()} of agent {row['key']}'s customers",
+                    f"  {table['type'].upper()} of {_whose(row)} customers",
                     row["score"],
                     unit,
                     row["score"]["method"],
                 )
+
+
+def _whose(row: Mapping[str, Any]) -> str:
+    if row["rest"] is not None:
+        return "not yet named agents'"
+    return "nobody's" if row["key"] is None else f"agent {row['key']}'s"
 
 
 def _ways(tables: Sequence[Mapping[str, Any]]) -> Iterator[FigureInWords]:

@@ -36,7 +36,7 @@ def warnings(parts: dict[str, Any]) -> list[Mistake]:
             found.append(Mistake(f"accounts.{name}.base_url", sentence))
         if account.webhook_password is not None and len(account.webhook_password) < STRONG_PASSWORD:
             found.append(Mistake(f"accounts.{name}.webhook_password", "X asks for at least 20 random characters"))
-        if account.webhook_user is None:
+        if account.webhook_user is None and _asks_by_card(parts["campaigns"], name):
             found.append(
                 Mistake(
                     f"accounts.{name}.webhook_user",
@@ -48,11 +48,17 @@ def warnings(parts: dict[str, Any]) -> list[Mistake]:
     return found
 
 
+def _asks_by_card(campaigns: Mapping[str, Campaign], account: str) -> bool:
+    """Whether a campaign of the account's may send cards, whose answers X's feedback webhook brings."""
+    mine = (each for each in campaigns.values() if not each.accounts or account in each.accounts)
+    return any("card" in each.ways for each in mine)
+
+
 def _campaign_warnings(path: str, campaign: Campaign) -> list[Mistake]:
     found = []
     if campaign.test:
         found.append(Mistake(f"{path}.test", "is true: its answers count nowhere, neither at X nor here"))
-    if campaign.type == "nps":
+    if campaign.type == "nps" and "card" in campaign.ways:
         found.append(
             Mistake(
                 f"{path}.type",

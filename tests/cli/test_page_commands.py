@@ -21,4 +21,4 @@ def test_it_lists_its_languages(cli: Cli) -> None:
 
 def test_a_campaign_or_an_account_that_is_not_there_is_told(cli: Cli) -> None:
     assert cli.refuses("page", "preview", "nope")[1] == "no_such_campaign"
-    assert cli.refuses("page", "preview", "care", "--account", "nope")[1] == "no_such_account"
+    assert cli.refuses("page", "preview", "care", "--account", "nope")[1] == "unknown_account"

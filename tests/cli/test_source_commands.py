@@ -115,7 +115,7 @@ def test_a_customer_is_looked_up_as_the_worker_would(cli: Cli) -> None:
         assert "private" in shown
         assert "hidden-token" not in said + shown
         here.answers = {"/contacts/4711": (401, {})}
-        assert "REFUSED" in cli.says("sources", "lookup", "crm", "--customer", "4711")
+        assert "REFUSED" in cli("sources", "lookup", "crm", "--customer", "4711", code=1).stdout
     assert cli.rows(feedback_request) == []
 
 

@@ -479,6 +479,13 @@ def test_the_usual_settings_need_no_advice() -> None:
     assert advice(web__bind="0.0.0.0:8000", **behind) == {}
 
 
+def test_who_never_sends_a_card_needs_no_webhook_of_cards() -> None:
+    none = {"accounts__acme__webhook_user": None, "accounts__acme__webhook_password": None}
+    by_page = {"campaigns__care__ways": ["page"], "campaigns__care__texts__en__page": "How was it? {page}"}
+    assert "accounts.acme.webhook_user" in advice(**none)
+    assert advice(**none, **by_page, campaigns__care__type="nps", service__public_url="https://f.example.com") == {}
+
+
 @pytest.mark.parametrize(
     ("changes", "where", "says"),
     [

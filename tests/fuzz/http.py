@@ -54,7 +54,7 @@ def routes(url: str | None = None) -> Edge:
     def once(dice: Random) -> None:
         rule, method = dice.choice(rules)
         sent = _odd_request(dice, key)
-        path = _address(
+        path = address(
             client.application, rule, [odd.text(dice, dice.choice(("crm", "acme", "fr_1"))) for _ in range(4)]
         )
         try:
@@ -105,7 +105,7 @@ def _header(dice: Random) -> str:
     return "".join(each for each in odd.text(dice, "gzip")[:5000] if each.isprintable() and ord(each) < 256) or "x"
 
 
-def _address(app: flask.Flask, rule: Rule, values: list[str]) -> str:
+def address(app: flask.Flask, rule: Rule, values: list[str]) -> str:
     """The rule's address with `values` in it; the rule itself where they do not fit."""
     given = dict(zip(sorted(rule.arguments), values, strict=False))
     with app.test_request_context():

@@ -13,11 +13,12 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
-from werkzeug.routing import BuildError, Rule
+from werkzeug.routing import Rule
 
 from service.app import create_app
 from service.auth import keys
 from service.db import writing
+from tests.fuzz.http import address
 from tests.support import START, Clock, settings_of
 
 EXAMPLES = int(os.environ.get("DM_FEEDBACK_FUZZ", "6"))
@@ -74,16 +75,6 @@ def application(engine: Engine) -> tuple[flask.Flask, str]:
     app = create_app(settings_, engine, Clock())
     with writing(engine) as connection:
         return app, keys.create(connection, "fuzz", "admin", (), START)
-
-
-def address(app: flask.Flask, rule: Rule, values: list[str]) -> str:
-    """The rule's address with `values` in it; the known names where a value does not fit."""
-    given = dict(zip(sorted(rule.arguments), values, strict=False))
-    with app.test_request_context():
-        try:
-            return flask.url_for(rule.endpoint, **{name: value or "x" for name, value in given.items()})
-        except (BuildError, UnicodeEncodeError):
-            return rule.rule
 
 
 def test_nothing_that_can_be_sent_is_a_fault_of_ours(engine: Engine) -> None:

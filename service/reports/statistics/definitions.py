@@ -168,8 +168,7 @@ _TABLE = (
         name="standardised",
         title="Compared by the same cases",
         plain="Two groups as if both had had the same questions, languages and campaigns. Who had the harder "
-        "cases does "
-        "not look worse for it.",
+        "cases does not look worse for it.",
         formula="Direct standardisation: each case weighs as much as both groups together have answers of it.",
         numerator="The score of each group within each case.",
         denominator="Answers whose case both groups had; how many these are is told.",
