@@ -23,6 +23,7 @@ from service.web.timed import counting
 UNDER = "/webhooks/crm/"
 ROUTE = f"{UNDER}<source>"  # as the long road's is counted
 ADDRESS = re.compile(rf"{UNDER}[\w.-]+", re.ASCII)
+LENGTH = re.compile("[0-9]{1,15}")  # more digits are no length, and a number of thousands is refused by Python itself
 NEEDS_NO_READING = "Bearer "
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -56,8 +57,7 @@ def _is_plain(environ: dict[str, Any], limit: int) -> bool:
     return (
         environ["REQUEST_METHOD"] == "POST"
         and ADDRESS.fullmatch(environ["PATH_INFO"]) is not None
-        and length.isascii()
-        and length.isdigit()
+        and LENGTH.fullmatch(length) is not None
         and int(length) <= limit
         and environ.get("HTTP_AUTHORIZATION", NEEDS_NO_READING).startswith(NEEDS_NO_READING)
     )

@@ -55,6 +55,12 @@ def seen(answer: TestResponse) -> tuple[int, dict[str, str], bytes]:
     return answer.status_code, dict(answer.headers), answer.data
 
 
+def test_a_length_that_no_number_holds_is_no_fault_of_ours(client: FlaskClient) -> None:
+    for path in PATHS.values():
+        answer = client.post(path, data=ended(), headers=HEADERS, environ_overrides={"CONTENT_LENGTH": "9" * 5000})
+        assert answer.status_code < 500, path
+
+
 def test_an_id_that_could_harm_is_replaced(client: FlaskClient) -> None:
     answer = client.post(PATHS["short"], data=ended(), headers={**HEADERS, "x-request-id": "a b\tc"})
     assert len(answer.headers["X-Request-Id"]) == 16
