@@ -42,6 +42,7 @@ TO dm_feedback_web;
 GRANT INSERT, UPDATE ON account_task, process_count TO dm_feedback_web;
 GRANT INSERT ON feedback_request TO dm_feedback_web;
 GRANT UPDATE (last_used_at) ON api_key TO dm_feedback_web;
+GRANT UPDATE (updated_at) ON account_state TO dm_feedback_web;  -- to lock an account's row while a link is handed over
 GRANT UPDATE (last_used_at, revoked_at) ON feed TO dm_feedback_web;
 -- what an identity handed in, a link handed over, an erasure and an answer change; never who was responsible, nor for which account
 GRANT UPDATE (

@@ -199,20 +199,23 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
         summary="Get the question page's link of a conversation, to send it yourself; nothing of ours is sent then.",
     )
     def hand_over_link(source: str, conversation_id: str) -> dict[str, Any]:
-        _demand_reach(_account_of_source(source, settings), settings)
+        account = _account_of_conversation(engine, source, conversation_id)
+        _demand_reach(account, settings)
         place = Workplace.open(engine, settings, "api")
-        link = handed_over.hand_over(place, source, conversation_id, by=flask.g.reader.actor[:64], now=clock())
+        by = flask.g.reader.actor[:64]
+        link = handed_over.hand_over(place, account, source, conversation_id, by=by, now=clock())
         until = link.handed_over_at + settings.reports.answer_window
         return {"request_id": link.request_id, "url": link.url, "good_until": until}
 
     return customers
 
 
-def _account_of_source(source: str, settings: Settings) -> str:
-    found = settings.sources.get(source)
-    if found is None or not flask.g.reader.may_see(found.account):
+def _account_of_conversation(engine: Engine, source: str, conversation_id: str) -> str:
+    with reading(engine) as connection:
+        account = handed_over.account_of(connection, source, conversation_id)
+    if account is None or not flask.g.reader.may_see(account):
         raise NotFound("unknown_conversation", "There is no such conversation.")
-    return found.account
+    return account
 
 
 def _demand_second_person(engine: Engine, settings: Settings, x_user_id: str, reader: Reader, now: datetime) -> None:

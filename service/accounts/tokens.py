@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 import sqlalchemy as sa
 import structlog
@@ -19,6 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.db import insert, reading, writing
 from service.models import x_token
+from service.outages import is_away
 from service.x_api import Temporary, XError, XSignIn
 from service.x_api.oauth2 import Granted, lost
 
@@ -26,8 +28,10 @@ log = structlog.get_logger(__name__)
 xt = x_token.c
 EARLY = timedelta(minutes=1)  # a token is renewed before it ends, so that none ends on the way to X
 RENEWING = timedelta(minutes=1)  # outlasts the slowest answer of X (40 s)
-REFUSED = frozenset({400, 401, 403})  # X has read the refresh token and does not take it
+SPENT = 400  # X has read the refresh token and does not take it
+REFUSED = frozenset({401, 403})  # X does not take the app (or what stands before X does not): the token may be good
 LOOK_AGAIN_S = 0.1
+KEEP_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +90,35 @@ class AccountTokens:
         try:
             granted = self._sign_in.refresh(held.refresh_token)
         except XError as error:
-            self._failed(error)
-        with writing(self._engine) as connection:
-            put(connection, self._account, granted, self._key(), self._clock(), before=held.refresh_token)
+            self._failed(held, error)
+        self._keep(granted, held)
         log.info("tokens_renewed", account=self._account)
         return granted.access_token
 
-    def _failed(self, error: XError) -> None:
-        refused = error.http_status in REFUSED
-        values = {"renewing_until": None, **({"refresh_token": None} if refused else {})}
+    def _keep(self, granted: Granted, held: HeldTokens) -> None:
+        """Store them, while nobody else may renew: X has spent the old ones, and gives these once."""
+        give_up_at = time.monotonic() + RENEWING.total_seconds() / 2
+        while True:
+            try:
+                with writing(self._engine) as connection:
+                    put(connection, self._account, granted, self._key(), self._clock(), before=held.refresh_token)
+            except Exception as error:
+                if not is_away(error) or time.monotonic() > give_up_at:
+                    raise
+                log.warning("tokens_kept_later", account=self._account, error=type(error).__name__)
+                time.sleep(KEEP_AGAIN_S)
+            else:
+                return
+
+    def _failed(self, held: HeldTokens, error: XError) -> NoReturn:
+        """Let others renew; forget only what X has refused, and never what somebody has renewed meanwhile."""
+        spent = error.http_status == SPENT
+        values = {"renewing_until": None, **({"refresh_token": None} if spent else {})}
+        mine = (xt.account == self._account, xt.access_token == held.stored)
         with writing(self._engine) as connection:
-            connection.execute(sa.update(x_token).where(xt.account == self._account).values(values))
-        log.error("tokens_not_renewed", account=self._account, reason=error.reason, refused=refused)
-        if refused:
+            connection.execute(sa.update(x_token).where(*mine).values(values))
+        log.error("tokens_not_renewed", account=self._account, reason=error.reason, spent=spent)
+        if spent or error.http_status in REFUSED:
             raise lost() from error
         # Nothing was sent to a customer. If X did take the token, it will refuse it next time, and the sign-in is lost.
         raise Temporary("The account's tokens could not be renewed.", reason="token_not_renewed") from error

@@ -55,6 +55,18 @@ def _take(dialect: str) -> Any:
     ).returning(alw.used, alw.window_until)
 
 
+def take_share(
+    connection: Connection, account_name: str, endpoint: str, by: str, limit: int, window: timedelta, now: datetime
+) -> datetime | None:
+    """Count one call of those who may each have a third of a window, so that none of them takes the other's.
+
+    The last third stays for whoever takes whole windows. Returns as `take` does.
+    """
+    third = max(1, limit // 3)
+    again = take(connection, account_name, f"{endpoint} for {by}", third, window, now)
+    return again or take(connection, account_name, endpoint, max(1, limit - third), window, now)
+
+
 def exhausted(
     connection: Connection, account_name: str, endpoint: str, reset_at: datetime | None, now: datetime
 ) -> datetime:

@@ -14,6 +14,7 @@ from service.ids import person
 from service.models import feedback_request, opt_out, reopening, result, send_attempt
 from service.outreach.gates import Around
 from service.requests.request import Request
+from service.states import Kind
 from service.ways import HANDED_OVER
 
 snd, oo, ro, res, fr = send_attempt.c, opt_out.c, reopening.c, result.c, feedback_request.c
@@ -26,8 +27,9 @@ REOPENED = sa.exists().where(
 OPTED_OUT = sa.exists().where(oo.person == here("person"), oo.account.in_([here("account"), EVERY_ACCOUNT]))
 SENT_SINCE = sa.select(snd.intended_at.label("at")).where(
     snd.account == here("account"), snd.x_user_id == here("x_user_id"), snd.intended_at > here("since"),
-    snd.request_id != here("request"), COUNTS,
+    snd.request_id != here("request"), snd.kind != Kind.THANKS, COUNTS,
 )  # fmt: skip
+"""When we asked: a word of thanks for an answer is no question."""
 HANDED_SINCE = sa.select(fr.card_sent_at).where(
     fr.account == here("account"), fr.x_user_id == here("x_user_id"), fr.card_sent_at > here("since"),
     fr.id != here("request"), fr.way == HANDED_OVER,

@@ -1,8 +1,8 @@
 """Whether it is the right person: in, a request whose handle people typed; out, nobody is asked who never wrote to us.
 
-A DM of that user in X's list, in the conversation's time, is the proof. The list has few calls: unclear sends and
-answers go first. Every sender on a page is noted (by keyed hash, in `customers`), so that one reading tells of all who
-wait. Without proof in time nobody is asked: better no question than one to a stranger.
+A DM of that user in X's list, in the conversation's time, is the proof. The list has few calls: unclear sends,
+answers and this have a third of them each. Every sender on a page is noted (by keyed hash, in `customers`), so that
+one reading tells of all who wait. Without proof in time nobody is asked: better no question than one to a stranger.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,6 @@ TYPED = "crm_entered"
 TASK, READ = "confirm", "confirm_read"
 ENDPOINT = "list_dms"
 EVERY, AGAIN = timedelta(minutes=1), timedelta(seconds=30)
-SHARE = 2 / 3  # of the list's calls: what answers (a third) and unclear sends have left goes to this
 PAGES_AT_MOST = 10
 OVERLAP = timedelta(minutes=10)  # the list may show a message this much later than its date says
 NOBODY_WROTE = "X's DM list has no message of this user in the conversation's time."
@@ -84,7 +83,7 @@ def read_once(place: Workplace, account: Account, x: XClient, clock: Callable[[]
 def _pages(
     place: Workplace, account: Account, x: XClient, since: datetime, now: datetime
 ) -> tuple[list[DirectMessage], bool]:
-    """Read back to `since`. Whole: as far, or as far as anybody may; what is older proves nothing more."""
+    """Read back to `since`, and say whether it went so far: only then is who is missing known not to have written."""
     messages, cursor = list[DirectMessage](), None
     for _ in range(PAGES_AT_MOST):
         if not _may_ask(place, account, now):
@@ -99,13 +98,13 @@ def _pages(
         if reached or page.next_cursor in {None, cursor}:
             return messages, True
         cursor = page.next_cursor
-    return messages, True
+    return messages, False
 
 
 def _may_ask(place: Workplace, account: Account, now: datetime) -> bool:
     with writing(place.engine) as connection:
-        share = max(1, int(account.lookups_per_window * SHARE))
-        return windows.take(connection, account.name, ENDPOINT, share, account.window, now) is None
+        limit = account.lookups_per_window
+        return windows.take_share(connection, account.name, ENDPOINT, TASK, limit, account.window, now) is None
 
 
 def _note_failure(place: Workplace, account: Account, error: XError, now: datetime) -> None:

@@ -1,7 +1,8 @@
 """A link for others to send: in, a conversation of a CRM that owns the DM channel; out, its page's link, or why not.
 
 The request ends here, as asked by the way `handed_over`: nothing of ours is sent any more, and X need not know the
-customer. Every rule stands: who was not drawn, opted out, rests or came back gets no link. Asking twice gives the same.
+customer. Every rule stands: who was not drawn, opted out, rests or came back gets no link - as far as X's id of the
+customer is known, for opting out and resting are kept by it. Asking twice gives the same.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.accounts import standing
 from service.auth import log_access
 from service.db import writing
 from service.errors import Conflict, NotFound
@@ -18,6 +20,7 @@ from service.outreach.around import look_around
 from service.outreach.campaigns import choose, conversation_of
 from service.outreach.gates import closed
 from service.outreach.prepare import asked_after
+from service.outreach.withdrawn import withheld
 from service.outreach.workplace import Workplace
 from service.requests import sends
 from service.requests.outcomes import HandedOver, Outcome, Resume, Stop
@@ -41,10 +44,19 @@ class HandedLink:
     handed_over_at: datetime
 
 
-def hand_over(place: Workplace, source: str, conversation_id: str, *, by: str, now: datetime) -> HandedLink:
+def account_of(connection: Connection, source: str, conversation_id: str) -> str | None:
+    """Return whose the newest end of a conversation is; a source may be of several accounts."""
+    theirs = (fr.source == source, fr.conversation_id == conversation_id)
+    return connection.scalar(sa.select(fr.account).where(*theirs).order_by(fr.ended_at.desc()).limit(1))
+
+
+def hand_over(
+    place: Workplace, account: str, source: str, conversation_id: str, *, by: str, now: datetime
+) -> HandedLink:
     """Return the link of a conversation's newest end. Raises NotFound, or Conflict where there is to be none."""
     with writing(place.engine) as connection:
-        request = _newest(connection, source, conversation_id)
+        standing.lock(connection, account, now)  # as who sends: two asks of one customer must see each other
+        request = _newest(connection, account, source, conversation_id)
         if request.erased_at is not None:
             raise NotFound("unknown_conversation", "There is no such conversation.")
         if request.way != HANDED_OVER:
@@ -56,8 +68,8 @@ def hand_over(place: Workplace, source: str, conversation_id: str, *, by: str, n
     return HandedLink(request.id, place.links.to(request.id), request.card_sent_at)
 
 
-def _newest(connection: Connection, source: str, conversation_id: str) -> Request:
-    theirs = (fr.source == source, fr.conversation_id == conversation_id)
+def _newest(connection: Connection, account: str, source: str, conversation_id: str) -> Request:
+    theirs = (fr.account == account, fr.source == source, fr.conversation_id == conversation_id)
     newest = connection.scalar(sa.select(fr.id).where(*theirs).order_by(fr.ended_at.desc()).limit(1))
     request = None if newest is None else locked(connection, newest)
     if request is None:
@@ -68,6 +80,8 @@ def _newest(connection: Connection, source: str, conversation_id: str) -> Reques
 def _given(connection: Connection, place: Workplace, request: Request, by: str, now: datetime) -> Request:
     """End the request as handed over, or as a rule says; both are kept."""
     _demand_nothing_sent(connection, request, now)
+    if withheld(place.settings, request, now) is not None:
+        raise Conflict("withdrawn", "The source or campaign of this conversation has left the settings.")
 
     def tell(outcome: Outcome) -> Request:
         return write(connection, request, outcome, now, place.hand_of(by))

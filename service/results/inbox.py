@@ -95,8 +95,8 @@ def _pages(
 
 def _may_ask(engine: Engine, account: Account, now: datetime) -> bool:
     with writing(engine) as connection:
-        share = max(1, account.lookups_per_window // SHARE)
-        return windows.take(connection, account.name, ENDPOINT, share, account.window, now) is None
+        limit = account.lookups_per_window
+        return windows.take_share(connection, account.name, ENDPOINT, TASK, limit, account.window, now) is None
 
 
 def _noted(engine: Engine, account: Account, error: XError, now: datetime) -> str:

@@ -215,7 +215,7 @@ def _log(
     log.info(
         "x_called",
         method=request.method,
-        path=request.url.path,
+        path=endpoint,
         status=status,
         transaction=transaction,
         milliseconds=round(took * 1000),

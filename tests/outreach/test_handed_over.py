@@ -18,7 +18,7 @@ from tests.support import World
 
 
 def handed(world: World, conversation_id: str = "c-1") -> HandedLink:
-    return hand_over(world.place, "crm", conversation_id, by="crm key", now=world.clock.now)
+    return hand_over(world.place, "acme", "crm", conversation_id, by="crm key", now=world.clock.now)
 
 
 def refusal(world: World, conversation_id: str = "c-1") -> str:
@@ -99,6 +99,14 @@ def test_whom_we_are_writing_to_gets_no_link_beside(world: World) -> None:
     assert refusal(world) == "being_asked"
 
 
+def test_nothing_is_handed_over_under_a_name_that_has_left_the_settings(world: World) -> None:
+    request_id = world.ended(source="gone")
+    with pytest.raises(Conflict) as refused:
+        hand_over(world.place, "acme", "gone", "c-1", by="crm key", now=world.clock.now)
+    assert refused.value.code == "withdrawn"
+    assert world.request(request_id).state == State.RECEIVED
+
+
 def test_nobody_knows_of_others_conversations(world: World) -> None:
     assert refusal(world, "nobody") == "unknown_conversation"
     request_id = world.ended()
@@ -133,6 +141,15 @@ def test_only_who_hands_in_asks_for_links(sqlite_engine: Engine, role: str) -> N
     assert house.call("POST", "/v1/conversations/crm/c-1/link", house.key(role)).status_code == 403
     with reading(sqlite_engine) as connection:
         assert connection.scalar(sa.select(feedback_request.c.way)) is None
+
+
+def test_a_key_reaches_the_conversations_of_its_account_whatever_the_source_is_of(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    deliver(house, "c-1")
+    with writing(sqlite_engine) as connection:
+        connection.execute(sa.update(feedback_request).values(account="other"))
+    key = house.key("hand_in", "acme")
+    assert house.refused(404, "POST", "/v1/conversations/crm/c-1/link", key) == "unknown_conversation"
 
 
 def test_a_key_of_another_account_and_an_unknown_source_learn_nothing(sqlite_engine: Engine) -> None:

@@ -14,7 +14,7 @@ from service.db import reading, writing
 from service.models import x_token
 from service.settings import SettingsError
 from service.states import State
-from service.x_api import Bearer, Credentials, Temporary, XClientV2, XSignIn
+from service.x_api import AccountProblem, Bearer, Credentials, Temporary, XClientV2, XSignIn
 from service.x_api.oauth2 import Granted, new_challenge
 from tests.support import Dropping, World, settings_of
 
@@ -153,7 +153,7 @@ def test_a_window_holds_as_many_messages_as_x_takes(over: Callable[..., Over]) -
 
 def test_accounts_of_one_app_share_its_day_fairly(engine: sa.Engine) -> None:
     """Six a day of the app: the busy account leaves the other its half as long as that one needs it, then takes it."""
-    changes = {**V2, "accounts__acme__app_dms_per_day": 6}
+    changes = {**V2, "accounts__acme__app_dms_per_day": 6, "accounts__acme__expected_per_day": 1}  # nobody is drawn out
     settings = settings_of(
         **changes,
         accounts__bravo={
@@ -244,6 +244,40 @@ def test_a_refresh_token_that_x_refuses_holds_the_account(over: Callable[..., Ov
     assert world.held() == "sign_in_lost"
     world.run()
     assert len(world.asked("oauth2/token")) == 2, "the consent and one refusal: X is not asked again"
+    with reading(world.engine) as connection:
+        kept = connection.scalar(sa.select(x_token.c.refresh_token)) is not None
+    assert kept == (status != 400), "where X refuses the app, the token may still be good"
+
+
+def test_who_comes_late_forgets_nothing_that_was_renewed_meanwhile(over: Callable[..., Over]) -> None:
+    world = over(**OAUTH_2)
+    world.connect()
+    late, other = world.tokens(), world.tokens()
+    held = late._held()
+    world.forward(hours=3)
+    renewed = other.current()
+    with pytest.raises(AccountProblem):
+        late._ask(held)  # X refuses the token that the other has spent
+    assert late.current() == renewed
+
+
+def test_tokens_are_kept_when_the_database_is_back(over: Callable[..., Over], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = over(**OAUTH_2)
+    world.connect()
+    world.forward(hours=3)
+    real, tries = tokens.put, list[int]()
+
+    def away_once(*args: Any, **kwargs: Any) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise sa.exc.OperationalError("INSERT", {}, Exception("locked"))
+        real(*args, **kwargs)
+
+    monkeypatch.setattr(tokens, "put", away_once)
+    monkeypatch.setattr(tokens, "KEEP_AGAIN_S", 0)
+    assert world.tokens().current()
+    assert len(tries) == 2
+    assert len(world.asked("oauth2/token")) == 2, "the consent and one renewal"
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

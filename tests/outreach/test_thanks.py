@@ -65,6 +65,17 @@ def test_who_has_tapped_is_thanked_once_with_the_pages_link(world: World) -> Non
     assert thank(world) == 0, "a second tap is no reason for a second message"
 
 
+def test_a_word_of_thanks_is_no_question_and_prolongs_no_rest(world: World) -> None:
+    world.forward(days=6)
+    tap(world)
+    assert thank(world) == 1
+    world.forward(days=2)
+    again = world.ended("c-2", ended_at=world.clock.now)
+    world.forward(minutes=2)
+    world.run()
+    assert world.request(again).state == "card_sent", "eight days after the question"
+
+
 @pytest.mark.parametrize("fault", ["drop_after_commit", "drop_before", "half_json"])
 def test_whatever_became_of_it_there_is_no_second_one(world: World, fault: str) -> None:
     tap(world)

@@ -76,14 +76,23 @@ def test_the_list_is_read_every_five_minutes_and_only_back_to_the_last_time(engi
     assert asked(x) <= 4
 
 
-def test_unclear_sends_keep_two_thirds_of_the_calls(engine, x):
+def test_unclear_sends_keep_the_last_third_of_the_calls(engine, x):
     prompted(engine, x)
-    for _ in range(SHOP.lookups_per_window // 3):
+    for _ in range(SHOP.lookups_per_window * 2 // 3):
         with writing(engine) as connection:
             windows.take(connection, "shop", "list_dms", SHOP.lookups_per_window, SHOP.window, x.now)
     assert (read(engine, x).problem, asked(x)) == ("endpoint_limit", 0)
     with writing(engine) as connection:
         assert windows.take(connection, "shop", "list_dms", SHOP.lookups_per_window, SHOP.window, x.now) is None
+
+
+def test_who_confirms_customers_takes_none_of_the_calls_for_answers(engine, x):
+    prompted(engine, x)
+    with writing(engine) as connection:
+        one = ("shop", "list_dms", "confirm", SHOP.lookups_per_window, SHOP.window, x.now)
+        taken = [windows.take_share(connection, *one) for _ in range(SHOP.lookups_per_window)]
+    assert taken.count(None) == SHOP.lookups_per_window // 3
+    assert read(engine, x).problem is None
 
 
 def test_a_list_that_fails_is_read_again_from_where_it_was(engine, x):
