@@ -153,9 +153,11 @@ def test_a_window_holds_as_many_messages_as_x_takes(over: Callable[..., Over]) -
 
 def test_accounts_of_one_app_share_its_day_fairly(engine: sa.Engine) -> None:
     """Six a day of the app: the busy account leaves the other its half as long as that one needs it, then takes it."""
-    changes = {**V2, "accounts__acme__app_dms_per_day": 6, "accounts__acme__expected_per_day": 1}  # nobody is drawn out
     settings = settings_of(
-        **changes,
+        accounts__acme__app_dms_per_day=6,
+        accounts__acme__expected_per_day=1,  # nobody is drawn out
+        campaigns__care__stale_after="3d",  # nor too late, when the day's slots are free again
+        **V2,
         accounts__bravo={
             "user_id": "77", "screen_name": "bravo", "base_url": "http://sandbox.test", "api": "v2",
             "consumer_key": "ck-acme", "consumer_secret": "cs-acme", "token": "77-t", "token_secret": "ts-b",
