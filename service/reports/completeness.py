@@ -1,21 +1,26 @@
 """Until when everything is here: in, the accounts shown; out, the earliest end of what X was asked for without a gap.
 
 Windows are read one after the other, so the end of the last finished one is the end of a stretch without gaps.
-Answers by webhook do not move it: a lost webhook would not be noticed.
+Answers by webhook do not move it: a lost webhook would not be noticed. And how far each account's releases are made:
+a ledger that exists already is walked from its oldest day on.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.models import poll_window
+from service.models import poll_window, release_walk
 from service.reports.filters import Filter
 from service.reports.visible import View
+from service.x_api.questions import SCORE_RANGE
 
 pw = poll_window.c
+rw = release_walk.c
+OF_ANSWERS = (rw.partition == "day", rw.type.in_(SCORE_RANGE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,9 @@ class AccountCompleteness:
 
     account: str
     complete_until: Annotated[datetime | None, "null: not once yet"]
+    released_until: Annotated[
+        date | None, "Days before it are in releases, for analysts' figures; moves daily. null: none has been made yet"
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,15 @@ def completeness_of(connection: Connection, view: View, filter: Filter) -> Compl
     )
     query = sa.select(pw.account, sa.func.max(pw.to_time)).where(pw.account.in_(names), pw.done_at.is_not(None))
     known = {row[0]: row[1] for row in connection.execute(query.group_by(pw.account))}
-    ends = tuple(AccountCompleteness(name, known.get(name)) for name in names)
+    released = _released(connection, names)
+    ends = tuple(AccountCompleteness(name, known.get(name), released.get(name)) for name in names)
     moments = [each.complete_until for each in ends if each.complete_until is not None]
     until = min(moments) if moments and len(moments) == len(ends) else None
     return Completeness(until, view.cutoff, ends)
+
+
+def _released(connection: Connection, accounts: Sequence[str]) -> Mapping[str, date]:
+    """Until which day releases are made: of both kinds of card, so the slower of the two."""
+    query = sa.select(rw.account, sa.func.min(rw.until_day)).where(*OF_ANSWERS)
+    rows = connection.execute(query.where(rw.account.in_(accounts)).group_by(rw.account))
+    return {row.account: row[1] for row in rows}

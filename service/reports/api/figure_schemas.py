@@ -1,7 +1,7 @@
 """The wire of figures: one schema a dataclass of `shapes`, made field by field from its declaration. Holds no rule."""
 
 import dataclasses
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -36,6 +36,7 @@ PLAIN: dict[Any, tuple[Any, dict[str, Any]]] = {
     float: (fields.Float, {}),
     bool: (fields.Boolean, {}),
     datetime: (Time, {}),
+    date: (fields.Date, {}),
 }
 
 

@@ -92,7 +92,7 @@ def _operations(place: Place, connection: Connection, question: PageQuery, now: 
         "lines": standings(connection, mine, now, silent=silent),
         "worker": worker,
         "silent": silent,
-        "complete": {each.account: each.complete_until for each in found.accounts},
+        "complete": {each.account: each for each in found.accounts},
         "found": found,
         "now": now,
         "answer_window": place.settings.reports.answer_window,

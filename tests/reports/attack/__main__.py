@@ -5,14 +5,17 @@ Prints what was found as it is found, then what was tried of each shape, also wh
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from time import monotonic
 
 import click
+from sqlalchemy.engine import make_url
 
 from tests.reports.attack.attacker import Found, Reading, attack
 from tests.reports.attack.collect import collect
 from tests.reports.attack.http import collect as over_http
+from tests.reports.attack.play import database_for_once, emptied
 
 READ: dict[str, Reading] = {"http": over_http, "direct": collect}
 
@@ -23,10 +26,15 @@ READ: dict[str, Reading] = {"http": over_http, "direct": collect}
     "--first", default=0, show_default=True, help="seed of the first ledger; the same seed is the same ledger"
 )
 @click.option("--read", type=click.Choice([*READ]), default="http", show_default=True, help="how figures are read")
+@click.option("--database", help="PostgreSQL, 'attack' in its name; emptied for each ledger")
 @click.option("--minutes", type=float, default=float("inf"), help="begin no ledger later than this")
-def main(ledgers: int, first: int, read: str, minutes: float) -> None:
+def main(ledgers: int, first: int, read: str, database: str | None, minutes: float) -> None:
     """Attack random ledgers, and print what was found and how much was read."""
-    every = list(_attacked(range(first, first + ledgers), READ[read], monotonic() + 60 * minutes))
+    if database and "attack" not in str(make_url(database).database):
+        raise click.UsageError("The name of the --database must have 'attack' in it: everything in it is dropped.")
+    opened = partial(emptied, database) if database else database_for_once
+    seeds = range(first, first + ledgers)
+    every = list(_attacked(seeds, partial(attack, read=READ[read], opened=opened), monotonic() + 60 * minutes))
     shapes: dict[str, list[Found]] = defaultdict(list)
     for each in every:
         shapes[each.shape].append(each)
@@ -36,11 +44,11 @@ def main(ledgers: int, first: int, read: str, minutes: float) -> None:
     sys.exit(not every or not all(each.nothing for each in every))
 
 
-def _attacked(seeds: Iterable[int], read: Reading, until: float) -> Iterator[Found]:
+def _attacked(seeds: Iterable[int], attacking: Callable[[int], Found], until: float) -> Iterator[Found]:
     for seed in seeds:
         if monotonic() > until:
             return
-        found = attack(seed, read)
+        found = attacking(seed)
         if not found.nothing:
             click.echo(f"seed {seed} ({found.shape}): {found.leaks} {found.misread[:3]}")
         yield found

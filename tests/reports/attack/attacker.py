@@ -2,17 +2,17 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
+
+from sqlalchemy.engine import Engine
 
 from tests.reports.attack.collect import Figure, collect
 from tests.reports.attack.http import collect as over_http
 from tests.reports.attack.judge import Account, Leak, last_day, leaks, misread, tables
 from tests.reports.attack.ledgers import BEGIN, Spoken, ledger
-from tests.reports.attack.play import ZONED, Lived, database
+from tests.reports.attack.play import ZONED, Lived, database_for_once
 
 MOMENTS = (17, 36, 58)
 SETTLED = timedelta(days=40)
@@ -20,6 +20,8 @@ ZEROS = ("coverage", "rota")
 ACCOUNTS = ("acme", "other")
 Reading = Callable[[Lived, random.Random], set[Figure]]
 """How figures are read: straight from disclosure, or over HTTP."""
+Opened = Callable[[], AbstractContextManager[Engine]]
+"""Where a ledger is lived: an empty database."""
 
 
 @dataclass
@@ -44,9 +46,11 @@ class Found:
 
 
 @contextmanager
-def lived_through(given: int | list[Spoken], read: Reading = collect) -> Iterator[tuple[Lived, Found, set[Figure]]]:
+def lived_through(
+    given: int | list[Spoken], read: Reading = collect, opened: Opened = database_for_once
+) -> Iterator[tuple[Lived, Found, set[Figure]]]:
     """Live a ledger, drawn or given, until everything is closed; erase somebody now and then, read at every moment."""
-    with TemporaryDirectory(prefix="dmf-attack-") as folder, database(Path(folder)) as engine:
+    with opened() as engine:
         seed, name, spoken = (given, *ledger(given)) if isinstance(given, int) else (0, "given", given)
         lived, rnd = Lived(engine, ZONED), random.Random(-seed)
         figures: set[Figure] = set()
@@ -58,9 +62,11 @@ def lived_through(given: int | list[Spoken], read: Reading = collect) -> Iterato
         yield lived, found, figures
 
 
-def attack(seed: int, read: Reading = over_http, *, most: int = 8, bounds: int = 4) -> Found:
+def attack(
+    seed: int, read: Reading = over_http, opened: Opened = database_for_once, *, most: int = 8, bounds: int = 4
+) -> Found:
     """Attack a ledger. `most`: small cells tried in each table; `bounds`: how many of them are bounded."""
-    with lived_through(seed, read) as (lived, found, figures):
+    with lived_through(seed, read, opened) as (lived, found, figures):
         accounts, rnd = accounts_of(lived), random.Random(seed)
         found.figures, found.misread = len(figures), misread(lived, figures, accounts)
         for name, account in accounts.items():

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
@@ -112,6 +113,25 @@ def database(folder: Path) -> Iterator[Engine]:
     """A database that may be lost in a power cut, which makes it quick."""
     engine = open_engine(f"sqlite:///{folder}/attacked.db")
     event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    migrations.upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@contextmanager
+def database_for_once() -> Iterator[Engine]:
+    """A database in a folder that goes with it."""
+    with TemporaryDirectory(prefix="dmf-attack-") as folder, database(Path(folder)) as engine:
+        yield engine
+
+
+@contextmanager
+def emptied(url: str) -> Iterator[Engine]:
+    """A database of a PostgreSQL server, begun anew: whatever was in it is gone."""
+    engine = open_engine(url)
+    with writing(engine) as connection:
+        for command in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
+            connection.execute(sa.text(command))
     migrations.upgrade(engine)
     yield engine
     engine.dispose()

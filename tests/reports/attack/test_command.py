@@ -19,7 +19,7 @@ def test_nothing_found_is_said_of_each_shape_and_ends_well() -> None:
 
 
 def test_a_small_set_is_printed_and_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "attack", lambda seed, _read: Found(seed, "even", leaks=[LEAK] if seed == 3 else []))
+    monkeypatch.setattr(command, "attack", lambda seed, **_: Found(seed, "even", leaks=[LEAK] if seed == 3 else []))
     ran = CliRunner().invoke(command.main, ["--ledgers", "5"])
     assert ran.exit_code == 1
     assert "seed 3 (even): [('acme', 'rota', Leak(table='people'" in ran.output
@@ -27,5 +27,11 @@ def test_a_small_set_is_printed_and_ends_with_1(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_nothing_tried_is_nothing_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "attack", lambda seed, _read: Found(seed, "even"))
+    monkeypatch.setattr(command, "attack", lambda seed, **_: Found(seed, "even"))
     assert CliRunner().invoke(command.main, ["--minutes", "-1"]).exit_code == 1
+
+
+def test_a_database_that_may_hold_something_is_not_emptied() -> None:
+    ran = CliRunner().invoke(command.main, ["--database", "postgresql+psycopg://somewhere/dmfeedback"])
+    assert ran.exit_code == 2
+    assert "must have 'attack' in it" in ran.output

@@ -9,14 +9,25 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from service.db import writing
+from service.auth import Reader
+from service.db import reading, writing
 from service.models import release, release_cell, release_leaf, result
 from service.reports.disclosure.closing import close_due
 from service.reports.disclosure.store import Who
+from service.reports.figures import figures
+from service.reports.filters import Filter
 from tests.reports.disclosure.ledger import CSAT, MONDAY, close, closed, line, on, rows, said, spans
 from tests.reports.world import World, settings_of
 
 DAY = timedelta(days=1)
+
+
+def made_until(world: World) -> date | None:
+    """How far an analyst is told that the releases of acme are."""
+    with reading(world.engine) as connection:
+        who = (connection, world.settings, Reader("k", "n", "analyst", ()), Filter(), world.clock.now)
+        told = figures.completeness(*who).accounts
+    return next(each.released_until for each in told if each.account == "acme")
 
 
 @pytest.fixture
@@ -194,10 +205,11 @@ def test_a_ledger_that_exists_is_closed_from_its_oldest_day_and_readers_are_told
     for place in range(30):
         on(world, MONDAY + place * DAY, 6, agent_id="ann", team_id="red")
     world.clock.now = datetime(2026, 9, 30, 12, tzinfo=UTC)
-    assert said(world).reason == "releases_being_made"
+    assert (said(world).reason, made_until(world)) == ("releases_being_made", None)
     close_due(world.engine, world.settings, world.clock.now)
+    assert MONDAY < made_until(world) <= date(2026, 9, 30), "how far they are is told meanwhile"
     close(world, date(2026, 9, 30), hour=12)
-    assert said(world).reason is None
+    assert (said(world).reason, made_until(world)) == (None, date(2026, 9, 30))
     assert (said(world).total.n, said(world, "agent").total.n) == (180, 168)
     assert said(world, "agent").waiting == 12
     assert [point.total.n for point in line(world, "week")] == [42, 42, 42, 42, 12]
