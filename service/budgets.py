@@ -1,17 +1,19 @@
-"""What is left of X's daily limits: in, the accounts of the settings; out, a gauge by account and what X counts.
+"""X's daily limits, what is used and what is left: in, the accounts of the settings; out, both as gauges and numbers.
 
 X counts DMs and cards: a question that goes out as a DM, by quick replies or a page, is one of the DMs. One statement
 for all accounts, each entered by its index. Never decides who may send: `accounts/slots.py` does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.engine import Connection
 
 from service.accounts import slots
+from service.db import Micros
 from service.models import account_state, feedback_request, send_attempt
 from service.settings import Account
 from service.states import Kind
@@ -21,26 +23,33 @@ acct, fr, snd = account_state.c, feedback_request.c, send_attempt.c
 DMS = [name for name, way in WAYS.items() if Kind.OPENING in way.shares]
 AS_CARD = sa.and_(snd.kind == Kind.ASKING, sa.func.coalesce(fr.way, "").not_in(DMS))
 COUNTED_AS = sa.case((AS_CARD, "card"), else_="dm").label("counted_as")
+LABELS = ["account", "kind"]
+Sends = Mapping[tuple[str, str], int]
+"""By account and `dm` or `card`."""
 
 
-def left(connection: Connection, accounts: Mapping[str, Account], now: datetime) -> GaugeMetricFamily:
-    """Return how many DMs and cards each account may still send in X's rolling 24 hours."""
-    sent = taken(connection, now)
-    gauge = GaugeMetricFamily(
-        "dm_feedback_sends_left", "Sends that X's limits of the rolling 24 hours leave.", labels=["account", "kind"]
-    )
-    for name, account in accounts.items():
-        for kind, limit in (("dm", account.dms_per_day), ("card", account.cards_per_day)):
-            gauge.add_metric([name, kind], float(max(0, limit - sent.get((name, kind), 0))))
-    return gauge
+def families(connection: Connection, accounts: Mapping[str, Account], now: datetime) -> Iterator[GaugeMetricFamily]:
+    """Yield how many sends count in X's rolling 24 hours, and how many it leaves."""
+    sent = taken(connection, accounts, now)
+    yield _gauge("sends_day", "Sends that count in X's limits of the rolling 24 hours, as X counts them.", sent)
+    yield _gauge("sends_left", "Sends that X's limits of the rolling 24 hours leave.", left(accounts, sent))
 
 
-def taken(connection: Connection, now: datetime) -> dict[tuple[str, str], int]:
-    """Return how many sends count, by account and `dm` or `card`.
+def left(accounts: Mapping[str, Account], sent: Sends) -> Sends:
+    """Return how many DMs and cards each account may still send."""
+    return {
+        (name, kind): max(0, limit - sent.get((name, kind), 0))
+        for name, account in accounts.items()
+        for kind, limit in (("dm", account.dms_per_day), ("card", account.cards_per_day))
+    }
+
+
+def taken(connection: Connection, accounts: Mapping[str, Account], now: datetime) -> Sends:
+    """Return how many sends count, as long as each account's slots are held.
 
     It begins with the few accounts, whose names lead the index.
     """
-    mine = sa.and_(snd.account == acct.account, snd.kind.in_(Kind), snd.intended_at > now - slots.DAY)
+    mine = sa.and_(snd.account == acct.account, snd.kind.in_(Kind), snd.intended_at > _since(accounts, now))
     found = (
         sa.select(acct.account, COUNTED_AS, sa.func.count())
         .select_from(account_state)
@@ -50,3 +59,17 @@ def taken(connection: Connection, now: datetime) -> dict[tuple[str, str], int]:
         .having(sa.func.count(snd.account) > 0)
     )
     return {(account, counted_as): count for account, counted_as, count in connection.execute(found)}
+
+
+def _since(accounts: Mapping[str, Account], now: datetime) -> sa.ColumnElement[Any]:
+    """Since when sends count; of an account that has left the settings, for X's day alone."""
+    own = {name: sa.literal(now - slots.window(each), Micros()) for name, each in accounts.items()}
+    day = sa.literal(now - slots.DAY, Micros())
+    return sa.case(own, value=acct.account, else_=day) if own else day
+
+
+def _gauge(name: str, text: str, counts: Sends) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(f"dm_feedback_{name}", text, labels=LABELS)
+    for labels, n in counts.items():
+        gauge.add_metric(list(labels), float(n))
+    return gauge

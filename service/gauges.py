@@ -94,21 +94,6 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         ),
     ),
     (
-        "sends_day",
-        "Sends that count in X's limits of the rolling 24 hours, by account and kind.",
-        ["account", "kind"],
-        lambda now: (
-            _by_account(
-                send_attempt,
-                snd.kind.in_(("dm", "card")),
-                snd.intended_at > now - DAY,
-                snd.outcome.is_distinct_from("not_sent"),
-            )
-            .add_columns(snd.kind, sa.func.count())
-            .group_by(snd.kind)
-        ),
-    ),
-    (
         "account_held",
         "1 where an account is held until a person releases it.",
         ["account", "reason"],

@@ -48,25 +48,26 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     @health.get("/readyz")
     @declares("nobody: whether it is ready; a key with the role monitor or admin: why, by dependency")
     def readyz() -> tuple[Mapping[str, Any], int]:
-        report = readiness(settings, engine, clock(), writes)
-        ready = report["status"] != "unavailable"
-        if not _may_know(guard, ready=ready):
-            report = {"status": "ok" if ready else "unavailable"}
-        return report, 200 if ready else 503
+        now = clock()
+        why_not = why_not_ready(engine, now, writes)
+        if why_not is not None:
+            log.warning("not_ready", database=why_not)  # without a database nobody can be known, and so told
+            return {"status": "unavailable"}, 503
+        if "Authorization" not in flask.request.headers:
+            return {"status": "ok"}, 200
+        _demand_operator(guard)
+        return readiness(settings, engine, now), 200
 
     return health
 
 
-def _may_know(guard: Guard, *, ready: bool) -> bool:
-    """Whether details may be told. Raises NotAuthenticated or NotAllowed; without a database nobody can be known."""
-    if not ready or "Authorization" not in flask.request.headers:
-        return False
+def _demand_operator(guard: Guard) -> None:
+    """Refuse who may not know the details. Raises NotAuthenticated or NotAllowed."""
     reader = guard.reader_of(flask.request)
     demand_role(reader, ("admin", "monitor"))
     demand_reach(reader, flask.request)
     if reader.accounts:
         raise NotAllowed("whole_service_only", "This is of every account; it takes a key for all of them.")
-    return True
 
 
 class Writes:
@@ -94,25 +95,28 @@ class Writes:
         return True
 
 
-def readiness(settings: Settings, engine: Engine, now: datetime, writes: Writes) -> dict[str, Any]:
-    """Return how each dependency stands and what to do where one does not."""
+def why_not_ready(engine: Engine, now: datetime, writes: Writes) -> str | None:
+    """Return what is wrong with the database, and what to do; None where it can be worked with."""
     try:
         migrations.require_fitting(engine)
-        if writes.refused(now):
-            return {"status": "unavailable", "database": TAKES_NO_WRITES}
-        with reading(engine) as connection:
-            closed = barred.listed(connection, now)
-            accounts = {
-                name: _account(connection, name, now) | _barred([each for each in closed if each.account == name])
-                for name in settings.accounts
-            }
-            sources = _sources(connection, settings, now)
-            worker = _worker(connection, now)
-            oldest = _oldest_due(connection, accounts, now)
     except Unavailable as error:
-        return {"status": "unavailable", "database": error.sentence}
+        return error.sentence
     except SQLAlchemyError:
-        return {"status": "unavailable", "database": "does not answer; is it running, and is database.url right?"}
+        return "does not answer; is it running, and is database.url right?"
+    return TAKES_NO_WRITES if writes.refused(now) else None
+
+
+def readiness(settings: Settings, engine: Engine, now: datetime) -> dict[str, Any]:
+    """Return how each dependency stands and what to do where one does not."""
+    with reading(engine) as connection:
+        closed = barred.listed(connection, now)
+        accounts = {
+            name: _account(connection, name, now) | _barred([each for each in closed if each.account == name])
+            for name in settings.accounts
+        }
+        sources = _sources(connection, settings, now)
+        worker = _worker(connection, now)
+        oldest = _oldest_due(connection, accounts, now)
     well = worker == "ok" and all(each["status"] == "ok" for each in (*accounts.values(), *sources.values()))
     return {
         "status": "ok" if well else "degraded",

@@ -77,6 +77,8 @@ def _kinds(engine: Engine, settings: Settings, now: datetime) -> Iterator[Overdu
 
 def _access_log(engine: Engine, before: datetime, *, dry_run: bool, stop: Stop) -> int:
     gone = 0
+    if not dry_run:
+        chain.seal_what_waits(engine)
     while not stop():
         with writing(engine) as connection:
             some = chain.prune(connection, before, dry_run=dry_run)

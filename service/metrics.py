@@ -38,7 +38,7 @@ class Figures(Collector):
         with reading(self._engine) as connection:
             for name, text, labels, query in QUERIES:
                 yield _gauge(connection, name, text, labels, query(now))
-            yield budgets.left(connection, self._settings.accounts, now)
+            yield from budgets.families(connection, self._settings.accounts, now)
             yield from totals.families(connection, now)
 
 

@@ -60,7 +60,7 @@ def overview(connection: Connection, accounts: Mapping[str, Account], now: datet
         name: {tuple(map(str, labels)): float(number) for *labels, number in connection.execute(query(now))}
         for name, _, _, query in QUERIES
     }
-    left = {tuple(each.labels.values()): each.value for each in budgets.left(connection, accounts, now).samples}
+    left = budgets.left(accounts, budgets.taken(connection, accounts, now))
     each = tuple(_account(name, found, left) for name in accounts)
     builds = tuple(f"{role} {version}, Python {python}" for role, version, python in totals.living(connection, now))
     workers, unsealed = int(found["workers_seen"][()]), int(found["access_log_unsealed"][()])
@@ -74,7 +74,7 @@ def overview(connection: Connection, accounts: Mapping[str, Account], now: datet
     return Overview(now, __version__, head(), workers, builds, each, day, unsealed, hands)
 
 
-def _account(name: str, found: Mapping[str, Found], left: Found) -> AccountOverview:
+def _account(name: str, found: Mapping[str, Found], left: budgets.Sends) -> AccountOverview:
     def one(figure: str) -> float | None:
         return found[figure].get((name,))
 
@@ -87,8 +87,8 @@ def _account(name: str, found: Mapping[str, Found], left: Found) -> AccountOverv
         open=total("requests_open"),
         oldest_due=one("oldest_due_seconds"),
         unclear=total("sends_unclear"),
-        dms_left=int(left[name, "dm"]),
-        cards_left=int(left[name, "card"]),
+        dms_left=left[name, "dm"],
+        cards_left=left[name, "card"],
         events_behind=one("events_behind_seconds"),
         webhook_silent=one("webhook_silent_seconds"),
         missed=total("webhook_missed"),

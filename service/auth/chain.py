@@ -130,11 +130,12 @@ def sealed_after(connection: Connection, number: int) -> Iterator[AccessLine]:
 
 
 def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:
-    """Take away lines older than their retention, from the beginning of the chain, some thousand; return how many."""
+    """Take away sealed lines older than their retention, from the beginning of the chain, some thousand.
+
+    Returns how many.
+    """
     if dry_run:
         return connection.scalar(sa.select(sa.func.count()).select_from(access_log).where(acs.at < before)) or 0
-    while seal(connection):
-        pass
     kept = connection.scalar(sa.select(sa.func.min(acs.number)).where(acs.at >= before))
     old = newest(connection).number if kept is None else kept - 1
     begin = connection.scalar(sa.select(sa.func.min(acs.number))) or 0

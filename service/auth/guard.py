@@ -13,7 +13,7 @@ from typing import Any
 
 import flask
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from service.auth import keys
 from service.auth.attempts import Attempts
@@ -25,6 +25,7 @@ from service.models import key_use
 MINUTE = timedelta(minutes=1)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 ku = key_use.c
+Seen = Callable[[Connection, datetime], None]
 
 
 def declares(how: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -64,11 +65,11 @@ class Guard:
     def reader_of(self, request: flask.Request) -> Reader:
         """Return whose key came with the request. Raises NotAuthenticated or TooMany."""
         reader = self._attempts.reader_of(_key_of(request), request.remote_addr)
-        self.count(reader)
+        self.count(reader, lambda connection, now: keys.seen(connection, reader.key_id, now))
         return reader
 
-    def count(self, reader: Reader) -> None:
-        """Count one call of this minute. Raises TooMany when the minute is full."""
+    def count(self, reader: Reader, seen: Seen) -> None:
+        """Count one call of this minute, and note in the same commit that it came. Raises TooMany for a full minute."""
         now = self._clock()
         minute = now.replace(second=0, microsecond=0)
         with writing(self._engine) as connection:
@@ -79,7 +80,7 @@ class Guard:
                 )
             )
             connection.execute(sa.delete(key_use).where(ku.key_id == reader.key_id, ku.minute < minute))
-            keys.seen(connection, reader.key_id, now)
+            seen(connection, now)
         left = int((minute + MINUTE - now).total_seconds()) + 1
         flask.g.rate_headers = {
             "RateLimit-Limit": str(self._per_minute),

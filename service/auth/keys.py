@@ -139,6 +139,11 @@ def by_id(connection: Connection, key_id: str, now: datetime) -> Reader | None:
     return None if row is None else _reader(row)
 
 
+def holders(connection: Connection, roles: Sequence[str], now: datetime) -> list[Reader]:
+    """Return who has a key with one of these roles that is valid."""
+    return [_reader(row) for row in connection.execute(sa.select(api_key).where(ak.role.in_(roles), _is_valid(now)))]
+
+
 def valid_digests(connection: Connection, now: datetime) -> frozenset[str]:
     """Return what `digest_of` gives for the keys that are valid."""
     rows = connection.execute(sa.select(ak.id, ak.digest).where(_is_valid(now)))

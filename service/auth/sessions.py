@@ -32,6 +32,14 @@ class SessionLine:
     is_this_one: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is signed in. `is_stale`: the last click was noted so long ago that this one must be."""
+
+    reader: Reader
+    is_stale: bool
+
+
 def begin(connection: Connection, reader: Reader, now: datetime) -> str:
     """Start a session and return its cookie value."""
     cookie = secrets.token_urlsafe(32)
@@ -53,18 +61,13 @@ def end_one(connection: Connection, key_id: str, session_id: str) -> bool:
     return connection.execute(sa.delete(session).where(se.key_id == key_id, se.id == session_id)).rowcount == 1
 
 
-def find(connection: Connection, cookie: str, idle: timedelta, now: datetime) -> Reader | None:
+def find(connection: Connection, cookie: str, idle: timedelta, now: datetime) -> Visitor | None:
     """Return who is signed in; None when nobody is, it was idle too long, or the key was revoked."""
     row = connection.execute(sa.select(session).where(se.digest == _digest(cookie))).one_or_none()
     if row is None or row.seen_at <= now - idle or row.created_at <= now - LONGEST:
         return None
-    return keys.by_id(connection, row.key_id, now)
-
-
-def is_stale(connection: Connection, cookie: str, now: datetime) -> bool:
-    """Say whether the last click was noted so long ago that this one must be."""
-    seen = connection.scalar(sa.select(se.seen_at).where(se.digest == _digest(cookie)))
-    return seen is not None and seen < now - TOUCH_EVERY
+    reader = keys.by_id(connection, row.key_id, now)
+    return None if reader is None else Visitor(reader, is_stale=row.seen_at < now - TOUCH_EVERY)
 
 
 def touch(connection: Connection, cookie: str, now: datetime) -> None:

@@ -52,7 +52,7 @@ def show(context: click.Context) -> None:
     with writing(engine) as connection:
         standing.enrol(connection, settings.accounts, moment)
     with reading(engine) as connection:
-        closed, sent = barred.listed(connection, moment), budgets.taken(connection, moment)
+        closed, sent = barred.listed(connection, moment), budgets.taken(connection, settings.accounts, moment)
         for each in standing.standings(connection):
             if each.account not in settings.accounts:
                 continue

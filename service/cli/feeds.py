@@ -39,9 +39,9 @@ def create(context: click.Context, /, name: str, given: tuple[str, ...], account
         account_of(settings, account)
     question = {key: value for key, value in own.items() if value is not None}
     question |= {key: values if key in REPEATABLE else values[-1] for key, values in pairs(given).items()}
+    saved.demand(engine, settings, accounts, question, now())
     with writing(engine) as connection:
         made, secret = stored.create(connection, name, question, accounts, me(), now())
-        saved.answer(connection, settings, made.reader, question, now())  # what cannot be asked is not saved
         log_access(connection, me(), "feed.create", {"feed": made.id, "question": question}, now())
     click.echo(address_of(settings.service.public_url, made, secret))
 

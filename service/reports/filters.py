@@ -8,13 +8,14 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any, ClassVar, cast
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from service.auth.keys import Reader
 from service.errors import Invalid, NotAllowed
+from service.reports.days import midnight
 from service.reports.dimensions import FILTERED, NAMED, Dimension, Value
 from service.settings import Settings
 from service.states import Failure, Skip, State
@@ -76,6 +77,11 @@ class Filter:
         given = {PARAMETER_OF.get(name, name): value for name, value in plain.items()}
         given |= {str(NAMED[name].parameter): groups for name, groups in self.chosen.items()}
         return {name: _plain(value) for name, value in given.items() if value not in (None, (), False)}
+
+    def logged(self) -> dict[str, Any]:
+        """The same for the access log: that words were looked for, never which: they may be a customer's."""
+        told = self.described()
+        return told if self.q is None else {**{name: told[name] for name in told if name != "q"}, "searched": True}
 
 
 def parse(args: Any, reader: Reader, settings: Settings) -> Filter:
@@ -278,7 +284,7 @@ def _moment(given: str) -> datetime | date:
 def _at_midnight(value: datetime | date, zone: tzinfo) -> datetime:
     if isinstance(value, datetime):
         return value.astimezone(UTC)
-    return datetime.combine(value, time.min, zone).astimezone(UTC)
+    return midnight(value, zone)
 
 
 def _plain(value: Any) -> Any:

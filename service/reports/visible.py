@@ -5,7 +5,7 @@ small groups; `disclosure` does.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from service.auth.keys import Reader
 from service.db import EPOCH
 from service.models import account_state, feedback_request, result
+from service.reports.days import midnight
 from service.reports.thresholds import DEFAULT, Thresholds, thresholds
 from service.requests.rows import CARD
 from service.settings import Settings
@@ -145,4 +146,4 @@ def cutoff(settings: Settings, now: datetime) -> datetime | None:
     if settings.reports.embargo == "none":
         return None
     today = now.astimezone(settings.service.time_zone).date()
-    return datetime.combine(today, time.min, settings.service.time_zone).astimezone(UTC)
+    return midnight(today, settings.service.time_zone)

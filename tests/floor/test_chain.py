@@ -98,9 +98,12 @@ def test_old_lines_go_behind_an_anchor_and_the_rest_stays_whole(engine: Engine) 
     assert broken(engine) == ["Line 4 is missing."]
 
 
-def test_what_was_never_sealed_is_sealed_before_it_is_pruned(engine: Engine) -> None:
+def test_a_line_that_was_never_sealed_stays_until_it_is(engine: Engine) -> None:
     with writing(engine) as connection:
         log_access(connection, "ada", "x", {}, START)
+        assert chain.prune(connection, START + timedelta(days=1), dry_run=False) == 0
+    chain.seal_what_waits(engine)
+    with writing(engine) as connection:
         assert chain.prune(connection, START + timedelta(days=1), dry_run=False) == 1
     written(engine, 2)
     assert broken(engine) == []

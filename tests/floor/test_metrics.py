@@ -188,7 +188,7 @@ def test_prometheus_reads_every_figure_and_they_are_right(engine: Engine) -> Non
 
 def test_every_figure_has_a_help_text_and_a_type(house: House) -> None:
     families = list(text_string_to_metric_families(scraped(house)))
-    named = {*(name for name, *_ in gauges.QUERIES), *METERS, "sends_left", "build_info"}
+    named = {*(name for name, *_ in gauges.QUERIES), *METERS, "sends_day", "sends_left", "build_info"}
     assert {family.name for family in families} == {f"dm_feedback_{name}" for name in named}
     assert all(family.documentation.endswith(".") for family in families)
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service import budgets
-from service.accounts import holds, standing
+from service.accounts import holds, slots, standing
 from service.db import reading, writing
 from service.models import send_attempt
 from service.outreach.claims import claim
@@ -47,7 +47,24 @@ def test_a_question_that_goes_out_as_a_dm_is_one_of_the_dms(world_of: Any) -> No
                 row = {"id": f"sa_{n}{kind}", "request_id": request_id, "account": "acme", "x_user_id": "501"}
                 connection.execute(sa.insert(send_attempt).values(**row, kind=kind, intended_at=world.clock.now))
     with reading(world.engine) as connection:
-        assert budgets.taken(connection, world.clock.now) == {("acme", "dm"): 5, ("acme", "card"): 1}
+        sent = budgets.taken(connection, world.settings.accounts, world.clock.now)
+    assert sent == {("acme", "dm"): 5, ("acme", "card"): 1}
+
+
+def test_what_is_shown_as_used_is_what_the_limit_counts(world_of: Any) -> None:
+    world = world_of()
+    request_id, account = world.ended("c-1"), world.settings.accounts["acme"]
+    at = world.clock.now - slots.DAY - account.signature_tolerance / 2
+    with writing(world.engine) as connection:
+        row = {"id": "sa_1", "request_id": request_id, "account": "acme", "x_user_id": "501", "kind": Kind.ASKING}
+        connection.execute(sa.insert(send_attempt).values(**row, intended_at=at))
+    for later, n in ((timedelta(0), 1), (account.signature_tolerance, 0)):
+        with reading(world.engine) as connection:
+            now = world.clock.now + later
+            assert slots.used(connection, account, [Kind.ASKING], now) == n
+            sent, unknown = (budgets.taken(connection, known, now) for known in (world.settings.accounts, {}))
+        assert sent.get(("acme", "card"), 0) == n
+        assert unknown == {}, "of an account that has left, X's day alone"
 
 
 def test_eight_workers_racing_for_the_last_five_slots_send_five(engine: Engine) -> None:

@@ -79,7 +79,7 @@ def test_days_before_are_as_many_days_whatever_the_clocks_did(world: World) -> N
     """Summer time ended on 25 October 2026: the seven days before the 29th began an hour earlier in UTC."""
     from zoneinfo import ZoneInfo
 
-    from service.reports.counting.zones import midnight
+    from service.reports.days import midnight
 
     zone = ZoneInfo(BERLIN)
     day = NOW.date().replace(month=10, day=29)

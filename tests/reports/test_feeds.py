@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from service import logs
-from service.db import reading
+from service.db import reading, writing
 from service.models import access_log, feed, metadata
+from service.reports.figures import saved
 from tests.floor.house import House
 from tests.reports.world import World, settings_of
 
@@ -146,6 +147,29 @@ def test_analysts_make_none_and_an_address_does_nothing_else(house: House) -> No
 def test_what_cannot_be_asked_is_not_saved(house: House, question: dict[str, Any], status: int) -> None:
     house.refused(status, "POST", "/v1/feeds", house.key(), {"name": "x", "question": question})
     assert house.rows(feed) == []
+
+
+def test_a_feed_is_computed_before_anything_is_written(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    feeds_there: list[int] = []
+    told = saved.answer
+
+    def answer(connection: Connection, *rest: Any) -> bytes:
+        with writing(house.engine) as another:  # on SQLite it would wait in vain, were a feed being written
+            feeds_there.append(another.scalar(sa.select(sa.func.count()).select_from(feed)) or 0)
+        return told(connection, *rest)
+
+    key = house.key()
+    monkeypatch.setattr("service.reports.figures.saved.answer", answer)
+    made(house, key, figure="summary")
+    assert feeds_there == [0]
+
+
+def test_a_reading_is_one_commit_and_touches_no_key(house: House) -> None:
+    address, seen = made(house, house.key(), figure="summary")["address"], []
+    sa.event.listen(house.engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    read(house, address)
+    changes = [each.split()[:2] for each in seen if each.split()[0] in {"INSERT", "UPDATE", "DELETE"}]
+    assert changes == [["INSERT", "INTO"], ["DELETE", "FROM"], ["UPDATE", "feed"]]
 
 
 def test_wrong_addresses_are_all_alike(house: House) -> None:

@@ -57,7 +57,7 @@ def _download(routes: Routes, format: str, asked: dict[str, Any]) -> flask.Respo
 
 
 def _made(routes: Routes, format: str, asked: dict[str, Any], wanted: Filter, now: datetime) -> flask.Response:
-    detail = {"format": format, "filter": wanted.described(), "manifest": asked["manifest"]}
+    detail = {"format": format, "filter": wanted.logged(), "manifest": asked["manifest"]}
     routes.log("results.export", detail)
     form = Form(asked["bom"], asked["separator"], asked["raw"])
     who = (routes.engine, routes.settings, routes.reader, wanted, now, format, form)

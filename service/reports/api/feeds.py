@@ -102,6 +102,7 @@ def _add_made(routes: Routes) -> None:
     )
     def create_feed(asked: dict[str, Any]) -> dict[str, Any]:
         question, reader, now = flask.request.get_json()["question"], routes.reader, routes.clock()
+        saved.demand(routes.engine, routes.settings, reader.accounts, question, now)
         with writing(routes.engine) as connection:
             call = once(connection, reader.key_id)
             if call.before(now) is not None:
@@ -110,7 +111,6 @@ def _add_made(routes: Routes) -> None:
                     "This Idempotency-Key has made its feed; the address was shown then. Revoke it and make another.",
                 )
             made, secret = feeds.create(connection, asked["name"], question, reader.accounts, reader.actor, now)
-            saved.answer(connection, routes.settings, made.reader, question, now)  # what cannot be asked is not saved
             log_access(connection, reader.actor, "feed.create", {"feed": made.id, "question": question}, now)
             call.after({"id": made.id})
         return {**asdict(made), "address": address_of(routes.settings.service.public_url, made, secret)}
@@ -129,9 +129,7 @@ def _add_read(routes: Routes) -> None:
         now = routes.clock()
         with reading(routes.engine) as connection:
             feed = feeds.find(connection, feed_id, secret)
-        routes.guard.count(feed.reader)
-        with writing(routes.engine) as connection:
-            feeds.seen(connection, feed.id, now)
+        routes.guard.count(feed.reader, lambda connection, at: feeds.seen(connection, feed.id, at))
         with a_slot(), reading(routes.engine) as connection:
             body = saved.answer(connection, routes.settings, feed.reader, feed.question, now)
         response = flask.Response(body, content_type="text/csv; charset=utf-8")

@@ -134,7 +134,7 @@ def _page(routes: Routes, asked: dict[str, Any], kind: Kind) -> dict[str, Any]:
             page, on, resume = _next(connection, routes, wanted, order, place, asked["limit"], known)
     link_next(on)
     if kind == "results":
-        routes.log("results.list", {"filter": wanted.described(), "rows": len(page.rows), "on": place is not None})
+        routes.log("results.list", {"filter": wanted.logged(), "rows": len(page.rows), "on": place is not None})
     told = {"items": page.rows, "next_cursor": on, "resume_cursor": resume, "withheld": page.withheld}
     return told if kind == "requests" else {**told, "erased": page.erased}
 

@@ -30,7 +30,8 @@ from service.reports.counting.tally import (
     next_month,
     scored_column,
 )
-from service.reports.counting.zones import day_and_hour, day_of, midnight
+from service.reports.counting.zones import day_and_hour, day_of
+from service.reports.days import midnight
 from service.reports.dimensions import NAMED
 from service.reports.visible import View
 

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from service.errors import Invalid
-from service.reports.counting.zones import midnight
+from service.reports.days import midnight
 
 PERIODS = ("day", "week", "month")
 SEVEN_DAYS = "seven_days"

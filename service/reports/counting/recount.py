@@ -35,7 +35,8 @@ from service.reports.counting.tally import (
     month_of,
     next_month,
 )
-from service.reports.counting.zones import day_of, midnight
+from service.reports.counting.zones import day_of
+from service.reports.days import midnight
 from service.reports.visible import View
 from service.requests import seals
 from service.settings import Settings

@@ -6,7 +6,7 @@ offset changes, halved until one is left. Python reads the same list, so both al
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -49,11 +49,6 @@ def day_of(number: int) -> date:
 def number_of(day: date) -> int:
     """A date in days since 1970."""
     return day.toordinal() - ORDINAL_OF_EPOCH
-
-
-def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The moment at which a local day begins, in UTC."""
-    return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
 def _local(column: sa.ColumnElement[Any], zone: ZoneInfo) -> sa.ColumnElement[int]:

@@ -23,6 +23,8 @@ from service.reports.filters import MOODS, Filter
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import marks, notes, query
 from service.reports.rows.query import Order
+from service.reports.rows.row import Row
+from service.reports.visible import view_of
 from service.web import reads
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
@@ -65,6 +67,13 @@ def wanted_of(question: PageQuery) -> Filter:
     return replace(wanted, done=done)
 
 
+def as_file(question: PageQuery) -> list[tuple[str, str | None]]:
+    """The same answers as parameters of the download."""
+    wanted = wanted_of(question)
+    flags = (("answered", True), ("has_text", wanted.has_text), ("done", wanted.done))
+    return [(name, None if value is None else str(value).lower()) for name, value in flags]
+
+
 def order_of(question: PageQuery) -> Order:
     """Worst first, or newest first. Raises Invalid."""
     name = question.given("order") or "worst"
@@ -93,10 +102,9 @@ def _comments(place: Place) -> str:
     with reading(place.engine) as connection:
         found = comments(connection, *who, wanted, now, order=order, cursor=question.given("cursor"))
         names = choices(connection, *who, question.filter, now)
-        owners = marks.owners(connection)
+        owners = marks.owners(connection, view_of(connection, *who, now).accounts, now)
     with writing(place.engine) as connection:
-        described = {name: each for name, each in wanted.described().items() if name != "q"}
-        detail = {"filter": described, "searched": wanted.q is not None, "rows": len(found.rows)}
+        detail = {"filter": wanted.logged(), "rows": len(found.rows)}
         log_access(connection, place.reader.actor, "dashboard.comments", detail, now)
     return flask.render_template(
         "dashboard/comments.html",
@@ -107,6 +115,7 @@ def _comments(place: Place) -> str:
         marked=MARKED,
         rows=addressed(place, found.rows, question.written_out(("cursor", None))),
         found=found,
+        file=as_file(question),
     )
 
 
@@ -126,7 +135,7 @@ def _result(place: Place, request_id: str, *, draft: str = "", sentence: str = "
             raise NotFound("no_such_result", NO_SUCH_RESULT)
         (one,) = addressed(place, marked(connection, [row]), "")
         lines = life(connection, place.settings, row, now)
-        written, owners = notes.listed(connection, request_id), marks.owners(connection)
+        written, owners = notes.listed(connection, request_id), marks.owners(connection, [row.account], now)
         beside = neighbours(connection, *who, wanted_of(question), now, order_of(question), row)
     with writing(place.engine) as connection:
         detail = {"request_id": request_id, "with_text": row.text is not None}
@@ -155,32 +164,32 @@ def _add_note(place: Place, request_id: str) -> Response | tuple[str, int]:
 def _mark(place: Place, request_id: str) -> Response:
     """Finish, reopen or hand over an answer, and go back to where the button was."""
     form, now, by = flask.request.form, place.clock(), place.reader.name
-    _demand(place, request_id)
+    row = _demand(place, request_id)
     with writing(place.engine) as connection:
-        detail = {"request_id": request_id, **_marked(connection, request_id, form, by, now)}
+        detail = {"request_id": request_id, **_marked(connection, row, form, by, now)}
         log_access(connection, place.reader.actor, "dashboard.mark", detail, now)
     here = flask.url_for("dashboard.result", request_id=request_id)
     return flask.redirect(safe_path(form.get("back") or here), 303)
 
 
-def _marked(
-    connection: Connection, request_id: str, form: Mapping[str, str], by: str, now: datetime
-) -> dict[str, str | None]:
+def _marked(connection: Connection, row: Row, form: Mapping[str, str], by: str, now: datetime) -> dict[str, str | None]:
     """Do what the button said; return it for the access log. Raises Invalid."""
     what = form.get("do", "")
     if what == "finish":
-        marks.finish(connection, request_id, by, now)
+        marks.finish(connection, row.request_id, by, now)
     elif what == "reopen":
-        marks.reopen(connection, request_id)
+        marks.reopen(connection, row.request_id)
     elif what == "give":
-        marks.give(connection, request_id, form.get("owner") or None, by, now)
+        marks.give(connection, row, form.get("owner") or None, by, now)
     else:
         raise Invalid("unknown_mark", "An answer is finished, opened again (reopen) or given to somebody.")
     return {"do": what, **({"owner": form.get("owner") or None} if what == "give" else {})}
 
 
-def _demand(place: Place, request_id: str) -> None:
-    """Raise NotFound for what this reader may not know of."""
+def _demand(place: Place, request_id: str) -> Row:
+    """Return an answer. Raises NotFound for what this reader may not know of."""
     with reading(place.engine) as connection:
-        if query.get(connection, place.settings, place.reader, request_id, place.clock()) is None:
-            raise NotFound("no_such_result", NO_SUCH_RESULT)
+        row = query.get(connection, place.settings, place.reader, request_id, place.clock())
+    if row is None:
+        raise NotFound("no_such_result", NO_SUCH_RESULT)
+    return row

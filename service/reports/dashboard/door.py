@@ -72,10 +72,9 @@ class Door:
         now = self._clock()
         with reading(self._engine) as connection:
             found = sessions.find(connection, cookie, self._idle, now)
-            stale = found is not None and sessions.is_stale(connection, cookie, now)
-        if stale:
+        if found is not None and found.is_stale:
             self._note_click(cookie, now)
-        return found
+        return None if found is None else found.reader
 
     def sign_in(self, key: str, address: str, onward: str) -> Response:
         """Exchange a key for a session. Raises NotAuthenticated in constant words, TooMany after many failures."""

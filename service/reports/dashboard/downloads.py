@@ -59,21 +59,20 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     def figures_file() -> Response:
         return _figures(place)
 
-    pages.add_app_template_global(lambda question, *own: offer(place, question, own), "offered")
+    pages.add_app_template_global(lambda question, own=(): offer(place, question, own), "offered")
 
 
-def offer(place: Place, question: PageQuery, own: Sequence[str]) -> Offer:
+def offer(place: Place, question: PageQuery, own: Sequence[tuple[str, str | None]]) -> Offer:
     """Return the links under a page; `own` are (name, value) pairs that the page adds to its question."""
-    extra = [(each.partition("=")[0], each.partition("=")[2]) for each in own]
-    query = question.written_out(*extra)
-    links = [(flask.url_for("dashboard.figures_file") + f"?{query}", "Figures, CSV")] if not extra else []
+    query = question.written_out(*own)
+    links = [(flask.url_for("dashboard.figures_file") + f"?{query}", "Figures, CSV")] if not own else []
     if place.reader.role in READERS_OF_ANSWERS:
-        per_row = query if extra else question.written_out(("date_field", question.given("date_field") or "ended_at"))
+        per_row = query if own else question.written_out(("date_field", question.given("date_field") or "ended_at"))
         known = [kind for kind in NAMES if kind not in NEEDS or importlib.util.find_spec(NEEDS[kind])]
         links += [
             (flask.url_for("dashboard.rows", kind=kind) + f"?{per_row}", f"Rows, {NAMES[kind]}") for kind in known
         ]
-        what = "one answer" if extra else "one conversation that ended in these days, asked or not"
+        what = "one answer" if own else "one conversation that ended in these days, asked or not"
         return Offer(tuple(links), f"A row is {what}. Downloading rows is written to the access log.")
     return Offer(tuple(links), "Your key reads figures, not single answers.")
 
@@ -88,7 +87,7 @@ def _rows(place: Place, kind: str) -> Response:
 
 def _made(place: Place, kind: str, question: PageQuery, now: datetime) -> flask.Response:
     with writing(place.engine) as connection:
-        detail = {"format": kind, "filter": question.filter.described()}
+        detail = {"format": kind, "filter": question.filter.logged()}
         log_access(connection, place.reader.actor, "export.dashboard", detail, now)
     # people open it in a spreadsheet, which takes UTF-8 for something else without the mark
     pieces = export.stream(place.engine, place.settings, place.reader, question.filter, now, kind, Form(bom=True))

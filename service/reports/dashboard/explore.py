@@ -3,7 +3,6 @@
 Rows are read together: outside what chance does first, then by score; too few to judge is folded. Only asks `figures`.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +19,6 @@ from service.reports.dimensions import DIMENSIONS, NAMED, Value
 from service.reports.figures import figures
 from service.reports.figures.shapes import Compared
 from service.reports.figures.then_now import Differences, ThenNow
-from service.reports.filters import Filter
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
 from service.web import reads
@@ -31,7 +29,7 @@ OWN = ("by", "show", "a", "b")
 
 
 def add(pages: flask.Blueprint, place: Place) -> None:
-    """Register the page, and the address its forerunner had."""
+    """Register the page."""
     everybody = place.door.signed_in()
 
     @pages.get("/explore")
@@ -106,13 +104,12 @@ def _compared(
     a, b = question.given("a"), question.given("b")
     if not a or not b or NAMED[by].parameter is None:
         return None
-    one, two = (_within(question.filter, by, each) for each in (a, b))
+    one, two = (question.filter.within(by, _group(by, each)) for each in (a, b))
     return a, b, figures.compare(connection, place.settings, place.reader, one, two, now)
 
 
-def _within(wanted: Filter, by: str, given: str) -> Filter:
+def _group(by: str, given: str) -> Value:
     """One side. Raises Invalid for what is no group of this dimension."""
     if NAMED[by].whole_number and not given.isdecimal() and given != WITHOUT:
         raise Invalid("invalid_parameter", f"There is no {NAMED[by].label.lower()} '{given}'.")
-    key: Value = None if given == WITHOUT else int(given) if NAMED[by].whole_number else given
-    return replace(wanted, chosen={**wanted.chosen, by: (key,)})
+    return None if given == WITHOUT else int(given) if NAMED[by].whole_number else given

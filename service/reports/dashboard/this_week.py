@@ -25,6 +25,7 @@ from service.reports.dashboard.names import row_name
 from service.reports.dashboard.pictures import of_score, over_weeks
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import PageQuery, choices
+from service.reports.days import midnight
 from service.reports.dimensions import NAMED
 from service.reports.figures import figures
 from service.reports.figures.shapes import Reasoned, Summary
@@ -83,7 +84,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
 
 def _is_logged(place: Place, question: PageQuery, worst: list[Comment], now: datetime) -> bool:
     """Write down that comments were read, if only three. Where nothing can be written, they are not shown."""
-    detail = {"filter": question.filter.described(), "rows": len(worst)}
+    detail = {"filter": question.filter.logged(), "rows": len(worst)}
     try:
         with writing(place.engine) as connection:
             log_access(connection, place.reader.actor, "dashboard.worst", detail, now)
@@ -133,8 +134,8 @@ def _lines(
     place: Place, connection: Connection, question: PageQuery, now: datetime, totals: Iterable[Differences]
 ) -> list[tuple[Differences, figures.Trend]]:
     """Each kind of card that has anything, with its twelve weeks."""
-    since = question.filter.until or now
-    wanted = replace(question.filter, since=since - timedelta(days=7 * WEEKS))
+    first = question.end - timedelta(days=DAYS * WEEKS)
+    wanted = replace(question.filter, since=midnight(first, place.settings.service.time_zone))
     trends = figures.trend(connection, place.settings, place.reader, wanted, now, SEVEN_DAYS).items
     by_type = {each.type: each for each in trends}
     return [(one, by_type[one.type]) for one in totals if _is_asked(one, by_type[one.type])]

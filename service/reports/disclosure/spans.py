@@ -4,7 +4,7 @@ Weeks begin on Monday; four of them make a block, three blocks make twelve weeks
 So a day belongs to one week, a week to one block, a block to one span of twelve weeks, for ever.
 """
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 ONE_DAY = timedelta(days=1)
@@ -23,8 +23,3 @@ def span_of(day: date, weeks: int) -> tuple[date, date]:
 def over_at(now: datetime, zone: ZoneInfo) -> date:
     """Return the first day that is not over yet: all days before it are, and have settled."""
     return (now - SETTLE).astimezone(zone).date()
-
-
-def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """Return the moment at which a local day begins, in UTC."""
-    return datetime.combine(day, time.min, zone).astimezone(UTC)

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.models import feedback_request
+from service.reports.days import midnight
 from service.reports.disclosure import store
 from service.reports.disclosure.days import Ground
 from service.reports.disclosure.pools import Label
-from service.reports.disclosure.spans import midnight
 from service.reports.disclosure.store import Leaf, Release
 from service.states import OPEN_STATES, State
 

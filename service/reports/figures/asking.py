@@ -29,7 +29,7 @@ DAILY = ("day", "week", SEVEN_DAYS)
 NOT_NAMED, NAMED_ONES = "\0", "\0\0"  # nobody's names: no database of ours holds a NUL
 SENT = (State.CARD_SENT, State.UNKNOWN)
 NOT_FOR_FIGURES = (
-    "scores", "score_from", "score_to", "moods", "done", "owner",
+    "scores", "score_from", "score_to", "moods", "done", "owner", "q",
     "states", "reasons", "request_ids", "conversation_ids", "has_text", "answered", "updated_since",
 )  # fmt: skip
 

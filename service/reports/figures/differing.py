@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from service.errors import Invalid
-from service.reports.counting.zones import midnight
+from service.reports.days import midnight
 from service.reports.dimensions import Value
 from service.reports.figures.shapes import Rate, Score
 from service.reports.figures.then_now import Differences, ThenNow

@@ -12,7 +12,8 @@ from service.reports.completeness import completeness_of
 from service.reports.counting.counts import Answers, Counts, answers_by, counts, counts_by
 from service.reports.counting.lines import Line
 from service.reports.counting.periods import demand_few, pieces, start_of
-from service.reports.counting.zones import day_of, midnight
+from service.reports.counting.zones import day_of
+from service.reports.days import midnight
 from service.reports.dimensions import Value
 from service.reports.figures.asking import LEDGER, NOT_NAMED, Inquiry
 from service.reports.figures.covering import coverage_of

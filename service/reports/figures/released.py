@@ -17,7 +17,7 @@ from service.errors import Invalid
 from service.reports.completeness import Completeness, completeness_of
 from service.reports.counting.counts import Answers
 from service.reports.counting.periods import end_of_whole_days, first_whole_day
-from service.reports.counting.zones import midnight
+from service.reports.days import midnight
 from service.reports.dimensions import NAMED, Value
 from service.reports.disclosure import conversations, published
 from service.reports.disclosure.asked import ONE_AT_A_TIME, PEOPLE, Asked, Group, Published

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from service.reports.counting.periods import demand_few, pieces, start_of
-from service.reports.counting.zones import midnight
+from service.reports.days import midnight
 from service.reports.dimensions import Value
 from service.reports.disclosure import conversations, published
 from service.reports.disclosure.asked import Group, Pooled, Published

@@ -3,14 +3,15 @@
 It is read each time as if it had just been asked: `last_days` ends now, and an account that has left is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from service.auth.keys import Reader
+from service.db import reading
 from service.reports.counting.periods import PERIODS
 from service.reports.dimensions import BY
 from service.reports.figures.as_table import HEADS, as_csv
@@ -54,6 +55,18 @@ class SavedSchema(FigureFilterSchema):
             raise ValidationError("is for a trend", "period")
         if "last_days" in given and "since" in given:
             raise ValidationError("or 'since', not both", "last_days")
+
+
+def demand(
+    engine: Engine, settings: Settings, accounts: Sequence[str], question: Mapping[str, Any], now: datetime
+) -> None:
+    """Refuse what cannot be asked, before anything is saved: figures take their time, and nobody else may wait for it.
+
+    Raises Invalid or NotAllowed.
+    """
+    whoever = Reader("feed", "whoever has the address", "analyst", tuple(accounts))
+    with reading(engine) as connection:
+        answer(connection, settings, whoever, question, now)
 
 
 def answer(

@@ -163,7 +163,7 @@ def write_file(
 ) -> Manifest:
     """Write the export to `path`, the manifest beside it (`….manifest.json`). Nothing half-written takes the name."""
     with writing(engine) as connection:
-        log_access(connection, reader.actor, "export.file", {"format": format, "filter": filter.described()}, now)
+        log_access(connection, reader.actor, "export.file", {"format": format, "filter": filter.logged()}, now)
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)  # an older one would keep its own mode
     part.touch(mode=0o600)  # what customers wrote is for whoever asked for the file

@@ -13,12 +13,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.auth import keys
 from service.db import insert
 from service.errors import Invalid
-from service.models import api_key, feedback_request, review_mark, review_note
+from service.models import feedback_request, review_mark, review_note
 from service.reports.roles import READERS_OF_ANSWERS
+from service.reports.rows.row import Row
 
-mk, rn, ak = review_mark.c, review_note.c, api_key.c
+mk, rn = review_mark.c, review_note.c
 LONGEST_OWNER = 96
 
 
@@ -52,17 +54,19 @@ def reopen(connection: Connection, request_id: str) -> None:
     _write(connection, request_id, done_at=None, done_by=None)
 
 
-def give(connection: Connection, request_id: str, owner: str | None, by: str, now: datetime) -> None:
-    """Hand it to a supervisor; None: to nobody. Raises Invalid for somebody who cannot read it."""
-    if owner is not None and owner not in owners(connection):
-        raise Invalid("no_such_owner", f"'{owner[:40]}' is no supervisor with a key that is valid.")
-    _write(connection, request_id, owner=owner, owner_at=now, owner_by=by[:LONGEST_OWNER])
+def give(connection: Connection, row: Row, owner: str | None, by: str, now: datetime) -> None:
+    """Hand an answer to a supervisor; None: to nobody. Raises Invalid for somebody who cannot read it."""
+    if owner is not None and owner not in owners(connection, [row.account], now):
+        raise Invalid(
+            "no_such_owner", f"'{owner[:40]}' is no supervisor with a valid key for the account '{row.account}'."
+        )
+    _write(connection, row.request_id, owner=owner, owner_at=now, owner_by=by[:LONGEST_OWNER])
 
 
-def owners(connection: Connection) -> list[str]:
-    """Return whom an answer can be handed to: the names of keys that may read it."""
-    names = sa.select(ak.name).where(ak.role.in_(READERS_OF_ANSWERS), ak.revoked_at.is_(None)).distinct()
-    return sorted(connection.scalars(names))
+def owners(connection: Connection, accounts: Collection[str], now: datetime) -> list[str]:
+    """Return whom answers of these accounts can be handed to: the names of keys that may read one of them."""
+    holders = keys.holders(connection, READERS_OF_ANSWERS, now)
+    return sorted({each.name for each in holders if any(map(each.may_see, accounts))})
 
 
 def mark_of(connection: Connection, request_id: str) -> ReviewMark:

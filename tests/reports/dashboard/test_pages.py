@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from service.models import access_log, feedback_request, metadata, result
 from service.reports.dashboard import sentences, words
 from service.reports.figures import figures
 from service.reports.filters import Filter
+from service.reports.rows import export
 from service.reports.rows.mood import rank_of
 from service.settings import Settings
 from service.web.slots import NAME
@@ -28,6 +30,7 @@ from tests.reports.dashboard.population import BLAME, FEW, PRAISE, SMALL, Popula
 from tests.reports.dashboard.test_door import PAGES, token_of
 from tests.support import Clock
 
+RESULT = re.compile(r'<a href="/dashboard/results/(fr_[0-9a-f]+)')
 LINK = re.compile(r'href="(/dashboard[^"]*|\?[^"]*)"')
 QUERY = "since=2026-09-24&until=2026-11-22"
 
@@ -313,6 +316,44 @@ def test_a_download_holds_what_is_on_screen(client: FlaskClient) -> None:
     assert all(row["text_at"] for row in rows)
 
 
+@pytest.mark.parametrize("asked", ["", "all=1&", "marked=done&", "marked=all&mood=unhappy&", "has_text=false&all=1&"])
+def test_the_file_of_the_comments_holds_the_answers_of_the_list(client: FlaskClient, asked: str) -> None:
+    for one in RESULT.findall(client.get(f"/dashboard/comments?{QUERY}").text)[:3]:
+        client.post(f"/dashboard/results/{one}/mark", data={"do": "finish", "form_token": token_of(client)})
+    address, listed, file = f"/dashboard/comments?{asked}{QUERY}", set(), ""
+    while address:
+        page = client.get(address).text
+        listed |= set(RESULT.findall(page))
+        file = re.findall(r'href="(/dashboard/download/rows\.csv[^"]*)"', page)[0]
+        onward = re.search(r'href="(\?[^"]*)">Further ones', page)
+        address = f"/dashboard/comments{html.unescape(onward[1])}" if onward else ""
+    rows = csv.DictReader(io.StringIO(client.get(html.unescape(file)).get_data().decode("utf-8-sig")))
+    assert {row["request_id"] for row in rows} == listed
+    assert listed
+
+
+def test_words_that_were_searched_are_no_filter_of_figures_and_in_no_log(
+    client: FlaskClient, engine: Engine, population: Population, settings: Settings, tmp_path: Path
+) -> None:
+    answer = client.get("/dashboard/?q=parcel")
+    assert answer.status_code == 422
+    assert "cannot be narrowed by 'q'" in html.unescape(answer.text)
+    page = client.get(f"/dashboard/comments?q=parcel&{QUERY}").text
+    assert re.findall(r'href="(/dashboard/(?:explore|coverage|operations)?\?[^"]*)"', page)
+    assert not re.search(r'href="/dashboard/(?:explore|coverage|operations)?\?[^"]*parcel', page)
+    client.get(f"/dashboard/download/rows.csv?q=parcel&{QUERY}").close()
+    key = {"Authorization": f"Bearer {population.keys['supervisor']}"}
+    for path in ("/v1/results", "/v1/results.csv"):
+        client.get(f"{path}?q=parcel&{QUERY}", headers=key).close()
+    reader = keys.Reader("k", "k", "admin", ())
+    export.write_file(engine, settings, reader, Filter(q="parcel"), tmp_path / "rows.csv", "csv", NOW)
+    lines = [line for line in logged(engine) if line.action != "session.begin"]
+    actions = ("dashboard.comments", "export.dashboard", "results.list", "results.export", "export.file")
+    assert tuple(line.action for line in lines) == actions
+    assert all(line.detail["filter"]["searched"] for line in lines)
+    assert "parcel" not in json.dumps([line.detail for line in lines])
+
+
 def test_figures_download_names_nobody_whom_the_page_does_not(client: FlaskClient) -> None:
     links = re.findall(r'href="(/dashboard/download/[^"]*)"', client.get(f"/dashboard/explore?{QUERY}").text)
     [address] = [link for link in links if "figures" in link]
@@ -488,6 +529,39 @@ def test_an_answer_is_done_handed_over_and_found_by_it(client: FlaskClient, engi
     assert "handed over by Robin Supervisor" in page
     told = [line.detail["do"] for line in logged(engine) if line.action == "dashboard.mark"]
     assert told == ["finish", "give", "reopen"]
+
+
+def test_an_answer_is_handed_to_nobody_who_cannot_read_it(
+    client: FlaskClient, engine: Engine, population: Population
+) -> None:
+    fr = feedback_request.c
+    with writing(engine) as connection:
+        gone = keys.create(connection, "Gone Already", "supervisor", [], NOW - timedelta(days=2))
+        ended = keys.Bounds(expires_at=NOW - timedelta(days=1))
+        keys.create(connection, "Ended Lately", "supervisor", [], NOW - timedelta(days=2), ended)
+        keys.revoke(connection, gone, NOW)
+        of_acme = sa.select(fr.id).where(fr.id.in_(population.commented), fr.account == "acme")
+        one = connection.scalar(of_acme.limit(1))
+    form = client.get(f"/dashboard/results/{one}").text
+    assert re.findall(r"<option>(Robin \w+|Pat Pay|Gone Already|Ended Lately)</option>", form) == [
+        "Robin Admin",
+        "Robin Supervisor",
+    ]
+    give = {"do": "give", "owner": "Pat Pay", "form_token": token_of(client)}
+    answer = client.post(f"/dashboard/results/{one}/mark", data=give)
+    assert answer.status_code == 422
+    assert "no supervisor with a valid key for the account" in answer.text
+
+
+def test_twelve_weeks_are_twelve_though_the_clocks_were_put_forward(
+    settings: Settings, sqlite_engine: Engine, clock: Clock
+) -> None:
+    clock.now = NOW.replace(month=4, day=10)
+    population = populate(sqlite_engine, clock.now, size=200)
+    client = create_app(settings, sqlite_engine, clock).test_client()
+    client.post("/dashboard/sign-in", data={"key": population.keys["supervisor"]})
+    page = client.get("/dashboard/").text
+    assert set(re.findall(r"the last (\d+) weeks</title>", page)) == {"12"}
 
 
 def test_previous_and_next_follow_the_list_and_keep_its_filter(client: FlaskClient) -> None:
