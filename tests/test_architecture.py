@@ -92,6 +92,8 @@ def test_what_takes_nobodys_key_is_on_this_list(app: flask.Flask) -> None:
         "/docs/versions",
         "/docs",
         "/docs/style.css",
+        "/docs/spreadsheets/<way>",
+        "/docs/spreadsheets/pictures/<name>",
         "/f/<token>",
         "/f/logo/<digest>",
         "/webhooks/x",

@@ -250,6 +250,7 @@ def test_the_page_of_the_description_needs_no_script_and_no_network(quick_app):
     assert "style=" not in page
     assert re.findall(r'(?:src|href)="(?!#)([^"]*)"', page) == [
         *("/docs/style.css", "/openapi.yaml", "/openapi.json", "/docs/versions"),
+        *("/docs/spreadsheets/key", "/docs/spreadsheets/feed"),
     ]
     style = http.get("/docs/style.css")
     assert style.status_code == 200
