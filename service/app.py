@@ -19,7 +19,7 @@ from service.results import x_activity, x_webhook
 from service.results.page import routes as page
 from service.settings import Settings
 from service.web.how_to import register_how_to
-from service.web.security_txt import register_security_txt
+from service.web.well_known import register_well_known
 
 
 def utc_now() -> datetime:
@@ -34,7 +34,7 @@ def create_app(
     engine = engine or open_engine(settings.database.url)
     app = flask.Flask(__name__, static_folder=None)
     app.secret_key = settings.service.secret_key
-    register_security_txt(app, settings, clock)
+    register_well_known(app, settings, clock)
     register_how_to(app, settings.service.public_url)
     guard = Guard(engine, clock, settings.web.requests_per_minute)
     definitions = load_definitions(settings.sources, tuple(settings.accounts))

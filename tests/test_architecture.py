@@ -85,6 +85,8 @@ def test_what_takes_nobodys_key_is_on_this_list(app: flask.Flask) -> None:
     assert opened <= {
         "/healthz",
         "/.well-known/security.txt",
+        "/robots.txt",
+        "/favicon.ico",
         "/readyz",
         "/openapi.yaml",
         "/openapi.json",

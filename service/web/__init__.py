@@ -5,7 +5,7 @@
     headers.py     security headers, request ids           openapi.py     /openapi.yaml and /docs
     described.py   the routes outside /v1, in words        bounds.py      how large a request may be, and how odd
     slots.py       reading never takes intake's threads    proxies.py     who the client is
-    later.py       an answer that waits for a commit       security_txt.py  whom to tell of a fault
+    later.py       an answer that waits for a commit       well_known.py  what programs ask of any house
     how_to.py      two pages for spreadsheets, with pictures
     representation.py  ETags, compression, what is accepted
     origins.py     which other pages' scripts may read     timed.py       how long answers took

@@ -203,6 +203,30 @@ PATHS: dict[str, Any] = {
             },
         },
     },
+    "/robots.txt": {
+        "get": {
+            "tags": ["operations"],
+            "operationId": "robots_txt",
+            "summary": "What search engines may read: nothing.",
+            "security": [],
+            "responses": {
+                "200": {"description": "The rules", "content": {"text/plain": {"schema": {"type": "string"}}}},
+                "431": _problem("The headers are larger than we read"),
+            },
+        },
+    },
+    "/favicon.ico": {
+        "get": {
+            "tags": ["operations"],
+            "operationId": "favicon",
+            "summary": "No icon: the question page is the business's own.",
+            "security": [],
+            "responses": {
+                "204": {"description": "There is none"},
+                "431": _problem("The headers are larger than we read"),
+            },
+        },
+    },
     "/readyz": {
         "get": {
             "tags": ["operations"],

@@ -161,3 +161,9 @@ def test_whoever_finds_a_fault_is_told_whom_to_tell(sqlite_engine: Engine) -> No
     ]
     assert named.call("GET", path).content_type == "text/plain; charset=utf-8"
     assert House(sqlite_engine).refused(404, "GET", path) == "no_security_contact"
+
+
+def test_search_engines_and_browsers_are_told_that_there_is_nothing_for_them(sqlite_engine: Engine) -> None:
+    house = House(sqlite_engine)
+    assert house.call("GET", "/robots.txt").text == "User-agent: *\nDisallow: /\n"
+    assert house.call("GET", "/favicon.ico").status_code == 204
