@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import flask
 from sqlalchemy.engine import Engine
 
-from service import customer_routes, health, metrics, web
+from service import customer_routes, health, metrics, replica, web
 from service.auth import Guard
 from service.db import open_engine
 from service.intake import load_definitions
@@ -32,6 +32,7 @@ def create_app(
 ) -> flask.Flask:
     """Build the application. Opens the engine in the process that calls it, never before a fork."""
     engine = engine or open_engine(settings.database.url)
+    replica.attach(engine, settings.database)
     app = flask.Flask(__name__, static_folder=None)
     app.secret_key = settings.service.secret_key
     register_well_known(app, settings, clock)

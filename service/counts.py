@@ -46,6 +46,11 @@ METERS: Mapping[str, Meter] = {
         Meter("x_call_seconds", "How long X took, by endpoint.", ("method", "endpoint"), OF_A_CALL),
         Meter("http_requests", "Requests answered, by route and status.", ("method", "route", "status")),
         Meter("http_request_seconds", "How long an answer took, by route.", ("method", "route"), OF_A_CALL),
+        Meter(
+            "replica_reads",
+            "Reads of figures and files, by how the replica took them: 'read', or why not.",
+            ("outcome",),
+        ),
         Meter("end_to_card_seconds", "From the end of a conversation to its card.", ("account",), OF_PEOPLE),
         Meter("card_to_answer_seconds", "From the card to its first answer.", ("account", "channel"), OF_PEOPLE),
     )

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, Connection, Dialect, Engine, ExceptionContext
+from sqlalchemy.engine import URL, Connection, Dialect, Engine
 
 from service.addresses import is_this_machine
 from service.deadline import in_time
+from service.driver_errors import give_up_read_only, leave_out_detail
 from service.errors import Unavailable
 from service.several_hosts import hosts, parse
 
@@ -52,6 +54,17 @@ FIXED_FROM = (3, 51, 3)
 FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionWait:
+    """How long a server may take to let us in, and a connection of ours to get free, in seconds."""
+
+    connect_s: int = 5
+    pool_s: int = 30
+
+
+PATIENT = ConnectionWait()
+
+
 class Micros(sa.types.TypeDecorator[datetime]):
     """An aware datetime, stored as UTC microseconds since 1970: no database drops its zone or its order."""
 
@@ -80,7 +93,7 @@ def sqlite_is_sound(version: tuple[int, int, int]) -> bool:
     return version >= FIXED_FROM or version[2] >= FIXED_BRANCHES.get(version[:2], 1_000_000)
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, wait: ConnectionWait = PATIENT) -> Engine:
     """Open the database at `url` (`sqlite:///file.db` or `postgresql://…`). Raises Unavailable with a sentence."""
     try:
         parsed = parse(url)
@@ -89,7 +102,7 @@ def open_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed)
     if parsed.get_backend_name() == "postgresql":
-        return _open_postgresql(parsed)
+        return _open_postgresql(parsed, wait)
     raise Unavailable(
         "database_kind",
         f"'{parsed.get_backend_name()}' is no database of ours; write {WRITE}.",
@@ -102,10 +115,16 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
     On SQLite it never blocks a writer. Within `at_most`, it ends in time.
     """
-    with engine.connect() as connection:
-        steady = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
-        with connection.execution_options(**steady).begin(), in_time(connection):
-            yield connection
+    with engine.connect() as connection, reading_on(connection):
+        yield connection
+
+
+@contextmanager
+def reading_on(connection: Connection) -> Iterator[None]:
+    """The same on a connection that is there already."""
+    steady = {"isolation_level": "REPEATABLE READ"} if connection.dialect.name == "postgresql" else {}
+    with connection.execution_options(**steady).begin(), in_time(connection):
+        yield
 
 
 @contextmanager
@@ -177,7 +196,7 @@ def _open_sqlite(url: URL) -> Engine:
     event.listen(engine, "do_connect", _make_for_us_alone)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
-    event.listen(engine, "handle_error", _give_up_read_only)
+    event.listen(engine, "handle_error", give_up_read_only)
     return engine
 
 
@@ -237,7 +256,7 @@ def _take_write_lock(connection: Connection) -> None:
             raw.close()
 
 
-def _open_postgresql(url: URL) -> Engine:
+def _open_postgresql(url: URL, wait: ConnectionWait) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     if "sslmode" not in url.query and not all(map(is_this_machine, hosts(url))):
@@ -245,16 +264,17 @@ def _open_postgresql(url: URL) -> Engine:
     engine = sa.create_engine(
         url,
         # nothing is left with a session: a pooler such as PgBouncer gives each transaction another server
-        connect_args={"connect_timeout": 5, "prepare_threshold": None, **GONE_AFTER},
+        connect_args={"connect_timeout": wait.connect_s, "prepare_threshold": None, **GONE_AFTER},
         hide_parameters=True,  # as above
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,
+        pool_timeout=wait.pool_s,
     )
     event.listen(engine, "connect", _leave_transactions_to_us)
     event.listen(engine, "begin", _begin_postgresql)
-    event.listen(engine, "handle_error", _give_up_read_only)
-    event.listen(engine, "handle_error", _leave_out_detail)
+    event.listen(engine, "handle_error", give_up_read_only)
+    event.listen(engine, "handle_error", leave_out_detail)
     return engine
 
 
@@ -276,21 +296,3 @@ def demand_settings(engine: Engine) -> None:
     if found != SETTINGS:
         sentence = f"PostgreSQL does not keep our settings ({found}): a pooler must keep a transaction on one server."
         raise Unavailable("database_settings", sentence)
-
-
-def _leave_out_detail(context: ExceptionContext) -> None:
-    """PostgreSQL's DETAIL repeats the row that was refused, and with it what a customer wrote."""
-    detail = str(getattr(getattr(context.original_exception, "diag", None), "message_detail", None) or "")
-    for error in (context.original_exception, context.sqlalchemy_exception) if detail else ():
-        if error is not None:
-            error.args = tuple(str(each).replace(detail, "left out") for each in error.args)
-
-
-def _give_up_read_only(context: ExceptionContext) -> None:
-    """Close a connection that was opened while the database was read-only: it stays so for as long as it lives.
-
-    Without this, a process would refuse every delivery until somebody starts it again.
-    """
-    said = str(context.original_exception)
-    if "readonly database" in said or "read-only transaction" in said:
-        context.is_disconnect = True

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.engine import Connection, Engine
 
-from service import budgets, totals
+from service import budgets, replica, totals
 from service.auth import Guard
 from service.db import reading
 from service.errors import NotAllowed
@@ -40,6 +40,7 @@ class Figures(Collector):
                 yield _gauge(connection, name, text, labels, query(now))
             yield from budgets.families(connection, self._settings.accounts, now)
             yield from totals.families(connection, now)
+        yield from _replica(self._engine)
 
 
 def registry(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> CollectorRegistry:
@@ -71,6 +72,18 @@ def serve(settings: Settings, engine: Engine) -> None:
         return
     host, _, port = bind.rpartition(":")
     start_http_server(int(port), host or "127.0.0.1", registry(settings, engine, lambda: datetime.now(UTC)))
+
+
+def _replica(engine: Engine) -> Iterator[Metric]:
+    """How the replica stands, where there is one; how far behind it is, as long as that can be known."""
+    found = replica.standing(engine)
+    if found is None:
+        return
+    used = 0.0 if found.problem else 1.0
+    yield GaugeMetricFamily("dm_feedback_replica_used", "Whether figures and exports ask the replica.", value=used)
+    if found.behind is not None:
+        seconds, text = found.behind.total_seconds(), "How far behind the replica is."
+        yield GaugeMetricFamily("dm_feedback_replica_behind_seconds", text, value=seconds)
 
 
 def _gauge(connection: Connection, name: str, text: str, labels: list[str], query: Query) -> GaugeMetricFamily:

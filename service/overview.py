@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from service import __version__, budgets, totals
 from service.gauges import QUERIES
 from service.migrations import head
+from service.replica import ReplicaStanding
 from service.settings import Account
 
 MINUTE, HOUR = 60, 3600
@@ -51,11 +52,14 @@ class Overview:
     accounts: tuple[AccountOverview, ...]
     day: Mapping[str, Mapping[str, int]]
     unsealed: int
+    replica: ReplicaStanding | None = None
     needs_a_hand: tuple[str, ...] = field(default=())
 
 
-def overview(connection: Connection, accounts: Mapping[str, Account], now: datetime) -> Overview:
-    """Read how everything stands. One statement a figure, however many accounts there are."""
+def overview(
+    connection: Connection, accounts: Mapping[str, Account], now: datetime, replica: ReplicaStanding | None = None
+) -> Overview:
+    """Read how everything stands, the replica told. One statement a figure, however many accounts there are."""
     found = {
         name: {tuple(map(str, labels)): float(number) for *labels, number in connection.execute(query(now))}
         for name, _, _, query in QUERIES
@@ -70,8 +74,9 @@ def overview(connection: Connection, accounts: Mapping[str, Account], now: datet
         "answers": _counts(found["results_day"]),
     }
     accounts_said = (said for one in each for said in _of_account(one))
-    hands = (*_of_service(workers, unsealed, day, builds), *_of_sources(found), *accounts_said)
-    return Overview(now, __version__, head(), workers, builds, each, day, unsealed, hands)
+    service_says = _of_service(workers, unsealed, day, builds)
+    hands = (*service_says, *_of_replica(replica), *_of_sources(found), *accounts_said)
+    return Overview(now, __version__, head(), workers, builds, each, day, unsealed, replica, hands)
 
 
 def _account(name: str, found: Mapping[str, Found], left: budgets.Sends) -> AccountOverview:
@@ -119,6 +124,11 @@ def _of_service(
         yield f"{unsealed} lines of the access log wait for their seal: may the worker write it (deploy/roles.sql)?"
     if len({each.split()[1] for each in builds}) > 1:
         yield "Processes of different versions run beside each other: finish the upgrade."
+
+
+def _of_replica(found: ReplicaStanding | None) -> Iterator[str]:
+    if found is not None and found.sentence is not None:
+        yield f"The replica (database.read_url) {found.sentence}."
 
 
 def _of_sources(found: Mapping[str, Found]) -> Iterator[str]:

@@ -176,6 +176,7 @@ TROUBLES: dict[str, Callable[[Place, Connection], None]] = {
     "DmFeedbackAccessLogUnsealed": unsealed,
     "DmFeedbackKeptTooLong": kept_too_long,
     "DmFeedbackMixedBuilds": mixed_builds,
+    "DmFeedbackReplicaNotRead": counting("replica_reads", "away", by=11),
 }
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
-from service import logs, migrations
+from service import logs, migrations, replica
 from service.customers.hash_key import demand_right_secret
 from service.db import demand_settings, open_engine
 from service.errors import Invalid, NotFound, ServiceError
@@ -105,6 +105,9 @@ def engine_of(context: click.Context, settings: Settings) -> Engine:
     """Open the database, at whatever revision it is, until the command ends."""
     engine = open_engine(settings.database.url)
     context.call_on_close(engine.dispose)
+    beside = replica.attach(engine, settings.database)
+    if beside is not None:
+        context.call_on_close(beside.close)
     return engine
 
 

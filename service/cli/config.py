@@ -1,5 +1,6 @@
 """The settings: check, reference, example."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -15,7 +16,8 @@ from service.intake.advice import advice
 from service.intake.definition import load_definitions
 from service.outages import is_away
 from service.outreach.withdrawn import gone_names
-from service.settings import Mistake, Settings, SettingsError, load, reference
+from service.replica import attach
+from service.settings import Database, Mistake, Settings, SettingsError, load, reference
 
 EXAMPLE = Path(__file__).parents[1] / "settings" / "example.toml"
 
@@ -35,6 +37,7 @@ def check(context: click.Context) -> None:
         *settings.warnings,
         *advice(definitions, settings.campaigns),
         *_readable_by_others(settings.database.url),
+        *_replica(settings.database),
         *_left(settings),
     ]
     for warning in warnings:
@@ -53,6 +56,24 @@ def _readable_by_others(url: str) -> list[Mistake]:
     open_ones = [each for each in (file, f"{file}-wal", f"{file}-shm") if _mode(each) & 0o077]
     sentence = f"others on this machine may read it; run `chmod 600 {' '.join(open_ones)}`"
     return [Mistake("database.url", sentence)] if open_ones else []
+
+
+def _replica(database: Database) -> list[Mistake]:
+    """What is the matter with the replica. Says nothing where the primary is away: it has to be asked too."""
+    with ExitStack() as opened:
+        try:
+            primary = open_engine(database.url)
+            opened.callback(primary.dispose)
+            replica = attach(primary, database)
+            if replica is None:
+                return []
+            opened.callback(replica.close)
+            found = replica.standing()
+        except Unavailable as error:
+            return [Mistake("database.read_url", error.sentence)]
+        except DBAPIError:
+            return []
+    return [] if found.sentence is None else [Mistake("database.read_url", found.sentence)]
 
 
 def _left(settings: Settings) -> list[Mistake]:

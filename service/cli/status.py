@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import click
 from rich.table import Table
@@ -10,6 +11,7 @@ from rich.table import Table
 from service.cli.common import console, now, opened, when
 from service.db import reading
 from service.overview import AccountOverview, Overview, age, overview
+from service.replica import ReplicaStanding, standing
 from service.settings import X_TOKENS
 
 MOST = 20  # accounts on a screen; those that need a hand are named above
@@ -22,9 +24,9 @@ def status(context: click.Context, as_json: bool) -> None:  # noqa: FBT001 - cli
     """Show how everything stands: what needs a hand, backlog, holds, budgets, lag."""
     settings, engine = opened(context, X_TOKENS)
     with reading(engine) as connection:
-        found = overview(connection, settings.accounts, now())
+        found = overview(connection, settings.accounts, now(), standing(engine))
     if as_json:
-        print(json.dumps(asdict(found) | {"at": found.at.isoformat()}, ensure_ascii=False, indent=2))  # noqa: T201 - for a program
+        print(json.dumps(_document(found), ensure_ascii=False, indent=2))  # noqa: T201 - for a program
         return
     _head(found)
     _accounts(found.accounts)
@@ -32,10 +34,23 @@ def status(context: click.Context, as_json: bool) -> None:  # noqa: FBT001 - cli
         console.print(f"{name} of 24 h: {_said(counts)}")
 
 
+def _document(found: Overview) -> dict[str, Any]:
+    """The same as JSON has it: moments and spans of time are none there."""
+    return {**asdict(found), "at": found.at.isoformat(), "replica": _replica(found.replica)}
+
+
+def _replica(found: ReplicaStanding | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"behind": None if found.behind is None else found.behind.total_seconds(), "problem": found.problem}
+
+
 def _head(found: Overview) -> None:
     console.print(f"dm-feedback {found.version}, schema {found.schema}, {when(found.at)}, {found.workers} workers")
     for each in found.builds:
         console.print(f"  {each}")
+    if found.replica is not None and found.replica.behind is not None:
+        console.print(f"  replica, {age(found.replica.behind.total_seconds())} behind")
     if not found.needs_a_hand:
         console.print("Nothing needs a hand.")
     for each in found.needs_a_hand:

@@ -17,7 +17,8 @@ from service.settings.sections import Mistake, Service, Web
 def warnings(parts: dict[str, Any]) -> list[Mistake]:
     """Settings that work and that an operator should know the consequence of."""
     found = [*_web_warnings(parts["service"], parts["web"]), *_secret_warnings(parts)]
-    found.extend(_database_warnings(parts["database"].url))
+    for name in ("url", "read_url"):
+        found.extend(_database_warnings(name, getattr(parts["database"], name) or ""))
     if len(parts["service"].secret_key) < STRONG_SECRET or len(set(parts["service"].secret_key)) < STRONG_VARIETY:
         found.append(Mistake("service.secret_key", "is weak; use 32 random bytes, e.g. from `openssl rand -hex 32`"))
     for name, source in parts["sources"].items():
@@ -111,7 +112,7 @@ def _web_warnings(service: Service, web: Web) -> Iterator[Mistake]:
         yield Mistake("web.proxy_networks", sentence)
 
 
-def _database_warnings(url: str) -> Iterator[Mistake]:
+def _database_warnings(name: str, url: str) -> Iterator[Mistake]:
     try:
         parts = urlsplit(url)
         host, mode = parts.hostname, parse_qs(parts.query).get("sslmode", [""])[-1]
@@ -119,7 +120,7 @@ def _database_warnings(url: str) -> Iterator[Mistake]:
         return
     if not is_this_machine(host) and mode in {"disable", "allow", "prefer"}:
         sentence = f"says sslmode={mode}: answers could be read on the way; leave it out (require) or write verify-full"
-        yield Mistake("database.url", sentence)
+        yield Mistake(f"database.{name}", sentence)
 
 
 def _secret_warnings(parts: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -6,7 +6,7 @@ from string import Formatter
 from typing import Any
 
 from service.settings.asking import Account, Campaign, Texts
-from service.settings.sections import Mistake
+from service.settings.sections import Database, Mistake
 
 
 def crossings(parts: dict[str, Any]) -> list[Mistake]:
@@ -24,9 +24,20 @@ def crossings(parts: dict[str, Any]) -> list[Mistake]:
             problems.append(Mistake(f"sources.{name}.account", f"{wrong}; write one of {_list(parts['accounts'])}"))
     for name, campaign in loaded["campaigns"].items():
         problems.extend(_campaign_crossings(f"campaigns.{name}", campaign, parts))
+    if parts["database"] is not None:
+        problems.extend(_replica_crossings(parts["database"]))
     if parts["worker"] is not None and parts["worker"].lease < timedelta(seconds=2):
         problems.append(Mistake("worker.lease", "must be at least 2s: it has to outlast a call to X"))
     return problems
+
+
+def _replica_crossings(database: Database) -> Iterator[Mistake]:
+    if database.read_url is None:
+        return
+    if not all(each.startswith("postgresql") for each in (database.url, database.read_url)):
+        yield Mistake("database.read_url", "is for PostgreSQL at both addresses: SQLite has no replica; leave it out")
+    elif database.read_url == database.url:
+        yield Mistake("database.read_url", "is database.url itself; write the address of a replica, or leave it out")
 
 
 def _account_crossings(accounts: dict[str, Account]) -> Iterator[Mistake]:

@@ -76,6 +76,10 @@ class Database:
         DATABASE,
         secret=True,
     )
+    read_url: str | None = setting(
+        None, "a streaming replica of the same PostgreSQL, for figures and exports alone", DATABASE, secret=True
+    )
+    read_behind: timedelta = setting("30s", "a replica that is further behind is not read, database.url is", some_time)
 
 
 @dataclass(frozen=True, slots=True)

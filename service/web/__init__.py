@@ -9,6 +9,7 @@
     how_to.py      two pages for spreadsheets, with pictures
     representation.py  ETags, compression, what is accepted
     origins.py     which other pages' scripts may read     timed.py       how long answers took
+    behind.py      how far behind a replica's answer is
 
 Knows no chapter of the story; chapters build their blueprints from `Blueprint` here.
 """

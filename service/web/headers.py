@@ -11,6 +11,7 @@ import structlog
 from flask.sessions import SessionInterface
 
 from service.auth import came_from
+from service.web.behind import behind_header
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -60,7 +61,7 @@ def _begin() -> None:
 
 
 def _finish(response: flask.Response) -> flask.Response:
-    headers = always(request_id(), secure=flask.request.is_secure) | flask.g.get("rate_headers", {})
+    headers = always(request_id(), secure=flask.request.is_secure) | flask.g.get("rate_headers", {}) | behind_header()
     if flask.request.path.startswith("/v1/"):
         headers |= {"Cache-Control": "no-store"}
         response.vary.add("Authorization")

@@ -15,7 +15,8 @@ PREFLIGHT = {
     "Access-Control-Max-Age": "600",
 }
 READABLE = (
-    "Content-Disposition, ETag, Link, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
+    "Content-Disposition, Data-Behind, ETag, Link, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, "
+    "X-Request-Id"
 )
 
 

@@ -24,6 +24,7 @@ from sqlalchemy.engine import Engine, make_url
 from service.auth.keys import Reader
 from service.db import open_engine, reading, writing
 from service.models import feedback_request, naming
+from service.replica import ReadFrom
 from service.reports.api.row_schemas import ResultSchema
 from service.reports.filters import Filter
 from service.reports.rows import export, query
@@ -104,7 +105,7 @@ def _pages(engine: Engine, settings: Settings, kind: Any, sort: str, pages: int)
 
 def _file(engine: Engine, settings: Settings, format: str, beside: float) -> None:
     def write() -> int:
-        return sum(map(len, export.stream(engine, settings, READER, Filter(), datetime.now(UTC), format)))
+        return sum(map(len, export.stream(ReadFrom(engine), settings, READER, Filter(), datetime.now(UTC), format)))
 
     size, wall, cpu = _timed(write)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

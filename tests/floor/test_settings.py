@@ -206,6 +206,20 @@ def test_a_reference_that_cannot_be_followed_is_named_once(given: dict[str, Any]
     assert list(mistakes({"LATIN": "k\udce9" * 20}, service=given).values()) == [says]
 
 
+@pytest.mark.parametrize(
+    ("url", "read_url", "says"),
+    [
+        ("sqlite:///a.db", "postgresql://u:p@h/n", "SQLite has no replica"),
+        ("postgresql://u:p@h/n", "sqlite:///a.db", "SQLite has no replica"),
+        ("postgresql://u:p@h/n", "postgresql://u:p@h/n", "is database.url itself"),
+        ("postgresql://u:p@h/n", "mysql://u:p@h/n", "must be sqlite:/// and a file"),
+    ],
+)
+def test_a_replica_is_another_postgresql(url: str, read_url: str, says: str) -> None:
+    found = mistakes(database={"url": url, "read_url": read_url})
+    assert says in found["database.read_url"]
+
+
 # -- single values
 
 
@@ -514,6 +528,14 @@ def test_who_never_sends_a_card_needs_no_webhook_of_cards() -> None:
             "without TLS",
         ),
         ({"database__url": "postgresql://u:p@db.example/n?sslmode=prefer"}, "database.url", "sslmode=prefer"),
+        (
+            {
+                "database__url": "postgresql://u:p@db.example/n",
+                "database__read_url": "postgresql://u:p@two.example/n?sslmode=prefer",
+            },
+            "database.read_url",
+            "sslmode=prefer",
+        ),
         ({"web__bind": "0.0.0.0:8000"}, "web.trusted_proxies", "buffers requests"),
         ({"web__bind": "0.0.0.0:8000", "web__trusted_proxies": 1}, "web.proxy_networks", "claim any address"),
         ({"accounts__acme__base_url": "http://x.example"}, "accounts.acme.base_url", "could be read on the way"),
@@ -577,7 +599,7 @@ def test_no_secret_stands_in_any_repr() -> None:
 def test_what_is_declared_a_secret_is_shown_in_no_repr() -> None:
     shapes = [*SECTIONS.values(), *NAMED_SECTIONS.values(), Texts]
     secret = {(shape, name) for shape in shapes for name, what in declared(shape).items() if what.secret}
-    assert len(secret) == 10
+    assert len(secret) == 11
     shown = {(shape, field.name) for shape in shapes for field in fields(shape) if field.repr}
     assert not shown & secret
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from service.db import EPOCH, MICROSECOND, reading, writing
 from service.errors import Invalid
 from service.models import access_log, result
+from service.replica import ReadFrom
 from service.reports.filters import Filter
 from service.reports.rows import as_csv, as_xlsx, export, formats, row
 from service.reports.rows.as_csv import Form
@@ -67,7 +68,7 @@ def sheets(data: bytes) -> dict:
 
 
 def exported(world: World, format="csv", filter: Filter = Filter(), **options) -> bytes:  # noqa: B008
-    pieces = export.stream(world.engine, world.settings, ADMIN, filter, world.clock.now, format, **options)
+    pieces = export.stream(ReadFrom(world.engine), world.settings, ADMIN, filter, world.clock.now, format, **options)
     return b"".join(pieces)
 
 
@@ -286,7 +287,7 @@ def test_small_agents_are_not_named_in_a_file_either(quick):
 def test_rows_are_neither_lost_nor_repeated_while_everything_changes(world):
     made = world.add(7, score=5)
     found = []
-    export_pages = export.pages(world.engine, world.settings, ADMIN, Filter(), world.clock.now)
+    export_pages = export.pages(ReadFrom(world.engine), world.settings, ADMIN, Filter(), world.clock.now)
     page_before, export.PAGE = export.PAGE, 2
     try:
         for number, page in enumerate(export_pages):
@@ -305,7 +306,7 @@ def test_a_reader_between_pages_holds_no_transaction(sqlite_engine):
     world.add(5, score=5)
     page_before, export.PAGE = export.PAGE, 2
     try:
-        found = export.pages(world.engine, world.settings, ADMIN, Filter(), world.clock.now)
+        found = export.pages(ReadFrom(world.engine), world.settings, ADMIN, Filter(), world.clock.now)
         next(found)
         with sqlite_engine.connect() as connection:
             busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
@@ -318,7 +319,7 @@ def test_a_reader_between_pages_holds_no_transaction(sqlite_engine):
 def test_memory_stays_flat(sqlite_engine):
     world = World(sqlite_engine)
     world.add(6000, score=5, text="x" * 200)
-    pieces = export.stream(world.engine, world.settings, ADMIN, Filter(), world.clock.now, "csv")
+    pieces = export.stream(ReadFrom(world.engine), world.settings, ADMIN, Filter(), world.clock.now, "csv")
     next(pieces), next(pieces)
     gc.collect()
     tracemalloc.start()

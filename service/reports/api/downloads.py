@@ -11,8 +11,10 @@ from service.reports.filters import Filter
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import export
 from service.reports.rows.as_csv import Form
+from service.reports.rows.export import source_of
 from service.reports.rows.formats import CONTENT_TYPES, writer_of
 from service.web import in_a_slot
+from service.web.behind import tell_behind
 
 OWN = ("bom", "separator", "raw", "manifest")
 TEXT = ("csv",)
@@ -60,7 +62,9 @@ def _made(routes: Routes, format: str, asked: dict[str, Any], wanted: Filter, no
     detail = {"format": format, "filter": wanted.logged(), "manifest": asked["manifest"]}
     routes.log("results.export", detail)
     form = Form(asked["bom"], asked["separator"], asked["raw"])
-    who = (routes.engine, routes.settings, routes.reader, wanted, now, format, form)
+    source = source_of(routes.engine, wanted)
+    tell_behind(source.behind)
+    who = (source, routes.settings, routes.reader, wanted, now, format, form)
     if asked["manifest"]:
         body = ManifestSchema().dump(export.described(*who))
         return flask.jsonify(body)

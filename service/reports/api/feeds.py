@@ -21,6 +21,7 @@ from service.reports.figures import saved
 from service.reports.figures.saved import SavedSchema
 from service.reports.roles import READERS_OF_ANSWERS
 from service.web import a_slot, reads
+from service.web.behind import read
 from service.web.once import PARAMETER, once
 
 PATH = "/v1/feeds/{id}/{secret}.csv"
@@ -130,8 +131,9 @@ def _add_read(routes: Routes) -> None:
         with reading(routes.engine) as connection:
             feed = feeds.find(connection, feed_id, secret)
         routes.guard.count(feed.reader, lambda connection, at: feeds.seen(connection, feed.id, at))
-        with a_slot(), reading(routes.engine) as connection:
-            body = saved.answer(connection, routes.settings, feed.reader, feed.question, now)
+        with a_slot():
+            asked = (routes.settings, feed.reader, feed.question, now)
+            body = read(routes.engine, lambda connection: saved.answer(connection, *asked))
         response = flask.Response(body, content_type="text/csv; charset=utf-8")
         response.headers["Referrer-Policy"] = "no-referrer"  # nowhere else does the address go from here
         return response

@@ -11,7 +11,6 @@ from marshmallow import Schema
 from sqlalchemy.engine import Connection
 
 from service.auth import Reader
-from service.db import reading
 from service.errors import Invalid
 from service.reports.api import figure_schemas as told
 from service.reports.api import schemas
@@ -25,6 +24,7 @@ from service.reports.roles import EVERYBODY
 from service.reports.statistics.definitions import DEFINITION_VERSION, define
 from service.reports.thresholds import thresholds
 from service.settings import Settings
+from service.web.behind import read
 
 Ask = Callable[[Connection, Settings, Reader, Filter, datetime], Any]
 
@@ -40,9 +40,8 @@ def add(routes: Routes) -> None:
 
 
 def _answer(routes: Routes, wanted: Filter, ask: Ask, schema: Schema) -> flask.Response:
-    with reading(routes.engine) as connection:
-        found = ask(connection, routes.settings, routes.reader, wanted, routes.clock())
-    return conditional(schema, found)
+    who, now = (routes.settings, routes.reader), routes.clock()
+    return conditional(schema, read(routes.engine, lambda connection: ask(connection, *who, wanted, now)))
 
 
 def _add_plain(routes: Routes) -> None:

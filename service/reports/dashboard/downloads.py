@@ -15,7 +15,7 @@ import flask
 from werkzeug.wrappers import Response
 
 from service.auth import log_access
-from service.db import reading, writing
+from service.db import writing
 from service.errors import NotFound
 from service.reports.dashboard.explore import by_of
 from service.reports.dashboard.names import row_name
@@ -28,6 +28,7 @@ from service.reports.rows import export
 from service.reports.rows.as_csv import Form, guarded
 from service.reports.rows.formats import CONTENT_TYPES, NEEDS, writer_of
 from service.web import in_a_slot, reads
+from service.web.behind import read, tell_behind
 
 NAMES = {"csv": "CSV", "jsonl": "JSON lines", "xlsx": "Excel", "parquet": "Parquet"}
 FIGURES_HEAD = (
@@ -90,15 +91,17 @@ def _made(place: Place, kind: str, question: PageQuery, now: datetime) -> flask.
         detail = {"format": kind, "filter": question.filter.logged()}
         log_access(connection, place.reader.actor, "export.dashboard", detail, now)
     # people open it in a spreadsheet, which takes UTF-8 for something else without the mark
-    pieces = export.stream(place.engine, place.settings, place.reader, question.filter, now, kind, Form(bom=True))
+    source = export.source_of(place.engine, question.filter)
+    tell_behind(source.behind)
+    pieces = export.stream(source, place.settings, place.reader, question.filter, now, kind, Form(bom=True))
     return _file(pieces, CONTENT_TYPES[kind], f"feedback {question.first} to {question.last}.{kind}")
 
 
 def _figures(place: Place) -> Response:
     question, now = place.asked(("by", "show", "a", "b")), place.clock()
     by = by_of(question)
-    with reading(place.engine) as connection:
-        found = figures.breakdown(connection, place.settings, place.reader, question.filter, now, by).items
+    asked = (place.settings, place.reader, question.filter, now, by)
+    found = read(place.engine, lambda connection: figures.breakdown(connection, *asked)).items
     lines = [[*FIGURES_HEAD]]
     for one in found:
         lines.append([*_score_cells(one.total, "", ""), "", "", "", "", "", ""])

@@ -9,7 +9,6 @@ from typing import Any
 import flask
 from sqlalchemy.engine import Connection
 
-from service.db import reading
 from service.errors import Invalid
 from service.reports.dashboard.names import group_name, row_name
 from service.reports.dashboard.place import Place
@@ -22,6 +21,7 @@ from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
 from service.web import reads
+from service.web.behind import read
 
 TABS = tuple((each.name, each.label) for each in DIMENSIONS)
 SHOWN = (("score", "Scores"), ("response", "Response rates"))
@@ -37,9 +37,13 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     @reads
     def explore() -> str:
         question, now = place.asked(OWN, days=DEFAULT_DAYS), place.clock()
-        with reading(place.engine) as connection:
-            found = _facts(place, connection, question, now)
-            names = choices(connection, place.settings, place.reader, question.filter, now)
+        found, names = read(
+            place.engine,
+            lambda connection: (
+                _facts(place, connection, question, now),
+                choices(connection, place.settings, place.reader, question.filter, now),
+            ),
+        )
         limits = thresholds(place.settings)
         return flask.render_template(
             "dashboard/explore.html",

