@@ -4,11 +4,18 @@ Who accepts no JSON is told so before anything is read. Never changes what is sa
 """
 
 import hashlib
+import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol
 
 import flask
 from werkzeug.exceptions import NotAcceptable
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 API = "/v1/"
 DESCRIBED = ("/openapi", "/docs")
@@ -17,6 +24,24 @@ SQUEEZED = frozenset({"application/json", "application/jsonl", "text/csv", "appl
 WORTH_IT = 1000  # bytes; below it the frame costs more than it saves
 GZIP = 31  # zlib's word for gzip's frame
 LEVEL = 4
+QUICK = 1  # of zstd: already smaller than gzip at its 4, in a fifth of the time
+
+
+class Squeezer(Protocol):
+    """What zlib and zstd have in common."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        """Take a piece in; give what is ready."""
+
+    def flush(self) -> bytes:
+        """Give the rest."""
+
+
+CODINGS: Mapping[str, Callable[[], Squeezer]] = {
+    "zstd": lambda: zstd.ZstdCompressor(level=QUICK),
+    "gzip": lambda: zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP),
+}
+"""The better one first: it is taken where a client likes both alike."""
 
 
 def register_representation(app: flask.Flask) -> None:
@@ -54,19 +79,28 @@ def _squeezed(response: flask.Response) -> flask.Response:
         return response
     response.vary.add("Accept-Encoding")
     small = not response.is_streamed and (response.content_length or 0) < WORTH_IT
-    if small or not flask.request.accept_encodings["gzip"]:
+    coding = _coding()
+    if small or coding is None:
         return response
-    response.headers["Content-Encoding"] = "gzip"
+    response.headers["Content-Encoding"] = coding
     if response.is_streamed:
         response.headers.pop("Content-Length", None)
-        response.response = _gzipped(response.response)
+        response.response = _pieces(CODINGS[coding](), response.response)
     else:
-        response.set_data(b"".join(_gzipped([response.get_data()])))
+        response.set_data(b"".join(_pieces(CODINGS[coding](), [response.get_data()])))
     return response
 
 
-def _gzipped(pieces: Iterable[str | bytes]) -> Iterator[bytes]:
-    squeeze = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
+def _coding() -> str | None:
+    """What the client likes best of ours; who takes anything gets what everybody can read."""
+    asked = flask.request.accept_encodings
+    named = {each.lower() for each in asked.values()}
+    known = [name for name in CODINGS if name == "gzip" or name in named]
+    liked = max(known, key=lambda name: asked[name])  # the first of equals
+    return liked if asked[liked] else None
+
+
+def _pieces(squeeze: Squeezer, pieces: Iterable[str | bytes]) -> Iterator[bytes]:
     for piece in pieces:
         if out := squeeze.compress(piece.encode() if isinstance(piece, str) else piece):
             yield out

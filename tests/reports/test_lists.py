@@ -2,10 +2,16 @@
 
 import gzip
 import json
+import sys
 
 import pytest
 
 from service.reports.rows import search
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 def ids(page):
@@ -100,20 +106,42 @@ def test_rows_have_an_etag_until_they_change(quick):
     assert client.get(f"/v1/results/{made[0]}", headers={"If-None-Match": etag}).status_code == 200
 
 
-def test_lists_and_files_are_compressed_for_who_asks(quick):
+UNPACK = {"gzip": gzip.decompress, "zstd": zstd.decompress}
+
+
+@pytest.mark.parametrize("coding", UNPACK)
+def test_lists_and_files_are_compressed_for_who_asks(quick, coding):
     quick.add(9, score=5, text="fine")
     client = quick.client()
     for path in ("/v1/results", "/v1/results.csv", "/v1/results.jsonl", "/openapi.yaml"):
         plain = client.get(path)
         whole = plain.get_data()  # a file holds its slot until it is read
-        small = client.get(path, headers={"Accept-Encoding": "gzip"})
-        assert small.headers["Content-Encoding"] == "gzip"
+        small = client.get(path, headers={"Accept-Encoding": coding})
+        assert small.headers["Content-Encoding"] == coding
         assert "Accept-Encoding" in small.headers["Vary"]
         assert "Content-Encoding" not in plain.headers
-        assert gzip.decompress(small.get_data()) == whole
+        assert UNPACK[coding](small.get_data()) == whole
         assert "Authorization" in small.headers["Vary"] or not path.startswith("/v1")
-    assert "Content-Encoding" not in client.get("/v1/results.xlsx", headers={"Accept-Encoding": "gzip"}).headers
-    assert "Content-Encoding" not in client.get("/v1/definitions?x=1", headers={"Accept-Encoding": "gzip"}).headers
+    assert "Content-Encoding" not in client.get("/v1/results.xlsx", headers={"Accept-Encoding": coding}).headers
+    assert "Content-Encoding" not in client.get("/v1/definitions?x=1", headers={"Accept-Encoding": coding}).headers
+
+
+@pytest.mark.parametrize(
+    ("accepts", "coding"),
+    [
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("zstd;q=0.5, gzip", "gzip"),
+        ("gzip;q=0.2, ZSTD;q=0.8", "zstd"),
+        ("gzip, zstd;q=0", "gzip"),
+        ("*", "gzip"),
+        ("br, deflate", None),
+        ("zstd;q=0, gzip;q=0", None),
+        ("identity", None),
+    ],
+)
+def test_the_coding_is_the_one_the_client_likes_best(quick, accepts, coding):
+    answer = quick.client().get("/openapi.yaml", headers={"Accept-Encoding": accepts})
+    assert answer.headers.get("Content-Encoding") == coding
 
 
 def test_who_accepts_no_json_is_told_where_the_file_is(quick):
