@@ -6,7 +6,8 @@ plan.py      from the seed: who ends which conversation, when, and what is kille
 senders.py   the CRMs: sign, deliver, repeat until 2xx, deliver twice; they keep their own record of every 2xx
 fleet.py     web, workers and their restarts          monkey.py   SIGKILL, SIGSTOP, and the database taken away
 weather.py   what X does wrong, changing every few seconds
-mirrors.py   copies by /v1/changes and by dlt, row for row   afterlife.py  erasures and retention, at the end
+mirrors.py   copies by /v1/changes and by dlt, row for row
+living.py    erasures, retention, thresholds under load     afterlife.py  erasures and retention, at the end
 recovery.py  how long each kill cost                  view.py     progress while it runs, figures at the end
 verdict.py   the three records against each other: the senders' 2xx, the ledger, the truth of X
 run.py       all of it, once

@@ -15,7 +15,7 @@ os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="dmf-run-"))
 
 
 @click.command()
-@click.option("--database", type=click.Choice(["sqlite", "postgresql"]), default="sqlite", show_default=True)
+@click.option("--database", type=click.Choice(["sqlite", "postgresql", "cluster"]), default="sqlite", show_default=True)
 @click.option("--workers", type=click.IntRange(1, 32), default=4, show_default=True)
 @click.option("--conversations", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--kills", type=click.IntRange(0), default=20, show_default=True, help="processes hit by SIGKILL")

@@ -17,7 +17,7 @@ from tests.processes.databases import Database
 from tests.processes.house import House
 
 ERASED = 10
-WITHIN_S = 60.0
+WITHIN_S = 180.0
 AGAIN_S = 0.3
 
 
@@ -28,11 +28,9 @@ def play(plan: Plan, house: House, fleet: Fleet, database: Database, key: str) -
     people = dice.sample(sorted({each.customer for each in plan.conversations}), ERASED)
     for number, customer in enumerate(people):
         blow(number, fleet, database)
-        _until_done(f"{fleet.url}/v1/customers/{customer}", key)
-        done["erased"] += 1
-    pruned = run_cli("--config", str(house.config), "prune")
-    assert pruned.returncode == 0, pruned.stderr
-    done["pruned"] += 1
+        erase(fleet.url, customer, key)
+        done["erased in calm"] += 1
+    assert prune(house)
     return done
 
 
@@ -46,8 +44,14 @@ def blow(number: int, fleet: Fleet, database: Database) -> None:
         database.away(1)
 
 
-def _until_done(address: str, key: str) -> None:
-    """An erasure may be asked for as often as it takes."""
+def prune(house: House) -> bool:
+    """Forget what is older than its retention; say whether it could be done."""
+    return run_cli("--config", str(house.config), "prune").returncode == 0
+
+
+def erase(url: str, customer: int, key: str) -> None:
+    """Ask for it as often as it takes."""
+    address = f"{url}/v1/customers/{customer}"
     end = time.monotonic() + WITHIN_S
     while True:
         try:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import reading
-from service.models import feedback_request
+from service.models import feedback_request, result
 from tests.outside.integrations import plain
 from tests.outside.mirror import SOURCE, Rows, dlt_environ, full_read, kept_by_dlt, load_by_dlt
 from tests.outside.tools import ToolFailed
@@ -120,6 +120,14 @@ def all_told(engine: Engine) -> bool:
     with reading(engine) as connection:
         waits = sa.select(sa.func.count()).select_from(feedback_request).where(feedback_request.c.sealed.is_(None))
         return connection.scalar(waits) == 0
+
+
+def words_of_the_erased(engine: Engine) -> list[str]:
+    """Rows of people who were erased that have words, whenever they came."""
+    theirs = sa.select(result.c.request_id).join(feedback_request, feedback_request.c.id == result.c.request_id)
+    with reading(engine) as connection:
+        found = connection.scalars(theirs.where(feedback_request.c.erased_at.is_not(None), result.c.text.is_not(None)))
+        return [f"{each}: words of somebody who was erased" for each in found]
 
 
 def differences(held: Rows, url: str, key: str) -> list[str]:

@@ -54,12 +54,14 @@ class Plan:
     seconds: float
 
 
-def draw(seed: int, conversations: int, kills: int, workers: int, seconds: float) -> Plan:
+def draw(seed: int, conversations: int, kills: int, workers: int, seconds: float, away_every_s: float = 60) -> Plan:
     """The same seed and sizes draw the same plan."""
     dice = random.Random(seed)
     accounts = tuple(f"a{n:02}" for n in range(_accounts(conversations, seconds)))
     ended = tuple(_conversations(dice, conversations, accounts, seconds))
-    strikes = sorted([*_kills(dice, kills, workers, seconds), *_others(dice, seconds)], key=lambda each: each.at_s)
+    strikes = sorted(
+        [*_kills(dice, kills, workers, seconds), *_others(dice, seconds, away_every_s)], key=lambda each: each.at_s
+    )
     return Plan(seed, accounts, ended, tuple(strikes), seconds)
 
 
@@ -111,9 +113,9 @@ def _kills(dice: random.Random, kills: int, workers: int, seconds: float) -> Ite
         yield Strike(at_s, kind, processes, dice.random())
 
 
-def _others(dice: random.Random, seconds: float) -> Iterator[Strike]:
+def _others(dice: random.Random, seconds: float, away_every_s: float) -> Iterator[Strike]:
     """The database goes away about once a minute, a worker is paused past its lease about twice."""
-    for kind, every_s in (("database away", 60), ("pause", 30)):
+    for kind, every_s in (("database away", away_every_s), ("pause", 30)):
         times = max(1, round(seconds / every_s))
         for place in range(times):
             yield Strike(seconds * (place + dice.uniform(0.3, 0.7)) / times, kind, 0, dice.random())

@@ -19,7 +19,8 @@ from service.db import open_engine, writing
 from service.states import OPEN_STATES
 from tests.chaos import afterlife, view
 from tests.chaos.fleet import Fleet
-from tests.chaos.mirrors import Follower, Loads, all_told, differences
+from tests.chaos.living import CAREFUL, FORGETFUL, Life
+from tests.chaos.mirrors import Follower, Loads, all_told, differences, words_of_the_erased
 from tests.chaos.monkey import Monkey
 from tests.chaos.plan import Plan, can_be_written_to, draw, handle_of
 from tests.chaos.recovery import Recovery
@@ -27,6 +28,7 @@ from tests.chaos.senders import Senders
 from tests.chaos.verdict import Verdict, judge
 from tests.chaos.ways import campaigns
 from tests.chaos.weather import Weather
+from tests.failover.clustered import Clustered
 from tests.processes import ledger
 from tests.processes.children import until
 from tests.processes.databases import Database, open_database
@@ -43,7 +45,7 @@ SPEAKING = {
     ],
 }
 COMPARED = 4  # times at most
-FORGETFUL = {"privacy__keep_texts": "20s"}
+AWAY_EVERY_S = {"cluster": 240.0}  # until it is whole again takes a minute
 
 
 def run(
@@ -61,18 +63,18 @@ def run(
     dlt: Path | None = None,
 ) -> view.Figures:
     """Run it once."""
-    plan = draw(seed, conversations, kills, workers, seconds)
+    plan = draw(seed, conversations, kills, workers, seconds, AWAY_EVERY_S.get(database, 60.0))
     with ExitStack() as stack:
         directory = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dmf-chaos-")))
         directory.mkdir(parents=True, exist_ok=True)
-        store = open_database(database, directory)
+        store = Clustered(directory) if database == "cluster" else open_database(database, directory)
         stack.callback(store.close)
         engine = open_engine(store.url)
         stack.callback(engine.dispose)
         # every other account has feedback webhooks, of which X loses some
         house = House(
             directory, store.url, plan.accounts, scale=scale, pushes_to=frozenset(plan.accounts[::2]), profile=SPEAKING,
-            changes={"campaigns": campaigns(plan.accounts), **FORGETFUL},
+            changes={"campaigns": campaigns(plan.accounts), **FORGETFUL, **CAREFUL},
         ).write()  # fmt: skip
         x = stack.enter_context(running_x(house))
         _people(x, plan)
@@ -103,7 +105,9 @@ class _Run:
         plan, x, fleet, store, engine = scene.plan, scene.x, scene.fleet, scene.store, scene.engine
         self.reader, self.admin = _key(engine, "supervisor"), _key(engine, "admin")
         self.follower = Follower(fleet.url, self.reader)
-        self.loads = dlt and Loads(dlt, scene.house.directory / "mirror", fleet.url, self.reader, plan.seed)
+        mirror = scene.house.directory / "mirror"
+        self.loads = Loads(dlt, mirror, fleet.url, self.reader, plan.seed) if dlt is not None else None
+        self.life = Life(plan, scene.house, fleet, self.admin)
         self.senders = Senders(plan, fleet.url)
         self.recovery = Recovery(engine, self.senders)
         self.monkey = Monkey(plan, fleet, x, store, self.recovery)
@@ -113,13 +117,14 @@ class _Run:
 
     def play(self, settle_within_s: float) -> view.Figures:
         """Load and violence, then calm until every request has ended, then the comparison."""
-        for each in (self.senders, self.recovery, self.monkey, self.weather, self.follower, self.loads):
+        for each in (self.senders, self.recovery, self.monkey, self.weather, self.follower, self.loads, self.life):
             if each is not None:
                 each.start()
         with view.live(self.console, f"chaos on {self.kind}, seed {self.plan.seed}", self._facts) as show:
             while self.senders.outstanding or not self.monkey.done:
                 self._look(show)
             load_s = time.monotonic() - self.began
+            self.life.stop()
             self.weather.stop()
             end = time.monotonic() + settle_within_s
             while self._open_requests() and time.monotonic() < end:
@@ -137,6 +142,7 @@ class _Run:
         for each in (self.follower, self.loads):
             if each is not None:
                 yield from self._wrong_in(each)
+        yield from words_of_the_erased(self.engine)
         self.follower.close()
 
     def _wrong_in(self, mirror: Follower | Loads) -> Sequence[str]:
@@ -152,7 +158,7 @@ class _Run:
     def _verdict(self) -> Verdict:
         truth = self.x.ask("/truth", requests=0, pushes=0)
         everyone = {each.id for each in self.plan.conversations}
-        return judge(self.engine, set(self.senders.acknowledged), everyone, truth)
+        return judge(self.engine, set(self.senders.acknowledged), everyone, truth, self.life.erased)
 
     def _look(self, show: object) -> None:
         time.sleep(0.5)
@@ -204,7 +210,7 @@ class _Run:
 
     def _copies(self) -> dict[str, int]:
         answered = sum(1 for row in self.follower.rows.values() if row["update_count"])
-        found = {"rows": len(self.follower.rows), "with an answer": answered, **self.after}
+        found = {"rows": len(self.follower.rows), "with an answer": answered, **self.life.done, **self.after}
         found |= {"pages of changes": self.follower.pages, "refused on the way": self.follower.refusals}
         if self.loads is not None:
             found |= {"loads by dlt": self.loads.done, "killed": self.loads.killed, "failed": self.loads.failed}

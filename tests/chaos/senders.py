@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from tests.chaos.plan import Conversation, Plan, handle_of
+from tests.chaos.plan import FIRST_CUSTOMER, Conversation, Plan, handle_of
 from tests.support import SOURCE_KEY
 
 SECRET = base64.b64decode(SOURCE_KEY.removeprefix("whsec_"))
@@ -134,8 +134,10 @@ def _body(kind: str, at: datetime, each: Conversation) -> bytes:
 
 
 def _people(each: Conversation) -> dict[str, str]:
-    """Several agents, so that some come to be named while it runs."""
-    return {"agent_id": f"agent-{each.customer % 7}", "team_id": f"team-{each.customer % 2}"}
+    """Always new agents, of whom each begins small and grows; where there is none the team stands for it."""
+    number = each.customer - FIRST_CUSTOMER
+    agent = {} if number % 11 == 10 else {"agent_id": f"agent-{number // 15}"}
+    return {**agent, "team_id": f"team-{number // 200}"}
 
 
 def _post(http: httpx.Client, url: str, delivery: Delivery) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -79,3 +80,13 @@ def test_the_judge_sees_every_broken_promise(sqlite_engine: Engine) -> None:
     assert "c-2: nobody sent us this conversation" in told
     assert f"{skipped}: skipped (cooldown), and X holds a card" in told
     assert f"{sent}: 21 is no message of X" in told
+
+
+def test_the_judge_forgives_what_was_forgotten_and_nothing_else(sqlite_engine: Engine, now: datetime) -> None:
+    ledger.ended(sqlite_engine, state="skipped", reason="opted_out", conversation_id="erased_1", erased_at=now)
+    nothing: dict[str, Any] = {"messages": [], "cards": []}
+    theirs = frozenset({"c-0", "c-1"})
+    found = judge(sqlite_engine, {"c-0"}, {"c-0"}, nothing, theirs)
+    assert (found.lost, found.contradictions) == (0, ())
+    assert judge(sqlite_engine, {"c-0", "c-1"}, {"c-0", "c-1"}, nothing, theirs).lost == 1, "one row, two conversations"
+    assert judge(sqlite_engine, {"c-0", "c-2"}, {"c-0", "c-2"}, nothing, theirs).lost == 1, "nobody erased this one"

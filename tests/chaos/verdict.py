@@ -41,21 +41,27 @@ class Verdict:
         return not broken and self.cards > 0 and self.unknown * 100 <= sum(self.states.values())
 
 
-def judge(engine: Engine, acknowledged: set[str], sent_to_us: set[str], truth: dict[str, Any]) -> Verdict:
-    """Compare. `truth` is the sandbox's, with messages and cards."""
+def judge(
+    engine: Engine, acknowledged: set[str], sent_to_us: set[str], truth: dict[str, Any],
+    forgotten: frozenset[str] = frozenset(),
+) -> Verdict:  # fmt: skip
+    """Compare. `truth` is the sandbox's, with messages and cards; `forgotten` are conversations of erased people."""
     rows, evidence = _ledger(engine)
-    known = Counter(row.conversation_id for row in rows)
+    kept = [row for row in rows if row.erased_at is None]
+    known = Counter(row.conversation_id for row in kept)
+    missing = acknowledged - known.keys()
+    erased = len(rows) - len(kept)
     ours = [one for one in truth["messages"] if one["via"] == "dm"]
     openings = Counter((one["sender"], one["recipient"]) for one in ours if not asks(one))
     prompts = Counter((one["sender"], one["recipient"]) for one in ours if asks(one))
     cards = Counter((one["from"], one["to"]) for one in truth["cards"])
     states = Counter(f"{row.state}/{row.reason}" if row.reason else str(row.state) for row in rows)
     return Verdict(
-        lost=len(acknowledged - known.keys()),
+        lost=len(missing - forgotten) + max(0, len(missing & forgotten) - erased),
         openings_twice=sum(count - 1 for count in openings.values()),
         cards_twice=sum(count - 1 for count in cards.values()),
         without_outcome=sum(row.state in OPEN_STATES for row in rows),
-        contradictions=tuple(_contradictions(rows, known, sent_to_us, truth)),
+        contradictions=tuple(_contradictions(kept, known, sent_to_us, truth)),
         states=dict(states.most_common()),
         unknown=sum(row.state == State.UNKNOWN for row in rows),
         evidence=evidence,
@@ -68,7 +74,17 @@ def judge(engine: Engine, acknowledged: set[str], sent_to_us: set[str], truth: d
 
 def _ledger(engine: Engine) -> tuple[list[sa.Row[Any]], dict[str, int]]:
     with reading(engine) as connection:
-        columns = (r.id, r.conversation_id, r.state, r.reason, r.dm_event_id, r.feedback_id, r.card_dm_id, r.way)
+        columns = (
+            r.id,
+            r.conversation_id,
+            r.state,
+            r.reason,
+            r.dm_event_id,
+            r.feedback_id,
+            r.card_dm_id,
+            r.way,
+            r.erased_at,
+        )
         rows = list(connection.execute(sa.select(*columns)))
         died = a.answered_at.is_(None)
         how = connection.execute(

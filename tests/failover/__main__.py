@@ -5,12 +5,10 @@ Exits with 0 only if nothing that was answered 2xx is lost and nobody was writte
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,50 +19,21 @@ from service.db import open_engine, reading
 from service.models import feedback_request
 from tests.failover.cluster import Cluster
 from tests.failover.load import Load
+from tests.failover.troubles import TROUBLES
 from tests.processes.children import cli, until
 from tests.processes.house import House
 from tests.processes.x import running_x
 
-FROZEN_S = 45.0
 AFTER_S = 15.0
-
-
-def kill(cluster: Cluster) -> None:
-    """The leader's PostgreSQL and Patroni die at once; its machine comes back later."""
-    leader = cluster.leader()
-    leader.signal(signal.SIGKILL)
-    time.sleep(30)
-    leader.process = cluster.start(leader)
-
-
-def freeze(cluster: Cluster) -> None:
-    """The leader's machine stands still for longer than its ttl, and thaws believing that it leads."""
-    leader = cluster.leader()
-    leader.signal(signal.SIGSTOP)
-    time.sleep(FROZEN_S)
-    leader.signal(signal.SIGCONT)
-
-
-def switch_over(cluster: Cluster) -> None:
-    """A planned one, as before maintenance."""
-    cluster.switch_over()
-    time.sleep(5)
-
-
-TROUBLES: dict[str, Callable[[Cluster], None]] = {"kill": kill, "freeze": freeze, "switch-over": switch_over}
 
 
 def drill(trouble: str, directory: Path) -> dict[str, object]:
     """Run it and return its figures."""
     with Cluster(directory / "cluster") as cluster:
-        first = open_engine(cluster.url("postgres"))
-        with first.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("COMMIT")
-            connection.exec_driver_sql("CREATE DATABASE feedback")
-        first.dispose()
-        engine = open_engine(cluster.url("feedback"))
+        url = cluster.database("feedback")
+        engine = open_engine(url)
         migrations.upgrade(engine)
-        house = House(directory, cluster.url("feedback"), scale=60, changes={"campaigns__care__delay": "0s"}).write()
+        house = House(directory, url, scale=60, changes={"campaigns__care__delay": "0s"}).write()
         config = ("--config", str(house.config))
         with running_x(house) as x, cli("web", directory, *config, "web"), cli("worker", directory, *config, "worker"):
             with Load(house) as load:

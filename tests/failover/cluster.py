@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import httpx
 
+from service.db import open_engine
 from tests.processes.children import until
 from tests.processes.house import free_port
 
@@ -99,6 +100,15 @@ class Cluster:
         """All three addresses in one, as an operator writes them."""
         hosts = ",".join(f"{HOST}:{node.port}" for node in self.nodes)
         return f"postgresql://postgres:{SUPERUSER}@{hosts}/{database}?target_session_attrs=read-write"
+
+    def database(self, name: str) -> str:
+        """Make a database; return its address."""
+        first = open_engine(self.url("postgres"))
+        with first.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("COMMIT")
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        first.dispose()
+        return self.url(name)
 
     def leader(self) -> Node:
         """The node that Patroni calls leader."""

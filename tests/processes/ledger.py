@@ -18,7 +18,7 @@ def ended(engine: Engine, count: int = 1, first: int = 0, **columns: Any) -> lis
     """Put ended conversations into the ledger, each with its own customer; return the requests' ids."""
     now = datetime.now(UTC)
     rows = [
-        request_row(now, conversation_id=f"c-{n}", x_user_id=str(5000 + n), **columns)
+        request_row(now, **{"conversation_id": f"c-{n}", "x_user_id": str(5000 + n), **columns})
         for n in range(first, first + count)
     ]
     with writing(engine) as connection:
