@@ -37,6 +37,7 @@ from service.outreach.workplace import Workplace
 from service.reports.counting.sealing import seal
 from service.reports.disclosure import naming
 from service.reports.disclosure.closing import close_due
+from service.reports.people import telling
 from service.results.inbox import read_once as read_inbox
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
@@ -283,6 +284,8 @@ def _seal(place: Workplace, clock: Clock, stop: threading.Event) -> None:
             while seal(place.engine, place.settings, clock()) and not stop.is_set():
                 pass
             while naming.follow(place.engine, place.settings, clock()) and not stop.is_set():
+                pass
+            while telling.tell(place.engine, place.settings, clock()) and not stop.is_set():
                 pass
             chain.seal_what_waits(place.engine)
             rest = SEAL_EVERY

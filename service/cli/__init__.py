@@ -32,6 +32,7 @@ COMMANDS = {
     "page": ("page", "The question page that customers answer on where no card shows."),
     "results": ("data", "What customers answered."),
     "export": ("data", "Write results to a file, with a manifest beside it."),
+    "people": ("people", "What agents and teams are called: names beside the CRM's ids."),
     "customers": ("customers", "All we hold of a customer, in one JSON."),
     "identities": ("identities", "Customers whose X identity was missing: list them, hand it in."),
     "erase": ("data", "Erase a customer: identity and text go, and they are never asked again."),

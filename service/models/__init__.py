@@ -5,7 +5,7 @@ ids are strings (they exceed 2**53), words are those of `states.py`. Chapters ha
 
     intake.py     what sources told us           ledger.py   requests, their history, intents to send
     x_account.py  what is known of X accounts    answers.py  what customers said, how far X was asked
-    readers.py    keys, feeds, notes            naming.py   who may be named
+    readers.py    keys, feeds, notes            naming.py   who may be named, and how
     counting.py   what readers have been told    releases.py what analysts may read
     running.py    workers, the schema            once.py     what was answered to a POST with a name
     sources.py    CRMs that can be asked, and for whom
@@ -24,7 +24,7 @@ from service.models.base import metadata
 from service.models.counting import change_counter, tally, tally_book
 from service.models.intake import conversation, delivery_item, reopening, webhook_delivery
 from service.models.ledger import IS_BEGUN, IS_OPEN, IS_UNPROVEN, feedback_request, send_attempt, transition
-from service.models.naming import naming, naming_answer, naming_place
+from service.models.naming import naming, naming_answer, naming_place, person_name
 from service.models.once import posted_once
 from service.models.readers import (
     access_chain,
@@ -82,6 +82,7 @@ __all__ = [
     "naming_answer",
     "naming_place",
     "opt_out",
+    "person_name",
     "poll_window",
     "posted_once",
     "probe",

@@ -1,4 +1,4 @@
-"""Who may be named on a row. In: nothing; out: the tables that reports/disclosure/naming writes. Holds no rule."""
+"""Who may be named, and what people are called. In: nothing; out: tables that reports writes. Holds no rule."""
 
 from datetime import datetime
 
@@ -44,3 +44,24 @@ class NamingPlaceColumns(TypedColumns):
 
 
 naming_place = Table("naming_place", metadata, NamingPlaceColumns)
+
+
+class PersonNameColumns(TypedColumns):
+    """What an agent or a team is called from a moment on, in one account or everywhere. Written by reports.
+
+    Staff, not customers: no retention and no erasure of a customer reaches it. `told_at` NULL: there are rows left
+    whose readers have not been told; `told_id` is the last of those that have.
+    """
+
+    account = Column(String(64), primary_key=True)  # '*': every one
+    kind = Column(String(5), primary_key=True)  # agent | team
+    person_id = Column(String(256), primary_key=True)
+    since = Column(Micros, primary_key=True)  # 1970: from the beginning
+    name: Named[str | None] = Column(String(120), nullable=True)  # NULL: none from then on
+    given_at: Named[datetime] = Column(Micros)
+    given_by: Named[str] = Column(String(96))
+    told_at: Named[datetime | None] = Column(Micros, nullable=True)
+    told_id: Named[str | None] = Column(String(40), nullable=True)
+
+
+person_name = Table("person_name", metadata, PersonNameColumns, Index(None, "kind", "person_id"))

@@ -21,6 +21,7 @@ from service.settings.sections import (
     Service,
     Settings,
     SettingsError,
+    StaffNames,
     Web,
     Worker,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Source",
+    "StaffNames",
     "Texts",
     "Web",
     "Worker",

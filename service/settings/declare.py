@@ -48,7 +48,7 @@ class Declared:
             return str(self.default).lower()
         if isinstance(self.default, list | tuple):
             return ", ".join(self.default) or "none"
-        return "none" if self.default in (None, "") else str(self.default)
+        return "none" if self.default in (None, "", {}) else str(self.default)
 
 
 def setting(default: Any, sentence: str, *rules: Rule, secret: bool = False) -> Any:

@@ -19,6 +19,7 @@ from service.settings.values import (
     NOT_EMPTY,
     contact,
     http_url,
+    names,
     network,
     one_of,
     origin,
@@ -28,6 +29,7 @@ from service.settings.values import (
 
 A_SECRET = validate.Length(min=16, error="must have at least 16 characters; 32 random bytes are better")
 
+A_COMPANY = validate.Length(1, 80, error="must have 1 to 80 characters")
 
 STOP_WORDS = [
     "stop", "stopp", "unsubscribe", "quit", "cancel", "end", "opt out", "abmelden", "arrêt", "arret", "baja", "parar",
@@ -63,6 +65,7 @@ class Service:
         "http://127.0.0.1:8000", "the address by which CRMs and X reach us; signatures over URLs use it", http_url
     )
     time_zone: ZoneInfo = setting("UTC", "zone of days in reports, by IANA name")
+    company: str | None = setting(None, "your organisation's name, as reports print it", A_COMPANY)
     log_format: str = setting("json", "json for machines, text for a terminal", one_of("json", "text"))
 
 
@@ -155,6 +158,14 @@ class Reports:
 
 
 @dataclass(frozen=True, slots=True)
+class StaffNames:
+    """What staff are called, from the beginning; a name with a time or for one account comes by `people import`."""
+
+    agents: Mapping[str, str] = setting({}, 'names of agents by the CRM\'s id: "8812" = "Ana Kim"', names)
+    teams: Mapping[str, str] = setting({}, "names of teams by the CRM's id", names)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything an operator decided."""
 
@@ -164,6 +175,7 @@ class Settings:
     worker: Worker
     privacy: Privacy
     reports: Reports
+    people: StaffNames
     accounts: Mapping[str, Account]
     sources: Mapping[str, Source]
     campaigns: tuple[Campaign, ...]

@@ -5,7 +5,7 @@ by the grammar of sources. Never knows which setting it is for.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import time, timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -31,6 +31,14 @@ DATABASE = validate.Regexp(
     error="must be sqlite:/// and a file, or postgresql:// and a server",
 )
 NOT_EMPTY = validate.Length(min=1)
+LONGEST_NAME = 120
+
+
+def names(given: Mapping[str, Any]) -> None:
+    """Ids and what they are called, each a short text on one line. Raises ValidationError."""
+    for each in (word for pair in given.items() for word in pair):
+        if not isinstance(each, str) or not 0 < len(each.strip()) <= LONGEST_NAME or not each.isprintable():
+            raise ValidationError(f"must be texts of 1 to {LONGEST_NAME} characters on one line, id = name")
 
 
 class Duration(fields.Field[timedelta]):

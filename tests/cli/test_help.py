@@ -68,6 +68,7 @@ def test_there_is_a_command_for_every_task() -> None:
         "openapi",
         "opt-out",
         "page",
+        "people",
         "prune",
         "requests",
         "results",

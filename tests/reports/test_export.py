@@ -94,7 +94,7 @@ def test_column_names_never_change():
         "request_id,conversation_id,conversation_url,source,account,campaign,team_id,agent_id,type,"
         "question_variant_id,display_name,ended_at,sent_at,state,reason,score,score_at,score_after_s,text,text_at,"
         "text_after_s,updated_at,update_count,language,test,suppressed,tags,channel,customer_ref,erased_at,way,"
-        "score_way"
+        "score_way,agent_name,team_name,question"
     )
     assert set(row.SAYS) == set(export.COLUMNS), "each column is said in words"
 

@@ -36,6 +36,9 @@ class RequestSchema(Schema):
     customer_ref = text(SAYS["customer_ref"], none=True)
     erased_at = time(SAYS["erased_at"])
     way = text(SAYS["way"], none=True)
+    agent_name = text(SAYS["agent_name"], none=True)
+    team_name = text(SAYS["team_name"], none=True)
+    question = text(SAYS["question"], none=True)
 
 
 class ResultSchema(RequestSchema):

@@ -33,7 +33,7 @@ from service.web.behind import read, tell_behind
 NAMES = {"csv": "CSV", "jsonl": "JSON lines", "xlsx": "Excel", "parquet": "Parquet"}
 FIGURES_HEAD = (
     *("type", "by", "group", "value", "low", "high", "confidence", "method", "n", "mean", "low_base", "suppressed"),
-    *("since", "until", "ended", "delivered", "answered", "response_rate", "response_low", "response_high"),
+    *("since", "until", "ended", "delivered", "answered", "response_rate", "response_low", "response_high", "name"),
 )
 
 
@@ -104,7 +104,7 @@ def _figures(place: Place) -> Response:
     found = read(place.engine, lambda connection: figures.breakdown(connection, *asked)).items
     lines = [[*FIGURES_HEAD]]
     for one in found:
-        lines.append([*_score_cells(one.total, "", ""), "", "", "", "", "", ""])
+        lines.append([*_score_cells(one.total, "", ""), "", "", "", "", "", "", ""])
         for row in one.rows:
             group = guarded(row_name(row)) if row.rest else "" if row.key is None else guarded(str(row.key))
             lines.append(
@@ -113,6 +113,7 @@ def _figures(place: Place) -> Response:
                     _cell(row.ended),
                     _cell(row.delivered),
                     *_rate_cells(row.response_rate),
+                    guarded(row.name or ""),
                 ]
             )
     text = io.StringIO(newline="")

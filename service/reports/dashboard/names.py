@@ -14,15 +14,17 @@ class GroupRow(Protocol):
     @property
     def key(self) -> Value: ...  # noqa: D102 - its name
     @property
-    def rest(self) -> str | None: ...  # noqa: D102
+    def rest(self) -> str | None: ...  # noqa: D102 - what it holds in place of a group
     @property
     def of(self) -> str | None: ...  # noqa: D102
+    @property
+    def name(self) -> str | None: ...  # noqa: D102 - what people call it
 
 
 def row_name(row: GroupRow) -> str:
     """A row's name: a group's, or what it holds instead of one."""
     if row.rest is None:
-        return group_name(row.key)
+        return row.name or group_name(row.key)
     return REST.get(row.rest, f"others of {row.of}")
 
 

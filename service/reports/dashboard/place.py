@@ -3,17 +3,19 @@
 Pages get it as an argument, so that none of them keeps a global.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import flask
 from sqlalchemy.engine import Engine
 
 from service.auth import Reader
+from service.db import reading
 from service.reports.dashboard.door import Door
 from service.reports.dashboard.question import DEFAULT_DAYS, PageQuery, asked
 from service.reports.dimensions import FILTERED
+from service.reports.figures.labels import labels
 from service.reports.roles import EVERYBODY, READERS_OF_ANSWERS
 from service.settings import Settings
 
@@ -45,9 +47,22 @@ class Place:
     def asked(self, own: Sequence[str] = (), *, with_today: bool = False, days: int = DEFAULT_DAYS) -> PageQuery:
         """Read the query string. Raises Invalid or NotAllowed."""
         args, now = flask.request.args, self.clock()
-        flask.g.asked = asked(args, self.reader, self.settings, now, own, with_today=with_today, days=days)
-        found: PageQuery = flask.g.asked
+        found = asked(args, self.reader, self.settings, now, own, with_today=with_today, days=days)
+        flask.g.asked = found = replace(found, called=self._called(found, now))
         return found
+
+    def _called(self, question: PageQuery, now: datetime) -> Mapping[tuple[str, str], str]:
+        """What the groups are called that a question names."""
+        named = [(name, value) for name, value in question.pairs if name in FILTERED and FILTERED[name].people]
+        if not named:
+            return {}
+        called = {}
+        with reading(self.engine) as connection:
+            who = (connection, self.settings, self.reader, question.filter, now)
+            for name, value in named:
+                known = labels(*who, FILTERED[name].name, [value])
+                called[name, value] = (known.of(value, "") if known else None) or value
+        return called
 
 
 def shared_query() -> str:

@@ -7,7 +7,7 @@ no period is given it is the last whole days: thirty, or as many as the page say
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -20,6 +20,7 @@ from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
 from service.reports.dashboard import words
 from service.reports.dimensions import FILTERED, Value
+from service.reports.figures.labels import Asked, labels
 from service.reports.filters import Filter, parse
 from service.reports.visible import view_of
 from service.settings import Settings
@@ -66,8 +67,8 @@ class PageQuery:
     first: date
     last: date
     periods: tuple[NavLink, ...]
-    chips: tuple[NavLink, ...]
     longer: str = ""  # the query string of the longest period we offer, for pages that have too little to show
+    called: Mapping[tuple[str, str], str] = field(default_factory=dict)  # what groups are called, by parameter and id
 
     @property
     def end(self) -> date:
@@ -77,7 +78,20 @@ class PageQuery:
     @property
     def scope(self) -> str:
         """What it is narrowed to, in words; empty: to nothing."""
-        return ", ".join(value for name, value in self.pairs if name in FILTERED or name == "type")
+        shown = (pair for pair in self.pairs if pair[0] in FILTERED or pair[0] == "type")
+        return ", ".join(self.called.get((name, value), value) for name, value in shown)
+
+    @property
+    def chips(self) -> tuple[NavLink, ...]:
+        """One link per narrowing, which takes it away."""
+        return tuple(
+            NavLink(
+                f"{NARROWING[name]}: {self.called.get((name, value)) or _shown(name, value)}",
+                urlencode(_without(self.pairs, (name, value))),
+            )
+            for name, value in self.pairs
+            if name in NARROWING
+        )
 
     def heading(self, weekly: str) -> str:
         """A week's own word, or the days."""
@@ -140,10 +154,10 @@ def asked(
     first = found.since.astimezone(zone).date() if found.since else date.min
     end = found.until.astimezone(zone) if found.until else now.astimezone(zone)
     last = (end - timedelta(microseconds=1)).date()
-    bare = PageQuery(found, pairs, first, last, (), ())
+    bare = PageQuery(found, pairs, first, last, ())
     periods = _periods(bare, today, with_today=with_today)
     longer = _of_days(bare, LONGEST_PERIOD, today, with_today=with_today)
-    return PageQuery(found, pairs, first, last, periods, _chips(bare), longer)
+    return PageQuery(found, pairs, first, last, periods, longer)
 
 
 def _half_open(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -167,6 +181,7 @@ class Facet:
     parameter: str
     label: str
     options: tuple[str, ...]
+    called: Mapping[str, str] = field(default_factory=dict)  # what people call an option, where it is an id
 
 
 def choices(
@@ -178,8 +193,20 @@ def choices(
     for parameter, each in FILTERED.items():
         if each.choices:
             asked_ = Slice("ended_at", zone, question.since, question.until, by=(each.name,))
-            found.append(Facet(parameter, each.label, _names(lines(connection, view, asked_))))
+            options = _names(lines(connection, view, asked_))
+            who = (connection, settings, reader, question, now)
+            found.append(Facet(parameter, each.label, *_called(who, each.name, options)))
     return tuple(found)
+
+
+def _called(who: Asked, by: str, options: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """The options in the order of what they are called, and that."""
+    known = labels(*who, by, options)
+    if known is None:
+        return options, {}
+    called = {each: known.of(each, "") or each for each in options if each != WITHOUT}
+    by_name = sorted(called, key=lambda each: called[each].casefold())
+    return (*by_name, *options[len(by_name) :]), called
 
 
 def _names(found: Iterable[Line]) -> tuple[str, ...]:
@@ -213,15 +240,6 @@ def _last_days(days: int, today: date, *, with_today: bool) -> dict[str, str]:
     if with_today:
         return {"since": str(today - timedelta(days=days - 1))}
     return {"since": str(today - timedelta(days=days)), "until": str(today)}
-
-
-def _chips(bare: PageQuery) -> tuple[NavLink, ...]:
-    """One link per narrowing, which takes it away."""
-    return tuple(
-        NavLink(f"{NARROWING[name]}: {_shown(name, value)}", urlencode(_without(bare.pairs, (name, value))))
-        for name, value in bare.pairs
-        if name in NARROWING
-    )
 
 
 def _without(pairs: Sequence[tuple[str, str]], one: tuple[str, str]) -> list[tuple[str, str]]:

@@ -15,11 +15,13 @@ Row = Sequence[Any]
 SCORE = ("value", "low", "high", "n", "mean", "suppressed")
 HEADS = {
     "summary": ("figure", *SCORE, "since", "until"),
-    "trend": ("type", "key", "rest", "of", "label", "since", "until", "partial", *SCORE, "delivered", "response_rate"),
-    "breakdown": ("type", "by", "key", "rest", "of", *SCORE, "ended", "delivered", "response_rate"),
+    "trend": (
+        "type", "key", "rest", "of", "label", "since", "until", "partial", *SCORE, "delivered", "response_rate", "name",
+    ),
+    "breakdown": ("type", "by", "key", "rest", "of", *SCORE, "ended", "delivered", "response_rate", "name"),
     "coverage": (
         "by", "key", "ended", "pending", "offered", "unknown", "skipped", "failed", "share", "limit_low", "limit_high",
-        "place",
+        "place", "name",
     ),
     "funnel": ("stage", "reason", "n"),
 }  # fmt: skip
@@ -47,20 +49,21 @@ def _trend(found: Trends) -> Iterator[Row]:
         for each in line.points:
             when = (each.label, each.since, each.until, each.partial)
             rate = each.response_rate.value
-            yield (line.type, line.key, line.rest, line.of, *when, *_score(each.score), each.delivered, rate)
+            yield (line.type, line.key, line.rest, line.of, *when, *_score(each.score), each.delivered, rate, line.name)
 
 
 def _breakdown(found: Breakdowns) -> Iterator[Row]:
     for table in found.items:
         for each in table.rows:
             who = (table.type, table.by, each.key, each.rest, each.of)
-            yield (*who, *_score(each.score), each.ended, each.delivered, each.response_rate.value)
+            rate = each.response_rate.value
+            yield (*who, *_score(each.score), each.ended, each.delivered, rate, each.name)
 
 
 def _coverage(found: Coverage) -> Iterator[Row]:
     for each in found.rows:
         became = (each.ended, each.pending, each.offered, each.unknown, _sum(each.skipped), _sum(each.failed))
-        yield (found.by, each.key, *became, each.share, each.limit_low, each.limit_high, each.place)
+        yield (found.by, each.key, *became, each.share, each.limit_low, each.limit_high, each.place, each.name)
 
 
 def _funnel(found: Funnel) -> Iterator[Row]:

@@ -16,7 +16,7 @@ from service.errors import Invalid
 from service.reports.completeness import AccountCompleteness, Completeness, completeness_of
 from service.reports.counting.periods import PERIODS, SEVEN_DAYS
 from service.reports.dimensions import BY, COVERED
-from service.reports.figures import asking, differing, live, released, released_groups, sides
+from service.reports.figures import asking, differing, labels, live, released, released_groups, sides
 from service.reports.figures.comparing import by_case, change_of, ways_differ
 from service.reports.figures.shapes import (
     Breakdown,
@@ -97,12 +97,14 @@ def trend(
         _demand(by, BY, "by")
     who = (connection, settings, reader, filter, now)
     if sees_rows(reader):
-        return Trends(live.trends(asking.asking(*who, zone), period, settings.reports.answer_window, by))
+        found = live.trends(asking.asking(*who, zone), period, settings.reports.answer_window, by)
+        return Trends(labels.of_trends(found, who, by))
     if zone is not None and zone.key != settings.service.time_zone.key:
         raise Invalid(
             "zone_not_allowed", f"Releases are made of days of {settings.service.time_zone.key}: leave zone out."
         )
-    return Trends(released_groups.trends(released.asking(*who), "week" if period == SEVEN_DAYS else period, by))
+    told = released_groups.trends(released.asking(*who), "week" if period == SEVEN_DAYS else period, by)
+    return Trends(labels.of_trends(told, who, by))
 
 
 def breakdown(
@@ -112,7 +114,8 @@ def breakdown(
     _demand(by, BY, "by")
     who = (connection, settings, reader, filter, now)
     found = live.breakdowns(asking.asking(*who), by) if sees_rows(reader) else None
-    return Breakdowns(released_groups.breakdowns(released.asking(*who), by) if found is None else found)
+    told = released_groups.breakdowns(released.asking(*who), by) if found is None else found
+    return Breakdowns(labels.of_breakdowns(told, who, by))
 
 
 def compare(
@@ -157,9 +160,8 @@ def differences(
     else:
         then, here = (sides.of_releases(released.asking(*each), by) for each in asked)
     smallest = settings.reports.smallest_difference
-    return DifferenceTables(
-        tuple(differing.differences(kind, by, then[kind], here[kind], periods, smallest) for kind in here)
-    )
+    found = [differing.differences(kind, by, then[kind], here[kind], periods, smallest) for kind in here]
+    return DifferenceTables(labels.of_differences(found, (connection, settings, reader, filter, now), by))
 
 
 def coverage(
@@ -168,7 +170,9 @@ def coverage(
     """Return per agent, team or way how many of the ended conversations were asked about, and why the others not."""
     _demand(by, COVERED, "by")
     who = (connection, settings, reader, filter, now)
-    return live.coverage(asking.asking(*who), by) if sees_rows(reader) else released.coverage(released.asking(*who), by)
+    rows = sees_rows(reader)
+    found = live.coverage(asking.asking(*who), by) if rows else released.coverage(released.asking(*who), by)
+    return labels.of_coverage(found, who)
 
 
 def funnel(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Funnel:

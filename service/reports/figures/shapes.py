@@ -19,6 +19,11 @@ WHY = (
     "releases_being_made, pooled (too small to be told apart) or by_account_only; null otherwise"
 )
 
+CALLED = (
+    "What people call the group at the end of the period: agents and teams by the names that were given, questions in "
+    "X's words; null: nobody has named it, or it is no group"
+)
+
 JUDGED = (
     "better, worse, possibly_better, possibly_worse, about_the_same or too_few_to_judge: from the interval against the "
     "smallest difference that matters, chances corrected for the rows of the table (Holm)"
@@ -128,6 +133,7 @@ class Trend:
     zone: str
     points: tuple[TrendPoint, ...]
     total: Score
+    name: Annotated[str | None, CALLED] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,7 @@ class BreakdownRow:
     delivered: int | None
     score: Score
     response_rate: Rate
+    name: Annotated[str | None, CALLED] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +231,7 @@ class CoverageRow:
     limit_low: Annotated[float | None, "Three sigma below the share of all"]
     limit_high: Annotated[float | None, "Three sigma above the share of all"]
     place: Annotated[Place | None, "below, inside or above the limits"]
+    name: Annotated[str | None, CALLED] = None
 
 
 @dataclass(frozen=True, slots=True)

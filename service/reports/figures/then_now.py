@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from service.reports.dimensions import Value
-from service.reports.figures.shapes import JUDGED, Rate, Score
+from service.reports.figures.shapes import CALLED, JUDGED, Rate, Score
 from service.reports.statistics.judging import Judgement
 from service.reports.statistics.statistics import Change, Place
 
@@ -28,6 +28,7 @@ class ThenNow:
     response_now: Rate
     response_change: Change | None
     response_judgement: Annotated[Judgement, JUDGED]
+    name: Annotated[str | None, CALLED] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def feed(
     view = view_of(connection, settings, reader, now)
     query = select_rows(view, Filter(include_test=True), Order("updated_at", "both"))
     found = _after(connection, view, query, mark or Mark(seals.epoch(connection), 0), limit)
-    rows = rows_of(told(found.rows, settings))
+    rows = rows_of(told(connection, found.rows, settings))
     return found, tuple(ChangedRequest(_what(raw), row) for raw, row in zip(found.rows, rows, strict=True))
 
 
@@ -91,7 +91,7 @@ def resumed(
     if names_people(filter):
         query = query.where(sa.not_(HIDDEN))
     found = _after(connection, view, query, mark, limit)
-    page = page_of(found.rows, settings, kind, None)
+    page = page_of(connection, found.rows, settings, kind, None)
     return found, replace(page, columns=with_words(page.columns, filter.q))
 
 

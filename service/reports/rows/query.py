@@ -154,7 +154,7 @@ def page(
         query = query.where(here < there if order.newest_first else here > there)
     found = connection.execute(query).all()
     withheld = names_people(filter) and hides_somebody(connection, view.accounts)
-    return page_of(found[:limit], settings, order.kind, _place(found, order, limit), withheld=withheld)
+    return page_of(connection, found[:limit], settings, order.kind, _place(found, order, limit), withheld=withheld)
 
 
 def _searched(
@@ -195,13 +195,19 @@ def _position(order: Order, kind: str | None, score: int | None, micros: int, re
 
 
 def page_of(
-    found: Sequence[sa.Row[Any]], settings: Settings, kind: Kind, next: Position | None, *, withheld: bool = False
+    connection: Connection,
+    found: Sequence[sa.Row[Any]],
+    settings: Settings,
+    kind: Kind,
+    next: Position | None,
+    *,
+    withheld: bool = False,
 ) -> Page:
     """Return what was found as a page: among results, what is answered no more is a tombstone."""
     gone = [each for each in found if kind == "results" and not each.answered]
     shown = [each for each in found if each.answered] if gone else found
     erased = tuple(Erased(each.id, EPOCH + timedelta(microseconds=each.erased_at)) for each in gone)
-    return Page(told(shown, settings), next, withheld, erased)
+    return Page(told(connection, shown, settings), next, withheld, erased)
 
 
 def names_people(filter: Filter) -> bool:

@@ -58,6 +58,9 @@ class Row:
     erased_at: datetime | None
     way: str | None
     score_way: str | None
+    agent_name: str | None
+    team_name: str | None
+    question: str | None
 
 
 SAYS = {
@@ -93,6 +96,9 @@ SAYS = {
     "erased_at": "When the customer was erased: identity and words are gone",
     "way": "How the customer was asked: card, quick_reply, page or handed_over; none where nobody was to be asked",
     "score_way": "How the score came; a link beside a card may be answered instead of it",
+    "agent_name": "What people called the agent when the conversation ended; none where no name was given",
+    "team_name": "What people called the team when the conversation ended",
+    "question": "X's question in its own words; a question page may have its own",
 }
 """Each column in words, for the description of the API and the sheet of definitions."""
 
@@ -112,6 +118,7 @@ KINDS = tuple(
 REPEATED = frozenset({
     *("source", "account", "campaign", "team_id", "agent_id", "type", "display_name", "state", "reason", "language"),
     *("channel", "question_variant_id", "score", "update_count", "tags", "way", "score_way", *FLAGS),
+    *("agent_name", "team_name", "question"),
 })  # fmt: skip
 """Columns with few different values: what is made of one is kept."""
 

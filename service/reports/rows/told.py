@@ -1,7 +1,7 @@
 """What a reader is told of the rows found: in, what the select brought; out, columns, blanked where it must be.
 
 Whose a row is, and its comment, go where too few have answered. The score
-always stays: it belongs to nobody then. Never reads, never formats.
+always stays: it belongs to nobody then. Reads nothing but what people are called, never formats.
 """
 
 import json
@@ -12,7 +12,10 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
+from service.reports.people.called import question_of
+from service.reports.people.stored import called_of
 from service.reports.rows.row import COLUMNS, SECOND, Columns
 from service.settings import Settings
 
@@ -58,7 +61,7 @@ class Selected:
     unread: Column
 
 
-def told(found: Sequence[sa.Row[Any]], settings: Settings) -> Columns:
+def told(connection: Connection, found: Sequence[sa.Row[Any]], settings: Settings) -> Columns:
     """Return the page by column, what may not be said blanked."""
     if not found:
         return tuple(() for _ in COLUMNS)
@@ -78,7 +81,21 @@ def told(found: Sequence[sa.Row[Any]], settings: Settings) -> Columns:
         else hidden,
         "tags": _blanked([_tags(each) for each in raw.tags], hidden),
     }
+    told_of |= _names(connection, raw, told_of, settings)
     return tuple(told_of[name] for name in COLUMNS)
+
+
+def _names(
+    connection: Connection, raw: Selected, told_of: Mapping[str, Column], settings: Settings
+) -> dict[str, Column]:
+    """What those are called whose ids are told, when the conversation ended; and the question in X's words."""
+    agents, teams = told_of["agent_id"], told_of["team_id"]
+    known = called_of(connection, settings, {*agents, *teams})
+    return {
+        "agent_name": known.column("agent", agents, raw.account, raw.ended_at),
+        "team_name": known.column("team", teams, raw.account, raw.ended_at),
+        "question": list(map(question_of, raw.type, raw.question_variant_id, raw.display_name)),
+    }
 
 
 def _blanked(column: Column, hidden: Sequence[bool]) -> Column:

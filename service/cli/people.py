@@ -1,0 +1,79 @@
+"""What agents and teams are called: a CSV of names taken in, the list of them, and forgetting one."""
+
+import csv
+import sys
+from pathlib import Path
+
+import click
+
+from service.auth import log_access
+from service.cli.common import console, me, now, opened
+from service.db import EPOCH, reading, writing
+from service.errors import NotFound
+from service.reports.people import sheet, stored
+from service.reports.people.called import EVERY_ACCOUNT, KINDS
+from service.reports.rows.as_csv import guarded
+
+
+@click.group()
+def people() -> None:
+    """What agents and teams are called: names beside the CRM's ids."""
+
+
+@people.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.pass_context
+def import_file(context: click.Context, file: Path) -> None:
+    """Take in the names of a CSV with the columns kind, id, name and, if need be, since and account.
+
+    \b
+    kind,id,name,since,account
+    agent,8812,Ana Kim,,
+    agent,8812,Ana Kim-Roth,2026-03-01,
+    team,t-4,Refunds,,acme
+
+    kind is agent or team. since is the day from which a name holds; without it, from the beginning. A conversation
+    keeps the name of its end, so a name of March is not shown for February. An empty name ends the one before. A wrong
+    line stops the whole file. Names of the settings file ([people.agents], [people.teams]) need no import.
+    """  # noqa: D301 - \b is click's mark for "keep these lines"
+    settings, engine = opened(context)
+    lines = sheet.lines_of(file.read_text("utf-8-sig", "replace"), settings)
+    with writing(engine) as connection:
+        new = stored.keep(connection, lines, me(), now())
+        log_access(connection, me(), "people.import", {"names": len(lines), "new": new}, now())
+    console.print(f"{new} names taken in, {len(lines) - new} were known.")
+
+
+@people.command(name="list")
+@click.pass_context
+def show(context: click.Context) -> None:
+    """Write all names as CSV with who gave them: `people import` reads the same form."""
+    settings, engine = opened(context)
+    with reading(engine) as connection:
+        found = stored.listed(connection, settings)
+    file = csv.writer(sys.stdout, lineterminator="\r\n")
+    file.writerow(sheet.LISTED)
+    zone = settings.service.time_zone
+    for each in found:
+        since = "" if each.since == EPOCH else each.since.astimezone(zone).date().isoformat()
+        account = "" if each.account == EVERY_ACCOUNT else each.account
+        words = (guarded(word) for word in (each.person_id, each.name or ""))
+        file.writerow((each.kind, *words, since, account, each.given_by))
+
+
+@people.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("person_id", metavar="ID")
+@click.pass_context
+def forget(context: click.Context, kind: str, person_id: str) -> None:
+    """Forget every name of an agent or a team, earlier ones too; the id stays, and so do the figures."""
+    settings, engine = opened(context)
+    with writing(engine) as connection:
+        gone = stored.forget(connection, kind, person_id, me(), now())
+        log_access(connection, me(), "people.forget", {"kind": kind, "id": person_id, "names": gone}, now())
+    own = settings.people.agents if kind == "agent" else settings.people.teams
+    if not gone and person_id not in own:
+        raise NotFound("no_such_name", f"There is no name of the {kind} '{person_id[:40]}'.")
+    console.print(f"{gone} names forgotten.")
+    if person_id in own:
+        console.print(f"The settings file still names this {kind}: take the line out of [people.{kind}s].")

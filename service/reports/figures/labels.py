@@ -1,0 +1,102 @@
+"""What groups are called: in, figures as they were counted; out, the same with a name beside each id. Counts nothing.
+
+A name is that of the end of the period: the report of February shows February's. A group that is not told apart has no
+id here, and so no name.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from service.auth.keys import Reader
+from service.db import MICROSECOND
+from service.reports.dimensions import NAMED, Value
+from service.reports.figures.shapes import Breakdown, Coverage, Trend
+from service.reports.figures.then_now import Differences
+from service.reports.filters import Filter
+from service.reports.people.called import Called, question_of
+from service.reports.people.stored import called_of
+from service.settings import Settings
+
+QUESTION = "variant"
+Asked = tuple[Connection, Settings, Reader, Filter, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the groups of one dimension are called, in some accounts, at a moment."""
+
+    by: str
+    called: Called
+    accounts: tuple[str, ...]
+    at: datetime
+    company: str | None
+
+    def of(self, key: Value, kind: str) -> str | None:
+        """One group's name, of a kind of card."""
+        if key is None:
+            return None
+        if self.by == QUESTION:
+            return question_of(kind, key, self.company)
+        return self.called.group(self.by, str(key), self.accounts, self.at)
+
+
+def labels(
+    connection: Connection,
+    settings: Settings,
+    reader: Reader,
+    filter: Filter,
+    now: datetime,
+    by: str | None,
+    keys: Iterable[Value],
+) -> Labels | None:
+    """Return what these groups are called; None for a dimension whose ids are names already."""
+    if by is None or not (NAMED[by].people or by == QUESTION):
+        return None
+    until = now if filter.until is None else min(filter.until - MICROSECOND, now)
+    accounts = tuple(map(str, filter.of("account"))) or reader.accounts or tuple(settings.accounts)
+    ids = [] if by == QUESTION else [None if key is None else str(key) for key in keys]
+    return Labels(by, called_of(connection, settings, ids, [by]), accounts, until, display_name(settings, accounts))
+
+
+def display_name(settings: Settings, accounts: Iterable[str]) -> str | None:
+    """The name in the questions, where all these accounts ask by one; else the company's."""
+    mine = set(accounts)
+    names = {each.display_name for each in settings.campaigns if not each.accounts or mine & set(each.accounts)}
+    return names.pop() or settings.service.company if len(names) == 1 else settings.service.company
+
+
+def of_breakdowns(found: Sequence[Breakdown], who: Asked, by: str) -> tuple[Breakdown, ...]:
+    """Name the rows of each table."""
+    known = labels(*who, by, (row.key for one in found for row in one.rows))
+    if known is None:
+        return tuple(found)
+    return tuple(
+        replace(one, rows=tuple(replace(row, name=known.of(row.key, one.type)) for row in one.rows)) for one in found
+    )
+
+
+def of_differences(found: Sequence[Differences], who: Asked, by: str) -> tuple[Differences, ...]:
+    """Name the rows of each table: now's names."""
+    known = labels(*who, by, (row.key for one in found for row in one.rows))
+    if known is None:
+        return tuple(found)
+    return tuple(
+        replace(one, rows=tuple(replace(row, name=known.of(row.key, one.type)) for row in one.rows)) for one in found
+    )
+
+
+def of_trends(found: Sequence[Trend], who: Asked, by: str | None) -> tuple[Trend, ...]:
+    """Name each line."""
+    known = labels(*who, by, (one.key for one in found))
+    return tuple(found) if known is None else tuple(replace(one, name=known.of(one.key, one.type)) for one in found)
+
+
+def of_coverage(found: Coverage, who: Asked) -> Coverage:
+    """Name the rows."""
+    known = labels(*who, found.by, (row.key for row in found.rows))
+    if known is None:
+        return found
+    return replace(found, rows=tuple(replace(row, name=known.of(row.key, "")) for row in found.rows))

@@ -1,0 +1,90 @@
+"""A name at a moment: in, an id, its account, when; out, what it is called there and then. Reads nothing.
+
+A conversation keeps the name of its end: who is renamed in March is not shown by that name in February. A name of one
+account goes before those of every account. Where nobody has said a name there is none, and the id speaks for itself.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Literal
+
+from service.db import to_micros
+from service.x_api.questions import QUESTIONS, question
+
+Kind = Literal["agent", "team"]
+KINDS: tuple[Kind, ...] = ("agent", "team")
+EVERY_ACCOUNT = "*"
+SEVERAL = " / "
+Line = tuple[tuple[int, ...], tuple[str | None, ...]]
+"""Moments in order, and what somebody is called from each of them on."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenName:
+    """What somebody is called from a moment on. `since` in microseconds since 1970; name None: none from then on."""
+
+    account: str
+    kind: str
+    person_id: str
+    since: int
+    name: str | None
+
+
+class Called:
+    """Names of people, as they were given."""
+
+    def __init__(self, given: Iterable[GivenName]) -> None:
+        self._given: defaultdict[tuple[str, str], list[GivenName]] = defaultdict(list)
+        for each in given:
+            self._given[each.kind, each.person_id].append(each)
+        self._lines: dict[tuple[str, str, str], Line] = {}
+
+    def one(self, kind: str, person_id: str, account: str, at: datetime) -> str | None:
+        """What somebody is called in one account at a moment."""
+        return self._at(kind, person_id, account, to_micros(at))
+
+    def group(self, kind: str, person_id: str, accounts: Collection[str], at: datetime) -> str | None:
+        """The same of a group that reaches over accounts: every name it has in one of them."""
+        names = {name for each in accounts if (name := self.one(kind, person_id, each, at)) is not None}
+        return SEVERAL.join(sorted(names)) or None
+
+    def column(
+        self, kind: str, ids: Sequence[str | None], accounts: Sequence[str], moments: Sequence[int]
+    ) -> list[str | None]:
+        """The same of many rows, by column; moments in microseconds."""
+        if not self._given:
+            return [None] * len(ids)
+        rows = zip(ids, accounts, moments, strict=True)
+        return [None if each is None else self._at(kind, each, account, at) for each, account, at in rows]
+
+    def _at(self, kind: str, person_id: str, account: str, micros: int) -> str | None:
+        found = self._lines.get((kind, person_id, account))
+        if found is None:
+            found = self._lines[kind, person_id, account] = _line(self._given.get((kind, person_id), ()), account)
+        place = bisect_right(found[0], micros)
+        return found[1][place - 1] if place else None
+
+
+def _line(given: Iterable[GivenName], account: str) -> Line:
+    """The names of an account in their order: those of every account hold until it has its own."""
+    own = sorted((each.since, each.name) for each in given if each.account == account)
+    until = own[0][0] if own else None
+    every = sorted(
+        (each.since, each.name)
+        for each in given
+        if each.account == EVERY_ACCOUNT and (until is None or each.since < until)
+    )
+    moments, names = zip(*every, *own, strict=True) if every or own else ((), ())
+    return moments, names
+
+
+@lru_cache(512)
+def question_of(kind: str | None, variant: Any, display_name: str | None) -> str | None:
+    """X's question in its own words; None where nobody was asked, or X has no such question."""
+    if kind is None or kind not in QUESTIONS or not isinstance(variant, int) or not 0 <= variant < len(QUESTIONS[kind]):
+        return None
+    return question(kind, variant, display_name or "\u2026")

@@ -1,0 +1,113 @@
+"""The names we were given: in, lines of a file or of the settings; out, what people are called, and who said so.
+
+The settings' names hold from the beginning and for every account; an imported name of the same beginning goes before
+them. A name is never lost by a new one: the old one holds up to the moment from which the new one does.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import EPOCH, insert, to_micros
+from service.models import person_name
+from service.reports.people.called import EVERY_ACCOUNT, Called, GivenName
+from service.settings import Settings
+
+pn = person_name.c
+KEY = ("account", "kind", "person_id", "since")
+
+
+@dataclass(frozen=True, slots=True)
+class NameLine:
+    """A name that was handed in. `since` 1970: from the beginning; `name` None: none from then on."""
+
+    kind: str
+    person_id: str
+    name: str | None
+    since: datetime = EPOCH
+    account: str = EVERY_ACCOUNT
+
+
+@dataclass(frozen=True, slots=True)
+class StoredName:
+    """A name as it is kept. `told`: every row that says it has been told again to whoever keeps our rows."""
+
+    account: str
+    kind: str
+    person_id: str
+    since: datetime
+    name: str | None
+    given_by: str
+    told: bool
+
+
+def called_of(
+    connection: Connection, settings: Settings, ids: Collection[str | None], kinds: Collection[str] | None = None
+) -> Called:
+    """Return what these agents and teams are called; no statement where there is nobody to look up."""
+    wanted = sorted({each for each in ids if each is not None})
+    if not wanted:
+        return Called(())
+    query = sa.select(pn.account, pn.kind, pn.person_id, pn.since, pn.name).where(pn.person_id.in_(wanted))
+    if kinds is not None:
+        query = query.where(pn.kind.in_(kinds))
+    found = [GivenName(row.account, row.kind, row.person_id, to_micros(row.since), row.name) for row in
+             connection.execute(query)]  # fmt: skip
+    return Called([*_of_settings(settings, set(wanted), found), *found])
+
+
+def listed(connection: Connection, settings: Settings) -> list[StoredName]:
+    """Return every name there is, by kind and id, the settings' among them."""
+    found = [
+        StoredName(row.account, row.kind, row.person_id, row.since, row.name, row.given_by, row.told_at is not None)
+        for row in connection.execute(sa.select(person_name))
+    ]
+    given = [GivenName(each.account, each.kind, each.person_id, to_micros(each.since), each.name) for each in found]
+    ours = _of_settings(settings, None, given)
+    found += [StoredName(EVERY_ACCOUNT, each.kind, each.person_id, EPOCH, each.name, "settings", True) for each in ours]
+    named = {(each.kind, each.person_id) for each in found if each.name is not None}
+    found = [each for each in found if (each.kind, each.person_id) in named]
+    return sorted(found, key=lambda each: (each.kind, each.person_id, each.account, each.since))
+
+
+def keep(connection: Connection, lines: Sequence[NameLine], by: str, now: datetime) -> int:
+    """Keep names; return how many said something new. The worker tells of them."""
+    known = {
+        (row.account, row.kind, row.person_id, row.since): row.name
+        for row in connection.execute(sa.select(pn.account, pn.kind, pn.person_id, pn.since, pn.name))
+    }
+    new = [each for each in lines if known.get(_key(each), "") != each.name]
+    if new:
+        says = {"given_at": now, "given_by": by[:96], "told_at": None, "told_id": None}
+        rows = [{**dict(zip(KEY, _key(each), strict=True)), "name": each.name, **says} for each in new]
+        row = insert(connection, person_name)
+        held = {name: row.excluded[name] for name in ("name", *says)}
+        connection.execute(row.on_conflict_do_update(index_elements=KEY, set_=held), rows)
+    return len(new)
+
+
+def forget(connection: Connection, kind: str, person_id: str, by: str, now: datetime) -> int:
+    """Forget every name of somebody; return how many there were. The id stays on rows: it is a fact of theirs."""
+    gone = {"name": None, "given_at": now, "given_by": by[:96], "told_at": None, "told_id": None}
+    theirs = sa.update(person_name).where(pn.kind == kind, pn.person_id == person_id, pn.name.is_not(None))
+    return connection.execute(theirs.values(gone)).rowcount
+
+
+def _key(line: NameLine) -> tuple[str, str, str, datetime]:
+    return line.account, line.kind, line.person_id, line.since
+
+
+def _of_settings(settings: Settings, wanted: Collection[str] | None, given: Iterable[GivenName]) -> Iterable[GivenName]:
+    """The settings' names, but for those that an import has said otherwise from the beginning."""
+    said = {(each.kind, each.person_id) for each in given if each.account == EVERY_ACCOUNT and each.since == 0}
+    named: dict[str, Any] = {"agent": settings.people.agents, "team": settings.people.teams}
+    return [
+        GivenName(EVERY_ACCOUNT, kind, person_id, 0, name)
+        for kind, names in named.items()
+        for person_id, name in names.items()
+        if (kind, person_id) not in said and (wanted is None or person_id in wanted)
+    ]

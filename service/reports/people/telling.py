@@ -1,0 +1,75 @@
+"""A changed name is a visible change: in, names nobody has been told of; out, the rows that say them, moved.
+
+Rows are told a few at a time, so that no writer waits for a team of half a million conversations; a dead worker's work
+is gone on with where it ended. Rows that may not say whose they are stay where they are: moving them together would say
+it. Names of the settings file move nothing; a mirror learns them with the row's next change.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import MICROSECOND, reading, writing
+from service.models import feedback_request, person_name
+from service.reports.disclosure.naming import HIDDEN, named
+from service.reports.people.called import EVERY_ACCOUNT
+from service.reports.visible import cutoff
+from service.requests.seals import regroup
+from service.settings import Settings
+
+fr = feedback_request.c
+pn = person_name.c
+AT_ONCE = 500
+COLUMN = {"agent": fr.agent_id, "team": fr.team_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """A name that some rows say and some readers do not know."""
+
+    account: str
+    kind: str
+    person_id: str
+    since: datetime
+    given_at: datetime
+    told_id: str | None
+
+
+def tell(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE) -> int:
+    """Tell of up to `limit` rows of one name; return 0 once nothing is left. Any number may call it."""
+    with reading(engine) as connection:
+        untold = _next(connection)
+        if untold is None:
+            return 0
+        ids = connection.scalars(_rows(untold).order_by(fr.id).limit(limit)).all()
+    with writing(engine) as connection:
+        if ids:
+            held_from = cutoff(settings, now)
+            shown = sa.select(fr.id).select_from(named(feedback_request)).where(fr.id.in_(ids), sa.not_(HIDDEN))
+            # under an embargo what changed today would be told tomorrow: it counts as the day before's
+            regroup(connection, shown, now if held_from is None else held_from - MICROSECOND)
+        done = {"told_id": ids[-1]} if len(ids) == limit else {"told_at": now}
+        connection.execute(sa.update(person_name).where(*_is(untold)).values(done))
+    return len(ids) or 1
+
+
+def _next(connection: Connection) -> Untold | None:
+    columns = (pn.account, pn.kind, pn.person_id, pn.since, pn.given_at, pn.told_id)
+    found = sa.select(*columns).where(pn.told_at.is_(None)).order_by(pn.given_at, *columns[:4]).limit(1)
+    row = connection.execute(found).first()
+    return None if row is None else Untold(*row)
+
+
+def _rows(untold: Untold) -> sa.Select[str]:
+    theirs = sa.select(fr.id).where(COLUMN[untold.kind] == untold.person_id, fr.ended_at >= untold.since)
+    if untold.account != EVERY_ACCOUNT:
+        theirs = theirs.where(fr.account == untold.account)
+    return theirs if untold.told_id is None else theirs.where(fr.id > untold.told_id)
+
+
+def _is(untold: Untold) -> tuple[sa.ColumnElement[bool], ...]:
+    """This name, unless it was given anew meanwhile."""
+    same = (pn.account == untold.account, pn.kind == untold.kind, pn.person_id == untold.person_id)
+    return (*same, pn.since == untold.since, pn.given_at == untold.given_at)

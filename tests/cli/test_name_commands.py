@@ -1,0 +1,62 @@
+"""people: names taken in from a file, listed in the same form, forgotten."""
+
+import csv
+import io
+
+from service.models import access_log, person_name
+from tests.cli.house import Cli
+
+FILE = "kind,id,name,since,account\nagent,8812,Ana Kim,,\nagent,8812,Ana Roth,2026-03-01,\nteam,t-4,Refunds,,acme\n"
+
+
+def taken(cli: Cli, text: str) -> str:
+    file = cli.directory / "people.csv"
+    file.write_text(text, "utf-8")
+    return cli.says("people", "import", str(file))
+
+
+def listed(cli: Cli) -> list[tuple[str, ...]]:
+    rows = csv.DictReader(io.StringIO(cli.says("people", "list")))
+    return [tuple(row[name] for name in ("kind", "id", "name", "since", "account")) for row in rows]
+
+
+def test_names_are_taken_in_once_and_listed_as_they_are_read(cli: Cli) -> None:
+    assert taken(cli, FILE) == "3 names taken in, 0 were known.\n"
+    assert listed(cli) == [
+        ("agent", "8812", "Ana Kim", "", ""),
+        ("agent", "8812", "Ana Roth", "2026-03-01", ""),
+        ("team", "t-4", "Refunds", "", "acme"),
+    ]
+    assert taken(cli, cli.says("people", "list")) == "0 names taken in, 3 were known.\n"
+    assert taken(cli, FILE.replace("Refunds", "Returns")) == "1 names taken in, 2 were known.\n"
+    assert [row.detail for row in cli.rows(access_log)][-1] == {"names": 3, "new": 1}
+
+
+def test_names_of_the_settings_file_are_listed_too_and_need_no_import(cli: Cli) -> None:
+    cli.write(people__agents={"7": "Bo Li"})
+    assert listed(cli) == [("agent", "7", "Bo Li", "", "")]
+    taken(cli, "kind,id,name\nagent,7,Bo Lin\n")
+    assert listed(cli) == [("agent", "7", "Bo Lin", "", "")], "an import goes before the file"
+
+
+def test_a_wrong_line_stops_the_whole_file(cli: Cli) -> None:
+    file = cli.directory / "people.csv"
+    file.write_text(FILE + "boss,1,Eve,,\n")
+    sentence, code = cli.refuses("people", "import", str(file))
+    assert (sentence, code) == ("line 5: kind must be agent or team. Nothing was kept.", "wrong_names")
+    assert cli.rows(person_name) == []
+
+
+def test_a_person_is_forgotten_with_every_name(cli: Cli) -> None:
+    taken(cli, FILE)
+    assert cli.says("people", "forget", "agent", "8812") == "2 names forgotten.\n"
+    assert [each[1] for each in listed(cli)] == ["t-4"]
+    assert cli.refuses("people", "forget", "agent", "8812") == ("There is no name of the agent '8812'.", "no_such_name")
+    cli.write(people__agents={"8812": "Ana"})
+    assert "take the line out of [people.agents]" in cli.says("people", "forget", "agent", "8812")
+    assert ("people.forget", {"kind": "agent", "id": "8812", "names": 2}) in cli.audit()
+
+
+def test_a_name_in_the_settings_that_cannot_be_shown_is_a_mistake(cli: Cli) -> None:
+    cli.write(people__agents={"7": ""})
+    assert "people.agents" in cli("people", "list", code=78).stderr
