@@ -27,18 +27,19 @@ from service.models import (
     retention_run,
     send_attempt,
     source_state,
+    source_sweep,
     stray_feedback,
     worker_seen,
 )
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 OUTCOMES = ("accepted", "duplicate", "reopened", "ignored", "unmappable")
 """Of an item in a delivery; named, as the index of what was read lately is by outcome."""
 
 Query = sa.Select[*tuple[Any, ...]]
 fr, snd, acct, di = feedback_request.c, send_attempt.c, account_state.c, delivery_item.c
 upd, pw, rf, tk, sf = result_update.c, poll_window.c, refresh.c, account_task.c, stray_feedback.c
-rr, ss, lu, lc = retention_run.c, source_state.c, look_up.c, look_up_count.c
+rr, ss, lu, lc, sw = retention_run.c, source_state.c, look_up.c, look_up_count.c, source_sweep.c
 bw = barred_way.c
 
 
@@ -113,13 +114,20 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
     ),
     (
         "look_ups_day",
-        "Look-ups since yesterday's midnight (UTC), by source and how they ended.",
+        "Look-ups, and ends a list told of (swept…), since yesterday's midnight (UTC), by source and outcome.",
         ["source", "outcome"],
         lambda now: (
             sa.select(lc.source, lc.outcome, sa.func.sum(lc.n))
             .where(lc.day >= f"{now - DAY:%Y-%m-%d}")
             .group_by(lc.source, lc.outcome)
         ),
+    ),
+    (
+        "sweep_behind_seconds",
+        "How far back lies the moment until which a source's list of what ended is read; under two hours is healthy.",
+        ["source"],
+        # a list that nobody reads any more has been due for longer than any that somebody tries to read
+        lambda now: sa.select(sw.source, _seconds_since(sw.read_until, now)).where(sw.due_at > now - 3 * HOUR),
     ),
     (
         "way_barred",

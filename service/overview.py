@@ -138,6 +138,9 @@ def _of_sources(found: Mapping[str, Found]) -> Iterator[str]:
             f"The API of {source} refuses us ({reason}), {waits} conversations wait: mend [sources.{source}.api], "
             f"restart, then `dm-feedback sources release {source}`."
         )
+    for (source, *_), behind in found["sweep_behind_seconds"].items():
+        if _over(behind, 6 * HOUR):
+            yield f"{source}: its list of what ended is read until {age(behind)} ago: `dm-feedback sources list`."
 
 
 def _of_account(one: AccountOverview) -> Iterator[str]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from queue import SimpleQueue
 
 import sqlalchemy as sa
@@ -27,6 +28,7 @@ from service.auth import chain
 from service.db import insert, reading, writing
 from service.ids import new_id
 from service.intake.desks import desks_of
+from service.intake.sweeping import Errand, begin, errands_of, sweep_once
 from service.models import worker_seen
 from service.outages import is_away
 from service.outreach import confirming, thanks, unclear, withdrawn
@@ -43,7 +45,6 @@ from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.settings import Account, Settings
 from service.sources import holds as source_standing
-from service.sources.desk import Desk
 from service.x_api import XClient, XError
 
 log = structlog.get_logger(__name__)
@@ -78,9 +79,11 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     stop = stop or _stop_on_signals()
     name = f"{socket.gethostname()}-{os.getpid()}-{new_id('w', clock())[-4:]}"
     place = Workplace.open(engine, settings, name, desks_of(settings, clock))
+    errands = errands_of(settings, clock)
     clients = clients_of(settings, engine, clock)
     checked = SimpleQueue[str]()
     _begin(place, clock())
+    begin(engine, errands, clock())
     withdrawn.warn_of(engine, settings)
     readers = [
         threading.Thread(
@@ -88,11 +91,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
         )
         for name, account in settings.accounts.items()
     ]
-    readers += [
-        threading.Thread(target=_look_up, args=(place, desk, clock, stop), name=f"look-up-{desk.source}-{n}")
-        for desk in place.desks.values()
-        for n in range(desk.at_once)
-    ]
+    readers += _callers(place, errands, clock, stop)
     readers.append(threading.Thread(target=_keep_house, args=(place, clock, stop), name="housekeeping"))
     readers.append(threading.Thread(target=_seal, args=(place, clock, stop), name="sealing"))
     readers.append(threading.Thread(target=_forget, args=(place, clock, stop), name="forgetting"))
@@ -115,6 +114,19 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
         # Python would wait for the threads in which X hangs. Their sends stand in the ledger and are looked up.
         sys.stderr.flush()
         os._exit(0)
+
+
+def _callers(
+    place: Workplace, errands: Mapping[str, Errand], clock: Clock, stop: threading.Event
+) -> Iterator[threading.Thread]:
+    """Who asks CRMs: for customers, as many at once as a source takes, and for its list of what ended."""
+    for desk in place.desks.values():
+        for n in range(desk.at_once):
+            once = partial(look_up_once, place, desk, clock)
+            yield threading.Thread(target=_ask, args=(desk.source, once, stop), name=f"look-up-{desk.source}-{n}")
+    for source, errand in errands.items():
+        sweep = partial(sweep_once, place.engine, errand, clock)
+        yield threading.Thread(target=_ask, args=(source, sweep, stop), name=f"sweep-{source}")
 
 
 def check_access(place: Workplace, account: Account, client: XClient, now: datetime) -> None:
@@ -240,13 +252,13 @@ def _collect(place: Workplace, account: Account, client: XClient, clock: Clock, 
             return
 
 
-def _look_up(place: Workplace, desk: Desk, clock: Clock, stop: threading.Event) -> None:
-    """Ask one source's CRM for the customers that wait; as many threads do so as it is to be asked at once."""
+def _ask(source: str, once: Callable[[], bool], stop: threading.Event) -> None:
+    """Ask one source's CRM for what is due, a call at a time: a thread of its own, as a CRM may hang."""
     rest = LOOK_EVERY
     while not stop.wait(rest.total_seconds()):
         rest = UNWELL
-        with _going_on("look_up_failed", source=desk.source):
-            while not stop.is_set() and look_up_once(place, desk, clock):
+        with _going_on("crm_not_asked", source=source):
+            while not stop.is_set() and once():
                 pass
             rest = LOOK_EVERY
 

@@ -33,9 +33,11 @@ from service.models import (
     result_update,
     retention_run,
     send_attempt,
+    source_sweep,
     worker_seen,
 )
 from service.sources import holds as source_holds
+from service.sources import sweeps
 from tests.floor.house import House
 from tests.support import request_row, settings_of
 
@@ -97,6 +99,11 @@ def held(place: Place, connection: Connection) -> None:
 def source_held(place: Place, connection: Connection) -> None:
     source_holds.enrol(connection, ["crm"], place.now)
     source_holds.hold(connection, "crm", "refused_401", place.now)
+
+
+def sweep_behind(place: Place, connection: Connection) -> None:
+    sweeps.enrol(connection, ["crm"], place.ago(hours=7))
+    connection.execute(sa.update(source_sweep).values(due_at=place.now))
 
 
 def x_away(place: Place, connection: Connection) -> None:
@@ -161,6 +168,7 @@ TROUBLES: dict[str, Callable[[Place, Connection], None]] = {
     "DmFeedbackNoWorker": no_worker,
     "DmFeedbackAccountHeld": held,
     "DmFeedbackSourceHeld": source_held,
+    "DmFeedbackSweepBehind": sweep_behind,
     "DmFeedbackXAway": x_away,
     "DmFeedbackBacklog": backlog,
     "DmFeedbackOutcomeUnknown": counting("requests_ended", "acme", "unknown", "", by=1),

@@ -36,8 +36,8 @@ r = feedback_request.c
 # look_up: who waits at this moment; look_up_count: a few rows a day and source, for 90 days
 SMALL = {
     "account_state", "account_task", "alembic_version", "allowance", "api_key", "look_up", "look_up_count",
-    "poll_window", "process_count", "retention_run", "session", "source_state", "strange_refusal", "worker_seen",
-    "barred_way", "x_token",
+    "poll_window", "process_count", "retention_run", "session", "source_state", "source_sweep", "strange_refusal",
+    "worker_seen", "barred_way", "x_token",
 }  # fmt: skip
 GROWING = {table.name for table in metadata.sorted_tables} - SMALL
 ENTERED = re.compile(

@@ -1,4 +1,4 @@
-"""The APIs in which customers are looked up: how they stand, how often somebody was found, and releasing a hold."""
+"""The APIs of sources: how they stand, who was found there, how far their lists are read, and releasing a hold."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -14,11 +14,13 @@ from service.cli.common import engine_of, me, now, opened, source_of, when
 from service.db import reading, writing
 from service.errors import Conflict, ServiceError
 from service.settings import Settings
-from service.sources import counted, holds, waiting
+from service.sources import counted, holds, sweeps, waiting
 from service.sources.holds import SourceStanding
+from service.sources.sweeps import Sweeping
 
 RECENT = timedelta(days=7)
-Row = tuple[str, str, str, str, str]
+Row = tuple[str, ...]
+NOT_ASKED: Row = ("not asked yet", *[""] * 6)
 
 
 @click.command()
@@ -38,12 +40,15 @@ def release(context: click.Context, name: str) -> None:
 def apis(context: click.Context, settings: Settings) -> Table:
     """Show each source whose customers are looked up: free, held, paused or away, and what came of it in 7 days."""
     table = Table(box=None, title="customers looked up in their CRM", title_justify="left")
-    for heading in ("name", "its API", "since / until", "waiting", "found, 7 d", "not found, 7 d"):
+    for heading in (
+        "name", "its API", "since / until", "waiting", "found, 7 d", "not found, 7 d",
+        "list read until", "ends by list, 7 d",
+    ):  # fmt: skip
         table.add_column(heading, overflow="fold")
     rows = _rows(context, settings, now())
     for name, source in settings.sources.items():
         if source.api is not None:
-            table.add_row(name, *rows.get(name, ("not asked yet", "", "", "", "")))
+            table.add_row(name, *rows.get(name, NOT_ASKED))
     return table
 
 
@@ -53,11 +58,16 @@ def _rows(context: click.Context, settings: Settings, moment: datetime) -> Mappi
         migrations.require_fitting(engine)
         with reading(engine) as connection:
             stand, waits = holds.standings(connection), waiting.counts(connection)
-            ended = counted.since(connection, moment - RECENT)
+            ended, lists = counted.since(connection, moment - RECENT), sweeps.standings(connection)
     except (ServiceError, DBAPIError):  # not set up yet: there is nothing to tell
         return {}
-    return {name: (*_stands(each, moment), str(waits.get(name, 0)), *_ended(ended.get(name, {})))
-            for name, each in stand.items()}  # fmt: skip
+    return {
+        name: (
+            *_stands(each, moment), str(waits.get(name, 0)), *_ended(ended.get(name, {})),
+            *_swept(lists.get(name), ended.get(name, {})),
+        )
+        for name, each in stand.items()
+    }  # fmt: skip
 
 
 def _stands(each: SourceStanding, moment: datetime) -> tuple[str, str]:
@@ -71,5 +81,14 @@ def _stands(each: SourceStanding, moment: datetime) -> tuple[str, str]:
 
 
 def _ended(counts: Mapping[str, int]) -> tuple[str, str]:
-    others = ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if outcome != "found")
+    others = ", ".join(f"{n} {word}" for word, n in counts.items() if word != "found" and word not in counted.OF_SWEEPS)
     return str(counts.get("found", 0)), others or "0"
+
+
+def _swept(read: Sweeping | None, counts: Mapping[str, int]) -> tuple[str, str]:
+    """How far the list of ended conversations is read, and how many of those it told of had brought no webhook."""
+    if read is None:
+        return "no list", ""
+    found, known = counts.get(counted.SWEPT, 0), counts.get(counted.SWEPT_KNOWN, 0)
+    problem = f" ({read.problem})" if read.problem else ""
+    return when(read.read_until) + problem, f"{found} new, {known} known"

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
-from service.crm_api.get import Got, get
+from service.crm_api.get import Got, get, post_json
 from service.crm_api.sign_in import SignIn
 from service.settings.sources import Api
 
@@ -20,8 +21,16 @@ class Client:
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Got:
         """GET a path below the base address. Raises NoAnswer."""
-        url, beside = self._api.base_url.rstrip("/") + path, headers or {}
-        got = get(url, {**beside, **self._sign_in.headers(self._clock())}, self._api.networks)
+        return self._signed(lambda url, sent: get(url, sent, self._api.networks), path, headers or {})
+
+    def post(self, path: str, question: bytes, headers: Mapping[str, str] | None = None) -> Got:
+        """POST a question in JSON, for APIs that are searched so. Raises NoAnswer."""
+        ask = partial(post_json, networks=self._api.networks)
+        return self._signed(lambda url, sent: ask(url, question, sent), path, headers or {})
+
+    def _signed(self, ask: Callable[[str, Mapping[str, str]], Got], path: str, beside: Mapping[str, str]) -> Got:
+        url = self._api.base_url.rstrip("/") + path
+        got = ask(url, {**beside, **self._sign_in.headers(self._clock())})
         if got.status == REFUSED and self._sign_in.forget():  # a token may end before its time
-            got = get(url, {**beside, **self._sign_in.headers(self._clock())}, self._api.networks)
+            got = ask(url, {**beside, **self._sign_in.headers(self._clock())})
         return got

@@ -18,6 +18,7 @@ from service.crm_api.address import Forbidden, PinnedHost, Resolve, place_of, re
 WITHIN_S = 10.0
 CONNECT_S = 5.0
 LARGEST = 1024 * 1024
+LARGEST_REFUSAL = 16 * 1024
 OK = 200
 
 
@@ -31,7 +32,7 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """An answer: its status, the headers that say when to come again, and what was in it."""
+    """An answer: its status, the headers that say when to come again, and what was in it (of a refusal, if any)."""
 
     status: int
     headers: Mapping[str, str]
@@ -41,16 +42,20 @@ class Got:
 def get(
     url: str, headers: Mapping[str, str] | None = None, networks: Iterable[str] = (), ask: Resolve = resolve
 ) -> Got:
-    """GET an address. The body is read as JSON where the status is 200. Raises NoAnswer."""
-    status, said, body = _bytes(url, headers or {}, networks, ask, "application/json")
-    return Got(status, said, _json(said, body) if status == OK else None)
+    """GET an address. The body is read as JSON. Raises NoAnswer."""
+    return _got(*_bytes(url, headers or {}, networks, ask, "application/json"))
+
+
+def post_json(url: str, question: bytes, headers: Mapping[str, str], networks: Iterable[str] = ()) -> Got:
+    """Ask a question that an API takes by POST and that changes nothing. Raises NoAnswer."""
+    sent = {**headers, "Content-Type": "application/json"}
+    return _got(*_bytes(url, sent, networks, resolve, "application/json", question))
 
 
 def post_form(url: str, form: bytes, networks: Iterable[str] = ()) -> Got:
-    """Change client credentials for a token: the one POST there is. Raises NoAnswer."""
+    """Change client credentials for a token. Raises NoAnswer."""
     sent = {"Content-Type": "application/x-www-form-urlencoded"}
-    status, said, body = _bytes(url, sent, networks, resolve, "application/json", form)
-    return Got(status, said, _json(said, body) if status == OK else None)
+    return _got(*_bytes(url, sent, networks, resolve, "application/json", form))
 
 
 def fetch_json(url: str) -> Any:
@@ -70,15 +75,20 @@ def fetch_text(url: str) -> str:
 
 
 def _bytes(
-    url: str, headers: Mapping[str, str], networks: Iterable[str], ask: Resolve, accept: str, form: bytes | None = None
+    url: str,
+    headers: Mapping[str, str],
+    networks: Iterable[str],
+    ask: Resolve,
+    accept: str,
+    sent_body: bytes | None = None,
 ) -> tuple[int, dict[str, str], bytes]:
     until = time.monotonic() + WITHIN_S
     try:
         place = place_of(url, networks, ask)
         sent = _sent(place, headers, accept)
-        method = "GET" if form is None else "POST"
-        with _client() as client, client.stream(method, _target(place, url), content=form, **sent) as answer:
-            body = _read(answer, until) if answer.status_code == OK else b""
+        method = "GET" if sent_body is None else "POST"
+        with _client() as client, client.stream(method, _target(place, url), content=sent_body, **sent) as answer:
+            body = _read(answer, until) if answer.status_code == OK else _refusal(answer, until)
             return answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, body
     except Forbidden as error:
         raise NoAnswer("forbidden", str(error)) from error
@@ -116,6 +126,24 @@ def _read(answer: httpx.Response, until: float) -> bytes:
         if time.monotonic() > until:
             raise NoAnswer("slow", f"The answer took longer than {WITHIN_S:.0f} s.")
     return found
+
+
+def _refusal(answer: httpx.Response, until: float) -> bytes:
+    """What stands in a refusal; nothing where it is long or slow, as its status says enough."""
+    try:
+        body = _read(answer, until)
+    except (NoAnswer, httpx.HTTPError):
+        return b""
+    return body if len(body) <= LARGEST_REFUSAL else b""
+
+
+def _got(status: int, headers: dict[str, str], body: bytes) -> Got:
+    if status == OK:
+        return Got(status, headers, _json(headers, body))
+    try:
+        return Got(status, headers, _json(headers, body) if body else None)
+    except NoAnswer:
+        return Got(status, headers, None)
 
 
 def _json(headers: Mapping[str, str], body: bytes) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 GAP = re.compile(r"\{([a-z_]{1,40})\}")
+A_CURSOR = re.compile(r"[!-~]{1,2000}")
 AN_ID = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.:@|=+-]{0,254}[A-Za-z0-9_=])?")
 PATH = re.compile(r"/(?:[A-Za-z0-9_~.,:;@!$'()*+=&?%/ -]|\{[a-z_]{1,40}\})*")
 
@@ -27,14 +28,17 @@ def mistakes(template: str, known: set[str]) -> Iterator[str]:
             yield f"there is no {{{name}}}; there are {', '.join(sorted(known))}"
 
 
-def filled(template: str, known: Mapping[str, str]) -> str:
-    """Return the path with its gaps filled. Raises Unaskable."""
+def filled(template: str, known: Mapping[str, str], cursors: frozenset[str] = frozenset()) -> str:
+    """Return the path with its gaps filled. Raises Unaskable. `cursors` are gaps for an API's own words, in a query."""
 
     def one(match: re.Match[str]) -> str:
         value = known.get(match[1], "")
         if not value:
             raise Unaskable(f"{match[1]} is not known")
-        if not AN_ID.fullmatch(value) or ".." in value:
+        if match[1] in cursors:
+            if not A_CURSOR.fullmatch(value):
+                raise Unaskable(f"{match[1]} holds what no cursor is made of")
+        elif not AN_ID.fullmatch(value) or ".." in value:
             raise Unaskable(f"{match[1]} holds what no id is made of")
         return quote(value, safe="")
 

@@ -9,6 +9,8 @@ accept.py       one transaction, deduplicated         group.py        many deliv
 told.py, ends.py   what they tell; is an end new?     judging.py, late.py, stored.py   their rows
 handshake.py    questions CRMs ask before they send   replay.py, forget.py    later looks at stored deliveries
 explain.py, advice.py   the same walk, told in words  reception.py    from a request to its answer
+lookup.py, lookup_told.py, steps.py, desks.py   a customer looked up in the CRM
+sweep.py, listed.py, sweeping.py   the CRM's own list, for ends whose webhook never came
 short_road.py   how nearly every delivery comes in    routes.py       the only file here that knows flask
 presets/        a folder a CRM: its definition, its payloads, what they mean
 

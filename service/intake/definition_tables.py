@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from service.intake.expressions import Expression
 from service.intake.identity import TRUSTS
-from service.intake.steps import Step
+from service.intake.steps import FromAnswer, Step
+from service.intake.sweep import Sweep
 from service.intake.times import FORMATS
 from service.intake.verify import Verifier
 from service.settings.declare import REQUIRED, setting
@@ -172,6 +173,13 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How an API says "not so fast", beside 429 and 503."""
+
+    used_up: FromAnswer | None = setting(None, "true for a refusal (`a`) that only says that a limit is used up")
+
+
+@dataclass(frozen=True, slots=True)
 class Grammar:
     """A definition as the grammar reads it, before names and keys are put to it."""
 
@@ -187,6 +195,8 @@ class Grammar:
     people: People = setting({}, "who is no person")
     identity: Identity = setting({}, "how much a word about who somebody is is worth")
     lookup: tuple[Step, ...] = setting([], "up to three GETs that find the customer where the event does not say")
+    sweep: Sweep | None = setting(None, "a list of conversations that ended, for those whose webhook never came")
+    limits: Limits = setting({}, "how its API says that a limit is used up")
     values: Mapping[str, Any] = setting({}, "constants of yours for expressions, as `v.NAME`")
 
 

@@ -154,7 +154,7 @@ def _mistakes(node: Mapping[str, Any], root_names: frozenset[str] | None) -> lis
         # `!b.x` reads as `(!b).x`, which is null for ever
         found.append("'!' binds tighter than '.': write !(b.x) or b.x == `null`")
     if kind == "field" and root_names is not None and node["value"] not in root_names:
-        likely = "b" if "b" in root_names else "a"
+        likely = next(each for each in "bai" if each in root_names)
         roots = ", ".join(sorted(root_names))
         found.append(f"'{node['value']}' is no root; write {likely}.{node['value']} (roots are {roots})")
     for index, child in enumerate(children):

@@ -12,6 +12,7 @@ from marshmallow import ValidationError
 
 from service.intake.definition_tables import Challenge, Grammar
 from service.intake.steps import step_mistakes
+from service.intake.sweep import sweep_mistakes
 from service.intake.tables import Table, flatten
 from service.intake.verify.kinds import load_verify
 from service.settings.declare import section_of
@@ -32,6 +33,7 @@ def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Mistake]) ->
     if grammar is not None:
         problems += _handshake_mistakes(grammar.handshake.answers, f"{path}.handshake.answers")
         problems += [Mistake(f"{path}.lookup{where}", says) for where, says in step_mistakes(grammar.lookup)]
+        problems += [Mistake(f"{path}.sweep{where}", says) for where, says in _of_sweep(grammar)]
         problems += _origin_mistakes(grammar.handshake.cloudevents_origins, f"{path}.handshake.cloudevents_origins")
     return replace(grammar, verify=verify) if grammar and len(problems) == before else None
 
@@ -42,6 +44,11 @@ def _handshake_mistakes(answers: tuple[Challenge, ...], path: str) -> Iterator[M
         roots = {root for each in (answer.when, answer.value, answer.token) if each for root in each.roots}
         if not answer.signed and roots - UNPROVEN_ROOTS:
             yield Mistake(f"{path}[{position}]", "is not signed, so it may look at h and q only, never at the body")
+
+
+def _of_sweep(grammar: Grammar) -> Iterator[tuple[str, str]]:
+    texts = frozenset(name for name, value in grammar.values.items() if isinstance(value, str))
+    return sweep_mistakes(grammar.sweep, texts, grammar.endpoint.body)
 
 
 def _origin_mistakes(origins: frozenset[str], path: str) -> Iterator[Mistake]:

@@ -69,12 +69,18 @@ def open_book(connection: Connection, keys: Iterable[Key], now: datetime) -> Boo
     # in order of name: two groups about the same conversations must not wait for each other
     ordered = sorted(set(keys))
     LOCK.run(connection, [(*key, now) for key in ordered])
+    return Book(timelines(connection, ordered))
+
+
+def timelines(connection: Connection, keys: Iterable[Key]) -> dict[Key, Timeline]:
+    """Return what is known of conversations. Without their locks it may be old by now."""
+    ordered = sorted(set(keys))
     known = {key: Timeline() for key in ordered}
     for source, conversation_id, ended_at, request_id in ENDS.rows(connection, ordered):
         known[source, conversation_id].add_end(from_micros(ended_at), request_id)
     for source, conversation_id, reopened_at in REOPENINGS.rows(connection, ordered):
         known[source, conversation_id].add_reopening(from_micros(reopened_at))
-    return Book(known)
+    return known
 
 
 def judge(book: Book, told: Told) -> tuple[Item, ...]:

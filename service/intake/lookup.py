@@ -17,7 +17,7 @@ from service.crm_api.wait import wait
 from service.intake import fields, identity
 from service.intake.definition_tables import Definition
 from service.intake.evaluate import Budget, TooCostly
-from service.intake.expressions import PER_DELIVERY, ExpressionError
+from service.intake.expressions import PER_DELIVERY, Expression, ExpressionError
 from service.intake.steps import Step
 
 NOBODY = frozenset({404, 410})
@@ -71,7 +71,7 @@ def look_up(
     for step in definition.grammar.lookup:
         if walk.somebody or not _wanted(step, walk):
             continue
-        problem, again_in = _take(step, api, walk, now, show=show)
+        problem, again_in = _take(step, definition, api, walk, now, show=show)
         if problem:
             return _looked(definition, walk, problem, again_in)
     return _looked(definition, walk, None, None)
@@ -81,7 +81,9 @@ def _wanted(step: Step, walk: _Walk) -> bool:
     return step.when is None or _read(step.when, {"a": None, "k": walk.context}, walk, "when") is True
 
 
-def _take(step: Step, api: Gets, walk: _Walk, now: datetime, *, show: bool) -> tuple[str | None, timedelta | None]:
+def _take(
+    step: Step, definition: Definition, api: Gets, walk: _Walk, now: datetime, *, show: bool
+) -> tuple[str | None, timedelta | None]:
     """Take one step. Returns a problem that ends the look-up, and when to come again."""
     began = time.monotonic()
     try:
@@ -96,11 +98,25 @@ def _take(step: Step, api: Gets, walk: _Walk, now: datetime, *, show: bool) -> t
         return ("refused" if error.reason in {"refused", "forbidden"} else "away"), None
     found = _read_answer(step, got.value, walk) if got.status == OK else ()
     walk.asked.append(CrmCall(path, step.path, got.status, _since(began), found, body=got.value if show else None))
+    problem = problem_of(definition, got)
+    return problem, None if problem in {None, "refused"} else wait(got.headers, now)
+
+
+def problem_of(definition: Definition, got: Got) -> str | None:
+    """Say what an answer is instead of one about a customer: refused, limited or away; None: it is one."""
     if got.status in {OK, *NOBODY}:
-        return None, None
-    if got.status in REFUSED:
-        return "refused", None
-    return ("limited" if got.status in LIMITED else "away"), wait(got.headers, now)
+        return None
+    used_up = definition.grammar.limits.used_up
+    if got.status in LIMITED or (used_up is not None and _is_true(used_up, got.value)):
+        return "limited"
+    return "refused" if got.status in REFUSED else "away"
+
+
+def _is_true(expression: Expression, answer: Any) -> bool:
+    try:
+        return expression.matches({"a": answer, "k": {}}, Budget(PER_DELIVERY))
+    except (ExpressionError, TooCostly):
+        return False
 
 
 def _since(began: float) -> timedelta:

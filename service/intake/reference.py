@@ -36,6 +36,9 @@ def facts_of(grammar: Grammar) -> Iterator[tuple[str, str, str]]:
     for position, step in enumerate(grammar.lookup):
         finds = ", ".join(name for name, _ in step.find.each()) or "only what the next step needs"
         yield f"look-up {position + 1}", f"GET {step.path}", f"{finds} (trust {step.trust})"
+    if grammar.sweep is not None:
+        how = "POST" if grammar.sweep.body else "GET"
+        yield "ended, by list", f"{how} {grammar.sweep.path.partition('?')[0]}", "ends whose webhook never came"
     if grammar.about.token:
         yield "token to make", grammar.about.token, "the least scope a look-up needs"
 

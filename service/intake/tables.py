@@ -13,6 +13,7 @@ import marshmallow as ma
 from service.intake.definition_tables import RECEIVED, OverBody, When
 from service.intake.expressions import ROOT_NAMES, Expression, ExpressionError, compile_expression
 from service.intake.steps import ANSWER_ROOTS, FromAnswer, Kept, Sent
+from service.intake.sweep import LISTED_ROOTS, FromListed
 from service.intake.verify.parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, HeaderName, Part, SignatureAt
 from service.settings.declare import KINDS, Section, section_of
 from service.settings.sections import Mistake
@@ -118,6 +119,7 @@ class Table(Section):
         HeaderName: HeaderField,
         Part: PartField,
         FromAnswer: partial(ExpressionField, root_names=ANSWER_ROOTS),
+        FromListed: partial(ExpressionField, root_names=LISTED_ROOTS),
         Kept: KeptField,
         Sent: SentField,
         SignatureAt: SignatureField,

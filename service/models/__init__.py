@@ -39,7 +39,7 @@ from service.models.readers import (
 )
 from service.models.releases import release, release_cell, release_leaf, release_walk
 from service.models.running import process_count, retention_run, schema_floor, worker_seen
-from service.models.sources import look_up, look_up_count, source_state
+from service.models.sources import look_up, look_up_count, source_state, source_sweep
 from service.models.x_account import (
     account_state,
     allowance,
@@ -103,6 +103,7 @@ __all__ = [
     "send_attempt",
     "session",
     "source_state",
+    "source_sweep",
     "strange_refusal",
     "stray_feedback",
     "tally",

@@ -44,8 +44,28 @@ class LookUpCountColumns(TypedColumns):
 
     source = Column(String(64), primary_key=True)
     day = Column(String(10), primary_key=True)  # of UTC, as in 2026-11-29
-    outcome = Column(String(16), primary_key=True)  # found | nobody | channel | limited | away | refused
+    outcome = Column(
+        String(16), primary_key=True
+    )  # found | nobody | channel | limited | away | refused; swept…: counted.py
     n: Named[int]
 
 
 look_up_count = Table("look_up_count", metadata, LookUpCountColumns)
+
+
+class SourceSweepColumns(TypedColumns):
+    """How far a source's list of ended conversations is read, and the page a reading is at. Written by sources."""
+
+    source = Column(String(64), primary_key=True)
+    read_until: Named[datetime] = Column(Micros)  # when the last whole reading began
+    began_at: Named[datetime | None] = Column(Micros, nullable=True)  # of the reading that is on its way
+    cursor: Named[str | None] = Column(String(2000), nullable=True)  # of its next page; NULL: the first
+    page: Named[int]
+    due_at: Named[datetime] = Column(Micros)
+    attempts: Named[int]
+    problem: Named[str | None] = Column(String(64), nullable=True)  # why the last page was not read
+    lease_token: Named[str | None] = Column(String(40), nullable=True)
+    lease_until: Named[datetime | None] = Column(Micros, nullable=True)
+
+
+source_sweep = Table("source_sweep", metadata, SourceSweepColumns)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from service.settings.declare import REQUIRED, setting
-from service.settings.values import NOT_EMPTY, http_url, network, whole
+from service.settings.values import NOT_EMPTY, a_minute, http_url, network, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,10 @@ class Api:
     networks: tuple[str, ...] = setting([], "private networks the address may lie in; none otherwise", network)
     at_once: int = setting(2, "look-ups at once, of all workers together", whole(1, 16))
     per_minute: int = setting(60, "calls a minute, of all workers together", whole(3, 100_000))
+
+    sweep_every: timedelta = setting(
+        "1h", "how often its list of ended conversations is read, where the definition has one; 0s: never", a_minute
+    )
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
         """What does not go together: a key, and what would be right."""

@@ -90,6 +90,12 @@ def some_time(value: timedelta) -> None:
         raise ValidationError("must be longer than nothing")
 
 
+def a_minute(value: timedelta) -> None:
+    """A span that is 0, for never, or a minute and more. Raises ValidationError."""
+    if timedelta() < value < timedelta(minutes=1):
+        raise ValidationError("must be a minute or more, or '0s' for never")
+
+
 def whole(low: int, high: int) -> Rule:
     """A whole number within bounds."""
     return validate.Range(low, high, error="must be a whole number from {min} to {max}")

@@ -1,4 +1,4 @@
-"""How look-ups ended: in, an outcome; out, numbers by source and day, for people who ask why nobody is found.
+"""How look-ups and sweeps ended: in, an outcome; out, numbers by source and day, for people who ask why.
 
 Counts only: no customer, no conversation.
 """
@@ -12,13 +12,17 @@ from service.db import insert
 from service.models import look_up_count
 
 KEPT = timedelta(days=90)
+SWEPT, SWEPT_KNOWN, SWEEP_FAILED = "swept", "swept_known", "swept_failed"
+OF_SWEEPS = frozenset({SWEPT, SWEPT_KNOWN, SWEEP_FAILED})
+"""Of conversations that a list told of: new, known by their webhook; and of pages that were not told."""
+
 lc = look_up_count.c
 
 
-def count(connection: Connection, source: str, outcome: str, now: datetime) -> None:
-    """Count one more."""
-    first = insert(connection, look_up_count).values(source=source, day=_day(now), outcome=outcome, n=1)
-    connection.execute(first.on_conflict_do_update(index_elements=["source", "day", "outcome"], set_={"n": lc.n + 1}))
+def count(connection: Connection, source: str, outcome: str, now: datetime, by: int = 1) -> None:
+    """Count one more, or several."""
+    first = insert(connection, look_up_count).values(source=source, day=_day(now), outcome=outcome, n=by)
+    connection.execute(first.on_conflict_do_update(index_elements=["source", "day", "outcome"], set_={"n": lc.n + by}))
 
 
 def since(connection: Connection, then: datetime) -> dict[str, dict[str, int]]:

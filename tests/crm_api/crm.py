@@ -20,9 +20,13 @@ class Crm:
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
+    bodies: list[Any] = field(default_factory=list)
+
     def reply(self, path: str) -> Any:
         whole = request.full_path.rstrip("?")
         self.asked.append((whole, {name.lower(): value for name, value in request.headers.items()}))
+        if request.is_json:
+            self.bodies.append(request.get_json())
         found = self.answers.get(f"/{path}", (404, {"error": "none"}))
         if callable(found):
             found = found()

@@ -28,7 +28,7 @@ from service.models import (
     webhook_delivery,
     worker_seen,
 )
-from service.sources import counted, waiting
+from service.sources import counted, sweeps, waiting
 from service.sources import holds as source_standing
 from tests.floor.house import House
 from tests.support import request_row, settings_of
@@ -87,6 +87,8 @@ def populate(house: House) -> None:
         holds.hold(connection, "acme", Hold(None, "held_by_hand"), now)
         source_standing.enrol(connection, ["crm"], now)
         source_standing.hold(connection, "crm", "refused_401", now)
+        sweeps.enrol(connection, ["crm"], now - timedelta(hours=2))
+        sweeps.enrol(connection, ["nobody-reads-it"], now - timedelta(days=2))
         waiting.want(connection, ids["later"], "crm", "hash-of-jane", now)
         for days in (0, 0, 9):
             counted.count(connection, "crm", "found", now - timedelta(days=days))
@@ -167,6 +169,7 @@ def test_prometheus_reads_every_figure_and_they_are_right(engine: Engine) -> Non
         ("source_held", "refused_401", "crm"): 1,
         ("look_ups_waiting", "crm"): 1,
         ("look_ups_day", "found", "crm"): 2,
+        ("sweep_behind_seconds", "crm"): 7200,
         ("deliveries_day", "accepted"): 2,
         ("deliveries_day", "duplicate"): 1,
         ("results_day", "show"): 1,

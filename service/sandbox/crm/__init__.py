@@ -4,11 +4,12 @@ Start it with `dm-feedback sandbox --crm`, or in code with `with CrmServer(Crms(
 has an address of its own below it, such as /zendesk. `GET /_control` explains its controls.
 
 people      whom these CRMs know, and as whom on X      vendors     each vendor's paths, sign-in and answers
+lists       each vendor's list of what ended
 sign_in     who may ask                                 faults      what goes wrong on purpose
 crm_app     the Flask app                               server      the same on a socket
 """
 
-from service.sandbox.crm.people import Crms, Known
+from service.sandbox.crm.people import Crms, Ended, Known
 from service.sandbox.crm.server import CrmServer
 
-__all__ = ["CrmServer", "Crms", "Known"]
+__all__ = ["CrmServer", "Crms", "Ended", "Known"]

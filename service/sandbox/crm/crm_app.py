@@ -10,7 +10,8 @@ from flask import Flask, Response, jsonify, request
 
 from service.sandbox.crm import faults
 from service.sandbox.crm.faults import Fault, fault_from
-from service.sandbox.crm.people import KEY, CrmAsked, Crms, known_from
+from service.sandbox.crm.lists import list_of
+from service.sandbox.crm.people import KEY, CrmAsked, Crms, ended_from, known_from
 from service.sandbox.crm.sign_in import token
 from service.sandbox.crm.vendors import VENDORS, Vendor, told
 from service.sandbox.faults import Drop
@@ -20,6 +21,7 @@ INDEX = {
     "vendors": sorted(VENDORS),
     "key": f"{KEY} - the token, the password or the client's secret, whichever the vendor wants",
     "POST /_control/people": [{"customer": "4711", "conversations": ["5158"], "handle": "ann", "x_user_id": "501"}],
+    "POST /_control/ended": [{"conversation": "5158", "customer": "4711", "at": 1795777200}],
     "POST /_control/faults": {"fault": " | ".join(faults.KINDS), "vendor": "zendesk", "times": 1, "seconds": 2},
     "GET /_control/asked": "every call that was made",
 }
@@ -43,6 +45,8 @@ def _control(crms: Crms, what: str) -> Any:
         if what == "people":
             for each in request.get_json():
                 crms.add(known_from(each))
+        elif what == "ended":
+            crms.end(*map(ended_from, request.get_json()))
         elif what == "faults":
             crms.faults.append(fault_from(request.get_json()))
         else:
@@ -72,13 +76,19 @@ def _answer(crms: Crms, vendor: Vendor, name: str, path: str, fault: Fault | Non
     if kind == "expired":
         crms.expire()
     if kind == "limited":
-        return _json(429, {"error": "too many requests"}, vendor.slower(WAIT_S, int(time.time())))
+        return _json(*vendor.used_up, vendor.slower(WAIT_S, int(time.time())))
     if path == vendor.token_path:
         made = token(request, crms)
         return _json(401, {"error": "invalid_client"}) if made is None else _json(200, made)
     if kind == "refused" or not vendor.may_ask(request, crms):
         return _json(401, {"error": "unauthorized"})
-    found = None if kind == "missing" else told(crms, name, path, request.args)
+    if kind == "missing":
+        return _json(404, {"error": "not found"})
+    lists = list_of(name, path, request.method)
+    if lists is not None:
+        page = lists(crms, request.args, request.get_json(silent=True))
+        return _json(422, {"error": "no such question"}) if page is None else _json(200, page)
+    found = told(crms, name, path, request.args)
     return _json(404, {"error": "not found"}) if found is None else _json(200, found)
 
 

@@ -31,6 +31,22 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """A conversation that ended: whose, and when (seconds since 1970)."""
+
+    conversation: str
+    customer: str
+    at: float
+    agent: int = 901
+    tags: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int | str:
+        """The customer's id as JSON has it."""
+        return Known(self.customer).number
+
+
+@dataclass(frozen=True, slots=True)
 class CrmAsked:
     """One call that was made."""
 
@@ -48,6 +64,9 @@ class Crms:
     faults: list[Fault] = field(default_factory=list)
     asked: list[CrmAsked] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
+    ended: list[Ended] = field(default_factory=list)
+    page: int = 100  # the most that a page of a list holds, whatever is asked for
+    begun: int = 0  # since when the cursors that were given out go on
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, person: Known) -> None:
@@ -64,6 +83,16 @@ class Crms:
         found = next((each for each in self.people.values() if conversation in each.conversations), None)
         return found or (self._made_up(conversation) if self.everybody else None)
 
+    def end(self, *ended: Ended) -> None:
+        """Let conversations have ended, to be told of by lists."""
+        with self.lock:
+            self.ended += ended
+
+    def was_on_x(self, ended: Ended) -> bool:
+        """Whether a conversation took place there."""
+        person = self.people.get(ended.customer)
+        return person is None or person.on_x
+
     def expire(self) -> None:
         """Let every token of client credentials end before its time."""
         with self.lock:
@@ -72,6 +101,14 @@ class Crms:
     def _made_up(self, word: str) -> Known:
         number = "".join(each for each in word if each.isdecimal())[:10] or "1"
         return Known(word, x_user_id=number, handle=f"user{number}")
+
+
+def ended_from(raw: Mapping[str, Any]) -> Ended:
+    """A conversation that ended, from JSON. Raises ValueError, saying what is wrong."""
+    unknown = set(raw) - {each.name for each in fields(Ended)}
+    if unknown or not {"conversation", "customer", "at"} <= set(raw):
+        raise ValueError(f"An end has conversation, customer, at (seconds), agent, tags; not {dict(raw)!r}.")
+    return Ended(**{**raw, "tags": tuple(raw.get("tags", ()))})
 
 
 def known_from(raw: Mapping[str, Any]) -> Known:

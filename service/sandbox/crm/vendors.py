@@ -38,12 +38,16 @@ class VendorPath:
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """How a vendor lets in, what it tells, how it says "not so fast" (seconds, now), and where tokens are had."""
+    """How a vendor lets in, what it tells, how it says "not so fast" (seconds, now), and where tokens are had.
+
+    `used_up` where a limit is no 429: its status and its body.
+    """
 
     may_ask: SignIn
     routes: tuple[VendorPath, ...]
     slower: Headers
     token_path: str | None = None
+    used_up: tuple[int, Any] = (429, {"error": "too many requests"})
 
 
 def retry_after(seconds: int, _now: int) -> Mapping[str, str]:
@@ -193,7 +197,13 @@ VENDORS: Mapping[str, Vendor] = {
     ),
     "front": Vendor(sign_in.bearer, FRONT, retry_after),
     "gorgias": Vendor(sign_in.basic, (GORGIAS,), retry_after),
-    "salesforce": Vendor(sign_in.client_credentials, (), silent, "/services/oauth2/token"),
+    "salesforce": Vendor(
+        sign_in.client_credentials,
+        (),
+        silent,
+        "/services/oauth2/token",
+        (403, [{"message": "TotalRequests Limit exceeded.", "errorCode": "REQUEST_LIMIT_EXCEEDED"}]),
+    ),
     "chatwoot": Vendor(
         sign_in.chatwoot,
         (VendorPath("/api/v1/accounts/{}/contacts/{customer}", _chatwoot),),

@@ -1,0 +1,99 @@
+"""How far a CRM's list of ended conversations is read: in, pages; out, whose turn it is, and from when on to read.
+
+One reading at a time, of all workers. It begins where the last one began, and keeps the page it is at: a worker that is
+killed, or a CRM that is away for a day, costs time and no conversation. Reads no list itself.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import Micros, insert
+from service.ids import new_id
+from service.leases import is_over
+from service.models import source_sweep
+
+LEASE = timedelta(minutes=2)
+"""Outlasts the slowest page: a token, ten seconds, and storing what it held."""
+
+FIRST = 1
+sw = source_sweep.c
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeping:
+    """A reading of a source's list, as far as it is."""
+
+    source: str
+    read_until: datetime
+    began_at: datetime | None
+    cursor: str | None
+    page: int
+    due_at: datetime
+    attempts: int
+    problem: str | None
+    token: str = ""
+
+
+SELECT = sa.select(sw.source, sw.read_until, sw.began_at, sw.cursor, sw.page, sw.due_at, sw.attempts, sw.problem)
+
+
+def enrol(connection: Connection, sources: Iterable[str], now: datetime) -> None:
+    """Begin with what ends from now on: conversations that ended before we were there are nobody's business."""
+    for source in sources:
+        row = {"source": source, "read_until": now, "page": FIRST, "due_at": now, "attempts": 0}
+        connection.execute(insert(connection, source_sweep).values(row).on_conflict_do_nothing())
+
+
+def standings(connection: Connection) -> Mapping[str, Sweeping]:
+    """Return how far each source's list is read."""
+    return {row.source: Sweeping(*row) for row in connection.execute(SELECT.order_by(sw.source))}
+
+
+def is_due(connection: Connection, source: str, now: datetime, every: timedelta) -> bool:
+    """Whether a page of this source's list is to be read now, and nobody is at it."""
+    return connection.scalar(sa.select(sw.source).where(*_due(source, now, every))) is not None
+
+
+def take(connection: Connection, source: str, now: datetime, every: timedelta) -> Sweeping | None:
+    """Take up the next page; nobody else does while the lease lasts. Needs the lock of the source."""
+    token = new_id("sw", now)
+    leased = {
+        "lease_token": token,
+        "lease_until": now + LEASE,
+        "began_at": sa.case((sw.began_at.is_(None), sa.bindparam("began", now, Micros())), else_=sw.began_at),
+    }
+    if not connection.execute(sa.update(source_sweep).where(*_due(source, now, every)).values(leased)).rowcount:
+        return None
+    return Sweeping(*connection.execute(SELECT.where(sw.source == source)).one(), token=token)
+
+
+def turn_page(connection: Connection, taken: Sweeping, cursor: str | None, due_at: datetime) -> bool:
+    """The page is read, and there is another; False: somebody else has taken it up meanwhile."""
+    return _write(connection, taken, cursor=cursor, page=taken.page + 1, due_at=due_at, attempts=0, problem=None)
+
+
+def done(connection: Connection, taken: Sweeping, due_at: datetime) -> bool:
+    """The list is read to its end: the next reading begins where this one began."""
+    begin = {"cursor": None, "page": FIRST, "began_at": None, "attempts": 0, "problem": None}
+    return _write(connection, taken, read_until=taken.began_at, due_at=due_at, **begin)
+
+
+def put_off(connection: Connection, taken: Sweeping, problem: str, due_at: datetime, *, anew: bool) -> bool:
+    """The page was not read. `anew`: its cursor is of no use any more, the reading begins again."""
+    begin = {"cursor": None, "page": FIRST} if anew else {}
+    return _write(connection, taken, problem=problem, due_at=due_at, attempts=taken.attempts + 1, **begin)
+
+
+def _write(connection: Connection, taken: Sweeping, **values: object) -> bool:
+    mine = sa.update(source_sweep).where(sw.source == taken.source, sw.lease_token == taken.token)
+    return connection.execute(mine.values(**values, lease_token=None, lease_until=None)).rowcount == 1
+
+
+def _due(source: str, now: datetime, every: timedelta) -> tuple[sa.ColumnElement[bool], ...]:
+    """A page that is due further ahead than any was put off by a clock since set back."""
+    due = sa.or_(sw.due_at <= now, sw.due_at > now + max(every, timedelta(days=1)))
+    return sw.source == source, due, is_over(sw.lease_until, now, LEASE)
