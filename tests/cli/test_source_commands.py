@@ -16,7 +16,7 @@ from service.intake import payload, payload_names, preset_about, preset_names
 from service.intake.recipes import RECIPES
 from service.models import access_log, delivery_item, feedback_request, webhook_delivery
 from service.settings import load
-from service.sources import counted, holds
+from service.sources import counted, holds, sweeps
 from tests.cli.house import Cli
 from tests.crm_api.crm import crm
 from tests.intake.signers import Outgoing, standard
@@ -148,7 +148,12 @@ def test_how_the_api_of_a_source_stands_is_listed_and_a_hold_released(cli: Cli) 
         holds.hold(connection, "crm", "refused_401", now)
     (line,) = [line for line in cli.says("sources", "list").splitlines() if "refused_401" in line]
     assert line.split()[:3] == ["crm", "held:", "refused_401"]
-    assert line.rstrip().endswith("2           1 away, 1 nobody")
+    assert line.rstrip().endswith("2           1 away, 1 nobody  no list")
+    with writing(cli.engine) as connection:
+        sweeps.enrol(connection, ["crm"], now)
+        counted.count(connection, "crm", counted.SWEPT, now, by=3)
+    (line,) = [line for line in cli.says("sources", "list").splitlines() if "refused_401" in line]
+    assert line.rstrip().endswith(f"1 away, 1 nobody  {now:%Y-%m-%d %H:%M:%S}Z  3 new, 0 known")
     assert cli.says("sources", "release", "crm").startswith("crm goes on")
     assert cli.refuses("sources", "release", "crm")[1] == "not_held"
     assert cli.refuses("sources", "release", "no-such")[1] == "unknown_source"

@@ -44,7 +44,7 @@ def reason(url: str, **more: Any) -> str:
 def test_an_answer_is_its_status_its_headers_and_its_json(api: Crm) -> None:
     api.answers = {"/a": {"b": 1}, "/gone": (404, {"error": "x"}), "/wait": (429, {}, {"Retry-After": "7"})}
     assert get(f"{api.url}/a").value == {"b": 1}
-    assert (get(f"{api.url}/gone").status, get(f"{api.url}/gone").value) == (404, None)
+    assert (get(f"{api.url}/gone").status, get(f"{api.url}/gone").value) == (404, {"error": "x"})
     assert get(f"{api.url}/wait").headers["retry-after"] == "7"
     path, headers = api.asked[0]
     assert (path, headers["accept"], headers["accept-encoding"]) == ("/a", "application/json", "identity")
@@ -301,3 +301,13 @@ def test_a_hint_when_to_come_again_is_read_and_a_useless_one_is_none(
     headers: dict[str, str], seconds: int | None
 ) -> None:
     assert wait(headers, NOW) == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_what_stands_in_a_refusal_is_read_where_it_can_be(api: Crm) -> None:
+    api.answers = {
+        "/html": lambda: Response("<h1>no</h1>", 403, content_type="text/html"),
+        "/long": lambda: Response(b'"' + b"x" * 20_000 + b'"', 403, content_type="application/json"),
+        "/why": (403, [{"errorCode": "REQUEST_LIMIT_EXCEEDED"}]),
+    }
+    assert [get(f"{api.url}{path}").value for path in ("/html", "/long")] == [None, None]
+    assert get(f"{api.url}/why").value == [{"errorCode": "REQUEST_LIMIT_EXCEEDED"}]

@@ -188,8 +188,12 @@ def iter_pages(pages: list[list[Any]]) -> Callable[[], Any]:
 
 def in_turn(*answers: Callable[[], Any]) -> Callable[[], Any]:
     """Answer by one after the other."""
-    left = iter(answers)
-    return lambda: next(left)()
+    left = list(answers)
+
+    def answer() -> Any:
+        return left.pop(0)()
+
+    return answer
 
 
 def test_a_worker_killed_before_it_turned_the_page_costs_a_page_and_nobody(swept: Swept) -> None:

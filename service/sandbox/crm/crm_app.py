@@ -61,7 +61,7 @@ def _ask(crms: Crms, name: str, path: str) -> Response:
     if vendor is None:
         return _json(404, INDEX)
     with crms.lock:
-        fault = faults.draw(crms.faults, name)
+        fault = faults.draw(crms.faults, name, signing_in=path == vendor.token_path)
     answer = _answer(crms, vendor, name, path, fault)
     answer = answer if fault is None else faults.spoiled(fault, answer)
     with crms.lock:

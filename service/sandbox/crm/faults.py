@@ -39,10 +39,11 @@ def fault_from(raw: Mapping[str, Any]) -> Fault:
     return Fault(**raw)
 
 
-def draw(faults: list[Fault], vendor: str) -> Fault | None:
-    """The first rule that hits this call, its count taken."""
+def draw(faults: list[Fault], vendor: str, *, signing_in: bool = False) -> Fault | None:
+    """The first rule that hits this call, its count taken. Nobody limits how often one signs in."""
     for each in faults:
-        if each.vendor in {"*", vendor} and each.hits < each.times:
+        mine = each.vendor in {"*", vendor} and not (signing_in and each.fault == "limited")
+        if mine and each.hits < each.times:
             each.hits += 1
             return each
     return None
