@@ -28,7 +28,7 @@ from service.auth import chain
 from service.db import insert, reading, writing
 from service.ids import new_id
 from service.intake.desks import desks_of
-from service.intake.sweeping import Errand, begin, errands_of, sweep_once
+from service.intake.sweeping import begin, errands_of, sweep_once
 from service.models import worker_seen
 from service.outages import is_away
 from service.outreach import confirming, thanks, unclear, withdrawn
@@ -79,11 +79,9 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     stop = stop or _stop_on_signals()
     name = f"{socket.gethostname()}-{os.getpid()}-{new_id('w', clock())[-4:]}"
     place = Workplace.open(engine, settings, name, desks_of(settings, clock))
-    errands = errands_of(settings, clock)
     clients = clients_of(settings, engine, clock)
     checked = SimpleQueue[str]()
     _begin(place, clock())
-    begin(engine, errands, clock())
     withdrawn.warn_of(engine, settings)
     readers = [
         threading.Thread(
@@ -91,7 +89,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
         )
         for name, account in settings.accounts.items()
     ]
-    readers += _callers(place, errands, clock, stop)
+    readers += _callers(place, clock, stop)
     readers.append(threading.Thread(target=_keep_house, args=(place, clock, stop), name="housekeeping"))
     readers.append(threading.Thread(target=_seal, args=(place, clock, stop), name="sealing"))
     readers.append(threading.Thread(target=_forget, args=(place, clock, stop), name="forgetting"))
@@ -116,15 +114,13 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
         os._exit(0)
 
 
-def _callers(
-    place: Workplace, errands: Mapping[str, Errand], clock: Clock, stop: threading.Event
-) -> Iterator[threading.Thread]:
+def _callers(place: Workplace, clock: Clock, stop: threading.Event) -> Iterator[threading.Thread]:
     """Who asks CRMs: for customers, as many at once as a source takes, and for its list of what ended."""
     for desk in place.desks.values():
+        once = partial(look_up_once, place, desk, clock)
         for n in range(desk.at_once):
-            once = partial(look_up_once, place, desk, clock)
             yield threading.Thread(target=_ask, args=(desk.source, once, stop), name=f"look-up-{desk.source}-{n}")
-    for source, errand in errands.items():
+    for source, errand in begin(place.engine, errands_of(place.settings, clock), clock()).items():
         sweep = partial(sweep_once, place.engine, errand, clock)
         yield threading.Thread(target=_ask, args=(source, sweep, stop), name=f"sweep-{source}")
 

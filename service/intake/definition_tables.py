@@ -173,7 +173,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ApiLimits:
     """How an API says "not so fast", beside 429 and 503."""
 
     used_up: FromAnswer | None = setting(None, "true for a refusal (`a`) that only says that a limit is used up")
@@ -196,7 +196,7 @@ class Grammar:
     identity: Identity = setting({}, "how much a word about who somebody is is worth")
     lookup: tuple[Step, ...] = setting([], "up to three GETs that find the customer where the event does not say")
     sweep: Sweep | None = setting(None, "a list of conversations that ended, for those whose webhook never came")
-    limits: Limits = setting({}, "how its API says that a limit is used up")
+    limits: ApiLimits = setting({}, "how its API says that a limit is used up")
     values: Mapping[str, Any] = setting({}, "constants of yours for expressions, as `v.NAME`")
 
 

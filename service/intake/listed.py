@@ -56,7 +56,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """A page. `next` None and `more` False: the last one. `problem` as of a look-up, or a word of its own."""
 
     path: str
@@ -69,7 +69,7 @@ class Page:
     notes: tuple[str, ...] = ()
 
 
-def read_page(definition: Definition, sweep: Sweep, api: Lists, wanted: PageWanted, now: datetime) -> Page:
+def read_page(definition: Definition, sweep: Sweep, api: Lists, wanted: PageWanted, now: datetime) -> ListPage:
     """Ask for one page and read it. Raises nothing."""
     path = sweep.further if sweep.further and wanted.cursor is not None else sweep.path
     try:
@@ -77,13 +77,13 @@ def read_page(definition: Definition, sweep: Sweep, api: Lists, wanted: PageWant
         path = filled(path, known, CURSORS)
         got = _asked(sweep, api, path, wanted, known)
     except Unaskable as error:
-        return Page(path, problem="unaskable", notes=(str(error),))
+        return ListPage(path, problem="unaskable", notes=(str(error),))
     except NoAnswer as error:
         refused = error.reason in {"refused", "forbidden"}
-        return Page(path, problem="refused_401" if refused else "away", notes=(str(error),))
+        return ListPage(path, problem="refused_401" if refused else "away", notes=(str(error),))
     if got.status == OK:
-        return _Walk(definition, sweep, wanted, now).page(path, got.value)
-    return Page(path, got.status, problem=_problem(definition, got), again_in=wait(got.headers, now))
+        return _PageRead(definition, sweep, wanted, now).page(path, got.value)
+    return ListPage(path, got.status, problem=_problem(definition, got), again_in=wait(got.headers, now))
 
 
 def _known(definition: Definition, sweep: Sweep, wanted: PageWanted) -> dict[str, str]:
@@ -110,7 +110,7 @@ def _problem(definition: Definition, got: Got) -> str:
 
 
 @dataclass(slots=True)
-class _Walk:
+class _PageRead:
     """A page while it is read."""
 
     definition: Definition
@@ -119,15 +119,15 @@ class _Walk:
     now: datetime
     notes: list[str] = field(default_factory=list)
 
-    def page(self, path: str, answer: Any) -> Page:
+    def page(self, path: str, answer: Any) -> ListPage:
         said = {"a": answer, "k": {}}
         items = self._read(self.sweep.items, said)
         if not isinstance(items, list):
-            return Page(path, OK, problem="not_understood", notes=(*self.notes, "sweep.items finds no list"))
+            return ListPage(path, OK, problem="not_understood", notes=(*self.notes, "sweep.items finds no list"))
         listed = tuple(self._listed(items))
         following = self._read(self.sweep.next, said) if items and not self._is_older(items[-1]) else None
         cursor = following if isinstance(following, str) and following else None
-        return Page(path, OK, listed, cursor, following is True or cursor is not None, notes=tuple(self.notes))
+        return ListPage(path, OK, listed, cursor, following is True or cursor is not None, notes=tuple(self.notes))
 
     def _listed(self, items: list[Any]) -> Iterator[Listed]:
         for each in items:

@@ -20,7 +20,7 @@ from service.intake.definition_tables import Definition
 from service.intake.events import ConversationEnded, ConversationReopened, Reading
 from service.intake.group import commit
 from service.intake.judging import timelines
-from service.intake.listed import Listed, Lists, Page, PageWanted, ended, read_page
+from service.intake.listed import Listed, Lists, ListPage, PageWanted, ended, read_page
 from service.intake.sweep import Sweep
 from service.intake.verify.parts import Verified
 from service.requests.retry import wait
@@ -68,11 +68,12 @@ def errands_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str
     }
 
 
-def begin(engine: Engine, errands: Mapping[str, Errand], now: datetime) -> None:
-    """Make sure that every list has its row: it is read from the moment on at which it had none."""
+def begin(engine: Engine, errands: Mapping[str, Errand], now: datetime) -> Mapping[str, Errand]:
+    """Make sure that every list has its row, and return them: each is read from the moment on at which it had none."""
     with writing(engine) as connection:
         holds.enrol(connection, errands, now)
         sweeps.enrol(connection, errands, now)
+    return errands
 
 
 def sweep_once(engine: Engine, errand: Errand, clock: Callable[[], datetime]) -> bool:
@@ -136,7 +137,7 @@ def _store(engine: Engine, definition: Definition, listed: Sequence[Listed], sin
     return sum(map(ended, new))
 
 
-def _record(connection: Connection, errand: Errand, taken: Sweeping, page: Page, found: int, now: datetime) -> None:
+def _record(connection: Connection, errand: Errand, taken: Sweeping, page: ListPage, found: int, now: datetime) -> None:
     holds.answered(connection, holds.lock(connection, errand.source), now)
     known = sum(map(ended, page.listed)) - found
     for outcome, by in ((counted.SWEPT, found), (counted.SWEPT_KNOWN, known)):
@@ -150,7 +151,7 @@ def _record(connection: Connection, errand: Errand, taken: Sweeping, page: Page,
         log.info("intake.swept", source=errand.source, page=taken.page, found=found, notes=sorted(set(page.notes)))
 
 
-def _put_off(connection: Connection, errand: Errand, taken: Sweeping, page: Page, now: datetime) -> None:
+def _put_off(connection: Connection, errand: Errand, taken: Sweeping, page: ListPage, now: datetime) -> None:
     """The list was not told: a refused key is everybody's business, a missing right or page is the list's alone."""
     problem, pause = page.problem or "", min(wait(taken.attempts + 1, taken.source), LONGEST_WAIT)
     holds.lock(connection, errand.source)

@@ -26,7 +26,7 @@ class ListOf:
 
 
 @dataclass(frozen=True, slots=True)
-class _Slice:
+class _Cut:
     """Some of a list, and where the rest begins; None: nowhere."""
 
     items: Sequence[Ended]
@@ -34,10 +34,10 @@ class _Slice:
     pages: int
 
 
-def _cut(crms: Crms, found: Sequence[Ended], start: int, size: int) -> _Slice:
+def _cut(crms: Crms, found: Sequence[Ended], start: int, size: int) -> _Cut:
     size = min(size, crms.page)
     end = start + size
-    return _Slice(found[start:end], end if end < len(found) else None, max(1, -(-len(found) // size)))
+    return _Cut(found[start:end], end if end < len(found) else None, max(1, -(-len(found) // size)))
 
 
 def _since(crms: Crms, moment: float, *, newest_first: bool = False) -> list[Ended]:
