@@ -20,7 +20,7 @@ from service.intake.definition_tables import Definition
 from service.intake.events import ConversationEnded, ConversationReopened, Reading
 from service.intake.group import commit
 from service.intake.judging import timelines
-from service.intake.listed import Listed, Lists, ListPage, PageWanted, ended, read_page
+from service.intake.listed import Listed, ListPage, Lists, PageWanted, ended, read_page
 from service.intake.sweep import Sweep
 from service.intake.verify.parts import Verified
 from service.requests.retry import wait
