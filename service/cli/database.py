@@ -4,10 +4,11 @@ import click
 
 from service import migrations
 from service.auth import log_access
-from service.cli.common import console, engine_of, errors, me, now, opened, settings_of
+from service.cli.common import console, engine_of, errors, me, now, opened, settings_of, when
 from service.copying import moving
 from service.db import open_engine, writing
 from service.requests import seals
+from service.requests.restored import begin, concerned
 from service.settings import X_TOKENS
 
 PROGRESS_EVERY = 10_000
@@ -88,11 +89,22 @@ def restored(context: click.Context) -> None:
 
     A backup does not know the changes that were told after it was made, and would give their numbers to others: a
     mirror that goes on from its old cursor would miss those. So every cursor of /v1/changes and every resume_cursor of
-    a list ends: it is answered 410, and the mirror begins again without one. Nothing else changes.
+    a list ends: it is answered 410, and the mirror begins again without one.
+
+    Nor does it know what was sent to customers. So nothing is sent to anybody whose conversation ended before now,
+    until X's list of DMs has shown that it was not sent already. What cannot be shown ends `unknown`.
     """
     _, engine = opened(context, X_TOKENS)
     with writing(engine) as connection:
-        epoch = seals.begin_epoch(connection, now())
-        log_access(connection, me(), "db.restored", {"epoch": epoch}, now())
+        at = now()
+        epoch, found, open_ones = seals.begin_epoch(connection, at), begin(connection, at), concerned(connection)
+        detail = {"epoch": epoch, "known_until": found.known_until.isoformat()}
+        log_access(connection, me(), "db.restored", detail, at)
     console.print("A new order of changes has begun: cursors given before are answered 410, changes_begin_anew.")
     console.print("Mirrors begin again without a cursor, and forget the rows that do not come again.")
+    console.print(
+        f"This database knows of nothing after {when(found.known_until)}. {open_ones} requests are open: each is "
+        "looked up at X before anything is sent.",
+        soft_wrap=True,
+    )
+    console.print("What people asked for since is not in it: erase again whom you erased, and see to opt-outs.")

@@ -38,7 +38,7 @@ from service.models.readers import (
     session,
 )
 from service.models.releases import release, release_cell, release_leaf, release_walk
-from service.models.running import process_count, retention_run, schema_floor, worker_seen
+from service.models.running import process_count, restore, retention_run, schema_floor, worker_seen
 from service.models.sources import look_up, look_up_count, source_state, source_sweep
 from service.models.x_account import (
     account_state,
@@ -94,6 +94,7 @@ __all__ = [
     "release_leaf",
     "release_walk",
     "reopening",
+    "restore",
     "result",
     "result_update",
     "retention_run",

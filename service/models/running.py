@@ -56,3 +56,13 @@ class SchemaFloorColumns(TypedColumns):
 
 
 schema_floor = Table("schema_floor", metadata, SchemaFloorColumns)
+
+
+class RestoreColumns(TypedColumns):
+    """A time the ledger was put back from a backup, and the newest moment it knew of then. Written by requests."""
+
+    restored_at: Named[datetime] = Column(Micros, primary_key=True)
+    known_until: Named[datetime] = Column(Micros)
+
+
+restore = Table("restore", metadata, RestoreColumns)

@@ -26,7 +26,7 @@ from service.outreach.answers import Found
 from service.outreach.evidence import arrived_before
 from service.outreach.prepare import Intent, prepare
 from service.outreach.workplace import Workplace
-from service.requests import leases, sends
+from service.requests import leases, restored, sends
 from service.requests.leases import Lease
 from service.requests.outcomes import Advance, Note, Outcome, Postpone, Retry, Unclear
 from service.requests.reading import locked
@@ -154,6 +154,7 @@ def _walk(
     """Decide all that needs no call, until a call is needed or the request has to wait; then write it, once."""
     while True:
         found = prepare(connection, place, account, request, now)
+        found = _looked_up_first(connection, place, account, request, found, now)
         if isinstance(found, Intent):
             lease = Lease(token, now + place.settings.worker.lease)
             attempt_id = None if found.kind is None else sends.intend(connection, request, found.kind, now)
@@ -163,6 +164,19 @@ def _walk(
         if not _is_due(request, now) or _waits(found):
             store(connection, stored, request, now)
             return None
+
+
+def _looked_up_first(
+    connection: Connection, place: Workplace, account: Account, request: Request, found: Intent | Outcome, now: datetime
+) -> Intent | Outcome:
+    """A message that may have gone before the ledger was put back is looked up before it is sent."""
+    if not place.restores or not isinstance(found, Intent) or found.kind is None:
+        return found
+    lost = restored.lost_since(connection, place.restores, request, found.kind)
+    if lost is None:
+        return found
+    sends.suppose(connection, request, found.kind, lost, now)
+    return Unclear(now + account.unknown_after, answered=True, detail="The database was put back from a backup.")
 
 
 def _settle(connection: Connection, ready: Ready, found: Found, now: datetime) -> None:

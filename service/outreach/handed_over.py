@@ -22,7 +22,7 @@ from service.outreach.gates import closed
 from service.outreach.prepare import asked_after
 from service.outreach.withdrawn import withheld
 from service.outreach.workplace import Workplace
-from service.requests import sends
+from service.requests import restored, sends
 from service.requests.outcomes import HandedOver, Outcome, Resume, Stop
 from service.requests.reading import locked
 from service.requests.request import Request
@@ -106,6 +106,8 @@ def _demand_nothing_sent(connection: Connection, request: Request, now: datetime
             return
         raise _not_asked(request)
     begun = request.state in OPENED_STATES or request.reason == UNCLEAR or sends.is_unclear(connection, request.id)
+    lost = restored.lost_since(connection, restored.restores(connection), request, request.next_message)
+    begun = begun or lost is not None
     if begun or (request.lease_until is not None and request.lease_until > now and request.state is State.DM_ALLOWED):
         raise Conflict("being_asked", "This customer is being written to by us; there is nothing to hand over.")
 

@@ -73,7 +73,7 @@ def _thank(
     with writing(place.engine) as connection:
         resting = standing.lock(connection, account.name, now).rests
         request = locked(connection, request_id)
-        text = None if request is None else _text(request, thanking)
+        text = None if request is None or _may_be_thanked(place, request) else _text(request, thanking)
         if resting or request is None or text is None or not _still(connection, place, request):
             return 0
         attempt = sends.intend(connection, request, Kind.THANKS, now)
@@ -104,6 +104,11 @@ def _send(
     with writing(place.engine) as connection:
         sends.settle(connection, attempt, "sent", "answer", clock(), sent.id)
     return 1
+
+
+def _may_be_thanked(place: Workplace, request: Request) -> bool:
+    """Whether a word of thanks may have gone that a ledger put back from a backup does not know of."""
+    return any(request.ended_at <= each.restored_at for each in place.restores)
 
 
 def _text(request: Request, thanking: dict[str, Campaign]) -> str | None:

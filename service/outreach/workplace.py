@@ -1,12 +1,14 @@
 """What outreach leans on: in, an engine and the settings; out, a place to work at, with a name for the history."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 from sqlalchemy.engine import Engine
 
 from service.customers.hash_key import open_key
+from service.db import reading
+from service.requests.restored import Restore, restores
 from service.requests.retry import RetryPolicy
 from service.requests.writer import Hand
 from service.settings import Settings
@@ -18,7 +20,8 @@ from service.ways.links import Links
 class Workplace:
     """Where a worker, a person or a test works. `worker` names them in the history, `hash_key` recognises people.
 
-    `desks` are the sources whose customers can be looked up, by name; only a worker has any.
+    `desks` are the sources whose customers can be looked up, by name; only a worker has any. `restores`: when the
+    ledger was put back from a backup.
     """
 
     engine: Engine
@@ -26,11 +29,14 @@ class Workplace:
     worker: str
     hash_key: str
     desks: Mapping[str, Desk] = field(default_factory=dict)
+    restores: Sequence[Restore] = ()
 
     @classmethod
     def open(cls, engine: Engine, settings: Settings, worker: str, desks: Mapping[str, Desk] | None = None) -> Self:
         """Open the place. Raises Unavailable where the settings' secret is not the database's."""
-        return cls(engine, settings, worker, open_key(engine, settings.service.secret_key), desks or {})
+        key = open_key(engine, settings.service.secret_key)
+        with reading(engine) as connection:
+            return cls(engine, settings, worker, key, desks or {}, restores(connection))
 
     @property
     def hand(self) -> Hand:

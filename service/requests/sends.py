@@ -47,6 +47,12 @@ def intend(connection: Connection, request: Request, kind: Kind, now: datetime) 
     return attempt_id
 
 
+def suppose(connection: Connection, request: Request, kind: Kind, since: datetime, now: datetime) -> None:
+    """A send the ledger does not know of may have happened since then; X is done with it, and is asked from now on."""
+    values = {"request_id": request.id, "account": request.account, "x_user_id": request.x_user_id, "kind": kind}
+    connection.execute(INTENT, {"id": new_id("sa", now), **values, "intended_at": since, "answered_at": now})
+
+
 def settle(
     connection: Connection,
     attempt_id: str,

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from service import migrations
 from service.db import open_engine, reading, writing
-from service.requests import seals
+from service.requests import restored, seals
 from service.settings import reference
 from tests.cli.house import Cli
 from tests.processes.house import free_port
@@ -126,7 +126,13 @@ def test_after_a_restore_a_new_order_of_changes_begins(cli: Cli) -> None:
         after = seals.epoch(connection)
     assert before != after
     assert "410, changes_begin_anew" in said
-    assert cli.audit() == [("db.restored", {"epoch": after})]
+    (((action, detail)),) = cli.audit()
+    assert (action, detail["epoch"]) == ("db.restored", after)
+    assert "0 requests are open: each is looked up at X before anything is sent." in said
+    assert "erase again whom you erased" in said
+    with reading(cli.engine) as connection:
+        (found,) = restored.restores(connection)
+    assert detail["known_until"] == found.known_until.isoformat()
 
 
 def test_without_a_yes_no_new_order_begins(cli: Cli) -> None:

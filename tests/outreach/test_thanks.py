@@ -9,6 +9,8 @@ from service.db import writing
 from service.ids import person
 from service.models import feedback_request, opt_out, send_attempt
 from service.outreach.thanks import send_due
+from service.outreach.workplace import Workplace
+from service.requests import restored
 from service.results.answer import Answer
 from service.results.inbox import read_once
 from service.results.ingest import ingest
@@ -137,3 +139,11 @@ def test_thanks_take_the_link_and_nothing_else() -> None:
     with pytest.raises(SettingsError) as refused:
         settings_of(campaigns__care__texts={"en": {**TEXTS["en"], "thanks": "Thanks {handle}"}})
     assert refused.value.problems[0].path == "campaigns.care.texts.en.thanks"
+
+
+def test_nobody_is_thanked_where_a_ledger_put_back_may_not_know_of_it(world: World) -> None:
+    tap(world)
+    with writing(world.engine) as connection:
+        restored.begin(connection, world.clock.now)
+    world.place = Workplace.open(world.engine, world.settings, "after-the-restore")
+    assert thank(world) == 0

@@ -1,0 +1,68 @@
+"""A ledger that was put back from a backup: in, when; out, which messages it may have lost the sending of.
+
+What was sent after the backup is at X and not in the ledger. So whatever belongs to a conversation that ended before
+the ledger was put back is not sent at once: its send is supposed to have happened and not to be known of, and is
+looked up at X like every other whose outcome nobody knows. Found, it is counted; absent for sure, it is sent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.db import EPOCH
+from service.models import IS_OPEN, feedback_request, process_count, restore, send_attempt, transition
+from service.requests.request import Request
+from service.states import Kind
+
+snd, fr = send_attempt.c, feedback_request.c
+NEWEST = (
+    sa.select(sa.func.max(transition.c.at)),
+    sa.select(sa.func.max(send_attempt.c.intended_at)),
+    sa.select(sa.func.max(process_count.c.seen_at)),
+    sa.select(sa.func.max(feedback_request.c.received_at)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Nothing is known of what happened between these moments."""
+
+    known_until: datetime
+    restored_at: datetime
+
+
+def begin(connection: Connection, now: datetime) -> Restore:
+    """Write down that the ledger was put back just now. It knows of nothing after the newest moment in it."""
+    moments = [connection.scalar(each) for each in NEWEST]
+    known = max((each for each in moments if each is not None), default=EPOCH)
+    found = Restore(min(known, now), now)
+    connection.execute(sa.insert(restore).values(known_until=found.known_until, restored_at=now))
+    return found
+
+
+def restores(connection: Connection) -> tuple[Restore, ...]:
+    """Return every time the ledger was put back."""
+    rows = connection.execute(sa.select(restore.c.known_until, restore.c.restored_at).order_by(restore.c.restored_at))
+    return tuple(Restore(*row) for row in rows)
+
+
+def concerned(connection: Connection) -> int:
+    """How many requests are open: each will be looked up before it is written to."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(feedback_request).where(IS_OPEN)) or 0
+
+
+def lost_since(connection: Connection, among: Sequence[Restore], request: Request, kind: Kind) -> datetime | None:
+    """Since when this message may have been sent without our knowing; None: it was not, or has been looked up."""
+    for each in among:
+        if request.ended_at <= each.restored_at and not _known(connection, request, kind, each.known_until):
+            return max(each.known_until, request.ended_at)
+    return None
+
+
+def _known(connection: Connection, request: Request, kind: Kind, since: datetime) -> bool:
+    """Whether an attempt stands in the ledger that was begun, or supposed, after the backup."""
+    mine = (snd.request_id == request.id, snd.kind == kind, snd.intended_at >= since)
+    return connection.scalar(sa.select(snd.id).where(*mine).limit(1)) is not None

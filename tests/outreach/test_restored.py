@@ -1,0 +1,187 @@
+"""A ledger put back from a backup knows nothing of what was sent after it: nobody is written to twice all the same."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.db import open_engine, writing
+from service.errors import Conflict
+from service.outreach.handed_over import hand_over
+from service.outreach.workplace import Workplace
+from service.requests import restored
+from tests.support import World, settings_of
+
+LAG = {"accounts__acme__list_lag": "3m"}
+
+
+class Backed:
+    """A world whose ledger can be saved and put back, while X forgets nothing."""
+
+    def __init__(self, url: str, **changes: Any) -> None:
+        self.file = Path(url.removeprefix("sqlite:///"))
+        self.world = World(open_engine(url), settings_of(**LAG, **changes))
+        self.world.customers(*({"user_id": str(number), "can_dm": True} for number in range(501, 505)))
+        self.saved = self.file.with_suffix(".saved")
+
+    def save(self) -> None:
+        with self.world.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copy(self.file, self.saved)
+
+    def put_back(self, *, told: bool = True) -> restored.Restore | None:
+        """What an operator does: the saved file, `db restored`, the start."""
+        world = self.world
+        world.engine.dispose()
+        for end in ("", "-wal", "-shm"):
+            Path(f"{self.file}{end}").unlink(missing_ok=True)
+        shutil.copy(self.saved, self.file)
+        world.engine = open_engine(f"sqlite:///{self.file}")
+        found = None
+        if told:
+            with writing(world.engine) as connection:
+                found = restored.begin(connection, world.clock.now)
+        world.place = Workplace.open(world.engine, world.settings, "after-the-restore")
+        return found
+
+    def until_quiet(self) -> None:
+        for _ in range(20):
+            self.world.run()
+            self.world.forward(minutes=2)
+
+    def sent(self) -> tuple[int, int]:
+        """Openings and cards at X; fails where anybody has two of a kind."""
+        truth = self.world.truth()
+        openings = Counter(one["recipient"] for one in truth["messages"] if one["via"] == "dm")
+        cards = Counter(one["to"] for one in truth["cards"])
+        assert max([*openings.values(), *cards.values(), 0]) <= 1, (openings, cards)
+        return len(openings), len(cards)
+
+    def state(self, request_id: str) -> str:
+        return str(self.world.request(request_id).state)
+
+
+@pytest.fixture
+def backed(sqlite_url: str) -> Backed:
+    return Backed(sqlite_url)
+
+
+def test_what_went_out_after_the_backup_is_found_at_x_and_not_sent_again(backed: Backed) -> None:
+    request_id = backed.world.ended()
+    backed.save()
+    backed.until_quiet()
+    assert backed.sent() == (1, 1)
+    backed.put_back()
+    assert backed.state(request_id) == "received"
+    backed.until_quiet()
+    assert backed.sent() == (1, 1)
+    assert backed.state(request_id) == "card_sent"
+    assert [one.evidence for one in backed.world.attempts(request_id)] == ["dm_list", "dm_list"]
+
+
+def test_without_being_told_of_the_restore_they_would_get_a_second_message(backed: Backed) -> None:
+    """So that this page proves something."""
+    backed.world.ended()
+    backed.save()
+    backed.until_quiet()
+    backed.put_back(told=False)
+    backed.until_quiet()
+    with pytest.raises(AssertionError, match="501"):
+        backed.sent()
+
+
+def test_a_backup_between_opening_and_card_asks_once(backed: Backed) -> None:
+    request_id = backed.world.ended()
+    backed.world.fault(endpoint="feedback/create", fault="status", status=500, code=131, times=1)
+    backed.world.run()
+    backed.save()
+    backed.until_quiet()
+    was = backed.sent()
+    backed.put_back()
+    backed.until_quiet()
+    assert backed.sent() == was
+    assert backed.state(request_id) == "card_sent"
+
+
+def test_what_had_not_gone_out_is_sent_once_x_has_shown_that_it_had_not(backed: Backed) -> None:
+    request_id = backed.world.ended()
+    backed.save()
+    backed.put_back()
+    backed.world.forward(minutes=6)
+    backed.world.run()
+    assert backed.sent() == (0, 0)
+    assert backed.world.request(request_id).reason == "unclear"
+    backed.until_quiet()
+    assert backed.sent() == (1, 1)
+    assert backed.state(request_id) == "card_sent"
+
+
+def test_a_conversation_that_was_lost_and_is_told_again_is_not_asked_about_twice(backed: Backed) -> None:
+    backed.save()
+    ended_at = backed.world.clock.now
+    backed.world.ended("c-lost", x_user_id="502")
+    backed.until_quiet()
+    assert backed.sent() == (1, 1)
+    backed.put_back()
+    again = backed.world.ended("c-lost", x_user_id="502", ended_at=ended_at)
+    backed.until_quiet()
+    assert backed.sent() == (1, 1)
+    assert backed.state(again) == "card_sent"
+
+
+def test_a_conversation_that_ended_after_the_restore_waits_for_nothing(backed: Backed) -> None:
+    backed.save()
+    backed.put_back()
+    backed.world.forward(seconds=1)
+    request_id = backed.world.ended("c-new", x_user_id="503")
+    backed.world.forward(minutes=6)
+    backed.world.run()
+    assert backed.state(request_id) == "card_sent"
+    assert len(backed.world.attempts(request_id)) == 2
+
+
+def test_where_x_shows_no_list_nothing_is_sent_and_the_request_ends_unknown(backed: Backed) -> None:
+    request_id = backed.world.ended()
+    backed.save()
+    backed.put_back()
+    backed.world.fault(endpoint="direct_messages/events/list", fault="status", status=503, times=1000)
+    for _ in range(30):
+        backed.world.run()
+        backed.world.forward(minutes=10)
+    assert backed.sent() == (0, 0)
+    assert (backed.state(request_id), backed.world.request(request_id).reason) == ("unknown", "unclear_send")
+
+
+def test_a_second_restore_of_the_same_backup_looks_again(backed: Backed) -> None:
+    request_id = backed.world.ended()
+    backed.save()
+    backed.put_back()
+    backed.until_quiet()
+    assert backed.sent() == (1, 1)
+    backed.put_back()
+    backed.until_quiet()
+    assert backed.sent() == (1, 1)
+    assert backed.state(request_id) == "card_sent"
+
+
+def test_what_may_have_been_sent_is_not_handed_to_others(backed: Backed) -> None:
+    backed.world.ended()
+    backed.save()
+    backed.put_back()
+    with pytest.raises(Conflict, match="being written to by us"):
+        hand_over(backed.world.place, "acme", "crm", "c-1", by="crm", now=backed.world.clock.now)
+
+
+def test_it_knows_until_the_newest_moment_in_it(backed: Backed) -> None:
+    request_id = backed.world.ended()
+    backed.world.run()
+    known = backed.world.clock.now
+    backed.save()
+    backed.world.forward(hours=5)
+    found = backed.put_back()
+    assert found is not None
+    assert found.known_until == known
+    assert found.restored_at == backed.world.clock.now
+    assert backed.world.request(request_id).received_at <= known
