@@ -59,6 +59,7 @@ class TallyColumns(TypedColumns):
     hour: Named[int | None]
     variant: Named[int | None]
     way: Named[str | None] = Column(String(16), nullable=True)
+    handled_by: Named[str | None] = Column(String(8), nullable=True)
     type: Named[str | None] = Column(String(4), nullable=True)
     state: Named[str] = Column(String(12))  # open for every state that is on its way
     reason: Named[str | None] = Column(String(40), nullable=True)
