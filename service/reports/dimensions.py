@@ -57,8 +57,8 @@ DIMENSIONS = (
     ),
     Dimension("way", "way", ASKED_BY, "Way of asking", "How the customer was asked", "not asked", choices=True),
     Dimension(
-        "handled_by", "handled_by", fr.handled_by, "Handled by", "Who handled it: human, ai, both or nobody", "not said",
-        choices=True,
+        "handled_by", "handled_by", fr.handled_by, "Handled by", "Who handled it: human, ai, both or nobody",
+        "not said", choices=True,
     ),
     Dimension("source", "source", fr.source, "Source", "Source"),
     Dimension("language", "language", fr.language, "Language", "Language", "without a language", choices=True),
