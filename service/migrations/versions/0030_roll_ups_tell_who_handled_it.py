@@ -1,7 +1,7 @@
 """Roll-ups tell apart who handled a conversation: people, a machine, both, nobody.
 
-Revision ID: 0029
-Revises: 0028
+Revision ID: 0030
+Revises: 0029
 
 Another set of dimensions begins a new generation, as 0017 says: until the ledger is walked, figures are counted in it.
 """
@@ -9,8 +9,8 @@ Another set of dimensions begins a new generation, as 0017 says: until the ledge
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0029"
-down_revision = "0028"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 form = "before"
