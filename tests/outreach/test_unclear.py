@@ -94,6 +94,20 @@ def test_a_worker_that_died_in_the_call_is_looked_up(world: World) -> None:
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
 
 
+def test_the_opening_is_never_taken_for_a_card_that_reads_like_it(world: World) -> None:
+    request_id = ready(world, card_text=FROZEN["opening_text"])
+    world.fault(endpoint=CREATE, fault="drop_before", times=1)
+    for _ in range(12):
+        world.run()
+        world.forward(seconds=60)
+    assert world.request(request_id).state == State.CARD_SENT
+    assert [(each.kind, each.outcome) for each in world.attempts(request_id)][1:] == [
+        ("card", "not_sent"),
+        ("card", "sent"),
+    ]
+    assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
+
+
 def test_a_worker_that_died_before_the_call_costs_only_time(world: World) -> None:
     request_id = ready(world, lease_token="ls_dead", lease_until=world.clock.now + timedelta(seconds=60))
     died(world, request_id, "dm")
