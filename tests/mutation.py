@@ -35,7 +35,9 @@ PLENTY, LEAST_S = 4, 60  # a change that makes the tests this much slower is not
 ROOMS: Mapping[str, Sequence[str]] = {
     "outreach/gates": ("outreach/test_campaigns.py", "outreach/test_bad_luck.py", "outreach/test_walk.py"),
     "outreach/campaigns": ("outreach/test_campaigns.py", "outreach/test_walk.py", "outreach/test_ways.py"),
-    "outreach/answers": ("outreach/test_refusals.py", "outreach/test_bad_luck.py", "outreach/test_walk.py"),
+    "outreach/answers": (
+        "outreach/test_answers.py", "outreach/test_refusals.py", "outreach/test_bad_luck.py", "outreach/test_walk.py",
+    ),
     "outreach/unclear": ("outreach/test_unclear.py", "outreach/test_bad_luck.py"),
     "outreach": ("outreach",),
     "requests": ("requests", "outreach/test_walk.py", "outreach/test_by_hand.py", "outreach/test_unclear.py"),
