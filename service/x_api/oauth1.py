@@ -2,18 +2,18 @@
 
 Query and form fields are part of the signature; a JSON body is not, and is never touched. The moment of signing may be
 given per request (`extensions={"signed_at": ...}`). Nothing here reads a clock of its own or logs: the base string of
-a signature holds the customer's message, which is why oauthlib's own `Client.sign` (it logs it) is not used.
+a signature holds the customer's message.
 """
 
+import base64
+import hmac
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from urllib.parse import parse_qsl, quote
 
 import httpx
-from oauthlib.oauth1 import Client as Keys
-from oauthlib.oauth1.rfc5849 import signature, utils
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -46,11 +46,7 @@ class OAuth1(httpx.Auth):
         self, credentials: Credentials, *, clock: Callable[[], datetime], nonce: Callable[[], str] = new_nonce
     ) -> None:
         self._credentials = credentials
-        self._keys = Keys(
-            credentials.consumer_key,
-            client_secret=credentials.consumer_secret,
-            resource_owner_secret=credentials.token_secret,
-        )
+        self._key = f"{_encoded(credentials.consumer_secret)}&{_encoded(credentials.token_secret)}".encode()
         self._clock = clock
         self._nonce = nonce
 
@@ -64,7 +60,7 @@ class OAuth1(httpx.Auth):
         """The value of `Authorization` for this request at this moment (aware; ValueError if it is not)."""
         oauth = self._oauth_parameters(signed_at)
         oauth["oauth_signature"] = self._signature(request, oauth)
-        return "OAuth " + ", ".join(f'{key}="{utils.escape(value)}"' for key, value in sorted(oauth.items()))
+        return "OAuth " + ", ".join(f'{key}="{_encoded(value)}"' for key, value in sorted(oauth.items()))
 
     def _oauth_parameters(self, signed_at: datetime) -> dict[str, str]:
         if signed_at.tzinfo is None:
@@ -80,16 +76,24 @@ class OAuth1(httpx.Auth):
             oauth["oauth_token"] = self._credentials.token
         return oauth
 
-    def _signature(self, request: httpx.Request, oauth: dict[str, str]) -> str:
-        parameters = [
-            *signature.collect_parameters(uri_query=request.url.query.decode("ascii"), body=_form_body(request)),
-            *oauth.items(),
-        ]
-        # oauthlib takes pairs and any verb; its type stubs say a dict and a Literal.
-        normalized = signature.normalize_parameters(cast("dict[str, str]", parameters))
-        uri = signature.base_string_uri(str(request.url.copy_with(query=None, fragment=None)))
-        base = signature.signature_base_string(cast("Any", request.method), uri, normalized)
-        return cast("str", signature.sign_hmac_sha1_with_client(base, self._keys))
+    def _signature(self, request: httpx.Request, oauth: Mapping[str, str]) -> str:
+        """RFC 5849, 3.4: verb, address, and all fields in the order of their encoded names and values."""
+        query = request.url.query.decode("ascii")
+        given = [each for text in (query, _form_body(request)) for each in parse_qsl(text, keep_blank_values=True)]
+        fields = sorted((_encoded(name), _encoded(value)) for name, value in (*given, *oauth.items()))
+        joined = "&".join(f"{name}={value}" for name, value in fields)
+        base = "&".join((request.method, _encoded(_address(request.url)), _encoded(joined)))
+        return base64.b64encode(hmac.digest(self._key, base.encode(), "sha1")).decode()
+
+
+def _encoded(text: str) -> str:
+    """RFC 5849, 3.6: everything but letters, digits and `-._~`."""
+    return quote(text, safe="")
+
+
+def _address(url: httpx.URL) -> str:
+    """The address without its query; httpx has it in lower case and without a port that goes without saying."""
+    return f"{url.scheme}://{url.netloc.decode()}{url.raw_path.partition(b'?')[0].decode()}"
 
 
 def _form_body(request: httpx.Request) -> str:

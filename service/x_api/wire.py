@@ -1,8 +1,9 @@
 """One request out, one answer in: the only code that touches the network towards X.
 
 In: a path and its fields. Out: a `Reply` whose JSON was read in full, or an `XError`. Time-outs are strict, the size of
-an answer is capped, no redirect is followed, nothing is sent twice, no cookie is kept and no proxy is taken from the
-environment. Logs path, status and X's transaction number; never a field, a text or a header.
+an answer is capped. What is used of httpx is its transport: it follows no redirect, sends nothing twice, keeps no
+cookie, takes no proxy from the environment, and costs half of its client. Logs path, status and X's transaction
+number; never a field, a text or a header.
 """
 
 import json
@@ -11,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Generic, NoReturn, TypeVar
 
 import httpx
@@ -33,6 +33,12 @@ IDS = re.compile(r"(?<=/username/)[^/]+|(?<=/show/)[^/]+(?=\.json)|(?<=/2/users/
 MAX_BODY = 8 * 1024 * 1024  # a page of 50 messages of 10,000 characters, escaped, stays well below
 # As many as callers: who calls bounds himself, and a call that waited for a connection would look like a failed one.
 CONNECTIONS = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=5.0)
+
+HEADERS = {
+    "User-Agent": USER_AGENT,
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # so that the cap on the size is a cap on memory too
+}
 
 NOTHING_WAS_SENT = (
     httpx.ConnectError,
@@ -99,37 +105,33 @@ class Wire:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._clock = clock
-        self._total = patience.total
-        self._http = httpx.Client(
-            base_url=base_url.rstrip("/"),
-            auth=auth,
-            timeout=httpx.Timeout(connect=CONNECT_S, read=patience.read, write=WRITE_S, pool=CONNECT_S),
-            limits=CONNECTIONS,
-            transport=transport,
-            trust_env=False,
-            follow_redirects=False,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            # Uncompressed, so that the cap on the size is a cap on memory too.
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"},
-        )
+        self._patience = patience
+        self._base_url = base_url.rstrip("/")
+        self._auth = auth or httpx.Auth()
+        self._transport = transport or httpx.HTTPTransport(limits=CONNECTIONS, trust_env=False)
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
         """Ask. Nothing at X changes, so every failure may be tried again."""
-        return self._call(self._http.build_request("GET", path, params=params), sends=False)
+        return self._call(self._request("GET", path, params=params), sends=False)
 
     def send(self, path: str, *, signed_at: datetime, form: Mapping[str, str] | None = None, json: Any = None) -> Reply:
         """Write to a customer, signed with the moment the intent was committed."""
-        request = self._http.build_request("POST", path, data=form, json=json, extensions={"signed_at": signed_at})
+        request = self._request("POST", path, signed_at=signed_at, data=form, json=json)
         return self._call(request, sends=True)
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._transport.close()
+
+    def _request(self, verb: str, path: str, *, signed_at: datetime | None = None, **content: Any) -> httpx.Request:
+        timeout = {"connect": CONNECT_S, "read": self._patience.read, "write": WRITE_S, "pool": CONNECT_S}
+        known = {"timeout": timeout, "signed_at": signed_at}
+        return httpx.Request(verb, self._base_url + path, headers=HEADERS, extensions=known, **content)
 
     def _call(self, request: httpx.Request, *, sends: bool) -> Reply:
         started = time.monotonic()
         try:
-            response, body = self._exchange(request, deadline=started + self._total, sends=sends)
+            response, body = self._exchange(request, deadline=started + self._patience.total, sends=sends)
             reply = self._reply(response, body, sends=sends)
         except XError as error:
             _log(request, started, status=error.http_status, transaction=error.transaction, error=error)
@@ -139,7 +141,7 @@ class Wire:
 
     def _exchange(self, request: httpx.Request, *, deadline: float, sends: bool) -> tuple[httpx.Response, bytes]:
         try:
-            response = self._http.send(request, stream=True)
+            response = self._answer(request)
             try:
                 return response, _body(response, deadline=deadline, sends=sends)
             finally:
@@ -148,6 +150,21 @@ class Wire:
             raise Unreachable("No connection to X came about.", reason=_word(error)) from error
         except httpx.HTTPError as error:
             _lost(_word(error), sends=sends, cause=error)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        """Ask, signed by `auth`, which may look at the answer and ask once more."""
+        flow = self._auth.sync_auth_flow(request)
+        signed = next(flow)
+        while True:
+            response = self._transport.handle_request(signed)
+            try:
+                signed = flow.send(response)
+            except StopIteration:
+                return response
+            except BaseException:
+                response.close()
+                raise
+            response.close()
 
     def _reply(self, response: httpx.Response, body: bytes, *, sends: bool) -> Reply:
         now = self._clock()
