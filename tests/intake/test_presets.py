@@ -1,6 +1,7 @@
 """Every preset against its fixtures, through the real route, signed as the CRM signs."""
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from service.intake import (
     preset_text,
     render,
 )
-from service.intake.presets import preset_tables
+from service.intake.presets import preset_tables, sources_of_payloads
 from service.intake.verify import Refused
 from tests.intake.house import PUBLIC_URL, House, settings_with
 from tests.intake.signers import SECRET, SENDERS
@@ -156,3 +157,14 @@ def test_explain_shows_the_mapping_of_an_unsigned_file(preset: str, now: datetim
 
 def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_a_payload_names_the_public_source_it_is_written_after(preset: str) -> None:
+    """An address, a repository's file, or what was really run; where there can be none, the certainty says so."""
+    after = [source for _, source in sources_of_payloads(preset)]
+    assert after, "name the source of at least one payload: `from` in expected.json"
+    public = [
+        each for each in after if re.search(r"[\w-]+\.\w{2,}/\w|\.(rb|ts|json)\b|really run|documentation, \"", each)
+    ]
+    assert public or "the body is yours" in preset_about(preset).certainty
