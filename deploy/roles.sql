@@ -32,13 +32,14 @@ GRANT SELECT ON
   delivery_item, erasure_ask, feed,
   feedback_request, found_identity, key_use, look_up, look_up_count, naming, naming_answer, naming_place, opt_out, person_name, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk,
   reopening, restore, result, result_update, review_mark, review_note, send_attempt, session, source_state, source_sweep, stray_feedback, strange_refusal, tally,
-  tally_book, transition, webhook_delivery, retention_run, worker_seen, x_identity
+  tally_book, timeline_note, transition, webhook_delivery, retention_run, worker_seen, x_identity
 TO dm_feedback_web;
 GRANT INSERT ON access_log, data_key, feed, transition TO dm_feedback_web;
 GRANT INSERT, UPDATE, DELETE ON
   conversation, delivery_item, erasure_ask, key_use, opt_out, posted_once, probe, prompt_reply, refresh, reopening, result, result_update, review_mark, review_note, session,
   stray_feedback, webhook_delivery
 TO dm_feedback_web;
+GRANT INSERT, DELETE ON timeline_note TO dm_feedback_web;
 GRANT INSERT, UPDATE ON account_task, process_count TO dm_feedback_web;
 GRANT INSERT ON feedback_request TO dm_feedback_web;
 GRANT UPDATE (last_used_at) ON api_key TO dm_feedback_web;
@@ -69,5 +70,5 @@ GRANT SELECT (created_at), DELETE ON session TO dm_feedback_worker;
 
 -- Reading, for a warehouse or a person with psql: what a supervisor may read, and nothing of keys or raw deliveries.
 GRANT SELECT ON
-  account_state, feedback_request, person_name, result, result_update, review_mark, review_note, tally, tally_book, transition
+  account_state, feedback_request, person_name, result, result_update, review_mark, review_note, tally, tally_book, timeline_note, transition
 TO dm_feedback_reading;

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from service import __version__, budgets, totals
 from service.gauges import QUERIES
+from service.many import many
 from service.migrations import head
 from service.replica import ReplicaStanding
 from service.settings import Account
@@ -117,11 +118,12 @@ def _of_service(
     if not workers:
         yield "No worker lives, nobody is asked: start `dm-feedback worker`."
     if unmappable := day["deliveries"].get("unmappable", 0):
-        yield f"{unmappable} items of deliveries made no sense: `dm-feedback deliveries list`."
+        yield f"{many(unmappable, 'item')} of deliveries made no sense: `dm-feedback deliveries list`."
     if unknown := day["requests"].get("unknown", 0):
-        yield f"Of {unknown} messages nobody knows whether they arrived: `dm-feedback requests list --state unknown`."
+        yield f"Nobody knows what became of {many(unknown, 'message')}: `dm-feedback requests list --state unknown`."
     if unsealed > 1000:  # noqa: PLR2004 - of alerts.yml
-        yield f"{unsealed} lines of the access log wait for their seal: may the worker write it (deploy/roles.sql)?"
+        waits = many(unsealed, "line")
+        yield f"Not sealed in the access log: {waits}; may the worker write it (deploy/roles.sql)?"
     if len({each.split()[1] for each in builds}) > 1:
         yield "Processes of different versions run beside each other: finish the upgrade."
 
@@ -135,8 +137,8 @@ def _of_sources(found: Mapping[str, Found]) -> Iterator[str]:
     for source, reason in found["source_held"]:
         waits = int(found["look_ups_waiting"].get((source,), 0))
         yield (
-            f"The API of {source} refuses us ({reason}), {waits} conversations wait: mend [sources.{source}.api], "
-            f"restart, then `dm-feedback sources release {source}`."
+            f"The API of {source} refuses us ({reason}), {many(waits, 'conversation')} waiting: mend "
+            f"[sources.{source}.api], restart, then `dm-feedback sources release {source}`."
         )
     for (source, *_), behind in found["sweep_behind_seconds"].items():
         if _over(behind, 6 * HOUR):
@@ -155,11 +157,12 @@ def _of_account(one: AccountOverview) -> Iterator[str]:
     if _over(one.events_behind, 36 * HOUR):
         yield f"{one.name}: feedback/events is read until {age(one.events_behind)} ago; figures end there."
     if one.missed > 10 and _over(one.webhook_silent, HOUR):  # noqa: PLR2004 - of alerts.yml
-        yield f"{one.name}: X's webhook is silent for {age(one.webhook_silent)}, {one.missed} answers came by asking."
+        came = f"{many(one.missed, 'answer')} came by asking"
+        yield f"{one.name}: X's webhook is silent for {age(one.webhook_silent)}, {came}."
     if _over(one.cards_due, 6 * HOUR):
         yield f"{one.name}: a card has waited {age(one.cards_due)} to be asked about."
     if one.unreadable:
-        yield f"{one.name}: {one.unreadable} events of X could not be read."
+        yield f"{one.name}: {many(one.unreadable, 'event')} of X could not be read."
 
 
 def _over(seconds: float | None, limit: float) -> bool:

@@ -229,6 +229,15 @@ def test_the_description_names_every_route_and_every_error(quick_app):
     assert list(problem) == ["application/problem+json"]
 
 
+def test_the_bare_address_leads_on(quick_app):
+    client = quick_app.test_client()
+    browser = client.get("/", headers={"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"})
+    assert (browser.status_code, browser.headers["Location"]) == (302, "/dashboard/")
+    places = client.get("/", headers={"Accept": "*/*"}).get_json()
+    assert places["dashboard"] == "/dashboard/"
+    assert {client.get(places[name]).status_code for name in ("api", "description")} == {200}
+
+
 def test_the_description_is_served_as_it_is_committed(quick_app):
     answer = quick_app.test_client().get("/openapi.yaml")
     assert answer.get_data(as_text=True) == web.openapi_yaml(quick_app)

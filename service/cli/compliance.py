@@ -7,6 +7,7 @@ import click
 from service.cli.common import console, now, settings_of
 from service.compliance import write
 from service.errors import Unavailable
+from service.many import many
 
 
 @click.command()
@@ -23,4 +24,4 @@ def compliance(context: click.Context, directory: Path) -> None:
         written = write(directory, settings_of(context), now())
     except OSError as error:
         raise Unavailable("folder", f"The papers cannot be written to {directory}: {error.strerror}.") from error
-    console.print(f"{len(written)} papers in {directory}: {', '.join(written)}.", soft_wrap=True)
+    console.print(f"{many(len(written), 'paper')} in {directory}: {', '.join(written)}.", soft_wrap=True)

@@ -14,6 +14,7 @@ from service.errors import Unavailable
 from service.intake import Definition
 from service.intake.advice import advice
 from service.intake.definition import load_definitions
+from service.many import many
 from service.outages import is_away
 from service.outreach.withdrawn import gone_names
 from service.replica import attach
@@ -43,8 +44,8 @@ def check(context: click.Context) -> None:
     for warning in warnings:
         console.print(f"{warning.path} {warning.sentence}", style="yellow", soft_wrap=True)
     console.print(
-        f"{path} is right: {len(settings.accounts)} accounts, {len(settings.sources)} sources, "
-        f"{len(settings.campaigns)} campaigns, {len(warnings)} warnings."
+        f"{path} is right: {many(len(settings.accounts), 'account')}, {many(len(settings.sources), 'source')}, "
+        f"{many(len(settings.campaigns), 'campaign')}, {many(len(warnings), 'warning')}."
     )
 
 

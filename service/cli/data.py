@@ -15,6 +15,7 @@ from service.auth import Reader
 from service.cli.common import account_of, console, demand_x_user_ids, errors, me, now, opened
 from service.db import reading
 from service.errors import Invalid
+from service.many import many
 from service.outreach.clients import client_of
 from service.reports import filters
 from service.reports.counting import recount as recounting
@@ -63,7 +64,7 @@ def export(context: click.Context, /, out: Path, kind: str | None, given: tuple[
             lambda rows: bar.update(task, completed=rows),
             form=Form(**form),
         )
-    console.print(f"{manifest.rows} rows in {out}, manifest in {out}.manifest.json")
+    console.print(f"{many(manifest.rows, 'row')} in {out}, manifest in {out}.manifest.json")
 
 
 def pairs(given: tuple[str, ...]) -> dict[str, list[str]]:
@@ -94,9 +95,12 @@ def reconcile(context: click.Context, name: str, since: datetime, until: datetim
     start, end = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
     with client_of(settings, engine, account, now) as client, console.status(f"reading X's events of {name} …"):
         done = poll.reconcile(engine, account, client, start, end, now())
-    console.print(f"{done.pages} pages, {done.events} events, {done.found_missing} answers we did not have.")
+    read = f"{many(done.pages, 'page')}, {many(done.events, 'event')}"
+    console.print(f"{read}, {many(done.found_missing, 'answer')} we did not have.")
     if done.unreadable:
-        console.print(f"{done.unreadable} events could not be read; the log names their fields.", style="yellow")
+        console.print(
+            f"{many(done.unreadable, 'event')} could not be read; the log names their fields.", style="yellow"
+        )
     if not done.complete:
         again = f" not before {done.come_back_at:%H:%M:%S} UTC" if done.come_back_at else ""
         console.print(f"Not finished ({done.problem or 'X allows no more now'}). Go on{again} with "
@@ -116,7 +120,7 @@ def recount(context: click.Context, dry_run: bool) -> None:  # noqa: FBT001 - cl
     settings, engine = opened(context)
     _build(engine, settings)
     wrong = _differences(engine)
-    console.print(f"{len(wrong)} rows of the roll-ups differ from the ledger.")
+    console.print(f"Differing from the ledger: {many(len(wrong), 'row')} of the roll-ups.")
     for each in wrong[:SHOWN]:
         told = ", ".join(f"{name} {value}" for name, value in each.key.items() if value is not None)
         console.print(f"  {told}: {each.held[0]} conversations held, {each.counted[0]} in the ledger", style="yellow")
@@ -125,7 +129,7 @@ def recount(context: click.Context, dry_run: bool) -> None:  # noqa: FBT001 - cl
     if wrong:
         recounting.begin_anew(engine, settings, now())
         _build(engine, settings)
-        console.print(f"Counted anew: {len(_differences(engine))} rows differ.")
+        console.print(f"Counted anew: {many(len(_differences(engine)), 'row')} still different.")
 
 
 def _build(engine: Engine, settings: Settings) -> None:

@@ -7,6 +7,7 @@ from service.auth import log_access
 from service.cli.common import console, engine_of, errors, me, now, opened, settings_of, when
 from service.copying import moving
 from service.db import open_engine, writing
+from service.many import many
 from service.requests import seals
 from service.requests.restored import begin, concerned
 from service.settings import X_TOKENS
@@ -63,21 +64,23 @@ def copy(context: click.Context, to: str, finish: bool) -> None:  # noqa: FBT001
         return
     moving.demand_silence(source)
     for each in moving.finish(source, target, moving.every_table(), _progress):
-        console.print(f"{each.name}: {each.rows} rows, sha256 sum {each.hash[:16]}…, the same on both sides")
+        console.print(f"{each.name}: {many(each.rows, 'row')}, sha256 sum {each.hash[:16]}…, the same on both sides")
     console.print("Done. Write the other address into database.url and start web and workers there.")
 
 
 def _progress(table: str, rows: int) -> None:
     if rows % PROGRESS_EVERY == 0:
-        errors.print(f"{table}: {rows} rows looked at")
+        errors.print(f"{table}: {many(rows, 'row')} looked at")
 
 
 def _show_carried(found: list[moving.CarriedTable]) -> None:
     for each in found:
         if each.rows or each.deleted:
-            console.print(f"{each.name}: {each.rows} rows, {each.written} written, {each.deleted} deleted")
+            console.print(f"{each.name}: {many(each.rows, 'row')}, {each.written} written, {each.deleted} deleted")
     changed = sum(each.written + each.deleted for each in found)
-    console.print(f"{changed} rows were carried over. Again: what has changed since. When few are left: stop web and")
+    console.print(
+        f"Carried over: {many(changed, 'row')}. Again: what has changed since. When few are left: stop web and"
+    )
     console.print("workers, and run it with --finish.")
 
 

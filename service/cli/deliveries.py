@@ -9,6 +9,7 @@ from service.cli.common import console, me, now, opened, when
 from service.cli.sources import definition_of
 from service.db import reading, writing
 from service.intake.replay import replay as read_again
+from service.many import many
 from service.models import delivery_item, webhook_delivery
 
 OUTCOMES = ["accepted", "duplicate", "reopened", "ignored", "unmappable"]
@@ -54,7 +55,7 @@ def replay(context: click.Context, delivery_id: str | None, source: str) -> None
     with writing(engine) as connection:
         log_access(connection, me(), "deliveries.replay", {"source": source, "deliveries": counts.deliveries}, now())
     console.print(
-        f"{counts.deliveries} deliveries read again: {counts.accepted} accepted, {counts.duplicate} duplicate, "
-        f"{counts.reopened} reopened, {counts.ignored} ignored, {counts.unmappable} still unmappable, "
-        f"{counts.gone} no longer kept."
+        f"{many(counts.deliveries, 'delivery', 'deliveries')} read again: {counts.accepted} accepted, "
+        f"{counts.duplicate} duplicate, {counts.reopened} reopened, {counts.ignored} ignored, "
+        f"{counts.unmappable} still unmappable, {counts.gone} no longer kept."
     )

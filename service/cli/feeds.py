@@ -44,6 +44,7 @@ def create(context: click.Context, /, name: str, given: tuple[str, ...], account
         made, secret = stored.create(connection, name, question, accounts, me(), now())
         log_access(connection, me(), "feed.create", {"feed": made.id, "question": question}, now())
     click.echo(address_of(settings.service.public_url, made, secret))
+    click.echo("Keep it now: it is shown once. Whoever has it reads the feed, until it is revoked.", err=True)
 
 
 @feeds.command(name="list")

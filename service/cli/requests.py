@@ -1,5 +1,7 @@
 """Feedback requests: list, show, retry, cancel."""
 
+from collections.abc import Iterator
+
 import click
 import sqlalchemy as sa
 from rich.table import Table
@@ -8,9 +10,11 @@ from sqlalchemy.engine import Connection
 from service.cli.common import console, me, now, opened, when
 from service.db import reading
 from service.errors import NotFound
+from service.many import many
 from service.models import feedback_request, result, send_attempt, transition
 from service.outreach import by_hand
 from service.outreach.workplace import Workplace
+from service.requests.request import Draws
 from service.states import State
 
 fr = feedback_request.c
@@ -68,13 +72,20 @@ def show(context: click.Context, request_id: str) -> None:
             ("customer", " ".join(filter(None, [row.x_user_id, row.x_handle and f"@{row.x_handle}"])) or "not known"),
             ("agent, team", f"{row.agent_id or '-'}, {row.team_id or '-'}"),
             ("account, campaign", f"{row.account}, {row.campaign or 'not chosen yet'}{' (test)' if row.test else ''}"),
-            ("draws", str(row.decision) if row.decision else "none"),
+            *_draws(row.decision),
         )
         for name, value in facts:
             console.print(f"  {name:18} {value}", highlight=False, soft_wrap=True)
         _history(connection, request_id)
         _attempts(connection, request_id)
         _result(connection, request_id)
+
+
+def _draws(decision: Draws | None) -> Iterator[tuple[str, str]]:
+    """Each lot against the share that is asked: a number below it is asked."""
+    for name, draw in (decision or {}).items():
+        verdict = "asked" if draw["drawn"] else "not asked"
+        yield f"{name} lot", f"{draw['lot']:.3f} of 0 to 1, {verdict}: {draw['share']:.0%} are"
 
 
 def _history(connection: Connection, request_id: str) -> None:
@@ -106,7 +117,7 @@ def _result(connection: Connection, request_id: str) -> None:
     # The words themselves are for supervisors, in the API and the dashboard, where reading them is logged.
     console.print(
         f"\nanswer: {'score ' + when(row.score_at) if row.score is not None else 'no score'}, "
-        f"{'text ' + when(row.text_at) if row.text is not None else 'no text'}, {row.update_count} updates, "
+        f"{'text ' + when(row.text_at) if row.text is not None else 'no text'}, {many(row.update_count, 'update')}, "
         f"first by {row.first_channel}",
         highlight=False,
     )

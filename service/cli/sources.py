@@ -27,6 +27,7 @@ from service.intake.lookup_told import told
 from service.intake.presets import payload, payload_names, preset_names, sources_of_payloads
 from service.intake.recipes import RECIPES
 from service.intake.reference import facts_of, grammar_reference
+from service.many import many
 from service.models import delivery_item, webhook_delivery
 from service.outreach.campaigns import Conversation, takes
 from service.settings import Campaign, Settings
@@ -117,7 +118,7 @@ def check(context: click.Context) -> None:
     definitions = definitions_of(settings)
     for careful in advice(definitions, settings.campaigns):
         console.print(f"{careful.path} {careful.sentence}", style="yellow", soft_wrap=True)
-    console.print(f"{len(definitions)} definitions are right: {', '.join(definitions)}")
+    console.print(f"right: {many(len(definitions), 'definition')}, {', '.join(definitions)}")
 
 
 @sources.command()

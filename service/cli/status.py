@@ -10,6 +10,7 @@ from rich.table import Table
 
 from service.cli.common import console, now, opened, when
 from service.db import reading
+from service.many import many
 from service.overview import AccountOverview, Overview, age, overview
 from service.replica import ReplicaStanding, standing
 from service.settings import X_TOKENS
@@ -46,7 +47,9 @@ def _replica(found: ReplicaStanding | None) -> dict[str, Any] | None:
 
 
 def _head(found: Overview) -> None:
-    console.print(f"dm-feedback {found.version}, schema {found.schema}, {when(found.at)}, {found.workers} workers")
+    console.print(
+        f"dm-feedback {found.version}, schema {found.schema}, {when(found.at)}, {many(found.workers, 'worker')}"
+    )
     for each in found.builds:
         console.print(f"  {each}")
     if found.replica is not None and found.replica.behind is not None:
@@ -79,7 +82,9 @@ def _accounts(accounts: tuple[AccountOverview, ...]) -> None:
         )  # fmt: skip
     console.print(table)
     if len(accounts) > MOST:
-        console.print(f"and {len(accounts) - MOST} accounts more, whose requests wait less long; --json has all")
+        console.print(
+            f"and {many(len(accounts) - MOST, 'account')} more, with requests that wait less long; --json has all"
+        )
 
 
 def _ago(seconds: float | None) -> str:

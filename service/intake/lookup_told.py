@@ -19,7 +19,7 @@ def told(looked: Looked) -> Iterator[str]:
         yield from _call(asked)
     for name in FACTS:
         value = getattr(looked, name)
-        if value not in (None, ()):
+        if value not in (None, ()) and (name != "trust" or looked.x_user_id or looked.x_handle):
             yield f"  = {name:<12}{_plain(value)}"
     yield from (f"  careful: {_plain(each)}" for each in looked.notes)
     yield _end(looked)

@@ -36,6 +36,7 @@ from service.models.readers import (
     review_mark,
     review_note,
     session,
+    timeline_note,
 )
 from service.models.releases import release, release_cell, release_leaf, release_walk
 from service.models.running import process_count, restore, retention_run, schema_floor, worker_seen
@@ -109,6 +110,7 @@ __all__ = [
     "stray_feedback",
     "tally",
     "tally_book",
+    "timeline_note",
     "transition",
     "webhook_delivery",
     "worker_seen",

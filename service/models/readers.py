@@ -156,3 +156,17 @@ class ReviewMarkColumns(TypedColumns):
 
 
 review_mark = Table("review_mark", metadata, ReviewMarkColumns, Index(None, "owner"))
+
+
+class TimelineNoteColumns(TypedColumns):
+    """What a supervisor says happened on a day; `account` empty: to every account. Written by reports."""
+
+    id = Column(Serial, primary_key=True)
+    day: Named[str] = Column(String(10))
+    account: Named[str | None] = Column(String(64), nullable=True)
+    text: Named[str] = Column(String(120))
+    author: Named[str] = Column(String(96))
+    at: Named[datetime] = Column(Micros)
+
+
+timeline_note = Table("timeline_note", metadata, TimelineNoteColumns, Index(None, "day"))

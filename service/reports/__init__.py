@@ -8,7 +8,7 @@
     statistics/        figures with their uncertainty, and definitions in words; pure
     filters.py, visible.py, completeness.py     what is asked, whose eyes, until when it is all here
     dimensions.py, thresholds.py, roles.py      what groups there are, from how many on, who reads
-    days.py                                     where a local day begins
+    timeline.py, days.py                        what happened on a day, and where a day begins
 
 What a row says (disclosure/naming.py). A result's row always carries its score, times and kind of card. It names its
 agent, team and conversation, and links to the CRM, once the agent (the team where there is no agent) has `min_score_n`

@@ -10,6 +10,7 @@
     representation.py  ETags, compression, what is accepted
     origins.py     which other pages' scripts may read     timed.py       how long answers took
     behind.py      how far behind a replica's answer is
+    beginning.py   what the bare address leads to
 
 Knows no chapter of the story; chapters build their blueprints from `Blueprint` here.
 """
@@ -17,6 +18,7 @@ Knows no chapter of the story; chapters build their blueprints from `Blueprint` 
 import flask
 
 from service.settings import Web
+from service.web.beginning import register_beginning
 from service.web.bounds import register_bounds, takes
 from service.web.headers import register_headers
 from service.web.openapi import ProblemApi, openapi_yaml, register_docs
@@ -54,6 +56,7 @@ def setup(app: flask.Flask, settings: Web) -> ProblemApi:
     register_slots(app, settings.threads)
     register_representation(app)
     register_errors(app)
+    register_beginning(app)
     api = ProblemApi(app)
     register_docs(app, api)
     return api

@@ -63,7 +63,7 @@ def test_the_whole_life_of_a_request_is_shown(engine: Engine, tmp_path: Path) ->
         line["event"] = "retried"
         why = {"reason": "temporary", "detail": "503 [/b] Over capacity"}
         connection.execute(sa.insert(transition).values(**line, **why, from_state="identified", to_state="identified"))
-        connection.execute(sa.update(feedback_request).values(x_handle="jane_doe", decision={"sample": 0.25}))
+        connection.execute(sa.update(feedback_request).values(x_handle="jane_doe", decision=DRAWS))
     said = cli.says("requests", "show", request_id)
     assert said.startswith(f"{request_id}  card_sent\n")
     for words in (
@@ -71,17 +71,24 @@ def test_the_whole_life_of_a_request_is_shown(engine: Engine, tmp_path: Path) ->
         "501 @jane_doe",
         "agent-1, team-1",
         "acme, care",
-        "{'sample': 0.25}",
+        "sample lot         0.210 of 0 to 1, asked: 25% are",
+        "budget lot         0.900 of 0 to 1, not asked: 50% are",
         "received -> identified",
         "temporary 503 [/b] Over capacity",
         "worker-1",
         "dm   sent  dm_list 77",
         "answer: score ",
         ", text ",
-        "1 updates, first by webhook",
+        "1 update, first by webhook",
     ):
         assert words in said
     assert "Mimi" not in said, "the words are for supervisors, where reading them is logged"
+
+
+DRAWS = {
+    "sample": {"lot": 0.21, "share": 0.25, "drawn": True},
+    "budget": {"lot": 0.9, "share": 0.5, "per_day": 100, "expected_per_day": 800, "sample": 0.25, "drawn": False},
+}
 
 
 def test_a_request_without_answer_or_customer_says_so(cli: Cli) -> None:

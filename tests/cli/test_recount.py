@@ -16,7 +16,7 @@ def counted(cli: Cli) -> int:
 def test_a_ledger_that_was_never_counted_is_counted_and_agrees(cli: Cli) -> None:
     for number in range(3):
         cli.answered(f"c-{number}", 4)
-    assert cli.says("results", "recount") == "0 rows of the roll-ups differ from the ledger.\n"
+    assert cli.says("results", "recount") == "Differing from the ledger: 0 rows of the roll-ups.\n"
     assert counted(cli) == 3
     assert "0 rows" in cli.says("results", "recount", "--dry-run")
 
@@ -28,8 +28,8 @@ def test_what_is_damaged_is_reported_and_mended(cli: Cli) -> None:
     with writing(cli.engine) as connection:
         connection.execute(sa.update(tally).where(tally.c.grain == "account", tally.c.clock == "ended_at").values(n=70))
     told = cli("results", "recount", "--dry-run", code=1).stdout
-    assert "2 rows of the roll-ups differ" in told
+    assert "Differing from the ledger: 2 rows of the roll-ups" in told
     assert "clock ended_at, span day" in told
     assert "70 conversations held, 3 in the ledger" in told
-    assert "Counted anew: 0 rows differ." in cli.says("results", "recount")
+    assert "Counted anew: 0 rows still different." in cli.says("results", "recount")
     assert counted(cli) == 3

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 
 from service.accounts import standing
 from service.db import writing
+from service.many import many
 from service.models import access_log, feedback_request, result
 from service.outreach.workplace import Workplace
 from service.reports.rows import export as exporting
@@ -43,7 +44,7 @@ def exported(cli: Cli, name: str, *more: str) -> tuple[bytes, dict]:
     said = cli.says("export", "--out", name, *more)
     content = (cli.directory / name).read_bytes()
     manifest = json.loads((cli.directory / f"{name}.manifest.json").read_text("utf-8"))
-    assert said == f"{manifest['rows']} rows in {name}, manifest in {name}.manifest.json\n"
+    assert said == f"{many(manifest['rows'], 'row')} in {name}, manifest in {name}.manifest.json\n"
     assert manifest["sha256"] == hashlib.sha256(content).hexdigest()
     assert manifest["bytes"] == len(content)
     assert not list(cli.directory.glob("*.part"))
@@ -134,7 +135,7 @@ def test_what_x_knows_and_we_do_not_is_fetched_by_day(engine: Engine, x: Sandbox
     today = datetime.now(UTC)
     dates = ("--from", f"{today - DAY:%Y-%m-%d}", "--to", f"{today + DAY:%Y-%m-%d}")
     said = cli("results", "reconcile", "--account", "acme", *dates, code=1).stdout
-    assert "1 answers we did not have." in said
+    assert "1 answer we did not have." in said
     assert f"X serves nothing later than {datetime.now(UTC):%Y-%m-%d}" in said, "tomorrow is still to come"
     (row,) = cli.rows(result)
     assert (row.request_id, row.score, row.text, row.first_channel) == (request_id, 4, "kind and quick", "events")

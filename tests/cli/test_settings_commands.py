@@ -22,7 +22,7 @@ from tests.support import SOURCE_KEY
 
 def test_right_settings_are_said_to_be_right(cli: Cli) -> None:
     said = cli.says("config", "check")
-    assert said == "dm-feedback.toml is right: 1 accounts, 1 sources, 1 campaigns, 0 warnings.\n"
+    assert said == "dm-feedback.toml is right: 1 account, 1 source, 1 campaign, 0 warnings.\n"
 
 
 def test_what_deserves_a_thought_is_said_and_is_no_mistake(cli: Cli) -> None:
@@ -39,7 +39,7 @@ def test_a_ledger_that_others_may_read_is_said(cli: Cli) -> None:
     cli.write(database__url=f"sqlite:///{file}")
     said = cli.says("config", "check").splitlines()
     assert said[0] == f"database.url others on this machine may read it; run `chmod 600 {file}`"
-    assert said[1].endswith("1 warnings.")
+    assert said[1].endswith("1 warning.")
     file.chmod(0o600)
     assert cli.says("config", "check").endswith("0 warnings.\n")
 

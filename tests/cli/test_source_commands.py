@@ -113,6 +113,8 @@ def test_a_customer_is_looked_up_as_the_worker_would(cli: Cli) -> None:
         assert "private" not in said
         shown = cli.says("sources", "lookup", "crm", "--customer", "4711", "--show-body")
         assert "private" in shown
+        here.answers = {"/contacts/4711": {"phone": "private"}}
+        assert "trust" not in cli.says("sources", "lookup", "crm", "--customer", "4711"), "nobody is found: whose?"
         assert "hidden-token" not in said + shown
         here.answers = {"/contacts/4711": (401, {})}
         assert "REFUSED" in cli("sources", "lookup", "crm", "--customer", "4711", code=1).stdout
@@ -216,7 +218,7 @@ def test_a_preset_nobody_knows_is_answered_with_those_there_are(cli: Cli) -> Non
 
 
 def test_all_definitions_are_checked(cli: Cli) -> None:
-    assert cli.says("sources", "check") == "1 definitions are right: crm\n"
+    assert cli.says("sources", "check") == "right: 1 definition, crm\n"
     cli.write(sources__crm__map={"agent_id": "b.data[?"})
     done = cli("sources", "check", code=78)
     assert "sources.crm.map.agent_id" in done.stderr
@@ -295,8 +297,7 @@ def test_what_could_not_be_mapped_is_listed_and_read_again_after_the_definition_
     assert cli.rows(delivery_item)[0].reason in listed
     cli.write()
     assert cli.says("deliveries", "replay", "--source", "crm") == (
-        "1 deliveries read again: 1 accepted, 0 duplicate, 0 reopened, 0 ignored, 0 still unmappable, "
-        "0 no longer kept.\n"
+        "1 delivery read again: 1 accepted, 0 duplicate, 0 reopened, 0 ignored, 0 still unmappable, 0 no longer kept.\n"
     )
     assert [row.conversation_id for row in cli.rows(feedback_request)] == ["c-1"]
     assert cli.audit() == [("deliveries.replay", {"source": "crm", "deliveries": 1})]
@@ -308,7 +309,7 @@ def test_one_delivery_is_read_again_by_its_id_and_changes_nothing(cli: Cli) -> N
     (delivery,) = cli.rows(webhook_delivery)
     assert delivery.id in cli.says("deliveries", "list", "--outcome", "accepted")
     said = cli.says("deliveries", "replay", delivery.id, "--source", "crm")
-    assert said.startswith("1 deliveries read again: 0 accepted, 1 duplicate")
+    assert said.startswith("1 delivery read again: 0 accepted, 1 duplicate")
     assert len(cli.rows(feedback_request)) == 1
 
 

@@ -24,6 +24,7 @@ ROWS = (
     "/v1/results/{request_id}",
     "/v1/requests/{request_id}",
     "/v1/results/{request_id}/notes",
+    "/v1/results/{request_id}/mark",
     "/v1/results.csv",
     "/v1/results.jsonl",
     "/v1/results.xlsx",

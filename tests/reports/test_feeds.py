@@ -86,6 +86,24 @@ def test_every_figure_is_a_table(house: House, question: dict[str, Any], columns
         assert {each["key"] for each in lines if not each.get("rest")} == {"red", "blue"}
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"figure": "trend", "period": "week"},
+        {"figure": "trend", "by": "team", "period": "week"},
+        {"figure": "breakdown", "by": "team"},
+        {"figure": "coverage", "by": "team"},
+    ],
+)
+def test_a_feed_of_nothing_says_what_it_waits_for(quick: World, question: dict[str, Any]) -> None:
+    quick.add(20, score=5, days_ago=0.1)
+    house = House(quick.engine, settings_of(), quick.clock)
+    lines = table(house, made(house, house.key(), **question)["address"])
+    assert lines
+    if question["figure"] != "coverage":
+        assert {each["suppressed"] for each in lines} <= {"waits", "releases_being_made"}
+
+
 def test_a_name_is_no_formula(house: House) -> None:
     text = read(house, made(house, house.key(), figure="coverage", by="agent")["address"]).text
     assert '"\'=cmd"' in text

@@ -54,7 +54,7 @@ def _add_rows(routes: Routes) -> None:
         "/results/<request_id>", schemas.NoParametersSchema, row_schemas.ResultDetailSchema, supervisors, "One result."
     )
     def get_result(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
-        row, now = _found(routes, request_id, "results"), routes.clock()
+        row, now = found_result(routes, request_id), routes.clock()
         routes.log("results.read", {"request_id": request_id, "with_text": row.text is not None})
         until = cutoff(routes.settings, now) or now + SETTLED
         with reading(routes.engine) as connection:
@@ -80,7 +80,7 @@ def _add_notes(routes: Routes) -> None:
 
     @routes.get(path, schemas.NoParametersSchema, row_schemas.NotesSchema, READERS_OF_ANSWERS, "Notes beside a result.")
     def list_notes(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
-        _found(routes, request_id, "results")
+        found_result(routes, request_id)
         with reading(routes.engine) as connection:
             found = notes.listed(connection, request_id)
         routes.log("notes.read", {"request_id": request_id, "notes": len(found)})
@@ -92,7 +92,7 @@ def _add_notes(routes: Routes) -> None:
     @routes.pages.response(201, row_schemas.NoteSchema)
     @routes.pages.doc(operationId="add_note", summary="Add a note beside a result.", parameters=[PARAMETER])
     def add_note(asked: dict[str, Any], request_id: str) -> notes.ReviewNote | tuple[flask.Response, int]:
-        _found(routes, request_id, "results")
+        found_result(routes, request_id)
         now, actor = routes.clock(), routes.reader.actor
         with writing(routes.engine) as connection:
             call = once(connection, routes.reader.key_id)
@@ -174,6 +174,11 @@ def _changed(
     found, page = changes.resumed(connection, routes.settings, routes.reader, wanted, kind, begun, limit, now)
     cursor = known.resume(found.next)
     return (page, cursor, "") if found.more else (page, "", cursor)
+
+
+def found_result(routes: Routes, request_id: str) -> Row:
+    """Return an answer. Raises NotFound for what this reader may not know of."""
+    return _found(routes, request_id, "results")
 
 
 def _found(routes: Routes, request_id: str, kind: Kind) -> Row:

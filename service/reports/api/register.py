@@ -4,6 +4,8 @@
     changes.py   the feed of changes that a mirror follows: supervisors and admins
     figures_api.py   summary, trend, breakdown, compare, coverage: analysts too
     feeds.py         saved questions with an address of their own
+    marks.py         done, and whose it is: supervisors and admins
+    timeline.py      notes on the time line: all read them, supervisors write
     downloads.py     CSV and its siblings: supervisors and admins
 
 Views read, ask `query` or `figures`, and dump; what may be shown is decided before it gets here.
@@ -15,7 +17,7 @@ from datetime import datetime
 from sqlalchemy.engine import Engine
 
 from service.auth import Guard
-from service.reports.api import changes, downloads, feeds, lists
+from service.reports.api import changes, downloads, feeds, lists, marks, timeline
 from service.reports.api import figures as figures_api
 from service.reports.api.routes import Routes
 from service.settings import Settings
@@ -30,5 +32,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     changes.add(routes)
     figures_api.add(routes)
     feeds.add(routes)
+    marks.add(routes)
+    timeline.add(routes)
     downloads.add(routes)
     return pages

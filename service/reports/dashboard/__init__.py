@@ -7,6 +7,7 @@
     operations.py     how asking goes, and why not  standing.py   how an account stands
     standing_pages.py accounts, definitions         hindrances.py what keeps us from asking, on every page
     downloads.py      the same as files             assets.py     the style sheet, named by its content
+    timeline_page.py  what happened on a day        unsent.py     a form that outlives its session
     sentences.py      figures as sentences          words.py      how numbers are written
     names.py          what a group is called        pictures.py   figures as drawings with their tables
     charts.py, lines.py, funnel_plot.py, strips.py  drawings, made of svg.py

@@ -23,10 +23,17 @@ from service.auth.guard import demand_reach, demand_role
 from service.db import reading, writing
 from service.errors import NotAllowed, NotFound
 from service.outages import AWAY
+from service.reports.dashboard import unsent, words
+from service.reports.dashboard.unsent import Unsent
 from service.settings import Settings
 
 HOME = "/dashboard/"
 SECURE_COOKIE, PLAIN_COOKIE = "__Host-dmf", "dmf"  # the prefix makes browsers refuse it without Secure and Path=/
+WHY = {
+    "ended": "Your session has ended. Sign in again to go on where you were.",
+    "out": "You are signed out.",
+    "unsent": "Your session has ended. Sign in again: what you typed is still here and comes back with you.",
+}
 READS_PAGES = ("admin", "supervisor", "analyst")
 log = structlog.get_logger(__name__)
 
@@ -51,7 +58,7 @@ class Door:
             def guarded(*args: Any, **kwargs: Any) -> Any:
                 reader = self.reader()
                 if reader is None:
-                    return self._to_sign_in()
+                    return self._asked_who()
                 flask.g.reader = reader
                 demand_role(reader, roles or READS_PAGES)
                 demand_reach(reader, flask.request)
@@ -88,11 +95,19 @@ class Door:
             cookie = sessions.begin(connection, reader, now)
             log_access(connection, reader.actor, "session.begin", {"role": reader.role}, now)
         log.info("signed_in", key_id=reader.key_id, address=address)
-        response = flask.redirect(safe_path(onward), 303)
+        flask.g.reader, flask.g.cookie = reader, cookie
+        response = self._onward(onward)
         response.set_cookie(
             self.cookie_name, cookie, path="/", httponly=True, secure=self._secure, samesite="Lax", max_age=None
         )
         return response
+
+    def _onward(self, onward: str) -> Response:
+        left = unsent.of_sign_in()
+        if left is None or safe_path(left.action) != left.action:
+            return flask.redirect(safe_path(onward), 303)
+        back = safe_path(left.back or onward)
+        return flask.make_response(flask.render_template("dashboard/unsent.html", unsent=left, back=back))
 
     def sign_out(self) -> Response:
         """End the session on the server and forget the cookie."""
@@ -109,7 +124,8 @@ class Door:
         return hmac.new(self._secret, f"dashboard form\x1f{self._cookie()}".encode(), hashlib.sha256).hexdigest()
 
     def _cookie(self) -> str:
-        return flask.request.cookies.get(self.cookie_name, "")
+        begun: str | None = flask.g.get("cookie")
+        return begun or flask.request.cookies.get(self.cookie_name, "")
 
     def _demand_form_token(self) -> None:
         self._demand_own_page()
@@ -138,10 +154,21 @@ class Door:
             # a full or read-only database can still be read; the session ends by idling, no more
             log.warning("session_not_kept")
 
-    def _to_sign_in(self) -> Response:
+    def _asked_who(self) -> Response | tuple[str, int]:
+        """The sign-in page. A form's fields go over it by the browser, if the form was ours."""
+        if flask.request.method == "POST" and (left := unsent.of_request()) is not None:
+            self._demand_own_page()
+            return self.page(HOME, WHY["unsent"], left=left), 401
         onward = flask.request.full_path.rstrip("?") if flask.request.method == "GET" else HOME
         why = "ended" if self._cookie() else None
         return flask.redirect(flask.url_for("dashboard.sign_in", next=onward, why=why), 303)
+
+    def page(self, onward: str, sentence: str | None, *, wrong: bool = False, left: Unsent | None = None) -> str:
+        """Draw the sign-in page."""
+        spans = {"idle": words.span(self._idle), "longest": words.span(sessions.LONGEST)}
+        return flask.render_template(
+            "dashboard/sign_in.html", onward=onward, sentence=sentence, wrong=wrong, left=left, reader=None, **spans
+        )
 
     def sessions(self) -> list[sessions.SessionLine]:
         """Return the sessions of whoever is signed in."""

@@ -81,6 +81,6 @@ def first_run(connection: Connection, settings: Settings, reader: Reader, now: d
     return [
         FirstStep("CRM connected: it has told us of an ended conversation", ended),
         FirstStep("Worker running", not is_silent(last_worker(connection), now)),
-        FirstStep("First card sent", sent),
+        FirstStep("First question sent", sent),
         FirstStep("First answer", done=False),
     ]

@@ -74,7 +74,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
 
 
 def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts, ask: Asking) -> str:
-    question, now = place.asked(own, with_today=name == "conversations"), place.clock()
+    question, now = place.asked(own, with_today=name != "coverage"), place.clock()
 
     def found_in(connection: Connection) -> dict[str, Any]:
         names = choices(connection, place.settings, place.reader, question.filter, now)

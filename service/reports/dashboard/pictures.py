@@ -28,6 +28,7 @@ from service.reports.figures.figures import (
 )
 from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.statistics.statistics import nps_classes
+from service.reports.timeline import TimelineNote
 
 SCALE = {"nps": (-100.0, 100.0), "csat": (0.0, 100.0)}
 PLACES = {
@@ -74,22 +75,34 @@ def _distribution(score: Score, counts: Mapping[int, int]) -> Picture:
     return Picture(drawn, "The scores", title, ("Score", "Answers", "Share"), rows)
 
 
-def over_weeks(trend: Trend) -> Picture:
-    """One line with its intervals, n below; gaps where a period is hidden or empty."""
+def over_weeks(trend: Trend, notes: Sequence[TimelineNote] = ()) -> Picture:
+    """One line with its intervals, n below, what happened as a line across; gaps where a period is hidden or empty."""
     title, zone = f"{TITLES[trend.type]}, the last {len(trend.points)} weeks", ZoneInfo(trend.zone)
-    points = [_point(each, zone, before) for each, before in zip(trend.points, (None, *trend.points), strict=False)]
-    rows = tuple((words.day(each.since, zone), *_score_cells(each.score), _rate_cell(each)) for each in trend.points)
+    happened = [
+        _happened(each, zone, before, notes) for each, before in zip(trend.points, (None, *trend.points), strict=False)
+    ]
+    points = [_point(each, zone, note) for each, note in zip(trend.points, happened, strict=True)]
+    rows = tuple(
+        (words.day(each.since, zone), *_score_cells(each.score), _rate_cell(each), note or words.DASH)
+        for each, note in zip(trend.points, happened, strict=True)
+    )
     told = sum(point.value is not None for point in points)
     says = f"{told} of {len(points)} weeks can be shown; the table below has every value, interval and n."
     low, high = SCALE[trend.type]
     drawn = over_time(points, Caption(f"{trend.type}-weeks", title, says), low, high)
-    head = ("Week from", "Score", "95 % interval", "n", "Response rate")
+    head = ("Week from", "Score", "95 % interval", "n", "Response rate", "What happened")
     return Picture(drawn, "The weeks", title, head, rows)
 
 
-def _point(each: TrendPoint, zone: ZoneInfo, before: TrendPoint | None) -> PeriodPoint:
-    changed = before is not None and before.score.variants and each.score.variants
-    note = "another question" if changed and before and before.score.variants != each.score.variants else ""
+def _happened(each: TrendPoint, zone: ZoneInfo, before: TrendPoint | None, notes: Sequence[TimelineNote]) -> str:
+    """What stands on the time line in this period."""
+    first, end = each.since.astimezone(zone).date(), each.until.astimezone(zone).date()
+    asked = (before.score.variants, each.score.variants) if before is not None else ((), ())
+    another = ["another question"] if all(asked) and asked[0] != asked[1] else []
+    return "; ".join([*another, *(note.text for note in reversed(notes) if first <= note.day < end)])
+
+
+def _point(each: TrendPoint, zone: ZoneInfo, note: str) -> PeriodPoint:
     return PeriodPoint(
         label=words.period(each.since, "week", zone),
         n=each.score.n,
@@ -104,7 +117,7 @@ def _point(each: TrendPoint, zone: ZoneInfo, before: TrendPoint | None) -> Perio
 
 def of_funnel(funnel: Funnel) -> Picture:
     """From ended to answered; hidden counts end the drawing where they begin."""
-    steps: list[tuple[str, int | None]] = [("Conversations ended", funnel.ended), ("Card delivered", funnel.delivered)]
+    steps: list[tuple[str, int | None]] = [("Conversations ended", funnel.ended), ("Asked", funnel.delivered)]
     answers = [("Answered", funnel.answered), ("with a score", funnel.scored), ("with a comment", funnel.commented)]
     rows = tuple(
         (name, words.count(n) if n is not None else WHY_HIDDEN.get(funnel.suppressed or "", "not shown"))
@@ -177,9 +190,7 @@ def _score_cells(score: Score) -> tuple[str, str, str]:
 
 def _rate_cell(point: TrendPoint) -> str:
     rate = point.response_rate
-    if rate.value is None:
-        return "not shown" if rate.suppressed else "no cards"
-    return f"{sentences.share(rate)}{' (still filling)' if point.response_immature else ''}"
+    return f"{sentences.share(rate)}{' (still filling)' if point.response_immature and rate.value is not None else ''}"
 
 
 def _share(part: int, whole: int) -> str:

@@ -12,7 +12,7 @@ import flask
 from sqlalchemy.engine import Engine
 from werkzeug.wrappers import Response
 
-from service.auth import Reader, declares, sessions
+from service.auth import Reader, declares
 from service.db import reading
 from service.errors import NotAuthenticated, NotFound, ServiceError, TooMany
 from service.reports.dashboard import (
@@ -25,20 +25,19 @@ from service.reports.dashboard import (
     sentences,
     standing_pages,
     this_week,
+    timeline_page,
+    unsent,
     words,
 )
 from service.reports.dashboard.assets import add_assets
-from service.reports.dashboard.door import Door
+from service.reports.dashboard.door import WHY, Door
 from service.reports.dashboard.hindrances import Hindrance, hindrances
 from service.reports.dashboard.place import PAGES, Place, shared_query
 from service.reports.dimensions import NAMED
 from service.settings import Settings
 
+CHALLENGE = "WWW-Authenticate"  # a browser would ask for a password of its own, over our page
 MOMENT = timedelta(microseconds=1)  # ends are not part of their period
-WHY = {
-    "ended": "Your session has ended. Sign in again to go on where you were.",
-    "out": "You are signed out.",
-}
 HEADLINES = {
     403: "This is not for your key",
     404: "There is no such page",
@@ -51,7 +50,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     """Return every page of the dashboard."""
     pages = flask.Blueprint("dashboard", __name__, url_prefix="/dashboard", template_folder="../templates")
     place = Place(settings, engine, clock, Door(settings, engine, clock))
-    for name in ("number", "signed", "count", "day", "span", "ago", "words", "heading", "said", "middle"):
+    for name in ("number", "signed", "count", "day", "span", "ago", "words", "heading", "said", "middle", "many"):
         pages.add_app_template_filter(getattr(words, name), name)
     for name in ("value", "bounds", "share", "judged", "in_full"):
         pages.add_app_template_filter(getattr(sentences, name), name)
@@ -76,6 +75,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     operations.add(pages, place)
     comment_pages.add(pages, place)
     standing_pages.add(pages, place)
+    timeline_page.add(pages, place)
     downloads.add(pages, place)
     _add_nowhere(pages)
     return pages
@@ -88,7 +88,7 @@ def _add_door(pages: flask.Blueprint, place: Place) -> None:
     @declares("nobody: sign-in page")
     def sign_in() -> str:
         why = WHY.get(flask.request.args.get("why", ""))
-        return _sign_in_page(place, flask.request.args.get("next", ""), why)
+        return door.page(flask.request.args.get("next", ""), why)
 
     @pages.post("/sign-in")
     @declares("nobody: sign-in page")
@@ -97,20 +97,13 @@ def _add_door(pages: flask.Blueprint, place: Place) -> None:
         try:
             return door.sign_in(flask.request.form.get("key", ""), flask.request.remote_addr or "", onward)
         except (NotAuthenticated, TooMany) as error:
-            page = _sign_in_page(place, onward, error.sentence, wrong=True)
-            return page, error.status, error.headers
+            page = door.page(onward, error.sentence, wrong=True, left=unsent.of_sign_in())
+            return page, error.status, {name: value for name, value in error.headers.items() if name != CHALLENGE}
 
     @pages.post("/sign-out")
     @door.signed_in()
     def sign_out() -> Response:
         return door.sign_out()
-
-
-def _sign_in_page(place: Place, onward: str, sentence: str | None, *, wrong: bool = False) -> str:
-    idle, longest = words.span(place.settings.web.session_idle), words.span(sessions.LONGEST)
-    return flask.render_template(
-        "dashboard/sign_in.html", onward=onward, sentence=sentence, wrong=wrong, idle=idle, longest=longest, reader=None
-    )
 
 
 def _add_nowhere(pages: flask.Blueprint) -> None:

@@ -15,6 +15,7 @@ JUDGED = {
     "too_few_to_judge": "too few answers to judge",
 }
 TITLES = {"nps": "Net Promoter Score", "csat": "Customer satisfaction"}
+NOBODY_ASKED = "nobody asked"
 UNITS = {"nps": "", "csat": " %"}
 WHY_HIDDEN = {
     "too_few": "too few answers",
@@ -47,7 +48,7 @@ def bounds(score: Score | Rate) -> str:
 def share(rate: Rate) -> str:
     """Return e.g. `31 %`."""
     if rate.value is None:
-        return "not shown" if rate.suppressed else "no cards"
+        return "not shown" if rate.suppressed else NOBODY_ASKED
     return f"{words.figure(rate.value, rate.n)} %"
 
 
@@ -62,7 +63,7 @@ def in_short(row: ThenNow) -> str:
 
 def _hidden(score: Score) -> str:
     if score.suppressed == "too_few":
-        return f"{score.n} answers, too few for a score"
+        return f"{words.many(score.n, 'answer')}, too few for a score"
     return value(score)
 
 

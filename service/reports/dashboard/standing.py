@@ -61,4 +61,4 @@ def _standing(
     if silent:
         why = "No worker is running: conversations are accepted, and nothing is sent."
         return Standing(name, screen_name, "waiting", None, None, why, "An operator starts: dm-feedback worker")
-    return Standing(name, screen_name, "sending", None, None, "Cards are sent as conversations end.", "")
+    return Standing(name, screen_name, "sending", None, None, "Customers are asked as conversations end.", "")

@@ -5,7 +5,7 @@ Everything stands beside the same number of days before. Only asks `figures` and
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import flask
@@ -16,6 +16,7 @@ from service.auth import log_access
 from service.db import reading, writing
 from service.errors import Invalid
 from service.outages import AWAY
+from service.reports import timeline
 from service.reports.counting.periods import SEVEN_DAYS
 from service.reports.dashboard import sentences
 from service.reports.dashboard.comment_pages import addressed
@@ -33,6 +34,8 @@ from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.roles import sees_rows
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
+from service.reports.timeline import TimelineNote
+from service.reports.visible import view_of
 from service.states import sentence_of
 from service.web import reads
 from service.web.behind import read
@@ -100,14 +103,19 @@ def _facts(place: Place, connection: Connection, question: PageQuery, now: datet
     summary = figures.summary(*who, question.filter, now)
     totals = figures.differences(*who, question.filter, now, "account").items
     tiles = _lines(place, connection, question, now, totals)
+    notes = _notes(place, connection, question, now)
+    differ = [(by, table) for by in LOOKED_AT for table in _tables(place, connection, question, now, by)]
     todays = None if tiles or not sees_rows(place.reader) else _today(place, connection, question, now)
     return {
         "steps": first_run(*who, now) if sees_rows(place.reader) else [],
         "summary": summary,
         "today": todays,
-        "tiles": [(one, over_weeks(line), of_score(one.total.now)) for one, line in tiles],
+        "tiles": [(one, over_weeks(line, notes), of_score(one.total.now)) for one, line in tiles],
+        "notes": notes,
+        "writes": sees_rows(place.reader),
         "headline": sentences.headline([one.total for one, _ in tiles]),
-        "news": list(_news(place, connection, question, now)),
+        "news": _news(question, differ),
+        "judged": any(_is_judged(row) for _, table in differ for row in _groups(table)),
         "missing": _missing(place, connection, question, now),
         "names": choices(*who, question.filter, now),
     }
@@ -135,11 +143,22 @@ def _lines(
     place: Place, connection: Connection, question: PageQuery, now: datetime, totals: Iterable[Differences]
 ) -> list[tuple[Differences, figures.Trend]]:
     """Each kind of card that has anything, with its twelve weeks."""
-    first = question.end - timedelta(days=DAYS * WEEKS)
-    wanted = replace(question.filter, since=midnight(first, place.settings.service.time_zone))
+    wanted = replace(question.filter, since=midnight(_first(question), place.settings.service.time_zone))
     trends = figures.trend(connection, place.settings, place.reader, wanted, now, SEVEN_DAYS).items
     by_type = {each.type: each for each in trends}
     return [(one, by_type[one.type]) for one in totals if _is_asked(one, by_type[one.type])]
+
+
+def _first(question: PageQuery) -> date:
+    """The first day of the twelve weeks."""
+    return question.end - timedelta(days=DAYS * WEEKS)
+
+
+def _notes(place: Place, connection: Connection, question: PageQuery, now: datetime) -> list[TimelineNote]:
+    """What stands on the time line of these weeks and accounts."""
+    view = view_of(connection, place.settings, place.reader, now)
+    accounts = tuple(map(str, question.filter.of("account"))) or view.accounts
+    return timeline.listed(connection, accounts, _first(question), question.end)
 
 
 def _is_asked(one: Differences, trend: figures.Trend) -> bool:
@@ -149,25 +168,35 @@ def _is_asked(one: Differences, trend: figures.Trend) -> bool:
     return any(said) or any(each.delivered or each.score.n for each in trend.points)
 
 
-def _news(place: Place, connection: Connection, question: PageQuery, now: datetime) -> list[News]:
+def _tables(
+    place: Place, connection: Connection, question: PageQuery, now: datetime, by: str
+) -> tuple[Differences, ...]:
+    try:
+        return figures.differences(connection, place.settings, place.reader, question.filter, now, by).items
+    except Invalid as error:
+        if error.code in NOT_TOLD:
+            return ()
+        raise
+
+
+def _news(question: PageQuery, tables: Iterable[tuple[str, Differences]]) -> list[News]:
     """At most five groups, those that moved for sure or stand outside first."""
-    found = [news for by in LOOKED_AT for news in _of(place, connection, question, now, by)]
+    found = [
+        News(by, table.type, row_name(row), drill_down(question, by, row), row, table)
+        for by, table in tables
+        for row in _groups(table)
+        if _is_news(row)
+    ]
     return sorted(found, key=_weight)[:MOST_ROWS]
 
 
-def _of(place: Place, connection: Connection, question: PageQuery, now: datetime, by: str) -> list[News]:
-    try:
-        tables = figures.differences(connection, place.settings, place.reader, question.filter, now, by).items
-    except Invalid as error:
-        if error.code in NOT_TOLD:
-            return []
-        raise
-    return [
-        News(by, table.type, row_name(row), drill_down(question, by, row), row, table)
-        for table in tables
-        for row in table.rows
-        if len(table.rows) > 1 and row.rest is None and _is_news(row)
-    ]
+def _groups(table: Differences) -> list[ThenNow]:
+    """The groups of a table that has more than one: one alone stands beside nothing."""
+    return [row for row in table.rows if row.rest is None] if len(table.rows) > 1 else []
+
+
+def _is_judged(row: ThenNow) -> bool:
+    return row.place is not None or row.judgement != "too_few_to_judge"
 
 
 def _is_news(row: ThenNow) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
+from service.many import many as counted
+
 MINUS, DASH = "\u2212", "\u2013"
 DECIMALS_FROM = 1000
 UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
@@ -54,6 +56,11 @@ def middle(name: str, room: int = 32) -> str:
         return name
     front = (room - 1 + 1) // 2
     return f"{name[:front].rstrip()}\u2026{name[-(room - 1 - front) :].lstrip()}"
+
+
+def many(n: int | None, one: str, several: str = "") -> str:
+    """Return e.g. `1 answer`; hidden is a dash."""
+    return f"{DASH} {several or one + 's'}" if n is None else counted(n, one, several)
 
 
 def signed(value: float | None, digits: int = 1) -> str:

@@ -1,6 +1,7 @@
 """A figure as a table: in, one figure; out, its header and its rows, as CSV. Below it nothing is decided.
 
-One line a group and period, the same columns whatever was answered: a spreadsheet's formulas go by place.
+One line a group and period, the same columns whatever was answered: a spreadsheet's formulas go by place. Where
+there is no group or period yet, a line of all together says why (`suppressed`): a header alone tells nobody anything.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -46,10 +47,15 @@ def _summary(found: Summary) -> Iterator[Row]:
 
 def _trend(found: Trends) -> Iterator[Row]:
     for line in found.items:
+        who = (line.type, line.key, line.rest, line.of)
         for each in line.points:
             when = (each.label, each.since, each.until, each.partial)
             rate = each.response_rate.value
-            yield (line.type, line.key, line.rest, line.of, *when, *_score(each.score), each.delivered, rate, line.name)
+            yield (*who, *when, *_score(each.score), each.delivered, rate, line.name)
+    if not any(line.points for line in found.items):
+        for line in found.items:
+            period = (None, line.total.since, line.total.until, None)
+            yield (line.type, None, None, None, *period, *_score(line.total), None, None, None)
 
 
 def _breakdown(found: Breakdowns) -> Iterator[Row]:
@@ -58,10 +64,13 @@ def _breakdown(found: Breakdowns) -> Iterator[Row]:
             who = (table.type, table.by, each.key, each.rest, each.of)
             rate = each.response_rate.value
             yield (*who, *_score(each.score), each.ended, each.delivered, rate, each.name)
+    if not any(table.rows for table in found.items):
+        for table in found.items:
+            yield (table.type, table.by, None, None, None, *_score(table.total), None, None, None, None)
 
 
 def _coverage(found: Coverage) -> Iterator[Row]:
-    for each in found.rows:
+    for each in found.rows or (found.total,):
         became = (each.ended, each.pending, each.offered, each.unknown, _sum(each.skipped), _sum(each.failed))
         yield (found.by, each.key, *became, each.share, each.limit_low, each.limit_high, each.place, each.name)
 

@@ -4,6 +4,7 @@ It is read each time as if it had just been asked: `last_days` ends now, and an 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,8 +79,11 @@ def answer(
     except ValidationError as error:
         raise refused(error.normalized_messages()) from error  # type: ignore[no-untyped-call]  # marshmallow's
     name: str = asked["figure"]
-    wanted = _filter(asked, reader, settings, now)
-    return as_csv(name, several(connection, settings, reader, wanted, now, _which(name, asked)))
+    wanted, which = _filter(asked, reader, settings, now), _which(name, asked)
+    found = several(connection, settings, reader, wanted, now, which)
+    if found.trend is not None and not found.trend.items:  # no group yet: what all together wait for
+        found = several(connection, settings, reader, wanted, now, replace(which, trend_by=None))
+    return as_csv(name, found)
 
 
 def _filter(asked: Mapping[str, Any], reader: Reader, settings: Settings, now: datetime) -> Filter:

@@ -1,5 +1,6 @@
 """Who gets in, how long they stay, and that no other site can act in their name."""
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,7 +22,7 @@ from service.settings import Settings, from_tree
 from tests.reports.dashboard.population import Population, settings_tree
 from tests.support import Clock
 
-PAGES = ("/", "/explore", "/comments", "/coverage", "/operations", "/conversations", "/definitions")
+PAGES = ("/", "/explore", "/comments", "/coverage", "/operations", "/conversations", "/timeline", "/definitions")
 DOWNLOADS = ("/download/rows.csv", "/download/figures.csv")
 
 
@@ -213,6 +214,46 @@ def test_a_session_ends_by_idling_and_the_page_says_so(client: FlaskClient, cloc
     answer = client.get("/dashboard/operations", follow_redirects=True)
     assert "Your session has ended" in answer.text
     assert 'value="/dashboard/operations"' in answer.text
+
+
+def test_what_was_typed_outlives_the_session_and_is_sent_once_more(
+    client: FlaskClient, population: Population, engine: Engine, clock: Clock
+) -> None:
+    path = f"/dashboard/results/{population.commented[0]}/notes"
+    said = "Rang twice.\r\n<b>Nobody</b> there."
+    sent = {"text": said, "back": f"/dashboard/results/{population.commented[0]}?mood=unhappy", "form_token": "old"}
+    clock.forward(minutes=31)
+    page = client.post(path, data=sent)
+    assert page.status_code == 401
+    assert "what you typed is still here" in page.text
+    again = client.post("/dashboard/sign-in", data={**hidden_of(page.text), "key": "dmf_0.0"})
+    assert again.status_code == 401
+    assert "WWW-Authenticate" not in again.headers, "a browser would ask for a password of its own"
+    form = client.post("/dashboard/sign-in", data={**hidden_of(again.text), "key": population.keys["supervisor"]})
+    assert form.status_code == 200
+    assert html.escape(said, quote=False).replace("\r\n", "\n") in form.text.replace("\r\n", "\n")
+    assert f'action="{path}"' in form.text
+    assert "/dashboard/results/" in form.text
+    assert "mood=unhappy" in form.text
+    with reading(engine) as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(review_note)) == 0, "nothing is done unasked"
+    assert client.post(path, data={**hidden_of(form.text), "text": said}).status_code == 303
+    with reading(engine) as connection:
+        assert connection.scalar(sa.select(review_note.c.text)) == said
+
+
+def hidden_of(page: str) -> dict[str, str]:
+    found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page)
+    return {name: html.unescape(value) for name, value in found}
+
+
+def test_a_form_of_another_site_is_not_carried_over_the_sign_in(app: flask.Flask, population: Population) -> None:
+    client, path = app.test_client(), f"/dashboard/results/{population.commented[0]}/notes"
+    foreign = client.post(path, data={"text": "planted"}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert foreign.status_code == 403
+    data = {"key": population.keys["supervisor"], "unsent_action": "https://evil.example/", "unsent.text": "x"}
+    assert client.post("/dashboard/sign-in", data=data).headers["Location"] == "/dashboard/"
+    assert client.post("/dashboard/sign-out", data={"form_token": "x"}).status_code == 403
 
 
 def test_a_click_is_noted_once_a_minute_and_the_others_write_nothing(

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.auth import keys
 from service.db import open_engine, reading, writing
-from service.models import access_log, feedback_request, metadata, result
+from service.models import access_log, feedback_request, metadata, naming, result
 from service.reports.dashboard import sentences, words
 from service.reports.figures import figures
 from service.reports.filters import Filter
@@ -275,7 +275,7 @@ def test_a_key_of_one_account_sees_that_account_only(signed_in: Callable[[str], 
     assert client.get(f"/dashboard/results/{foreign}").status_code == 404
     assert client.get("/dashboard/?account=acme").status_code == 403
     assert "@acmecare" not in client.get("/dashboard/operations").text
-    assert f"<b>{mine}</b> conversations ended" in client.get(f"/dashboard/?{QUERY}").text
+    assert f"conversations</b>; <b>{mine}</b> ended" in client.get(f"/dashboard/?{QUERY}").text
 
 
 def test_test_traffic_counts_nowhere(client: FlaskClient, engine: Engine) -> None:
@@ -285,7 +285,7 @@ def test_test_traffic_counts_nowhere(client: FlaskClient, engine: Engine) -> Non
         real = connection.scalar(sa.select(sa.func.count()).where(f.test.is_(False), *period))
         all_of_them = connection.scalar(sa.select(sa.func.count()).where(*period))
     assert real != all_of_them
-    assert f"<b>{real:,}</b> conversations ended" in client.get(f"/dashboard/?{QUERY}").text
+    assert f"conversations</b>; <b>{real:,}</b> ended" in client.get(f"/dashboard/?{QUERY}").text
 
 
 @pytest.mark.parametrize(
@@ -459,7 +459,7 @@ def test_on_the_first_day_todays_answers_show_before_there_is_a_whole_day(
         connection.execute(sa.update(feedback_request).where(fr.id == one).values(ended_at=clock.now, sealed=None))
     page = signed_in("supervisor").get("/dashboard/").text
     assert "Today so far" in page
-    assert "1 conversations ended, 0 cards sent" in page
+    assert "1 conversation ended, asked about 0" in page
     assert "Today so far" not in signed_in("analyst").get("/dashboard/").text
 
 
@@ -484,6 +484,72 @@ def test_a_new_installation_shows_what_is_still_to_do(settings: Settings, sqlite
         client = create_app(settings, sqlite_engine, clock).test_client()
         client.post("/dashboard/sign-in", data={"key": known[role]})
         assert client.get("/dashboard/").text.count("Still to do: ") == told
+
+
+def test_few_answers_are_not_said_to_differ_from_nothing(
+    settings: Settings, sqlite_engine: Engine, clock: Clock
+) -> None:
+    population = populate(sqlite_engine, NOW, size=12)
+    client = create_app(settings, sqlite_engine, clock).test_client()
+    client.post("/dashboard/sign-in", data={"key": population.keys["supervisor"]})
+    page = client.get(f"/dashboard/?{QUERY}").text
+    assert "Too few answers</p>" in page
+    assert "Nothing differs" not in page
+
+
+def test_nobody_asked_is_a_sentence(client: FlaskClient) -> None:
+    page = client.get("/dashboard/?since=2020-01-01&until=2020-02-01").text
+    assert "Nobody was asked, so nobody could answer." in page
+
+
+def test_what_happened_stands_in_the_charts_of_everybody(
+    client: FlaskClient, signed_in: Callable[[str], FlaskClient], engine: Engine
+) -> None:
+    form = {"day": "2026-11-11", "account": "", "text": "Parcels <i>lost</i>", "form_token": token_of(client)}
+    assert client.post("/dashboard/timeline", data=form | {"back": "/dashboard/explore"}).status_code == 303
+    assert client.post("/dashboard/timeline", data=form | {"day": "2026-01-11", "text": "long ago"}).status_code == 303
+    page = client.get("/dashboard/").text
+    assert page.count('class="c-event"') == 2, "in each of the two charts"
+    assert "Parcels &lt;i&gt;lost&lt;/i&gt;" in page
+    assert "long ago" not in page
+    pay = signed_in("acmepay only")
+    assert "Parcels &lt;i&gt;lost" in pay.get("/dashboard/").text
+    analyst = signed_in("analyst")
+    assert "Parcels &lt;i&gt;lost" in analyst.get("/dashboard/timeline").text
+    assert "<form class" not in analyst.get("/dashboard/timeline").text
+    assert analyst.post("/dashboard/timeline", data=form | {"form_token": token_of(analyst)}).status_code == 403
+    assert [line.action for line in logged(engine) if "timeline" in line.action] == ["timeline.add"] * 2
+
+
+def test_a_note_on_the_time_line_that_cannot_be_kept_comes_back_filled(client: FlaskClient) -> None:
+    token = {"form_token": token_of(client)}
+    for given in ({"day": "soon", "text": "A launch"}, {"day": "2026-11-11", "text": "A launch " + "x" * 120}):
+        answer = client.post("/dashboard/timeline", data=given | token)
+        assert answer.status_code == 422
+        assert f'value="{given["text"]}"' in answer.text
+        assert 'role="alert"' in answer.text
+    client.post("/dashboard/timeline", data={"day": "2026-11-11", "text": "A launch", **token})
+    remove = re.search(r'action="(/dashboard/timeline/\d+/remove)"', client.get("/dashboard/timeline").text)
+    assert remove is not None
+    assert client.post(remove[1], data=token).status_code == 303
+    assert "Nothing is written yet" in client.get("/dashboard/timeline").text
+
+
+def test_operations_go_on_to_this_moment_and_other_days_can_be_chosen(client: FlaskClient) -> None:
+    page = client.get("/dashboard/operations").text
+    assert "24 Oct 2026 \u2013 22 Nov 2026" in page
+    assert 'aria-label="Period"' in page
+
+
+def test_names_are_said_to_be_hidden_only_where_they_are(
+    client: FlaskClient, engine: Engine, population: Population
+) -> None:
+    with writing(engine) as connection:
+        connection.execute(sa.update(naming).values(readable_at=None))
+    for one, hidden in ((population.commented[-1], False), (population.small[0], True)):
+        page = client.get(f"/dashboard/comments?marked=all&all=1&request_id={one}&{QUERY}").text
+        assert page.count('<p class="score">') == 1
+        assert ("names hidden" in page) == hidden
 
 
 def test_a_held_account_stands_on_every_page_and_operations_say_what_to_do(client: FlaskClient) -> None:

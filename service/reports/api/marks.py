@@ -1,0 +1,82 @@
+"""Marks over the API: whether supervisors are done with an answer, and whose it is. For supervisors and admins only.
+
+What is set again is as before, so a call may be repeated. Each is in the access log.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError, fields, validates_schema
+from sqlalchemy.engine import Connection
+
+from service.auth import log_access
+from service.db import reading, writing
+from service.reports.api.lists import found_result
+from service.reports.api.routes import Routes
+from service.reports.api.schemas import NoParametersSchema, number, text, time
+from service.reports.filters import YesNo
+from service.reports.roles import READERS_OF_ANSWERS
+from service.reports.rows import marks
+from service.reports.rows.row import Row
+
+PATH = "/results/<request_id>/mark"
+
+
+class MarkSchema(NoParametersSchema):
+    """How an answer stands among supervisors."""
+
+    request_id = text()
+    done = fields.Boolean(metadata={"description": "Whether nothing is left to do"})
+    done_at = time()
+    done_by = text(none=True)
+    owner = text("The supervisor who sees to it; null: nobody", none=True)
+    owner_at = time()
+    owner_by = text("Who handed it over", none=True)
+    notes = number("How many notes stand beside the answer")
+
+
+class NewMarkSchema(NoParametersSchema):
+    """What changes; what is left out stays."""
+
+    done = YesNo(metadata={"description": "true: nothing is left to do; false: open again"})
+    owner = fields.String(
+        allow_none=True,
+        metadata={"description": "The name of a supervisor's valid key that covers the account; null: nobody"},
+    )
+
+    @validates_schema
+    def _says_something(self, given: Mapping[str, Any], **_kwargs: Any) -> None:
+        if not given:
+            raise ValidationError("or 'owner' is needed", "done")
+
+
+def add(routes: Routes) -> None:
+    """Register the views."""
+
+    @routes.get(PATH, NoParametersSchema, MarkSchema, READERS_OF_ANSWERS, "Whether an answer is done, and whose it is.")
+    def get_mark(_asked: dict[str, Any], request_id: str) -> marks.ReviewMark:
+        found_result(routes, request_id)
+        with reading(routes.engine) as connection:
+            return marks.mark_of(connection, request_id)
+
+    @routes.pages.route(PATH, methods=["PATCH"])
+    @routes.guard.requires(*READERS_OF_ANSWERS)
+    @routes.pages.arguments(NewMarkSchema)
+    @routes.pages.response(200, MarkSchema)
+    @routes.pages.doc(operationId="mark_result", summary="Finish an answer, open it again, or hand it over.")
+    def mark_result(asked: dict[str, Any], request_id: str) -> marks.ReviewMark:
+        row = found_result(routes, request_id)
+        with writing(routes.engine) as connection:
+            return _marked(connection, routes, row, asked)
+
+
+def _marked(connection: Connection, routes: Routes, row: Row, asked: Mapping[str, Any]) -> marks.ReviewMark:
+    now, reader = routes.clock(), routes.reader
+    if asked.get("done") is True:
+        marks.finish(connection, row.request_id, reader.name, now)
+    elif asked.get("done") is False:
+        marks.reopen(connection, row.request_id)
+    if "owner" in asked:
+        marks.give(connection, row, asked["owner"], reader.name, now)
+    log_access(connection, reader.actor, "results.mark", {"request_id": row.request_id, **asked}, now)
+    return marks.mark_of(connection, row.request_id)

@@ -1,0 +1,94 @@
+"""Notes on the time line over the API: everybody who reads figures reads them, supervisors write them.
+
+Each writing is in the access log, its words are not.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import flask
+from marshmallow import fields
+
+from service.auth import log_access
+from service.db import reading, writing
+from service.reports import timeline
+from service.reports.api.routes import Routes
+from service.reports.api.schemas import NoParametersSchema, text, time
+from service.reports.filters import Word
+from service.reports.roles import EVERYBODY, READERS_OF_ANSWERS
+from service.reports.visible import view_of
+from service.web.once import PARAMETER, once
+
+
+class TimelineAskSchema(NoParametersSchema):
+    """Which days."""
+
+    since = fields.Date(metadata={"description": "The first day, e.g. 2026-11-01"})
+    until = fields.Date(metadata={"description": "The day after the last one"})
+
+
+class NewTimelineNoteSchema(NoParametersSchema):
+    """What happened on a day."""
+
+    day = fields.Date(required=True, metadata={"description": "In the service's zone, e.g. 2026-11-22; may be to come"})
+    text = fields.String(
+        required=True,
+        metadata={"description": f"1 to {timeline.LONGEST} characters; analysts read them, so no customer's words"},
+    )
+    account = Word(
+        load_default=None, allow_none=True, metadata={"description": "The X account; without it, every account"}
+    )
+
+
+class TimelineNoteSchema(NewTimelineNoteSchema):
+    """A note as it stands in the charts."""
+
+    id = text()
+    author = text("Who wrote it, by the key's name")
+    at = time("When it was written", none=False)
+
+
+class TimelineSchema(NoParametersSchema):
+    """The notes of every account the key covers, the newest day first."""
+
+    items = fields.List(fields.Nested(TimelineNoteSchema))
+
+
+def add(routes: Routes) -> None:
+    """Register the views."""
+
+    @routes.get("/timeline", TimelineAskSchema, TimelineSchema, EVERYBODY, "What happened: launches, outages.")
+    def list_timeline(asked: dict[str, Any]) -> dict[str, Any]:
+        with reading(routes.engine) as connection:
+            view = view_of(connection, routes.settings, routes.reader, routes.clock())
+            return {"items": timeline.listed(connection, view.accounts, asked.get("since"), asked.get("until"))}
+
+    _add_made(routes)
+
+    @routes.pages.route("/timeline/<note_id>", methods=["DELETE"])
+    @routes.guard.requires(*READERS_OF_ANSWERS)
+    @routes.pages.response(204, description="It stands in no chart any more")
+    @routes.pages.doc(operationId="remove_timeline_note", summary="Take a note off the time line.")
+    def remove_timeline_note(note_id: str) -> None:
+        with writing(routes.engine) as connection:
+            gone = timeline.remove(connection, routes.reader, note_id)
+            log_access(connection, routes.reader.actor, "timeline.remove", timeline.logged(gone), routes.clock())
+
+
+def _add_made(routes: Routes) -> None:
+    @routes.pages.route("/timeline", methods=["POST"])
+    @routes.guard.requires(*READERS_OF_ANSWERS)
+    @routes.pages.arguments(NewTimelineNoteSchema)
+    @routes.pages.response(201, TimelineNoteSchema)
+    @routes.pages.doc(operationId="add_timeline_note", summary="Say what happened on a day.", parameters=[PARAMETER])
+    def add_timeline_note(asked: dict[str, Any]) -> timeline.TimelineNote | tuple[flask.Response, int]:
+        now, reader = routes.clock(), routes.reader
+        with writing(routes.engine) as connection:
+            call = once(connection, reader.key_id)
+            known = call.before(now)
+            if known is not None:
+                return flask.jsonify(known), 201
+            note = timeline.add(connection, reader, asked["day"], asked["text"], asked["account"], now)
+            log_access(connection, reader.actor, "timeline.add", timeline.logged(note), now)
+            call.after(TimelineNoteSchema().dump(asdict(note)))
+        return note

@@ -1,0 +1,80 @@
+"""Notes on the time line as a page: in, what happened on a day; out, all that was written, and the form to write more.
+
+Whoever reads figures reads them; supervisors write and remove. A note that cannot be kept comes back with why.
+"""
+
+from datetime import date
+
+import flask
+from werkzeug.wrappers import Response
+
+from service.auth import log_access
+from service.db import reading, writing
+from service.errors import Invalid
+from service.reports import timeline
+from service.reports.dashboard.door import safe_path
+from service.reports.dashboard.place import Place
+from service.reports.roles import READERS_OF_ANSWERS, sees_rows
+from service.reports.visible import view_of
+from service.web import reads
+
+
+def add(pages: flask.Blueprint, place: Place) -> None:
+    """Register the page and its forms."""
+    supervisors = place.door.signed_in(*READERS_OF_ANSWERS)
+
+    @pages.get("/timeline")
+    @place.door.signed_in()
+    @reads
+    def timeline_notes() -> str:
+        return _page(place)
+
+    @pages.post("/timeline")
+    @supervisors
+    def add_timeline_note() -> Response | tuple[str, int]:
+        return _add(place)
+
+    @pages.post("/timeline/<note_id>/remove")
+    @supervisors
+    def remove_timeline_note(note_id: str) -> Response:
+        with writing(place.engine) as connection:
+            gone = timeline.remove(connection, place.reader, note_id)
+            log_access(connection, place.reader.actor, "timeline.remove", timeline.logged(gone), place.clock())
+        return flask.redirect(flask.url_for("dashboard.timeline_notes"), 303)
+
+
+def _page(place: Place, sentence: str = "") -> str:
+    now, reader = place.clock(), place.reader
+    with reading(place.engine) as connection:
+        notes = timeline.listed(connection, view_of(connection, place.settings, reader, now).accounts)
+    return flask.render_template(
+        "dashboard/timeline.html",
+        notes=notes,
+        accounts=[name for name in place.settings.accounts if reader.may_see(name)],
+        of_all=not reader.accounts,
+        writes=sees_rows(reader),
+        today=now.astimezone(place.settings.service.time_zone).date(),
+        given=flask.request.form,
+        sentence=sentence,
+        longest=timeline.LONGEST,
+    )
+
+
+def _add(place: Place) -> Response | tuple[str, int]:
+    form, now, reader = flask.request.form, place.clock(), place.reader
+    try:
+        with writing(place.engine) as connection:
+            text, account = form.get("text", ""), form.get("account") or None
+            note = timeline.add(connection, reader, _day(form.get("day", "")), text, account, now)
+            log_access(connection, reader.actor, "timeline.add", timeline.logged(note), now)
+    except Invalid as error:
+        return _page(place, error.sentence), error.status
+    here = flask.url_for("dashboard.timeline_notes")
+    return flask.redirect(safe_path(form.get("back") or here), 303)
+
+
+def _day(given: str) -> date:
+    try:
+        return date.fromisoformat(given)
+    except ValueError as error:
+        raise Invalid("invalid_day", "A day is a date like 2026-11-22.") from error

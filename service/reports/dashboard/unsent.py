@@ -1,0 +1,43 @@
+"""A form that came when its session had ended: in, its fields; out, the same fields again, after the sign-in.
+
+The browser carries them over the sign-in page, and then sees its form filled: nothing typed is lost, nothing of it is
+stored by us, and nothing is done before its person has sent it once more.
+"""
+
+from dataclasses import dataclass
+
+import flask
+
+ACTION, FIELD = "unsent_action", "unsent."
+OURS = {"form_token", "key", "next"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Where a form was sent, and what was in it."""
+
+    action: str
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def back(self) -> str:
+        """Where the form stood, if it says so."""
+        return dict(self.fields).get("back", "")
+
+    def carried(self) -> list[tuple[str, str]]:
+        """As hidden fields of the sign-in page."""
+        return [(ACTION, self.action), *((FIELD + name, value) for name, value in self.fields)]
+
+
+def of_request() -> Unsent | None:
+    """What the present form has in it; None where it is a button and nothing else."""
+    given = flask.request.form.items(multi=True)
+    fields = tuple((name, value) for name, value in given if name not in OURS)
+    return Unsent(flask.request.path, fields) if fields else None
+
+
+def of_sign_in() -> Unsent | None:
+    """What the sign-in page carried; None for most."""
+    form = flask.request.form
+    fields = tuple((n.removeprefix(FIELD), v) for n, v in form.items(multi=True) if n.startswith(FIELD))
+    return Unsent(form[ACTION], fields) if form.get(ACTION) and fields else None

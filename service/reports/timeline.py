@@ -1,0 +1,94 @@
+"""Notes on the time line: in, what a supervisor says happened on a day (a launch, an outage); out, those of some days.
+
+They stand in the charts of everybody who reads figures of the account, analysts too, so they are no place for a word of
+a customer. A note without an account is of every account, and written by who sees every account.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.auth.keys import Reader
+from service.errors import Invalid, NotAllowed, NotFound
+from service.models import timeline_note
+
+tn = timeline_note.c
+LONGEST = 120
+LONGEST_AUTHOR = 96
+YEARS = range(1900, 2200)
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineNote:
+    """What happened on a day. `account` None: to every account."""
+
+    id: str
+    day: date
+    account: str | None
+    text: str
+    author: str
+    at: datetime
+
+
+def add(
+    connection: Connection, reader: Reader, day: date, text: str, account: str | None, now: datetime
+) -> TimelineNote:
+    """Keep a note. Raises Invalid for words no chart can hold, NotAllowed for an account the key does not cover."""
+    words = " ".join(text.split())
+    if not words or len(words) > LONGEST or not words.isprintable():
+        raise Invalid("invalid_note", f"A note on the time line has 1 to {LONGEST} printable characters.")
+    if day.year not in YEARS:
+        raise Invalid("invalid_day", f"A day lies in the years {YEARS.start} to {YEARS.stop - 1}.")
+    _demand(reader, account)
+    kept = {"day": day.isoformat(), "account": account, "text": words, "author": reader.name[:LONGEST_AUTHOR]}
+    number = connection.scalar(sa.insert(timeline_note).values(**kept, at=now).returning(tn.id))
+    return TimelineNote(str(number), day, account, words, kept["author"] or "", now)
+
+
+def listed(
+    connection: Connection, accounts: Collection[str], since: date | None = None, until: date | None = None
+) -> list[TimelineNote]:
+    """Return the notes of these accounts and of all, of the days [since, until), the newest day first."""
+    wanted = sa.select(timeline_note).where(tn.account.is_(None) | tn.account.in_(list(accounts)))
+    wanted = wanted if since is None else wanted.where(tn.day >= since.isoformat())
+    wanted = wanted if until is None else wanted.where(tn.day < until.isoformat())
+    return [_note(row) for row in connection.execute(wanted.order_by(tn.day.desc(), tn.id.desc()))]
+
+
+def remove(connection: Connection, reader: Reader, note_id: str) -> TimelineNote:
+    """Take a note away and return it. Raises NotFound, or NotAllowed where others look at it too."""
+    known = connection.execute(sa.select(timeline_note).where(tn.id == int(note_id))) if _is_id(note_id) else None
+    row = known.one_or_none() if known is not None else None
+    if row is None or (row.account is not None and not reader.may_see(row.account)):
+        raise NotFound(
+            "no_such_note", "There is no such note on the time line, or your key does not cover its account."
+        )
+    _demand(reader, row.account)
+    connection.execute(sa.delete(timeline_note).where(tn.id == row.id))
+    return _note(row)
+
+
+def logged(note: TimelineNote) -> dict[str, Any]:
+    """What the access log says of a note: never its words."""
+    return {"id": note.id, "day": note.day.isoformat(), "account": note.account, "characters": len(note.text)}
+
+
+def _demand(reader: Reader, account: str | None) -> None:
+    if account is None and reader.accounts:
+        sentence = f"Your key covers {', '.join(reader.accounts)}: say to which of them it happened."
+        raise NotAllowed("account_not_allowed", sentence)
+    if account is not None and not reader.may_see(account):
+        raise NotAllowed("account_not_allowed", f"This key does not cover the account '{account}'.")
+
+
+def _is_id(given: str) -> bool:
+    return given.isascii() and given.isdecimal() and len(given) < 19  # noqa: PLR2004 - what 64 bits hold
+
+
+def _note(row: sa.Row[*tuple[object, ...]]) -> TimelineNote:
+    r = row._mapping  # noqa: SLF001 - SQLAlchemy's public way to columns by name
+    return TimelineNote(str(r["id"]), date.fromisoformat(r["day"]), r["account"], r["text"], r["author"], r["at"])
