@@ -61,7 +61,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
   access_chain, account_state, account_task, allowance, barred_way, change_counter, contact, conversation, data_key, delivery_item, erasure_ask,
   feedback_request, found_identity, look_up, look_up_count,
   naming, naming_answer, naming_place, opt_out, person_name, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk, reopening, restore, result,
-  result_update, review_mark, review_note, send_attempt, source_state, source_sweep, stray_feedback, strange_refusal, tally, tally_book, transition,
+  result_update, review_mark, review_note, send_attempt, source_state, source_sweep, stray_feedback, strange_refusal, tally, tally_book, timeline_note, transition,
   webhook_delivery, retention_run, worker_seen, x_identity, x_token
 TO dm_feedback_worker;
 GRANT SELECT, INSERT, DELETE ON access_log TO dm_feedback_worker;

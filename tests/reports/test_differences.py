@@ -136,3 +136,36 @@ def test_sevens_of_days_end_with_the_last_day_and_the_last_of_them_is_whole(two_
     assert [point["score"]["n"] for point in points] == [0, 117, 106]
     whole = two_weeks.client().json("/v1/summary", since="2026-11-15", until="2026-11-22")
     assert points[-1]["score"]["value"] == whole["csat"]["value"]
+
+
+@pytest.fixture
+def crossed(world: World) -> World:
+    """Two teams in two languages, and a desk of two answers, too small to be named."""
+    for language, score in (("en", 5), ("de", 2)):
+        for team, n in (("red", 12), ("blue", 30)):
+            world.add(n, score=score, days_ago=3, team_id=team, agent_id=f"{team} agent", language=language)
+    world.add(2, score=1, days_ago=3, team_id="green", agent_id="cid", language="de")
+    return world
+
+
+@pytest.mark.parametrize("by", [("team", "language"), ("language", "team")])
+def test_two_dimensions_at_once_add_up_and_name_nobody_whom_rows_do_not(crossed: World, by: tuple[str, str]) -> None:
+    found = differences(crossed, by[0], and_by=by[1])
+    told = {(row.key, row.and_key, row.rest): row.now.n for row in found.rows}
+    groups = {("red", "en"): 12, ("red", "de"): 12, ("blue", "en"): 30, ("blue", "de"): 30}
+    named = groups if by[0] == "team" else {pair[::-1]: n for pair, n in groups.items()}
+    assert told == {(*pair, None): n for pair, n in named.items()} | {(None, None, "not_named"): 2}
+    assert found.total.now.n == sum(told.values()) == differences(crossed, by[0]).total.now.n
+    assert sum(row.response_now.n or 0 for row in found.rows) == found.total.response_now.n
+
+
+def test_two_dimensions_over_the_api_are_for_who_lists_rows(crossed: World) -> None:
+    asked = {"since": "2026-11-15T12:00:00Z", "until": "2026-11-22T12:00:00Z", "by": "team"}
+    client = crossed.client()
+    table = client.json("/v1/differences", **asked, and_by="language")["items"][0]
+    assert (table["by"], table["and_by"]) == ("team", "language")
+    assert {(row["key"], row["and_key"]) for row in table["rows"]} > {("red", "de"), ("blue", "en")}
+    assert client.refused("/v1/differences", 422, **asked, and_by="team") == "invalid_parameter"
+    assert client.refused("/v1/differences", 422, **asked, and_by="mood") == "invalid_parameter"
+    analyst = crossed.client("analyst")
+    assert analyst.refused("/v1/differences", 422, **asked, and_by="language") == "one_at_a_time"

@@ -155,9 +155,9 @@ def _add_differences(routes: Routes) -> None:
         other = _other_period(routes, asked)
 
         def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> figures.DifferenceTables:
-            return figures.differences(c, s, r, f, now, asked["by"], other)
+            return figures.differences(c, s, r, f, now, asked["by"], other, asked.get("and_by"))
 
-        wanted = routes.filter(asked, "by", "other_since", "other_until")
+        wanted = routes.filter(asked, "by", "and_by", "other_since", "other_until")
         return _answer(routes, wanted, ask, told.DifferencesSchema())
 
 

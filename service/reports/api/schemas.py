@@ -180,6 +180,11 @@ class CoverageAskSchema(FigureFilterSchema):
 class DifferencesSchema(BreakdownSchema):
     """Two periods of every group; without the other one, as many days just before."""
 
+    and_by = fields.String(
+        validate=validate.OneOf(BY, error=f"must be one of {', '.join(BY)}"),
+        metadata={"description": "Tell groups apart by this dimension too; for who may list rows"},
+    )
+
     other_since = Moment(says=f"Beginning of the earlier period. {WHEN[:1].upper()}{WHEN[1:]}.")
     other_until = Moment(says="End of the earlier period, not part of it")
 

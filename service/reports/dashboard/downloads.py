@@ -17,8 +17,8 @@ from werkzeug.wrappers import Response
 from service.auth import log_access
 from service.db import writing
 from service.errors import NotFound
-from service.reports.dashboard.explore import by_of
-from service.reports.dashboard.names import row_name
+from service.reports.dashboard.explore import and_by_of, by_of
+from service.reports.dashboard.names import full_name, group_name, row_name
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import PageQuery
 from service.reports.figures import figures
@@ -81,7 +81,7 @@ def offer(place: Place, question: PageQuery, own: Sequence[tuple[str, str | None
 def _rows(place: Place, kind: str) -> Response:
     if kind not in CONTENT_TYPES:
         raise NotFound("no_such_page", f"There is no such download; there are {', '.join(NAMES.values())}.")
-    question = place.asked(("by", "cursor", "all", "order", "marked", "show", "a", "b"))
+    question = place.asked(("by", "and", "cursor", "all", "order", "marked", "show", "a", "b"))
     writer_of(kind)
     return in_a_slot(lambda: _made(place, kind, question, place.clock()))
 
@@ -98,8 +98,11 @@ def _made(place: Place, kind: str, question: PageQuery, now: datetime) -> flask.
 
 
 def _figures(place: Place) -> Response:
-    question, now = place.asked(("by", "show", "a", "b")), place.clock()
+    question, now = place.asked(("by", "and", "show", "a", "b")), place.clock()
     by = by_of(question)
+    also = and_by_of(question, by)
+    if also is not None:
+        return _crossed(place, question, now, by, also)
     asked = (place.settings, place.reader, question.filter, now, by)
     found = read(place.engine, lambda connection: figures.breakdown(connection, *asked)).items
     lines = [[*FIGURES_HEAD]]
@@ -116,10 +119,28 @@ def _figures(place: Place) -> Response:
                     guarded(row.name or ""),
                 ]
             )
+    return _table(lines, f"figures by {by} {question.first} to {question.last}.csv")
+
+
+def _crossed(place: Place, question: PageQuery, now: datetime, by: str, also: str) -> Response:
+    """Groups of two dimensions; how many conversations ended is not told of them."""
+    asked = (place.settings, place.reader, question.filter, now, by)
+    found = read(place.engine, lambda connection: figures.differences(connection, *asked, and_by=also)).items
+    lines = [[*FIGURES_HEAD]]
+    for table in found:
+        lines.append([*_score_cells(table.total.now, "", ""), "", "", "", "", "", "", ""])
+        for row in table.rows:
+            keys = row_name(row) if row.rest else f"{group_name(row.key)} \u00b7 {group_name(row.and_key)}"
+            cells = _score_cells(row.now, f"{by} and {also}", guarded(keys))
+            rates = (_cell(row.response_now.n), *_rate_cells(row.response_now))
+            lines.append([*cells, "", *rates, guarded(full_name(row, table))])
+    return _table(lines, f"figures by {by} and {also} {question.first} to {question.last}.csv")
+
+
+def _table(lines: list[list[str]], name: str) -> flask.Response:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows(lines)
-    pieces = iter([b"\xef\xbb\xbf" + text.getvalue().encode()])
-    return _file(pieces, CONTENT_TYPES["csv"], f"figures by {by} {question.first} to {question.last}.csv")
+    return _file(iter([b"\xef\xbb\xbf" + text.getvalue().encode()]), CONTENT_TYPES["csv"], name)
 
 
 def _score_cells(score: Score, by: str, group: str) -> list[str]:

@@ -10,7 +10,7 @@ import flask
 from sqlalchemy.engine import Connection
 
 from service.errors import Invalid
-from service.reports.dashboard.names import group_name, row_name
+from service.reports.dashboard.names import full_name, group_name
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, PageQuery, choices
 from service.reports.dashboard.this_week import drill_down
@@ -18,6 +18,7 @@ from service.reports.dimensions import DIMENSIONS, NAMED, Value
 from service.reports.figures import figures
 from service.reports.figures.shapes import Compared
 from service.reports.figures.then_now import Differences, ThenNow
+from service.reports.roles import sees_rows
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
 from service.web import reads
@@ -25,7 +26,7 @@ from service.web.behind import read
 
 TABS = tuple((each.name, each.label) for each in DIMENSIONS)
 SHOWN = (("score", "Scores"), ("response", "Response rates"))
-OWN = ("by", "show", "a", "b")
+OWN = ("by", "and", "show", "a", "b")
 
 
 def add(pages: flask.Blueprint, place: Place) -> None:
@@ -59,24 +60,37 @@ def by_of(question: PageQuery) -> str:
     return by
 
 
+def and_by_of(question: PageQuery, by: str) -> str | None:
+    """Return what else to tell apart; None: nothing. Raises Invalid."""
+    found = question.given("and") or None
+    if found is not None and (found not in NAMED or found == by):
+        others = ", ".join(name for name in NAMED if name != by)
+        raise Invalid("unknown_breakdown", f"Beside '{by}' there is no '{found}' here; there are {others}.")
+    return found
+
+
 def _facts(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
     by, show = by_of(question), question.given("show") or "score"
+    also = and_by_of(question, by)
     if show not in dict(SHOWN):
         raise Invalid("unknown_measure", f"There is no '{show}' here; there are {', '.join(dict(SHOWN))}.")
-    tables = figures.differences(connection, place.settings, place.reader, question.filter, now, by).items
+    who = (connection, place.settings, place.reader)
+    tables = figures.differences(*who, question.filter, now, by, and_by=also).items
     sides = [question.given(name) for name in ("a", "b")]
     return {
         "by": by,
+        "also": also,
+        "others": [(name, label) for name, label in TABS if name != by] if sees_rows(place.reader) else [],
         "show": show,
         "tabs": TABS,
         "shown": SHOWN,
         "tables": [(table, *_folded(table, show)) for table in tables if _has(table)],
-        "compared": _compared(place, connection, question, now, by),
+        "compared": _compared(place, connection, question, now, by) if also is None else None,
         "pinned": sides[0],
-        "name_of": row_name,
+        "name_of": full_name,
         "side_name": lambda given: group_name(None if given == WITHOUT else given),
         "side": lambda row: WITHOUT if row.key is None else str(row.key),
-        "drill": lambda row: drill_down(question, by, row),
+        "drill": lambda row: drill_down(question, by, row, also),
     }
 
 

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from service.reports.dimensions import Value
+from service.reports.figures.then_now import Differences, ThenNow
 
 WITHOUT_NAME = "without one"
 REST = {"not_named": "not named", "other_groups": "all others"}
@@ -26,6 +27,13 @@ def row_name(row: GroupRow) -> str:
     if row.rest is None:
         return row.name or group_name(row.key)
     return REST.get(row.rest, f"others of {row.of}")
+
+
+def full_name(row: ThenNow, table: Differences) -> str:
+    """The same where a table may tell apart by two dimensions."""
+    if table.and_by is None or row.rest is not None:
+        return row_name(row)
+    return f"{row_name(row)} \u00b7 {row.and_name or group_name(row.and_key)}"
 
 
 def group_name(key: Value) -> str:

@@ -15,10 +15,11 @@ from service.reports.dashboard.charts import FunnelStep
 from service.reports.dashboard.funnel_plot import Spot
 from service.reports.dashboard.funnel_plot import funnel_plot as draw_funnel
 from service.reports.dashboard.lines import PeriodPoint, over_time
-from service.reports.dashboard.names import row_name
+from service.reports.dashboard.names import full_name
 from service.reports.dashboard.sentences import TITLES, WHY_HIDDEN
 from service.reports.dashboard.strips import Strip, strip
 from service.reports.dashboard.svg import Caption
+from service.reports.dimensions import NAMED
 from service.reports.figures.figures import (
     CoverageRow,
     Funnel,
@@ -144,9 +145,10 @@ def of_strip(row: ThenNow, table: Differences) -> Markup:
 
 def funnel_plot(table: Differences) -> Picture:
     """Every group over its number of answers, within what chance does."""
-    spots = [spot for row in table.rows if (spot := _spot(row)) is not None]
+    spots = [spot for row in table.rows if (spot := _spot(row, table)) is not None]
     outside = [spot.name for spot in spots if spot.outside]
-    title = f"{TITLES[table.type]} by {table.by}, over the number of answers"
+    by = " and ".join(NAMED[name].label.lower() for name in (table.by, table.and_by) if name)
+    title = f"{TITLES[table.type]} by {by}, over the number of answers"
     says = f"{len(spots)} groups; outside what chance does: {', '.join(outside) or 'none'}."
     low, high = SCALE[table.type]
     caption = Caption(f"{table.type}-funnel", title, says)
@@ -154,11 +156,11 @@ def funnel_plot(table: Differences) -> Picture:
     return Picture(drawn, "The groups", title, (), ())
 
 
-def _spot(row: ThenNow) -> Spot | None:
+def _spot(row: ThenNow, table: Differences) -> Spot | None:
     now = row.now
     if now.value is None or now.n is None or row.limit_low is None or row.limit_high is None:
         return None
-    name, outside = words.middle(row_name(row), 18), row.place in {"below", "above"}
+    name, outside = words.middle(full_name(row, table), 18), row.place in {"below", "above"}
     return Spot(name, now.n, now.value, sentences.value(now), row.limit_low, row.limit_high, outside)
 
 

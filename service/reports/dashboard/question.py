@@ -102,9 +102,10 @@ class PageQuery:
         """The page's name in the browser, with its scope."""
         return f"{self.scope}, {self.period}, {page}" if self.scope else f"{page}, {self.period}"
 
-    def narrowed(self, name: str, key: Value) -> str:
-        """Return the query string of one group."""
-        return self.with_((name, WITHOUT if key is None else str(key)), ("by", None), ("cursor", None))
+    def narrowed(self, *groups: tuple[str, Value]) -> str:
+        """Return the query string of one group, or of one within another."""
+        chosen = [(name, WITHOUT if key is None else str(key)) for name, key in groups]
+        return self.with_(*chosen, ("by", None), ("and", None), ("cursor", None))
 
     @property
     def period(self) -> str:

@@ -210,12 +210,13 @@ def _weight(news: News) -> tuple[bool, float]:
     return not bad, -abs(z)
 
 
-def drill_down(question: PageQuery, by: str, row: ThenNow) -> str | None:
+def drill_down(question: PageQuery, by: str, row: ThenNow, and_by: str | None = None) -> str | None:
     """Return this page's address for one group; None where nothing can be narrowed to it."""
-    name = NAMED[by].parameter
-    if name is None or row.rest is not None:
+    names = [NAMED[each].parameter for each in (by, and_by) if each]
+    if None in names or row.rest is not None:
         return None
-    return f"{flask.url_for('dashboard.this_week')}?{question.narrowed(name, row.key)}"
+    groups = zip(map(str, names), (row.key, row.and_key), strict=False)
+    return f"{flask.url_for('dashboard.this_week')}?{question.narrowed(*groups)}"
 
 
 def _missing(place: Place, connection: Connection, question: PageQuery, now: datetime) -> list[tuple[str, str, int]]:

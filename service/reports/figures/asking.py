@@ -86,15 +86,15 @@ class Inquiry:
         """Conversations with every name: where nothing is made of answers, or for `as_named`."""
         return self._lines(clock, by, period, "work")
 
-    def cases(self, by: tuple[str, ...]) -> list[Line]:
-        """The answers with a score, told apart by several dimensions that are no people."""
-        people = PEOPLE if self.filter.names_people else ()
+    def crossed(self, clock: str, by: tuple[str, ...], wanted: Literal["scores", "work"]) -> list[Line]:
+        """Conversations told apart by several dimensions at once; people as rows name them, else without any name."""
+        people = PEOPLE if self.filter.names_people or any(NAMED[name].people for name in by) else ()
         split = tuple(dict.fromkeys((*by, *people)))
         q = Slice(
-            self.score_clock, self.zone, self.filter.since, self.until, by=split, chosen=self.filter.chosen,
-            types=self.filter.types, wanted="scores",
+            clock, self.zone, self.filter.since, self.until, by=split, chosen=self.filter.chosen,
+            types=self.filter.types, wanted=wanted,
         )  # fmt: skip
-        return self._named(self._count(q), split)
+        return self._named(self._count(q), split, len(by))
 
     def _lines(self, clock: str, by: str | None, period: str | None, wanted: Literal["scores", "work"]) -> list[Line]:
         q = Slice(
@@ -118,7 +118,7 @@ class Inquiry:
         """Name nobody whom rows do not name."""
         return self._named(found, self._split(by))
 
-    def _named(self, found: list[Line], split: tuple[str, ...]) -> list[Line]:
+    def _named(self, found: list[Line], split: tuple[str, ...], groups: int = 1) -> list[Line]:
         if not set(PEOPLE) <= set(split):
             return found
         places = [split.index(name) for name in PEOPLE]
@@ -128,7 +128,7 @@ class Inquiry:
             if agent == NAMED_ONES or self.names.may_show(str(account), _word(team), _word(agent)):
                 shown.append(line)
             elif not self.filter.names_people:
-                shown.append(replace(line, values=(NOT_NAMED, *line.values[1:])))
+                shown.append(replace(line, values=((NOT_NAMED,) * groups + line.values[groups:])))
             elif line.state not in SENT:
                 shown.append(line)
         return shown

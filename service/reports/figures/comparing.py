@@ -39,7 +39,7 @@ def by_case(a: Inquiry, b: Inquiry) -> Mapping[str, Standardised]:
 def _cases(ask: Inquiry) -> Mapping[str, Mapping[tuple[object, ...], Counter[int]]]:
     found: defaultdict[str, defaultdict[tuple[object, ...], Counter[int]]]
     found = defaultdict(lambda: defaultdict(Counter))
-    for line in ask.cases(CASE):
+    for line in ask.crossed(ask.score_clock, CASE, "scores"):
         cell = found[line.type or ""][line.values[: len(CASE)]]
         cell.update({score: n for score, n in enumerate(line.scores) if n})
     return found

@@ -19,6 +19,9 @@ from service.reports.statistics import chance, statistics
 from service.reports.statistics.judging import judged
 from service.reports.statistics.statistics import Change
 
+By = tuple[str, str | None]
+"""One dimension, and another one or none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Name:
@@ -27,6 +30,7 @@ class Name:
     key: Value
     rest: str | None
     of: str | None
+    and_key: Value = None
 
 
 EVERYBODY = Name(None, None, None)
@@ -64,14 +68,14 @@ class Periods:
     until: datetime
 
 
-def differences(kind: str, by: str, then: Side, now: Side, periods: Periods, smallest: float) -> Differences:
+def differences(kind: str, by: By, then: Side, now: Side, periods: Periods, smallest: float) -> Differences:
     """Put two periods side by side."""
     names = list(dict.fromkeys([*now.groups, *then.groups]))
     rows = [_difference(kind, name, then.of(name), now.of(name), now.total) for name in names]
     (total,) = _judged([_difference(kind, EVERYBODY, then.total, now.total, now.total)], smallest)
     rows = sorted(_judged(rows, smallest), key=_order)
     spans = (periods.earlier_since, periods.earlier_until, periods.since, periods.until)
-    return Differences(kind, by, *spans, smallest, tuple(rows), total)
+    return Differences(kind, *by, *spans, smallest, tuple(rows), total)
 
 
 def periods_of(wanted: Filter, other: Filter | None, zone: ZoneInfo, now: datetime) -> Periods:
@@ -99,6 +103,7 @@ def _difference(kind: str, name: Name, then: SideRow, now: SideRow, everybody: S
     bounds = chance.score_limits(kind, everybody.counts, now.score.n or 0) if shown else None
     return ThenNow(
         key=name.key,
+        and_key=name.and_key,
         rest=name.rest,
         of=name.of,
         then=then.score,
@@ -143,4 +148,4 @@ def _order(row: ThenNow) -> tuple[bool, bool, bool, float, str]:
     """Outside the limits first, then by score; what has none, and what is no group, last."""
     score = row.now.value
     outside = row.place in {"below", "above"}
-    return (row.rest is not None, score is None, not outside, -(score or 0), str(row.key or ""))
+    return (row.rest is not None, score is None, not outside, -(score or 0), f"{row.key or ''}\0{row.and_key or ''}")

@@ -149,19 +149,24 @@ def differences(
     now: datetime,
     by: str,
     other: Filter | None = None,
+    and_by: str | None = None,
 ) -> DifferenceTables:
-    """Return each kind of card by one dimension, this period beside another: without one, as many days before."""
-    _demand(by, BY, "by")
+    """Return each kind of card by one dimension or two, this period beside another: without one, as many days before.
+
+    Raises Invalid; two dimensions at once are for who sees rows.
+    """
+    _demand_two(reader, by, and_by)
     periods = differing.periods_of(filter, other, settings.service.time_zone, now)
     before = replace(filter, since=periods.earlier_since, until=periods.earlier_until)
     asked = [(connection, settings, reader, each, now) for each in (before, filter)]
     if sees_rows(reader):
-        then, here = (sides.of_rows(asking.asking(*each), by) for each in asked)
+        names = (by,) if and_by is None else (by, and_by)
+        then, here = (sides.of_rows(asking.asking(*each), *names) for each in asked)
     else:
         then, here = (sides.of_releases(released.asking(*each), by) for each in asked)
     smallest = settings.reports.smallest_difference
-    found = [differing.differences(kind, by, then[kind], here[kind], periods, smallest) for kind in here]
-    return DifferenceTables(labels.of_differences(found, (connection, settings, reader, filter, now), by))
+    found = [differing.differences(kind, (by, and_by), then[kind], here[kind], periods, smallest) for kind in here]
+    return DifferenceTables(labels.of_differences(found, (connection, settings, reader, filter, now), by, and_by))
 
 
 def coverage(
@@ -196,6 +201,15 @@ def _demand_rows(reader: Reader, a: Filter, b: Filter) -> None:
     """Whether ways of asking differ takes two of them at once: releases tell one context, not its effect."""
     if not sees_rows(reader) and a.of("way") != b.of("way"):
         raise Invalid("mode_effect_not_released", "Ways of asking are compared for who may list rows; see breakdown.")
+
+
+def _demand_two(reader: Reader, by: str, and_by: str | None) -> None:
+    _demand(by, BY, "by")
+    if and_by is None:
+        return
+    _demand(and_by, tuple(name for name in BY if name != by), "and_by")
+    if not sees_rows(reader):
+        raise Invalid("one_at_a_time", "Releases are told by one dimension at a time: leave 'and_by' out.")
 
 
 def _overlap(a: Filter, b: Filter) -> bool:

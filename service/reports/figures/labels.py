@@ -14,7 +14,7 @@ from service.auth.keys import Reader
 from service.db import MICROSECOND
 from service.reports.dimensions import NAMED, Value
 from service.reports.figures.shapes import Breakdown, Coverage, Trend
-from service.reports.figures.then_now import Differences
+from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.filters import Filter
 from service.reports.people.called import Called, question_of
 from service.reports.people.stored import called_of
@@ -78,14 +78,20 @@ def of_breakdowns(found: Sequence[Breakdown], who: Asked, by: str) -> tuple[Brea
     )
 
 
-def of_differences(found: Sequence[Differences], who: Asked, by: str) -> tuple[Differences, ...]:
+def of_differences(
+    found: Sequence[Differences], who: Asked, by: str, and_by: str | None = None
+) -> tuple[Differences, ...]:
     """Name the rows of each table: now's names."""
     known = labels(*who, by, (row.key for one in found for row in one.rows))
-    if known is None:
+    also = labels(*who, and_by, (row.and_key for one in found for row in one.rows))
+    if known is None and also is None:
         return tuple(found)
-    return tuple(
-        replace(one, rows=tuple(replace(row, name=known.of(row.key, one.type)) for row in one.rows)) for one in found
-    )
+    return tuple(replace(one, rows=tuple(_named(row, one.type, known, also) for row in one.rows)) for one in found)
+
+
+def _named(row: ThenNow, kind: str, known: Labels | None, also: Labels | None) -> ThenNow:
+    first, second = known and known.of(row.key, kind), also and also.of(row.and_key, kind)
+    return replace(row, name=first, and_name=second)
 
 
 def of_trends(found: Sequence[Trend], who: Asked, by: str | None) -> tuple[Trend, ...]:

@@ -1,6 +1,6 @@
 """One side of then and now: in, a question of either kind of reader; out, what is told of each group. No judgement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from service.reports.counting.counts import Answers, Counts, answers_by, counts, counts_by
 from service.reports.counting.lines import Line
@@ -13,26 +13,31 @@ from service.reports.figures.released import BY_ACCOUNT, NOBODY, DaysInquiry
 from service.reports.figures.released_groups import rest_of
 
 
-def of_rows(ask: Inquiry, by: str) -> Mapping[str, Side]:
-    """Each kind of card asked about, by one dimension, for who sees rows."""
-    scored, sent = ask.all_scored(by), ask.all_lines(ask.rate_clock, by)
-    mine, cards = ask.as_named(scored, by), ask.as_named(sent, by)
-    return {kind: _side(ask, kind, live.of_kind(kind, mine), live.of_kind(kind, cards)) for kind in ask.kinds}
+def of_rows(ask: Inquiry, *by: str) -> Mapping[str, Side]:
+    """Each kind of card asked about, by one dimension or two, for who sees rows."""
+    if len(by) == 1:
+        scored, sent = ask.scored(*by), ask.lines(ask.rate_clock, *by)
+    else:
+        scored, sent = ask.crossed(ask.score_clock, by, "scores"), ask.crossed(ask.rate_clock, by, "work")
+    each = {kind: (live.of_kind(kind, scored), live.of_kind(kind, sent)) for kind in ask.kinds}
+    return {kind: _side(ask, kind, lambda line: line.values[: len(by)], *lines) for kind, lines in each.items()}
 
 
-def _side(ask: Inquiry, kind: str, scored: Sequence[Line], sent: Sequence[Line]) -> Side:
+def _side(
+    ask: Inquiry, kind: str, group: Callable[[Line], tuple[Value, ...]], scored: Sequence[Line], sent: Sequence[Line]
+) -> Side:
     def told(answers: Answers, cards: Counts) -> SideRow:
         rate = printed.response(cards, ask.rate_clock, ask.view.thresholds)
         return SideRow(live.score(ask, kind, answers), answers.scores, rate)
 
-    answers, cards = answers_by(scored, live.first_value), counts_by(sent, live.first_value)
+    answers, cards = answers_by(scored, group), counts_by(sent, group)
     groups = {_name(key): told(answers.get(key, Answers()), cards.get(key, Counts())) for key in {**answers, **cards}}
     whole = answers_by(scored, lambda _: None).get(None, Answers())
     return Side(groups, told(whole, counts(sent)), told(Answers(), Counts()))
 
 
-def _name(key: Value) -> Name:
-    return Name(None, live.REST, None) if key == NOT_NAMED else Name(key, None, None)
+def _name(values: tuple[Value, ...]) -> Name:
+    return Name(None, live.REST, None) if values[0] == NOT_NAMED else Name(values[0], None, None, *values[1:])
 
 
 def of_releases(ask: DaysInquiry, by: str) -> Mapping[str, Side]:

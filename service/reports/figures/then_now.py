@@ -15,6 +15,7 @@ class ThenNow:
     """One group, then and now."""
 
     key: Annotated[Value, "null: conversations without one, or see rest"]
+    and_key: Annotated[Value, "The group of the other dimension; null where one was asked for, or without one"]
     rest: Annotated[str | None, "As in a breakdown"]
     of: Annotated[str | None, "As in a breakdown"]
     then: Score
@@ -29,6 +30,7 @@ class ThenNow:
     response_change: Change | None
     response_judgement: Annotated[Judgement, JUDGED]
     name: Annotated[str | None, CALLED] = None
+    and_name: Annotated[str | None, "What people call the group of the other dimension"] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Differences:
 
     type: str
     by: str
+    and_by: Annotated[str | None, "The other dimension"]
     earlier_since: datetime
     earlier_until: datetime
     since: datetime

@@ -652,6 +652,27 @@ def test_every_reason_leads_to_its_conversations(client: FlaskClient) -> None:
     assert listed.count('<tr role="row"><th role="rowheader"') == int(n) <= 50
 
 
+def test_two_groupings_at_once_lead_to_both_and_to_their_file(
+    client: FlaskClient, signed_in: Callable[[str], FlaskClient]
+) -> None:
+    page = client.get(f"/dashboard/explore?by=team&and=source&{QUERY}").text
+    link = re.search(r'href="([^"]*)" title="Billing \u00b7 crm">Billing \u00b7 crm</a>', page)
+    assert link is not None
+    narrowed = client.get(html.unescape(link[1])).text
+    assert "Team: Billing" in narrowed
+    assert "Source: crm" in narrowed
+    assert ">compare<" not in page
+    [file] = re.findall(r'href="(/dashboard/download/figures\.csv[^"]*)"', page)
+    rows = list(csv.DictReader(io.StringIO(client.get(html.unescape(file)).get_data().decode("utf-8-sig"))))
+    groups = {row["group"]: row for row in rows if row["type"] == "csat"}
+    assert int(groups["Billing \u00b7 crm"]["n"]) > 20
+    assert not [name for name in groups if SMALL in name]
+    assert client.get("/dashboard/explore?by=team&and=team").status_code == 422
+    analyst = signed_in("analyst")
+    assert "And by one more" not in analyst.get(f"/dashboard/explore?{QUERY}").text
+    assert analyst.get("/dashboard/explore?by=team&and=source").status_code == 422
+
+
 def test_two_agents_are_compared_by_the_same_cases(client: FlaskClient) -> None:
     page = client.get(f"/dashboard/explore?by=agent&a=Amira+Haddad&b=Ben+Okafor&{QUERY}").text
     assert "Amira Haddad and Ben Okafor" in page
