@@ -90,8 +90,11 @@ def of_differences(
 
 
 def _named(row: ThenNow, kind: str, known: Labels | None, also: Labels | None) -> ThenNow:
-    first, second = known and known.of(row.key, kind), also and also.of(row.and_key, kind)
-    return replace(row, name=first, and_name=second)
+    return replace(
+        row,
+        name=None if known is None else known.of(row.key, kind),
+        and_name=None if also is None else also.of(row.and_key, kind),
+    )
 
 
 def of_trends(found: Sequence[Trend], who: Asked, by: str | None) -> tuple[Trend, ...]:
