@@ -1,13 +1,13 @@
 """notes on the time line.
 
-Revision 0030, after 0029. Supervisors write what happened on a day. Only adds: the version before runs on it.
+Revision 0031, after 0030. Supervisors write what happened on a day. Only adds: the version before runs on it.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030"
-down_revision = "0029"
+revision = "0031"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 
