@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Self
 
 from tests.processes.deliveries import deliver
@@ -21,6 +22,7 @@ class Load:
     house: House
     taken: list[str] = field(default_factory=list)
     answers: Counter[int] = field(default_factory=Counter)
+    told_at: dict[str, datetime] = field(default_factory=dict)
     ends: list[float] = field(default_factory=list)
     slowest: float = 0.0
     _over: threading.Event = field(default_factory=threading.Event)
@@ -49,13 +51,15 @@ class Load:
             number += 1
             name = f"f{client}-{number}"
             began = time.monotonic()
-            status = deliver(self.house, name)
+            told_at = datetime.now(UTC)
+            status = deliver(self.house, name, told_at)
             ended = time.monotonic()
             with self._lock:
                 self.answers[status] += 1
                 self.slowest = max(self.slowest, ended - began)
                 if status == 200:
                     self.taken.append(name)
+                    self.told_at[name] = told_at
                     self.ends.append(ended)
             if status != 200:
                 self._over.wait(REST_S)

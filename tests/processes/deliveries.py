@@ -28,11 +28,11 @@ def signed(event_id: str, body: bytes) -> dict[str, str]:
     }
 
 
-def post(house: House, conversation_id: str) -> httpx.Response:
-    """Say that a conversation ended; its customer follows from its id."""
+def post(house: House, conversation_id: str, ended_at: datetime | None = None) -> httpx.Response:
+    """Say that a conversation ended, now where nothing else is said; its customer follows from its id."""
     customer = str(10_000_000 + zlib.crc32(conversation_id.encode()))
     data = {"conversation_id": conversation_id, "x_user_id": customer, "agent_id": "agent-1", "team_id": "team-1"}
-    event = {"type": "conversation.ended", "timestamp": datetime.now(UTC).isoformat(), "data": data}
+    event = {"type": "conversation.ended", "timestamp": (ended_at or datetime.now(UTC)).isoformat(), "data": data}
     body = json.dumps(event).encode()
     with httpx.Client(timeout=20, trust_env=False) as http:
         return http.post(
@@ -40,9 +40,9 @@ def post(house: House, conversation_id: str) -> httpx.Response:
         )
 
 
-def deliver(house: House, conversation_id: str) -> int:
+def deliver(house: House, conversation_id: str, ended_at: datetime | None = None) -> int:
     """The same; 0 where nobody answers."""
     try:
-        return post(house, conversation_id).status_code
+        return post(house, conversation_id, ended_at).status_code
     except httpx.HTTPError:
         return 0
