@@ -25,8 +25,15 @@ DATE_FIELDS = ("ended_at", "sent_at", "scored_at", "updated_at")
 MOST_VALUES = 250
 MOODS = ("unhappy", "neutral", "happy")
 LONGEST = 256
+LARGEST = 999_999_999
 EPOCH_MS_FROM = 100_000_000_000  # smaller numbers are seconds: in milliseconds this is March 1973
 YEARS = (1900, 2200)  # a date outside is a mistake, and some of them overflow in other zones
+WRITTEN = (
+    "^((19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    "([Tt ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?"
+    "|[1-6]?[0-9]{1,9}|[1-6]?[0-9]{12})$"
+)
+"""How a moment is written, for the description: a date, RFC 3339 with an offset, seconds or milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,7 @@ class Moment(fields.Field[datetime | date]):
     """RFC 3339 with an offset, epoch seconds or milliseconds, or a date alone (midnight in the service's zone)."""
 
     def __init__(self, *, says: str) -> None:
-        super().__init__(metadata={"type": "string", "description": says})
+        super().__init__(metadata={"type": "string", "pattern": WRITTEN, "description": says})
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> datetime | date:
         given = str(value).strip()
@@ -138,8 +145,12 @@ class Moment(fields.Field[datetime | date]):
 class WholeNumber(fields.Integer):
     """An integer as text or number: '4.7', '4e0' and true are none."""
 
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        bounds = {} if kwargs.get("validate") else {"minimum": -LARGEST, "maximum": LARGEST}
+        super().__init__(metadata={**bounds, **(metadata or {})}, **kwargs)
+
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> int:
-        if isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST:
             return value
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value, re.ASCII):
             return int(value)
@@ -148,6 +159,9 @@ class WholeNumber(fields.Integer):
 
 class Word(fields.String):
     """Text that a database can hold: no NUL, no lone surrogate, at most 256 characters."""
+
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(metadata={"maxLength": LONGEST, **(metadata or {})}, **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         word = super()._deserialize(value, *args, **kwargs)

@@ -226,7 +226,9 @@ class NoParametersSchema(Schema):
 class NewNoteSchema(NoParametersSchema):
     """A note to keep."""
 
-    text = fields.String(required=True, metadata={"description": "1 to 4000 characters"})
+    text = fields.String(
+        required=True, metadata={"description": "1 to 4000 characters", "minLength": 1, "maxLength": 4000}
+    )
 
 
 # -- what is told ----------------------------------------------------------------------------------------------------
