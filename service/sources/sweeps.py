@@ -16,7 +16,7 @@ from service.ids import new_id
 from service.leases import is_over
 from service.models import source_sweep
 
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(minutes=1)
 """Outlasts the slowest page: a token, ten seconds, and storing what it held."""
 
 FIRST = 1

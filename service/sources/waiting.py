@@ -17,7 +17,7 @@ from service.leases import is_over
 from service.models import feedback_request, look_up
 from service.states import END_STATES
 
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(minutes=1)
 """Outlasts the slowest look-up: a token and three calls of ten seconds each."""
 
 lu, fr = look_up.c, feedback_request.c

@@ -16,8 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.auth import keys
 from service.db import open_engine, writing
+from service.sandbox.crm import CrmServer
 from service.states import OPEN_STATES
 from tests.chaos import afterlife, view
+from tests.chaos.crm import CrmWeather, running_crm, source
 from tests.chaos.fleet import Fleet
 from tests.chaos.living import CAREFUL, FORGETFUL, Life
 from tests.chaos.mirrors import Follower, Loads, all_told, differences, words_of_the_erased
@@ -71,17 +73,18 @@ def run(
         stack.callback(store.close)
         engine = open_engine(store.url)
         stack.callback(engine.dispose)
+        crm = stack.enter_context(running_crm())
         # every other account has feedback webhooks, of which X loses some
         house = House(
             directory, store.url, plan.accounts, scale=scale, pushes_to=frozenset(plan.accounts[::2]), profile=SPEAKING,
-            changes={"campaigns": campaigns(plan.accounts), **FORGETFUL, **CAREFUL},
+            changes={"campaigns": campaigns(plan.accounts), **FORGETFUL, **CAREFUL, **source(crm)},
         ).write()  # fmt: skip
         x = stack.enter_context(running_x(house))
         _people(x, plan)
         fleet = Fleet(house, workers, seed)
         stack.callback(fleet.kill_all)
         fleet.start()
-        scene = Scene(plan, database, house, store, engine, x, fleet)
+        scene = Scene(plan, database, house, store, engine, x, fleet, crm)
         return _Run(scene, console or Console(), dlt).play(settle_within_s)
 
 
@@ -96,6 +99,7 @@ class Scene:
     engine: Engine
     x: X
     fleet: Fleet
+    crm: CrmServer
 
 
 class _Run:
@@ -112,12 +116,23 @@ class _Run:
         self.recovery = Recovery(engine, self.senders)
         self.monkey = Monkey(plan, fleet, x, store, self.recovery)
         self.weather = Weather(x, plan.seed)
+        self.crm = CrmWeather(scene.crm, plan)
         self.began = time.monotonic()
         self.states: dict[str, int] = {}
 
     def play(self, settle_within_s: float) -> view.Figures:
         """Load and violence, then calm until every request has ended, then the comparison."""
-        for each in (self.senders, self.recovery, self.monkey, self.weather, self.follower, self.loads, self.life):
+        actors = (
+            self.senders,
+            self.recovery,
+            self.monkey,
+            self.weather,
+            self.crm,
+            self.follower,
+            self.loads,
+            self.life,
+        )
+        for each in actors:
             if each is not None:
                 each.start()
         with view.live(self.console, f"chaos on {self.kind}, seed {self.plan.seed}", self._facts) as show:
@@ -126,6 +141,7 @@ class _Run:
             load_s = time.monotonic() - self.began
             self.life.stop()
             self.weather.stop()
+            self.crm.stop()
             end = time.monotonic() + settle_within_s
             while self._open_requests() and time.monotonic() < end:
                 self._look(show)
@@ -133,8 +149,12 @@ class _Run:
         time.sleep(1)
         self.recovery.stop()
         verdict = self._verdict()
-        wrong = self._mirrored()
+        wrong = [*self._mirrored(), *self.crm.wrong(self._interrupted())]
         return self._figures(load_s, total_s, replace(verdict, mirrors=tuple(wrong)), self.fleet.stop())
+
+    def _interrupted(self) -> int:
+        """How often a look-up may have been broken off: a process died or stood still, or the database went."""
+        return self.fleet.restarts + self.monkey.pauses + self.monkey.outages * len(self.fleet.workers)
 
     def _mirrored(self) -> Iterator[str]:
         """Let people be erased and texts be forgotten, then hold both mirrors against a full read."""
@@ -198,6 +218,7 @@ class _Run:
             outages=self.monkey.outages,
             outage=self.store.outage,
             faults=self.weather.struck,
+            looked_up=self.crm.figures,
             deliveries=sum(self.senders.answers.values()),
             answers=dict(self.senders.answers.most_common()),
             next_progress_s=self.recovery.next_progress_s,

@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from tests.chaos.crm import is_unnamed
 from tests.chaos.plan import FIRST_CUSTOMER, Conversation, Plan, handle_of
 from tests.support import SOURCE_KEY
 
@@ -127,8 +128,10 @@ def reversed_until(moments: list[float], since: float) -> list[float]:
 
 def _body(kind: str, at: datetime, each: Conversation) -> bytes:
     who: dict[str, Any] = (
-        {"x_handle": handle_of(each.customer)} if each.by_handle else {"x_user_id": str(each.customer)}
-    )
+        {"customer_ref": str(each.customer)} if is_unnamed(each)
+        else {"x_handle": handle_of(each.customer)} if each.by_handle
+        else {"x_user_id": str(each.customer)}
+    )  # fmt: skip
     data = {"conversation_id": each.id, "account": each.account, **_people(each), **who}
     return json.dumps({"type": kind, "timestamp": at.isoformat(), "data": data}).encode()
 

@@ -23,7 +23,7 @@ SEED = 20_261_122
 def test_nothing_is_lost_and_nothing_sent_twice_whatever_dies(database: str) -> None:
     console = Console(file=io.StringIO())
     figures = run(
-        database, workers=2, conversations=60, kills=6, seed=SEED, seconds=8, scale=100, settle_within_s=60,
+        database, workers=2, conversations=60, kills=6, seed=SEED, seconds=8, scale=100, settle_within_s=150,
         console=console,
     )  # fmt: skip
     view.show(console, figures)
@@ -33,6 +33,8 @@ def test_nothing_is_lost_and_nothing_sent_twice_whatever_dies(database: str) -> 
     # a third of the accounts asks by the card, a third by quick replies, a third by a link
     assert figures.verdict.cards >= 15
     assert figures.verdict.prompts >= 30
+    # every fourth customer is looked up in a CRM that has bad luck as well
+    assert figures.looked_up["customers"] == 15 <= figures.looked_up["calls"]
     # the web may just be starting again, with its database away, when the end comes; workers always drain
     assert {code for name, code in figures.exit_codes.items() if name != "web"} == {0}
 

@@ -31,7 +31,7 @@ class Verdict:
     prompts: int
     openings: int
     cards: int
-    mirrors: tuple[str, ...] = ()  # what mirrors have wrong
+    mirrors: tuple[str, ...] = ()  # what mirrors, and the calls of a CRM, have wrong
 
     @property
     def holds(self) -> bool:

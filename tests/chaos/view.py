@@ -31,6 +31,7 @@ class Figures:
     outages: int
     outage: str
     faults: int
+    looked_up: dict[str, int]
     deliveries: int
     answers: dict[str, int]
     next_progress_s: list[float]

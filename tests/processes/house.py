@@ -126,14 +126,23 @@ class House:
 
 
 def toml(tree: dict[str, Any], path: tuple[str, ...] = ()) -> Iterable[str]:
-    """A dict of tables as the lines of a TOML file; JSON's scalars and lists of strings are TOML too."""
+    """A dict of tables as the lines of a TOML file; JSON's scalars are TOML too."""
     plain = {key: value for key, value in tree.items() if not isinstance(value, dict)}
     if path and plain:
         yield f"[{'.'.join(path)}]"
-    yield from (f"{key} = {json.dumps(value)}" for key, value in plain.items())
+    yield from (f"{key} = {_inline(value)}" for key, value in plain.items())
     for key, value in tree.items():
         if isinstance(value, dict):
             yield from toml(value, (*path, key))
+
+
+def _inline(value: Any) -> str:
+    """A value on one line, also a table within a list."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_inline(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return json.dumps(value)
 
 
 def _keys(number: int, name: str) -> dict[str, str]:
