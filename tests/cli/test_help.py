@@ -70,6 +70,7 @@ def test_there_is_a_command_for_every_task() -> None:
         "page",
         "people",
         "prune",
+        "report",
         "requests",
         "results",
         "sandbox",

@@ -10,6 +10,7 @@
     timeline_page.py  what happened on a day        unsent.py     a form that outlives its session
     sentences.py      figures as sentences          words.py      how numbers are written
     names.py          what a group is called        pictures.py   figures as drawings with their tables
+    report/           a month on one page, as a file too
     charts.py, lines.py, funnel_plot.py, strips.py  drawings, made of svg.py
 
 Never calculates a figure and never decides what is too small to show: `figures` has done both before a page sees

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import flask
 from sqlalchemy.engine import Engine
+from werkzeug.datastructures import MultiDict
 
 from service.auth import Reader
 from service.db import reading
@@ -25,6 +26,7 @@ PAGES = (
     ("comments", "Comments", READERS_OF_ANSWERS),
     ("coverage", "Who was asked", EVERYBODY),
     ("operations", "Operations", EVERYBODY),
+    ("report", "Report", EVERYBODY),
 )
 SHARED = ("since", "until", "date_field", "type", *FILTERED)
 
@@ -44,9 +46,16 @@ class Place:
         found: Reader = flask.g.reader
         return found
 
-    def asked(self, own: Sequence[str] = (), *, with_today: bool = False, days: int = DEFAULT_DAYS) -> PageQuery:
-        """Read the query string. Raises Invalid or NotAllowed."""
-        args, now = flask.request.args, self.clock()
+    def asked(
+        self,
+        own: Sequence[str] = (),
+        *,
+        with_today: bool = False,
+        days: int = DEFAULT_DAYS,
+        given: MultiDict[str, str] | None = None,
+    ) -> PageQuery:
+        """Read the query string, or what is `given` in its place. Raises Invalid or NotAllowed."""
+        args, now = flask.request.args if given is None else given, self.clock()
         found = asked(args, self.reader, self.settings, now, own, with_today=with_today, days=days)
         flask.g.asked = found = replace(found, called=self._called(found, now))
         return found

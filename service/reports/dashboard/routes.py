@@ -33,6 +33,7 @@ from service.reports.dashboard.assets import add_assets
 from service.reports.dashboard.door import WHY, Door
 from service.reports.dashboard.hindrances import Hindrance, hindrances
 from service.reports.dashboard.place import PAGES, Place, shared_query
+from service.reports.dashboard.report import page as report_page
 from service.reports.dimensions import NAMED
 from service.settings import Settings
 
@@ -77,6 +78,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     standing_pages.add(pages, place)
     timeline_page.add(pages, place)
     downloads.add(pages, place)
+    report_page.add(pages, place)
     _add_nowhere(pages)
     return pages
 

@@ -22,7 +22,10 @@ from service.settings import Settings, from_tree
 from tests.reports.dashboard.population import Population, settings_tree
 from tests.support import Clock
 
-PAGES = ("/", "/explore", "/comments", "/coverage", "/operations", "/conversations", "/timeline", "/definitions")
+PAGES = (
+    *("/", "/explore", "/comments", "/coverage", "/operations", "/conversations", "/timeline", "/definitions"),
+    "/report",
+)
 DOWNLOADS = ("/download/rows.csv", "/download/figures.csv")
 
 

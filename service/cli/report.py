@@ -1,0 +1,91 @@
+"""The report as a file, for a mail or a schedule: the same page as /dashboard/report, with the same numbers."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from service.auth import Reader, log_access
+from service.cli.common import account_of, console, me, now, opened
+from service.cli.data import pairs
+from service.db import reading, writing
+from service.errors import Invalid
+from service.reports import filters
+from service.reports.dashboard.report import paper
+from service.reports.dashboard.report.facts import CHOICES, Choice, facts
+from service.reports.dashboard.report.sheet import MadeBy, company_of, scope_of, sheet, title_of
+from service.reports.dashboard.report.spans import LAST, ReportSpan, days_of, month_of
+from service.reports.thresholds import thresholds
+from service.settings import Settings
+
+DAY = click.DateTime(["%Y-%m-%d"])
+ENDINGS = {".pdf", ".html"}
+
+
+@click.command()
+@click.option("--out", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A .pdf or .html.")
+@click.option("--month", help="A month, such as 2026-10.")
+@click.option("--last", type=click.Choice(list(LAST)), help="The last whole one. Default: month.")
+@click.option("--from", "first", type=DAY, help="The first day.")
+@click.option("--to", "last_day", type=DAY, help="The last day; it belongs to the report.")
+@click.option("--account", "accounts", multiple=True, help="Only this account; may be repeated. Default: all.")
+@click.option("--filter", "given", multiple=True, metavar="NAME=VALUE", help="As in the API: team_id=refunds …")
+@click.option("--comments", type=click.Choice(list(dict(CHOICES))), default="mixed", show_default=True)
+@click.option("--comment", "ids", multiple=True, help="A comment by its request id, in place of those; at most five.")
+@click.option("--for", "role", type=click.Choice(["supervisor", "analyst"]), default="supervisor", show_default=True,
+              help="Who will read it: for analysts it is made of whole releases, without comments.")  # fmt: skip
+@click.option("--paper", "size", type=click.Choice(paper.PAPERS), default="A4", show_default=True)
+@click.pass_context
+def report(
+    context: click.Context, /, out: Path, accounts: tuple[str, ...], given: tuple[str, ...], role: str, size: str,
+    **asked: Any,
+) -> None:  # fmt: skip
+    """Write a month, a week or a quarter on one page, as PDF or HTML.
+
+    \b
+    dm-feedback report --month 2026-10 --account acme -o report.pdf
+    dm-feedback report --last week --for analyst -o week.html
+    """  # noqa: D301 - \b is click's mark for "keep these lines"
+    settings, engine = opened(context)
+    if out.suffix.lower() not in ENDINGS:
+        raise Invalid("unknown_format", "A report is written as .pdf or .html; name the file so.")
+    for account in accounts:
+        account_of(settings, account)
+    at, reader = now(), Reader("cli", me(), role, accounts)
+    wanted = filters.parse({**pairs(given), **({"account": list(accounts)} if accounts else {})}, reader, settings)
+    span, choice = _span(settings, at, asked), Choice(asked["comments"], asked["ids"])
+    with reading(engine) as connection:
+        found = facts(connection, settings, reader, wanted, span, at, choice)
+    made = MadeBy(company_of(settings, accounts), me().removeprefix("cli:"), at, settings.service.time_zone)
+    page = sheet(found, made, thresholds(settings), scope_of(found))
+    document = paper.document(page, f"Customer feedback, {title_of(found)}", size)
+    content = paper.pdf(document) if out.suffix.lower() == ".pdf" else document.encode()
+    with writing(engine) as connection:
+        detail = {"filter": found.filter.described(), "rows": len(found.comments or ())}
+        log_access(connection, me(), "report.file", detail, at)
+    _write(out, content)
+    console.print(f"{title_of(found)}: {out}")
+
+
+def _span(settings: Settings, at: datetime, asked: dict[str, Any]) -> ReportSpan:
+    """The days asked for in one of three ways. Raises Invalid."""
+    first, last_day = asked["first"], asked["last_day"]
+    ways = [bool(asked["month"]), bool(asked["last"]), bool(first or last_day)]
+    if sum(ways) > 1 or bool(first) != bool(last_day):
+        raise Invalid("which_days", "Give --month, or --last, or both --from and --to.")
+    if asked["month"]:
+        return month_of(asked["month"])
+    if first and last_day:
+        return days_of(first.date(), last_day.date())
+    return LAST[asked["last"] or "month"](at.astimezone(settings.service.time_zone).date())
+
+
+def _write(out: Path, content: bytes) -> None:
+    """What customers wrote is for whoever asked for the file; nothing half-written takes its name."""
+    part = out.with_name(out.name + ".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    part.replace(out)

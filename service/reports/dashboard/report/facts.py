@@ -1,0 +1,148 @@
+"""What a report holds: in, a reader, a filter and days; out, figures, teams, comments and who was asked. Never formats.
+
+The figures are those of `figures`, so that they are the same over the API, for whoever asks; an analyst's report is of
+whole releases and has no comments. Comments are chosen: a mixture of moods, the worst, by hand, or none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from service.auth import Reader
+from service.errors import Invalid
+from service.reports.dashboard.report.spans import ONE_DAY, ReportSpan
+from service.reports.days import midnight
+from service.reports.figures import figures
+from service.reports.figures.shapes import Funnel, Summary, Trend
+from service.reports.figures.then_now import Differences
+from service.reports.filters import Filter
+from service.reports.roles import sees_rows
+from service.reports.rows import query
+from service.reports.rows.query import WORST
+from service.reports.rows.row import Row
+from service.settings import Settings
+
+MOST_COMMENTS = 5
+CANDIDATES = 12
+MIXTURE = (("unhappy", 2), ("neutral", 1), ("happy", 2))
+CHOICES = (("mixed", "Of every mood"), ("worst", "The worst"), ("none", "No comments"))
+NOT_TOLD = {"one_at_a_time", "not_released", "period_too_short"}
+"""Why releases do not tell of teams together with this filter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which comments: by a word, or by the ids of their requests."""
+
+    word: str = "mixed"
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFacts:
+    """One report. `totals` and `months`: a kind of card each that was answered; `comments` None: never told."""
+
+    span: ReportSpan
+    filter: Filter
+    summary: Summary
+    totals: tuple[Differences, ...]
+    months: tuple[Trend, ...]
+    teams: tuple[Differences, ...]
+    funnel: Funnel
+    comments: tuple[Row, ...] | None
+    withheld: bool
+
+    @property
+    def before_last(self) -> date:
+        """The last day of those it is held against."""
+        return self.span.first - ONE_DAY
+
+
+def facts(
+    connection: Connection,
+    settings: Settings,
+    reader: Reader,
+    wanted: Filter,
+    span: ReportSpan,
+    now: datetime,
+    choice: Choice,
+) -> ReportFacts:
+    """Gather a report. Raises Invalid or NotAllowed as the figures do."""
+    zone = settings.service.time_zone
+    moments = [midnight(day, zone) for day in (span.first, span.end, span.before, span.year_ago)]
+    here = replace(wanted, since=moments[0], until=moments[1])
+    before = replace(wanted, since=moments[2], until=moments[0])
+    who = (connection, settings, reader)
+    months = figures.trend(*who, replace(here, since=moments[3]), now, "month").items
+    totals = figures.differences(*who, here, now, "account", before).items
+    asked = {one.type for one in totals if _has(one)} | {each.type for each in months if _had(each)}
+    return ReportFacts(
+        span=span,
+        filter=here,
+        summary=figures.summary(*who, here, now),
+        totals=tuple(one for one in totals if one.type in asked),
+        months=tuple(each for each in months if each.type in asked),
+        teams=tuple(one for one in _teams(who, here, now, before) if one.type in asked),
+        funnel=figures.funnel(*who, here, now),
+        comments=chosen(*who, here, now, choice) if sees_rows(reader) else None,
+        withheld=any(one.total.now.withheld for one in totals),
+    )
+
+
+def chosen(
+    connection: Connection, settings: Settings, reader: Reader, here: Filter, now: datetime, choice: Choice
+) -> tuple[Row, ...]:
+    """Return the comments of a report. Raises Invalid for a choice we do not know."""
+    if choice.word not in dict(CHOICES):
+        raise Invalid("unknown_choice", f"Comments are {', '.join(dict(CHOICES))}, not '{choice.word}'.")
+    who = (connection, settings, reader)
+    if choice.ids:
+        found = {row.request_id: row for row in _read(who, replace(here, request_ids=choice.ids), now, "worst")}
+        return tuple(found[each] for each in choice.ids if each in found)[:MOST_COMMENTS]
+    if choice.word == "none":
+        return ()
+    if choice.word == "worst":
+        return tuple(_read(who, replace(here, moods=("unhappy", "neutral")), now, "worst")[:MOST_COMMENTS])
+    moods = (_read(who, replace(here, moods=(mood,)), now, "newest")[:least] for mood, least in MIXTURE)
+    return tuple(row for rows in moods for row in rows)
+
+
+def candidates(
+    connection: Connection, settings: Settings, reader: Reader, here: Filter, now: datetime
+) -> tuple[Row, ...]:
+    """Return comments to choose from, the newest of every mood."""
+    who, each = (connection, settings, reader), CANDIDATES // len(MIXTURE)
+    found = (_read(who, replace(here, moods=(mood,)), now, "newest")[:each] for mood, _ in MIXTURE)
+    return tuple(row for rows in found for row in rows)
+
+
+def _read(who: tuple[Connection, Settings, Reader], wanted: Filter, now: datetime, order: str) -> Sequence[Row]:
+    """Comments of answers whose score was given in these days, as far as they may be read."""
+    asked = replace(wanted, has_text=True, date_field="scored_at")
+    sort: dict[str, Any] = {"sort": WORST} if order == "worst" else {"sort": "updated_at", "newest_first": True}
+    return [row for row in query.rows(*who, asked, now, **sort).rows if row.text]
+
+
+def _teams(
+    who: tuple[Connection, Settings, Reader], here: Filter, now: datetime, before: Filter
+) -> Sequence[Differences]:
+    try:
+        return figures.differences(*who, here, now, "team", before).items
+    except Invalid as error:
+        if error.code in NOT_TOLD:
+            return ()
+        raise
+
+
+def _has(one: Differences) -> bool:
+    """A card that is never sent takes no room."""
+    row = one.total
+    said = (row.now.n, row.then.n, row.response_now.n)
+    return any(said) or row.now.suppressed not in {None, "waits"}
+
+
+def _had(trend: Trend) -> bool:
+    return any(each.score.n for each in trend.points)

@@ -1,0 +1,139 @@
+"""/dashboard/report: in, days and a choice of comments in the address; out, the report, and how to print or save it.
+
+Whoever reads comments here is written to the access log, as everywhere.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+import flask
+from sqlalchemy.engine import Connection
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from service.auth import log_access
+from service.db import reading, writing
+from service.errors import Invalid
+from service.reports.dashboard.place import Place
+from service.reports.dashboard.question import PageQuery, choices
+from service.reports.dashboard.report import paper
+from service.reports.dashboard.report.facts import CHOICES, MOST_COMMENTS, Choice, ReportFacts, candidates, facts
+from service.reports.dashboard.report.sheet import MadeBy, company_of, scope_of, sheet, title_of
+from service.reports.dashboard.report.spans import LAST, MONTHS, PRESETS, ReportSpan, back, days_of, month_of
+from service.reports.roles import sees_rows
+from service.reports.thresholds import thresholds
+from service.web import reads
+
+OWN = ("month", "last", "comments", "comment")
+DAYS = {"since", "until", "to"}
+
+
+def add(pages: flask.Blueprint, place: Place) -> None:
+    """Register the page and its file."""
+    everybody = place.door.signed_in()
+
+    @pages.get("/report")
+    @everybody
+    @reads
+    def report() -> str:
+        return _page(place)
+
+    @pages.get("/report.html")
+    @everybody
+    @reads
+    def report_file() -> Response:
+        return _file(place)
+
+
+def _page(place: Place) -> str:
+    now, span = place.clock(), _span(place)
+    question = _asked(place, span)
+    with reading(place.engine) as connection:
+        found = _facts(place, connection, question, span, now)
+        names = choices(connection, place.settings, place.reader, question.filter, now)
+        rows = sees_rows(place.reader)
+        who = (connection, place.settings, place.reader, found.filter, now)
+        offered = candidates(*who) if rows else ()
+    _log(place, found, len(found.comments or ()) + len(offered), now)
+    return flask.render_template(
+        "dashboard/report.html",
+        asked=question, names=names, sheet=_sheet(place, found, question, now), title=title_of(found),
+        offered=offered, chosen={row.request_id for row in found.comments or ()}, rows=rows, most=MOST_COMMENTS,
+        **_choosing(place, question, span, now),
+    )  # fmt: skip
+
+
+def _file(place: Place) -> Response:
+    now, span = place.clock(), _span(place)
+    question = _asked(place, span)
+    with reading(place.engine) as connection:
+        found = _facts(place, connection, question, span, now)
+    _log(place, found, len(found.comments or ()), now)
+    made = paper.document(_sheet(place, found, question, now), f"Customer feedback, {title_of(found)}")
+    response = flask.Response(made, content_type="text/html; charset=utf-8")
+    name = f"customer-feedback-{span.first}-to-{span.last}.html"
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
+def _facts(place: Place, connection: Connection, question: PageQuery, span: ReportSpan, now: datetime) -> ReportFacts:
+    args = flask.request.args
+    choice = Choice(args.get("comments") or "mixed", tuple(args.getlist("comment"))[:MOST_COMMENTS])
+    return facts(connection, place.settings, place.reader, question.filter, span, now, choice)
+
+
+def _sheet(place: Place, found: ReportFacts, question: PageQuery, now: datetime) -> Any:
+    accounts = tuple(map(str, found.filter.of("account"))) or place.reader.accounts
+    made = MadeBy(company_of(place.settings, accounts), place.reader.name, now, place.settings.service.time_zone)
+    return sheet(found, made, thresholds(place.settings), scope_of(found, dict(question.called)))
+
+
+def _log(place: Place, found: ReportFacts, comments: int, now: datetime) -> None:
+    """Write down that comments are read."""
+    if comments:
+        detail = {"filter": found.filter.described(), "rows": comments}
+        with writing(place.engine) as connection:
+            log_access(connection, place.reader.actor, "dashboard.report", detail, now)
+
+
+def _span(place: Place) -> ReportSpan:
+    """The days asked for: a month, the last of something, or from and to. Raises Invalid."""
+    args, today = flask.request.args, _today(place)
+    if args.get("month"):
+        return month_of(args["month"])
+    if DAYS & args.keys():
+        asked = place.asked(OWN)
+        return days_of(asked.first, asked.last)
+    word = args.get("last") or "month"
+    if word not in LAST:
+        raise Invalid("unknown_period", f"There is no last '{word[:20]}'; there are {', '.join(LAST)}.")
+    return LAST[word](today)
+
+
+def _asked(place: Place, span: ReportSpan) -> PageQuery:
+    """The filter of the address, with the report's days in it."""
+    given = [(name, value) for name, value in flask.request.args.items(multi=True) if name not in DAYS]
+    days = [("since", str(span.first)), ("until", str(span.end))]
+    return place.asked(OWN, given=MultiDict([*given, *days]))
+
+
+def _choosing(place: Place, question: PageQuery, span: ReportSpan, now: datetime) -> dict[str, Any]:
+    """What one can choose: days and comments, each as a link that keeps the rest."""
+    today = now.astimezone(place.settings.service.time_zone).date()
+    none = (("month", None), ("last", None), ("since", None), ("until", None), ("comment", None))
+    presets = [(name, question.with_(*none, ("last", word)), LAST[word](today) == span) for word, name in PRESETS]
+    months = [back(today.replace(day=1), number) for number in range(MONTHS + 1)]
+    word = flask.request.args.get("comments") or "mixed"
+    by_hand = bool(flask.request.args.getlist("comment"))
+    return {
+        "span": span,
+        "presets": presets,
+        "months": [(f"{each:%Y-%m}", f"{each:%B %Y}") for each in months],
+        "moods": [(name, question.with_(("comments", key), ("comment", None)), key == word and not by_hand)
+                  for key, name in CHOICES],
+        "file": flask.url_for("dashboard.report_file") + "?" + flask.request.query_string.decode("ascii", "replace"),
+    }  # fmt: skip
+
+
+def _today(place: Place) -> date:
+    return place.clock().astimezone(place.settings.service.time_zone).date()

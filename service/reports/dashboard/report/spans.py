@@ -1,0 +1,92 @@
+"""The days a report is of: in, a word or days and today; out, the days and those they are held against. Pure.
+
+A month is held against the month before it, a quarter against the quarter before; any other days against as many days
+just before. `last` belongs to the report; `end` does not.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from service.errors import Invalid
+
+ONE_DAY = timedelta(days=1)
+MONTHS = 12
+LONGEST = 366
+PRESETS = (("month", "Last month"), ("week", "Last week"), ("quarter", "Last quarter"))
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSpan:
+    """Days of a report: [first, end), and [before, first) to hold them against."""
+
+    first: date
+    end: date
+    before: date
+    words: str
+
+    @property
+    def last(self) -> date:
+        """The last day that belongs to it."""
+        return self.end - ONE_DAY
+
+    @property
+    def year_ago(self) -> date:
+        """The first day of the twelve months that end with it."""
+        return back(self.last.replace(day=1), MONTHS - 1)
+
+
+def back(first: date, months: int) -> date:
+    """The first day of the month so many months earlier."""
+    number = first.year * 12 + first.month - 1 - months
+    return date(number // 12, number % 12 + 1, 1)
+
+
+def last_month(today: date) -> ReportSpan:
+    """The calendar month before today's."""
+    return _month(back(today.replace(day=1), 1))
+
+
+def last_week(today: date) -> ReportSpan:
+    """The last Monday to Sunday that is over."""
+    monday = today - ONE_DAY * today.weekday()
+    return ReportSpan(monday - 7 * ONE_DAY, monday, monday - 14 * ONE_DAY, "")
+
+
+def last_quarter(today: date) -> ReportSpan:
+    """The calendar quarter before today's."""
+    here = today.replace(month=today.month - (today.month - 1) % 3, day=1)
+    first = back(here, 3)
+    return ReportSpan(first, here, back(first, 3), f"{_ordinal(first)} quarter {first.year}")
+
+
+def month_of(given: str) -> ReportSpan:
+    """A month by its number, such as 2026-10. Raises Invalid."""
+    found = re.fullmatch(r"([0-9]{4})-(0[1-9]|1[0-2])", given, re.ASCII)
+    if found is None or not 1900 < int(found[1]) < 2200:  # noqa: PLR2004 - as filters have it
+        raise Invalid("invalid_parameter", "'month' is a month like 2026-10.", errors={"month": ["no month"]})
+    return _month(date(int(found[1]), int(found[2]), 1))
+
+
+def days_of(first: date, last: date) -> ReportSpan:
+    """Some days, both of them included. Raises Invalid."""
+    if first > last or (last - first).days >= LONGEST:
+        raise Invalid("invalid_parameter", f"A report is of 1 to {LONGEST} days; 'from' must not lie after 'to'.")
+    end = last + ONE_DAY
+    return ReportSpan(first, end, first - (end - first), "")
+
+
+LAST: Mapping[str, Callable[[date], ReportSpan]] = {
+    "month": last_month,
+    "week": last_week,
+    "quarter": last_quarter,
+}
+
+
+def _month(first: date) -> ReportSpan:
+    return ReportSpan(first, back(first, -1), back(first, 1), f"{first:%B %Y}")
+
+
+def _ordinal(first: date) -> str:
+    return ("First", "Second", "Third", "Fourth")[(first.month - 1) // 3]

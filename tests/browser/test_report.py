@@ -1,0 +1,77 @@
+"""The report in a browser: one page of paper, A4 and Letter, on a wide screen and a phone, light and dark."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Served
+from tests.browser.test_looks import violations
+
+Open = Callable[..., Page]
+REPORTS = {
+    "month": "/report",
+    "quarter-worst": "/report?last=quarter&comments=worst",
+    "half-year": "/report?since=2026-06-01&to=2026-11-21",
+    "team": "/report?team_id=Billing&month=2026-10",
+    "empty": "/report?month=2020-01",
+}
+
+
+def pages_of(paper: bytes) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", paper))
+
+
+@pytest.mark.parametrize("size", ["A4", "Letter"])
+def test_it_prints_on_one_page_without_controls(open_page: Open, served: Served, artefacts: Path, size: str) -> None:
+    page = open_page(width=1440)
+    for name, path in REPORTS.items():
+        page.goto(served.at(path))
+        page.emulate_media(media="print")
+        made = page.pdf(path=artefacts / f"report-{name}-{size}.pdf", format=size)
+        assert pages_of(made) == 1, name
+        for control in (page.get_by_role("navigation"), page.get_by_role("button"), page.locator(".report-choice")):
+            assert not any(each.is_visible() for each in control.all()), name
+
+
+@pytest.mark.parametrize("role", ["supervisor", "analyst"])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (360, "dark")])
+def test_it_fits_its_screen_and_axe_finds_nothing(
+    open_page: Open, served: Served, axe: str, artefacts: Path, width: int, scheme: str, role: str
+) -> None:
+    page = open_page(width=width, color_scheme=scheme, role=role)
+    found, too_wide = {}, {}
+    for name, path in REPORTS.items():
+        page.goto(served.at(path))
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        page.screenshot(path=artefacts / f"report-{name}-{role}-{width}-{scheme}.png", full_page=True)
+        too_wide[name] = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        found[name] = violations(page, axe)
+    assert {name: each for name, each in found.items() if each} == {}
+    assert set(too_wide.values()) == {0}, too_wide
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+def test_last_months_report_is_one_click_away_and_another_two(open_page: Open, served: Served, width: int) -> None:
+    page = open_page(width=width)
+    page.get_by_role("link", name="Report", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Customer feedback, October 2026")
+    page.get_by_role("link", name="Last week").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("9 Nov 2026")
+    page.get_by_role("link", name="No comments").click()
+    expect(page.get_by_role("heading", name="What customers wrote")).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("9 Nov 2026")
+
+
+def test_comments_are_chosen_by_hand_with_the_keyboard_alone(open_page: Open, served: Served) -> None:
+    page = open_page()
+    page.goto(served.at("/report?month=2026-10"))
+    page.get_by_text("Another month, other days, comments by hand").press("Enter")
+    box = page.get_by_role("checkbox").nth(4)
+    box.focus()
+    box.press("Space")
+    page.get_by_role("button", name="Show").press("Enter")
+    expect(page.locator(".rp-comments li")).to_have_count(1)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Customer feedback, October 2026")
