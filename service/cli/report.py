@@ -14,7 +14,7 @@ from service.db import reading, writing
 from service.errors import Invalid
 from service.reports import filters
 from service.reports.dashboard.report import paper
-from service.reports.dashboard.report.facts import CHOICES, Choice, facts
+from service.reports.dashboard.report.facts import CHOICES, CommentChoice, facts
 from service.reports.dashboard.report.sheet import MadeBy, company_of, scope_of, sheet, title_of
 from service.reports.dashboard.report.spans import LAST, ReportSpan, days_of, month_of
 from service.reports.thresholds import thresholds
@@ -55,7 +55,7 @@ def report(
         account_of(settings, account)
     at, reader = now(), Reader("cli", me(), role, accounts)
     wanted = filters.parse({**pairs(given), **({"account": list(accounts)} if accounts else {})}, reader, settings)
-    span, choice = _span(settings, at, asked), Choice(asked["comments"], asked["ids"])
+    span, choice = _span(settings, at, asked), CommentChoice(asked["comments"], asked["ids"])
     with reading(engine) as connection:
         found = facts(connection, settings, reader, wanted, span, at, choice)
     made = MadeBy(company_of(settings, accounts), me().removeprefix("cli:"), at, settings.service.time_zone)

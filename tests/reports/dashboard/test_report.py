@@ -18,7 +18,7 @@ from service.errors import Invalid
 from service.models import access_log
 from service.reports.dashboard import sentences
 from service.reports.dashboard.report import paper
-from service.reports.dashboard.report.facts import Choice, ReportFacts, facts
+from service.reports.dashboard.report.facts import CommentChoice, ReportFacts, facts
 from service.reports.dashboard.report.sheet import MadeBy, company_of, scope_of, sheet, title_of
 from service.reports.dashboard.report.spans import (
     ReportSpan,
@@ -81,10 +81,12 @@ def filled(world: World) -> None:
         world.add(5, days_ago=days_ago, state="skipped", reason="cooldown", kind=None, campaign=None)
 
 
-def made(world: World, role: str, span: ReportSpan = OCTOBER, choice: Choice | None = None) -> tuple[ReportFacts, str]:
+def made(
+    world: World, role: str, span: ReportSpan = OCTOBER, choice: CommentChoice | None = None
+) -> tuple[ReportFacts, str]:
     reader = Reader("k", "Robin", role, ())
     with reading(world.engine) as connection:
-        found = facts(connection, world.settings, reader, Filter(), span, NOW, choice or Choice())
+        found = facts(connection, world.settings, reader, Filter(), span, NOW, choice or CommentChoice())
     by = MadeBy(company_of(world.settings, ()), reader.name, NOW, world.settings.service.time_zone)
     return found, str(sheet(found, by, thresholds(world.settings), scope_of(found)))
 
@@ -125,20 +127,20 @@ def test_it_says_who_was_asked_what_differs_and_how_to_read_it(quick: World) -> 
 
 def test_comments_are_a_choice(quick: World) -> None:
     filled(quick)
-    worst, _ = made(quick, "supervisor", choice=Choice("worst"))
+    worst, _ = made(quick, "supervisor", choice=CommentChoice("worst"))
     assert [row.score for row in worst.comments or ()] == [2] * 5
-    assert made(quick, "supervisor", choice=Choice("none"))[0].comments == ()
+    assert made(quick, "supervisor", choice=CommentChoice("none"))[0].comments == ()
     by_hand = [row.request_id for row in (worst.comments or ())[3:]]
-    chosen, _ = made(quick, "supervisor", choice=Choice(ids=tuple(by_hand)))
+    chosen, _ = made(quick, "supervisor", choice=CommentChoice(ids=tuple(by_hand)))
     assert [row.request_id for row in chosen.comments or ()] == by_hand
     with pytest.raises(Invalid, match="mixed, worst, none"):
-        made(quick, "supervisor", choice=Choice("best"))
+        made(quick, "supervisor", choice=CommentChoice("best"))
 
 
 def test_an_analysts_report_has_no_comment_and_whole_releases(quick: World) -> None:
     filled(quick)
     quick.released()
-    found, page = made(quick, "analyst", choice=Choice("worst"))
+    found, page = made(quick, "analyst", choice=CommentChoice("worst"))
     assert found.comments is None
     assert "What customers wrote" not in page
     assert "in whole releases" in page
@@ -147,7 +149,7 @@ def test_an_analysts_report_has_no_comment_and_whole_releases(quick: World) -> N
 def test_who_is_too_small_to_be_named_is_not_on_it(quick: World) -> None:
     filled(quick)
     quick.add(3, score=1, text="Hidden words", days_ago=35, team_id="tiny", agent_id="tim")
-    _, page = made(quick, "supervisor", choice=Choice("worst"))
+    _, page = made(quick, "supervisor", choice=CommentChoice("worst"))
     assert "tiny" not in page
     assert "Hidden words" not in page
 

@@ -34,7 +34,7 @@ NOT_TOLD = {"one_at_a_time", "not_released", "period_too_short"}
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class CommentChoice:
     """Which comments: by a word, or by the ids of their requests."""
 
     word: str = "mixed"
@@ -68,7 +68,7 @@ def facts(
     wanted: Filter,
     span: ReportSpan,
     now: datetime,
-    choice: Choice,
+    choice: CommentChoice,
 ) -> ReportFacts:
     """Gather a report. Raises Invalid or NotAllowed as the figures do."""
     zone = settings.service.time_zone
@@ -93,7 +93,7 @@ def facts(
 
 
 def chosen(
-    connection: Connection, settings: Settings, reader: Reader, here: Filter, now: datetime, choice: Choice
+    connection: Connection, settings: Settings, reader: Reader, here: Filter, now: datetime, choice: CommentChoice
 ) -> tuple[Row, ...]:
     """Return the comments of a report. Raises Invalid for a choice we do not know."""
     if choice.word not in dict(CHOICES):

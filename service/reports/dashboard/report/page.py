@@ -17,7 +17,7 @@ from service.errors import Invalid
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import PageQuery, choices
 from service.reports.dashboard.report import paper
-from service.reports.dashboard.report.facts import CHOICES, MOST_COMMENTS, Choice, ReportFacts, candidates, facts
+from service.reports.dashboard.report.facts import CHOICES, MOST_COMMENTS, CommentChoice, ReportFacts, candidates, facts
 from service.reports.dashboard.report.sheet import MadeBy, company_of, scope_of, sheet, title_of
 from service.reports.dashboard.report.spans import LAST, MONTHS, PRESETS, ReportSpan, back, days_of, month_of
 from service.reports.roles import sees_rows
@@ -78,7 +78,7 @@ def _file(place: Place) -> Response:
 
 def _facts(place: Place, connection: Connection, question: PageQuery, span: ReportSpan, now: datetime) -> ReportFacts:
     args = flask.request.args
-    choice = Choice(args.get("comments") or "mixed", tuple(args.getlist("comment"))[:MOST_COMMENTS])
+    choice = CommentChoice(args.get("comments") or "mixed", tuple(args.getlist("comment"))[:MOST_COMMENTS])
     return facts(connection, place.settings, place.reader, question.filter, span, now, choice)
 
 
