@@ -14,8 +14,8 @@ from service.db import reading, writing
 from service.errors import Invalid
 from service.reports import filters
 from service.reports.dashboard.report import paper
-from service.reports.dashboard.report.facts import CHOICES, CommentChoice, facts
-from service.reports.dashboard.report.sheet import MadeBy, company_of, scope_of, sheet, title_of
+from service.reports.dashboard.report.gathered import CHOICES, CommentChoice, facts
+from service.reports.dashboard.report.laid_out import MadeBy, company_of, scope_of, sheet, title_of
 from service.reports.dashboard.report.spans import LAST, ReportSpan, days_of, month_of
 from service.reports.thresholds import thresholds
 from service.settings import Settings

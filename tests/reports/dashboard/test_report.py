@@ -18,8 +18,8 @@ from service.errors import Invalid
 from service.models import access_log
 from service.reports.dashboard import sentences
 from service.reports.dashboard.report import paper
-from service.reports.dashboard.report.facts import CommentChoice, ReportFacts, facts
-from service.reports.dashboard.report.sheet import MadeBy, company_of, scope_of, sheet, title_of
+from service.reports.dashboard.report.gathered import CommentChoice, ReportFacts, facts
+from service.reports.dashboard.report.laid_out import MadeBy, company_of, scope_of, sheet, title_of
 from service.reports.dashboard.report.spans import (
     ReportSpan,
     days_of,

@@ -17,8 +17,15 @@ from service.errors import Invalid
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import PageQuery, choices
 from service.reports.dashboard.report import paper
-from service.reports.dashboard.report.facts import CHOICES, MOST_COMMENTS, CommentChoice, ReportFacts, candidates, facts
-from service.reports.dashboard.report.sheet import MadeBy, company_of, scope_of, sheet, title_of
+from service.reports.dashboard.report.gathered import (
+    CHOICES,
+    MOST_COMMENTS,
+    CommentChoice,
+    ReportFacts,
+    candidates,
+    facts,
+)
+from service.reports.dashboard.report.laid_out import MadeBy, company_of, scope_of, sheet, title_of
 from service.reports.dashboard.report.spans import LAST, MONTHS, PRESETS, ReportSpan, back, days_of, month_of
 from service.reports.roles import sees_rows
 from service.reports.thresholds import thresholds

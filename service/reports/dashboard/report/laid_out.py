@@ -16,7 +16,7 @@ from markupsafe import Markup
 from service.reports.dashboard import pictures, sentences, words
 from service.reports.dashboard.names import row_name
 from service.reports.dashboard.report.drawn import of_months
-from service.reports.dashboard.report.facts import ReportFacts
+from service.reports.dashboard.report.gathered import ReportFacts
 from service.reports.dimensions import FILTERED
 from service.reports.figures.shapes import Trend
 from service.reports.figures.then_now import Differences, ThenNow
