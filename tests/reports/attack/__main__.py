@@ -17,6 +17,7 @@ from tests.reports.attack.collect import collect
 from tests.reports.attack.http import collect as over_http
 from tests.reports.attack.play import database_for_once, emptied
 
+AT_TIMES = 10
 READ: dict[str, Reading] = {"http": over_http, "direct": collect}
 
 
@@ -51,6 +52,8 @@ def _attacked(seeds: Iterable[int], attacking: Callable[[int], Found], until: fl
         found = attacking(seed)
         if not found.nothing:
             click.echo(f"seed {seed} ({found.shape}): {found.leaks} {found.misread[:3]}")
+        if seed % AT_TIMES == 0:
+            click.echo(f"seed {seed} is done", err=True)
         yield found
 
 

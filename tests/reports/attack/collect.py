@@ -63,6 +63,9 @@ def _questions(lived: Lived, rnd: random.Random, windows: int) -> Iterator[Asked
 
 def _filters(lived: Lived, rnd: random.Random) -> Iterator[dict[str, frozenset[Value]]]:
     people = sorted({(each.team, each.agent) for each in lived.spoken.values()})
+    if not people:  # nobody has spoken yet
+        yield {}
+        return
     team, agent = rnd.choice(people)
     others = frozenset(name for name, _ in people if name != team)
     campaign = rnd.choice(sorted({each.campaign for each in lived.spoken.values()}))

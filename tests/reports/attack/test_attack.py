@@ -23,7 +23,7 @@ from tests.reports.attack.ledgers import BEGIN, Spoken
 from tests.reports.attack.play import ZONED, Lived, database
 
 
-@pytest.mark.parametrize(("seed", "read"), [(8, over_http), (11, collect)])
+@pytest.mark.parametrize(("seed", "read"), [(8, over_http), (11, collect), (206, collect)])
 def test_the_attacker_comes_back_with_empty_hands(seed: int, read: attacker.Reading) -> None:
     found = attack(seed, read, most=6, bounds=2)
     assert found.nothing, found
