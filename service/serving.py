@@ -21,7 +21,7 @@ import structlog
 from gunicorn.app.base import BaseApplication
 from sqlalchemy.engine import Engine
 
-from service import migrations, totals
+from service import migrations, otel, totals
 from service.app import create_app
 from service.customers.hash_key import demand_right_secret
 from service.db import demand_settings, open_engine
@@ -128,6 +128,7 @@ def from_environment() -> Any:
 
 def _counting(settings: Settings, engine: Engine) -> Any:
     """Build the application, and keep its counts until the process ends."""
+    otel.begin(settings.service.traces_to, "web")
     ended = threading.Event()
     keeping = totals.keep_on(totals.Keeper(engine, "web", datetime.now(UTC)), ended)
     atexit.register(keeping.join, totals.LAST_S)

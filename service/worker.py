@@ -21,7 +21,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Engine
 
-from service import housekeeping, metrics, migrations, totals
+from service import housekeeping, metrics, migrations, otel, totals
 from service.accounts import holds, standing
 from service.accounts.holds import Hold
 from service.auth import chain
@@ -77,6 +77,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     migrations.require_fitting(engine)
     ours = stop is None
     stop = stop or _stop_on_signals()
+    otel.begin(settings.service.traces_to, "worker")
     name = f"{socket.gethostname()}-{os.getpid()}-{new_id('w', clock())[-4:]}"
     place = Workplace.open(engine, settings, name, desks_of(settings, clock))
     clients = clients_of(settings, engine, clock)

@@ -7,7 +7,7 @@ import click
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
-from service import migrations
+from service import migrations, otel
 from service.cli.common import console
 from service.db import open_engine
 from service.errors import Unavailable
@@ -39,6 +39,7 @@ def check(context: click.Context) -> None:
         *advice(definitions, settings.campaigns),
         *_readable_by_others(settings.database.url),
         *_replica(settings.database),
+        *_traces(settings),
         *_left(settings),
     ]
     for warning in warnings:
@@ -57,6 +58,12 @@ def _readable_by_others(url: str) -> list[Mistake]:
     open_ones = [each for each in (file, f"{file}-wal", f"{file}-shm") if _mode(each) & 0o077]
     sentence = f"others on this machine may read it; run `chmod 600 {' '.join(open_ones)}`"
     return [Mistake("database.url", sentence)] if open_ones else []
+
+
+def _traces(settings: Settings) -> list[Mistake]:
+    if settings.service.traces_to is None or otel.is_installed():
+        return []
+    return [Mistake("service.traces_to", f"stops the start: {otel.MISSING}")]
 
 
 def _replica(database: Database) -> list[Mistake]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from service import traces
 from service.outages import is_away
 from service.outreach.answers import Found
 from service.outreach.claims import Ready, claim, due_accounts, give_back, record
@@ -109,10 +110,18 @@ class Runner:
             late = now > step.intended_at + self._place.settings.worker.lease * BEGIN_WITHIN
             if late or (self._stopping.is_set() and step is ready):
                 return give_back(self._place, step, now)
-            found = take(step, self._clients[step.account.name], self._clock)
-            self.steps[type(found.outcome).__name__.lower()] += 1
+            found = self._taken(step)
             step = self._record(step, found)
         return None
+
+    def _taken(self, step: Ready) -> Found:
+        with traces.step() as began:
+            found = take(step, self._clients[step.account.name], self._clock)
+            outcome = type(found.outcome).__name__.lower()
+            facts = {"account": step.account.name, "endpoint": step.endpoint, "outcome": outcome}
+            traces.later(step.request.id, f"step from {step.request.state.value}", began, facts)
+        self.steps[outcome] += 1
+        return found
 
     def _record(self, step: Ready, found: Found) -> Ready | None:
         """Write what X said, while the lease lasts: a database away for a moment must not cost a look-up at X."""

@@ -12,6 +12,7 @@ from functools import partial
 
 import structlog
 
+from service import traces
 from service.accounts import holds, looks, windows
 from service.db import reading, writing
 from service.outreach.workplace import Workplace
@@ -253,6 +254,8 @@ def _conclude(place: Workplace, each: UnclearSend, proof: Proof, now: datetime) 
             # Whoever still thinks he holds the lease must not record over what X has told us: `write` ends it.
             write(connection, request, proof.outcome, now, place.hand)
         kind, verdict = each.attempt.kind, proof.verdict
+        facts = {"account": each.request.account, "kind": kind.value, "verdict": verdict}
+        traces.later(each.request.id, "send cleared up", traces.moment(), facts)
         log.info("send_cleared_up", request_id=each.request.id, kind=kind, verdict=verdict, evidence=proof.evidence)
     return True
 

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from sqlalchemy.engine import Connection
 
+from service import traces
 from service.bulk import Into
+from service.db import once_committed
 from service.models import feedback_request
 from service.states import State
 
@@ -49,3 +51,12 @@ NEW = Into(tuple(feedback_request.c[name] for name in NewRequest._fields))
 def open_all(connection: Connection, requests: Sequence[NewRequest]) -> None:
     """Write the rows of requests that begin."""
     NEW.run(connection, requests)
+    if traces.HERE.hear is not None:
+        once_committed(connection, lambda: _trace(requests))
+
+
+def _trace(requests: Sequence[NewRequest]) -> None:
+    for each in requests:
+        traces.first(
+            each.id, "conversation received", each.received_at, {"account": each.account, "source": each.source}
+        )

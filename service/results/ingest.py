@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from sqlalchemy.engine import Connection
 
+from service import traces
 from service.counts import HERE
 from service.db import once_committed
 from service.requests.seals import touch
@@ -119,6 +120,8 @@ class _Tellings:
         touch(connection, [self._asked.id])
         anomalies = self._judge_again(connection)
         kept.keep(connection, self._added, now)
+        began = traces.moment()
+        once_committed(connection, lambda: self._trace(began))
         if self._shown().answers and not (self._held is not None and self._held.shown.answers):
             once_committed(connection, lambda: self._count(now))
         if self._held is not None:
@@ -131,6 +134,11 @@ class _Tellings:
         HERE.add("results", account, channel)
         if self._asked.outcome_at is not None:
             HERE.observe("card_to_answer_seconds", (now - self._asked.outcome_at).total_seconds(), account, channel)
+
+    def _trace(self, began: int) -> None:
+        answer, _, verdict = self._added[0]
+        facts = {"account": self._asked.account, "channel": answer.channel, "way": answer.way, "verdict": verdict.value}
+        traces.later(self._asked.id, "answer received", began, facts)
 
     @property
     def _shows(self) -> bool:

@@ -67,6 +67,9 @@ class Service:
     time_zone: ZoneInfo = setting("UTC", "zone of days in reports, by IANA name")
     company: str | None = setting(None, "your organisation's name, as reports print it", A_COMPANY)
     log_format: str = setting("json", "json for machines, text for a terminal", one_of("json", "text"))
+    traces_to: str | None = setting(
+        None, "an OpenTelemetry collector, e.g. http://127.0.0.1:4318; needs pip install 'dm-feedback[otel]'", http_url
+    )
 
 
 @dataclass(frozen=True, slots=True)

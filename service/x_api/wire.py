@@ -17,6 +17,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 import httpx
 import structlog
 
+from service import traces
 from service.counts import HERE
 from service.x_api.errors import OutcomeUnknown, Temporary, Unreachable, XError
 from service.x_api.facts import ParseProblem
@@ -229,6 +230,11 @@ def _log(
     endpoint = endpoint_of(request.url.path)
     HERE.add("x_calls", request.method, endpoint, str(status or (error.reason if error else "")))
     HERE.observe("x_call_seconds", took, request.method, endpoint)
+    facts: dict[str, str | int] = {
+        "http.response.status_code": status or 0,
+        "error.type": error.reason if error else "",
+    }
+    traces.call(f"{request.method} {endpoint}", took, facts, failed=error is not None)
     log.info(
         "x_called",
         method=request.method,
