@@ -4,17 +4,20 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from werkzeug.serving import make_server
 
 from service.app import create_app
-from service.db import open_engine
+from service.db import open_engine, writing
+from service.models import feedback_request
 from service.settings import from_tree
 from tests.browser import chromium
 from tests.conftest import NOW
@@ -48,10 +51,27 @@ class Served:
 
 @pytest.fixture(scope="session")
 def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    path = tmp_path_factory.mktemp("served") / "served.db"
-    shutil.copy(sqlite_template, path)
+    with serving(sqlite_template, tmp_path_factory.mktemp("served")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def crowded(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Sixty agents, each with some answers."""
+    with serving(sqlite_template, tmp_path_factory.mktemp("crowded"), agents=60, size=3000) as found:
+        yield found
+
+
+@contextmanager
+def serving(template: Path, folder: Path, *, agents: int = 0, size: int = 1300) -> Iterator[Served]:
+    path = folder / "served.db"
+    shutil.copy(template, path)
     engine = open_engine(f"sqlite:///{path}")
-    population = populate(engine, NOW)
+    population = populate(engine, NOW, size)
+    if agents:
+        number = sa.cast(sa.func.substr(feedback_request.c.conversation_id, -5), sa.Integer) % agents
+        with writing(engine) as connection:
+            connection.execute(sa.update(feedback_request).values(agent_id="Agent No. " + sa.cast(number, sa.String)))
     named_long_ago(engine, from_tree(settings_tree(f"sqlite:///{path}"), {}), NOW)
     app = create_app(from_tree(settings_tree(f"sqlite:///{path}"), {}), engine, lambda: NOW)
     server = make_server("127.0.0.1", 0, app, threaded=True)
@@ -82,13 +102,13 @@ class Watch:
             self.offences.append(f"console {kind}: {text}")
 
     def _request(self, url: str) -> None:
-        if urlsplit(url).netloc != self.host and urlsplit(url).scheme not in {"data", "blob"}:
+        if urlsplit(url).hostname != self.host and urlsplit(url).scheme not in {"data", "blob"}:
             self.offences.append(f"request to another host: {url}")
 
 
 @pytest.fixture
 def open_page(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
-    watch = Watch(urlsplit(served.url).netloc)
+    watch = Watch(urlsplit(served.url).hostname or "")
     contexts: list[BrowserContext] = []
 
     def open_one(*, width: int = 1280, role: str | None = "supervisor", **options: Any) -> Page:
