@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from service import migrations
 from service.cli.common import console, engine_of, harmless, now, settings_of, source_of, when
 from service.cli.source_apis import apis, release
+from service.cli.source_send import send
 from service.crm_api.client import Client
 from service.db import reading
 from service.errors import Invalid, NotFound, ServiceError
@@ -48,6 +49,7 @@ def sources() -> None:
 
 
 sources.add_command(release)
+sources.add_command(send)
 
 
 @sources.command(name="list")

@@ -52,6 +52,12 @@ def post_json(url: str, question: bytes, headers: Mapping[str, str], networks: I
     return _got(*_bytes(url, sent, networks, resolve, "application/json", question))
 
 
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> Got:
+    """Deliver bytes to an address, as a CRM would. Raises NoAnswer."""
+    status, said, answer = _bytes(url, headers, (), resolve, "application/json", body)
+    return Got(status, said, _json(said, answer) if answer and "json" in said.get("content-type", "") else None)
+
+
 def post_form(url: str, form: bytes, networks: Iterable[str] = ()) -> Got:
     """Change client credentials for a token. Raises NoAnswer."""
     sent = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from service.crm_api.get import OK
 from service.crm_api.looked import CrmCall, Looked
 
 PROBLEMS = {
@@ -43,7 +44,16 @@ def _end(looked: Looked) -> str:
         who = looked.x_user_id or f"@{looked.x_handle}"
         doubt = "; typed by people, so only if they wrote to the account" if looked.trust == "crm_entered" else ""
         return f"would be asked: {who} (trust {looked.trust}{doubt})"
-    return "nobody is asked: the CRM knows no X identity (no_x_identity)"
+    return f"nobody is asked: {_nobody(looked)} (no_x_identity)"
+
+
+def _nobody(looked: Looked) -> str:
+    """Why nobody was found, as somebody who set it up must know it."""
+    if not looked.asked or all(each.status is None for each in looked.asked):
+        return "nothing could be asked for, as what stands in the paths is not known; name --conversation or --customer"
+    if all(each.status != OK for each in looked.asked):
+        return "the CRM knows no such conversation or customer; is it the id that its events carry?"
+    return "the CRM answered, and nothing in it says who the customer is on X; --show-body shows what there is"
 
 
 def _plain(value: object) -> str:

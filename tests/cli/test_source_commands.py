@@ -2,6 +2,9 @@
 
 import json
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from werkzeug.serving import make_server
 
 from service.app import create_app
 from service.db import writing
@@ -114,7 +118,12 @@ def test_a_customer_is_looked_up_as_the_worker_would(cli: Cli) -> None:
         shown = cli.says("sources", "lookup", "crm", "--customer", "4711", "--show-body")
         assert "private" in shown
         here.answers = {"/contacts/4711": {"phone": "private"}}
-        assert "trust" not in cli.says("sources", "lookup", "crm", "--customer", "4711"), "nobody is found: whose?"
+        nobody = cli.says("sources", "lookup", "crm", "--customer", "4711")
+        assert "trust" not in nobody, "nobody is found: whose?"
+        assert "nothing in it says who the customer is on X" in nobody
+        here.answers = {}
+        assert "is it the id that its events carry?" in cli.says("sources", "lookup", "crm", "--customer", "4711")
+        assert "name --conversation or --customer" in cli.says("sources", "lookup", "crm")
         assert "hidden-token" not in said + shown
         here.answers = {"/contacts/4711": (401, {})}
         assert "REFUSED" in cli("sources", "lookup", "crm", "--customer", "4711", code=1).stdout
@@ -319,3 +328,44 @@ def test_a_delivery_whose_body_is_gone_is_counted_as_gone(cli: Cli) -> None:
         connection.execute(sa.update(webhook_delivery).values(body=None))
     (delivery,) = cli.rows(webhook_delivery)
     assert "1 no longer kept" in cli.says("deliveries", "replay", delivery.id, "--source", "crm")
+
+
+@contextmanager
+def served(cli: Cli) -> Iterator[str]:
+    """The web of this installation, on a port of this machine."""
+    server = make_server("127.0.0.1", 0, create_app(load(cli.config), cli.engine), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_delivery_is_tried_on_the_running_service_in_one_command(cli: Cli) -> None:
+    with served(cli) as url:
+        said = cli.says("sources", "send", "crm", "--to", url, "--conversation", "try-1")
+        assert "answered 200" in said
+        assert "requests list --conversation try-1" in said
+        cli.says("sources", "send", "crm", "--to", url, "--conversation", "try-2", "--x-user-id", "501")
+        refused = cli(
+            "sources", "send", "crm", str(file_of(cli, b'{"no": "end"}')), "--to", f"{url}/v1/no/such", code=1
+        )
+        assert "answered 404" in refused.stdout
+    found = {row.conversation_id: (row.x_user_id, row.x_handle) for row in cli.rows(feedback_request)}
+    assert found == {"try-1": (None, None), "try-2": ("501", None)}
+
+
+def test_what_cannot_be_sent_is_said_in_a_sentence(cli: Cli) -> None:
+    assert cli.refuses("sources", "send", "crm", "--to", "http://127.0.0.1:9")[1] == "not_sent"
+    assert cli.refuses("sources", "send", "nobody")[1] == "unknown_source"
+    cli.write(sources__crm__map={"x_user_id": "b.data.elsewhere"})
+    assert cli.refuses("sources", "send", "crm", "--x-user-id", "501")[1] == "not_told"
+
+
+def file_of(cli: Cli, body: bytes) -> Path:
+    file = cli.directory / "delivery.http"
+    file.write_bytes(b"content-type: application/json\nwebhook-id: msg_9\n\n" + body)
+    return file

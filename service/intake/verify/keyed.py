@@ -37,7 +37,7 @@ class Hmac(Signing):
     def check(self, inbound: Inbound, now: datetime) -> int:
         """Return the index of the key that made a signature of these bytes. Raises Refusal."""
         offered = [usual(each, self.encoding) for each in candidates(inbound, self.signature)]
-        made = [(key.index, encode(self._made(key, inbound), self.encoding)) for key in self.secrets]
+        made = [(key.index, encode(self.made(key, inbound), self.encoding)) for key in self.secrets]
         index = matching(made, offered)
         check_age(self, inbound, now)
         return index
@@ -46,7 +46,8 @@ class Hmac(Signing):
         """Say which bytes the signature covers. Raises Refusal."""
         return signed_bytes(self, inbound, b"KEY").decode("utf-8", "backslashreplace")
 
-    def _made(self, key: Key, inbound: Inbound) -> bytes:
+    def made(self, key: Key, inbound: Inbound) -> bytes:
+        """The proof that a key makes of these bytes. Raises Refusal where a part of them is missing."""
         return hmac.digest(key.secret, signed_bytes(self, inbound), self.digest)
 
 
@@ -62,7 +63,8 @@ class Hash(Hmac):
         if "key" not in self.signed:
             yield "signed", "has no 'key' among its parts: anybody could make this hash"
 
-    def _made(self, key: Key, inbound: Inbound) -> bytes:
+    def made(self, key: Key, inbound: Inbound) -> bytes:
+        """The same with the key among the bytes."""
         return hashlib.new(self.digest, signed_bytes(self, inbound, key.secret)).digest()
 
 

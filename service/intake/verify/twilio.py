@@ -35,9 +35,9 @@ class Twilio(Keyed):
     def check(self, inbound: Inbound, _now: datetime) -> int:
         """Return the index of the token that signed this address. Raises Refusal."""
         offered = header(inbound, SIGNATURE, "signature")
-        ending = _ending(inbound)
+        behind = ending(inbound)
         expected = [
-            (key.index, encode(hmac.digest(key.secret, (url + ending).encode("utf-8", "replace"), "sha1"), "base64"))
+            (key.index, encode(hmac.digest(key.secret, (url + behind).encode("utf-8", "replace"), "sha1"), "base64"))
             for key in self.secrets
             for url in _with_and_without_port(inbound.url)
         ]
@@ -48,7 +48,7 @@ class Twilio(Keyed):
         return "the address and the form's fields"
 
 
-def _ending(inbound: Inbound) -> str:
+def ending(inbound: Inbound) -> str:
     """Return what follows the address; for JSON nothing, as the address carries the body's digest."""
     if "bodySHA256" in inbound.query:
         if "bodySHA256" in inbound.repeated_query:

@@ -1,0 +1,97 @@
+"""Trying a source from here: a delivery of its preset, told anew, signed with its key, sent to the running service."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import click
+
+from service.cli.common import harmless, now, settings_of, source_of
+from service.crm_api.get import NoAnswer, post
+from service.errors import Invalid
+from service.intake.definition import load_definitions
+from service.intake.definition_tables import Definition
+from service.intake.events import ConversationEnded
+from service.intake.explain import parse_request_file
+from service.intake.inbound import Inbound
+from service.intake.mapping import read
+from service.intake.sample import TryOf, sample
+from service.intake.verify import Verified, verify
+from service.intake.verify.signing import signed
+from service.settings import Settings
+
+OK = 200
+
+
+@click.command()
+@click.argument("source")
+@click.argument("file", required=False)
+@click.option("--to", help="The address of the service, if not its public_url: such as http://127.0.0.1:8000.")
+@click.option("--conversation", help="The conversation, by the CRM's own word; a new one if left out.")
+@click.option("--customer", help="The customer, by the CRM's own word, to be looked up.")
+@click.option("--x-user-id", help="The customer's id on X: they may really be written to.")
+@click.option("--x-handle", help="The customer's handle on X: they may really be written to.")
+@click.pass_context
+def send(context: click.Context, /, source: str, file: str | None, to: str | None, **said: str | None) -> None:
+    """Send a delivery to the running service as the source's CRM would: signed, and ended just now.
+
+    Without FILE the preset's own example; it names nobody on X unless you do. Ends with 1 where it is not taken in.
+    """
+    settings = settings_of(context)
+    definition = _definition_of(settings, source)
+    inbound = _proven(definition, _delivery(settings, definition, file, TryOf(**said)))
+    address = _address(settings, inbound, to)
+    click.echo(f"POST {urlsplit(address)._replace(query='').geturl()}   {len(inbound.body)} bytes, signed")
+    try:
+        got = post(address, inbound.body, inbound.headers)
+    except NoAnswer as error:
+        raise Invalid("not_sent", f"{error} Is the service running? --to names another address.") from error
+    for line in _told(definition, inbound, got.status, got.value):
+        click.echo(harmless(line))
+    if got.status != OK:
+        context.exit(1)
+
+
+def _definition_of(settings: Settings, source: str) -> Definition:
+    source_of(settings, source)
+    return load_definitions(settings.sources, tuple(settings.accounts))[source]
+
+
+def _delivery(settings: Settings, definition: Definition, file: str | None, said: TryOf) -> Inbound:
+    public_url = settings.service.public_url
+    if file is not None:
+        return parse_request_file(Path(file).read_bytes(), public_url, definition.name)
+    preset = settings.sources[definition.name].preset
+    if preset is None:
+        raise Invalid("no_file", "The source has a definition of its own: name the FILE that holds a delivery.")
+    inbound = sample(preset, public_url, definition.name, said, now())
+    for each in read(definition, inbound, now()):
+        if isinstance(each, ConversationEnded) and (each.x_user_id, each.x_handle) == (said.x_user_id, said.x_handle):
+            return inbound
+    raise Invalid("not_told", "The preset's example does not say this with your settings: name a FILE.")
+
+
+def _proven(definition: Definition, inbound: Inbound) -> Inbound:
+    """Sign by the first way that a key of ours can prove."""
+    for verifier in definition.verifiers:
+        found = signed(verifier, inbound, now())
+        if found is not None and isinstance(verify(definition, found, now()), Verified):
+            return found
+    raise Invalid(
+        "cannot_sign",
+        "What proves this source cannot be made from here: a private key of the vendor, or a token within the body.",
+    )
+
+
+def _address(settings: Settings, inbound: Inbound, to: str | None) -> str:
+    base, parts = to or settings.service.public_url, urlsplit(inbound.url)
+    query = urlencode(inbound.query) or parts.query
+    return base.rstrip("/") + parts.path + (f"?{query}" if query else "")
+
+
+def _told(definition: Definition, inbound: Inbound, status: int, answer: object) -> Iterator[str]:
+    """What the service answered, and where to look on."""
+    yield f"answered {status}   {answer if answer is not None else ''}".rstrip()
+    for each in read(definition, inbound, now()):
+        if isinstance(each, ConversationEnded) and status == OK:
+            yield f"to look on: dm-feedback requests list --conversation {each.conversation_id}"

@@ -1,0 +1,79 @@
+"""Signing as a source does: in, its verifier with keys and a delivery; out, the delivery with a proof that fits.
+
+For trying a source from here. Only what a key of ours can prove: nobody but a vendor signs with a vendor's private key.
+"""
+
+import base64
+import hmac
+from dataclasses import replace
+from datetime import datetime
+
+from service.intake.inbound import Inbound
+from service.intake.verify.keyed import Hmac
+from service.intake.verify.parts import Refusal, SignedTime, Verifier, encode
+from service.intake.verify.plain import Basic, Static
+from service.intake.verify.twilio import SIGNATURE, Twilio, ending
+
+NOT_YET = "0"  # stands for a signature while the bytes are put together that it is made of
+
+
+def signed(verifier: Verifier, inbound: Inbound, now: datetime) -> Inbound | None:
+    """Return the delivery with its proof; None where this kind cannot be made here."""
+    try:
+        return _signed(verifier, inbound, now)
+    except Refusal:
+        return None
+
+
+def _signed(verifier: Verifier, inbound: Inbound, now: datetime) -> Inbound | None:
+    match verifier:
+        case Hmac():
+            return _by_hmac(verifier, inbound, now)
+        case Static(body=None):
+            return _by_token(verifier, inbound)
+        case Basic():
+            key = verifier.secrets[0].secret.decode()
+            pair = f"{key}:X" if verifier.key_is == "user" else f"{verifier.user}:{key}"
+            return _headed(inbound, "authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
+        case Twilio():
+            proof = hmac.digest(verifier.secrets[0].secret, (inbound.url + ending(inbound)).encode(), "sha1")
+            return _headed(inbound, SIGNATURE, encode(proof, "base64"))
+    return None
+
+
+def _by_hmac(verifier: Hmac, inbound: Inbound, now: datetime) -> Inbound:
+    time, place = verifier.timestamp, verifier.signature.header
+    if time is not None and time.from_.startswith("header:"):
+        inbound = _headed(inbound, time.from_.removeprefix("header:"), _written(time, now))
+    inbound = _headed(inbound, place, _with_time(verifier, NOT_YET, now))
+    proof = encode(verifier.made(verifier.secrets[0], inbound), verifier.encoding)
+    return _headed(inbound, place, _with_time(verifier, proof, now))
+
+
+def _with_time(verifier: Hmac, proof: str, now: datetime) -> str:
+    """What the signature's header says: the proof alone, or beside the time by their names."""
+    at, time = verifier.signature, verifier.timestamp
+    if at.kv is None:
+        return at.prefix + proof
+    named = {} if time is None else {time.from_.partition(":")[2]: _written(time, now)}
+    named[at.kv] = at.prefix + proof
+    if at.names:
+        return at.separator.join(named[name] for name in at.names)
+    return at.separator.join(f"{name}={value}" for name, value in named.items())
+
+
+def _written(time: SignedTime, now: datetime) -> str:
+    if time.format.startswith("iso8601"):
+        return f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    return str(int(now.timestamp() * (1000 if time.format == "unix_ms" else 1)))
+
+
+def _by_token(verifier: Static, inbound: Inbound) -> Inbound:
+    key = verifier.secrets[0].secret.decode()
+    if verifier.header is not None:
+        return _headed(inbound, verifier.header, verifier.scheme + key)
+    return replace(inbound, query={**inbound.query, verifier.query or "": key})
+
+
+def _headed(inbound: Inbound, name: str, value: str) -> Inbound:
+    return replace(inbound, headers={**inbound.headers, name: value})

@@ -1,0 +1,57 @@
+"""A delivery to try a source with: as its CRM would send it, ended just now, and addressed to nobody on X by itself."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from service.intake import Verified, load_definitions, preset_expected, preset_names, verify
+from service.intake.definition_tables import Definition
+from service.intake.events import ConversationEnded
+from service.intake.mapping import read
+from service.intake.sample import TryOf, sample
+from service.intake.verify.signing import signed
+from tests.intake.house import PUBLIC_URL, source
+from tests.intake.signers import SENDERS
+
+NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
+NOT_OURS_TO_SIGN = {"freshchat", "livechat", "zoho_desk", "zoho_salesiq", "twilio_event_streams"}
+FIRST = {
+    name: next((each for each in preset_expected(name)["fixtures"] if each.startswith("ended")), "")
+    for name in preset_names()
+}
+HAS_AN_END = [name for name, file in FIRST.items() if file]
+OF_ITS_OWN = {"django_helpdesk"}  # its time is that of a list's last entry, told by its place
+
+
+def definition_of(preset: str) -> Definition:
+    settings = preset_expected(preset)["settings"]
+    return load_definitions({preset: source(preset, SENDERS[preset].key(), name=preset, **settings)})[preset]
+
+
+def ended(preset: str, said: TryOf) -> ConversationEnded:
+    (found,) = read(definition_of(preset), sample(preset, PUBLIC_URL, preset, said, NOW), NOW)
+    assert isinstance(found, ConversationEnded), found
+    return found
+
+
+@pytest.mark.parametrize("preset", sorted(set(HAS_AN_END) - OF_ITS_OWN))
+def test_it_tells_of_a_new_conversation_that_ended_now_and_of_nobody_on_x(preset: str) -> None:
+    found = ended(preset, TryOf())
+    assert found.ended_at == NOW
+    assert (found.x_user_id, found.x_handle) == (None, None)
+    assert found.conversation_id != preset_expected(preset)["fixtures"][FIRST[preset]]["fields"]["conversation_id"]
+
+
+def test_whom_it_tells_of_can_be_said() -> None:
+    found = ended("zendesk_trigger", TryOf("77", customer="4711", x_user_id="99"))
+    assert (found.conversation_id, found.customer_ref, found.x_user_id, found.x_handle) == ("77", "4711", "99", None)
+    assert ended("front_app", TryOf(x_handle="zed")).x_handle == "zed"
+
+
+@pytest.mark.parametrize("preset", HAS_AN_END)
+def test_it_is_signed_as_the_source_proves_itself(preset: str) -> None:
+    definition = definition_of(preset)
+    delivery = sample(preset, PUBLIC_URL, preset, TryOf(), NOW)
+    proven = [each for verifier in definition.verifiers if (each := signed(verifier, delivery, NOW)) is not None]
+    fits = [each for each in proven if isinstance(verify(definition, each, NOW), Verified)]
+    assert bool(fits) == (preset not in NOT_OURS_TO_SIGN)

@@ -1,0 +1,77 @@
+"""Workers killed while they read a CRM's list: every end is found, nobody asked twice, and little is read twice."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.db import reading, writing
+from service.intake.desks import desks_of
+from service.models import feedback_request, source_sweep
+from service.sandbox.crm import Crms, CrmServer, Ended
+from service.sandbox.crm.faults import Fault
+from service.sandbox.crm.people import KEY
+from service.settings import load
+from service.sources import holds, sweeps
+from tests.processes.children import cli, until
+from tests.processes.house import House
+from tests.processes.x import X
+
+ENDS, PER_PAGE, KILLS = 8, 2, 2
+VENDOR = "helpscout"
+fr = feedback_request.c
+
+
+def test_workers_killed_while_a_list_is_read_find_every_end_and_ask_nobody_twice(
+    house_of: Callable[..., House], database_url: str, x: X, engine_of: Callable[[House], Engine]
+) -> None:
+    with CrmServer(Crms(everybody=True, page=PER_PAGE)) as server:
+        base = f"{server.url}/{VENDOR}"
+        api = {"base_url": base, "token_url": f"{base}/v2/oauth2/token", "client_id": "id", "client_secret": KEY}
+        house = house_of(
+            database_url, sources__crm__preset="helpscout", sources__crm__api={**api, "per_minute": 10_000},
+            sources__crm__confirm="none", sources__crm__sweep={"per_minute": 600},
+        )  # fmt: skip
+        engine = engine_of(house)
+        an_hour_ago(house, engine)
+        now = datetime.now(UTC).replace(microsecond=0)
+        server.crms.end(*(
+            Ended(str(10_000 + n), str(70_000 + n), (now - timedelta(minutes=20 - n)).timestamp()) for n in range(ENDS)
+        ))  # fmt: skip
+        for n in range(KILLS):
+            server.crms.faults.append(Fault("slow", VENDOR, times=1, seconds=1.0))
+            with cli(f"worker-{n}", house.directory, "--config", str(house.config), "worker") as worker:
+                until(lambda n=n: server.crms.faults[n].hits, 60, "a call is on its way")  # type: ignore[misc]
+                worker.kill()
+            release_leases_of_the_dead(engine)
+        with cli("last", house.directory, "--config", str(house.config), "worker"):
+            until(lambda: outcomes(engine)["card_sent"] == ENDS, 120, "every end has its card")
+    assert outcomes(engine) == {"card_sent": ENDS}
+    cards = [each["to"] for each in x.ask("/truth", messages=0, requests=0, pushes=0)["cards"]]
+    assert sorted(Counter(cards).values()) == [1] * ENDS
+    lists = sum(each.path == "/v2/conversations" for each in server.crms.asked)
+    assert ENDS // PER_PAGE <= lists <= ENDS // PER_PAGE + KILLS + 1
+
+
+def an_hour_ago(house: House, engine: Engine) -> None:
+    """The list is read since an hour ago."""
+    then = datetime.now(UTC) - timedelta(hours=1)
+    assert "crm" in desks_of(load(house.config), lambda: then)
+    with writing(engine) as connection:
+        holds.enrol(connection, ["crm"], then)
+        sweeps.enrol(connection, ["crm"], then)
+
+
+def release_leases_of_the_dead(engine: Engine) -> None:
+    """A lease outlasts a minute of silence; the test does not."""
+    with engine.begin() as connection:
+        connection.execute(sa.update(source_sweep).values(lease_until=None))
+        connection.exec_driver_sql("UPDATE look_up SET lease_until = NULL")
+
+
+def outcomes(engine: Engine) -> Counter[str]:
+    with reading(engine) as connection:
+        rows = connection.execute(sa.select(fr.state, fr.reason).where(fr.outcome_at.is_not(None)))
+        return Counter(row.reason or row.state for row in rows)
