@@ -30,7 +30,9 @@ ABOUT = (
     "header (`Bearer dmf_…`), never in an address; spreadsheets may read with HTTP Basic, the key as the password. "
     "Times are RFC 3339 in UTC; ids are strings. Periods are half-open: `[since, until)`. "
     "Pages of other origins may read where the setting `web.origins` names them. Unknown parameters are errors. "
-    "Every error is a problem document (RFC 9457) with a stable `code`."
+    "Every error is a problem document (RFC 9457) with a stable `code`. Lists are JSON alone: `Accept: text/csv` is "
+    "answered 406, and rows as files are at /v1/results.csv, .jsonl, .xlsx and .parquet. Answers leave as zstd or gzip "
+    "where `Accept-Encoding` names it."
 )
 SHARED = ("401", "403", "406", "422", "429", "503")
 RATE_HEADERS = {

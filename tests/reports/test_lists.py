@@ -149,6 +149,7 @@ def test_who_accepts_no_json_is_told_where_the_file_is(quick):
     answer = client.get("/v1/results", headers={"Accept": "text/csv"})
     assert (answer.status_code, answer.get_json()["code"]) == (406, "not_acceptable")
     assert "/v1/results.csv" in answer.get_json()["detail"]
+    assert "406" in client.get("/openapi.json").get_json()["info"]["description"]
     for fine in ("*/*", "application/json", "text/html, */*;q=0.1", "application/*"):
         assert client.get("/v1/results", headers={"Accept": fine}).status_code == 200
     assert client.get("/v1/results.csv", headers={"Accept": "text/csv"}).status_code == 200
