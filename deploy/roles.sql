@@ -34,6 +34,7 @@ GRANT SELECT ON
   reopening, restore, result, result_update, review_mark, review_note, send_attempt, session, source_state, source_sweep, stray_feedback, strange_refusal, tally,
   tally_book, timeline_note, transition, webhook_delivery, retention_run, worker_seen, x_identity
 TO dm_feedback_web;
+GRANT SELECT ON encryption, encryption_key TO dm_feedback_web;
 GRANT INSERT ON access_log, data_key, feed, transition TO dm_feedback_web;
 GRANT INSERT, UPDATE, DELETE ON
   conversation, delivery_item, erasure_ask, key_use, opt_out, posted_once, probe, prompt_reply, refresh, reopening, result, result_update, review_mark, review_note, session,
@@ -64,6 +65,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
   result_update, review_mark, review_note, send_attempt, source_state, source_sweep, stray_feedback, strange_refusal, tally, tally_book, timeline_note, transition,
   webhook_delivery, retention_run, worker_seen, x_identity, x_token
 TO dm_feedback_worker;
+-- the key in force is said by whoever runs `privacy encrypt`, as the owner; the worker takes rows over to it
+GRANT SELECT, UPDATE ON encryption TO dm_feedback_worker;
+GRANT SELECT, DELETE ON encryption_key TO dm_feedback_worker;
 GRANT SELECT, INSERT, DELETE ON access_log TO dm_feedback_worker;
 GRANT UPDATE (number, hash) ON access_log TO dm_feedback_worker;
 GRANT SELECT (created_at), DELETE ON session TO dm_feedback_worker;

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 
 from service import customer_routes, health, metrics, replica, web
 from service.auth import Guard
-from service.db import open_engine
+from service.encrypting.in_force import engine_of
 from service.intake import load_definitions
 from service.intake import routes as intake
 from service.intake.reception import Reception
@@ -31,7 +31,7 @@ def create_app(
     settings: Settings, engine: Engine | None = None, clock: Callable[[], datetime] = utc_now
 ) -> flask.Flask:
     """Build the application. Opens the engine in the process that calls it, never before a fork."""
-    engine = engine or open_engine(settings.database.url)
+    engine = engine or engine_of(settings)
     replica.attach(engine, settings.database)
     app = flask.Flask(__name__, static_folder=None)
     app.secret_key = settings.service.secret_key

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.at_rest.columns import Encrypted, ring_of, row_of, stored
 from service.db import Micros, to_micros
 
 Row = tuple[Any, ...]
@@ -42,9 +43,32 @@ class Into:
         if not rows:
             return 0
         postgresql = connection.dialect.name == "postgresql"
-        given = _plain(rows, self._for_postgresql if postgresql else self._for_sqlite)
+        given = _plain(self._locked(connection, rows), self._for_postgresql if postgresql else self._for_sqlite)
         statement = self._postgresql if postgresql else self._sqlite
         return connection.exec_driver_sql(statement, (_as_json(given, named=postgresql),)).rowcount
+
+    def _locked(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows with what is encrypted at rest locked, where that is on."""
+        ring = ring_of(connection.dialect)
+        if ring is None or ring.under is None or not self._encrypted:
+            return rows
+        under, locked = ring.under, [list(row) for row in rows]
+        for row, source in zip(locked, rows, strict=True):
+            for place, kind, by in self._encrypted:
+                if source[place]:
+                    row[place] = kind.locked(ring, source[place], row_of(*(source[each] for each in by)), under)
+        return [tuple(row) for row in locked]
+
+    @cached_property
+    def _encrypted(self) -> list[tuple[int, Encrypted, list[int]]]:
+        """Where encrypted columns stand, and the columns of their row's key."""
+        at = {each.name: place for place, each in enumerate(self.columns)}
+        kinds = {at[each.name]: each.type for each in self.columns}
+        return [
+            (place, kind, [at[name] for name in kind.by])
+            for place, kind in kinds.items()
+            if isinstance(kind, Encrypted)
+        ]
 
     @cached_property
     def _for_postgresql(self) -> list[Convert | None]:
@@ -103,13 +127,13 @@ class Among:
 
 
 def _kind(column: sa.Column[Any]) -> str:
-    return next(name for kind, name in KINDS if isinstance(column.type, kind))
+    return next(name for kind, name in KINDS if isinstance(stored(column.type), kind))
 
 
 def _converter(column: sa.Column[Any], of_bytes: Convert) -> Convert | None:
-    if isinstance(column.type, sa.LargeBinary):
+    if isinstance(stored(column.type), sa.LargeBinary):
         return of_bytes
-    return next((to for kind, to in TO_PLAIN if isinstance(column.type, kind)), None)
+    return next((to for kind, to in TO_PLAIN if isinstance(stored(column.type), kind)), None)
 
 
 def _plain(rows: Sequence[Row], converters: Sequence[Convert | None]) -> list[Row]:

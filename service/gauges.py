@@ -17,6 +17,7 @@ from service.models import (
     account_task,
     barred_way,
     delivery_item,
+    encryption,
     feedback_request,
     look_up,
     look_up_count,
@@ -252,6 +253,24 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
         "How long ago nothing was kept beyond its retention, by kind of data; under two hours is healthy.",
         ["kind"],
         lambda now: sa.select(rr.kind, _seconds_since(rr.finished_at, now)),
+    ),
+    (
+        "encryption_under_way_seconds",
+        "How long going over to another key of encryption at rest has taken so far; none: it is done, or never was.",
+        [],
+        lambda now: sa.select(_seconds_since(encryption.c.begun_at, now)).where(encryption.c.finished_at.is_(None)),
+    ),
+    (
+        "encryption_rows_rewritten",
+        "Rows taken over to the key in force since that was turned on, changed or off.",
+        [],
+        lambda _now: sa.select(encryption.c.rewritten),
+    ),
+    (
+        "encryption_rows_refused",
+        "Rows with values that were changed or moved in the database, as the last walk over all of them met them.",
+        [],
+        lambda _now: sa.select(encryption.c.refused),
     ),
     (
         "workers_seen",

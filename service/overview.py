@@ -54,6 +54,7 @@ class Overview:
     day: Mapping[str, Mapping[str, int]]
     unsealed: int
     replica: ReplicaStanding | None = None
+    encrypting: str | None = None
     needs_a_hand: tuple[str, ...] = field(default=())
 
 
@@ -76,8 +77,18 @@ def overview(
     }
     accounts_said = (said for one in each for said in _of_account(one))
     service_says = _of_service(workers, unsealed, day, builds)
-    hands = (*service_says, *_of_replica(replica), *_of_sources(found), *accounts_said)
-    return Overview(now, __version__, head(), workers, builds, each, day, unsealed, replica, hands)
+    hands = (*service_says, *_of_values(found), *_of_replica(replica), *_of_sources(found), *accounts_said)
+    said = _encrypting(found)
+    return Overview(now, __version__, head(), workers, builds, each, day, unsealed, replica, said, hands)
+
+
+def _encrypting(found: Mapping[str, Found]) -> str | None:
+    """How far going over to another key is; None: nothing is under way."""
+    since = found["encryption_under_way_seconds"].get(())
+    if since is None:
+        return None
+    rows = int(found["encryption_rows_rewritten"][()])
+    return f"Encryption at rest has been going over for {age(since)}, {rows} rows: `dm-feedback privacy status`."
 
 
 def _account(name: str, found: Mapping[str, Found], left: budgets.Sends) -> AccountOverview:
@@ -126,6 +137,11 @@ def _of_service(
         yield f"Not sealed in the access log: {waits}; may the worker write it (deploy/roles.sql)?"
     if len({each.split()[1] for each in builds}) > 1:
         yield "Processes of different versions run beside each other: finish the upgrade."
+
+
+def _of_values(found: Mapping[str, Found]) -> Iterator[str]:
+    if refused := int(found["encryption_rows_refused"].get((), 0)):
+        yield f"{refused} rows hold values changed or moved in the database: `dm-feedback privacy check`."
 
 
 def _of_replica(found: ReplicaStanding | None) -> Iterator[str]:

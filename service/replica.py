@@ -17,6 +17,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
+from service.at_rest.columns import share
 from service.counts import HERE
 from service.db import ConnectionWait, open_engine, reading, reading_on
 from service.deadline import is_out_of_time
@@ -197,7 +198,7 @@ def attach(engine: Engine, settings: Database) -> Replica | None:
         other = open_engine(settings.read_url, IMPATIENT)
     except Unavailable as error:
         raise Unavailable(error.code, error.sentence.replace("database.url", "database.read_url")) from error
-    replica = Replica(engine, other, settings.read_behind)
+    replica = Replica(engine, share(engine, other), settings.read_behind)
     engine.update_execution_options(**{OPTION: replica})
     return replica
 

@@ -24,7 +24,8 @@ from sqlalchemy.engine import Engine
 from service import migrations, otel, totals
 from service.app import create_app
 from service.customers.hash_key import demand_right_secret
-from service.db import demand_settings, open_engine
+from service.db import demand_settings
+from service.encrypting.in_force import demand_keys, engine_of
 from service.errors import Unavailable
 from service.listening.worker import EventWorker
 from service.settings import X_TOKENS, Settings, SettingsError, load
@@ -94,7 +95,9 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no ty
 
     def load(self) -> Any:
         """Build the application, in the worker process."""
-        return _counting(self._settings, open_engine(self._settings.database.url))
+        engine = engine_of(self._settings)
+        demand_keys(engine)
+        return _counting(self._settings, engine)
 
 
 def serve_web(settings: Settings, read: Callable[[], Settings]) -> None:
@@ -119,10 +122,11 @@ def demand_free(bind: str) -> None:
 def from_environment() -> Any:
     """Build the application from the file DM_FEEDBACK_CONFIG names; for gunicorn's own command line."""
     settings = load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml")), withheld=X_TOKENS)
-    engine = open_engine(settings.database.url)
+    engine = engine_of(settings)
     demand_settings(engine)
     migrations.require_fitting(engine)  # as `dm-feedback web` does: refuse to start rather than fail at each delivery
     demand_right_secret(engine, settings.service.secret_key)
+    demand_keys(engine)
     return _counting(settings, engine)
 
 

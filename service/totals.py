@@ -20,8 +20,10 @@ from prometheus_client.metrics_core import Metric
 from sqlalchemy.engine import Connection, Engine
 
 from service import __version__
+from service.at_rest.columns import ring_of
 from service.counts import HERE, METERS, Key, Meter, Numbers, ProcessCounts
 from service.db import insert, writing
+from service.encrypting import in_force as keys
 from service.ids import new_id
 from service.models import process_count
 from service.outages import is_away
@@ -43,6 +45,7 @@ class Keeper:
         self._name = f"{socket.gethostname()[:40]}-{os.getpid()}-{new_id('p', now)[-6:]}"
         self._who = {"role": role, "version": __version__, "python": platform.python_version()}
         self._kept: dict[Key, Numbers] | None = None
+        self._said: Mapping[str, Any] | None = None
 
     def keep(self, now: datetime) -> None:
         """Write our row. Where it was taken for a dead one's, what stood in it counts no more as ours."""
@@ -50,7 +53,9 @@ class Keeper:
             if self._kept is not None and not self._is_there(connection):
                 self._counts.take_off(self._kept)
             numbers = self._counts.so_far()
-            values = {**self._who, "seen_at": now, "counts": _packed(numbers)}
+            keys.follow(connection)
+            self._said = keys.said_of(ring_of(connection.dialect), self._said, now)
+            values = {**self._who, "seen_at": now, "counts": _packed(numbers), "encryption": self._said}
             row = insert(connection, process_count).values(name=self._name, **values)
             connection.execute(row.on_conflict_do_update(index_elements=["name"], set_=values))
         self._kept = numbers

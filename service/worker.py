@@ -26,6 +26,7 @@ from service.accounts import holds, standing
 from service.accounts.holds import Hold
 from service.auth import chain
 from service.db import insert, reading, writing
+from service.encrypting import walking
 from service.ids import new_id
 from service.intake.desks import desks_of
 from service.intake.sweeping import begin, errands_of, sweep_once
@@ -91,13 +92,12 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
         for name, account in settings.accounts.items()
     ]
     readers += _callers(place, clock, stop)
-    readers.append(threading.Thread(target=_keep_house, args=(place, clock, stop), name="housekeeping"))
-    readers.append(threading.Thread(target=_seal, args=(place, clock, stop), name="sealing"))
-    readers.append(threading.Thread(target=_forget, args=(place, clock, stop), name="forgetting"))
+    turns = {"housekeeping": _keep_house, "sealing": _seal, "forgetting": _forget}
+    readers += [threading.Thread(target=do, args=(place, clock, stop), name=name) for name, do in turns.items()]
     for thread in readers:
         thread.daemon = True
         thread.start()
-    readers.append(totals.keep_on(totals.Keeper(engine, "worker", clock()), stop))
+    readers += [totals.keep_on(totals.Keeper(engine, "worker", clock()), stop), walking.keep_on(engine, clock, stop)]
     metrics.serve(settings, engine)
     log.info("worker_started", worker=name, accounts=sorted(clients))
     left = _send(place, clients, checked, clock, stop)

@@ -21,7 +21,9 @@ _RUNTIME = tempfile.mkdtemp(prefix="dmf-run-")
 os.environ["XDG_RUNTIME_DIR"] = _RUNTIME
 
 from service import migrations  # noqa: E402 - after the environment above
-from service.db import open_engine  # noqa: E402
+from service.at_rest.columns import give  # noqa: E402
+from service.db import open_engine, writing  # noqa: E402
+from service.encrypting.turning import turn_on  # noqa: E402
 
 NOT_DURABLE = ("fsync", "full_page_writes")
 """A server of tests need not outlive the machine: it does not wait for the disk."""
@@ -96,7 +98,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    engine = open_engine(database_url)
+    engine = _opened(database_url)
     yield engine
     engine.dispose()
 
@@ -104,9 +106,19 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def sqlite_engine(sqlite_url: str) -> Iterator[Engine]:
     """For tests whose point is not the database."""
-    engine = open_engine(sqlite_url)
+    engine = _opened(sqlite_url)
     yield engine
     engine.dispose()
+
+
+def _opened(url: str) -> Engine:
+    """With TEST_ENCRYPTED=1 everything is encrypted at rest from the first row on."""
+    if not os.environ.get("TEST_ENCRYPTED"):
+        return open_engine(url)
+    engine = give(open_engine(url), ["a key that nobody guesses, 32 and more"])
+    with writing(engine) as connection:
+        turn_on(connection, NOW)
+    return engine
 
 
 def _database_url(server: str, name: str) -> str:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.accounts import standing
+from service.at_rest.columns import encrypting
 from service.db import reading, writing
 from service.ids import new_id, person
 from service.models import feedback_request, opt_out, reopening, send_attempt, transition
@@ -146,7 +147,7 @@ class World:
         """Put an ended conversation into the ledger, as intake does, and return the request's id."""
         row = request_row(self.clock.now, conversation_id=conversation_id, **columns)
         with writing(self.engine) as connection:
-            connection.execute(sa.insert(feedback_request).values(row))
+            connection.execute(sa.insert(feedback_request).values(encrypting(feedback_request, row, row["id"])))
         return str(row["id"])
 
     def reopened(self, conversation_id: str, at: datetime) -> None:
@@ -180,7 +181,8 @@ class World:
 
     def set(self, request_id: str, **columns: Any) -> None:
         with writing(self.engine) as connection:
-            connection.execute(sa.update(feedback_request).where(feedback_request.c.id == request_id).values(columns))
+            values = encrypting(feedback_request, columns, request_id)
+            connection.execute(sa.update(feedback_request).where(feedback_request.c.id == request_id).values(values))
 
 
 def work(place: Workplace, clients: Mapping[str, XClient], clock: AnyClock) -> int:

@@ -26,6 +26,7 @@ from service.ids import new_id
 from service.models import (
     access_log,
     account_state,
+    encryption,
     feedback_request,
     poll_window,
     process_count,
@@ -150,6 +151,11 @@ def kept_too_long(place: Place, connection: Connection) -> None:
     connection.execute(sa.insert(retention_run).values(kind="texts", finished_at=place.ago(hours=7), rows=3))
 
 
+def moved_values(place: Place, connection: Connection) -> None:
+    row = {"id": 1, "key_id": "1a2b3c4d", "digest_key": "00", "begun_at": place.ago(hours=2), "refused": 1}
+    connection.execute(sa.insert(encryption).values(**row, finished_at=place.now))
+
+
 def mixed_builds(place: Place, connection: Connection) -> None:
     other = {"name": "other", "role": "web", "version": "0.0.1", "python": "3.11.0", "seen_at": place.now}
     connection.execute(sa.insert(process_count).values(**other, counts=[]))
@@ -179,6 +185,7 @@ TROUBLES: dict[str, Callable[[Place, Connection], None]] = {
     "DmFeedbackDeliveriesRefused": counting("deliveries", "crm", "refused", by=11),
     "DmFeedbackDeliveriesNotStored": counting("deliveries", "crm", "not_stored", by=1),
     "DmFeedbackDeliveriesUnreadable": counting("deliveries", "crm", "unmappable", by=1),
+    "DmFeedbackValuesMoved": moved_values,
     "DmFeedbackServerErrors": counting("http_requests", "GET", "/v1/summary", "500", by=6),
     "DmFeedbackIntakeSlow": slow,
     "DmFeedbackAccessLogUnsealed": unsealed,

@@ -37,6 +37,7 @@ COMMANDS = {
     "customers": ("customers", "All we hold of a customer, in one JSON."),
     "identities": ("identities", "Customers whose X identity was missing: list them, hand it in."),
     "erase": ("data", "Erase a customer: identity and text go, and they are never asked again."),
+    "privacy": ("privacy", "Encryption at rest: turn it on, over to another key, off; see how far it is."),
     "prune": ("data", "Forget what is older than its retention; the worker does this every hour."),
     "compliance": (
         "compliance",

@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 
 from service import logs, migrations, replica
 from service.customers.hash_key import demand_right_secret
-from service.db import demand_settings, open_engine
+from service.db import demand_settings
+from service.encrypting import in_force as encrypting
 from service.errors import Invalid, NotFound, ServiceError
 from service.outages import is_away
 from service.settings import Account, Settings, SettingsError, Source, load
@@ -84,6 +85,7 @@ def opened(context: click.Context, withheld: Sequence[str] = ()) -> tuple[Settin
     migrations.require_fitting(engine)
     demand_settings(engine)
     demand_right_secret(engine, settings.service.secret_key)
+    encrypting.demand_keys(engine)
     return settings, engine
 
 
@@ -103,7 +105,7 @@ def source_of(settings: Settings, name: str) -> Source:
 
 def engine_of(context: click.Context, settings: Settings) -> Engine:
     """Open the database, at whatever revision it is, until the command ends."""
-    engine = open_engine(settings.database.url)
+    engine = encrypting.engine_of(settings)
     context.call_on_close(engine.dispose)
     beside = replica.attach(engine, settings.database)
     if beside is not None:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from service import migrations, otel
 from service.cli.common import console
 from service.db import open_engine
+from service.encrypting.in_force import demand_keys, engine_of
 from service.errors import Unavailable
 from service.intake import Definition
 from service.intake.advice import advice
@@ -93,14 +94,16 @@ def _left(settings: Settings) -> list[Mistake]:
     ):
         return []
     try:
-        engine = open_engine(url)
+        engine = engine_of(settings)
         try:
             migrations.require_fitting(engine)
+            demand_keys(engine)
             return [Mistake(f"{each.kind}.{each.name}", each.sentence) for each in gone_names(engine, settings)]
         finally:
             engine.dispose()  # SQLite's files beside the ledger go with it
-    except Unavailable:
-        return []
+    except Unavailable as error:
+        lost = error.code == "encryption_key_missing"
+        return [Mistake("privacy.encryption_key", error.sentence)] if lost else []
     except DBAPIError as error:
         if not is_away(error):
             raise

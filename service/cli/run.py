@@ -7,7 +7,7 @@ import click
 
 from service import migrations, serving
 from service.cli.common import console, opened, settings_of
-from service.db import open_engine
+from service.encrypting.in_force import demand_keys, engine_of
 from service.intake.definition import load_definitions
 from service.settings import X_TOKENS, load
 
@@ -22,8 +22,9 @@ def serve(context: click.Context) -> None:
     settings = settings_of(context)
     load_definitions(settings.sources, tuple(settings.accounts))  # a mistake shows here, not in children that die
     serving.demand_free(settings.web.bind)
-    engine = open_engine(settings.database.url)
+    engine = engine_of(settings)
     migrations.upgrade(engine)
+    demand_keys(engine)
     engine.dispose()
     path = ["--config", context.find_root().obj]
     console.print(f"dm-feedback on http://{settings.web.bind}  (dashboard: /dashboard, API: /docs, health: /readyz)")

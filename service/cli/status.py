@@ -54,6 +54,8 @@ def _head(found: Overview) -> None:
         console.print(f"  {each}")
     if found.replica is not None and found.replica.behind is not None:
         console.print(f"  replica, {age(found.replica.behind.total_seconds())} behind")
+    if found.encrypting is not None:
+        console.print(found.encrypting, soft_wrap=True)
     if not found.needs_a_hand:
         console.print("Nothing needs a hand.")
     for each in found.needs_a_hand:

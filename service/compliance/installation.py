@@ -9,6 +9,11 @@ from service.settings import Campaign, Settings
 from service.settings.reference import SettingDoc, reference
 
 NOBODY = "[to fill in]"
+AT_REST = (
+    "comments, notes, DM texts and raw deliveries are encrypted (AES-256-GCM, bound to row and column) from "
+    "`dm-feedback privacy encrypt` on; ids, handles, scores and times are not: use an encrypted disk as well"
+)
+NOT_AT_REST = "**not encrypted by the service (`privacy.encryption_key` is not set): use an encrypted disk**"
 
 
 def facts_of(settings: Settings, now: datetime) -> Mapping[str, str]:
@@ -35,6 +40,7 @@ def facts_of(settings: Settings, now: datetime) -> Mapping[str, str]:
         "min_score_n": str(settings.reports.min_score_n),
         "min_comments_n": str(settings.reports.min_comments_n),
         "cooldown": _listed({_span(each.cooldown) for each in settings.campaigns}),
+        "at_rest": AT_REST if keep.encryption_key else NOT_AT_REST,
         "proxies": str(settings.web.trusted_proxies),
         "roles": "\n".join(f"| {name} | {may} |" for name, may in ROLES.items()),
         "limits": "\n".join(map(_limit, _ceilings(settings))),

@@ -1,7 +1,7 @@
 """Rows as they are stored: in, a table and which of its rows; out, tuples that are the same on both databases.
 
-JSON is carried as its text, since a null in JSON and none at all are two things. Rows are walked by primary key, each
-database in its own order, as the two sort words differently.
+What is encrypted stays so, and needs no key here. JSON is carried as its text, since a null in JSON and none at all
+are two things. Rows are walked by primary key, each database in its own order, as the two sort words differently.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.at_rest.columns import stored
 from service.db import insert
 
 AT_ONCE = 500
@@ -104,15 +105,17 @@ class Rows:
 
 
 def _read(connection: Connection, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    if not isinstance(column.type, sa.JSON):
-        return column
+    kind = stored(column.type)
+    if not isinstance(kind, sa.JSON):
+        return column if kind is column.type else sa.type_coerce(column, kind)
     if connection.dialect.name == "postgresql":
         return sa.cast(column, sa.Text)
     return sa.type_coerce(column, sa.Text)
 
 
 def _bound(connection: Connection, column: sa.Column[Any]) -> Any:
-    if not isinstance(column.type, sa.JSON):
-        return sa.bindparam(column.name, type_=column.type)
+    kind = stored(column.type)
+    if not isinstance(kind, sa.JSON):
+        return sa.bindparam(column.name, type_=kind)
     text = sa.bindparam(column.name, type_=sa.Text)
     return sa.cast(text, sa.JSON) if connection.dialect.name == "postgresql" else text

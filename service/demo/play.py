@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy.engine import Engine
 
 from service.auth import keys
-from service.db import open_engine, writing
+from service.db import writing
 from service.demo import cast, feed, read_back, reconcile, stage, supervisor
 from service.demo.crm import Crm
 from service.demo.http_call import call_json
@@ -27,6 +27,7 @@ from service.demo.read_back import Ledger, Progress
 from service.demo.reconcile import Check
 from service.demo.script import SECOND, Script
 from service.demo.stage import UNHURRIED, Pace, Stage
+from service.encrypting.in_force import engine_of
 from service.sandbox.crm import Crms, CrmServer, Known
 from service.states import END_STATES, State
 
@@ -151,7 +152,7 @@ def _as_known(customer: cast.Customer) -> Known:
 
 def _staged(built: Stage) -> Iterator[Play]:
     with running(built):
-        engine = open_engine(built.settings.database.url)
+        engine = engine_of(built.settings)
         try:
             with writing(engine) as connection:
                 supervisor = keys.create(connection, "demo supervisor", "supervisor", [], _now())

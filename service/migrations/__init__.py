@@ -21,10 +21,11 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
 from service.errors import Unavailable
-from service.models import schema_floor
+from service.models import encryption_key, schema_floor
 
 HERE = Path(__file__).parent
 VERSION = sa.table("alembic_version", sa.column("version_num"))
+ENCRYPTED_FROM = "0032"  # code that knows no newer revision than those before it cannot read what is encrypted
 FIRST_TO_LOOK = "0022"  # code that knows no newer revision than those before it does not ask from when on it may work
 COPYING, MOVED = "copying", "moved"
 """Stand where a revision does: no process of ours works on a database that is being filled, or was left behind."""
@@ -51,7 +52,7 @@ def upgrade(engine: Engine) -> str:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        connection.execute(sa.update(schema_floor).values(revision=floor()))
+        set_floor(connection)
     return head()
 
 
@@ -62,11 +63,20 @@ def floor() -> str:
     return max([FIRST_TO_LOOK, *given_up])
 
 
+def set_floor(connection: Connection) -> None:
+    """Write from which code on one may work here: where something is encrypted, from that on which can read it."""
+    encrypted = connection.scalar(sa.select(encryption_key.c.id).limit(1)) is not None
+    oldest = max(floor(), ENCRYPTED_FROM) if encrypted else floor()
+    connection.execute(sa.update(schema_floor).values(revision=oldest))
+
+
 def mark(engine: Engine, revision: str) -> None:
     """Write what stands for the database's revision. A word that no code knows lets no code work there."""
     with writing(engine) as connection:
         connection.execute(sa.update(VERSION).values(version_num=revision))
-        connection.execute(sa.update(schema_floor).values(revision=revision if revision in SAID else floor()))
+        set_floor(connection)
+        if revision in SAID:
+            connection.execute(sa.update(schema_floor).values(revision=revision))
 
 
 @cache

@@ -9,6 +9,7 @@ ids are strings (they exceed 2**53), words are those of `states.py`. Chapters ha
     counting.py   what readers have been told    releases.py what analysts may read
     running.py    workers, the schema            once.py     what was answered to a POST with a name
     sources.py    CRMs that can be asked, and for whom
+    encryption.py under which key values lie here
 """
 
 from service.models.answers import (
@@ -22,6 +23,7 @@ from service.models.answers import (
 )
 from service.models.base import metadata
 from service.models.counting import change_counter, tally, tally_book
+from service.models.encryption import encryption, encryption_key
 from service.models.intake import conversation, delivery_item, reopening, webhook_delivery
 from service.models.ledger import IS_BEGUN, IS_OPEN, IS_UNPROVEN, feedback_request, send_attempt, transition
 from service.models.naming import naming, naming_answer, naming_place, person_name
@@ -71,6 +73,8 @@ __all__ = [
     "conversation",
     "data_key",
     "delivery_item",
+    "encryption",
+    "encryption_key",
     "erasure_ask",
     "feed",
     "feedback_request",

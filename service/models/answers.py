@@ -17,6 +17,7 @@ from sqlalchemy import (
     text,
 )
 
+from service.at_rest.columns import Blinded, Encrypted
 from service.db import Micros
 from service.models.base import Serial, metadata
 
@@ -34,7 +35,7 @@ class ResultColumns(TypedColumns):
     score_at: Named[datetime | None] = Column(Micros, nullable=True)
     score_way: Named[str | None] = Column(String(12), nullable=True)
     score_seen_at: Named[datetime | None] = Column(Micros, nullable=True)  # our own clock: when we first had one
-    text: Named[str | None] = Column(Text, nullable=True)
+    text: Named[str | None] = Column(Encrypted("result.text", "request_id"), nullable=True)
     text_at: Named[datetime | None] = Column(Micros, nullable=True)
     text_way: Named[str | None] = Column(String(12), nullable=True)
     text_seen_at: Named[datetime | None] = Column(Micros, nullable=True)  # likewise; what retention counts from
@@ -74,11 +75,13 @@ class ResultUpdateColumns(TypedColumns):
     feedback_id: Named[str | None] = Column(String(24), nullable=True)
     request_id: Named[str] = Column(String(40))
     way: Named[str] = Column(String(12), server_default=text("'card'"))
-    digest: Named[str] = Column(String(64))
+    digest: Named[str] = Column(Blinded(64))
     x_updated_at: Named[datetime] = Column(Micros)
     score: Named[int | None]
     score_at: Named[datetime | None] = Column(Micros, nullable=True)
-    text: Named[str | None] = Column(Text, nullable=True)
+    text: Named[str | None] = Column(
+        Encrypted("result_update.text", "request_id", "way", "x_updated_at"), nullable=True
+    )
     text_at: Named[datetime | None] = Column(Micros, nullable=True)
     channel: Named[str] = Column(String(8))
     seen_at: Named[datetime] = Column(Micros)

@@ -3,11 +3,9 @@
 from datetime import datetime
 
 from sqlalchemy import (
-    JSON,
     Column,
     ForeignKey,
     Index,
-    LargeBinary,
     Named,
     String,
     Table,
@@ -17,6 +15,7 @@ from sqlalchemy import (
     text,
 )
 
+from service.at_rest.columns import EncryptedBytes, EncryptedJson
 from service.db import Micros
 from service.models.base import Serial, metadata
 
@@ -29,9 +28,12 @@ class WebhookDeliveryColumns(TypedColumns):
     dedupe_key: Named[str] = Column(String(200))  # one digest of the sender's delivery id and the body
     received_at: Named[datetime] = Column(Micros)
     content_type: Named[str] = Column(String(200))
-    headers: Named[dict[str, str]] = Column(JSON)  # lower-case names, without credentials
-    query: Named[dict[str, str]] = Column(JSON)
-    body: Named[bytes | None] = Column(LargeBinary, nullable=True)  # NULL after its retention
+    headers: Named[dict[str, str]] = Column(
+        EncryptedJson("webhook_delivery.headers", "id")
+    )  # lower-case names, without credentials
+    query: Named[dict[str, str]] = Column(EncryptedJson("webhook_delivery.query", "id"))
+    # NULL after its retention
+    body: Named[bytes | None] = Column(EncryptedBytes("webhook_delivery.body", "id"), nullable=True)
     key_index: Named[int | None]  # which of the source's keys matched
 
 

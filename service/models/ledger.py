@@ -25,6 +25,7 @@ from sqlalchemy import (
     text,
 )
 
+from service.at_rest.columns import Encrypted, EncryptedJson
 from service.db import Micros
 from service.models.base import Serial, metadata
 from service.states import OPEN_STATES, OPENED_STATES, PROVEN_UNSENT, UNCLEAR, State
@@ -66,10 +67,15 @@ class FeedbackRequestColumns(TypedColumns):
     display_name: Named[str | None] = Column(String(20), nullable=True)
     privacy_url: Named[str | None] = Column(Text, nullable=True)
     test: Named[bool]
-    opening_text: Named[str | None] = Column(Text, nullable=True)  # NULL: the campaign has no opening DM
-    card_text: Named[str | None] = Column(Text, nullable=True)  # of the message that asks, whichever way it does
+    # NULL: the campaign has no opening DM
+    opening_text: Named[str | None] = Column(Encrypted("feedback_request.opening_text", "id"), nullable=True)
+    # of the message that asks, whichever way it does
+    card_text: Named[str | None] = Column(Encrypted("feedback_request.card_text", "id"), nullable=True)
     way: Named[str | None] = Column(String(16), nullable=True)  # NULL: as everybody was asked before, by the card
-    alternatives: Named[list[dict[str, str]] | None] = Column(JSON(none_as_null=True), nullable=True)  # way and text
+    # way and text
+    alternatives: Named[list[dict[str, str]] | None] = Column(
+        EncryptedJson("feedback_request.alternatives", "id", none_as_null=True), nullable=True
+    )
     page_hash: Named[str | None] = Column(String(64), nullable=True)  # SHA-256 of the token in the page's link
     decision: Named[dict[str, Any] | None] = Column(JSON, nullable=True)  # the draws and their inputs
     stale_at: Named[datetime | None] = Column(Micros, nullable=True)

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, Named, String, Table, TypedColumns
+from sqlalchemy import Column, Index, Named, String, Table, TypedColumns
 
+from service.at_rest.columns import Blinded, EncryptedJson
 from service.db import Micros
 from service.models.base import metadata
 
@@ -14,8 +15,10 @@ class PostedOnceColumns(TypedColumns):
 
     key_id = Column(String(24), primary_key=True)
     name = Column(String(64), primary_key=True)  # a digest of the header: it may be long, and may hold anything
-    digest: Named[str] = Column(String(64))  # of the address and the body
-    answer: Named[dict[str, Any] | None] = Column(JSON(none_as_null=True), nullable=True)
+    digest: Named[str] = Column(Blinded(64))  # of the address and the body
+    answer: Named[dict[str, Any] | None] = Column(
+        EncryptedJson("posted_once.answer", "key_id", "name", none_as_null=True), nullable=True
+    )
     at: Named[datetime] = Column(Micros)
 
 

@@ -13,11 +13,11 @@ from sqlalchemy import (
     Named,
     String,
     Table,
-    Text,
     TypedColumns,
     text,
 )
 
+from service.at_rest.columns import Encrypted
 from service.db import Micros
 from service.models.base import Serial, metadata
 
@@ -138,7 +138,7 @@ class ReviewNoteColumns(TypedColumns):
     request_id: Named[str] = Column(String(40), ForeignKey("feedback_request.id"))
     at: Named[datetime] = Column(Micros)
     author: Named[str] = Column(String(96))
-    text: Named[str] = Column(Text)
+    text: Named[str] = Column(Encrypted("review_note.text", "request_id", "at"))
 
 
 review_note = Table("review_note", metadata, ReviewNoteColumns, Index(None, "request_id"))

@@ -32,6 +32,8 @@ class ProcessCountColumns(TypedColumns):
     python: Named[str] = Column(String(16))
     seen_at: Named[datetime] = Column(Micros)
     counts: Named[list[Any]] = Column(JSON)
+    # of encryption at rest: the keys it holds, the one it writes under and since when; NULL: code that knows none
+    encryption: Named[dict[str, Any] | None] = Column(JSON(none_as_null=True), nullable=True)
 
 
 process_count = Table("process_count", metadata, ProcessCountColumns)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,11 +17,8 @@ from service.states import State
 fr = feedback_request.c
 res = result.c
 BY_PROMPT = ("page", "quick_reply")
-USED = sa.and_(
-    sa.or_(res.score_way.in_(BY_PROMPT), res.text_way.in_(BY_PROMPT)),
-    sa.or_(fr.opening_text.is_(None), fr.opening_text.not_like("%{page}%")),
-)
-"""An answer by a link or a tap, of a request whose opening has no link of its own."""
+USED = sa.or_(res.score_way.in_(BY_PROMPT), res.text_way.in_(BY_PROMPT))
+"""An answer by a link or a tap; it may have been the link of the opening (`_has_link`), which no SQL looks into."""
 
 
 def locked(connection: Connection, request_id: str) -> Request | None:
@@ -37,8 +35,8 @@ def appeared(connection: Connection, request_ids: Sequence[str]) -> dict[str, st
 
 def answered(connection: Connection, request_ids: Sequence[str]) -> set[str]:
     """Return those requests whose customer used what only the message that asks carries: so it is with them."""
-    used = sa.select(fr.id).join(result, res.request_id == fr.id).where(USED, fr.id.in_(request_ids))
-    return set(connection.scalars(used))
+    used = sa.select(fr.id, fr.opening_text).join(result, res.request_id == fr.id).where(USED, fr.id.in_(request_ids))
+    return {row.id for row in connection.execute(used) if not _has_link(row.opening_text)}
 
 
 def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Sequence[tuple[Request, str | None]]:
@@ -51,9 +49,9 @@ def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Seq
         sa.select(*REQUEST, res.feedback_id)
         .join(result, res.request_id == fr.id)
         .where(IS_UNPROVEN, proof, fr.erased_at.is_(None), fr.account.in_(accounts))
-        .limit(limit)
     )
-    return [(request_of(row), row[-1]) for row in rows]
+    shown = ((request_of(row), row[-1]) for row in rows)
+    return list(islice((each for each in shown if each[1] is not None or not _has_link(each[0].opening_text)), limit))
 
 
 def anybody_waits(connection: Connection, account: str, reason: str) -> bool:
@@ -77,6 +75,10 @@ def overdue_elsewhere(
     return connection.scalars(
         sa.select(fr.id).where(IS_OPEN, fr.account.not_in(accounts), over, free).order_by(fr.scheduled_at).limit(limit)
     ).all()
+
+
+def _has_link(opening: str | None) -> bool:
+    return opening is not None and "{page}" in opening
 
 
 def _named(column: sa.ColumnElement[Any]) -> sa.Select[Any, int]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
+from service.at_rest.columns import encrypting
 from service.counts import HERE
 from service.db import once_committed
 from service.models import feedback_request, transition
@@ -77,7 +78,7 @@ def store(connection: Connection, before: Request, after: Request, now: datetime
     if changed.keys() - NOBODY_SEES:
         changed |= {**UNSEALED, "updated_at": now}
     if changed:
-        connection.execute(CHANGE, {"this": before.id, **changed})
+        connection.execute(CHANGE, {"this": before.id, **encrypting(feedback_request, changed, before.id)})
 
 
 def _tell(connection: Connection, before: Request, change: Applied, now: datetime, actor: str) -> None:

@@ -8,7 +8,7 @@ A telling without score and text makes no `result` row, except where outreach ha
 then the row is the evidence it waits for. So a request is answered when its row has a score or a text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from service import traces
+from service.at_rest.columns import blinding
 from service.counts import HERE
 from service.db import once_committed
 from service.requests.seals import touch
@@ -79,7 +80,7 @@ def _of_one(connection: Connection, request_id: str, told: Sequence[Answer], now
     asked = kept.lock(connection, request_id)
     if asked is None or asked.erased_at is not None:
         return [Verdict.STRAY if asked is None else Verdict.ERASED] * len(told)
-    book = _Tellings(asked, kept.held(connection, request_id), kept.known(connection, request_id))
+    book = _Tellings(asked, kept.held(connection, request_id), kept.known(connection, request_id), blinding(connection))
     verdicts = [book.add(each) for each in told]
     book.save(connection, now)
     return verdicts
@@ -88,8 +89,10 @@ def _of_one(connection: Connection, request_id: str, told: Sequence[Answer], now
 class _Tellings:
     """All that was told of one request, while more is added. Alone with it: the request's row is locked."""
 
-    def __init__(self, asked: AskedRequest, held: Held | None, known: Sequence[EarlierTelling]) -> None:
-        self._asked, self._held, self._known = asked, held, known
+    def __init__(
+        self, asked: AskedRequest, held: Held | None, known: Sequence[EarlierTelling], blinded: Callable[[str], str]
+    ) -> None:
+        self._asked, self._held, self._known, self._blinded = asked, held, known, blinded
         self._scores = SCORE_RANGE.get(asked.type or "", SCORE_RANGE["nps"])
         self._had = {(each.way, each.digest) for each in known}
         self._feedback_id = held.feedback_id if held else None
@@ -101,7 +104,7 @@ class _Tellings:
 
     def add(self, answer: Answer) -> Verdict:
         key = (answer.way, digest(answer.told))
-        if key in self._had:
+        if key in self._had or (answer.way, self._blinded(key[1])) in self._had:
             return Verdict.REPEAT  # another channel was quicker
         if answer.feedback_id is not None and self._feedback_id not in {None, answer.feedback_id}:
             return Verdict.STRAY  # a second card of one request: outreach forbids it, so it is nobody's

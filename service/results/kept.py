@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from service.at_rest.columns import encrypting
 from service.models import feedback_request, result, result_update
 from service.results.answer import Answer
 from service.results.merge import Shown, Update, digest
@@ -84,15 +85,8 @@ def keep(connection: Connection, told: Sequence[tuple[Answer, Update, str]], now
     """Keep tellings: the answer, what of it may be kept, and the verdict."""
     connection.execute(
         sa.insert(result_update),
-        [
-            {
-                "request_id": answer.request_id, "way": answer.way, "channel": answer.channel, "verdict": verdict,
-                "feedback_id": answer.feedback_id, "digest": digest(answer.told), "seen_at": now,
-                "unread": ",".join(answer.unread) or None, **_columns(update),
-            }
-            for answer, update, verdict in told
-        ],
-    )  # fmt: skip
+        [_kept(answer, update, verdict, now) for answer, update, verdict in told],
+    )
 
 
 def judge(connection: Connection, verdicts: Sequence[tuple[EarlierTelling, str]]) -> None:
@@ -104,12 +98,15 @@ def judge(connection: Connection, verdicts: Sequence[tuple[EarlierTelling, str]]
 
 def first(connection: Connection, request_id: str, shown: Shown, values: dict[str, Any]) -> None:
     """Write the row."""
-    connection.execute(sa.insert(result).values(request_id=request_id, **values, **shown_columns(shown)))
+    row = {"request_id": request_id, **values, **shown_columns(shown)}
+    connection.execute(sa.insert(result).values(encrypting(result, row, request_id)))
 
 
 def change(connection: Connection, request_id: str, values: dict[str, Any]) -> None:
     """Change the row."""
-    connection.execute(sa.update(result).where(res.request_id == request_id).values(values))
+    connection.execute(
+        sa.update(result).where(res.request_id == request_id).values(encrypting(result, values, request_id))
+    )
 
 
 def shown_columns(shown: Shown) -> dict[str, Any]:
@@ -119,6 +116,15 @@ def shown_columns(shown: Shown) -> dict[str, Any]:
         "score_way": shown.score_way,
         "text_way": shown.text_way,
     }
+
+
+def _kept(answer: Answer, update: Update, verdict: str, now: datetime) -> dict[str, Any]:
+    row = {
+        "request_id": answer.request_id, "way": answer.way, "channel": answer.channel, "verdict": verdict,
+        "feedback_id": answer.feedback_id, "digest": digest(answer.told), "seen_at": now,
+        "unread": ",".join(answer.unread) or None, **_columns(update),
+    }  # fmt: skip
+    return encrypting(result_update, row, answer.request_id, answer.way, update.told_at)
 
 
 def _columns(update: Update) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import marshmallow as ma
 
-from service.settings.values import Duration, QuietHours, Rule, Zone
+from service.settings.values import Duration, OneOrMore, QuietHours, Rule, Secrets, Zone
 
 REQUIRED: Final = object()
 KINDS: dict[Any, Callable[..., ma.fields.Field[Any]]] = {
@@ -27,6 +27,7 @@ KINDS: dict[Any, Callable[..., ma.fields.Field[Any]]] = {
     timedelta: Duration,
     ZoneInfo: Zone,
     tuple[time, time]: QuietHours,
+    Secrets: OneOrMore,
 }
 
 

@@ -17,8 +17,10 @@ from service.settings.values import (
     BIND,
     DATABASE,
     NOT_EMPTY,
+    Secrets,
     contact,
     http_url,
+    keys_of_their_own,
     names,
     network,
     one_of,
@@ -139,6 +141,10 @@ class Privacy:
         STOP_WORDS, "a DM of just such a word, in any case, puts its sender on the opt-out list", NOT_EMPTY
     )
     erase_scores: bool = setting(False, "erasing a person removes the score too, not only text and identity")
+    encryption_key: Secrets = setting(
+        [], "encrypts comments, notes, DMs and raw deliveries at rest, once `dm-feedback privacy encrypt` has said so; "
+        "new and old while one is changed", keys_of_their_own, secret=True
+    )  # fmt: skip
     erase_by_two: bool = setting(False, "erasing a person over the API takes two people with keys, within a week")
 
 

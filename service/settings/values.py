@@ -16,6 +16,7 @@ from marshmallow import ValidationError, fields, validate
 
 Rule = Callable[[Any], Any]
 
+LEAST_OF_A_KEY = 32
 LONGEST = timedelta(days=36_500)  # a date that lies further back than year 1 cannot be reckoned with
 UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 NAME = validate.Regexp(
@@ -63,6 +64,22 @@ class Zone(fields.Field[ZoneInfo]):
         return ZoneInfo(value)
 
 
+class Secrets(tuple[str, ...]):
+    """Secrets of which the first is used and any is known: the new and the old while one is changed."""
+
+    __slots__ = ()
+
+
+class OneOrMore(fields.Field[Secrets]):
+    """One text, or a list of them."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Secrets:
+        given = [value] if isinstance(value, str) else value
+        if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+            raise ValidationError('must be a text in quotes, or a list of them: ["new", "old"]')
+        return Secrets(given)
+
+
 class QuietHours(fields.Field[tuple[time, time]]):
     """Two times of day between which nobody is written to, such as `["21:00", "08:00"]`."""
 
@@ -82,6 +99,14 @@ def _listed(value: Any) -> list[Any]:
     if not isinstance(value, list | tuple):
         raise TypeError
     return list(value)
+
+
+def keys_of_their_own(values: Secrets) -> None:
+    """Demand keys that nobody can guess, none of them twice. Raises ValidationError."""
+    if any(len(each) < LEAST_OF_A_KEY for each in values):
+        raise ValidationError(f"must have at least {LEAST_OF_A_KEY} characters; `openssl rand -base64 32` makes one")
+    if len(set(values)) < len(values):
+        raise ValidationError("names a key twice")
 
 
 def some_time(value: timedelta) -> None:

@@ -14,6 +14,7 @@ import flask
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.at_rest.columns import blinding, encrypting
 from service.db import insert
 from service.errors import Invalid
 from service.models import posted_once
@@ -49,7 +50,7 @@ class Once:
         if self.connection.execute(claim.on_conflict_do_nothing().returning(po.name)).first() is not None:
             return None
         known = self.connection.execute(sa.select(po.digest, po.answer).where(*self._mine())).one()
-        if known.digest != digest:
+        if known.digest not in {digest, blinding(self.connection)(digest)}:
             raise Invalid(
                 "idempotency_key_reused",
                 f"This {HEADER} was sent with another call; give each call a name of its own.",
@@ -60,7 +61,8 @@ class Once:
     def after(self, answer: Mapping[str, Any]) -> None:
         """Remember what is answered."""
         if self.name is not None:
-            self.connection.execute(sa.update(posted_once).where(*self._mine()).values(answer=dict(answer)))
+            told = encrypting(posted_once, {"answer": dict(answer)}, self.key_id, self.name)
+            self.connection.execute(sa.update(posted_once).where(*self._mine()).values(told))
 
     def _mine(self) -> tuple[sa.ColumnElement[bool], ...]:
         return po.key_id == self.key_id, po.name == self.name

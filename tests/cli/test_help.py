@@ -69,6 +69,7 @@ def test_there_is_a_command_for_every_task() -> None:
         "opt-out",
         "page",
         "people",
+        "privacy",
         "prune",
         "report",
         "requests",

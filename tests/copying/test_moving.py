@@ -217,7 +217,10 @@ def test_the_command_says_how_far_it_is_and_what_comes_next(
 
 def test_every_kind_of_column_travels(sqlite_engine: Engine, elsewhere: Place) -> None:
     kinds = {type(column.type).__name__ for table in metadata.sorted_tables for column in table.columns}
-    known = "String Text Integer BigInteger Variant Micros JSON LargeBinary Boolean Date Float"
+    known = (
+        "String Text Integer BigInteger Variant Micros JSON LargeBinary Boolean Date Float"
+        " Encrypted EncryptedJson EncryptedBytes Blinded"
+    )
     assert kinds <= set(known.split()), "a kind nobody has tried to carry"
     target = elsewhere()
     with writing(sqlite_engine) as connection:

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.engine import Engine
 
 from service.app import create_app
+from service.at_rest.columns import bound, encrypting
 from service.auth import keys
 from service.db import reading, writing
 from service.models import access_log, feedback_request, result, result_update
@@ -81,13 +82,15 @@ def answered(house: House, request_id: str, *, score: int | None = 4, text: str 
             .where(feedback_request.c.id == request_id)
             .values(
                 state="card_sent", feedback_id=feedback_id, card_sent_at=now, outcome_at=now, campaign="care",
-                type="csat", card_text="How did we do?", dm_event_id="dm-1", card_dm_id="dm-2",
+                type="csat", card_text=bound("How did we do?", request_id), dm_event_id="dm-1", card_dm_id="dm-2",
                 opening_text=sa.literal("Thanks, ") + feedback_request.c.x_handle,
             )
         )  # fmt: skip
         said = {"request_id": request_id, "feedback_id": feedback_id, "score": score, "text": text}
         times = {"score_at": now if score is not None else None, "text_at": now if text is not None else None}
         seen = {"x_updated_at": now, "updated_at": now, "first_seen_at": now, "first_channel": "webhook"}
-        connection.execute(sa.insert(result).values(**said, **times, **seen, update_count=1, anomalies=0))
+        row = encrypting(result, {**said, **times, **seen, "update_count": 1, "anomalies": 0}, request_id)
+        connection.execute(sa.insert(result).values(row))
         update = {"digest": "d" * 64, "x_updated_at": now, "channel": "webhook", "seen_at": now, "verdict": "applied"}
-        connection.execute(sa.insert(result_update).values(**said, **times, **update))
+        told = encrypting(result_update, {**said, **times, **update}, request_id, "card", now)
+        connection.execute(sa.insert(result_update).values(told))

@@ -59,10 +59,7 @@ class FeedsSchema(Schema):
 class NewFeedSchema(NoParametersSchema):
     """What to save."""
 
-    name = fields.String(
-        required=True,
-        metadata={"description": "Who or what reads it; 1 to 64 characters", "minLength": 1, "maxLength": 64},
-    )
+    name = fields.String(required=True, metadata={"description": "Who or what reads it; 1 to 64 characters"})
     question = fields.Nested(SavedSchema, required=True)
 
 

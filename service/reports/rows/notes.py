@@ -10,6 +10,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.at_rest.columns import encrypting
 from service.errors import Invalid
 from service.models import feedback_request, review_note
 
@@ -33,7 +34,8 @@ def add(connection: Connection, request_id: str, author: str, text: str, now: da
     words = text.strip()
     if not words or len(words) > LONGEST or "\0" in words or any("\ud800" <= c <= "\udfff" for c in words):
         raise Invalid("invalid_note", f"A note has 1 to {LONGEST} characters, without NUL.")
-    one = sa.insert(review_note).values(request_id=request_id, at=now, author=author[:LONGEST_AUTHOR], text=words)
+    row = {"request_id": request_id, "at": now, "author": author[:LONGEST_AUTHOR], "text": words}
+    one = sa.insert(review_note).values(encrypting(review_note, row, request_id, now))
     number = connection.execute(one.returning(rn.id)).scalar_one()
     return ReviewNote(str(number), now, author[:LONGEST_AUTHOR], words)
 

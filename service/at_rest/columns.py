@@ -1,0 +1,233 @@
+"""Columns whose values are locked at rest: in, values with the row they are for; out, values, opened for their row.
+
+Reading needs no thought: a select brings the row's key along with the value, and what was moved there from another row
+or column does not open. Writing says the row: `encrypting(table, values, *row)`. Without keys nothing is brought along,
+and a value is written as it is. Empty values stay as they are: they hold nothing.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from service.at_rest.ring import Ring
+from service.db import to_micros
+
+BETWEEN = "\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class ForRow:
+    """A value and the row it is for."""
+
+    plain: Any
+    row: str
+
+
+class Encrypted(sa.types.TypeDecorator[Any]):
+    """A column whose values are locked. `place`: table.column; `by`: the columns that tell its rows apart for good."""
+
+    impl: Any = sa.Text
+    cache_ok = True
+
+    def __init__(self, place: str, *by: str) -> None:
+        super().__init__()
+        self.place, self.by = place, by
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Lock what is written. Raises TypeError where the row is not said and has to be."""
+        plain = value.plain if isinstance(value, ForRow) else value
+        ring = ring_of(dialect)
+        if ring is None or ring.under is None or not plain:
+            return plain
+        if not isinstance(value, ForRow):
+            raise TypeError(f"say which row this is for: encrypting({self.place.partition('.')[0]}, …)")
+        return self.locked(ring, plain, value.row, ring.under)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Open what was read."""
+        ring = ring_of(dialect)
+        return value if ring is None or value is None else self.opened(ring, *self.apart(value))
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """Return what opens what was read; without keys whatever the database needs, at no cost of ours."""
+        if ring_of(dialect) is None:
+            return self.impl_instance.result_processor(dialect, coltype)
+        return super().result_processor(dialect, coltype)
+
+    def column_expression(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """Read the row's key along with the value."""
+        return WithRow(column)
+
+    def place_of(self, row: str) -> str:
+        """What a value is bound to."""
+        return f"{self.place}{BETWEEN}{row}"
+
+    def locked(self, ring: Ring, plain: Any, row: str, under: str) -> Any:
+        """Return a value as it is stored."""
+        return ring.lock_text(plain, self.place_of(row), under)
+
+    def opened(self, ring: Ring, row: str, held: Any) -> Any:
+        """Return a value that was stored, locked or not. Raises Unavailable where it is not this row's."""
+        return ring.open_text(held, self.place_of(row))
+
+    def apart(self, read: Any) -> tuple[str, Any]:
+        """Return the row's key and the value out of what `WithRow` reads."""
+        *row, held = read.split(BETWEEN, len(self.by))
+        return BETWEEN.join(row), held
+
+
+class EncryptedJson(Encrypted):
+    """The same for JSON: what is locked stands there as one text."""
+
+    impl: Any = sa.JSON
+    cache_ok = True
+
+    def __init__(self, place: str, *by: str, none_as_null: bool = False) -> None:
+        super().__init__(place, *by)
+        self.impl = self.impl_instance = sa.JSON(none_as_null=none_as_null)
+
+    def locked(self, ring: Ring, plain: Any, row: str, under: str) -> Any:
+        """Return a value as it is stored."""
+        return ring.lock_text(json.dumps(plain), self.place_of(row), under)
+
+    def opened(self, ring: Ring, row: str, held: Any) -> Any:
+        """Return a value that was stored."""
+        if not isinstance(held, str) or ring.key_of(held) is None:
+            return held
+        return json.loads(ring.open_text(held, self.place_of(row)))
+
+    def apart(self, read: Any) -> tuple[str, Any]:
+        """Return the row's key and the value."""
+        *row, held = read
+        return BETWEEN.join(map(str, row)), held
+
+
+class EncryptedBytes(Encrypted):
+    """The same for bytes."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def locked(self, ring: Ring, plain: Any, row: str, under: str) -> Any:
+        """Return a value as it is stored."""
+        return ring.lock_bytes(plain, self.place_of(row), under)
+
+    def opened(self, ring: Ring, row: str, held: Any) -> Any:
+        """Return a value that was stored."""
+        return ring.open_bytes(held, self.place_of(row))
+
+    def apart(self, read: Any) -> tuple[str, Any]:
+        """Return the row's key and the value."""
+        *row, held = read.split(BETWEEN.encode(), len(self.by))
+        return BETWEEN.encode().join(row).decode(), held
+
+
+class Blinded(sa.types.TypeDecorator[str]):
+    """A digest of what is encrypted beside it, under a key of our own: one of a short text could be guessed.
+
+    Read as it lies there: who looks for one looks for both forms, `digest` and `blinding(connection)(digest)`.
+    """
+
+    impl = sa.String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Blind what is written, where that is on."""
+        ring = ring_of(dialect)
+        return value if ring is None or ring.under is None or value is None else ring.blinded(value)
+
+
+def blinding(connection: Connection) -> Callable[[str], str]:
+    """Return what makes the other form of a digest."""
+    ring = ring_of(connection.dialect)
+    return str if ring is None else ring.blinded
+
+
+class WithRow(sa.ColumnElement[Any]):
+    """A locked value behind the key of its row, as one column."""
+
+    inherit_cache = False
+
+    def __init__(self, value: sa.ColumnElement[Any]) -> None:
+        self.value = value.element if isinstance(value, sa.Label) else value
+        self.type: Any = self.value.type
+
+    @property
+    def row(self) -> list[sa.ColumnElement[Any]]:
+        """The columns of the row's key, of the table that the value is read from."""
+        columns = (each for each in visitors.iterate(self.value) if isinstance(each, sa.Column))
+        column = next(each for each in columns if getattr(each.type, "place", "") == self.type.place)
+        return [sa.cast(sa.type_coerce(column.table.c[name], sa.String), sa.Text) for name in self.type.by]
+
+
+@compiles(WithRow)
+def _with_row(element: WithRow, compiler: SQLCompiler, **how: Any) -> str:
+    if ring_of(compiler.dialect) is None:
+        return compiler.process(element.value, **how)
+    return compiler.process(_read(element, compiler.dialect.name), **how)
+
+
+def _read(element: WithRow, dialect: str) -> sa.ColumnElement[Any]:
+    value, kind = sa.type_coerce(element.value, stored(element.type)), element.type
+    if isinstance(kind, EncryptedJson) and dialect == "postgresql":
+        return sa.func.json_build_array(*element.row, value)
+    if isinstance(kind, EncryptedJson):
+        return sa.func.json_array(*element.row, sa.func.json(value))
+    head: sa.ColumnElement[Any] = sa.literal_column("''")
+    for each in element.row:
+        head = head.op("||")(each).op("||")(sa.func.chr(31) if dialect == "postgresql" else sa.func.char(31))
+    if not isinstance(kind, EncryptedBytes):
+        return head.op("||")(value)
+    if dialect == "postgresql":
+        return sa.func.convert_to(head, "UTF8").op("||")(value)
+    return sa.cast(head.op("||")(value), sa.LargeBinary)
+
+
+def ring_of(dialect: Dialect) -> Ring | None:
+    """Return the keys of an engine, if it has any."""
+    return getattr(dialect, "dm_feedback_ring", None)
+
+
+def give(engine: Engine, texts: Sequence[str]) -> Engine:
+    """Let an engine lock and open with these keys. Call it before its first statement."""
+    if texts:
+        engine.dialect.dm_feedback_ring = Ring(texts)  # type: ignore[attr-defined]  # SQLAlchemy hands the dialect to every column
+    return engine
+
+
+def share(engine: Engine, other: Engine) -> Engine:
+    """Let another engine use the very same keys: what is said of them holds for both."""
+    if (ring := ring_of(engine.dialect)) is not None:
+        other.dialect.dm_feedback_ring = ring  # type: ignore[attr-defined]  # as above
+    return other
+
+
+def stored(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+    """Return the kind of column that a value has as it lies there."""
+    return kind.impl_instance if isinstance(kind, Encrypted) else kind
+
+
+def bound(value: Any, *row: Any) -> Any:
+    """Return a value for a row."""
+    return None if value is None else ForRow(value, row_of(*row))
+
+
+def row_of(*row: Any) -> str:
+    """Return a row's key as values are bound to it."""
+    return BETWEEN.join(str(to_micros(each)) if isinstance(each, datetime) else str(each) for each in row)
+
+
+def encrypting(table: sa.Table, values: Mapping[str, Any], *row: Any) -> dict[str, Any]:
+    """Return the values of a row, those of encrypted columns for this row; `row`: its columns `by`."""
+    return {
+        name: bound(value, *row) if isinstance(table.c[name].type, Encrypted) else value
+        for name, value in values.items()
+    }

@@ -1,0 +1,124 @@
+"""Keys that lock values: in, the texts of the settings; out, AES-256-GCM under one of them, bound to a place.
+
+A locked value says which key opens it, by an id that is derived from the key and gives nothing of it away. Its place
+(table, column, row) is authenticated with it: moved to another row or column it does not open. Knows no database.
+"""
+
+import hmac
+import secrets
+from binascii import Error, a2b_base64, b2a_base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from service.errors import Unavailable
+
+MARK = "dmf1."
+ID_LENGTH = 8
+HEAD_LENGTH = len(MARK) + ID_LENGTH + 1
+NONCE = 12
+BLINDED = "k"  # a digest under our own key; one without begins with a hexadecimal digit
+Held = str | bytes
+
+
+@dataclass(frozen=True)
+class CipherKey:
+    """One key of the settings. Its text is in no repr."""
+
+    secret: str = field(repr=False)
+
+    @cached_property
+    def id(self) -> str:
+        """What values locked under it say."""
+        return _derived(self.secret, b"id", ID_LENGTH // 2).hex()
+
+    @cached_property
+    def head(self) -> str:
+        """How a value locked under it begins."""
+        return f"{MARK}{self.id}."
+
+    @cached_property
+    def cipher(self) -> AESGCM:
+        """AES-256-GCM under it."""
+        return AESGCM(_derived(self.secret, b"values", 32))
+
+
+class Ring:
+    """The keys a process holds. `under` is the one that new values are locked under; None: they stay as they are."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.keys = {key.id: key for key in map(CipherKey, texts)}
+        self.first = next(iter(self.keys), "")
+        self.under: str | None = None
+        self.digest_key: bytes | None = None
+
+    def lock(self, plain: bytes, place: str, under: str) -> bytes:
+        """Lock a value to its place; what comes out is text in ASCII but for its end, which is bytes."""
+        nonce = secrets.token_bytes(NONCE)
+        return nonce + self.keys[under].cipher.encrypt(nonce, plain, place.encode())
+
+    def lock_text(self, plain: str, place: str, under: str) -> str:
+        """Lock a text; what comes out is a text."""
+        locked = self.lock(plain.encode("utf-8", "surrogatepass"), place, under)
+        return self.keys[under].head + b2a_base64(locked, newline=False).decode()
+
+    def lock_bytes(self, plain: bytes, place: str, under: str) -> bytes:
+        """Lock bytes; what comes out is bytes."""
+        return self.keys[under].head.encode() + self.lock(plain, place, under)
+
+    def key_of(self, held: Held) -> CipherKey | None:
+        """Return the key that a value is locked under; None where it is not locked under any we hold."""
+        head = held[:HEAD_LENGTH]
+        said = head if isinstance(head, str) else head.decode("latin-1")
+        if not said.startswith(MARK):
+            return None
+        key = self.keys.get(said[len(MARK) : -1])
+        return key if key is not None and key.head == said else None
+
+    def open_text(self, held: str, place: str) -> str:
+        """Return a text, whether it was locked or not. Raises Unavailable where it was not locked for this place."""
+        key = self.key_of(held)
+        if key is None:
+            return held
+        try:
+            return _opened(key, a2b_base64(held[HEAD_LENGTH:]), place).decode("utf-8", "surrogatepass")
+        except Error:
+            raise damaged(place) from None
+
+    def open_bytes(self, held: bytes, place: str) -> bytes:
+        """Return bytes, likewise."""
+        key = self.key_of(held)
+        return held if key is None else _opened(key, held[HEAD_LENGTH:], place)
+
+    def blinded(self, digest: str) -> str:
+        """Return a digest that nobody can look for without our key: one of a short text could be guessed."""
+        if self.digest_key is None:
+            return digest
+        return BLINDED + hmac.new(self.digest_key, digest.encode(), sha256).hexdigest()[1:]
+
+
+def damaged(place: str) -> Unavailable:
+    """Say that a value was not written where it lies."""
+    table, _, row = place.partition("\x1f")
+    return Unavailable(
+        "encrypted_value_refused",
+        f"A value of {table} (row {row.replace(chr(31), ', ')}) was changed or moved in the database, and is not "
+        "shown: put this row back from a backup. `dm-feedback privacy check` names all such rows.",
+    )
+
+
+def _opened(key: CipherKey, locked: bytes, place: str) -> bytes:
+    try:
+        return key.cipher.decrypt(locked[:NONCE], locked[NONCE:], place.encode())
+    except (InvalidTag, ValueError):
+        raise damaged(place) from None
+
+
+def _derived(secret: str, of: bytes, length: int) -> bytes:
+    return HKDF(SHA256(), length, salt=None, info=b"dm-feedback at rest: " + of).derive(secret.encode())

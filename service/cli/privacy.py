@@ -1,0 +1,137 @@
+"""Encryption at rest: encrypt, decrypt, status, check, scrub."""
+
+import time
+
+import click
+from sqlalchemy.engine import Engine
+
+from service.auth import log_access
+from service.cli.common import console, errors, me, now, opened, when
+from service.db import reading, writing
+from service.encrypting import checking, turning, walking
+from service.encrypting.in_force import WalkProgress, living, progress
+from service.settings import X_TOKENS
+
+REST_S = 0.01  # between two steps: others write too
+LOOK_AGAIN_S = 2.0
+HERE = click.option("--here", is_flag=True, help="Take the rows over in this command, with or without a worker.")
+
+
+@click.group()
+def privacy() -> None:
+    """Encryption at rest: turn it on, over to another key, off; see how far it is."""
+
+
+@privacy.command()
+@HERE
+@click.pass_context
+def encrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click's way of a flag
+    """Encrypt under the first privacy.encryption_key: comments, notes, DM texts, raw deliveries.
+
+    Turns it on, and goes over to another key: write the new one before the old one, restart web and workers, run this.
+    From now on every process writes so; a worker takes over the rows that are there, some a commit, while everything
+    runs. When `privacy status` says that it is done, the old key may leave the settings. As whoever ran `db upgrade`.
+    """
+    _, engine = opened(context, X_TOKENS)
+    with writing(engine) as connection:
+        key_id = turning.turn_on(connection, now())
+        log_access(connection, me(), "encryption.on", {"key": key_id}, now())
+    console.print(f"New values are encrypted under the key {key_id}; the rows that are there follow.")
+    _go_on(engine, here=here)
+
+
+@privacy.command()
+@HERE
+@click.pass_context
+def decrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click's way of a flag
+    """Turn it off: everything is written plainly again. Keep the keys in the settings until it is done."""
+    _, engine = opened(context, X_TOKENS)
+    with writing(engine) as connection:
+        turning.turn_off(connection, now())
+        log_access(connection, me(), "encryption.off", {}, now())
+    console.print("New values are written plainly; the rows that are there follow.")
+    _go_on(engine, here=here)
+
+
+@privacy.command()
+@click.pass_context
+def status(context: click.Context) -> None:
+    """Show under which key values lie, how far going over to it has come, and what each process writes."""
+    _, engine = opened(context, X_TOKENS)
+    with reading(engine) as connection:
+        _show(progress(connection))
+        for each in living(connection, now()):
+            console.print(f"  {each.name}: holds {', '.join(each.held) or 'no key'}, writes {_said(each.under)}")
+
+
+@privacy.command()
+@click.pass_context
+def check(context: click.Context) -> None:
+    """Open every value, and name the rows whose values were changed or moved in the database. Reads everything."""
+    _, engine = opened(context, X_TOKENS)
+    wrong = 0
+    for each in checking.check(engine):
+        lies = ", ".join(f"{number} {_said(key_id)}" for key_id, number in each.lies.items()) or "nothing"
+        console.print(f"{each.column}: {lies}")
+        for row in each.refused[: checking.SHOWN]:
+            console.print(f"  row {row}: changed or moved in the database; put it back from a backup", style="yellow")
+        wrong += len(each.refused)
+    if wrong:
+        console.print(f"{wrong} values do not belong where they lie.")
+        context.exit(1)
+
+
+@privacy.command()
+@click.confirmation_option(prompt="The database is written anew, and nobody else may use it meanwhile. Go on?")
+@click.pass_context
+def scrub(context: click.Context) -> None:
+    """Write the database file anew, so that no page keeps what was there before it was encrypted.
+
+    SQLite: VACUUM, and the log beside it is emptied. PostgreSQL: VACUUM FULL of the tables in question, as their owner.
+    Older backups, and an archive of PostgreSQL's log, keep what they have.
+    """
+    _, engine = opened(context, X_TOKENS)
+    checking.scrub(engine)
+    console.print("Written anew.")
+
+
+def _go_on(engine: Engine, *, here: bool) -> None:
+    if not here:
+        console.print("See `dm-feedback privacy status`; a worker does it, or --here.")
+        return
+    while (found := _progress(engine)) is not None and found.finished_at is None:
+        walking.walk(engine, now, _rest)
+        errors.print(f"{found.at_table or 'waiting'}: {found.rewritten} rows rewritten")
+        if (found := _progress(engine)) is not None and found.finished_at is None:
+            time.sleep(LOOK_AGAIN_S)
+    _show(_progress(engine))
+
+
+def _rest() -> bool:
+    time.sleep(REST_S)
+    return False
+
+
+def _progress(engine: Engine) -> WalkProgress | None:
+    with reading(engine) as connection:
+        return progress(connection)
+
+
+def _show(found: WalkProgress | None) -> None:
+    if found is None:
+        console.print("Nothing was ever encrypted here.")
+        return
+    console.print(f"In force since {when(found.begun_at)}: {_said(found.key_id)}.")
+    if found.finished_at is not None:
+        console.print(f"Done {when(found.finished_at)}, {found.rewritten} rows rewritten.")
+    else:
+        place = f"at {found.at_table}, {found.looked_at} rows looked at in this pass" if found.at_table else "waiting"
+        console.print(f"Under way: {place}, {found.rewritten} rewritten.")
+    if found.refused:
+        console.print(
+            f"{found.refused} rows do not belong where they lie: `dm-feedback privacy check`.", style="yellow"
+        )
+
+
+def _said(key_id: str | None) -> str:
+    return "plainly" if key_id is None else f"under {key_id}"

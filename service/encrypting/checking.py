@@ -1,0 +1,75 @@
+"""Every value opened, and what is left of older ones wiped: in, an engine; out, what lies how, and what is refused.
+
+Reads everything, some rows at a time, and changes nothing; `scrub` changes no value either, only where it lies.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.at_rest.columns import Encrypted, ring_of, row_of
+from service.at_rest.ring import Ring
+from service.db import reading
+from service.encrypting.rewriting import TABLES, key_of, raw
+from service.errors import Unavailable
+
+SHOWN = 20
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedColumn:
+    """How many values lie under which key (None: plainly), and the rows of those that do not belong there."""
+
+    column: str
+    lies: Mapping[str | None, int]
+    refused: Sequence[str]
+
+
+@dataclass
+class _Count:
+    lies: Counter[str | None] = field(default_factory=Counter)
+    refused: list[str] = field(default_factory=list)
+
+
+def check(engine: Engine) -> Iterator[CheckedColumn]:
+    """Open every value there is."""
+    ring = ring_of(engine.dialect) or Ring(())
+    for table in TABLES:
+        for column in table.c:
+            if isinstance(column.type, Encrypted):
+                counted = _counted(engine, ring, column, column.type)
+                yield CheckedColumn(column.type.place, counted.lies, counted.refused)
+
+
+def _counted(engine: Engine, ring: Ring, column: sa.Column[Any], kind: Encrypted) -> _Count:
+    counted = _Count()
+    query = sa.select(raw(column), *(raw(column.table.c[name]) for name in kind.by)).where(column.is_not(None))
+    with reading(engine) as connection:
+        for given, *row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
+            counted.lies[key_of(ring, given)] += bool(given)
+            try:
+                kind.opened(ring, row_of(*row), given)
+            except Unavailable:
+                counted.refused.append(row_of(*row).replace("\x1f", ", "))
+    return counted
+
+
+def scrub(engine: Engine) -> None:
+    """Write anew what was rewritten, so that nothing of before is left in the database's own files."""
+    outside = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with outside.connect() as connection:
+        raw_connection = connection.connection.cursor()
+        if engine.dialect.name == "postgresql":
+            raw_connection.execute("SET statement_timeout = 0")
+            for table in TABLES:
+                raw_connection.execute(f"VACUUM FULL {table.name}")
+        else:
+            raw_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            raw_connection.execute("VACUUM")
+            raw_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        raw_connection.close()

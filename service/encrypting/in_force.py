@@ -1,0 +1,131 @@
+"""Which key new values lie under: in, an engine with the keys of the settings; out, they are used, or a refusal.
+
+A process reads it at its start and every few seconds, and says in its row of `process_count` which keys it holds and
+what it writes under: so everybody goes over to a key that everybody can read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.at_rest.columns import give, ring_of
+from service.at_rest.ring import Ring
+from service.db import from_micros, open_engine, reading, to_micros
+from service.errors import Unavailable
+from service.models import encryption, encryption_key, process_count
+from service.settings import Settings
+
+ALIVE = timedelta(seconds=30)
+GONE = "gone"
+SETTLED = timedelta(seconds=20)
+"""How long after a process went over no transaction of its is left that began before."""
+
+en, ek, pct = encryption.c, encryption_key.c, process_count.c
+PLACE = "encryption.digest_key"
+
+
+@dataclass(frozen=True, slots=True)
+class WalkProgress:
+    """How far going over to a key has come. `key_id` None: to none."""
+
+    key_id: str | None
+    begun_at: datetime
+    finished_at: datetime | None
+    at_table: str | None
+    at_row: Sequence[Any] | None
+    everybody: bool | None
+    looked_at: int
+    changed: int
+    rewritten: int
+    skipped: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKeys:
+    """What a live process says of its keys; `known` False: its code has never heard of any."""
+
+    name: str
+    known: bool
+    held: Sequence[str]
+    under: str | None
+    since: datetime | None
+
+
+def engine_of(settings: Settings) -> Engine:
+    """Open the database of the settings, with the keys of the settings. Raises Unavailable with a sentence."""
+    return give(open_engine(settings.database.url), settings.privacy.encryption_key)
+
+
+def demand_keys(engine: Engine) -> None:
+    """Refuse to start without the keys that values lie under; else use them. Raises Unavailable."""
+    with reading(engine) as connection:
+        follow(connection)
+
+
+def follow(connection: Connection) -> None:
+    """Lock new values under the key that is in force. Raises Unavailable where one of the keys is not held."""
+    ring = ring_of(connection.dialect)
+    needed = set(connection.scalars(sa.select(ek.id)))
+    if missing := sorted(needed - set(ring.keys if ring else ())):
+        raise Unavailable("encryption_key_missing", _missing(missing, ring))
+    row = connection.execute(sa.select(en.key_id, en.digest_key)).one_or_none()
+    if ring is not None and row is not None:
+        ring.digest_key = digest_key(ring, row.key_id, row.digest_key)
+        ring.under = row.key_id
+
+
+def digest_key(ring: Ring, key_id: str | None, held: str) -> bytes:
+    """Return the key behind blinded digests."""
+    return bytes.fromhex(held if key_id is None else ring.open_text(held, PLACE))
+
+
+def _missing(ids: Sequence[str], ring: Ring | None) -> str:
+    there = f"it holds {', '.join(ring.keys)}" if ring else "it is not set"
+    several = len(ids) > 1
+    those = "them" if several else "it"
+    return (
+        f"This database is encrypted under the key{'s' if several else ''} {', '.join(ids)}, and "
+        f"privacy.encryption_key does not hold {those} ({there}): put {those} back, "
+        "beside any other. Without it what customers wrote cannot be read; nothing here can replace it."
+    )
+
+
+def progress(connection: Connection) -> WalkProgress | None:
+    """Return how far going over has come; None: nothing was ever encrypted here."""
+    columns = (encryption.c[name] for name in WalkProgress.__dataclass_fields__)
+    row = connection.execute(sa.select(*columns)).one_or_none()
+    return None if row is None else WalkProgress(*row)
+
+
+def said_of(engine_keys: Ring | None, before: Mapping[str, Any] | None, now: datetime) -> Mapping[str, Any]:
+    """Return what a process says of its keys; `before`: what it said last."""
+    held, under = (list(engine_keys.keys), engine_keys.under) if engine_keys else ([], None)
+    same = before is not None and before["under"] == under
+    return {"held": held, "under": under, "since": before["since"] if before and same else to_micros(now)}
+
+
+def living(connection: Connection, now: datetime) -> list[HeldKeys]:
+    """Return what every live process says of its keys."""
+    rows = connection.execute(
+        sa.select(pct.name, pct.role, pct.encryption).where(pct.name != GONE, pct.seen_at > now - ALIVE)
+    )
+    return [_held(f"{row.role} {row.name}", row.encryption) for row in rows]
+
+
+def _held(name: str, said: Mapping[str, Any] | None) -> HeldKeys:
+    if said is None:
+        return HeldKeys(name, known=False, held=(), under=None, since=None)
+    return HeldKeys(name, known=True, held=said["held"], under=said["under"], since=from_micros(said["since"]))
+
+
+def everybody_writes(connection: Connection, under: str | None, now: datetime) -> bool:
+    """Whether no process is left, nor a transaction of one, that writes otherwise."""
+    return all(
+        each.under == under and each.since is not None and each.since <= now - SETTLED
+        for each in living(connection, now)
+    )

@@ -1,0 +1,153 @@
+"""Rows taken over to a key: in, a table, some keys and the key wanted; out, their values lie under it, or plainly.
+
+Reads and writes what lies there, past the columns that open and lock by themselves. A value that was not written where
+it lies is left as it is, logged by its place, and counted. Never decides which key.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+
+from service.at_rest.columns import Blinded, Encrypted, EncryptedBytes, EncryptedJson, row_of, stored
+from service.at_rest.ring import BLINDED, HEAD_LENGTH, MARK, Held, Ring
+from service.errors import Unavailable
+from service.models import metadata
+
+log = structlog.get_logger(__name__)
+ERASED = "erased:"
+TABLES = tuple(each for each in metadata.sorted_tables if any(isinstance(c.type, Encrypted) for c in each.c))
+Keys = Sequence[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What became of some rows."""
+
+    rewritten: int = 0
+    skipped: int = 0
+    refused: int = 0
+
+
+def lies_otherwise(table: sa.Table, to: str | None, ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Say which rows hold something that is not locked under `to`; `to` None: something that is, under one of `ids`."""
+    return sa.or_(*(_otherwise(each, to, ids) for each in table.c if isinstance(each.type, (Encrypted, Blinded))))
+
+
+def _otherwise(column: sa.Column[Any], to: str | None, ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    if isinstance(column.type, Blinded):
+        plain = sa.type_coerce(column, sa.String)
+        return sa.false() if to is None else sa.and_(plain.not_like(f"{BLINDED}%"), plain.not_like(f"{ERASED}%"))
+    value, empty = _as_it_lies(column)
+    heads = [_written(column, f"{MARK}{each}.") for each in (ids if to is None else (to,))]
+    begins = sa.func.substr(value, 1, len(_written(column, "")) + HEAD_LENGTH, type_=value.type).in_(heads)
+    return sa.and_(value.is_not(None), value.not_in(empty), begins if to is None else sa.not_(begins))
+
+
+def _as_it_lies(column: sa.Column[Any]) -> tuple[sa.ColumnElement[Any], Sequence[Held]]:
+    """The value as it lies there, and how it lies there where it is empty."""
+    if isinstance(column.type, EncryptedJson):
+        return sa.cast(column, sa.Text), ("{}", "[]", "null", '""')
+    if isinstance(column.type, EncryptedBytes):
+        return sa.type_coerce(column, sa.LargeBinary), (b"",)
+    return sa.type_coerce(column, sa.Text), ("",)
+
+
+def _written(column: sa.Column[Any], head: str) -> Held:
+    if isinstance(column.type, EncryptedBytes):
+        return head.encode()
+    return f'"{head}' if isinstance(column.type, EncryptedJson) else head
+
+
+def rewrite(connection: Connection, ring: Ring, table: sa.Table, keys: Keys, to: str | None) -> Rewritten:
+    """Take rows over to a key; `to` None: to none."""
+    if not keys:
+        return Rewritten()
+    key = list(table.primary_key)
+    among = sa.tuple_(*map(raw, key)).in_(keys) if len(key) > 1 else raw(key[0]).in_([each[0] for each in keys])
+    rows = connection.execute(sa.select(*map(raw, table.c)).where(among).with_for_update(skip_locked=True)).all()
+    refused, changes = 0, []
+    for row in rows:
+        held = dict(zip(table.c.keys(), row, strict=True))
+        values, wrong = _anew(connection, ring, table, held, to)
+        refused += wrong
+        if values:
+            changes.append({**values, **{f"this_{each.name}": held[each.name] for each in key}})
+    for change in changes:
+        names = [name for name in change if not name.startswith("this_")]
+        connection.execute(_update(table, names), change)
+    return Rewritten(len(changes), len(keys) - len(rows), refused)
+
+
+def _update(table: sa.Table, names: Sequence[str]) -> sa.Update:
+    this = [raw(each) == sa.bindparam(f"this_{each.name}", type_=plain_kind(each)) for each in table.primary_key]
+    return (
+        sa.update(table)
+        .where(*this)
+        .values({name: sa.bindparam(name, type_=plain_kind(table.c[name])) for name in names})
+    )
+
+
+def _anew(
+    connection: Connection, ring: Ring, table: sa.Table, held: dict[str, Any], to: str | None
+) -> tuple[dict[str, Any], int]:
+    """The values of a row that change, and whether one of them was not written there by us."""
+    values: dict[str, Any] = {}
+    for name, kind in _encrypted(table):
+        given = held[name]
+        if not given or key_of(ring, given) == to:
+            continue
+        row = row_of(*(held[each] for each in kind.by))
+        try:
+            plain = kind.opened(ring, row, given)
+        except Unavailable:
+            log.error("encrypted_value_refused", table=table.name, column=name, row=row)  # noqa: TRY400 - no bug
+            return {}, 1
+        values[name] = plain if to is None else kind.locked(ring, plain, row, to)
+    return values | _blinded(connection, ring, table, held, to), 0
+
+
+def _blinded(
+    connection: Connection, ring: Ring, table: sa.Table, held: dict[str, Any], to: str | None
+) -> dict[str, Any]:
+    """The digests of a row, blinded; one that another process had written so already gets a name of its own."""
+    if to is None:
+        return {}
+    values: dict[str, Any] = {}
+    for name in (each.name for each in table.c if isinstance(each.type, Blinded)):
+        given = str(held[name])
+        if given.startswith((BLINDED, ERASED)):
+            continue
+        values[name] = ring.blinded(given)
+        if "request_id" in held:
+            plain = sa.type_coerce(table.c[name], sa.String)
+            taken = sa.select(table.c.request_id).where(
+                table.c.request_id == held["request_id"], table.c.way == held["way"], plain == values[name]
+            )
+            if connection.scalar(taken) is not None:
+                values[name] = ring.blinded(f"{given}:{held['id']}")
+    return values
+
+
+def _encrypted(table: sa.Table) -> Iterator[tuple[str, Encrypted]]:
+    yield from ((each.name, each.type) for each in table.c if isinstance(each.type, Encrypted))
+
+
+def key_of(ring: Ring, given: Any) -> str | None:
+    """Return the id of the key that a value lies under; None: it lies plainly."""
+    key = ring.key_of(given) if isinstance(given, (str, bytes)) else None
+    return None if key is None else key.id
+
+
+def plain_kind(column: sa.Column[Any]) -> sa.types.TypeEngine[Any]:
+    """The kind of a column as the database has it."""
+    kind = stored(column.type)
+    return kind.impl_instance if isinstance(kind, sa.types.TypeDecorator) else kind
+
+
+def raw(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """A column as it lies there."""
+    return sa.type_coerce(column, plain_kind(column))

@@ -1,0 +1,141 @@
+"""The rows that are there already, taken over to the key in force: in, an engine and a moment; out, one step further.
+
+A step is one commit: it looks at some rows by key, rewrites those that lie otherwise, and writes down how far it came;
+whoever dies in the middle has done what he has done, and another goes on. Rows that somebody is changing are left for
+the next pass. The last pass is one that everybody's new values were right before, and that found nothing to do. What a
+reader can see does not change, so no row moves in the order of changes.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection, Engine
+
+from service.at_rest.columns import ring_of
+from service.at_rest.ring import Ring
+from service.db import reading, writing
+from service.encrypting.in_force import SETTLED, WalkProgress, everybody_writes, follow, progress
+from service.encrypting.rewriting import TABLES, lies_otherwise, plain_kind, raw, rewrite
+from service.models import encryption, encryption_key, metadata
+from service.outages import is_away
+
+log = structlog.get_logger(__name__)
+LOOK_EVERY_S, BETWEEN_STEPS_S = 10.0, 0.02  # between two steps others write
+LOOK_AT = 2000
+REWRITE = 100
+en, ek = encryption.c, encryption_key.c
+
+
+def step(engine: Engine, now: datetime) -> bool:
+    """Go a step further; return whether there is more to do at once."""
+    ring = ring_of(engine.dialect)
+    if ring is None or not _is_due(engine):
+        return False
+    with writing(engine) as connection:
+        mine = connection.scalar(sa.select(en.id).with_for_update(skip_locked=True))
+        found = progress(connection) if mine is not None else None
+        if found is None or found.finished_at is not None:
+            return False
+        follow(connection)
+        if found.at_table is None:
+            return _begin_pass(connection, found, now)
+        return _further(connection, ring, found, now)
+
+
+def _is_due(engine: Engine) -> bool:
+    with reading(engine) as connection:
+        return connection.scalar(sa.select(en.id).where(en.finished_at.is_(None))) is not None
+
+
+def _begin_pass(connection: Connection, found: WalkProgress, now: datetime) -> bool:
+    """Begin one; a second only when it can be the last."""
+    everybody = found.begun_at <= now - SETTLED and everybody_writes(connection, found.key_id, now)
+    if found.everybody is not None and not everybody:
+        return False
+    nothing = {"looked_at": 0, "changed": 0, "skipped": 0, "refused": 0}
+    _note(connection, at_table=TABLES[0].name, at_row=None, everybody=everybody, **nothing)
+    return True
+
+
+def _further(connection: Connection, ring: Ring, found: WalkProgress, now: datetime) -> bool:
+    table = metadata.tables[found.at_table or ""]
+    page = _page(connection, table, found)
+    if not page:
+        return _next_table(connection, table, found, now)
+    done = rewrite(connection, ring, table, [key for key, due in page if due], found.key_id)
+    _note(
+        connection, at_row=list(page[-1][0]), looked_at=found.looked_at + len(page),
+        changed=found.changed + done.rewritten, rewritten=found.rewritten + done.rewritten,
+        skipped=found.skipped + done.skipped, refused=found.refused + done.refused,
+    )  # fmt: skip
+    return True
+
+
+def _next_table(connection: Connection, table: sa.Table, found: WalkProgress, now: datetime) -> bool:
+    after = TABLES.index(table) + 1
+    if after < len(TABLES):
+        _note(connection, at_table=TABLES[after].name, at_row=None)
+        return True
+    return _end_pass(connection, found, now)
+
+
+def _end_pass(connection: Connection, found: WalkProgress, now: datetime) -> bool:
+    """Finish, or let another pass follow."""
+    if not found.everybody or found.changed or found.skipped:
+        _note(connection, at_table=None, at_row=None)
+        return False
+    if not found.refused:  # else an old key may be what opens them, once they lie where they belong
+        others = sa.true() if found.key_id is None else ek.id != found.key_id
+        connection.execute(sa.delete(encryption_key).where(others))
+    _note(connection, at_table=None, at_row=None, finished_at=now)
+    log.info("encryption_finished", key_id=found.key_id, rewritten=found.rewritten, refused=found.refused)
+    return False
+
+
+def _note(connection: Connection, **values: Any) -> None:
+    connection.execute(sa.update(encryption).values(values))
+
+
+def _page(connection: Connection, table: sa.Table, found: WalkProgress) -> list[tuple[tuple[Any, ...], bool]]:
+    """The next rows by key, and whether they lie otherwise: so many that not too many of them do."""
+    key = list(table.primary_key)
+    ids = connection.scalars(sa.select(ek.id)).all()
+    due = sa.case((lies_otherwise(table, found.key_id, ids), 1), else_=0)
+    query = sa.select(*map(raw, key), due).order_by(*key).limit(LOOK_AT)
+    if found.at_row is not None:
+        last = [sa.literal(value, plain_kind(each)) for each, value in zip(key, found.at_row, strict=True)]
+        query = query.where(sa.tuple_(*map(raw, key)) > sa.tuple_(*last) if len(key) > 1 else raw(key[0]) > last[0])
+    page: list[tuple[tuple[Any, ...], bool]] = []
+    some = 0
+    for *values, is_due in connection.execute(query):
+        page.append((tuple(values), bool(is_due)))
+        some += is_due
+        if some == REWRITE:
+            break
+    return page
+
+
+def keep_on(engine: Engine, clock: Callable[[], datetime], stop: threading.Event) -> threading.Thread:
+    """Look every few seconds whether there is something to take over, until told to stop: a worker's thread."""
+
+    def run() -> None:
+        while not stop.wait(LOOK_EVERY_S):
+            try:
+                walk(engine, clock, lambda: stop.wait(BETWEEN_STEPS_S))
+            except Exception as error:
+                if not is_away(error):
+                    log.exception("encrypting_failed", error=type(error).__name__)
+
+    thread = threading.Thread(target=run, name="encrypting", daemon=True)
+    thread.start()
+    return thread
+
+
+def walk(engine: Engine, clock: Callable[[], datetime], rest: Callable[[], bool]) -> None:
+    """Go on until there is nothing to do for now; `rest` lets others write, and says when to stop."""
+    while step(engine, clock()) and not rest():
+        pass

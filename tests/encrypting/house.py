@@ -1,0 +1,156 @@
+"""A house in which everything is said that can be encrypted, and what its readers see of it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.at_rest.columns import Encrypted, give, ring_of, stored
+from service.at_rest.ring import Ring
+from service.db import open_engine, reading, writing
+from service.encrypting import turning, walking
+from service.encrypting.in_force import SETTLED, WalkProgress, progress
+from service.models import feedback_request, metadata, result, webhook_delivery
+from service.requests.outcomes import Plan, Postpone
+from service.requests.reading import locked
+from service.requests.request import Alternative
+from service.requests.retry import RetryPolicy
+from service.requests.writer import Hand, write
+from service.results.answer import Answer
+from service.results.ingest import ingest
+from service.results.merge import Update
+from tests.floor.house import House, deliver
+from tests.support import settings_of
+
+POISON = "arsenic"
+OLD, NEW, OTHER = (f"a key that nobody would guess, {word}" for word in ("old", "new", "other"))
+NASTY = ("Grüße \x1f 😀", "dmf1.", "dmf1.00000000.AAAA", '"quoted"\n=cmd', "\x01\x7f", " ")
+
+
+def open_with(url: str, *keys: str) -> Engine:
+    return give(open_engine(url), keys)
+
+
+@dataclass
+class Poisoned:
+    """Conversations whose every text holds the word: told by the CRM, asked about, answered, noted, posted once."""
+
+    engine: Engine
+    house: House = field(init=False)
+    requests: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.house = House(self.engine, settings_of(reports__min_comments_n=3, reports__min_score_n=3))
+        self.admin, self.supervisor = self.house.key("admin"), self.house.key("supervisor")
+        for number, text in enumerate((*NASTY, "", "plain")):
+            self.said(number, text)
+
+    @property
+    def ring(self) -> Ring:
+        ring = ring_of(self.engine.dialect)
+        assert ring is not None
+        return ring
+
+    def said(self, number: int, text: str) -> str:
+        note = f"{POISON} {text}"
+        request_id = deliver(self.house, f"c-{number}", x_user_id=str(700 + number), agent_id="ann", tags=["a"])
+        self.requests.append(request_id)
+        now = self.house.clock.now
+        plan = Plan(
+            campaign="care", type="csat", question_variant_id=1, display_name=None, privacy_url="https://acme.example/p",
+            test=False, way="card", opening_text=note, card_text=f"card {note}", page_hash=f"{number:064x}",
+            alternatives=(Alternative("page", f"page {note}"),), decision={}, stale_at=now + timedelta(days=3),
+        )  # fmt: skip
+        hand = Hand("test", RetryPolicy(3, timedelta(days=3)))
+        with writing(self.engine) as connection:
+            request = locked(connection, request_id)
+            assert request is not None
+            write(connection, request, Postpone(now, "delay", plan=plan), now, hand)
+            sent = sa.update(feedback_request).where(feedback_request.c.id == request_id)
+            connection.execute(sent.values(state="card_sent", card_sent_at=now, outcome_at=now))
+        self.answer(request_id, 4, f"{note} said")
+        once = {"Idempotency-Key": f"note {number}"}
+        path = f"/v1/results/{request_id}/notes"
+        answer = self.house.call("POST", path, self.supervisor, {"text": f"{note} noted"}, headers=once)
+        assert answer.status_code == 201
+        return request_id
+
+    def answer(self, request_id: str, score: int, text: str) -> str:
+        at = self.house.clock.now
+        told = Answer(request_id, "card", "webhook", Update(at, score, at, text, at), str(int(request_id[-12:], 16)))
+        with writing(self.engine) as connection:
+            return ingest(connection, told, at)
+
+    def shown(self) -> dict[str, Any]:
+        """All that anybody reads, over every surface."""
+        first = self.requests[0]
+        paths = (
+            "/v1/results", "/v1/results?q=arsenic", "/v1/results?q=gru", "/v1/results?q=nobody", "/v1/requests",
+            "/v1/changes", f"/v1/results/{first}", f"/v1/results/{first}/notes", "/v1/results.csv", "/v1/results.jsonl",
+            "/v1/summary", "/v1/customers/700", f"/v1/requests/{first}",
+        )  # fmt: skip
+        seen: dict[str, Any] = {path: self._read(path) for path in paths}
+        with reading(self.engine) as connection:
+            seen["asked"] = [locked(connection, each) for each in self.requests]
+        seen["deliveries"] = [(row.headers, row.query, row.body) for row in self.house.rows(webhook_delivery)]
+        seen["answers"] = [(row.text, row.text_at) for row in self.house.rows(result)]
+        return seen
+
+    def _read(self, path: str) -> str:
+        """But for digests, which are nobody's words and have two forms."""
+        text = self.house.call("GET", path, self.admin).get_data(as_text=True)
+        return re.sub(r'"digest":"[^"]*"', "", text)
+
+    def turn_on(self) -> None:
+        with writing(self.engine) as connection:
+            turning.turn_on(connection, self.house.clock.now)
+
+    def turn_off(self) -> None:
+        with writing(self.engine) as connection:
+            turning.turn_off(connection, self.house.clock.now)
+
+    def walk(self, steps: int = 10_000) -> WalkProgress:
+        """So many steps at this moment."""
+        for _ in range(steps):
+            if not walking.step(self.engine, self.house.clock.now):
+                break
+        return self.progress
+
+    def walk_to_the_end(self) -> WalkProgress:
+        self.walk()
+        self.house.clock.forward(seconds=SETTLED.total_seconds())
+        return self.walk()
+
+    @property
+    def progress(self) -> WalkProgress:
+        with reading(self.engine) as connection:
+            found = progress(connection)
+        assert found is not None
+        return found
+
+    def lies(self) -> Iterator[tuple[str, Any]]:
+        """Every encrypted value as it lies there, by its place."""
+        for column in encrypted_columns():
+            with reading(self.engine) as connection:
+                plain = sa.type_coerce(column, stored(column.type))
+                for value in connection.scalars(sa.select(plain).where(column.is_not(None))):
+                    if value:
+                        yield str(column), value
+
+    def dump(self) -> str:
+        """All tables as text; bytes as what they say."""
+        with reading(self.engine) as connection:
+            return "\n".join(
+                str(value.decode("latin-1") if isinstance(value, bytes) else value)
+                for table in metadata.sorted_tables
+                for row in connection.exec_driver_sql(f"SELECT * FROM {table.name}")
+                for value in row
+            )
+
+
+def encrypted_columns() -> list[sa.Column[Any]]:
+    return [each for table in metadata.sorted_tables for each in table.c if isinstance(each.type, Encrypted)]

@@ -1,0 +1,360 @@
+"""Encryption at rest: nothing readable changes, nothing legible is left, nothing can be moved, no key is missed."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.engine import Engine
+
+from service import housekeeping, migrations
+from service.at_rest.columns import Encrypted, bound
+from service.at_rest.ring import Ring
+from service.copying import moving
+from service.db import reading, writing
+from service.encrypting import checking, turning
+from service.encrypting.in_force import demand_keys
+from service.errors import Conflict, Invalid, Unavailable
+from service.models import access_log, encryption_key, process_count, result, result_update, schema_floor
+from service.results.merge import Update, digest
+from service.totals import Keeper
+from tests.cli.house import Cli
+from tests.encrypting.house import NASTY, NEW, OLD, OTHER, POISON, Poisoned, encrypted_columns, open_with
+from tests.support import START
+
+
+@pytest.fixture
+def poisoned(database_url: str) -> Iterator[Poisoned]:
+    there = Poisoned(open_with(database_url, OLD))
+    yield there
+    there.engine.dispose()
+
+
+@pytest.fixture
+def in_sqlite(sqlite_url: str) -> Iterator[Poisoned]:
+    """Where the database is not the point."""
+    there = Poisoned(open_with(sqlite_url, OLD))
+    yield there
+    there.engine.dispose()
+
+
+def with_keys(there: Poisoned, *keys: str) -> Poisoned:
+    """The same house, started again with other keys."""
+    there.engine.dispose()
+    there.engine = there.house.engine = open_with(there.engine.url.render_as_string(hide_password=False), *keys)
+    there.house.__post_init__()
+    demand_keys(there.engine)
+    return there
+
+
+def test_every_encrypted_column_says_its_place_and_a_row_that_never_changes() -> None:
+    assert len(encrypted_columns()) == 10
+    for column in encrypted_columns():
+        assert isinstance(column.type, Encrypted)
+        assert column.type.place == str(column)
+        key = {each.name for each in column.table.primary_key}
+        by_parent = {"result_update": {"request_id", "way", "x_updated_at"}, "review_note": {"request_id", "at"}}
+        assert set(column.type.by) == by_parent.get(column.table.name, key)
+
+
+def test_what_anybody_reads_is_the_same_before_during_and_after(poisoned: Poisoned) -> None:
+    before = poisoned.shown()
+    assert POISON in str(before)
+    poisoned.turn_on()
+    for steps in (1, 2, 1, 3):
+        poisoned.walk(steps)
+        assert poisoned.shown() == before
+    assert poisoned.walk_to_the_end().finished_at is not None
+    assert poisoned.shown() == before
+    with_keys(poisoned, NEW, OLD).turn_on()
+    poisoned.walk(4)
+    assert poisoned.shown() == before
+    assert poisoned.walk_to_the_end().finished_at is not None
+    assert with_keys(poisoned, NEW).shown() == before
+    poisoned.turn_off()
+    poisoned.walk(4)
+    assert poisoned.shown() == before
+    assert poisoned.walk_to_the_end().finished_at is not None
+    assert with_keys(poisoned).shown() == before
+
+
+def test_a_dump_of_the_database_holds_no_word_of_anybody(poisoned: Poisoned) -> None:
+    assert POISON in poisoned.dump()
+    poisoned.turn_on()
+    poisoned.said(100, "afterwards")
+    assert poisoned.walk_to_the_end().finished_at is not None
+    assert POISON not in poisoned.dump()
+    assert {place for place, _ in poisoned.lies()} == {str(each) for each in encrypted_columns()} - {
+        "webhook_delivery.query"  # this CRM sends none
+    }
+    assert POISON in str(poisoned.shown())
+
+
+def test_not_even_the_file_holds_one_once_it_is_scrubbed(in_sqlite: Poisoned) -> None:
+    file = Path(str(in_sqlite.engine.url.database))
+    in_sqlite.turn_on()
+    in_sqlite.walk_to_the_end()
+    checking.scrub(in_sqlite.engine)
+    beside = [file, *file.parent.glob(f"{file.name}-*")]
+    assert [each.name for each in beside if POISON.encode() in each.read_bytes()] == []
+    in_sqlite.turn_off()
+    in_sqlite.walk_to_the_end()
+    checking.scrub(in_sqlite.engine)
+    assert POISON.encode() in file.read_bytes()
+
+
+def moved(there: Poisoned, statement: str) -> None:
+    with writing(there.engine) as connection:
+        assert connection.exec_driver_sql(statement).rowcount > 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE result SET text = (SELECT text FROM result WHERE request_id = '{1}') WHERE request_id = '{0}'",
+        "UPDATE result SET text = (SELECT card_text FROM feedback_request WHERE id = '{0}') WHERE request_id = '{0}'",
+        "UPDATE result SET text = (SELECT text FROM result_update WHERE request_id = '{0}') WHERE request_id = '{0}'",
+        "UPDATE result SET text = substr(text, 1, 30) WHERE request_id = '{0}'",
+    ],
+)
+def test_a_value_that_was_moved_is_refused_and_named(poisoned: Poisoned, statement: str) -> None:
+    poisoned.turn_on()
+    poisoned.walk_to_the_end()
+    moved(poisoned, statement.format(*poisoned.requests))
+    path = f"/v1/results/{poisoned.requests[0]}"
+    assert poisoned.house.refused(503, "GET", path, poisoned.supervisor) == "encrypted_value_refused"
+    assert poisoned.house.call("GET", f"/v1/results/{poisoned.requests[2]}", poisoned.supervisor).status_code == 200
+    refused = {each.column: list(each.refused) for each in checking.check(poisoned.engine) if each.refused}
+    assert refused == {"result.text": [poisoned.requests[0]]}
+
+
+def test_what_was_moved_keeps_the_old_key_in_the_settings(in_sqlite: Poisoned) -> None:
+    in_sqlite.turn_on()
+    in_sqlite.walk_to_the_end()
+    one, other, *_ = in_sqlite.requests
+    moved(in_sqlite, f"UPDATE result SET text = (SELECT text FROM result WHERE request_id = '{other}') "
+                     f"WHERE request_id = '{one}'")  # fmt: skip
+    with_keys(in_sqlite, NEW, OLD).turn_on()
+    done = in_sqlite.walk_to_the_end()
+    assert (done.finished_at is not None, done.refused) == (True, 1)
+    with pytest.raises(Unavailable, match="put it back"):
+        with_keys(in_sqlite, NEW)
+
+
+def test_a_lost_or_a_wrong_key_is_said_at_the_start(poisoned: Poisoned, tmp_path: Path) -> None:
+    poisoned.turn_on()
+    old = poisoned.ring.first
+    for keys, said in (((), "it is not set"), ((OTHER,), f"it holds {Ring((OTHER,)).first}")):
+        with pytest.raises(Unavailable, match=f"encrypted under the key {old}.*{said}.*put it back"):
+            with_keys(poisoned, *keys)
+    cli = Cli(tmp_path, poisoned.engine)
+    cli.write(privacy__encryption_key=OTHER, web__bind="127.0.0.1:0")
+    for command in (("worker",), ("web",), ("status",), ("keys", "list"), ("serve",)):
+        assert cli.refuses(*command)[1] == "encryption_key_missing", command
+    assert "privacy.encryption_key" in cli("config", "check").output
+
+
+def test_a_step_that_dies_changes_nothing_and_another_goes_on(
+    poisoned: Poisoned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = poisoned.shown()
+    poisoned.turn_on()
+    poisoned.walk(2)
+    place = poisoned.progress
+    with monkeypatch.context() as patched:
+        patched.setattr("service.encrypting.walking._note", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            poisoned.walk(1)
+    assert poisoned.progress == place
+    assert poisoned.shown() == before
+    assert poisoned.walk_to_the_end().finished_at is not None
+    assert POISON not in poisoned.dump()
+
+
+def test_who_is_at_a_row_is_not_waited_for(postgresql_url: str) -> None:
+    """A row that somebody changes is left, and the pass is not the last."""
+    there = Poisoned(open_with(postgresql_url, OLD))
+    there.turn_on()
+    with writing(there.engine) as connection:
+        connection.execute(sa.select(result).where(result.c.request_id == there.requests[0]).with_for_update())
+        there.house.clock.forward(minutes=1)
+        assert there.walk().skipped == 1
+    assert there.progress.finished_at is None
+    there.walk()
+    assert there.walk().finished_at is not None
+    there.engine.dispose()
+
+
+def test_it_is_not_done_while_anybody_writes_otherwise(poisoned: Poisoned) -> None:
+    now = poisoned.house.clock
+    slow = Keeper(poisoned.engine, "web", now.now)
+    slow.keep(now.now)
+    other = open_with(poisoned.engine.url.render_as_string(hide_password=False), OLD)
+    with writing(other) as connection:
+        turning.turn_on(connection, now.now)
+    now.forward(seconds=25)
+    poisoned.walk()
+    assert poisoned.walk().finished_at is None, "it has said that it writes plainly"
+    slow.keep(now.now)
+    poisoned.walk()
+    assert poisoned.walk().finished_at is None, "a transaction of before may still be under way"
+    now.forward(seconds=21)
+    slow.keep(now.now)
+    poisoned.walk()
+    assert poisoned.walk().finished_at is not None
+    other.dispose()
+
+
+def test_a_process_without_the_key_is_named_before_anything_is_written(in_sqlite: Poisoned) -> None:
+    now = in_sqlite.house.clock.now
+    bare = open_with(in_sqlite.engine.url.render_as_string(hide_password=False))
+    Keeper(bare, "web", now).keep(now)
+    with pytest.raises(Conflict, match=r"web .* run without the key: restart them"):
+        in_sqlite.turn_on()
+    with writing(bare) as connection:  # a process of the version before says nothing
+        connection.execute(sa.update(process_count).values(encryption=None))
+    with pytest.raises(Conflict, match="run without the key"):
+        in_sqlite.turn_on()
+    in_sqlite.house.clock.forward(minutes=2)  # it is dead
+    in_sqlite.turn_on()
+    with pytest.raises(Conflict, match="is in force"):
+        in_sqlite.turn_on()
+    bare.dispose()
+
+
+def test_without_a_key_it_says_how_to_get_one(sqlite_engine: Engine) -> None:
+    bare = open_with(sqlite_engine.url.render_as_string(hide_password=False))
+    with pytest.raises(Invalid, match="openssl rand"), writing(bare) as connection:
+        turning.turn_on(connection, START)
+    bare.dispose()
+
+
+def test_code_that_cannot_read_it_does_not_start_here(poisoned: Poisoned) -> None:
+    def oldest() -> str | None:
+        with reading(poisoned.engine) as connection:
+            return connection.scalar(sa.select(schema_floor.c.revision))
+
+    assert oldest() == migrations.floor() < migrations.ENCRYPTED_FROM
+    poisoned.turn_on()
+    assert oldest() == migrations.ENCRYPTED_FROM
+    migrations.upgrade(poisoned.engine)
+    assert oldest() == migrations.ENCRYPTED_FROM
+    poisoned.walk_to_the_end()
+    poisoned.turn_off()
+    poisoned.walk_to_the_end()
+    migrations.upgrade(poisoned.engine)
+    assert oldest() == migrations.floor()
+
+
+def test_a_repeat_is_known_and_its_digest_tells_nothing(poisoned: Poisoned) -> None:
+    one = poisoned.requests[0]
+    text = f"{POISON} {NASTY[0]} said"
+    at = poisoned.house.clock.now
+    known = digest(Update(at, 4, at, text, at))
+    assert known in poisoned.dump()
+    poisoned.turn_on()
+    assert poisoned.answer(one, 4, text) == "repeat"
+    poisoned.walk_to_the_end()
+    assert known not in poisoned.dump()
+    with poisoned.engine.connect() as connection:
+        before = connection.scalar(sa.select(sa.func.count()).select_from(result_update))
+    poisoned.house.clock.now = at
+    assert poisoned.answer(one, 4, text) == "repeat"
+    with poisoned.engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(result_update)) == before
+
+
+def test_a_post_with_a_name_is_known_and_answered_as_before(poisoned: Poisoned) -> None:
+    def post() -> tuple[int, str]:
+        path, once = f"/v1/results/{poisoned.requests[0]}/notes", {"Idempotency-Key": "note 0"}
+        note = {"text": f"{POISON} {NASTY[0]} noted"}
+        answer = poisoned.house.call("POST", path, poisoned.supervisor, note, headers=once)
+        return answer.status_code, answer.get_data(as_text=True)
+
+    before = post()
+    poisoned.turn_on()
+    assert post() == before
+    poisoned.walk()
+    assert post() == before
+
+
+def test_erasing_and_forgetting_reach_what_is_encrypted(poisoned: Poisoned) -> None:
+    poisoned.turn_on()
+    poisoned.walk_to_the_end()
+    now, settings = poisoned.house.clock.now, poisoned.house.settings
+    held = poisoned.house.call("GET", "/v1/customers/700", poisoned.admin).get_data(as_text=True)
+    assert POISON in held
+    counts = housekeeping.erase(poisoned.engine, settings, "700", by="test", now=now)
+    assert (counts["deliveries"], counts["notes"], counts["results"]) == (1, 1, 1)
+    assert POISON not in poisoned.house.call("GET", "/v1/customers/700", poisoned.admin).get_data(as_text=True)
+    late = now + timedelta(days=5000)
+    forgotten = housekeeping.prune(poisoned.engine, settings, late, dry_run=False)
+    assert forgotten["deliveries"] == forgotten["texts"] == len(poisoned.requests) - 1
+    assert {place for place, _ in poisoned.lies()} <= {"review_note.text", "posted_once.answer"}
+
+
+def test_a_copy_is_carried_without_a_key_and_read_with_it(poisoned: Poisoned, tmp_path: Path) -> None:
+    before = poisoned.shown()
+    poisoned.turn_on()
+    poisoned.walk_to_the_end()
+    source = open_with(poisoned.engine.url.render_as_string(hide_password=False))
+    target = open_with(f"sqlite:///{tmp_path}/copy.db")
+    moving.demand_place(source, target)
+    moving.finish(source, target, moving.every_table(), lambda *_: None)
+    with reading(target) as connection:
+        assert connection.scalar(sa.select(schema_floor.c.revision)) == migrations.ENCRYPTED_FROM
+        assert connection.scalar(sa.select(encryption_key.c.id)) == poisoned.ring.first
+    target.dispose()
+    source.dispose()
+    poisoned.engine.dispose()
+    poisoned.engine = target
+    assert with_keys(poisoned, OLD).shown() == before
+
+
+def test_the_commands_say_where_it_stands(tmp_path: Path, in_sqlite: Poisoned) -> None:
+    cli = Cli(tmp_path, in_sqlite.engine)
+    assert "Nothing was ever encrypted" in cli.says("privacy", "status")
+    assert cli.refuses("privacy", "encrypt")[1] == "no_encryption_key"
+    assert cli.refuses("privacy", "decrypt")[1] == "not_encrypted"
+    cli.write(privacy__encryption_key=[OLD])
+    assert in_sqlite.ring.first in cli.says("privacy", "encrypt")
+    assert "Under way: waiting" in cli.says("privacy", "status")
+    in_sqlite.walk_to_the_end()
+    assert f"result.text: {len(in_sqlite.requests)} under {in_sqlite.ring.first}" in cli.says("privacy", "check")
+    moved(in_sqlite, f"UPDATE result SET text = upper(text) WHERE request_id = '{in_sqlite.requests[0]}'")
+    moved(in_sqlite, "UPDATE review_note SET text = (SELECT max(text) FROM review_note) WHERE id = 1")
+    assert "row " in cli("privacy", "check", code=1).output
+    cli.says("privacy", "scrub", "--yes")
+    assert [each.action for each in cli.rows(access_log)][-1] == "encryption.on"
+
+
+@given(st.text(), st.text(max_size=5), st.integers(0, 400), st.integers(1, 255))
+def test_a_changed_byte_or_another_place_opens_nothing(plain: str, place: str, at: int, by: int) -> None:
+    ring = Ring((OLD, NEW))
+    locked = ring.lock_bytes(plain.encode("utf-8", "surrogatepass"), place, ring.first)
+    assert ring.open_text(ring.lock_text(plain, place, ring.first), place) == plain
+    with pytest.raises(Unavailable):
+        ring.open_bytes(locked, f"{place} ")
+    at %= len(locked)
+    changed = locked[:at] + bytes([locked[at] ^ by]) + locked[at + 1 :]
+    if ring.key_of(changed) is None:  # its head: then it is nobody's, and shown as it is
+        assert at < len(f"dmf1.{ring.first}.")
+    else:
+        with pytest.raises(Unavailable):
+            ring.open_bytes(changed, place)
+
+
+def test_a_writer_that_forgets_the_row_is_found(in_sqlite: Poisoned) -> None:
+    in_sqlite.turn_on()
+    forgets: Any = sa.update(result).values(text="whose?")
+    with pytest.raises(sa.exc.StatementError, match="say which row"), writing(in_sqlite.engine) as connection:
+        connection.execute(forgets)
+    with writing(in_sqlite.engine) as connection:
+        mine = result.c.request_id == in_sqlite.requests[0]
+        connection.execute(sa.update(result).where(mine).values(text=bound("mine", in_sqlite.requests[0])))
+    assert "mine" in {row.text for row in in_sqlite.house.rows(result)}
+    assert "mine" not in in_sqlite.dump().split("\n")

@@ -1,0 +1,114 @@
+"""Web and worker go on while everything is encrypted, taken over to another key and decrypted, and the worker dies in
+the middle of each.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.db import reading, writing
+from service.encrypting.in_force import WalkProgress, progress
+from service.models import feedback_request, webhook_delivery
+from tests.processes import deliveries
+from tests.processes.children import Child, cli, run_cli, until
+from tests.processes.house import House
+from tests.processes.x import X
+
+A, B = "the first key, that nobody guesses", "the second key, nobody guesses it"
+HEAP = 1500
+
+
+@contextmanager
+def telling(house: House) -> Iterator[list[str]]:
+    """A CRM that goes on telling of conversations; what it was told of, each accepted."""
+    accepted, stop = list[str](), threading.Event()
+
+    def tell() -> None:
+        while not stop.wait(0.2):
+            name = f"live-{len(accepted)}"
+            if deliveries.deliver(house, name) == 200:
+                accepted.append(name)
+
+    thread = threading.Thread(target=tell)
+    thread.start()
+    yield accepted
+    stop.set()
+    thread.join()
+
+
+def heap(engine: Engine) -> None:
+    """Rows of before, so that going over takes a while."""
+    row: dict[str, Any] = {"source": "crm", "content_type": "application/json", "query": {}, "key_index": 0}
+    row["received_at"] = datetime.now(UTC)
+    with writing(engine) as connection:
+        rows = [
+            {**row, "id": f"whd_{n}", "dedupe_key": str(n), "headers": {"n": n}, "body": b'{"said": "arsenic"}'}
+            for n in range(HEAP)
+        ]
+        connection.execute(sa.insert(webhook_delivery), rows)
+
+
+def found(engine: Engine) -> WalkProgress:
+    with reading(engine) as connection:
+        there = progress(connection)
+    assert there is not None
+    return there
+
+
+def bodies(engine: Engine, like: bytes) -> int:
+    """How many raw deliveries begin so, as they lie there."""
+    with reading(engine) as connection:
+        plain = sa.type_coerce(webhook_delivery.c.body, sa.LargeBinary)
+        return sum(each.startswith(like) for each in connection.scalars(sa.select(plain)))
+
+
+def worker_of(house: House) -> Child:
+    return cli("worker", house.directory, "--config", str(house.config), "worker")
+
+
+def says(house: House, *words: str) -> str:
+    done = run_cli("--config", str(house.config), *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.timeout(240)
+def test_a_worker_that_dies_in_the_middle_of_each_costs_nothing(
+    house_of: Callable[..., House], database_url: str, x: X, engine_of: Callable[[House], Engine]
+) -> None:
+    house = house_of(database_url, privacy__encryption_key=[A, B])
+    engine = engine_of(house)
+    heap(engine)
+    house_b = house_of(database_url, house.directory / "b", privacy__encryption_key=[B, A])
+    web = cli("web", house.directory, "--config", str(house.config), "web")
+    with web, telling(house) as accepted:
+        until(lambda: accepted, 60, "the CRM is heard")
+        for of, words, head in ((house, "encrypt", b"dmf1."), (house_b, "encrypt", b"dmf1."), (house, "decrypt", b"{")):
+            with worker_of(house) as worker:
+                says(of, "privacy", words)
+                until(lambda: found(engine).rewritten > 0, 60, f"{words} has begun")
+                worker.kill()
+            midway, so_far = found(engine), len(accepted)
+            assert midway.finished_at is None
+            with worker_of(house):
+                until(lambda: bodies(engine, head) >= HEAP + so_far, 60, f"{words} has reached all that was there")  # noqa: B023 - called within the turn
+            assert found(engine).rewritten >= midway.rewritten
+        with worker_of(house):
+            until(lambda: sent(engine) >= len(accepted), 60, "everybody was asked")
+        last = len(accepted)
+    assert sent(engine) >= last
+    assert x.sent("card") == x.sent("dm") == sent(engine)
+    assert bodies(engine, b"dmf1.") == 0
+
+
+def sent(engine: Engine) -> int:
+    fr = feedback_request.c
+    with reading(engine) as connection:
+        done = sa.select(sa.func.count()).where(fr.state == "card_sent", fr.conversation_id.startswith("live-"))
+        return connection.scalar(done) or 0
