@@ -5,7 +5,7 @@ to routes; all of it audited. Shows no customer back.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,10 @@ from service.web import Blueprint, reads, takes
 
 MOST_IDS = 10_000
 X_USER_ID = r"^[1-9][0-9]{0,18}$"  # as intake: the hash of one with a leading zero is nobody's
+IN_THE_PATH: Mapping[str, Any] = {
+    "in": "path", "name": "x_user_id", "required": True, "schema": {"type": "string", "pattern": X_USER_ID},
+    "description": "1 to 19 digits without a leading zero",
+}  # fmt: skip
 
 
 def _x_user_id(value: str) -> None:
@@ -140,7 +144,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
             log_access(connection, actor, "opt_out.add", {"added": added, "account": asked["account"]}, now)
         return {"added": added}
 
-    @customers.route("/opt-outs/<x_user_id>", methods=["DELETE"])
+    @customers.route("/opt-outs/<x_user_id>", methods=["DELETE"], parameters=[dict(IN_THE_PATH)])
     @guard.requires("admin")
     @customers.response(204, description="Taken off the list")
     @customers.doc(operationId="remove_opt_out", summary="Take a customer off the opt-out list of every account.")
@@ -153,7 +157,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
                 raise NotFound("not_opted_out", "This customer is not on the list for every account.")
             log_access(connection, flask.g.reader.actor, "opt_out.remove", {}, clock())
 
-    @customers.route("/customers/<x_user_id>", methods=["GET"])
+    @customers.route("/customers/<x_user_id>", methods=["GET"], parameters=[dict(IN_THE_PATH)])
     @guard.requires("admin")
     @reads
     @customers.response(200, AllHeldSchema, description="Every row; a raw delivery may tell of other people too")
@@ -167,7 +171,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
         kept = held.export(engine, settings, x_user_id, by=flask.g.reader.actor, now=clock())
         return {"x_user_id": x_user_id, "held": kept}
 
-    @customers.route("/customers/<x_user_id>", methods=["DELETE"])
+    @customers.route("/customers/<x_user_id>", methods=["DELETE"], parameters=[dict(IN_THE_PATH)])
     @guard.requires("admin")
     @customers.response(200, ErasureSchema, description="What was erased, a count a kind of data")
     @customers.doc(operationId="erase_customer", summary="Erase a customer, who is then never asked again.")

@@ -5,7 +5,6 @@ a typing mistake would otherwise look like an answer. Never touches the database
 """
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, tzinfo
@@ -17,6 +16,7 @@ from service.auth.keys import Reader
 from service.errors import Invalid, NotAllowed
 from service.reports.days import midnight
 from service.reports.dimensions import FILTERED, NAMED, Dimension, Value
+from service.reports.written import WHEN, Moment, SearchWords, WholeNumber, Word, YesNo
 from service.settings import Settings
 from service.states import Failure, Skip, State
 from service.web.complaints import refused
@@ -24,9 +24,6 @@ from service.web.complaints import refused
 DATE_FIELDS = ("ended_at", "sent_at", "scored_at", "updated_at")
 MOST_VALUES = 250
 MOODS = ("unhappy", "neutral", "happy")
-LONGEST = 256
-EPOCH_MS_FROM = 100_000_000_000  # smaller numbers are seconds: in milliseconds this is March 1973
-YEARS = (1900, 2200)  # a date outside is a mistake, and some of them overflow in other zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,75 +113,16 @@ def _groups(given: Sequence[Value]) -> tuple[Value, ...]:
     return tuple(dict.fromkeys(None if value == "" else value for value in given))
 
 
-class Moment(fields.Field[datetime | date]):
-    """RFC 3339 with an offset, epoch seconds or milliseconds, or a date alone (midnight in the service's zone)."""
-
-    def __init__(self, *, says: str) -> None:
-        super().__init__(metadata={"type": "string", "description": says})
-
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> datetime | date:
-        given = str(value).strip()
-        try:
-            found = _moment(given)
-        except (ValueError, OverflowError, OSError) as error:
-            raise ValidationError(f"must be a time; {WHEN}") from error
-        if isinstance(found, datetime) and found.tzinfo is None:
-            raise ValidationError(f"has no offset; {WHEN}")
-        if not YEARS[0] <= found.year < YEARS[1]:
-            raise ValidationError(f"lies outside the years {YEARS[0]} to {YEARS[1]}; {WHEN}")
-        return found
-
-
-class WholeNumber(fields.Integer):
-    """An integer as text or number: '4.7', '4e0' and true are none."""
-
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value, re.ASCII):
-            return int(value)
-        raise ValidationError("must be a whole number, e.g. 5")
-
-
-class Word(fields.String):
-    """Text that a database can hold: no NUL, no lone surrogate, at most 256 characters."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        word = super()._deserialize(value, *args, **kwargs)
-        if word is None or "\0" in word or len(word) > LONGEST or any("\ud800" <= c <= "\udfff" for c in word):
-            raise ValidationError(f"must be text of at most {LONGEST} characters without NUL")
-        return word
-
-
-class SearchWords(Word):
-    """Words to look for: at least a letter or a digit."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        words = super()._deserialize(value, *args, **kwargs)
-        if not re.search(r"\w", words):
-            raise ValidationError("must hold a word to look for, or its beginning")
-        return words
-
-
 def several(inner: fields.Field[Any], says: str) -> fields.List[Any]:
     """A parameter that may be repeated: each value widens it."""
     length = validate.Length(max=MOST_VALUES, error=f"takes at most {MOST_VALUES} values; ask in several calls")
     return fields.List(inner, validate=length, metadata={"description": says})
 
 
-WHEN = "write RFC 3339 like 2026-11-22T12:00:00Z, epoch seconds or milliseconds, or a date"
 TYPE = validate.OneOf(["csat", "nps"], error="must be 'csat' or 'nps'")
 STATES = validate.OneOf([state.value for state in State], error=f"must be one of {', '.join(State)}")
 REASONS = validate.OneOf([*Skip, *Failure], error=f"must be one of {', '.join([*Skip, *Failure])}")
 MOOD = validate.OneOf(MOODS, error=f"must be one of {', '.join(MOODS)}")
-FLAG_WORDS = {"truthy": {"true", "1", True}, "falsy": {"false", "0", False}}
-
-
-class YesNo(fields.Boolean):
-    """true or false, in these words."""
-
-    truthy, falsy = FLAG_WORDS["truthy"], FLAG_WORDS["falsy"]
-    default_error_messages = {"invalid": "must be true or false"}  # noqa: RUF012 - marshmallow's way
 
 
 def _parameter(each: Dimension) -> fields.List[Any]:
@@ -266,19 +204,6 @@ def _listed(args: Any) -> dict[str, Any]:
 
 def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _moment(given: str) -> datetime | date:
-    if re.fullmatch(r"[0-9]{1,16}", given, re.ASCII):
-        number = int(given)
-        return datetime.fromtimestamp(number / 1000 if number >= EPOCH_MS_FROM else number, UTC)
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given, re.ASCII):
-        return date.fromisoformat(given)
-    if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}", given, re.ASCII):
-        raise ValueError(given)
-    if given.count(" ") and "T" in given.upper():
-        given = given.replace(" ", "+")  # a plus that was not escaped in the address
-    return datetime.fromisoformat(given.upper())
 
 
 def _at_midnight(value: datetime | date, zone: tzinfo) -> datetime:

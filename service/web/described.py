@@ -152,7 +152,7 @@ PATHS: dict[str, Any] = {
                     "name": "crc_token",
                     "in": "query",
                     "required": True,
-                    "schema": {"type": "string"},
+                    "schema": {"type": "string", "pattern": "^[A-Za-z0-9+/=_.~-]{1,256}$"},
                     "description": "X's challenge",
                 },
             ],

@@ -31,6 +31,8 @@ NAMED: Mapping[str, Any] = {
     "channel": "x_dm",
     "customer_ref": None,
     "erased_at": None,
+    "x_user_id": "2244994945",
+    "until": "2026-11-29T12:00:00.000000Z",
     "change": "result",
     "next_cursor": "",
     "resume_cursor": "bW9yZQ",

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from tests.outside import description, integrations
+from tests.outside import description, integrations, spreadsheets
 from tests.outside.tools import Tools
 
 PARTS: dict[str, Callable[[Tools, Path], list[str]]] = {
     "description": description.check,
     "integrations": integrations.check,
+    "spreadsheets": spreadsheets.check,
 }
 
 

@@ -59,7 +59,10 @@ class FeedsSchema(Schema):
 class NewFeedSchema(NoParametersSchema):
     """What to save."""
 
-    name = fields.String(required=True, metadata={"description": "Who or what reads it; 1 to 64 characters"})
+    name = fields.String(
+        required=True,
+        metadata={"description": "Who or what reads it; 1 to 64 characters", "minLength": 1, "maxLength": 64},
+    )
     question = fields.Nested(SavedSchema, required=True)
 
 

@@ -12,10 +12,11 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from service.reports.counting.periods import PERIODS, SEVEN_DAYS
 from service.reports.dimensions import BY, COVERED, FILTERED
 from service.reports.figures.several import FIGURES
-from service.reports.filters import WHEN, FigureFilterSchema, FilterSchema, Moment, WholeNumber, Word, YesNo
+from service.reports.filters import FigureFilterSchema, FilterSchema
 from service.reports.rows.as_csv import SEPARATORS
 from service.reports.rows.query import DEFAULT_LIMIT, MOST, SORTS
 from service.reports.rows.row import moment
+from service.reports.written import WHEN, Moment, WholeNumber, Word, YesNo
 
 
 class Time(fields.DateTime):
@@ -92,6 +93,7 @@ class ChangesSchema(Schema):
         load_default=0,
         metadata={
             "type": "string",
+            "pattern": "^([0-2]?[0-9]|30)s?$",
             "default": "0s",
             "description": f"Wait for a change, at most {LONGEST_WAIT_S}s. Two wait at once in a process; others are "
             "answered at once",
@@ -226,7 +228,9 @@ class NoParametersSchema(Schema):
 class NewNoteSchema(NoParametersSchema):
     """A note to keep."""
 
-    text = fields.String(required=True, metadata={"description": "1 to 4000 characters"})
+    text = fields.String(
+        required=True, metadata={"description": "1 to 4000 characters", "minLength": 1, "maxLength": 4000}
+    )
 
 
 # -- what is told ----------------------------------------------------------------------------------------------------

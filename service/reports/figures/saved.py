@@ -17,7 +17,8 @@ from service.reports.counting.periods import PERIODS
 from service.reports.dimensions import BY
 from service.reports.figures.as_table import HEADS, as_csv
 from service.reports.figures.several import WhichFigures, several
-from service.reports.filters import FigureFilterSchema, Filter, WholeNumber, from_values
+from service.reports.filters import FigureFilterSchema, Filter, from_values
+from service.reports.written import WholeNumber
 from service.settings import Settings
 from service.web.complaints import refused
 
