@@ -17,15 +17,14 @@ WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
 acct = account_state.c
 fr = feedback_request.c
+KEPT = sa.select(acct.expected_per_day, acct.expected_at).where(acct.account == sa.bindparam("this"))
 
 
 def expected_per_day(connection: Connection, account: Account, now: datetime) -> int:
     """Return how many to expect: as configured, else the more of the last day and a day of the last week."""
     if account.expected_per_day is not None:
         return account.expected_per_day
-    kept = connection.execute(
-        sa.select(acct.expected_per_day, acct.expected_at).where(acct.account == account.name)
-    ).one()
+    kept = connection.execute(KEPT, {"this": account.name}).one()
     if kept.expected_per_day is not None and now - LEARNT_EVERY < kept.expected_at <= now:
         return int(kept.expected_per_day)
     learnt = max(_received(connection, account.name, now - DAY), _received(connection, account.name, now - WEEK) // 7)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Named, String, Table, TypedColumns
+from sqlalchemy import BigInteger, Column, Index, Integer, Named, String, Table, TypedColumns, text
 
 from service.db import Micros
 from service.models.base import metadata
@@ -79,9 +79,21 @@ class TallyColumns(TypedColumns):
     s10: Named[int]
 
 
+ASKED_OF_MONTHS = (
+    *("team", "agent", "variant", "way", "type", "state", "reason", "n", "answered", "commented"),
+    *(f"s{score}" for score in range(11)),
+)
 tally = Table(
     "tally",
     metadata,
     TallyColumns,
     Index("ix_tally_asked", "generation", "clock", "grain", "span", "account", "start"),
+    Index(
+        "ix_tally_months",
+        *("generation", "clock", "grain", "account", "start"),
+        postgresql_include=ASKED_OF_MONTHS,
+        postgresql_where=text("span = 'month'"),
+        sqlite_where=text("span = 'month'"),
+    ),
 )
+"""Months lie scattered among their days, so that in PostgreSQL an index holds all that is asked of them."""

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import Micros
-from service.leases import beyond, is_over, is_over_at
+from service.leases import beyond, is_over_at
 from service.models import IS_BEGUN, IS_OPEN, account_state, feedback_request
 from service.requests.request import Request
 from service.requests.rows import REQUEST, SELECT, request_of
@@ -21,6 +21,14 @@ from service.requests.writer import CHANGE, THIS
 
 fr = feedback_request.c
 acct = account_state.c
+NOW, FAR = (sa.bindparam(name, type_=Micros) for name in ("now", "far"))
+# built once: to build these costs as much as to run them
+DUE = sa.select(acct.account).where(
+    acct.account.in_(sa.bindparam("among", expanding=True)),
+    sa.exists().where(
+        fr.account == acct.account, IS_OPEN, fr.scheduled_at <= NOW, is_over_at(fr.lease_until, NOW, FAR)
+    ),
+)
 MINE = SELECT.where(THIS, fr.lease_token == sa.bindparam("token")).with_for_update()
 
 
@@ -34,10 +42,7 @@ class Lease:
 
 def due_accounts(connection: Connection, among: Sequence[str], lease: timedelta, now: datetime) -> Sequence[str]:
     """Return those of the accounts that have something due."""
-    due = sa.exists().where(
-        fr.account == acct.account, IS_OPEN, fr.scheduled_at <= now, is_over(fr.lease_until, now, lease)
-    )
-    return connection.scalars(sa.select(acct.account).where(acct.account.in_(among), due)).all()
+    return connection.scalars(DUE, {"among": among, "now": now, "far": beyond(now, lease)}).all()
 
 
 def take_due(connection: Connection, account: str, limit: int, lease: Lease, now: datetime) -> list[Request]:
@@ -62,11 +67,9 @@ def _take(
 
 @cache
 def _taking(which: sa.ColumnElement[bool]) -> sa.Executable:
-    """The statement, built once: to build it costs as much as to run it."""
-    now, far, until = (sa.bindparam(name, type_=Micros) for name in ("now", "far", "until"))
     pick = (
         sa.select(fr.id)
-        .where(fr.account == sa.bindparam("this"), which, fr.scheduled_at <= now, is_over_at(fr.lease_until, now, far))
+        .where(fr.account == sa.bindparam("this"), which, fr.scheduled_at <= NOW, is_over_at(fr.lease_until, NOW, FAR))
         .order_by(fr.scheduled_at)
         .limit(sa.bindparam("most"))
         .with_for_update(skip_locked=True)
@@ -75,7 +78,7 @@ def _taking(which: sa.ColumnElement[bool]) -> sa.Executable:
     return (
         sa.update(feedback_request)
         .where(fr.id.in_(sa.select(pick.c.id)))
-        .values(lease_token=sa.bindparam("token"), lease_until=until)
+        .values(lease_token=sa.bindparam("token"), lease_until=sa.bindparam("until", type_=Micros))
         .returning(*REQUEST)
     )
 

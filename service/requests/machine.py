@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from service.requests.outcomes import (
+    NOTHING,
     Advance,
     Applied,
     Attach,
@@ -69,6 +70,8 @@ def _demand_road(roads: Mapping[State, frozenset[State]], request: Request, to: 
 
 
 def _knowing(request: Request, learnt: Learnt) -> Request:
+    if learnt is NOTHING:
+        return request
     return replace(
         request,
         x_user_id=learnt.x_user_id or request.x_user_id,
