@@ -205,7 +205,7 @@ def test_the_command_says_how_far_it_is_and_what_comes_next(
     assert "feedback_request: 1 row, 1 written, 0 deleted" in said
     assert "Carried over: 0 rows" in cli.says("db", "copy", "--to", to)
     ended = cli.says("db", "copy", "--to", to, "--finish")
-    assert "feedback_request: 1 rows, sha256 sum" in ended
+    assert "feedback_request: 1 row, sha256 sum" in ended
     assert "Write the other address into database.url" in ended
     assert cli.refuses("keys", "list")[1] == "database_copied"
     cli.write(database__url=to)
