@@ -110,7 +110,7 @@ def test_a_download_is_a_file_with_the_filter_on_screen(open_page: Open, served:
 def test_an_analyst_has_no_comments_page_and_is_told_so(open_page: Open, served: Served) -> None:
     page = open_page(role="analyst")
     expect(page.get_by_role("navigation", name="Pages").get_by_role("link")).to_have_text(
-        ["This week", "Explore", "Who was asked", "Operations"]
+        ["This week", "Explore", "Who was asked", "Operations", "Report"]
     )
     expect(page.get_by_role("link", name="Rows, CSV")).to_have_count(0)
     page.goto(served.at("/comments"))
