@@ -599,7 +599,7 @@ def test_no_secret_stands_in_any_repr() -> None:
 def test_what_is_declared_a_secret_is_shown_in_no_repr() -> None:
     shapes = [*SECTIONS.values(), *NAMED_SECTIONS.values(), Texts]
     secret = {(shape, name) for shape in shapes for name, what in declared(shape).items() if what.secret}
-    assert len(secret) == 11
+    assert len(secret) == 12
     shown = {(shape, field.name) for shape in shapes for field in fields(shape) if field.repr}
     assert not shown & secret
 
