@@ -101,10 +101,7 @@ def test_the_opening_is_never_taken_for_a_card_that_reads_like_it(world: World) 
         world.run()
         world.forward(seconds=60)
     assert world.request(request_id).state == State.CARD_SENT
-    assert [(each.kind, each.outcome) for each in world.attempts(request_id)][1:] == [
-        ("card", "not_sent"),
-        ("card", "sent"),
-    ]
+    assert [each.outcome for each in world.attempts(request_id) if each.kind == "card"] == ["not_sent", "sent"]
     assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
 
 
