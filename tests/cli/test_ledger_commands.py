@@ -141,7 +141,7 @@ def test_an_unknown_one_is_sent_again_only_over_a_spoken_doubt(cli: Cli) -> None
         ("retry", {"state": "skipped", "erased_at": DONE}, "erased"),
         ("cancel", {"state": "card_sent"}, "already_ended"),
         ("cancel", {"state": "skipped"}, "already_ended"),
-        ("cancel", {"lease_until": DONE + timedelta(minutes=9), "lease_token": "x"}, "in_flight"),
+        ("cancel", {"lease_until": DONE + timedelta(hours=9), "lease_token": "x"}, "in_flight"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(cli: Cli, command: str, columns: dict, code: str) -> None:
