@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from sqlalchemy.engine import Engine
 
 from service.app import create_app
-from service.web import openapi
+from service.web import examples, openapi
 from tests.support import settings_of
 
 
@@ -43,6 +43,18 @@ def test_every_answer_and_error_of_the_api_has_an_example_that_fits_its_schema(a
         assert list(Draft202012Validator(whole).iter_errors(content["example"])) == [], (operation, status)
         seen += 1
     assert seen > 100
+
+
+def test_every_form_of_a_text_that_is_told_has_an_example_of_its_own(app: flask.Flask) -> None:
+    assert set(forms(openapi.document(app))) - {"binary"} == examples.FORMATS.keys()
+
+
+def forms(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from [value["format"]] if "format" in value and "type" in value else []
+        value = list(value.values())
+    for each in value if isinstance(value, list) else ():
+        yield from forms(each)
 
 
 def test_what_is_always_there_is_required_and_what_we_ask_is_not(app: flask.Flask) -> None:

@@ -49,7 +49,11 @@ NAMED: Mapping[str, Any] = {
     "zone": "Europe/Berlin",
     "errors": {"limit": ["must be 1 to 250"]},
 }
-FORMATS = {"date-time": "2026-11-22T12:00:00.000000Z", "date": "2026-11-22"}
+FORMATS = {
+    "date-time": "2026-11-22T12:00:00.000000Z",
+    "date": "2026-11-22",
+    "uri": "https://feedback.example.com/f/Zm9yIHRoaXMgY3VzdG9tZXI",
+}
 PLAIN: Mapping[str, Any] = {"string": "…", "integer": 1, "number": 0.5, "boolean": False, "null": None}
 ERRORS: Mapping[int, tuple[str, str, str]] = {
     400: ("Bad request", "not_json", "The body is not JSON in UTF-8."),

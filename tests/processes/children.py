@@ -89,7 +89,7 @@ def cli(name: str, directory: Path, *words: str, preexec: Callable[[], None] | N
 def run_cli(*words: str) -> subprocess.CompletedProcess[str]:
     """`dm-feedback WORDS` to its end."""
     command = (*CLI, *words)
-    return subprocess.run(command, cwd=ROOT, env=_environ(), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, env=_environ(), capture_output=True, text=True, timeout=200, check=False)
 
 
 def _environ() -> dict[str, str]:
