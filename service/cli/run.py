@@ -23,9 +23,11 @@ def serve(context: click.Context) -> None:
     load_definitions(settings.sources, tuple(settings.accounts))  # a mistake shows here, not in children that die
     serving.demand_free(settings.web.bind)
     engine = engine_of(settings)
-    migrations.upgrade(engine)
-    demand_keys(engine)
-    engine.dispose()
+    try:
+        migrations.upgrade(engine)
+        demand_keys(engine)
+    finally:
+        engine.dispose()
     path = ["--config", context.find_root().obj]
     console.print(f"dm-feedback on http://{settings.web.bind}  (dashboard: /dashboard, API: /docs, health: /readyz)")
     within = settings.worker.shutdown_within.total_seconds() + 5
