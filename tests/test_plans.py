@@ -33,11 +33,11 @@ from tests.support import START, World
 r = feedback_request.c
 
 # poll_window: four rows a day and account, until their retention is over; strange_refusal: until the next success;
-# look_up: who waits at this moment; look_up_count: a few rows a day and source, for 90 days
+# look_up: who waits at this moment; look_up_count: a few rows a day and source, for 90 days; encryption: one row
 SMALL = {
-    "account_state", "account_task", "alembic_version", "allowance", "api_key", "look_up", "look_up_count",
-    "poll_window", "process_count", "retention_run", "session", "source_state", "source_sweep", "strange_refusal",
-    "worker_seen", "barred_way", "x_token",
+    "account_state", "account_task", "alembic_version", "allowance", "api_key", "encryption", "look_up",
+    "look_up_count", "poll_window", "process_count", "retention_run", "session", "source_state", "source_sweep",
+    "strange_refusal", "worker_seen", "barred_way", "x_token",
 }  # fmt: skip
 GROWING = {table.name for table in metadata.sorted_tables} - SMALL
 ENTERED = re.compile(

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -63,12 +63,11 @@ def _stop(started: Sequence[Process]) -> None:
         each.terminate()
     deadline = time.monotonic() + STOP_WITHIN_S
     for each in started:
-        try:
+        with suppress(subprocess.TimeoutExpired):
             each.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            for pid in families[each.pid]:
-                _kill_group(pid)
-            each.wait()
+        for pid in families[each.pid]:  # whoever did not stop, and whoever was born too late to be told
+            _kill_group(pid)
+        each.wait()
 
 
 def _children(pid: int) -> list[int]:
