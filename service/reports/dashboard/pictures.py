@@ -82,7 +82,7 @@ def over_weeks(trend: Trend, notes: Sequence[TimelineNote] = ()) -> Picture:
     happened = [
         _happened(each, zone, before, notes) for each, before in zip(trend.points, (None, *trend.points), strict=False)
     ]
-    points = [_point(each, zone, note) for each, note in zip(trend.points, happened, strict=True)]
+    points = [point_of(each, "week", zone, note) for each, note in zip(trend.points, happened, strict=True)]
     rows = tuple(
         (words.day(each.since, zone), *_score_cells(each.score), _rate_cell(each), note or words.DASH)
         for each, note in zip(trend.points, happened, strict=True)
@@ -103,9 +103,10 @@ def _happened(each: TrendPoint, zone: ZoneInfo, before: TrendPoint | None, notes
     return "; ".join([*another, *(note.text for note in reversed(notes) if first <= note.day < end)])
 
 
-def _point(each: TrendPoint, zone: ZoneInfo, note: str) -> PeriodPoint:
+def point_of(each: TrendPoint, period: str, zone: ZoneInfo, note: str = "") -> PeriodPoint:
+    """One week or month of a trend as it is drawn."""
     return PeriodPoint(
-        label=words.period(each.since, "week", zone),
+        label=words.period(each.since, period, zone),
         n=each.score.n,
         value=each.score.value,
         low=each.score.low,

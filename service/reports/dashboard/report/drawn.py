@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from service.reports.dashboard import sentences, words
-from service.reports.dashboard.lines import PeriodPoint, over_time
-from service.reports.dashboard.pictures import SCALE
+from service.reports.dashboard.lines import over_time
+from service.reports.dashboard.pictures import SCALE, point_of
 from service.reports.dashboard.svg import Caption
 from service.reports.figures.shapes import Trend, TrendPoint
 
@@ -16,20 +16,8 @@ def of_months(trend: Trend) -> Markup:
     zone = ZoneInfo(trend.zone)
     title = f"{sentences.TITLES[trend.type]} by month"
     told = "; ".join(f"{_name(each, zone)}: {sentences.value(each.score)}" for each in trend.points)
-    points = [_point(each, zone) for each in trend.points]
+    points = [point_of(each, "month", zone) for each in trend.points]
     return over_time(points, Caption(f"report-{trend.type}", title, f"{told}."), *SCALE[trend.type])
-
-
-def _point(each: TrendPoint, zone: ZoneInfo) -> PeriodPoint:
-    return PeriodPoint(
-        label=_name(each, zone),
-        n=each.score.n,
-        value=each.score.value,
-        low=each.score.low,
-        high=each.score.high,
-        shown=sentences.value(each.score),
-        fills=each.immature or each.partial,
-    )
 
 
 def _name(each: TrendPoint, zone: ZoneInfo) -> str:
