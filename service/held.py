@@ -14,7 +14,7 @@ from service.auth import log_access
 from service.customers import contacts, found, identities, opted_out
 from service.customers.hash_key import open_key
 from service.db import reading, writing
-from service.intake import forget as intake
+from service.intake.inbox import forget as intake
 from service.models import delivery_item, feedback_request, metadata, send_attempt
 from service.requests import forget as requests
 from service.requests import sends

@@ -18,7 +18,7 @@ from service.customers import contacts, found, identities, opted_out, second_per
 from service.customers.hash_key import open_key
 from service.db import insert, writing
 from service.ids import person
-from service.intake import forget as intake
+from service.intake.inbox import forget as intake
 from service.models import retention_run, worker_seen
 from service.outreach.workplace import Workplace
 from service.reports.rows import marks, notes

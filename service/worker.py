@@ -28,8 +28,8 @@ from service.auth import chain
 from service.db import insert, reading, writing
 from service.encrypting import walking
 from service.ids import new_id
-from service.intake.desks import desks_of
-from service.intake.sweeping import begin, errands_of, sweep_once
+from service.intake.crm.desks import desks_of
+from service.intake.crm.sweeping import begin, errands_of, sweep_once
 from service.models import worker_seen
 from service.outages import is_away
 from service.outreach import confirming, thanks, unclear, withdrawn

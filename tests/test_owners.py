@@ -81,7 +81,7 @@ def test_only_four_files_write_to_tables_in_a_variable() -> None:
     """Two go through their own room's tables, listed a line above; one carries whole rows to another database, one
     rewrites how values lie, and never what they say.
     """
-    forget = {"service/intake/forget.py", "service/results/forget.py"}
+    forget = {"service/intake/inbox/forget.py", "service/results/forget.py"}
     rows = {"service/copying/rows.py", "service/encrypting/rewriting.py"}
     assert {shown(path) for path in RUN if unnamed(path)} == forget | rows
 

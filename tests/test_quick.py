@@ -16,15 +16,15 @@ def test_a_changed_file_is_tested_by_the_tests_that_name_it_else_by_its_room(tmp
     tree(
         tmp_path,
         {
-            "service/intake/accept.py": "",
-            "service/intake/late.py": "",
+            "service/intake/inbox/accept.py": "",
+            "service/intake/inbox/late.py": "",
             "service/db.py": "",
-            "tests/intake/test_accept.py": "from service.intake.accept import accept\n",
+            "tests/intake/test_accept.py": "from service.intake.inbox.accept import accept\n",
             "tests/intake/test_routes.py": "from service.intake.routes import add\n",
         },
     )
-    assert paths_for(["service/intake/accept.py"], tmp_path) == [ALWAYS, "tests/intake/test_accept.py"]
-    assert paths_for(["service/intake/late.py"], tmp_path) == [ALWAYS, "tests/intake"]
+    assert paths_for(["service/intake/inbox/accept.py"], tmp_path) == [ALWAYS, "tests/intake/test_accept.py"]
+    assert paths_for(["service/intake/inbox/late.py"], tmp_path) == [ALWAYS, "tests/intake"]
     assert paths_for(["service/db.py"], tmp_path) == [ALWAYS, "tests/floor"]
 
 

@@ -13,8 +13,8 @@ from service.db import open_engine
 from service.encrypting.in_force import demand_keys, engine_of
 from service.errors import Unavailable
 from service.intake import Definition
-from service.intake.advice import advice
-from service.intake.definition import load_definitions
+from service.intake.definition.advice import advice
+from service.intake.definition.load import load_definitions
 from service.many import many
 from service.outages import is_away
 from service.outreach.withdrawn import gone_names

@@ -8,7 +8,7 @@ import click
 from service import migrations, serving
 from service.cli.common import console, opened, settings_of
 from service.encrypting.in_force import demand_keys, engine_of
-from service.intake.definition import load_definitions
+from service.intake.definition.load import load_definitions
 from service.settings import X_TOKENS, load
 
 

@@ -9,12 +9,12 @@ import click
 from service.cli.common import harmless, now, settings_of, source_of
 from service.crm_api.get import NoAnswer, post
 from service.errors import Invalid
-from service.intake.definition import load_definitions
-from service.intake.definition_tables import Definition
-from service.intake.events import ConversationEnded
+from service.intake.definition.load import load_definitions
+from service.intake.definition.tables import Definition
+from service.intake.delivery.inbound import Inbound
 from service.intake.explain import parse_request_file
-from service.intake.inbound import Inbound
-from service.intake.mapping import read
+from service.intake.mapping.events import ConversationEnded
+from service.intake.mapping.readings import read
 from service.intake.sample import TryOf, sample
 from service.intake.verify import Verified, verify
 from service.intake.verify.signing import signed

@@ -19,15 +19,15 @@ from service.db import reading
 from service.errors import Invalid, NotFound, ServiceError
 from service.intake import explain as explain_delivery
 from service.intake import parse_request_file, render
-from service.intake.advice import advice, never_fits
-from service.intake.definition import load_definitions, preset_about, preset_definition
-from service.intake.definition_tables import Definition
-from service.intake.events import ConversationEnded
-from service.intake.lookup import look_up
-from service.intake.lookup_told import told
+from service.intake.crm.lookup import look_up
+from service.intake.crm.lookup_told import told
+from service.intake.definition.advice import advice, never_fits
+from service.intake.definition.load import load_definitions, preset_about, preset_definition
+from service.intake.definition.recipes import RECIPES
+from service.intake.definition.reference import facts_of, grammar_reference
+from service.intake.definition.tables import Definition
+from service.intake.mapping.events import ConversationEnded
 from service.intake.presets import payload, payload_names, preset_names, sources_of_payloads
-from service.intake.recipes import RECIPES
-from service.intake.reference import facts_of, grammar_reference
 from service.many import many
 from service.models import delivery_item, webhook_delivery
 from service.outreach.campaigns import Conversation, takes

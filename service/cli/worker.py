@@ -10,7 +10,7 @@ import structlog
 
 from service import worker as worker_loop
 from service.cli.common import opened
-from service.intake.definition import load_definitions
+from service.intake.definition.load import load_definitions
 from service.settings import SettingsError, load
 
 log = structlog.get_logger(__name__)

@@ -10,13 +10,13 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from service.intake.definition_tables import Definition, Map
-from service.intake.evaluate import TooCostly
-from service.intake.events import ConversationEnded, Reading
-from service.intake.expressions import Expression, ExpressionError
-from service.intake.formats import BodyProblem
-from service.intake.inbound import Inbound, make_inbound
-from service.intake.mapping import base_context, parse_items, read
+from service.intake.definition.tables import Definition, Map
+from service.intake.delivery.formats import BodyProblem
+from service.intake.delivery.inbound import Inbound, make_inbound
+from service.intake.expressions.compiled import Expression, ExpressionError
+from service.intake.expressions.evaluate import TooCostly
+from service.intake.mapping.events import ConversationEnded, Reading
+from service.intake.mapping.readings import base_context, parse_items, read
 from service.intake.verify import Refusal, Refused, Verified, Verifier, verify
 from service.settings.declare import declared
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from service.crm_api.get import NoAnswer, fetch_text
 from service.errors import NotAllowed, Unavailable
-from service.intake.definition_tables import Challenge, Definition
-from service.intake.evaluate import TooCostly
-from service.intake.expressions import Expression, ExpressionError
-from service.intake.formats import BodyProblem
-from service.intake.inbound import Inbound
-from service.intake.mapping import base_context, parse_items
+from service.intake.definition.tables import Challenge, Definition
+from service.intake.delivery.formats import BodyProblem
+from service.intake.delivery.inbound import Inbound
+from service.intake.expressions.compiled import Expression, ExpressionError
+from service.intake.expressions.evaluate import TooCostly
+from service.intake.mapping.readings import base_context, parse_items
 from service.intake.verify.sns import subscription
 
 ALLOW = "GET, HEAD, OPTIONS, POST"

@@ -17,15 +17,15 @@ from sqlalchemy.engine import Engine
 
 from service.counts import HERE
 from service.errors import BadRequest, NotAuthenticated, TooLarge
-from service.intake.accept import Accepted, arrive
-from service.intake.decode import packed, unpacked
-from service.intake.definition_tables import Definition
-from service.intake.events import Unmappable
-from service.intake.group import commit
+from service.intake.definition.tables import Definition
+from service.intake.delivery.decode import packed, unpacked
+from service.intake.delivery.inbound import Inbound
 from service.intake.handshake import Reply, signed_answer, unsigned_answer
-from service.intake.inbound import Inbound
-from service.intake.mapping import read
-from service.intake.stored import Arrived
+from service.intake.inbox.accept import Accepted, arrive
+from service.intake.inbox.group import commit
+from service.intake.inbox.stored import Arrived
+from service.intake.mapping.events import Unmappable
+from service.intake.mapping.readings import read
 from service.intake.verify import Refused, Verified, is_test, verify
 from service.settings.sections import Settings
 from service.web.later import Outcome, PlainText

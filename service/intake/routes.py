@@ -8,8 +8,8 @@ import structlog
 from flask import Blueprint, Request, Response, jsonify, request
 from werkzeug.exceptions import ClientDisconnected
 
+from service.intake.delivery.inbound import Inbound, make_inbound
 from service.intake.handshake import options_headers, unsigned_answer
-from service.intake.inbound import Inbound, make_inbound
 from service.intake.reception import Reception, Spoken, Unsettled, headers_of, spoken, too_large, truncated
 from service.web.headers import request_id
 from service.web.later import PlainText, Promised

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote
 
+from service.intake.delivery.inbound import Inbound
 from service.intake.explain import parse_request_file
-from service.intake.inbound import Inbound
 from service.intake.presets import payload, preset_expected
-from service.intake.times import parse_time
+from service.intake.values.times import parse_time
 
 SAME_MOMENT = timedelta(seconds=1)
 ISO = r"\d{4}-\d\d-\d\dT\d\d(?::|%3A)\d\d(?::|%3A)\d\d(?:\.\d+)?(?:Z|(?:[+-]|%2B)\d\d(?::|%3A)?\d\d)?"

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from service.intake.inbound import Inbound, make_inbound
+from service.intake.delivery.inbound import Inbound, make_inbound
 from service.intake.reception import Reception, Unsettled, headers_of, truncated
 from service.web.bounds import Sound
 from service.web.headers import always, id_of

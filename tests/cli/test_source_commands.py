@@ -17,7 +17,7 @@ from werkzeug.serving import make_server
 from service.app import create_app
 from service.db import writing
 from service.intake import payload, payload_names, preset_about, preset_names
-from service.intake.recipes import RECIPES
+from service.intake.definition.recipes import RECIPES
 from service.models import access_log, delivery_item, feedback_request, webhook_delivery
 from service.settings import load
 from service.sources import counted, holds, sweeps

@@ -19,13 +19,13 @@ from werkzeug.datastructures import MultiDict
 
 from service.errors import ServiceError
 from service.intake import Inbound, load_definitions, parse_request_file, payload, payload_names, preset_names, read
-from service.intake.decode import unpacked
-from service.intake.definition import preset_definition
-from service.intake.evaluate import TooCostly
-from service.intake.events import ConversationEnded
-from service.intake.expressions import ExpressionError, compile_expression
-from service.intake.languages import language_tag
+from service.intake.definition.load import preset_definition
+from service.intake.delivery.decode import unpacked
+from service.intake.expressions.compiled import ExpressionError, compile_expression
+from service.intake.expressions.evaluate import TooCostly
+from service.intake.mapping.events import ConversationEnded
 from service.intake.presets import preset_expected
+from service.intake.values.languages import language_tag
 from service.intake.verify import Refused, is_test, verify
 from service.listening.framing import Incoming
 from service.reports import filters

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 from werkzeug.test import TestResponse
 
 from service.intake import Inbound, load_definitions, make_inbound
-from service.intake.definition_tables import Definition
+from service.intake.definition.tables import Definition
 from service.intake.reception import Reception
 from service.intake.routes import blueprint
 from service.intake.short_road import short_road

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from service.intake import ConversationEnded, make_inbound, read, verify
-from service.intake.decode import unpacked
+from service.intake.delivery.decode import unpacked
 from tests.intake.house import PUBLIC_URL, House, define, ended, post, settings_with, token_house
 from tests.intake.signers import SECRET, SENDERS, Outgoing, hubspot, standard
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from service.intake import load_definitions, preset_names, preset_text, verify
-from service.intake.definition import overlay
-from service.intake.definition_tables import Map
+from service.intake.definition.load import overlay
+from service.intake.definition.tables import Map
 from service.intake.verify.plain import Static
 from service.settings import Settings, SettingsError, Source
 from service.settings.declare import declared

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.intake.evaluate import Budget, TooCostly
-from service.intake.expressions import NOTHING, PER_EXPRESSION, ExpressionError, compile_expression
-from service.intake.functions import FUNCTIONS
+from service.intake.expressions.compiled import NOTHING, PER_EXPRESSION, ExpressionError, compile_expression
+from service.intake.expressions.evaluate import Budget, TooCostly
+from service.intake.expressions.functions import FUNCTIONS
 
 NAMES = st.sampled_from(["a", "b", "c", "kind", "id"])
 JSON = st.recursive(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.intake import ConversationEnded, Unmappable, read
-from service.intake.formats import BodyProblem, multipart, xml
+from service.intake.delivery.formats import BodyProblem, multipart, xml
 from tests.intake.house import define, post
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -14,9 +14,9 @@ from sqlalchemy.engine import Engine
 from service.db import open_engine, reading, writing
 from service.errors import Unavailable
 from service.intake import Accepted, Verified, read
-from service.intake.accept import arrive
-from service.intake.group import commit
-from service.intake.stored import Arrived
+from service.intake.inbox.accept import arrive
+from service.intake.inbox.group import commit
+from service.intake.inbox.stored import Arrived
 from service.models import conversation, delivery_item, feedback_request, reopening, webhook_delivery
 from tests.intake.house import define, post
 

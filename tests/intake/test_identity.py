@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.intake.identity import handle_from_url, x_handle, x_user_id
+from service.intake.values.identity import handle_from_url, x_handle, x_user_id
 
 
 @pytest.mark.parametrize("value", ["2244994945", "1", "9223372036854775807", " 12 ", 2244994945, 2**53])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.intake.languages import LANGUAGE_OF, LANGUAGES, REGION_OF, REGIONS, language_tag
+from service.intake.values.languages import LANGUAGE_OF, LANGUAGES, REGION_OF, REGIONS, language_tag
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.intake import ConversationEnded, ConversationReopened, Ignored, Unmappable, fields, read
+from service.intake import ConversationEnded, ConversationReopened, Ignored, Unmappable, read
+from service.intake.values import fields
 from tests.intake.house import define, post
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

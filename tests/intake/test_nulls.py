@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.intake import load_definitions, preset_expected, preset_names
-from service.intake.nulls import only_null
+from service.intake.definition.nulls import only_null
 from tests.intake.house import define, settings_with
 from tests.intake.signers import SENDERS
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from service.intake import Verified, load_definitions, preset_expected, preset_names, verify
-from service.intake.definition_tables import Definition
-from service.intake.events import ConversationEnded
-from service.intake.mapping import read
+from service.intake.definition.tables import Definition
+from service.intake.mapping.events import ConversationEnded
+from service.intake.mapping.readings import read
 from service.intake.sample import TryOf, sample
 from service.intake.verify.signing import signed
 from tests.intake.house import PUBLIC_URL, source

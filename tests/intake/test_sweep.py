@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
-from service.intake import sweeping
-from service.intake.sweeping import Errand, errands_of, sweep_once
+from service.intake.crm import sweeping
+from service.intake.crm.sweeping import Errand, errands_of, sweep_once
 from service.models import webhook_delivery
 from service.settings import SettingsError
 from service.sources import counted, holds, sweeps

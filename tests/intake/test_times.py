@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from service.intake.times import FORMATS, event_time, parse_time
+from service.intake.values.times import FORMATS, event_time, parse_time
 
 AT = datetime(2025, 11, 22, 17, 0, tzinfo=UTC)
 

@@ -14,8 +14,8 @@ from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
 from service.intake import parse_request_file, payload, preset_expected, preset_names
-from service.intake.definition import preset_definition
-from service.intake.desks import desks_of
+from service.intake.crm.desks import desks_of
+from service.intake.definition.load import preset_definition
 from service.outreach import confirming, looking
 from service.sandbox.crm import Crms, CrmServer, Known
 from service.sandbox.crm.faults import Fault

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from service import housekeeping
 from service.db import reading, writing
-from service.intake.desks import desks_of
+from service.intake.crm.desks import desks_of
 from service.models import found_identity, look_up, source_state
 from service.outreach import by_hand, looking
 from service.sources import counted, holds, waiting

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
-from service.intake.desks import desks_of
+from service.intake.crm.desks import desks_of
 from service.models import feedback_request, source_sweep
 from service.sandbox.crm import Crms, CrmServer, Ended
 from service.sandbox.crm.faults import Fault

@@ -1,14 +1,14 @@
 """Did the source send these bytes? In: a definition, an `Inbound`, the time; out, `Verified` or `Refused`.
 
-A verifier is an object with one method, `check`; a definition's are alternatives. One file a family of kinds, kinds.py
-the grammar of them all. Pure but for jwks.py's cache of public keys: reads no clock, and raises nothing, whatever the
-bytes are.
+A verifier is an object with one method, `check`; a definition's are alternatives. One file a family of kinds; their
+grammar stands in definition/proofs.py. Pure but for jwks.py's cache of public keys: reads no clock, and raises nothing,
+whatever the bytes are.
 """
 
 from datetime import datetime
 from typing import Protocol
 
-from service.intake.inbound import Inbound
+from service.intake.delivery.inbound import Inbound
 from service.intake.verify.parts import Refusal, Refused, Verified, Verifier
 
 __all__ = ["Refusal", "Refused", "Verified", "Verifier", "is_test", "verify"]

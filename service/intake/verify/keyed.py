@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar, Self
 
-from service.intake.inbound import Inbound
+from service.intake.delivery.inbound import Inbound
 from service.intake.verify.parts import Key, Refusal, Signing, candidates, check_age, encode, signed_bytes, usual
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import one_of

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-from service.intake.inbound import Inbound
+from service.intake.delivery.inbound import Inbound
 from service.intake.verify.keyed import KEY_ENCODINGS, secret_of
 from service.intake.verify.parts import Key, Keyed, Refusal, decode, demand_fresh, header
 from service.intake.verify.public import ED25519, P256, PSS_512, RSA, PublicKey, fits, load_public_key

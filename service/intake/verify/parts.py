@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 from marshmallow import ValidationError
 
-from service.intake.inbound import Inbound
-from service.intake.times import FORMATS, parse_time
+from service.intake.delivery.inbound import Inbound
+from service.intake.values.times import FORMATS, parse_time
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY, one_of
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from service.intake.body import parse_root
-from service.intake.evaluate import TooCostly
-from service.intake.expressions import Expression, ExpressionError
-from service.intake.formats import BodyProblem
-from service.intake.inbound import Inbound
+from service.intake.delivery.body import parse_root
+from service.intake.delivery.formats import BodyProblem
+from service.intake.delivery.inbound import Inbound
+from service.intake.expressions.compiled import Expression, ExpressionError
+from service.intake.expressions.evaluate import TooCostly
 from service.intake.verify.keyed import secret_of
 from service.intake.verify.parts import HeaderName, Key, Keyed, Refusal, asked, header
 from service.settings.declare import REQUIRED, setting

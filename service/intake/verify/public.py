@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
-from service.intake.inbound import Inbound
+from service.intake.delivery.inbound import Inbound
 from service.intake.verify.parts import Refusal, Signing, candidates, check_age, decode, signed_bytes
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import one_of

@@ -8,7 +8,7 @@ import hmac
 from dataclasses import replace
 from datetime import datetime
 
-from service.intake.inbound import Inbound
+from service.intake.delivery.inbound import Inbound
 from service.intake.verify.keyed import Hmac
 from service.intake.verify.parts import Refusal, SignedTime, Verifier, encode
 from service.intake.verify.plain import Basic, Static

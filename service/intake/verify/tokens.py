@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
-from service.intake.inbound import Inbound
-from service.intake.times import parse_time
+from service.intake.delivery.inbound import Inbound
+from service.intake.values.times import parse_time
 from service.intake.verify.jwks import KeySet
 from service.intake.verify.keyed import secret_of
 from service.intake.verify.parts import HeaderName, Key, Keyed, Refusal, asked, decode, header

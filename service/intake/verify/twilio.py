@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from service.intake.inbound import Inbound
+from service.intake.delivery.inbound import Inbound
 from service.intake.verify.keyed import matching, secret_of
 from service.intake.verify.parts import Key, Keyed, Refusal, encode, header
 

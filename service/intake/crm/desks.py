@@ -1,0 +1,41 @@
+"""The look-ups of all sources that can be asked: in, the settings; out, a desk each, which the worker hands on.
+
+A source has one where its definition says how ([[lookup]]) and its settings where ([sources.NAME.api]).
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+
+from service.crm_api.client import Client
+from service.intake.crm.lookup import look_up
+from service.intake.definition.load import load_definitions
+from service.intake.definition.tables import Definition
+from service.settings import Settings
+from service.settings.sources import Api
+from service.sources.desk import Desk
+
+
+def desks_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, Desk]:
+    """Return the desks by source. Raises SettingsError where a definition is wrong."""
+    reachable = {name: source for name, source in settings.sources.items() if source.api is not None}
+    definitions = load_definitions(reachable, tuple(settings.accounts))
+    return {
+        name: desk_of(definition, api, clock)
+        for name, definition in definitions.items()
+        if (api := reachable[name].api) is not None and definition.grammar.lookup
+    }
+
+
+def desk_of(definition: Definition, api: Api, clock: Callable[[], datetime]) -> Desk:
+    """Return the desk of one source."""
+    steps = definition.grammar.lookup
+    return Desk(
+        source=definition.name,
+        ask=partial(look_up, definition, Client(api, clock)),
+        calls=len(steps),
+        at_once=api.at_once,
+        per_minute=api.per_minute,
+        on_x=definition.grammar.channel.on_x,
+        of_conversation=any("{conversation_id}" in step.path or step.find.channel for step in steps),
+    )

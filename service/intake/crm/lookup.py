@@ -1,0 +1,183 @@
+"""A customer looked up in the CRM: in, a definition, its API and what an event said; out, `Looked`.
+
+One step after the other until somebody is found. An unknown customer is an answer; a refused key, a limit or silence is
+a problem and says nothing about the customer. Keeps nothing and logs nothing of what is answered.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from service.crm_api.get import OK, Got, NoAnswer
+from service.crm_api.looked import CrmCall, Looked
+from service.crm_api.path import Unaskable, filled
+from service.crm_api.wait import wait
+from service.intake.definition.steps import Step
+from service.intake.definition.tables import Definition
+from service.intake.expressions.compiled import PER_DELIVERY, Expression, ExpressionError
+from service.intake.expressions.evaluate import Budget, TooCostly
+from service.intake.values import fields, identity
+
+NOBODY = frozenset({404, 410})
+REFUSED = frozenset({401, 403})
+LIMITED = frozenset({429, 503})
+CONVERT: dict[str, Callable[[Any], Any]] = {
+    "x_user_id": identity.x_user_id,
+    "x_handle": identity.x_handle,
+    "x_profile_url": identity.handle_from_url,
+    "channel": fields.text,
+    "language": fields.language,
+    "agent_id": fields.text,
+    "team_id": fields.text,
+    "tags": fields.tags,
+}
+
+
+class Gets(Protocol):
+    """What can be asked: a source's API."""
+
+    def get(self, path: str, headers: Mapping[str, str]) -> Got:
+        """GET a path. Raises NoAnswer."""
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A look-up on its way."""
+
+    known: dict[str, str]
+    facts: dict[str, Any] = field(default_factory=dict)
+    asked: list[CrmCall] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    trust: str = "crm_entered"
+
+    @property
+    def somebody(self) -> bool:
+        """Whether the customer is found."""
+        return any(self.facts.get(name) for name in ("x_user_id", "x_handle", "x_profile_url"))
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What expressions see of it as `k`."""
+        return {**self.known, **self.facts}
+
+
+def look_up(
+    definition: Definition, api: Gets, known: Mapping[str, str | None], now: datetime, *, show: bool = False
+) -> Looked:
+    """Ask the CRM, step by step. `known` is what the event said; `show` keeps the bodies, for people who ask."""
+    walk = _Walk({name: value for name, value in known.items() if value})
+    for step in definition.grammar.lookup:
+        if walk.somebody or not _wanted(step, walk):
+            continue
+        problem, again_in = _take(step, definition, api, walk, now, show=show)
+        if problem:
+            return _looked(definition, walk, problem, again_in)
+    return _looked(definition, walk, None, None)
+
+
+def _wanted(step: Step, walk: _Walk) -> bool:
+    return step.when is None or _read(step.when, {"a": None, "k": walk.context}, walk, "when") is True
+
+
+def _take(
+    step: Step, definition: Definition, api: Gets, walk: _Walk, now: datetime, *, show: bool
+) -> tuple[str | None, timedelta | None]:
+    """Take one step. Returns a problem that ends the look-up, and when to come again."""
+    began = time.monotonic()
+    try:
+        path = filled(step.path, walk.known)
+    except Unaskable as error:
+        walk.asked.append(CrmCall(step.path, step.path, None, timedelta(), note=str(error)))
+        return None, None
+    try:
+        got = api.get(path, step.headers)
+    except NoAnswer as error:
+        walk.asked.append(CrmCall(path, step.path, None, _since(began), note=str(error)))
+        return ("refused" if error.reason in {"refused", "forbidden"} else "away"), None
+    found = _read_answer(step, got.value, walk) if got.status == OK else ()
+    walk.asked.append(CrmCall(path, step.path, got.status, _since(began), found, body=got.value if show else None))
+    problem = problem_of(definition, got)
+    return problem, None if problem in {None, "refused"} else wait(got.headers, now)
+
+
+def problem_of(definition: Definition, got: Got) -> str | None:
+    """Say what an answer is instead of one about a customer: refused, limited or away; None: it is one."""
+    if got.status in {OK, *NOBODY}:
+        return None
+    used_up = definition.grammar.limits.used_up
+    if got.status in LIMITED or (used_up is not None and _is_true(used_up, got.value)):
+        return "limited"
+    return "refused" if got.status in REFUSED else "away"
+
+
+def _is_true(expression: Expression, answer: Any) -> bool:
+    try:
+        return expression.matches({"a": answer, "k": {}}, Budget(PER_DELIVERY))
+    except (ExpressionError, TooCostly):
+        return False
+
+
+def _since(began: float) -> timedelta:
+    return timedelta(seconds=time.monotonic() - began)
+
+
+def _read_answer(step: Step, answer: Any, walk: _Walk) -> tuple[str, ...]:
+    context = {"a": answer, "k": walk.context}
+    found = []
+    for name, expression in step.find.each():
+        if name in walk.facts:
+            continue
+        value = _converted(name, _read(expression, context, walk, name), walk)
+        if value:
+            walk.facts[name] = value
+            found.append(name)
+            walk.trust = step.trust if name.startswith("x_") else walk.trust
+    for name, expression in step.keep.items():
+        value = _converted("agent_id", _read(expression, context, walk, name), walk)
+        if value:
+            walk.known[name] = value
+    return tuple(found)
+
+
+def _read(expression: Any, context: Mapping[str, Any], walk: _Walk, name: str) -> Any:
+    try:
+        return expression.read(context, Budget(PER_DELIVERY))
+    except (ExpressionError, TooCostly) as error:
+        walk.notes.append(f"{name}: {error}")
+        return None
+
+
+def _converted(name: str, value: Any, walk: _Walk) -> Any:
+    try:
+        return CONVERT[name](value)
+    except fields.NotText as error:
+        walk.notes.append(f"{name} {error}")
+        return None
+
+
+def _looked(definition: Definition, walk: _Walk, problem: str | None, again_in: timedelta | None) -> Looked:
+    facts, on_x = walk.facts, definition.grammar.channel.on_x
+    channel = facts.get("channel") or walk.known.get("channel")
+    was_on_x = channel.casefold() in on_x if on_x and channel else None
+    handle = facts.get("x_handle") or facts.get("x_profile_url")
+    if handle and was_on_x is False:
+        walk.notes.append("x_handle does not count: the CRM says that the conversation was elsewhere")
+        handle = None
+    nobody = definition.grammar.people.nobody
+    people = {name: facts.get(name) for name in ("agent_id", "team_id")}
+    return Looked(
+        x_user_id=facts.get("x_user_id"),
+        x_handle=handle,
+        trust=walk.trust,
+        channel=channel,
+        on_x=was_on_x,
+        language=facts.get("language"),
+        tags=facts.get("tags", ()),
+        asked=tuple(walk.asked),
+        problem=problem,
+        again_in=again_in,
+        notes=tuple(walk.notes),
+        **{name: None if value is None or value.casefold() in nobody else value for name, value in people.items()},
+    )

@@ -1,0 +1,169 @@
+"""A CRM's list, read page by page: in, a source and a database; out, ends whose webhook never came, stored.
+
+A page at a time, at the source's own limits, no transaction open while the CRM thinks. What is known is left out, and
+what is not is stored by the same door as a delivery: the same key, the same judgement, so that nobody is asked twice
+whichever of the two comes first. First what was found is stored, then the page is turned.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.engine import Connection, Engine
+
+from service.crm_api.client import Client
+from service.db import reading, writing
+from service.intake.crm.listed import Listed, ListPage, Lists, PageWanted, ended, read_page
+from service.intake.definition.load import load_definitions
+from service.intake.definition.sweep import Sweep
+from service.intake.definition.tables import Definition
+from service.intake.inbox.accept import arrive
+from service.intake.inbox.group import commit
+from service.intake.inbox.judging import timelines
+from service.intake.mapping.events import ConversationEnded, ConversationReopened, Reading
+from service.intake.verify.parts import Verified
+from service.requests.retry import wait
+from service.settings import Settings
+from service.sources import counted, holds, sweeps
+from service.sources.sweeps import Sweeping
+
+LONGEST_WAIT = timedelta(minutes=30)
+LONGEST_BACK = timedelta(days=7)  # of a list that was not read for weeks: what ended before is stale
+MOST_PAGES = 10_000  # of one reading; a CRM that has more of them turns in a circle
+HALF = 2  # of a source's calls may be ours: look-ups are what somebody waits for
+OURS = Verified(None, "swept")
+log = structlog.get_logger("intake")
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One source's list: how it is asked, and how often."""
+
+    definition: Definition
+    sweep: Sweep
+    api: Lists
+    every: timedelta
+    per_minute: int
+
+    @property
+    def source(self) -> str:
+        """Whose list it is."""
+        return self.definition.name
+
+    @property
+    def pace(self) -> timedelta:
+        """The time between two pages."""
+        return timedelta(minutes=1) / min(self.sweep.per_minute, max(1, self.per_minute // HALF))
+
+
+def errands_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, Errand]:
+    """Return the lists there are to read: of sources with a [sweep] and an API. Raises SettingsError."""
+    reachable = {name: source for name, source in settings.sources.items() if source.api is not None}
+    definitions = load_definitions(reachable, tuple(settings.accounts))
+    return {
+        name: Errand(definition, definition.grammar.sweep, Client(api, clock), api.sweep_every, api.per_minute)
+        for name, definition in definitions.items()
+        if (api := reachable[name].api) is not None and api.sweep_every and definition.grammar.sweep is not None
+    }
+
+
+def begin(engine: Engine, errands: Mapping[str, Errand], now: datetime) -> Mapping[str, Errand]:
+    """Make sure that every list has its row, and return them: each is read from the moment on at which it had none."""
+    with writing(engine) as connection:
+        holds.enrol(connection, errands, now)
+        sweeps.enrol(connection, errands, now)
+    return errands
+
+
+def sweep_once(engine: Engine, errand: Errand, clock: Callable[[], datetime]) -> bool:
+    """Read one page, if one is due and may be asked for; False: there is nothing to do for now."""
+    with reading(engine) as connection:
+        if not sweeps.is_due(connection, errand.source, clock(), errand.every):
+            return False
+    with writing(engine) as connection:
+        taken = _take(connection, errand, clock())
+    if taken is None:
+        return False
+    since = max(taken.read_until - errand.sweep.overlap, clock() - LONGEST_BACK)
+    page = read_page(errand.definition, errand.sweep, errand.api, PageWanted(since, taken.cursor, taken.page), clock())
+    if page.problem is not None:
+        with writing(engine) as connection:
+            _put_off(connection, errand, taken, page, clock())
+        return False
+    found = _store(engine, errand.definition, page.listed, since, clock())
+    with writing(engine) as connection:
+        _record(connection, errand, taken, page, found, clock())
+    return True
+
+
+def _take(connection: Connection, errand: Errand, now: datetime) -> Sweeping | None:
+    stands = holds.lock(connection, errand.source)
+    if stands.rests(now) or not sweeps.is_due(connection, errand.source, now, errand.every):
+        return None
+    if not holds.spend(connection, errand.source, 1, errand.per_minute, now):
+        return None
+    return sweeps.take(connection, errand.source, now, errand.every)
+
+
+def news(connection: Connection, definition: Definition, listed: Sequence[Listed], since: datetime) -> list[Listed]:
+    """Leave out what is known: most of a list came by the webhook, and each of it once more with every reading.
+
+    What ended before `since` is left out as well: it was found then, or ended before we were there.
+    """
+    told = [
+        each for one in listed for each in one.readings if isinstance(each, ConversationEnded | ConversationReopened)
+    ]
+    known = timelines(connection, {(definition.name, each.conversation_id) for each in told})
+    apart = definition.grammar.events.apart
+
+    def is_new(each: Reading) -> bool:
+        if isinstance(each, ConversationReopened):
+            return each.reopened_at not in known[definition.name, each.conversation_id].reopened
+        if not isinstance(each, ConversationEnded) or each.ended_at < since:
+            return False
+        return known[definition.name, each.conversation_id].repeat(each.ended_at, apart) is None
+
+    return [one for one in listed if any(is_new(each) for each in one.readings)]
+
+
+def _store(engine: Engine, definition: Definition, listed: Sequence[Listed], since: datetime, now: datetime) -> int:
+    """Store what is new, and say how many ends that were. Raises where the database cannot."""
+    with reading(engine) as connection:
+        new = news(connection, definition, listed, since)
+    for outcome in commit(engine, [arrive(definition, one.inbound, OURS, one.readings, now) for one in new]):
+        if isinstance(outcome, Exception):
+            raise outcome
+    return sum(map(ended, new))
+
+
+def _record(connection: Connection, errand: Errand, taken: Sweeping, page: ListPage, found: int, now: datetime) -> None:
+    holds.answered(connection, holds.lock(connection, errand.source), now)
+    known = sum(map(ended, page.listed)) - found
+    for outcome, by in ((counted.SWEPT, found), (counted.SWEPT_KNOWN, known)):
+        if by:
+            counted.count(connection, errand.source, outcome, now, by)
+    if page.more and taken.page < MOST_PAGES and (page.next is None or page.next != taken.cursor):
+        sweeps.turn_page(connection, taken, page.next, now + errand.pace)
+    else:
+        sweeps.done(connection, taken, now + errand.every)
+    if found or page.notes:
+        log.info("intake.swept", source=errand.source, page=taken.page, found=found, notes=sorted(set(page.notes)))
+
+
+def _put_off(connection: Connection, errand: Errand, taken: Sweeping, page: ListPage, now: datetime) -> None:
+    """The list was not told: a refused key is everybody's business, a missing right or page is the list's alone."""
+    problem, pause = page.problem or "", min(wait(taken.attempts + 1, taken.source), LONGEST_WAIT)
+    holds.lock(connection, errand.source)
+    counted.count(connection, errand.source, counted.SWEEP_FAILED, now)
+    match problem:
+        case "refused_401":
+            holds.hold(connection, errand.source, problem, now)
+        case "limited":
+            holds.pause(connection, errand.source, now + (page.again_in or pause), now)
+        case "away":
+            holds.went_away(connection, errand.source, now)
+        case _ if taken.cursor is None:
+            pause = errand.every
+    log.warning("intake.not_swept", source=errand.source, problem=problem, page=taken.page, notes=list(page.notes))
+    sweeps.put_off(connection, taken, problem, now + pause, anew=problem.startswith("status_"))

@@ -1,0 +1,60 @@
+"""Advice on sources: in, compiled definitions and the campaigns; out, what works and yet deserves a thought.
+
+A weak key, one that will hardly arrive as it is written, and filters that can never fit: a source that fills no tags
+is held back by no tag. Shows no key.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from service.intake.definition.nulls import only_null
+from service.intake.definition.tables import Definition
+from service.intake.values.languages import language_tag
+from service.settings import Campaign, Mistake
+
+# a campaign's filter, the field it looks at, and what follows where a source never fills that
+FILTERS = (
+    ("teams", "team_id", "takes none of its conversations"),
+    ("tags", "tags", "takes none of its conversations"),
+    ("without_tags", "tags", "holds none of its conversations back"),
+    ("channels", "channel", "takes none of its conversations"),
+    ("languages", "language", "takes none of its conversations"),
+)
+
+
+def advice(definitions: Mapping[str, Definition], campaigns: Iterable[Campaign] = ()) -> Iterator[Mistake]:
+    """Yield a warning for each weak key, and for each filter that can never fit."""
+    for name, definition in definitions.items():
+        for verifier in definition.verifiers:
+            yield from (Mistake(f"sources.{name}.keys", sentence) for sentence in verifier.advice())
+        yield from (Mistake(f"sources.{name}.{where}", sentence) for where, sentence in only_null(definition))
+    for campaign in campaigns:
+        yield from _unknown_languages(campaign)
+        for name in campaign.sources or definitions:
+            if name in definitions:
+                yield from never_fits(definitions[name], campaign)
+
+
+def never_fits(definition: Definition, campaign: Campaign) -> Iterator[Mistake]:
+    """Yield a warning for each filter that looks at what this source never fills."""
+    for key, field, consequence in FILTERS:
+        if getattr(campaign, key) and not _fills(definition, field):
+            sentence = f"source {definition.name} never fills {field}, so this filter {consequence}"
+            yield Mistake(
+                f"campaigns.{campaign.name}.{key}", f"{sentence}; set [sources.{definition.name}.map] {field}"
+            )
+    allowed = definition.grammar.channel.allow
+    if campaign.channels and allowed and allowed.isdisjoint(each.casefold() for each in campaign.channels):
+        sentence = f"source {definition.name} lets none of these channels through; see its channel.allow"
+        yield Mistake(f"campaigns.{campaign.name}.channels", sentence)
+
+
+def _fills(definition: Definition, field: str) -> bool:
+    return definition.grammar.map.of(field) is not None or (field == "language" and definition.language is not None)
+
+
+def _unknown_languages(campaign: Campaign) -> Iterator[Mistake]:
+    for each in campaign.languages:
+        tag = language_tag(each)
+        if tag is None or tag.casefold() != each.casefold().replace("_", "-"):
+            hint = f"write '{tag}'" if tag else "write one such as 'de' or 'pt-BR'"
+            yield Mistake(f"campaigns.{campaign.name}.languages", f"'{each}' is no language tag; {hint}")

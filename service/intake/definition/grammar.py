@@ -1,0 +1,56 @@
+"""The grammar of a definition: in, a TOML table; out, a frozen `Grammar`, or every mistake with its path.
+
+Reads by what tables.py declares; a misspelt key, which would be without effect for ever, is a mistake.
+`verify` is a choice of kinds and has a grammar of its own, in proofs.py.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from marshmallow import ValidationError
+
+from service.intake.definition.kinds import Table, flatten
+from service.intake.definition.proofs import load_verify
+from service.intake.definition.steps import step_mistakes
+from service.intake.definition.sweep import sweep_mistakes
+from service.intake.definition.tables import Challenge, Grammar
+from service.settings.declare import section_of
+from service.settings.sections import Mistake
+
+UNPROVEN_ROOTS = {"h", "q"}
+
+
+def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Mistake]) -> Grammar | None:
+    """Load one definition. Appends to `problems` and returns None where it has mistakes."""
+    before = len(problems)
+    try:
+        grammar: Grammar | None = section_of(Grammar, Table)().load(tree)
+    except ValidationError as error:
+        problems += flatten(error.messages, path)
+        grammar = None
+    verify = load_verify(tree["verify"], f"{path}.verify", problems) if "verify" in tree else None
+    if grammar is not None:
+        problems += _handshake_mistakes(grammar.handshake.answers, f"{path}.handshake.answers")
+        problems += [Mistake(f"{path}.lookup{where}", says) for where, says in step_mistakes(grammar.lookup)]
+        problems += [Mistake(f"{path}.sweep{where}", says) for where, says in _of_sweep(grammar)]
+        problems += _origin_mistakes(grammar.handshake.cloudevents_origins, f"{path}.handshake.cloudevents_origins")
+    return replace(grammar, verify=verify) if grammar and len(problems) == before else None
+
+
+def _handshake_mistakes(answers: tuple[Challenge, ...], path: str) -> Iterator[Mistake]:
+    """An unproven body is not even parsed, so nothing may look at it."""
+    for position, answer in enumerate(answers):
+        roots = {root for each in (answer.when, answer.value, answer.token) if each for root in each.roots}
+        if not answer.signed and roots - UNPROVEN_ROOTS:
+            yield Mistake(f"{path}[{position}]", "is not signed, so it may look at h and q only, never at the body")
+
+
+def _of_sweep(grammar: Grammar) -> Iterator[tuple[str, str]]:
+    texts = frozenset(name for name, value in grammar.values.items() if isinstance(value, str))
+    return sweep_mistakes(grammar.sweep, texts, grammar.endpoint.body)
+
+
+def _origin_mistakes(origins: frozenset[str], path: str) -> Iterator[Mistake]:
+    if "*" in origins:
+        yield Mistake(path, "name the origins; '*' would be anybody")

@@ -1,0 +1,142 @@
+"""The kinds of value a definition knows beside the settings' own: in, what TOML gives; out, a value, or what is right.
+
+An expression, words without regard to case, a header's name, a part of what is signed. Never knows which key it is
+for: tables.py and the kinds of proof declare that.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+import marshmallow as ma
+
+from service.intake.definition.steps import ANSWER_ROOTS, FromAnswer, Kept, Sent
+from service.intake.definition.sweep import LISTED_ROOTS, FromListed
+from service.intake.definition.tables import RECEIVED, OverBody, When
+from service.intake.expressions.compiled import ROOT_NAMES, Expression, ExpressionError, compile_expression
+from service.intake.verify.parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, HeaderName, Part, SignatureAt
+from service.settings.declare import KINDS, Section, section_of
+from service.settings.sections import Mistake
+
+MISSING = "Missing data for required field."
+WRONG_SIGNATURE = (
+    "must be a header's name or a table: "
+    '{header = "…", prefix = "…", kv = "…" or list = "…", names = ["t", "v1"], separator = ";"}'
+)
+NAME = ma.validate.Regexp(r"^[a-z_]{1,40}\Z", error="names of what is kept are lower-case letters and _")
+HEADER = ma.validate.Regexp(
+    r"(?i)^(?!authorization|host|cookie|accept|content)[a-z][a-z0-9-]{0,60}\Z",
+    error="is a header's name, and none of sign-in, host or content; credentials belong to [sources.NAME.api]",
+)
+HEADER_VALUE = ma.validate.Regexp(r"^[!-~][ -~]{0,200}\Z", error="must be printable ASCII")
+NO_SUCH_KEY = "no such key; `dm-feedback sources grammar` lists them all"
+
+
+class ExpressionField(ma.fields.Field[Expression | str | None]):
+    """A JMESPath expression, compiled; an empty one takes a preset's away."""
+
+    def __init__(self, *, root_names: frozenset[str] | None = ROOT_NAMES, word: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.root_names = root_names
+        self.word = word
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Expression | str | None:
+        if value == "" and not self.required:
+            return None
+        if value and value == self.word:
+            return self.word
+        try:
+            return compile_expression(value, root_names=self.root_names)
+        except ExpressionError as error:
+            raise ma.ValidationError(f"is missing: it {error}" if value == "" else str(error)) from error
+
+
+class Folded(ma.fields.List[str]):
+    """Words without regard to case: nobody should lose a channel to a capital letter."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(ma.fields.String(), **kwargs)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        words: list[Any] = super()._deserialize(*args, **kwargs)
+        return frozenset(str(each).casefold() for each in words)
+
+
+class HeaderField(ma.fields.String):
+    """A header's name; requests are read with names in lower case."""
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        return super()._deserialize(*args, **kwargs).lower()
+
+
+class PartField(ma.fields.String):
+    """A part of what is signed."""
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        part = super()._deserialize(*args, **kwargs)
+        if part not in PLAIN_PARTS and not part.startswith(PREFIXED_PARTS):
+            raise ma.ValidationError(f"'{part}' is no part; there are {PARTS}")
+        return part.lower() if part.startswith("header:") else part
+
+
+class KeptField(ma.fields.Dict):
+    """Names, each with an expression over an answer."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(ma.fields.String(validate=NAME), ExpressionField(root_names=ANSWER_ROOTS), **kwargs)
+
+
+class SentField(ma.fields.Dict):
+    """Headers of a call, by name; none by which somebody signs in."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(ma.fields.String(validate=HEADER), ma.fields.String(validate=HEADER_VALUE), **kwargs)
+
+
+class SignatureField(ma.fields.Field[SignatureAt]):
+    """Where the signature stands: a header's name, or a table."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
+        try:
+            found = section_of(SignatureAt, Table)().load({"header": value} if isinstance(value, str) else value)
+        except ma.ValidationError as error:
+            raise ma.ValidationError(WRONG_SIGNATURE) from error
+        if found.kv and found.list:
+            raise ma.ValidationError("is either kv (k=v,k=v) or list, not both")
+        return found
+
+
+class Table(Section):
+    """One table of a definition."""
+
+    kinds: ClassVar[Mapping[Any, Any]] = {
+        **KINDS,
+        Any: ma.fields.Raw,
+        Expression: ExpressionField,
+        OverBody: partial(ExpressionField, root_names=None),
+        When: partial(ExpressionField, word=RECEIVED),
+        frozenset[str]: Folded,
+        HeaderName: HeaderField,
+        Part: PartField,
+        FromAnswer: partial(ExpressionField, root_names=ANSWER_ROOTS),
+        FromListed: partial(ExpressionField, root_names=LISTED_ROOTS),
+        Kept: KeptField,
+        Sent: SentField,
+        SignatureAt: SignatureField,
+    }
+    error_messages = {"unknown": NO_SUCH_KEY}  # noqa: RUF012 - marshmallow's own attribute
+
+
+def flatten(messages: Any, path: str) -> list[Mistake]:
+    """Turn marshmallow's nested messages into problems with paths."""
+    if isinstance(messages, Mapping):
+        nested = (
+            flatten(each, path if key in {"_schema", "value", "key"} else _joined(path, key))
+            for key, each in messages.items()
+        )
+        return [problem for group in nested for problem in group]
+    return [Mistake(path, "is missing" if message == MISSING else str(message)) for message in messages]
+
+
+def _joined(path: str, key: Any) -> str:
+    return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"

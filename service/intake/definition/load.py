@@ -1,0 +1,116 @@
+"""A source, ready to use: in, the settings' sources and our presets; out, frozen `Definition`s, or every mistake.
+
+A preset is a folder of presets/; what the user writes in `[sources.NAME]` overrides it key by key. Everything
+that can be checked is checked here, so that a delivery can fail only because of what is in it.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from service.intake.definition.grammar import load_grammar
+from service.intake.definition.kinds import Table
+from service.intake.definition.proofs import build_verifiers
+from service.intake.definition.tables import About, Definition, Grammar
+from service.intake.presets import preset_expected, preset_names, preset_tables
+from service.intake.verify import Verifier
+from service.settings import Mistake, SettingsError, Source
+from service.settings.declare import section_of
+
+REPLACES = frozenset({"kind", "any_of", "all_of"})  # a table with one of these is a whole of its own
+
+
+def load_definitions(sources: Mapping[str, Source], known_accounts: Collection[str] = ()) -> dict[str, Definition]:
+    """Compile every source. Raises SettingsError with every mistake, each with its path in the settings.
+
+    `known_accounts`, where given, are the accounts a definition's own `accounts` list may name.
+    """
+    problems: list[Mistake] = []
+    found = {name: _definition(source, known_accounts, problems) for name, source in sources.items()}
+    if problems:
+        raise SettingsError(problems)
+    return {name: definition for name, definition in found.items() if definition is not None}
+
+
+def preset_about(name: str) -> About:
+    """Return title, certainty and set-up text of a preset. Raises KeyError where there is none."""
+    found: About = section_of(About, Table)().load(preset_tables(name).get("about", {}))
+    return found
+
+
+def preset_definition(name: str, *, as_tried: bool = False) -> Definition:
+    """Return a preset without any keys, to be looked at. Raises KeyError where there is none.
+
+    `as_tried`: with the settings its own payloads were written for.
+    """
+    tables = overlay(preset_tables(name), preset_expected(name)["settings"] if as_tried else {})
+    mistakes: list[Mistake] = []
+    grammar = load_grammar(tables, f"presets.{name}", mistakes)
+    if grammar is None:
+        raise SettingsError(mistakes)
+    return _with_proof(Source(name, "(yours)", name, (), None, None, {}, None, "none"), grammar, (), ())
+
+
+def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay the user's tables over the preset's, key by key; lists and values are replaced as a whole."""
+    result = dict(below)
+    for key, value in above.items():
+        under = result.get(key)
+        if isinstance(value, Mapping) and isinstance(under, Mapping) and not REPLACES & value.keys():
+            result[key] = overlay(under, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _definition(source: Source, known_accounts: Collection[str], problems: list[Mistake]) -> Definition | None:
+    path = f"sources.{source.name}"
+    try:
+        below = preset_tables(source.preset) if source.preset else {}
+    except KeyError:
+        sentence = f"there is no preset '{source.preset}'; there are {', '.join(preset_names())}"
+        problems.append(Mistake(f"{path}.preset", sentence))
+        return None
+    mistakes: list[Mistake] = []
+    grammar = load_grammar(overlay(below, source.definition), path, mistakes)
+    built = _built(source, grammar, known_accounts, mistakes) if grammar else None
+    origin = f" (preset '{source.preset}', overlaid by this table)" if source.preset else ""
+    problems += [Mistake(each.path, each.sentence + origin) for each in mistakes]
+    return built
+
+
+def _built(source: Source, grammar: Grammar, known: Collection[str], mistakes: list[Mistake]) -> Definition:
+    path = f"sources.{source.name}"
+    mistakes += [
+        Mistake(f"{path}.accounts", f"there is no account '{name}'; write one of {', '.join(known)}")
+        for name in grammar.accounts
+        if known and name not in known
+    ]
+    test_keys = grammar.handshake.test_keys
+    mistakes += [
+        Mistake(f"{path}.keys[{i}]", "is the key the vendor signs test requests with; everybody knows it")
+        for i, key in enumerate(source.keys)
+        if key in test_keys
+    ]
+    return _with_proof(
+        source,
+        grammar,
+        build_verifiers(grammar.verify, source.keys, mistakes),
+        build_verifiers(grammar.verify, test_keys, []) if test_keys else (),
+    )
+
+
+def _with_proof(
+    source: Source, grammar: Grammar, verifiers: tuple[Verifier, ...], testers: tuple[Verifier, ...]
+) -> Definition:
+    return Definition(
+        source.name,
+        source.account,
+        frozenset({source.account, *grammar.accounts}),
+        source.language,
+        verifiers,
+        tuple(key.encode() for key in source.keys),
+        testers,
+        frozenset().union(*(each.secret_headers for each in verifiers)),
+        frozenset().union(*(each.secret_query for each in verifiers)),
+        grammar,
+    )

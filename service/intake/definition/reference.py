@@ -1,0 +1,63 @@
+"""The grammar in words: in, what is declared; out, a line a key, for `dm-feedback sources grammar`."""
+
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from service.intake.definition.proofs import KINDS
+from service.intake.definition.tables import Grammar, Map
+from service.settings.declare import declared
+from service.settings.reference import SettingDoc
+
+
+def grammar_reference() -> list[SettingDoc]:
+    """Every key a definition may have, and those of each kind of proof."""
+    found = list(_docs(Grammar, ""))
+    for name, kind in KINDS.items():
+        found += _docs(kind, f"verify[kind={name}].")
+    return found
+
+
+def facts_of(grammar: Grammar) -> Iterator[tuple[str, str, str]]:
+    """Each fact a definition reads, where from, and what it means; then what it makes of channels and nobodies."""
+    for name, what in declared(Map).items():
+        expression = grammar.map.of(name)
+        if expression is not None:
+            yield name, expression.text, what.sentence or ""
+        elif grammar.map.is_arrival(name):
+            yield name, "(the moment of arrival)", what.sentence or ""
+    if grammar.channel.on_x:
+        yield "handles count on", ", ".join(sorted(grammar.channel.on_x)), "channels that are X"
+    if grammar.people.nobody:
+        yield "nobody is", ", ".join(sorted(grammar.people.nobody)), "ids of no agent and no team"
+    for name, value in grammar.values.items():
+        yield f"v.{name}", repr(value), "a constant you may set: [sources.NAME.values]"
+    for position, step in enumerate(grammar.lookup):
+        finds = ", ".join(name for name, _ in step.find.each()) or "only what the next step needs"
+        yield f"look-up {position + 1}", f"GET {step.path}", f"{finds} (trust {step.trust})"
+    if grammar.sweep is not None:
+        how = "POST" if grammar.sweep.body else "GET"
+        yield "ended, by list", f"{how} {grammar.sweep.path.partition('?')[0]}", "ends whose webhook never came"
+    if grammar.about.token:
+        yield "token to make", grammar.about.token, "the least scope a look-up needs"
+
+
+def _docs(shape: type[Any], path: str) -> Iterator[SettingDoc]:
+    hints = get_type_hints(shape)
+    for name, what in declared(shape).items():
+        inner = _table(hints[name])
+        key = path + name.rstrip("_")
+        if inner is None:
+            yield SettingDoc(key, what.shown, what.sentence or "")
+        else:
+            yield from _docs(inner, f"{key}[]." if get_origin(hints[name]) is tuple else f"{key}.")
+
+
+def _table(kind: Any) -> type[Any] | None:
+    """The table a key holds, or a list of; None where it holds a value."""
+    if get_origin(kind) is UnionType:
+        kind = next(each for each in get_args(kind) if each is not NoneType)
+    if get_origin(kind) is tuple:
+        kind = get_args(kind)[0]
+    return kind if isinstance(kind, type) and is_dataclass(kind) and declared(kind) else None

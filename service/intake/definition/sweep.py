@@ -1,0 +1,65 @@
+"""The grammar of a sweep: the list by which a CRM says which conversations ended lately. In: nothing; out: shapes.
+
+For ends whose webhook never came. Each one listed is written as the webhook would have brought it, and read by the same
+map; an address below that of the settings, as with a look-up.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NewType
+
+from service.crm_api.path import GAP, mistakes
+from service.intake.definition.steps import FromAnswer, Sent
+from service.intake.expressions.compiled import Expression
+from service.settings.declare import REQUIRED, setting
+from service.settings.values import one_of, whole
+
+LISTED_ROOTS = frozenset({"i", "v"})
+OF_A_READING = ("since", "cursor", "page")
+FromListed = NewType("FromListed", Expression)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A list of conversations, page by page."""
+
+    path: str = setting(REQUIRED, "the path of the list, with {since}, {page}, {cursor} and texts of [values]")
+    further: str = setting("", "the path of its further pages, where it is another")
+    body: str = setting("", "a question in JSON, with {since} and {cursor}, for a list that is asked by POST")
+    headers: Sent = setting({}, "headers the API wants beside the sign-in, such as its version")
+    since: str = setting("unix_s", "how {since} is written", one_of("unix_s", "iso8601"))
+    overlap: timedelta = setting("1h", "how far behind the last reading the next begins: lists lag, and pages shift")
+    per_minute: int = setting(30, "pages a minute at most", whole(1, 600))
+    items: FromAnswer = setting(REQUIRED, "where the list is in the answer (`a`)")
+    next: FromAnswer | None = setting(None, "a text for the next page's {cursor}, or true where there is a next {page}")
+    when: FromListed | None = setting(None, "only if this is true of a listed one (`i`)")
+    item: FromListed = setting(REQUIRED, "what the webhook would have brought of it")
+    sent: Sent = setting({}, "headers it would have brought, where the map looks at them")
+    ended_at: FromListed | None = setting(None, "when it ended, where the map takes the moment of arrival")
+    changed_at: FromListed | None = setting(None, "when it changed last, of a list that begins with the newest")
+
+
+def sweep_mistakes(sweep: Sweep | None, values: frozenset[str], bodies: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """What is wrong with a sweep: where, and what would be right. `values` are the names under [values]."""
+    if sweep is None:
+        return
+    known = {*OF_A_READING, *values}
+    for name in ("path", "further"):
+        path = getattr(sweep, name)
+        yield from ((f".{name}", sentence) for sentence in (mistakes(path, known) if path else ()))
+        if "{cursor}" in path.partition("?")[0]:
+            yield f".{name}", "may have {cursor} behind its question mark only: it is the CRM's own word"
+    if sweep.body and not _is_json(sweep.body):
+        yield ".body", "is no JSON; {since} and {cursor} stand for whole values, without quotation marks"
+    if "json" not in bodies:
+        yield "", "writes what it finds as JSON, which endpoint.body does not take"
+
+
+def _is_json(body: str) -> bool:
+    try:
+        json.loads(GAP.sub("0", body))
+    except ValueError:
+        return False
+    return True

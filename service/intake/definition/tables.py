@@ -1,0 +1,216 @@
+"""What a definition holds: one frozen dataclass a table, one line a key. In: nothing; out: no rule, only names.
+
+Attribute, kind, default, sentence and rules of a key stand here and nowhere else: grammar.py reads definitions by it,
+`dm-feedback sources grammar` prints it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, NewType
+from zoneinfo import ZoneInfo
+
+from service.intake.definition.steps import FromAnswer, Step
+from service.intake.definition.sweep import Sweep
+from service.intake.expressions.compiled import Expression
+from service.intake.values.identity import TRUSTS
+from service.intake.values.times import FORMATS
+from service.intake.verify import Verifier
+from service.settings.declare import REQUIRED, setting
+from service.settings.values import one_of, whole
+
+DEFAULT_AGAIN_AFTER = timedelta(hours=12)
+HANDLED_BY = ("human", "ai", "both", "nobody")
+LARGEST_BODY = 2**30
+OverBody = NewType("OverBody", Expression)  # over the whole body, whatever stands at its root
+When = NewType("When", object)  # an Expression, or RECEIVED: the moment of arrival stands for the time
+RECEIVED = "received"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a preset is and how sure we are of it."""
+
+    title: str = setting("", "the CRM's name")
+    certainty: str = setting("", "how sure we are, and by what source")
+    setup: str = setting("", "what to click and paste in the CRM")
+    token: str = setting("", "the token with the least scope to look customers up")
+    api: str = setting("", "what [sources.NAME.api] says, to be copied")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What a body may be."""
+
+    body: tuple[str, ...] = setting(
+        ["json"], "how bodies may be written: json, form, multipart, xml", one_of("json", "form", "multipart", "xml")
+    )
+    max_bytes: int | None = setting(None, "narrows `web.max_body_bytes`, never widens it", whole(1, LARGEST_BODY))
+    cloudevents: bool = setting(default=False, sentence="deliveries are CloudEvents 1.0, in any of their three modes")
+    answer: str | None = setting(None, "what to answer instead of our JSON, for senders that want words of their own")
+    answer_type: str = setting("text/plain", "the content type of that")
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A question that wants a value back before events are sent."""
+
+    when: Expression = setting(REQUIRED, "true for a delivery that is this question")
+    value: Expression = setting(REQUIRED, "the value to give back")
+    key: str | None = setting(None, "the JSON key to give it under; without one it is the whole answer, as text")
+    signed: bool = setting(
+        default=True, sentence="asked with the source's signature; if not, only `h` and `q` may be looked at"
+    )
+    token: Expression | None = setting(None, "must find one of the source's keys, where the question is not signed")
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a CRM asks before it sends events."""
+
+    answers: tuple[Challenge, ...] = setting([], "questions that want a value back")
+    acknowledge: Expression | None = setting(None, "true for a signed ping: answered, not stored")
+    subscribe: bool = setting(
+        default=False, sentence="confirm a signed SNS subscription by calling the address in it, which must be Amazon's"
+    )
+    empty: bool = setting(default=False, sentence="an unsigned request with an empty body is a check, and answered 200")
+    test_keys: tuple[str, ...] = setting(
+        [], "keys everybody knows, by which the vendor signs its test button: answered 200, never read"
+    )
+    cloudevents_origins: frozenset[str] = setting([], "the origins that may ask by OPTIONS; never '*'")
+    cloudevents_rate: int = setting(600, "requests a minute they are promised", whole(1, 10**6))
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Which items tell of an end and which of a reopening."""
+
+    split: OverBody | None = setting(None, "where the list of items is; one item without")
+    ended: Expression = setting(REQUIRED, "true for an item that says: the conversation ended")
+    reopened: Expression | None = setting(None, "true for one that says: it goes on")
+    again_after: timedelta | None = setting(
+        None, "how long after an end another one is a new one without a reopening; 12h where none is ever told"
+    )
+
+    @property
+    def apart(self) -> timedelta | None:
+        """The time alone that makes a second end a new one; None: none does."""
+        return self.again_after or (None if self.reopened else DEFAULT_AGAIN_AFTER)
+
+    @property
+    def looks_at(self) -> frozenset[tuple[str, ...]]:
+        """The places that the two filters look at: an item where nothing stands there is of no known shape."""
+        filters = (self.ended, self.reopened) if self.reopened else (self.ended,)
+        return frozenset(path for each in filters for path in each.paths if path[0] != "v")
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Where each fact of an item stands."""
+
+    conversation_id: Expression = setting(REQUIRED, "the conversation, by the CRM's own word")
+    ended_at: When = setting(REQUIRED, "when it ended, or 'received'")
+    reopened_at: When | None = setting(None, "when it went on, or 'received'; where it is missing, `ended_at` counts")
+    event_id: Expression | None = setting(None, "what stays the same when the same event is sent again")
+    agent_id: Expression | None = setting(None, "who handled it last")
+    team_id: Expression | None = setting(None, "their team or queue")
+    tags: Expression | None = setting(None, "a list of tags, or a text of them with commas")
+    language: Expression | None = setting(None, "the customer's language: a tag, or its name")
+    channel: Expression | None = setting(None, "where it took place, by the CRM's own word")
+    customer_ref: Expression | None = setting(None, "the customer, by the CRM's own word")
+    tenant: Expression | None = setting(None, "the CRM's account")
+    x_user_id: Expression | None = setting(None, "the customer's numeric id on X")
+    x_handle: Expression | None = setting(None, "their handle on X")
+    x_profile_url: Expression | None = setting(None, "the address of their profile on X")
+    account: Expression | None = setting(None, "the X account to ask from, out of those the source may use")
+    handled_by: Expression | None = setting(None, "human, ai, both or nobody: the last two are no agent")
+
+    def of(self, name: str) -> Expression | None:
+        """Where a field stands; None where it stands nowhere, or for its arrival."""
+        found = getattr(self, name)
+        return found if isinstance(found, Expression) else None
+
+    def is_arrival(self, name: str) -> bool:
+        """Whether the moment of arrival stands for this time."""
+        return bool(getattr(self, name) == RECEIVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How the source writes its times."""
+
+    zone: ZoneInfo | None = setting(None, "only for times without one")
+    ended_at: str = setting("auto", "how `ended_at` is written", one_of(*FORMATS))
+    reopened_at: str = setting("auto", "how `reopened_at` is written", one_of(*FORMATS))
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Which channels are asked about, and by which words the CRM says that it was X.
+
+    A handle of another network, or one that an agent typed into a profile, may be a stranger's on X.
+    """
+
+    allow: frozenset[str] = setting([], "only these are asked about; empty: all")
+    on_x: frozenset[str] = setting([], "the words for X: a handle counts only of a conversation there; empty: of any")
+    missing: str = setting("accept", "what becomes of an end that names no channel", one_of("accept", "reject"))
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who is no person."""
+
+    nobody: frozenset[str] = setting([], "the ids by which the CRM says: nobody, a bot, the system; no agent, no team")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How much the source's word about who somebody is on X is worth."""
+
+    x_user_id: str = setting("bridge", "vendor_verified, bridge or crm_entered", one_of(*TRUSTS))
+    x_handle: str = setting("crm_entered", "as above", one_of(*TRUSTS))
+    x_profile_url: str = setting("crm_entered", "as above", one_of(*TRUSTS))
+
+
+@dataclass(frozen=True, slots=True)
+class ApiLimits:
+    """How an API says "not so fast", beside 429 and 503."""
+
+    used_up: FromAnswer | None = setting(None, "true for a refusal (`a`) that only says that a limit is used up")
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """A definition as the grammar reads it, before names and keys are put to it."""
+
+    about: About = setting({}, "what it is")
+    accounts: tuple[str, ...] = setting([], "further X accounts its events may choose among")
+    endpoint: Endpoint = setting({}, "what a body may be")
+    handshake: Handshake = setting({}, "what the CRM asks first")
+    verify: Any = setting(REQUIRED, "how the source proves itself, e.g. kind = 'hmac'; a list of tables: any of them")
+    events: Events = setting(REQUIRED, "which items mean what")
+    map: Map = setting(REQUIRED, "where each fact stands")
+    times: Times = setting({}, "how times are written")
+    channel: Channel = setting({}, "which channels are asked about")
+    people: People = setting({}, "who is no person")
+    identity: Identity = setting({}, "how much a word about who somebody is is worth")
+    lookup: tuple[Step, ...] = setting([], "up to three GETs that find the customer where the event does not say")
+    sweep: Sweep | None = setting(None, "a list of conversations that ended, for those whose webhook never came")
+    limits: ApiLimits = setting({}, "how its API says that a limit is used up")
+    values: Mapping[str, Any] = setting({}, "constants of yours for expressions, as `v.NAME`")
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """Everything we know about one source. `accounts` are the X accounts its events may choose among."""
+
+    name: str
+    account: str
+    accounts: frozenset[str]
+    language: str | None
+    verifiers: tuple[Verifier, ...] = field(repr=False)
+    words: tuple[bytes, ...] = field(repr=False)  # the keys as they are, for questions that carry one
+    testers: tuple[Verifier, ...] = field(repr=False)  # the same, with the vendor's public test keys
+    secret_headers: frozenset[str]
+    secret_query: frozenset[str]
+    grammar: Grammar

@@ -1,0 +1,190 @@
+"""The JMESPath of definitions: in, an expression as text; out, something that reads one item, or a sentence why not.
+
+Compiled and checked when the settings are read: syntax, names of functions, names at the root, and two traps that
+would be silently wrong for ever. Runs within a budget, and raises nothing but ExpressionError and TooCostly.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jmespath
+from jmespath import exceptions
+
+from service.intake.expressions.evaluate import Budget, Run, TooCostly, build
+from service.intake.expressions.functions import FUNCTIONS, OurFunctions
+
+MAX_LENGTH = 512
+MAX_RESULT = 4096
+PER_EXPRESSION = 20_000  # steps
+PER_DELIVERY, PER_ITEM = 200_000, 1_000  # an item has its share of the delivery's, and at least so many
+ROOT_NAMES = frozenset({"h", "q", "b", "root", "v"})
+ONLY_FIRST_CHILD_AT_ROOT = frozenset(
+    {"subexpression", "index_expression", "projection", "value_projection", "flatten", "filter_projection", "pipe"}
+)
+NOTHING: dict[str, Any] = {name: {} for name in ROOT_NAMES}
+
+
+class ExpressionError(Exception):
+    """An expression that cannot be compiled, or that could not read this item. Its text is a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled expression over `{h, q, b, root, v}`."""
+
+    text: str
+    tree: Mapping[str, Any] = field(repr=False, compare=False)
+    run: Run = field(repr=False, compare=False)
+    names: tuple[str, ...] | None = field(default=None, repr=False, compare=False)  # where it is no more than a path
+
+    def read(self, context: Any, budget: Budget | None = None) -> Any:
+        """Return what the expression finds; null where there is nothing. Raises ExpressionError and TooCostly.
+
+        `budget` is the item's; an expression may take PER_EXPRESSION of it.
+        """
+        if self.names is not None and _is_small(found := _at(context, self.names)):
+            if budget is not None:
+                budget.left -= 1
+            return found
+        purse = Budget(PER_EXPRESSION if budget is None else min(PER_EXPRESSION, budget.left))
+        before = purse.left
+        try:
+            return self._found(context, purse)
+        except TooCostly as error:
+            raise TooCostly(f"'{self.text}' takes more steps than one delivery may cost") from error
+        except (exceptions.JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+            raise ExpressionError(f"'{self.text}' cannot read this item ({type(error).__name__})") from error
+        finally:
+            if budget is not None:
+                budget.left -= before - purse.left + 1
+
+    def _found(self, context: Any, purse: Budget) -> Any:
+        found = self.run(context, purse)
+        if isinstance(found, list | dict):
+            purse.pay_for(found)  # one list in a thousand places is small here, and large wherever it is written
+        if isinstance(found, str) and len(found) > MAX_RESULT:
+            raise ExpressionError(f"'{self.text}' finds more than {MAX_RESULT} characters")
+        return found
+
+    def matches(self, context: Any, budget: Budget | None = None) -> bool:
+        """Whether the expression is literally true: `&&` and `||` return operands, and a string is no yes."""
+        return self.read(context, budget) is True
+
+    @property
+    def roots(self) -> set[str]:
+        """The roots the expression looks at."""
+        return {path[0] for path in _paths(self.tree)}
+
+    @property
+    def paths(self) -> set[tuple[str, ...]]:
+        """The places below the roots that the expression looks at, as far as they are plain names."""
+        return {path for path in _paths(self.tree) if len(path) > 1}
+
+
+def compile_expression(text: Any, *, root_names: frozenset[str] | None = ROOT_NAMES) -> Expression:
+    """Compile `text`. `root_names` None: any name may stand at the root. Raises ExpressionError with a sentence."""
+    if not isinstance(text, str) or not text.strip():
+        raise ExpressionError("must be a JMESPath expression, such as \"b.event == 'closed'\"")
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"is longer than {MAX_LENGTH} characters; do less, or map fewer fields")
+    try:
+        tree = jmespath.compile(text).parsed
+        mistakes = _mistakes(tree, root_names)
+        found = Expression(text, tree, build(tree, FUNCTIONS), _plain_names(tree))
+    except exceptions.JMESPathError as error:
+        raise ExpressionError(_sentence(error)) from error
+    except RecursionError as error:
+        raise ExpressionError("nests too deep; do less, or map fewer fields") from error
+    for mistake in mistakes:
+        raise ExpressionError(mistake)
+    _try_it(found)
+    return found
+
+
+def _at(context: Any, names: Iterable[str]) -> Any:
+    """What stands at the end of a path: all that most expressions are, so it has a way of its own."""
+    for name in names:
+        context = context.get(name) if isinstance(context, dict) else None
+    return context
+
+
+def _is_small(value: Any) -> bool:
+    """Whether it need not be paid for: a word, a number or nothing."""
+    return len(value) <= MAX_RESULT if isinstance(value, str) else not isinstance(value, list | dict)
+
+
+def _plain_names(tree: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The names of an expression such as `b.data.id`; None where it is anything else."""
+    if tree["type"] == "field":
+        return (tree["value"],)
+    if tree["type"] != "subexpression":
+        return None
+    parts = [_plain_names(each) for each in tree["children"]]
+    return None if None in parts else tuple(name for part in parts for name in part or ())
+
+
+def _try_it(expression: Expression) -> None:
+    """Read an item in which there is nothing: what is too costly even then always is."""
+    try:
+        expression.read(NOTHING)
+    except TooCostly as error:
+        raise ExpressionError("takes more steps than one delivery may cost, whatever comes") from error
+    except ExpressionError:
+        pass
+
+
+def _sentence(error: exceptions.JMESPathError) -> str:
+    position = getattr(error, "lex_position", None)
+    what = str(error).splitlines()[0].rstrip(":").split(", for expression")[0]
+    where = f" at character {position + 1}" if isinstance(position, int) else ""
+    return f"is no JMESPath{where}: {what}"
+
+
+def _children(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for each in node.get("children", []) if isinstance(each, Mapping)]
+
+
+def _mistakes(node: Mapping[str, Any], root_names: frozenset[str] | None) -> list[str]:
+    kind, children = node["type"], _children(node)
+    found = []
+    if kind == "function_expression":
+        found += _function_mistakes(node["value"], len(children))
+    if kind == "subexpression" and children[0]["type"] == "not_expression":
+        # `!b.x` reads as `(!b).x`, which is null for ever
+        found.append("'!' binds tighter than '.': write !(b.x) or b.x == `null`")
+    if kind == "field" and root_names is not None and node["value"] not in root_names:
+        likely = next(each for each in "bai" if each in root_names)
+        roots = ", ".join(sorted(root_names))
+        found.append(f"'{node['value']}' is no root; write {likely}.{node['value']} (roots are {roots})")
+    for index, child in enumerate(children):
+        inner = kind in ONLY_FIRST_CHILD_AT_ROOT and index > 0
+        found += _mistakes(child, None if inner or kind == "expref" else root_names)
+    return found
+
+
+def _function_mistakes(name: str, given: int) -> list[str]:
+    known = OurFunctions.FUNCTION_TABLE.get(name)
+    if known is None:
+        return [f"there is no function '{name}'; there are {', '.join(sorted(OurFunctions.FUNCTION_TABLE))}"]
+    wanted = len(known["signature"])
+    variadic = bool(known["signature"]) and known["signature"][-1].get("variadic")
+    if given < wanted or (given > wanted and not variadic):
+        return [f"{name}() takes {'at least ' if variadic else ''}{wanted} values, not {given}"]
+    return []
+
+
+def _paths(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Every chain of names, from a root on."""
+    children = _children(node)
+    if node["type"] == "field":
+        yield (node["value"],)
+    elif node["type"] in ONLY_FIRST_CHILD_AT_ROOT:
+        rest: tuple[str, ...] = ()
+        if node["type"] == "subexpression":
+            names = [each["value"] if each["type"] == "field" else None for each in children[1:]]
+            rest = tuple(names[: names.index(None)] if None in names else names)  # type: ignore[arg-type]
+        yield from ((*path, *rest) for path in _paths(children[0]))
+    elif node["type"] != "expref":
+        for child in children:
+            yield from _paths(child)

@@ -1,0 +1,131 @@
+"""Verified deliveries, stored once: in, their readings; out, what became of each item, committed before this returns.
+
+One transaction holds the raw deliveries and everything that follows from them: a 2xx to a source rests on it. The same
+delivery again costs no write. Where the database is away nothing is half-written, and the source is asked to repeat.
+`accept` stores one by itself; `group.py` many in one commit, by the same functions.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import writing
+from service.errors import Unavailable
+from service.ids import new_id
+from service.intake.definition.tables import Definition
+from service.intake.delivery.inbound import Inbound
+from service.intake.inbox.dedupe import by_arrival, by_content
+from service.intake.inbox.judging import judge, open_book
+from service.intake.inbox.late import let_in
+from service.intake.inbox.stored import Arrived, known_if_erased, write_deliveries
+from service.intake.inbox.told import (
+    ACCEPTED,
+    DUPLICATE,
+    IGNORED,
+    REOPENED,
+    UNMAPPABLE,
+    Delivery,
+    Item,
+    Told,
+    rounds,
+)
+from service.intake.mapping.events import Reading
+from service.intake.verify.parts import Verified
+from service.outages import is_away, why_away
+
+RETRY_AFTER_S = 30  # Zendesk honours nothing of a minute or more
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a delivery. `duplicate`: this very delivery was there already, and nothing was written."""
+
+    delivery_id: str
+    items: tuple[Item, ...]
+    duplicate: bool
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many items went which way; a stored reopening counts as accepted."""
+        tally = Counter(item.outcome for item in self.items)
+        return {
+            "accepted": tally[ACCEPTED] + tally[REOPENED],
+            "duplicate": tally[DUPLICATE],
+            "ignored": tally[IGNORED],
+            "unmappable": tally[UNMAPPABLE],
+        }
+
+
+def accept(
+    engine: Engine,
+    definition: Definition,
+    inbound: Inbound,
+    verified: Verified,
+    readings: Sequence[Reading],
+    now: datetime,
+) -> Accepted:
+    """Store a verified delivery and what it says. Raises Unavailable where the database cannot."""
+    return accept_one(engine, arrive(definition, inbound, verified, readings, now))
+
+
+def accept_one(engine: Engine, arrived: Arrived) -> Accepted:
+    """Store one delivery in a commit of its own. Raises Unavailable where the database cannot."""
+    try:
+        with writing(engine) as connection:
+            return store_arrived(connection, [arrived])[0]
+    except Exception as error:
+        if is_away(error):
+            raise store_unavailable(error) from error
+        raise
+
+
+def arrive(
+    definition: Definition, inbound: Inbound, verified: Verified, readings: Sequence[Reading], now: datetime
+) -> Arrived:
+    """Give a verified delivery its id and the digest by which its repeats are known."""
+    delivery = Delivery(new_id("whd", now), now)
+    ids = [each.event_id for each in readings if each.event_id]
+    key, erased = by_content(ids, inbound.digest), None
+    if definition.grammar.map.is_arrival("ended_at") and not ids:
+        key, erased = by_arrival(inbound.digest, delivery.id), key
+    return Arrived(Told(definition, delivery, readings, now), inbound, key, verified.key_index, erased)
+
+
+def store_unavailable(error: Exception) -> Unavailable:
+    """The one answer to a database that is away, with what is the matter with it."""
+    return Unavailable(
+        "store_unavailable",
+        f"The delivery could not be stored: the database {why_away(error)}. Send it again.",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+def store_arrived(connection: Connection, arrived: Sequence[Arrived]) -> list[Accepted]:
+    """Store deliveries and what they say, in the order of their arrival; each is judged as if it had come alone."""
+    arrived = known_if_erased(connection, arrived)
+    places = write_deliveries(connection, arrived)
+    new = [each.told for each in arrived if places.get(each.place) == each.told.delivery.id]
+    items: dict[str, tuple[Item, ...]] = {}
+    for each in rounds(new):
+        items |= store(connection, each)
+    return [_accepted(each, places.get(each.place), items) for each in arrived]
+
+
+def store(connection: Connection, told: Sequence[Told]) -> dict[str, tuple[Item, ...]]:
+    """Write what a round of readings says; return what became of the items of each delivery, by its id."""
+    book = open_book(connection, set().union(*(each.conversations() for each in told)), told[0].now)
+    items = {each.delivery.id: judge(book, each) for each in told}
+    let_in(connection, book, told)
+    book.write(connection)
+    return items
+
+
+def _accepted(arrived: Arrived, place: str | None, items: Mapping[str, tuple[Item, ...]]) -> Accepted:
+    told = arrived.told
+    if told.delivery.id in items:
+        return Accepted(told.delivery.id, items[told.delivery.id], duplicate=False)
+    repeated = tuple(Item(position, DUPLICATE, "same_delivery") for position in range(len(told.readings)))
+    return Accepted(place or "", repeated, duplicate=True)

@@ -1,0 +1,62 @@
+"""Is this end new? In: what is known of a conversation, and a time; out, nothing, or whose repeat it is. Pure.
+
+The only place that decides it. Whatever one delivery tells of a conversation, each end costs a search in two sorted
+lists: never a statement, and never a look at all the others.
+"""
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from service.intake.inbox.told import SAME_CONVERSATION
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """An end that is none of its own: why, and the request it belongs to."""
+
+    reason: str
+    request_id: str
+
+
+@dataclass(slots=True)
+class Timeline:
+    """A conversation's ends and reopenings in order of time. It grows while a delivery about it is judged."""
+
+    requests: dict[datetime, str] = field(default_factory=dict)  # of each end, by its time
+    ended: list[datetime] = field(default_factory=list)
+    reopened: list[datetime] = field(default_factory=list)
+
+    def add_end(self, at: datetime, request_id: str) -> None:
+        """Take in an end that has a request."""
+        self.requests[at] = request_id
+        insort(self.ended, at)
+
+    def add_reopening(self, at: datetime) -> bool:
+        """Take in a reopening; False where it is known."""
+        place = bisect_left(self.reopened, at)
+        if place < len(self.reopened) and self.reopened[place] == at:
+            return False
+        self.reopened.insert(place, at)
+        return True
+
+    def after_its_ends(self, arrived: datetime) -> datetime:
+        """A reopening whose time is its arrival lies after every end that arrived before, whatever our clock did."""
+        return max(arrived, self.ended[-1]) if self.ended else arrived
+
+    def repeat(self, at: datetime, again_after: timedelta | None) -> Repeat | None:
+        """Say whose repeat an end at `at` is; None where it is new."""
+        if at in self.requests:
+            return Repeat("same_end", self.requests[at])
+        place = bisect_left(self.ended, at)
+        for neighbour in self.ended[max(place - 1, 0) : place + 1]:
+            if not self._lie_apart(min(neighbour, at), max(neighbour, at), again_after):
+                return Repeat(SAME_CONVERSATION, self.requests[neighbour])
+        return None
+
+    def _lie_apart(self, first: datetime, second: datetime, again_after: timedelta | None) -> bool:
+        """Whether two ends are two: reopened between them, or enough time passed to think so."""
+        place = bisect_left(self.reopened, first)
+        if place < len(self.reopened) and self.reopened[place] < second:
+            return True
+        return again_after is not None and second - first > again_after

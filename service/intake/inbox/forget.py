@@ -1,0 +1,115 @@
+"""Raw deliveries, taken away: in, a date or a person; out, how many rows lost their contents.
+
+The rows themselves stay, as they keep a delivery from being accepted twice; body, headers and query go, and for an
+erased person the conversation's id as well. Never touches the ledger: what outreach and results hold of a person is
+theirs to erase, after this.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.intake.inbox.dedupe import body_digest, by_arrival, by_content
+from service.models import conversation, delivery_item, feedback_request, reopening, webhook_delivery
+from service.retention import Condition, Overdue
+
+SHORTEST_NAME = 4  # a shorter one stands in too many bodies by chance; X itself gives none any more
+AT_ONCE = 500
+WRITTEN_IN = ("utf-8", "utf-16-le", "utf-16-be")  # of every other charset the letters of a handle are the same
+EMPTY: dict[str, Any] = {"body": None, "headers": {}, "query": {}}
+wd, di, fr = webhook_delivery.c, delivery_item.c, feedback_request.c
+
+
+def too_old(before: datetime) -> Overdue:
+    """Say which deliveries are emptied: those received before a time."""
+    return Overdue("deliveries", webhook_delivery, sa.and_(wd.received_at < before, wd.body.is_not(None)), _emptied)
+
+
+def _emptied(connection: Connection, those: Condition) -> int:
+    return connection.execute(sa.update(webhook_delivery).where(those).values(EMPTY)).rowcount
+
+
+def erase(connection: Connection, x_user_id: str, handles: Collection[str]) -> int:
+    """Empty every delivery about a conversation of this person. Call before the ledger forgets who it was."""
+    theirs = fr.x_user_id == x_user_id
+    emptied = _empty(connection, _deliveries(connection, theirs, [x_user_id, *handles]))
+    for source, conversation_id in connection.execute(
+        sa.select(fr.source, fr.conversation_id).where(theirs).distinct()
+    ):
+        _forget_conversation(connection, source, conversation_id)
+    return emptied
+
+
+def of_person(
+    connection: Connection, theirs: sa.ColumnElement[bool], names: Collection[str]
+) -> Iterator[tuple[sa.Table, sa.ColumnElement[bool]]]:
+    """Say which rows tell of these requests, or name this person: what erasing them reaches."""
+    yield webhook_delivery, wd.id.in_(_deliveries(connection, theirs, names))
+    yield delivery_item, di.id.in_(sa.union(_items(di.id).where(theirs), _first_items(di.id).where(theirs)))
+    for table in (reopening, conversation):
+        said = sa.and_(fr.source == table.c.source, fr.conversation_id == table.c.conversation_id, theirs)
+        yield table, sa.exists().where(said)
+
+
+def _deliveries(connection: Connection, theirs: sa.ColumnElement[bool], names: Collection[str]) -> Sequence[str]:
+    """Every delivery about a conversation of theirs, and every one that names them."""
+    about, led = _items(di.delivery_id).where(theirs), _first_items(di.delivery_id).where(theirs)
+    ids = connection.scalars(sa.union(about, led, sa.select(fr.delivery_id).where(theirs))).all()
+    return sorted({*ids, *_naming(connection, names)})
+
+
+def _items(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """What was said of conversations, beside the requests of those."""
+    said = sa.select(column).join_from(delivery_item, webhook_delivery, di.delivery_id == wd.id)
+    return said.join(feedback_request, sa.and_(fr.source == wd.source, fr.conversation_id == di.conversation_id))
+
+
+def _first_items(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """What led to requests, beside those."""
+    return sa.select(column).join_from(delivery_item, feedback_request, di.request_id == fr.id)
+
+
+def _naming(connection: Connection, names: Collection[str]) -> Sequence[str]:
+    """What led to no request and names the person all the same. Reads every body that is still kept.
+
+    A name may be part of another's, and then it is a delivery too many: it was read long ago.
+    """
+    plain = [name.removeprefix("@").lower() for name in names if len(name) >= SHORTEST_NAME]
+    wanted = [name.encode(charset) for name in plain for charset in WRITTEN_IN]
+    found = connection.execute(
+        sa.select(wd.id, wd.body).where(wd.body.is_not(None)), execution_options={"yield_per": 500}
+    )
+    return [row.id for row in found if any(name in row.body.lower() for name in wanted)]
+
+
+def _empty(connection: Connection, ids: Sequence[str]) -> int:
+    """Take the contents of deliveries away, and see to it that the same bytes bring nothing back."""
+    emptied = 0
+    for start in range(0, len(ids), AT_ONCE):
+        chunk = sa.and_(wd.id.in_(ids[start : start + AT_ONCE]), wd.body.is_not(None))
+        for row in connection.execute(sa.select(wd.id, wd.source, wd.dedupe_key, wd.body).where(chunk)).all():
+            digest = body_digest(row.body or b"")
+            if row.dedupe_key == by_arrival(digest, row.id):
+                _know_by_content(connection, row.id, row.source, by_content((), digest))
+        emptied += connection.execute(sa.update(webhook_delivery).where(chunk).values(EMPTY)).rowcount
+    return emptied
+
+
+def _know_by_content(connection: Connection, delivery_id: str, source: str, key: str) -> None:
+    other = webhook_delivery.alias("other")
+    taken = sa.exists().where(other.c.source == source, other.c.dedupe_key == key)
+    connection.execute(sa.update(webhook_delivery).where(wd.id == delivery_id, ~taken).values(dedupe_key=key))
+
+
+def _forget_conversation(connection: Connection, source: str, conversation_id: str) -> None:
+    """Take the id away by which the CRM would still know whose conversation it was."""
+    of_source = sa.select(webhook_delivery.c.id).where(
+        webhook_delivery.c.id == di.delivery_id, webhook_delivery.c.source == source
+    )
+    said = sa.update(delivery_item).where(di.conversation_id == conversation_id, of_source.exists())
+    connection.execute(said.values(conversation_id=None))
+    for table in (reopening, conversation):
+        connection.execute(sa.delete(table).where(table.c.source == source, table.c.conversation_id == conversation_id))

@@ -1,0 +1,41 @@
+"""Deliveries that came at the same time, in one commit: in, several verified ones; out, to each what became of it.
+
+A disk that syncs two hundred times a second then lets in more than two hundred deliveries a second. Each is judged as
+if it had come alone, and where one cannot be stored the others are stored without it. Nothing may be answered before
+this returns: a process that is killed meanwhile has promised nothing, and the repeat finds whatever was committed.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy.engine import Engine
+
+from service.db import writing
+from service.errors import Unavailable
+from service.intake.inbox.accept import Accepted, accept_one, store_arrived
+from service.intake.inbox.stored import Arrived
+
+log = structlog.get_logger("intake")
+
+
+def commit(engine: Engine, arrived: Sequence[Arrived]) -> list[Accepted | Exception]:
+    """Store deliveries in one commit; where that fails, each in its own. Raises nothing: it returns what it would."""
+    try:
+        with writing(engine) as connection:
+            return list(store_arrived(connection, arrived))
+    except Exception as error:  # noqa: BLE001 - whose fault it was shows when each is tried alone
+        log.warning("intake.group_parted", error=type(error).__name__, deliveries=len(arrived))
+    outcomes: list[Accepted | Exception] = []
+    while len(outcomes) < len(arrived):
+        outcomes.append(_alone(engine, arrived[len(outcomes)]))
+        if isinstance(outcomes[-1], Unavailable):
+            # the next would only wait as long again for the same answer
+            outcomes += [outcomes[-1]] * (len(arrived) - len(outcomes))
+    return outcomes
+
+
+def _alone(engine: Engine, arrived: Arrived) -> Accepted | Exception:
+    try:
+        return accept_one(engine, arrived)
+    except Exception as error:  # noqa: BLE001 - raised again where its answer is written
+        return error

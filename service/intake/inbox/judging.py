@@ -1,0 +1,163 @@
+"""Readings to rows: in, an open write transaction and what deliveries tell; out, what became of each item.
+
+Each conversation's row is locked first, so that two web processes judge one after the other. Then what is known of
+all of them is fetched at once, every item is judged in memory, and the rows are written together: the number of
+statements does not depend on the number of items. The order of arrival does not matter: a reopening that comes late
+lets in the ends it makes new.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from service.bulk import Among, Into, Row
+from service.db import from_micros
+from service.ids import new_id
+from service.intake.inbox.ends import Timeline
+from service.intake.inbox.stored import write_items
+from service.intake.inbox.told import (
+    ACCEPTED,
+    DUPLICATE,
+    IGNORED,
+    REOPENED,
+    UNMAPPABLE,
+    Delivery,
+    Item,
+    Key,
+    Told,
+    notes,
+)
+from service.intake.mapping.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
+from service.models import conversation, reopening
+from service.requests.opening import NewRequest, open_all
+
+LOCK = Into(
+    (conversation.c.source, conversation.c.conversation_id, conversation.c.seen_at),
+    "ON CONFLICT (source, conversation_id) DO UPDATE SET seen_at = excluded.seen_at",
+)
+ENDS = Among(
+    "SELECT fr.source, fr.conversation_id, fr.ended_at, fr.id FROM {wanted} feedback_request AS fr"
+    " ON fr.source = wanted.a AND fr.conversation_id = wanted.b"
+)
+REOPENINGS = Among(
+    "SELECT ro.source, ro.conversation_id, ro.reopened_at FROM {wanted} reopening AS ro"
+    " ON ro.source = wanted.a AND ro.conversation_id = wanted.b"
+)
+NEW_REOPENINGS = Into(
+    (reopening.c.source, reopening.c.conversation_id, reopening.c.reopened_at, reopening.c.delivery_id)
+)
+
+
+@dataclass(slots=True)
+class Book:
+    """What is known of the conversations of a round, and the rows that are to be written."""
+
+    known: dict[Key, Timeline]
+    reopenings: list[Row] = field(default_factory=list)
+    requests: list[NewRequest] = field(default_factory=list)
+    items: list[tuple[Delivery, Item, datetime]] = field(default_factory=list)
+    reopened: dict[Key, datetime] = field(default_factory=dict)  # the earliest new one of each conversation
+
+    def open_request(self, told: Told, delivery: Delivery, end: ConversationEnded) -> str:
+        """Begin the request of an end that is new, and return its id."""
+        request_id = new_id("fr", told.now)
+        self.known[told.key(end.conversation_id)].add_end(end.ended_at, request_id)
+        self.requests.append(_request(request_id, told, delivery, end))
+        return request_id
+
+    def write(self, connection: Connection) -> None:
+        """Write what has come together, and forget it."""
+        NEW_REOPENINGS.run(connection, self.reopenings)
+        open_all(connection, self.requests)
+        write_items(connection, self.items)
+        self.reopenings, self.requests, self.items = [], [], []
+
+
+def open_book(connection: Connection, keys: Iterable[Key], now: datetime) -> Book:
+    """Lock conversations and return what is known of them."""
+    # in order of name: two groups about the same conversations must not wait for each other
+    ordered = sorted(set(keys))
+    LOCK.run(connection, [(*key, now) for key in ordered])
+    return Book(timelines(connection, ordered))
+
+
+def timelines(connection: Connection, keys: Iterable[Key]) -> dict[Key, Timeline]:
+    """Return what is known of conversations. Without their locks it may be old by now."""
+    ordered = sorted(set(keys))
+    known = {key: Timeline() for key in ordered}
+    for source, conversation_id, ended_at, request_id in ENDS.rows(connection, ordered):
+        known[source, conversation_id].add_end(from_micros(ended_at), request_id)
+    for source, conversation_id, reopened_at in REOPENINGS.rows(connection, ordered):
+        known[source, conversation_id].add_reopening(from_micros(reopened_at))
+    return known
+
+
+def judge(book: Book, told: Told) -> tuple[Item, ...]:
+    """Judge every item of a reading. Reopenings first, then ends by time: the order in a batch does not matter."""
+    found = {}
+    for position, reading in enumerate(told.readings):
+        if isinstance(reading, ConversationReopened):
+            found[position] = _judge_reopening(book, told, position, reading)
+        elif isinstance(reading, Ignored | Unmappable):
+            found[position] = _set_aside(position, reading)
+    ends = [(end, position) for position, end in enumerate(told.readings) if isinstance(end, ConversationEnded)]
+    for end, position in sorted(ends, key=lambda pair: (pair[0].ended_at, pair[1])):
+        found[position] = _judge_end(book, told, position, end)
+    items = tuple(found[position] for position in range(len(told.readings)))
+    book.items += [(told.delivery, item, told.now) for item in items]
+    return items
+
+
+def _judge_end(book: Book, told: Told, position: int, end: ConversationEnded) -> Item:
+    known = book.known[told.key(end.conversation_id)]
+    repeat = known.repeat(end.ended_at, told.definition.grammar.events.apart)
+    said = notes(end.notes)
+    if repeat is not None:
+        outcome, reason, request_id = DUPLICATE, repeat.reason, repeat.request_id
+        return Item(position, outcome, reason, said, end.conversation_id, request_id, end.ended_at)
+    request_id = book.open_request(told, told.delivery, end)
+    return Item(position, ACCEPTED, None, said, end.conversation_id, request_id, end.ended_at)
+
+
+def _judge_reopening(book: Book, told: Told, position: int, reading: ConversationReopened) -> Item:
+    key, at = told.key(reading.conversation_id), reading.reopened_at
+    if at >= told.delivery.received_at:
+        at = book.known[key].after_its_ends(at)
+    if not book.known[key].add_reopening(at):
+        return Item(position, DUPLICATE, "same_reopening", notes(reading.notes), reading.conversation_id)
+    book.reopenings.append((*key, at, told.delivery.id))
+    book.reopened[key] = min(at, book.reopened.get(key, at))
+    return Item(position, REOPENED, None, notes(reading.notes), reading.conversation_id)
+
+
+def _set_aside(position: int, reading: Ignored | Unmappable) -> Item:
+    if isinstance(reading, Ignored):
+        return Item(position, IGNORED, reading.reason, None, reading.conversation_id)
+    return Item(position, UNMAPPABLE, reading.reason, reading.detail, reading.conversation_id)
+
+
+def _request(request_id: str, told: Told, delivery: Delivery, end: ConversationEnded) -> NewRequest:
+    return NewRequest(
+        id=request_id,
+        source=told.definition.name,
+        account=end.account,
+        conversation_id=end.conversation_id,
+        ended_at=end.ended_at,
+        received_at=delivery.received_at,
+        delivery_id=delivery.id,
+        x_user_id=end.x_user_id,
+        x_handle=end.x_handle,
+        identity_trust=end.identity_trust,
+        agent_id=end.agent_id,
+        team_id=end.team_id,
+        tags=list(end.tags),
+        language=end.language,
+        channel=end.channel,
+        customer_ref=end.customer_ref,
+        tenant=end.tenant,
+        handled_by=end.handled_by,
+        scheduled_at=told.now,
+        updated_at=told.now,
+    )

@@ -1,0 +1,71 @@
+"""Stored deliveries, read again: in, a definition that was mended; out, counts of what came of it.
+
+Adds readings, changes none: what was said on arrival stays on record. Nothing is accepted twice, as the same rules
+and the same unique key hold as on arrival.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.db import reading, writing
+from service.intake.definition.tables import Definition
+from service.intake.inbox.accept import store, store_unavailable
+from service.intake.inbox.stored import load_delivery
+from service.intake.inbox.told import UNMAPPABLE, Told
+from service.intake.mapping.readings import read
+from service.models import delivery_item, webhook_delivery
+from service.outages import is_away
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayCounts:
+    """What a replay did: deliveries read, items by outcome, deliveries whose body is gone."""
+
+    deliveries: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    reopened: int = 0
+    ignored: int = 0
+    unmappable: int = 0
+    gone: int = 0
+
+
+def replay(engine: Engine, definition: Definition, delivery_id: str | None, now: datetime) -> ReplayCounts:
+    """Read one delivery of the source again, or (None) all whose newest reading has unmappable items."""
+    try:
+        with reading(engine) as connection:
+            found = connection.scalars(_wanted(definition, delivery_id)).all()
+        tally: Counter[str] = Counter()
+        for each in found:
+            tally += _replay_one(engine, definition, each, now)
+    except Exception as error:
+        if is_away(error):
+            raise store_unavailable(error) from error
+        raise
+    return ReplayCounts(**tally)
+
+
+def _replay_one(engine: Engine, definition: Definition, delivery_id: str, now: datetime) -> Counter[str]:
+    with writing(engine) as connection:
+        stored = load_delivery(connection, delivery_id)
+        if stored is None:
+            return Counter({"gone": 1})
+        delivery, inbound = stored
+        readings = read(definition, inbound, delivery.received_at)
+        items = store(connection, [Told(definition, delivery, readings, now)])
+    return Counter(item.outcome for item in items[delivery.id]) + Counter({"deliveries": 1})
+
+
+def _wanted(definition: Definition, delivery_id: str | None) -> sa.Select[str]:
+    wd, di = webhook_delivery.c, delivery_item.c
+    mine = sa.select(wd.id).where(wd.source == definition.name)
+    if delivery_id is not None:
+        return mine.where(wd.id == delivery_id)
+    later = delivery_item.alias("later")
+    newest = ~sa.exists().where(later.c.delivery_id == di.delivery_id, later.c.reading > di.reading)
+    unmappable = sa.select(di.delivery_id).where(di.outcome == UNMAPPABLE, newest)
+    return mine.where(wd.id.in_(unmappable)).order_by(wd.received_at, wd.id)

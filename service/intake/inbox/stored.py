@@ -1,0 +1,107 @@
+"""Deliveries at rest: in, an `Inbound` or an id; out, a row, or the `Inbound` again as far as it was kept.
+
+Headers and query are stored without credentials and signatures, the body byte by byte. A row is never changed but by
+forget.py, which takes its contents away.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.bulk import Among, Into, Row
+from service.intake.delivery.inbound import Inbound, storable
+from service.intake.inbox.told import Delivery, Item, Told
+from service.models import delivery_item, webhook_delivery
+
+MAX_CONTENT_TYPE = 200
+wd, di = webhook_delivery.c, delivery_item.c
+DELIVERIES = Into(
+    (wd.id, wd.source, wd.dedupe_key, wd.received_at, wd.content_type, wd.headers, wd.query, wd.body, wd.key_index),
+    "ON CONFLICT (source, dedupe_key) DO NOTHING",
+)
+FIRST = Among(
+    "SELECT wd.source, wd.dedupe_key, wd.id FROM {wanted} webhook_delivery AS wd"
+    " ON wd.source = wanted.a AND wd.dedupe_key = wanted.b"
+)
+ITEMS = Into((
+    di.delivery_id, di.reading, di.position, di.read_at, di.outcome, di.reason, di.detail, di.conversation_id,
+    di.request_id, di.ended_at,
+))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A delivery that has just come: what it tells, its bytes, the digest by which its repeats are known."""
+
+    told: Told
+    inbound: Inbound
+    dedupe_key: str
+    key_index: int | None
+    erased_key: str | None = None  # what it would be known by, had its person been erased
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What only one delivery can hold: its source, and the digest of what it is."""
+        return self.told.definition.name, self.dedupe_key
+
+
+def known_if_erased(connection: Connection, arrived: Sequence[Arrived]) -> list[Arrived]:
+    """Give deliveries whose very bytes were erased once the key by which those are known."""
+    asked = {(each.told.definition.name, each.erased_key) for each in arrived if each.erased_key}
+    if not asked:
+        return list(arrived)
+    found = {(source, key) for source, key, _ in FIRST.rows(connection, sorted(asked))}
+    return [
+        replace(each, dedupe_key=each.erased_key)
+        if each.erased_key and (each.told.definition.name, each.erased_key) in found
+        else each
+        for each in arrived
+    ]
+
+
+def write_deliveries(connection: Connection, arrived: Sequence[Arrived]) -> dict[tuple[str, str], str]:
+    """Store what is not there yet; return whose place each (source, digest) is: the id of the first that came."""
+    # in order of name: two groups with the same deliveries must not wait for each other
+    rows = sorted((_row(each) for each in arrived), key=lambda row: row[1:3])
+    inserted = DELIVERIES.run(connection, rows)
+    if inserted == len(rows):
+        return {(row[1], row[2]): row[0] for row in rows}
+    found = FIRST.rows(connection, [(row[1], row[2]) for row in rows])
+    return {(source, key): delivery_id for source, key, delivery_id in found}
+
+
+def _row(arrived: Arrived) -> Row:
+    """The row of DELIVERIES."""
+    told, inbound = arrived.told, arrived.inbound
+    headers = storable(inbound.headers, told.definition.secret_headers)
+    return (
+        told.delivery.id, told.definition.name, arrived.dedupe_key, told.delivery.received_at,
+        headers.get("content-type", "")[:MAX_CONTENT_TYPE], headers,
+        storable(inbound.query, told.definition.secret_query), inbound.body, arrived.key_index,
+    )  # fmt: skip
+
+
+def load_delivery(connection: Connection, delivery_id: str) -> tuple[Delivery, Inbound] | None:
+    """Return a delivery and its next reading's number; None where there is none or its body is gone."""
+    row = connection.execute(sa.select(webhook_delivery).where(webhook_delivery.c.id == delivery_id)).one_or_none()
+    if row is None or row.body is None:
+        return None
+    inbound = Inbound("POST", "", row.headers, frozenset(), row.query, frozenset(), row.body)
+    newest = sa.select(sa.func.max(delivery_item.c.reading)).where(delivery_item.c.delivery_id == delivery_id)
+    return Delivery(row.id, row.received_at, (connection.scalar(newest) or 0) + 1), inbound
+
+
+def write_items(connection: Connection, items: Sequence[tuple[Delivery, Item, datetime]]) -> None:
+    """Write what became of each item of a reading, and when it was read."""
+    ITEMS.run(connection, [_item(*each) for each in items])
+
+
+def _item(delivery: Delivery, item: Item, read_at: datetime) -> Row:
+    """The row of ITEMS."""
+    return (
+        delivery.id, delivery.reading, item.position, read_at, item.outcome, item.reason, item.detail,
+        item.conversation_id, item.request_id, item.ended_at,
+    )  # fmt: skip

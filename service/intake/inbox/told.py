@@ -1,0 +1,77 @@
+"""What a delivery tells and what became of it. In: nothing; out: the shapes between accept, ledger and replay."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.intake.definition.tables import Definition
+from service.intake.mapping.events import ConversationEnded, ConversationReopened, Reading
+
+ACCEPTED, DUPLICATE, REOPENED, IGNORED, UNMAPPABLE = "accepted", "duplicate", "reopened", "ignored", "unmappable"
+SAME_CONVERSATION = "same_conversation"  # what a late reopening may turn into an end of its own
+Key = tuple[str, str]  # a source and its name for a conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What became of one item of a delivery. `ended_at` where it told of an end."""
+
+    position: int
+    outcome: str
+    reason: str | None = None
+    detail: str | None = None
+    conversation_id: str | None = None
+    request_id: str | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A stored delivery and which reading of it this is: 0 on arrival."""
+
+    id: str
+    received_at: datetime
+    reading: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One reading of a delivery, and when it was made."""
+
+    definition: Definition
+    delivery: Delivery
+    readings: Sequence[Reading]
+    now: datetime
+
+    def key(self, conversation_id: str) -> Key:
+        """Name a conversation among those of all sources."""
+        return self.definition.name, conversation_id
+
+    def conversations(self) -> set[Key]:
+        """The conversations it says anything of."""
+        return {
+            self.key(each.conversation_id)
+            for each in self.readings
+            if isinstance(each, ConversationEnded | ConversationReopened)
+        }
+
+
+def rounds(told: Sequence[Told]) -> Iterator[list[Told]]:
+    """Part a group so that no conversation is told of twice in a round; per conversation the order stays."""
+    waiting = [(each, each.conversations()) for each in told]
+    while waiting:
+        taken: set[Key] = set()
+        first, later = [], []
+        for each, conversations in waiting:
+            if taken & conversations:
+                later.append((each, conversations))
+            else:
+                first.append(each)
+            taken |= conversations
+        yield first
+        waiting = later
+
+
+def notes(given: Sequence[str]) -> str | None:
+    """What was set aside, as one sentence for people."""
+    return "; ".join(given) or None

@@ -1,0 +1,45 @@
+"""One item of a delivery while it is read: in, a definition and the item; out, what the map finds for each field.
+
+Collects what was set aside, as notes for people. Every expression is paid for from the item's own budget.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from service.intake.definition.tables import Definition
+from service.intake.expressions.compiled import ExpressionError
+from service.intake.expressions.evaluate import Budget
+from service.intake.values import fields
+
+
+@dataclass(slots=True)
+class OneItem:
+    """One item while it is read; `notes` collects what was set aside."""
+
+    definition: Definition
+    context: dict[str, Any]
+    received_at: datetime
+    budget: Budget
+    notes: list[str] = field(default_factory=list)
+
+    def raw(self, name: str) -> Any:
+        """What the map finds for a field. Raises ExpressionError and TooCostly."""
+        expression = self.definition.grammar.map.of(name)
+        return None if expression is None else expression.read(self.context, self.budget)
+
+    def soft(self, name: str, convert: Callable[[Any], Any], nothing: Any = None) -> Any:
+        """What the map finds, converted; a bad value becomes `nothing` and a note."""
+        try:
+            return convert(self.raw(name))
+        except (ExpressionError, fields.NotText) as error:
+            self.notes.append(f"{name} {error}")
+            return nothing
+
+    def quiet(self, name: str, convert: Callable[[Any], str | None]) -> str | None:
+        """What the map finds, for items that may not be events at all: nothing is said about what is missing."""
+        try:
+            return convert(self.raw(name))
+        except (ExpressionError, fields.NotText):
+            return None

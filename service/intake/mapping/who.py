@@ -1,0 +1,50 @@
+"""Who took part in a conversation: in, an item; out, the customer on X and who handled it, or None with a note.
+
+A handle counts only of a conversation on X; a bot, the system and nobody are no agents, whatever ids they carry.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from service.intake.definition.tables import HANDLED_BY
+from service.intake.mapping.one_item import OneItem
+from service.intake.values import fields, identity
+
+
+def somebody(item: OneItem, given: str | None) -> str | None:
+    """Return an id, unless it is one of the vendor's nobodies."""
+    return None if given is None or given.casefold() in item.definition.grammar.people.nobody else given
+
+
+def handled_by(item: OneItem) -> str | None:
+    """Return human, ai, both or nobody; None where the source does not say."""
+    found: str | None = item.soft("handled_by", fields.text)
+    if found in HANDLED_BY or found is None:
+        return found
+    item.notes.append(f"handled_by is none of {', '.join(HANDLED_BY)}")
+    return None
+
+
+def identity_of(item: OneItem, channel: str | None) -> tuple[str | None, str | None, str]:
+    """Return id, handle and the trust of the better one. Each field is what the map says it is, never what it looks."""
+    trust, on_x = item.definition.grammar.identity, item.definition.grammar.channel.on_x
+    user_id = _identified(item, "x_user_id", identity.x_user_id, "is no X user id (1 to 19 digits, sent as a text)")
+    if on_x and (channel or "").casefold() not in on_x:
+        if item.soft("x_handle", identity.x_handle):
+            item.notes.append("x_handle does not count: nothing says that the conversation was on X")
+        return user_id, None, trust.x_user_id if user_id else "crm_entered"
+    handle = _identified(item, "x_handle", identity.x_handle, "is no X handle (1 to 15 of A-Z, a-z, 0-9, _)")
+    if user_id:
+        return user_id, handle, trust.x_user_id
+    if handle:
+        return None, handle, trust.x_handle
+    handle = _identified(item, "x_profile_url", identity.handle_from_url, "is no address of an X profile")
+    return None, handle, trust.x_profile_url if handle else "crm_entered"
+
+
+def _identified(item: OneItem, name: str, convert: Callable[[Any], str | None], why: str) -> str | None:
+    given = item.soft(name, lambda value: value)
+    found = convert(given)
+    if found is None and given is not None and str(given).strip().lower() not in fields.NOTHING:
+        item.notes.append(f"{name} {why}")
+    return found

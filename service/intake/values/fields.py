@@ -1,0 +1,99 @@
+"""One field at a time: in, what an expression found; out, a text that fits its column, or None and a note why not.
+
+A field that is no good never costs the event: it is set aside and the note says which and why, without its value.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from service.intake.values.languages import language_tag
+
+# what templates and careless clients write where there is nothing
+NOTHING = frozenset({"", "null", "none", "nil", "undefined", "nan"})
+# what no id and no word holds, each with what is said of it
+TEMPLATE = re.compile(r"\{\{|\}\}|\$\{|\{!")
+BROKEN = re.compile("\ufffd")
+UNKEPT = re.compile("[\x00\ud800-\udfff]")
+ODD = re.compile("|".join(each.pattern for each in (TEMPLATE, BROKEN, UNKEPT)))
+WHY = (
+    (TEMPLATE, "is a template's placeholder that the sender did not fill"),
+    (BROKEN, "holds a letter that was broken on its way; declare the charset, or send UTF-8"),
+    (UNKEPT, "holds a character no database keeps (NUL or half a surrogate pair)"),
+)
+MAX_TEXT, MAX_LANGUAGE_NAME, MAX_TAGS, MAX_TAG = 256, 80, 256, 64
+
+
+class NotText(Exception):
+    """A value that is there and is no good; its text says why, without the value."""
+
+
+def text(value: Any, limit: int = MAX_TEXT) -> str | None:
+    """Return an id or a word as text; None where there is nothing. Raises NotText."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise NotText(f"is {_kind(value)}, not a text or a whole number")
+    found = str(value).strip()
+    if found.lower() in NOTHING:
+        return None
+    if ODD.search(found):
+        raise NotText(next(why for odd, why in WHY if odd.search(found)))
+    if len(found) > limit:
+        raise NotText(f"is longer than {limit} characters")
+    return found
+
+
+def tags(value: Any, notes: list[str] | None = None) -> tuple[str, ...]:
+    """Return a list of tags, or a text of them separated by commas. Raises NotText where nothing of it is good.
+
+    A bad tag costs only itself: without the others a conversation tagged `no-survey` would be asked about. `notes`
+    takes a line on what was set aside.
+    """
+    if isinstance(value, str):
+        value = value.split(",")
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise NotText(f"is {_kind(value)}, not a list")
+    good, bad = _sorted_out(value)
+    if bad and not good:
+        raise bad[0]
+    lost = [f"tags: {len(bad)} of {len(value)} set aside; the first {bad[0]}"] if bad else []
+    if len(good) > MAX_TAGS:
+        lost.append(f"tags: only the first {MAX_TAGS} of {len(good)} are kept")
+    if notes is not None:
+        notes += lost
+    return tuple(good[:MAX_TAGS])
+
+
+def language(value: Any) -> str | None:
+    """Return a language tag such as `de` or `pt-BR`, of a tag or a name such as `Deutsch`. Raises NotText."""
+    found = text(value, MAX_LANGUAGE_NAME)
+    if found is None:
+        return None
+    tag = language_tag(found)
+    if tag is None:
+        raise NotText("is no language tag such as 'de' or 'pt-BR', and no name of a language we know")
+    return tag
+
+
+def _sorted_out(values: Iterable[Any]) -> tuple[list[str], list[NotText]]:
+    """The good ones, each once, in order; and why the others are not."""
+    good: dict[str, None] = {}
+    bad = []
+    for each in values:
+        try:
+            found = text(each, MAX_TAG)
+        except NotText as problem:
+            bad.append(problem)
+            continue
+        if found:
+            good[found] = None
+    return list(good), bad
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    return {list: "a list", dict: "an object", float: "a fraction"}.get(type(value), "something else")
