@@ -51,6 +51,7 @@ METERS: Mapping[str, Meter] = {
             "Reads of figures and files, by how the replica took them: 'read', or why not.",
             ("outcome",),
         ),
+        Meter("unreadable_values", "Encrypted values that did not open when they were read, by column.", ("column",)),
         Meter("end_to_card_seconds", "From the end of a conversation to its card.", ("account",), OF_PEOPLE),
         Meter("card_to_answer_seconds", "From the card to its first answer.", ("account", "channel"), OF_PEOPLE),
     )

@@ -186,6 +186,7 @@ TROUBLES: dict[str, Callable[[Place, Connection], None]] = {
     "DmFeedbackDeliveriesNotStored": counting("deliveries", "crm", "not_stored", by=1),
     "DmFeedbackDeliveriesUnreadable": counting("deliveries", "crm", "unmappable", by=1),
     "DmFeedbackValuesMoved": moved_values,
+    "DmFeedbackValuesUnreadable": counting("unreadable_values", "result.text", by=1),
     "DmFeedbackServerErrors": counting("http_requests", "GET", "/v1/summary", "500", by=6),
     "DmFeedbackIntakeSlow": slow,
     "DmFeedbackAccessLogUnsealed": unsealed,

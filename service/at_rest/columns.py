@@ -1,8 +1,9 @@
 """Columns whose values are locked at rest: in, values with the row they are for; out, values, opened for their row.
 
 Reading needs no thought: a select brings the row's key along with the value, and what was moved there from another row
-or column does not open. Writing says the row: `encrypting(table, values, *row)`. Without keys nothing is brought along,
-and a value is written as it is. Empty values stay as they are: they hold nothing.
+or column does not open. Then `unreadable.py` stands in its place, which is logged and counted, and all else is read.
+Writing says the row: `encrypting(table, values, *row)`. Without keys nothing is brought along, and a value is written
+as it is. Empty values stay as they are: they hold nothing.
 """
 
 import json
@@ -12,14 +13,20 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from service.at_rest.ring import Ring
+from service.at_rest import unreadable
+from service.at_rest.ring import Ring, damaged
+from service.at_rest.unreadable import is_unreadable
+from service.counts import HERE
 from service.db import to_micros
+from service.errors import Unavailable
 
+log = structlog.get_logger(__name__)
 BETWEEN = "\x1f"
 
 
@@ -42,8 +49,10 @@ class Encrypted(sa.types.TypeDecorator[Any]):
         self.place, self.by = place, by
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        """Lock what is written. Raises TypeError where the row is not said and has to be."""
+        """Lock what is written. Raises TypeError where the row is not said and has to be; Unavailable for no value."""
         plain = value.plain if isinstance(value, ForRow) else value
+        if is_unreadable(plain):
+            raise damaged(self.place_of(value.row if isinstance(value, ForRow) else ""))
         ring = ring_of(dialect)
         if ring is None or ring.under is None or not plain:
             return plain
@@ -51,16 +60,29 @@ class Encrypted(sa.types.TypeDecorator[Any]):
             raise TypeError(f"say which row this is for: encrypting({self.place.partition('.')[0]}, …)")
         return self.locked(ring, plain, value.row, ring.under)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        """Open what was read."""
-        ring = ring_of(dialect)
-        return value if ring is None or value is None else self.opened(ring, *self.apart(value))
-
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         """Return what opens what was read; without keys whatever the database needs, at no cost of ours."""
-        if ring_of(dialect) is None:
+        ring = ring_of(dialect)
+        if ring is None:
             return self.impl_instance.result_processor(dialect, coltype)
-        return super().result_processor(dialect, coltype)
+        return lambda value: None if value is None else self._read(ring, value)
+
+    def _read(self, ring: Ring, value: Any) -> Any:
+        """Open what was read; what does not open is told once, counted, and leaves a word in its place."""
+        row, held = self.apart(value)
+        try:
+            return self.opened(ring, row, held)
+        except Unavailable:
+            HERE.add("unreadable_values", self.place)
+            if ring.is_news(self.place_of(row)):
+                table, _, column = self.place.partition(".")
+                log.error("encrypted_value_refused", table=table, column=column, row=row.replace(BETWEEN, ", "))  # noqa: TRY400 - no bug
+            return self.instead
+
+    @property
+    def instead(self) -> Any:
+        """What stands in the place of a value that does not open."""
+        return unreadable.TEXT
 
     def column_expression(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         """Read the row's key along with the value."""
@@ -80,8 +102,13 @@ class Encrypted(sa.types.TypeDecorator[Any]):
 
     def apart(self, read: Any) -> tuple[str, Any]:
         """Return the row's key and the value out of what `WithRow` reads."""
-        *row, held = read.split(BETWEEN, len(self.by))
-        return BETWEEN.join(row), held
+        text = read if isinstance(read, str) else _as_text(read)
+        *row, held = text.split(BETWEEN, len(self.by))
+        return BETWEEN.join(row), self.from_bytes(held)
+
+    def from_bytes(self, read: Any) -> Any:
+        """Return a value as it lies there; SQLite hands over its bytes, which need be no text any more."""
+        return _as_text(read) if isinstance(read, bytes) else read
 
 
 class EncryptedJson(Encrypted):
@@ -99,15 +126,28 @@ class EncryptedJson(Encrypted):
         return ring.lock_text(json.dumps(plain), self.place_of(row), under)
 
     def opened(self, ring: Ring, row: str, held: Any) -> Any:
-        """Return a value that was stored."""
-        if not isinstance(held, str) or ring.key_of(held) is None:
+        """Return a value that was stored: of ours none is a text, unless it is locked."""
+        if not isinstance(held, str):
             return held
+        if ring.key_of(held) is None:
+            raise damaged(self.place_of(row))
         return json.loads(ring.open_text(held, self.place_of(row)))
 
     def apart(self, read: Any) -> tuple[str, Any]:
         """Return the row's key and the value."""
+        if not isinstance(read, list):
+            return super().apart(read)
         *row, held = read
         return BETWEEN.join(map(str, row)), held
+
+    def from_bytes(self, read: Any) -> Any:
+        """Return a value as it lies there; what is no JSON any more is a text, and none of ours."""
+        if not isinstance(read, (str, bytes)):
+            return read
+        try:
+            return json.loads(read)
+        except ValueError:
+            return super().from_bytes(read)
 
 
 class EncryptedBytes(Encrypted):
@@ -126,8 +166,17 @@ class EncryptedBytes(Encrypted):
 
     def apart(self, read: Any) -> tuple[str, Any]:
         """Return the row's key and the value."""
-        *row, held = read.split(BETWEEN.encode(), len(self.by))
+        *row, held = bytes(read).split(BETWEEN.encode(), len(self.by))
         return BETWEEN.encode().join(row).decode(), held
+
+    def from_bytes(self, read: Any) -> Any:
+        """Return a value as it lies there."""
+        return bytes(read)
+
+    @property
+    def instead(self) -> Any:
+        """What stands in the place of bytes."""
+        return unreadable.BYTES
 
 
 class Blinded(sa.types.TypeDecorator[str]):
@@ -179,16 +228,18 @@ def _read(element: WithRow, dialect: str) -> sa.ColumnElement[Any]:
     value, kind = sa.type_coerce(element.value, stored(element.type)), element.type
     if isinstance(kind, EncryptedJson) and dialect == "postgresql":
         return sa.func.json_build_array(*element.row, value)
-    if isinstance(kind, EncryptedJson):
-        return sa.func.json_array(*element.row, sa.func.json(value))
     head: sa.ColumnElement[Any] = sa.literal_column("''")
     for each in element.row:
         head = head.op("||")(each).op("||")(sa.func.chr(31) if dialect == "postgresql" else sa.func.char(31))
-    if not isinstance(kind, EncryptedBytes):
-        return head.op("||")(value)
-    if dialect == "postgresql":
-        return sa.func.convert_to(head, "UTF8").op("||")(value)
-    return sa.cast(head.op("||")(value), sa.LargeBinary)
+    if dialect != "postgresql":  # as bytes: a text whose bytes are no text any more would refuse its whole page
+        return sa.cast(head.op("||")(value), sa.LargeBinary)
+    return (
+        sa.func.convert_to(head, "UTF8").op("||")(value) if isinstance(kind, EncryptedBytes) else head.op("||")(value)
+    )
+
+
+def _as_text(read: bytes) -> str:
+    return read.decode("utf-8", "surrogateescape")
 
 
 def ring_of(dialect: Dialect) -> Ring | None:

@@ -6,7 +6,7 @@ A locked value says which key opens it, by an id that is derived from the key an
 
 import hmac
 import secrets
-from binascii import Error, a2b_base64, b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +23,7 @@ MARK = "dmf1."
 ID_LENGTH = 8
 HEAD_LENGTH = len(MARK) + ID_LENGTH + 1
 NONCE = 12
+MOST_TOLD = 5000
 BLINDED = "k"  # a digest under our own key; one without begins with a hexadecimal digit
 Held = str | bytes
 
@@ -57,6 +58,14 @@ class Ring:
         self.first = next(iter(self.keys), "")
         self.under: str | None = None
         self.digest_key: bytes | None = None
+        self._told: set[str] = set()
+
+    def is_news(self, place: str) -> bool:
+        """Whether this process has not told of a place yet; it keeps the first thousands in mind."""
+        news = place not in self._told
+        if len(self._told) < MOST_TOLD:
+            self._told.add(place)
+        return news
 
     def lock(self, plain: bytes, place: str, under: str) -> bytes:
         """Lock a value to its place; what comes out is text in ASCII but for its end, which is bytes."""
@@ -88,7 +97,7 @@ class Ring:
             return held
         try:
             return _opened(key, a2b_base64(held[HEAD_LENGTH:]), place).decode("utf-8", "surrogatepass")
-        except Error:
+        except ValueError:
             raise damaged(place) from None
 
     def open_bytes(self, held: bytes, place: str) -> bytes:
@@ -108,8 +117,8 @@ def damaged(place: str) -> Unavailable:
     table, _, row = place.partition("\x1f")
     return Unavailable(
         "encrypted_value_refused",
-        f"A value of {table} (row {row.replace(chr(31), ', ')}) was changed or moved in the database, and is not "
-        "shown: put this row back from a backup. `dm-feedback privacy check` names all such rows.",
+        f"A value of {table} (row {row.replace(chr(31), ', ')}) was changed or moved in the database, and cannot be "
+        "read: put this row back from a backup. `dm-feedback privacy check` names all such rows.",
     )
 
 

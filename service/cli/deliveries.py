@@ -59,3 +59,7 @@ def replay(context: click.Context, delivery_id: str | None, source: str) -> None
         f"{counts.duplicate} duplicate, {counts.reopened} reopened, {counts.ignored} ignored, "
         f"{counts.unmappable} still unmappable, {counts.gone} no longer kept."
     )
+    if counts.unreadable:
+        console.print(
+            f"{counts.unreadable} changed in the database since: `dm-feedback privacy check`.", style="yellow"
+        )

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from service.at_rest.columns import Encrypted, ring_of, row_of
 from service.at_rest.ring import Ring
 from service.db import reading
-from service.encrypting.rewriting import TABLES, key_of, raw
+from service.encrypting.rewriting import TABLES, as_it_lies, key_of, raw, read_of
 from service.errors import Unavailable
 
 SHOWN = 20
@@ -48,9 +48,11 @@ def check(engine: Engine) -> Iterator[CheckedColumn]:
 
 def _counted(engine: Engine, ring: Ring, column: sa.Column[Any], kind: Encrypted) -> _Count:
     counted = _Count()
-    query = sa.select(raw(column), *(raw(column.table.c[name]) for name in kind.by)).where(column.is_not(None))
+    row_of_it = [raw(column.table.c[name]) for name in kind.by]
+    query = sa.select(as_it_lies(column, engine.dialect.name), *row_of_it).where(column.is_not(None))
     with reading(engine) as connection:
-        for given, *row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
+        for read, *row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
+            given = read_of(column, read)
             counted.lies[key_of(ring, given)] += bool(given)
             try:
                 kind.opened(ring, row_of(*row), given)

@@ -68,10 +68,11 @@ def rewrite(connection: Connection, ring: Ring, table: sa.Table, keys: Keys, to:
         return Rewritten()
     key = list(table.primary_key)
     among = sa.tuple_(*map(raw, key)).in_(keys) if len(key) > 1 else raw(key[0]).in_([each[0] for each in keys])
-    rows = connection.execute(sa.select(*map(raw, table.c)).where(among).with_for_update(skip_locked=True)).all()
+    lying = [as_it_lies(each, connection.dialect.name) for each in table.c]
+    rows = connection.execute(sa.select(*lying).where(among).with_for_update(skip_locked=True)).all()
     refused, changes = 0, []
     for row in rows:
-        held = dict(zip(table.c.keys(), row, strict=True))
+        held = {each.name: read_of(each, value) for each, value in zip(table.c, row, strict=True)}
         values, wrong = _anew(connection, ring, table, held, to)
         refused += wrong
         if values:
@@ -146,6 +147,17 @@ def plain_kind(column: sa.Column[Any]) -> sa.types.TypeEngine[Any]:
     """The kind of a column as the database has it."""
     kind = stored(column.type)
     return kind.impl_instance if isinstance(kind, sa.types.TypeDecorator) else kind
+
+
+def as_it_lies(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
+    """A column to be read as it lies there, be it damaged: SQLite would refuse what is no text any more."""
+    bytewise = dialect != "postgresql" and isinstance(column.type, Encrypted)
+    return sa.cast(raw(column), sa.LargeBinary) if bytewise else raw(column)
+
+
+def read_of(column: sa.Column[Any], read: Any) -> Any:
+    """What was read so, as `kind.opened` wants it."""
+    return column.type.from_bytes(read) if isinstance(column.type, Encrypted) and isinstance(read, bytes) else read
 
 
 def raw(column: sa.Column[Any]) -> sa.ColumnElement[Any]:

@@ -28,6 +28,8 @@ from service.x_api.limits import LIMITS
 
 TRIED = "rehearsal"  # how a request knows its customer that a person sends to himself
 SAME_BREATH = timedelta(minutes=15)  # the card follows its opening into quiet hours for this long, and then waits too
+UNREADABLE = "unreadable"
+LOOK_AGAIN = timedelta(minutes=10)  # whether what could not be read has been put back
 LATE = 1 / 8  # of the time after which a send ends unknown: who comes so much later was not at work
 TIME_TO_LOOK = 1 / 4  # of the same
 
@@ -51,6 +53,7 @@ def prepare(
     around = look_around(connection, request, asked_after=since, hash_key=place.hash_key)
     stands = _unclear(around, request, account, now) or _told(around, request, now)
     forbidden = stands or withheld(place.settings, request, now) or _closed(around, request, now)
+    forbidden = forbidden or _unreadable(request, now)
     forbidden = forbidden or wanted(connection, place, request, now)
     forbidden = forbidden or unconfirmed(connection, place, request, account, now)
     step = forbidden or NEXT[request.state](connection, request, account, now)
@@ -100,6 +103,14 @@ def _closed(around: Around, request: Request, now: datetime) -> Stop | None:
         # The customer has our opening: the card follows, unless they do not want to be asked or were since.
         return closed(None, None, replace(around, reopened=False), now)
     return closed(request.reason, request.stale_at, around, now)
+
+
+def _unreadable(request: Request, now: datetime) -> Postpone | None:
+    """Nobody is sent what somebody has changed or moved in the database: this one request waits until it is mended."""
+    if not request.unreadable:
+        return None
+    what = f"{', '.join(request.unreadable)}: changed or moved in the database, put back from a backup it goes on"
+    return Postpone(now + LOOK_AGAIN, UNREADABLE, what)
 
 
 def _identify(connection: Connection, request: Request, account: Account, now: datetime) -> Intent | Outcome:

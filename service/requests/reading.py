@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.at_rest.unreadable import is_unreadable
 from service.models import IS_OPEN, IS_UNPROVEN, feedback_request, result
 from service.requests.request import Request
 from service.requests.rows import REQUEST, SELECT, request_of
@@ -78,7 +79,8 @@ def overdue_elsewhere(
 
 
 def _has_link(opening: str | None) -> bool:
-    return opening is not None and "{page}" in opening
+    """An opening that cannot be read may have had one: then the answer proves nothing."""
+    return opening is not None and ("{page}" in opening or is_unreadable(opening))
 
 
 def _named(column: sa.ColumnElement[Any]) -> sa.Select[Any, int]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from service.at_rest.unreadable import is_unreadable
 from service.states import OPENED_STATES, Kind, State
 
 Draws = Mapping[str, Mapping[str, float]]
@@ -77,6 +78,13 @@ class Request:
     def is_open(self) -> bool:
         """Whether the request still has somewhere to go."""
         return bool(self.state.forward)
+
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """What of it does not open: changed or moved in the database. Nothing can be sent, nor looked for, by it."""
+        said = {"opening_text": self.opening_text, "card_text": self.card_text}
+        others = any(is_unreadable(each.text) for each in self.alternatives)
+        return [name for name, value in said.items() if is_unreadable(value)] + ["alternatives"] * others
 
     @property
     def next_message(self) -> Kind:

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from service.at_rest.unreadable import TEXT, WORD, is_unreadable
 from service.models import feedback_request, send_attempt
 from service.requests.request import Alternative, Attempt, Request
 from service.states import Kind, State
@@ -40,6 +41,8 @@ def columns_of(request: Request) -> dict[str, Any]:
 
 
 def _alternatives(stored: Sequence[Mapping[str, str]] | None) -> tuple[Alternative, ...]:
+    if is_unreadable(stored):
+        return (Alternative(WORD, TEXT),)
     return tuple(Alternative(each["way"], each["text"]) for each in stored or ())
 
 

@@ -125,7 +125,10 @@ def may_have_arrived(connection: Connection, request_id: str, kind: Kind) -> boo
 
 
 def unclear(connection: Connection, account: str, now: datetime, limit: int = 500) -> Sequence[tuple[Request, Attempt]]:
-    """An account's open sends, oldest first: X's answer was unclear, or the worker that sent it lost its lease."""
+    """An account's open sends, oldest first: X's answer was unclear, or the worker that sent it lost its lease.
+
+    A message whose text cannot be read is not looked for: what is not found would count as unsent.
+    """
     abandoned = fr.lease_until.is_(None) | (fr.lease_until <= now)
     rows = connection.execute(
         sa.select(*REQUEST, *ATTEMPT)
@@ -134,7 +137,8 @@ def unclear(connection: Connection, account: str, now: datetime, limit: int = 50
         .order_by(snd.intended_at)
         .limit(limit)
     )
-    return [(request_of(row), attempt_of(row[len(REQUEST) :])) for row in rows]
+    found = [(request_of(row), attempt_of(row[len(REQUEST) :])) for row in rows]
+    return [(request, attempt) for request, attempt in found if not request.unreadable]
 
 
 def forget(connection: Connection, request_ids: Sequence[str], x_user_id: str, now: datetime) -> None:

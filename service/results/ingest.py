@@ -80,7 +80,8 @@ def _of_one(connection: Connection, request_id: str, told: Sequence[Answer], now
     asked = kept.lock(connection, request_id)
     if asked is None or asked.erased_at is not None:
         return [Verdict.STRAY if asked is None else Verdict.ERASED] * len(told)
-    book = _Tellings(asked, kept.held(connection, request_id), kept.known(connection, request_id), blinding(connection))
+    known = kept.known(connection, request_id)
+    book = _Tellings(asked, kept.held(connection, request_id, known), known, blinding(connection))
     verdicts = [book.add(each) for each in told]
     book.save(connection, now)
     return verdicts

@@ -4,7 +4,7 @@ The one file that reads and writes `result` and `result_update` for `ingest`. De
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from service.at_rest.columns import encrypting
+from service.at_rest.unreadable import is_unreadable
 from service.models import feedback_request, result, result_update
 from service.results.answer import Answer
 from service.results.merge import Shown, Update, digest
@@ -67,16 +68,19 @@ def lock(connection: Connection, request_id: str) -> AskedRequest | None:
     return None if row is None else AskedRequest(*row)
 
 
-def held(connection: Connection, request_id: str) -> Held | None:
-    """The row readers see, if there is one."""
+def held(connection: Connection, request_id: str, known: Sequence[EarlierTelling]) -> Held | None:
+    """The row readers see, if there is one. A text that was changed there is taken from a telling that still has it."""
     row = connection.execute(sa.select(result).where(res.request_id == request_id)).one_or_none()
     if row is None:
         return None
-    return Held(row.feedback_id, _shown(row), row.update_count, row.anomalies)
+    shown = _shown(row)
+    if is_unreadable(shown.text) and any(each.told.text is not None for each in known):
+        shown = replace(shown, text=None, text_at=None, text_way=None)
+    return Held(row.feedback_id, shown, row.update_count, row.anomalies)
 
 
 def known(connection: Connection, request_id: str) -> Sequence[EarlierTelling]:
-    """Every telling kept so far."""
+    """Every telling kept so far; of one whose text was changed in the database, the rest."""
     rows = connection.execute(sa.select(result_update).where(upd.request_id == request_id).order_by(upd.id))
     return [EarlierTelling(row.id, row.way, row.digest, _told(row), row.verdict) for row in rows]
 
@@ -103,7 +107,8 @@ def first(connection: Connection, request_id: str, shown: Shown, values: dict[st
 
 
 def change(connection: Connection, request_id: str, values: dict[str, Any]) -> None:
-    """Change the row."""
+    """Change the row; a text that cannot be read stays as it lies."""
+    values = {name: value for name, value in values.items() if not is_unreadable(value)}
     connection.execute(
         sa.update(result).where(res.request_id == request_id).values(encrypting(result, values, request_id))
     )
@@ -138,7 +143,8 @@ def _columns(update: Update) -> dict[str, Any]:
 
 
 def _told(row: Row[Any]) -> Update:
-    return Update(row.x_updated_at, row.score, row.score_at, row.text, row.text_at)
+    told = Update(row.x_updated_at, row.score, row.score_at, row.text, row.text_at)
+    return told.wordless() if is_unreadable(row.text) else told
 
 
 def _shown(row: Row[Any]) -> Shown:

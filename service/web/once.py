@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import blinding, encrypting
+from service.at_rest.ring import damaged
+from service.at_rest.unreadable import is_unreadable
 from service.db import insert
 from service.errors import Invalid
 from service.models import posted_once
@@ -41,7 +43,10 @@ class Once:
     name: str | None
 
     def before(self, now: datetime) -> Mapping[str, Any] | None:
-        """Claim the name; return what was answered if it was done before. Raises Invalid for another call's name."""
+        """Claim the name; return what was answered if it was done before.
+
+        Raises Invalid for another call's name, Unavailable where what was answered cannot be read any more.
+        """
         if self.name is None:
             return None
         self.connection.execute(sa.delete(posted_once).where(po.at < now - KEPT))
@@ -55,6 +60,8 @@ class Once:
                 "idempotency_key_reused",
                 f"This {HEADER} was sent with another call; give each call a name of its own.",
             )
+        if is_unreadable(known.answer):
+            raise damaged(f"posted_once.answer\x1f{self.key_id}\x1f{self.name}")
         answer: Mapping[str, Any] = known.answer or {}
         return answer
 

@@ -15,6 +15,8 @@ from service.db import open_engine, reading, writing
 from service.encrypting import turning, walking
 from service.encrypting.in_force import SETTLED, WalkProgress, progress
 from service.models import feedback_request, metadata, result, webhook_delivery
+from service.reports.counting.sealing import seal
+from service.reports.disclosure import naming
 from service.requests.outcomes import Plan, Postpone
 from service.requests.reading import locked
 from service.requests.request import Alternative
@@ -48,6 +50,9 @@ class Poisoned:
         self.admin, self.supervisor = self.house.key("admin"), self.house.key("supervisor")
         for number, text in enumerate((*NASTY, "", "plain")):
             self.said(number, text)
+        now, settings = self.house.clock.now, self.house.settings
+        while seal(self.engine, settings, now) or naming.follow(self.engine, settings, now):
+            pass  # until readers are told whose the answers are, and what was said
 
     @property
     def ring(self) -> Ring:

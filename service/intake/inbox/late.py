@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from service.bulk import Among
 from service.db import from_micros
+from service.errors import Unavailable
 from service.intake.definition.tables import Definition
 from service.intake.delivery.formats import BodyProblem
 from service.intake.expressions.compiled import ExpressionError
@@ -97,13 +98,12 @@ def _opener(connection: Connection, definition: Definition) -> Opened:
 
     @lru_cache(maxsize=AT_HAND)
     def opened(delivery_id: str) -> tuple[Delivery, Items] | None:
-        stored = load_delivery(connection, delivery_id)
-        if stored is None:
-            return None
-        delivery, inbound = stored
         try:
-            return delivery, open_items(definition, inbound, delivery.received_at)
+            stored = load_delivery(connection, delivery_id)
+            return None if stored is None else (stored[0], open_items(definition, stored[1], stored[0].received_at))
         except (BodyProblem, ExpressionError, TooCostly):  # the definition has changed since
+            return None
+        except Unavailable:  # the delivery has, and nobody can read it
             return None
 
     return opened

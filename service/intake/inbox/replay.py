@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
+from service.errors import Unavailable
 from service.intake.definition.tables import Definition
 from service.intake.inbox.accept import store, store_unavailable
 from service.intake.inbox.stored import load_delivery
@@ -23,7 +24,7 @@ from service.outages import is_away
 
 @dataclass(frozen=True, slots=True)
 class ReplayCounts:
-    """What a replay did: deliveries read, items by outcome, deliveries whose body is gone."""
+    """What a replay did: deliveries read, items by outcome, deliveries whose body is gone or was changed since."""
 
     deliveries: int = 0
     accepted: int = 0
@@ -32,6 +33,7 @@ class ReplayCounts:
     ignored: int = 0
     unmappable: int = 0
     gone: int = 0
+    unreadable: int = 0
 
 
 def replay(engine: Engine, definition: Definition, delivery_id: str | None, now: datetime) -> ReplayCounts:
@@ -51,7 +53,10 @@ def replay(engine: Engine, definition: Definition, delivery_id: str | None, now:
 
 def _replay_one(engine: Engine, definition: Definition, delivery_id: str, now: datetime) -> Counter[str]:
     with writing(engine) as connection:
-        stored = load_delivery(connection, delivery_id)
+        try:
+            stored = load_delivery(connection, delivery_id)
+        except Unavailable:
+            return Counter({"unreadable": 1})
         if stored is None:
             return Counter({"gone": 1})
         delivery, inbound = stored

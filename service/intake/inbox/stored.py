@@ -11,6 +11,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.at_rest.ring import damaged
+from service.at_rest.unreadable import is_unreadable
 from service.bulk import Among, Into, Row
 from service.intake.delivery.inbound import Inbound, storable
 from service.intake.inbox.told import Delivery, Item, Told
@@ -85,10 +87,15 @@ def _row(arrived: Arrived) -> Row:
 
 
 def load_delivery(connection: Connection, delivery_id: str) -> tuple[Delivery, Inbound] | None:
-    """Return a delivery and its next reading's number; None where there is none or its body is gone."""
+    """Return a delivery and its next reading's number; None where there is none or its body is gone.
+
+    Raises Unavailable where it was changed in the database since it came.
+    """
     row = connection.execute(sa.select(webhook_delivery).where(webhook_delivery.c.id == delivery_id)).one_or_none()
     if row is None or row.body is None:
         return None
+    if any(map(is_unreadable, (row.headers, row.query, row.body))):
+        raise damaged(f"webhook_delivery\x1f{delivery_id}")
     inbound = Inbound("POST", "", row.headers, frozenset(), row.query, frozenset(), row.body)
     newest = sa.select(sa.func.max(delivery_item.c.reading)).where(delivery_item.c.delivery_id == delivery_id)
     return Delivery(row.id, row.received_at, (connection.scalar(newest) or 0) + 1), inbound

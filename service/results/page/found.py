@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.at_rest.unreadable import is_unreadable
 from service.models import feedback_request, result
 from service.ways import page
 
@@ -38,7 +39,7 @@ ASKED = (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the customer has said already. `text_closed`: there was a comment, and its retention is over."""
+    """What the customer has said already. `text_closed`: there was a comment, which is kept or legible no more."""
 
     score: int | None
     text: str | None
@@ -68,7 +69,8 @@ def find(connection: Connection, given: str, *, answer_window: timedelta, now: d
     row = connection.execute(ASKED, {"hash": hashed, "since": now - answer_window}).one_or_none()
     if row is None:
         return None
-    said = Said(row.score, row.text, row.text is None and row.text_at is not None)
+    text = None if is_unreadable(row.text) else row.text
+    said = Said(row.score, text, text is None and row.text_at is not None)
     return Answerable(
         row.id, row.account, row.campaign, row.type, row.question_variant_id, row.display_name, row.language,
         row.privacy_url, said,

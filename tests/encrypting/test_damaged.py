@@ -1,0 +1,195 @@
+"""One value that was changed in the database: every reader goes on past it, it is marked, counted, logged and named."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from structlog.testing import capture_logs
+
+from service import housekeeping
+from service.at_rest.columns import Encrypted, bound, stored
+from service.at_rest.unreadable import TEXT, WORD
+from service.cli.sources import definition_of
+from service.counts import HERE
+from service.db import reading, writing
+from service.encrypting import checking
+from service.errors import Unavailable
+from service.intake import replay
+from service.models import delivery_item, feedback_request, result, result_update, webhook_delivery
+from service.results.page.found import find
+from service.ways import page
+from tests.encrypting.house import OLD, Poisoned, encrypted_columns, open_with
+
+BAD_BYTES = b"dmf1.\xc3\x28"  # no text in any encoding of ours
+LISTS = ("/v1/results", "/v1/results?q=arsenic", "/v1/requests", "/v1/changes", "/v1/results.csv", "/v1/results.jsonl")
+
+
+@pytest.fixture
+def poisoned(database_url: str) -> Iterator[Poisoned]:
+    there = Poisoned(open_with(database_url, OLD))
+    there.turn_on()
+    there.walk_to_the_end()
+    yield there
+    there.engine.dispose()
+
+
+def damage(there: Poisoned, column: sa.Column[Any], **row: str) -> None:
+    """Cut a value, so that it does not open any more."""
+    kind: sa.types.TypeEngine[Any] = stored(column.type)
+    with writing(there.engine) as connection:
+        where = [column.table.c[name] == value for name, value in row.items()]
+        lies = connection.scalar(sa.select(sa.type_coerce(column, kind)).where(*where))
+        cut = lies[:-5] + (b"abcde" if isinstance(lies, bytes) else "abcde")
+        connection.execute(sa.update(column.table).where(*where).values({column.name: sa.literal(cut, kind)}))
+
+
+def test_every_list_and_file_comes_and_marks_the_one(poisoned: Poisoned) -> None:
+    one, *others = poisoned.requests
+    before = {path: read(poisoned, path) for path in LISTS}
+    counted = refused("result.text")
+    damage(poisoned, result.c.text, request_id=one)
+    with capture_logs() as logs:
+        after = {path: read(poisoned, path) for path in LISTS}
+    for path in set(LISTS) - {"/v1/results?q=arsenic", "/v1/requests"}:
+        assert after[path].count(WORD) == 1, path
+        assert sum(each in after[path] for each in others) == sum(each in before[path] for each in others), path
+    assert one not in after["/v1/results?q=arsenic"], "nothing is found in what cannot be read"
+    assert all(each in after["/v1/results?q=arsenic"] for each in others)
+    assert refused("result.text") > counted
+    told = [each for each in logs if each["event"] == "encrypted_value_refused"]
+    assert [(each["table"], each["column"], each["row"]) for each in told] == [("result", "text", one)], "once"
+
+
+def refused(column: str) -> float:
+    return HERE.so_far().get(("unreadable_values", (column,)), (0,))[0]
+
+
+def read(there: Poisoned, path: str) -> str:
+    answer = there.house.call("GET", path, there.admin)
+    assert answer.status_code == 200, (path, answer.get_data(as_text=True))
+    return str(answer.get_data(as_text=True))
+
+
+@pytest.mark.parametrize("format", ["xlsx", "parquet"])
+def test_files_that_are_no_text_come_too(poisoned: Poisoned, format: str) -> None:
+    damage(poisoned, result.c.text, request_id=poisoned.requests[0])
+    answer = poisoned.house.call("GET", f"/v1/results.{format}", poisoned.admin)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+
+
+def test_all_we_hold_of_a_person_comes_and_so_does_their_erasure(poisoned: Poisoned) -> None:
+    """Every column at once: whoever asks what is held of them is told of the rest."""
+    one = poisoned.requests[0]
+    with reading(poisoned.engine) as connection:
+        told = connection.scalar(sa.select(feedback_request.c.delivery_id).where(feedback_request.c.id == one))
+    keys = {"webhook_delivery": {"id": told}, "feedback_request": {"id": one}}
+    damaged = [each for each in encrypted_columns() if each.table.name != "posted_once" and each.name != "query"]
+    for column in damaged:
+        damage(poisoned, column, **keys.get(column.table.name, {"request_id": one}))
+    held = poisoned.house.call("GET", "/v1/customers/700", poisoned.admin)
+    assert held.status_code == 200, held.get_data(as_text=True)
+    assert held.get_data(as_text=True).count(WORD) == len(damaged)
+    assert read(poisoned, f"/v1/results/{one}/notes").count(WORD) == 1
+    named = {each.column: list(each.refused) for each in checking.check(poisoned.engine) if each.refused}
+    assert set(named) == {str(each) for each in damaged}
+    now, settings = poisoned.house.clock.now, poisoned.house.settings
+    assert housekeeping.erase(poisoned.engine, settings, "700", by="test", now=now)["requests"] == 1
+    assert not [each for each in checking.check(poisoned.engine) if each.refused]
+
+
+def test_a_delivery_nobody_can_read_is_counted_and_the_next_is_read(poisoned: Poisoned) -> None:
+    with writing(poisoned.engine) as connection:
+        unmappable = {"outcome": "unmappable", "reason": "test"}
+        connection.execute(sa.update(delivery_item).values(unmappable))
+        one = str(connection.scalar(sa.select(sa.func.min(webhook_delivery.c.id))))
+    for column in (webhook_delivery.c.body, webhook_delivery.c.headers):
+        damage(poisoned, column, id=one)
+    definition = definition_of(poisoned.house.settings, "crm")
+    counts = replay(poisoned.engine, definition, None, poisoned.house.clock.now)
+    assert (counts.unreadable, counts.deliveries, counts.gone) == (1, len(poisoned.requests) - 1, 0)
+
+
+def test_an_answer_heals_its_row_from_what_else_was_told(poisoned: Poisoned) -> None:
+    one, other, *_ = poisoned.requests
+    before = text_of(poisoned, one)
+    damage(poisoned, result.c.text, request_id=one)
+    damage(poisoned, result_update.c.text, request_id=other)
+    poisoned.house.clock.forward(minutes=1)
+    assert poisoned.answer(one, 3, before) == "anomaly"
+    assert text_of(poisoned, one) == before
+    kept = text_of(poisoned, other)
+    poisoned.answer(other, 4, kept)
+    assert text_of(poisoned, other) == kept
+
+
+def test_an_answer_to_a_row_nobody_can_read_is_kept_and_the_row_stays(poisoned: Poisoned) -> None:
+    one = poisoned.requests[0]
+    damage(poisoned, result.c.text, request_id=one)
+    damage(poisoned, result_update.c.text, request_id=one)
+    poisoned.house.clock.forward(minutes=1)
+    poisoned.answer(one, 3, "later words")
+    assert text_of(poisoned, one) == TEXT
+    with reading(poisoned.engine) as connection:
+        assert "later words" in set(connection.scalars(sa.select(result_update.c.text)))
+
+
+def text_of(there: Poisoned, request_id: str) -> str:
+    with reading(there.engine) as connection:
+        return str(connection.scalar(sa.select(result.c.text).where(result.c.request_id == request_id)))
+
+
+def test_the_page_shows_no_word_of_ours_as_the_customers(poisoned: Poisoned) -> None:
+    one, window = poisoned.requests[0], poisoned.house.settings.reports.answer_window
+    token = "a" * 22
+    with writing(poisoned.engine) as connection:
+        mine = feedback_request.c.id == one
+        connection.execute(sa.update(feedback_request).where(mine).values(page_hash=page.recognise(token)))
+    damage(poisoned, result.c.text, request_id=one)
+    with reading(poisoned.engine) as connection:
+        found = find(connection, token, answer_window=window, now=poisoned.house.clock.now)
+    assert found is not None
+    assert (found.said.text, found.said.text_closed) == (None, True)
+
+
+def test_a_post_whose_answer_is_lost_is_refused_and_done_no_second_time(poisoned: Poisoned) -> None:
+    with writing(poisoned.engine) as connection:
+        connection.execute(sa.text("UPDATE posted_once SET answer = '\"dmf1\"'"))
+    path, once = f"/v1/results/{poisoned.requests[7]}/notes", {"Idempotency-Key": "note 7"}
+    note = {"text": "arsenic plain noted"}
+    answer = poisoned.house.call("POST", path, poisoned.supervisor, note, headers=once)
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "encrypted_value_refused")
+    assert len(poisoned.house.call("GET", path, poisoned.supervisor).get_json()["items"]) == 1
+
+
+def test_in_sqlite_bytes_that_are_no_text_refuse_no_page(sqlite_url: str) -> None:
+    there = Poisoned(open_with(sqlite_url, OLD))
+    there.turn_on()
+    there.walk_to_the_end()
+    one = there.requests[0]
+    with writing(there.engine) as connection:
+        values = {"bad": BAD_BYTES, "one": one}
+        for table, column, key in (
+            ("result", "text", "request_id"), ("feedback_request", "alternatives", "id"),
+            ("feedback_request", "card_text", "id"),
+        ):  # fmt: skip
+            change = f"UPDATE {table} SET {column} = CAST(:bad AS TEXT) WHERE {key} = :one"
+            connection.execute(sa.text(change), values)
+    assert len(there.house.call("GET", "/v1/results", there.admin).get_json()["items"]) == len(there.requests)
+    assert read(there, "/v1/customers/700").count(WORD) >= 1
+    assert there.walk().finished_at is not None
+    list(checking.check(there.engine))
+    there.turn_off()
+    assert there.walk_to_the_end().finished_at is not None
+    there.engine.dispose()
+
+
+def test_no_column_takes_the_word_back(poisoned: Poisoned, engine: Engine) -> None:
+    """Neither where it is encrypted, nor where it is not."""
+    one = poisoned.requests[0]
+    for place in (poisoned.engine, engine):
+        change: Any = sa.update(result).where(result.c.request_id == one).values(text=bound(TEXT, one))
+        with pytest.raises((Unavailable, sa.exc.StatementError)), writing(place) as connection:
+            connection.execute(change)
+    assert all(isinstance(each.type, Encrypted) for each in encrypted_columns())

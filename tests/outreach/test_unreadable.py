@@ -1,0 +1,117 @@
+"""A DM text that somebody changed or moved in the database: its request waits until it is mended, nobody else does."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.at_rest.columns import give
+from service.counts import HERE
+from service.db import open_engine, writing
+from service.encrypting.turning import turn_on
+from service.models import result
+from service.requests.reading import answered
+from service.states import Skip, State
+from tests.outreach.test_unclear import NEW, messages, ready
+from tests.support import START, World
+
+WRONG = {
+    "moved": "(SELECT other.{0} FROM feedback_request AS other WHERE other.id = '{2}')",
+    "cut": "substr({0}, 1, 30)",
+    "no word of ours": "substr({0}, 1, 20) || 'é'",
+}
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = give(open_engine(database_url), ["a key that nobody guesses, 32 and more"])
+    with writing(engine) as connection:
+        turn_on(connection, START)
+    yield engine
+    engine.dispose()
+
+
+def damage(world: World, column: str, how: str, one: str, other: str) -> str:
+    """Change a value; return what lay there."""
+    with writing(world.engine) as connection:
+        select = f"SELECT {column} FROM feedback_request WHERE id = '{one}'"
+        was = str(connection.exec_driver_sql(select).scalar())
+        value = WRONG[how].format(column, one, other)
+        connection.exec_driver_sql(f"UPDATE feedback_request SET {column} = {value} WHERE id = '{one}'")
+    return was
+
+
+def mend(world: World, column: str, one: str, was: str) -> None:
+    with writing(world.engine) as connection:
+        put = sa.text(f"UPDATE feedback_request SET {column} = :was WHERE id = :one")
+        connection.execute(put, {"was": was, "one": one})
+
+
+@pytest.mark.parametrize("how", WRONG)
+@pytest.mark.parametrize("column", ["opening_text", "card_text"])
+def test_one_damaged_text_sets_one_request_aside_and_it_comes_back(world: World, column: str, how: str) -> None:
+    world.customers({"user_id": "502", "can_dm": True})
+    one, other = ready(world), ready(world, conversation_id="c-2", x_user_id="502")
+    was, counted = damage(world, column, how, one, other), unreadable(column)
+    world.run()
+    assert world.request(other).state == State.CARD_SENT
+    waiting = world.request(one)
+    assert (waiting.state, waiting.reason) == (State.DM_ALLOWED, "unreadable")
+    assert waiting.detail.startswith(column)
+    assert world.attempts(one) == []
+    assert unreadable(column) > counted
+    world.forward(minutes=11)
+    world.run()
+    assert world.request(one).reason == "unreadable"
+    assert len(world.history(one)) == 1, "waiting on is no news"
+    mend(world, column, one, was)
+    world.forward(minutes=11)
+    world.run()
+    assert world.request(one).state == State.CARD_SENT
+    assert (messages(world, "dm"), messages(world, "card")) == (2, 2)
+
+
+def unreadable(column: str) -> float:
+    return HERE.so_far().get(("unreadable_values", (f"feedback_request.{column}",)), (0,))[0]
+
+
+def test_what_is_never_mended_ends_when_it_is_stale(world: World) -> None:
+    one, other = ready(world, stale_at=START + timedelta(hours=2)), ready(world, conversation_id="c-2", x_user_id="502")
+    damage(world, "opening_text", "cut", one, other)
+    world.run()
+    world.forward(hours=3)
+    world.run()
+    ended = world.request(one)
+    assert (ended.state, ended.reason) == (State.SKIPPED, Skip.STALE)
+
+
+def test_an_unclear_send_whose_text_is_damaged_proves_nothing(world: World) -> None:
+    """It may have arrived: looked for by another text it would not be found, and would be sent again."""
+    world.fault(endpoint=NEW, fault="drop_after_commit", times=1)
+    one = ready(world)
+    world.run()
+    was = damage(world, "opening_text", "cut", one, one)
+    for _ in range(4):
+        world.forward(seconds=60)
+        world.run()
+    assert [each.outcome for each in world.attempts(one)] == [None]
+    mend(world, "opening_text", one, was)
+    for _ in range(8):
+        world.forward(seconds=60)
+        world.run()
+    assert world.request(one).state == State.CARD_SENT
+    assert (messages(world, "dm"), messages(world, "card")) == (1, 1)
+
+
+def test_an_opening_nobody_can_read_may_have_had_the_link(world: World) -> None:
+    one = ready(world)
+    row = {"request_id": one, "score": 4, "score_way": "page", "x_updated_at": START, "first_seen_at": START}
+    rest = {"first_channel": "page", "update_count": 1, "anomalies": 0, "updated_at": START}
+    with writing(world.engine) as connection:
+        connection.execute(sa.insert(result).values({**row, **rest}))
+        assert answered(connection, [one]) == {one}
+    damage(world, "opening_text", "cut", one, one)
+    with writing(world.engine) as connection:
+        assert answered(connection, [one]) == set()
