@@ -6,6 +6,7 @@ to routes; all of it audited. Shows no customer back.
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -122,21 +123,41 @@ class RequestStateSchema(Schema):
     state = fields.String(required=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Routes:
+    """What every route here needs."""
+
+    customers: Blueprint
+    settings: Settings
+    engine: Engine
+    guard: Guard
+    clock: Callable[[], datetime]
+
+
 def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> Blueprint:
-    """Return the routes for opt-outs and erasure. The key is checked before anything else is looked at."""
+    """Return the routes of customers. The key is checked before anything else is looked at."""
     customers = Blueprint("customers", __name__, url_prefix="/v1", description="What customers may ask for")
+    routes = _Routes(customers, settings, engine, guard, clock)
+    _add_opt_outs(routes)
+    _add_what_is_held(routes)
+    _add_hand_ins(routes)
+    return customers
+
+
+def _add_opt_outs(routes: _Routes) -> None:
+    customers = routes.customers
 
     @customers.route("/opt-outs", methods=["POST"])
     @takes(MOST_IDS * 24)  # a digit more than an id has, quotes, a comma and a space
-    @guard.requires("admin")
+    @routes.guard.requires("admin")
     @customers.arguments(OptOutSchema)
     @customers.response(200, OptOutCountSchema, description="How many were not on the list before")
     @customers.doc(operationId="add_opt_outs", summary="Put customers on the opt-out list.")
     def add_opt_outs(asked: dict[str, Any]) -> dict[str, int]:
-        _demand_reach(asked["account"], settings)
-        actor, now = flask.g.reader.actor, clock()
-        hash_key = open_key(engine, settings.service.secret_key)
-        with writing(engine) as connection:
+        _demand_reach(asked["account"], routes.settings)
+        actor, now = flask.g.reader.actor, routes.clock()
+        hash_key = open_key(routes.engine, routes.settings.service.secret_key)
+        with writing(routes.engine) as connection:
             added = opted_out.add(
                 connection, asked["x_user_ids"], hash_key=hash_key, account=asked["account"],
                 reason=asked["reason"], by=actor[:64], now=now,
@@ -145,20 +166,24 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
         return {"added": added}
 
     @customers.route("/opt-outs/<x_user_id>", methods=["DELETE"], parameters=[dict(IN_THE_PATH)])
-    @guard.requires("admin")
+    @routes.guard.requires("admin")
     @customers.response(204, description="Taken off the list")
     @customers.doc(operationId="remove_opt_out", summary="Take a customer off the opt-out list of every account.")
     def remove_opt_out(x_user_id: str) -> None:
-        _demand_reach(opted_out.EVERY_ACCOUNT, settings)
+        _demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
         _demand_x_user_id(x_user_id)
-        hash_key = open_key(engine, settings.service.secret_key)
-        with writing(engine) as connection:
+        hash_key = open_key(routes.engine, routes.settings.service.secret_key)
+        with writing(routes.engine) as connection:
             if not opted_out.remove(connection, x_user_id, hash_key=hash_key):
                 raise NotFound("not_opted_out", "This customer is not on the list for every account.")
-            log_access(connection, flask.g.reader.actor, "opt_out.remove", {}, clock())
+            log_access(connection, flask.g.reader.actor, "opt_out.remove", {}, routes.clock())
+
+
+def _add_what_is_held(routes: _Routes) -> None:
+    customers = routes.customers
 
     @customers.route("/customers/<x_user_id>", methods=["GET"], parameters=[dict(IN_THE_PATH)])
-    @guard.requires("admin")
+    @routes.guard.requires("admin")
     @reads
     @customers.response(200, AllHeldSchema, description="Every row; a raw delivery may tell of other people too")
     @customers.doc(
@@ -166,52 +191,56 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
         summary="All we hold of a customer: what erasing them would reach, and their opt-outs.",
     )
     def export_customer(x_user_id: str) -> dict[str, Any]:
-        _demand_reach(opted_out.EVERY_ACCOUNT, settings)
+        _demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
         _demand_x_user_id(x_user_id)
-        kept = held.export(engine, settings, x_user_id, by=flask.g.reader.actor, now=clock())
+        kept = held.export(routes.engine, routes.settings, x_user_id, by=flask.g.reader.actor, now=routes.clock())
         return {"x_user_id": x_user_id, "held": kept}
 
     @customers.route("/customers/<x_user_id>", methods=["DELETE"], parameters=[dict(IN_THE_PATH)])
-    @guard.requires("admin")
+    @routes.guard.requires("admin")
     @customers.response(200, ErasureSchema, description="What was erased, a count a kind of data")
     @customers.doc(operationId="erase_customer", summary="Erase a customer, who is then never asked again.")
     def erase_customer(x_user_id: str) -> dict[str, Any]:
-        _demand_reach(opted_out.EVERY_ACCOUNT, settings)
+        _demand_reach(opted_out.EVERY_ACCOUNT, routes.settings)
         _demand_x_user_id(x_user_id)
-        if settings.privacy.erase_by_two:
-            _demand_second_person(engine, settings, x_user_id, flask.g.reader, clock())
-        counts = housekeeping.erase(engine, settings, x_user_id, by=flask.g.reader.actor[:64], now=clock())
+        if routes.settings.privacy.erase_by_two:
+            _demand_second_person(routes.engine, routes.settings, x_user_id, flask.g.reader, routes.clock())
+        counts = housekeeping.erase(
+            routes.engine, routes.settings, x_user_id, by=flask.g.reader.actor[:64], now=routes.clock()
+        )
         return {"x_user_id": x_user_id, "erased": dict(counts)}
 
+
+def _add_hand_ins(routes: _Routes) -> None:
+    customers = routes.customers
+
     @customers.route("/requests/<request_id>/x-identity", methods=["PUT"])
-    @guard.requires("admin", "hand_in")
+    @routes.guard.requires("admin", "hand_in")
     @customers.arguments(XIdentitySchema)
     @customers.response(200, RequestStateSchema, description="The request is taken up; every gate and limit stands")
     @customers.doc(operationId="complete_identity", summary="Tell who the customer of a request without one is on X.")
     def complete_identity(asked: dict[str, Any], request_id: str) -> dict[str, str]:
-        _demand_reach(_account_of(engine, request_id), settings)
-        place = Workplace.open(engine, settings, "api")
+        _demand_reach(_account_of(routes.engine, request_id), routes.settings)
+        place = Workplace.open(routes.engine, routes.settings, "api")
         by = flask.g.reader.actor[:64]
-        state = by_hand.complete(place, request_id, asked["x_user_id"], by=by, now=clock())
+        state = by_hand.complete(place, request_id, asked["x_user_id"], by=by, now=routes.clock())
         return {"id": request_id, "state": state}
 
     @customers.route("/conversations/<source>/<conversation_id>/link", methods=["POST"])
-    @guard.requires("admin", "hand_in")
+    @routes.guard.requires("admin", "hand_in")
     @customers.response(200, LinkSchema, description="The same link, however often it is asked for")
     @customers.doc(
         operationId="hand_over_link",
         summary="Get the question page's link of a conversation, to send it yourself; nothing of ours is sent then.",
     )
     def hand_over_link(source: str, conversation_id: str) -> dict[str, Any]:
-        account = _account_of_conversation(engine, source, conversation_id)
-        _demand_reach(account, settings)
-        place = Workplace.open(engine, settings, "api")
+        account = _account_of_conversation(routes.engine, source, conversation_id)
+        _demand_reach(account, routes.settings)
+        place = Workplace.open(routes.engine, routes.settings, "api")
         by = flask.g.reader.actor[:64]
-        link = handed_over.hand_over(place, account, source, conversation_id, by=by, now=clock())
-        until = link.handed_over_at + settings.reports.answer_window
+        link = handed_over.hand_over(place, account, source, conversation_id, by=by, now=routes.clock())
+        until = link.handed_over_at + routes.settings.reports.answer_window
         return {"request_id": link.request_id, "url": link.url, "good_until": until}
-
-    return customers
 
 
 def _account_of_conversation(engine: Engine, source: str, conversation_id: str) -> str:
