@@ -22,6 +22,7 @@ TOP = Path(__file__).parents[1]
 PYTHON = sorted(TOP.glob("service/**/*.py"))
 TESTS = sorted(TOP.glob("tests/**/*.py"))
 LONGEST = 300
+LONGEST_FUNCTION = 45
 
 LONGER_FOR_A_REASON = {
     "service/migrations/versions/0001_the_first_house.py": "generated, and never edited again",
@@ -275,6 +276,17 @@ def test_files_stay_short_but_for_those_with_a_reason() -> None:
     long = {name: lines for name, lines in long.items() if lines > LONGEST}
     assert set(long) == set(LONGER_FOR_A_REASON), long
     assert max(long.values()) <= 550
+
+
+def test_functions_stay_short() -> None:
+    lines = {
+        f"{shown(path)}: {each.name}": (each.end_lineno or 0) - each.lineno + 1
+        for path in RUNNING
+        for each in ast.walk(parsed(path))
+        if isinstance(each, ast.FunctionDef)
+    }
+    assert len(lines) > 2000
+    assert {name: count for name, count in lines.items() if count > LONGEST_FUNCTION} == {}
 
 
 def test_nothing_is_left_for_later() -> None:
