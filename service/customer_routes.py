@@ -124,7 +124,7 @@ class RequestStateSchema(Schema):
 
 
 @dataclass(frozen=True, slots=True)
-class _Routes:
+class _Customers:
     """What every route here needs."""
 
     customers: Blueprint
@@ -137,14 +137,14 @@ class _Routes:
 def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> Blueprint:
     """Return the routes of customers. The key is checked before anything else is looked at."""
     customers = Blueprint("customers", __name__, url_prefix="/v1", description="What customers may ask for")
-    routes = _Routes(customers, settings, engine, guard, clock)
+    routes = _Customers(customers, settings, engine, guard, clock)
     _add_opt_outs(routes)
     _add_what_is_held(routes)
     _add_hand_ins(routes)
     return customers
 
 
-def _add_opt_outs(routes: _Routes) -> None:
+def _add_opt_outs(routes: _Customers) -> None:
     customers = routes.customers
 
     @customers.route("/opt-outs", methods=["POST"])
@@ -179,7 +179,7 @@ def _add_opt_outs(routes: _Routes) -> None:
             log_access(connection, flask.g.reader.actor, "opt_out.remove", {}, routes.clock())
 
 
-def _add_what_is_held(routes: _Routes) -> None:
+def _add_what_is_held(routes: _Customers) -> None:
     customers = routes.customers
 
     @customers.route("/customers/<x_user_id>", methods=["GET"], parameters=[dict(IN_THE_PATH)])
@@ -211,7 +211,7 @@ def _add_what_is_held(routes: _Routes) -> None:
         return {"x_user_id": x_user_id, "erased": dict(counts)}
 
 
-def _add_hand_ins(routes: _Routes) -> None:
+def _add_hand_ins(routes: _Customers) -> None:
     customers = routes.customers
 
     @customers.route("/requests/<request_id>/x-identity", methods=["PUT"])
