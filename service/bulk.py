@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import Encrypted, ring_of, row_of, stored
+from service.at_rest.ids import LockedId
 from service.db import Micros, to_micros
 
 Row = tuple[Any, ...]
@@ -50,14 +51,21 @@ class Into:
     def _locked(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
         """The rows with what is encrypted at rest locked, where that is on."""
         ring = ring_of(connection.dialect)
-        if ring is None or ring.under is None or not self._encrypted:
+        if ring is None or ring.under is None or not (self._encrypted or self._ids):
             return rows
         under, locked = ring.under, [list(row) for row in rows]
         for row, source in zip(locked, rows, strict=True):
+            for place, ids in self._ids:
+                row[place] = ids.written(ring, source[place])
             for place, kind, by in self._encrypted:
                 if source[place]:
                     row[place] = kind.locked(ring, source[place], row_of(*(source[each] for each in by)), under)
         return [tuple(row) for row in locked]
+
+    @cached_property
+    def _ids(self) -> list[tuple[int, LockedId]]:
+        """Where ids stand that may be locked."""
+        return [(place, each.type) for place, each in enumerate(self.columns) if isinstance(each.type, LockedId)]
 
     @cached_property
     def _encrypted(self) -> list[tuple[int, Encrypted, list[int]]]:
@@ -101,17 +109,27 @@ class Into:
 
 @dataclass(frozen=True)
 class Among:
-    """SELECT for many keys of two texts each; `text` starts from `{wanted}`, a relation with the columns a and b."""
+    """SELECT for many keys of two texts each; `text` starts from `{wanted}`, a relation with the columns a and b.
+
+    `ids`: of which kind the second ones are; then it is the second column that is found, too.
+    """
 
     text: str
+    ids: LockedId | None = None
 
     def rows(self, connection: Connection, keys: Sequence[tuple[str, str]]) -> list[Row]:
         """Return what is found for any of the keys."""
         if not keys:
             return []
+        ring, ids = ring_of(connection.dialect), self.ids
+        if ring is not None and ids is not None:
+            keys = [(first, form) for first, second in keys for form in ring.forms(second, ids.kind)]
         postgresql = connection.dialect.name == "postgresql"
         statement = self._postgresql if postgresql else self._sqlite
-        return [tuple(each) for each in connection.exec_driver_sql(statement, (_as_json(keys, named=postgresql),))]
+        found = connection.exec_driver_sql(statement, (_as_json(keys, named=postgresql),))
+        if ring is None or ids is None:
+            return [tuple(each) for each in found]
+        return [(first, ids.read(ring, second), *rest) for first, second, *rest in found]
 
     @cached_property
     def _postgresql(self) -> str:

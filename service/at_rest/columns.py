@@ -7,14 +7,14 @@ as it is. Empty values stay as they are: they hold nothing.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -38,15 +38,29 @@ class ForRow:
     row: str
 
 
-class Encrypted(sa.types.TypeDecorator[Any]):
-    """A column whose values are locked. `place`: table.column; `by`: the columns that tell its rows apart for good."""
+class AtRest(sa.types.TypeDecorator[Any]):
+    """A column whose values lie otherwise than they are read. Never used by itself."""
 
     impl: Any = sa.Text
     cache_ok = True
 
-    def __init__(self, place: str, *by: str) -> None:
+
+class Encrypted(AtRest):
+    """A column whose values are locked. `place`: table.column; `by`: the columns that tell its rows apart for good.
+
+    `was`: how long a text SQLite's table was made for, before it was locked; it holds longer ones all the same.
+    """
+
+    impl: Any = sa.Text
+    cache_ok = True
+
+    def __init__(self, place: str, *by: str, was: int | None = None) -> None:
         super().__init__()
-        self.place, self.by = place, by
+        self.place, self.by, self.was = place, by, was
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Return the column as each database has it."""
+        return sa.String(self.was) if self.was is not None and dialect.name == "sqlite" else self.impl_instance
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         """Lock what is written. Raises TypeError where the row is not said and has to be; Unavailable for no value."""
@@ -73,10 +87,7 @@ class Encrypted(sa.types.TypeDecorator[Any]):
         try:
             return self.opened(ring, row, held)
         except Unavailable:
-            HERE.add("unreadable_values", self.place)
-            if ring.is_news(self.place_of(row)):
-                table, _, column = self.place.partition(".")
-                log.error("encrypted_value_refused", table=table, column=column, row=row.replace(BETWEEN, ", "))  # noqa: TRY400 - no bug
+            refused(ring, self.place, row)
             return self.instead
 
     @property
@@ -179,27 +190,6 @@ class EncryptedBytes(Encrypted):
         return unreadable.BYTES
 
 
-class Blinded(sa.types.TypeDecorator[str]):
-    """A digest of what is encrypted beside it, under a key of our own: one of a short text could be guessed.
-
-    Read as it lies there: who looks for one looks for both forms, `digest` and `blinding(connection)(digest)`.
-    """
-
-    impl = sa.String
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Blind what is written, where that is on."""
-        ring = ring_of(dialect)
-        return value if ring is None or ring.under is None or value is None else ring.blinded(value)
-
-
-def blinding(connection: Connection) -> Callable[[str], str]:
-    """Return what makes the other form of a digest."""
-    ring = ring_of(connection.dialect)
-    return str if ring is None else ring.blinded
-
-
 class WithRow(sa.ColumnElement[Any]):
     """A locked value behind the key of its row, as one column."""
 
@@ -242,6 +232,13 @@ def _as_text(read: bytes) -> str:
     return read.decode("utf-8", "surrogateescape")
 
 
+def refused(ring: Ring, place: str, row: str) -> None:
+    """Count a value that did not open, and tell of it once."""
+    HERE.add("unreadable_values", place)
+    if ring.is_news(f"{place}{BETWEEN}{row}"):
+        log.error("encrypted_value_refused", column=place, row=row.replace(BETWEEN, ", "))
+
+
 def ring_of(dialect: Dialect) -> Ring | None:
     """Return the keys of an engine, if it has any."""
     return getattr(dialect, "dm_feedback_ring", None)
@@ -263,7 +260,7 @@ def share(engine: Engine, other: Engine) -> Engine:
 
 def stored(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
     """Return the kind of column that a value has as it lies there."""
-    return kind.impl_instance if isinstance(kind, Encrypted) else kind
+    return kind.impl_instance if isinstance(kind, AtRest) else kind
 
 
 def bound(value: Any, *row: Any) -> Any:

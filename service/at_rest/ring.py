@@ -9,17 +9,18 @@ import secrets
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from service.errors import Unavailable
 
 MARK = "dmf1."
+MARK_OF_IDS, HANDLE = "dmi1.", "x_handle"
 ID_LENGTH = 8
 HEAD_LENGTH = len(MARK) + ID_LENGTH + 1
 NONCE = 12
@@ -58,6 +59,7 @@ class Ring:
         self.first = next(iter(self.keys), "")
         self.under: str | None = None
         self.digest_key: bytes | None = None
+        self.locks_ids = False
         self._told: set[str] = set()
 
     def is_news(self, place: str) -> bool:
@@ -105,6 +107,28 @@ class Ring:
         key = self.key_of(held)
         return held if key is None else _opened(key, held[HEAD_LENGTH:], place)
 
+    def lock_id(self, plain: str, kind: str) -> str:
+        """Lock an id: the same word each time. Handles are compared in small letters, and so they are kept."""
+        plain = plain.lower() if kind == HANDLE else plain
+        locked = _of_ids(self.digest_key or b"").encrypt(plain.encode("utf-8", "surrogatepass"), [kind.encode()])
+        return MARK_OF_IDS + locked.hex()
+
+    def open_id(self, held: str, kind: str) -> str:
+        """Return an id, whether it was locked or not. Raises Unavailable where it is none of ours of this kind."""
+        if not held.startswith(MARK_OF_IDS):
+            return held
+        if self.digest_key is None:
+            raise damaged(kind)
+        try:
+            locked = bytes.fromhex(held.removeprefix(MARK_OF_IDS))
+            return _of_ids(self.digest_key).decrypt(locked, [kind.encode()]).decode("utf-8", "surrogatepass")
+        except (InvalidTag, ValueError):
+            raise damaged(kind) from None
+
+    def forms(self, plain: str, kind: str) -> list[str]:
+        """Return every form in which an id may lie there."""
+        return [plain] if self.digest_key is None or not plain else [plain, self.lock_id(plain, kind)]
+
     def blinded(self, digest: str) -> str:
         """Return a digest that nobody can look for without our key: one of a short text could be guessed."""
         if self.digest_key is None:
@@ -127,6 +151,12 @@ def _opened(key: CipherKey, locked: bytes, place: str) -> bytes:
         return key.cipher.decrypt(locked[:NONCE], locked[NONCE:], place.encode())
     except (InvalidTag, ValueError):
         raise damaged(place) from None
+
+
+@lru_cache(maxsize=8)
+def _of_ids(digest_key: bytes) -> AESSIV:
+    """AES-256-SIV for ids, under a key of their own."""
+    return AESSIV(HKDF(SHA256(), 64, salt=None, info=b"dm-feedback at rest: ids").derive(digest_key))
 
 
 def _derived(secret: str, of: bytes, length: int) -> bytes:

@@ -26,7 +26,7 @@ def privacy() -> None:
 @HERE
 @click.pass_context
 def encrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click's way of a flag
-    """Encrypt under the first privacy.encryption_key: comments, notes, DM texts, raw deliveries.
+    """Encrypt under the first privacy.encryption_key: comments, notes, DM texts, raw deliveries, customers' ids, names.
 
     Turns it on, and goes over to another key: write the new one before the old one, restart web and workers, run this.
     From now on every process writes so; a worker takes over the rows that are there, some a commit, while everything

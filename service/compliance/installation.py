@@ -10,8 +10,9 @@ from service.settings.reference import SettingDoc, reference
 
 NOBODY = "[to fill in]"
 AT_REST = (
-    "comments, notes, DM texts and raw deliveries are encrypted (AES-256-GCM, bound to row and column) from "
-    "`dm-feedback privacy encrypt` on; ids, handles, scores and times are not: use an encrypted disk as well"
+    "comments, notes, DM texts, raw deliveries, names and customers' ids are encrypted (AES-256-GCM, bound to row and "
+    "column; ids that are compared AES-256-SIV) from `dm-feedback privacy encrypt` on; scores, times, tags and the ids "
+    "of staff are not: use an encrypted disk as well"
 )
 NOT_AT_REST = "**not encrypted by the service (`privacy.encryption_key` is not set): use an encrypted disk**"
 

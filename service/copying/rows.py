@@ -72,7 +72,7 @@ class Rows:
 
     def take_out(self, connection: Connection, keys: Sequence[Stored]) -> None:
         """Delete rows by their keys."""
-        connection.execute(sa.delete(self.table).where(sa.tuple_(*self.key).in_(keys)))
+        connection.execute(sa.delete(self.table).where(sa.tuple_(*map(_lying, self.key)).in_(keys)))
 
     def count(self, connection: Connection) -> int:
         """Return how many rows are wanted."""
@@ -99,9 +99,15 @@ class Rows:
         if self.wanted is not None:
             query = query.where(self.wanted)
         if last is not None:
-            after = (sa.literal(value, column.type) for column, value in zip(self.key, last, strict=True))
-            query = query.where(sa.tuple_(*self.key) > sa.tuple_(*after))
+            after = (sa.literal(value, stored(column.type)) for column, value in zip(self.key, last, strict=True))
+            query = query.where(sa.tuple_(*map(_lying, self.key)) > sa.tuple_(*after))
         return [tuple(row) for row in connection.execute(query)]
+
+
+def _lying(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """A column of a key as it lies there."""
+    kind = stored(column.type)
+    return column if kind is column.type else sa.type_coerce(column, kind)
 
 
 def _read(connection: Connection, column: sa.Column[Any]) -> sa.ColumnElement[Any]:

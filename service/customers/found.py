@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.at_rest.ids import is_handle
 from service.db import insert
 from service.ids import customer as customer_hash
 from service.models import found_identity
@@ -67,7 +68,7 @@ def remember(connection: Connection, source: str, customer: str, found: FoundIde
 
 def of_person(x_user_id: str, handles: Iterable[str]) -> tuple[sa.Table, sa.ColumnElement[bool]]:
     """Say which rows are of this person: by the id, or by a handle they are known by."""
-    by_handle = sa.func.lower(fi.x_handle).in_([each.lower() for each in handles])
+    by_handle = is_handle(fi.x_handle, handles)
     return found_identity, sa.or_(fi.x_user_id == x_user_id, by_handle)
 
 

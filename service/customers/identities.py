@@ -19,7 +19,8 @@ xi = x_identity.c
 def known(connection: Connection, handle: str, now: datetime) -> str | None:
     """Return the id X gave for this handle lately."""
     lately = (xi.seen_at > now - KEPT, xi.seen_at <= now)
-    return connection.scalar(sa.select(xi.x_user_id).where(xi.handle == handle.lower(), *lately))
+    newest = sa.select(xi.x_user_id).where(xi.handle == handle.lower(), *lately).order_by(xi.seen_at.desc()).limit(1)
+    return connection.scalar(newest)
 
 
 def remember(connection: Connection, handle: str, x_user_id: str, now: datetime) -> None:

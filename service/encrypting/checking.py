@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.at_rest.columns import Encrypted, ring_of, row_of
-from service.at_rest.ring import Ring
+from service.at_rest.ids import LockedId
+from service.at_rest.ring import MARK_OF_IDS, Ring
 from service.db import reading
 from service.encrypting.rewriting import TABLES, as_it_lies, key_of, raw, read_of
 from service.errors import Unavailable
@@ -44,6 +45,9 @@ def check(engine: Engine) -> Iterator[CheckedColumn]:
             if isinstance(column.type, Encrypted):
                 counted = _counted(engine, ring, column, column.type)
                 yield CheckedColumn(column.type.place, counted.lies, counted.refused)
+            if isinstance(column.type, LockedId):
+                counted = _counted_ids(engine, ring, column, column.type)
+                yield CheckedColumn(str(column), counted.lies, counted.refused)
 
 
 def _counted(engine: Engine, ring: Ring, column: sa.Column[Any], kind: Encrypted) -> _Count:
@@ -58,6 +62,19 @@ def _counted(engine: Engine, ring: Ring, column: sa.Column[Any], kind: Encrypted
                 kind.opened(ring, row_of(*row), given)
             except Unavailable:
                 counted.refused.append(row_of(*row).replace("\x1f", ", "))
+    return counted
+
+
+def _counted_ids(engine: Engine, ring: Ring, column: sa.Column[Any], kind: LockedId) -> _Count:
+    counted = _Count()
+    query = sa.select(raw(column), *(raw(each) for each in column.table.primary_key)).where(column.is_not(None))
+    with reading(engine) as connection:
+        for given, *row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
+            counted.lies[ring.under if given.startswith(MARK_OF_IDS) else None] += bool(given)
+            try:
+                ring.open_id(given, kind.kind)
+            except Unavailable:
+                counted.refused.append(", ".join(map(str, row)))
     return counted
 
 

@@ -21,6 +21,7 @@ from service.settings import Settings
 
 ALIVE = timedelta(seconds=30)
 GONE = "gone"
+SWITCH = 7350135  # of PostgreSQL's advisory locks: who writes ids shares it, who goes over has it alone
 SETTLED = timedelta(seconds=20)
 """How long after a process went over no transaction of its is left that began before."""
 
@@ -38,6 +39,7 @@ class WalkProgress:
     at_table: str | None
     at_row: Sequence[Any] | None
     everybody: bool | None
+    ids: bool | None
     looked_at: int
     changed: int
     rewritten: int
@@ -47,13 +49,14 @@ class WalkProgress:
 
 @dataclass(frozen=True, slots=True)
 class HeldKeys:
-    """What a live process says of its keys; `known` False: its code has never heard of any."""
+    """What a live process says of its keys; `known` False: its code has never heard of any, or not of locked ids."""
 
     name: str
     known: bool
     held: Sequence[str]
     under: str | None
     since: datetime | None
+    ids: bool = False
 
 
 def engine_of(settings: Settings) -> Engine:
@@ -73,10 +76,34 @@ def follow(connection: Connection) -> None:
     needed = set(connection.scalars(sa.select(ek.id)))
     if missing := sorted(needed - set(ring.keys if ring else ())):
         raise Unavailable("encryption_key_missing", _missing(missing, ring))
-    row = connection.execute(sa.select(en.key_id, en.digest_key)).one_or_none()
-    if ring is not None and row is not None:
+    if ring is not None:
+        _use(connection, ring)
+
+
+def hold(connection: Connection) -> None:
+    """Write ids as they are written now until the commit, and so does everybody who holds: no unique key has two forms.
+
+    Whoever goes over waits for those who hold. On SQLite it is the write lock, taken already, that sees to it.
+    """
+    ring = ring_of(connection.dialect)
+    if ring is None:
+        return
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({SWITCH})")
+    _use(connection, ring)
+
+
+def hold_alone(connection: Connection) -> None:
+    """Wait for all who hold; from then until the commit nobody else does."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SWITCH})")
+
+
+def _use(connection: Connection, ring: Ring) -> None:
+    row = connection.execute(sa.select(en.key_id, en.digest_key, en.ids)).one_or_none()
+    if row is not None:
         ring.digest_key = digest_key(ring, row.key_id, row.digest_key)
-        ring.under = row.key_id
+        ring.under, ring.locks_ids = row.key_id, bool(row.ids)
 
 
 def digest_key(ring: Ring, key_id: str | None, held: str) -> bytes:
@@ -105,8 +132,9 @@ def progress(connection: Connection) -> WalkProgress | None:
 def said_of(engine_keys: Ring | None, before: Mapping[str, Any] | None, now: datetime) -> Mapping[str, Any]:
     """Return what a process says of its keys; `before`: what it said last."""
     held, under = (list(engine_keys.keys), engine_keys.under) if engine_keys else ([], None)
-    same = before is not None and before["under"] == under
-    return {"held": held, "under": under, "since": before["since"] if before and same else to_micros(now)}
+    writes = {"under": under, "ids": engine_keys is not None and engine_keys.locks_ids}
+    same = before is not None and {name: before[name] for name in writes} == writes
+    return {"held": held, **writes, "since": before["since"] if before and same else to_micros(now)}
 
 
 def living(connection: Connection, now: datetime) -> list[HeldKeys]:
@@ -120,12 +148,13 @@ def living(connection: Connection, now: datetime) -> list[HeldKeys]:
 def _held(name: str, said: Mapping[str, Any] | None) -> HeldKeys:
     if said is None:
         return HeldKeys(name, known=False, held=(), under=None, since=None)
-    return HeldKeys(name, known=True, held=said["held"], under=said["under"], since=from_micros(said["since"]))
+    since, ids = from_micros(said["since"]), said.get("ids")
+    return HeldKeys(name, known=ids is not None, held=said["held"], under=said["under"], since=since, ids=bool(ids))
 
 
-def everybody_writes(connection: Connection, under: str | None, now: datetime) -> bool:
+def everybody_writes(connection: Connection, under: str | None, now: datetime, *, ids: bool) -> bool:
     """Whether no process is left, nor a transaction of one, that writes otherwise."""
     return all(
-        each.under == under and each.since is not None and each.since <= now - SETTLED
+        (each.under, each.ids) == (under, ids) and each.since is not None and each.since <= now - SETTLED
         for each in living(connection, now)
     )

@@ -12,14 +12,17 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.at_rest.columns import Blinded, Encrypted, EncryptedBytes, EncryptedJson, row_of, stored
-from service.at_rest.ring import BLINDED, HEAD_LENGTH, MARK, Held, Ring
+from service.at_rest.columns import Encrypted, EncryptedBytes, EncryptedJson, row_of, stored
+from service.at_rest.digests import Blinded
+from service.at_rest.ids import LockedId
+from service.at_rest.ring import BLINDED, HEAD_LENGTH, MARK, MARK_OF_IDS, Held, Ring
 from service.errors import Unavailable
 from service.models import metadata
 
 log = structlog.get_logger(__name__)
 ERASED = "erased:"
-TABLES = tuple(each for each in metadata.sorted_tables if any(isinstance(c.type, Encrypted) for c in each.c))
+OURS = (Encrypted, LockedId)
+TABLES = tuple(each for each in metadata.sorted_tables if any(isinstance(c.type, OURS) for c in each.c))
 Keys = Sequence[tuple[Any, ...]]
 
 
@@ -32,9 +35,17 @@ class Rewritten:
     refused: int = 0
 
 
-def lies_otherwise(table: sa.Table, to: str | None, ids: Sequence[str]) -> sa.ColumnElement[bool]:
+def lies_otherwise(table: sa.Table, to: str | None, ids: Sequence[str], *, locks_ids: bool) -> sa.ColumnElement[bool]:
     """Say which rows hold something that is not locked under `to`; `to` None: something that is, under one of `ids`."""
-    return sa.or_(*(_otherwise(each, to, ids) for each in table.c if isinstance(each.type, (Encrypted, Blinded))))
+    values = (_otherwise(each, to, ids) for each in table.c if isinstance(each.type, (Encrypted, Blinded)))
+    names = (_id_otherwise(each, locks_ids=locks_ids) for each in table.c if isinstance(each.type, LockedId))
+    return sa.or_(sa.false(), *values, *names)
+
+
+def _id_otherwise(column: sa.Column[Any], *, locks_ids: bool) -> sa.ColumnElement[bool]:
+    plain = raw(column)
+    locked = plain.like(f"{MARK_OF_IDS}%")
+    return sa.and_(plain.is_not(None), plain != "", sa.not_(locked) if locks_ids else locked)
 
 
 def _otherwise(column: sa.Column[Any], to: str | None, ids: Sequence[str]) -> sa.ColumnElement[bool]:
@@ -79,8 +90,22 @@ def rewrite(connection: Connection, ring: Ring, table: sa.Table, keys: Keys, to:
             changes.append({**values, **{f"this_{each.name}": held[each.name] for each in key}})
     for change in changes:
         names = [name for name in change if not name.startswith("this_")]
-        connection.execute(_update(table, names), change)
+        if not _gives_way(connection, table, change):
+            connection.execute(_update(table, names), change)
     return Rewritten(len(changes), len(keys) - len(rows), refused)
+
+
+def _gives_way(connection: Connection, table: sa.Table, change: dict[str, Any]) -> bool:
+    """Take a row away whose key, in its other form, somebody has written meanwhile: that one is the newer."""
+    key = {each: change.get(each.name, change[f"this_{each.name}"]) for each in table.primary_key}
+    if not any(each.name in change for each in key):
+        return False
+    there = sa.select(sa.literal(1)).select_from(table).where(*(raw(each) == value for each, value in key.items()))
+    if connection.scalar(there) is None:
+        return False
+    this = [raw(each) == change[f"this_{each.name}"] for each in table.primary_key]
+    connection.execute(sa.delete(table).where(*this))
+    return True
 
 
 def _update(table: sa.Table, names: Sequence[str]) -> sa.Update:
@@ -105,9 +130,15 @@ def _anew(
         try:
             plain = kind.opened(ring, row, given)
         except Unavailable:
-            log.error("encrypted_value_refused", table=table.name, column=name, row=row)  # noqa: TRY400 - no bug
+            log.error("encrypted_value_refused", column=f"{table.name}.{name}", row=row)  # noqa: TRY400 - no bug
             return {}, 1
         values[name] = plain if to is None else kind.locked(ring, plain, row, to)
+    try:
+        values |= _ids(ring, table, held)
+    except Unavailable:
+        row = row_of(*(held[each.name] for each in table.primary_key))
+        log.error("encrypted_value_refused", column=table.name, row=row)  # noqa: TRY400 - as above
+        return {}, 1
     return values | _blinded(connection, ring, table, held, to), 0
 
 
@@ -130,6 +161,17 @@ def _blinded(
             )
             if connection.scalar(taken) is not None:
                 values[name] = ring.blinded(f"{given}:{held['id']}")
+    return values
+
+
+def _ids(ring: Ring, table: sa.Table, held: dict[str, Any]) -> dict[str, Any]:
+    """The ids of a row in the form they go over to, where they lie in the other one."""
+    values = {}
+    for name, kind in ((each.name, each.type) for each in table.c if isinstance(each.type, LockedId)):
+        given = held[name]
+        if given and given.startswith(MARK_OF_IDS) != ring.locks_ids:
+            plain = ring.open_id(given, kind.kind)
+            values[name] = ring.lock_id(plain, kind.kind) if ring.locks_ids else plain
     return values
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from service.at_rest.columns import ring_of
 from service.at_rest.ring import Ring
 from service.db import insert
-from service.encrypting.in_force import PLACE, HeldKeys, WalkProgress, follow, living, progress
+from service.encrypting.in_force import PLACE, HeldKeys, WalkProgress, follow, hold_alone, living, progress
 from service.errors import Conflict, Invalid
 from service.migrations import set_floor
 from service.models import encryption, encryption_key
@@ -51,10 +51,11 @@ def turn_off(connection: Connection, now: datetime) -> None:
 
 
 def _go_over(connection: Connection, ring: Ring, to: str | None, now: datetime) -> None:
+    hold_alone(connection)
     follow(connection)
     secret = ring.digest_key or secrets.token_bytes(32)
     held = secret.hex() if to is None else ring.lock_text(secret.hex(), PLACE, to)
-    row = {"key_id": to, "digest_key": held, "begun_at": now, **ANEW}
+    row = {"key_id": to, "ids": to is not None and ring.locks_ids, "digest_key": held, "begun_at": now, **ANEW}
     statement = insert(connection, encryption).values(id=1, **row)
     connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
     if to is not None:
@@ -64,7 +65,7 @@ def _go_over(connection: Connection, ring: Ring, to: str | None, now: datetime) 
 
 
 def _demand_idle(found: WalkProgress | None, wanted: str) -> None:
-    if found is not None and found.key_id == wanted:
+    if found is not None and found.key_id == wanted and found.ids is not None:
         state = "everything is" if found.finished_at else "everything is being"
         raise Conflict("encrypted_already", f"The first key of privacy.encryption_key is in force, {state} encrypted.")
 

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.at_rest.columns import ring_of
 from service.at_rest.ring import Ring
 from service.db import reading, writing
-from service.encrypting.in_force import SETTLED, WalkProgress, everybody_writes, follow, progress
+from service.encrypting.in_force import SETTLED, WalkProgress, everybody_writes, follow, hold_alone, progress
 from service.encrypting.rewriting import TABLES, lies_otherwise, plain_kind, raw, rewrite
 from service.models import encryption, encryption_key, metadata
 from service.outages import is_away
@@ -52,12 +52,17 @@ def _is_due(engine: Engine) -> bool:
 
 
 def _begin_pass(connection: Connection, found: WalkProgress, now: datetime) -> bool:
-    """Begin one; a second only when it can be the last."""
-    everybody = found.begun_at <= now - SETTLED and everybody_writes(connection, found.key_id, now)
+    """Begin one; others only when everybody writes so: the second locks ids, a third can be the last."""
+    everybody = found.begun_at <= now - SETTLED and everybody_writes(connection, found.key_id, now, ids=bool(found.ids))
     if found.everybody is not None and not everybody:
         return False
+    ids = found.ids
+    if everybody and found.key_id is not None and not ids:
+        # everybody finds locked ids by now, and opens them: only from here on may anybody write one
+        hold_alone(connection)
+        ids, everybody = True, False
     nothing = {"looked_at": 0, "changed": 0, "skipped": 0, "refused": 0}
-    _note(connection, at_table=TABLES[0].name, at_row=None, everybody=everybody, **nothing)
+    _note(connection, at_table=TABLES[0].name, at_row=None, everybody=everybody, ids=ids, **nothing)
     return True
 
 
@@ -104,7 +109,7 @@ def _page(connection: Connection, table: sa.Table, found: WalkProgress) -> list[
     """The next rows by key, and whether they lie otherwise: so many that not too many of them do."""
     key = list(table.primary_key)
     ids = connection.scalars(sa.select(ek.id)).all()
-    due = sa.case((lies_otherwise(table, found.key_id, ids), 1), else_=0)
+    due = sa.case((lies_otherwise(table, found.key_id, ids, locks_ids=bool(found.ids)), 1), else_=0)
     query = sa.select(*map(raw, key), due).order_by(*key).limit(LOOK_AT)
     if found.at_row is not None:
         last = [sa.literal(value, plain_kind(each)) for each, value in zip(key, found.at_row, strict=True)]

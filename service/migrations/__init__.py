@@ -21,11 +21,12 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
 from service.errors import Unavailable
-from service.models import encryption_key, schema_floor
+from service.models import encryption, encryption_key, schema_floor
 
 HERE = Path(__file__).parent
 VERSION = sa.table("alembic_version", sa.column("version_num"))
 ENCRYPTED_FROM = "0032"  # code that knows no newer revision than those before it cannot read what is encrypted
+IDS_FROM = "0034"  # likewise: it cannot read locked ids, nor find one
 FIRST_TO_LOOK = "0022"  # code that knows no newer revision than those before it does not ask from when on it may work
 COPYING, MOVED = "copying", "moved"
 """Stand where a revision does: no process of ours works on a database that is being filled, or was left behind."""
@@ -66,7 +67,8 @@ def floor() -> str:
 def set_floor(connection: Connection) -> None:
     """Write from which code on one may work here: where something is encrypted, from that on which can read it."""
     encrypted = connection.scalar(sa.select(encryption_key.c.id).limit(1)) is not None
-    oldest = max(floor(), ENCRYPTED_FROM) if encrypted else floor()
+    with_ids = connection.scalar(sa.select(encryption.c.ids)) is not None
+    oldest = max(floor(), IDS_FROM if with_ids else ENCRYPTED_FROM) if encrypted else floor()
     connection.execute(sa.update(schema_floor).values(revision=oldest))
 
 

@@ -17,7 +17,8 @@ from sqlalchemy import (
     text,
 )
 
-from service.at_rest.columns import Blinded, Encrypted
+from service.at_rest.columns import Encrypted
+from service.at_rest.digests import Blinded
 from service.db import Micros
 from service.models.base import Serial, metadata
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from service.at_rest.columns import EncryptedBytes, EncryptedJson
+from service.at_rest.ids import CONVERSATION_ID
 from service.db import Micros
 from service.models.base import Serial, metadata
 
@@ -57,7 +58,7 @@ class DeliveryItemColumns(TypedColumns):
     outcome: Named[str] = Column(String(20))  # accepted | duplicate | reopened | ignored | unmappable
     reason: Named[str | None] = Column(String(64), nullable=True)
     detail: Named[str | None] = Column(Text, nullable=True)  # for people: what would be right; never a customer's words
-    conversation_id: Named[str | None] = Column(String(256), nullable=True)
+    conversation_id: Named[str | None] = Column(CONVERSATION_ID, nullable=True)
     request_id: Named[str | None] = Column(String(40), nullable=True)
     ended_at: Named[datetime | None] = Column(Micros, nullable=True)  # of an end: a late reopening asks for it
 
@@ -83,7 +84,7 @@ class ReopeningColumns(TypedColumns):
 
     id = Column(Serial, primary_key=True)
     source: Named[str] = Column(String(64))
-    conversation_id: Named[str] = Column(String(256))
+    conversation_id: Named[str] = Column(CONVERSATION_ID)
     reopened_at: Named[datetime] = Column(Micros)
     delivery_id: Named[str] = Column(String(40))
 
@@ -95,7 +96,7 @@ class ConversationColumns(TypedColumns):
     """One row a conversation, locked so that deliveries about it are read in turns. Written by intake."""
 
     source = Column(String(64), primary_key=True)
-    conversation_id = Column(String(256), primary_key=True)
+    conversation_id: Named[str] = Column(CONVERSATION_ID, primary_key=True)
     seen_at: Named[datetime] = Column(Micros)
 
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from service.at_rest.columns import Encrypted, EncryptedJson
+from service.at_rest.ids import CONVERSATION_ID, X_HANDLE, X_USER_ID
 from service.db import Micros
 from service.models.base import Serial, metadata
 from service.states import OPEN_STATES, OPENED_STATES, PROVEN_UNSENT, UNCLEAR, State
@@ -44,12 +45,12 @@ class FeedbackRequestColumns(TypedColumns):
     # what the source said, frozen when the conversation ended
     source: Named[str] = Column(String(64))
     account: Named[str] = Column(String(64))
-    conversation_id: Named[str] = Column(String(256))
+    conversation_id: Named[str] = Column(CONVERSATION_ID)
     ended_at: Named[datetime] = Column(Micros)
     received_at: Named[datetime] = Column(Micros)
     delivery_id: Named[str] = Column(String(40))
-    x_user_id: Named[str | None] = Column(String(20), nullable=True)
-    x_handle: Named[str | None] = Column(String(15), nullable=True)
+    x_user_id: Named[str | None] = Column(X_USER_ID, nullable=True)
+    x_handle: Named[str | None] = Column(X_HANDLE, nullable=True)
     person: Named[str | None] = Column(String(64), nullable=True)  # the keyed hash that stays when the id goes
     identity_trust: Named[str] = Column(String(20))  # vendor_verified | bridge | crm_entered
     agent_id: Named[str | None] = Column(String(256), nullable=True)
@@ -57,7 +58,7 @@ class FeedbackRequestColumns(TypedColumns):
     tags: Named[list[str]] = Column(JSON)
     language: Named[str | None] = Column(String(35), nullable=True)
     channel: Named[str | None] = Column(String(256), nullable=True)
-    customer_ref: Named[str | None] = Column(String(256), nullable=True)
+    customer_ref: Named[str | None] = Column(Encrypted("feedback_request.customer_ref", "id", was=256), nullable=True)
     tenant: Named[str | None] = Column(String(256), nullable=True)
     handled_by: Named[str | None] = Column(String(8), nullable=True)  # human | ai | both | nobody; NULL: not said
     # what outreach chose, frozen before anything is sent
@@ -220,7 +221,7 @@ class SendAttemptColumns(TypedColumns):
     id = Column(String(40), primary_key=True)
     request_id: Named[str] = Column(String(40), ForeignKey("feedback_request.id"))
     account: Named[str] = Column(String(64))
-    x_user_id: Named[str] = Column(String(20))
+    x_user_id: Named[str] = Column(X_USER_ID)
     kind: Named[str] = Column(String(4))  # dm | card
     intended_at: Named[datetime] = Column(Micros)
     answered_at: Named[datetime | None] = Column(Micros, nullable=True)  # when X's (unclear) answer came; NULL: we died

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Named, String, Table, TypedColumns
 
+from service.at_rest.columns import Encrypted
 from service.db import Micros
 from service.models.base import metadata
 
@@ -57,7 +58,10 @@ class PersonNameColumns(TypedColumns):
     kind = Column(String(5), primary_key=True)  # agent | team
     person_id = Column(String(256), primary_key=True)
     since = Column(Micros, primary_key=True)  # 1970: from the beginning
-    name: Named[str | None] = Column(String(120), nullable=True)  # NULL: none from then on
+    # NULL: none from then on
+    name: Named[str | None] = Column(
+        Encrypted("person_name.name", "account", "kind", "person_id", "since", was=120), nullable=True
+    )
     given_at: Named[datetime] = Column(Micros)
     given_by: Named[str] = Column(String(96))
     told_at: Named[datetime | None] = Column(Micros, nullable=True)

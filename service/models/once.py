@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Named, String, Table, TypedColumns
 
-from service.at_rest.columns import Blinded, EncryptedJson
+from service.at_rest.columns import EncryptedJson
+from service.at_rest.digests import Blinded
 from service.db import Micros
 from service.models.base import metadata
 

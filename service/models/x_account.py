@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Column, ForeignKey, Index, Named, String, Table, Text, TypedColumns
 
+from service.at_rest.ids import X_HANDLE, X_USER_ID
 from service.db import Micros
 from service.models.base import metadata
 
@@ -118,8 +119,8 @@ data_key = Table("data_key", metadata, DataKeyColumns)
 class XIdentityColumns(TypedColumns):
     """A handle that X resolved to an id, and when: handles are renamed and re-used. Written by customers."""
 
-    handle = Column(String(15), primary_key=True)  # lower case
-    x_user_id: Named[str] = Column(String(20))
+    handle: Named[str] = Column(X_HANDLE, primary_key=True)  # lower case
+    x_user_id: Named[str] = Column(X_USER_ID)
     seen_at: Named[datetime] = Column(Micros)
 
 
@@ -145,8 +146,8 @@ class FoundIdentityColumns(TypedColumns):
 
     source = Column(String(64), primary_key=True)
     customer = Column(String(64), primary_key=True)
-    x_user_id: Named[str | None] = Column(String(20), nullable=True)
-    x_handle: Named[str | None] = Column(String(15), nullable=True)  # as the CRM writes it
+    x_user_id: Named[str | None] = Column(X_USER_ID, nullable=True)
+    x_handle: Named[str | None] = Column(X_HANDLE, nullable=True)  # as the CRM writes it
     trust: Named[str] = Column(String(20))
     language: Named[str | None] = Column(String(35), nullable=True)
     looked_at: Named[datetime] = Column(Micros)

@@ -47,8 +47,8 @@ def prepare(
 ) -> Intent | Outcome:
     """Return the next intent of a request, or the outcome that needs no call."""
     if request.campaign is None:
-        first = withheld(place.settings, request, now) or wanted(connection, place, request, now)
-        return first or _chosen(connection, place, account, request, now)
+        first = withheld(place.settings, request, now) or _unreadable(request, now)
+        return first or wanted(connection, place, request, now) or _chosen(connection, place, account, request, now)
     since = asked_after(place.settings, account, request, now)
     around = look_around(connection, request, asked_after=since, hash_key=place.hash_key)
     stands = _unclear(around, request, account, now) or _told(around, request, now)

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.at_rest.columns import encrypting
 from service.auth.keys import Reader
 from service.errors import Invalid, NotAllowed, NotFound
 from service.models import timeline_note
@@ -45,7 +46,8 @@ def add(
         raise Invalid("invalid_day", f"A day lies in the years {YEARS.start} to {YEARS.stop - 1}.")
     _demand(reader, account)
     kept = {"day": day.isoformat(), "account": account, "text": words, "author": reader.name[:LONGEST_AUTHOR]}
-    number = connection.scalar(sa.insert(timeline_note).values(**kept, at=now).returning(tn.id))
+    row = encrypting(timeline_note, {**kept, "at": now}, kept["day"], now)
+    number = connection.scalar(sa.insert(timeline_note).values(row).returning(tn.id))
     return TimelineNote(str(number), day, account, words, kept["author"] or "", now)
 
 

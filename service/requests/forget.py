@@ -12,6 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.at_rest.ids import is_handle
+from service.at_rest.unreadable import is_unreadable
 from service.ids import new_id, person
 from service.models import feedback_request, transition
 from service.requests import sends
@@ -74,7 +76,7 @@ def recall(connection: Connection, x_user_id: str, handles: set[str], *, hash_ke
 
 def whose(x_user_id: str, handles: set[str], *, hash_key: str) -> sa.ColumnElement[bool]:
     """Say which requests are of this person: by the id, by its hash, or by a handle where there is no id."""
-    by_handle = sa.and_(fr.x_user_id.is_(None), sa.func.lower(fr.x_handle).in_(each.lower() for each in handles))
+    by_handle = sa.and_(fr.x_user_id.is_(None), is_handle(fr.x_handle, handles))
     # By the id as well: retention may be taking it away in this moment, and who erases waits for it then.
     return sa.or_(fr.person == person(hash_key, x_user_id), fr.x_user_id == x_user_id, by_handle)
 
@@ -92,7 +94,8 @@ def too_old(*, hash_key: str, identities_before: datetime, history_before: datet
 def _unnamed(hash_key: str, connection: Connection, those: Condition) -> int:
     rows = connection.execute(sa.select(fr.id, fr.x_user_id).where(those).order_by(fr.id).with_for_update()).all()
     for request_id, x_user_id in rows:
-        gone = {**NOBODY, "person": person(hash_key, x_user_id) if x_user_id is not None else None}
+        known = None if x_user_id is None or is_unreadable(x_user_id) else person(hash_key, x_user_id)
+        gone = {**NOBODY, "person": known}
         connection.execute(CHANGE, {"this": request_id, **gone})
         sends.forget_whom(connection, request_id)
     return len(rows)

@@ -15,6 +15,9 @@ Draws = Mapping[str, Mapping[str, float]]
 """A lot's name to its inputs and its outcome, as the ledger keeps them."""
 
 
+MAY_BE_DAMAGED = ("conversation_id", "x_user_id", "x_handle", "customer_ref", "opening_text", "card_text")
+
+
 @dataclass(frozen=True, slots=True)
 class Alternative:
     """Another way of asking and its text, frozen like the first: taken where X proves that nothing was sent."""
@@ -82,9 +85,8 @@ class Request:
     @property
     def unreadable(self) -> Sequence[str]:
         """What of it does not open: changed or moved in the database. Nothing can be sent, nor looked for, by it."""
-        said = {"opening_text": self.opening_text, "card_text": self.card_text}
-        others = any(is_unreadable(each.text) for each in self.alternatives)
-        return [name for name, value in said.items() if is_unreadable(value)] + ["alternatives"] * others
+        said = [name for name in MAY_BE_DAMAGED if is_unreadable(getattr(self, name))]
+        return said + ["alternatives"] * any(is_unreadable(each.text) for each in self.alternatives)
 
     @property
     def next_message(self) -> Kind:

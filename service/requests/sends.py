@@ -11,6 +11,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.at_rest.unreadable import is_unreadable
 from service.ids import new_id
 from service.models import IS_OPEN, feedback_request, send_attempt
 from service.requests.request import Attempt, Request
@@ -138,7 +139,7 @@ def unclear(connection: Connection, account: str, now: datetime, limit: int = 50
         .limit(limit)
     )
     found = [(request_of(row), attempt_of(row[len(REQUEST) :])) for row in rows]
-    return [(request, attempt) for request, attempt in found if not request.unreadable]
+    return [(one, attempt) for one, attempt in found if not (one.unreadable or is_unreadable(attempt.x_user_id))]
 
 
 def forget(connection: Connection, request_ids: Sequence[str], x_user_id: str, now: datetime) -> None:

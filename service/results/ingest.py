@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from service import traces
-from service.at_rest.columns import blinding
+from service.at_rest.digests import blinding
 from service.counts import HERE
 from service.db import once_committed
 from service.requests.seals import touch

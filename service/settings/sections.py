@@ -142,8 +142,8 @@ class Privacy:
     )
     erase_scores: bool = setting(False, "erasing a person removes the score too, not only text and identity")
     encryption_key: Secrets = setting(
-        [], "encrypts comments, notes, DMs and raw deliveries at rest, once `dm-feedback privacy encrypt` has said so; "
-        "new and old while one is changed", keys_of_their_own, secret=True
+        [], "encrypts comments, notes, DMs, raw deliveries, ids, names at rest, once `dm-feedback privacy encrypt` has "
+        "said so; new and old while one is changed", keys_of_their_own, secret=True
     )  # fmt: skip
     erase_by_two: bool = setting(False, "erasing a person over the API takes two people with keys, within a week")
 

@@ -14,7 +14,8 @@ import flask
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.at_rest.columns import blinding, encrypting
+from service.at_rest.columns import encrypting
+from service.at_rest.digests import blinding
 from service.at_rest.ring import damaged
 from service.at_rest.unreadable import is_unreadable
 from service.db import insert

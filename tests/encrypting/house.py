@@ -10,13 +10,18 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.at_rest.columns import Encrypted, give, ring_of, stored
+from service.at_rest.ids import LockedId
 from service.at_rest.ring import Ring
+from service.customers import found, identities
+from service.customers.found import FoundIdentity
 from service.db import open_engine, reading, writing
 from service.encrypting import turning, walking
 from service.encrypting.in_force import SETTLED, WalkProgress, progress
-from service.models import feedback_request, metadata, result, webhook_delivery
+from service.models import feedback_request, metadata, reopening, result, webhook_delivery
 from service.reports.counting.sealing import seal
 from service.reports.disclosure import naming
+from service.reports.people import stored as people
+from service.requests import sends
 from service.requests.outcomes import Plan, Postpone
 from service.requests.reading import locked
 from service.requests.request import Alternative
@@ -25,12 +30,22 @@ from service.requests.writer import Hand, write
 from service.results.answer import Answer
 from service.results.ingest import ingest
 from service.results.merge import Update
+from service.states import Kind
 from tests.floor.house import House, deliver
 from tests.support import settings_of
 
 POISON = "arsenic"
 OLD, NEW, OTHER = (f"a key that nobody would guess, {word}" for word in ("old", "new", "other"))
 NASTY = ("Grüße \x1f 😀", "dmf1.", "dmf1.00000000.AAAA", '"quoted"\n=cmd', "\x01\x7f", " ")
+
+
+def x_user_id(number: int) -> str:
+    """Long enough that no ciphertext holds it by chance."""
+    return f"70707070707070{number:03d}"
+
+
+def conversation_id(number: int) -> str:
+    return f"{POISON}-{number}"
 
 
 def open_with(url: str, *keys: str) -> Engine:
@@ -51,6 +66,10 @@ class Poisoned:
         for number, text in enumerate((*NASTY, "", "plain")):
             self.said(number, text)
         now, settings = self.house.clock.now, self.house.settings
+        with writing(self.engine) as connection:
+            people.keep(connection, [people.NameLine("agent", "ann", f"{POISON} Ann")], "test", now)
+        day = {"day": "2026-11-22", "text": f"{POISON} on sale"}
+        assert self.house.call("POST", "/v1/timeline", self.admin, day).status_code == 201
         while seal(self.engine, settings, now) or naming.follow(self.engine, settings, now):
             pass  # until readers are told whose the answers are, and what was said
 
@@ -62,9 +81,10 @@ class Poisoned:
 
     def said(self, number: int, text: str) -> str:
         note = f"{POISON} {text}"
-        request_id = deliver(self.house, f"c-{number}", x_user_id=str(700 + number), agent_id="ann", tags=["a"])
+        now, who = self.house.clock.now, {"x_user_id": x_user_id(number), "x_handle": f"{POISON}_{number}"}
+        said = {**who, "agent_id": "ann", "tags": ["a"], "customer_ref": f"{POISON} {number}"}
+        request_id = deliver(self.house, conversation_id(number), **said)
         self.requests.append(request_id)
-        now = self.house.clock.now
         plan = Plan(
             campaign="care", type="csat", question_variant_id=1, display_name=None, privacy_url="https://acme.example/p",
             test=False, way="card", opening_text=note, card_text=f"card {note}", page_hash=f"{number:064x}",
@@ -77,6 +97,12 @@ class Poisoned:
             write(connection, request, Postpone(now, "delay", plan=plan), now, hand)
             sent = sa.update(feedback_request).where(feedback_request.c.id == request_id)
             connection.execute(sent.values(state="card_sent", card_sent_at=now, outcome_at=now))
+            sends.intend(connection, request, Kind.ASKING, now)
+            identities.remember(connection, who["x_handle"], who["x_user_id"], now)
+            answer = FoundIdentity(who["x_user_id"], who["x_handle"], "bridge", None)
+            found.remember(connection, "crm", f"hash {number}", answer, now)
+            again = {"source": "crm", "conversation_id": conversation_id(number), "reopened_at": now}
+            connection.execute(sa.insert(reopening).values(**again, delivery_id="wd_test"))
         self.answer(request_id, 4, f"{note} said")
         once = {"Idempotency-Key": f"note {number}"}
         path = f"/v1/results/{request_id}/notes"
@@ -96,7 +122,8 @@ class Poisoned:
         paths = (
             "/v1/results", "/v1/results?q=arsenic", "/v1/results?q=gru", "/v1/results?q=nobody", "/v1/requests",
             "/v1/changes", f"/v1/results/{first}", f"/v1/results/{first}/notes", "/v1/results.csv", "/v1/results.jsonl",
-            "/v1/summary", "/v1/customers/700", f"/v1/requests/{first}",
+            "/v1/summary", f"/v1/customers/{x_user_id(0)}", f"/v1/requests/{first}", "/v1/timeline",
+            f"/v1/requests?conversation_id={conversation_id(0)}&conversation_id={conversation_id(1)}",
         )  # fmt: skip
         seen: dict[str, Any] = {path: self._read(path) for path in paths}
         with reading(self.engine) as connection:
@@ -126,9 +153,11 @@ class Poisoned:
         return self.progress
 
     def walk_to_the_end(self) -> WalkProgress:
-        self.walk()
-        self.house.clock.forward(seconds=SETTLED.total_seconds())
-        return self.walk()
+        for _ in range(4):
+            if self.walk().finished_at is not None:
+                break
+            self.house.clock.forward(seconds=SETTLED.total_seconds())
+        return self.progress
 
     @property
     def progress(self) -> WalkProgress:
@@ -155,6 +184,10 @@ class Poisoned:
                 for row in connection.exec_driver_sql(f"SELECT * FROM {table.name}")
                 for value in row
             )
+
+
+def columns_of_ids() -> list[sa.Column[Any]]:
+    return [each for table in metadata.sorted_tables for each in table.c if isinstance(each.type, LockedId)]
 
 
 def encrypted_columns() -> list[sa.Column[Any]]:

@@ -24,7 +24,7 @@ from service.models import access_log, encryption_key, process_count, result, re
 from service.results.merge import Update, digest
 from service.totals import Keeper
 from tests.cli.house import Cli
-from tests.encrypting.house import NASTY, NEW, OLD, OTHER, POISON, Poisoned, encrypted_columns, open_with
+from tests.encrypting.house import NASTY, NEW, OLD, OTHER, POISON, Poisoned, encrypted_columns, open_with, x_user_id
 from tests.support import START
 
 
@@ -53,12 +53,15 @@ def with_keys(there: Poisoned, *keys: str) -> Poisoned:
 
 
 def test_every_encrypted_column_says_its_place_and_a_row_that_never_changes() -> None:
-    assert len(encrypted_columns()) == 10
+    assert len(encrypted_columns()) == 13
     for column in encrypted_columns():
         assert isinstance(column.type, Encrypted)
         assert column.type.place == str(column)
         key = {each.name for each in column.table.primary_key}
-        by_parent = {"result_update": {"request_id", "way", "x_updated_at"}, "review_note": {"request_id", "at"}}
+        by_parent = {
+            "result_update": {"request_id", "way", "x_updated_at"}, "review_note": {"request_id", "at"},
+            "timeline_note": {"day", "at"},
+        }  # fmt: skip
         assert set(column.type.by) == by_parent.get(column.table.name, key)
 
 
@@ -89,6 +92,7 @@ def test_a_dump_of_the_database_holds_no_word_of_anybody(poisoned: Poisoned) -> 
     poisoned.said(100, "afterwards")
     assert poisoned.walk_to_the_end().finished_at is not None
     assert POISON not in poisoned.dump()
+    assert x_user_id(0)[:-3] not in poisoned.dump()
     assert {place for place, _ in poisoned.lies()} == {str(each) for each in encrypted_columns()} - {
         "webhook_delivery.query"  # this CRM sends none
     }
@@ -205,6 +209,12 @@ def test_it_is_not_done_while_anybody_writes_otherwise(poisoned: Poisoned) -> No
     now.forward(seconds=21)
     slow.keep(now.now)
     poisoned.walk()
+    assert poisoned.progress.ids, "from here on everybody finds locked ids, and may write them"
+    assert poisoned.walk().finished_at is None, "it has said that it writes ids plainly"
+    slow.keep(now.now)
+    now.forward(seconds=21)
+    slow.keep(now.now)
+    poisoned.walk()
     assert poisoned.walk().finished_at is not None
     other.dispose()
 
@@ -238,11 +248,11 @@ def test_code_that_cannot_read_it_does_not_start_here(poisoned: Poisoned) -> Non
         with reading(poisoned.engine) as connection:
             return connection.scalar(sa.select(schema_floor.c.revision))
 
-    assert oldest() == migrations.floor() < migrations.ENCRYPTED_FROM
+    assert oldest() == migrations.floor() < migrations.IDS_FROM
     poisoned.turn_on()
-    assert oldest() == migrations.ENCRYPTED_FROM
+    assert oldest() == migrations.IDS_FROM
     migrations.upgrade(poisoned.engine)
-    assert oldest() == migrations.ENCRYPTED_FROM
+    assert oldest() == migrations.IDS_FROM
     poisoned.walk_to_the_end()
     poisoned.turn_off()
     poisoned.walk_to_the_end()
@@ -286,15 +296,18 @@ def test_erasing_and_forgetting_reach_what_is_encrypted(poisoned: Poisoned) -> N
     poisoned.turn_on()
     poisoned.walk_to_the_end()
     now, settings = poisoned.house.clock.now, poisoned.house.settings
-    held = poisoned.house.call("GET", "/v1/customers/700", poisoned.admin).get_data(as_text=True)
+    held = poisoned.house.call("GET", f"/v1/customers/{x_user_id(0)}", poisoned.admin).get_data(as_text=True)
     assert POISON in held
-    counts = housekeeping.erase(poisoned.engine, settings, "700", by="test", now=now)
+    counts = housekeeping.erase(poisoned.engine, settings, x_user_id(0), by="test", now=now)
     assert (counts["deliveries"], counts["notes"], counts["results"]) == (1, 1, 1)
-    assert POISON not in poisoned.house.call("GET", "/v1/customers/700", poisoned.admin).get_data(as_text=True)
+    assert POISON not in poisoned.house.call("GET", f"/v1/customers/{x_user_id(0)}", poisoned.admin).get_data(
+        as_text=True
+    )
     late = now + timedelta(days=5000)
     forgotten = housekeeping.prune(poisoned.engine, settings, late, dry_run=False)
     assert forgotten["deliveries"] == forgotten["texts"] == len(poisoned.requests) - 1
-    assert {place for place, _ in poisoned.lies()} <= {"review_note.text", "posted_once.answer"}
+    staffs = {"review_note.text", "posted_once.answer", "person_name.name", "timeline_note.text"}
+    assert {place for place, _ in poisoned.lies()} <= staffs
 
 
 def test_a_copy_is_carried_without_a_key_and_read_with_it(poisoned: Poisoned, tmp_path: Path) -> None:
@@ -306,7 +319,7 @@ def test_a_copy_is_carried_without_a_key_and_read_with_it(poisoned: Poisoned, tm
     moving.demand_place(source, target)
     moving.finish(source, target, moving.every_table(), lambda *_: None)
     with reading(target) as connection:
-        assert connection.scalar(sa.select(schema_floor.c.revision)) == migrations.ENCRYPTED_FROM
+        assert connection.scalar(sa.select(schema_floor.c.revision)) == migrations.IDS_FROM
         assert connection.scalar(sa.select(encryption_key.c.id)) == poisoned.ring.first
     target.dispose()
     source.dispose()

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service import web
+from service.at_rest.columns import encrypting
 from service.auth import Guard, Reader, keys
 from service.db import writing
 from service.ids import new_id
@@ -137,7 +138,8 @@ class World:
             connection.execute(sa.insert(feedback_request), requests)
             connection.execute(sa.insert(transition), steps)
             if results:
-                connection.execute(sa.insert(result), results)
+                rows = [encrypting(result, each, each["request_id"]) for each in results]
+                connection.execute(sa.insert(result), rows)
         moments = [each["updated_at"] for each in (*requests, *results)]
         self.tell(max(moments, default=self.clock.now))
         return [str(row["id"]) for row in requests]

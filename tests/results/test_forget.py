@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from service import retention
 from service.db import reading, writing
-from service.models import feedback_request, poll_window, refresh, result, stray_feedback
+from service.models import feedback_request, poll_window, refresh, result, result_update, stray_feedback
 from service.results.card import take_in
 from service.results.forget import erase, too_old
 from service.results.ingest import Verdict
@@ -58,8 +58,8 @@ def words(engine):
     with reading(engine) as connection:
         return [
             text
-            for table in ("result", "result_update")
-            for (text,) in connection.exec_driver_sql(f"SELECT text FROM {table} WHERE text IS NOT NULL")
+            for table in (result, result_update)
+            for text in connection.scalars(sa.select(table.c.text).where(table.c.text.is_not(None)))
         ]
 
 

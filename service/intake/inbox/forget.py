@@ -5,7 +5,7 @@ erased person the conversation's id as well. Never touches the ledger: what outr
 theirs to erase, after this.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -47,24 +47,41 @@ def of_person(
     connection: Connection, theirs: sa.ColumnElement[bool], names: Collection[str]
 ) -> Iterator[tuple[sa.Table, sa.ColumnElement[bool]]]:
     """Say which rows tell of these requests, or name this person: what erasing them reaches."""
+    told = _told_of(connection, theirs)
     yield webhook_delivery, wd.id.in_(_deliveries(connection, theirs, names))
-    yield delivery_item, di.id.in_(sa.union(_items(di.id).where(theirs), _first_items(di.id).where(theirs)))
+    items = sa.union(
+        _items(di.id).where(_is_any(told, wd.source, di.conversation_id)), _first_items(di.id).where(theirs)
+    )
+    yield delivery_item, di.id.in_(items)
     for table in (reopening, conversation):
-        said = sa.and_(fr.source == table.c.source, fr.conversation_id == table.c.conversation_id, theirs)
-        yield table, sa.exists().where(said)
+        yield table, _is_any(told, table.c.source, table.c.conversation_id)
 
 
 def _deliveries(connection: Connection, theirs: sa.ColumnElement[bool], names: Collection[str]) -> Sequence[str]:
     """Every delivery about a conversation of theirs, and every one that names them."""
-    about, led = _items(di.delivery_id).where(theirs), _first_items(di.delivery_id).where(theirs)
+    said = _is_any(_told_of(connection, theirs), wd.source, di.conversation_id)
+    about, led = _items(di.delivery_id).where(said), _first_items(di.delivery_id).where(theirs)
     ids = connection.scalars(sa.union(about, led, sa.select(fr.delivery_id).where(theirs))).all()
     return sorted({*ids, *_naming(connection, names)})
 
 
 def _items(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """What was said of conversations, beside the requests of those."""
-    said = sa.select(column).join_from(delivery_item, webhook_delivery, di.delivery_id == wd.id)
-    return said.join(feedback_request, sa.and_(fr.source == wd.source, fr.conversation_id == di.conversation_id))
+    """What was said of conversations, beside the deliveries that said it."""
+    return sa.select(column).join_from(delivery_item, webhook_delivery, di.delivery_id == wd.id)
+
+
+def _told_of(connection: Connection, theirs: sa.ColumnElement[bool]) -> Mapping[str, Sequence[str]]:
+    """Their conversations by source. Never joined by: ids may lie in two forms, while they go over to being locked."""
+    told: dict[str, list[str]] = {}
+    for source, conversation_id in connection.execute(sa.select(fr.source, fr.conversation_id).where(theirs)):
+        told.setdefault(source, []).append(conversation_id)
+    return told
+
+
+def _is_any(told: Mapping[str, Sequence[str]], source: Any, conversation_id: Any) -> sa.ColumnElement[bool]:
+    """Whether a row is of one of these conversations."""
+    ours = [sa.and_(source == name, conversation_id.in_(sorted(set(ids)))) for name, ids in told.items()]
+    return sa.or_(sa.false(), *ours)
 
 
 def _first_items(column: sa.ColumnElement[Any]) -> sa.Select[Any]:

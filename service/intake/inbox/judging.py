@@ -12,8 +12,10 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
+from service.at_rest.ids import CONVERSATION_ID
 from service.bulk import Among, Into, Row
 from service.db import from_micros
+from service.encrypting.in_force import hold as hold_keys
 from service.ids import new_id
 from service.intake.inbox.ends import Timeline
 from service.intake.inbox.stored import write_items
@@ -39,11 +41,13 @@ LOCK = Into(
 )
 ENDS = Among(
     "SELECT fr.source, fr.conversation_id, fr.ended_at, fr.id FROM {wanted} feedback_request AS fr"
-    " ON fr.source = wanted.a AND fr.conversation_id = wanted.b"
+    " ON fr.source = wanted.a AND fr.conversation_id = wanted.b",
+    CONVERSATION_ID,
 )
 REOPENINGS = Among(
     "SELECT ro.source, ro.conversation_id, ro.reopened_at FROM {wanted} reopening AS ro"
-    " ON ro.source = wanted.a AND ro.conversation_id = wanted.b"
+    " ON ro.source = wanted.a AND ro.conversation_id = wanted.b",
+    CONVERSATION_ID,
 )
 NEW_REOPENINGS = Into(
     (reopening.c.source, reopening.c.conversation_id, reopening.c.reopened_at, reopening.c.delivery_id)
@@ -77,6 +81,7 @@ class Book:
 
 def open_book(connection: Connection, keys: Iterable[Key], now: datetime) -> Book:
     """Lock conversations and return what is known of them."""
+    hold_keys(connection)
     # in order of name: two groups about the same conversations must not wait for each other
     ordered = sorted(set(keys))
     LOCK.run(connection, [(*key, now) for key in ordered])

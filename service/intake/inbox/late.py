@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from sqlalchemy.engine import Connection
 
+from service.at_rest.ids import CONVERSATION_ID
 from service.bulk import Among
 from service.db import from_micros
 from service.errors import Unavailable
@@ -29,7 +30,8 @@ AT_HAND = 8  # deliveries kept parsed while their ends are let in
 REPEATS = Among(
     "SELECT wd.source, di.conversation_id, di.delivery_id, di.position, di.ended_at, di.read_at"
     " FROM {wanted} delivery_item AS di ON di.conversation_id = wanted.b AND di.reason = 'same_conversation'"
-    " JOIN webhook_delivery AS wd ON wd.id = di.delivery_id AND wd.source = wanted.a AND wd.body IS NOT NULL"
+    " JOIN webhook_delivery AS wd ON wd.id = di.delivery_id AND wd.source = wanted.a AND wd.body IS NOT NULL",
+    CONVERSATION_ID,
 )
 Opened = Callable[[str], tuple[Delivery, Items] | None]
 

@@ -4,7 +4,7 @@ The settings' names hold from the beginning and for every account; an imported n
 them. A name is never lost by a new one: the old one holds up to the moment from which the new one does.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.at_rest.columns import encrypting
 from service.db import EPOCH, insert, to_micros
 from service.models import person_name
 from service.reports.people.called import EVERY_ACCOUNT, Called, GivenName
@@ -83,7 +84,7 @@ def keep(connection: Connection, lines: Sequence[NameLine], by: str, now: dateti
     new = [each for each in lines if known.get(_key(each), "") != each.name]
     if new:
         says = {"given_at": now, "given_by": by[:96], "told_at": None, "told_id": None}
-        rows = [{**dict(zip(KEY, _key(each), strict=True)), "name": each.name, **says} for each in new]
+        rows = [_row(each, says) for each in new]
         row = insert(connection, person_name)
         held = {name: row.excluded[name] for name in ("name", *says)}
         connection.execute(row.on_conflict_do_update(index_elements=KEY, set_=held), rows)
@@ -95,6 +96,11 @@ def forget(connection: Connection, kind: str, person_id: str, by: str, now: date
     gone = {"name": None, "given_at": now, "given_by": by[:96], "told_at": None, "told_id": None}
     theirs = sa.update(person_name).where(pn.kind == kind, pn.person_id == person_id, pn.name.is_not(None))
     return connection.execute(theirs.values(gone)).rowcount
+
+
+def _row(line: NameLine, says: Mapping[str, Any]) -> dict[str, Any]:
+    named = {**dict(zip(KEY, _key(line), strict=True)), "name": line.name, **says}
+    return encrypting(person_name, named, *_key(line))
 
 
 def _key(line: NameLine) -> tuple[str, str, str, datetime]:

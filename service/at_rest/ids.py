@@ -1,0 +1,134 @@
+"""Ids that statements compare: in, an id; out, one word for it wherever it stands, so that equal ones are found by it.
+
+Locked by AES-256-SIV under a key derived from the digest key, for a kind of id and not for a row: whoever has the file
+sees that two rows are of one person, and not of whom. A comparison with an id finds both of its forms, locked and
+plain, so that nothing is missed while rows go over from one to the other; without keys it is the plain one it was.
+"""
+
+import json
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from service.at_rest import unreadable
+from service.at_rest.columns import AtRest, refused, ring_of
+from service.at_rest.ring import HANDLE, Ring, damaged
+from service.at_rest.unreadable import is_unreadable
+from service.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+
+class LockedId(AtRest):
+    """A column of ids. `kind`: what they are ids of, the same in every table; `length`: as SQLite's tables have it."""
+
+    impl: Any = sa.Text
+    cache_ok = True
+
+    class comparator_factory(sa.types.TypeDecorator.Comparator[Any], sa.Text.Comparator[Any]):  # noqa: N801 - SQLAlchemy's
+        """Compares with both forms of an id."""
+
+        def operate(self, op: Any, *other: Any, **how: Any) -> Any:
+            """Compare."""
+            given = list(other[0]) if op is operators.in_op and isinstance(other[0], Collection) else other and other[0]
+            plain = super().operate(op, given, *other[1:], **how) if other else super().operate(op, **how)
+            said = op is operators.eq and isinstance(given, (str, sa.BindParameter))
+            if not said and not (op is operators.in_op and isinstance(given, list)):
+                return plain
+            forms = Forms(self.type.kind)  # type: ignore[attr-defined]  # a LockedId has one
+            wanted = sa.type_coerce(given, forms) if isinstance(given, sa.BindParameter) else sa.literal(given, forms)
+            return EitherForm(plain, self.expr, wanted)
+
+    def __init__(self, kind: str, length: int) -> None:
+        super().__init__()
+        self.kind, self.length = kind, length
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Return the column as each database has it."""
+        return sa.String(self.length) if dialect.name == "sqlite" else self.impl_instance
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Return what locks what is written, where that is on; without keys nothing."""
+        ring = ring_of(dialect)
+        return None if ring is None else lambda value: self.written(ring, value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's
+        """Return what opens what was read; without keys nothing."""
+        ring = ring_of(dialect)
+        return None if ring is None else lambda value: self.read(ring, value)
+
+    def written(self, ring: Ring, value: str | None) -> str | None:
+        """Return an id as it is to lie there. Raises Unavailable for what stands in the place of one."""
+        if is_unreadable(value):
+            raise damaged(self.kind)
+        return ring.lock_id(value, self.kind) if value and ring.locks_ids else value
+
+    def read(self, ring: Ring, value: str | None) -> str | None:
+        """Return an id that was read; what does not open is told, counted, and leaves a word in its place."""
+        if value is None:
+            return None
+        try:
+            return ring.open_id(value, self.kind)
+        except Unavailable:
+            refused(ring, self.kind, "")
+            return unreadable.TEXT
+
+
+def is_handle(column: sa.Column[Any], handles: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Say which rows hold one of these handles, however it is written."""
+    return sa.type_coerce(sa.func.lower(column), column.type).in_([each.lower() for each in handles])
+
+
+CONVERSATION_ID, X_USER_ID, X_HANDLE = LockedId("conversation_id", 256), LockedId("x_user_id", 20), LockedId(HANDLE, 15)
+
+
+class Forms(sa.types.TypeDecorator[Any]):
+    """Ids to be looked for: as JSON, each in every form in which it may lie there."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Return all forms."""
+        ring = ring_of(dialect)
+        if value is None or ring is None:
+            return None
+        given = [value] if isinstance(value, str) else [each for each in value if each is not None]
+        return json.dumps([form for each in given for form in ring.forms(each, self.kind)])
+
+
+class EitherForm(FunctionElement[bool]):
+    """A comparison of ids, and the same with both forms of what is looked for."""
+
+    inherit_cache = True
+    name = "either_form"
+    type = sa.Boolean()
+
+    def __init__(self, plain: Any, column: Any, wanted: Any) -> None:
+        super().__init__(plain, column, wanted)
+
+    def self_group(self, against: Any = None) -> Any:  # noqa: ARG002 - SQLAlchemy's
+        """Stand for itself: SQLAlchemy would have SQLite compare it with 1, past every index."""
+        return self
+
+
+@compiles(EitherForm)
+def _either(element: EitherForm, compiler: SQLCompiler, **how: Any) -> str:
+    plain, column, wanted = element.clauses
+    if ring_of(compiler.dialect) is None:
+        return compiler.process(plain, **how)
+    where, forms = compiler.process(column, **how), compiler.process(wanted, **how)
+    if compiler.dialect.name == "postgresql":
+        return f"{where} = ANY (ARRAY(SELECT json_array_elements_text(CAST({forms} AS JSON))))"
+    return f"{where} IN (SELECT value FROM json_each({forms}))"  # noqa: S608 - names of ours

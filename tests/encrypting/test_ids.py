@@ -1,0 +1,226 @@
+"""Ids at rest: none is legible, every one is found by in whatever form it lies, nothing is taken in or sent twice."""
+
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from service.at_rest.ring import MARK_OF_IDS, Ring
+from service.counts import HERE
+from service.customers import found, identities
+from service.db import reading, writing
+from service.encrypting import checking, in_force, turning, walking
+from service.errors import Conflict, Unavailable
+from service.models import conversation, encryption, feedback_request, process_count, x_identity
+from service.requests.reading import locked
+from service.states import Skip, State
+from service.totals import Keeper
+from tests.encrypting.house import OLD, POISON, Poisoned, columns_of_ids, conversation_id, open_with, x_user_id
+from tests.intake.signers import Outgoing, standard
+from tests.outreach.test_walk import FROZEN
+from tests.support import START, World, settings_of
+
+
+@pytest.fixture
+def poisoned(database_url: str) -> Iterator[Poisoned]:
+    there = Poisoned(open_with(database_url, OLD))
+    yield there
+    there.engine.dispose()
+
+
+def told(there: Poisoned, conversation: str, x_user: str, number: int) -> dict[str, int]:
+    """Tell of an end in a delivery of its own."""
+    house, data = there.house, {"conversation_id": conversation, "x_user_id": x_user}
+    event = {"type": "conversation.ended", "timestamp": START.isoformat(), "data": data}
+    name = f"{conversation} {number} {house.clock.now}"
+    out = Outgoing("", json.dumps(event).encode(), {"webhook-id": name}, house.clock.now)
+    standard(out)
+    answer = house.client.post("/webhooks/crm/crm", data=out.body, headers=out.headers, content_type="application/json")
+    return dict(answer.get_json())
+
+
+def began(there: Poisoned) -> None:
+    """New ids are locked from here on; those that are there follow with the steps after this one."""
+    there.turn_on()
+    there.house.clock.forward(seconds=25)
+    there.walk(1)
+    assert there.progress.ids
+
+
+def lying(there: Poisoned, column: sa.Column[str]) -> list[str]:
+    """As the database has them."""
+    with reading(there.engine) as connection:
+        return list(connection.scalars(sa.select(sa.type_coerce(column, sa.Text)).where(column.is_not(None))))
+
+
+def test_every_id_lies_locked_and_goes_back(poisoned: Poisoned) -> None:
+    before = {str(each): sorted(filter(None, lying(poisoned, each))) for each in columns_of_ids()}
+    assert len(before) == 11
+    assert all(before.values())
+    poisoned.turn_on()
+    poisoned.walk_to_the_end()
+    for column in columns_of_ids():
+        assert all(each.startswith(MARK_OF_IDS) for each in lying(poisoned, column) if each), column
+        assert len(set(lying(poisoned, column))) == len(set(before[str(column)])), "equal ones stay equal"
+    poisoned.turn_off()
+    poisoned.walk_to_the_end()
+    assert {str(each): sorted(filter(None, lying(poisoned, each))) for each in columns_of_ids()} == before
+
+
+def test_a_conversation_told_of_again_is_known_before_during_and_after(poisoned: Poisoned) -> None:
+    began(poisoned)
+    for step in range(12):
+        again = told(poisoned, conversation_id(3), x_user_id(3), step)
+        assert (again["accepted"], again["duplicate"]) == (0, 1), (step, again)
+        assert told(poisoned, f"{POISON}-new-{step}", x_user_id(900 + step), 0)["accepted"] == 1
+        poisoned.walk(2)
+    poisoned.walk_to_the_end()
+    poisoned.turn_off()
+    for step in range(12):
+        assert told(poisoned, f"{POISON}-new-{step}", "5", step)["accepted"] == 0
+        poisoned.walk(2)
+    poisoned.walk_to_the_end()
+    ids = lying(poisoned, feedback_request.c.conversation_id)
+    assert len(ids) == len(set(ids)) == len(poisoned.requests) + 12
+    assert set(ids) <= set(lying(poisoned, conversation.c.conversation_id))
+
+
+def test_nobody_is_asked_twice_while_ids_go_over(database_url: str) -> None:
+    """The first ask lies plainly, the second is locked and finds it all the same."""
+    engine = open_with(database_url, OLD)
+    world = World(engine, settings_of())
+    world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    before = world.ended("c-1", **FROZEN, can_dm=True, state=State.DM_ALLOWED)
+    world.run()
+    with writing(engine) as connection:
+        turning.turn_on(connection, world.clock.now)
+    world.forward(seconds=25)
+    walking.step(engine, world.clock.now)
+    with writing(engine) as connection:
+        in_force.follow(connection)
+    during = world.ended("c-2", **FROZEN, can_dm=True, state=State.DM_ALLOWED)
+    world.run()
+    with reading(engine) as connection:
+        first, second = connection.exec_driver_sql("SELECT x_user_id FROM feedback_request ORDER BY id").scalars()
+    assert first == "501"
+    assert second.startswith(MARK_OF_IDS)
+    assert world.request(before).state == State.CARD_SENT
+    assert (world.request(during).state, world.request(during).reason) == (State.SKIPPED, Skip.COOLDOWN)
+    engine.dispose()
+
+
+def test_a_person_is_found_and_erased_while_ids_go_over(poisoned: Poisoned) -> None:
+    path = f"/v1/customers/{x_user_id(2)}"
+
+    def tables() -> dict[str, int]:
+        held = poisoned.house.call("GET", path, poisoned.admin).get_json()["held"]
+        return {name: len(rows) for name, rows in held.items()}
+
+    before = tables()
+    assert sum(before.values()) > 8
+    began(poisoned)
+    for _ in range(30):
+        poisoned.walk(1)
+        assert tables() == before
+    erased = poisoned.house.call("DELETE", path, poisoned.admin)
+    assert erased.status_code == 200, erased.get_data(as_text=True)
+    poisoned.walk_to_the_end()
+    poisoned.turn_off()
+    poisoned.walk_to_the_end()
+    dump = poisoned.dump()
+    assert x_user_id(2) not in dump
+    assert f"{POISON}_2" not in dump
+    assert conversation_id(2) not in dump.split("\n")
+
+
+def test_what_x_said_of_a_handle_has_one_row_and_the_newest_counts(poisoned: Poisoned) -> None:
+    began(poisoned)
+    now = poisoned.house.clock.forward(minutes=1)
+    with writing(poisoned.engine) as connection:
+        in_force.follow(connection)
+        identities.remember(connection, f"{POISON}_1", "42", now)
+        assert identities.known(connection, f"{POISON}_1".upper(), now) == "42"
+    poisoned.walk_to_the_end()
+    with reading(poisoned.engine) as connection:
+        mine = sa.select(sa.func.count()).where(x_identity.c.handle == f"{POISON}_1")
+        assert connection.scalar(mine) == 1
+        assert identities.known(connection, f"{POISON}_1", now) == "42"
+        table, theirs = found.of_person("nobody", [f"{POISON}_1".upper()])
+        assert connection.scalar(sa.select(sa.func.count()).select_from(table).where(theirs)) == 1
+
+
+def test_who_goes_over_waits_for_whoever_takes_in(postgresql_url: str) -> None:
+    """Else one conversation could be taken in twice, in either form."""
+    there = Poisoned(open_with(postgresql_url, OLD))
+    done = threading.Event()
+
+    def turn_on() -> None:
+        there.turn_on()
+        done.set()
+
+    with writing(there.engine) as connection:
+        in_force.hold(connection)
+        other = threading.Thread(target=turn_on)
+        other.start()
+        waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        with there.engine.connect() as watching:
+            while not watching.scalar(waiting):
+                watching.rollback()
+        assert not done.is_set()
+    other.join(30)
+    assert done.is_set()
+    there.engine.dispose()
+
+
+def test_a_process_of_the_release_before_is_named_and_its_database_goes_over_later(poisoned: Poisoned) -> None:
+    poisoned.turn_on()
+    poisoned.walk_to_the_end()
+    with writing(poisoned.engine) as connection:  # as that release leaves it: values locked, ids plain
+        connection.execute(sa.update(encryption).values(ids=None))
+        in_force.follow(connection)
+    keeper = Keeper(poisoned.engine, "web", poisoned.house.clock.now)
+    keeper.keep(poisoned.house.clock.now)
+    with writing(poisoned.engine) as connection:
+        said = connection.scalar(sa.select(process_count.c.encryption))
+        connection.execute(sa.update(process_count).values(encryption={k: v for k, v in said.items() if k != "ids"}))
+    with pytest.raises(Conflict, match="run without the key"):
+        poisoned.turn_on()
+    keeper.keep(poisoned.house.clock.now)
+    poisoned.turn_on()
+    with pytest.raises(Conflict, match="is in force"):
+        poisoned.turn_on()
+
+
+def test_a_damaged_id_sets_its_request_aside_and_is_named(poisoned: Poisoned) -> None:
+    poisoned.turn_on()
+    poisoned.walk_to_the_end()
+    one = poisoned.requests[0]
+    with writing(poisoned.engine) as connection:
+        damage = "UPDATE feedback_request SET x_user_id = 'dmi1.00', x_handle = 'dmi1.no' WHERE id = :id"
+        connection.execute(sa.text(damage), {"id": one})
+        request = locked(connection, one)
+        assert request is not None
+        assert request.unreadable == ["x_user_id", "x_handle"]
+        with pytest.raises((Unavailable, sa.exc.StatementError)):
+            connection.execute(
+                sa.insert(x_identity).values(handle="a", x_user_id=request.x_user_id, seen_at=request.ended_at)
+            )
+    assert HERE.so_far().get(("unreadable_values", ("x_user_id",)), (0,))[0] >= 1
+    named = {each.column: list(each.refused) for each in checking.check(poisoned.engine) if each.refused}
+    assert named == {"feedback_request.x_user_id": [one], "feedback_request.x_handle": [one]}
+    assert poisoned.house.call("GET", "/v1/requests", poisoned.admin).status_code == 200
+
+
+def test_an_id_of_one_kind_opens_as_no_other() -> None:
+    ring = Ring((OLD,))
+    ring.digest_key = b"d" * 32
+    word = ring.lock_id("501", "x_user_id")
+    assert word == ring.lock_id("501", "x_user_id") != ring.lock_id("501", "conversation_id")
+    assert ring.open_id(word, "x_user_id") == "501"
+    with pytest.raises(Unavailable):
+        ring.open_id(word, "conversation_id")
+    other = Ring((OLD,))
+    other.digest_key = b"e" * 32
+    assert other.lock_id("501", "x_user_id") != word
