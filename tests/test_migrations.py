@@ -20,7 +20,7 @@ from service import migrations
 from service.db import open_engine, reading, writing
 from service.errors import Unavailable
 from service.models import metadata, schema_floor
-from tests.conftest import _database_url, _on_server
+from tests.postgresql import address_of, on_server
 from tests.schema_steps import Schema, inspected, taken
 
 
@@ -34,11 +34,11 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         return
     server = request.getfixturevalue("postgresql_server")
     name = f"empty_{request.node.name.encode().hex()[-20:]}"
-    _on_server(server, f'CREATE DATABASE "{name}"')
-    engine = open_engine(_database_url(server, name))
+    on_server(server, f'CREATE DATABASE "{name}"')
+    engine = open_engine(address_of(server, name))
     yield engine
     engine.dispose()
-    _on_server(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+    on_server(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def tables(engine: Engine) -> set[str]:

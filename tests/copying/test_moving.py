@@ -19,9 +19,8 @@ from service.db import open_engine, reading, writing
 from service.errors import Conflict, Unavailable
 from service.models import feedback_request, metadata, naming, review_note, transition, webhook_delivery
 from tests.cli.house import Cli
-from tests.conftest import _database_url as database_url_of
-from tests.conftest import _on_server as on_server
 from tests.floor.house import House, answered, deliver, told
+from tests.postgresql import address_of, on_server
 
 Place = Callable[[], Engine]
 
@@ -51,7 +50,7 @@ def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]
         name = f"copy_{tmp_path.name.lower()[-24:]}_{len(made)}".replace("[", "_").replace("]", "_")
         on_server(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         on_server(server, f'CREATE DATABASE "{name}"')
-        made.append((open_engine(database_url_of(server, name)), name))
+        made.append((open_engine(address_of(server, name)), name))
         return made[-1][0]
 
     yield make

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine, make_url
 from service import migrations
 from service.db import open_engine, reading
 from service.models import feedback_request, webhook_delivery
-from tests.conftest import _on_server as on_server
+from tests.postgresql import on_server
 from tests.processes.children import Child, cli, until
 from tests.processes.deliveries import deliver, post
 from tests.processes.house import House

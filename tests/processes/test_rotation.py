@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine, make_url
 
 from service.db import open_engine, reading
 from service.models import feedback_request
-from tests.conftest import _on_server as on_server
+from tests.postgresql import on_server
 from tests.processes import deliveries
 from tests.processes.children import Child, cli, run_cli, until
 from tests.processes.deliveries import deliver

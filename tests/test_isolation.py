@@ -1,0 +1,138 @@
+"""What a test leaves in its PostgreSQL database, no other test finds: the database is used again, so this is proven."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.postgresql import Kept, address_of, connect
+
+VALUES = {
+    "text": "'x'", "character varying": "'x'", "integer": "7", "bigint": "7", "boolean": "true", "date": "'2026-11-22'",
+    "double precision": "0.5", "json": "'{}'", "jsonb": "'{}'", "bytea": "'x'",
+}  # fmt: skip
+REQUIRED = """
+    SELECT table_name, array_agg(column_name::text), array_agg(data_type::text) FROM information_schema.columns
+    JOIN information_schema.tables USING (table_schema, table_name) WHERE table_type = 'BASE TABLE'
+    AND table_schema = 'public' AND is_nullable = 'NO' AND is_identity = 'NO' GROUP BY 1
+"""
+
+
+@pytest.fixture
+def kept(postgresql_server: str, postgresql_template: str) -> Iterator[Kept]:
+    """Databases of this test alone."""
+    databases = Kept(postgresql_server, postgresql_template)
+    yield databases
+    databases.close()
+
+
+def contents(url: str) -> dict[str, Any]:
+    """Every row of every table, and the number that each sequence would give next."""
+    with connect(url) as connection:
+        named = connection.execute(
+            "SELECT oid::regclass::text, relkind FROM pg_class WHERE relkind IN ('r', 'S')"
+            " AND relnamespace = 'public'::regnamespace ORDER BY 1"
+        ).fetchall()
+        asked = {"r": "SELECT * FROM {} AS t ORDER BY t::text", "S": "SELECT last_value, is_called FROM {}"}
+        return {name: connection.execute(asked[kind].format(name).encode()).fetchall() for name, kind in named}
+
+
+def write_everywhere(url: str) -> None:
+    """A row more in every table, whatever it should belong to, and another number drawn from every sequence."""
+    with connect(url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for table, names, kinds in connection.execute(REQUIRED).fetchall():
+            values = ", ".join(VALUES[kind] for kind in kinds)
+            connection.execute(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})".encode())
+        connection.execute("SELECT nextval(seqrelid) FROM pg_sequence")
+
+
+def test_what_a_test_writes_into_every_table_is_gone_for_the_next(kept: Kept) -> None:
+    with kept.database() as first:
+        before = contents(first)
+        write_everywhere(first)
+        written = contents(first)
+        assert {name for name, found in written.items() if found == before[name]} == set(), "each has something new"
+    with kept.database() as second:
+        assert contents(second) == before == contents(address_of(kept.server, kept.template))
+    assert kept.made == 1
+    assert second != first
+
+
+def test_it_stays_so_however_often(kept: Kept) -> None:
+    for _ in range(5):
+        with kept.database() as url:
+            before = contents(url)
+            write_everywhere(url)
+    assert before == contents(address_of(kept.server, kept.template))
+    assert kept.made == 1
+
+
+CHANGES = {
+    "a table more": "CREATE TABLE left_behind (id int)",
+    "a column more": "ALTER TABLE review_note ADD COLUMN left_behind text",
+    "an index less": "DROP INDEX {index}",
+    "a rule more": "ALTER TABLE review_note ADD CONSTRAINT left_behind CHECK (true)",
+    "a default": "ALTER TABLE review_note ALTER COLUMN id SET DEFAULT 7",
+    "a right to a table": "GRANT SELECT ON review_note TO PUBLIC",
+    "a right to a column": "GRANT SELECT (id) ON review_note TO PUBLIC",
+    "a right to the database": "REVOKE CONNECT ON DATABASE {database} FROM PUBLIC",
+    "a right to come": "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+    "a setting of the database": "ALTER DATABASE {database} SET statement_timeout = '7s'",
+    "a function": "CREATE FUNCTION left_behind() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "a trigger that rests": "ALTER TABLE result DISABLE TRIGGER ALL",
+    "a schema": "CREATE SCHEMA left_behind",
+    "how a table is kept": "ALTER TABLE review_note SET (fillfactor = 70)",
+    "what the planner knows": "ANALYZE change_counter",
+    "what the planner knows of an empty table": "VACUUM review_note",
+    "a large object": "SELECT lo_create(0)",
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_database_that_is_not_what_it_was_is_not_used_again(kept: Kept, what: str) -> None:
+    with kept.database() as url, connect(url) as connection:
+        database = connection.info.dbname
+        index = connection.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisunique"
+                                   " AND indrelid = 'feedback_request'::regclass ORDER BY 1").fetchone()[0]  # fmt: skip
+        connection.execute(CHANGES[what].format(database=f'"{database}"', index=index).encode())
+    with kept.database():
+        assert kept.made == 2, what
+    with connect(kept.server) as connection:
+        assert connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone() is None
+
+
+def test_whoever_is_still_there_is_sent_away_and_cannot_come_back(kept: Kept) -> None:
+    with kept.database() as url:
+        left = connect(url)
+        left.autocommit = False
+        left.execute("LOCK TABLE feedback_request IN ACCESS EXCLUSIVE MODE")
+    with kept.database():
+        assert kept.made == 1
+        with pytest.raises(psycopg.OperationalError):
+            left.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError, match="does not exist"):
+            connect(url)
+    left.close()
+
+
+def test_a_database_that_somebody_will_not_leave_is_dropped(kept: Kept) -> None:
+    ended = threading.Event()
+    with kept.database() as url:
+        thread = threading.Thread(target=come_again, args=(url, ended))
+        thread.start()
+    with kept.database() as other:
+        assert contents(other) == contents(address_of(kept.server, kept.template))
+    ended.set()
+    thread.join()
+
+
+def come_again(url: str, ended: threading.Event) -> None:
+    while not ended.is_set():
+        try:
+            with connect(url) as connection:
+                connection.execute("SELECT pg_sleep(0.01)")
+        except psycopg.Error:
+            ended.wait(0.001)
