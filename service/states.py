@@ -148,9 +148,12 @@ class Reason(StrEnum):
 class Skip(Reason):
     """Why we chose not to write."""
 
-    COOLDOWN = "cooldown", "The customer was asked by this account within the campaign's cool-down."
-    SAMPLED_OUT = "sampled_out", "The campaign's sample did not draw this conversation."
-    QUOTA = "quota", "The day's budget of X did not suffice and the draw fell on others."
+    COOLDOWN = (
+        "cooldown",
+        "The customer was asked by this account not long ago, and the campaign leaves people in peace for a while.",
+    )
+    SAMPLED_OUT = "sampled_out", "The campaign asks about a share of conversations only, and the draw fell on others."
+    QUOTA = "quota", "X allows only so many messages a day, and the draw fell on others."
     OPTED_OUT = "opted_out", "The customer does not want to be asked."
     CANNOT_DM = "cannot_dm", "X says this account may not write to the customer."
     NO_X_IDENTITY = "no_x_identity", "The conversation carries no X user that could be found."

@@ -25,7 +25,7 @@ POINTS = [
     PeriodPoint("W02", 25, 32.0, 12.0, 47.0, "32", note="another question"),
     PeriodPoint("W03", None, None, None, None, "too few"),
     PeriodPoint("W04", 40, 50.0, 40.0, 66.0, "50"),
-    PeriodPoint("W05", 40, 54.0, 40.0, 66.0, "54", fills=True),
+    PeriodPoint("W05", 40, 54.0, 40.0, 66.0, "54", fills="answers may still come"),
 ]
 SPOTS = [
     Spot("North", 100, 46.0, "46", 20.0, 60.0, outside=False),
@@ -170,7 +170,7 @@ def test_a_line_tells_each_point_with_its_bounds_and_n_and_what_happened():
         "W01: 30 (10 to 45), 20 answers",
         "W02: 32 (12 to 47), 25 answers",
         "W04: 50 (40 to 66), 40 answers",
-        "W05: 54 (40 to 66), 40 answers, still filling",
+        "W05: 54 (40 to 66), 40 answers, answers may still come",
     ]
 
 
@@ -206,9 +206,9 @@ def test_a_funnel_plot_names_who_is_outside():
 def test_the_three_parts_of_an_nps_are_named_with_count_and_share():
     root = parsed(stacked_nps(12, 30, 58, CAPTION))
     assert words(root) == [
-        "Detractors (0-6): 12 (12.0 %)",
-        "Passives (7-8): 30 (30.0 %)",
-        "Promoters (9-10): 58 (58.0 %)",
+        "Detractors (0 to 6): 12 (12 %)",
+        "Passives (7 and 8): 30 (30 %)",
+        "Promoters (9 and 10): 58 (58 %)",
     ]
     widths = [float(of_class(root, kind)[0].get("width")) for kind in ("c-neg", "c-mid", "c-pos")]
     assert widths == pytest.approx([352 * 0.12, 352 * 0.30, 352 * 0.58], abs=0.01)

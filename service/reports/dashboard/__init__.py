@@ -8,6 +8,7 @@
     standing_pages.py accounts, definitions         hindrances.py what keeps us from asking, on every page
     downloads.py      the same as files             assets.py     the style sheet, named by its content
     timeline_page.py  what happened on a day        unsent.py     a form that outlives its session
+    asked_again.py    a question that cannot be asked, with its form filled again
     sentences.py      figures as sentences          words.py      how numbers are written
     names.py          what a group is called        pictures.py   figures as drawings with their tables
     report/           a month on one page, as a file too

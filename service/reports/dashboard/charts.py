@@ -15,6 +15,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from service.reports.dashboard.svg import WIDTH, Caption, Scale, clean, svg, tag, text
+from service.reports.dashboard.words import figure
 from service.reports.statistics.statistics import CSAT_SCALE, NPS_SCALE
 
 LEFT, RIGHT = 34, 352
@@ -37,9 +38,9 @@ class FunnelStep:
 def stacked_nps(detractors: int, passives: int, promoters: int, caption: Caption) -> Markup:
     """One bar of three parts, each named below with its count and share."""
     parts = [
-        ("Detractors (0-6)", detractors, "c-neg"),
-        ("Passives (7-8)", passives, "c-mid"),
-        ("Promoters (9-10)", promoters, "c-pos"),
+        ("Detractors (0 to 6)", detractors, "c-neg"),
+        ("Passives (7 and 8)", passives, "c-mid"),
+        ("Promoters (9 and 10)", promoters, "c-pos"),
     ]
     total = detractors + passives + promoters
     if not total:
@@ -49,7 +50,7 @@ def stacked_nps(detractors: int, passives: int, promoters: int, caption: Caption
         width = (WIDTH - 8) * count / total
         body.append(_block(x, 8, width, 26, kind, caption))
         body.append(_block(4, 44 + 20 * index, 14, 14, kind, caption))
-        body.append(text(24, 56 + 20 * index, f"{label}: {count:,} ({100 * count / total:.1f} %)"))
+        body.append(text(24, 56 + 20 * index, f"{label}: {count:,} ({figure(100 * count / total, total)} %)"))
         x += width
     return svg(caption, 106, body)
 
@@ -77,7 +78,7 @@ def funnel(steps: Sequence[FunnelStep], caption: Caption) -> Markup:
     body = []
     for index, step in enumerate(steps):
         before = steps[index - 1].n if index else 0
-        share = f" ({100 * step.n / before:.1f} % of the step before)" if before else ""
+        share = f" ({figure(100 * step.n / before, before)} % of the step before)" if before else ""
         body.append(_label(4, 38 * index + 14, step.label, f"{step.n:,}{share}"))
         body.append(tag("rect", x=4, y=38 * index + 20, width=length.at(step.n), height=12, class_="c-n"))
     return svg(caption, 38 * max(1, len(steps)), body)

@@ -24,6 +24,18 @@ from service.settings import Settings
 
 PER_PAGE = 25
 ORDERS = {"worst": Order(WORST, "results"), "newest": Order("updated_at", "results", newest_first=True)}
+CAME = {
+    "webhook": "told by X",
+    "events": "fetched from X",
+    "show": "fetched from X",
+    "page": "from our own page",
+    "dm": "by a DM",
+}
+BECAME = {
+    "older": "kept, and what was known stands",
+    "repeat": "known already",
+    "anomaly": "contradicts what X had told; the earlier one stands",
+}
 tr, upd = transition.c, result_update.c
 
 
@@ -125,4 +137,5 @@ def _news(
     )
     for at, score, with_text, channel, verdict in connection.execute(query_.order_by(upd.id)):
         brought = [*(["score"] if score is not None else []), *(["comment"] if with_text else [])]
-        yield at, f"news of {' and '.join(brought) or 'nothing'}", f"{channel}, {verdict}"
+        what = f"{' and '.join(brought)} came" if brought else "X told of the answer, with nothing in it"
+        yield at, what, ", ".join(filter(None, (CAME.get(channel, channel), BECAME.get(verdict))))

@@ -3,6 +3,7 @@
 Rows are read together: outside what chance does first, then by score; too few to judge is folded. Only asks `figures`.
 """
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,14 +11,16 @@ import flask
 from sqlalchemy.engine import Connection
 
 from service.errors import Invalid
-from service.reports.dashboard.names import full_name, group_name
+from service.reports.dashboard.names import full_name, group_name, row_name
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, PageQuery, choices
+from service.reports.dashboard.sentences import UNITS
 from service.reports.dashboard.this_week import drill_down
 from service.reports.dimensions import DIMENSIONS, NAMED, Value
 from service.reports.figures import figures
 from service.reports.figures.shapes import Compared
 from service.reports.figures.then_now import Differences, ThenNow
+from service.reports.people.called import SEVERAL
 from service.reports.roles import sees_rows
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
@@ -56,7 +59,7 @@ def by_of(question: PageQuery) -> str:
     """Return what to tell apart. Raises Invalid."""
     by = question.given("by") or "team"
     if by not in NAMED:
-        raise Invalid("unknown_breakdown", f"There is no '{by}' here; there are {', '.join(NAMED)}.")
+        raise Invalid("unknown_breakdown", f"Nothing is told apart by '{by}' here; there are {_labels(NAMED)}.")
     return by
 
 
@@ -64,9 +67,14 @@ def and_by_of(question: PageQuery, by: str) -> str | None:
     """Return what else to tell apart; None: nothing. Raises Invalid."""
     found = question.given("and") or None
     if found is not None and (found not in NAMED or found == by):
-        others = ", ".join(name for name in NAMED if name != by)
-        raise Invalid("unknown_breakdown", f"Beside '{by}' there is no '{found}' here; there are {others}.")
+        others = _labels(name for name in NAMED if name != by)
+        sentence = f"Beside {NAMED[by].label.lower()} nothing is told apart by '{found}' here; there are {others}."
+        raise Invalid("unknown_breakdown", sentence)
     return found
+
+
+def _labels(names: Iterable[str]) -> str:
+    return ", ".join(NAMED[name].label for name in names)
 
 
 def _facts(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
@@ -76,7 +84,6 @@ def _facts(place: Place, connection: Connection, question: PageQuery, now: datet
         raise Invalid("unknown_measure", f"There is no '{show}' here; there are {', '.join(dict(SHOWN))}.")
     who = (connection, place.settings, place.reader)
     tables = figures.differences(*who, question.filter, now, by, and_by=also).items
-    sides = [question.given(name) for name in ("a", "b")]
     return {
         "by": by,
         "also": also,
@@ -86,12 +93,33 @@ def _facts(place: Place, connection: Connection, question: PageQuery, now: datet
         "shown": SHOWN,
         "tables": [(table, *_folded(table, show)) for table in tables if _has(table)],
         "compared": _compared(place, connection, question, now, by) if also is None else None,
-        "pinned": sides[0],
+        "pinned": question.given("a"),
+        "units": UNITS,
         "name_of": full_name,
-        "side_name": lambda given: group_name(None if given == WITHOUT else given),
-        "side": lambda row: WITHOUT if row.key is None else str(row.key),
+        "side_name": _side_names(tables, by),
+        "side": _side,
         "drill": lambda row: drill_down(question, by, row, also),
     }
+
+
+def _side(row: ThenNow) -> str:
+    """How a group stands in the address."""
+    return WITHOUT if row.key is None else str(row.key)
+
+
+def _side_names(tables: Iterable[Differences], by: str) -> Callable[[str], str]:
+    """What the groups of an address are called: as the tables call them, and one that stands in none by its id."""
+    known: dict[str, list[str]] = {}
+    for table in tables:
+        for row in table.rows:
+            if row.rest is None:
+                known.setdefault(_side(row), []).append(row_name(row, by))
+
+    def called(given: str) -> str:
+        names = known.get(given) or [group_name(None if given == WITHOUT else given, by)]
+        return SEVERAL.join(dict.fromkeys(names))
+
+    return called
 
 
 def _has(table: Differences) -> bool:

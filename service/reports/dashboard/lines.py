@@ -10,18 +10,20 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from service.many import many
 from service.reports.dashboard.svg import WIDTH, Caption, Scale, clean, place, svg, tag, text
 
-LEFT, RIGHT = 34, 322
+LEFT, RIGHT = 52, 322
 TOP, BOTTOM = 16, 116
-MOST_LABELS = 6
+MOST_LABELS = 4
 DIGITS_BESIDE = 4
+ANSWER = "answer"
 MINUS = "\u2212"
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodPoint:
-    """One period. `shown` is its value as the page writes it; value None: a gap. `note`: what happened in it."""
+    """One period. `shown` is its value as the page writes it; value None: a gap. `fills`: why it is not whole."""
 
     label: str
     n: int | None
@@ -29,7 +31,7 @@ class PeriodPoint:
     low: float | None
     high: float | None
     shown: str
-    fills: bool = False
+    fills: str = ""
     note: str = ""
 
 
@@ -47,7 +49,7 @@ def over_time(moments: Sequence[PeriodPoint], caption: Caption, low: float, high
         *(_dot(x, moment, y, last=moment is moments[-1]) for x, moment in pairs),
         *_below(pairs),
     ]
-    return svg(caption, 152, body)
+    return svg(caption, 158, body)
 
 
 def _level(value: float, y: Scale, unit: str) -> Markup:
@@ -85,10 +87,10 @@ def _joined(one: tuple[float, PeriodPoint], two: tuple[float, PeriodPoint], y: S
 def _dot(x: float, moment: PeriodPoint, y: Scale, *, last: bool) -> Markup:
     if moment.value is None:
         return Markup("")
-    says = f"{moment.label}: {moment.shown}{_bounds(moment)}{'' if moment.n is None else f', {moment.n:,} answers'}"
+    says = f"{moment.label}: {moment.shown}{_bounds(moment)}{'' if moment.n is None else f', {many(moment.n, ANSWER)}'}"
     dot = tag("circle", cx=x, cy=y.at(moment.value), r=4 if last else 2.6, class_="c-dot")
     words = [text(x + 9, y.at(moment.value) + 4, moment.shown, "c-last")] if last else []
-    return tag("g", tag("title", clean(says + (", still filling" if moment.fills else ""))), dot, *words)
+    return tag("g", tag("title", clean(says + (f", {moment.fills}" if moment.fills else ""))), dot, *words)
 
 
 def _bounds(moment: PeriodPoint) -> str:
@@ -101,10 +103,10 @@ def _below(pairs: Sequence[tuple[float, PeriodPoint]]) -> list[Markup]:
     """Period and n under every k-th, counted from the last: the last is what one looks for first."""
     every = -(-len(pairs) // MOST_LABELS) or 1
     chosen = pairs[::-1][::every]
-    found = [text(LEFT - 5, 134, "n", "c-small", "end")]
+    found = [text(LEFT - 5, 136, "answers", "c-small", "end")]
     for x, moment in chosen:
-        found.append(text(x, 134, _n(moment), "c-small", "middle"))
-        found.append(text(x, 148, moment.label, "c-small", "middle"))
+        found.append(text(x, 136, _n(moment), "c-small", "middle"))
+        found.append(text(x, 153, moment.label, "c-small", "middle"))
     return found
 
 

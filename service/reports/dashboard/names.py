@@ -2,11 +2,14 @@
 
 from typing import Protocol
 
-from service.reports.dimensions import Value
+from service.reports.dashboard import words
+from service.reports.dimensions import NAMED, Value
 from service.reports.figures.then_now import Differences, ThenNow
 
 WITHOUT_NAME = "without one"
 REST = {"not_named": "not named", "other_groups": "all others"}
+CODED = {"way", "handled_by"}
+"""Dimensions whose groups are our own words."""
 
 
 class GroupRow(Protocol):
@@ -22,20 +25,24 @@ class GroupRow(Protocol):
     def name(self) -> str | None: ...  # noqa: D102 - what people call it
 
 
-def row_name(row: GroupRow) -> str:
+def row_name(row: GroupRow, by: str | None = None) -> str:
     """A row's name: a group's, or what it holds instead of one."""
     if row.rest is None:
-        return row.name or group_name(row.key)
+        return row.name or group_name(row.key, by)
     return REST.get(row.rest, f"others of {row.of}")
 
 
 def full_name(row: ThenNow, table: Differences) -> str:
     """The same where a table may tell apart by two dimensions."""
     if table.and_by is None or row.rest is not None:
-        return row_name(row)
-    return f"{row_name(row)} \u00b7 {row.and_name or group_name(row.and_key)}"
+        return row_name(row, table.by)
+    return f"{row_name(row, table.by)} \u00b7 {row.and_name or group_name(row.and_key, table.and_by)}"
 
 
-def group_name(key: Value) -> str:
-    """A group's name."""
-    return WITHOUT_NAME if key is None else str(key)
+def group_name(key: Value, by: str | None = None) -> str:
+    """A group's name, where nobody has given it one."""
+    if key is None:
+        return (NAMED[by].missing if by else None) or WITHOUT_NAME
+    if by == "hour":
+        return f"{key}:00"
+    return words.words(str(key)) if by in CODED else str(key)

@@ -117,7 +117,10 @@ def _operations(place: Place, connection: Connection, question: PageQuery, now: 
 def _coverage(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
     by = question.given("by") or "agent"
     if by not in COVERED:
-        raise Invalid("unknown_breakdown", f"There is no '{by}' here; there are {', '.join(COVERED)}.")
+        raise Invalid(
+            "unknown_breakdown",
+            f"Nothing is told apart by '{by}' here; there are {', '.join(name for _, name in TABS)}.",
+        )
     found = figures.coverage(connection, place.settings, place.reader, question.filter, now, by)
     outside = pictures.unusual(found.rows)
     return {

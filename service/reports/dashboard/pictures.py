@@ -6,10 +6,12 @@ Calculates nothing but shares of what is printed beside them.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from service.db import MICROSECOND
 from service.reports.dashboard import charts, sentences, words
 from service.reports.dashboard.charts import FunnelStep
 from service.reports.dashboard.funnel_plot import Spot
@@ -32,11 +34,7 @@ from service.reports.statistics.statistics import nps_classes
 from service.reports.timeline import TimelineNote
 
 SCALE = {"nps": (-100.0, 100.0), "csat": (0.0, 100.0)}
-PLACES = {
-    "below": "below the band",
-    "inside": "inside the band",
-    "above": "above the band",
-}
+PLACES = {"below": "fewer than chance explains", "above": "more than chance explains"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +81,33 @@ def over_weeks(trend: Trend, notes: Sequence[TimelineNote] = ()) -> Picture:
         _happened(each, zone, before, notes) for each, before in zip(trend.points, (None, *trend.points), strict=False)
     ]
     points = [point_of(each, "week", zone, note) for each, note in zip(trend.points, happened, strict=True)]
+    days = [_days(each, zone) if each.score.date_field == "seen_at" else "" for each in trend.points]
     rows = tuple(
-        (words.day(each.since, zone), *_score_cells(each.score), _rate_cell(each), note or words.DASH)
-        for each, note in zip(trend.points, happened, strict=True)
+        (
+            words.day(_first(each)),
+            *_score_cells(each.score),
+            _rate_cell(each),
+            *([span] if any(days) else []),
+            note or words.DASH,
+        )
+        for each, span, note in zip(trend.points, days, happened, strict=True)
     )
     told = sum(point.value is not None for point in points)
-    says = f"{told} of {len(points)} weeks can be shown; the table below has every value, interval and n."
+    says = f"{told} of {len(points)} weeks can be shown; the table below has every figure."
     low, high = SCALE[trend.type]
-    drawn = over_time(points, Caption(f"{trend.type}-weeks", title, says), low, high)
-    head = ("Week from", "Score", "95 % interval", "n", "Response rate", "What happened")
+    drawn = over_time(points, Caption(f"{trend.type}-weeks", title, says), low, high) if told else Markup("")
+    counted = ("Days counted",) if any(days) else ()
+    head = ("Week from", "Score", "Probably", "Answers", "Response rate", *counted, "What happened")
     return Picture(drawn, "The weeks", title, head, rows)
+
+
+def _first(each: TrendPoint) -> date:
+    """The day a week or month begins with, whatever of it is counted."""
+    return date.fromisoformat(each.label)
+
+
+def _days(each: TrendPoint, zone: ZoneInfo) -> str:
+    return f"{words.day(each.since, zone)} {words.DASH} {words.day(each.until - MICROSECOND, zone)}"
 
 
 def _happened(each: TrendPoint, zone: ZoneInfo, before: TrendPoint | None, notes: Sequence[TimelineNote]) -> str:
@@ -106,15 +121,22 @@ def _happened(each: TrendPoint, zone: ZoneInfo, before: TrendPoint | None, notes
 def point_of(each: TrendPoint, period: str, zone: ZoneInfo, note: str = "") -> PeriodPoint:
     """One week or month of a trend as it is drawn."""
     return PeriodPoint(
-        label=words.period(each.since, period, zone),
+        label=words.period(_first(each), period),
         n=each.score.n,
         value=each.score.value,
         low=each.score.low,
         high=each.score.high,
         shown=sentences.value(each.score),
-        fills=each.immature or each.partial,
+        fills=_fills(each, zone),
         note=note,
     )
+
+
+def _fills(each: TrendPoint, zone: ZoneInfo) -> str:
+    """Why a point does not say all of its days yet."""
+    if each.immature:
+        return "answers may still come"
+    return f"counted {_days(each, zone)}" if each.partial else ""
 
 
 def of_funnel(funnel: Funnel) -> Picture:
@@ -193,7 +215,8 @@ def _score_cells(score: Score) -> tuple[str, str, str]:
 
 def _rate_cell(point: TrendPoint) -> str:
     rate = point.response_rate
-    return f"{sentences.share(rate)}{' (still filling)' if point.response_immature and rate.value is not None else ''}"
+    more = " (answers may still come)" if point.response_immature and rate.value is not None else ""
+    return sentences.share(rate) + more
 
 
 def _share(part: int, whole: int) -> str:

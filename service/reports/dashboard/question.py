@@ -19,6 +19,7 @@ from service.errors import Invalid
 from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
 from service.reports.dashboard import words
+from service.reports.dashboard.names import CODED, group_name
 from service.reports.dimensions import FILTERED, Value
 from service.reports.figures.labels import Asked, labels
 from service.reports.filters import Filter, parse
@@ -33,7 +34,7 @@ LONGEST_PERIOD = max(days for days, _ in PERIODS)
 NARROWING = {
     **{name: each.label for name, each in FILTERED.items()},
     "type": "Card",
-    "date_field": "Clock",
+    "date_field": "Counted by",
     "has_text": "Comment",
     "score": "Score",
     "score_from": "Score from",
@@ -202,6 +203,8 @@ def choices(
 
 def _called(who: Asked, by: str, options: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, str]]:
     """The options in the order of what they are called, and that."""
+    if by in CODED:
+        return options, {each: group_name(each, by) for each in options if each != WITHOUT}
     known = labels(*who, by, options)
     if known is None:
         return options, {}
@@ -250,6 +253,10 @@ def _without(pairs: Sequence[tuple[str, str]], one: tuple[str, str]) -> list[tup
 SHOWN: Mapping[str, Callable[[str], str]] = {
     "type": words.words,
     "date_field": words.words,
+    "state": words.words,
+    "reason": words.words,
+    "way": words.words,
+    "handled_by": words.words,
     "has_text": lambda value: "with text" if value == "true" else "without text",
 }
 

@@ -16,6 +16,7 @@ from service.auth import Reader, declares
 from service.db import reading
 from service.errors import NotAuthenticated, NotFound, ServiceError, TooMany
 from service.reports.dashboard import (
+    asked_again,
     comment_pages,
     downloads,
     explore,
@@ -53,7 +54,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     place = Place(settings, engine, clock, Door(settings, engine, clock))
     for name in ("number", "signed", "count", "day", "span", "ago", "words", "heading", "said", "middle", "many"):
         pages.add_app_template_filter(getattr(words, name), name)
-    for name in ("value", "bounds", "share", "judged", "in_full"):
+    for name in ("value", "bounds", "share", "judged", "in_full", "difference"):
         pages.add_app_template_filter(getattr(sentences, name), name)
     pages.add_app_template_filter(pictures.of_strip, "strip")
     pages.add_app_template_filter(pictures.of_response, "response_strip")
@@ -141,7 +142,12 @@ def _hindrances(place: Place, reader: Reader | None) -> list[Hindrance]:
 def _told(error: ServiceError) -> tuple[str, int, Mapping[str, str]]:
     """A refusal as a page, in the same words as over the API."""
     headline = HEADLINES.get(error.status, error.title)
-    page = flask.render_template("dashboard/error.html", error=error, headline=headline)
+    args = flask.request.args
+    again = asked_again.fields(error, args) if flask.request.method == "GET" else []
+    page = flask.render_template(
+        "dashboard/error.html", error=error, headline=headline, sentence=asked_again.sentence_of(error),
+        again=again, kept=asked_again.kept(args), action=flask.request.path,
+    )  # fmt: skip
     return page, error.status, error.headers
 
 

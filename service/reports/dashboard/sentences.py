@@ -19,7 +19,7 @@ NOBODY_ASKED = "nobody asked"
 UNITS = {"nps": "", "csat": " %"}
 WHY_HIDDEN = {
     "too_few": "too few answers",
-    "waits": "no release holds these days yet",
+    "waits": "not told yet",
     "releases_being_made": "releases are being made",
     "pooled": "too small to be told apart",
     "by_account_only": "told of whole accounts only",
@@ -33,6 +33,8 @@ def judged(word: Judgement) -> str:
 
 def value(score: Score) -> str:
     """Return e.g. `60 %`; what is hidden is said so."""
+    if score.value is None and score.withheld:
+        return "not shown"
     if score.value is None:
         return "no answers" if not score.suppressed else WHY_HIDDEN.get(score.suppressed, "not shown")
     return words.figure(score.value, score.n) + UNITS[score.type]
@@ -83,10 +85,10 @@ def in_full(row: ThenNow) -> str:
 
 
 def difference(change: Change) -> str:
-    """Return e.g. `difference between -35 and +1`."""
+    """Return e.g. `difference between -35 and +1 points`."""
     fewer = min(change.n_a, change.n_b)
     low, high = (words.signed(each, words.digits(fewer)) for each in (change.low, change.high))
-    return f"difference between {low} and {high}"
+    return f"difference between {low} and {high} points"
 
 
 def unsure(word: Judgement) -> str:

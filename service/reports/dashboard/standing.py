@@ -41,7 +41,7 @@ def _standing(
     if row is not None and row.hold_reason is not None:
         code = f" (X's code {row.hold_code})" if row.hold_code is not None else ""
         first = (
-            "Mend it (at X, or the keys in the settings, then restart)"
+            "Put it right (at X, or the keys in the settings, then restart)"
             if row.hold_code is not None
             else "See to the reason"
         )  # no code: held by a person
@@ -51,12 +51,12 @@ def _standing(
             "held",
             row.held_at,
             None,
-            f"{words.heading(row.hold_reason)}{code}. Nothing is sent; requests wait, and those that grow too old are "
-            "skipped (stale).",
+            f"{words.heading(row.hold_reason)}{code}. Nothing is sent; conversations wait, and nobody is asked about "
+            "those that ended too long ago.",
             f"{first}, then an operator runs: dm-feedback accounts release {name}",
         )
     if row is not None and row.paused_until is not None and row.paused_until > now:
-        why = "X asked to slow down; requests wait."
+        why = "X asked us to slow down; conversations wait."
         return Standing(name, screen_name, "paused", None, row.paused_until, why, "Nothing to do: it ends by itself.")
     if silent:
         why = "No worker is running: conversations are accepted, and nothing is sent."

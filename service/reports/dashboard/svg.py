@@ -70,7 +70,7 @@ def svg(caption: Caption, height: float, body: Sequence[Markup]) -> Markup:
 
 def text(x: float, y: float, words: str, kind: str = "c-text", anchor: str = "start") -> Markup:
     """Words beside a mark; `c-small` is secondary."""
-    size = 12 if kind == "c-text" else 10
+    size = 13 if kind == "c-text" else 11.5  # on paper; screens have sizes of their own
     return tag("text", clean(words), x=x, y=y, class_=kind, text_anchor=anchor, font_size=size)
 
 

@@ -182,7 +182,7 @@ def _tables(
 def _news(question: PageQuery, tables: Iterable[tuple[str, Differences]]) -> list[News]:
     """At most five groups, those that moved for sure or stand outside first."""
     found = [
-        News(by, table.type, row_name(row), drill_down(question, by, row), row, table)
+        News(by, table.type, row_name(row, by), drill_down(question, by, row), row, table)
         for by, table in tables
         for row in _groups(table)
         if _is_news(row)

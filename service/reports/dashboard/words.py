@@ -15,10 +15,50 @@ UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 NAMES = {
     "csat": "CSAT",
     "nps": "NPS",
-    "cannot_dm": "cannot DM",
-    "no_x_identity": "no X identity",
-    "dm_sent": "DM sent",
-    "dm_allowed": "DM allowed",
+    # where a conversation stands
+    "received": "taken in",
+    "identified": "found on X",
+    "dm_allowed": "X lets us write",
+    "dm_sent": "first message sent",
+    "card_sent": "asked",
+    "skipped": "not asked",
+    "failed": "could not be asked",
+    "unknown": "not known whether asked",
+    # why it ended there
+    "cooldown": "was asked not long ago",
+    "sampled_out": "not drawn in the sample",
+    "quota": "over X's limit of the day",
+    "opted_out": "does not want to be asked",
+    "cannot_dm": "X does not let us write",
+    "no_x_identity": "not found on X",
+    "channel": "not on X",
+    "not_confirmed": "X user not confirmed",
+    "no_campaign": "no campaign takes it",
+    "reopened": "reopened before we asked",
+    "stale": "ended too long ago",
+    "cancelled": "cancelled by a person",
+    "withdrawn": "taken out of the settings",
+    "unreachable": "cannot be reached on X",
+    "message_refused": "X refused the message",
+    "refused": "X refused",
+    "attempts_used_up": "every attempt failed",
+    "not_in_time": "not sent in time",
+    "unclear_send": "not known whether it arrived",
+    # ways of asking
+    "card": "X's card",
+    "quick_reply": "quick replies",
+    "page": "our own page",
+    "handed_over": "a link sent by somebody",
+    "chat": "X Chat",
+    # who handled it
+    "human": "a person",
+    "ai": "an AI",
+    "both": "a person and an AI",
+    # clocks
+    "ended_at": "the day it ended",
+    "sent_at": "the day of asking",
+    "scored_at": "the day of the score",
+    "updated_at": "the day of the last change",
 }
 
 
@@ -109,10 +149,9 @@ def heading(value: str | None) -> str:
     return found[:1].upper() + found[1:]
 
 
-def period(begin: datetime, kind: str, zone: tzinfo) -> str:
-    """Return a day, a week (by its Monday) or a month, short enough to stand under a line."""
-    local = begin.astimezone(zone)
-    return f"{local:%b %y}" if kind == "month" else f"{local.day} {local:%b}"
+def period(begin: date, kind: str) -> str:
+    """Return a day, a week (by its first day) or a month, short enough to stand under a line."""
+    return f"{begin:%b %y}" if kind == "month" else f"{begin.day} {begin:%b}"
 
 
 def said(value: Any) -> str:

@@ -25,21 +25,21 @@ _TABLE = (
     FigureDefinition(
         name="nps",
         title="Net Promoter Score",
-        plain="How many more would recommend us than not. Of 100 who answered, 50 gave 9 or 10 and 20 gave 6 or "
-        "less: 30.",
-        formula="100 x (promoters - detractors) / all answers; from -100 to 100, not a percentage.",
+        plain="How many more would recommend us than would not. Of 100 who answered, 50 gave 9 or 10 and 20 gave 6 or "
+        "less: 50 − 20 = 30.",
+        formula="100 × (promoters − detractors) / all answers; from −100 to 100, not a percentage.",
         numerator="Promoters (9 and 10) minus detractors (0 to 6). Passives (7 and 8) count only below.",
         denominator="All answers with a score to NPS cards.",
         exclusions=f"Answers with a comment only. {ALWAYS_LEFT_OUT}",
         interval="Adjusted Wald, 95 %: 3/4 promoter, 1 1/2 passives and 3/4 detractor are added (n + 3), the bounds "
-        "cut at -100 and 100. The bounds are not centred on the score.",
+        "cut at −100 and 100. The bounds are not centred on the score.",
         time_anchor=BY_SCORED,
         source="Rocks, The American Statistician 2016; confirmed by MeasuringU, NPS confidence intervals.",
     ),
     FigureDefinition(
         name="nps_mean",
         title="Mean NPS answer",
-        plain="The average of all answers from 0 to 10. Half gave 10, half gave 6: 8.",
+        plain="The average of all answers from 0 to 10. If half gave 10 and half gave 6, it is 8.",
         formula="Sum of the scores / number of scores; from 0 to 10. A second figure, never called NPS.",
         numerator="Sum of all scores 0 to 10.",
         denominator="All answers with a score to NPS cards.",
@@ -51,8 +51,8 @@ _TABLE = (
     FigureDefinition(
         name="csat",
         title="Customer satisfaction (top 2 of 5)",
-        plain="How many of those who answered were satisfied. 30 of 50 gave 4 or 5: 60 %.",
-        formula="100 x satisfied / all answers; in per cent.",
+        plain="How many of those who answered were satisfied. Of 50 who answered, 30 gave 4 or 5: 60 %.",
+        formula="100 × satisfied / all answers; in per cent.",
         numerator="Answers of 4 or 5. A 3 is not satisfied.",
         denominator="All answers with a score (1 to 5) to CSAT cards.",
         exclusions=f"Answers with a comment only. {ALWAYS_LEFT_OUT}",
@@ -63,7 +63,7 @@ _TABLE = (
     FigureDefinition(
         name="csat_mean",
         title="Mean CSAT answer",
-        plain="The average of all answers from 1 to 5. Half gave 5, half gave 2: 3.5.",
+        plain="The average of all answers from 1 to 5. If half gave 5 and half gave 3, it is 4.",
         formula="Sum of the scores / number of scores; from 1 to 5. A second figure beside CSAT.",
         numerator="Sum of all scores 1 to 5.",
         denominator="All answers with a score to CSAT cards.",
@@ -74,9 +74,9 @@ _TABLE = (
     ),
     FigureDefinition(
         name="response_rate_of_delivered",
-        title="Response rate (of delivered cards)",
-        plain="How many of those we asked answered. We sent 1,000 cards, 300 came back: 30 %.",
-        formula="100 x answered / delivered; in per cent.",
+        title="Response rate (of those asked)",
+        plain="How many of those we asked have answered. 1,000 were asked, 300 answered: 30 %.",
+        formula="100 × answered / delivered; in per cent.",
         numerator="Delivered cards with a score or a comment (partial answers count: AAPOR RR2).",
         denominator="Cards accepted by X.",
         exclusions=f"Cards refused by X, and those whose sending stayed unknown. {ALWAYS_LEFT_OUT}",
@@ -87,8 +87,8 @@ _TABLE = (
     FigureDefinition(
         name="response_rate_of_ended",
         title="Response rate (of ended conversations)",
-        plain="How many of all conversations brought an answer. Of 2,000 that ended, 300 did: 15 %.",
-        formula="100 x answered / ended; in per cent. Never above the rate of delivered cards.",
+        plain="How many of all conversations that ended brought an answer. Of 2,000 that ended, 300 did: 15 %.",
+        formula="100 × answered / ended; in per cent. Never above the rate of delivered cards.",
         numerator="Ended conversations whose card got a score or a comment.",
         denominator="All conversations reported as ended, asked or not.",
         exclusions=ALWAYS_LEFT_OUT,
@@ -99,8 +99,8 @@ _TABLE = (
     FigureDefinition(
         name="comment_rate",
         title="Comment rate",
-        plain="How many of those who answered wrote something. 100 of 300 did: 33 %.",
-        formula="100 x commented / answered; in per cent.",
+        plain="How many of those who answered also wrote something. Of 300, 100 did: 33 %.",
+        formula="100 × commented / answered; in per cent.",
         numerator="Answers with a comment.",
         denominator="Answers with a score or a comment.",
         exclusions=ALWAYS_LEFT_OUT,
@@ -110,13 +110,13 @@ _TABLE = (
     ),
     FigureDefinition(
         name="coverage",
-        title="Coverage",
+        title="Who was asked (coverage)",
         plain="How many of those whose conversation ended were asked at all. 460 ended, 310 were asked: 67 %.",
-        formula="100 x offered / ended; in per cent.",
+        formula="100 × offered / ended; in per cent.",
         numerator="Ended conversations whose customer was sent the card (accepted by X).",
         denominator="All conversations reported as ended.",
         exclusions=f"Conversations still on their way to an outcome. {ALWAYS_LEFT_OUT} Skips stay in, by reason.",
-        interval="Control limits instead: the share of all +- 3 sigma for the size of the group (p-chart), cut at 0 "
+        interval="Control limits instead: the share of all ± 3 sigma for the size of the group (p-chart), cut at 0 "
         "and 100. Called outside only if the exact binomial chance is below 0.135 % too.",
         time_anchor="The day the conversation ended; numerator and denominator are the same conversations.",
         source="Shewhart p-chart; exact binomial tail.",
@@ -124,8 +124,8 @@ _TABLE = (
     FigureDefinition(
         name="change",
         title="Did it really change?",
-        plain="How far a figure moved, and how far it may really have moved. It was 78 %, it is 60 %: between 35 "
-        "points down and 1 up.",
+        plain="How far a figure has moved, and how far that may be chance. It was 78 % of 54, it is 60 % of 43: the "
+        "truth lies somewhere between 35 points down and 1 point up.",
         formula="Figure of the later period (or second group) minus the figure of the earlier (first).",
         numerator="The difference of the two figures, in points. The bounds belong to the adjusted difference.",
         denominator="The answers of both sides, each with its own n.",
@@ -139,9 +139,8 @@ _TABLE = (
     FigureDefinition(
         name="judgement",
         title="Better, worse, about the same",
-        plain="What one may say about a difference. 60 % of 43, was 78 % of 54, may be 35 points down or 1 "
-        "up: possibly "
-        "worse.",
+        plain="What may be said about a difference. 60 % of 43 after 78 % of 54 may be 35 points down or 1 point up: "
+        "that is possibly worse, and not worse for sure.",
         formula="From the interval of the difference and the smallest difference that matters, {difference} points.",
         numerator="Possibly better: it leaves out a worsening that matters, not an improvement. About the same: it "
         "leaves out both. Too few to judge: neither. Better without possibly: it leaves out 0 too.",
@@ -153,10 +152,10 @@ _TABLE = (
     ),
     FigureDefinition(
         name="chance",
-        title="What chance does",
-        plain="How far a group's score may lie from that of all for no reason. All have 80 %: a team with 100 answers "
-        "lies between 68 % and 92 % by chance.",
-        formula="The score of all +- 3 standard errors for the group's number of answers.",
+        title="What chance explains",
+        plain="How far a group may lie from all together by chance alone. All together have 80 %: a team with 100 "
+        "answers lies between 68 % and 92 % without any reason.",
+        formula="The score of all ± 3 standard errors for the group's number of answers.",
         numerator="The group's score.",
         denominator="The group's answers with a score.",
         exclusions=f"Groups without a score. {ALWAYS_LEFT_OUT}",
@@ -167,8 +166,8 @@ _TABLE = (
     FigureDefinition(
         name="standardised",
         title="Compared by the same cases",
-        plain="Two groups as if both had had the same questions, languages and campaigns. Who had the harder "
-        "cases does not look worse for it.",
+        plain="Two groups as if both had had the same questions, languages and campaigns. One had mostly hard cases "
+        "and 60 %, the other easy ones and 80 %: over the same mixture they may both have 70 %.",
         formula="Direct standardisation: each case weighs as much as both groups together have answers of it.",
         numerator="The score of each group within each case.",
         denominator="Answers whose case both groups had; how many these are is told.",
@@ -180,7 +179,7 @@ _TABLE = (
     FigureDefinition(
         name="distribution",
         title="Distribution",
-        plain="How many gave each score. 3 gave 1, 2 gave 2, 5 gave 3, 20 gave 4, 30 gave 5.",
+        plain="How many gave each score. Of 60 customers 3 gave a 1, 2 a 2, 5 a 3, 20 a 4 and 30 a 5.",
         formula="Number of answers for each score of the scale, zeros included.",
         numerator="Answers with that score.",
         denominator="All answers with a score to this kind of card; their sum is n.",
@@ -192,7 +191,7 @@ _TABLE = (
     FigureDefinition(
         name="complete_until",
         title="Complete up to",
-        plain="Up to this moment no answer is missing. At 9:00 we had everything that X had at 7:00.",
+        plain="Up to this moment no answer is missing. If it says 7:00, every answer given before 7:00 is here.",
         formula="The time up to which every answer is known to be here: the earliest end, over the accounts shown, of "
         "what X has been asked for without a gap.",
         numerator="Not a share.",
@@ -204,8 +203,8 @@ _TABLE = (
     ),
     FigureDefinition(
         name="low_base",
-        title="Low base",
-        plain="A mark that says: few answers, read with care. 12 answers: a single one moves the share by 8 points.",
+        title="Few answers",
+        plain="A mark that says: read with care. With 12 answers a single one more moves the share by 8 points.",
         formula="Mark on every figure with fewer than {low_base} answers; no ranking below {ranking} either.",
         numerator="Not a share.",
         denominator="The n of the figure.",
@@ -217,7 +216,8 @@ _TABLE = (
     FigureDefinition(
         name="suppressed",
         title="Too few to show",
-        plain="So few answers that a score would be chance, or would show who gave them. 3 answers: no score.",
+        plain="So few answers that a score would be chance, or would show who gave them. With 3 answers there "
+        "is no score.",
         formula="No score of fewer than {score} answers, comments of an agent with fewer than {comments} answers are "
         "kept back, and nobody is named before {score} answers with a score: whoever is not is one group, 'not named'.",
         numerator="Not a share.",
@@ -231,8 +231,8 @@ _TABLE = (
     FigureDefinition(
         name="releases",
         title="Figures for analysts",
-        plain="Figures for those who read no single answers come in finished parcels. This week's are told once "
-        "enough have come.",
+        plain="Figures for those who read no single answers come in whole releases. A day with 3 answers is told "
+        "together with the next days, once there are {score}.",
         formula="Sums of whole releases: of an account by days, of teams by weeks, of agents and of one of campaign, "
         "source, language, question, way of asking or hour by four weeks, each of at least {score} answers.",
         numerator="Answers by the day on which we first saw them. What is closed stays so, the same for everybody.",
@@ -247,8 +247,8 @@ _TABLE = (
     FigureDefinition(
         name="ways",
         title="Ways of asking",
-        plain="By which way the customer was asked. 30 by the card, 12 by our own page: a different way, a "
-        "different level.",
+        plain="How the customer was asked. 30 answered X's card, 12 our own page: people answer the two differently, "
+        "so they are told apart.",
         formula="Answers with a score by how the customer was asked: X's card, a DM with quick replies, a link to our "
         "page, or a link that somebody else sent (handed_over). A figure over more than one names each with its n.",
         numerator="Answers of customers asked in that way, whichever way they answered: a link beside a card counts "
@@ -263,8 +263,8 @@ _TABLE = (
     ),
     FigureDefinition(
         name="immature_days",
-        title="Still filling",
-        plain="Days whose customers may still answer. Asked yesterday, they have weeks left.",
+        title="Answers may still come",
+        plain="Days whose customers may still answer. Who was asked yesterday still has 4 weeks.",
         formula="Mark on the last days by sent date, whose customers may still answer.",
         numerator="Not a share.",
         denominator="Not a share.",

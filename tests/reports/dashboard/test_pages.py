@@ -108,7 +108,7 @@ def test_those_without_a_team_can_be_asked_about(client: FlaskClient, engine: En
         theirs = sa.update(feedback_request).where(f.team_id == "Technical")
         connection.execute(theirs.values(team_id=None, sealed=None))
     page = client.get(f"/dashboard/explore?{QUERY}").text
-    link = re.search(r'href="([^"]*)" title="without one">without one</a>', page)
+    link = re.search(r'href="([^"]*)" title="without a team">without a team</a>', page)
     assert link is not None
     assert "team_id=%28none%29" in link[1]
     narrowed = client.get(html.unescape(link[1])).text
@@ -209,7 +209,7 @@ def test_reading_words_is_logged_and_reading_figures_is_not(
 def test_a_result_shows_its_life_and_takes_notes(client: FlaskClient, engine: Engine, population: Population) -> None:
     address = f"/dashboard/results/{population.commented[-1]}"
     page = client.get(address).text
-    for line in ("Conversation ended", "Card sent", "News of score"):
+    for line in ("Conversation ended", "Asked", "Score came", "told by X"):
         assert line in page
     data = {"text": "  Rang the customer.\r\nSettled. <i>", "form_token": token_of(client)}
     assert client.post(f"{address}/notes", data=data).headers["Location"] == f"{address}#notes"
@@ -293,7 +293,7 @@ def test_test_traffic_counts_nowhere(client: FlaskClient, engine: Engine) -> Non
     [
         ("bogus=1", "There is no parameter"),
         ("since=yesterday", "since"),
-        ("since=2026-11-02&until=2026-11-01", "must lie before"),
+        ("since=2026-11-02&until=2026-11-01", "lies after the last one"),
         ("score=5", "Figures cannot be narrowed by"),
         ("type=ces", "must be"),
     ],
@@ -303,6 +303,18 @@ def test_a_question_that_cannot_be_asked_is_answered_in_words(client: FlaskClien
     assert answer.status_code == 422
     assert sentence in html.unescape(answer.text)
     assert client.get("/dashboard/explore?by=mood").status_code == 422
+
+
+def test_what_is_wrong_stands_beside_its_field_and_the_form_stays_filled(client: FlaskClient) -> None:
+    page = client.get("/dashboard/comments?since=2026-11-09&to=2026-11-02&q=refund&team_id=Billing&cursor=x").text
+    assert re.search('name="to" value="2026-11-02" aria-invalid="true" aria-describedby="why-to">', page)
+    assert re.search('<p class="notice warn" id="why-to">The first day lies after the last one.</p>', page)
+    assert 'name="since" value="2026-11-09">' in page
+    assert 'name="q" value="refund">' in page
+    assert '<input type="hidden" name="team_id" value="Billing">' in page
+    assert 'name="cursor"' not in page
+    again = client.get("/dashboard/explore?since=2026-11-09&until=2026-11-02").text
+    assert 'name="to" value="2026-11-01"' in again, "the last day, as the form has it"
 
 
 def test_a_download_holds_what_is_on_screen(client: FlaskClient) -> None:
@@ -369,7 +381,7 @@ def test_who_sees_no_rows_is_told_that_the_first_release_waits(signed_in: Callab
         page = client.get(f"/dashboard{path}?{QUERY}")
         assert page.status_code == 200
     week = client.get(f"/dashboard/?{QUERY}").text
-    assert "No release lies in this period yet" in week or "releases of this account are being made" in week
+    assert "figures for analysts come in whole releases" in week or "figures of this account are being made" in week
     assert '<p class="lead">' not in week
 
 
@@ -424,7 +436,7 @@ def test_the_week_says_what_figures_publish(client: FlaskClient, engine: Engine,
         assert f"of <b>{words.count(score.n)}</b> answers" in page
         assert f"probably <b>{sentences.bounds(score)}</b>" in page
     rate = found.response_rate_of_delivered
-    assert f"{words.count(rate.successes)} of {words.count(rate.n)}, and they may" in page
+    assert f"<b>{words.count(rate.successes)}</b> of {words.count(rate.n)} who were asked have answered" in page
 
 
 def test_explore_has_the_rows_of_the_api_in_its_words(client: FlaskClient, engine: Engine, settings: Settings) -> None:
@@ -445,7 +457,7 @@ def test_explore_has_the_rows_of_the_api_in_its_words(client: FlaskClient, engin
 def test_a_small_group_has_no_score_and_how_many_they_are_is_told(client: FlaskClient) -> None:
     page = client.get(f"/dashboard/?team_id=Loyalty+desk&{QUERY}").text
     tile = page[page.index('id="t-csat"') : page.index('id="t-news"')]
-    assert "Nobody is named before 5 answers" in tile
+    assert "With fewer than 5 answers nobody is shown apart" in tile
     assert 'class="lead"' not in tile
 
 
@@ -507,11 +519,11 @@ def test_what_happened_stands_in_the_charts_of_everybody(
 ) -> None:
     form = {"day": "2026-11-11", "account": "", "text": "Parcels <i>lost</i>", "form_token": token_of(client)}
     assert client.post("/dashboard/timeline", data=form | {"back": "/dashboard/explore"}).status_code == 303
-    assert client.post("/dashboard/timeline", data=form | {"day": "2026-01-11", "text": "long ago"}).status_code == 303
+    assert client.post("/dashboard/timeline", data=form | {"day": "2026-01-11", "text": "a launch"}).status_code == 303
     page = client.get("/dashboard/").text
     assert page.count('class="c-event"') == 2, "in each of the two charts"
     assert "Parcels &lt;i&gt;lost&lt;/i&gt;" in page
-    assert "long ago" not in page
+    assert "a launch</li>" not in page
     pay = signed_in("acmepay only")
     assert "Parcels &lt;i&gt;lost" in pay.get("/dashboard/").text
     analyst = signed_in("analyst")

@@ -118,8 +118,8 @@ def test_it_says_who_was_asked_what_differs_and_how_to_read_it(quick: World) -> 
     assert "Customer feedback, October 2026" in page
     assert "Acme &lt;Retail&gt;" in page
     assert sentences.headline([one.total for one in found.totals]).split(":")[0] in page
-    assert f"<b>{found.summary.ended:,}</b> conversations ended" in page
-    assert "cool-down: 10" in page
+    assert f"<b>{found.summary.ended:,} conversations</b> ended" in page
+    assert "was asked not long ago: 10" in page
     assert page.count("<li><b>") == 4, "two unhappy, two happy; nobody was in between"
     assert "Fine &amp; &lt;fast&gt;" in page
     assert "Made 22 Nov 2026" in page

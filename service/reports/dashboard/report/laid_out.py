@@ -13,23 +13,23 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from service.db import MICROSECOND
 from service.reports.dashboard import pictures, sentences, words
 from service.reports.dashboard.names import row_name
 from service.reports.dashboard.report.drawn import of_months
 from service.reports.dashboard.report.gathered import ReportFacts
 from service.reports.dimensions import FILTERED
-from service.reports.figures.shapes import Trend
+from service.reports.figures.shapes import Score, Trend
 from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.thresholds import Thresholds
 from service.settings import Settings
-from service.states import sentence_of
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 MOST_TEAMS = 10
 MOST_REASONS = 3
 LONGEST_COMMENT = 180
 FILTERS = {
-    **{name: getattr(words, name) for name in ("number", "count", "day", "words", "middle", "span")},
+    **{name: getattr(words, name) for name in ("number", "count", "day", "words", "middle", "span", "many")},
     **{name: getattr(sentences, name) for name in ("value", "bounds", "share", "judged", "in_full")},
     "strip": pictures.of_strip,
     "name": row_name,
@@ -63,6 +63,7 @@ def sheet(facts: ReportFacts, made: MadeBy, limits: Thresholds, scope: str) -> M
         limits=limits,
         releases=any(one.total.now.date_field == "seen_at" for one in facts.totals),
         sentences=sentences,
+        counted=lambda score: _counted(score, made.zone),
         cut=lambda text: text if len(text) <= LONGEST_COMMENT else text[: LONGEST_COMMENT - 1].rstrip() + "\u2026",
     )
     return Markup(told)  # noqa: S704 - made by a template that escapes
@@ -114,6 +115,13 @@ def _few(table: Differences, most: int) -> tuple[list[ThenNow], int]:
     return sorted(shown, key=lambda row: (row.rest is not None, -(row.now.value or 0))), len(table.rows) - len(shown)
 
 
+def _counted(score: Score, zone: tzinfo) -> str:
+    """The days of whole releases that a figure holds, where it is made of such."""
+    if score.date_field != "seen_at" or score.since is None or score.until is None:
+        return ""
+    return f"{words.day(score.since, zone)} {words.DASH} {words.day(score.until - MICROSECOND, zone)}"
+
+
 def _has_a_point(trend: Trend) -> bool:
     return any(each.score.value is not None for each in trend.points)
 
@@ -121,4 +129,4 @@ def _has_a_point(trend: Trend) -> bool:
 def _missing(facts: ReportFacts) -> list[tuple[str, int]]:
     """Why customers were not asked: the reasons with most conversations."""
     reasons = sorted((*facts.funnel.skipped, *facts.funnel.failed), key=lambda one: (-one.n, one.reason))
-    return [(sentence_of(one.reason), one.n) for one in reasons[:MOST_REASONS]]
+    return [(one.reason, one.n) for one in reasons[:MOST_REASONS]]

@@ -1,0 +1,72 @@
+"""A question that cannot be asked: in, the refusal and the address; out, its sentence for people, and the form again.
+
+Errors stand beside their field and everything chosen is still there: nobody types a filter twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from werkzeug.datastructures import MultiDict
+
+from service.errors import ServiceError
+from service.reports.dashboard.words import said
+
+SENTENCES = {
+    "since_after_until": "The first day lies after the last one.",
+    "bad_cursor": "This address leads to a page of a list that is there no more. Go back to the beginning of the list.",
+}
+BESIDE = {"since_after_until": "to"}
+FIELDS = {
+    "since": ("From", "date"),
+    "to": ("To", "date"),
+    "score_from": ("Score from", "number"),
+    "score_to": ("Score up to", "number"),
+    "q": ("Words in the comment", "search"),
+}
+INVALID = 422
+
+
+@dataclass(frozen=True, slots=True)
+class FieldAgain:
+    """One field as it was filled in. `wrong`: why it cannot stay so."""
+
+    name: str
+    label: str
+    kind: str
+    value: str
+    wrong: str
+
+
+def sentence_of(error: ServiceError) -> str:
+    """What a refusal says on a page."""
+    return SENTENCES.get(error.code, error.sentence)
+
+
+def fields(error: ServiceError, args: MultiDict[str, str]) -> list[FieldAgain]:
+    """The fields of a form that was refused; none where the question came by an address alone."""
+    given = {name: args[name] for name in args if name in FIELDS} | _last_day(args)
+    if error.status != INVALID or not given:
+        return []
+    wrong = _wrong(error)
+    return [FieldAgain(name, *FIELDS[name], given[name], wrong.get(name, "")) for name in FIELDS if name in given]
+
+
+def kept(args: MultiDict[str, str]) -> list[tuple[str, str]]:
+    """What else was chosen, for the form to carry; a place in the list is no part of it."""
+    return [pair for pair in args.items(multi=True) if pair[0] not in {*FIELDS, "until", "cursor"}]
+
+
+def _wrong(error: ServiceError) -> dict[str, str]:
+    if error.code in BESIDE:
+        return {BESIDE[error.code]: SENTENCES[error.code]}
+    told: Mapping[str, object] = error.errors or {}
+    return {"to" if name == "until" else name: said(each) for name, each in told.items()}
+
+
+def _last_day(args: MultiDict[str, str]) -> dict[str, str]:
+    """An end that is not part of the period, as the last day that is."""
+    try:
+        return {"to": str(date.fromisoformat(args["until"]) - timedelta(days=1))} if "until" in args else {}
+    except (ValueError, OverflowError):
+        return {"to": args["until"]}
