@@ -14,11 +14,12 @@ from sqlalchemy.engine import make_url
 
 from tests.reports.attack.attacker import Found, Reading, attack
 from tests.reports.attack.collect import collect
+from tests.reports.attack.html import collect as over_html
 from tests.reports.attack.http import collect as over_http
 from tests.reports.attack.play import database_for_once, emptied
 
 AT_TIMES = 10
-READ: dict[str, Reading] = {"http": over_http, "direct": collect}
+READ: dict[str, Reading] = {"http": over_http, "html": over_html, "direct": collect}
 
 
 @click.command()

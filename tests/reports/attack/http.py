@@ -30,6 +30,8 @@ PATHS = (
 PAGES = (
     "", "?since=2026-08-03&until=2026-10-05", "explore?by=team", "explore?by=agent", "explore?by=campaign",
     "explore?by=team&show=response", "explore?by=team&a=red&b=blue", "coverage", "operations", "definitions",
+    "report?month=2026-08", "report?since=2026-08-03&to=2026-09-06&team_id=red", "report.html?month=2026-08",
+    "timeline",
 )  # fmt: skip
 NONCE = re.compile(r'(nonce|value)="[A-Za-z0-9_-]{16,}"')
 REFUSED = 422
@@ -49,6 +51,10 @@ class Analysts:
         world.clock.now = lived.now
         self._lived, self.world = lived, world
         self._clients = {accounts: world.client("analyst", *accounts) for accounts in KEYS}
+
+    def key_of(self, accounts: tuple[str, ...]) -> str:
+        """The key of one of them."""
+        return self._clients[accounts].key or ""
 
     def collect(self, rnd: random.Random, windows: int = 0) -> set[Figure]:
         """Ask for every breakdown, summary and trend, over all days and some windows, with and without filters."""

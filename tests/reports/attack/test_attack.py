@@ -17,13 +17,14 @@ from tests.reports.attack import attacker
 from tests.reports.attack.algebra import Sums
 from tests.reports.attack.attacker import accounts_of, attack, lived_through
 from tests.reports.attack.collect import collect
+from tests.reports.attack.html import collect as over_html
 from tests.reports.attack.http import collect as over_http
 from tests.reports.attack.judge import misread, tables
 from tests.reports.attack.ledgers import BEGIN, Spoken
 from tests.reports.attack.play import ZONED, Lived, database
 
 
-@pytest.mark.parametrize(("seed", "read"), [(8, over_http), (11, collect), (206, collect)])
+@pytest.mark.parametrize(("seed", "read"), [(8, over_http), (0, over_html), (11, collect), (206, collect)])
 def test_the_attacker_comes_back_with_empty_hands(seed: int, read: attacker.Reading) -> None:
     found = attack(seed, read, most=6, bounds=2)
     assert found.nothing, found
