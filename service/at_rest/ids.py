@@ -44,7 +44,7 @@ class LockedId(AtRest):
                 return plain
             forms = Forms(self.type.kind)  # type: ignore[attr-defined]  # a LockedId has one
             wanted = sa.type_coerce(given, forms) if isinstance(given, sa.BindParameter) else sa.literal(given, forms)
-            return EitherForm(plain, self.expr, wanted)
+            return (EitherForm if said else EitherFormOfAny)(plain, self.expr, wanted)
 
     def __init__(self, kind: str, length: int) -> None:
         super().__init__()
@@ -123,8 +123,27 @@ class EitherForm(FunctionElement[bool]):
         return self
 
 
+class EitherFormOfAny(EitherForm):
+    """The same for several ids."""
+
+    inherit_cache = True
+    name = "either_form_of_any"
+
+
 @compiles(EitherForm)
 def _either(element: EitherForm, compiler: SQLCompiler, **how: Any) -> str:
+    """Two values and no list, of whose length a planner would think too much."""
+    plain, column, wanted = element.clauses
+    if ring_of(compiler.dialect) is None:
+        return compiler.process(plain, **how)
+    where, forms = compiler.process(column, **how), compiler.process(wanted, **how)
+    if compiler.dialect.name == "postgresql":
+        forms = f"CAST({forms} AS JSON)"
+    return f"{where} IN (({forms}) ->> 0, ({forms}) ->> 1)"
+
+
+@compiles(EitherFormOfAny)
+def _either_of_any(element: EitherFormOfAny, compiler: SQLCompiler, **how: Any) -> str:
     plain, column, wanted = element.clauses
     if ring_of(compiler.dialect) is None:
         return compiler.process(plain, **how)
