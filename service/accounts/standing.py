@@ -3,9 +3,10 @@
 The account's row is what sends of one account lock, so that they share its limits. Writes only the row's beginning.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -19,9 +20,8 @@ acct = account_state.c
 PAUSED = sa.and_(acct.paused_until > sa.bindparam("now"), acct.paused_until <= sa.bindparam("believable"))
 RESTS = sa.or_(acct.hold_reason.is_not(None), PAUSED)
 STRANGE = sa.exists().where(strange_refusal.c.account == acct.account)
-LOCKED = sa.select(RESTS.label("rests"), acct.x_away_since, STRANGE.label("met_strange")).where(
-    acct.account == sa.bindparam("this")
-)
+LOCKED_ROW = (RESTS.label("rests"), acct.x_away_since, STRANGE.label("met_strange"))
+LOCKED = sa.select(*LOCKED_ROW).where(acct.account == sa.bindparam("this"))
 
 # built once, as they are asked for every call to X
 LOCK, LOCK_IF_FREE = LOCKED.with_for_update(), LOCKED.with_for_update(skip_locked=True)
@@ -63,7 +63,7 @@ def standings(connection: Connection) -> list[AccountStanding]:
 
 def at_rest(connection: Connection, now: datetime) -> set[str]:
     """Return the accounts for which nothing may be sent now."""
-    return set(connection.scalars(sa.select(acct.account).where(RESTS), _at(now)))
+    return set(connection.scalars(sa.select(acct.account).where(RESTS), at(now)))
 
 
 def lock(connection: Connection, account: str, now: datetime) -> Locked:
@@ -71,17 +71,22 @@ def lock(connection: Connection, account: str, now: datetime) -> Locked:
 
     On SQLite it is the write lock, taken already, that makes them follow each other.
     """
-    locked = connection.execute(LOCK, {"this": account, **_at(now)}).one_or_none()
-    if locked is None:
-        return Locked(rests=False, x_was_away=False, met_strange=False)
-    return Locked(bool(locked.rests), locked.x_away_since is not None, bool(locked.met_strange))
+    row = connection.execute(LOCK, {"this": account, **at(now)}).one_or_none()
+    return Locked(rests=False, x_was_away=False, met_strange=False) if row is None else locked_of(row)
+
+
+def locked_of(row: Sequence[Any]) -> Locked:
+    """Make it from a row that begins with `LOCKED_ROW`."""
+    rests, x_away_since, met_strange = row[: len(LOCKED_ROW)]
+    return Locked(bool(rests), x_away_since is not None, bool(met_strange))
 
 
 def lock_if_free(connection: Connection, account: str, now: datetime) -> bool:
     """Take the lock if nobody has it, and say whether the account may send now: who claims has other accounts too."""
-    locked = connection.execute(LOCK_IF_FREE, {"this": account, **_at(now)}).one_or_none()
+    locked = connection.execute(LOCK_IF_FREE, {"this": account, **at(now)}).one_or_none()
     return locked is not None and not locked.rests
 
 
-def _at(now: datetime) -> dict[str, datetime]:
+def at(now: datetime) -> dict[str, datetime]:
+    """What `RESTS` is asked with."""
     return {"now": now, "believable": now + LONGEST_PAUSE}

@@ -24,6 +24,7 @@ from service.ids import new_id
 from service.outages import is_away
 from service.outreach.answers import Found
 from service.outreach.evidence import arrived_before
+from service.outreach.locked import still_mine
 from service.outreach.prepare import Intent, prepare
 from service.outreach.workplace import Workplace
 from service.requests import leases, restored, sends
@@ -91,9 +92,10 @@ def claim(place: Workplace, account: Account, limit: int, now: datetime) -> Clai
 def taken_up(place: Workplace, account: Account, request_id: str, token: str, now: datetime) -> Ready | None:
     """Decide a request that the caller has leased already, as `claim` does."""
     with writing(place.engine) as connection:
-        rests = standing.lock(connection, account.name, now).rests
-        request = leases.still_mine(connection, request_id, token)
-        return None if request is None or rests else _walk(connection, place, request, request, account, token, now)
+        mine = still_mine(connection, request_id, token, now)
+        if mine is None or mine.account.rests:
+            return None
+        return _walk(connection, place, mine.request, mine.request, account, token, now)
 
 
 def record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on: bool = True) -> Ready | None:
@@ -114,11 +116,11 @@ def record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on
 
 def _record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on: bool) -> Ready | None:
     with writing(place.engine) as connection:
-        was = standing.lock(connection, ready.account.name, now)
-        request = leases.still_mine(connection, ready.request.id, ready.lease_token)
-        if request is None or request.state is not ready.request.state:
+        mine = still_mine(connection, ready.request.id, ready.lease_token, now)
+        if mine is None or mine.request.state is not ready.request.state:
             log.warning("lease_lost", request_id=ready.request.id, state=ready.request.state)
             return None
+        was, request = mine.account, mine.request
         _settle(connection, ready, found, now)
         found = arrived_before(connection, ready.attempt_id, found, now)
         _take_effect(connection, ready, found, was, now)
