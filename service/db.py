@@ -8,7 +8,7 @@ across a fork: engines are made in the process that uses them.
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,11 +20,11 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
 
-from service.addresses import is_this_machine
 from service.deadline import in_time
-from service.driver_errors import give_up_read_only, leave_out_detail
+from service.driver_errors import give_up_read_only
 from service.errors import Unavailable
-from service.several_hosts import hosts, parse
+from service.on_postgresql import SETTINGS, open_postgresql
+from service.several_hosts import parse
 
 try:  # the bundled SQLite; elsewhere than Linux x86-64 the interpreter's own, behind the gate below
     import pysqlite3.dbapi2 as sqlite_driver
@@ -37,18 +37,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 BUSY_TIMEOUT_S = 5
 LOOK_AGAIN_S = 0.002
-SETTINGS = {
-    "synchronous_commit": "on",
-    "statement_timeout": "30s",
-    "idle_in_transaction_session_timeout": "1min",
-    "jit": "off",  # to compile a figure takes longer than to count it
-}
-BEGIN_POSTGRESQL = "; ".join(["BEGIN", *(f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items())])
-"""One message to the server; LOCAL, as a pooler's server is somebody else's after the transaction."""
-
-GONE_AFTER = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
-"""A server whose machine is cut off is given up after ten seconds; the system itself waits for a quarter of an hour."""
-
 WRITE = "one such as sqlite:///feedback.db or postgresql://user:password@host/name"
 FIXED_FROM = (3, 51, 3)
 FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
@@ -102,7 +90,7 @@ def open_engine(url: str, wait: ConnectionWait = PATIENT) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed)
     if parsed.get_backend_name() == "postgresql":
-        return _open_postgresql(parsed, wait)
+        return open_postgresql(parsed, wait.connect_s, wait.pool_s)
     raise Unavailable(
         "database_kind",
         f"'{parsed.get_backend_name()}' is no database of ours; write {WRITE}.",
@@ -115,15 +103,15 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
     On SQLite it never blocks a writer. Within `at_most`, it ends in time.
     """
-    with engine.connect() as connection, reading_on(connection):
+    connection, transaction = begun(engine, dm_feedback_steady=True)
+    with connection, transaction, in_time(connection):
         yield connection
 
 
 @contextmanager
 def reading_on(connection: Connection) -> Iterator[None]:
     """The same on a connection that is there already."""
-    steady = {"isolation_level": "REPEATABLE READ"} if connection.dialect.name == "postgresql" else {}
-    with connection.execution_options(**steady).begin(), in_time(connection):
+    with connection.execution_options(dm_feedback_steady=True).begin(), in_time(connection):
         yield
 
 
@@ -134,12 +122,34 @@ def writing(engine: Engine) -> Iterator[Connection]:
     A transaction that reads first and writes later fails there as soon as another commit comes between.
     """
     committed: list[Callable[[], None]] = []
-    with _in_turn(engine), engine.connect() as connection:
-        writer = connection.execution_options(dm_feedback_writes=True, dm_feedback_committed=committed)
-        with writer.begin():
-            yield writer
+    with _in_turn(engine):
+        connection, transaction = begun(engine, dm_feedback_writes=True, dm_feedback_committed=committed)
+        with connection, transaction:
+            yield connection
     for tell in committed:
         tell()
+
+
+def begun(engine: Engine, **options: object) -> tuple[Connection, sa.RootTransaction]:
+    """Take a connection and begin. One that died while nobody used it is found out by that, and another one is taken.
+
+    To ask each whether it lives before we begin would cost a way to the server and back.
+    """
+    try:
+        return _begun(engine, options)
+    except sa.exc.DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return _begun(engine, options)  # the pool has given up all that are as old
+
+
+def _begun(engine: Engine, options: Mapping[str, object]) -> tuple[Connection, sa.RootTransaction]:
+    connection = engine.connect().execution_options(**options)
+    try:
+        return connection, connection.begin()
+    except BaseException:
+        connection.close()
+        raise
 
 
 def once_committed(connection: Connection, tell: Callable[[], None]) -> None:
@@ -254,37 +264,6 @@ def _take_write_lock(connection: Connection) -> None:
         with suppress(sqlite_driver.ProgrammingError):  # closed by now where it was opened read-only
             raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
             raw.close()
-
-
-def _open_postgresql(url: URL, wait: ConnectionWait) -> Engine:
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
-    if "sslmode" not in url.query and not all(map(is_this_machine, hosts(url))):
-        url = url.update_query_dict({"sslmode": "require"})  # what customers wrote travels over this connection
-    engine = sa.create_engine(
-        url,
-        # nothing is left with a session: a pooler such as PgBouncer gives each transaction another server
-        connect_args={"connect_timeout": wait.connect_s, "prepare_threshold": None, **GONE_AFTER},
-        hide_parameters=True,  # as above
-        pool_pre_ping=True,
-        pool_size=10,
-        max_overflow=20,
-        pool_timeout=wait.pool_s,
-    )
-    event.listen(engine, "connect", _leave_transactions_to_us)
-    event.listen(engine, "begin", _begin_postgresql)
-    event.listen(engine, "handle_error", give_up_read_only)
-    event.listen(engine, "handle_error", leave_out_detail)
-    return engine
-
-
-def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
-    """The driver would begin by itself, a round trip before our settings."""
-    connection.autocommit = True
-
-
-def _begin_postgresql(connection: Connection) -> None:
-    connection.exec_driver_sql(BEGIN_POSTGRESQL)
 
 
 def demand_settings(engine: Engine) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.at_rest.columns import share
 from service.counts import HERE
-from service.db import ConnectionWait, open_engine, reading, reading_on
+from service.db import ConnectionWait, begun, open_engine, reading, reading_on
 from service.deadline import is_out_of_time
 from service.errors import Unavailable
 from service.outages import is_away
@@ -128,17 +128,18 @@ class Replica:
         with reading(self._primary) as primary:
             goal = dict(primary.execute(WHERE_THE_PRIMARY_IS).mappings().one())
         try:
-            with self._engine.connect() as connection:
-                place = self._placed(connection, goal | {"reached": reached})
+            connection, transaction = begun(self._engine)
+            with connection:
+                with transaction:  # of its own, so that what is read after it is no older
+                    place = self._placed(connection, goal | {"reached": reached})
                 with reading_on(connection):
                     return ask(connection), place
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             raise self._given_up(error) from error
 
     def _placed(self, connection: Connection, goal: Mapping[str, Any]) -> Reached:
-        """How far it has come: in a transaction of its own, so that what is read after it is no older."""
-        with connection.begin():
-            found = connection.execute(WHERE_THE_REPLICA_IS, goal).one()
+        """How far it has come."""
+        found = connection.execute(WHERE_THE_REPLICA_IS, goal).one()
         if not found.ours:
             raise NotUsable("other_cluster")
         if not found.follows:

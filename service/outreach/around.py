@@ -47,6 +47,25 @@ AROUND = sa.select(
 )
 
 
+class Lookout:
+    """Looks around a request for the length of one transaction, and not twice for the same customer and time.
+
+    What others commit meanwhile is what they might have committed a moment later; what is sent to the same customer
+    waits for the account's lock.
+    """
+
+    def __init__(self, connection: Connection, hash_key: str) -> None:
+        self._connection, self._hash_key = connection, hash_key
+        self._seen: dict[tuple[str, str | None, datetime], Around] = {}
+
+    def around(self, request: Request, asked_after: datetime) -> Around:
+        """Read the facts, or return those that were read."""
+        key = (request.id, request.x_user_id, asked_after)
+        if key not in self._seen:
+            self._seen[key] = look_around(self._connection, request, asked_after=asked_after, hash_key=self._hash_key)
+        return self._seen[key]
+
+
 def look_around(connection: Connection, request: Request, *, asked_after: datetime, hash_key: str) -> Around:
     """Read the facts. `asked_after` is the beginning of the campaign's cool-down."""
     whom = "" if request.x_user_id is None else person(hash_key, request.x_user_id)

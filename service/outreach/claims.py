@@ -23,6 +23,7 @@ from service.db import reading, writing
 from service.ids import new_id
 from service.outages import is_away
 from service.outreach.answers import Found
+from service.outreach.around import Lookout
 from service.outreach.evidence import arrived_before
 from service.outreach.locked import still_mine
 from service.outreach.prepare import Intent, prepare
@@ -154,8 +155,9 @@ def _walk(
     now: datetime,
 ) -> Ready | None:
     """Decide all that needs no call, until a call is needed or the request has to wait; then write it, once."""
+    lookout = Lookout(connection, place.hash_key)
     while True:
-        found = prepare(connection, place, account, request, now)
+        found = prepare(connection, place, account, request, now, lookout)
         found = _looked_up_first(connection, place, account, request, found, now)
         if isinstance(found, Intent):
             lease = Lease(token, now + place.settings.worker.lease)

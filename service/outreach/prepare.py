@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from service.accounts import app_share, barred, slots, volume, windows
 from service.customers import identities
-from service.outreach.around import look_around
+from service.outreach.around import Lookout
 from service.outreach.campaigns import choose, conversation_of
 from service.outreach.confirming import unconfirmed
 from service.outreach.gates import DAILY_LIMIT, Around, closed, quiet
@@ -43,14 +43,13 @@ class Intent:
 
 
 def prepare(
-    connection: Connection, place: Workplace, account: Account, request: Request, now: datetime
+    connection: Connection, place: Workplace, account: Account, request: Request, now: datetime, lookout: Lookout
 ) -> Intent | Outcome:
     """Return the next intent of a request, or the outcome that needs no call."""
     if request.campaign is None:
         first = withheld(place.settings, request, now) or _unreadable(request, now)
         return first or wanted(connection, place, request, now) or _chosen(connection, place, account, request, now)
-    since = asked_after(place.settings, account, request, now)
-    around = look_around(connection, request, asked_after=since, hash_key=place.hash_key)
+    around = lookout.around(request, asked_after(place.settings, account, request, now))
     stands = _unclear(around, request, account, now) or _told(around, request, now)
     forbidden = stands or withheld(place.settings, request, now) or _closed(around, request, now)
     forbidden = forbidden or _unreadable(request, now)

@@ -5,6 +5,7 @@ The only place that knows both. A test holds the names of the fields against tho
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,11 +34,13 @@ def attempt_of(row: Sequence[Any]) -> Attempt:
     return Attempt(**{**values, "kind": Kind(values["kind"])})
 
 
-def columns_of(request: Request) -> dict[str, Any]:
-    """Return a request as columns, for the writer."""
-    values = {name: getattr(request, name) for name in NAMES}
-    kept = [{"way": each.way, "text": each.text} for each in request.alternatives]
-    return {**values, "alternatives": kept or None}
+def changes_of(before: Request, after: Request) -> dict[str, Any]:
+    """Return the columns in which one differs from the other, as they are then, for the writer."""
+    pairs = zip(NAMES, VALUES(before), VALUES(after), strict=True)
+    changed = {name: value for name, was, value in pairs if value is not was and value != was}
+    if "alternatives" in changed:
+        changed["alternatives"] = [{"way": each.way, "text": each.text} for each in after.alternatives] or None
+    return changed
 
 
 def _alternatives(stored: Sequence[Mapping[str, str]] | None) -> tuple[Alternative, ...]:
@@ -47,6 +50,7 @@ def _alternatives(stored: Sequence[Mapping[str, str]] | None) -> tuple[Alternati
 
 
 NAMES = tuple(field.name for field in fields(Request))
+VALUES = attrgetter(*NAMES)
 READ: Mapping[str, Any] = {"state": State, "way": lambda stored: stored or CARD, "alternatives": _alternatives}
 REQUEST = tuple(feedback_request.c[name] for name in NAMES)
 ATTEMPT = tuple(send_attempt.c[field.name] for field in fields(Attempt))

@@ -20,7 +20,7 @@ from service.requests.machine import apply
 from service.requests.outcomes import Applied, Outcome, Postpone
 from service.requests.request import Request
 from service.requests.retry import RetryPolicy
-from service.requests.rows import columns_of
+from service.requests.rows import changes_of
 from service.requests.seals import UNSEALED
 from service.states import State
 
@@ -73,8 +73,7 @@ def _count(ended: Request, now: datetime) -> None:
 
 def store(connection: Connection, before: Request, after: Request, now: datetime) -> None:
     """Write what of a request has changed since it was read."""
-    was = columns_of(before)
-    changed = {name: value for name, value in columns_of(after).items() if value != was[name]}
+    changed = changes_of(before, after)
     if changed.keys() - NOBODY_SEES:
         changed |= {**UNSEALED, "updated_at": now}
     if changed:

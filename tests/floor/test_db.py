@@ -2,6 +2,8 @@
 
 import threading
 import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from service import db
 from service.db import EPOCH, Micros, insert, open_engine, reading, sqlite_is_sound, writing
@@ -216,6 +218,32 @@ def test_a_connection_that_wrote_does_not_lock_when_it_reads_later(sqlite_url: s
             assert other.scalar(sa.select(sa.func.count()).select_from(worker_seen)) == 0
             put_and_remove(engine)
     engine.dispose()
+
+
+def test_a_connection_begins_by_our_word_alone_also_after_it_has_read(postgresql_url: str) -> None:
+    engine = open_engine(postgresql_url)
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "repeatable read"
+    with writing(engine) as connection:
+        assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
+        assert connection.connection.driver_connection.autocommit, "or the driver begins before us"  # type: ignore[union-attr]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("opened", [reading, writing])
+def test_connections_that_died_while_nobody_used_them_are_not_noticed(
+    postgresql_url: str, opened: Callable[[Engine], AbstractContextManager[Connection]]
+) -> None:
+    engine, other = open_engine(postgresql_url), open_engine(postgresql_url)
+    with opened(engine) as one, opened(engine) as two:
+        servers = [each.exec_driver_sql("SELECT pg_backend_pid()").scalar() for each in (one, two)]
+    with writing(other) as connection:
+        for server in servers:
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend({server}, 5000)")
+    with opened(engine) as one, opened(engine) as two:
+        assert [each.exec_driver_sql("SELECT 1").scalar() for each in (one, two)] == [1, 1]
+    engine.dispose()
+    other.dispose()
 
 
 def put_and_remove(engine: Engine) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.engine import Engine, make_url
 
-from service.db import GONE_AFTER, open_engine, reading
+from service.db import open_engine, reading
+from service.on_postgresql import GONE_AFTER
 from service.several_hosts import hosts, parse
 
 CLUSTER = "postgresql://u:p%40ss@one:5432,two:5433,[::1]:5434/name?target_session_attrs=read-write"

@@ -1,0 +1,59 @@
+"""PostgreSQL as we use it: in, an address; out, an engine whose transactions begin by our word, with our settings.
+
+The driver begins nothing by itself, and no connection is asked whether it lives: BEGIN finds that out (`db.begun`).
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine
+
+from service.addresses import is_this_machine
+from service.driver_errors import give_up_read_only, leave_out_detail
+from service.several_hosts import hosts
+
+SETTINGS = {
+    "synchronous_commit": "on",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "1min",
+    "jit": "off",  # to compile a figure takes longer than to count it
+}
+SET_LOCAL = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items())
+BEGIN_POSTGRESQL, BEGIN_STEADY = f"BEGIN; {SET_LOCAL}", f"BEGIN ISOLATION LEVEL REPEATABLE READ; {SET_LOCAL}"
+"""One message to the server; LOCAL, as a pooler's server is somebody else's after the transaction."""
+
+GONE_AFTER = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+"""A server whose machine is cut off is given up after ten seconds; the system itself waits for a quarter of an hour."""
+
+
+def open_postgresql(url: URL, connect_s: int, pool_s: int) -> Engine:
+    """Open it; `connect_s` and `pool_s`: how long it may take to let us in, and a connection of ours to get free."""
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    if "sslmode" not in url.query and not all(map(is_this_machine, hosts(url))):
+        url = url.update_query_dict({"sslmode": "require"})  # what customers wrote travels over this connection
+    engine = sa.create_engine(
+        url,
+        # nothing is left with a session: a pooler such as PgBouncer gives each transaction another server
+        connect_args={"connect_timeout": connect_s, "prepare_threshold": None, **GONE_AFTER},
+        hide_parameters=True,  # the text of an error goes into logs; what a customer wrote must not
+        pool_size=10,
+        max_overflow=20,
+        pool_timeout=pool_s,
+    )
+    event.listen(engine, "connect", _leave_transactions_to_us)
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", give_up_read_only)
+    event.listen(engine, "handle_error", leave_out_detail)
+    return engine
+
+
+def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
+    """The driver would begin by itself, a round trip before our settings."""
+    connection.autocommit = True
+
+
+def _begin(connection: Connection) -> None:
+    steady = connection.get_execution_options().get("dm_feedback_steady", False)
+    connection.exec_driver_sql(BEGIN_STEADY if steady else BEGIN_POSTGRESQL)
