@@ -1,13 +1,15 @@
 """Logs: in, an event name and fields; out, one line each on standard error. Never a message's text or a secret.
 
 `json` for machines, `text` for a terminal. Fields that could carry what a customer wrote are dropped here once more,
-should a caller ever pass one.
+should a caller ever pass one. Never stops who logs.
 """
 
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from contextlib import suppress
+from functools import partial
+from typing import Any, TextIO
 
 import structlog
 
@@ -31,11 +33,29 @@ def configure(log_format: str = "json") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=partial(_Lines, sys.stderr),
         # not cached: a logger used before this, or with another stream, would keep what it had then
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+class _Lines(structlog.PrintLogger):
+    """A line for which there is no room, or nobody who reads it, is lost; who wrote it goes on.
+
+    Without this a full disk would end the threads that write, each in the middle of what it does.
+    """
+
+    def __init__(self, file: TextIO, *_names: object) -> None:
+        super().__init__(file)
+
+    def msg(self, message: str) -> None:
+        """Write it if it can be written."""
+        with suppress(OSError, ValueError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
 
 
 def _drop_what_must_not_leak(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

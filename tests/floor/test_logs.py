@@ -1,7 +1,10 @@
 """Logs: one line each, event and fields; never a message's text or a secret."""
 
+import errno
+import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -85,3 +88,27 @@ def test_a_logger_that_was_used_before_follows_the_settings(capsys: pytest.Captu
     assert first.startswith("{")
     assert "second" in second
     assert not second.startswith("{")
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "no room"), BrokenPipeError(), ValueError("closed")])
+def test_who_logs_goes_on_where_no_line_can_be_written(
+    form: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.StringIO):
+        room = False
+
+        def write(self, text: str) -> int:
+            if not self.room:
+                raise error
+            return super().write(text)
+
+    full = Full()
+    monkeypatch.setattr(sys, "stderr", full)
+    logs.configure(form)
+    for level in ("debug", "info", "warning", "error", "exception", "critical"):
+        getattr(structlog.get_logger("x"), level)("lost")
+    full.room = True
+    structlog.get_logger("x").info("kept")
+    assert "kept" in full.getvalue()
+    assert "lost" not in full.getvalue()
