@@ -1,0 +1,181 @@
+"""The edges of proofs: the last second, the one key too many, two words that contradict each other."""
+
+import hashlib
+import hmac
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from service.intake import Refused, Verified, make_inbound, verify
+from service.intake.verify.messages import _inputs, signature_base
+from tests.intake.house import define, post
+from tests.intake.signers import SECRET, rsa_key
+from tests.intake.test_definition import MY_CRM, problems_of
+from tests.intake.test_verify_kinds import (
+    BODY,
+    EC_KEY,
+    ED_KEY,
+    MESSAGE,
+    NOW,
+    Published,
+    b64,
+    bearer,
+    code,
+    jwk,
+    mac,
+    message,
+    token,
+    url64,
+    with_keys,
+)  # fmt: skip
+
+SECOND = timedelta(seconds=1)
+
+
+def okp(kid: str) -> dict[str, Any]:
+    raw = ED_KEY.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return {"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": url64(raw)}
+
+
+# -- published keys
+
+
+def test_published_keys_of_each_kind_are_read() -> None:
+    definition = with_keys(Published(jwk("r", rsa_key()), jwk("e", EC_KEY), okp("o")), "RS256", "ES256", "EdDSA")
+    for algorithm, kid in (("RS256", "r"), ("ES256", "e"), ("EdDSA", "o")):
+        assert isinstance(verify(definition, bearer(token(algorithm, head={"kid": kid})), NOW), Verified)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "key"),
+    [
+        ("ES256", {**jwk("k", EC_KEY), "crv": "P-384"}),
+        ("ES256", {**jwk("k", EC_KEY), "kty": "OKP"}),
+        ("EdDSA", {**okp("k"), "crv": "X25519"}),
+        ("EdDSA", {**okp("k"), "kty": "EC"}),
+        ("EdDSA", {**okp("k"), "x": "!"}),
+    ],
+)
+def test_a_published_key_that_contradicts_itself_signs_nothing(algorithm: str, key: dict[str, Any]) -> None:
+    definition = with_keys(Published(key), "ES256", "EdDSA")
+    assert code(verify(definition, bearer(token(algorithm, head={"kid": "k"})), NOW)) == "signature_wrong"
+
+
+def test_keys_we_know_are_asked_for_again_after_an_hour_and_not_before() -> None:
+    published = Published(jwk("k", rsa_key()))
+    definition = with_keys(published)
+    good = bearer(token(head={"kid": "k"}, exp=(NOW + timedelta(hours=3)).timestamp()))
+    assert isinstance(verify(definition, good, NOW), Verified)
+    for after, asked in ((timedelta(minutes=2), 1), (timedelta(hours=1), 1), (timedelta(hours=1) + SECOND, 2)):
+        assert isinstance(verify(definition, good, NOW + after), Verified)
+        assert published.asked == asked
+
+
+def test_after_a_whole_minute_a_key_we_do_not_know_is_asked_for_again() -> None:
+    published = Published()
+    definition = with_keys(published)
+    unknown = bearer(token(head={"kid": "k"}, exp=(NOW + timedelta(hours=1)).timestamp()))
+    for after, asked in ((0, 1), (59, 1), (60, 2)):
+        verify(definition, unknown, NOW + after * SECOND)
+        assert published.asked == asked
+
+
+def test_of_more_than_fifty_published_keys_the_first_fifty_are_known() -> None:
+    definition = with_keys(Published(*(jwk(f"k{n}", rsa_key()) for n in range(51))))
+    assert isinstance(verify(definition, bearer(token(head={"kid": "k49"})), NOW), Verified)
+    assert code(verify(definition, bearer(token(head={"kid": "k50"})), NOW)) == "token_key_unknown"
+
+
+# -- groups
+
+
+@pytest.mark.parametrize(
+    ("table", "path"),
+    [
+        ({"all_of": [{"kind": "twilio"}], "kind": "hmac"}, "sources.crm.verify"),
+        ({"all_of": {"kind": "twilio"}}, "sources.crm.verify"),
+        ({"any_of": [{"kind": "nope"}]}, "sources.crm.verify[0].kind"),
+        ({"all_of": [{"kind": "nope"}]}, "sources.crm.verify.all_of[0].kind"),
+        ({"all_of": [{"kind": "body_equals", "expression": "b.a", "equals": "1"}]}, "sources.crm.verify"),
+        ({"kind": "static", "header": "a", "keys": ["whsk_private"]}, "sources.crm.verify.keys[0]"),
+    ],
+)
+def test_a_mistake_in_a_proof_is_said_where_it_stands(table: dict[str, Any], path: str) -> None:
+    assert set(problems_of({**MY_CRM, "verify": table})) == {path}
+
+
+def test_the_key_that_was_needed_is_named_whatever_stands_beside_it() -> None:
+    tenant = {"kind": "body_equals", "expression": "b.org", "equals": "1"}
+    token_ = {"kind": "static", "header": "authorization", "scheme": "Bearer "}
+    definition = define("token", "another", SECRET, verify={"all_of": [tenant, token_]})
+    inbound = post({"org": "1"}, {"authorization": f"Bearer {SECRET}"})
+    assert verify(definition, inbound, NOW) == Verified(1, "all_of")
+
+
+@pytest.mark.parametrize(
+    ("header", "key", "good"),
+    [
+        ("x-plain", "a-plain-key-of-some-length", True),
+        ("x-ours", "k" * 24, True),
+        ("x-plain", "ours_" + "k" * 24, False),
+        ("x-plain", "k" * 24, False),
+        ("x-only", "a-plain-key-of-some-length", False),
+    ],
+)
+def test_a_key_with_a_prefix_belongs_to_the_proof_of_that_prefix(header: str, key: str, *, good: bool) -> None:
+    by_hmac = {"kind": "hmac", "digest": "sha256"}
+    proofs = [
+        {**by_hmac, "signature": "x-plain"},
+        {**by_hmac, "signature": "x-ours", "key_prefix": "ours_"},
+        {**by_hmac, "signature": "x-only", "key_prefix": "only_", "prefixed_only": True},
+    ]
+    definition = define("token", "a-plain-key-of-some-length", "ours_" + "k" * 24, verify=proofs)
+    inbound = post(BODY, {header: hmac.digest(key.encode(), BODY, "sha256").hex()})
+    assert isinstance(verify(definition, inbound, NOW), Verified) is good
+
+
+# -- HTTP Message Signatures
+
+
+def test_a_message_with_the_tag_that_is_demanded_is_taken_and_without_a_demand_any() -> None:
+    tagged = {**MESSAGE, "tag": "here"}
+    assert isinstance(verify(define("token", verify=tagged), message(tag="here"), NOW), Verified)
+    assert code(verify(define("token", verify=tagged), message(), NOW)) == "signature_tag"
+    assert isinstance(verify(define("token", verify=MESSAGE), message(tag="anything"), NOW), Verified)
+    assert isinstance(verify(define("token", verify=MESSAGE), message(), NOW), Verified)
+
+
+@pytest.mark.parametrize(("expires_in_s", "good"), [(60, True), (0, True), (-1, False)])
+def test_a_message_is_good_until_the_second_it_names(expires_in_s: int, *, good: bool) -> None:
+    inbound = message(expires=int(NOW.timestamp()) + expires_in_s)
+    assert isinstance(verify(define("token", verify=MESSAGE), inbound, NOW), Verified if good else Refused)
+
+
+def test_every_digest_that_is_named_must_be_the_body_s() -> None:
+    right, wrong = b64(hashlib.sha256(BODY).digest()), b64(hashlib.sha512(b"another").digest())
+    for digests in (f"sha-256=:{right}:, sha-512=:{wrong}:", f"sha-512=:{wrong}:, sha-256=:{right}:"):
+        unsigned = message()
+        headers = {**unsigned.headers, "content-digest": digests}
+        base = signature_base(next(_inputs(headers["signature-input"])), replace(unsigned, headers=headers))
+        inbound = replace(unsigned, headers={**headers, "signature": f"sig1=:{b64(mac(base))}:"})
+        assert code(verify(define("token", verify=MESSAGE), inbound, NOW)) == "signature_wrong"
+
+
+def test_an_address_without_a_path_is_signed_with_a_slash() -> None:
+    inbound = make_inbound("POST", "https://example.com", "", "", [], b"")
+    (given,) = _inputs('l=("@path" "@request-target")')
+    assert signature_base(given, inbound).decode().splitlines()[:-1] == ['"@path": /', '"@request-target": /']
+
+
+def test_people_are_told_which_bytes_the_first_signature_covers() -> None:
+    (verifier,) = define("token", verify=MESSAGE).verifiers
+    assert verifier.covered(message()).splitlines()[0] == '"@method": POST'
+
+
+def test_a_signature_that_is_no_base64_is_none() -> None:
+    inbound = message()
+    broken = replace(inbound, headers={**inbound.headers, "signature": "sig1=:A:"})
+    assert code(verify(define("token", verify=MESSAGE), broken, NOW)) == "signature_missing"
