@@ -1,0 +1,75 @@
+"""`python -m tests.mutation`: in, rooms and how many changes of each; out, which of them no test sees, and the rate.
+
+    python -m tests.mutation                                      every change in every room
+    python -m tests.mutation --only outreach/gates --sample 20 --seed 3
+
+A change that all tests let through is printed with its line, and the command ends with 1. What was found so far, and
+what of it is no mistake, stands in tests/mutation.md. SQLite only; nothing is written into the tree.
+"""
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.mutation.afresh import OPTIONS, Afresh, Task, names
+from tests.mutation.changes import Mutant
+from tests.mutation.rooms import ROUND, TOP, Slice, drawn
+from tests.mutation.session import Kept, Learnt, Verdict
+
+
+def main() -> int:
+    said = argparse.ArgumentParser(prog="python -m tests.mutation")
+    said.add_argument("--only", nargs="+", default=list(ROUND), help="rooms, or beginnings of files: outreach/gates")
+    said.add_argument("--sample", type=int, help="so many of each room, drawn")
+    said.add_argument("--seed", type=int, default=1)
+    said.add_argument("--patience", type=float, default=10.0, help="seconds of tests a change, the quickest first")
+    asked = said.parse_args()
+    os.chdir(TOP)
+    afresh, verdicts = Afresh(), list[Verdict]()
+    for each in drawn(asked.only, asked.sample, asked.seed):
+        found = tried(TOP, each, asked.patience, afresh)
+        print(f"{each.room}: {rate(found)}", flush=True)
+        verdicts += found
+    afresh.close()
+    print(f"all: {rate(verdicts)}")
+    return 0 if all(each.killed for each in verdicts) else 1
+
+
+def tried(top: Path, some: Slice, patience_s: float, afresh: Afresh) -> list[Verdict]:
+    """Try every change of a room. Exits where its tests fail without any."""
+    found: list[Verdict] = []
+
+    def told(one: Verdict) -> None:
+        found.append(one)
+        word = "killed" if one.killed else "LIVES "
+        print(f"{len(found):4}/{len(some.changes)}  {word}  {one.change}   [{one.by}; {one.seconds:.1f} s]", flush=True)
+
+    def at_import(change: Mutant, tests: Sequence[Learnt]) -> Verdict:
+        text = change.applied((top / change.file).read_text("utf-8"))
+        seconds = sum(each.seconds for each in tests)
+        failed = afresh.failed(Task(str(top / change.file), text, names(tests), 12 * seconds))
+        return Verdict(change, killed=failed, by=f"imported anew, {len(tests)} tests", seconds=seconds)
+
+    kept = Kept(top, some.changes, patience_s, told, at_import)
+    code = pytest.main([*OPTIONS, *some.tests], plugins=[kept])
+    if len(found) < len(some.changes):
+        sys.exit(f"{some.room}: not tried to the end ({code})")
+    return found
+
+
+def rate(found: Sequence[Verdict]) -> str:
+    """Killed of all, with the interval of 95 % (Wilson) in which the rate of all such changes lies."""
+    n, killed = len(found), sum(each.killed for each in found)
+    z, p = 1.96, killed / max(1, n)
+    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
+    return f"{killed} of {n} killed, {p:.1%} ({low:.1%} to {high:.1%})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

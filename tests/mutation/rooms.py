@@ -1,0 +1,58 @@
+"""What is changed, and which tests are asked about it."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.mutation.changes import Mutant, mutants
+
+TOP = Path(__file__).parents[2]
+
+ROOMS: Mapping[str, Sequence[str]] = {
+    "outreach": ("outreach", "requests", "processes/test_clock_set_back.py"),
+    "requests": ("requests", "outreach"),
+    "results": ("results",),
+    "intake/verify": (
+        "intake/test_verify.py", "intake/test_verify_kinds.py", "intake/test_verify_vectors.py",
+        "intake/test_definition.py", "intake/test_presets.py", "intake/test_routes.py",
+    ),
+    "reports/disclosure": ("reports/disclosure", "reports/test_naming.py"),
+    "accounts": ("outreach", "floor/test_health.py"),
+    "x_api": ("x_api", "outreach/test_limits.py", "outreach/test_refusals.py"),
+    "auth": ("floor", "cli"),
+}  # fmt: skip
+"""Rooms of the service, and the tests that speak of them."""
+ROUND = ("outreach", "requests", "results", "intake/verify", "reports/disclosure")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Changes of one room, and the tests that are asked about all of them."""
+
+    room: str
+    tests: tuple[str, ...]
+    changes: tuple[Mutant, ...]
+
+
+def room_of(file: str) -> str:
+    """The longest name of a room that the file begins with."""
+    inside = file.removeprefix("service/").removesuffix(".py")
+    return max((each for each in ROOMS if inside.startswith(each)), key=len)
+
+
+def paths_of(room: str, top: Path) -> tuple[str, ...]:
+    return tuple(f"tests/{each}" for each in ROOMS[room] if (top / "tests" / each).exists())
+
+
+def drawn(begins: Sequence[str], sample: int | None, seed: int) -> Iterator[Slice]:
+    """The changes of what begins so, or `sample` of each room's; a room after the other."""
+    found: dict[str, list[Mutant]] = {}
+    for path in sorted(TOP.glob("service/**/*.py")):
+        inside = path.relative_to(TOP / "service").as_posix()
+        if any(inside.startswith(each) for each in begins):
+            file = f"service/{inside}"
+            found.setdefault(room_of(file), []).extend(mutants(file, path.read_text("utf-8")))
+    for room, changes in found.items():
+        some = changes if sample is None else random.Random(seed).sample(changes, min(sample, len(changes)))
+        yield Slice(room, paths_of(room, TOP), tuple(some))

@@ -1,0 +1,203 @@
+"""pytest kept alive: in, the tests of a room and its changes; out, which test killed each of them, or that none did.
+
+All tests run once, traced: then it is known which of them runs which line, and how long it takes. For each change a
+child is forked that puts it into the functions in memory and runs those tests, the quickest first, until one fails.
+"""
+
+import gc
+import os
+import signal
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from tests.mutation import live
+from tests.mutation.changes import Mutant
+from tests.mutation.reach import Line, Reach
+
+SLOWEST_TIMES, SLOWEST_S, HANGS_S = 12, 8.0, 120.0
+"""A test that takes so many times the processor it takes without the change, and so many seconds, has noticed; one
+that only waits, after so many seconds of the wall's."""
+KILLED, LIVES, NOT_SO = 1, 0, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A test: what it runs, how long it takes."""
+
+    item: pytest.Item
+    lines: frozenset[Line]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one change. `by`: the test that failed, or why it was not tried."""
+
+    change: Mutant
+    killed: bool
+    by: str
+    seconds: float
+
+
+@dataclass
+class Kept:
+    """The plugin. `told` gets each verdict; what cannot be changed in memory is given to `afresh`."""
+
+    top: Path
+    changes: Sequence[Mutant]
+    patience_s: float
+    told: Callable[[Verdict], None]
+    afresh: Callable[[Mutant, Sequence[Learnt]], Verdict]
+    learnt: list[Learnt] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # tests that fail in here without any change
+    trusted: set[str] = field(default_factory=set)  # tests that were seen to pass in a child
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed:
+            raise session.Interrupted("tests cannot be collected without any change")
+        with silence():
+            self._learn(session.items)
+        alive = live.Alive.now()
+        gc.freeze()  # a child's collector need not touch, and so copy, what was there before
+        took = sum(each.seconds for each in self.learnt)
+        print(f"{len(self.learnt)} tests reach the room, {took:.0f} s; left out: {self.left_out or 'none'}", flush=True)
+        for change in self.changes:
+            self.told(self._tried(change, alive))
+        return True
+
+    def _learn(self, items: Sequence[pytest.Item]) -> None:
+        reach = Reach(str(self.top / each) for each in {change.file for change in self.changes})
+        for number, item in enumerate(items):
+            began = time.process_time()
+            with reach.noting():
+                reports = runtestprotocol(item, log=False, nextitem=items[(number + 1) % len(items)])
+            seconds, lines = time.process_time() - began, reach.taken()
+            if any(each.failed for each in reports):
+                self.left_out.append(item.nodeid)
+            elif lines:
+                self.learnt.append(Learnt(item, lines, seconds))
+
+    def _tried(self, change: Mutant, alive: live.Alive) -> Verdict:
+        began = time.monotonic()
+        text = (self.top / change.file).read_text("utf-8")
+        file = str(self.top / change.file)
+        lines = {(file, each) for each in change.lines}
+        reaching = sorted((each for each in self.learnt if lines & each.lines), key=_seconds)
+        of_file = sorted((each for each in self.learnt if any(seen == file for seen, _ in each.lines)), key=_seconds)
+        if not reaching and change.within_a_function:
+            return Verdict(change, killed=False, by="no test reaches it", seconds=0)
+        while failed := self._child(lambda: live.put(file, text, change.applied(text), alive), self._within(reaching)):
+            if self._is_trusted(failed):
+                break
+            reaching = [each for each in reaching if each.item.nodeid not in self.left_out]
+        if failed is None:
+            return self.afresh(change, self._within(of_file or sorted(self.learnt, key=_seconds), IMPORTED))
+        return Verdict(change, killed=failed != "", by=failed, seconds=time.monotonic() - began)
+
+    def _is_trusted(self, name: str) -> bool:
+        """Whether the test passes in a child without any change: a server in a thread, for one, is not there."""
+        nodeid = name.removesuffix(TIMED_OUT)
+        if nodeid not in self.trusted:
+            mine = [each for each in self.learnt if each.item.nodeid == nodeid]
+            if self._child(lambda: None, mine) == "":
+                self.trusted.add(nodeid)
+            else:
+                self.left_out.append(nodeid)
+                self.learnt = [each for each in self.learnt if each.item.nodeid != nodeid]
+        return nodeid in self.trusted
+
+    def _within(self, tests: Iterable[Learnt], most: int = 100_000) -> Sequence[Learnt]:
+        """The quickest, as many as patience lasts."""
+        some, seconds = [], 0.0
+        for each in tests:
+            seconds += each.seconds
+            if (some and seconds > self.patience_s) or len(some) == most:
+                break
+            some.append(each)
+        return some
+
+    def _child(self, change: Callable[[], bool | None], tests: Sequence[Learnt]) -> str | None:
+        """The test that failed, `""` where none did, None where the change cannot be put into memory."""
+        ends, ours = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            os.close(ends)
+            _lived(change, tests, ours)
+        os.close(ours)
+        with os.fdopen(ends) as said:
+            names = said.read().splitlines()
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)  # processes it may have started
+        if code in {LIVES, NOT_SO}:
+            return "" if code == LIVES else None
+        return names[-1] + (TIMED_OUT if code != KILLED else "") if names else "the process"
+
+
+IMPORTED = 60  # tests at most, where the service has to be imported anew
+TIMED_OUT = " (took too long)"
+
+
+def _seconds(each: Learnt) -> float:
+    return each.seconds
+
+
+def _lived(change: Callable[[], bool | None], tests: Sequence[Learnt], said: int) -> None:
+    """In the child: run them, name each before it runs, end at the first that fails. Does not return."""
+    os.setpgid(0, 0)
+    silence().__enter__()
+    for each in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(each, signal.SIG_DFL)
+    if change() is False:
+        os._exit(NOT_SO)
+    try:
+        for place, each in enumerate(tests):
+            os.write(said, f"{each.item.nodeid}\n".encode())
+            signal.setitimer(signal.ITIMER_PROF, max(SLOWEST_S, SLOWEST_TIMES * each.seconds))
+            signal.setitimer(signal.ITIMER_REAL, HANGS_S)
+            if place == 0:
+                each.item.session._setupstate.teardown_exact(each.item)
+            following = tests[(place + 1) % len(tests)].item
+            if any(one.failed for one in _ran(each.item, following)):
+                os._exit(KILLED)
+    except BaseException:  # noqa: BLE001 - also what a change throws at pytest itself
+        os._exit(KILLED)
+    os._exit(LIVES)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """What tests print is of no interest here."""
+    kept = [os.dup(each) for each in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for each in (1, 2):
+        os.dup2(nowhere, each)
+    try:
+        yield
+    finally:
+        for each, was in enumerate(kept, 1):
+            os.dup2(was, each)
+            os.close(was)
+        os.close(nowhere)
+
+
+def _ran(item: pytest.Item, following: pytest.Item) -> Sequence[pytest.TestReport]:
+    if hasattr(item, "_initrequest"):
+        item._initrequest()
+    if following is item:  # the only one: its teardown must not end the session's fixtures
+        following = next((each for each in item.session.items if each is not item), item)
+    return runtestprotocol(item, log=False, nextitem=following)
+
+
+def _why(reports: Iterable[pytest.TestReport]) -> str:
+    return next((str(each.longrepr)[-2000:] for each in reports if each.failed), "")

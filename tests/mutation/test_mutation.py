@@ -1,0 +1,154 @@
+"""The run of wrong changes: each kind is made, what decides nothing is left alone, what no test sees is found."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mutation.changes import mutants
+from tests.mutation.rooms import ROUND, TOP, drawn, paths_of, room_of
+
+DECIDES = """
+def over(n, most=3):
+    if n > most and not n == 0:
+        return True
+    return min(n + 1, most) is None
+"""
+DECIDES_NOTHING = '''
+"""Words, and 1."""
+import a
+
+@decorated(1)
+def said(x: Literal[1]) -> Literal[2]:
+    assert x > 1
+    log.info("said", n=1)
+    raise ValueError(f"{x + 1} is not 3")
+'''
+
+
+def changed(text: str) -> set[tuple[str, str]]:
+    return {(each.old, each.new) for each in mutants("x.py", text)}
+
+
+def test_each_kind_of_change_is_made() -> None:
+    assert changed(DECIDES) == {
+        ("3", "4"),
+        ("n > most and not n == 0", "((n > most) or (not n == 0))"),
+        ("n > most and not n == 0", "((not n == 0))"),
+        ("n > most and not n == 0", "((n > most))"),
+        ("n > most", "((n) >= (most))"),
+        ("not n == 0", "(n == 0)"),
+        ("n == 0", "((n) != (0))"),
+        ("0", "1"),
+        ("True", "False"),
+        ("min(n + 1, most) is None", "((min(n + 1, most)) is not (None))"),
+        ("min", "max"),
+        ("n + 1", "(n - 1)"),
+        ("1", "2"),
+    }
+
+
+def test_a_change_is_made_where_it_says() -> None:
+    [first, *_] = mutants("x.py", "é = 1 if a < b else 2\n")
+    assert first.applied("é = 1 if a < b else 2\n") in {"é = 1 if ((a) <= (b)) else 2\n", "é = 2 if a < b else 2\n"}
+    assert str(first).startswith("x.py:1: ")
+
+
+def test_what_decides_nothing_is_left_alone() -> None:
+    assert changed(DECIDES_NOTHING) == set()
+
+
+def test_a_changed_condition_of_several_lines_leaves_the_others_where_they_are() -> None:
+    text = "def f(a, b):\n    if (\n        a\n        and b\n    ):\n        return 1\n    return 2\n"
+    for each in mutants("x.py", text):
+        assert each.applied(text).splitlines()[-1].startswith("    return ")
+        assert len(each.applied(text).splitlines()) == 7
+
+
+def test_it_is_known_what_takes_effect_at_import() -> None:
+    text = "MOST = 1\ndef f(n, m=2):\n    return n > 3\nTABLE = {4: lambda: 5}\n"
+    inside = {each.old: each.within_a_function for each in mutants("x.py", text)}
+    assert inside == {"1": False, "2": False, "n > 3": True, "3": True, "4": False, "5": True}
+
+
+@pytest.mark.parametrize("room", ROUND)
+def test_every_room_that_is_gone_through_has_tests(room: str) -> None:
+    assert paths_of(room_of(f"service/{room}/x.py"), TOP)
+    (found,) = drawn([f"{room}/"], None, 1)
+    assert len(found.changes) > 50
+    assert [len(each.changes) for each in drawn([f"{room}/"], 7, 1)] == [7]
+
+
+RULES = """from functools import cache
+MOST = 3
+
+def over(n):
+    return n > MOST
+
+@cache
+def kept(n):
+    return n == 1
+
+class Rule:
+    def holds(self, n):
+        return (lambda: n < 2)()
+
+def unseen(n):
+    return n > 5
+"""
+TESTS = """import pytest
+from service.small.rules import Rule, kept, over
+
+def test_over():
+    assert over(5) and not over(2)
+
+@pytest.fixture(scope="session")
+def one():
+    return 1
+
+def test_kept(one):
+    assert kept(one) and not kept(2)
+
+def test_rule():
+    assert Rule().holds(1) and not Rule().holds(2)
+
+def test_that_fails_anyway():
+    assert over(1)
+"""
+PLAY = """import sys
+from pathlib import Path
+from tests.mutation import __main__ as mutation
+from tests.mutation import rooms
+from tests.mutation.afresh import Afresh
+rooms.TOP = mutation.TOP = Path.cwd()
+rooms.ROOMS = {"small": ("test_rules.py",)}
+(some,) = rooms.drawn(["small"], None, 1)
+found = mutation.tried(Path.cwd(), some, 10.0, Afresh())
+print(mutation.rate(found))
+"""
+
+
+def test_what_no_test_sees_lives_in_memory_and_at_import(tmp_path: Path) -> None:
+    """Played in a process of its own on a service of five lines."""
+    files = {"service/__init__.py": "", "service/small/__init__.py": "", "service/small/rules.py": RULES}
+    for name, text in {**files, "play.py": PLAY, "pyproject.toml": ""}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_rules.py").write_text(TESTS)
+    (tmp_path / "tests/mutation").symlink_to(TOP / "tests/mutation")
+    done = subprocess.run(
+        [sys.executable, "play.py"], cwd=tmp_path, capture_output=True, text=True, timeout=250, check=False,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    said = done.stdout
+    assert "left out: ['tests/test_rules.py::test_that_fails_anyway']" in said, done
+    verdicts = {line.partition("[")[0].split(maxsplit=1)[1] for line in said.splitlines() if "/small/" in line}
+    lives = {each.split("rules.py:")[1].strip() for each in verdicts if each.startswith("LIVES")}
+    killed = {each.split("rules.py:")[1].strip() for each in verdicts if each.startswith("killed")}
+    assert lives == {"2: 3  ->  4", "5: n > MOST  ->  ((n) >= (MOST))", "16: n > 5  ->  ((n) >= (5))", "16: 5  ->  6"}
+    assert killed == {
+        "9: n == 1  ->  ((n) != (1))", "9: 1  ->  2", "13: n < 2  ->  ((n) <= (2))", "13: 2  ->  3",
+    }  # fmt: skip
+    assert "4 of 8 killed, 50.0% (21.5% to 78.5%)" in said
