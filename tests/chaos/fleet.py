@@ -34,7 +34,7 @@ class Fleet:
     def start(self) -> None:
         for child in (self.web, *self.workers):
             child.start()
-        until(self.web_answers, 60, "the web process answers")
+        until(self.web_answers, 240, "the web process answers")
         self._supervisor.start()
 
     def web_answers(self) -> bool:

@@ -54,6 +54,7 @@ class Senders:
         self.reopened: set[str] = set()
         self.answers: Counter[str] = Counter()
         self.answered_at: list[float] = []
+        self.took_s: list[float] = []  # of each 2xx
         self._plan = plan
         self._threads = [threading.Thread(target=self._deliver, daemon=True) for _ in range(threads)]
 
@@ -94,10 +95,11 @@ class Senders:
         with httpx.Client(timeout=ANSWER_WITHIN_S, trust_env=False) as http:
             while True:
                 delivery = self._next()
+                began = time.monotonic()
                 answer = _post(http, self._url, delivery)
                 with self._changed:
                     self._under_way -= 1
-                    self._note(delivery, answer)
+                    self._note(delivery, answer, time.monotonic() - began)
                     self._changed.notify()
 
     def _next(self) -> Delivery:
@@ -108,10 +110,11 @@ class Senders:
             self._under_way += 1
             return heapq.heappop(self._waiting)
 
-    def _note(self, delivery: Delivery, answer: str) -> None:
+    def _note(self, delivery: Delivery, answer: str, took_s: float) -> None:
         self.answers[answer] += 1
         if answer.startswith("2"):
             self.answered_at.append(time.time())
+            self.took_s.append(took_s)
             if delivery.conversation_id:
                 self.acknowledged.setdefault(delivery.conversation_id, time.time())
             return

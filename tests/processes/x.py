@@ -23,6 +23,9 @@ class X:
     def tell(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._http.post(path, json=dict(body)).raise_for_status().json()
 
+    def put(self, path: str, body: Mapping[str, Any]) -> None:
+        self._http.put(path, json=dict(body)).raise_for_status()
+
     def faults(self, *rules: Mapping[str, Any]) -> list[int]:
         """Add rules and return their ids."""
         return list(self.tell("/faults", {"rules": [dict(each) for each in rules]})["ids"])

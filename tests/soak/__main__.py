@@ -27,10 +27,12 @@ def main(database: str, minutes: float, rate: float, every_s: float, seed: int) 
         connections = "" if one.connections is None else f", {one.connections} connections"
         click.echo(
             f"{one.at_s:6.0f} s: {one.rss_mb:.0f} MB, {one.handles} handles, {one.threads} threads{connections}, "
-            f"WAL {one.wal_mb:.1f} MB, answered in {one.answer_ms:.1f} ms"
+            f"WAL {one.wal_mb:.1f} MB, taken in {one.accept_p50_ms:.1f} ms (p99 {one.accept_p99_ms:.0f}), "
+            f"read in {one.read_p50_ms:.0f}"
         )
 
     found = soak(database, minutes=minutes, rate=rate, every_s=every_s, seed=seed, show=show)
+    click.echo(f"answers: {dict(found.answers)}")
     click.echo(f"grown: {', '.join(found.grown) or 'nothing'}; restarts: {found.restarts}; {found.verdict}")
     sys.exit(0 if found.verdict.holds and not found.grown and not found.restarts else 1)
 

@@ -1,18 +1,18 @@
-"""What may grow: in, processes and a database; out, memory, file handles, threads, connections, WAL and latency."""
+"""What may grow: in, processes, a database, how long deliveries and readers waited; out, one sample of all of it."""
 
-from collections.abc import Iterable
+import statistics
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """All processes of the service together, at one moment. `wal` in bytes; connections None on SQLite."""
+    """All processes together, and what was answered since the last sample. `connections` is None on SQLite."""
 
     at_s: float
     rss_mb: float
@@ -20,10 +20,14 @@ class Sample:
     threads: int
     connections: int | None
     wal_mb: float
-    answer_ms: float
+    accept_p50_ms: float
+    accept_p99_ms: float
+    read_p50_ms: float
 
 
-def sample(at_s: float, pids: Iterable[int], engine: Engine, url: str) -> Sample:
+def sample(
+    at_s: float, pids: Iterable[int], engine: Engine, accepted_s: Sequence[float], read_s: Sequence[float]
+) -> Sample:
     """Look once."""
     lives = [each for each in pids if Path(f"/proc/{each}").is_dir()]
     return Sample(
@@ -33,8 +37,17 @@ def sample(at_s: float, pids: Iterable[int], engine: Engine, url: str) -> Sample
         sum(_status(each, "Threads:") for each in lives),
         _connections(engine),
         _wal(engine) / 2**20,
-        _answered(url),
+        _ms(accepted_s, 0.5),
+        _ms(accepted_s, 0.99),
+        _ms(read_s, 0.5),
     )
+
+
+def _ms(seconds: Sequence[float], share: float) -> float:
+    """The quantile, in milliseconds; 0 where nothing was answered."""
+    if len(seconds) < 2:
+        return 1000 * sum(seconds)
+    return 1000 * statistics.quantiles(seconds, n=100, method="inclusive")[round(100 * share) - 1]
 
 
 def _status(pid: int, name: str) -> int:
@@ -65,11 +78,3 @@ def _wal(engine: Engine) -> int:
             return int(connection.scalar(sa.text("SELECT sum(size) FROM pg_ls_waldir()")) or 0)
     file = Path(f"{engine.url.database}-wal")
     return file.stat().st_size if file.exists() else 0
-
-
-def _answered(url: str) -> float:
-    """How long `/healthz` took, in milliseconds; -1: no answer."""
-    try:
-        return httpx.get(f"{url}/healthz", timeout=10, trust_env=False).elapsed.total_seconds() * 1000
-    except httpx.HTTPError:
-        return -1.0
