@@ -42,7 +42,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Strange:
-    """A refusal nobody can explain: where several customers in a row meet it at this endpoint, it is about us."""
+    """A refusal that may be ours: where several customers in a row meet one at this endpoint, it is about us."""
 
     endpoint: str
     code: int | None

@@ -1,7 +1,8 @@
-"""Refusals nobody can explain: in, who met one at which endpoint; out, whether it must be about us.
+"""Refusals that may be about us: in, who met one at which endpoint; out, whether it must be.
 
-One customer may meet a code we do not know. Where several different ones in a row do, with no success between, it is
-said of us, and to go on would burn the queue. Counted in the database, so that all workers count together.
+One customer may meet a code we do not know, or be refused although X said yes a moment ago. Where several different
+ones in a row do, with no success between, it is said of us, and to go on would burn the queue. Counted in the
+database, so that all workers count together.
 """
 
 import sqlalchemy as sa

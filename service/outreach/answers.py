@@ -44,7 +44,8 @@ class Found:
 class XCall:
     """The X call an error answers: in which state, of which endpoint, whether it writes to the customer.
 
-    `way` is how it asks, `other_way`: this message asks, and there is another way to do it.
+    `way` is how it asks, `other_way`: this message asks, and there is another way to do it. `allowed`: X has said that
+    this customer can be written to.
     """
 
     state: State
@@ -53,6 +54,7 @@ class XCall:
     intended_at: datetime
     way: str
     other_way: bool
+    allowed: bool = False
 
 
 def found_by(error: XError, call: XCall, account: Account, now: datetime) -> Found:
@@ -75,7 +77,8 @@ def found_by(error: XError, call: XCall, account: Account, now: datetime) -> Fou
         case Unreachable() | Temporary() | OutcomeUnknown():
             return Found(Retry(error.reason, said), effect=Away())
         case _:
-            return Found(_refused(error, call, said), had_before=error.row.had_before)
+            effect = _suspicion(error, call)
+            return Found(_refused(error, call, said), effect=effect, had_before=error.row.had_before)
 
 
 def _about_us(error: XError, call: XCall, now: datetime, said: str) -> Found:
@@ -89,6 +92,17 @@ def _doubt(error: XError, call: XCall) -> Hold | Strange:
     if error.about_us:
         return Hold(error.code, error.reason)
     return Strange(call.endpoint, error.code, error.reason)
+
+
+def _suspicion(error: XError, call: XCall) -> Strange | None:
+    """A message that X refuses one customer after another is badly made by us, and so is not a verdict on each of them.
+
+    So is a recipient refused to whom X has just said yes: an account that may write to nobody any more is told of each.
+    """
+    ours = isinstance(error, MessageRefused) or (isinstance(error, RecipientRefused) and call.allowed)
+    return (
+        Strange(call.endpoint, error.code, error.reason) if call.sends and ours and not error.row.had_before else None
+    )
 
 
 def _limited(reset_at: datetime | None, call: XCall, account: Account, now: datetime, said: str) -> Found:

@@ -8,7 +8,7 @@ cannot record over its successor. Never calls X.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -123,7 +123,7 @@ def _record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_o
             return None
         was, request = mine.account, mine.request
         _settle(connection, ready, found, now)
-        found = arrived_before(connection, ready.attempt_id, found, now)
+        found = _about_us(connection, ready, arrived_before(connection, ready.attempt_id, found, now), now)
         _take_effect(connection, ready, found, was, now)
         if was.x_was_away and not isinstance(found.effect, Away):
             away.ended(connection, ready.account.name)
@@ -197,14 +197,21 @@ def _settle(connection: Connection, ready: Ready, found: Found, now: datetime) -
             sends.settle(connection, ready.attempt_id, "not_sent", "refused", now)
 
 
+def _about_us(connection: Connection, ready: Ready, found: Found, now: datetime) -> Found:
+    """A refusal that one customer after another meets is no verdict on this one: kept, until a person has looked."""
+    match found.effect:
+        case Strange(endpoint, code, reason):
+            if strange.is_about_us(connection, ready.account.name, endpoint, ready.request.id):
+                detail = getattr(found.outcome, "detail", None)
+                return replace(found, outcome=Postpone(now, "account_held", detail), effect=Hold(code, reason))
+    return found
+
+
 def _take_effect(connection: Connection, ready: Ready, found: Found, was: Locked, now: datetime) -> None:
     name = ready.account.name
     match found.effect:
         case Hold() as why:
             holds.hold(connection, name, why, now)
-        case Strange(endpoint, code, reason):
-            if strange.is_about_us(connection, name, endpoint, ready.request.id):
-                holds.hold(connection, name, Hold(code, reason), now)
         case Away():
             away.began(connection, name, now)
         case Bar(way, code):

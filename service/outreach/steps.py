@@ -94,7 +94,8 @@ STEPS: Mapping[State, Callable[[Ready, XClient], Found]] = for_every_open_state(
 def _call(ready: Ready) -> XCall:
     request, sends = ready.request, ready.attempt_id is not None
     other_way = sends and request.next_message is Kind.ASKING and bool(request.alternatives)
-    return XCall(request.state, ready.endpoint, sends, ready.intended_at, request.way, other_way)
+    allowed = request.can_dm is True
+    return XCall(request.state, ready.endpoint, sends, ready.intended_at, request.way, other_way, allowed)
 
 
 def take(ready: Ready, x: XClient, clock: Callable[[], datetime]) -> Found:

@@ -195,6 +195,67 @@ def test_only_three_codes_speak_of_a_person(played: Any, code: int) -> None:
     assert stands(world).hold_reason is None
 
 
+# -- a verdict on one customer after another
+
+
+def a_card_or(request: httpx.Request) -> Said:
+    return 200, {"event": {"id": json.loads(request.content)["event"]["message_create"]["target"]["recipient_id"]}}, {}
+
+
+@pytest.mark.parametrize(
+    ("where", "code", "status"),
+    [
+        (NEW, 349, 403), (NEW, 150, 403), (NEW, 151, 403), (NEW, 108, 404), (NEW, 354, 400), (NEW, 38, 400),
+        ("feedback/create", 349, 403), ("feedback/create", 214, 400), ("feedback/create", 354, 403),
+    ],
+)  # fmt: skip
+def test_what_one_customer_after_another_is_refused_is_no_verdict_on_them(
+    played: Any, where: str, code: int, status: int
+) -> None:
+    """The account is restricted, or the campaign's address of its privacy notice is none: X says it of each message."""
+    answers = {where: coded(code, status)} | ({} if where == NEW else {NEW: a_card_or})
+    world = played(answers, worker__concurrency=1)
+    ids = ended(world, 12)
+    for _ in range(12):
+        forward(world, 60)
+    assert stands(world).hold_code == code
+    assert [world.request(each).outcome_at is None for each in ids].count(False) == 2
+    answers[where] = (200, {"id": "88"}, {}) if where != NEW else a_card_or
+    answers["feedback/create"] = (200, {"id": "88"}, {})
+    lift_hold(world)
+    for _ in range(12):
+        forward(world, 60)
+    assert [world.request(each).state for each in ids].count(State.CARD_SENT) == 10
+
+
+def test_who_x_never_said_yes_to_may_be_refused_one_after_another(played: Any) -> None:
+    """An app without the privilege learns only from the message itself who takes none."""
+
+    def silent(request: httpx.Request) -> Said:
+        return 200, {"id_str": request.url.params["user_id"], "screen_name": "u"}, {}
+
+    unsaid = (200, {"relationship": {"source": {"id_str": "1"}, "target": {"id_str": "2"}}}, {})
+    world = played({USERS: silent, FRIENDSHIP: unsaid, NEW: coded(349)}, worker__concurrency=1)
+    ids = ended(world)
+    for _ in range(5):
+        forward(world, 60)
+    assert outcomes(world, ids) == {(State.SKIPPED, Skip.CANNOT_DM)}
+    assert stands(world).hold_reason is None
+
+
+def test_customers_refused_between_others_who_are_not_are_just_that(played: Any) -> None:
+    def every_other(request: httpx.Request) -> Said:
+        said = a_card_or(request)
+        return coded(349) if int(said[1]["event"]["id"]) % 2 else said
+
+    world = played({NEW: every_other, "feedback/create": (200, {"id": "88"}, {})}, worker__concurrency=1)
+    ids = ended(world, 8)
+    for _ in range(8):
+        forward(world, 60)
+    assert stands(world).hold_reason is None
+    assert outcomes(world, ids) == {(State.CARD_SENT, None), (State.SKIPPED, Skip.CANNOT_DM)}
+
+
 # -- a limit whose end is over already
 
 
