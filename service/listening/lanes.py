@@ -1,13 +1,16 @@
 """Which thread answers: in, whole requests; out, each in its lane. A lane that is full never takes another's threads.
 
 Deliveries of CRMs go to one thread, which reads one after the other and then settles all of them by one commit, as
-long as more have come meanwhile. X's webhooks and questions about our health have threads of their own; all that
-people and tools read shares the rest.
+long as more have come meanwhile; sources whose proof has to be fetched from somebody have a thread each, so that an
+address that does not answer holds up its own source alone. X's webhooks and questions about our health have threads of
+their own; all that people and tools read shares the rest.
 """
 
 import threading
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
+from urllib.parse import unquote
 
 import structlog
 from gunicorn.http.message import Request
@@ -25,18 +28,20 @@ Job = tuple[Connection, Request]
 
 
 class Lanes:
-    """The threads of one process."""
+    """The threads of one process. `apart` are the addresses of deliveries that have one of their own."""
 
-    def __init__(self, application: Application, threads: int) -> None:
+    def __init__(self, application: Application, threads: int, apart: Iterable[str] = ()) -> None:
         self._application = application
         self._readers = ThreadPoolExecutor(threads, "reading")
         self._quick = ThreadPoolExecutor(QUICK_THREADS, "quick")
         self._together = Together(application)
+        self._apart = {address: Together(application) for address in apart}
 
     def dispatch(self, connection: Connection, request: Request) -> None:
         """Hand a request to its lane."""
         if request.path.startswith(DELIVERIES):
-            self._together.add((connection, request))
+            address = unquote(request.path).rstrip("/").lower()  # as it is routed
+            self._apart.get(address, self._together).add((connection, request))
         else:
             pool = self._quick if request.path.startswith(QUICK) else self._readers
             pool.submit(self._application.call, connection, request)

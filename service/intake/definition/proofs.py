@@ -4,7 +4,7 @@ A list (or `any_of`) is alternatives, `all_of` demands several together. A key w
 that prefix alone: a public key (`whpk_…`) taken as an HMAC secret would let anybody sign. Never shows a key.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -90,6 +90,16 @@ def build_verifiers(spec: Spec, source_keys: Sequence[str], problems: list[Mista
         mistakes.append(Mistake(keys_path, 'is missing; write keys_env = ["NAME"] and set the variable'))
     problems += mistakes
     return verifiers
+
+
+def fetches_keys(verifiers: Iterable[Verifier]) -> bool:
+    """Whether a proof may have to wait for somebody's published keys."""
+    return any(
+        isinstance(each, Sns)
+        or (isinstance(each, Token) and each.key_set is not None)
+        or (isinstance(each, AllOf) and fetches_keys(each.verifiers))
+        for each in verifiers
+    )
 
 
 def _load(given: Any, path: str, problems: list[Mistake], inside: tuple[str, ...]) -> Spec:

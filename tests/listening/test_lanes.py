@@ -1,0 +1,82 @@
+"""Which thread answers: a source whose keys are fetched holds up nobody but itself, however its address is written."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from service.app import create_app
+from service.listening.lanes import Lanes
+from service.web import apart
+from tests.support import settings_of
+
+HUB, SHOP = "/webhooks/crm/hub", "/webhooks/crm/shop"
+PATIENCE_S = 30
+
+
+@dataclass
+class Asked:
+    """A whole request, as far as lanes look at it."""
+
+    path: str
+    body: BytesIO = field(default_factory=BytesIO)
+
+
+@dataclass
+class Answering:
+    """An application that waits for somebody wherever the hub is called, and says whom it has answered."""
+
+    freed: threading.Event = field(default_factory=threading.Event)
+    answered: dict[str, threading.Event] = field(default_factory=dict)
+
+    def call(self, _connection: Any, request: Asked) -> None:
+        if "shop" not in request.path:
+            assert self.freed.wait(PATIENCE_S)
+        self.answered[request.path].set()
+
+    def ask(self, lanes: Lanes, path: str) -> threading.Event:
+        told = self.answered.setdefault(path, threading.Event())
+        lanes.dispatch(None, Asked(path))  # type: ignore[arg-type]  # it looks at the path and the size
+        return told
+
+
+@pytest.fixture
+def answering() -> Iterator[Answering]:
+    made = Answering()
+    yield made
+    made.freed.set()
+
+
+@pytest.mark.parametrize("written", [HUB, f"{HUB}/", "/webhooks/crm/HUB", "/webhooks/crm/h%75b"])
+def test_a_source_that_waits_for_published_keys_holds_up_nobody_else(answering: Answering, written: str) -> None:
+    lanes = Lanes(answering, 1, [HUB])  # type: ignore[arg-type]  # an application, as far as lanes look at it
+    hung = answering.ask(lanes, written)
+    assert answering.ask(lanes, SHOP).wait(PATIENCE_S)
+    assert not hung.is_set()
+    answering.freed.set()
+    assert hung.wait(PATIENCE_S)
+    lanes.stop()
+
+
+def test_the_application_says_which_sources_fetch_keys(sqlite_engine: Engine) -> None:
+    jwt = {"kind": "jwt", "jwks_url": "https://keys.example.com/jwks.json", "algorithms": ["RS256"]}
+    topic = {"kind": "sns", "topics": ["arn:aws:sns:eu-west-1:123456789012:ended"]}
+    pinned = {"kind": "body_equals", "expression": "b.tenant", "equals": "acme"}
+    told = {"events": {"ended": "b.ended"}, "map": {"conversation_id": "b.id", "ended_at": "b.at"}}
+    keys = {"keys": ["a-token-of-22-characters"]}
+    settings = settings_of(
+        sources={
+            "hub": {"verify": jwt, **told},
+            "amazon": {"verify": topic, **told},
+            "both": {"verify": {"all_of": [jwt, pinned]}, **told},
+            "shop": {"verify": {"kind": "static", "header": "x-token"}, **keys, **told},
+        }
+    )
+    assert apart.of(create_app(settings, sqlite_engine)) == {
+        f"/webhooks/crm/{name}" for name in ("hub", "amazon", "both")
+    }
+    assert apart.of(object()) == frozenset()
