@@ -29,6 +29,12 @@ def begin(connection: Connection, account: str, lease: timedelta, now: datetime)
     return token if taken.rowcount == 1 else None
 
 
+def extend(connection: Connection, account: str, token: str, lease: timedelta, now: datetime) -> bool:
+    """Go on looking for another lease. False: the look is somebody else's by now."""
+    mine = sa.update(account_state).where(acct.account == account, acct.lookup_lease_token == token)
+    return connection.execute(mine.values(lookup_lease_until=now + lease)).rowcount == 1
+
+
 def end_whole(connection: Connection, account: str, token: str, read_at: datetime) -> None:
     """The list was read far enough back: note when."""
     _end(connection, account, token, looked_at=read_at, lookup_lease_until=None)

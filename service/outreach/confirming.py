@@ -8,10 +8,9 @@ one reading tells of all who wait. Without proof in time nobody is asked: better
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy.engine import Connection
 
-from service.accounts import turns, windows
+from service.accounts import dm_list, turns
 from service.customers import contacts
 from service.db import reading, writing
 from service.outreach.workplace import Workplace
@@ -20,18 +19,15 @@ from service.requests.reading import anybody_waits
 from service.requests.request import Request
 from service.settings import Account
 from service.states import Skip, State
-from service.x_api import DirectMessage, RateLimited, XClient, XError
+from service.x_api import XClient
 
 CONFIRMING = "confirming"
 TYPED = "crm_entered"
 TASK, READ = "confirm", "confirm_read"
-ENDPOINT = "list_dms"
 EVERY, AGAIN = timedelta(minutes=1), timedelta(seconds=30)
 PAGES_AT_MOST = 10
-OVERLAP = timedelta(minutes=10)  # the list may show a message this much later than its date says
 NOBODY_WROTE = "X's DM list has no message of this user in the conversation's time."
 NO_LIST = "An account that signs in by OAuth 2.0 has no list of all its DMs: write confirm = 'none' for the source."
-log = structlog.get_logger(__name__)
 
 
 def unconfirmed(
@@ -61,54 +57,21 @@ def read_once(place: Workplace, account: Account, x: XClient, clock: Callable[[]
         if not waits or not turns.may_begin(connection, account.name, TASK, now, EVERY):
             return 0
         oldest = now - contacts.WITHIN
-        since = max(oldest, (turns.moment(connection, account.name, READ) or oldest) - OVERLAP)
+        since = max(oldest, (turns.moment(connection, account.name, READ) or oldest) - dm_list.OVERLAP)
     with writing(place.engine) as connection:
         token = turns.begin(connection, account.name, TASK, now, EVERY)
     if token is None:
         return 0
-    messages, whole = _pages(place, account, x, since, now)
+    may_ask = dm_list.a_share(place.engine, account, TASK, token)
+    found = dm_list.read_back(place.engine, account, x.list_dms, since, may_ask, clock, pages_at_most=PAGES_AT_MOST)
     wrote = [
         (each.sender_id, each.created_at)
-        for each in messages
+        for each in found.messages
         if each.sender_id is not None and each.sender_id != account.user_id and each.created_at is not None
     ]
     with writing(place.engine) as connection:
-        if turns.end(connection, account.name, TASK, token, now + EVERY):
+        if turns.end(connection, account.name, TASK, token, clock() + EVERY):
             contacts.note(connection, account.name, wrote, hash_key=place.hash_key)
-            if whole:
-                turns.set_moment(connection, account.name, READ, now)
+            if found.proves_absence_since(since):
+                turns.set_moment(connection, account.name, READ, found.read_at)
     return len(wrote)
-
-
-def _pages(
-    place: Workplace, account: Account, x: XClient, since: datetime, now: datetime
-) -> tuple[list[DirectMessage], bool]:
-    """Read back to `since`, and say whether it went so far: only then is who is missing known not to have written."""
-    messages, cursor = list[DirectMessage](), None
-    for _ in range(PAGES_AT_MOST):
-        if not _may_ask(place, account, now):
-            return messages, False
-        try:
-            page = x.list_dms(cursor).value
-        except XError as error:
-            _note_failure(place, account, error, now)
-            return messages, False
-        messages += page.events
-        reached = any(each.created_at is not None and each.created_at < since for each in page.events)
-        if reached or page.next_cursor in {None, cursor}:
-            return messages, True
-        cursor = page.next_cursor
-    return messages, False
-
-
-def _may_ask(place: Workplace, account: Account, now: datetime) -> bool:
-    with writing(place.engine) as connection:
-        limit = account.lookups_per_window
-        return windows.take_share(connection, account.name, ENDPOINT, TASK, limit, account.window, now) is None
-
-
-def _note_failure(place: Workplace, account: Account, error: XError, now: datetime) -> None:
-    log.warning("confirming_failed", account=account.name, reason=error.reason, x_code=error.code)
-    if isinstance(error, RateLimited):
-        with writing(place.engine) as connection:
-            windows.exhausted(connection, account.name, ENDPOINT, error.reset_at, now)

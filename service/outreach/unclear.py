@@ -7,13 +7,14 @@ nothing before the lag - and, where we died during the call, the life of our sig
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
 from service import traces
-from service.accounts import holds, looks, windows
+from service.accounts import dm_list, looks
+from service.accounts.dm_list import Listing, MayAsk, read_back
 from service.db import reading, writing
 from service.outreach.workplace import Workplace
 from service.requests import sends
@@ -26,12 +27,11 @@ from service.settings import Account
 from service.states import PROVEN, PROVEN_UNSENT, UNCLEAR, Doubt, Kind, State
 from service.ways.links import Links
 from service.ways.listed import Wanted, is_it, is_nearly_it
-from service.x_api import DirectMessage, DmPage, RateLimited, XAnswer, XClient, XError
+from service.x_api import DirectMessage, XClient
 
 log = structlog.get_logger(__name__)
 
 CLOCK_SLACK = timedelta(minutes=2)  # between X's clock and ours, and between our machines'
-EVER = datetime.min.replace(tzinfo=UTC)  # the list was read to its end
 PAGES_AT_MOST = 100
 ALIKE = "X shows a message so like this one that it may be it."
 LOOKS = (1 / 6, 1 / 2, 1.0)  # when to look, as parts of the wait after which absence is proof
@@ -48,22 +48,6 @@ class UnclearSend:
     since: datetime  # when X's answer, or our death, left it unclear
     settles_at: datetime
     gives_up_at: datetime | None  # None: nobody has had the time to look yet
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What X's DM list showed from `read_at` on: messages newest first, without a gap back to `reaches`.
-
-    `reaches` is None where a message could not be read: it might be the one we look for, so absence proves nothing.
-    """
-
-    messages: Sequence[DirectMessage]
-    reaches: datetime | None
-    read_at: datetime
-
-    def covers(self, each: UnclearSend) -> bool:
-        """Whether the send would be among the messages, if X had it."""
-        return self.reaches is not None and self.reaches < each.wanted.not_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +72,13 @@ def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable
     opened = [each for each in opened if each.attempt.id not in settled]
     if not any(is_due(each, looked_at, now) for each in opened):
         return len(settled)
+    lease = place.settings.worker.lease * 2
     with writing(place.engine) as connection:
-        token = looks.begin(connection, account.name, place.settings.worker.lease * 2, now)
+        token = looks.begin(connection, account.name, lease, now)
     if token is None:
         return len(settled)
-    listings = _read_lists(place, account, x, opened, clock)
+    may_ask = dm_list.whole_window(place.engine, account, token, lease)
+    listings = _read_lists(place, account, x, opened, may_ask, clock)
     cleared = sum(_clear_up(place, each, listing, clock()) for each, listing in listings)
     _end_look(place, account, token, listings, clock())
     return len(settled) + cleared
@@ -163,7 +149,12 @@ def _by_what_came(place: Workplace, opened: Sequence[UnclearSend], now: datetime
 
 
 def _read_lists(
-    place: Workplace, account: Account, x: XClient, opened: Sequence[UnclearSend], clock: Callable[[], datetime]
+    place: Workplace,
+    account: Account,
+    x: XClient,
+    opened: Sequence[UnclearSend],
+    may_ask: MayAsk,
+    clock: Callable[[], datetime],
 ) -> Sequence[tuple[UnclearSend, Listing]]:
     """Each send with the list that would show it: v1.1 has one of all, v2 one with each person."""
     groups: dict[str | None, list[UnclearSend]] = {}
@@ -172,60 +163,17 @@ def _read_lists(
     found = list[tuple[UnclearSend, Listing]]()
     for whom, group in groups.items():
         ask = x.list_dms if whom is None else partial(x.list_dms_with, whom)
-        listing = _read_list(place, account, ask, min(each.wanted.not_before for each in group), clock)
+        back_to = min(each.wanted.not_before for each in group)
+        listing = read_back(place.engine, account, ask, back_to, may_ask, clock, pages_at_most=PAGES_AT_MOST)
         found += [(each, listing) for each in group]
     return found
-
-
-def _read_list(
-    place: Workplace,
-    account: Account,
-    ask: Callable[[str | None], XAnswer[DmPage]],
-    back_to: datetime,
-    clock: Callable[[], datetime],
-) -> Listing:
-    """Read a list back to `back_to`. An empty page is not the end; only a missing cursor is."""
-    read_at, cursor, seen, messages, readable = clock(), None, set[str | None](), list[DirectMessage](), True
-    oldest = read_at
-    for _ in range(PAGES_AT_MOST):
-        if cursor in seen or not _may_list(place, account, clock()):
-            break
-        seen.add(cursor)
-        try:
-            page = ask(cursor).value
-        except XError as error:
-            _note_failure(place, account, error, clock())
-            break
-        messages.extend(page.events)
-        times = [each.created_at for each in page.events if each.created_at is not None]
-        readable = readable and not page.problems and len(times) == len(page.events)
-        oldest, cursor = min([oldest, *times]), page.next_cursor
-        if cursor is None or oldest < back_to:
-            oldest = EVER if cursor is None else oldest
-            break
-    return Listing(messages, oldest if readable else None, read_at)
-
-
-def _may_list(place: Workplace, account: Account, now: datetime) -> bool:
-    with writing(place.engine) as connection:
-        limit = account.lookups_per_window
-        return windows.take(connection, account.name, "list_dms", limit, account.window, now) is None
-
-
-def _note_failure(place: Workplace, account: Account, error: XError, now: datetime) -> None:
-    log.warning("lookup_failed", account=account.name, reason=error.reason, x_code=error.code)
-    with writing(place.engine) as connection:
-        holds.hold_if_refused(connection, account.name, error.reason, error.code, now)
-        if isinstance(error, RateLimited):
-            until = error.reset_at or now + account.window
-            windows.exhausted(connection, account.name, "list_dms", until, now)
 
 
 def _clear_up(place: Workplace, each: UnclearSend, listing: Listing, now: datetime) -> bool:
     found = next((message for message in listing.messages if is_it(each.wanted, message)), None)
     if found is not None:
         return _conclude(place, each, Proof(_arrived(each, found), "sent", "dm_list", found.id), now)
-    if listing.covers(each) and listing.read_at >= each.settles_at:
+    if listing.proves_absence_since(each.wanted.not_before) and listing.read_at >= each.settles_at:
         if any(is_nearly_it(each.wanted, message) for message in listing.messages):
             # It may be ours, shown in another way than we know: to send again may be a second message.
             alike = Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, ALIKE)
@@ -264,7 +212,7 @@ def _end_look(
     place: Workplace, account: Account, token: str, listings: Sequence[tuple[UnclearSend, Listing]], now: datetime
 ) -> None:
     with writing(place.engine) as connection:
-        if all(listing.covers(each) for each, listing in listings):
+        if all(listing.proves_absence_since(each.wanted.not_before) for each, listing in listings):
             looks.end_whole(connection, account.name, token, min(listing.read_at for _, listing in listings))
         else:
             again_at = now + min(account.list_lag * AGAIN, place.settings.worker.lease)

@@ -7,27 +7,21 @@ nothing. What is no answer is passed over, as in `replies`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.engine import Connection, Engine
 
-from service.accounts import turns, windows
+from service.accounts import dm_list, turns
 from service.db import reading, writing
 from service.models import feedback_request, result
 from service.results import replies
 from service.settings import Account, Settings
-from service.x_api import DirectMessage, RateLimited, XClient, XError
+from service.x_api import XClient
 
 TASK, READ = "inbox", "inbox_read"
-ENDPOINT = "list_dms"
 SHARE = 3
 PAGES_AT_MOST = 5
-OVERLAP = timedelta(minutes=10)
-"""The list may show a message this much later than its date says."""
-
-log = structlog.get_logger(__name__)
 fr = feedback_request.c
 res = result.c
 
@@ -51,20 +45,23 @@ def read_once(
         oldest = _oldest_prompt(connection, account, now - settings.reports.answer_window)
         if oldest is None or not turns.may_begin(connection, account.name, TASK, now, account.window / SHARE):
             return InboxReport()
-        since = max(oldest, (turns.moment(connection, account.name, READ) or oldest) - OVERLAP)
+        since = max(oldest, (turns.moment(connection, account.name, READ) or oldest) - dm_list.OVERLAP)
     with writing(engine) as connection:
         token = turns.begin(connection, account.name, TASK, now, account.window / SHARE)
     if token is None:
         return InboxReport()
-    messages, report = _pages(engine, account, client, since, now)
+    may_ask = dm_list.a_share(engine, account, TASK, token)
+    found = dm_list.read_back(engine, account, client.list_dms, since, may_ask, clock, pages_at_most=PAGES_AT_MOST)
+    late = [each for each in found.messages if each.created_at is None or each.created_at >= since]
+    now, whole = clock(), found.reaches(since)
     with writing(engine) as connection:
         if not turns.end(connection, account.name, TASK, token, now + account.window / SHARE):
             return InboxReport(problem="turn_lost")
-        oldest_first = sorted(messages, key=lambda each: each.created_at or now)
+        oldest_first = sorted(late, key=lambda each: each.created_at or now)
         taken = [replies.take(connection, settings, account, each, now) for each in oldest_first]
-        if report.whole:
-            turns.set_moment(connection, account.name, READ, now)
-    return InboxReport(report.pages, sum(each is not None for each in taken), report.whole, report.problem)
+        if whole:
+            turns.set_moment(connection, account.name, READ, found.read_at)
+    return InboxReport(found.pages, sum(each is not None for each in taken), whole, found.problem)
 
 
 def _oldest_prompt(connection: Connection, account: Account, after: datetime) -> datetime | None:
@@ -72,36 +69,3 @@ def _oldest_prompt(connection: Connection, account: Account, after: datetime) ->
     scored = sa.exists().where(res.request_id == fr.id, res.score.is_not(None))
     sent = (fr.account == account.name, fr.card_sent_at > after, fr.way == replies.WAY, fr.erased_at.is_(None))
     return connection.scalar(sa.select(sa.func.min(fr.card_sent_at)).where(*sent, ~scored))
-
-
-def _pages(
-    engine: Engine, account: Account, client: XClient, since: datetime, now: datetime
-) -> tuple[list[DirectMessage], InboxReport]:
-    messages, cursor = list[DirectMessage](), None
-    for number in range(PAGES_AT_MOST):
-        if not _may_ask(engine, account, now):
-            return messages, InboxReport(number, problem="endpoint_limit")
-        try:
-            page = client.list_dms(cursor).value
-        except XError as error:
-            return messages, InboxReport(number, problem=_noted(engine, account, error, now))
-        messages += [each for each in page.events if each.created_at is None or each.created_at >= since]
-        reached = any(each.created_at is not None and each.created_at < since for each in page.events)
-        if reached or page.next_cursor in {None, cursor}:
-            return messages, InboxReport(number + 1, whole=True)
-        cursor = page.next_cursor
-    return messages, InboxReport(PAGES_AT_MOST, problem="many_pages")
-
-
-def _may_ask(engine: Engine, account: Account, now: datetime) -> bool:
-    with writing(engine) as connection:
-        limit = account.lookups_per_window
-        return windows.take_share(connection, account.name, ENDPOINT, TASK, limit, account.window, now) is None
-
-
-def _noted(engine: Engine, account: Account, error: XError, now: datetime) -> str:
-    log.warning("inbox_not_read", account=account.name, reason=error.reason, x_code=error.code)
-    if isinstance(error, RateLimited):
-        with writing(engine) as connection:
-            windows.exhausted(connection, account.name, ENDPOINT, error.reset_at, now)
-    return error.reason
