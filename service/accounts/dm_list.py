@@ -1,0 +1,112 @@
+"""X's DM list, read back to a moment: in, a way to ask for a page; out, a `Listing`, which says what it proves.
+
+Unclear sends, answers without a webhook, and who wrote to us first are all looked for in it; its few calls are shared
+(`MayAsk`). An empty page is not the end; only a missing cursor is, and one that comes again proves nothing. A refusal
+of the account holds it. Concludes nothing from what it finds.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy.engine import Engine
+
+from service.accounts import holds, looks, turns, windows
+from service.db import writing
+from service.settings import Account
+from service.x_api import DirectMessage, DmPage, RateLimited, XAnswer, XError
+
+ENDPOINT = "list_dms"
+EVER = datetime.min.replace(tzinfo=UTC)  # the list was read to its end
+OVERLAP = timedelta(minutes=10)
+"""The list may show a message this much later than its date says: who reads on from a moment begins earlier."""
+
+log = structlog.get_logger(__name__)
+Ask = Callable[[str | None], XAnswer[DmPage]]
+MayAsk = Callable[[datetime], bool]
+"""Whether one more page may be asked for now; extends the reader's lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the list showed from `read_at` on: messages newest first, without a gap back to `back_to`.
+
+    `readable`: every message on the way could be read and dated. `problem` says why it was not read further.
+    """
+
+    messages: Sequence[DirectMessage]
+    back_to: datetime
+    readable: bool
+    read_at: datetime
+    pages: int = 0
+    problem: str | None = None
+
+    def reaches(self, moment: datetime) -> bool:
+        """Whether it was read back beyond a moment."""
+        return self.back_to < moment
+
+    def proves_absence_since(self, moment: datetime) -> bool:
+        """Whether what is not among the messages since then is not in X's list; one unreadable message may be it."""
+        return self.readable and self.reaches(moment)
+
+
+def read_back(
+    engine: Engine, account: Account, ask: Ask, back_to: datetime, may_ask: MayAsk, clock: Callable[[], datetime],
+    *, pages_at_most: int,
+) -> Listing:  # fmt: skip
+    """Read the list page by page until a message is older than `back_to`, or X has no more."""
+    read_at, cursor, seen, messages, readable = clock(), None, set[str | None](), list[DirectMessage](), True
+    oldest, problem = read_at, "many_pages"
+    while len(seen) < pages_at_most:
+        if cursor in seen:
+            problem = "cursor_repeated"
+            break
+        if not may_ask(clock()):
+            problem = "endpoint_limit"
+            break
+        try:
+            page = ask(cursor).value
+        except XError as error:
+            problem = error.reason
+            _note(engine, account, error, clock())
+            break
+        seen.add(cursor)
+        messages.extend(page.events)
+        times = [each.created_at for each in page.events if each.created_at is not None]
+        readable = readable and not page.problems and len(times) == len(page.events)
+        oldest, cursor = min([oldest, *times]), page.next_cursor
+        if cursor is None or oldest < back_to:
+            return Listing(messages, EVER if cursor is None else oldest, readable, read_at, len(seen))
+    return Listing(messages, oldest, readable, read_at, len(seen), problem)
+
+
+def whole_window(engine: Engine, account: Account, token: str, lease: timedelta) -> MayAsk:
+    """Ask for whoever has the account's look: all calls that X allows."""
+
+    def may_ask(now: datetime) -> bool:
+        with writing(engine) as connection:
+            free = windows.take(connection, account.name, ENDPOINT, account.lookups_per_window, account.window, now)
+            return free is None and looks.extend(connection, account.name, token, lease, now)
+
+    return may_ask
+
+
+def a_share(engine: Engine, account: Account, task: str, token: str) -> MayAsk:
+    """Ask for whoever has the turn at a task: a third of the calls."""
+
+    def may_ask(now: datetime) -> bool:
+        limit, window = account.lookups_per_window, account.window
+        with writing(engine) as connection:
+            free = windows.take_share(connection, account.name, ENDPOINT, task, limit, window, now)
+            return free is None and turns.extend(connection, account.name, task, token, now)
+
+    return may_ask
+
+
+def _note(engine: Engine, account: Account, error: XError, now: datetime) -> None:
+    log.warning("dm_list_not_read", account=account.name, reason=error.reason, x_code=error.code)
+    with writing(engine) as connection:
+        holds.hold_if_refused(connection, account.name, error.reason, error.code, now)
+        if isinstance(error, RateLimited):
+            windows.exhausted(connection, account.name, ENDPOINT, error.reset_at or now + account.window, now)

@@ -1,0 +1,108 @@
+"""X's DM list: what was read of it proves only what it can prove, and whoever reads it keeps its turn meanwhile."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from service.accounts import dm_list, turns
+from service.accounts.dm_list import EVER, Listing
+from service.db import reading, writing
+from service.x_api import DirectMessage, DmPage, XAnswer
+from service.x_api.facts import ParseProblem
+from tests.support import settings_of
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+HOUR_AGO = NOON - timedelta(hours=1)
+ACCOUNT = settings_of().accounts["acme"]
+
+
+def message(minutes_ago: int, **facts: object) -> DirectMessage:
+    return DirectMessage(**{"id": str(minutes_ago), "created_at": NOON - timedelta(minutes=minutes_ago), **facts})  # type: ignore[arg-type]
+
+
+@dataclass
+class List:
+    """Pages in their order, each asked for by the cursor of the one before."""
+
+    pages: list[DmPage]
+    asked: list[str | None] = field(default_factory=list)
+
+    def __call__(self, cursor: str | None) -> XAnswer[DmPage]:
+        self.asked.append(cursor)
+        return XAnswer(self.pages[len(self.asked) - 1], None)
+
+
+def read(engine: Engine, pages: list[DmPage], back_to: datetime, most: int = 10) -> Listing:
+    return dm_list.read_back(engine, ACCOUNT, List(pages), back_to, lambda _: True, lambda: NOON, pages_at_most=most)
+
+
+def test_it_is_read_to_a_moment_or_to_its_end(sqlite_engine: Engine) -> None:
+    far = read(sqlite_engine, [DmPage((message(5),), "b"), DmPage((), "c"), DmPage((message(90),), "d")], HOUR_AGO)
+    assert (far.pages, far.back_to, far.proves_absence_since(HOUR_AGO)) == (3, NOON - timedelta(minutes=90), True)
+    end = read(sqlite_engine, [DmPage((message(5),), "b"), DmPage((), None)], HOUR_AGO)
+    assert (end.back_to, end.problem, end.proves_absence_since(HOUR_AGO)) == (EVER, None, True)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        DmPage((message(5),), None, (ParseProblem("events[1]", "id is missing"),)),
+        DmPage((message(5), message(6, created_at=None)), None),
+    ],
+)
+def test_a_message_that_cannot_be_read_or_dated_may_be_anybodys(sqlite_engine: Engine, odd: DmPage) -> None:
+    found = read(sqlite_engine, [odd], HOUR_AGO)
+    assert found.reaches(HOUR_AGO)
+    assert not found.proves_absence_since(HOUR_AGO)
+
+
+@pytest.mark.parametrize(
+    ("pages", "most", "problem"),
+    [
+        ([DmPage((message(5),), "b"), DmPage((message(6),), "b")], 10, "cursor_repeated"),
+        ([DmPage((message(5),), "b"), DmPage((message(6),), "c")], 2, "many_pages"),
+    ],
+)
+def test_a_list_that_goes_round_or_on_proves_nothing(
+    sqlite_engine: Engine, pages: list[DmPage], most: int, problem: str
+) -> None:
+    found = read(sqlite_engine, pages, HOUR_AGO, most)
+    assert (found.problem, found.pages) == (problem, 2)
+    assert not found.proves_absence_since(HOUR_AGO)
+
+
+def ticking(by: timedelta) -> Iterator[datetime]:
+    now = NOON
+    while True:
+        yield now
+        now += by
+
+
+def test_ten_slow_pages_do_not_outlast_the_turn(engine: Engine) -> None:
+    with writing(engine) as connection:
+        token = turns.begin(connection, "acme", "confirm", NOON, timedelta(minutes=1))
+    assert token is not None
+    times = ticking(timedelta(seconds=40))
+    pages = [DmPage((message(n),), f"c{n}") for n in range(4)] + [DmPage((), None)]
+    may_ask = dm_list.a_share(engine, ACCOUNT, "confirm", token)
+    listing = dm_list.read_back(engine, ACCOUNT, List(pages), HOUR_AGO, may_ask, lambda: next(times), pages_at_most=9)
+    later = next(times)
+    assert (listing.pages, later - NOON > turns.LEASE) == (5, True)
+    with reading(engine) as connection:
+        assert not turns.may_begin(connection, "acme", "confirm", later, timedelta(minutes=1))
+    with writing(engine) as connection:
+        assert turns.end(connection, "acme", "confirm", token, later)
+
+
+def test_whoever_lost_the_turn_asks_no_further(engine: Engine) -> None:
+    with writing(engine) as connection:
+        slept = turns.begin(connection, "acme", "confirm", NOON, timedelta(minutes=1))
+        taken = turns.begin(connection, "acme", "confirm", NOON + 2 * turns.LEASE, timedelta(minutes=1))
+    assert (slept is not None, taken is not None) == (True, True)
+    may_ask = dm_list.a_share(engine, ACCOUNT, "confirm", str(slept))
+    pages = List([DmPage((), None)])
+    found = dm_list.read_back(engine, ACCOUNT, pages, NOON, may_ask, lambda: NOON, pages_at_most=10)
+    assert (found.pages, found.messages, pages.asked) == (0, [], [])
