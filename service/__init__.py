@@ -22,8 +22,9 @@ edge toward X and the only place that speaks HTTP to it, `crm_api/` the edge tow
 `sandbox/` is X in a box, for trying and testing; nothing imports it but the command line and `demo/`, which plays the
 whole story and checks it.
 
-Some know everybody and decide nothing: app.py (the web), worker.py (the loop), serving.py (gunicorn, both side by
-side), cli/ (the command `dm-feedback`). Between sockets and the web stands `listening/`: no thread waits for a client.
+Some know everybody and decide nothing: app.py (the web), worker.py (the loop) with chores.py (what it does beside),
+serving.py (gunicorn, both side by side), cli/ (the command `dm-feedback`). Between sockets and the web stands
+`listening/`: no thread waits for a client.
 """
 
 __version__ = "0.1.0"

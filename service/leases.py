@@ -22,6 +22,11 @@ def is_over_at(until: sa.ColumnElement[Any], now: Any, far: Any) -> sa.ColumnEle
     return sa.or_(until.is_(None), until <= now, until > far)
 
 
+def has_ended(until: datetime | None, now: datetime, longest: timedelta) -> bool:
+    """The same of a lease that was read."""
+    return until is None or until <= now or until > beyond(now, longest)
+
+
 def beyond(now: datetime, longest: timedelta) -> datetime:
     """Return the moment no lease of this length reaches."""
     return now + longest + CLOCKS_DIFFER

@@ -20,6 +20,7 @@ from service.db import reading
 from service.errors import NotAllowed
 from service.gauges import QUERIES, Query
 from service.settings import Settings
+from service.settings.values import host_and_port
 
 
 class Figures(Collector):
@@ -70,8 +71,8 @@ def serve(settings: Settings, engine: Engine) -> None:
     bind = settings.worker.metrics_bind
     if bind is None:
         return
-    host, _, port = bind.rpartition(":")
-    start_http_server(int(port), host or "127.0.0.1", registry(settings, engine, lambda: datetime.now(UTC)))
+    host, port = host_and_port(bind)
+    start_http_server(port, host or "127.0.0.1", registry(settings, engine, lambda: datetime.now(UTC)))
 
 
 def _replica(engine: Engine) -> Iterator[Metric]:

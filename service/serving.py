@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -29,6 +30,7 @@ from service.encrypting.in_force import demand_keys, engine_of
 from service.errors import Unavailable
 from service.listening.worker import EventWorker
 from service.settings import X_TOKENS, Settings, SettingsError, load
+from service.settings.values import host_and_port
 
 log = structlog.get_logger(__name__)
 RESTART_AFTER_S = 1.0
@@ -107,11 +109,11 @@ def serve_web(settings: Settings, read: Callable[[], Settings]) -> None:
 
 def demand_free(bind: str) -> None:
     """Say in a sentence that somebody else listens there, before anything is started. Raises Unavailable."""
-    host, _, port = bind.rpartition(":")
+    host, port = host_and_port(bind)
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does: what just ended is no one
-            probe.bind((host.strip("[]"), int(port)))
+            probe.bind((host, port))
     except OSError as error:
         sentence = (
             f"{bind} cannot be listened on ({error.strerror}): stop what uses it, or set web.bind to another port."
@@ -176,9 +178,11 @@ def _in_child(run: Run, command: Sequence[str]) -> None:
 
 
 def _tell(children: Iterable[ForkProcess], number: int) -> None:
+    """Pass a signal on to those who live: who has ended is begun anew by whoever waits for it."""
     for child in children:
-        if child.pid is not None:
-            os.kill(child.pid, number)
+        if child.pid is not None and child.exitcode is None:
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, number)
 
 
 def _stop(children: Mapping[str, ForkProcess], within_s: float) -> int:

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from queue import SimpleQueue
@@ -21,31 +20,25 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Engine
 
-from service import housekeeping, metrics, migrations, otel, totals
-from service.accounts import holds, standing
+from service import chores, metrics, migrations, otel, totals
+from service.accounts import holds
 from service.accounts.holds import Hold
-from service.auth import chain
-from service.db import insert, reading, writing
+from service.db import reading, writing
 from service.encrypting import walking
 from service.ids import new_id
 from service.intake.crm.desks import desks_of
 from service.intake.crm.sweeping import begin, errands_of, sweep_once
+from service.keeping_on import UNWELL, each_step, keeping_on
 from service.models import worker_seen
-from service.outages import is_away
 from service.outreach import confirming, thanks, unclear, withdrawn
 from service.outreach.clients import client_of
 from service.outreach.looking import look_up_once
 from service.outreach.run import Runner
 from service.outreach.workplace import Workplace
-from service.reports.counting.sealing import seal
-from service.reports.disclosure import naming
-from service.reports.disclosure.closing import close_due
-from service.reports.people import telling
 from service.results.inbox import read_once as read_inbox
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.settings import Account, Settings
-from service.sources import holds as source_standing
 from service.x_api import XClient, XError
 
 log = structlog.get_logger(__name__)
@@ -53,14 +46,9 @@ Clock = Callable[[], datetime]
 
 READ_EVERY = timedelta(seconds=1)
 READS_PER_SECOND = 10  # of all accounts together: a worker of many accounts must not spend its time on looking around
-SEAL_EVERY = timedelta(seconds=1)
 LOOK_EVERY = timedelta(seconds=1)
-HOUSEKEEP_EVERY = timedelta(hours=1)
-AFTER_A_FAILURE = timedelta(minutes=1)
-ALIVE_EVERY = timedelta(seconds=10)
 LAST_READ = timedelta(milliseconds=500)  # of the time to stop in, for the readers to finish
 TURNS_AT_ONCE = 20  # pages of results before unclear sends are looked at again
-UNWELL = timedelta(seconds=2)  # between two tries when the database is away
 
 
 def utc_now() -> datetime:
@@ -83,7 +71,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     place = Workplace.open(engine, settings, name, desks_of(settings, clock))
     clients = clients_of(settings, engine, clock)
     checked = SimpleQueue[str]()
-    _begin(place, clock())
+    chores.say_alive(place, clock())
     withdrawn.warn_of(engine, settings)
     readers = [
         threading.Thread(
@@ -92,7 +80,12 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
         for name, account in settings.accounts.items()
     ]
     readers += _callers(place, clock, stop)
-    turns = {"housekeeping": _keep_house, "sealing": _seal, "forgetting": _forget}
+    turns = {
+        "alive": chores.live,
+        "housekeeping": chores.keep_house,
+        "sealing": chores.seal_changes,
+        "forgetting": chores.forget_what_is_old,
+    }
     readers += [threading.Thread(target=do, args=(place, clock, stop), name=name) for name, do in turns.items()]
     for thread in readers:
         thread.daemon = True
@@ -147,29 +140,9 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _begin(place: Workplace, now: datetime) -> None:
-    with writing(place.engine) as connection:
-        standing.enrol(connection, place.settings.accounts, now)
-        source_standing.enrol(connection, place.desks, now)
-        seen = insert(connection, worker_seen).values(name=place.worker, started_at=now, seen_at=now)
-        connection.execute(seen.on_conflict_do_update(index_elements=["name"], set_={"seen_at": now}))
-
-
 def _end(place: Workplace) -> None:
-    with _going_on("worker_row_left"), writing(place.engine) as connection:
+    with keeping_on("worker_row_left"), writing(place.engine) as connection:
         connection.execute(sa.delete(worker_seen).where(worker_seen.c.name == place.worker))
-
-
-@contextmanager
-def _going_on(event: str, **told: str) -> Iterator[None]:
-    """Let the worker live on, whatever happens inside: what may pass by itself is a warning, a bug is told whole."""
-    try:
-        yield
-    except Exception as error:
-        if is_away(error) or isinstance(error, XError):
-            log.warning(event, error=type(error).__name__, **told)
-        else:
-            log.exception(event, error=type(error).__name__, **told)
 
 
 def _send(
@@ -184,7 +157,7 @@ def _send(
             name = checked.get()
             ready[name] = clients[name]
         rest = UNWELL
-        with _going_on("claim_failed"):
+        with keeping_on("claim_failed"):
             rest = timedelta(0) if runner.turn(idle) else idle
         stop.wait(rest.total_seconds())
     runner.stop(place.settings.worker.shutdown_within - LAST_READ)
@@ -205,30 +178,28 @@ def _read_for(
     every = max(READ_EVERY, timedelta(seconds=len(place.settings.accounts) / READS_PER_SECOND))
     rest = every
     while not stop.wait(rest.total_seconds()):
-        rest = UNWELL
-        with _going_on("reading_failed", account=account.name):
-            _read_once(place, account, client, clock, stop)
-            rest = every
+        rest = every if _read_once(place, account, client, clock, stop) else UNWELL
 
 
 def _check_at_start(place: Workplace, account: Account, client: XClient, clock: Clock, stop: threading.Event) -> None:
     rest = timedelta(0)
     while not stop.wait(rest.total_seconds()):
         rest = UNWELL
-        with _going_on("access_not_checked", account=account.name):
+        with keeping_on("access_not_checked", account=account.name):
             check_access(place, account, client, clock())
             break
 
 
-def _read_once(place: Workplace, account: Account, client: XClient, clock: Clock, stop: threading.Event) -> None:
-    with reading(place.engine) as connection:
-        refused = holds.is_refused(connection, account.name)
-    unclear.look_up_once(place, account, client, clock)
-    if not refused:
-        thanks.send_due(place, account, client, clock)
-        _collect(place, account, client, clock, stop)
-        if account.client_id is None:
-            confirming.read_once(place, account, client, clock)
+def _read_once(place: Workplace, account: Account, client: XClient, clock: Clock, stop: threading.Event) -> bool:
+    """Do for an account what is slow; False where something of it failed."""
+    this = (place, account, client, clock)
+    steps: dict[str, Callable[[], object]] = {"unclear": partial(unclear.look_up_once, *this)}
+    with keeping_on("reading_failed", account=account.name, step="standing"), reading(place.engine) as connection:
+        if not holds.is_refused(connection, account.name):
+            steps |= {"thanks": partial(thanks.send_due, *this), "collect": partial(_collect, *this, stop)}
+            if account.client_id is None:
+                steps["confirming"] = partial(confirming.read_once, *this)
+    return each_step("reading_failed", steps, account=account.name)
 
 
 def _collect(place: Workplace, account: Account, client: XClient, clock: Clock, stop: threading.Event) -> None:
@@ -254,47 +225,7 @@ def _ask(source: str, once: Callable[[], bool], stop: threading.Event) -> None:
     rest = LOOK_EVERY
     while not stop.wait(rest.total_seconds()):
         rest = UNWELL
-        with _going_on("crm_not_asked", source=source):
+        with keeping_on("crm_not_asked", source=source):
             while not stop.is_set() and once():
                 pass
             rest = LOOK_EVERY
-
-
-def _keep_house(place: Workplace, clock: Clock, stop: threading.Event) -> None:
-    """Say that we are alive, attach what has appeared for unknown sends, close releases."""
-    while not stop.wait(ALIVE_EVERY.total_seconds()):
-        now = clock()
-        with _going_on("housekeeping_failed"):
-            _begin(place, now)
-            unclear.attach_once(place, now)
-            close_due(place.engine, place.settings, now)
-
-
-def _forget(place: Workplace, clock: Clock, stop: threading.Event) -> None:
-    """End what left the settings and forget what is too old, every hour: it may take long, and nobody waits for it."""
-    next_at = clock() + AFTER_A_FAILURE
-    while not stop.wait(ALIVE_EVERY.total_seconds()):
-        now = clock()
-        if now < next_at <= now + HOUSEKEEP_EVERY:
-            continue
-        next_at = now + AFTER_A_FAILURE
-        with _going_on("forgetting_failed"):
-            withdrawn.end_overdue(place, now)
-            housekeeping.prune(place.engine, place.settings, now, dry_run=False, stop=stop.is_set)
-            next_at = now + HOUSEKEEP_EVERY
-
-
-def _seal(place: Workplace, clock: Clock, stop: threading.Event) -> None:
-    """Number what has changed, so that figures and mirrors learn of it in a second or so; name who may be named."""
-    rest = SEAL_EVERY
-    while not stop.wait(rest.total_seconds()):
-        rest = UNWELL
-        with _going_on("sealing_failed"):
-            while seal(place.engine, place.settings, clock()) and not stop.is_set():
-                pass
-            while naming.follow(place.engine, place.settings, clock()) and not stop.is_set():
-                pass
-            while telling.tell(place.engine, place.settings, clock()) and not stop.is_set():
-                pass
-            chain.seal_what_waits(place.engine)
-            rest = SEAL_EVERY

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.engine import Engine
 
 from service.counts import HERE
-from service.errors import BadRequest, NotAuthenticated, TooLarge
+from service.errors import BadRequest, NotAuthenticated, TooLarge, Unavailable
 from service.intake.definition.tables import Definition
 from service.intake.delivery.decode import packed, unpacked
 from service.intake.delivery.inbound import Inbound
@@ -26,7 +26,7 @@ from service.intake.inbox.group import commit
 from service.intake.inbox.stored import Arrived
 from service.intake.mapping.events import Unmappable
 from service.intake.mapping.readings import read
-from service.intake.verify import Refused, Verified, is_test, verify
+from service.intake.verify import NotProvenYet, Refused, Verified, is_test, verify
 from service.settings.sections import Settings
 from service.web.later import Outcome, PlainText
 
@@ -122,6 +122,10 @@ def _proven(definition: Definition, inbound: Inbound, limit: int, now: datetime)
         return verdict, unpacked(inbound, limit)
     if is_test(definition, inbound, now):
         return None, inbound
+    if isinstance(verdict, NotProvenYet):
+        HERE.add("deliveries", definition.name, "not_proven_yet")
+        log.warning("intake.not_proven_yet", source=definition.name, code=verdict.code)
+        raise Unavailable("not_proven_yet", "What proves the request cannot be had at the moment; send it again.")
     HERE.add("deliveries", definition.name, "refused")
     log.warning("intake.refused", source=definition.name, code=verdict.code, bytes=len(inbound.body))
     raise _not_proven()

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from service.auth import log_access
 from service.db import writing
 from service.errors import Conflict, NotFound
+from service.leases import has_ended
 from service.outreach.workplace import Workplace
 from service.requests import sends
 from service.requests.outcomes import Outcome, Resume, Stop
@@ -50,7 +51,7 @@ def cancel(place: Workplace, request_id: str, *, by: str, now: datetime) -> Stat
         request = _found(connection, request_id)
         if not request.is_open:
             raise Conflict("already_ended", f"The request has ended already: {request.state}.")
-        if request.lease_until is not None and request.lease_until > now:
+        if not has_ended(request.lease_until, now, place.settings.worker.lease):
             raise Conflict("in_flight", "A call to X is under way for this request; try again in a few seconds.")
         if sends.is_unclear(connection, request_id):
             raise Conflict(

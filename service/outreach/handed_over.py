@@ -6,7 +6,7 @@ customer is known, for opting out and resting are kept by it. Asking twice gives
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,6 +15,7 @@ from service.accounts import standing
 from service.auth import log_access
 from service.db import writing
 from service.errors import Conflict, NotFound
+from service.leases import has_ended
 from service.models import feedback_request
 from service.outreach.around import look_around
 from service.outreach.campaigns import choose, conversation_of
@@ -79,7 +80,7 @@ def _newest(connection: Connection, account: str, source: str, conversation_id: 
 
 def _given(connection: Connection, place: Workplace, request: Request, by: str, now: datetime) -> Request:
     """End the request as handed over, or as a rule says; both are kept."""
-    _demand_nothing_sent(connection, request, now)
+    _demand_nothing_sent(connection, request, place.settings.worker.lease, now)
     if withheld(place.settings, request, now) is not None:
         raise Conflict("withdrawn", "The source or campaign of this conversation has left the settings.")
 
@@ -100,7 +101,7 @@ def _given(connection: Connection, place: Workplace, request: Request, by: str, 
     return tell(HandedOver(HANDED_OVER) if stop is None else stop)
 
 
-def _demand_nothing_sent(connection: Connection, request: Request, now: datetime) -> None:
+def _demand_nothing_sent(connection: Connection, request: Request, lease: timedelta, now: datetime) -> None:
     if not request.is_open:
         if request.state is State.SKIPPED and request.reason in OURS_ALONE:
             return
@@ -108,7 +109,8 @@ def _demand_nothing_sent(connection: Connection, request: Request, now: datetime
     begun = request.state in OPENED_STATES or request.reason == UNCLEAR or sends.is_unclear(connection, request.id)
     lost = restored.lost_since(connection, restored.restores(connection), request, request.next_message)
     begun = begun or lost is not None
-    if begun or (request.lease_until is not None and request.lease_until > now and request.state is State.DM_ALLOWED):
+    held = not has_ended(request.lease_until, now, lease)
+    if begun or (held and request.state is State.DM_ALLOWED):
         raise Conflict("being_asked", "This customer is being written to by us; there is nothing to hand over.")
 
 

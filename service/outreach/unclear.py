@@ -62,9 +62,9 @@ class Proof:
 
 def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:
     """Clear up what can be cleared up for one account now; return how many sends were."""
-    now = clock()
+    now, lease = clock(), place.settings.worker.lease
     with reading(place.engine) as connection:
-        opened = [_opened(*each, account, place.links) for each in sends.unclear(connection, account.name, now)]
+        opened = [_opened(*each, account, place.links) for each in sends.unclear(connection, account.name, now, lease)]
         looked_at = looks.looked_at(connection, account.name)
     if not opened:
         return 0
@@ -72,12 +72,11 @@ def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable
     opened = [each for each in opened if each.attempt.id not in settled]
     if not any(is_due(each, looked_at, now) for each in opened):
         return len(settled)
-    lease = place.settings.worker.lease * 2
     with writing(place.engine) as connection:
-        token = looks.begin(connection, account.name, lease, now)
+        token = looks.begin(connection, account.name, lease * 2, now)
     if token is None:
         return len(settled)
-    may_ask = dm_list.whole_window(place.engine, account, token, lease)
+    may_ask = dm_list.whole_window(place.engine, account, token, lease * 2)
     listings = _read_lists(place, account, x, opened, may_ask, clock)
     cleared = sum(_clear_up(place, each, listing, clock()) for each, listing in listings)
     _end_look(place, account, token, listings, clock())

@@ -69,7 +69,7 @@ def end_overdue(place: Workplace, now: datetime) -> int:
     settings, ended = place.settings, 0
     with reading(place.engine) as connection:
         before = now - settings.worker.give_up_after
-        found = overdue_elsewhere(connection, list(settings.accounts), before, now, AT_ONCE)
+        found = overdue_elsewhere(connection, list(settings.accounts), before, now, settings.worker.lease, AT_ONCE)
     for request_id in found:
         with writing(place.engine) as connection:
             request = locked(connection, request_id)

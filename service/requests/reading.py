@@ -1,7 +1,7 @@
 """Finding requests: in, an id or a condition; out, typed requests. Locks where it says so, and writes nothing."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.unreadable import is_unreadable
+from service.leases import is_over
 from service.models import IS_OPEN, IS_UNPROVEN, feedback_request, result
 from service.requests.request import Request
 from service.requests.rows import REQUEST, SELECT, request_of
@@ -68,11 +69,11 @@ def open_names(connection: Connection) -> Sequence[tuple[str, str, int]]:
 
 
 def overdue_elsewhere(
-    connection: Connection, accounts: Sequence[str], before: datetime, now: datetime, limit: int
+    connection: Connection, accounts: Sequence[str], before: datetime, now: datetime, lease: timedelta, limit: int
 ) -> Sequence[str]:
     """Return open requests of other accounts whose time is over: stale, or where that is unknown, ended `before`."""
     over = sa.func.coalesce(fr.stale_at <= now, fr.ended_at <= before)
-    free = fr.lease_until.is_(None) | (fr.lease_until <= now)
+    free = is_over(fr.lease_until, now, lease)
     return connection.scalars(
         sa.select(fr.id).where(IS_OPEN, fr.account.not_in(accounts), over, free).order_by(fr.scheduled_at).limit(limit)
     ).all()

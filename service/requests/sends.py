@@ -5,7 +5,7 @@ an unclear one does not. Never calls X.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from service.at_rest.unreadable import is_unreadable
 from service.ids import new_id
+from service.leases import is_over
 from service.models import IS_OPEN, feedback_request, send_attempt
 from service.requests.request import Attempt, Request
 from service.requests.rows import ATTEMPT, REQUEST, attempt_of, request_of
@@ -125,16 +126,17 @@ def may_have_arrived(connection: Connection, request_id: str, kind: Kind) -> boo
     return connection.scalar(found.limit(1)) is not None
 
 
-def unclear(connection: Connection, account: str, now: datetime, limit: int = 500) -> Sequence[tuple[Request, Attempt]]:
+def unclear(
+    connection: Connection, account: str, now: datetime, lease: timedelta, limit: int = 500
+) -> Sequence[tuple[Request, Attempt]]:
     """An account's open sends, oldest first: X's answer was unclear, or the worker that sent it lost its lease.
 
     A message whose text cannot be read is not looked for: what is not found would count as unsent.
     """
-    abandoned = fr.lease_until.is_(None) | (fr.lease_until <= now)
     rows = connection.execute(
         sa.select(*REQUEST, *ATTEMPT)
         .join(send_attempt, snd.request_id == fr.id)
-        .where(snd.account == account, snd.outcome.is_(None), IS_OPEN, abandoned)
+        .where(snd.account == account, snd.outcome.is_(None), IS_OPEN, is_over(fr.lease_until, now, lease))
         .order_by(snd.intended_at)
         .limit(limit)
     )

@@ -12,6 +12,7 @@ from service.addresses import is_this_machine
 from service.settings.asking import Campaign, Source
 from service.settings.declare import declared
 from service.settings.sections import Mistake, Service, Web
+from service.settings.values import host_and_port
 
 
 def warnings(parts: dict[str, Any]) -> list[Mistake]:
@@ -100,7 +101,7 @@ def _web_warnings(service: Service, web: Web) -> Iterator[Mistake]:
     if not web.secure_cookies and not is_this_machine(urlsplit(service.public_url).hostname):
         sentence = "is false: sessions of the dashboard travel without TLS too; leave it out but on your own machine"
         yield Mistake("web.secure_cookies", sentence)
-    alone = is_this_machine(web.bind.rpartition(":")[0].strip("[]"))
+    alone = is_this_machine(host_and_port(web.bind)[0])
     if not web.trusted_proxies and not alone:
         sentence = (
             "is 0 and the port is open to others: a client that sends slowly holds a thread. Put a reverse proxy that "

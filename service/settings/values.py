@@ -35,6 +35,12 @@ NOT_EMPTY = validate.Length(min=1)
 LONGEST_NAME = 120
 
 
+def host_and_port(bind: str) -> tuple[str, int]:
+    """Take an address of BIND's form apart: the host without brackets, empty for every one."""
+    host, _, port = bind.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
 def names(given: Mapping[str, Any]) -> None:
     """Ids and what they are called, each a short text on one line. Raises ValidationError."""
     for each in (word for pair in given.items() for word in pair):

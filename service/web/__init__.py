@@ -58,5 +58,5 @@ def setup(app: flask.Flask, settings: Web) -> ProblemApi:
     register_errors(app)
     register_beginning(app)
     api = ProblemApi(app)
-    register_docs(app, api)
+    register_docs(app)
     return api

@@ -9,16 +9,10 @@ from typing import Any
 
 import flask
 
-from service.errors import BadRequest, NotAuthenticated, NotFound, ServiceError, TooLarge
+from service.errors import BadRequest, NotAuthenticated, NotFound, TooLarge, UnknownEncoding
 
 SMALL = 64 * 1024
 FILES = "multipart/form-data"
-
-
-class UnsupportedForm(ServiceError):
-    """A form that brings files."""
-
-    status, title = 415, "Unsupported media type"
 
 
 def takes(size: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -49,7 +43,7 @@ def _bound() -> None:
     request.max_content_length = limit + 1  # of one that comes without its length; the byte more proves it too large
     request.environ["wsgi.input"] = Sound(request.environ["wsgi.input"])
     if request.mimetype == FILES and not _reads_parts(request.endpoint):
-        raise UnsupportedForm("no_files", "Nothing here takes files; send JSON, or a form without them.")
+        raise UnknownEncoding("no_files", "Nothing here takes files; send JSON, or a form without them.")
     if any("\0" in str(value) for value in (request.view_args or {}).values()):
         raise NotFound("not_found", "Nothing has a NUL character in its address.")
     _demand_readable_login(request)

@@ -110,11 +110,11 @@ def openapi_yaml(app: flask.Flask) -> str:
     return text
 
 
-def register_docs(app: flask.Flask, api: ProblemApi) -> None:
-    """Serve the description and its page."""
-    del api  # it must exist; the page reads it from the application once every blueprint is registered
-    # once an application: both are open to everybody and cost far more to build than to send
+def register_docs(app: flask.Flask) -> None:
+    """Serve the description and its page: of what will have been registered by the first call."""
+    # once an application: they are open to everybody and cost far more to build than to send
     described = cache(lambda: openapi_yaml(app))
+    as_json = cache(lambda: flask.json.dumps(document(app)))
     drawn = cache(lambda: flask.render_template("docs.html", spec=document(app), schema_name=_schema_name))
     docs = flask.Blueprint("docs", __name__, template_folder="templates")
 
@@ -126,7 +126,7 @@ def register_docs(app: flask.Flask, api: ProblemApi) -> None:
     @docs.get("/openapi.json")
     @declares("nobody: the description of the API holds no data")
     def openapi_json() -> flask.Response:
-        return _public(flask.json.dumps(document(app)), "application/json")
+        return _public(as_json(), "application/json")
 
     @docs.get("/docs/problems/<code>")
     @declares("nobody: what our refusals mean holds no data")

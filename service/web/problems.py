@@ -34,9 +34,11 @@ CODES = {
     413: "too_large",
     414: "uri_too_long",
     415: "unsupported_media_type",
+    417: "expectation_failed",
     422: "invalid",
     429: "rate_limited",
     431: "headers_too_large",
+    501: "transfer_coding",
 }
 FAULT_OF_OURS = "Something went wrong here. Tell your operator the request id."
 log = structlog.get_logger(__name__)

@@ -1,5 +1,6 @@
 """The worker: a wrong key shows at the start and holds its account; told to stop, it finishes what is in flight."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +18,10 @@ from service.accounts import holds
 from service.accounts.holds import Hold
 from service.db import open_engine, reading, writing
 from service.errors import Unavailable
+from service.keeping_on import each_step
 from service.models import account_state, feedback_request, worker_seen
 from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
+from service.serving import FORK, _tell
 from service.settings import Settings
 from service.x_api import Credentials, XClient
 from tests.support import World, request_row, settings_of
@@ -119,6 +122,26 @@ def test_a_hold_by_hand_is_not_overwritten(world: World) -> None:
 
 
 # -- the loop itself
+
+
+def test_a_step_that_fails_stops_none_beside_it() -> None:
+    done: list[str] = []
+    well = each_step(
+        "failed",
+        {"bug": lambda: done[1], "away": lambda: httpx.get("http://127.0.0.1:1"), "good": lambda: done.append("x")},
+    )
+    assert (well, done) == (False, ["x"])
+    assert each_step("failed", {"good": lambda: None})
+
+
+def test_a_signal_passes_by_children_that_have_ended() -> None:
+    ended, lives = FORK.Process(target=int), FORK.Process(target=time.sleep, args=(30,))
+    for child in (ended, lives):
+        child.start()
+    ended.join()
+    _tell([ended, lives], signal.SIGTERM)
+    lives.join(20)
+    assert (ended.exitcode, lives.exitcode) == (0, -signal.SIGTERM)
 
 
 @pytest.fixture

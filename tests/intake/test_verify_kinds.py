@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from service.crm_api.get import NoAnswer
 from service.intake import Refused, Verified, load_definitions, make_inbound, verify
+from service.intake.verify import NotProvenYet
 from service.intake.verify.jwks import KeySet
 from service.intake.verify.messages import MessageSignature, _inputs, signature_base
 from service.intake.verify.sns import Sns, amazon_url
@@ -309,11 +310,12 @@ def test_published_keys_are_fetched_once_and_again_when_a_new_one_signs() -> Non
     assert published.asked == 1
     published.answer = {"keys": [jwk("new", EC_KEY)]}
     rotated = bearer(token("ES256", head={"kid": "new"}))
-    assert code(verify(definition, rotated, NOW + timedelta(seconds=30))) == "token_key_unknown"  # asked a moment ago
+    just_asked = verify(definition, rotated, NOW + timedelta(seconds=30))
+    assert isinstance(just_asked, NotProvenYet)  # not wrong: to be sent again
     assert isinstance(verify(definition, rotated, NOW + timedelta(seconds=61)), Verified)
     assert published.asked == 2
     old = bearer(token(head={"kid": "old"}, exp=NOW.timestamp() + 999))
-    assert code(verify(definition, old, NOW + timedelta(seconds=62))) == "token_key_unknown"
+    assert code(verify(definition, old, NOW + timedelta(seconds=122))) == "token_key_unknown"
 
 
 def test_published_keys_go_on_while_their_address_is_away() -> None:
@@ -329,11 +331,23 @@ def test_published_keys_go_on_while_their_address_is_away() -> None:
     assert published.asked == 2
 
 
+def test_while_published_keys_are_away_an_unknown_one_is_not_taken_for_a_wrong_one() -> None:
+    published = Published()
+    published.answer = NoAnswer("slow", "No answer.")
+    definition = with_keys(published)
+    known = bearer(token(head={"kid": "k"}))
+    assert isinstance(verify(definition, known, NOW), NotProvenYet)
+    published.answer = {"keys": [jwk("k", rsa_key())]}
+    assert isinstance(verify(definition, known, NOW + timedelta(seconds=61)), Verified)
+    other = bearer(token(head={"kid": "other"}))
+    assert code(verify(definition, other, NOW + timedelta(seconds=122))) == "token_key_unknown"
+
+
 def test_strangers_cannot_make_us_ask_for_keys_more_than_once_a_minute() -> None:
     published = Published()
     definition = with_keys(published)
     for n in range(50):
-        assert code(verify(definition, bearer(token(head={"kid": f"k{n}"})), NOW)) == "token_key_unknown"
+        assert isinstance(verify(definition, bearer(token(head={"kid": f"k{n}"})), NOW + timedelta(seconds=n)), Refused)
     assert published.asked == 1
 
 
@@ -539,6 +553,7 @@ def test_a_notification_amazon_signed_is_verified(version: str) -> None:
         ({"SigningCertURL": "https://sns.eu-west-1.amazonaws.com.evil.example/cert.pem"}, "sns_certificate"),
         ({"SigningCertURL": "http://sns.eu-west-1.amazonaws.com/cert.pem"}, "sns_certificate"),
         ({"SigningCertURL": "https://sns.eu-west-1.amazonaws.com/cert.html"}, "sns_certificate"),
+        ({"SigningCertURL": "https://sns.us-east-1.amazonaws.com/cert.pem"}, "sns_certificate"),
         ({"SigningCertURL": None}, "sns_certificate"),
     ],
 )
@@ -546,7 +561,7 @@ def test_a_notification_amazon_did_not_sign_for_us_is_refused(changes: dict[str,
     assert code(verify(sns(), notification(**changes), NOW)) == refused
 
 
-def test_a_certificate_that_cannot_be_had_refuses_and_is_asked_for_again() -> None:
+def test_a_certificate_that_cannot_be_had_is_asked_for_again_and_the_message_too() -> None:
     asked = []
 
     def away(url: str) -> str:
@@ -554,9 +569,23 @@ def test_a_certificate_that_cannot_be_had_refuses_and_is_asked_for_again() -> No
         raise NoAnswer("slow", "No answer.")
 
     for _ in range(2):
-        assert code(verify(sns(away), notification(), NOW)) == "sns_certificate"
+        assert isinstance(verify(sns(away), notification(), NOW), NotProvenYet)
     assert asked == [CERTIFICATE_URL] * 2
     assert code(verify(sns(lambda _url: "no certificate"), notification(), NOW)) == "sns_certificate"
+
+
+def test_only_a_certificate_that_has_proven_a_message_is_remembered() -> None:
+    asked = []
+
+    def fetch(url: str) -> str:
+        asked.append(url)
+        return PEM
+
+    for _ in range(2):
+        assert code(verify(sns(fetch), notification(Message="{1}"), NOW)) == "signature_wrong"
+    for _ in range(3):
+        assert isinstance(verify(sns(fetch), notification(), NOW), Verified)
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize(

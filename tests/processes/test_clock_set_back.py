@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.engine import Engine
 
+from service.errors import Conflict
+from service.outreach import by_hand
 from service.states import State
 from tests.outreach.test_walk import FROZEN
 from tests.support import World, settings_of
@@ -66,6 +68,15 @@ def test_an_unclear_send_is_still_looked_up_and_never_repeated(world: World) -> 
         world.forward(minutes=1)
     assert world.request(request_id).state in {State.CARD_SENT, State.UNKNOWN}
     assert world.truth()["counts"]["messages_via"]["dm"] == 1
+
+
+def test_a_request_a_dead_worker_holds_can_be_cancelled_all_the_same(world: World) -> None:
+    (request_id,) = many(world, 1)
+    world.set(request_id, lease_token="ls_dead", lease_until=world.clock.now + timedelta(seconds=60))
+    with pytest.raises(Conflict, match="under way"):
+        by_hand.cancel(world.place, request_id, by="ana", now=world.clock.now)
+    world.clock.forward(hours=-1)
+    assert by_hand.cancel(world.place, request_id, by="ana", now=world.clock.now) is State.SKIPPED
 
 
 def test_a_failed_last_look_is_repeated_and_not_taken_for_the_last(world: World) -> None:

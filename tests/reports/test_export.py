@@ -330,6 +330,20 @@ def test_memory_stays_flat(sqlite_engine):
     assert peak < 6_500_000  # a few pages of a thousand rows by column; the whole would be six times that
 
 
+def test_what_is_told_while_a_file_is_written_does_not_count_as_being_in_it(told):
+    told.read_until("acme", NOW - timedelta(hours=2))
+    later = []
+
+    def polled(_piece: bytes) -> None:
+        if not later:
+            later.append(told.read_until("acme", NOW - timedelta(hours=1)))
+
+    wanted = Filter(chosen={"account": ("acme",)})
+    manifest = export.described(ReadFrom(told.engine), told.settings, ADMIN, wanted, told.clock.now, "csv", sink=polled)
+    assert later
+    assert manifest.complete_until == NOW - timedelta(hours=2)
+
+
 def test_a_file_comes_with_its_manifest_and_an_entry_in_the_log(told, tmp_path):
     path, seen = tmp_path / "out.csv", []
     told.read_until("acme", NOW - timedelta(hours=2))

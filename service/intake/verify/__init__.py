@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Protocol
 
 from service.intake.delivery.inbound import Inbound
-from service.intake.verify.parts import Refusal, Refused, Verified, Verifier
+from service.intake.verify.parts import NotNow, NotProvenYet, Refusal, Refused, Verified, Verifier
 
-__all__ = ["Refusal", "Refused", "Verified", "Verifier", "is_test", "verify"]
+__all__ = ["NotProvenYet", "Refusal", "Refused", "Verified", "Verifier", "is_test", "verify"]
 
 
 class HasVerifiers(Protocol):
@@ -37,13 +37,17 @@ def is_test(definition: HasVerifiers, inbound: Inbound, now: datetime) -> bool:
 
 
 def _first(verifiers: tuple[Verifier, ...], inbound: Inbound, now: datetime) -> Verified | Refused:
-    refusals = []
+    refusals = list[Refused]()
     for verifier in verifiers:
         try:
             return Verified(verifier.check(inbound, now), verifier.kind)
+        except NotNow as refusal:
+            refusals.append(NotProvenYet(refusal.code, refusal.sentence))
         except Refusal as refusal:
             refusals.append(Refused(refusal.code, refusal.sentence))
     if not refusals:
         return Refused("no_keys", "The source has no keys.")
+    if any(isinstance(each, NotProvenYet) for each in refusals):
+        return next(each for each in refusals if isinstance(each, NotProvenYet))
     # a wrong signature tells an operator more than the absence of an alternative one
     return next((each for each in refusals if not each.code.endswith("_missing")), refusals[0])

@@ -1,7 +1,8 @@
 """The public keys a sender publishes: in, an address of the settings; out, keys by their id, fetched and remembered.
 
 Fetched when a key is asked for that we do not know, at most once a minute, and again every hour: a sender that changes
-its keys needs nobody here. Where the address is away, the keys we have go on. Keys never come from the request.
+its keys needs nobody here. Where the address is away, the keys we have go on, and a key we do not know yet is no wrong
+one: its request has to come again. Keys never come from the request.
 """
 
 import threading
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
 from service.crm_api.get import NoAnswer, fetch_json
-from service.intake.verify.parts import Refusal, decode
+from service.intake.verify.parts import NotNow, Refusal, decode
 from service.intake.verify.public import PublicKey, right_kind
 
 FRESH, PAUSE = timedelta(hours=1), timedelta(minutes=1)
@@ -38,9 +39,12 @@ class KeySet:
             old = self._fetched_at is None or now - self._fetched_at > FRESH
             if (old or kid not in self._known) and (self._asked_at is None or now - self._asked_at >= PAUSE):
                 self._refresh(now)
+            asked_just_now = self._fetched_at == now
             wanted = [self._known[kid]] if kid in self._known else []
             if kid is None:
                 wanted = list(self._known.values())
+        if not wanted and not asked_just_now:
+            raise NotNow("token_keys_away", "The sender's published keys cannot be had now; they are asked for again.")
         if not wanted:
             raise Refusal("token_key_unknown", "The sender's published keys have none of this id.")
         return [key for each in wanted for key in _readable(each, algorithm)]

@@ -44,6 +44,11 @@ class Refused:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class NotProvenYet(Refused):
+    """Nobody can tell now whether it is the source's: it must be sent again, and not be taken for a wrong one."""
+
+
 class Refusal(Exception):
     """Raised inside a verifier; becomes a `Refused`."""
 
@@ -51,6 +56,10 @@ class Refusal(Exception):
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
+
+
+class NotNow(Refusal):
+    """The proof is not at hand: somebody's published keys are away. The same request may be proven soon."""
 
 
 class Verifier(Protocol):

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -22,7 +21,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from service.crm_api.get import NoAnswer, fetch_text
 from service.intake.delivery.inbound import Inbound
-from service.intake.verify.parts import Refusal
+from service.intake.verify.parts import NotNow, Refusal
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY
 
@@ -31,6 +30,8 @@ NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Typ
 CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 HASHES = {"1": SHA1, "2": SHA256}
 CERTIFICATES = 16
+PROVEN: dict[tuple[Callable[[str], str], str], RSAPublicKey] = {}
+"""Keys that have proven a message: no stranger can fill this, or push one out of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +55,10 @@ class Sns:
         message = _message(inbound)
         if message.get("TopicArn") not in self.topics:
             raise Refusal("sns_topic", "The topic is none of this source's; list its ARN under verify.topics.")
-        certificate = amazon_url(message.get("SigningCertURL"))
-        if certificate is None or not certificate.endswith(".pem"):
-            raise Refusal("sns_certificate", "The certificate is not at an address of Amazon's.")
-        key = self._key(certificate)
+        address = amazon_url(message.get("SigningCertURL"))
+        if address is None or not address.endswith(".pem") or not _is_of(address, message["TopicArn"]):
+            raise Refusal("sns_certificate", "The certificate is not at the address of Amazon's in the topic's region.")
+        key = PROVEN.get((self.fetch, address)) or self._key(address)
         digest = HASHES.get(str(message.get("SignatureVersion")))
         try:
             signature = base64.b64decode(str(message.get("Signature")), validate=True)
@@ -65,6 +66,9 @@ class Sns:
             key.verify(signature, signed_text(message).encode(), PKCS1v15(), digest())
         except (ValueError, AssertionError, InvalidSignature) as error:
             raise Refusal("signature_wrong", "Amazon did not sign this message.") from error
+        if len(PROVEN) >= CERTIFICATES:
+            PROVEN.pop(next(iter(PROVEN)), None)
+        PROVEN[self.fetch, address] = key
 
     def covered(self, inbound: Inbound) -> str:
         """Say which bytes the signature covers. Raises Refusal."""
@@ -76,11 +80,11 @@ class Sns:
 
     def _key(self, url: str) -> RSAPublicKey:
         try:
-            found = load_pem_x509_certificate(_fetched(self.fetch, url).encode()).public_key()
-        except (NoAnswer, ValueError) as error:
-            raise Refusal(
-                "sns_certificate", "Amazon's certificate cannot be had; it will be asked for again."
-            ) from error
+            found = load_pem_x509_certificate(self.fetch(url).encode()).public_key()
+        except NoAnswer as error:
+            raise NotNow("sns_certificate_away", "Amazon's certificate cannot be had now.") from error
+        except ValueError as error:
+            raise Refusal("sns_certificate", "What stands at the address is no certificate.") from error
         if not isinstance(found, RSAPublicKey):
             raise Refusal("sns_certificate", "Amazon's certificate holds no RSA key.")
         return found
@@ -121,6 +125,7 @@ def _message(inbound: Inbound) -> dict[str, Any]:
     return found
 
 
-@lru_cache(maxsize=CERTIFICATES)
-def _fetched(fetch: Callable[[str], str], url: str) -> str:
-    return fetch(url)
+def _is_of(address: str, topic: str) -> bool:
+    """Whether an address of Amazon's is that of the topic's own region (arn:aws:sns:REGION:ACCOUNT:NAME)."""
+    region = f"{topic}:::".split(":")[3]
+    return urlsplit(address).netloc.lower().startswith(f"sns.{region}.")

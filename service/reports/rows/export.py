@@ -135,14 +135,15 @@ def described(
 ) -> Manifest:
     """Make the export, hand its bytes to `sink` if there is one, and say what it was."""
     counted = _Counted(progress)
+    # before the first page: what comes while it is written must not count as being in it
+    view = source.read(lambda connection: view_of(connection, settings, reader, now))
+    until = source.read(lambda connection: completeness_of(connection, view, filter))
     digest, size = hashlib.sha256(), 0
     for piece in _written((source, settings, reader, filter, now), format, form, counted.through):
         digest.update(piece)
         size += len(piece)
         if sink is not None:
             sink(piece)
-    view = source.read(lambda connection: view_of(connection, settings, reader, now))
-    until = source.read(lambda connection: completeness_of(connection, view, filter))
     return Manifest(
         format=format,
         columns=COLUMNS,

@@ -1,0 +1,94 @@
+"""A worker's chores beside asking: in, its workplace and a clock; out, a house in order, until told to stop.
+
+Each is a loop for a thread of its own, as the one may take long while nobody may wait for the others. Rules stand in
+the chapters.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy.engine import Engine
+
+from service import housekeeping
+from service.accounts import standing
+from service.auth import chain
+from service.db import insert, writing
+from service.keeping_on import UNWELL, each_step, keeping_on
+from service.models import worker_seen
+from service.outreach import unclear, withdrawn
+from service.outreach.workplace import Workplace
+from service.reports.counting.sealing import seal
+from service.reports.disclosure import naming
+from service.reports.disclosure.closing import close_due
+from service.reports.people import telling
+from service.settings import Settings
+from service.sources import holds as source_standing
+
+Clock = Callable[[], datetime]
+SEAL_EVERY = timedelta(seconds=1)
+HOUSEKEEP_EVERY = timedelta(hours=1)
+AFTER_A_FAILURE = timedelta(minutes=1)
+ALIVE_EVERY = timedelta(seconds=10)
+
+
+def say_alive(place: Workplace, now: datetime) -> None:
+    """Enrol what the settings name, and say that this worker lives."""
+    with writing(place.engine) as connection:
+        standing.enrol(connection, place.settings.accounts, now)
+        source_standing.enrol(connection, place.desks, now)
+        seen = insert(connection, worker_seen).values(name=place.worker, started_at=now, seen_at=now)
+        connection.execute(seen.on_conflict_do_update(index_elements=["name"], set_={"seen_at": now}))
+
+
+def live(place: Workplace, clock: Clock, stop: threading.Event) -> None:
+    """Say that we are alive, whatever else takes its time."""
+    while not stop.wait(ALIVE_EVERY.total_seconds()):
+        with keeping_on("not_said_alive"):
+            say_alive(place, clock())
+
+
+def keep_house(place: Workplace, clock: Clock, stop: threading.Event) -> None:
+    """Attach what has appeared for unknown sends, close releases."""
+    while not stop.wait(ALIVE_EVERY.total_seconds()):
+        now = clock()
+        steps: dict[str, Callable[[], object]] = {
+            "attaching": partial(unclear.attach_once, place, now),
+            "closing": partial(close_due, place.engine, place.settings, now),
+        }
+        each_step("housekeeping_failed", steps)
+
+
+def forget_what_is_old(place: Workplace, clock: Clock, stop: threading.Event) -> None:
+    """End what left the settings and forget what is too old, every hour: it may take long, and nobody waits for it."""
+    next_at = clock() + AFTER_A_FAILURE
+    while not stop.wait(ALIVE_EVERY.total_seconds()):
+        now = clock()
+        if now < next_at <= now + HOUSEKEEP_EVERY:
+            continue
+        retention = partial(housekeeping.prune, place.engine, place.settings, now, dry_run=False, stop=stop.is_set)
+        steps: dict[str, Callable[[], object]] = {
+            "withdrawn": partial(withdrawn.end_overdue, place, now),
+            "retention": retention,
+        }
+        well = each_step("forgetting_failed", steps)
+        next_at = now + (HOUSEKEEP_EVERY if well else AFTER_A_FAILURE)
+
+
+def seal_changes(place: Workplace, clock: Clock, stop: threading.Event) -> None:
+    """Number what has changed, so that figures and mirrors learn of it in a second or so; name who may be named."""
+
+    def until_done(step: Callable[[Engine, Settings, datetime], object]) -> None:
+        while step(place.engine, place.settings, clock()) and not stop.is_set():
+            pass
+
+    steps: dict[str, Callable[[], object]] = {
+        "changes": partial(until_done, seal),
+        "naming": partial(until_done, naming.follow),
+        "names": partial(until_done, telling.tell),
+        "access_log": partial(chain.seal_what_waits, place.engine),
+    }
+    rest = SEAL_EVERY
+    while not stop.wait(rest.total_seconds()):
+        rest = SEAL_EVERY if each_step("sealing_failed", steps) else UNWELL

@@ -1,0 +1,40 @@
+"""What a failure is to the loop around it: in, steps; out, whether they went well. Never ends a loop.
+
+What may pass by itself (a database or X that is away) is a warning, a bug is told whole.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+
+import structlog
+
+from service.outages import is_away
+from service.x_api import XError
+
+UNWELL = timedelta(seconds=2)
+"""Between two tries of what has failed, such as when the database is away."""
+
+log = structlog.get_logger("service.worker")
+
+
+@contextmanager
+def keeping_on(event: str, **told: str) -> Iterator[None]:
+    """Let the loop go on, whatever happens inside."""
+    try:
+        yield
+    except Exception as error:
+        if is_away(error) or isinstance(error, XError):
+            log.warning(event, error=type(error).__name__, **told)
+        else:
+            log.exception(event, error=type(error).__name__, **told)
+
+
+def each_step(event: str, steps: Mapping[str, Callable[[], object]], **told: str) -> bool:
+    """Take each step, whatever became of the others: a bug in one must not stop what has nothing to do with it."""
+    well = 0
+    for name, step in steps.items():
+        with keeping_on(event, step=name, **told):
+            step()
+            well += 1
+    return well == len(steps)
