@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service import housekeeping
@@ -40,6 +41,12 @@ def say_alive(place: Workplace, now: datetime) -> None:
         source_standing.enrol(connection, place.desks, now)
         seen = insert(connection, worker_seen).values(name=place.worker, started_at=now, seen_at=now)
         connection.execute(seen.on_conflict_do_update(index_elements=["name"], set_={"seen_at": now}))
+
+
+def say_gone(place: Workplace) -> None:
+    """Say that this worker has ended."""
+    with writing(place.engine) as connection:
+        connection.execute(sa.delete(worker_seen).where(worker_seen.c.name == place.worker))
 
 
 def live(place: Workplace, clock: Clock, stop: threading.Event) -> None:

@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from queue import SimpleQueue
 
-import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Engine
 
@@ -29,7 +28,6 @@ from service.ids import new_id
 from service.intake.crm.desks import desks_of
 from service.intake.crm.sweeping import begin, errands_of, sweep_once
 from service.keeping_on import UNWELL, each_step, keeping_on
-from service.models import worker_seen
 from service.outreach import confirming, thanks, unclear, withdrawn
 from service.outreach.clients import client_of
 from service.outreach.looking import look_up_once
@@ -97,7 +95,8 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     deadline = time.monotonic() + LAST_READ.total_seconds()
     for thread in readers:
         thread.join(max(0.0, deadline - time.monotonic()))
-    _end(place)
+    with keeping_on("worker_row_left"):
+        chores.say_gone(place)
     if not left and not any(thread.is_alive() for thread in readers):
         for client in clients.values():
             client.close()
@@ -138,11 +137,6 @@ def _stop_on_signals() -> threading.Event:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
     return stop
-
-
-def _end(place: Workplace) -> None:
-    with keeping_on("worker_row_left"), writing(place.engine) as connection:
-        connection.execute(sa.delete(worker_seen).where(worker_seen.c.name == place.worker))
 
 
 def _send(

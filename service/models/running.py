@@ -13,7 +13,7 @@ from service.models.base import metadata
 
 
 class WorkerSeenColumns(TypedColumns):
-    """A worker process and when it was last alive. Written by worker, and by housekeeping once it is dead."""
+    """A worker process and when it was last alive. Written by chores, and by housekeeping once it is dead."""
 
     name = Column(String(64), primary_key=True)
     started_at: Named[datetime] = Column(Micros)
