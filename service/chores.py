@@ -5,7 +5,7 @@ the chapters.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -99,3 +99,12 @@ def seal_changes(place: Workplace, clock: Clock, stop: threading.Event) -> None:
     rest = SEAL_EVERY
     while not stop.wait(rest.total_seconds()):
         rest = SEAL_EVERY if each_step("sealing_failed", steps) else UNWELL
+
+
+CHORES: Mapping[str, Callable[[Workplace, Clock, threading.Event], None]] = {
+    "alive": live,
+    "housekeeping": keep_house,
+    "sealing": seal_changes,
+    "forgetting": forget_what_is_old,
+}
+"""The loops, by the names of their threads."""

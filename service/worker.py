@@ -78,13 +78,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
         for name, account in settings.accounts.items()
     ]
     readers += _callers(place, clock, stop)
-    turns = {
-        "alive": chores.live,
-        "housekeeping": chores.keep_house,
-        "sealing": chores.seal_changes,
-        "forgetting": chores.forget_what_is_old,
-    }
-    readers += [threading.Thread(target=do, args=(place, clock, stop), name=name) for name, do in turns.items()]
+    readers += [threading.Thread(target=do, args=(place, clock, stop), name=name) for name, do in chores.CHORES.items()]
     for thread in readers:
         thread.daemon = True
         thread.start()
