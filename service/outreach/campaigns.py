@@ -4,6 +4,7 @@ The first campaign of the file whose every filter fits takes it. Draws are keyed
 can foretell or influence them, and the same input draws the same lot on replay. All inputs go into the ledger.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,7 +76,8 @@ def choose(
 def takes(campaign: Campaign, conversation: Conversation) -> bool:
     """Say whether every filter of the campaign fits. An empty filter fits everything.
 
-    Words of the CRM count without regard to case: who tags `No-Survey` means `no-survey`.
+    Words count without regard to case, to spaces around them and to how their letters are put together: who tags
+    `No-Survey` means `no-survey`.
     """
     one_of = (
         (campaign.sources, {conversation.source}),
@@ -91,7 +93,7 @@ def takes(campaign: Campaign, conversation: Conversation) -> bool:
 
 
 def _folded(words: Iterable[str | None]) -> set[str]:
-    return {each.casefold() for each in words if each is not None}
+    return {unicodedata.normalize("NFKC", each).casefold().strip() for each in words if each is not None}
 
 
 def _spoken(language: str | None) -> set[str]:

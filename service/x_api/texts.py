@@ -20,6 +20,8 @@ _TCO = re.compile(r"t\.co/\w+")
 _LINK = re.compile(r"(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}(?:/\S*)?")
 _VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0]")
 _NEAR = 0.85
+_TELLING = 18
+"""Letters of a beginning that make it ours, and not anybody's greeting."""
 _LONG_ENOUGH = 2000
 """Characters that decide whether two texts are nearly the same: comparing grows with the square of their length."""
 
@@ -56,6 +58,8 @@ def nearly_same_text(ours: str, shown: str) -> bool:
     if not left or not right:
         # Signs and pictures only: nothing is left to tell them apart by.
         return not left and not right
+    if len(right) >= _TELLING and left.startswith(right):  # a list that shows beginnings
+        return True
     return left == right or SequenceMatcher(None, left, right, autojunk=False).ratio() >= _NEAR
 
 

@@ -50,6 +50,8 @@ ACME = SETTINGS.accounts["acme"]
         ({"channels": ("mail",)}, False),
         ({"channels": ("X",), "teams": ("Gold",), "tags": ("VIP",)}, True),
         ({"without_tags": ("Billing",)}, False),
+        ({"without_tags": (" Billing\u00a0",)}, False),
+        ({"without_tags": ("\uff22illing",)}, False),
         ({"languages": ("de",)}, True),
         ({"languages": ("DE-at",)}, True),
         ({"languages": ("de-CH", "en")}, False),
@@ -57,6 +59,11 @@ ACME = SETTINGS.accounts["acme"]
 )
 def test_every_filter_must_fit(filters: dict[str, Any], taken: bool) -> None:
     assert takes(replace(CARE, **filters), CONVERSATION) is taken
+
+
+def test_a_word_is_the_same_however_its_letters_are_put_together() -> None:
+    tagged = replace(CONVERSATION, tags=("Umfrage-fu\u0308r-niemanden",))
+    assert not takes(replace(CARE, without_tags=("umfrage-f\u00fcr-niemanden",)), tagged)
 
 
 def chosen(conversation: Conversation = CONVERSATION, expected_per_day: int = 10, **changes: Any) -> Any:

@@ -134,6 +134,14 @@ def test_another_text_is_not_nearly_ours(ours, shown):
     assert not nearly_same_text(ours, shown)
 
 
+def test_the_beginning_of_ours_is_nearly_ours_and_a_greeting_is_anybody_s():
+    ours = "Thanks for writing to us, Ada. How did we do this time? It takes a minute."
+    assert nearly_same_text(ours, "Thanks for writing to us, …")
+    assert nearly_same_text(ours, "thanks for writing to u")
+    assert not nearly_same_text(ours, "Thanks for writing")
+    assert not nearly_same_text("Thanks for writing to us", ours)
+
+
 @settings(max_examples=100, deadline=None)
 @given(ANY_TEXT)
 def test_every_text_is_known_again_after_x_escaped_it(ours):
