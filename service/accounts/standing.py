@@ -61,11 +61,6 @@ def standings(connection: Connection) -> list[AccountStanding]:
     return [AccountStanding(*row) for row in connection.execute(sa.select(*columns).order_by(acct.account))]
 
 
-def at_rest(connection: Connection, now: datetime) -> set[str]:
-    """Return the accounts for which nothing may be sent now."""
-    return set(connection.scalars(sa.select(acct.account).where(RESTS), at(now)))
-
-
 def lock(connection: Connection, account: str, now: datetime) -> Locked:
     """Let transactions about one account's slots follow each other, and say how it stands.
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
@@ -21,6 +22,7 @@ from service.accounts.standing import Locked
 from service.customers import identities
 from service.db import reading, writing
 from service.ids import new_id
+from service.leases import beyond
 from service.outages import is_away
 from service.outreach.answers import Found
 from service.outreach.around import Lookout
@@ -38,6 +40,7 @@ from service.settings import Account
 from service.ways.links import Links
 
 log = structlog.get_logger(__name__)
+DUE_AND_AWAKE = leases.DUE.where(sa.not_(sa.func.coalesce(standing.RESTS, sa.false())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,8 @@ class Claimed:
 def due_accounts(place: Workplace, names: Iterable[str], now: datetime) -> Sequence[str]:
     """Return the accounts that have something due and are neither held nor paused."""
     with reading(place.engine) as connection:
-        at_rest = standing.at_rest(connection, now)
-        awake = [name for name in names if name not in at_rest]
-        return leases.due_accounts(connection, awake, place.settings.worker.lease, now)
+        far = beyond(now, place.settings.worker.lease)
+        return connection.scalars(DUE_AND_AWAKE, {"among": list(names), "far": far, **standing.at(now)}).all()
 
 
 def claim(place: Workplace, account: Account, limit: int, now: datetime) -> Claimed:

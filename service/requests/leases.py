@@ -4,10 +4,9 @@ Every write of a worker carries its lease's token, so one that was paused past i
 successor. An expired lease is taken over by whoever comes next. Decides nothing about a request.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -29,6 +28,28 @@ DUE = sa.select(acct.account).where(
         fr.account == acct.account, IS_OPEN, fr.scheduled_at <= NOW, is_over_at(fr.lease_until, NOW, FAR)
     ),
 )
+MOST = sa.bindparam("most")
+
+
+def _first(*which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """What is due of these, the longest first; each is found by an index of its own."""
+    mine = (fr.account == sa.bindparam("this"), fr.scheduled_at <= NOW, is_over_at(fr.lease_until, NOW, FAR))
+    due = sa.select(fr.id, fr.scheduled_at).where(*mine, *which).order_by(fr.scheduled_at)
+    return due.limit(MOST).with_for_update(skip_locked=True)
+
+
+BEGUN = _first(IS_BEGUN).cte("begun")
+OTHERS = _first(IS_OPEN, fr.id.not_in(sa.select(BEGUN.c.id))).cte("others")
+PICK = sa.union_all(
+    *(sa.select(each.c.id, each.c.scheduled_at, sa.literal_column(turn).label("turn"))
+      for each, turn in ((BEGUN, "0"), (OTHERS, "1")))
+).subquery("pick")  # fmt: skip
+TAKE = (
+    sa.update(feedback_request)
+    .where(fr.id.in_(sa.select(PICK.c.id).order_by(PICK.c.turn, PICK.c.scheduled_at).limit(MOST)))
+    .values(lease_token=sa.bindparam("token"), lease_until=sa.bindparam("until", type_=Micros))
+    .returning(*REQUEST, IS_BEGUN.label("is_begun"))
+)
 MINE = SELECT.where(THIS, fr.lease_token == sa.bindparam("token")).with_for_update()
 
 
@@ -40,47 +61,11 @@ class Lease:
     until: datetime
 
 
-def due_accounts(connection: Connection, among: Sequence[str], lease: timedelta, now: datetime) -> Sequence[str]:
-    """Return those of the accounts that have something due."""
-    return connection.scalars(DUE, {"among": among, "now": now, "far": beyond(now, lease)}).all()
-
-
 def take_due(connection: Connection, account: str, limit: int, lease: Lease, now: datetime) -> list[Request]:
     """Lease up to `limit` due requests: first what was begun, whose customer waits; then what has waited longest."""
-    begun = _take(connection, IS_BEGUN, account, limit, lease, now)
-    rest = limit - len(begun)
-    return begun + (_take(connection, IS_OPEN, account, rest, lease, now) if rest else [])
-
-
-def _take(
-    connection: Connection,
-    which: sa.ColumnElement[bool],
-    account: str,
-    limit: int,
-    lease: Lease,
-    now: datetime,
-) -> list[Request]:
-    this = {"token": lease.token, "until": lease.until, "far": beyond(now, lease.until - now)}
-    leased = connection.execute(_taking(which), {"this": account, "now": now, "most": limit, **this})
-    return sorted(map(request_of, leased), key=lambda each: each.scheduled_at)
-
-
-@cache
-def _taking(which: sa.ColumnElement[bool]) -> sa.Executable:
-    pick = (
-        sa.select(fr.id)
-        .where(fr.account == sa.bindparam("this"), which, fr.scheduled_at <= NOW, is_over_at(fr.lease_until, NOW, FAR))
-        .order_by(fr.scheduled_at)
-        .limit(sa.bindparam("most"))
-        .with_for_update(skip_locked=True)
-        .cte("pick")
-    )
-    return (
-        sa.update(feedback_request)
-        .where(fr.id.in_(sa.select(pick.c.id)))
-        .values(lease_token=sa.bindparam("token"), lease_until=sa.bindparam("until", type_=Micros))
-        .returning(*REQUEST)
-    )
+    lent = {"token": lease.token, "until": lease.until, "far": beyond(now, lease.until - now)}
+    leased = connection.execute(TAKE, {"this": account, "now": now, "most": limit, **lent}).all()
+    return [request_of(row) for row in sorted(leased, key=lambda row: (not row.is_begun, row.scheduled_at))]
 
 
 def still_mine(connection: Connection, request_id: str, token: str) -> Request | None:

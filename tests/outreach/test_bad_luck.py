@@ -68,7 +68,7 @@ def test_an_unbelievable_pause_does_not_keep_a_new_one_out(world: World) -> None
     with writing(world.engine) as connection:
         holds.pause(connection, "acme", now + timedelta(days=40), now)
         holds.pause(connection, "acme", now + timedelta(hours=1), now)
-        assert standing.at_rest(connection, now) == {"acme"}
+        assert standing.lock(connection, "acme", now).rests
 
 
 # -- outages
