@@ -3,12 +3,12 @@
 The only place that gives a request a state. Raises ValueError where no road leads: that is a bug, said loudly.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypedDict
 
 from service.requests.outcomes import (
-    NOTHING,
     Advance,
     Applied,
     Attach,
@@ -29,31 +29,62 @@ from service.requests.retry import RetryPolicy, wait
 from service.states import BY_HAND, END_STATES, FORWARD, OPENED_STATES, PROVEN, UNCLEAR, Failure, State
 
 
+class Free(TypedDict):
+    """A request in nobody's hands."""
+
+    lease_token: None
+    lease_until: None
+
+
+class Known(TypedDict):
+    """What may be learnt of a request on its way."""
+
+    x_user_id: str | None
+    x_handle: str | None
+    identity_trust: str
+    agent_id: str | None
+    team_id: str | None
+    tags: Sequence[str]
+    language: str | None
+    channel: str | None
+    can_dm: bool | None
+    can_dm_asked: int
+    dm_event_id: str | None
+    dm_sent_at: datetime | None
+    feedback_id: str | None
+    card_dm_id: str | None
+    card_sent_at: datetime | None
+
+
+PUT_DOWN: Free = {"lease_token": None, "lease_until": None}
+
+
 def apply(  # noqa: C901, PLR0911 - one a kind of outcome
     request: Request, outcome: Outcome, now: datetime, policy: RetryPolicy
 ) -> Applied:
     """Return what `outcome` makes of the request. Whoever held its lease has put it down by this."""
-    request = replace(request, lease_token=None, lease_until=None)
     # What was begun keeps its place before what came later: a customer who has read our opening gets the card first.
     at_once = min(request.scheduled_at, now)
     match outcome:
         case Advance(to, learnt):
             _demand_road(FORWARD, request, to)
-            return _moved(_knowing(request, learnt), to, now, at_once)
+            return _moved(request, learnt, to, now, at_once)
         case Note(reason, learnt):
-            noted = replace(_knowing(request, learnt), reason=reason, detail=None, scheduled_at=at_once)
+            known = _known(request, learnt)
+            noted = replace(request, **PUT_DOWN, **known, reason=reason, detail=None, scheduled_at=at_once)
             return Applied(noted, "noted", reason)
         case Retry():
             return _retried(request, outcome, now, policy)
         case Postpone(until, reason, detail, plan):
-            waiting = replace(_planned(request, plan), reason=reason, detail=detail, scheduled_at=max(until, now))
+            request, due = _planned(request, plan), max(until, now)
+            waiting = replace(request, **PUT_DOWN, reason=reason, detail=detail, scheduled_at=due)
             return Applied(waiting, "postponed", reason, detail)
         case Unclear(until, _, detail):
-            return Applied(
-                replace(request, reason=UNCLEAR, detail=detail, scheduled_at=until), "unclear", UNCLEAR, detail
-            )
+            waiting = replace(request, **PUT_DOWN, reason=UNCLEAR, detail=detail, scheduled_at=until)
+            return Applied(waiting, "unclear", UNCLEAR, detail)
         case Stop(end, reason, detail, plan, learnt):
-            return _stopped(_knowing(_planned(request, plan), learnt), end, reason, detail, now)
+            planned = _planned(request, plan)
+            return _stopped(replace(planned, **_known(planned, learnt)), end, reason, detail, now)
         case Switch(reason, detail):
             return _switched(request, reason, detail, at_once)
         case Resume():
@@ -69,28 +100,25 @@ def _demand_road(roads: Mapping[State, frozenset[State]], request: Request, to: 
         raise ValueError(f"Bug: no road from {request.state} to {to}")
 
 
-def _knowing(request: Request, learnt: Learnt) -> Request:
-    if learnt is NOTHING:
-        return request
-    return replace(
-        request,
-        x_user_id=learnt.x_user_id or request.x_user_id,
+def _known(request: Request, learnt: Learnt) -> Known:
+    return {
+        "x_user_id": learnt.x_user_id or request.x_user_id,
         # what the event said stands; a look-up only fills what was missing
-        x_handle=request.x_handle or learnt.x_handle,
-        identity_trust=learnt.identity_trust or request.identity_trust,
-        agent_id=request.agent_id or learnt.agent_id,
-        team_id=request.team_id or learnt.team_id,
-        tags=request.tags or list(learnt.tags),
-        language=request.language or learnt.language,
-        channel=request.channel or learnt.channel,
-        can_dm=request.can_dm if learnt.can_dm is None else learnt.can_dm,
-        can_dm_asked=request.can_dm_asked if learnt.can_dm_asked is None else learnt.can_dm_asked,
-        dm_event_id=learnt.dm_event_id or request.dm_event_id,
-        dm_sent_at=learnt.dm_sent_at or request.dm_sent_at,
-        feedback_id=learnt.feedback_id or request.feedback_id,
-        card_dm_id=learnt.card_dm_id or request.card_dm_id,
-        card_sent_at=learnt.card_sent_at or request.card_sent_at,
-    )
+        "x_handle": request.x_handle or learnt.x_handle,
+        "identity_trust": learnt.identity_trust or request.identity_trust,
+        "agent_id": request.agent_id or learnt.agent_id,
+        "team_id": request.team_id or learnt.team_id,
+        "tags": request.tags or list(learnt.tags),
+        "language": request.language or learnt.language,
+        "channel": request.channel or learnt.channel,
+        "can_dm": request.can_dm if learnt.can_dm is None else learnt.can_dm,
+        "can_dm_asked": request.can_dm_asked if learnt.can_dm_asked is None else learnt.can_dm_asked,
+        "dm_event_id": learnt.dm_event_id or request.dm_event_id,
+        "dm_sent_at": learnt.dm_sent_at or request.dm_sent_at,
+        "feedback_id": learnt.feedback_id or request.feedback_id,
+        "card_dm_id": learnt.card_dm_id or request.card_dm_id,
+        "card_sent_at": learnt.card_sent_at or request.card_sent_at,
+    }
 
 
 def _planned(request: Request, plan: Plan | None) -> Request:
@@ -114,10 +142,11 @@ def _planned(request: Request, plan: Plan | None) -> Request:
     )
 
 
-def _moved(request: Request, to: State, now: datetime, at_once: datetime) -> Applied:
+def _moved(request: Request, learnt: Learnt, to: State, now: datetime, at_once: datetime) -> Applied:
     ended = now if to in END_STATES else None
     moved = replace(
-        request, state=to, reason=None, detail=None, attempts=0, scheduled_at=at_once, outcome_at=ended
+        request, **PUT_DOWN, **_known(request, learnt), state=to, reason=None, detail=None, attempts=0,
+        scheduled_at=at_once, outcome_at=ended,
     )  # fmt: skip
     return Applied(moved, "advanced", None)
 
@@ -130,14 +159,16 @@ def _retried(request: Request, outcome: Retry, now: datetime, policy: RetryPolic
     # Somebody may have taken it up again later than its end alone would allow.
     if due > max(request.ended_at + policy.give_up_after, request.stale_at or request.ended_at):
         return _stopped(request, State.FAILED, Failure.NOT_IN_TIME, outcome.detail, now)
-    waiting = replace(request, reason=outcome.reason, detail=outcome.detail, scheduled_at=due)
+    waiting = replace(request, **PUT_DOWN, reason=outcome.reason, detail=outcome.detail, scheduled_at=due)
     return Applied(waiting, "retried", outcome.reason, outcome.detail)
 
 
 def _stopped(request: Request, end: State, reason: str, detail: str | None, now: datetime) -> Applied:
     if end not in END_STATES:
         raise ValueError(f"Bug: {end} is no end")
-    stopped = replace(request, state=end, reason=reason, detail=detail, scheduled_at=now, outcome_at=now)
+    stopped = replace(
+        request, **PUT_DOWN, state=end, reason=reason, detail=detail, scheduled_at=now, outcome_at=now
+    )  # fmt: skip
     return Applied(stopped, "stopped", reason, detail)
 
 
@@ -147,6 +178,7 @@ def _switched(request: Request, reason: str, detail: str | None, at_once: dateti
     following, *rest = request.alternatives
     switched = replace(
         request,
+        **PUT_DOWN,
         way=following.way,
         card_text=following.text,
         alternatives=tuple(rest),
@@ -163,6 +195,7 @@ def _resumed(request: Request, outcome: Resume, now: datetime) -> Applied:
     anew = outcome.to is State.RECEIVED  # X is asked again whether we may write
     resumed = replace(
         request,
+        **PUT_DOWN,
         x_user_id=outcome.x_user_id or request.x_user_id,
         identity_trust="by_hand" if outcome.x_user_id else request.identity_trust,
         state=outcome.to,
@@ -185,8 +218,8 @@ def _handed_over(request: Request, way: str, now: datetime) -> Applied:
     if not request.is_open or request.state in OPENED_STATES:
         raise ValueError(f"Bug: nothing to hand over in {request.state}")
     ended = replace(
-        request, way=way, alternatives=(), opening_text=None, state=State.CARD_SENT, reason=None, detail=None,
-        attempts=0, scheduled_at=now, card_sent_at=now, outcome_at=now,
+        request, **PUT_DOWN, way=way, alternatives=(), opening_text=None, state=State.CARD_SENT, reason=None,
+        detail=None, attempts=0, scheduled_at=now, card_sent_at=now, outcome_at=now,
     )  # fmt: skip
     return Applied(ended, "handed_over", None)
 
@@ -195,6 +228,7 @@ def _attached(request: Request, feedback_id: str | None) -> Applied:
     _demand_road(PROVEN, request, State.CARD_SENT)
     attached = replace(
         request,
+        **PUT_DOWN,
         state=State.CARD_SENT,
         reason=None,
         detail=None,
