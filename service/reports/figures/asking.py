@@ -6,6 +6,7 @@ people are asked for by name they are left out, as their rows are.
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -121,17 +122,20 @@ class Inquiry:
     def _named(self, found: list[Line], split: tuple[str, ...], groups: int = 1) -> list[Line]:
         if not set(PEOPLE) <= set(split):
             return found
-        places = [split.index(name) for name in PEOPLE]
+        who = itemgetter(*(split.index(name) for name in PEOPLE))
+        named = {each: self._is_named(*each) for each in {who(line.values) for line in found}}  # lines are many more
         shown = []
         for line in found:
-            account, team, agent = (line.values[place] for place in places)
-            if agent == NAMED_ONES or self.names.may_show(str(account), _word(team), _word(agent)):
+            if named[who(line.values)]:
                 shown.append(line)
             elif not self.filter.names_people:
                 shown.append(replace(line, values=((NOT_NAMED,) * groups + line.values[groups:])))
             elif line.state not in SENT:
                 shown.append(line)
         return shown
+
+    def _is_named(self, account: Value, team: Value, agent: Value) -> bool:
+        return agent == NAMED_ONES or self.names.may_show(str(account), _word(team), _word(agent))
 
     def _split(self, by: str | None) -> tuple[str, ...]:
         people = self.filter.names_people or (by is not None and NAMED[by].people)
