@@ -6,7 +6,6 @@ successor. An expired lease is taken over by whoever comes next. Decides nothing
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -28,10 +27,10 @@ DUE = sa.select(acct.account).where(
         fr.account == acct.account, IS_OPEN, fr.scheduled_at <= NOW, is_over_at(fr.lease_until, NOW, FAR)
     ),
 )
-MOST = sa.bindparam("most")
+MOST: sa.BindParameter[int] = sa.bindparam("most")
 
 
-def _first(*which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+def _first(*which: sa.ColumnElement[bool]) -> sa.Select[str, datetime]:
     """What is due of these, the longest first; each is found by an index of its own."""
     mine = (fr.account == sa.bindparam("this"), fr.scheduled_at <= NOW, is_over_at(fr.lease_until, NOW, FAR))
     due = sa.select(fr.id, fr.scheduled_at).where(*mine, *which).order_by(fr.scheduled_at)
