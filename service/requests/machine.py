@@ -29,14 +29,14 @@ from service.requests.retry import RetryPolicy, wait
 from service.states import BY_HAND, END_STATES, FORWARD, OPENED_STATES, PROVEN, UNCLEAR, Failure, State
 
 
-class Free(TypedDict):
+class NoLease(TypedDict):
     """A request in nobody's hands."""
 
     lease_token: None
     lease_until: None
 
 
-class Known(TypedDict):
+class KnownByNow(TypedDict):
     """What may be learnt of a request on its way."""
 
     x_user_id: str | None
@@ -56,7 +56,7 @@ class Known(TypedDict):
     card_sent_at: datetime | None
 
 
-PUT_DOWN: Free = {"lease_token": None, "lease_until": None}
+PUT_DOWN: NoLease = {"lease_token": None, "lease_until": None}
 
 
 def apply(  # noqa: C901, PLR0911 - one a kind of outcome
@@ -100,7 +100,7 @@ def _demand_road(roads: Mapping[State, frozenset[State]], request: Request, to: 
         raise ValueError(f"Bug: no road from {request.state} to {to}")
 
 
-def _known(request: Request, learnt: Learnt) -> Known:
+def _known(request: Request, learnt: Learnt) -> KnownByNow:
     return {
         "x_user_id": learnt.x_user_id or request.x_user_id,
         # what the event said stands; a look-up only fills what was missing
