@@ -136,7 +136,7 @@ def _counting(settings: Settings, engine: Engine) -> Any:
     """Build the application, and keep its counts until the process ends."""
     otel.begin(settings.service.traces_to, "web")
     ended = threading.Event()
-    keeping = totals.keep_on(totals.Keeper(engine, "web", datetime.now(UTC)), ended)
+    keeping = totals.keep_on(totals.Keeper(engine, "web", datetime.now(UTC), serves=totals.served(settings)), ended)
     atexit.register(keeping.join, totals.LAST_S)
     atexit.register(ended.set)  # the last that is registered is the first to be called
     return create_app(settings, engine)

@@ -27,6 +27,7 @@ from service.encrypting import in_force as keys
 from service.ids import new_id
 from service.models import process_count
 from service.outages import is_away
+from service.settings import Settings
 
 KEEP_EVERY = timedelta(seconds=10)
 ALIVE = timedelta(minutes=1)
@@ -38,12 +39,16 @@ pct = process_count.c
 
 
 class Keeper:
-    """Keeps the numbers of one process. `role`: web or worker."""
+    """Keeps the numbers of one process. `role`: web or worker; `serves`: see `served`."""
 
-    def __init__(self, engine: Engine, role: str, now: datetime, counts: ProcessCounts = HERE) -> None:
+    def __init__(
+        self, engine: Engine, role: str, now: datetime, counts: ProcessCounts = HERE, serves: Iterable[str] = ()
+    ) -> None:
         self._engine, self._counts = engine, counts
         self._name = f"{socket.gethostname()[:40]}-{os.getpid()}-{new_id('p', now)[-6:]}"
-        self._who = {"role": role, "version": __version__, "python": platform.python_version()}
+        self._who = {
+            "role": role, "version": __version__, "python": platform.python_version(), "serves": sorted(serves)
+        }  # fmt: skip
         self._kept: dict[Key, Numbers] | None = None
         self._said: Mapping[str, Any] | None = None
 
@@ -63,6 +68,11 @@ class Keeper:
     def _is_there(self, connection: Connection) -> bool:
         ours = sa.select(pct.name).where(pct.name == self._name).with_for_update()
         return connection.scalar(ours) is not None
+
+
+def served(settings: Settings) -> list[str]:
+    """Return the accounts and sources of the settings, as in accounts.acme: who moves one asks for it."""
+    return [f"accounts.{name}" for name in settings.accounts] + [f"sources.{name}" for name in settings.sources]
 
 
 def keep_on(keeper: Keeper, stop: threading.Event) -> threading.Thread:

@@ -82,7 +82,8 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     for thread in readers:
         thread.daemon = True
         thread.start()
-    readers += [totals.keep_on(totals.Keeper(engine, "worker", clock()), stop), walking.keep_on(engine, clock, stop)]
+    keeper = totals.Keeper(engine, "worker", clock(), serves=totals.served(settings))
+    readers += [totals.keep_on(keeper, stop), walking.keep_on(engine, clock, stop)]
     metrics.serve(settings, engine)
     log.info("worker_started", worker=name, accounts=sorted(clients))
     left = _send(place, clients, checked, clock, stop)

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
 import httpx
 import sqlalchemy as sa
@@ -32,6 +31,7 @@ from tests.failover.cluster import postgres
 from tests.processes.children import CLI, Child, until
 from tests.processes.deliveries import post
 from tests.processes.house import House, free_port
+from tests.processes.namespaces import Machine
 from tests.processes.x import running_x
 
 AHEAD_S = 90
@@ -42,42 +42,11 @@ SETTLED_WITHIN_S = 420.0
 SLOW_S = 2.0  # X takes so long for a message, so that the cut finds some under way
 
 
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True)
-
-
-class Machine:
-    """A network namespace with one link to where database and X are."""
-
-    def __init__(self, number: int) -> None:
-        self.name, self.link = f"dmf{os.getpid() % 10_000}m{number}", f"dm{os.getpid() % 10_000}v{number}"
-        self.here, self.there = f"10.213.{number}.1", f"10.213.{number}.2"
-
-    def __enter__(self) -> Self:
-        ip("netns", "add", self.name)
-        ip("link", "add", self.link, "type", "veth", "peer", "name", "eth0", "netns", self.name)
-        ip("addr", "add", f"{self.here}/24", "dev", self.link)
-        ip("link", "set", self.link, "up")
-        for words in (("addr", "add", f"{self.there}/24", "dev", "eth0"), ("link", "set", "eth0", "up")):
-            ip("-n", self.name, *words)
-        ip("-n", self.name, "link", "set", "lo", "up")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        ip("netns", "del", self.name)  # the link goes with it
-
-    @contextmanager
-    def cut(self) -> Iterator[None]:
-        """Take the machine from the net for a while."""
-        ip("link", "set", self.link, "down")
-        yield
-        ip("link", "set", self.link, "up")
-
-    def run(self, house: House, role: str, ahead_s: int = 0) -> Child:
-        """A process of the service on this machine."""
-        clock = ("faketime", "--exclude-monotonic", "-f", f"+{ahead_s}s") if ahead_s else ()
-        words = ("ip", "netns", "exec", self.name, *clock, *CLI, "--config", str(house.config), role)
-        return Child(f"{role}-{self.name}", words, house.directory / f"{self.name}.log")
+def run(machine: Machine, house: House, role: str, ahead_s: int = 0) -> Child:
+    """A process of the service on a machine."""
+    clock = ("faketime", "--exclude-monotonic", "-f", f"+{ahead_s}s") if ahead_s else ()
+    words = machine.words(*clock, *CLI, "--config", str(house.config), role)
+    return Child(f"{role}-{machine.name}", words, house.directory / f"{machine.name}.log")
 
 
 @contextmanager
@@ -126,8 +95,8 @@ def play(directory: Path) -> dict[str, object]:
         [rule] = x.faults({"endpoint": "direct_messages/events/new", "fault": "slow", "seconds": SLOW_S, "times": None})
         machines = [stack.enter_context(Machine(number)) for number in (1, 2, 3)]
         houses = [house_on(each, first, port) for each in machines]
-        stack.enter_context(machines[0].run(houses[0], "web"))
-        stack.enter_context(machines[1].run(houses[1], "worker", AHEAD_S))
+        stack.enter_context(run(machines[0], houses[0], "web"))
+        stack.enter_context(run(machines[1], houses[1], "worker", AHEAD_S))
         at_web = OnMachine(machines[0], first.web_port)
         until(at_web.answers, 60, "web answers")
         until(lambda: workers(engine) == 1, 60, "the worker whose clock is ahead lives")
@@ -136,7 +105,7 @@ def play(directory: Path) -> dict[str, object]:
         sender.start()
         until(lambda: under_way(engine) > 0, 60, "a send is under way")
         with machines[1].cut():
-            stack.enter_context(machines[2].run(houses[2], "worker"))
+            stack.enter_context(run(machines[2], houses[2], "worker"))
             time.sleep(CUT_S)
         sender.join()
         began = time.monotonic()

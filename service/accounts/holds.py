@@ -64,9 +64,13 @@ def for_access(account: Account, who: OwnAccount) -> Hold | None:
 
 
 def is_refused(connection: Connection, account: str) -> bool:
-    """Whether X takes no call of this account at all; one that may not write may still read its answers."""
-    reason = connection.scalar(sa.select(acct.hold_reason).where(acct.account == account))
-    return reason in {NOT_OURS, *STOPS_READING}
+    """Whether X takes no call of this account at all, or none is ours to make: it lives in another database.
+
+    One that may not write may still read its answers.
+    """
+    elsewhere = acct.moved.is_not(None)
+    refused = sa.select(sa.or_(elsewhere, acct.hold_reason.in_({NOT_OURS, *STOPS_READING})))
+    return bool(connection.scalar(refused.where(acct.account == account)))
 
 
 def hold(connection: Connection, account: str, why: Hold, now: datetime) -> bool:

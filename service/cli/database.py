@@ -1,10 +1,12 @@
-"""The database: upgrade, status, copy, restored."""
+"""The database: upgrade, status, copy, forget-accounts, restored."""
 
 import click
+from sqlalchemy.engine import Engine
 
 from service import migrations
 from service.auth import log_access
 from service.cli.common import console, engine_of, errors, me, now, opened, settings_of, when
+from service.copying import accounts as moving_accounts
 from service.copying import moving
 from service.db import open_engine, writing
 from service.many import many
@@ -46,26 +48,60 @@ def status(context: click.Context) -> None:
 
 @db.command()
 @click.option("--to", required=True, envvar="DM_FEEDBACK_COPY_TO", help="The other database's address: an empty one.")
-@click.option("--finish", is_flag=True, help="Nothing runs on this one any more: carry over the rest, and prove it.")
+@click.option("--accounts", help="Only these, separated by commas, into a cluster that may be at work.")
+@click.option(
+    "--finish", is_flag=True, help="Nothing writes to what is copied any more: carry the rest over, and prove it."
+)
 @click.pass_context
-def copy(context: click.Context, to: str, finish: bool) -> None:  # noqa: FBT001 - click's way of a flag
+def copy(context: click.Context, to: str, accounts: str | None, finish: bool) -> None:  # noqa: FBT001 - click's way of a flag
     """Carry everything over to another database, while the service runs; then end it with --finish.
 
     May be interrupted and repeated: what is there already is only compared. Stop web and workers before --finish, and
     write the other address into database.url after it. Counts and hashes of every table are held together; the old
     database stays as it is, marked so that nothing starts on it by mistake.
+
+    With --accounts, from one PostgreSQL to another: both clusters work on. Before --finish take the accounts and their
+    sources out of the settings here, after it write them into the settings there; deploy/README.md has every step.
     """
     settings = settings_of(context, X_TOKENS)
     source, target = engine_of(context, settings), open_engine(to)
     context.call_on_close(target.dispose)
+    if accounts is not None:
+        names = tuple(dict.fromkeys(name for each in accounts.split(",") if (name := each.strip())))
+        _copy_accounts(source, target, names, settings.service.secret_key, finish=finish)
+        return
     moving.demand_place(source, target)
     if not finish:
         _show_carried(moving.carry(source, target, moving.every_table(), _progress))
         return
     moving.demand_silence(source)
-    for each in moving.finish(source, target, moving.every_table(), _progress):
-        console.print(f"{each.name}: {many(each.rows, 'row')}, sha256 sum {each.hash[:16]}…, the same on both sides")
+    _show_proven(moving.finish(source, target, moving.every_table(), _progress))
     console.print("Done. Write the other address into database.url and start web and workers there.")
+
+
+def _copy_accounts(source: Engine, target: Engine, names: tuple[str, ...], secret: str, *, finish: bool) -> None:
+    move = moving_accounts.begin(source, target, names, secret, now())
+    told_of = f"{', '.join(names)}, with the sources {', '.join(sorted(move.sources)) or '-'}"
+    if not finish:
+        console.print(f"{told_of}:", soft_wrap=True)
+        _show_carried(moving_accounts.pass_over(source, target, move, _progress))
+        return
+    _show_proven(moving_accounts.finish(source, target, move, _progress, me(), now()))
+    console.print(f"Done: {told_of} live in the other database. Write them into the settings there.", soft_wrap=True)
+
+
+@db.command(name="forget-accounts")
+@click.argument("accounts")
+@click.confirmation_option(prompt="What is left here of these accounts is deleted. Is it to go?")
+@click.pass_context
+def forget_accounts(context: click.Context, accounts: str) -> None:
+    """Delete what is left of accounts that `db copy --accounts` has carried to another database.
+
+    Also what has arrived so far of a copy into this one that is given up. Mirrors of this database begin anew.
+    """
+    _, engine = opened(context, X_TOKENS)
+    moving_accounts.forget(engine, accounts.split(","), _progress, me(), now())
+    console.print(f"Nothing is left here of {accounts}. Cursors given before are answered 410, changes_begin_anew.")
 
 
 def _progress(table: str, rows: int) -> None:
@@ -81,7 +117,12 @@ def _show_carried(found: list[moving.CarriedTable]) -> None:
     console.print(
         f"Carried over: {many(changed, 'row')}. Again: what has changed since. When few are left: stop web and"
     )
-    console.print("workers, and run it with --finish.")
+    console.print("workers (of accounts: take them out of the settings), and run it with --finish.")
+
+
+def _show_proven(found: list[moving.ProvenTable]) -> None:
+    for each in found:
+        console.print(f"{each.name}: {many(each.rows, 'row')}, sha256 sum {each.hash[:16]}…, the same on both sides")
 
 
 @db.command()

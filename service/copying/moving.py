@@ -6,15 +6,17 @@ of ours that no process knows, and after it the source's is: nobody sends from h
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service import migrations
-from service.copying.rows import Rows
+from service.copying.numbering import last, numbered, sequence
+from service.copying.rows import Rows, Stored
 from service.db import reading, writing
 from service.errors import Conflict
 from service.migrations import COPYING, MOVED
@@ -56,7 +58,7 @@ def every_table() -> tuple[Rows, ...]:
 
 def demand_place(source: Engine, target: Engine) -> None:
     """Make the target ready, or say why it cannot be. Raises Conflict, Unavailable."""
-    if _same(source, target):
+    if same(source, target):
         raise Conflict("copy_onto_itself", "Both addresses are of one database; name another in --to.")
     at = migrations.current(source)
     if at not in {migrations.head(), MOVED}:
@@ -90,20 +92,25 @@ def carry(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) ->
 
 def finish(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) -> list[ProvenTable]:
     """Carry over what is left, prove that both hold the same, and hand the name of the ledger over."""
-    for _ in range(PASSES):
-        if not any(each.written or each.deleted for each in carry(source, target, tables, tell)):
-            break
-    proven = list(prove(source, target, tables))
-    _go_on_numbering(target)
+    proven = carry_and_prove(source, target, tables, tell)
+    _go_on_numbering(source, target)
     migrations.mark(source, MOVED)
     migrations.mark(target, migrations.head())
     return proven
 
 
+def carry_and_prove(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) -> list[ProvenTable]:
+    """Carry over until a pass finds nothing, then hold both together. Raises Conflict where they are not the same."""
+    for _ in range(PASSES):
+        if not any(each.written or each.deleted for each in carry(source, target, tables, tell)):
+            break
+    return list(prove(source, target, tables))
+
+
 def prove(source: Engine, target: Engine, tables: Sequence[Rows]) -> Iterator[ProvenTable]:
     """Yield each table's count and hash, the same on both sides. Raises Conflict where they are not."""
     with reading(source) as ours, reading(target) as theirs:
-        for each in tables:
+        for each in (one for one in tables if not one.once):
             mine, other = each.proof(ours), each.proof(theirs)
             if mine != other:
                 sentence = (
@@ -116,13 +123,17 @@ def prove(source: Engine, target: Engine, tables: Sequence[Rows]) -> Iterator[Pr
 
 def demand_silence(source: Engine, wait: Callable[[float], None] = time.sleep) -> None:
     """Refuse while a web or worker process lives on the source. Raises Conflict."""
-    before = _heard(source)
-    if before:
-        wait(QUIET.total_seconds())
-    alive = sorted(name for name, seen in _heard(source).items() if seen != before.get(name))
-    if alive:
+    if alive := alive_in(partial(_heard, source), wait):
         sentence = f"{', '.join(alive)} still run on the database that is copied: stop them, and run this again."
         raise Conflict("copy_still_running", sentence)
+
+
+def alive_in(heard: Callable[[], Mapping[str, datetime]], wait: Callable[[float], None]) -> list[str]:
+    """Return who is heard of and goes on saying that it lives."""
+    before = heard()
+    if before:
+        wait(QUIET.total_seconds())
+    return sorted(name for name, seen in heard().items() if seen != before.get(name))
 
 
 def _heard(source: Engine) -> dict[str, datetime]:
@@ -132,7 +143,8 @@ def _heard(source: Engine) -> dict[str, datetime]:
         return {name: seen for query in (counting, working) for name, seen in connection.execute(query)}
 
 
-def _same(source: Engine, target: Engine) -> bool:
+def same(source: Engine, target: Engine) -> bool:
+    """Whether both addresses are of one database."""
     parts = ("host", "port", "database", "query")
     return all(getattr(source.url, each) == getattr(target.url, each) for each in parts)
 
@@ -153,16 +165,32 @@ def _put(ours: Connection, target: Engine, rows: Rows, tell: Tell) -> tuple[int,
         keys = [rows.key_of(row) for row in found]
         with writing(target) as theirs:
             there = rows.by_key(theirs, keys)
-            differing = [row for key, row in zip(keys, found, strict=True) if there.get(key) != row]
+            differing = [row for key, row in zip(keys, found, strict=True) if _differs(rows, there.get(key), row)]
             if differing:
+                _demand_own_numbers(rows, theirs, keys)
                 rows.put(theirs, differing)
         seen, written = seen + len(found), written + len(differing)
         tell(rows.table.name, seen)
     return seen, written
 
 
+def _differs(rows: Rows, there: Stored | None, row: Stored) -> bool:
+    return there is None if rows.once else there != row
+
+
+def _demand_own_numbers(rows: Rows, theirs: Connection, keys: Sequence[Stored]) -> None:
+    if not rows.once and (others := rows.of_others(theirs, keys)):
+        sentence = (
+            f"{rows.table.name}: --to has rows of other accounts under {len(others)} of the numbers that are carried, "
+            f"{others[0][0]} is the first. Both have counted from the same number on: nothing was written."
+        )
+        raise Conflict("copy_numbers", sentence)
+
+
 def _take_out(ours: Connection, target: Engine, rows: Rows) -> int:
     gone = 0
+    if rows.once:
+        return gone
     with reading(target) as theirs:
         keys = [[rows.key_of(row) for row in found] for found in rows.walk(theirs)]
     for some in keys:
@@ -173,16 +201,12 @@ def _take_out(ours: Connection, target: Engine, rows: Rows) -> int:
     return gone
 
 
-def _go_on_numbering(target: Engine) -> None:
-    """Numbers that PostgreSQL gives by itself go on after the highest that was carried over."""
+def _go_on_numbering(source: Engine, target: Engine) -> None:
+    """Numbers that PostgreSQL gives by itself go on where they have come to."""
     if target.dialect.name != "postgresql":
         return
-    with writing(target) as connection:
-        for table in metadata.sorted_tables:
-            column = table.autoincrement_column
-            if column is not None and isinstance(column.type, sa.Integer):
-                name = sa.func.pg_get_serial_sequence(table.name, column.name)
-                highest = sa.select(sa.func.max(column)).scalar_subquery()
-                connection.execute(
-                    sa.select(sa.func.setval(name, highest)).where(name.is_not(None), highest.is_not(None))
-                )
+    with reading(source) as ours, writing(target) as theirs:
+        for table in numbered(metadata.sorted_tables):
+            if (reached := last(ours, table)) is not None:
+                name = sequence(table)
+                theirs.execute(sa.select(sa.func.setval(name, reached)).where(name.is_not(None)))

@@ -5,8 +5,8 @@ are two things. Rows are walked by primary key, each database in its own order, 
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,10 +22,21 @@ Stored = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a table that are carried; `wanted` says which, None is all."""
+    """The rows of a table that are carried.
+
+    `wanted` says which, None is all. `own`: columns each database fills by itself, and with what where a row is new.
+    `once`: what both may hold, and change each for itself: a row that is there stays as it is.
+    """
 
     table: sa.Table
     wanted: sa.ColumnElement[bool] | None = None
+    own: Mapping[str, sa.ColumnElement[Any]] = field(default_factory=dict)
+    once: bool = False
+
+    @cached_property
+    def columns(self) -> list[sa.Column[Any]]:
+        """What is carried of a row."""
+        return [each for each in self.table.columns if each.name not in self.own]
 
     @cached_property
     def key(self) -> list[sa.Column[Any]]:
@@ -58,13 +69,20 @@ class Rows:
         there = {tuple(row) for row in connection.execute(here if self.wanted is None else here.where(self.wanted))}
         return [key for key in keys if key not in there]
 
+    def of_others(self, connection: Connection, keys: Sequence[Stored]) -> list[Stored]:
+        """Return those keys under which there are rows that are not wanted."""
+        if self.wanted is None:
+            return []
+        others = sa.select(*self.key).where(sa.tuple_(*self.key).in_(keys), sa.not_(self.wanted))
+        return [tuple(row) for row in connection.execute(others)]
+
     def put(self, connection: Connection, rows: Sequence[Stored]) -> None:
         """Write rows, in place of those with their keys."""
-        names = [each.name for each in self.table.columns]
-        given = {each.name: _bound(connection, each) for each in self.table.columns}
-        statement = insert(connection, self.table).values(given)
+        names = [each.name for each in self.columns]
+        given = {each.name: _bound(connection, each) for each in self.columns}
+        statement = insert(connection, self.table).values({**given, **self.own})
         rest = {name: statement.excluded[name] for name in names if name not in {each.name for each in self.key}}
-        if rest:
+        if rest and not self.once:
             statement = statement.on_conflict_do_update(index_elements=self.key, set_=rest)
         else:
             statement = statement.on_conflict_do_nothing()
@@ -89,10 +107,10 @@ class Rows:
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        return {each.name: place for place, each in enumerate(self.table.columns)}
+        return {each.name: place for place, each in enumerate(self.columns)}
 
     def _select(self, connection: Connection) -> sa.Select[Any]:
-        return sa.select(*(_read(connection, each) for each in self.table.columns))
+        return sa.select(*(_read(connection, each) for each in self.columns))
 
     def _from(self, connection: Connection, last: Stored | None) -> list[Stored]:
         query = self._select(connection).order_by(*self.key).limit(AT_ONCE)

@@ -34,6 +34,8 @@ class ProcessCountColumns(TypedColumns):
     counts: Named[list[Any]] = Column(JSON)
     # of encryption at rest: the keys it holds, the one it writes under and since when; NULL: code that knows none
     encryption: Named[dict[str, Any] | None] = Column(JSON(none_as_null=True), nullable=True)
+    # the accounts and sources of its settings, as in accounts.acme; NULL: code that does not say
+    serves: Named[list[str] | None] = Column(JSON(none_as_null=True), nullable=True)
 
 
 process_count = Table("process_count", metadata, ProcessCountColumns)

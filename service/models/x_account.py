@@ -23,6 +23,7 @@ class AccountStateColumns(TypedColumns):
     looked_at: Named[datetime | None] = Column(Micros, nullable=True)  # the last whole look into the DM list
     expected_per_day: Named[int | None]  # ended conversations a day, learnt from the ledger
     expected_at: Named[datetime | None] = Column(Micros, nullable=True)
+    moved: Named[str | None] = Column(String(8), nullable=True)  # arriving | gone: to or from another database
     updated_at: Named[datetime] = Column(Micros)
 
 

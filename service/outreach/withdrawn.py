@@ -2,7 +2,7 @@
 
 Nothing is asked under a name that is gone. But one machine may have older settings than another, so nothing is ended
 before its time is over: until then the name may come back. Where the account is gone nobody claims its requests; the
-worker's housekeeping ends those (`end_overdue`).
+worker's housekeeping ends those (`end_overdue`), unless the account has moved to another database.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.engine import Engine
 
+from service.accounts import moving
 from service.db import reading, writing
 from service.outreach.workplace import Workplace
 from service.requests import sends
@@ -46,7 +47,7 @@ class WithdrawnName:
 def gone_names(engine: Engine, settings: Settings) -> list[WithdrawnName]:
     """Name every account, source and campaign of open requests that the settings do not have."""
     with reading(engine) as connection:
-        found = open_names(connection)
+        found = open_names(connection, moving.moved(connection))
     have = {
         "accounts": set(settings.accounts),
         "sources": set(settings.sources),
@@ -69,7 +70,8 @@ def end_overdue(place: Workplace, now: datetime) -> int:
     settings, ended = place.settings, 0
     with reading(place.engine) as connection:
         before = now - settings.worker.give_up_after
-        found = overdue_elsewhere(connection, list(settings.accounts), before, now, settings.worker.lease, AT_ONCE)
+        others = [*settings.accounts, *moving.moved(connection)]
+        found = overdue_elsewhere(connection, others, before, now, settings.worker.lease, AT_ONCE)
     for request_id in found:
         with writing(place.engine) as connection:
             request = locked(connection, request_id)

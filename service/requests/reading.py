@@ -1,6 +1,6 @@
 """Finding requests: in, an id or a condition; out, typed requests. Locks where it says so, and writes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -62,10 +62,12 @@ def anybody_waits(connection: Connection, account: str, reason: str) -> bool:
     return connection.scalar(waiting.limit(1)) is not None
 
 
-def open_names(connection: Connection) -> Sequence[tuple[str, str, int]]:
-    """Return the accounts, sources and campaigns that open requests bear, and of each how many."""
+def open_names(connection: Connection, but_of: Collection[str]) -> Sequence[tuple[str, str, int]]:
+    """Return the accounts, sources and campaigns that open requests bear, and how many; not those of `but_of`."""
     columns: dict[str, sa.ColumnElement[Any]] = {"accounts": fr.account, "sources": fr.source, "campaigns": fr.campaign}
-    return [(kind, name, n) for kind, column in columns.items() for name, n in connection.execute(_named(column))]
+    return [
+        (kind, name, n) for kind, column in columns.items() for name, n in connection.execute(_named(column, but_of))
+    ]
 
 
 def overdue_elsewhere(
@@ -84,5 +86,6 @@ def _has_link(opening: str | None) -> bool:
     return opening is not None and ("{page}" in opening or is_unreadable(opening))
 
 
-def _named(column: sa.ColumnElement[Any]) -> sa.Select[Any, int]:
-    return sa.select(column, sa.func.count()).where(IS_OPEN, column.is_not(None)).group_by(column).order_by(column)
+def _named(column: sa.ColumnElement[Any], but_of: Collection[str]) -> sa.Select[Any, int]:
+    ours = (IS_OPEN, column.is_not(None), fr.account.not_in(but_of))
+    return sa.select(column, sa.func.count()).where(*ours).group_by(column).order_by(column)

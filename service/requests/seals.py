@@ -6,7 +6,7 @@ commit. So whoever has read up to a number has missed nothing below it, and a ro
 Never looks at what has changed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -119,6 +119,16 @@ def begin_epoch(connection: Connection, now: datetime) -> str:
     epoch = new_id("ep", now)
     connection.execute(sa.update(change_counter).where(cc.id == 1).values(epoch=epoch))
     return epoch
+
+
+def let_in(connection: Connection, accounts: Collection[str], at_once: int = 5_000) -> bool:
+    """Let readers be told of some requests that were carried here: so far their numbers are below every cursor.
+
+    Return whether there were any.
+    """
+    mine = sa.select(fr.id).where(fr.account.in_(accounts), fr.sealed < 0).limit(at_once)
+    changed = connection.execute(sa.update(feedback_request).where(fr.id.in_(mine)).values(UNSEALED))
+    return changed.rowcount > 0
 
 
 def epoch(connection: Connection) -> str:

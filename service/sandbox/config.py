@@ -5,8 +5,8 @@ The demo account's secrets are published here on purpose; they open nothing but 
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,19 @@ class BusinessAccount:
     activity_url: str | None = None
     client_id: str | None = None
     client_secret: str | None = None
+
+
+def signing_with(accounts: Iterable[BusinessAccount], which: BusinessAccount, **given: str) -> list[BusinessAccount]:
+    """Return the accounts as one of them gets other credentials; a key of its app holds for all who share the app."""
+    of_app = {name: value for name, value in given.items() if name.startswith("consumer")}
+    return [
+        replace(each, **given)
+        if each == which
+        else replace(each, **of_app)
+        if each.consumer_key == which.consumer_key
+        else each
+        for each in accounts
+    ]
 
 
 def demo_account() -> BusinessAccount:

@@ -11,6 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from service.sandbox import assumptions, cards, customers, faults, grammar, messages, schedule, truth, users
+from service.sandbox.config import signing_with
 from service.sandbox.gate import Route, customer_token
 from service.sandbox.loopback import is_loopback
 from service.sandbox.oauth2_tokens import TOKEN
@@ -18,6 +19,7 @@ from service.sandbox.state import Hook, Message, PushMode, StoredCard, World
 from service.sandbox.writing import XRefusal
 
 _KEEP = {"clock", "assumptions", "customers", "faults", "webhooks"}
+SIGNS_WITH = frozenset({"consumer_key", "consumer_secret", "token", "token_secret"})
 Handler = Callable[..., Any]
 
 
@@ -48,6 +50,7 @@ def blueprint(world: World, endpoints: tuple[Route, ...]) -> Blueprint:
         ("DELETE", "/faults", control.remove_faults),
         ("GET", "/assumptions", control.assumptions),
         ("PUT", "/assumptions", control.change_assumptions),
+        ("POST", "/credentials", control.change_credentials),
         ("GET", "/webhooks", control.webhooks),
         ("POST", "/webhooks", control.change_webhooks),
     )
@@ -207,6 +210,18 @@ class Control:
         with self.world.lock:
             self.world.assumptions = self.world.assumptions.merged(changes)
         return self.assumptions()
+
+    def change_credentials(self) -> Any:
+        """Others for an account: what it signed with before is refused from now on."""
+        given = _body({"account", *SIGNS_WITH})
+        with self.world.lock:
+            if given.get("account") not in self.world.accounts:
+                raise ControlRefused(404, "no_account", f"There is no account {given.get('account')}.")
+            account = self.world.accounts[given.pop("account")]
+            if not all(isinstance(value, str) and value for value in given.values()):
+                raise ControlRefused(400, "invalid", f"{', '.join(sorted(SIGNS_WITH))} are texts.")
+            self.world.know(signing_with(self.world.accounts.values(), account, **given))
+        return {"account": account.user_id, "changed": sorted(given)}
 
     def webhooks(self) -> Any:
         """Mode and targets."""

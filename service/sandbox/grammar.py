@@ -134,6 +134,13 @@ ROUTES: list[dict[str, Any]] = [
     },
     {
         "method": "POST",
+        "path": "/_control/credentials",
+        "does": "other credentials for an account (its user_id), any of the four; what they replace is refused from "
+        "then on: 89 for a token, 32 for a consumer key or a secret. They stay when the sandbox is reset",
+        "body": {"account": "1212121212121", "token": "another-token", "token_secret": "another-secret"},
+    },
+    {
+        "method": "POST",
         "path": "/_control/webhooks",
         "does": "mode: probabilities lose, double, delay, reorder (0..1) and delay_s ([least, most] sandbox seconds); "
         "a mode given replaces the whole mode. url, user, password: where pushes go, for account (default: all)",

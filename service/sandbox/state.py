@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -218,9 +218,7 @@ class World:
         self.wall = wall
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
-        self.accounts: dict[str, BusinessAccount] = {one.user_id: one for one in config.accounts}
-        self.by_token: dict[str, BusinessAccount] = {one.token: one for one in config.accounts}
-        self.consumers: dict[str, str] = {one.consumer_key: one.consumer_secret for one in config.accounts}
+        self.know(config.accounts)
         self.nonces = Nonces()
         self.outbox: SimpleQueue[Push | None] = SimpleQueue()
         self.push_threads: list[threading.Thread] = []
@@ -276,6 +274,12 @@ class World:
         self.agenda: list[tuple[int, int, Callable[[int], None]]] = []
         self.alternation = False
         self.counter = 0
+
+    def know(self, accounts: Iterable[BusinessAccount]) -> None:
+        """Know business accounts, by these credentials and by no others."""
+        self.accounts: dict[str, BusinessAccount] = {one.user_id: one for one in accounts}
+        self.by_token: dict[str, BusinessAccount] = {one.token: one for one in self.accounts.values()}
+        self.consumers = {one.consumer_key: one.consumer_secret for one in self.accounts.values()}
 
     def next_number(self) -> int:
         """The next small number; requests, pushes, rules, agenda entries and cursors take theirs here."""

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,12 @@ from service import migrations, totals
 from service.copying import moving
 from service.copying.moving import carry, demand_place, demand_silence, every_table, finish
 from service.counts import ProcessCounts
-from service.db import open_engine, reading, writing
+from service.db import reading, writing
 from service.errors import Conflict, Unavailable
 from service.models import feedback_request, metadata, naming, review_note, transition, webhook_delivery
 from tests.cli.house import Cli
+from tests.copying.conftest import Place
 from tests.floor.house import House, answered, deliver, told
-from tests.postgresql import address_of, on_server
-
-Place = Callable[[], Engine]
 
 
 @pytest.fixture
@@ -38,25 +35,6 @@ def house(engine: Engine) -> House:
     assert built.call("POST", f"/v1/results/{asked}/notes", key, {"text": "Well done."}).status_code == 201
     built.call("DELETE", "/v1/customers/771771773", built.key("admin"))
     return built
-
-
-@pytest.fixture
-def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """An empty PostgreSQL database at every call."""
-    server = request.getfixturevalue("postgresql_server")
-    made: list[tuple[Engine, str]] = []
-
-    def make() -> Engine:
-        name = f"copy_{tmp_path.name.lower()[-24:]}_{len(made)}".replace("[", "_").replace("]", "_")
-        on_server(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        on_server(server, f'CREATE DATABASE "{name}"')
-        made.append((open_engine(address_of(server, name)), name))
-        return made[-1][0]
-
-    yield make
-    for engine, name in made:
-        engine.dispose()
-        on_server(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def nobody(_table: str, _rows: int) -> None:

@@ -1,4 +1,4 @@
-"""Three PostgreSQL under Patroni with one etcd, on this machine; each process is known by its id and ended by it."""
+"""Three PostgreSQL under Patroni with one etcd, each in a network namespace, ended by its processes' ids."""
 
 import json
 import os
@@ -6,6 +6,8 @@ import pwd
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -16,10 +18,11 @@ import httpx
 from service.db import open_engine
 from tests.processes.children import until
 from tests.processes.house import free_port
+from tests.processes.namespaces import Machine
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "failover" / "patroni.yml"
 PATRONI = Path(os.environ.get("PATRONI", "/opt/patroni/bin"))
-HOST = "127.0.0.1"
+NETWORK = "10.214"
 SUPERUSER = "pg-drill"
 
 
@@ -29,9 +32,14 @@ class Node:
 
     name: str
     directory: Path
+    machine: Machine
     port: int = field(default_factory=free_port)
     api: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def host(self) -> str:
+        return self.machine.there
 
     @property
     def config(self) -> Path:
@@ -60,7 +68,8 @@ class Cluster:
     def __init__(self, directory: Path) -> None:
         self._directory, self._etcd = directory, free_port()
         self._started: list[subprocess.Popen[bytes]] = []
-        self.nodes = [Node(f"n{number}", directory / f"n{number}") for number in (1, 2, 3)]
+        self.nodes = [Node(f"n{each}", directory / f"n{each}", Machine(each, NETWORK)) for each in (1, 2, 3)]
+        self._machines = ExitStack()
 
     def __enter__(self) -> Self:
         try:
@@ -72,8 +81,10 @@ class Cluster:
 
     def _begin(self) -> None:
         self._directory.chmod(0o755)
-        self._run("etcd", ["etcd", "--data-dir", str(self._own("etcd")), *self._etcd_ports()])
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("1", "ascii")  # from one of the machines to another
+        self._run("etcd", (), ["etcd", "--data-dir", str(self._own("etcd")), *self._etcd_ports()])
         for node in self.nodes:
+            self._machines.enter_context(node.machine)
             self._own(node.name)
             node.config.write_text(self._configured(node), "utf-8")
             node.process = self.start(node)
@@ -91,15 +102,16 @@ class Cluster:
                 process.kill()
         for node in self.nodes:
             node.signal(signal.SIGKILL)
+        self._machines.close()
 
     def start(self, node: Node) -> "subprocess.Popen[bytes]":
         """Start a node's Patroni, which starts its PostgreSQL."""
-        return self._run(node.name, [str(PATRONI / "patroni"), str(node.config)])
+        return self._run(node.name, node.machine.words(), [str(PATRONI / "patroni"), str(node.config)])
 
     def url(self, database: str) -> str:
         """All three addresses in one, as an operator writes them."""
-        hosts = ",".join(f"{HOST}:{node.port}" for node in self.nodes)
-        return f"postgresql://postgres:{SUPERUSER}@{hosts}/{database}?target_session_attrs=read-write"
+        hosts = ",".join(f"{node.host}:{node.port}" for node in self.nodes)
+        return f"postgresql://postgres:{SUPERUSER}@{hosts}/{database}?target_session_attrs=read-write&sslmode=disable"
 
     def database(self, name: str) -> str:
         """Make a database; return its address."""
@@ -120,7 +132,7 @@ class Cluster:
         """How Patroni sees them."""
         for node in self.nodes:
             try:
-                answer = httpx.get(f"http://{HOST}:{node.api}/cluster", timeout=2, trust_env=False)
+                answer = httpx.get(f"http://{node.host}:{node.api}/cluster", timeout=2, trust_env=False)
                 return list(answer.json()["members"])
             except (httpx.HTTPError, KeyError, ValueError):
                 continue
@@ -130,7 +142,7 @@ class Cluster:
         """Ask for another leader, as before maintenance."""
         leader = self.leader()
         body = json.dumps({"leader": leader.name})
-        httpx.post(f"http://{HOST}:{leader.api}/switchover", content=body, timeout=60, trust_env=False)
+        httpx.post(f"http://{leader.host}:{leader.api}/switchover", content=body, timeout=60, trust_env=False)
 
     def whole(self, within_s: float = 120) -> float:
         """Wait until all three run and one leads; return how long it took."""
@@ -146,7 +158,7 @@ class Cluster:
 
     def _asks(self, node: Node, path: str) -> int:
         try:
-            return httpx.get(f"http://{HOST}:{node.api}{path}", timeout=2, trust_env=False).status_code
+            return httpx.get(f"http://{node.host}:{node.api}{path}", timeout=2, trust_env=False).status_code
         except httpx.HTTPError:
             return 0
 
@@ -157,23 +169,36 @@ class Cluster:
         return place
 
     def _etcd_ports(self) -> list[str]:
-        client, peer = f"http://{HOST}:{self._etcd}", f"http://{HOST}:{free_port()}"
+        client, peer = f"http://0.0.0.0:{self._etcd}", f"http://127.0.0.1:{free_port()}"
+        seen = [f"http://{node.machine.here}:{self._etcd}" for node in self.nodes]
         return [
-            "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer,
+            "--listen-client-urls", client, "--advertise-client-urls", ",".join(seen), "--listen-peer-urls", peer,
             "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
         ]  # fmt: skip
 
     def _configured(self, node: Node) -> str:
         newest = max(Path("/usr/lib/postgresql").glob("*/bin"))
-        words = {"name": node.name, "host": HOST, "api": node.api, "port": node.port, "network": "127.0.0.1/32"}
+        words = {
+            "name": node.name,
+            "host": node.host,
+            "api": node.api,
+            "port": node.port,
+            "network": f"{NETWORK}.0.0/16",
+        }
         secrets = {"replicator": "rep-drill", "superuser": SUPERUSER, "rewinder": "rew-drill"}
-        places = {"data": node.directory / "data", "run": node.directory, "bin": newest, "etcd": f"{HOST}:{self._etcd}"}
+        places = {
+            "data": node.directory / "data",
+            "run": node.directory,
+            "bin": newest,
+            "etcd": f"{node.machine.here}:{self._etcd}",
+        }
         return Template(CONFIG.read_text("utf-8")).substitute({**words, **secrets, **places})
 
-    def _run(self, name: str, words: list[str]) -> "subprocess.Popen[bytes]":
+    def _run(self, name: str, where: Sequence[str], words: Sequence[str]) -> "subprocess.Popen[bytes]":
+        as_postgres = ("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups")
         with (self._directory / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                words, stdout=log, stderr=log, user="postgres", group="postgres", cwd=self._directory,
+                (*where, *as_postgres, *words), stdout=log, stderr=log, cwd=self._directory,
                 start_new_session=True, env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
             )  # fmt: skip
         self._started.append(process)

@@ -25,10 +25,20 @@ def freeze(cluster: Cluster) -> None:
     leader.signal(signal.SIGCONT)
 
 
+def cut_off(cluster: Cluster) -> None:
+    """The leader's machine loses its net for longer than its ttl, and finds that another leads when it is back."""
+    cluster.leader().machine.cut_for(FROZEN_S)
+
+
 def switch_over(cluster: Cluster) -> None:
     """A planned one, as before maintenance."""
     cluster.switch_over()
     time.sleep(5)
 
 
-TROUBLES: dict[str, Callable[[Cluster], None]] = {"kill": kill, "freeze": freeze, "switch-over": switch_over}
+TROUBLES: dict[str, Callable[[Cluster], None]] = {
+    "kill": kill,
+    "freeze": freeze,
+    "cut": cut_off,
+    "switch-over": switch_over,
+}

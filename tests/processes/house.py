@@ -59,17 +59,18 @@ class House:
     def write(self) -> "House":
         """Write both files."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.config.write_text("\n".join(toml(_changed(self._tree(), self.changes))), "utf-8")
+        self.config.write_text("\n".join(toml(_changed(self.tree(), self.changes))), "utf-8")
         self.x_file.write_text(json.dumps(self._sandbox()), "utf-8")
         return self
 
-    def _tree(self) -> dict[str, Any]:
+    def tree(self) -> dict[str, Any]:
+        """The settings, before `changes`."""
         return {
             "service": {"secret_key": "0123456789abcdef0123456789abcdef-chaos", "public_url": self.web_url},
             "database": {"url": self.database_url},
             "web": {"bind": f"127.0.0.1:{self.web_port}", "workers": 2, "threads": 4},
             "worker": {"concurrency": 8, "lease": "3s", "idle": "100ms", "shutdown_within": "5s"},
-            "accounts": {name: self._account(number, name) for number, name in enumerate(self.accounts)},
+            "accounts": {name: self.account(number, name) for number, name in enumerate(self.accounts)},
             "sources": {
                 "crm": {
                     "preset": "standard",
@@ -88,7 +89,8 @@ class House:
             },
         }
 
-    def _account(self, number: int, name: str) -> dict[str, Any]:
+    def account(self, number: int, name: str) -> dict[str, Any]:
+        """The settings of an account."""
         return {
             **_keys(number, name),
             "base_url": self.x_url,

@@ -58,7 +58,6 @@ class Proxy:
         for old, new in (
             ("listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl"),
             ("listen 80;", f"listen 127.0.0.1:{plain};"),
-            ("127.0.0.1:8000", f"127.0.0.1:{house.web_port}"),
             (f"/etc/letsencrypt/live/{NAME}", str(directory)),
             ("/var/log/nginx", str(directory)),
             ("/run/nginx.pid", f"{directory}/nginx.pid"),
@@ -68,6 +67,10 @@ class Proxy:
             text = text.replace(old, new)
         self.config = directory / "nginx.conf"
         self.config.write_text(text, "utf-8")
+        clusters = CONFIG.with_name("clusters.conf").read_text("utf-8")
+        assert "127.0.0.1:8000" in clusters
+        self.clusters = directory / "clusters.conf"
+        self.clusters.write_text(clusters.replace("127.0.0.1:8000", f"127.0.0.1:{house.web_port}"), "utf-8")
 
     def words(self, *more: str) -> list[str]:
         return [

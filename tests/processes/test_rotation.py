@@ -1,12 +1,14 @@
 """Every secret is changed while deliveries come: none is lost, and what was changed opens nothing any more.
 
 A sender repeats what was not answered, as CRMs do. Keys of sources overlap for a while; the service's own secret wraps
-its data keys anew; the database gets a second login before the first goes.
+its data keys anew; the database gets a second login before the first goes; an account whose tokens X no longer takes is
+held until a person has written the new ones.
 """
 
 import base64
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,12 +17,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine, make_url
 
 from service.db import open_engine, reading
-from service.models import feedback_request
+from service.models import account_state, feedback_request
+from tests.failover.__main__ import written_to_twice
 from tests.postgresql import on_server
 from tests.processes import deliveries
 from tests.processes.children import Child, cli, run_cli, until
 from tests.processes.deliveries import deliver
 from tests.processes.house import House
+from tests.processes.x import X
 from tests.support import SOURCE_KEY
 
 NEW_KEY = "whsec_" + base64.b64encode(b"another-key-of-the-source-000001").decode()
@@ -42,8 +46,12 @@ class Sender:
         try:
             yield self
         finally:
-            self._over.set()
-            self._thread.join()
+            self.stop()
+
+    def stop(self) -> None:
+        """Deliver no more."""
+        self._over.set()
+        self._thread.join()
 
     def more(self, number: int) -> None:
         """Wait until so many more are delivered."""
@@ -155,3 +163,41 @@ def logged_in(url: str, name: str) -> int:
         found = connection.execute(wanted, {"name": name}).scalar()
     engine.dispose()
     return int(found or 0)
+
+
+def test_an_accounts_tokens_at_x_are_changed_without_losing_a_message(
+    house: House, x: X, engine_of: Callable[[House], Engine]
+) -> None:
+    account, engine = house.account(0, "acme"), engine_of(house)
+    anew = {"token": f"{account['user_id']}-t-anew", "token_secret": "ts-anew"}
+    was = {name: account[name] for name in anew}
+    try:
+        with serving(house, "web"), Sender(house).at_work() as sender:
+            with serving(house, "worker"):
+                sender.more(5)
+                until(lambda: states(engine)["card_sent"] > 0, 60, "a card is sent")
+                x.tell("/credentials", {"account": account["user_id"], **anew})
+                until(lambda: held(engine) is not None, 60, "X refuses the token, and nothing more is tried")
+                sender.more(5)
+            for name, value in anew.items():
+                change(house, f'"{was[name]}"', f'"{value}"')
+            with serving(house, "worker"):
+                released = run_cli("--config", str(house.config), "accounts", "release", "acme")
+                assert released.returncode == 0, released.stderr
+                sender.more(5)
+                sender.stop()
+                until(lambda: set(states(engine)) == {"card_sent"}, 120, "everybody was asked")
+        assert conversations(engine) >= set(sender.delivered)
+        assert written_to_twice(x.ask("/truth", requests=0, pushes=0)) == 0
+    finally:
+        x.tell("/credentials", {"account": account["user_id"], **was})
+
+
+def held(engine: Engine) -> str | None:
+    with reading(engine) as connection:
+        return connection.scalar(sa.select(account_state.c.hold_reason))
+
+
+def states(engine: Engine) -> Counter[str]:
+    with reading(engine) as connection:
+        return Counter(connection.scalars(sa.select(feedback_request.c.state)))

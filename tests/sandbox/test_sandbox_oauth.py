@@ -1,6 +1,7 @@
 """OAuth 1.0a is really verified, by published vectors and against oauthlib as an independent signer."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -151,3 +152,27 @@ def test_oauth_body_hash_is_a_switch(x, control, switch, status):
     given["oauth_signature"] = oauth.sign(given, signed, (x.account.consumer_secret, x.account.token_secret))
     header = "OAuth " + ", ".join(f'{key}="{oauth._escape(value)}"' for key, value in given.items())
     assert x.send("GET", url, {"Authorization": header}).status == status
+
+
+def test_credentials_that_are_replaced_open_nothing_any_more(x, control):
+    assert x.get("account/verify_credentials").status == 200
+    anew = {"token": "another-token", "token_secret": "another-secret"}
+    said = control.post("/credentials", account=x.account.user_id, **anew)
+    assert said == {"account": x.account.user_id, "changed": ["token", "token_secret"]}
+    refused = x.get("account/verify_credentials")
+    assert (refused.status, refused.code) == (401, 89)
+    x.account = replace(x.account, **anew)
+    assert x.get("account/verify_credentials").body["id_str"] == x.account.user_id
+    control.post("/credentials", account=x.account.user_id, consumer_secret="another")
+    refused = x.get("account/verify_credentials")
+    assert (refused.status, refused.code) == (401, 32)
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [({"account": "1"}, 404), ({}, 404), ({"token": ""}, 400), ({"token": 1}, 400), ({"password": "p"}, 400)],
+)
+def test_credentials_that_are_none_change_nothing(x, given, status):
+    body = {"account": x.account.user_id, **given} if given and "account" not in given else given
+    assert x.sandbox.post("/_control/credentials", base_url="http://x.test", json=body).status_code == status
+    assert x.get("account/verify_credentials").status == 200

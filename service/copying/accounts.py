@@ -1,0 +1,201 @@
+"""Some accounts into another cluster: in, two databases and names; out, they live there, proven, or a refusal.
+
+Passes run while both clusters work; what arrives is written for by nobody, and counted and told of by nobody, until the
+end. For the end no process of either may have the accounts in its settings, and whoever stands before them keeps their
+deliveries waiting (deploy/proxy). Then they are gone here and at home there in this order: never in both.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service import migrations
+from service.accounts import moving as standing
+from service.auth import log_access
+from service.copying import of_accounts
+from service.copying.moving import CarriedTable, ProvenTable, Tell, alive_in, carry, carry_and_prove, same
+from service.copying.numbering import keep_apart
+from service.copying.rows import Rows
+from service.copying.same_keys import demand_same_keys
+from service.db import reading, writing
+from service.errors import Conflict, NotFound, ServiceError
+from service.models import feedback_request, process_count
+from service.requests import seals
+from service.totals import GONE
+
+pct = process_count.c
+Wait = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Accounts, and the sources that tell of them and of nobody else."""
+
+    accounts: tuple[str, ...]
+    sources: frozenset[str]
+
+    @property
+    def tables(self) -> tuple[Rows, ...]:
+        """What is carried."""
+        return of_accounts.tables_of(self.accounts, self.sources)
+
+    @property
+    def served(self) -> frozenset[str]:
+        """What no process may have in its settings at the end."""
+        return frozenset({f"accounts.{name}" for name in self.accounts} | {f"sources.{name}" for name in self.sources})
+
+
+def begin(source: Engine, target: Engine, accounts: Collection[str], secret: str, now: datetime) -> Move:
+    """Make the target ready for the accounts, or say why it cannot be. Raises Conflict, NotFound, Unavailable."""
+    _demand_databases(source, target)
+    move = _move_of(source, accounts)
+    _demand_free(target, move)
+    demand_same_keys(source, target, secret)
+    keep_apart(source, target, move.tables)
+    with reading(target) as theirs:
+        waiting = [name for name in move.accounts if name not in standing.moved(theirs)]
+    if waiting:
+        with writing(target) as theirs:
+            standing.say(theirs, waiting, standing.ARRIVING, now)
+    return move
+
+
+def pass_over(source: Engine, target: Engine, move: Move, tell: Tell, wait: Wait = time.sleep) -> list[CarriedTable]:
+    """Write to the target what differs from one state of the source, while the source goes on."""
+    _demand_unserved(target, move, "of --to", wait)
+    return carry(source, target, move.tables, tell)
+
+
+def finish(
+    source: Engine, target: Engine, move: Move, tell: Tell, actor: str, now: datetime, wait: Wait = time.sleep
+) -> list[ProvenTable]:
+    """Carry over what is left, prove it, and let the accounts be at home there. Raises Conflict, and nothing moved."""
+    _demand_unserved(target, move, "of --to", wait)
+    _demand_unserved(source, move, "that is left", wait)
+    with writing(source) as ours:
+        standing.say(ours, move.accounts, standing.GONE, now)
+    try:
+        proven = carry_and_prove(source, target, move.tables, tell)
+    except ServiceError:
+        with writing(source) as ours:
+            standing.say(ours, move.accounts, None, now)
+        raise
+    while _let_in(target, move):
+        pass
+    with writing(target) as theirs:
+        migrations.set_floor(theirs)
+        standing.say(theirs, move.accounts, None, now)
+        log_access(theirs, actor, "accounts.arrived", {"accounts": list(move.accounts)}, now)
+    with writing(source) as ours:
+        log_access(ours, actor, "accounts.left", {"accounts": list(move.accounts)}, now)
+    return proven
+
+
+def _let_in(target: Engine, move: Move) -> bool:
+    with writing(target) as theirs:
+        return seals.let_in(theirs, move.accounts)
+
+
+def forget(engine: Engine, accounts: Sequence[str], tell: Tell, actor: str, now: datetime) -> None:
+    """Delete what is left of accounts that live elsewhere. Safe to repeat. Raises Conflict for one that lives here."""
+    with reading(engine) as connection:
+        here = sorted(set(accounts) - set(standing.moved(connection)))
+        sources = of_accounts.sources_of(connection, accounts)
+    if here:
+        sentence = f"{', '.join(here)}: not carried over to another database from here, so nothing is deleted."
+        raise Conflict("account_is_here", sentence)
+    carried = [each for each in of_accounts.tables_of(accounts, sources) if not each.once]
+    for each in (*reversed(carried), of_accounts.counted_of(accounts)):
+        if each.table.name != "account_state":
+            _delete(engine, each, tell)
+    with writing(engine) as connection:
+        standing.forget(connection, accounts)
+        seals.begin_epoch(connection, now)
+        log_access(connection, actor, "accounts.forgotten", {"accounts": list(accounts)}, now)
+
+
+def _delete(engine: Engine, rows: Rows, tell: Tell) -> None:
+    gone = 0
+    with reading(engine) as connection:
+        keys = [[rows.key_of(row) for row in found] for found in rows.walk(connection)]
+    for some in keys:
+        with writing(engine) as connection:
+            rows.take_out(connection, some)
+        gone += len(some)
+        tell(rows.table.name, gone)
+
+
+def _demand_databases(source: Engine, target: Engine) -> None:
+    if {source.dialect.name, target.dialect.name} != {"postgresql"}:
+        sentence = "Accounts go from one PostgreSQL to another. Carry an SQLite ledger over whole, without --accounts."
+        raise Conflict("copy_accounts_postgresql", sentence)
+    if same(source, target):
+        raise Conflict("copy_onto_itself", "Both addresses are of one database; name another in --to.")
+    migrations.require_fitting(source)
+    if migrations.current(target) is None:
+        if sa.inspect(target).get_table_names():
+            raise Conflict(
+                "copy_not_empty", "The database of --to holds tables of others; name one that is ours or empty."
+            )
+        migrations.upgrade(target)
+    migrations.require_fitting(target)
+    if migrations.current(source) != migrations.current(target):
+        sentence = "The two databases are at different revisions: run `dm-feedback db upgrade` on both."
+        raise Conflict("copy_schema", sentence)
+
+
+def _move_of(source: Engine, accounts: Collection[str]) -> Move:
+    with reading(source) as ours:
+        if unknown := sorted(set(accounts) - standing.known(ours, accounts)):
+            raise NotFound("unknown_account", f"This ledger knows no account '{unknown[0]}'.")
+        sources = of_accounts.sources_of(ours, accounts)
+        others = of_accounts.beside(ours, accounts, sources)
+    if others:
+        told = ", ".join(f"{name} of {account}" for name, account in others)
+        sentence = (
+            f"A source goes to one cluster, with all of its accounts, and these tell of others as well: {told}. "
+            "Name those accounts too, or give them a source of their own."
+        )
+        raise Conflict("copy_shared_source", sentence)
+    return Move(tuple(accounts), sources)
+
+
+def _demand_free(target: Engine, move: Move) -> None:
+    """Refuse accounts that live there already, and what is left of an earlier stay. Raises Conflict."""
+    with reading(target) as theirs:
+        moved = standing.moved(theirs)
+        for name in move.accounts:
+            if moved.get(name) == standing.GONE:
+                sentence = (
+                    f"What {name} left in the database of --to is still there: `dm-feedback db forget-accounts {name}`."
+                )
+                raise Conflict("copy_left_behind", sentence)
+            if name not in moved and _has_requests(theirs, name):
+                raise Conflict("copy_account_there", f"{name} lives in the database of --to already.")
+
+
+def _has_requests(connection: Connection, account: str) -> bool:
+    query = sa.select(feedback_request.c.id).where(feedback_request.c.account == account).limit(1)
+    return connection.scalar(query) is not None
+
+
+def _demand_unserved(engine: Engine, move: Move, which: str, wait: Wait) -> None:
+    """Refuse while a process there has the accounts or their sources in its settings. Raises Conflict."""
+    if alive := alive_in(partial(_serving, engine, move), wait):
+        sentence = (
+            f"{', '.join(alive)} of the cluster {which} have {', '.join(sorted(move.served))} in their settings, or do "
+            "not say what they have: take those out, let the processes read their settings, and run this again."
+        )
+        raise Conflict("copy_still_served", sentence)
+
+
+def _serving(engine: Engine, move: Move) -> Mapping[str, datetime]:
+    query = sa.select(pct.name, pct.seen_at, pct.serves).where(pct.name != GONE)
+    with reading(engine) as connection:
+        rows = connection.execute(query).all()
+    return {row.name: row.seen_at for row in rows if row.serves is None or move.served & set(row.serves)}

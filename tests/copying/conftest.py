@@ -1,0 +1,31 @@
+"""Databases to carry a ledger to."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from service.db import open_engine
+from tests.postgresql import address_of, on_server
+
+Place = Callable[[], Engine]
+
+
+@pytest.fixture
+def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """An empty PostgreSQL database at every call."""
+    server = request.getfixturevalue("postgresql_server")
+    made: list[tuple[Engine, str]] = []
+
+    def make() -> Engine:
+        name = f"copy_{tmp_path.name.lower()[-24:]}_{len(made)}".replace("[", "_").replace("]", "_")
+        on_server(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        on_server(server, f'CREATE DATABASE "{name}"')
+        made.append((open_engine(address_of(server, name)), name))
+        return made[-1][0]
+
+    yield make
+    for engine, name in made:
+        engine.dispose()
+        on_server(server, f'DROP DATABASE "{name}" WITH (FORCE)')
