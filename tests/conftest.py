@@ -28,6 +28,7 @@ from service.at_rest.columns import give  # noqa: E402
 from service.db import open_engine, writing  # noqa: E402
 from service.encrypting.turning import turn_on  # noqa: E402
 from tests import postgresql  # noqa: E402
+from tests.compiled import remembering  # noqa: E402
 from tests.postgresql import Kept, address_of, on_server  # noqa: E402
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -116,8 +117,8 @@ def sqlite_engine(sqlite_url: str) -> Iterator[Engine]:
 def _opened(url: str) -> Engine:
     """With TEST_ENCRYPTED=1 everything is encrypted at rest from the first row on."""
     if not os.environ.get("TEST_ENCRYPTED"):
-        return open_engine(url)
-    engine = give(open_engine(url), ["a key that nobody guesses, 32 and more"])
+        return remembering(open_engine(url))
+    engine = give(remembering(open_engine(url)), ["a key that nobody guesses, 32 and more"])
     with writing(engine) as connection:
         turn_on(connection, NOW)
     return engine

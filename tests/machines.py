@@ -136,7 +136,7 @@ class OnMachine:
 
     def answers(self) -> bool:
         try:
-            return httpx.get(f"{self.web_url}/healthz", timeout=2, trust_env=False).status_code == 200
+            return httpx.get(f"{self.web_url}/healthz", timeout=2, trust_env=False, verify=False).status_code == 200
         except httpx.HTTPError:
             return False
 

@@ -3,6 +3,7 @@
 What is committed as /openapi.yaml is what this returns, byte for byte. The page needs no script and no network.
 """
 
+import threading
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
@@ -66,12 +67,29 @@ class ProblemApi(flask_smorest.Api):
     def __init__(self, app: flask.Flask) -> None:
         about = {"description": ABOUT, "license": {"name": "MIT", "identifier": "MIT"}}
         options = {"title": TITLE, "version": VERSION, "openapi_version": "3.1.0", "info": about}
+        self._undescribed: list[flask_smorest.Blueprint] = []
+        self._one_at_a_time = threading.Lock()
         super().__init__(app, spec_kwargs=options)
         self.spec.components.security_scheme(
             "key", {"type": "http", "scheme": "bearer", "description": "A key made with `dm-feedback keys create`"}
         )
         basic = "For reading: the key as the password, any user. Spreadsheets know no other way"
         self.spec.components.security_scheme("basic", {"type": "http", "scheme": "basic", "description": basic})
+
+    def register_blueprint(self, blp: flask_smorest.Blueprint, **options: Any) -> None:
+        """Route it; what is said of its routes is worked out when somebody asks, which costs more than all the rest."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp, **options)
+        self._undescribed.append(blp)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what smorest knows of every route."""
+        with self._one_at_a_time:
+            for blueprint in self._undescribed:
+                blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
+                self.spec.tag({"name": blueprint.name, "description": blueprint.description})
+            self._undescribed.clear()
+            return deepcopy(self.spec.to_dict())
 
     def _register_error_handlers(self) -> None:
         """Leave errors to problems.py: smorest's handler drops headers and takes over the dashboard's errors too."""
@@ -91,7 +109,7 @@ class ProblemApi(flask_smorest.Api):
 def document(app: flask.Flask) -> dict[str, Any]:
     """Return the whole description as plain data."""
     api: ProblemApi = app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
-    spec = deepcopy(api.spec.to_dict())
+    spec = api.describe()
     spec["paths"] = {**{path: _with_errors(each) for path, each in spec["paths"].items()}, **deepcopy(PATHS)}
     answers = {**spec["components"].get("responses", {}), **_error_responses()}
     spec["components"]["responses"] = dict(sorted(answers.items()))

@@ -34,7 +34,9 @@ def post(house: House, conversation_id: str, ended_at: datetime | None = None) -
     data = {"conversation_id": conversation_id, "x_user_id": customer, "agent_id": "agent-1", "team_id": "team-1"}
     event = {"type": "conversation.ended", "timestamp": (ended_at or datetime.now(UTC)).isoformat(), "data": data}
     body = json.dumps(event).encode()
-    with httpx.Client(timeout=20, trust_env=False) as http:
+    with httpx.Client(
+        timeout=20, trust_env=False, verify=False
+    ) as http:  # plain HTTP: to read all certificates takes longer
         return http.post(
             f"{house.web_url}/webhooks/crm/crm", content=body, headers=signed(f"m-{conversation_id}", body)
         )
