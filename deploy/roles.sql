@@ -41,6 +41,7 @@ GRANT INSERT, UPDATE, DELETE ON
   stray_feedback, webhook_delivery
 TO dm_feedback_web;
 GRANT INSERT, DELETE ON timeline_note TO dm_feedback_web;
+GRANT INSERT, UPDATE ON person_name TO dm_feedback_web;
 GRANT INSERT, UPDATE ON account_task, process_count TO dm_feedback_web;
 GRANT INSERT ON feedback_request TO dm_feedback_web;
 GRANT UPDATE (last_used_at) ON api_key TO dm_feedback_web;

@@ -19,7 +19,7 @@ from queue import SimpleQueue
 import structlog
 from sqlalchemy.engine import Engine
 
-from service import chores, metrics, migrations, otel, totals
+from service import chores, metrics, migrations, otel, staff_names, totals
 from service.accounts import holds
 from service.accounts.holds import Hold
 from service.db import reading, writing
@@ -37,6 +37,7 @@ from service.results.inbox import read_once as read_inbox
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.settings import Account, Settings
+from service.staff_names import StaffReading
 from service.x_api import XClient, XError
 
 log = structlog.get_logger(__name__)
@@ -103,7 +104,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
 
 
 def _callers(place: Workplace, clock: Clock, stop: threading.Event) -> Iterator[threading.Thread]:
-    """Who asks CRMs: for customers, as many at once as a source takes, and for its list of what ended."""
+    """Who asks CRMs: for customers, as many at once as a source takes, for what ended, and for the names of staff."""
     for desk in place.desks.values():
         once = partial(look_up_once, place, desk, clock)
         for n in range(desk.at_once):
@@ -111,6 +112,9 @@ def _callers(place: Workplace, clock: Clock, stop: threading.Event) -> Iterator[
     for source, errand in begin(place.engine, errands_of(place.settings, clock), clock()).items():
         sweep = partial(sweep_once, place.engine, errand, clock)
         yield threading.Thread(target=_ask, args=(source, sweep, stop), name=f"sweep-{source}")
+    for source, staff in staff_names.begin(place.engine, place.settings, clock).items():
+        named = partial(staff_names.look_up_names, place.engine, place.settings, staff, StaffReading(), clock)
+        yield threading.Thread(target=_ask, args=(source, named, stop), name=f"names-{source}")
 
 
 def check_access(place: Workplace, account: Account, client: XClient, now: datetime) -> None:

@@ -84,6 +84,9 @@ def test_web_does_all_of_its_work(owner: Engine, as_role: As) -> None:
     assert house.call("PATCH", f"/v1/results/{request_id}/mark", made["supervisor"], {"done": True}).status_code == 200
     said = house.call("POST", "/v1/timeline", made["supervisor"], {"day": "2026-11-20", "text": "launch"})
     assert house.call("DELETE", f"/v1/timeline/{said.get_json()['id']}", made["supervisor"]).status_code == 204
+    named = {"items": [{"kind": "agent", "id": "ann", "name": "Ann"}]}
+    assert house.call("PUT", "/v1/people", made["supervisor"], named).status_code == 200
+    assert house.call("GET", "/v1/people", made["supervisor"]).status_code == 200
     assert house.call("POST", "/v1/opt-outs", made["admin"], {"x_user_ids": ["9"]}).status_code == 200
     assert house.call("DELETE", "/v1/opt-outs/9", made["admin"]).status_code == 204
     identity = {"x_user_id": "502"}

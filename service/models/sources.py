@@ -18,6 +18,7 @@ class SourceStateColumns(TypedColumns):
     away_since: Named[datetime | None] = Column(Micros, nullable=True)  # it has answered no call since then
     window_until: Named[datetime | None] = Column(Micros, nullable=True)
     used: Named[int]  # calls in this window
+    names_due_at: Named[datetime | None] = Column(Micros, nullable=True)  # its staff's names; NULL: now
     updated_at: Named[datetime] = Column(Micros)
 
 

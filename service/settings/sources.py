@@ -30,6 +30,12 @@ class Api:
         "1h", "how often its list of ended conversations is read, where the definition has one; 0s: never", a_minute
     )
 
+    names_every: timedelta = setting(
+        "1d",
+        "how often it is asked what its agents and teams are called, where the definition says how; 0s: never",
+        a_minute,
+    )
+
     def mistakes(self) -> Iterator[tuple[str, str]]:
         """What does not go together: a key, and what would be right."""
         ways = [name for name in ("token", "user", "token_url") if getattr(self, name) is not None]

@@ -31,6 +31,7 @@ ROWS = (
     "/v1/results.parquet",
     "/v1/results.csv?manifest=true",
     "/v1/access-log",
+    "/v1/people",
 )
 FIGURES = (
     "/v1/summary",

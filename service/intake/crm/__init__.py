@@ -2,4 +2,5 @@
 
 lookup.py, lookup_told.py   a customer looked up; the same in words     desks.py  the look-ups that a worker hands on
 listed.py, sweeping.py      its list of conversations, page by page, into the inbox
+staff_list.py               its lists of agents and teams, page by page
 """

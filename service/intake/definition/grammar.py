@@ -12,6 +12,7 @@ from marshmallow import ValidationError
 
 from service.intake.definition.kinds import Table, flatten
 from service.intake.definition.proofs import load_verify
+from service.intake.definition.staff import staff_mistakes
 from service.intake.definition.steps import step_mistakes
 from service.intake.definition.sweep import sweep_mistakes
 from service.intake.definition.tables import Challenge, Grammar
@@ -34,6 +35,9 @@ def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Mistake]) ->
         problems += _handshake_mistakes(grammar.handshake.answers, f"{path}.handshake.answers")
         problems += [Mistake(f"{path}.lookup{where}", says) for where, says in step_mistakes(grammar.lookup)]
         problems += [Mistake(f"{path}.sweep{where}", says) for where, says in _of_sweep(grammar)]
+        problems += [
+            Mistake(f"{path}.staff{where}", says) for where, says in staff_mistakes(grammar.staff, _texts(grammar))
+        ]
         problems += _origin_mistakes(grammar.handshake.cloudevents_origins, f"{path}.handshake.cloudevents_origins")
     return replace(grammar, verify=verify) if grammar and len(problems) == before else None
 
@@ -47,8 +51,12 @@ def _handshake_mistakes(answers: tuple[Challenge, ...], path: str) -> Iterator[M
 
 
 def _of_sweep(grammar: Grammar) -> Iterator[tuple[str, str]]:
-    texts = frozenset(name for name, value in grammar.values.items() if isinstance(value, str))
-    return sweep_mistakes(grammar.sweep, texts, grammar.endpoint.body)
+    return sweep_mistakes(grammar.sweep, _texts(grammar), grammar.endpoint.body)
+
+
+def _texts(grammar: Grammar) -> frozenset[str]:
+    """The constants that may stand in a path."""
+    return frozenset(name for name, value in grammar.values.items() if isinstance(value, str))
 
 
 def _origin_mistakes(origins: frozenset[str], path: str) -> Iterator[Mistake]:

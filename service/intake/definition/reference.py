@@ -33,14 +33,21 @@ def facts_of(grammar: Grammar) -> Iterator[tuple[str, str, str]]:
         yield "nobody is", ", ".join(sorted(grammar.people.nobody)), "ids of no agent and no team"
     for name, value in grammar.values.items():
         yield f"v.{name}", repr(value), "a constant you may set: [sources.NAME.values]"
+    yield from _asked(grammar)
+    if grammar.about.token:
+        yield "token to make", grammar.about.token, "the least scope a look-up needs"
+
+
+def _asked(grammar: Grammar) -> Iterator[tuple[str, str, str]]:
+    """What the CRM's own API is asked."""
     for position, step in enumerate(grammar.lookup):
         finds = ", ".join(name for name, _ in step.find.each()) or "only what the next step needs"
         yield f"look-up {position + 1}", f"GET {step.path}", f"{finds} (trust {step.trust})"
     if grammar.sweep is not None:
         how = "POST" if grammar.sweep.body else "GET"
         yield "ended, by list", f"{how} {grammar.sweep.path.partition('?')[0]}", "ends whose webhook never came"
-    if grammar.about.token:
-        yield "token to make", grammar.about.token, "the least scope a look-up needs"
+    for each in grammar.staff:
+        yield f"names of {each.kind}s", f"GET {each.path.partition('?')[0]}", "what people call them, asked once a day"
 
 
 def _docs(shape: type[Any], path: str) -> Iterator[SettingDoc]:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, NewType
 from zoneinfo import ZoneInfo
 
+from service.intake.definition.staff import Staff
 from service.intake.definition.steps import FromAnswer, Step
 from service.intake.definition.sweep import Sweep
 from service.intake.expressions.compiled import Expression
@@ -196,6 +197,7 @@ class Grammar:
     identity: Identity = setting({}, "how much a word about who somebody is is worth")
     lookup: tuple[Step, ...] = setting([], "up to three GETs that find the customer where the event does not say")
     sweep: Sweep | None = setting(None, "a list of conversations that ended, for those whose webhook never came")
+    staff: tuple[Staff, ...] = setting([], "lists of agents and teams with their names")
     limits: ApiLimits = setting({}, "how its API says that a limit is used up")
     values: Mapping[str, Any] = setting({}, "constants of yours for expressions, as `v.NAME`")
 

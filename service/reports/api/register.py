@@ -6,6 +6,7 @@
     feeds.py         saved questions with an address of their own
     marks.py         done, and whose it is: supervisors and admins
     timeline.py      notes on the time line: all read them, supervisors write
+    people.py        what agents and teams are called: supervisors and admins
     downloads.py     CSV and its siblings: supervisors and admins
 
 Views read, ask `query` or `figures`, and dump; what may be shown is decided before it gets here.
@@ -17,7 +18,7 @@ from datetime import datetime
 from sqlalchemy.engine import Engine
 
 from service.auth import Guard
-from service.reports.api import changes, downloads, feeds, lists, marks, timeline
+from service.reports.api import changes, downloads, feeds, lists, marks, people, timeline
 from service.reports.api import figures as figures_api
 from service.reports.api.routes import Routes
 from service.settings import Settings
@@ -34,5 +35,6 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
     feeds.add(routes)
     marks.add(routes)
     timeline.add(routes)
+    people.add(routes)
     downloads.add(routes)
     return pages

@@ -39,10 +39,10 @@ def lines_of(text: str, settings: Settings) -> list[NameLine]:
     found, wrong = [], []
     for number, row in _read(rows):
         try:
-            found.append(_line(row, settings))
+            found.append(line_of(row, settings))
         except ValueError as error:
             wrong.append(f"line {number}: {error}")
-    wrong += _twice(found)
+    wrong += twice(found)
     if wrong:
         more = f"; and {len(wrong) - MOST_TOLD} more" if len(wrong) > MOST_TOLD else ""
         raise Invalid("wrong_names", f"{'; '.join(wrong[:MOST_TOLD])}{more}. Nothing was kept.")
@@ -61,8 +61,8 @@ def _read(rows: "csv.DictReader[str]") -> Iterator[tuple[int, Mapping[str, str]]
         raise Invalid("wrong_names", said) from error
 
 
-def _line(row: Mapping[str, str], settings: Settings) -> NameLine:
-    """One line. Raises ValueError with what would be right."""
+def line_of(row: Mapping[str, str], settings: Settings) -> NameLine:
+    """One line of texts. Raises ValueError with what would be right."""
     kind, person_id, name, account = row["kind"].lower(), _bare(row["id"]), _bare(row["name"]), row.get("account", "")
     if kind not in KINDS:
         raise ValueError(f"kind must be {' or '.join(KINDS)}")
@@ -91,7 +91,7 @@ def _moment(given: str, zone: ZoneInfo) -> datetime:
         raise ValueError("since must be a day like 2026-03-01, or empty for the beginning") from error
 
 
-def _twice(found: list[NameLine]) -> list[str]:
+def twice(found: list[NameLine]) -> list[str]:
     """People who are given two names from one moment on."""
     key: Callable[[NameLine], tuple[str, ...]] = lambda one: (  # noqa: E731
         one.kind, one.person_id, one.account, one.since.isoformat()

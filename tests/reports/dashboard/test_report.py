@@ -1,5 +1,6 @@
 """The report: a month on one page, with the numbers the API tells, for whoever makes it."""
 
+import html
 import importlib
 import re
 import zlib
@@ -30,6 +31,7 @@ from service.reports.dashboard.report.spans import (
 )
 from service.reports.filters import Filter
 from service.reports.thresholds import thresholds
+from service.web.slots import NAME
 from tests.reports.world import NOW, World, settings_of
 
 VALUE = re.compile(r'<data value="([^"]+)">')
@@ -214,6 +216,37 @@ def test_the_page_offers_last_month_and_its_file(client: FlaskClient) -> None:
     assert answer.text.startswith("<!doctype html>")
 
 
+@pytest.mark.parametrize("size", ["A4", "Letter"])
+def test_the_page_gives_a_pdf_of_itself(client: FlaskClient, size: str) -> None:
+    page = client.get("/dashboard/report?month=2026-10").text
+    link = re.search(f'href="([^"]*)" download>PDF, {size}</a>', page)
+    assert link is not None
+    answer = client.get(html.unescape(link[1]))
+    assert answer.headers["Content-Type"] == "application/pdf"
+    assert answer.headers["Content-Disposition"] == (
+        "attachment; filename=customer-feedback-2026-10-01-to-2026-10-31.pdf"
+    )
+    assert answer.data.startswith(b"%PDF")
+    assert client.get("/dashboard/report.pdf?paper=A3").status_code == 422
+
+
+def test_pdfs_are_made_in_the_slots_of_exports(client: FlaskClient) -> None:
+    running = [client.get("/dashboard/report.pdf") for _ in range(client.application.extensions[NAME].exports)]
+    assert client.get("/dashboard/report.pdf").status_code == 429
+    assert client.get("/dashboard/report").status_code == 200
+    for each in running:
+        each.close()
+
+
+def test_without_the_extra_the_page_says_what_to_do(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paper, "LIBRARY", "no_such_library")
+    page = client.get("/dashboard/report").text
+    assert "report.pdf?" not in page
+    assert "installs its extra <code>pdf</code>" in page
+    refused = client.get("/dashboard/report.pdf")
+    assert (refused.status_code, "write a .html" in refused.text) == (422, True)
+
+
 def test_a_report_of_one_team_says_so(client: FlaskClient) -> None:
     text = client.get("/dashboard/report?team_id=Billing").text
     assert "<b>Billing only</b>" in text
@@ -226,7 +259,7 @@ def test_a_report_of_one_team_says_so(client: FlaskClient) -> None:
         ("month=2026-13", "a month like 2026-10"),
         ("last=year", "there are month, week, quarter"),
         ("comments=best", "mixed, worst, none"),
-        ("since=2026-11-08&to=2026-11-02", "must lie before"),
+        ("since=2026-11-08&to=2026-11-02", "lies after the last one"),
         ("until=2026-11-02", "1 to 366 days"),
         ("bogus=1", "no parameter"),
     ],

@@ -29,10 +29,11 @@ from service.reports.dashboard.report.laid_out import MadeBy, company_of, scope_
 from service.reports.dashboard.report.spans import LAST, MONTHS, PRESETS, ReportSpan, back, days_of, month_of
 from service.reports.roles import sees_rows
 from service.reports.thresholds import thresholds
-from service.web import reads
+from service.web import in_a_slot, reads
 
-OWN = ("month", "last", "comments", "comment")
+OWN = ("month", "last", "comments", "comment", "paper")
 DAYS = {"since", "until", "to"}
+CONTENT_TYPES = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
 
 
 def add(pages: flask.Blueprint, place: Place) -> None:
@@ -49,7 +50,12 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     @everybody
     @reads
     def report_file() -> Response:
-        return _file(place)
+        return _file(place, "html")
+
+    @pages.get("/report.pdf")
+    @everybody
+    def report_pdf() -> Response:
+        return in_a_slot(lambda: _file(place, "pdf"))  # drawing a page takes its time: as many at once as of exports
 
 
 def _page(place: Place) -> str:
@@ -70,15 +76,18 @@ def _page(place: Place) -> str:
     )  # fmt: skip
 
 
-def _file(place: Place) -> Response:
+def _file(place: Place, kind: str) -> Response:
+    """The report as one file. Raises Invalid for a PDF where none can be made, and for paper we do not know."""
+    size = paper.size_of(flask.request.args.get("paper", ""))
     now, span = place.clock(), _span(place)
     question = _asked(place, span)
     with reading(place.engine) as connection:
         found = _facts(place, connection, question, span, now)
     _log(place, found, len(found.comments or ()), now)
-    made = paper.document(_sheet(place, found, question, now), f"Customer feedback, {title_of(found)}")
-    response = flask.Response(made, content_type="text/html; charset=utf-8")
-    name = f"customer-feedback-{span.first}-to-{span.last}.html"
+    made = paper.document(_sheet(place, found, question, now), f"Customer feedback, {title_of(found)}", size)
+    content = made if kind == "html" else paper.pdf(made)
+    response = flask.Response(content, content_type=CONTENT_TYPES[kind])
+    name = f"customer-feedback-{span.first}-to-{span.last}.{kind}"
     response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
 
@@ -138,8 +147,18 @@ def _choosing(place: Place, question: PageQuery, span: ReportSpan, now: datetime
         "months": [(f"{each:%Y-%m}", f"{each:%B %Y}") for each in months],
         "moods": [(name, question.with_(("comments", key), ("comment", None)), key == word and not by_hand)
                   for key, name in CHOICES],
-        "file": flask.url_for("dashboard.report_file") + "?" + flask.request.query_string.decode("ascii", "replace"),
+        "files": _files(),
     }  # fmt: skip
+
+
+def _files() -> list[tuple[str, str]]:
+    """This report as files: where each is, and what it is called."""
+    query = flask.request.query_string.decode("ascii", "replace")
+    found = [(f"{flask.url_for('dashboard.report_file')}?{query}", "Save as a file")]
+    if paper.can_make_pdf():
+        address = f"{flask.url_for('dashboard.report_pdf')}?{query}{'&' if query else ''}paper="
+        found += [(address + size, f"PDF, {size}") for size in paper.PAPERS]
+    return found
 
 
 def _today(place: Place) -> date:

@@ -6,6 +6,7 @@ system's.
 """
 
 import importlib
+import importlib.util
 import logging
 import re
 from functools import cache
@@ -38,6 +39,18 @@ def document(page: Markup, title: str, paper: str = "A4") -> str:
     body = str(page).replace("</svg>", f"<style>{_marks()}</style></svg>")
     inside = f'<head>{head}</head><body class="on-paper"><main>{body}</main></body>'
     return f'<!doctype html>\n<html lang="en">{inside}</html>\n'
+
+
+def can_make_pdf() -> bool:
+    """Whether the extra is installed."""
+    return importlib.util.find_spec(LIBRARY) is not None
+
+
+def size_of(given: str) -> str:
+    """Return a size of paper; without a word A4. Raises Invalid."""
+    if given and given not in PAPERS:
+        raise Invalid("unknown_paper", f"Paper is {' or '.join(PAPERS)}.")
+    return given or PAPERS[0]
 
 
 def pdf(document: str) -> bytes:

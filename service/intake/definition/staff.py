@@ -1,0 +1,46 @@
+"""The grammar of a list of staff: where a CRM says what its agents and teams are called. In: nothing; out: shapes.
+
+Ids come with every conversation, names hardly ever. A list is read page by page, below the address of the settings.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from service.crm_api.path import mistakes
+from service.intake.definition.steps import FromAnswer, Sent
+from service.intake.definition.sweep import FromListed
+from service.settings.declare import REQUIRED, setting
+from service.settings.values import one_of
+
+MOST_LISTS = 4
+OF_A_PAGE = ("cursor", "page")
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """A list of agents or of teams."""
+
+    path: str = setting(REQUIRED, "the path of the list, with {page} and texts of [values]")
+    further: str = setting("", "the path of its further pages, where it is another, with {cursor}")
+    headers: Sent = setting({}, "headers the API wants beside the sign-in, such as its version")
+    kind: str = setting("agent", "agent or team", one_of("agent", "team"))
+    items: FromAnswer = setting(REQUIRED, "where the list is in the answer (`a`)")
+    next: FromAnswer | None = setting(None, "a text for the next page's {cursor}, or true where there is a next {page}")
+    id: FromListed = setting(REQUIRED, "the id of a listed one (`i`), as conversations carry it")
+    name: FromListed = setting(REQUIRED, "what people call it")
+
+
+def staff_mistakes(lists: tuple[Staff, ...], values: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """What is wrong with the lists: where, and what would be right. `values` are the names under [values]."""
+    if len(lists) > MOST_LISTS:
+        yield "", f"has {len(lists)} lists; there are at most {MOST_LISTS}"
+    for position, each in enumerate(lists):
+        for name in ("path", "further"):
+            path = getattr(each, name)
+            found = mistakes(path, {*OF_A_PAGE, *values}) if path else ()
+            yield from ((f"[{position}].{name}", sentence) for sentence in found)
+            if "{cursor}" in path.partition("?")[0]:
+                yield (
+                    f"[{position}].{name}",
+                    "may have {cursor} behind its question mark only: it is the CRM's own word",
+                )

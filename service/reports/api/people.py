@@ -1,0 +1,145 @@
+"""What agents and teams are called, over the API: supervisors and admins read the names and give them.
+
+Those of the accounts their key covers, and of every account. A name holds from a day on; a conversation keeps that of
+its end. Each call is in the access log, the names are not.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from marshmallow import fields, validate
+
+from service.auth import Reader, log_access
+from service.db import EPOCH, reading, writing
+from service.errors import Invalid, NotAllowed
+from service.reports.api.routes import Routes
+from service.reports.api.schemas import NoParametersSchema, text
+from service.reports.people import sheet, stored
+from service.reports.people.called import EVERY_ACCOUNT, KINDS
+from service.reports.people.stored import NameLine, StoredName
+from service.reports.roles import READERS_OF_ANSWERS
+from service.settings import Settings
+
+MOST = 1000
+
+
+class PersonNameSchema(NoParametersSchema):
+    """What somebody is called from a day on."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(KINDS, error="must be 'agent' or 'team'"))
+    id = fields.String(required=True, metadata={"description": "The CRM's id, as conversations carry it"})
+    name = fields.String(
+        required=True, allow_none=True, metadata={"description": "null: none from then on, the id speaks for itself"}
+    )
+    since = fields.Date(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "The day from which it holds, e.g. 2026-03-01; null: from the beginning"},
+    )
+    account = fields.String(
+        load_default=None, allow_none=True, metadata={"description": "The X account; null: every one"}
+    )
+
+
+class GivenNameSchema(PersonNameSchema):
+    """The same, and who said so."""
+
+    given_by = text("Who gave it: a key, a person at the command line, source:NAME for a CRM, or settings")
+
+
+class PeopleSchema(NoParametersSchema):
+    """Every name there is, by kind and id."""
+
+    items = fields.List(fields.Nested(GivenNameSchema))
+
+
+class NewNamesSchema(NoParametersSchema):
+    """Names to keep; all of them or, where one is wrong, none."""
+
+    items = fields.List(
+        fields.Nested(PersonNameSchema),
+        required=True,
+        validate=validate.Length(1, MOST, error=f"takes 1 to {MOST} names; send more in several calls"),
+    )
+
+
+class KeptNamesSchema(NoParametersSchema):
+    """What came of it."""
+
+    new = fields.Integer(strict=True, metadata={"description": "Names that say something new"})
+    known = fields.Integer(strict=True, metadata={"description": "Names that were so before"})
+
+
+def add(routes: Routes) -> None:
+    """Register the views."""
+
+    @routes.get("/people", NoParametersSchema, PeopleSchema, READERS_OF_ANSWERS, "What agents and teams are called.")
+    def list_people(_asked: dict[str, Any]) -> dict[str, Any]:
+        routes.log("people.list", {})
+        with reading(routes.engine) as connection:
+            found = stored.listed(connection, routes.settings)
+        return {"items": [_told(each, routes.settings) for each in found if _is_mine(each.account, routes.reader)]}
+
+    @routes.pages.route("/people", methods=["PUT"])
+    @routes.guard.requires(*READERS_OF_ANSWERS)
+    @routes.pages.arguments(NewNamesSchema)
+    @routes.pages.response(200, KeptNamesSchema)
+    @routes.pages.doc(
+        operationId="name_people",
+        summary="Say what agents and teams are called; what is said again changes nothing.",
+        description=f"For keys with the role {' or '.join(READERS_OF_ANSWERS)}. A key of some accounts names them.",
+    )
+    def name_people(asked: dict[str, Any]) -> dict[str, int]:
+        lines, now, reader = _lines(asked["items"], routes), routes.clock(), routes.reader
+        with writing(routes.engine) as connection:
+            new = stored.keep(connection, lines, reader.actor, now)
+            log_access(connection, reader.actor, "people.put", {"names": len(lines), "new": new}, now)
+        return {"new": new, "known": len(lines) - new}
+
+
+def _lines(items: list[dict[str, Any]], routes: Routes) -> list[NameLine]:
+    """Read them as the lines of a file. Raises Invalid with every wrong one, NotAllowed for another's account."""
+    found, wrong = [], {}
+    for number, each in enumerate(items):
+        _demand(each["account"], routes.reader)
+        try:
+            found.append(sheet.line_of(_as_row(each), routes.settings))
+        except ValueError as error:
+            wrong[str(number)] = [str(error)]
+    if wrong:
+        raise Invalid("wrong_names", "Some names cannot be kept, so none was.", errors={"items": wrong})
+    if twice := sheet.twice(found):
+        raise Invalid("wrong_names", f"{twice[0]}. None was kept.")
+    return found
+
+
+def _as_row(each: Mapping[str, Any]) -> dict[str, str]:
+    since: date | None = each["since"]
+    day = "" if since is None else since.isoformat()
+    name = each["name"] or ""
+    return {"kind": each["kind"], "id": each["id"].strip(), "name": name.strip(), "since": day,
+            "account": each["account"] or ""}  # fmt: skip
+
+
+def _demand(account: str | None, reader: Reader) -> None:
+    if account is None and reader.accounts:
+        sentence = f"Your key covers {', '.join(reader.accounts)}: say in which of them the name holds."
+        raise NotAllowed("account_not_allowed", sentence)
+    if account is not None and not reader.may_see(account):
+        raise NotAllowed("account_not_allowed", f"This key does not cover the account '{account}'.")
+
+
+def _is_mine(account: str, reader: Reader) -> bool:
+    return account == EVERY_ACCOUNT or reader.may_see(account)
+
+
+def _told(each: StoredName, settings: Settings) -> dict[str, Any]:
+    return {
+        "kind": each.kind,
+        "id": each.person_id,
+        "name": each.name,
+        "since": None if each.since == EPOCH else each.since.astimezone(settings.service.time_zone).date(),
+        "account": None if each.account == EVERY_ACCOUNT else each.account,
+        "given_by": each.given_by,
+    }

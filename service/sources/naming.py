@@ -1,0 +1,28 @@
+"""When a CRM is asked again what its staff is called: in, moments; out, whose turn it is. Asks nobody itself.
+
+One reader at a time, of all workers: who reads holds the moment a little ahead, and whoever dies costs a few minutes.
+"""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.models import source_state
+
+LEASE = timedelta(minutes=5)
+"""Outlasts the slowest page and the wait for a minute that has room for it."""
+
+ss = source_state.c
+
+
+def is_due(connection: Connection, source: str, now: datetime, mine: datetime | None = None) -> bool:
+    """Whether it is time to ask, or (`mine`) we are asking already."""
+    row = connection.execute(sa.select(ss.names_due_at).where(ss.source == source)).one_or_none()
+    return row is not None and (row[0] is None or row[0] <= now or row[0] == mine)
+
+
+def put_off(connection: Connection, source: str, until: datetime) -> datetime:
+    """Ask no more before then."""
+    connection.execute(sa.update(source_state).where(ss.source == source).values(names_due_at=until))
+    return until

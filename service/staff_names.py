@@ -1,0 +1,154 @@
+"""What agents and teams are called, asked of the CRM: in, sources with [[staff]] and an API; out, names, kept.
+
+A page at a time, at the source's own limits, in the worker and never in a request. Intake knows how to ask, reports
+keep the names; neither knows the other. What people named by hand is never overruled.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.engine import Connection, Engine
+
+from service.auth import log_access
+from service.crm_api.client import Client
+from service.db import reading, writing
+from service.intake.crm.staff_list import Gets, StaffPage, StaffPlace, read_staff
+from service.intake.definition.load import load_definitions
+from service.intake.definition.tables import Definition
+from service.reports.people.called import EVERY_ACCOUNT
+from service.reports.people.learnt import Learnt, learn
+from service.settings import Settings
+from service.sources import holds, naming
+
+AWAY = timedelta(minutes=30)
+MOST_PAGES = 1000  # of one reading; a CRM that has more of them turns in a circle
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StaffErrand:
+    """One source's lists: how they are asked, how often, and for which account the names hold."""
+
+    definition: Definition
+    api: Gets
+    every: timedelta
+    per_minute: int
+    account: str
+
+    @property
+    def source(self) -> str:
+        """Whose lists they are."""
+        return self.definition.name
+
+
+@dataclass(slots=True)
+class StaffReading:
+    """A reading as far as it is: it lives in its worker, and begins anew with the next."""
+
+    lease: datetime | None = None
+    at: StaffPlace = field(default_factory=StaffPlace)
+    pages: int = 0
+    named: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+def errands_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, StaffErrand]:
+    """Return the lists there are to read. Raises SettingsError."""
+    reachable = {name: source for name, source in settings.sources.items() if source.api is not None}
+    definitions = load_definitions(reachable, tuple(settings.accounts))
+    return {
+        name: StaffErrand(definition, Client(api, clock), api.names_every, api.per_minute, _account(definition))
+        for name, definition in definitions.items()
+        if (api := reachable[name].api) is not None and api.names_every and definition.grammar.staff
+    }
+
+
+def begin(engine: Engine, settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, StaffErrand]:
+    """Make sure that every source that is asked has its row, and return the lists."""
+    errands = errands_of(settings, clock)
+    with writing(engine) as connection:
+        holds.enrol(connection, errands, clock())
+    return errands
+
+
+def _account(definition: Definition) -> str:
+    """Names hold for the account of their source; for every one where its events choose among several."""
+    return EVERY_ACCOUNT if len(definition.accounts) > 1 else definition.account or EVERY_ACCOUNT
+
+
+def look_up_names(
+    engine: Engine, settings: Settings, errand: StaffErrand, going: StaffReading, clock: Callable[[], datetime]
+) -> bool:
+    """Read one page, if one is due and may be asked for; False: there is nothing to do for now."""
+    with reading(engine) as connection:
+        if not naming.is_due(connection, errand.source, clock(), going.lease):
+            _begin_anew(going)  # if we had begun: another worker has taken it from us
+            return False
+    with writing(engine) as connection:
+        if not _take(connection, errand, going, clock()):
+            return False
+    page = read_staff(errand.definition, errand.api, going.at, clock())
+    with writing(engine) as connection:
+        if page.problem is not None:
+            _put_off(connection, errand, page, clock())
+            _begin_anew(going)
+            return False
+        return _went_on(connection, settings, errand, going, page, clock())
+
+
+def _take(connection: Connection, errand: StaffErrand, going: StaffReading, now: datetime) -> bool:
+    stands = holds.lock(connection, errand.source)
+    if stands.rests(now) or not naming.is_due(connection, errand.source, now, going.lease):
+        return False
+    if not holds.spend(connection, errand.source, 1, errand.per_minute, now):
+        return False
+    going.lease = naming.put_off(connection, errand.source, now + naming.LEASE)
+    return True
+
+
+def _went_on(
+    connection: Connection,
+    settings: Settings,
+    errand: StaffErrand,
+    going: StaffReading,
+    page: StaffPage,
+    now: datetime,
+) -> bool:
+    """Turn the page, or keep what all pages said."""
+    holds.answered(connection, holds.lock(connection, errand.source), now)
+    going.named |= {(kind, person_id): name for kind, person_id, name in page.named}
+    going.pages += 1
+    if page.next is not None and going.pages < MOST_PAGES:
+        going.at = page.next
+        return True
+    by = f"source:{errand.source}"
+    found = [Learnt(kind, person_id, name) for (kind, person_id), name in going.named.items()]
+    new = learn(connection, settings, found, errand.account, by, now)
+    if new:
+        log_access(connection, by, "people.look_up", {"names": len(found), "new": new}, now)
+        log.info("names_looked_up", source=errand.source, names=len(found), new=new)
+    naming.put_off(connection, errand.source, now + errand.every)
+    _begin_anew(going)
+    return False
+
+
+def _begin_anew(going: StaffReading) -> None:
+    going.lease, going.at, going.pages = None, StaffPlace(), 0
+    going.named.clear()
+
+
+def _put_off(connection: Connection, errand: StaffErrand, page: StaffPage, now: datetime) -> None:
+    """The list was not told: a refused key is everybody's business, a missing right or page is the list's alone."""
+    until = now + errand.every
+    match page.problem:
+        case "refused":
+            holds.hold(connection, errand.source, "refused_401", now)
+        case "limited":
+            until = now + (page.again_in or AWAY)
+            holds.pause(connection, errand.source, until, now)
+        case "away":
+            holds.went_away(connection, errand.source, now)
+            until = now + AWAY
+    log.warning("names_not_looked_up", source=errand.source, problem=page.problem)
+    naming.put_off(connection, errand.source, until)
