@@ -28,7 +28,10 @@ PAGES = {
     "operations": "/operations",
     "conversations": f"/conversations?reason=cooldown&{QUERY}",
     "definitions": "/definitions",
+    "timeline": "/timeline",
+    "sessions": "/sessions",
     "refused": "/?bogus=1",
+    "refused-form": "/comments?since=2026-11-09&to=2026-11-02",
     "nowhere": "/nowhere",
 }
 Open = Callable[..., Page]

@@ -27,9 +27,10 @@ class Clicks:
         assert self.made <= most
 
 
-@pytest.fixture(params=[1440, 360])
+@pytest.fixture(params=[(1440, "light"), (360, "dark")], ids=["screen in the light", "phone in the dark"])
 def page(request: pytest.FixtureRequest, open_page: Open) -> Page:
-    return open_page(width=request.param)
+    width, scheme = request.param
+    return open_page(width=width, color_scheme=scheme)
 
 
 def link(page: Page, name: str) -> Locator:
@@ -95,6 +96,14 @@ def test_what_response_means_here_begins_with_a_plain_sentence(page: Page) -> No
     hand.on(page.get_by_text("How this is counted: Response rate (of delivered cards)").first)
     expect(page.get_by_text("How many of those we asked answered.").first).to_be_visible()
     hand.are_few()
+
+
+def test_the_report_for_the_boss_is_one_click_and_one_page(page: Page) -> None:
+    hand = Clicks()
+    hand.on(link(page, "Report"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Customer feedback, October 2026")
+    expect(link(page, "PDF, A4")).to_be_visible()
+    hand.are_few(1)
 
 
 def test_one_team_is_kept_while_moving(page: Page, served: Served) -> None:

@@ -56,3 +56,13 @@ def test_a_file_of_figures_has_name_and_id(client: FlaskClient) -> None:
     lines = page(client, "download/figures.csv?by=team").splitlines()
     assert lines[0].endswith(",name")
     assert {line.rpartition(",")[2] for line in lines if ",Billing," in line} == {"Invoices & more"}
+
+
+def test_two_groups_are_compared_by_their_names_in_a_shared_address_too(client: FlaskClient) -> None:
+    days = "since=2026-09-24&until=2026-11-22"
+    text = page(client, f"explore?by=team&a=Billing&b=Delivery&{days}")
+    assert '<h2 id="t-versus">Invoices &amp; more and Delivery</h2>' in text
+    assert "<b>CSAT:</b> Invoices &amp; more " in text
+    assert "Comparing <b>Invoices &amp; more</b>" in page(client, f"explore?by=team&a=Billing&{days}")
+    assert '<h2 id="t-versus">How satisfied' in page(client, f"explore?by=variant&a=1&b=2&{days}")
+    assert '<h2 id="t-versus">0 and Delivery</h2>' in page(client, f"explore?by=team&a=0&b=Delivery&{days}"), "an id"
