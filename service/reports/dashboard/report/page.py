@@ -9,7 +9,6 @@ from typing import Any
 import flask
 from sqlalchemy.engine import Connection
 from werkzeug.datastructures import MultiDict
-from werkzeug.wrappers import Response
 
 from service.auth import log_access
 from service.db import reading, writing
@@ -49,12 +48,12 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     @pages.get("/report.html")
     @everybody
     @reads
-    def report_file() -> Response:
+    def report_file() -> flask.Response:
         return _file(place, "html")
 
     @pages.get("/report.pdf")
     @everybody
-    def report_pdf() -> Response:
+    def report_pdf() -> flask.Response:
         return in_a_slot(lambda: _file(place, "pdf"))  # drawing a page takes its time: as many at once as of exports
 
 
@@ -76,7 +75,7 @@ def _page(place: Place) -> str:
     )  # fmt: skip
 
 
-def _file(place: Place, kind: str) -> Response:
+def _file(place: Place, kind: str) -> flask.Response:
     """The report as one file. Raises Invalid for a PDF where none can be made, and for paper we do not know."""
     size = paper.size_of(flask.request.args.get("paper", ""))
     now, span = place.clock(), _span(place)
