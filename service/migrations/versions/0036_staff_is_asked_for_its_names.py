@@ -1,13 +1,13 @@
 """When each CRM is asked again what its agents and teams are called.
 
-Revision 0035, after 0034. *before*: a column that may be empty; empty means now.
+Revision 0036, after 0035. *before*: a column that may be empty; empty means now.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0035"
-down_revision = "0034"
+revision = "0036"
+down_revision = "0035"
 branch_labels = None
 depends_on = None
 
