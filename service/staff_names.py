@@ -14,13 +14,14 @@ from sqlalchemy.engine import Connection, Engine
 from service.auth import log_access
 from service.crm_api.client import Client
 from service.db import reading, writing
-from service.intake.crm.staff_list import Gets, StaffPage, StaffPlace, read_staff
+from service.intake.crm.lookup import Gets
+from service.intake.crm.staff_list import StaffPage, StaffPlace, read_staff
 from service.intake.definition.load import load_definitions
 from service.intake.definition.tables import Definition
 from service.reports.people.called import EVERY_ACCOUNT
-from service.reports.people.learnt import Learnt, learn
+from service.reports.people.learnt import ToldName, learn
 from service.settings import Settings
-from service.sources import holds, naming
+from service.sources import holds, names_due
 
 AWAY = timedelta(minutes=30)
 MOST_PAGES = 1000  # of one reading; a CRM that has more of them turns in a circle
@@ -82,7 +83,7 @@ def look_up_names(
 ) -> bool:
     """Read one page, if one is due and may be asked for; False: there is nothing to do for now."""
     with reading(engine) as connection:
-        if not naming.is_due(connection, errand.source, clock(), going.lease):
+        if not names_due.is_due(connection, errand.source, clock(), going.lease):
             _begin_anew(going)  # if we had begun: another worker has taken it from us
             return False
     with writing(engine) as connection:
@@ -99,11 +100,11 @@ def look_up_names(
 
 def _take(connection: Connection, errand: StaffErrand, going: StaffReading, now: datetime) -> bool:
     stands = holds.lock(connection, errand.source)
-    if stands.rests(now) or not naming.is_due(connection, errand.source, now, going.lease):
+    if stands.rests(now) or not names_due.is_due(connection, errand.source, now, going.lease):
         return False
     if not holds.spend(connection, errand.source, 1, errand.per_minute, now):
         return False
-    going.lease = naming.put_off(connection, errand.source, now + naming.LEASE)
+    going.lease = names_due.put_off(connection, errand.source, now + names_due.LEASE)
     return True
 
 
@@ -123,12 +124,12 @@ def _went_on(
         going.at = page.next
         return True
     by = f"source:{errand.source}"
-    found = [Learnt(kind, person_id, name) for (kind, person_id), name in going.named.items()]
+    found = [ToldName(kind, person_id, name) for (kind, person_id), name in going.named.items()]
     new = learn(connection, settings, found, errand.account, by, now)
     if new:
         log_access(connection, by, "people.look_up", {"names": len(found), "new": new}, now)
         log.info("names_looked_up", source=errand.source, names=len(found), new=new)
-    naming.put_off(connection, errand.source, now + errand.every)
+    names_due.put_off(connection, errand.source, now + errand.every)
     _begin_anew(going)
     return False
 
@@ -151,4 +152,4 @@ def _put_off(connection: Connection, errand: StaffErrand, page: StaffPage, now: 
             holds.went_away(connection, errand.source, now)
             until = now + AWAY
     log.warning("names_not_looked_up", source=errand.source, problem=page.problem)
-    naming.put_off(connection, errand.source, until)
+    names_due.put_off(connection, errand.source, until)

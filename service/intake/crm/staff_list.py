@@ -6,12 +6,12 @@ Keeps of an answer only the id and the name of each; who cannot be read is left 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from service.crm_api.get import OK, Got, NoAnswer
 from service.crm_api.path import Unaskable, filled
 from service.crm_api.wait import wait
-from service.intake.crm.lookup import REFUSED, problem_of
+from service.intake.crm.lookup import REFUSED, Gets, problem_of
 from service.intake.definition.staff import Staff
 from service.intake.definition.tables import Definition
 from service.intake.expressions.compiled import PER_DELIVERY, Expression, ExpressionError
@@ -20,13 +20,6 @@ from service.intake.values import fields
 
 CURSORS = frozenset({"cursor"})
 UNAUTHORIZED = 401
-
-
-class Gets(Protocol):
-    """What can be asked: a source's API."""
-
-    def get(self, path: str, headers: Mapping[str, str]) -> Got:
-        """GET a path. Raises NoAnswer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ Known = Mapping[tuple[str, str], Sequence[StoredName]]
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class ToldName:
     """What a CRM calls somebody."""
 
     kind: str
@@ -34,7 +34,7 @@ class Learnt:
 
 
 def learn(
-    connection: Connection, settings: Settings, found: Sequence[Learnt], account: str, by: str, now: datetime
+    connection: Connection, settings: Settings, found: Sequence[ToldName], account: str, by: str, now: datetime
 ) -> int:
     """Keep what is new, and return how many that were. The worker tells of them."""
     today = datetime.combine(now.astimezone(settings.service.time_zone), time.min, settings.service.time_zone)
@@ -46,7 +46,7 @@ def learn(
     return total
 
 
-def _new(found: Sequence[Learnt], known: Known, account: str, by: str, today: datetime) -> Iterator[NameLine]:
+def _new(found: Sequence[ToldName], known: Known, account: str, by: str, today: datetime) -> Iterator[NameLine]:
     for each in found:
         theirs = known.get((each.kind, each.person_id), ())
         if any(line.given_by != by for line in theirs):
@@ -57,7 +57,7 @@ def _new(found: Sequence[Learnt], known: Known, account: str, by: str, today: da
             yield NameLine(each.kind, each.person_id, each.name, since, account)
 
 
-def _known(connection: Connection, some: Sequence[Learnt]) -> Known:
+def _known(connection: Connection, some: Sequence[ToldName]) -> Known:
     ids = [each.person_id for each in some]
     known: dict[tuple[str, str], list[StoredName]] = defaultdict(list)
     columns = (pn.account, pn.kind, pn.person_id, pn.since, pn.name, pn.given_by, pn.told_at)
@@ -67,12 +67,12 @@ def _known(connection: Connection, some: Sequence[Learnt]) -> Known:
     return known
 
 
-def _fits(each: Learnt) -> bool:
+def _fits(each: ToldName) -> bool:
     """Whether it can be kept at all: a name of a CRM is anybody's text."""
     lengths = 0 < len(each.person_id) <= LONGEST_ID and 0 < len(each.name) <= LONGEST_NAME
     return lengths and not re.search(CONTROL, each.person_id + each.name)
 
 
-def _is_settings(settings: Settings, each: Learnt) -> bool:
+def _is_settings(settings: Settings, each: ToldName) -> bool:
     own = settings.people.agents if each.kind == "agent" else settings.people.teams
     return each.person_id in own
