@@ -109,7 +109,7 @@ class Into:
 
 @dataclass(frozen=True)
 class Among:
-    """SELECT for many keys of two texts each; `text` starts from `{wanted}`, a relation with the columns a and b.
+    """SELECT for many keys of two texts each; each part of `text` starts from `{wanted}`, of the columns a and b.
 
     `ids`: of which kind the second ones are; then it is the second column that is found, too.
     """
@@ -126,7 +126,8 @@ class Among:
             keys = [(first, form) for first, second in keys for form in ring.forms(second, ids.kind)]
         postgresql = connection.dialect.name == "postgresql"
         statement = self._postgresql if postgresql else self._sqlite
-        found = connection.exec_driver_sql(statement, (_as_json(keys, named=postgresql),))
+        given = (_as_json(keys, named=postgresql),) * self.text.count("{wanted}")
+        found = connection.exec_driver_sql(statement, given)
         if ring is None or ids is None:
             return [tuple(each) for each in found]
         return [(first, ids.read(ring, second), *rest) for first, second, *rest in found]

@@ -39,16 +39,15 @@ LOCK = Into(
     (conversation.c.source, conversation.c.conversation_id, conversation.c.seen_at),
     "ON CONFLICT (source, conversation_id) DO UPDATE SET seen_at = excluded.seen_at",
 )
-ENDS = Among(
+TOLD_OF = Among(
     "SELECT fr.source, fr.conversation_id, fr.ended_at, fr.id FROM {wanted} feedback_request AS fr"
-    " ON fr.source = wanted.a AND fr.conversation_id = wanted.b",
-    CONVERSATION_ID,
-)
-REOPENINGS = Among(
-    "SELECT ro.source, ro.conversation_id, ro.reopened_at FROM {wanted} reopening AS ro"
+    " ON fr.source = wanted.a AND fr.conversation_id = wanted.b"
+    " UNION ALL SELECT ro.source, ro.conversation_id, ro.reopened_at, NULL FROM {wanted} reopening AS ro"
     " ON ro.source = wanted.a AND ro.conversation_id = wanted.b",
     CONVERSATION_ID,
 )
+"""Ends with their requests, and reopenings, which have none."""
+
 NEW_REOPENINGS = Into(
     (reopening.c.source, reopening.c.conversation_id, reopening.c.reopened_at, reopening.c.delivery_id)
 )
@@ -92,10 +91,11 @@ def timelines(connection: Connection, keys: Iterable[Key]) -> dict[Key, Timeline
     """Return what is known of conversations. Without their locks it may be old by now."""
     ordered = sorted(set(keys))
     known = {key: Timeline() for key in ordered}
-    for source, conversation_id, ended_at, request_id in ENDS.rows(connection, ordered):
-        known[source, conversation_id].add_end(from_micros(ended_at), request_id)
-    for source, conversation_id, reopened_at in REOPENINGS.rows(connection, ordered):
-        known[source, conversation_id].add_reopening(from_micros(reopened_at))
+    for source, conversation_id, at, request_id in TOLD_OF.rows(connection, ordered):
+        if request_id is None:
+            known[source, conversation_id].add_reopening(from_micros(at))
+        else:
+            known[source, conversation_id].add_end(from_micros(at), request_id)
     return known
 
 
