@@ -45,7 +45,6 @@ class EventWorker(base.Worker):  # type: ignore[misc]  # gunicorn carries no typ
 
     def run(self) -> None:
         """Serve until told to stop; then let what has begun end."""
-        gc.collect()
         gc.freeze()  # what is here by now stays; to look through it for garbage would stop every client for 50 ms
         places = min(self.cfg.worker_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         reader = Connections(self.cfg, self._dispatch, places=places, body_at_most=self.body_at_most)
