@@ -1,7 +1,8 @@
 """Reads that may be a little behind: in, what to ask; out, a replica's answer or the primary's, and how far behind.
 
 For figures and files alone. What decides on sending, who may see, or must show what somebody has just written, asks
-the primary. A replica that is away, too far behind, promoted or of another cluster is passed over, never waited for.
+the primary. A replica that is away, too far behind, promoted or of another cluster is passed over, never waited for;
+one whose process stands still, for three seconds.
 How far behind it is, is reckoned by the primary's log and the primary's clock alone: a replica that has lost its
 connection believes that it has everything.
 """
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
+from service import standing_still
 from service.at_rest.columns import share
 from service.counts import HERE
 from service.db import ConnectionWait, begun, open_engine, reading, reading_on
@@ -29,6 +31,8 @@ T = TypeVar("T")
 Ask = Callable[[Connection], T]
 OPTION = "dm_feedback_replica"
 REST_S = 10.0  # before one that was away is tried again
+PLACED_S = 3.0  # to say how far it is; longer, and it stands still
+READ_S = 35.0  # what is read has its own time on the server, 30 s and less
 IMPATIENT = ConnectionWait(connect_s=2, pool_s=2)  # the primary can answer instead
 CONFLICT = "40001"  # PostgreSQL: what was being read had to go, as the primary has removed it
 FROM_THE_START = "0/0"
@@ -132,6 +136,7 @@ class Replica:
             with connection:
                 with transaction:  # of its own, so that what is read after it is no older
                     place = self._placed(connection, goal | {"reached": reached})
+                standing_still.give(connection, READ_S)
                 with reading_on(connection):
                     return ask(connection), place
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
@@ -199,6 +204,7 @@ def attach(engine: Engine, settings: Database) -> Replica | None:
         other = open_engine(settings.read_url, IMPATIENT)
     except Unavailable as error:
         raise Unavailable(error.code, error.sentence.replace("database.url", "database.read_url")) from error
+    standing_still.watch(other, PLACED_S)
     replica = Replica(engine, share(engine, other), settings.read_behind)
     engine.update_execution_options(**{OPTION: replica})
     return replica

@@ -5,8 +5,10 @@ else the wheel's; over a socket in its own folder, so that no port is taken.
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -46,6 +48,7 @@ class Server:
     def __init__(self, name: str) -> None:
         self.place = Path(tempfile.mkdtemp(prefix=f"dmf-{name}-"))  # short: a socket's path has 107 bytes
         self.data = self.place / "data"
+        self.port = "5432"  # which its socket is named after
         if (user := its_user()) is not None:
             os.chown(self.place, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
             self.place.chmod(0o755)
@@ -58,12 +61,13 @@ class Server:
 
     def copy(self, primary: "Server") -> "Server":
         """Become a streaming replica of the primary."""
-        fast = ("-c", "fast", "-X", "stream")
-        self.run("pg_basebackup", "-h", str(primary.place), "-U", "postgres", "-D", str(self.data), "-R", *fast)
+        where = ("-h", str(primary.place), "-p", primary.port, "-U", "postgres")
+        self.run("pg_basebackup", *where, "-D", str(self.data), "-R", "-c", "fast", "-X", "stream")
         return self
 
     def start(self, **settings: str) -> "Server":
         words = {"listen_addresses": "", "unix_socket_directories": str(self.place), **QUICK, **settings}
+        self.port = words.get("port", self.port)
         given = " ".join(f"-c {name}='{value}'" for name, value in words.items())
         log = str(self.place / "log")
         self.run("pg_ctl", "start", "-w", "-t", "60", "-D", str(self.data), "-l", log, "-o", given)
@@ -75,12 +79,20 @@ class Server:
     def promote(self) -> None:
         self.run("pg_ctl", "promote", "-w", "-D", str(self.data))
 
+    def tell(self, number: signal.Signals) -> None:
+        """A signal to every process of it."""
+        postmaster = int((self.data / "postmaster.pid").read_text("utf-8").split()[0])
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text("ascii").split()
+        for pid in (postmaster, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def url(self, database: str, user: str = "postgres") -> str:
         return f"postgresql://{user}@/{database}?host={self.place}"
 
     def says(self, statement: str, database: str = "postgres") -> str:
         """The first value of an answer, as text; empty where there is none."""
-        with psycopg.connect(self.url(database), autocommit=True) as connection:
+        with psycopg.connect(self.url(database), port=self.port, autocommit=True) as connection:
             found = connection.execute(statement.encode())
             row = found.fetchone() if found.description else None
             return "" if row is None else str(row[0])

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from datetime import timedelta
@@ -23,6 +24,7 @@ from service.reports.counting.sealing import seal
 from service.reports.rows import export
 from service.settings import Database
 from tests.floor.house import House, answered, deliver
+from tests.floor.test_pgbouncer import PROGRAM, pooled
 from tests.processes.children import until
 from tests.processes.house import toml
 from tests.processes.postgres import Server, migrated
@@ -49,11 +51,11 @@ def standby(primary: Server) -> Iterator[Server]:
 
 
 class Pair:
-    """A service on a primary and its replica; `behind`: how far the replica may be behind."""
+    """A service on a primary and its replica; `behind`: how far it may be behind, `by`: its address, if not its own."""
 
-    def __init__(self, primary: Server, standby: Server, behind: str = "1h") -> None:
+    def __init__(self, primary: Server, standby: Server, behind: str = "1h", by: str = "") -> None:
         self.primary, self.standby = primary, standby
-        addresses = {"database__url": primary.url("feedback"), "database__read_url": standby.url("feedback")}
+        addresses = {"database__url": primary.url("feedback"), "database__read_url": by or standby.url("feedback")}
         self.settings = settings_of(**addresses, database__read_behind=behind)
         self.engine = open_engine(self.settings.database.url)
         self.house = House(self.engine, self.settings)
@@ -168,6 +170,66 @@ def test_a_file_says_of_which_moment_it_is(pair: Pair) -> None:
     assert source.behind is not None
     assert source.behind > timedelta(0)
     assert source.as_of(pair.house.clock.now) == pair.house.clock.now - source.behind
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed")
+def test_it_may_stand_behind_a_pooler(primary: Server, standby: Server) -> None:
+    with pooled(standby.url("feedback"), "transaction") as url:
+        pair = Pair(primary, standby, by=url)
+        (known,) = pair.answers(1)
+        pair.caught_up()
+        before = reads("read")
+        ended, behind = pair.ended()
+        assert behind == "0.000"
+        assert known in pair.house.call("GET", "/v1/results.csv", pair.key).get_data(as_text=True)
+        assert reads("read") > before + 1, "the file too"
+        pair.pause()
+        pair.answers(1)
+        assert pair.ended()[0] == ended
+        pair.close()
+
+
+@pytest.fixture
+def frozen(primary: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pair, Server]]:
+    """A service on a primary and a replica of its own, which is let go on again at the end."""
+    monkeypatch.setattr(replica, "PLACED_S", 0.3)
+    standby = Server("frozen").copy(primary).start()
+    built = Pair(primary, standby)
+    yield built, standby
+    standby.tell(signal.SIGCONT)
+    built.close()
+    standby.close()
+
+
+def test_one_whose_process_stands_still_is_passed_over(frozen: tuple[Pair, Server]) -> None:
+    pair, standby = frozen
+    pair.answers(1)
+    pair.caught_up()
+    ended, behind = pair.ended()
+    assert behind is not None, "a line to it is open"
+    standby.tell(signal.SIGSTOP)
+    assert pair.ended() == (ended, None)
+    (known,) = pair.answers(1)
+    assert known in pair.house.call("GET", "/v1/results.csv", pair.key).get_data(as_text=True)
+    standby.tell(signal.SIGCONT)
+    beside = replica.replica_of(pair.engine)
+    assert beside is not None
+    until(lambda: beside.standing().problem is None, 30, "it is read again")
+    assert pair.ended()[1] is not None
+
+
+def test_one_that_stands_still_in_the_middle_of_an_answer_costs_its_time_and_not_more(
+    frozen: tuple[Pair, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair, standby = frozen
+    monkeypatch.setattr(replica, "READ_S", 0.3)
+
+    def stand_still(connection: sa.Connection) -> int:
+        if connection.engine.url.query["host"] == str(standby.place):
+            standby.tell(signal.SIGSTOP)
+        return int(connection.execute(sa.text("SELECT 1")).scalar_one())
+
+    assert replica.read(pair.engine, stand_still) == replica.Behindhand(1)
 
 
 def test_one_that_lags_for_an_hour_is_passed_over_and_everybody_is_told(
