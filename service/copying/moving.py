@@ -7,6 +7,7 @@ of ours that no process knows, and after it the source's is: nobody sends from h
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -81,7 +82,7 @@ def demand_place(source: Engine, target: Engine) -> None:
 
 def carry(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) -> list[CarriedTable]:
     """Write to the target what differs from one state of the source."""
-    with reading(source) as ours:
+    with unhurried(source) as ours:
         deleted = {each.table.name: _take_out(ours, target, each) for each in reversed(tables)}
         found = []
         for each in tables:
@@ -109,7 +110,7 @@ def carry_and_prove(source: Engine, target: Engine, tables: Sequence[Rows], tell
 
 def prove(source: Engine, target: Engine, tables: Sequence[Rows]) -> Iterator[ProvenTable]:
     """Yield each table's count and hash, the same on both sides. Raises Conflict where they are not."""
-    with reading(source) as ours, reading(target) as theirs:
+    with unhurried(source) as ours, unhurried(target) as theirs:
         for each in (one for one in tables if not one.once):
             mine, other = each.proof(ours), each.proof(theirs)
             if mine != other:
@@ -159,6 +160,15 @@ def _not_empty(target: Engine) -> list[str]:
         ]
 
 
+@contextmanager
+def unhurried(engine: Engine) -> Iterator[Connection]:
+    """A reading that may rest while the other database is at work; PostgreSQL would end it after a minute."""
+    with reading(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        yield connection
+
+
 def _put(ours: Connection, target: Engine, rows: Rows, tell: Tell) -> tuple[int, int]:
     seen = written = 0
     for found in rows.walk(ours):
@@ -191,13 +201,12 @@ def _take_out(ours: Connection, target: Engine, rows: Rows) -> int:
     gone = 0
     if rows.once:
         return gone
-    with reading(target) as theirs:
-        keys = [[rows.key_of(row) for row in found] for found in rows.walk(theirs)]
-    for some in keys:
-        if missing := rows.missing(ours, some):
-            with writing(target) as theirs:
-                rows.take_out(theirs, missing)
-            gone += len(missing)
+    with unhurried(target) as theirs:
+        for some in rows.walk_keys(theirs):
+            if missing := rows.missing(ours, some):
+                with writing(target) as changed:
+                    rows.take_out(changed, missing)
+                gone += len(missing)
     return gone
 
 

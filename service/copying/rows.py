@@ -50,16 +50,20 @@ class Rows:
     def walk(self, connection: Connection) -> Iterator[list[Stored]]:
         """Yield all rows, some at once, in the order of the database."""
         last: Stored | None = None
-        while True:
-            found = self._from(connection, last)
-            if not found:
-                return
+        while found := self._after(connection, self.columns, last):
             yield found
             last = self.key_of(found[-1])
 
+    def walk_keys(self, connection: Connection) -> Iterator[list[Stored]]:
+        """Yield the keys of all rows alike; what is behind a page may be deleted meanwhile."""
+        last: Stored | None = None
+        while found := self._after(connection, self.key, last):
+            yield found
+            last = found[-1]
+
     def by_key(self, connection: Connection, keys: Sequence[Stored]) -> dict[Stored, Stored]:
         """Return rows by their keys, whether wanted or not."""
-        found = connection.execute(self._select(connection).where(sa.tuple_(*self.key).in_(keys)))
+        found = connection.execute(self._select(connection, self.columns).where(sa.tuple_(*self.key).in_(keys)))
         rows = [tuple(row) for row in found]
         return {self.key_of(row): row for row in rows}
 
@@ -109,11 +113,11 @@ class Rows:
     def _places(self) -> dict[str, int]:
         return {each.name: place for place, each in enumerate(self.columns)}
 
-    def _select(self, connection: Connection) -> sa.Select[Any]:
-        return sa.select(*(_read(connection, each) for each in self.columns))
+    def _select(self, connection: Connection, columns: Sequence[sa.Column[Any]]) -> sa.Select[Any]:
+        return sa.select(*(_read(connection, each) for each in columns))
 
-    def _from(self, connection: Connection, last: Stored | None) -> list[Stored]:
-        query = self._select(connection).order_by(*self.key).limit(AT_ONCE)
+    def _after(self, connection: Connection, columns: Sequence[sa.Column[Any]], last: Stored | None) -> list[Stored]:
+        query = self._select(connection, columns).order_by(*self.key).limit(AT_ONCE)
         if self.wanted is not None:
             query = query.where(self.wanted)
         if last is not None:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from service import migrations, totals
 from service.copying import moving
 from service.copying.moving import carry, demand_place, demand_silence, every_table, finish
+from service.copying.rows import AT_ONCE
 from service.counts import ProcessCounts
 from service.db import reading, writing
 from service.errors import Conflict, Unavailable
@@ -213,3 +214,27 @@ def test_every_kind_of_column_travels(sqlite_engine: Engine, elsewhere: Place) -
     with reading(target) as connection:
         found = connection.execute(sa.select(webhook_delivery)).one()
     assert (found.body, found.headers) == (body, headers)
+
+
+def test_what_is_gone_by_the_thousand_goes_there_too(house: House, elsewhere: Place) -> None:
+    target = elsewhere()
+    demand_place(house.engine, target)
+    many = 2 * AT_ONCE + 1
+    with writing(house.engine) as connection:
+        line = connection.execute(sa.select(transition).limit(1)).mappings().one()
+        again = {name: value for name, value in line.items() if name != "id"}
+        connection.execute(sa.insert(transition), [again] * many)
+    carry(house.engine, target, every_table(), nobody)
+    with writing(house.engine) as connection:
+        connection.execute(sa.delete(transition))
+    assert changed(carry(house.engine, target, every_table(), nobody))["transition"][1] > many
+    assert everything(target) == everything(house.engine)
+
+
+def test_one_side_may_rest_while_the_other_is_at_work(elsewhere: Place) -> None:
+    resting = sa.text("SELECT current_setting('idle_in_transaction_session_timeout')")
+    target = elsewhere()
+    with reading(target) as connection:
+        assert connection.scalar(resting) == "1min"
+    with moving.unhurried(target) as connection:
+        assert connection.scalar(resting) == "0"
