@@ -16,7 +16,7 @@ from service import held, totals
 from service.auth import chain, log_access, sessions
 from service.customers import contacts, found, identities, opted_out, second_person
 from service.customers.hash_key import open_key
-from service.db import insert, writing
+from service.db import insert, reading, writing
 from service.ids import person
 from service.intake.inbox import forget as intake
 from service.models import retention_run, worker_seen
@@ -109,12 +109,16 @@ def _note(engine: Engine, kind: str, rows: int, now: datetime) -> None:
 def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: datetime) -> Mapping[str, int]:
     """Forget one person everywhere, in one transaction; the score stays as a count unless settings say otherwise."""
     place = Workplace.open(engine, settings, by)
+    with reading(engine) as connection:
+        naming = intake.naming(connection, {x_user_id, *held.names_of(connection, x_user_id)}, now)
     with writing(engine) as connection:
         handles = held.names_of(connection, x_user_id)
         requests.recall(connection, x_user_id, handles, hash_key=place.hash_key)
         handles |= requests.handles_of(connection, x_user_id)
         counts = dict(results.erase(connection, x_user_id, scores=settings.privacy.erase_scores, now=now))
-        counts["deliveries"] = intake.erase(connection, x_user_id, sorted(handles))
+        counts["deliveries"] = intake.erase(connection, x_user_id, handles, naming)
+        if naming.unreadable:  # whom they name nobody can say: put back from a backup, they are to be erased anew
+            counts["deliveries_unreadable"] = naming.unreadable
         counts["notes"] = notes.erase(connection, x_user_id)
         counts["marks"] = marks.erase(connection, x_user_id)
         opted_out.add(connection, [x_user_id], hash_key=place.hash_key, reason="erased", by=by, now=now)

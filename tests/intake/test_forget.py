@@ -1,14 +1,19 @@
 """What is kept of raw deliveries, for how long, and how it goes."""
 
 import json
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
-from service import retention
-from service.db import writing
-from service.intake import erase, too_old
+from service import housekeeping, retention
+from service.db import reading, writing
+from service.intake import erase as erase_after
+from service.intake import too_old
+from service.intake.inbox.forget import Naming, naming
 from service.models import conversation, delivery_item, reopening
 from tests.intake.house import House, ended, reopened, token_house
 
@@ -24,6 +29,14 @@ def sent(house: House, *given: bytes) -> House:
         assert house.send("token", body, {"x-name": "Fan"}).status_code == 200
         house.later(days=1)
     return house
+
+
+def erase(connection: Connection, x_user_id: str, handles: Collection[str]) -> int:
+    return erase_after(connection, x_user_id, handles, naming(connection, [x_user_id, *handles], datetime.now(UTC)))
+
+
+def note(words: str) -> bytes:
+    return json.dumps({"event": "note.added", "note": words}).encode()
 
 
 def test_old_deliveries_lose_their_contents_and_stay_as_rows(engine: Engine, now: datetime) -> None:
@@ -70,9 +83,9 @@ def test_erasing_a_person_takes_every_delivery_about_their_conversations(engine:
 def test_what_led_to_no_request_goes_where_it_names_the_person(engine: Engine, now: datetime) -> None:
     house = sent(
         token_house(engine, now),
-        json.dumps({"event": "note.added", "note": "call 4477001 back"}).encode(),
-        json.dumps({"event": "note.added", "note": "Write to @Jane_Doe"}).encode(),
-        json.dumps({"event": "note.added", "note": "somebody else"}).encode(),
+        note("call 4477001 back"),
+        note("Write to @Jane_Doe"),
+        note("somebody else"),
     )
     with writing(engine) as connection:
         assert erase(connection, "4477001", ["jane_doe", "io"]) == 2
@@ -151,3 +164,47 @@ def test_a_repeat_without_id_and_time_brings_nothing_back_either(engine: Engine,
     assert len(house.requests) == 2
     assert "c-1" not in str([house.deliveries, house.items])
     assert house.send("token", ended("c-3", x_user_id="7")).get_json()["accepted"] == 1
+
+
+def test_what_comes_while_a_person_is_looked_for_goes_too_and_nothing_else_is_read_again(
+    engine: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = sent(token_house(engine, now), note("call 4477001 back"), note("somebody else"))
+    read_under_the_lock: list[str] = []
+
+    @contextmanager
+    def late(engine: Engine) -> Iterator[Connection]:
+        """Nothing is locked yet: one more comes, and then the transaction that erases begins."""
+        house.send("token", note("4477001 called again"))
+        with writing(engine) as connection:
+            sa.event.listen(connection, "before_cursor_execute", lambda *told: read_under_the_lock.append(told[2]))
+            yield connection
+
+    monkeypatch.setattr(housekeeping, "writing", late)
+    counts = housekeeping.erase(engine, house.settings, "4477001", by="test", now=house.now)
+    assert counts["deliveries"] == 2
+    assert list(bodies(house).values()) == [False, True, False]
+    bodies_read = [
+        each for each in read_under_the_lock if each.startswith("SELECT") and "webhook_delivery.body" in each
+    ]
+    assert bodies_read
+    assert all("received_at >=" in each or "webhook_delivery.id IN" in each for each in bodies_read)
+
+
+def test_what_was_under_way_when_a_person_was_looked_for_is_looked_through_after_it(
+    engine: Engine, now: datetime
+) -> None:
+    """Committed after the look, with the time at which it came: before it."""
+    house = token_house(engine, now)
+    with reading(engine) as connection:
+        found = naming(connection, ["4477001"], now + timedelta(minutes=59))
+    house.send("token", note("call 4477001 back"))
+    with writing(engine) as connection:
+        assert erase_after(connection, "4477001", [], found) == 1
+
+
+def test_a_name_that_was_not_known_while_looking_is_looked_for_in_everything(engine: Engine, now: datetime) -> None:
+    sent(token_house(engine, now), note("Write to @Jane_Doe"))
+    found = Naming(frozenset({"4477001"}), frozenset(), 0, now + timedelta(days=1))
+    with writing(engine) as connection:
+        assert erase_after(connection, "4477001", ["jane_doe"], found) == 1

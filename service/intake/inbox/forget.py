@@ -6,18 +6,23 @@ theirs to erase, after this.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.at_rest.unreadable import is_unreadable
 from service.intake.inbox.dedupe import body_digest, by_arrival, by_content
 from service.models import conversation, delivery_item, feedback_request, reopening, webhook_delivery
 from service.retention import Condition, Overdue
 
 SHORTEST_NAME = 4  # a shorter one stands in too many bodies by chance; X itself gives none any more
 AT_ONCE = 500
+AT_LATEST = timedelta(hours=1)
+"""How long before a look a delivery that it missed may have come, by the clock of whichever machine took it in."""
+
 WRITTEN_IN = ("utf-8", "utf-16-le", "utf-16-be")  # of every other charset the letters of a handle are the same
 EMPTY: dict[str, Any] = {"body": None, "headers": {}, "query": {}}
 wd, di, fr = webhook_delivery.c, delivery_item.c, feedback_request.c
@@ -32,10 +37,32 @@ def _emptied(connection: Connection, those: Condition) -> int:
     return connection.execute(sa.update(webhook_delivery).where(those).values(EMPTY)).rowcount
 
 
-def erase(connection: Connection, x_user_id: str, handles: Collection[str]) -> int:
-    """Empty every delivery about a conversation of this person. Call before the ledger forgets who it was."""
-    theirs = fr.x_user_id == x_user_id
-    emptied = _empty(connection, _deliveries(connection, theirs, [x_user_id, *handles]))
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Which deliveries name somebody, of those that had come by a time; and how many nobody could read."""
+
+    names: frozenset[str]
+    ids: frozenset[str]
+    unreadable: int
+    until: datetime
+
+
+def naming(connection: Connection, names: Collection[str], now: datetime) -> Naming:
+    """Look for a person's names in every body that is kept. As many as there are: never while anything is locked."""
+    found, unreadable = _naming(connection, plain := _plain(names), sa.true())
+    return Naming(plain, found, unreadable, now)
+
+
+def erase(connection: Connection, x_user_id: str, handles: Collection[str], found: Naming) -> int:
+    """Empty every delivery about a conversation of this person, or naming them.
+
+    Call before the ledger forgets who it was. Reads, beside those `found` before, only what has come since then, for
+    everybody else waits meanwhile; but everything for a name that was not known then.
+    """
+    theirs, names = fr.x_user_id == x_user_id, _plain([x_user_id, *handles])
+    since, _ = _naming(connection, names & found.names, wd.received_at >= found.until - AT_LATEST)
+    anew, _ = _naming(connection, names - found.names, sa.true())
+    emptied = _empty(connection, sorted({*_about(connection, theirs), *found.ids, *since, *anew}))
     for source, conversation_id in connection.execute(
         sa.select(fr.source, fr.conversation_id).where(theirs).distinct()
     ):
@@ -48,7 +75,8 @@ def of_person(
 ) -> Iterator[tuple[sa.Table, sa.ColumnElement[bool]]]:
     """Say which rows tell of these requests, or name this person: what erasing them reaches."""
     told = _told_of(connection, theirs)
-    yield webhook_delivery, wd.id.in_(_deliveries(connection, theirs, names))
+    named, _ = _naming(connection, _plain(names), sa.true())
+    yield webhook_delivery, wd.id.in_(sorted({*_about(connection, theirs), *named}))
     items = sa.union(
         _items(di.id).where(_is_any(told, wd.source, di.conversation_id)), _first_items(di.id).where(theirs)
     )
@@ -57,12 +85,11 @@ def of_person(
         yield table, _is_any(told, table.c.source, table.c.conversation_id)
 
 
-def _deliveries(connection: Connection, theirs: sa.ColumnElement[bool], names: Collection[str]) -> Sequence[str]:
-    """Every delivery about a conversation of theirs, and every one that names them."""
+def _about(connection: Connection, theirs: sa.ColumnElement[bool]) -> Sequence[str]:
+    """Every delivery about a conversation of theirs."""
     said = _is_any(_told_of(connection, theirs), wd.source, di.conversation_id)
     about, led = _items(di.delivery_id).where(said), _first_items(di.delivery_id).where(theirs)
-    ids = connection.scalars(sa.union(about, led, sa.select(fr.delivery_id).where(theirs))).all()
-    return sorted({*ids, *_naming(connection, names)})
+    return connection.scalars(sa.union(about, led, sa.select(fr.delivery_id).where(theirs))).all()
 
 
 def _items(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -89,17 +116,27 @@ def _first_items(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
     return sa.select(column).join_from(delivery_item, feedback_request, di.request_id == fr.id)
 
 
-def _naming(connection: Connection, names: Collection[str]) -> Sequence[str]:
-    """What led to no request and names the person all the same. Reads every body that is still kept.
+def _plain(names: Collection[str]) -> frozenset[str]:
+    """Names as they are looked for."""
+    return frozenset(name.removeprefix("@").lower() for name in names if len(name) >= SHORTEST_NAME)
+
+
+def _naming(connection: Connection, names: Collection[str], among: Condition) -> tuple[frozenset[str], int]:
+    """What led to no request and names the person all the same; and how many bodies nobody can read.
 
     A name may be part of another's, and then it is a delivery too many: it was read long ago.
     """
-    plain = [name.removeprefix("@").lower() for name in names if len(name) >= SHORTEST_NAME]
-    wanted = [name.encode(charset) for name in plain for charset in WRITTEN_IN]
-    found = connection.execute(
-        sa.select(wd.id, wd.body).where(wd.body.is_not(None)), execution_options={"yield_per": 500}
-    )
-    return [row.id for row in found if any(name in row.body.lower() for name in wanted)]
+    if not names:
+        return frozenset(), 0
+    wanted = [name.encode(charset) for name in names for charset in WRITTEN_IN]
+    kept = sa.select(wd.id, wd.body).where(wd.body.is_not(None), among)
+    found: set[str] = set()
+    unreadable = 0
+    for row in connection.execute(kept, execution_options={"yield_per": AT_ONCE}):
+        unreadable += is_unreadable(row.body)
+        if any(name in row.body.lower() for name in wanted):
+            found.add(row.id)
+    return frozenset(found), unreadable
 
 
 def _empty(connection: Connection, ids: Sequence[str]) -> int:
