@@ -4,12 +4,13 @@ Each chapter forgets in its own tables; this file only calls them in one order. 
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import held, totals
@@ -27,6 +28,7 @@ from service.results import forget as results
 from service.retention import Overdue, Stop, count, forget, never
 from service.settings import Settings
 from service.sources import counted, waiting
+from service.web import once
 
 WORKER_FORGOTTEN = timedelta(days=1)
 log = structlog.get_logger(__name__)
@@ -41,16 +43,25 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, s
     counts: dict[str, int] = {}
     failures: list[SQLAlchemyError] = []
     for name, way in _ways(engine, settings, now, dry_run=dry_run, stop=stop):
-        try:
+        with _apart(name, failures):
             counts[name] = way()
             if not dry_run and not stop():
                 _note(engine, name, counts[name], now)
-        except SQLAlchemyError as error:
-            log.warning("not_forgotten", kind=name, error=type(error).__name__)
-            failures.append(error)
+    for name, clear in () if dry_run or stop() else CLEARED.items():
+        with _apart(name, failures), writing(engine) as connection:
+            clear(connection, now)
     if failures:
         raise failures[0]
     return counts
+
+
+@contextmanager
+def _apart(name: str, failures: list[SQLAlchemyError]) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        log.warning("not_forgotten", kind=name, error=type(error).__name__)
+        failures.append(error)
 
 
 def _ways(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop) -> Iterator[tuple[str, Way]]:
@@ -58,8 +69,6 @@ def _ways(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, s
     for kind in _kinds(engine, settings, now):
         yield kind.name, partial(count, engine, kind) if dry_run else partial(forget, engine, kind, stop)
     yield "access_log", partial(_access_log, engine, now - settings.privacy.keep_access_log, dry_run=dry_run, stop=stop)
-    if not dry_run:
-        _clear_away(engine, now)
 
 
 def _kinds(engine: Engine, settings: Settings, now: datetime) -> Iterator[Overdue]:
@@ -88,14 +97,20 @@ def _access_log(engine: Engine, before: datetime, *, dry_run: bool, stop: Stop) 
     return gone
 
 
-def _clear_away(engine: Engine, now: datetime) -> None:
-    with writing(engine) as connection:
-        sessions.prune(connection, now)
-        counted.prune(connection, now)
-        waiting.forget_ended(connection)
-        totals.fold(connection, now)
-        second_person.prune(connection, now)
-        connection.execute(sa.delete(worker_seen).where(worker_seen.c.seen_at < now - WORKER_FORGOTTEN))
+def _forget_workers(connection: Connection, now: datetime) -> None:
+    connection.execute(sa.delete(worker_seen).where(worker_seen.c.seen_at < now - WORKER_FORGOTTEN))
+
+
+CLEARED: Mapping[str, Callable[[Connection, datetime], object]] = {
+    "sessions": sessions.prune,
+    "look_up_counts": counted.prune,
+    "look_ups": lambda connection, _now: waiting.forget_ended(connection),
+    "process_counts": totals.fold,
+    "erasures_asked_for": second_person.prune,
+    "posts": once.prune,
+    "workers": _forget_workers,
+}
+"""What is of use for a while only, and of nobody's retention: cleared away by the way, and not counted."""
 
 
 def _note(engine: Engine, kind: str, rows: int, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""What was answered to a POST that named itself. In: nothing; out: the table that web/once writes. Holds no rule."""
+"""What a POST that named itself has made. In: nothing; out: the table that web/once writes. Holds no rule."""
 
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ class PostedOnceColumns(TypedColumns):
     key_id = Column(String(24), primary_key=True)
     name = Column(String(64), primary_key=True)  # a digest of the header: it may be long, and may hold anything
     digest: Named[str] = Column(Blinded(64))  # of the address and the body
+    # the id of what was made; of the release before also its words, until a day has passed
     answer: Named[dict[str, Any] | None] = Column(
         EncryptedJson("posted_once.answer", "key_id", "name", none_as_null=True), nullable=True
     )

@@ -63,14 +63,20 @@ def listed(
 
 def remove(connection: Connection, reader: Reader, note_id: str) -> TimelineNote:
     """Take a note away and return it. Raises NotFound, or NotAllowed where others look at it too."""
+    note = one(connection, reader, note_id)
+    _demand(reader, note.account)
+    connection.execute(sa.delete(timeline_note).where(tn.id == int(note.id)))
+    return note
+
+
+def one(connection: Connection, reader: Reader, note_id: str) -> TimelineNote:
+    """Return a note. Raises NotFound, also where it was taken away."""
     known = connection.execute(sa.select(timeline_note).where(tn.id == int(note_id))) if _is_id(note_id) else None
     row = known.one_or_none() if known is not None else None
     if row is None or (row.account is not None and not reader.may_see(row.account)):
         raise NotFound(
             "no_such_note", "There is no such note on the time line, or your key does not cover its account."
         )
-    _demand(reader, row.account)
-    connection.execute(sa.delete(timeline_note).where(tn.id == row.id))
     return _note(row)
 
 

@@ -1,14 +1,12 @@
-"""`Idempotency-Key`: in, a POST that names itself; out, whether it was done before, and what was answered then.
+"""`Idempotency-Key`: in, a POST that names itself; out, whether it was done before, and the id of what was made then.
 
 The name stands in the same commit as what the POST made: done and remembered, or neither. A day later it may come anew.
-Knows flask.
+Of what was made only its id is kept: its words lie in one place, and go with it. Knows flask.
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import flask
 import sqlalchemy as sa
@@ -30,7 +28,7 @@ PARAMETER = {
     "name": HEADER,
     "in": "header",
     "required": False,
-    "description": "A name of yours for this call: sent again within a day it does nothing and is answered as before",
+    "description": "A name of yours for this call: sent again within a day it does nothing but show what it made",
     "schema": {"type": "string", "maxLength": LONGEST},
 }
 
@@ -43,14 +41,14 @@ class Once:
     key_id: str
     name: str | None
 
-    def before(self, now: datetime) -> Mapping[str, Any] | None:
-        """Claim the name; return what was answered if it was done before.
+    def before(self, now: datetime) -> str | None:
+        """Claim the name; return the id of what was made if it was done before.
 
-        Raises Invalid for another call's name, Unavailable where what was answered cannot be read any more.
+        Raises Invalid for another call's name, Unavailable where the id cannot be read any more.
         """
         if self.name is None:
             return None
-        self.connection.execute(sa.delete(posted_once).where(po.at < now - KEPT))
+        prune(self.connection, now)
         digest = _digest()
         claim = insert(self.connection, posted_once).values(key_id=self.key_id, name=self.name, digest=digest, at=now)
         if self.connection.execute(claim.on_conflict_do_nothing().returning(po.name)).first() is not None:
@@ -63,13 +61,12 @@ class Once:
             )
         if is_unreadable(known.answer):
             raise damaged(f"posted_once.answer\x1f{self.key_id}\x1f{self.name}")
-        answer: Mapping[str, Any] = known.answer or {}
-        return answer
+        return str((known.answer or {})["id"])
 
-    def after(self, answer: Mapping[str, Any]) -> None:
-        """Remember what is answered."""
+    def after(self, made: str) -> None:
+        """Remember the id of what was made."""
         if self.name is not None:
-            told = encrypting(posted_once, {"answer": dict(answer)}, self.key_id, self.name)
+            told = encrypting(posted_once, {"answer": {"id": made}}, self.key_id, self.name)
             self.connection.execute(sa.update(posted_once).where(*self._mine()).values(told))
 
     def _mine(self) -> tuple[sa.ColumnElement[bool], ...]:
@@ -84,6 +81,11 @@ def once(connection: Connection, key_id: str) -> Once:
     if not 1 <= len(given) <= LONGEST:
         raise Invalid("invalid_idempotency_key", f"An {HEADER} has 1 to {LONGEST} characters.")
     return Once(connection, key_id, hashlib.sha256(given.encode("utf-8", "surrogatepass")).hexdigest())
+
+
+def prune(connection: Connection, now: datetime) -> None:
+    """Forget the calls of more than a day ago."""
+    connection.execute(sa.delete(posted_once).where(po.at < now - KEPT))
 
 
 def _digest() -> str:

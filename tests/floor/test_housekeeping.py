@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from service import housekeeping
 from service.auth import keys, log_access, sessions
@@ -175,6 +175,27 @@ def test_dead_sessions_and_dead_workers_are_cleared_away_by_the_way(sqlite_engin
     assert len(everything(sqlite_engine)[session.name]) == len(everything(sqlite_engine)[worker_seen.name]) == 1
     pruned(sqlite_engine, at + timedelta(hours=25))
     assert everything(sqlite_engine)[session.name] == everything(sqlite_engine)[worker_seen.name] == []
+
+
+def test_what_is_cleared_away_by_the_way_goes_each_by_itself(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = populated(sqlite_engine)
+
+    def away(_connection: Connection, _now: datetime) -> None:
+        raise sa.exc.OperationalError("DELETE", {}, Exception("database is locked"))
+
+    monkeypatch.setitem(housekeeping.CLEARED, "sessions", away)
+    with pytest.raises(sa.exc.OperationalError):
+        pruned(sqlite_engine, at + timedelta(hours=25))
+    assert len(everything(sqlite_engine)[session.name]) == 1
+    assert everything(sqlite_engine)[worker_seen.name] == []
+
+
+def test_whoever_is_told_to_stop_clears_nothing_away(sqlite_engine: Engine) -> None:
+    at = populated(sqlite_engine)
+    housekeeping.prune(sqlite_engine, SETTINGS, at + timedelta(hours=25), dry_run=False, stop=lambda: True)
+    assert len(everything(sqlite_engine)[session.name]) == 1
 
 
 def test_an_identity_is_kept_as_long_as_the_longest_cool_down_needs_it(sqlite_engine: Engine) -> None:

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from service import housekeeping
 from service.auth import keys
 from service.db import reading, writing
-from service.models import access_log
+from service.models import access_log, posted_once, review_note
 from service.reports.statistics.definitions import DEFINITIONS
 from tests.reports.world import NOW, Client, World, settings_of
 
@@ -113,6 +114,27 @@ def test_a_note_that_names_itself_is_kept_once_and_answered_alike(world):
     world.clock.now += timedelta(days=2)
     post("call back")
     assert len(client.json(path)["items"]) == 3
+
+
+def test_of_a_note_that_names_itself_no_word_is_kept_twice_nor_longer_than_a_day(world):
+    [one, *_] = world.add(9, score=5)
+    client = world.client()
+    path, named = f"/v1/results/{one}/notes", {"Authorization": f"Bearer {client.key}", "Idempotency-Key": "n-1"}
+
+    def post():
+        return client.app.test_client().post(path, json={"text": "call back"}, headers=named)
+
+    note = post().get_json()
+    with writing(world.engine) as connection:
+        assert connection.scalars(sa.select(posted_once.c.answer)).all() == [{"id": note["id"]}]
+        connection.execute(sa.delete(review_note))
+    again = post()
+    assert (again.status_code, again.get_json()["code"]) == (409, "note_gone")
+    housekeeping.prune(world.engine, world.settings, world.clock.now + timedelta(hours=23), dry_run=False)
+    assert post().status_code == 409
+    housekeeping.prune(world.engine, world.settings, world.clock.now + timedelta(hours=25), dry_run=False)
+    with reading(world.engine) as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(posted_once)) == 0
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def _add_made(routes: Routes) -> None:
                 )
             made, secret = feeds.create(connection, asked["name"], question, reader.accounts, reader.actor, now)
             log_access(connection, reader.actor, "feed.create", {"feed": made.id, "question": question}, now)
-            call.after({"id": made.id})
+            call.after(made.id)
         return {**asdict(made), "address": address_of(routes.settings.service.public_url, made, secret)}
 
 

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-import flask
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -91,18 +90,18 @@ def _add_notes(routes: Routes) -> None:
     @routes.pages.arguments(schemas.NewNoteSchema)
     @routes.pages.response(201, row_schemas.NoteSchema)
     @routes.pages.doc(operationId="add_note", summary="Add a note beside a result.", parameters=[PARAMETER])
-    def add_note(asked: dict[str, Any], request_id: str) -> notes.ReviewNote | tuple[flask.Response, int]:
+    def add_note(asked: dict[str, Any], request_id: str) -> notes.ReviewNote:
         found_result(routes, request_id)
         now, actor = routes.clock(), routes.reader.actor
         with writing(routes.engine) as connection:
             call = once(connection, routes.reader.key_id)
             known = call.before(now)
             if known is not None:
-                return flask.jsonify(known), 201
+                return notes.one(connection, request_id, known)
             note = notes.add(connection, request_id, actor, asked["text"], now)
             detail = {"request_id": request_id, "characters": len(note.text)}
             access.log_access(connection, actor, "notes.add", detail, now)
-            call.after(row_schemas.NoteSchema().dump(note))
+            call.after(note.id)
         return note
 
 

@@ -3,10 +3,8 @@
 Each writing is in the access log, its words are not.
 """
 
-from dataclasses import asdict
 from typing import Any
 
-import flask
 from marshmallow import fields
 
 from service.auth import log_access
@@ -81,14 +79,14 @@ def _add_made(routes: Routes) -> None:
     @routes.pages.arguments(NewTimelineNoteSchema)
     @routes.pages.response(201, TimelineNoteSchema)
     @routes.pages.doc(operationId="add_timeline_note", summary="Say what happened on a day.", parameters=[PARAMETER])
-    def add_timeline_note(asked: dict[str, Any]) -> timeline.TimelineNote | tuple[flask.Response, int]:
+    def add_timeline_note(asked: dict[str, Any]) -> timeline.TimelineNote:
         now, reader = routes.clock(), routes.reader
         with writing(routes.engine) as connection:
             call = once(connection, reader.key_id)
             known = call.before(now)
             if known is not None:
-                return flask.jsonify(known), 201
+                return timeline.one(connection, reader, known)
             note = timeline.add(connection, reader, asked["day"], asked["text"], asked["account"], now)
             log_access(connection, reader.actor, "timeline.add", timeline.logged(note), now)
-            call.after(TimelineNoteSchema().dump(asdict(note)))
+            call.after(note.id)
         return note

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import encrypting
-from service.errors import Invalid
+from service.errors import Conflict, Invalid
 from service.models import feedback_request, review_note
 
 rn = review_note.c
@@ -44,6 +44,14 @@ def erase(connection: Connection, x_user_id: str) -> int:
     """Remove the notes beside a customer's answers: they speak of them. Call before the ledger forgets who it was."""
     theirs = sa.select(feedback_request.c.id).where(feedback_request.c.x_user_id == x_user_id)
     return connection.execute(sa.delete(review_note).where(rn.request_id.in_(theirs))).rowcount
+
+
+def one(connection: Connection, request_id: str, note_id: str) -> ReviewNote:
+    """Return a note that was written. Raises Conflict where it has gone with its customer."""
+    found = next((each for each in listed(connection, request_id) if each.id == note_id), None)
+    if found is None:
+        raise Conflict("note_gone", "This call has made its note, and the note was erased with its customer since.")
+    return found
 
 
 def listed(connection: Connection, request_id: str) -> list[ReviewNote]:
