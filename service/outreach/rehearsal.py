@@ -20,7 +20,7 @@ from service.requests import leases
 from service.requests.leases import Lease
 from service.requests.opening import NewRequest, open_all
 from service.requests.outcomes import Outcome, Postpone
-from service.requests.reading import locked
+from service.requests.reading import locked, unlocked
 from service.requests.request import Draws, Request
 from service.requests.writer import write
 from service.settings import Account, Campaign
@@ -91,7 +91,7 @@ def _again(place: Workplace, account: Account, request_id: str, now: datetime) -
 def now_stands(place: Workplace, request_id: str) -> Request:
     """Return the request as it is."""
     with reading(place.engine) as connection:
-        found = locked(connection, request_id)
+        found = unlocked(connection, request_id)
     assert found is not None, "nobody deletes a request"
     return found
 

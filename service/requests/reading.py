@@ -25,8 +25,12 @@ USED = sa.or_(res.score_way.in_(BY_PROMPT), res.text_way.in_(BY_PROMPT))
 
 def locked(connection: Connection, request_id: str) -> Request | None:
     """Return a request, locked against every change until the transaction ends."""
-    row = connection.execute(SELECT.where(THIS).with_for_update(), {"this": request_id}).one_or_none()
-    return None if row is None else request_of(row)
+    return _one(connection, SELECT.where(THIS).with_for_update(), request_id)
+
+
+def unlocked(connection: Connection, request_id: str) -> Request | None:
+    """Return a request as it stands; whoever writes it is not in the way."""
+    return _one(connection, SELECT.where(THIS), request_id)
 
 
 def appeared(connection: Connection, request_ids: Sequence[str]) -> dict[str, str]:
@@ -79,6 +83,11 @@ def overdue_elsewhere(
     return connection.scalars(
         sa.select(fr.id).where(IS_OPEN, fr.account.not_in(accounts), over, free).order_by(fr.scheduled_at).limit(limit)
     ).all()
+
+
+def _one(connection: Connection, wanted: sa.Select[Any], request_id: str) -> Request | None:
+    row = connection.execute(wanted, {"this": request_id}).one_or_none()
+    return None if row is None else request_of(row)
 
 
 def _has_link(opening: str | None) -> bool:

@@ -6,10 +6,15 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from service.db import writing
 from service.models import feedback_request
+from service.outreach import rehearsal
+from service.outreach.workplace import Workplace
 from service.sandbox import Assumptions, SandboxConfig, SandboxServer, demo_account
+from service.settings import load
 from tests.cli.house import Cli
 
 TEXTS = {"en": {"opening": "Thanks.", "card": "How did we do?", "page": "Answer here: {page}"}}
@@ -51,6 +56,15 @@ def test_the_sequence_is_sent_to_oneself_and_each_answer_shown(
     assert (row.test, row.x_user_id, row.state) == (True, "501", "card_sent")
     assert "card_sent" in cli.says("campaigns", "try", "care", "--to", "ada"), "twice a day is meant"
     assert cli.audit()[0] == ("campaign.try", {"campaign": "care", "request_id": row.id})
+
+
+def test_what_became_of_it_is_shown_while_a_worker_writes_it(engine: Engine, tmp_path: Path) -> None:
+    cli = Cli(tmp_path, engine)
+    request_id = cli.request()
+    place = Workplace.open(engine, load(cli.config), "test")
+    with writing(engine) as connection:
+        connection.execute(sa.update(feedback_request).values(attempts=7))
+        assert rehearsal.now_stands(place, request_id).attempts == 0
 
 
 def test_a_refused_way_is_shown_and_the_next_taken(engine: Engine, x: SandboxServer, tmp_path: Path) -> None:
