@@ -40,8 +40,7 @@ class Attempts:
         self._engine, self._clock, self._surface = engine, clock, surface
         self._lock = threading.Lock()
         self._limited: dict[str, datetime] = {}  # neighbourhood: when its window ends
-        self._valid: frozenset[str] = frozenset()
-        self._valid_until: datetime | None = None
+        self._valid: tuple[frozenset[str], datetime | None] = frozenset(), None  # the digests, and until when they are
 
     def reader_of(self, key: str, address: str | None) -> Reader:
         """Return whose key this is. Raises NotAuthenticated, or TooMany for one more wrong key past the limit."""
@@ -61,12 +60,12 @@ class Attempts:
 
     def _is_valid(self, key: str, now: datetime) -> bool:
         """Hold a key against those that were valid a moment ago, without asking the database each time."""
-        with self._lock:
-            if self._valid_until is None or self._valid_until <= now:
-                with reading(self._engine) as connection:
-                    self._valid = keys.valid_digests(connection, now)
-                self._valid_until = now + KNOWN_FOR
-            return keys.digest_of(key) in self._valid
+        valid, until = self._valid
+        if until is None or until <= now:
+            with reading(self._engine) as connection:  # never under the lock: every request with a key asks for that
+                valid = keys.valid_digests(connection, now)
+            self._valid = valid, now + KNOWN_FOR
+        return keys.digest_of(key) in valid
 
     def _count(self, place: str, key: str, code: str, now: datetime) -> None:
         log.warning("key_refused", surface=self._surface, address=place, code=code, key_id=keys.public_id(key))
