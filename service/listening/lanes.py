@@ -92,8 +92,8 @@ class Together:
         for settle in {each.later.settle for each in opened}:
             these = [each for each in opened if each.later.settle == settle]
             try:
-                outcomes = settle([each.later.matter for each in these])
+                settled = list(zip(these, settle([each.later.matter for each in these]), strict=True))
             except Exception as error:  # noqa: BLE001 - nobody may wait for ever for a thread that died
-                outcomes = [error] * len(these)
-            for each, outcome in zip(these, outcomes, strict=True):
+                settled = [(each, error) for each in these]
+            for each, outcome in settled:
                 self._application.settled(each, outcome)
