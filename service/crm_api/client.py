@@ -30,7 +30,8 @@ class Client:
 
     def _signed(self, ask: Callable[[str, Mapping[str, str]], Got], path: str, beside: Mapping[str, str]) -> Got:
         url = self._api.base_url.rstrip("/") + path
-        got = ask(url, {**beside, **self._sign_in.headers(self._clock())})
-        if got.status == REFUSED and self._sign_in.forget():  # a token may end before its time
+        signed = self._sign_in.headers(self._clock())
+        got = ask(url, {**beside, **signed})
+        if got.status == REFUSED and self._sign_in.forget(signed):  # a token may end before its time
             got = ask(url, {**beside, **self._sign_in.headers(self._clock())})
         return got

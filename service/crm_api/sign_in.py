@@ -30,7 +30,7 @@ class SignIn:
         """Return the headers of a call at `now`. Raises NoAnswer where no token can be had."""
         api = self._api
         if api.token_url is not None:
-            return {"Authorization": f"Bearer {self._bearer(now)}"}
+            return self._bearing(self._bearer(now))
         if api.user is not None:
             pair = f"{api.user}:{api.password or ''}".encode()
             return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
@@ -38,12 +38,19 @@ class SignIn:
             return {}
         return {api.header: api.token if api.header.lower() != "authorization" else f"{api.scheme}{api.token}"}
 
-    def forget(self) -> bool:
-        """Drop a token that was refused; False where another try would send the same."""
+    def forget(self, sent: Mapping[str, str]) -> bool:
+        """Drop the token of headers that were refused, unless it is another by now.
+
+        False where another try would send the same.
+        """
         with self._lock:
-            had = self._token is not None
-            self._token = self._until = None
-            return had
+            if self._token is not None and sent == self._bearing(self._token):
+                self._token = self._until = None
+            return self._api.token_url is not None
+
+    @staticmethod
+    def _bearing(token: str) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {token}"}
 
     def _bearer(self, now: datetime) -> str:
         with self._lock:

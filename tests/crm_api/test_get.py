@@ -16,6 +16,7 @@ from service.crm_api.address import Forbidden, place_of
 from service.crm_api.client import Client
 from service.crm_api.get import NoAnswer, get
 from service.crm_api.path import Unaskable, filled, mistakes
+from service.crm_api.sign_in import SignIn
 from service.crm_api.wait import wait
 from service.settings.declare import section_of
 from service.settings.sources import Api
@@ -255,6 +256,16 @@ def test_a_token_is_fetched_once_renewed_before_its_end_and_once_when_it_is_refu
     issuer.refused |= {"t3", "t4"}
     assert client.get("/a").status == 401
     assert issuer.issued == 4
+
+
+def test_whoever_is_refused_late_throws_no_fresh_token_away(api: Crm) -> None:
+    Issuer(api)
+    sign_in = SignIn(oauth(api))
+    first = sign_in.headers(NOW)
+    assert sign_in.forget(first)
+    second = sign_in.headers(NOW)
+    assert sign_in.forget(first), "another thread, refused with the old one as well, tries again with the new one"
+    assert sign_in.headers(NOW) == second != first
 
 
 def test_a_refused_secret_is_a_refusal_and_not_an_answer(api: Crm) -> None:
