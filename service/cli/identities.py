@@ -41,14 +41,14 @@ def missing(context: click.Context, source: str | None, days: int) -> None:
         fr.ended_at > now() - timedelta(days=days), fr.state == State.SKIPPED, fr.reason == Skip.NO_X_IDENTITY,
         fr.erased_at.is_(None), *([fr.source == source] if source else []),
     )  # fmt: skip
+    with writing(engine) as connection:  # before the first line leaves: whoever reads may stop at any of them
+        log_access(connection, me(), "identities.missing", {"source": source or "*", "days": days}, now())
     file = csv.writer(sys.stdout, lineterminator="\r\n")
     file.writerow(COLUMNS)
     with reading(engine) as connection:
         for row in connection.execute(wanted.order_by(fr.ended_at, fr.id)):
             words = (guarded(each or "") for each in (row.source, row.conversation_id, row.customer_ref))
             file.writerow([row.id, *words, when(row.ended_at), guarded(row.detail or ""), ""])
-    with writing(engine) as connection:
-        log_access(connection, me(), "identities.missing", {"source": source or "*", "days": days}, now())
 
 
 @identities.command(name="import")

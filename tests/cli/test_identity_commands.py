@@ -1,8 +1,12 @@
 """identities: the list of who was missing, and the same list handed in again."""
 
 import csv
+import errno
 import io
 
+import pytest
+
+from service.cli import identities
 from service.models import access_log, feedback_request
 from tests.cli.house import Cli
 
@@ -34,6 +38,17 @@ def test_who_was_missing_is_listed_handed_in_and_taken_up(cli: Cli) -> None:
     states = {row.id: (row.state, row.x_user_id) for row in cli.rows(feedback_request)}
     assert (states[first], states[second][0]) == (("received", "501"), "skipped")
     assert {"identities.missing", "request.complete"} <= {row.action for row in cli.rows(access_log)}
+
+
+def test_who_reads_no_further_than_a_line_is_in_the_access_log(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    skipped(cli, "c-1")
+
+    def broken(_value: str) -> str:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(identities, "guarded", broken)
+    cli("identities", "missing", code=1)
+    assert [row.action for row in cli.rows(access_log)] == ["identities.missing"]
 
 
 def test_only_of_one_source(cli: Cli) -> None:
