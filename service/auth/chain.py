@@ -7,7 +7,7 @@ metric, a command), tell of a chain that was cut or made anew as a whole. Old li
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -121,12 +121,15 @@ def verify(connection: Connection) -> Iterator[str]:
 
 def sealed_after(connection: Connection, number: int) -> Iterator[AccessLine]:
     """Yield sealed lines in the order of the chain, after one of them."""
-    while True:
-        page = connection.execute(_lines().where(acs.number > number).order_by(acs.number).limit(AT_ONCE)).all()
-        yield from (_line(row) for row in page)
-        if len(page) < AT_ONCE:
-            return
-        number = page[-1].number
+    while page := some_after(connection, number):
+        yield from page
+        number = page[-1].number or number
+
+
+def some_after(connection: Connection, number: int) -> Sequence[AccessLine]:
+    """Return the next sealed lines after one of them, some hundred; none where there are no more."""
+    page = connection.execute(_lines().where(acs.number > number).order_by(acs.number).limit(AT_ONCE))
+    return [_line(row) for row in page]
 
 
 def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:

@@ -1,11 +1,17 @@
 """access-log: verified, anchored, streamed."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import click
+import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
 
-from service.auth import log_access
-from service.db import writing
+from service.auth import chain, log_access
+from service.cli import access_log as commands
+from service.db import reading, writing
 from service.models import access_log
 from tests.cli.house import Cli
 from tests.support import START
@@ -47,3 +53,23 @@ def test_the_stream_goes_on_where_it_ended(cli: Cli) -> None:
     again = [json.loads(line) for line in cli.says("access-log", "stream", "--state", "place").splitlines()]
     assert [line["number"] for line in again] == [3]
     assert cli.says("access-log", "stream", "--after", "3") == ""
+
+
+def test_the_stream_prints_in_no_transaction_however_slow_its_reader(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines(cli, 1, 2, 3)
+    cli.says("access-log", "head")
+    begun: list[int] = []
+    printed: list[int] = []
+
+    @contextmanager
+    def counted(engine: Engine) -> Iterator[Connection]:
+        begun.append(1)
+        with reading(engine) as connection:
+            yield connection
+        begun.pop()
+
+    monkeypatch.setattr(chain, "AT_ONCE", 2)
+    monkeypatch.setattr(commands, "reading", counted)
+    monkeypatch.setattr(click, "echo", lambda _line: printed.append(len(begun)))
+    cli("access-log", "stream")
+    assert printed == [0, 0, 0]
