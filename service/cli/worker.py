@@ -3,7 +3,9 @@
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 
 import click
 import structlog
@@ -21,15 +23,17 @@ log = structlog.get_logger(__name__)
 def worker(context: click.Context) -> None:
     """Run one worker alone: it writes to customers and collects answers. Start as many as you like."""
     settings, engine = opened(context)
-    again: list[bool] = []
-    signal.signal(signal.SIGHUP, lambda *_: _reread(Path(context.find_root().obj), again))
+    again = Event()
+    reread = partial(_reread, Path(context.find_root().obj), again)
+    # in a thread of its own: a command that fetches a secret may take its time, and sending goes on meanwhile
+    signal.signal(signal.SIGHUP, lambda *_: Thread(target=reread, name="reread", daemon=True).start())
     worker_loop.run(settings, engine)
-    if again:
+    if again.is_set():
         words = ("-m", "service.cli", "--config", context.find_root().obj, "worker")
         os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - ourselves
 
 
-def _reread(path: Path, again: list[bool]) -> None:
+def _reread(path: Path, again: Event) -> None:
     """Stop as on SIGTERM, to begin anew; where the new settings are wrong, go on with the old ones and say so."""
     try:
         settings = load(path)
@@ -37,5 +41,5 @@ def _reread(path: Path, again: list[bool]) -> None:
     except SettingsError as error:
         log.error("settings_not_taken", problems=[each.path for each in error.problems])  # noqa: TRY400 - no bug
         return
-    again.append(True)
+    again.set()
     os.kill(os.getpid(), signal.SIGTERM)
