@@ -13,6 +13,7 @@ from service.auth import log_access
 from service.cli.common import engine_of, me, now, opened, source_of, when
 from service.db import reading, writing
 from service.errors import Conflict, ServiceError
+from service.outages import is_away
 from service.settings import Settings
 from service.sources import counted, holds, sweeps, waiting
 from service.sources.holds import SourceStanding
@@ -59,8 +60,12 @@ def _rows(context: click.Context, settings: Settings, moment: datetime) -> Mappi
         with reading(engine) as connection:
             stand, waits = holds.standings(connection), waiting.counts(connection)
             ended, lists = counted.since(connection, moment - RECENT), sweeps.standings(connection)
-    except (ServiceError, DBAPIError):  # not set up yet: there is nothing to tell
+    except ServiceError:  # not set up yet: there is nothing to tell
         return {}
+    except DBAPIError as error:
+        if is_away(error):
+            return {}
+        raise
     return {
         name: (
             *_stands(each, moment), str(waits.get(name, 0)), *_ended(ended.get(name, {})),

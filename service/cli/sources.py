@@ -30,6 +30,7 @@ from service.intake.mapping.events import ConversationEnded
 from service.intake.presets import payload, payload_names, preset_names, sources_of_payloads
 from service.many import many
 from service.models import delivery_item, webhook_delivery
+from service.outages import is_away
 from service.outreach.campaigns import Conversation, takes
 from service.settings import Campaign, Settings
 
@@ -232,8 +233,12 @@ def _recent(context: click.Context, settings: Settings) -> dict[str, tuple[str, 
         engine = engine_of(context, settings)
         migrations.require_fitting(engine)
         return dict(_counted(engine))
-    except (ServiceError, DBAPIError):  # not set up yet: there is nothing to tell
+    except ServiceError:  # not set up yet: there is nothing to tell
         return {}
+    except DBAPIError as error:
+        if is_away(error):
+            return {}
+        raise
 
 
 def _counted(engine: Engine) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -4,17 +4,21 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 from werkzeug.serving import make_server
 
 from service.app import create_app
+from service.cli import main, sources
 from service.db import writing
 from service.intake import payload, payload_names, preset_about, preset_names
 from service.intake.definition.recipes import RECIPES
@@ -146,6 +150,20 @@ def test_the_public_source_of_a_payload_is_named(cli: Cli) -> None:
 def test_what_to_write_to_look_customers_up_is_shown(cli: Cli) -> None:
     said = cli.says("sources", "show", "zendesk_trigger")
     assert '[sources.NAME.api]\nbase_url = "https://YOURS.zendesk.com"' in said
+
+
+@pytest.mark.parametrize(("module", "name"), [(sources, "_counted"), (holds, "standings")])
+def test_a_mistake_of_ours_is_not_taken_for_a_database_that_is_not_set_up(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
+) -> None:
+    cli.write(sources__crm__api={"base_url": "https://crm.example", "token": "t"})
+    away = sa.exc.OperationalError("SELECT", {}, Exception("database is locked"))
+    monkeypatch.setattr(module, name, Mock(side_effect=away))
+    assert ADDRESS in cli.says("sources", "list")
+    ours = sa.exc.IntegrityError("SELECT", {}, Exception("wrong"))
+    monkeypatch.setattr(module, name, Mock(side_effect=ours))
+    with chdir(cli.directory):
+        assert CliRunner().invoke(main, ["sources", "list"]).exception is ours
 
 
 def test_how_the_api_of_a_source_stands_is_listed_and_a_hold_released(cli: Cli) -> None:
