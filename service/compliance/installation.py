@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from service.auth.keys import ROLES
+from service.many import many
 from service.settings import Campaign, Settings
 from service.settings.reference import SettingDoc, reference
 
 NOBODY = "[to fill in]"
+UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "minute": timedelta(minutes=1)}
 AT_REST = (
     "comments, notes, DM texts, raw deliveries, names and customers' ids are encrypted (AES-256-GCM, bound to row and "
     "column; ids that are compared AES-256-SIV) from `dm-feedback privacy encrypt` on; scores, times, tags and the ids "
@@ -52,19 +54,19 @@ def _campaign(each: Campaign) -> str:
     return f"| {each.name} | {each.type} | {', '.join(each.ways)} | {', '.join(each.texts)} | {each.privacy_url} |"
 
 
-def _ceilings(settings: Settings) -> Iterable[tuple[SettingDoc, object]]:
+def _ceilings(settings: Settings) -> Iterable[tuple[SettingDoc, int | timedelta]]:
     """The settings that bound something, with what they are here."""
     for doc in reference():
         section, _, name = doc.path.partition(".")
         if section in {"web", "worker", "reports"} and isinstance(
-            value := getattr(getattr(settings, section), name), int
+            value := getattr(getattr(settings, section), name), int | timedelta
         ):
             yield doc, value
 
 
-def _limit(found: tuple[SettingDoc, object]) -> str:
+def _limit(found: tuple[SettingDoc, int | timedelta]) -> str:
     doc, value = found
-    return f"| `{doc.path}` | {value} | {doc.description} |"
+    return f"| `{doc.path}` | {_span(value) if isinstance(value, timedelta) else value} | {doc.description} |"
 
 
 def _listed(words: Iterable[str]) -> str:
@@ -76,4 +78,8 @@ def _host(address: str) -> str:
 
 
 def _span(length: timedelta) -> str:
-    return f"{length.days} days" if length.days else f"{length.total_seconds() / 3600:g} hours"
+    """In the largest unit that says it whole."""
+    for name, unit in UNITS.items():
+        if length and not length % unit:
+            return many(length // unit, name)
+    return f"{length.total_seconds():g} seconds"

@@ -21,7 +21,8 @@ PAPERS = {
 @pytest.fixture
 def folder(cli: Cli) -> Path:
     place = cli.directory / "for the buyer"
-    cli.write(privacy__keep_texts="400d", privacy__erase_by_two=True, web__security_contact="mailto:sec@acme.example")
+    ages = {"privacy__keep_texts": "400d", "privacy__keep_deliveries": "36h"}
+    cli.write(**ages, privacy__erase_by_two=True, web__security_contact="mailto:sec@acme.example")
     said = cli.says("compliance", str(place))
     assert f"{len(PAPERS) + 1} papers in" in said
     return place
@@ -30,10 +31,12 @@ def folder(cli: Cli) -> Path:
 def test_the_papers_are_there_and_written_from_the_settings(folder: Path) -> None:
     assert {each.name for each in folder.iterdir()} == {*(f"{name}.md" for name in PAPERS), "sbom.cdx.json"}
     assert "| comments | 400 days |" in (folder / "retention.md").read_text("utf-8")
+    assert "| raw deliveries | 36 hours |" in (folder / "retention.md").read_text("utf-8")
     assert "takes two people" in (folder / "dpia.md").read_text("utf-8")
     assert "mailto:sec@acme.example" in (folder / "questionnaires.md").read_text("utf-8")
     assert "acme (@acmecare)" in (folder / "records-of-processing.md").read_text("utf-8")
     assert "| `web.threads` | 4 |" in (folder / "sizes.md").read_text("utf-8")
+    assert "| `worker.lease` | 1 minute |" in (folder / "sizes.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(PAPERS))
