@@ -160,7 +160,7 @@ def _add_opt_outs(routes: _Customers) -> None:
         with writing(routes.engine) as connection:
             added = opted_out.add(
                 connection, asked["x_user_ids"], hash_key=hash_key, account=asked["account"],
-                reason=asked["reason"], by=actor[:64], now=now,
+                reason=asked["reason"], by=flask.g.reader.signature, now=now,
             )  # fmt: skip
             log_access(connection, actor, "opt_out.add", {"added": added, "account": asked["account"]}, now)
         return {"added": added}
@@ -206,7 +206,7 @@ def _add_what_is_held(routes: _Customers) -> None:
         if routes.settings.privacy.erase_by_two:
             _demand_second_person(routes.engine, routes.settings, x_user_id, flask.g.reader, routes.clock())
         counts = housekeeping.erase(
-            routes.engine, routes.settings, x_user_id, by=flask.g.reader.actor[:64], now=routes.clock()
+            routes.engine, routes.settings, x_user_id, by=flask.g.reader.signature, now=routes.clock()
         )
         return {"x_user_id": x_user_id, "erased": dict(counts)}
 
@@ -222,7 +222,7 @@ def _add_hand_ins(routes: _Customers) -> None:
     def complete_identity(asked: dict[str, Any], request_id: str) -> dict[str, str]:
         _demand_reach(_account_of(routes.engine, request_id), routes.settings)
         place = Workplace.open(routes.engine, routes.settings, "api")
-        by = flask.g.reader.actor[:64]
+        by = flask.g.reader.signature
         state = by_hand.complete(place, request_id, asked["x_user_id"], by=by, now=routes.clock())
         return {"id": request_id, "state": state}
 
@@ -237,7 +237,7 @@ def _add_hand_ins(routes: _Customers) -> None:
         account = _account_of_conversation(routes.engine, source, conversation_id)
         _demand_reach(account, routes.settings)
         place = Workplace.open(routes.engine, routes.settings, "api")
-        by = flask.g.reader.actor[:64]
+        by = flask.g.reader.signature
         link = handed_over.hand_over(place, account, source, conversation_id, by=by, now=routes.clock())
         until = link.handed_over_at + routes.settings.reports.answer_window
         return {"request_id": link.request_id, "url": link.url, "good_until": until}

@@ -29,6 +29,7 @@ ROLES = {
 PREFIX = "dmf_"
 KEY_ID = re.compile(r"[0-9a-f]{12}")
 LONGEST_NAME = 64
+LONGEST_SIGNATURE = 64
 PATH = re.compile(r"/[A-Za-z0-9/._-]{1,99}")
 SEEN_EVERY = timedelta(minutes=1)  # last_used_at is for people; most calls are spared the write
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="dm-feedback", Basic realm="dm-feedback", charset="UTF-8"'}
@@ -59,6 +60,11 @@ class Reader:
     def actor(self) -> str:
         """How the access log names them."""
         return f"{self.name} ({self.key_id})"
+
+    @property
+    def signature(self) -> str:
+        """The same where the ledger has less room: the name is cut, and never the id."""
+        return f"{self.name[: LONGEST_SIGNATURE - len(self.key_id) - 3]} ({self.key_id})"
 
     def may_see(self, account: str) -> bool:
         """Say whether this reader may know of the account."""

@@ -3,12 +3,12 @@
 import base64
 import hashlib
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from structlog.testing import capture_logs
 
 from service.auth import ROLES, Reader, access, chain, keys, log_access, sessions
@@ -152,6 +152,13 @@ def test_a_spreadsheet_reads_with_the_key_as_the_password_of_any_user(sqlite_eng
     assert house.call("GET", LIST, auth=(user, house.key("supervisor"))).status_code == 200
     refused = house.call("GET", LIST, auth=(user, house.key("monitor")))
     assert (refused.status_code, refused.get_json()["code"]) == (403, "role_not_allowed")
+
+
+def test_however_long_a_name_its_key_is_told_in_the_ledger_as_well() -> None:
+    reader = Reader("a1b2c3d4e5f6", "n" * 64, "admin", ())
+    assert reader.signature == f"{'n' * 49} (a1b2c3d4e5f6)"
+    assert len(reader.signature) == 64
+    assert Reader("a1b2c3d4e5f6", "ada", "admin", ()).signature == "ada (a1b2c3d4e5f6)"
 
 
 def test_a_wrong_password_is_a_wrong_key_and_counts_as_one(sqlite_engine: Engine) -> None:
@@ -454,6 +461,23 @@ def test_twelve_wrong_keys_at_once_are_twelve(engine: Engine) -> None:
     for each in threads:
         each.join(timeout=60)
     assert (said.count(NotAuthenticated), said.count(TooMany)) == (10, 2)
+
+
+def test_the_database_is_never_asked_under_the_lock_of_every_request(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts, held = Attempts(sqlite_engine, lambda: START, "api"), []
+
+    def slow(_connection: Connection, _now: datetime) -> frozenset[str]:
+        held.append(attempts._lock.locked())
+        return frozenset()
+
+    monkeypatch.setattr(keys, "valid_digests", slow)
+    attempts._lose_patience("192.0.2.1", START)
+    for _ in range(2):
+        with pytest.raises(TooMany):
+            attempts.reader_of("dmf_0.0", "192.0.2.1")
+    assert held == [False], "once, and in nobody's way"
 
 
 def test_a_flood_from_everywhere_is_forgotten_in_time(sqlite_engine: Engine) -> None:
