@@ -63,9 +63,9 @@ class Ring:
         self._told: set[str] = set()
 
     def is_news(self, place: str) -> bool:
-        """Whether this process has not told of a place yet; it keeps the first thousands in mind."""
-        news = place not in self._told
-        if len(self._told) < MOST_TOLD:
+        """Whether this process has not told of a place yet; it tells of the first thousands."""
+        news = place not in self._told and len(self._told) < MOST_TOLD  # a table full of them floods no log
+        if news:
             self._told.add(place)
         return news
 

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from service import housekeeping
 from service.at_rest.columns import Encrypted, bound, stored
+from service.at_rest.ring import MOST_TOLD, Ring
 from service.at_rest.unreadable import TEXT, WORD
 from service.cli.sources import definition_of
 from service.counts import HERE
@@ -96,7 +97,8 @@ def test_all_we_hold_of_a_person_comes_and_so_does_their_erasure(poisoned: Poiso
     named = {each.column: list(each.refused) for each in checking.check(poisoned.engine) if each.refused}
     assert set(named) == {str(each) for each in damaged}
     now, settings = poisoned.house.clock.now, poisoned.house.settings
-    assert housekeeping.erase(poisoned.engine, settings, x_user_id(0), by="test", now=now)["requests"] == 1
+    counts = housekeeping.erase(poisoned.engine, settings, x_user_id(0), by="test", now=now)
+    assert (counts["requests"], counts["deliveries_unreadable"]) == (1, 1)
     assert not [each for each in checking.check(poisoned.engine) if each.refused]
 
 
@@ -139,6 +141,15 @@ def test_an_answer_to_a_row_nobody_can_read_is_kept_and_the_row_stays(poisoned: 
 def text_of(there: Poisoned, request_id: str) -> str:
     with reading(there.engine) as connection:
         return str(connection.scalar(sa.select(result.c.text).where(result.c.request_id == request_id)))
+
+
+def test_a_table_full_of_damage_floods_no_log() -> None:
+    ring = Ring(["a key of the settings"])
+    assert ring.is_news("result.text\x1f1")
+    assert not ring.is_news("result.text\x1f1")
+    for each in range(2, MOST_TOLD + 1):
+        assert ring.is_news(f"result.text\x1f{each}")
+    assert not ring.is_news("result.text\x1fone more")
 
 
 def test_the_page_shows_no_word_of_ours_as_the_customers(poisoned: Poisoned) -> None:
