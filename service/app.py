@@ -25,7 +25,7 @@ from service.web.well_known import register_well_known
 
 
 def utc_now() -> datetime:
-    """Return the wall clock; the one place the web's time comes from."""
+    """Return the wall clock: what the web's answers go by. Counts of the process read it themselves."""
     return datetime.now(UTC)
 
 

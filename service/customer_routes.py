@@ -4,7 +4,6 @@ For admins; identities and links also for whoever hands in. Wires `customers`, t
 to routes; all of it audited. Shows no customer back.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,20 +27,14 @@ from service.models import feedback_request
 from service.outreach import by_hand, handed_over
 from service.outreach.workplace import Workplace
 from service.settings import Settings
+from service.settings.values import X_USER_ID, an_x_user_id, is_x_user_id
 from service.web import Blueprint, reads, takes
 
 MOST_IDS = 10_000
-X_USER_ID = r"^[1-9][0-9]{0,18}$"  # as intake: the hash of one with a leading zero is nobody's
 IN_THE_PATH: Mapping[str, Any] = {
     "in": "path", "name": "x_user_id", "required": True, "schema": {"type": "string", "pattern": X_USER_ID},
     "description": "1 to 19 digits without a leading zero",
 }  # fmt: skip
-
-
-def _x_user_id(value: str) -> None:
-    # fullmatch: `$` alone would take a line break behind the digits, and the list would not know the person
-    if re.fullmatch(X_USER_ID, value) is None:
-        raise ValidationError("an X user id is 1 to 19 digits without a leading zero, as a string")
 
 
 def _printable(value: str) -> None:
@@ -59,7 +52,7 @@ class OptOutSchema(Schema):
         unknown = RAISE
 
     x_user_ids = fields.List(
-        fields.String(validate=_x_user_id, metadata={"pattern": X_USER_ID}),
+        fields.String(validate=an_x_user_id, metadata={"pattern": X_USER_ID}),
         required=True,
         validate=validate.Length(1, MOST_IDS),
         metadata={"description": "numeric X user ids, as strings"},
@@ -103,7 +96,7 @@ class XIdentitySchema(Schema):
 
         unknown = RAISE
 
-    x_user_id = fields.String(required=True, validate=_x_user_id, metadata={"pattern": X_USER_ID})
+    x_user_id = fields.String(required=True, validate=an_x_user_id, metadata={"pattern": X_USER_ID})
 
 
 class LinkSchema(Schema):
@@ -266,7 +259,7 @@ def _demand_second_person(engine: Engine, settings: Settings, x_user_id: str, re
 
 
 def _demand_x_user_id(given: str) -> None:
-    if re.fullmatch(X_USER_ID, given) is None:
+    if not is_x_user_id(given):
         raise Invalid("not_an_x_user_id", "An X user id is 1 to 19 digits without a leading zero.")
 
 

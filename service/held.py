@@ -1,7 +1,7 @@
 """What we hold of one person: in, an X user id; out, every row that erasure would reach, and their opt-outs.
 
-Whose a row is, is asked in the very words that erasure asks in (`requests.forget.whose`, `intake.forget.of_person`), so
-nothing can be erased that was not shown. Changes nothing. A raw delivery may tell of other people too.
+Whose a row is, is asked in the very words that erasure asks in (`whose` and `of_person` of each room), so nothing can
+be erased that was not shown. Changes nothing. A raw delivery may tell of other people too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -24,6 +24,7 @@ from service.encrypting import in_force as encrypting
 from service.errors import Invalid, NotFound, ServiceError
 from service.outages import is_away
 from service.settings import Account, Settings, SettingsError, Source, load
+from service.settings.values import is_x_user_id
 
 PLAIN_WIDTH = 200  # where output goes to a file or a pipe, an id must not be folded over two lines
 STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -49,7 +50,6 @@ class Cautious(Console):
 console = Cautious()
 errors = Cautious(stderr=True)
 BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h
-X_USER_ID = re.compile(r"[1-9][0-9]{0,18}")  # as intake: with a leading zero nobody would be found by it
 
 
 def explain(context: click.Context, error: Exception) -> None:
@@ -126,7 +126,7 @@ def show_problems(path: str, error: SettingsError) -> None:
 
 def demand_x_user_ids(given: Sequence[str]) -> None:
     """Refuse what is no X user id, with the first of them. Raises Invalid; nothing has been done then."""
-    wrong = [each for each in given if X_USER_ID.fullmatch(each) is None]
+    wrong = [each for each in given if not is_x_user_id(each)]
     if wrong:
         raise Invalid(
             "not_an_x_user_id",

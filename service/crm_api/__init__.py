@@ -1,4 +1,4 @@
-"""GETs to a source's own API, as its definition says: in, an address and a path; out, JSON, or why not.
+"""Calls to a source's own API, as its definition says: in, an address and a path; out, JSON, or why not.
 
 address.py    where a host really is, and whether we may go there     get.py        one call, bounded in every way
 sign_in.py    token, Basic, header, OAuth 2.0 client credentials      path.py       templates, filled and encoded

@@ -1,4 +1,4 @@
-"""One GET, bounded in every way: in, an address and headers; out, status, headers and JSON, or `NoAnswer` and why.
+"""One call, bounded in every way: in, an address, headers, a body; out, status, headers and JSON, or `NoAnswer`.
 
 No redirects, no proxy from the environment, TLS verified, 10 s in all, 1 MB, JSON only. What comes back is handed to
 the caller and neither logged nor kept.

@@ -9,7 +9,7 @@ from typing import Literal
 
 from service.results.merge import Update
 
-Way = Literal["card", "quick_reply", "page", "chat"]
+Way = Literal["card", "quick_reply", "page"]
 Channel = Literal["webhook", "events", "show", "page", "dm"]
 
 

@@ -13,7 +13,7 @@ from marshmallow import validate
 
 from service.settings.declare import REQUIRED, implied, setting
 from service.settings.sources import Api
-from service.settings.values import NAME, NOT_EMPTY, X_USER_ID, a_colour, http_url, network, one_of, some_time, whole
+from service.settings.values import NAME, NOT_EMPTY, a_colour, an_x_user_id, http_url, network, one_of, some_time, whole
 
 AN_ALLOWANCE = whole(1, 1_000_000)
 A_TEXT = validate.Length(1, 10_000, error="must have 1 to 10,000 characters")
@@ -30,7 +30,7 @@ class Account:
     """One X account that writes to customers: [accounts.NAME]."""
 
     name: str = implied(NAME)
-    user_id: str = setting(REQUIRED, "the account's numeric X id", X_USER_ID)
+    user_id: str = setting(REQUIRED, "the account's numeric X id", an_x_user_id)
     screen_name: str = setting("", "its handle, for people")
     base_url: str = setting("https://api.twitter.com", "X's host, or the sandbox's; signatures cover it", http_url)
     consumer_key: str = setting(REQUIRED, "the app's key", NOT_EMPTY, secret=True)

@@ -26,7 +26,7 @@ NAME = validate.Regexp(
 BIND = validate.Regexp(
     r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]*):[0-9]{1,5}\Z", error="must be host:port, such as '127.0.0.1:8000'"
 )
-X_USER_ID = validate.Regexp(r"^[0-9]{1,19}\Z", error="an X user id is 1 to 19 digits, written as a string")
+X_USER_ID = r"^[1-9][0-9]{0,18}$"  # for JSON Schema too; the hash of one with a leading zero is nobody's
 DATABASE = validate.Regexp(
     r"^(sqlite:///(?!:memory:).|postgresql(\+psycopg)?://.)",
     error="must be sqlite:/// and a file, or postgresql:// and a server",
@@ -46,6 +46,17 @@ def names(given: Mapping[str, Any]) -> None:
     for each in (word for pair in given.items() for word in pair):
         if not isinstance(each, str) or not 0 < len(each.strip()) <= LONGEST_NAME or not each.isprintable():
             raise ValidationError(f"must be texts of 1 to {LONGEST_NAME} characters on one line, id = name")
+
+
+def an_x_user_id(given: str) -> None:
+    """X's own number of a user. Raises ValidationError."""
+    if not is_x_user_id(given):
+        raise ValidationError("an X user id is 1 to 19 digits without a leading zero, written as a string")
+
+
+def is_x_user_id(given: str) -> bool:
+    """Whether this is X's own number of a user. `$` alone would let a line break behind the digits pass."""
+    return re.fullmatch(X_USER_ID, given) is not None
 
 
 class Duration(fields.Field[timedelta]):

@@ -1,4 +1,4 @@
-"""Everything X, and the only room that knows httpx: one client, one method per endpoint, errors in our words.
+"""Everything X, and the only room that speaks HTTP to it: one client, one method per endpoint, errors in our words.
 
 In: credentials and plain values. Out: frozen dataclasses, or an `XError` that says what may be done next. Nothing in
 here retries, reads our database, or decides whom to write to.

@@ -88,7 +88,7 @@ def test_a_file_with_ten_mistakes_names_all_ten_at_once(tmp_path: Path) -> None:
         "web.workers": "must be a whole number, without quotes",
         "web.colour": "no such setting; `dm-feedback config reference` lists them all",
         "worker.idle": "a span of time is a number and a unit, such as '90s', '5m', '24h' or '7d'",
-        "accounts.acme.user_id": "an X user id is 1 to 19 digits, written as a string",
+        "accounts.acme.user_id": "an X user id is 1 to 19 digits without a leading zero, written as a string",
         "accounts.acme.token_secret_file": "the file '/no/such/file' cannot be read (No such file or directory); "
         "mount it or mend the path",
         "sources.crm.account": "there is no account 'acne'; write one of 'acme'",

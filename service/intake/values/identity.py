@@ -8,8 +8,9 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from service.settings.values import is_x_user_id
+
 TRUSTS = ("vendor_verified", "bridge", "crm_entered")
-X_USER_ID = re.compile(r"[1-9][0-9]{0,18}")
 X_HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")
 X_HOSTS = frozenset({"x.com", "www.x.com", "mobile.x.com", "twitter.com", "www.twitter.com", "mobile.twitter.com"})
 # first path segments that are pages of X itself, not people
@@ -24,7 +25,7 @@ def x_user_id(value: Any) -> str | None:
     """Return the numeric id. A JSON number is taken only where no sender can have rounded it (up to 2**53)."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= EXACT_IN_ANY_SENDER:
         return str(value)
-    return value.strip() if isinstance(value, str) and X_USER_ID.fullmatch(value.strip()) else None
+    return value.strip() if isinstance(value, str) and is_x_user_id(value.strip()) else None
 
 
 def x_handle(value: Any) -> str | None:

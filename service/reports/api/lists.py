@@ -26,7 +26,7 @@ from service.reports.rows.row import Row
 from service.reports.visible import cutoff
 from service.web.once import PARAMETER, once
 
-SETTLED = timedelta(minutes=1)  # a row committed late carries a moment that a pull may already have passed
+ALL_SEEN = timedelta(minutes=1)  # where nothing is held back: whatever was told until now, by any clock of ours
 tr = transition.c
 upd = result_update.c
 
@@ -55,7 +55,7 @@ def _add_rows(routes: Routes) -> None:
     def get_result(_asked: dict[str, Any], request_id: str) -> dict[str, Any]:
         row, now = found_result(routes, request_id), routes.clock()
         routes.log("results.read", {"request_id": request_id, "with_text": row.text is not None})
-        until = cutoff(routes.settings, now) or now + SETTLED
+        until = cutoff(routes.settings, now) or now + ALL_SEEN
         with reading(routes.engine) as connection:
             wanted = sa.select(result_update).where(upd.request_id == request_id, upd.seen_at < until).order_by(upd.id)
             return {**asdict(row), "updates": connection.execute(wanted).all()}

@@ -2,7 +2,7 @@
 
     lists.py     results, requests, notes, access log: supervisors and admins
     changes.py   the feed of changes that a mirror follows: supervisors and admins
-    figures_api.py   summary, trend, breakdown, compare, coverage: analysts too
+    figures.py   summary, trend, breakdown, compare, coverage: analysts too
     feeds.py         saved questions with an address of their own
     marks.py         done, and whose it is: supervisors and admins
     timeline.py      notes on the time line: all read them, supervisors write

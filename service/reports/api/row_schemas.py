@@ -77,7 +77,7 @@ class UpdateSchema(Schema):
 
     seen_at = time(none=False)
     x_updated_at = time(none=False)
-    channel = text("webhook, events or show")
+    channel = text("how it was told us: webhook, events, show, page or dm")
     verdict = text("applied, older or anomaly")
     score_at = time()
     text_at = time()
