@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service import housekeeping, retention
+from service.at_rest.unreadable import TEXT
 from service.db import reading, writing
 from service.intake import erase as erase_after
 from service.intake import too_old
@@ -208,3 +209,10 @@ def test_a_name_that_was_not_known_while_looking_is_looked_for_in_everything(eng
     found = Naming(frozenset({"4477001"}), frozenset(), 0, now + timedelta(days=1))
     with writing(engine) as connection:
         assert erase_after(connection, "4477001", ["jane_doe"], found) == 1
+
+
+def test_a_handle_nobody_can_read_names_no_other_delivery_nobody_can_read(engine: Engine, now: datetime) -> None:
+    house = sent(token_house(engine, now), note(f"Somebody wrote {TEXT}"))
+    with writing(engine) as connection:
+        assert erase(connection, "4477001", [TEXT]) == 0
+    assert bodies(house) == {"0": True}

@@ -117,8 +117,9 @@ def _first_items(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
 
 
 def _plain(names: Collection[str]) -> frozenset[str]:
-    """Names as they are looked for."""
-    return frozenset(name.removeprefix("@").lower() for name in names if len(name) >= SHORTEST_NAME)
+    """Names as they are looked for. One that nobody can read is none: the word in its place stands elsewhere too."""
+    known = (name for name in names if len(name) >= SHORTEST_NAME and not is_unreadable(name))
+    return frozenset(name.removeprefix("@").lower() for name in known)
 
 
 def _naming(connection: Connection, names: Collection[str], among: Condition) -> tuple[frozenset[str], int]:
