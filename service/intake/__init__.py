@@ -15,11 +15,11 @@ Nothing here knows X: whom to ask, and whether, is outreach's business.
 from service.intake.definition.load import load_definitions, preset_about
 from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import Inbound, make_inbound
-from service.intake.explain import Explanation, explain, parse_request_file, render
+from service.intake.explain import explain, parse_request_file, render
 from service.intake.inbox.accept import Accepted, accept
 from service.intake.inbox.forget import erase, too_old
 from service.intake.inbox.replay import ReplayCounts, replay
-from service.intake.mapping.events import ConversationEnded, ConversationReopened, Ignored, Reading, Unmappable
+from service.intake.mapping.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
 from service.intake.mapping.readings import read
 from service.intake.presets import payload, payload_names, preset_expected, preset_names, preset_text
 from service.intake.verify import verify
@@ -30,10 +30,8 @@ __all__ = [
     "ConversationEnded",
     "ConversationReopened",
     "Definition",
-    "Explanation",
     "Ignored",
     "Inbound",
-    "Reading",
     "Refused",
     "ReplayCounts",
     "Unmappable",

@@ -157,7 +157,7 @@ class AccountTaskColumns(TypedColumns):
     """Who does a task for an account right now, by lease. Written by accounts."""
 
     account = Column(String(64), primary_key=True)
-    task = Column(String(24), primary_key=True)  # poll | refresh
+    task = Column(String(24), primary_key=True)  # of results and outreach, each its TASK; or a moment kept for one
     lease_token: Named[str | None] = Column(String(40), nullable=True)
     lease_until: Named[datetime | None] = Column(Micros, nullable=True)
     next_at: Named[datetime] = Column(Micros)

@@ -48,7 +48,7 @@ class TallyColumns(TypedColumns):
     clock: Named[str] = Column(String(9))  # ended_at | sent_at | scored_at
     span: Named[str] = Column(String(5))  # day | month
     start: Named[int]  # its first day, in days since 1970
-    grain: Named[str] = Column(String(7))  # account | people | hour | context | full
+    grain: Named[str] = Column(String(7))  # GRAINS of reports.counting
     account: Named[str] = Column(String(64))
     team: Named[str | None] = Column(String(256), nullable=True)
     agent: Named[str | None] = Column(String(256), nullable=True)

@@ -57,7 +57,7 @@ class FeedbackRequestColumns(TypedColumns):
     x_user_id: Named[str | None] = Column(X_USER_ID, nullable=True)
     x_handle: Named[str | None] = Column(X_HANDLE, nullable=True)
     person: Named[str | None] = Column(String(64), nullable=True)  # the keyed hash that stays when the id goes
-    identity_trust: Named[str] = Column(String(20))  # vendor_verified | bridge | crm_entered
+    identity_trust: Named[str] = Column(String(20))  # TRUSTS of intake, by_hand, rehearsal
     agent_id: Named[str | None] = Column(String(256), nullable=True)
     team_id: Named[str | None] = Column(String(256), nullable=True)
     tags: Named[list[str]] = Column(JSON)
@@ -223,14 +223,12 @@ class SendAttemptColumns(TypedColumns):
     request_id: Named[str] = Column(String(40), ForeignKey("feedback_request.id"))
     account: Named[str] = Column(String(64))
     x_user_id: Named[str] = Column(X_USER_ID)
-    kind: Named[str] = Column(String(4))  # dm | card
+    kind: Named[str] = Column(String(4))  # dm | card | more
     intended_at: Named[datetime] = Column(Micros)
     answered_at: Named[datetime | None] = Column(Micros, nullable=True)  # when X's (unclear) answer came; NULL: we died
     outcome: Named[str | None] = Column(String(8), nullable=True)  # sent | not_sent | unknown
     x_id: Named[str | None] = Column(String(24), nullable=True)  # the DM's or the feedback's id
-    evidence: Named[str | None] = Column(
-        String(40), nullable=True
-    )  # answer | refused | never_begun | dm_list | feedback
+    evidence: Named[str | None] = Column(String(40), nullable=True)  # what settled it, such as answer or dm_list
     settled_at: Named[datetime | None] = Column(Micros, nullable=True)
 
 

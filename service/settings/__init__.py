@@ -10,20 +10,15 @@ A new setting is one line in sections.py or asking.py.
 """
 
 from service.settings.asking import Account, Campaign, Source, Texts
-from service.settings.checks import PLACEHOLDERS, placeholders
+from service.settings.checks import PLACEHOLDERS
 from service.settings.load import X_TOKENS, from_tree, load
-from service.settings.reference import SettingDoc, reference
+from service.settings.reference import reference
 from service.settings.sections import (
     Database,
     Mistake,
-    Privacy,
-    Reports,
-    Service,
     Settings,
     SettingsError,
-    StaffNames,
     Web,
-    Worker,
 )
 from service.settings.sources import Api
 
@@ -34,19 +29,12 @@ __all__ = [
     "Campaign",
     "Database",
     "Mistake",
-    "Privacy",
-    "Reports",
-    "Service",
-    "SettingDoc",
     "Settings",
     "SettingsError",
     "Source",
-    "StaffNames",
     "Texts",
     "Web",
-    "Worker",
     "from_tree",
     "load",
-    "placeholders",
     "reference",
 ]

@@ -4,7 +4,7 @@ In: credentials and plain values. Out: frozen dataclasses, or an `XError` that s
 here retries, reads our database, or decides whom to write to.
 """
 
-from service.x_api.cards import parse_feedback, parse_feedback_event
+from service.x_api.cards import parse_feedback
 from service.x_api.client import Card, XClient
 from service.x_api.codes import STOPS_READING
 from service.x_api.errors import (
@@ -14,7 +14,6 @@ from service.x_api.errors import (
     OutcomeUnknown,
     RateLimited,
     RecipientRefused,
-    Retired,
     Temporary,
     Unexplained,
     UnknownToX,
@@ -25,20 +24,15 @@ from service.x_api.facts import (
     DirectMessage,
     DmPage,
     Feedback,
-    FeedbackEvent,
-    FeedbackPage,
     Friendship,
-    Option,
     OwnAccount,
     ParseProblem,
     User,
 )
 from service.x_api.oauth1 import Credentials
 from service.x_api.oauth2 import Bearer, XSignIn
-from service.x_api.rate import RateLimit
-from service.x_api.texts import clean, same_text
 from service.x_api.v2 import XClientV2
-from service.x_api.wire import Patience, XAnswer
+from service.x_api.wire import XAnswer
 
 __all__ = [
     "STOPS_READING",
@@ -50,19 +44,13 @@ __all__ = [
     "DirectMessage",
     "DmPage",
     "Feedback",
-    "FeedbackEvent",
-    "FeedbackPage",
     "Friendship",
     "MessageRefused",
-    "Option",
     "OutcomeUnknown",
     "OwnAccount",
     "ParseProblem",
-    "Patience",
-    "RateLimit",
     "RateLimited",
     "RecipientRefused",
-    "Retired",
     "Temporary",
     "Unexplained",
     "UnknownToX",
@@ -73,8 +61,5 @@ __all__ = [
     "XClientV2",
     "XError",
     "XSignIn",
-    "clean",
     "parse_feedback",
-    "parse_feedback_event",
-    "same_text",
 ]

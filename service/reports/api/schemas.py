@@ -36,11 +36,6 @@ def number(says: str = "", *, none: bool = False) -> fields.Integer:
     return fields.Integer(strict=True, allow_none=none, metadata={"description": says} if says else {})
 
 
-def real(says: str = "") -> fields.Float:
-    """A figure that may be missing."""
-    return fields.Float(allow_none=True, metadata={"description": says} if says else {})
-
-
 def time(says: str = "", *, none: bool = True) -> Time:
     """A moment that may be missing."""
     return Time(allow_none=none, metadata={"description": says} if says else {})
