@@ -33,6 +33,7 @@ from service.web import once
 WORKER_FORGOTTEN = timedelta(days=1)
 log = structlog.get_logger(__name__)
 Way = Callable[[], int]
+Clear = Callable[[Connection, datetime], object]
 
 
 def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop = never) -> Mapping[str, int]:
@@ -47,7 +48,8 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, s
             counts[name] = way()
             if not dry_run and not stop():
                 _note(engine, name, counts[name], now)
-    for name, clear in () if dry_run or stop() else CLEARED.items():
+    cleared: Mapping[str, Clear] = {} if dry_run or stop() else CLEARED
+    for name, clear in cleared.items():
         with _apart(name, failures), writing(engine) as connection:
             clear(connection, now)
     if failures:
@@ -101,7 +103,7 @@ def _forget_workers(connection: Connection, now: datetime) -> None:
     connection.execute(sa.delete(worker_seen).where(worker_seen.c.seen_at < now - WORKER_FORGOTTEN))
 
 
-CLEARED: Mapping[str, Callable[[Connection, datetime], object]] = {
+CLEARED: Mapping[str, Clear] = {
     "sessions": sessions.prune,
     "look_up_counts": counted.prune,
     "look_ups": lambda connection, _now: waiting.forget_ended(connection),

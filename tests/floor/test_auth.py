@@ -466,7 +466,8 @@ def test_twelve_wrong_keys_at_once_are_twelve(engine: Engine) -> None:
 def test_the_database_is_never_asked_under_the_lock_of_every_request(
     sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attempts, held = Attempts(sqlite_engine, lambda: START, "api"), []
+    attempts = Attempts(sqlite_engine, lambda: START, "api")
+    held: list[bool] = []
 
     def slow(_connection: Connection, _now: datetime) -> frozenset[str]:
         held.append(attempts._lock.locked())
