@@ -3,13 +3,12 @@
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
@@ -152,16 +151,23 @@ def test_what_to_write_to_look_customers_up_is_shown(cli: Cli) -> None:
     assert '[sources.NAME.api]\nbase_url = "https://YOURS.zendesk.com"' in said
 
 
+def raising(error: Exception) -> Callable[..., Any]:
+    def fails(*_given: Any) -> Any:
+        raise error
+
+    return fails
+
+
 @pytest.mark.parametrize(("module", "name"), [(sources, "_counted"), (holds, "standings")])
 def test_a_mistake_of_ours_is_not_taken_for_a_database_that_is_not_set_up(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
 ) -> None:
     cli.write(sources__crm__api={"base_url": "https://crm.example", "token": "t"})
     away = sa.exc.OperationalError("SELECT", {}, Exception("database is locked"))
-    monkeypatch.setattr(module, name, Mock(side_effect=away))
+    monkeypatch.setattr(module, name, raising(away))
     assert ADDRESS in cli.says("sources", "list")
     ours = sa.exc.IntegrityError("SELECT", {}, Exception("wrong"))
-    monkeypatch.setattr(module, name, Mock(side_effect=ours))
+    monkeypatch.setattr(module, name, raising(ours))
     with chdir(cli.directory):
         assert CliRunner().invoke(main, ["sources", "list"]).exception is ours
 
