@@ -46,6 +46,7 @@ def test_no_name_from_a_day_on_is_the_end_of_one(quick: World) -> None:
     (ANN | {"name": "x" * 121}, 422, "wrong_names"),
     (ANN | {"id": ""}, 422, "wrong_names"),
     (ANN | {"since": "yesterday"}, 422, "invalid_parameter"),
+    (ANN | {"since": "0001-01-01"}, 422, "wrong_names"),
     (ANN | {"account": "nobody"}, 422, "wrong_names"),
     (ANN | {"name": "Ann", "since": None}, 422, "wrong_names"),
     (ANN | {"nickname": "Annie"}, 422, "invalid_parameter"),

@@ -21,7 +21,7 @@ from service.reports.people.stored import NameLine, StoredName
 from service.reports.roles import READERS_OF_ANSWERS
 from service.settings import Settings
 
-MOST = 1000
+MOST = 300  # fits a body of the usual size
 
 
 class PersonNameSchema(NoParametersSchema):

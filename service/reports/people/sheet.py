@@ -23,6 +23,7 @@ from service.settings import Settings
 COLUMNS = ("kind", "id", "name", "since", "account")
 NEEDED, LISTED = COLUMNS[:3], (*COLUMNS, "given_by")
 LONGEST_NAME, LONGEST_ID, MOST_TOLD = 120, 256, 20
+YEARS = range(1900, 2200)
 GUARDED = re.compile(r"'[=+\-@]")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -86,9 +87,12 @@ def _moment(given: str, zone: ZoneInfo) -> datetime:
     if not given:
         return EPOCH
     try:
-        return datetime.combine(date.fromisoformat(given), time.min, zone)
+        day = date.fromisoformat(given)
     except ValueError as error:
         raise ValueError("since must be a day like 2026-03-01, or empty for the beginning") from error
+    if day.year not in YEARS:
+        raise ValueError(f"since must be a day of the years {YEARS.start} to {YEARS.stop - 1}")
+    return datetime.combine(day, time.min, zone)
 
 
 def twice(found: list[NameLine]) -> list[str]:
