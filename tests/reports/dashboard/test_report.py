@@ -230,10 +230,17 @@ def test_the_page_gives_a_pdf_of_itself(client: FlaskClient, size: str) -> None:
     assert client.get("/dashboard/report.pdf?paper=A3").status_code == 422
 
 
-def test_pdfs_are_made_in_the_slots_of_exports(client: FlaskClient) -> None:
-    running = [client.get("/dashboard/report.pdf") for _ in range(client.application.extensions[NAME].exports)]
-    assert client.get("/dashboard/report.pdf").status_code == 429
-    assert client.get("/dashboard/report").status_code == 200
+def test_pdfs_are_made_in_the_slots_of_exports(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, refused = "/dashboard/download/rows.csv?since=2026-11-02&until=2026-11-09", []
+
+    def drawn(_document: str) -> bytes:
+        refused.append(client.get(rows).status_code)
+        return b"%PDF"
+
+    running = [client.get(rows) for _ in range(client.application.extensions[NAME].exports - 1)]
+    monkeypatch.setattr(paper, "pdf", drawn)
+    assert client.get("/dashboard/report.pdf").status_code == 200
+    assert refused == [429], "while it is drawn it takes the place of an export"
     for each in running:
         each.close()
 
