@@ -2,15 +2,18 @@
 
 import hashlib
 import hmac
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from service.intake import Refused, Verified, make_inbound, verify
 from service.intake.verify.messages import _inputs, signature_base
+from service.intake.verify.public import RSA, right_kind
 from tests.intake.house import define, post
 from tests.intake.signers import SECRET, rsa_key
 from tests.intake.test_definition import MY_CRM, problems_of
@@ -25,6 +28,7 @@ from tests.intake.test_verify_kinds import (
     bearer,
     code,
     jwk,
+    jwt,
     mac,
     message,
     token,
@@ -179,3 +183,88 @@ def test_a_signature_that_is_no_base64_is_none() -> None:
     inbound = message()
     broken = replace(inbound, headers={**inbound.headers, "signature": "sig1=:A:"})
     assert code(verify(define("token", verify=MESSAGE), broken, NOW)) == "signature_missing"
+
+
+def test_a_digest_that_is_no_base64_is_not_the_body_s() -> None:
+    unsigned = message()
+    headers = {**unsigned.headers, "content-digest": "sha-256=:A:"}
+    base = signature_base(next(_inputs(headers["signature-input"])), replace(unsigned, headers=headers))
+    inbound = replace(unsigned, headers={**headers, "signature": f"sig1=:{b64(mac(base))}:"})
+    assert code(verify(define("token", verify=MESSAGE), inbound, NOW)) == "signature_wrong"
+
+
+# -- tokens, values of the body, small keys
+
+
+@pytest.mark.parametrize(
+    ("head", "claims"),
+    [([], {"exp": 1}), ({"alg": "RS256"}, []), ({"alg": "RS256"}, 7), ("RS256", {"exp": 1})],
+)
+def test_a_token_whose_parts_are_no_objects_is_unreadable(head: Any, claims: Any) -> None:
+    parts = [url64(json.dumps(each).encode()) for each in (head, claims)]
+    assert code(verify(jwt(), bearer(".".join([*parts, url64(b"signature")])), NOW)) == "token_unreadable"
+
+
+@pytest.mark.parametrize("text", ["!.e30.e30", "e30.!.e30", "e30.e30.!", "e30..e30", ".e30.e30"])
+def test_a_token_with_a_part_that_is_no_base64_or_empty_is_unreadable(text: str) -> None:
+    assert code(verify(jwt(), bearer(text), NOW)) == "token_unreadable"
+
+
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("value", ["1", True, [], {}])
+def test_a_time_of_a_token_that_is_no_number_makes_it_good_for_no_time_longer(claim: str, value: Any) -> None:
+    assert isinstance(verify(jwt(), bearer(token(**{claim: value})), NOW), Refused) is (claim == "exp")
+
+
+def test_a_token_of_the_longest_kind_is_read_and_a_longer_one_is_not() -> None:
+    short = token(pad="")
+    padded = token(pad="x" * ((16 * 1024 - len(short)) * 3 // 4 - 8))
+    assert len(padded) <= 16 * 1024
+    assert isinstance(verify(jwt(), bearer(padded), NOW), Verified)
+    assert code(verify(jwt(), bearer(token(pad="x" * 13_000)), NOW)) == "token_unreadable"
+
+
+@pytest.mark.parametrize(
+    ("table", "word"),
+    [
+        ({"header": "", "query": ""}, "header"),
+        ({"jwks_url": "https://keys.example.com", "algorithms": ["RS256"], "keys": ["k" * 20]}, "jwks_url"),
+    ],
+)
+def test_a_token_without_a_place_or_with_keys_of_two_kinds_is_a_mistake(table: dict[str, Any], word: str) -> None:
+    given = {"kind": "jwt", "algorithms": ["RS256"], **table}
+    assert any(word in path for path in problems_of({**MY_CRM, "verify": given}))
+
+
+def test_a_token_in_the_query_makes_no_header_a_secret_and_the_other_way_round() -> None:
+    in_query, in_header = jwt(query="jwt"), jwt()
+    assert (in_query.secret_query, in_query.secret_headers) == ({"jwt"}, frozenset())
+    assert (in_header.secret_query, in_header.secret_headers) == (frozenset(), {"authorization"})
+
+
+@pytest.mark.parametrize("equals", ["", [], [""], ["a", ""], ["a", 7], [7], 7, {"a": 1}, None])
+def test_a_value_of_the_body_is_held_against_texts_only(equals: Any) -> None:
+    proofs = [{"kind": "twilio"}, {"kind": "body_equals", "expression": "b.x", "equals": equals}]
+    assert problems_of({**MY_CRM, "verify": {"all_of": proofs}})
+
+
+@pytest.mark.parametrize(("bits", "good"), [(1024, True), (1023, False)])
+def test_an_rsa_key_has_a_thousand_and_twenty_four_bits_or_is_none(bits: int, *, good: bool) -> None:
+    numbers = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1)
+    if not good:
+        with pytest.raises(ValueError, match="at least 1024"):
+            right_kind(numbers.public_key(), RSA)
+    else:
+        assert right_kind(numbers.public_key(), RSA)
+    with pytest.raises(ValueError, match="RSA"):
+        right_kind(EC_KEY.public_key(), RSA)
+
+
+@pytest.mark.parametrize(("bits", "said"), [(2048, False), (2047, True)])
+def test_an_rsa_key_that_is_weak_is_named(bits: int, *, said: bool) -> None:
+    numbers = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1)
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    pem = numbers.public_key().public_bytes(serialization.Encoding.PEM, spki).decode()
+    table = {"kind": "public_key", "algorithm": RSA, "signature": "x-signature", "encoding": "base64"}
+    (verifier,) = define("token", pem, verify=table).verifiers
+    assert bool(list(verifier.advice())) is said

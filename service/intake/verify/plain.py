@@ -142,7 +142,8 @@ class BodyEquals:
 
     @property
     def _expected(self) -> list[str]:
-        return [self.equals] if isinstance(self.equals, str) else list(self.equals or ())
+        given = [self.equals] if isinstance(self.equals, str) else self.equals
+        return list(given) if isinstance(given, list | tuple) else []
 
 
 def _in_body(expression: Expression, inbound: Inbound, what: str) -> str:
