@@ -18,7 +18,7 @@ from service import migrations
 from service.accounts import moving as standing
 from service.auth import log_access
 from service.copying import of_accounts
-from service.copying.moving import CarriedTable, ProvenTable, Tell, alive_in, carry, carry_and_prove, same
+from service.copying.moving import CarriedTable, ProvenTable, Tell, alive_in, carry, carry_and_prove, same, unhurried
 from service.copying.numbering import keep_apart
 from service.copying.rows import Rows
 from service.copying.same_keys import demand_same_keys
@@ -121,13 +121,12 @@ def forget(engine: Engine, accounts: Sequence[str], tell: Tell, actor: str, now:
 
 def _delete(engine: Engine, rows: Rows, tell: Tell) -> None:
     gone = 0
-    with reading(engine) as connection:
-        keys = [[rows.key_of(row) for row in found] for found in rows.walk(connection)]
-    for some in keys:
-        with writing(engine) as connection:
-            rows.take_out(connection, some)
-        gone += len(some)
-        tell(rows.table.name, gone)
+    with unhurried(engine) as connection:
+        for some in rows.walk_keys(connection):
+            with writing(engine) as changed:
+                rows.take_out(changed, some)
+            gone += len(some)
+            tell(rows.table.name, gone)
 
 
 def _demand_databases(source: Engine, target: Engine) -> None:
