@@ -134,7 +134,7 @@ def test_nginx_finds_nothing_to_mend(proxied: House, tmp_path: Path) -> None:
 def test_the_story_goes_through_nginx(proxied: House, tmp_path: Path, engine_of: Callable[[House], Engine]) -> None:
     proxy, config = Proxy(proxied, tmp_path), ("--config", str(proxied.config))
     with cli("web", tmp_path, *config, "web"), cli("worker", tmp_path, *config, "worker"), running(proxy):
-        until(lambda: listens(proxied.web_port), 40, "web listens")
+        until(lambda: listens(proxied.web_port), 120, "web listens")
         answer = proxy.post("/webhooks/crm/crm", *ended("c-1"))
         assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
         assert "strict-transport-security" in answer.headers
