@@ -14,7 +14,7 @@ from service.deadline import at_most, is_out_of_time
 from service.errors import TooMany, Unavailable
 from service.web import slots as module
 from service.web.slots import NAME, Slots
-from tests.floor.house import House
+from tests.floor.house import House, deliver
 from tests.support import settings_of
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000000) SELECT count(*) FROM n"
@@ -112,10 +112,10 @@ def test_a_refused_export_keeps_no_slot() -> None:
 
 
 def test_while_all_slots_are_taken_deliveries_and_health_are_answered(
-    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "WAIT_S", 0.01)
-    house = House(sqlite_engine)
+    house = House(engine)
     key = house.key()
     with readers(house.client.application.extensions[NAME], 2):
         for path in ("/v1/results", "/v1/breakdown?by=agent", "/v1/compare?by=agent&a=x&b=y", "/v1/results.csv"):
@@ -124,6 +124,7 @@ def test_while_all_slots_are_taken_deliveries_and_health_are_answered(
             assert answer.headers["Retry-After"] == "10"
         assert house.call("GET", "/healthz").status_code == 200
         assert house.call("POST", "/webhooks/crm/crm").status_code == 401
+        assert [len(deliver(house, f"c-{n}")) > 0 for n in range(12)] == [True] * 12
     assert house.call("GET", "/v1/results", key).status_code == 200
 
 
