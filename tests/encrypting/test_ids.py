@@ -18,6 +18,7 @@ from service.requests.reading import locked
 from service.states import Skip, State
 from service.totals import Keeper
 from tests.encrypting.house import OLD, POISON, Poisoned, columns_of_ids, conversation_id, open_with, x_user_id
+from tests.floor.test_pgbouncer import PROGRAM, pooled
 from tests.intake.signers import Outgoing, standard
 from tests.outreach.test_walk import FROZEN
 from tests.support import START, World, settings_of
@@ -172,6 +173,24 @@ def test_who_goes_over_waits_for_whoever_takes_in(postgresql_url: str) -> None:
     other.join(30)
     assert done.is_set()
     there.engine.dispose()
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed (Debian: apt-get install pgbouncer)")
+def test_all_of_it_works_where_each_transaction_may_meet_another_server(postgresql_url: str) -> None:
+    with pooled(postgresql_url, "transaction") as url:
+        there = Poisoned(open_with(url, OLD))
+        before = there.shown()
+        began(there)
+        there.walk(3)
+        assert there.shown() == before
+        assert there.walk_to_the_end().finished_at is not None
+        assert there.shown() == before
+        assert POISON not in there.dump()
+        there.turn_off()
+        there.walk_to_the_end()
+        assert there.shown() == before
+        assert told(there, conversation_id(3), x_user_id(3), 1)["accepted"] == 0
+        there.engine.dispose()
 
 
 def test_a_process_of_the_release_before_is_named_and_its_database_goes_over_later(poisoned: Poisoned) -> None:

@@ -4,7 +4,7 @@ import csv
 import io
 import itertools
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -16,10 +16,13 @@ from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 
 from service import replica
+from service.at_rest.columns import give
 from service.cli import main
 from service.counts import HERE
-from service.db import open_engine, reading
+from service.db import open_engine, reading, writing
+from service.encrypting import turning, walking
 from service.errors import Unavailable
+from service.models import feedback_request, result
 from service.reports.counting.sealing import seal
 from service.reports.rows import export
 from service.settings import Database
@@ -53,11 +56,20 @@ def standby(primary: Server) -> Iterator[Server]:
 class Pair:
     """A service on a primary and its replica; `behind`: how far it may be behind, `by`: its address, if not its own."""
 
-    def __init__(self, primary: Server, standby: Server, behind: str = "1h", by: str = "") -> None:
+    def __init__(
+        self,
+        primary: Server,
+        standby: Server,
+        behind: str = "1h",
+        by: str = "",
+        *,
+        name: str = "feedback",
+        keys: Sequence[str] = (),
+    ) -> None:
         self.primary, self.standby = primary, standby
-        addresses = {"database__url": primary.url("feedback"), "database__read_url": by or standby.url("feedback")}
+        addresses = {"database__url": primary.url(name), "database__read_url": by or standby.url(name)}
         self.settings = settings_of(**addresses, database__read_behind=behind)
-        self.engine = open_engine(self.settings.database.url)
+        self.engine = give(open_engine(self.settings.database.url), keys)
         self.house = House(self.engine, self.settings)
         self.key = self.house.key("admin", name="ada")
 
@@ -126,6 +138,27 @@ def test_a_replica_that_has_everything_answers_and_is_not_behind(pair: Pair) -> 
     _, behind = pair.ended()
     assert behind == "0.000"
     assert reads("read") == before + 1
+
+
+def test_what_is_encrypted_is_read_there_by_the_same_keys(primary: Server, standby: Server) -> None:
+    migrated(primary, "locked")
+    pair = Pair(primary, standby, name="locked", keys=("a key that nobody would guess, 32",))
+    with writing(pair.engine) as connection:
+        turning.turn_on(connection, pair.house.clock.now)
+    (request_id,) = pair.answers(1)
+    for _ in range(4):
+        pair.house.clock.forward(seconds=20)
+        walking.walk(pair.engine, pair.house.clock, lambda: False)
+    lies = primary.says("SELECT conversation_id FROM feedback_request", "locked")
+    assert lies.startswith("dmi1."), lies
+    pair.caught_up()
+    before = reads("read")
+    asked = sa.select(feedback_request.c.conversation_id, result.c.text).join(result)
+    asked = asked.where(result.c.request_id == request_id)
+    found = replica.source_of(pair.engine).read(lambda connection: connection.execute(asked).one())
+    assert (found.conversation_id[:2], found.text) == ("c-", "Jane was kind")
+    assert reads("read") > before
+    pair.close()
 
 
 def test_figures_of_a_replica_that_is_behind_are_old_and_say_so(pair: Pair) -> None:
