@@ -152,9 +152,16 @@ def page(
     if after is not None:
         here, there = sa.tuple_(key, identity), sa.tuple_(*_bound(key, after))
         query = query.where(here < there if order.newest_first else here > there)
+    _by_one_process(connection)
     found = connection.execute(query).all()
     withheld = names_people(filter) and hides_somebody(connection, view.accounts)
     return page_of(connection, found[:limit], settings, order.kind, _place(found, order, limit), withheld=withheld)
+
+
+def _by_one_process(connection: Connection) -> None:
+    """A page is read before PostgreSQL has started the processes it would take for a large ledger."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")
 
 
 def _searched(
