@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from service.intake import Refused, Verified, make_inbound, verify
 from service.intake.verify.messages import _inputs, signature_base
+from service.intake.verify.parts import Refusal, _compact, _decoded, check_age, decode
 from service.intake.verify.public import RSA, right_kind
 from tests.intake.house import define, post
 from tests.intake.signers import SECRET, rsa_key
@@ -221,7 +222,7 @@ def test_a_token_of_the_longest_kind_is_read_and_a_longer_one_is_not() -> None:
     padded = token(pad="x" * ((16 * 1024 - len(short)) * 3 // 4 - 8))
     assert len(padded) <= 16 * 1024
     assert isinstance(verify(jwt(), bearer(padded), NOW), Verified)
-    assert code(verify(jwt(), bearer(token(pad="x" * 13_000)), NOW)) == "token_unreadable"
+    assert code(verify(jwt(), bearer(token(pad="x" * 12_500)), NOW)) == "token_unreadable"
 
 
 @pytest.mark.parametrize(
@@ -268,3 +269,70 @@ def test_an_rsa_key_that_is_weak_is_named(bits: int, *, said: bool) -> None:
     table = {"kind": "public_key", "algorithm": RSA, "signature": "x-signature", "encoding": "base64"}
     (verifier,) = define("token", pem, verify=table).verifiers
     assert bool(list(verifier.advice())) is said
+
+
+def test_one_weak_rsa_key_beside_a_strong_one_is_named() -> None:
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    pems = [
+        rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1)
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, spki)
+        .decode()
+        for bits in (2048, 1024)
+    ]
+    table = {"kind": "public_key", "algorithm": RSA, "signature": "x-signature", "encoding": "base64"}
+    (verifier,) = define("token", *pems, verify=table).verifiers
+    assert "1024 bits" in " ".join(verifier.advice())
+
+
+# -- the signed address and the signed time
+
+
+@pytest.mark.parametrize(
+    ("written", "signed"),
+    [
+        ("/p?x=%3A%2f%20%41", "/p?x=:/%20%41"),
+        ("%3A", ":"),
+        ("/p", "/p"),
+        ("/p?x=%", "/p?x=%"),
+        ("/p?x=%3", "/p?x=%3"),
+        ("/p?x=%3AB%C3%A9", "/p?x=:B%C3%A9"),
+    ],
+)
+def test_just_the_named_escapes_of_an_address_are_undone_before_it_is_signed(written: str, signed: str) -> None:
+    assert "".join(_decoded(written, "%3A%2F")) == signed
+
+
+def test_a_time_that_need_not_be_there_is_held_to_the_clock_where_it_is() -> None:
+    table = {
+        "kind": "hmac", "digest": "sha256", "signature": {"header": "x-signature", "kv": "v"},
+        "signed": ["sig:t", "body"],
+        "timestamp": {"from": "sig:t", "format": "unix_s", "required": False},
+    }  # fmt: skip
+    (verifier,) = define("token", verify=table).verifiers
+    check_age(verifier, post(BODY, {"x-signature": "v=1"}), NOW)
+    check_age(verifier, post(BODY, {"x-signature": f"t={int(NOW.timestamp())},v=1"}), NOW)
+    for given, refused in (
+        (f"t={int(NOW.timestamp()) - 301},v=1", "stale"),
+        ("t=1,t=2,v=1", "repeated"),
+        ("t=x,v=1", "unread"),
+    ):
+        with pytest.raises(Refusal) as caught:
+            check_age(verifier, post(BODY, {"x-signature": given}), NOW)
+        assert refused in caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "found"),
+    [
+        ("QUJD", "base64", b"ABC"), ("QU!JD", "base64", None), ("QU-_", "base64", None), ("QUJ", "base64", None),
+        ("QUI", "base64url", b"AB"), ("QU-_", "base64url", b"A\x4f\xbf"), ("QU!JD", "base64url", None),
+         ("4142", "hex", b"AB"), ("414", "hex", None), ("zz", "hex", None),
+    ],
+)  # fmt: skip
+def test_a_digest_is_read_strictly(text: str, encoding: str, found: bytes | None) -> None:
+    assert decode(text, encoding) == found
+
+
+def test_compact_json_keeps_letters_as_they_are() -> None:
+    assert _compact('{"a": ["é", 1]}'.encode()) == '{"a":["é",1]}'.encode()

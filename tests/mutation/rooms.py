@@ -17,6 +17,7 @@ ROOMS: Mapping[str, Sequence[str]] = {
         "intake/test_verify.py", "intake/test_verify_kinds.py", "intake/test_verify_vectors.py",
         "intake/test_verify_edges.py",
         "intake/test_definition.py", "intake/test_presets.py", "intake/test_routes.py", "floor/test_settings.py",
+        "cli/test_source_commands.py",
     ),
     "reports/disclosure": ("reports/disclosure", "reports/test_naming.py"),
     "accounts": ("outreach", "floor/test_health.py"),
