@@ -201,6 +201,10 @@ def test_on_paper_there_are_figures_and_no_controls(open_page: Open, served: Ser
     expect(page.get_by_role("heading", name="Customer satisfaction")).to_be_visible()
     paper = page.pdf(path=artefacts / "overview.pdf", format="A4", prefer_css_page_size=True)
     assert paper.startswith(b"%PDF")
+    page.goto(served.at(f"/results/{served.population.commented[-1]}"))
+    page.emulate_media(media="print")
+    for control in (page.locator("form"), page.get_by_role("textbox"), page.get_by_role("link", name="Next")):
+        assert not any(each.is_visible() for each in control.all())
 
 
 def test_without_a_browser_the_run_says_how_to_get_one() -> None:
