@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from service.app import create_app
@@ -24,6 +24,8 @@ from tests.conftest import NOW
 from tests.reports.dashboard.population import Population, named_long_ago, populate, settings_tree
 
 HERE = Path(__file__).parent
+PATIENCE_MS = 90_000  # costs nothing where a page comes; a machine with much else to do is no fault of a page
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +117,7 @@ def open_page(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         watch.over(page)
         if role:
             sign_in(page, served, role)
