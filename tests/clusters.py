@@ -179,7 +179,8 @@ def move(account: str, first: Cluster, second: Cluster, router: Router) -> Movin
     took, to = Moving(), second.house.database_url
     for _ in range(2):
         began = time.monotonic()
-        took.rows = took.rows or first.run("db", "copy", "--to", to, "--accounts", account).splitlines()[-2]
+        said = first.run("db", "copy", "--to", to, "--accounts", account).splitlines()[-2]
+        took.rows = took.rows or said
         took.passes_s.append(round(time.monotonic() - began, 1))
     began = time.monotonic()
     router.send(account, "moving")

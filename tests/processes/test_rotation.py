@@ -56,7 +56,7 @@ class Sender:
     def more(self, number: int) -> None:
         """Wait until so many more are delivered."""
         before = len(self.delivered)
-        until(lambda: len(self.delivered) >= before + number, 60, "deliveries are taken")
+        until(lambda: len(self.delivered) >= before + number, 240, "deliveries are taken")
 
     def _deliver(self) -> None:
         while not self._over.is_set():
