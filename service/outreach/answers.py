@@ -25,6 +25,7 @@ from service.x_api import (
 )
 
 PAUSES_PER_WINDOW = 15  # a 429 that names no reset pauses the account for this part of X's window: 1 of 15 minutes
+GATEWAY_GAVE_UP = {502, 504}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,3 @@ def _ends_as(error: RecipientRefused, call: XCall) -> Skip:
     """A person X cannot reach while we look for them is nobody we could write to."""
     ends_as = Skip(error.row.ends_as)
     return Skip.NO_X_IDENTITY if call.state is State.RECEIVED and ends_as is Skip.UNREACHABLE else ends_as
-
-
-GATEWAY_GAVE_UP = {502, 504}

@@ -73,7 +73,7 @@ def _thank(
     with writing(place.engine) as connection:
         resting = standing.lock(connection, account.name, now).rests
         request = locked(connection, request_id)
-        text = None if request is None or _may_be_thanked(place, request) else _text(request, thanking)
+        text = None if request is None or _may_have_been_thanked(place, request) else _text(request, thanking)
         if resting or request is None or text is None or not _still(connection, place, request):
             return 0
         attempt = sends.intend(connection, request, Kind.THANKS, now)
@@ -106,7 +106,7 @@ def _send(
     return 1
 
 
-def _may_be_thanked(place: Workplace, request: Request) -> bool:
+def _may_have_been_thanked(place: Workplace, request: Request) -> bool:
     """Whether a word of thanks may have gone that a ledger put back from a backup does not know of."""
     return any(request.ended_at <= each.restored_at for each in place.restores)
 

@@ -11,7 +11,6 @@ from sqlalchemy.engine import Connection
 
 from service.accounts import turns
 from service.models import feedback_request, poll_window, refresh, result, result_update, stray_feedback
-from service.results.poll import TASK as POLL
 from service.results.poll import complete_until
 
 RECENT = timedelta(days=30)
@@ -33,7 +32,6 @@ class ChannelHealth:
     """Answers that refresh or polling brought first: with a healthy webhook, none or a few that were quicker by chance.
     Without a webhook, all."""
     complete_until: datetime | None
-    poll_next_at: datetime | None
     poll_window_open: bool
     """Polling is in the middle of a window, or stuck in one: then `complete_until` does not move."""
     refresh_due: int
@@ -59,7 +57,6 @@ def channel_health(connection: Connection, account_name: str, now: datetime) -> 
         webhook_seen_at=turns.moment(connection, account_name, WEBHOOK),
         missed_by_webhook_recent=_missed(connection, account_name, now - RECENT),
         complete_until=complete_until(connection, account_name),
-        poll_next_at=turns.moment(connection, account_name, POLL),
         poll_window_open=connection.execute(is_open.limit(1)).first() is not None,
         refresh_due=count,
         refresh_oldest_due_at=oldest,
