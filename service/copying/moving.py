@@ -24,7 +24,7 @@ from service.migrations import COPYING, MOVED
 from service.models import metadata, process_count, schema_floor, worker_seen
 from service.totals import GONE, KEEP_EVERY
 
-FILLED_BY_MIGRATIONS = frozenset({"access_chain", "change_counter", "schema_floor", "tally_book"})
+FILLED_BY_MIGRATIONS = frozenset({"access_chain", "change_counter", "naming_place", "schema_floor", "tally_book"})
 QUIET = KEEP_EVERY * 3 / 2  # a process that lives has said so by then
 PASSES = 20
 

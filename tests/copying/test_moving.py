@@ -135,6 +135,13 @@ def test_a_database_in_use_is_refused_and_stays_as_it_is(house: House, elsewhere
     migrations.require_fitting(target)
 
 
+def test_one_that_was_only_upgraded_is_empty(house: House, elsewhere: Place) -> None:
+    target = elsewhere()
+    migrations.upgrade(target)
+    demand_place(house.engine, target)
+    assert changed(carry(house.engine, target, every_table(), nobody))["feedback_request"] == (8, 0)
+
+
 def test_a_database_of_others_and_the_same_one_are_refused(house: House, elsewhere: Place) -> None:
     target = elsewhere()
     with writing(target) as connection:
