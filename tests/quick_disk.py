@@ -11,7 +11,7 @@ from pathlib import Path
 
 IN_MEMORY = Path("/dev/shm")
 ENOUGH = 4 << 30
-"""Bytes free. A run of all tests, two at a time, has needed less than two gigabytes at any moment."""
+"""Bytes free: many times what a run holds at a moment, as a test that passed leaves nothing."""
 
 
 def use(environ: MutableMapping[str, str], place: Path = IN_MEMORY) -> None:
