@@ -93,8 +93,8 @@ def test_is_our_sample_biased(page: Page) -> None:
 def test_what_response_means_here_begins_with_a_plain_sentence(page: Page) -> None:
     hand = Clicks()
     hand.on(link(page, "by team"))
-    hand.on(page.get_by_text("How this is counted: Response rate (of delivered cards)").first)
-    expect(page.get_by_text("How many of those we asked answered.").first).to_be_visible()
+    hand.on(page.get_by_text("How this is counted: Response rate (of those asked)").first)
+    expect(page.get_by_text("How many of those we asked have answered.").first).to_be_visible()
     hand.are_few()
 
 
