@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 
 from service import gauges
 from service.db import reading
-from service.models import IS_OPEN, feedback_request, metadata
+from service.models import IS_OPEN, IS_PROMPTED, feedback_request, metadata
 from service.reports.counting.facts import CLOCKS
 from service.reports.counting.lines import Slice
 from service.reports.counting.live import lines
@@ -133,18 +133,26 @@ def test_the_watch_itself_sees_a_whole_table_read(sqlite_engine: Engine) -> None
         assert [steps for steps in found.values() if expensive(steps)] != []
 
 
-def test_what_is_due_is_found_by_its_index_and_needs_no_sorting(engine: Engine) -> None:
-    due = sa.select(r.id).where(r.account == "acme", IS_OPEN, r.scheduled_at <= START).order_by(r.scheduled_at)
+def plan_of(engine: Engine, query: sa.Select[Any]) -> str:
     with reading(engine) as connection:
-        text = str(due.compile(connection, compile_kwargs={"literal_binds": True}))
+        text = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # it reads a table of no rows faster
-            plan = " ".join(connection.exec_driver_sql(f"EXPLAIN {text}").scalars())
-        else:
-            plan = " ".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
+            return " ".join(connection.exec_driver_sql(f"EXPLAIN {text}").scalars())
+        return " ".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
+
+
+def test_what_is_due_is_found_by_its_index_and_needs_no_sorting(engine: Engine) -> None:
+    due = sa.select(r.id).where(r.account == "acme", IS_OPEN, r.scheduled_at <= START).order_by(r.scheduled_at)
+    plan = plan_of(engine, due)
     assert "ix_feedback_request_due" in plan
     assert "Sort" not in plan
     assert "B-TREE" not in plan
+
+
+def test_whether_a_prompt_waits_is_asked_of_prompts_alone(engine: Engine) -> None:
+    waits = sa.select(sa.func.min(r.card_sent_at)).where(r.account == "acme", r.card_sent_at > START, IS_PROMPTED)
+    assert "ix_feedback_request_prompts" in plan_of(engine, waits)
 
 
 def test_figures_of_who_sees_rows_read_roll_ups_and_the_edges_of_the_ledger(world: World) -> None:

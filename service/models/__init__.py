@@ -25,7 +25,15 @@ from service.models.base import metadata
 from service.models.counting import change_counter, tally, tally_book
 from service.models.encryption import encryption, encryption_key
 from service.models.intake import conversation, delivery_item, reopening, webhook_delivery
-from service.models.ledger import IS_BEGUN, IS_OPEN, IS_UNPROVEN, feedback_request, send_attempt, transition
+from service.models.ledger import (
+    IS_BEGUN,
+    IS_OPEN,
+    IS_PROMPTED,
+    IS_UNPROVEN,
+    feedback_request,
+    send_attempt,
+    transition,
+)
 from service.models.naming import naming, naming_answer, naming_place, person_name
 from service.models.once import posted_once
 from service.models.readers import (
@@ -60,6 +68,7 @@ from service.models.x_account import (
 __all__ = [
     "IS_BEGUN",
     "IS_OPEN",
+    "IS_PROMPTED",
     "IS_UNPROVEN",
     "access_chain",
     "access_log",

@@ -32,6 +32,7 @@ from service.models.base import Serial, metadata
 from service.states import OPEN_STATES, OPENED_STATES, PROVEN_UNSENT, UNCLEAR, State
 
 OPEN = f"state IN ({','.join(repr(state.value) for state in OPEN_STATES)})"
+PROMPTED = "way = 'quick_reply'"
 UNPROVEN = f"state = '{State.UNKNOWN}' OR (state = '{State.CARD_SENT}' AND feedback_id IS NULL)"
 HAS_OPENING = " OR ".join(f"state = '{state}'" for state in OPENED_STATES)
 BEGUN = f"{HAS_OPENING} OR (state = '{State.DM_ALLOWED}' AND reason IN ('{UNCLEAR}','{PROVEN_UNSENT}'))"
@@ -130,6 +131,14 @@ feedback_request = Table(
         sqlite_where=text(BEGUN),
         postgresql_where=text(BEGUN),
     ),
+    # each second somebody asks whether a prompt waits for an answer that no webhook brings
+    Index(
+        "ix_feedback_request_prompts",
+        "account",
+        "card_sent_at",
+        sqlite_where=text(PROMPTED),
+        postgresql_where=text(PROMPTED),
+    ),
     # unknown sends and cards without their feedback id, to which a feedback object may still appear
     Index(
         "ix_feedback_request_unproven",
@@ -192,6 +201,9 @@ IS_UNPROVEN = or_(
     ),
 )
 """The condition of ix_feedback_request_unproven, likewise."""
+
+IS_PROMPTED = feedback_request.c.way == _word("quick_reply")
+"""The condition of ix_feedback_request_prompts, likewise."""
 
 
 class TransitionColumns(TypedColumns):

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.accounts import dm_list, turns
 from service.db import reading, writing
-from service.models import feedback_request, result
+from service.models import IS_PROMPTED, feedback_request, result
 from service.results import replies
 from service.settings import Account, Settings
 from service.x_api import XClient
@@ -42,8 +42,10 @@ def read_once(
     """Read the list, if an answer is waited for and it is time to."""
     now = clock()
     with reading(engine) as connection:
+        if not turns.may_begin(connection, account.name, TASK, now, account.window / SHARE):
+            return InboxReport()
         oldest = _oldest_prompt(connection, account, now - settings.reports.answer_window)
-        if oldest is None or not turns.may_begin(connection, account.name, TASK, now, account.window / SHARE):
+        if oldest is None:
             return InboxReport()
         since = max(oldest, (turns.moment(connection, account.name, READ) or oldest) - dm_list.OVERLAP)
     with writing(engine) as connection:
@@ -67,5 +69,5 @@ def read_once(
 def _oldest_prompt(connection: Connection, account: Account, after: datetime) -> datetime | None:
     """When the oldest prompt went out that may still be answered."""
     scored = sa.exists().where(res.request_id == fr.id, res.score.is_not(None))
-    sent = (fr.account == account.name, fr.card_sent_at > after, fr.way == replies.WAY, fr.erased_at.is_(None))
+    sent = (fr.account == account.name, fr.card_sent_at > after, IS_PROMPTED, fr.erased_at.is_(None))
     return connection.scalar(sa.select(sa.func.min(fr.card_sent_at)).where(*sent, ~scored))
