@@ -26,9 +26,8 @@ from tests.processes.databases import open_database
 from tests.processes.house import House
 
 AGES = "since=1900-01-01&until=2100-01-01"
-LATE, EARLY = "since=2026-01-01&until=2026-07-01", "other_since=2025-07-01&other_until=2026-01-01"
 QUESTIONS = {
-    "compare": f"/v1/compare?by=agent&{LATE}&{EARLY}",
+    "compare": f"/v1/compare?by=agent&a=agent-1&b=agent-2&{AGES}",
     "breakdown": f"/v1/breakdown?by=agent&{AGES}",
     "search": "/v1/results?q=refund&limit=200",
     "export": "/v1/results.csv",
