@@ -104,8 +104,8 @@ def _web_warnings(service: Service, web: Web) -> Iterator[Mistake]:
     alone = is_this_machine(host_and_port(web.bind)[0])
     if not web.trusted_proxies and not alone:
         sentence = (
-            "is 0 and the port is open to others: behind a reverse proxy its address would be taken for that of every "
-            "client. Say how many there are"
+            "is 0 and the port is open to others: put a reverse proxy that buffers requests before us and say how many "
+            "there are, or its address would be taken for that of every client"
         )
         yield Mistake("web.trusted_proxies", sentence)
     elif web.trusted_proxies and not web.proxy_networks and not alone:
