@@ -141,7 +141,6 @@ def test_an_unknown_one_is_sent_again_only_over_a_spoken_doubt(cli: Cli) -> None
         ("retry", {"state": "skipped", "erased_at": DONE}, "erased"),
         ("cancel", {"state": "card_sent"}, "already_ended"),
         ("cancel", {"state": "skipped"}, "already_ended"),
-        ("cancel", {"lease_until": DONE + timedelta(hours=9), "lease_token": "x"}, "in_flight"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(cli: Cli, command: str, columns: dict, code: str) -> None:
@@ -150,6 +149,14 @@ def test_what_cannot_be_done_is_said_in_a_sentence(cli: Cli, command: str, colum
     assert cli.refuses("requests", command, request_id)[1] == code
     assert cli.rows(feedback_request) == before
     assert cli.audit() == []
+
+
+def test_a_request_whose_call_is_under_way_is_not_cancelled(cli: Cli) -> None:
+    within = datetime.now(UTC) + timedelta(minutes=5)  # as a lease lies ahead, and nine hours never do
+    request_id = cli.request(state="dm_allowed", lease_until=within, lease_token="x")
+    assert cli.refuses("requests", "cancel", request_id)[1] == "in_flight"
+    (row,) = cli.rows(feedback_request)
+    assert (row.state, row.lease_token, cli.audit()) == ("dm_allowed", "x", [])
 
 
 def test_an_open_request_is_cancelled_and_stays_in_the_ledger(cli: Cli) -> None:
