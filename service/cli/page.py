@@ -21,9 +21,9 @@ def page() -> None:
 @click.argument("campaign")
 @click.option("--language", default="en", show_default=True, help="The customer's language, e.g. de or pt-BR.")
 @click.option("--account", help="Whose page; needed where the campaign asks for several accounts.")
-@click.option("--answered", type=int, metavar="SCORE", help="The page after a score was given.")
+@click.option("--answered", is_flag=True, help="The page after a score was given.")
 @click.pass_context
-def preview(context: click.Context, campaign: str, language: str, account: str | None, answered: int | None) -> None:
+def preview(context: click.Context, campaign: str, language: str, account: str | None, *, answered: bool) -> None:
     """Print the page of CAMPAIGN as HTML.
 
     For example: dm-feedback page preview care --language de > page.html
@@ -38,8 +38,8 @@ def preview(context: click.Context, campaign: str, language: str, account: str |
     whose = sender_of(_account(settings, chosen, account))
     wording = own_words(settings.campaigns, chosen.name, spoken)
     question = ask(chosen.type, chosen.question_variant_id, chosen.display_name or whose.name, spoken, wording)
-    notice = "" if answered is None else spoken.say("Thank you, your answer is saved.")
-    shown = PageState(Said(answered, None, text_closed=False), chosen.privacy_url, notice)
+    notice = spoken.say("Thank you, your answer is saved.") if answered else ""
+    shown = PageState(Said(scored=answered, commented=False), chosen.privacy_url, notice)
     click.echo(question_page(whose, question, shown, spoken).html)
 
 

@@ -117,11 +117,11 @@ def test_back_and_forth_and_reloading_answer_nothing_twice(asking: Asking, opene
     page = opened(asking.link())
     page.get_by_role("radio", name="4 Satisfied").check()
     page.get_by_role("button", name="Send").click()
-    page.get_by_text("Your answer: 4").wait_for()
+    page.get_by_text("Thank you, your answer is saved.").wait_for()
     page.reload()
     page.go_back()
     page.go_forward()
-    assert page.get_by_text("Your answer: 4").is_visible()
+    assert page.get_by_text("Thank you, your answer is saved.").is_visible()
     assert asking.answered().score == 4
 
 

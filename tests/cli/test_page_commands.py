@@ -11,7 +11,7 @@ def test_the_page_of_a_campaign_is_printed_in_a_language(cli: Cli) -> None:
     assert "Sehr zufrieden" in said
     assert "<form" in said
     assert json.dumps("Danke, Ihre Antwort ist gespeichert.", ensure_ascii=False).strip('"') in cli.says(
-        "page", "preview", "care", "--language", "de", "--answered", "5"
+        "page", "preview", "care", "--language", "de", "--answered"
     )
 
 

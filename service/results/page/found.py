@@ -1,6 +1,7 @@
-"""The request behind a token: in, what stood in the link; out, what to ask and what was said before, or None.
+"""The request behind a token: in, what stood in the link; out, what to ask and whether it was answered, or None.
 
-None for every reason alike (no such token, erased, too late), so that an answer tells a guesser nothing. Never writes.
+None for every reason alike (no such token, erased, too late), so that an answer tells a guesser nothing. Never what was
+answered: the link lies where agents see it, among the account's own messages or in the CRM that sent it. Never writes.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.at_rest.unreadable import is_unreadable
 from service.models import feedback_request, result
 from service.ways import page
 
@@ -26,9 +26,8 @@ ASKED = (
         fr.display_name,
         fr.language,
         fr.privacy_url,
-        res.score,
-        res.text,
-        res.text_at,
+        res.score.is_not(None).label("scored"),
+        sa.or_(res.text.is_not(None), res.text_at.is_not(None)).label("commented"),
     )
     .select_from(feedback_request.outerjoin(result, res.request_id == fr.id))
     .where(
@@ -39,11 +38,10 @@ ASKED = (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the customer has said already. `text_closed`: there was a comment, which is kept or legible no more."""
+    """Which parts the customer has given already."""
 
-    score: int | None
-    text: str | None
-    text_closed: bool
+    scored: bool
+    commented: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +67,7 @@ def find(connection: Connection, given: str, *, answer_window: timedelta, now: d
     row = connection.execute(ASKED, {"hash": hashed, "since": now - answer_window}).one_or_none()
     if row is None:
         return None
-    text = None if is_unreadable(row.text) else row.text
-    said = Said(row.score, text, text is None and row.text_at is not None)
+    said = Said(bool(row.scored), bool(row.commented))
     return Answerable(
         row.id, row.account, row.campaign, row.type, row.question_variant_id, row.display_name, row.language,
         row.privacy_url, said,

@@ -96,17 +96,17 @@ def _page(settings: Settings, whose: Sender, found: Answerable, given: store.Giv
 
 
 def _told(found: Answerable, given: store.Given) -> str:
-    """What to add to the address where another answer of the customer's stands already."""
-    stands, came = (found.said.score, given.score) if given.text is None else (found.said.text, given.text)
-    return "" if stands in (None, came) else f"?{BEFORE}"
+    """What to add to the address where an answer stands already; the same for each, or one could try which it is."""
+    stands = found.said.scored if given.text is None else found.said.commented
+    return f"?{BEFORE}" if stands else ""
 
 
 def _notice(found: Answerable, language: Language) -> str:
     if BEFORE in flask.request.args:
         return language.say("You had answered before; your first answer counts.")
-    if found.said.text is not None:
+    if found.said.commented:
         return language.say("Thank you, your comment is saved.")
-    return language.say("Thank you, your answer is saved.") if found.said.score is not None else ""
+    return language.say("Thank you, your answer is saved.") if found.said.scored else ""
 
 
 def _gone() -> Response:
