@@ -35,7 +35,8 @@ GRANT SELECT ON
   tally_book, timeline_note, transition, webhook_delivery, retention_run, worker_seen, x_identity
 TO dm_feedback_web;
 GRANT SELECT ON encryption, encryption_key TO dm_feedback_web;
-GRANT INSERT ON access_log, data_key, feed, transition TO dm_feedback_web;
+GRANT INSERT ON data_key, feed, transition TO dm_feedback_web;
+GRANT INSERT (at, actor, action, detail, address, outcome) ON access_log TO dm_feedback_web;  -- its place and its hash are the sealer's
 GRANT INSERT, UPDATE, DELETE ON
   conversation, delivery_item, erasure_ask, key_use, opt_out, posted_once, probe, prompt_reply, refresh, reopening, result, result_update, review_mark, review_note, session,
   stray_feedback, webhook_delivery

@@ -126,6 +126,7 @@ FORBIDDEN = [
     ("web", "UPDATE api_key SET role = 'admin'"),
     ("web", "UPDATE access_log SET actor = 'nobody'"),
     ("web", "DELETE FROM access_log"),
+    ("web", "INSERT INTO access_log (at, actor, action, detail, number, hash) VALUES (1, 'a', 'b', '{}', 9, 'c')"),
     ("web", "UPDATE access_chain SET number = 0"),
     ("web", "UPDATE account_state SET hold_reason = NULL"),
     ("web", "DELETE FROM allowance"),
