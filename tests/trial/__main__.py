@@ -27,7 +27,7 @@ ATTACKS: Mapping[tuple[str, str], Callable[[Place], str]] = {
     ("a forger", "invents ended conversations"): attacks.invents_conversations,
     ("many questions", "stop deliveries"): attacks.asks_so_much,
     ("a comment", "becomes a formula or steers a terminal"): attacks.becomes_a_formula,
-    ("whoever takes over web", "makes keys, changes the access log, writes in your name"): inside.takes_over_web,
+    ("whoever takes over web", "makes keys, changes or numbers lines of the access log"): inside.takes_over_web,
     ("whoever reads the disk", "reads secrets"): inside.reads_secrets_on_the_disk,
     ("whoever reads the disk or a backup", "reads what was written"): inside.reads_what_was_written,
     ("whoever writes to the database", "gives one customer's words to another's conversation"): inside.moves_words,
