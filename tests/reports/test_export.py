@@ -233,7 +233,7 @@ def test_a_sheet_is_typed_its_head_frozen_and_a_second_one_says_what_is_what(qui
     assert 'state="frozen"' in book["xml"]
     said = dict([text for _, text in line.values()] for line in book["sheet2"])
     assert row.SAYS.items() <= said.items()
-    assert said["Net Promoter Score"].startswith("100 x (promoters - detractors)")
+    assert said["Net Promoter Score"].startswith("100 × (promoters − detractors)")
 
 
 def test_a_sheet_says_where_it_cut_a_text():
