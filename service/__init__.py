@@ -13,8 +13,8 @@ What all chapters stand on, each the only writer of its tables:
     accounts/  what every worker must know of an X account               customers/  what we keep of a person
     sources/   the same of a CRM's own API, where customers are looked up
 
-Three files reach over all chapters: held.py (what we hold of a person), housekeeping.py (retention, erasure) and
-customer_routes.py (their addresses in the API).
+Four files reach over chapters: held.py (what we hold of a person), housekeeping.py (retention, erasure),
+customer_routes.py (their addresses in the API) and staff_names.py (what the CRM calls agents, for reports).
 
 The floor they stand on knows none of them: settings, states, errors, outages, logs, ids, counts, db, bulk, models,
 migrations, auth, health, metrics (with gauges, totals, budgets), and web/, what every route shares. `x_api/` is the
