@@ -201,6 +201,7 @@ def _open_sqlite(url: URL) -> Engine:
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},
         pool_size=20,
         max_overflow=20,
+        pool_use_lifo=True,  # who wrote last has the newest pages and statements at hand
         execution_options={"dm_feedback_turn": threading.Lock()},
     )
     event.listen(engine, "do_connect", _make_for_us_alone)

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Engine
 from service import gauges
 from service.db import reading
 from service.models import IS_OPEN, IS_PROMPTED, feedback_request, metadata
+from service.outreach.around import HANDED_SINCE
 from service.reports.counting.facts import CLOCKS
 from service.reports.counting.lines import Slice
 from service.reports.counting.live import lines
@@ -153,6 +154,11 @@ def test_what_is_due_is_found_by_its_index_and_needs_no_sorting(engine: Engine) 
 def test_whether_a_prompt_waits_is_asked_of_prompts_alone(engine: Engine) -> None:
     waits = sa.select(sa.func.min(r.card_sent_at)).where(r.account == "acme", r.card_sent_at > START, IS_PROMPTED)
     assert "ix_feedback_request_prompts" in plan_of(engine, waits)
+
+
+def test_whether_others_sent_a_link_is_asked_of_this_customer_alone(engine: Engine) -> None:
+    plan = plan_of(engine, HANDED_SINCE.params(account="acme", x_user_id="501", since=START, request="fr_1"))
+    assert "ix_feedback_request_handed_over" in plan
 
 
 def test_figures_of_who_sees_rows_read_roll_ups_and_the_edges_of_the_ledger(world: World) -> None:

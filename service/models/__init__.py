@@ -27,6 +27,7 @@ from service.models.encryption import encryption, encryption_key
 from service.models.intake import conversation, delivery_item, reopening, webhook_delivery
 from service.models.ledger import (
     IS_BEGUN,
+    IS_HANDED_OVER,
     IS_OPEN,
     IS_PROMPTED,
     IS_UNPROVEN,
@@ -67,6 +68,7 @@ from service.models.x_account import (
 
 __all__ = [
     "IS_BEGUN",
+    "IS_HANDED_OVER",
     "IS_OPEN",
     "IS_PROMPTED",
     "IS_UNPROVEN",

@@ -33,6 +33,7 @@ from service.states import OPEN_STATES, OPENED_STATES, PROVEN_UNSENT, UNCLEAR, S
 
 OPEN = f"state IN ({','.join(repr(state.value) for state in OPEN_STATES)})"
 PROMPTED = "way = 'quick_reply'"
+HANDED = "way = 'handed_over'"
 UNPROVEN = f"state = '{State.UNKNOWN}' OR (state = '{State.CARD_SENT}' AND feedback_id IS NULL)"
 HAS_OPENING = " OR ".join(f"state = '{state}'" for state in OPENED_STATES)
 BEGUN = f"{HAS_OPENING} OR (state = '{State.DM_ALLOWED}' AND reason IN ('{UNCLEAR}','{PROVEN_UNSENT}'))"
@@ -139,6 +140,15 @@ feedback_request = Table(
         sqlite_where=text(PROMPTED),
         postgresql_where=text(PROMPTED),
     ),
+    # before each message somebody asks whether this customer got a link from others lately
+    Index(
+        "ix_feedback_request_handed_over",
+        "account",
+        "x_user_id",
+        "card_sent_at",
+        sqlite_where=text(HANDED),
+        postgresql_where=text(HANDED),
+    ),
     # unknown sends and cards without their feedback id, to which a feedback object may still appear
     Index(
         "ix_feedback_request_unproven",
@@ -205,6 +215,9 @@ IS_UNPROVEN = or_(
 IS_PROMPTED = feedback_request.c.way == _word("quick_reply")
 """The condition of ix_feedback_request_prompts, likewise."""
 
+IS_HANDED_OVER = feedback_request.c.way == _word("handed_over")
+"""The condition of ix_feedback_request_handed_over, likewise."""
+
 
 class TransitionColumns(TypedColumns):
     """One line of a request's life, in the same commit as the change it tells of. Written by requests."""
@@ -249,7 +262,7 @@ send_attempt = Table(
     metadata,
     SendAttemptColumns,
     Index(None, "request_id"),
-    Index(None, "account", "kind", "intended_at"),
+    Index(None, "account", "kind", "intended_at", "outcome"),  # counted before each message, from the index alone
     Index(None, "account", "x_user_id", "intended_at"),
     Index(
         "ix_send_attempt_unclear",

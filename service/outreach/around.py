@@ -11,11 +11,10 @@ from sqlalchemy.engine import Connection
 from service.accounts.slots import COUNTS
 from service.customers.opted_out import EVERY_ACCOUNT
 from service.ids import person
-from service.models import feedback_request, opt_out, reopening, result, send_attempt
+from service.models import IS_HANDED_OVER, feedback_request, opt_out, reopening, result, send_attempt
 from service.outreach.gates import Around
 from service.requests.request import Request
 from service.states import Kind
-from service.ways import HANDED_OVER
 
 snd, oo, ro, res, fr = send_attempt.c, opt_out.c, reopening.c, result.c, feedback_request.c
 here = sa.bindparam
@@ -32,7 +31,7 @@ SENT_SINCE = sa.select(snd.intended_at.label("at")).where(
 """When we asked: a word of thanks for an answer is no question."""
 HANDED_SINCE = sa.select(fr.card_sent_at).where(
     fr.account == here("account"), fr.x_user_id == here("x_user_id"), fr.card_sent_at > here("since"),
-    fr.id != here("request"), fr.way == HANDED_OVER,
+    fr.id != here("request"), IS_HANDED_OVER,
 )  # fmt: skip
 """Others send these links, so no attempt of ours stands for them; the customer was asked all the same."""
 ASKED_SINCE = sa.select(sa.func.max(SENT_SINCE.union_all(HANDED_SINCE).subquery().c.at))
