@@ -27,8 +27,12 @@ def neighbourhood(address: str | None) -> str:
 
 
 def _read(address: str | None) -> IPv4Address | IPv6Address | None:
+    """Read an address; some proxies write the port behind it: 203.0.113.7:51234, [2001:db8::7]:51234."""
+    text = address or ""
+    if text.startswith("[") or text.count(":") == 1:
+        text = text.removeprefix("[").partition("]" if text.startswith("[") else ":")[0]
     try:
-        found = ip_address(address or "")
+        found = ip_address(text)
     except ValueError:
         return None
     return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found

@@ -76,7 +76,7 @@ def forget_what_is_old(place: Workplace, clock: Clock, stop: threading.Event) ->
             continue
         retention = partial(housekeeping.prune, place.engine, place.settings, now, dry_run=False, stop=stop.is_set)
         steps: dict[str, Callable[[], object]] = {
-            "withdrawn": partial(withdrawn.end_overdue, place, now),
+            "withdrawn": partial(withdrawn.end_overdue, place, now, stop.is_set),
             "retention": retention,
         }
         well = each_step("forgetting_failed", steps)

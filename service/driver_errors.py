@@ -5,6 +5,8 @@ And no connection kept that can only read. Never hides an error.
 
 from sqlalchemy.engine import ExceptionContext
 
+READ_ONLY = "25006"  # PostgreSQL says it in the language of its server
+
 
 def leave_out_detail(context: ExceptionContext) -> None:
     """PostgreSQL's DETAIL repeats the row that was refused, and with it what a customer wrote."""
@@ -20,5 +22,5 @@ def give_up_read_only(context: ExceptionContext) -> None:
     Without this, a process would refuse every delivery until somebody starts it again.
     """
     said = str(context.original_exception)
-    if "readonly database" in said or "read-only transaction" in said:
+    if "readonly database" in said or getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True

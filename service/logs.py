@@ -13,15 +13,17 @@ from typing import Any, TextIO
 
 import structlog
 
+from service.words import harmless
+
 NEVER = frozenset({"text", "body", "message", "opening_text", "card_text", "secret", "token_secret", "authorization"})
 
 
 def configure(log_format: str = "json") -> None:
     """Set up structlog and the standard library's logging for this process."""
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
+    renderers: list[Any] = (
+        [structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else [_shown_not_obeyed, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     structlog.configure(
         processors=[
@@ -30,7 +32,7 @@ def configure(log_format: str = "json") -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _drop_what_must_not_leak,
             structlog.processors.format_exc_info,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=partial(_Lines, sys.stderr),
@@ -60,3 +62,7 @@ class _Lines(structlog.PrintLogger):
 
 def _drop_what_must_not_leak(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in event.items() if name not in NEVER}
+
+
+def _shown_not_obeyed(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    return {name: harmless(value) if isinstance(value, str) else value for name, value in event.items()}

@@ -136,7 +136,8 @@ def test_the_dashboards_errors_stay_pages(client):
 
 def test_redirects_are_no_errors(app, client):
     app.add_url_rule("/slash/", "slash", declares("nobody: a test")(lambda: "x"))
-    assert client.get("/slash").status_code == 308
+    moved = client.get("/slash?a=1", headers={"Host": "evil.example"})
+    assert (moved.status_code, moved.headers["Location"], moved.text) == (308, "/slash/?a=1", "")
 
 
 @pytest.mark.parametrize(

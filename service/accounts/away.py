@@ -25,9 +25,10 @@ def began(connection: Connection, account: str, now: datetime) -> None:
 
 
 def ended(connection: Connection, account: str) -> None:
-    """X answered."""
-    connection.execute(sa.update(account_state).where(acct.account == account).values(x_away_since=None))
-    log.info("x_answers_again", account=account)
+    """X answered, to whatever call."""
+    was_away = sa.update(account_state).where(acct.account == account, acct.x_away_since.is_not(None))
+    if connection.execute(was_away.values(x_away_since=None)).rowcount:
+        log.info("x_answers_again", account=account)
 
 
 def since(x_away_since: datetime | None, now: datetime) -> datetime | None:

@@ -3,7 +3,6 @@
 import errno
 import getpass
 import os
-import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,14 +24,9 @@ from service.errors import Invalid, NotFound, ServiceError
 from service.outages import is_away
 from service.settings import Account, Settings, SettingsError, Source, load
 from service.settings.values import is_x_user_id
+from service.words import harmless
 
 PLAIN_WIDTH = 200  # where output goes to a file or a pipe, an id must not be folded over two lines
-STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-def harmless(text: str) -> str:
-    """Return what came from outside so that it is shown, not obeyed: no ESC moves the cursor, no mark turns words."""
-    return STEERS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class Cautious(Console):

@@ -6,7 +6,7 @@ from urllib.parse import urlencode, urlsplit
 
 import click
 
-from service.cli.common import harmless, now, settings_of, source_of
+from service.cli.common import now, settings_of, source_of
 from service.crm_api.get import NoAnswer, post
 from service.errors import Invalid
 from service.intake.definition.load import load_definitions
@@ -19,6 +19,7 @@ from service.intake.sample import TryOf, sample
 from service.intake.verify import Verified, verify
 from service.intake.verify.signing import signed
 from service.settings import Settings
+from service.words import harmless
 
 OK = 200
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from service import migrations
-from service.cli.common import console, engine_of, harmless, now, settings_of, source_of, when
+from service.cli.common import console, engine_of, now, settings_of, source_of, when
 from service.cli.source_apis import apis, release
 from service.cli.source_send import send
 from service.crm_api.client import Client
@@ -33,6 +33,7 @@ from service.models import delivery_item, webhook_delivery
 from service.outages import is_away
 from service.outreach.campaigns import Conversation, takes
 from service.settings import Campaign, Settings
+from service.words import harmless
 
 LEGEND = (
     "How sure we are, by what a preset was written after: D the vendor's documentation, S its source code or SDK, "

@@ -68,17 +68,43 @@ class Reception:
     def receive(self, definition: Definition | None, inbound: Inbound, request_id: str) -> Unsettled | Spoken:
         """Return what waits for its commit, or what a question is answered with. Raises ServiceError."""
         if definition is None:
-            unpacked(inbound, self.largest)  # what could not be read from anybody is told to everybody
+            if packed(inbound):
+                unpacked(inbound, self.largest)  # as for a source: strangers see no difference
             raise _not_proven()
         now, limit = self.clock(), min(definition.grammar.endpoint.max_bytes or self.largest, self.largest)
         answer = unsigned_answer(definition, inbound)
-        proof, inbound = (None, inbound) if answer is not None else _proven(definition, inbound, limit, now)
+        proof, inbound = (None, inbound) if answer is not None else self._proven(definition, inbound, limit, now)
         if proof is not None:
             answer = signed_answer(definition, inbound)
         if proof is None or answer is not None:
             log.info("intake.handshake", source=definition.name)
             return spoken(answer or {})
         return Unsettled(arrive(definition, inbound, proof, read(definition, inbound, now), now), request_id)
+
+    def _proven(
+        self, definition: Definition, inbound: Inbound, limit: int, now: datetime
+    ) -> tuple[Verified | None, Inbound]:
+        """Return the proof and the request unpacked; no proof for the vendor's test button.
+
+        A sender may have signed the bytes before it packed them.
+        """
+        verdict = verify(definition, inbound, now)
+        if isinstance(verdict, Refused) and packed(inbound):
+            inbound = unpacked(inbound, self.largest)
+            verdict = verify(definition, inbound, now)
+        if isinstance(verdict, Verified):
+            if len(inbound.body) > limit:
+                raise too_large(limit)
+            return verdict, unpacked(inbound, limit)
+        if is_test(definition, inbound, now):
+            return None, inbound
+        if isinstance(verdict, NotProvenYet):
+            HERE.add("deliveries", definition.name, "not_proven_yet")
+            log.warning("intake.not_proven_yet", source=definition.name, code=verdict.code)
+            raise Unavailable("not_proven_yet", "What proves the request cannot be had at the moment; send it again.")
+        HERE.add("deliveries", definition.name, "refused")
+        log.warning("intake.refused", source=definition.name, code=verdict.code, bytes=len(inbound.body))
+        raise _not_proven()
 
     def settle(self, deliveries: Sequence[Unsettled]) -> list[Outcome]:
         """Store what came at the same time in one commit, and say to each what became of it."""
@@ -105,30 +131,6 @@ def headers_of(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The headers as WSGI has them; to let werkzeug spell each name again costs more than to verify the signature."""
     found = [(name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_")]
     return found + [(name.replace("_", "-"), environ[name]) for name in BARE if environ.get(name)]
-
-
-def _proven(definition: Definition, inbound: Inbound, limit: int, now: datetime) -> tuple[Verified | None, Inbound]:
-    """Return the proof and the request unpacked; no proof for the vendor's test button.
-
-    A sender may have signed the bytes before it packed them.
-    """
-    verdict = verify(definition, inbound, now)
-    if isinstance(verdict, Refused) and packed(inbound):
-        inbound = unpacked(inbound, limit)
-        verdict = verify(definition, inbound, now)
-    if isinstance(verdict, Verified):
-        if len(inbound.body) > limit:
-            raise too_large(limit)
-        return verdict, unpacked(inbound, limit)
-    if is_test(definition, inbound, now):
-        return None, inbound
-    if isinstance(verdict, NotProvenYet):
-        HERE.add("deliveries", definition.name, "not_proven_yet")
-        log.warning("intake.not_proven_yet", source=definition.name, code=verdict.code)
-        raise Unavailable("not_proven_yet", "What proves the request cannot be had at the moment; send it again.")
-    HERE.add("deliveries", definition.name, "refused")
-    log.warning("intake.refused", source=definition.name, code=verdict.code, bytes=len(inbound.body))
-    raise _not_proven()
 
 
 def _not_proven() -> NotAuthenticated:

@@ -26,6 +26,7 @@ from service.x_api import (
 
 PAUSES_PER_WINDOW = 15  # a 429 that names no reset pauses the account for this part of X's window: 1 of 15 minutes
 GATEWAY_GAVE_UP = {502, 504}
+MOVED = {301, 308}  # every other send would be led elsewhere too, whatever became of this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,13 @@ def found_by(error: XError, call: XCall, account: Account, now: datetime) -> Fou
             until = call.intended_at + account.unknown_after
             # A gateway that gave up waiting says nothing about whether X is done with the call.
             answered = error.http_status is not None and error.http_status not in GATEWAY_GAVE_UP
-            silent = Away() if error.http_status is None else None
-            return Found(Unclear(until, answered=answered, detail=said), effect=silent)
+            return Found(Unclear(until, answered=answered, detail=said), effect=_of_silence(error))
         case RateLimited(reset_at=reset_at):
             return _limited(reset_at, call, account, now, said)
         case Unexplained():
             # Kept, and not at the head of the queue: if it is about this message after all, the others go first.
-            return Found(Retry(error.reason, said), effect=_doubt(error, call))
+            had = error.row.had_before
+            return Found(Retry(error.reason, said), effect=_doubt(error, call), had_before=had)
         case XError(about_us=True):
             return _about_us(error, call, now, said)
         case Unreachable() | Temporary() | OutcomeUnknown():
@@ -80,6 +81,12 @@ def found_by(error: XError, call: XCall, account: Account, now: datetime) -> Fou
         case _:
             effect = _suspicion(error, call)
             return Found(_refused(error, call, said), effect=effect, had_before=error.row.had_before)
+
+
+def _of_silence(error: XError) -> Away | Hold | None:
+    if error.http_status is None:
+        return Away()
+    return Hold(None, "moved") if error.http_status in MOVED else None
 
 
 def _about_us(error: XError, call: XCall, now: datetime, said: str) -> Found:

@@ -4,7 +4,6 @@ The first campaign of the file whose every filter fits takes it. Draws are keyed
 can foretell or influence them, and the same input draws the same lot on replay. All inputs go into the ledger.
 """
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from service.requests.request import Alternative, Draws, Request
 from service.settings import Account, Campaign, Texts
 from service.states import Skip, State
 from service.ways import WAYS, links, opening
+from service.words import folded, nearest_first
 from service.x_api.questions import SCORE_RANGE, question
 
 
@@ -76,15 +76,14 @@ def choose(
 def takes(campaign: Campaign, conversation: Conversation) -> bool:
     """Say whether every filter of the campaign fits. An empty filter fits everything.
 
-    Words count without regard to case, to spaces around them and to how their letters are put together: who tags
-    `No-Survey` means `no-survey`.
+    Words count however they are written (`words.folded`): who tags `No-Survey` means `no-survey`.
     """
     one_of = (
         (campaign.sources, {conversation.source}),
         (campaign.accounts, {conversation.account}),
         (campaign.teams, _folded([conversation.team_id])),
         (campaign.channels, _folded([conversation.channel])),
-        (campaign.languages, _spoken(conversation.language)),
+        ({*map(_tag, campaign.languages)}, set(nearest_first(conversation.language))),
         (campaign.tags, _folded(conversation.tags)),
     )
     return all(not wanted or not _folded(wanted).isdisjoint(given) for wanted, given in one_of) and _folded(
@@ -93,13 +92,11 @@ def takes(campaign: Campaign, conversation: Conversation) -> bool:
 
 
 def _folded(words: Iterable[str | None]) -> set[str]:
-    return {unicodedata.normalize("NFKC", each).casefold().strip() for each in words if each is not None}
+    return {folded(each) for each in words if each is not None}
 
 
-def _spoken(language: str | None) -> set[str]:
-    """A language and its base, as for the texts: `de-AT` is German."""
-    given = (language or "").casefold().replace("_", "-")
-    return {given, given.partition("-")[0]} - {""}
+def _tag(language: str) -> str:
+    return next(iter(nearest_first(language)), "")
 
 
 def decide(
@@ -176,7 +173,6 @@ def _opening(campaign: Campaign, texts: Texts, values: Mapping[str, str]) -> str
 
 
 def language_of(language: str | None, campaign: Campaign) -> str:
-    """Return the language to write in: the customer's, its base (`pt` for `pt-BR`), or the campaign's default."""
-    by_lower = {each.lower(): each for each in campaign.texts}
-    wanted = (language or "").lower().replace("_", "-")
-    return by_lower.get(wanted) or by_lower.get(wanted.partition("-")[0]) or campaign.default_language
+    """Return the language to write in: the customer's, what it is a kind of (`pt` for `pt-BR`), or the default."""
+    there = {_tag(each): each for each in campaign.texts}
+    return next((there[each] for each in nearest_first(language) if each in there), campaign.default_language)

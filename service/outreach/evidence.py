@@ -24,7 +24,7 @@ def arrived_before(connection: Connection, attempt_id: str | None, found: Found,
     if earlier is None:
         return found
     sends.arrived_after_all(connection, earlier.id, now)
-    return replace(found, outcome=_done(earlier))
+    return replace(found, outcome=_done(earlier), effect=None)
 
 
 def _done(earlier: Attempt) -> Advance:

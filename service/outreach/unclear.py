@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from service import traces
-from service.accounts import dm_list, looks
+from service.accounts import away, dm_list, looks
 from service.accounts.dm_list import Listing, MayAsk, read_back
 from service.db import reading, writing
 from service.outreach.workplace import Workplace
@@ -211,6 +211,8 @@ def _end_look(
     place: Workplace, account: Account, token: str, listings: Sequence[tuple[UnclearSend, Listing]], now: datetime
 ) -> None:
     with writing(place.engine) as connection:
+        if any(listing.pages for _, listing in listings):
+            away.ended(connection, account.name)
         if all(listing.proves_absence_since(each.wanted.not_before) for each, listing in listings):
             looks.end_whole(connection, account.name, token, min(listing.read_at for _, listing in listings))
         else:

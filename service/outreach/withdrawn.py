@@ -5,6 +5,7 @@ before its time is over: until then the name may come back. Where the account is
 worker's housekeeping ends those (`end_overdue`), unless the account has moved to another database.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +20,7 @@ from service.requests.outcomes import Postpone, Stop
 from service.requests.reading import locked, open_names, overdue_elsewhere
 from service.requests.request import Request
 from service.requests.writer import write
+from service.retention import never
 from service.settings import Settings
 from service.states import OPENED_STATES, Doubt, Failure, Skip, State
 
@@ -65,8 +67,15 @@ def withheld(settings: Settings, request: Request, now: datetime) -> Postpone | 
     return Postpone(min(over, now + LOOK_AGAIN), "withdrawn", gone) if now < over else _end(request, gone)
 
 
-def end_overdue(place: Workplace, now: datetime) -> int:
-    """End the stale requests of accounts that are gone; return how many ended."""
+def end_overdue(place: Workplace, now: datetime, stop: Callable[[], bool] = never) -> int:
+    """End the stale requests of accounts that are gone, however many wait; return how many ended."""
+    ended = 0
+    while not stop() and (some := _end_some(place, now)):
+        ended += some
+    return ended
+
+
+def _end_some(place: Workplace, now: datetime) -> int:
     settings, ended = place.settings, 0
     with reading(place.engine) as connection:
         before = now - settings.worker.give_up_after
@@ -77,10 +86,10 @@ def end_overdue(place: Workplace, now: datetime) -> int:
             request = locked(connection, request_id)
             if request is None or not request.is_open or now < _over(settings, request):
                 continue
-            stop = _end(request, f"accounts.{request.account}")
+            end = _end(request, f"accounts.{request.account}")
             if sends.is_unclear(connection, request_id):
-                stop = Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, Doubt.UNCLEAR_SEND.sentence)
-            write(connection, request, stop, now, place.hand)
+                end = Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, Doubt.UNCLEAR_SEND.sentence)
+            write(connection, request, end, now, place.hand)
             ended += 1
     return ended
 

@@ -1,17 +1,15 @@
 """The bodies X sends us: in, a request; out, its bytes, at most so many, and unpacked where X packed them.
 
-Read before anything is checked and unpacked after the signature was: a bomb of 50 kB would be 50 MB. What is packed in
-a way nobody here knows is refused, not taken for empty.
+Read before anything is checked and unpacked after the signature was. What is packed in a way nobody here knows is
+refused, not taken for empty.
 """
-
-import zlib
 
 from flask import Request
 
-from service.errors import BadRequest, TooLarge, UnknownEncoding
+from service.errors import TooLarge
+from service.packed import layers, undone
 
 CHUNK = 64 * 1024
-GZIP_OR_ZLIB = 47  # zlib's own word for "either header"
 
 
 def read(given: Request, limit: int) -> bytes:
@@ -27,19 +25,5 @@ def read(given: Request, limit: int) -> bytes:
 
 
 def unpacked(raw: bytes, encoding: str | None, limit: int) -> bytes:
-    """The body as X wrote it."""
-    named = (encoding or "").strip().lower()
-    if named in {"", "identity"}:
-        return raw
-    if named not in {"gzip", "x-gzip", "deflate"}:
-        raise UnknownEncoding("unknown_encoding", "Send the body as it is, or packed by gzip or deflate.")
-    unpacker = zlib.decompressobj(GZIP_OR_ZLIB)
-    try:
-        body = unpacker.decompress(raw, limit + 1)
-    except zlib.error:
-        raise BadRequest("broken_encoding", f"The body is not what {named} packs.") from None
-    if len(body) > limit:
-        raise TooLarge("unpacked_too_large", f"Unpacked, a body may have {limit} bytes.")
-    if not unpacker.eof:
-        raise BadRequest("broken_encoding", "The packed body ends too early.")
-    return body
+    """The body as X wrote it. Raises TooLarge and UnknownEncoding."""
+    return undone(layers(encoding), raw, limit)

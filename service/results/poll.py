@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
-from service.accounts import turns, windows
+from service.accounts import away, turns, windows
 from service.db import reading, writing
 from service.models import feedback_request, poll_window, send_attempt
 from service.results.card import take_in
@@ -200,6 +200,7 @@ def _record(
     if not turns.end(connection, account.name, TASK, turn.token, now if more else now + account.poll_every):
         log.warning("poll_turn_lost", account=account.name, worker=turn.worker)
         return PollReport("lost")
+    away.ended(connection, account.name)
     missing = _take_in(connection, account, answer, now)
     counts = {
         "pages": pw.pages + 1,

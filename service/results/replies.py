@@ -21,11 +21,13 @@ from service.results.ingest import Verdict, ingest
 from service.results.merge import Update
 from service.settings import Account, Settings
 from service.ways import quick_reply
+from service.words import folded
 from service.x_api import DirectMessage
 from service.x_api.questions import SCORE_RANGE
 
 WAY: Way = "quick_reply"
 NUMBER = re.compile(r"[0-9]{1,2}")
+AROUND = " .!?\u2026\u3002\"'"  # what people write around a word
 log = structlog.get_logger(__name__)
 fr = feedback_request.c
 pr = prompt_reply.c
@@ -48,8 +50,8 @@ def take(
         return None
     if message.tapped is not None:
         return _tapped(connection, settings, account, message, now)
-    words = message.text.strip().strip(".!").casefold()
-    if words in {each.casefold() for each in settings.privacy.stop_words}:
+    words = folded(message.text).strip(AROUND)
+    if words in {folded(each) for each in settings.privacy.stop_words}:
         return _stopped(connection, settings, account, message.sender_id, now)
     return _typed(connection, settings, account, message, words, now)
 

@@ -5,7 +5,6 @@ it is about. Never answers, stores or logs what a customer wrote; what is signed
 X would send it again for ever.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -22,6 +21,7 @@ from service.results import bodies, replies
 from service.settings import Account, Settings
 from service.x_api import DirectMessage, ParseProblem
 from service.x_api.activity import parse_activity
+from service.x_api.bodies import parsed
 from service.x_api.webhook import SIGNATURE_HEADER, TOKEN, crc_response, verify_signature
 
 log = structlog.get_logger(__name__)
@@ -74,7 +74,7 @@ def _asked(accounts: Mapping[str, Account], app: str | None) -> str:
 
 def _take_in(engine: Engine, settings: Settings, accounts: list[Account], raw: bytes, now: datetime) -> int:
     try:
-        activity = parse_activity(json.loads(raw))
+        activity = parse_activity(parsed(raw))
     except (ValueError, RecursionError) as problem:
         field = problem.field if isinstance(problem, ParseProblem) else "body"
         log.warning("x_activity_unreadable", field=field, bytes=len(raw))

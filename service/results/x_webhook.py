@@ -9,11 +9,10 @@ the body of a webhook is refused, or the answer would be that body's valid signa
 """
 
 import hmac
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 import structlog
@@ -22,6 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.accounts import turns
+from service.addresses import Network, is_inside
 from service.db import reading, writing
 from service.errors import BadRequest, NotAllowed, NotAuthenticated, NotFound, Unavailable
 from service.outages import is_away
@@ -29,6 +29,7 @@ from service.results import bodies
 from service.results.card import fresh, take_in
 from service.results.status import SEEN_EVERY, WEBHOOK
 from service.settings import Account, Mistake, Settings, SettingsError
+from service.x_api.bodies import parsed
 from service.x_api.cards import parse_feedback_event
 from service.x_api.facts import Feedback, ParseProblem
 from service.x_api.webhook import SIGNATURE_HEADER, TOKEN, crc_response, verify_signature
@@ -39,7 +40,7 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class _Entrance:
     account: Account
-    networks: tuple[IPv4Network | IPv6Network, ...]
+    networks: tuple[Network, ...]
 
 
 def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> Blueprint:
@@ -72,7 +73,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     return views
 
 
-def _networks(account: Account) -> Iterator[IPv4Network | IPv6Network]:
+def _networks(account: Account) -> Iterator[Network]:
     for written in account.webhook_networks:
         try:
             yield ip_network(written, strict=False)
@@ -93,19 +94,9 @@ def _has_password(account: Account) -> bool:
 
 
 def _check_network(door: _Entrance, address: str | None) -> None:
-    if door.networks and not _is_inside(door.networks, address):
+    if door.networks and not is_inside(door.networks, address):
         log.warning("x_webhook_refused", account=door.account.name, reason="network")
         raise NotAllowed("network_not_allowed", "This address is not on the list of X's networks.")
-
-
-def _is_inside(networks: tuple[IPv4Network | IPv6Network, ...], address: str | None) -> bool:
-    try:
-        found = ip_address(address or "")
-    except ValueError:
-        return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return any(found in network for network in networks)
 
 
 def _check_password(account: Account, given: Request) -> None:
@@ -176,10 +167,10 @@ def _feedbacks(account: Account, raw: bytes) -> Iterator[Feedback]:
 
 def _items(account: Account, raw: bytes) -> list[Any]:
     try:
-        parsed = json.loads(raw)
+        said = parsed(raw)
     except (ValueError, RecursionError):
         log.warning("x_webhook_unreadable", account=account.name, field="body", bytes=len(raw))
         return []
-    if isinstance(parsed, dict) and isinstance(parsed.get("events"), list):
-        parsed = parsed["events"]
-    return parsed if isinstance(parsed, list) else [parsed]
+    if isinstance(said, dict) and isinstance(said.get("events"), list):
+        said = said["events"]
+    return said if isinstance(said, list) else [said]

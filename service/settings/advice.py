@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from service.addresses import is_this_machine
-from service.settings.asking import Campaign, Source
+from service.settings.asking import Campaign, Source, Texts
 from service.settings.declare import declared
 from service.settings.sections import Mistake, Service, Web
 from service.settings.values import host_and_port
@@ -69,6 +69,7 @@ def _campaign_warnings(path: str, campaign: Campaign) -> list[Mistake]:
         )
     for language, texts in campaign.texts.items():
         where = f"{path}.texts.{language}"
+        found.extend(_unseen(where, texts))
         if NEEDS_CARD.search(texts.card):
             found.append(
                 Mistake(
@@ -87,11 +88,20 @@ def _campaign_warnings(path: str, campaign: Campaign) -> list[Mistake]:
             found.append(Mistake(f"{where}.card", sentence))
         found.extend(
             Mistake(f"{where}.{key}", "begs for a score; honest feedback needs a neutral question")
-            for key in ("opening", "card", "quick_reply", "page")
+            for key in SENT
             for given in [getattr(texts, key)]
             if BEGS.search(given or "")
         )
     return found
+
+
+def _unseen(where: str, texts: Texts) -> Iterator[Mistake]:
+    """A lost answer is cleared up by X's own list, which may show a text without what nobody sees in it."""
+    for key in SENT:
+        hidden = sorted({f"U+{ord(char):04X}" for char in UNSEEN.findall(getattr(texts, key) or "")})
+        if hidden:
+            sentence = f"holds {', '.join(hidden)}, which nobody sees and X may leave out where it shows the text"
+            yield Mistake(f"{where}.{key}", f"{sentence}; take it out")
 
 
 def _web_warnings(service: Service, web: Web) -> Iterator[Mistake]:
@@ -125,15 +135,25 @@ def _database_warnings(name: str, url: str) -> Iterator[Mistake]:
 
 
 def _secret_warnings(parts: Mapping[str, Any]) -> Iterator[Mistake]:
-    """A space at an end is mostly one too many; then nothing ever matches, and nobody can see why."""
+    """What cannot be seen at an end, or quotes around it, is mostly one too many; then nothing ever matches."""
     tables = {"service": parts["service"], "database": parts["database"]}
     tables |= {f"{kind}.{name}": each for kind in ("accounts", "sources") for name, each in parts[kind].items()}
     for path, table in tables.items():
         for name in (name for name, what in declared(type(table)).items() if what.secret):
             value = getattr(table, name)
             given = {name: value} if isinstance(value, str) else _numbered(name, value)
-            sentence = "begins or ends with a space or a line break; it belongs to the secret, if you meant it"
-            yield from (Mistake(f"{path}.{key}", sentence) for key, text in given.items() if text != text.strip())
+            found = ((key, _one_too_many(text)) for key, text in given.items())
+            yield from (Mistake(f"{path}.{key}", sentence) for key, sentence in found if sentence)
+
+
+def _one_too_many(text: str) -> str | None:
+    ends = text[:1] + text[-1:]
+    if any(end.isspace() or not end.isprintable() for end in ends):
+        what = "a space, a line break or something that cannot be seen"
+        return f"begins or ends with {what}; it belongs to the secret, if you meant it"
+    if len(ends) > 1 and ends in {'""', "''", "``"}:
+        return "stands in quotes, and they belong to the secret (env files keep them); take out what you did not mean"
+    return None
 
 
 def _numbered(name: str, values: Any) -> dict[str, str]:
@@ -154,6 +174,8 @@ def _open_to_the_road(url: str) -> bool:
     return parts.scheme == "http" and not is_this_machine(parts.hostname)
 
 
+SENT = ("opening", "card", "quick_reply", "page")
+UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 STRONG_SECRET = 32
 STRONG_VARIETY = 8
 SHORT_KEY = 22

@@ -108,7 +108,7 @@ def _command(words: list[str], around: Environment) -> str:
 
 def _text(found: bytes, what: str) -> str:
     try:
-        return found.decode("utf-8")
+        return found.decode("utf-8-sig")  # Windows writes a mark before the first letter, which is none of the secret
     except UnicodeDecodeError as error:
         raise _NotHadError(f"{what} is not text in UTF-8") from error
 

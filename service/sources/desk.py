@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.crm_api.looked import Looked
+from service.words import folded
 
 Known = Mapping[str, str | None]
 """What an event said, under the names that stand in the paths of a look-up."""
@@ -28,12 +29,12 @@ class Desk:
 
     def is_elsewhere(self, channel: str | None) -> bool:
         """Whether the event says that the conversation was not on X: then nobody needs to be looked for."""
-        return bool(self.on_x) and channel is not None and channel.casefold() not in self.on_x
+        return bool(self.on_x) and channel is not None and folded(channel) not in self.on_x
 
     def may_remember(self, customer_ref: str | None, channel: str | None) -> bool:
         """Whether an answer for this customer holds for their next conversation as well.
 
         Not where the answer tells of the conversation, unless the event itself says that it was on X.
         """
-        surely_on_x = channel is not None and channel.casefold() in self.on_x
+        surely_on_x = channel is not None and folded(channel) in self.on_x
         return customer_ref is not None and (surely_on_x or not self.of_conversation)

@@ -12,6 +12,8 @@ from pathlib import Path
 from babel import Locale
 from babel.messages.pofile import read_po
 
+from service.words import nearest_first
+
 FOLDER = Path(__file__).parent / "languages"
 DEFAULT = "en"
 # what browsers and CRMs say for a language that we keep under a longer name
@@ -39,14 +41,13 @@ def languages() -> Mapping[str, Language]:
 
 
 def choose(wanted: Iterable[str]) -> Language:
-    """Return the first language asked for that there is, by itself or by its base (`fr` for `fr-CA`); else English."""
+    """Return the first language asked for that there is, or what it is a kind of (`fr` for `fr-CA`); else English."""
     there = languages()
     for each in wanted:
-        code = each.strip().lower().replace("_", "-")
-        base = code.partition("-")[0]
-        for name in (code, KNOWN_AS.get(code, ""), base, KNOWN_AS.get(base, "")):
-            if name.lower() in there:
-                return there[name.lower()]
+        for code in nearest_first(each):
+            for name in (code, KNOWN_AS.get(code, "")):
+                if name.lower() in there:
+                    return there[name.lower()]
     return there[DEFAULT]
 
 

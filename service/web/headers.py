@@ -61,12 +61,21 @@ def _begin() -> None:
 
 
 def _finish(response: flask.Response) -> flask.Response:
+    _stay_here(response)
     headers = always(request_id(), secure=flask.request.is_secure) | flask.g.get("rate_headers", {}) | behind_header()
     if flask.request.path.startswith("/v1/"):
         headers |= {"Cache-Control": "no-store"}
         response.vary.add("Authorization")
     response.headers.extend({name: value for name, value in headers.items() if name not in response.headers})
     return response
+
+
+def _stay_here(response: flask.Response) -> None:
+    """Lead to another spelling of an address without a host: the framework takes that one from whoever asks."""
+    host, location = flask.request.host_url, response.headers.get("Location", "")
+    if location.startswith(host):
+        response.headers["Location"] = "/" + location.removeprefix(host).lstrip("/")
+        response.set_data("")
 
 
 class NoSessions(SessionInterface):

@@ -1,16 +1,18 @@
-"""What stands in the body of a refusal: in, bytes as they came; out, X's codes and words, whatever form they have.
+"""What stands in a body of X's: in, bytes as they came; out, its JSON, and of a refusal X's codes and words.
 
 X writes a list under `errors`, one object under `error` or `errors`, or a problem as the body itself; edges write HTML.
-Never raises, and never keeps a word: who asks takes from X's prose what he knows by name.
+Never keeps a word of a refusal: who asks takes from X's prose what he knows by name.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 _HALF_JSON_CODE = re.compile(rb'"code"\s*:\s*"?(\d{1,6})"?\s*[,}\]]')
+_MOST_DIGITS = 1000  # Python itself refuses a number of a few thousand, and with it all that stands beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,12 @@ class Complaint:
     problem: str | None = None
 
 
+def parsed(body: bytes) -> Any:
+    """The JSON in a body; a broken letter or an endless number costs itself. Raises ValueError, RecursionError."""
+    text = body.decode(json.detect_encoding(body), "replace")
+    return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < _MOST_DIGITS else math.inf)
+
+
 def complaints(body: bytes) -> tuple[Complaint, ...]:
     """Every complaint in the body, in X's order; none where there is none."""
     return tuple(_complaints(body))
@@ -29,20 +37,20 @@ def complaints(body: bytes) -> tuple[Complaint, ...]:
 
 def _complaints(body: bytes) -> Iterator[Complaint]:
     try:
-        parsed = json.loads(body)
+        found = parsed(body)
     except (ValueError, RecursionError):
         if body.lstrip().startswith(b"{"):
             yield from (Complaint(int(code), "") for code in _HALF_JSON_CODE.findall(body))
         return
-    for entry in _objects(parsed):
+    for entry in _objects(found):
         words = entry.get("message") or entry.get("detail") or ""
         yield Complaint(_whole(entry.get("code")), str(words), _problem(entry.get("type")))
 
 
-def _objects(parsed: object) -> Iterator[Mapping[str, Any]]:
-    if not isinstance(parsed, dict):
+def _objects(body: object) -> Iterator[Mapping[str, Any]]:
+    if not isinstance(body, dict):
         return
-    for found in (parsed.get("errors"), parsed.get("error"), parsed):
+    for found in (body.get("errors"), body.get("error"), body):
         candidates = found if isinstance(found, list) else [found]
         yield from (candidate for candidate in candidates if isinstance(candidate, dict))
 

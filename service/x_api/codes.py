@@ -21,6 +21,8 @@ from service.x_api.errors import (
 )
 
 REST = timedelta(minutes=15)
+SAID_BEFORE = r"already (?:said|sent)|duplicate"
+"""X has that message from us, in the words it has used for it."""
 
 CODES: Mapping[int, Meaning] = MappingProxyType(
     {
@@ -105,7 +107,7 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
             RecipientRefused,
             "dm_error",
             "X could not send the message to this user and gives no further code.",
-            or_else=("already said", 187),
+            or_else=(SAID_BEFORE, 187),
         ),
         349: Meaning(
             RecipientRefused,
@@ -153,6 +155,8 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
 
 STATUSES: Mapping[int, Meaning] = MappingProxyType(
     {
+        301: Meaning(UnknownToX, "moved", "X (or something before it) has moved for good: is base_url right?"),
+        308: Meaning(UnknownToX, "moved_as_it_is", "X (or something before it) has moved for good: is base_url right?"),
         400: Meaning(Unexplained, "bad_request", "X finds the request wrong and gives no code: is base_url right?"),
         401: Meaning(
             AccountProblem, "unauthorized", "X does not accept our keys and gives no code.", stops_reading=True

@@ -140,4 +140,4 @@ class Meaning:
     """How long to leave X alone where it names no time; set where it is the account's day and no customer's."""
 
     or_else: tuple[str, int] | None = None
-    """X uses one code for two things: with these words in its prose it means that other code."""
+    """X uses one code for two things: with words in its prose that this finds it means that other code."""

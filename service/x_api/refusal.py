@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from service.x_api.bodies import Complaint, complaints
-from service.x_api.codes import CODES, PROBLEMS, STATUSES
+from service.x_api.codes import CODES, PROBLEMS, SAID_BEFORE, STATUSES
 from service.x_api.errors import Meaning, OutcomeUnknown, RateLimited, Temporary, Unexplained, XError
 from service.x_api.rate import reset_from
 
 _ELSEWHERE = Meaning(Temporary, "redirected", "X (or something before it) sent us elsewhere: is base_url right?")
 _UNEXPLAINED = Meaning(Unexplained, "unexplained", "X refuses the request and gives no code we know.")
+_HAD_BEFORE = Meaning(Unexplained, "duplicate", "X seems to have this message from us already.", had_before=True)
 _UNWELL = Meaning(Temporary, "server_error", "X had an error of its own.")
 _UNKNOWN = Meaning(OutcomeUnknown, "outcome_unknown", "X gave no clear answer to a send: it may have been done.")
 
@@ -65,11 +66,14 @@ def _row(said: Complaint, status: int, *, sends: bool) -> Meaning:
     row = CODES.get(said.code or 0) or PROBLEMS.get(said.problem or "")
     if sends and (_says_nothing(status) or (row is not None and row.maybe_sent)):
         return _UNKNOWN
+    words = said.words.casefold()
+    if row is None and sends and re.search(SAID_BEFORE, words):
+        return _HAD_BEFORE
     if row is None and said.code is not None and status in _CODE_OUTWEIGHS:
         return _UNEXPLAINED
     row = row or STATUSES.get(status) or _by_hundreds(status)
-    words, other = row.or_else or ("", None)
-    return CODES[other] if other is not None and words in said.words.casefold() else row
+    wanted, other = row.or_else or ("", None)
+    return CODES[other] if other is not None and re.search(wanted, words) else row
 
 
 def _says_nothing(status: int) -> bool:

@@ -34,7 +34,7 @@ def parse_message(raw: Mapping[str, Any]) -> DirectMessage:
 
 def parse_dm_page(raw: Mapping[str, Any]) -> DmPage:
     """A page of direct_messages/events/list. What carries no message is left out; a message of whatever type is not."""
-    events, problems = each(raw, _parse_dm, holding="message_create")
+    events, problems = each(raw, _parse_listed, holding="message_create")
     return DmPage(events, next_cursor(raw), problems)
 
 
@@ -82,7 +82,9 @@ class _UserSchema(Lenient):
 
     @pre_load
     def prefer_the_id_as_text(self, data: Any, **_: Any) -> Any:
-        return {**data, "id": data.get("id_str") or data.get("id")} if isinstance(data, Mapping) else data
+        if not isinstance(data, Mapping):
+            return data
+        return {**data, "id": next(filter(plain, (data.get("id_str"), data.get("id"))), None)}
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> User:
@@ -172,6 +174,14 @@ def _parse_dm(raw: Mapping[str, Any]) -> DirectMessage:
     return cast("DirectMessage", load(_DM, raw))
 
 
+def _parse_listed(raw: Mapping[str, Any]) -> DirectMessage:
+    """One of the list. Without a sender or a recipient it may be any message, ours too: a problem, and no absence."""
+    message = _parse_dm(raw)
+    if message.sender_id is None or message.recipient_id is None:
+        raise ParseProblem("message_create", "Nobody can tell from whom to whom this went.")
+    return message
+
+
 def load(schema: Schema, raw: Mapping[str, Any]) -> object:
     """What the schema builds of it, or the first complaint as a problem."""
     try:
@@ -193,14 +203,14 @@ def _first(messages: Any) -> tuple[str, str]:
 def each(
     raw: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], T], *, holding: str | None = None
 ) -> tuple[tuple[T, ...], tuple[ParseProblem, ...]]:
-    """Read each event of a page by itself; `holding` leaves out those without that part."""
+    """Read each event of a page by itself; `holding` leaves out those without that part, unless their type names it."""
     listed = mapping(raw, "body").get("events")
     if not isinstance(listed, list):
         raise ParseProblem("events", "This is not a list.")
     events: list[T] = []
     problems: list[ParseProblem] = []
     for number, entry in enumerate(listed):
-        if holding and isinstance(entry, Mapping) and holding not in entry:
+        if holding and isinstance(entry, Mapping) and holding not in entry and entry.get("type") != holding:
             continue
         try:
             events.append(parse(entry))

@@ -19,9 +19,10 @@ _LAST_SLASH = re.compile(r"/+(?=[\s.,;:!?)\]]|$)")
 _TCO = re.compile(r"t\.co/\w+")
 _LINK = re.compile(r"(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}(?:/\S*)?")
 _VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0]")
+_CUT = re.compile(r"(?:\u2026|\.\.\.)\s*$")
 _NEAR = 0.85
 _TELLING = 18
-"""Letters of a beginning that make it ours, and not anybody's greeting."""
+"""Letters of ours that make a text ours, and not anybody's greeting."""
 _LONG_ENOUGH = 2000
 """Characters that decide whether two texts are nearly the same: comparing grows with the square of their length."""
 
@@ -55,10 +56,14 @@ def same_text(ours: str, shown: str) -> bool:
 def nearly_same_text(ours: str, shown: str) -> bool:
     """Whether a text X shows is so like ours that it may be ours, altered in a way nobody foresaw. Never a proof."""
     left, right = _letters(ours), _letters(shown)
+    if not shown.strip():  # a list that shows no texts
+        return True
     if not left or not right:
         # Signs and pictures only: nothing is left to tell them apart by.
         return not left and not right
-    if len(right) >= _TELLING and left.startswith(right):  # a list that shows beginnings
+    if left.startswith(right) and (len(right) >= _TELLING or _CUT.search(shown)):  # a list that shows beginnings
+        return True
+    if len(left) >= _TELLING and left in right:  # a list that writes something before or behind it
         return True
     return left == right or SequenceMatcher(None, left, right, autojunk=False).ratio() >= _NEAR
 

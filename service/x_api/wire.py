@@ -6,7 +6,6 @@ cookie, takes no proxy from the environment, and costs half of its client. Logs 
 number; never a field, a text or a header.
 """
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ import structlog
 
 from service import traces
 from service.counts import HERE
+from service.x_api.bodies import parsed
 from service.x_api.errors import OutcomeUnknown, Temporary, Unreachable, XError
 from service.x_api.facts import ParseProblem
 from service.x_api.rate import RateLimit, rate_from
@@ -175,11 +175,11 @@ class Wire:
         if not response.is_success:
             raise error_from(response.status_code, response.headers, body, sends=sends, now=now)
         try:
-            parsed = json.loads(body)
+            said = parsed(body)
         except (ValueError, RecursionError):
             _unreadable(response.status_code, response.headers, "body: This is not JSON.", sends=sends)
         rate = rate_from(response.headers, now)
-        return Reply(response.status_code, response.headers, parsed, rate, sends)
+        return Reply(response.status_code, response.headers, said, rate, sends)
 
 
 @lru_cache(maxsize=64)

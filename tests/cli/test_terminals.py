@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.cli.common import harmless
+from service.words import harmless
 from tests.cli.house import Cli
 
 NASTY = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\x00\r"

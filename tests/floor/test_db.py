@@ -352,6 +352,15 @@ def test_only_what_may_go_better_later_is_called_away(engine: Engine, statement:
     assert is_away(caught.value) is away
 
 
+def test_a_connection_that_can_only_read_is_given_up_in_whatever_language_it_says_so(postgresql_url: str) -> None:
+    said = "DO $$ BEGIN RAISE 'INSERT kann nicht ausgef\u00fchrt werden' USING ERRCODE = '25006'; END $$"
+    engine = open_engine(postgresql_url)
+    with pytest.raises(sa.exc.DBAPIError) as caught, writing(engine) as connection:
+        connection.exec_driver_sql(said)
+    engine.dispose()
+    assert caught.value.connection_invalidated
+
+
 def test_a_database_that_takes_no_writes_a_lock_and_an_empty_pool_are_away(sqlite_url: str, tmp_path: Path) -> None:
     read_only = open_engine(sqlite_url)
     sa.event.listen(read_only, "connect", lambda raw, _: raw.execute("PRAGMA query_only=1"))

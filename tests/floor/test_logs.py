@@ -49,6 +49,14 @@ def test_what_must_not_leak_is_dropped(name: str, form: str, capsys: pytest.Capt
     assert "fr_1" in err
 
 
+def test_a_terminal_is_shown_what_steers_it_and_does_not_obey(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("text")
+    structlog.get_logger("x").warning("intake.unknown_source", source="\x1b]0;owned\x07\u202e")
+    _, err = capsys.readouterr()
+    assert "\\x1b]0;owned\\x07\\u202e" in err
+    assert not {"\x1b]", "\x07", "\u202e"} & set(err)
+
+
 def test_what_customers_write_and_what_opens_doors_is_on_the_list() -> None:
     assert {"text", "body", "message", "opening_text", "card_text", "secret", "authorization"} <= logs.NEVER
 

@@ -109,7 +109,7 @@ def test_a_secret_comes_from_the_environment() -> None:
 
 
 def test_a_secret_comes_from_a_file_without_its_last_line_break(tmp_path: Path) -> None:
-    for content in ("k" * 40, "k" * 40 + "\n", "k" * 40 + "\r\n", "k" * 40 + "\n\n"):
+    for content in ("k" * 40, "k" * 40 + "\n", "\ufeff" + "k" * 40 + "\r\n", "k" * 40 + "\n\n"):
         (tmp_path / "key").write_text(content, "utf-8", newline="")
         settings = from_tree(tree(service={"secret_key_file": str(tmp_path / "key")}), {})
         assert settings.service.secret_key == "k" * 40
@@ -546,6 +546,9 @@ def test_who_never_sends_a_card_needs_no_webhook_of_cards() -> None:
         ),
         ({"sources__crm__keys": [f"{SOURCE_KEY} "]}, "sources.crm.keys[0]", "ends with a space"),
         ({"accounts__acme__token_secret": "\nts-acme"}, "accounts.acme.token_secret", "begins or ends"),
+        ({"accounts__acme__token_secret": "ts-acme\u200b"}, "accounts.acme.token_secret", "begins or ends"),
+        ({"accounts__acme__token_secret": "'ts-acme'"}, "accounts.acme.token_secret", "stands in quotes"),
+        ({"campaigns__care__texts__en__card": "How\u200b did we do?"}, "campaigns.care.texts.en.card", "U+200B"),
     ],
 )
 def test_what_works_but_deserves_a_thought_is_a_warning(changes: dict[str, Any], where: str, says: str) -> None:

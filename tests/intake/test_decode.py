@@ -24,7 +24,7 @@ PACKED = {
     "deflate": zlib.compress(BODY),
     "Deflate": RAW_DEFLATE.compress(BODY) + RAW_DEFLATE.flush(),
     "gzip, gzip": gzip.compress(gzip.compress(BODY, mtime=0), mtime=0),
-    "identity": BODY,
+    "identity;q=0": BODY,
     "gzip, identity": gzip.compress(BODY, mtime=0),
 }
 
@@ -78,6 +78,7 @@ def test_a_bomb_is_refused_with_a_reason_and_nothing_is_kept(house: House) -> No
         ("gzip", gzip.compress(BODY, mtime=0)[:-9]),
         ("gzip", b"\x1f\x8b" + bytes(range(128, 190))),
         ("gzip, gzip, gzip", b"\x1f\x8b packed three times"),
+        ("gzip", gzip.compress(b"", mtime=0) * 65 + gzip.compress(BODY, mtime=0)),
     ],
 )
 def test_what_cannot_be_unpacked_is_415_and_not_kept(house: House, encoding: str, body: bytes) -> None:
@@ -92,7 +93,7 @@ def test_nobody_unpacks_for_a_stranger_more_than_a_body_may_have(house: House) -
     assert house.send("token", bomb, headers, lambda _out: None).status_code == 413
 
 
-@pytest.mark.parametrize("charset", ["iso-8859-1", "latin1", "windows-1252", "utf-16", '"UTF-8"', "utf-8"])
+@pytest.mark.parametrize("charset", ["iso-8859-1", "windows-1252", "utf-16", "UTF-16LE", '"UTF-8"', "utf-8"])
 def test_the_text_is_what_the_declared_charset_says(house: House, charset: str) -> None:
     body = json.dumps({**json.loads(BODY), "note": "grün"}, ensure_ascii=False).encode(charset.strip('"'))
     headers = {"content-type": f"application/json; charset={charset}"}
@@ -100,7 +101,7 @@ def test_the_text_is_what_the_declared_charset_says(house: House, charset: str) 
     assert house.requests[0].agent_id == "Müller"
 
 
-@pytest.mark.parametrize("charset", ["klingon-8", "base64", "idna\x00", "utf-7x"])
+@pytest.mark.parametrize("charset", ["klingon-8", "base64", "idna\x00", "punycode", "unicode_escape"])
 def test_an_unknown_charset_is_415(house: House, charset: str) -> None:
     body = json.dumps({"a": "é"}, ensure_ascii=False).encode("latin-1")
     inbound = post(body, {"content-type": f"application/json; charset={charset}"})
@@ -108,6 +109,32 @@ def test_an_unknown_charset_is_415(house: House, charset: str) -> None:
         unpacked(inbound, 1000)
     response = house.send("token", body, {"content-type": "application/json; charset=klingon-8"})
     assert (response.status_code, response.get_json()["code"]) == (415, "unknown_charset")
+
+
+def test_what_is_called_ascii_and_is_more_is_read_as_utf_8() -> None:
+    assert (
+        first(
+            ended(agent_id="M\u00fcller").replace(rb"\u00fc", b"\xc3\xbc"), "application/json; charset=US-ASCII"
+        ).agent_id
+        == "M\u00fcller"
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"content-type": "application/json; charset=klingon-8"}, b"{}"),
+        ({"content-encoding": "br"}, b"\xff\xfe"),
+        ({"content-encoding": "gzip"}, gzip.compress(b" " * 3000, mtime=0)),
+        ({}, b" " * 3000),
+    ],
+)
+def test_a_stranger_cannot_tell_a_source_from_none(
+    sqlite_engine: Engine, now: datetime, headers: dict[str, str], body: bytes
+) -> None:
+    house = token_house(sqlite_engine, now, endpoint={"max_bytes": 2000})
+    there, nowhere = (house.send(name, body, headers, lambda _out: None) for name in ("token", "nobody"))
+    assert (there.status_code, there.get_json()["code"]) == (nowhere.status_code, nowhere.get_json()["code"])
 
 
 def first(body: bytes, content_type: str = "application/json", **more: Any) -> Any:

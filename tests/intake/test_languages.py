@@ -8,7 +8,8 @@ from service.intake.values.languages import LANGUAGE_OF, LANGUAGES, REGION_OF, R
 @pytest.mark.parametrize(
     ("given", "tag"),
     [
-        ("de", "de"), ("DE", "de"), ("de_DE", "de-DE"), ("en_us", "en-US"), ("pt-br", "pt-BR"), ("zh_Hans", "zh-Hans"),
+        ("de", "de"), ("\uff24\uff25 ", "de"),
+        ("de_DE", "de-DE"), ("en_us", "en-US"), ("pt-br", "pt-BR"), ("zh_Hans", "zh-Hans"),
         ("zh-hant-tw", "zh-Hant-TW"), ("de-1996", "de-1996"), ("fil", "fil"), ("English", "en"),
         ("English (United States)", "en-US"), ("english (united kingdom)", "en-GB"), ("Deutsch", "de"),
         ("Deutsch (Österreich)", "de-AT"), ("Français (Canada)", "fr-CA"), ("Español (Latinoamérica)", "es-419"),

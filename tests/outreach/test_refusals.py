@@ -170,7 +170,7 @@ def test_who_has_blocked_us_cannot_be_written_to(played: Any, columns: dict[str,
 # -- a path that is gone
 
 
-@pytest.mark.parametrize("answer", [coded(34, 404), (404, GONE, {}), (400, "Bad Request", {}), (400, GONE, {})])
+@pytest.mark.parametrize("answer", [coded(34, 404), (404, GONE, {}), (400, "Bad Request", {}), (301, "", {})])
 @pytest.mark.parametrize("where", ["/1.1/", NEW, "feedback/create"])
 def test_a_path_that_is_gone_is_said_of_us(played: Any, answer: Said, where: str) -> None:
     sent = (200, {"event": {"id": "77"}}, {})
@@ -179,7 +179,7 @@ def test_a_path_that_is_gone_is_said_of_us(played: Any, answer: Said, where: str
     by_name = world.ended("b", x_user_id=None, x_handle="fan")
     for seconds in (0, 5, 60):
         forward(world, seconds)
-    assert stands(world).hold_reason in {"no_such_page", "not_found", "bad_request"}
+    assert stands(world).hold_reason in {"no_such_page", "not_found", "bad_request", "moved"}
     assert all(world.request(each).outcome_at is None for each in (known, by_name))
 
 
@@ -357,3 +357,4 @@ def test_a_text_nobody_can_tell_from_ours_ends_unknown_and_is_never_sent_again(w
     assert (row.state, row.detail) == (State.UNKNOWN, "X shows a message so like this one that it may be it.")
     assert [each.evidence for each in world.attempts(request_id)] == ["alike"]
     assert (messages(world, "dm"), messages(world, "card")) == (1, 0)
+    assert stands(world).x_away_since is None, "X has answered since, if only by its list"

@@ -79,7 +79,10 @@ def test_who_has_read_our_opening_was_not_skipped(world: World) -> None:
     assert (world.request(request_id).state, world.request(request_id).reason) == (State.FAILED, "not_in_time")
 
 
-def test_requests_of_an_account_that_left_end_when_they_are_stale_and_no_sooner(world: World) -> None:
+def test_requests_of_an_account_that_left_end_when_they_are_stale_and_no_sooner(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(withdrawn, "AT_ONCE", 1)  # more wait than are ended at once
     waiting = ready(world, stale_at=world.clock.now + timedelta(hours=6))
     unclear = ready(world, conversation_id="c-2", x_user_id="502", stale_at=world.clock.now + timedelta(hours=6))
     died(world, unclear, "dm")

@@ -156,7 +156,9 @@ def test_an_internal_error_after_a_send_is_unknown_whatever_its_status(code):
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (301, Temporary),
+        (301, UnknownToX),
+        (302, Temporary),
+        (308, UnknownToX),
         (400, Unexplained),
         (401, AccountProblem),
         (402, AccountProblem),
@@ -274,6 +276,20 @@ def test_a_message_x_has_already_is_known_by_its_code_or_by_the_words_of_another
     assert (type(said), said.code, said.reason, said.row.had_before) == (MessageRefused, 151, "duplicate", True)
     assert answer(403, coded(187)).row.had_before
     assert not answer(403, coded(151)).row.had_before
+
+
+@pytest.mark.parametrize(
+    "said", [coded(151, "You have already sent this message."), coded(99999, "Status is a duplicate.")]
+)
+def test_a_message_x_has_already_is_known_by_other_words_too(said):
+    assert answer(403, said, sends=True).row.had_before
+
+
+def test_where_only_words_say_so_it_is_a_verdict_on_nobody():
+    said = json.dumps({"title": "Forbidden", "detail": "You are not allowed to send duplicate content."}).encode()
+    found = answer(403, said, sends=True)
+    assert (type(found), found.row.had_before) == (Unexplained, True)
+    assert not answer(403, said).row.had_before
 
 
 @pytest.mark.parametrize("code", [214, 38])

@@ -407,9 +407,19 @@ def test_a_message_with_nothing_but_an_id_is_read():
 def test_a_page_of_messages_leaves_out_what_is_no_message_and_keeps_messages_of_every_type():
     other = {"type": "participants_join", "id": "9"}
     card = {**SENT["event"], "type": "feedback_card", "id": "10"}
-    page = parse_dm_page({"events": [SENT["event"], other, {"type": "message_create", "message_create": {}}, card]})
+    lost = {"type": "message_create", "id": "11"}
+    page = parse_dm_page(
+        {"events": [SENT["event"], other, lost, {"type": "message_create", "message_create": {}}, card]}
+    )
     assert [message.id for message in page.events] == ["1150493286110552068", "10"]
-    assert [problem.field for problem in page.problems] == ["events[2].id"]
+    assert [problem.field for problem in page.problems] == ["events[2].message_create", "events[3].id"]
+
+
+@pytest.mark.parametrize("lost", ["sender_id", "target"])
+def test_a_listed_message_that_may_be_anybodys_is_a_problem_and_no_absence(lost):
+    said = {name: value for name, value in SENT["event"]["message_create"].items() if name != lost}
+    page = parse_dm_page({"events": [{**SENT["event"], "message_create": said}]})
+    assert (page.events, [problem.field for problem in page.problems]) == ((), ["events[0].message_create"])
 
 
 def test_a_sent_message_is_sent_even_if_its_date_cannot_be_read():
@@ -438,7 +448,7 @@ def test_an_answer_to_a_send_without_an_id_is_a_problem(raw):
             {"id": 12345678901234567, "id_str": "12345678901234568", "screen_name": "ann"},
             User("12345678901234568", "ann", None),
         ),
-        ({"id": 7, "can_dm": True}, User("7", None, True)),
+        ({"id": 7, "id_str": {}, "can_dm": True}, User("7", None, True)),
         ({"id": 7, "can_dm": False}, User("7", None, False)),
         ({"id": 7, "can_dm": None}, User("7", None, None)),
         ({"id": 7, "can_dm": "true"}, User("7", None, None)),

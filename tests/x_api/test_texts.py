@@ -114,12 +114,20 @@ def test_another_text_is_not_ours(ours, shown):
         ("\uff26\uff55\uff4c\uff4c width", "Full width"),
         ("Thank you for writing to us, Ada. How did we do?", "Thank you for writing to us, Ada. How did we d\u2026"),
         ("\U0001f64f", "\u2764"),
+        (
+            "Thank you for writing to us.",
+            "From ACME: Thank you for writing to us. Reply STOP, and we write to you no more.",
+        ),
         ("", ""),
     ],
 )
 def test_a_text_altered_in_a_way_nobody_foresaw_is_nearly_ours(ours, shown):
     assert nearly_same_text(ours, shown)
-    assert nearly_same_text(shown, ours)
+
+
+def test_a_list_that_shows_no_texts_may_show_ours():
+    assert nearly_same_text("How did we do?", " ")
+    assert not same_text("How did we do?", " ")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +147,7 @@ def test_the_beginning_of_ours_is_nearly_ours_and_a_greeting_is_anybody_s():
     assert nearly_same_text(ours, "Thanks for writing to us, …")
     assert nearly_same_text(ours, "thanks for writing to u")
     assert not nearly_same_text(ours, "Thanks for writing")
-    assert not nearly_same_text("Thanks for writing to us", ours)
+    assert nearly_same_text(ours, "Thanks for \u2026")
 
 
 @settings(max_examples=100, deadline=None)

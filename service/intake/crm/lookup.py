@@ -19,6 +19,7 @@ from service.intake.definition.tables import Definition
 from service.intake.expressions.compiled import PER_DELIVERY, Expression, ExpressionError
 from service.intake.expressions.evaluate import Budget, TooCostly
 from service.intake.values import fields, identity
+from service.words import folded
 
 NOBODY = frozenset({404, 410})
 REFUSED = frozenset({401, 403})
@@ -160,7 +161,7 @@ def _converted(name: str, value: Any, walk: _Walk) -> Any:
 def _looked(definition: Definition, walk: _Walk, problem: str | None, again_in: timedelta | None) -> Looked:
     facts, on_x = walk.facts, definition.grammar.channel.on_x
     channel = facts.get("channel") or walk.known.get("channel")
-    was_on_x = channel.casefold() in on_x if on_x and channel else None
+    was_on_x = folded(channel) in on_x if on_x and channel else None
     handle = facts.get("x_handle") or facts.get("x_profile_url")
     if handle and was_on_x is False:
         walk.notes.append("x_handle does not count: the CRM says that the conversation was elsewhere")
@@ -179,5 +180,5 @@ def _looked(definition: Definition, walk: _Walk, problem: str | None, again_in: 
         problem=problem,
         again_in=again_in,
         notes=tuple(walk.notes),
-        **{name: None if value is None or value.casefold() in nobody else value for name, value in people.items()},
+        **{name: None if value is None or folded(value) in nobody else value for name, value in people.items()},
     )

@@ -17,6 +17,7 @@ from service.intake.definition.tables import Definition
 from service.intake.expressions.compiled import PER_DELIVERY, Expression, ExpressionError
 from service.intake.expressions.evaluate import Budget, TooCostly
 from service.intake.values import fields
+from service.words import folded
 
 CURSORS = frozenset({"cursor"})
 UNAUTHORIZED = 401
@@ -86,7 +87,7 @@ def _named(definition: Definition, here: Staff, items: list[Any]) -> Iterator[tu
     for each in items:
         context = {"i": each, "v": definition.grammar.values}
         person_id, name = _text(here.id, context), _text(here.name, context)
-        if person_id and name and person_id.casefold() not in definition.grammar.people.nobody:
+        if person_id and name and folded(person_id) not in definition.grammar.people.nobody:
             yield here.kind, person_id, " ".join(name.split())
 
 

@@ -10,6 +10,7 @@ from service.intake.definition.nulls import only_null
 from service.intake.definition.tables import Definition
 from service.intake.values.languages import language_tag
 from service.settings import Campaign, Mistake
+from service.words import folded, nearest_first
 
 # a campaign's filter, the field it looks at, and what follows where a source never fills that
 FILTERS = (
@@ -43,7 +44,7 @@ def never_fits(definition: Definition, campaign: Campaign) -> Iterator[Mistake]:
                 f"campaigns.{campaign.name}.{key}", f"{sentence}; set [sources.{definition.name}.map] {field}"
             )
     allowed = definition.grammar.channel.allow
-    if campaign.channels and allowed and allowed.isdisjoint(each.casefold() for each in campaign.channels):
+    if campaign.channels and allowed and allowed.isdisjoint(map(folded, campaign.channels)):
         sentence = f"source {definition.name} lets none of these channels through; see its channel.allow"
         yield Mistake(f"campaigns.{campaign.name}.channels", sentence)
 
@@ -55,6 +56,6 @@ def _fills(definition: Definition, field: str) -> bool:
 def _unknown_languages(campaign: Campaign) -> Iterator[Mistake]:
     for each in campaign.languages:
         tag = language_tag(each)
-        if tag is None or tag.casefold() != each.casefold().replace("_", "-"):
+        if tag is None or tag.casefold() not in nearest_first(each)[:1]:
             hint = f"write '{tag}'" if tag else "write one such as 'de' or 'pt-BR'"
             yield Mistake(f"campaigns.{campaign.name}.languages", f"'{each}' is no language tag; {hint}")

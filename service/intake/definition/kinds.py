@@ -17,6 +17,7 @@ from service.intake.expressions.compiled import ROOT_NAMES, Expression, Expressi
 from service.intake.verify.parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, HeaderName, Part, SignatureAt
 from service.settings.declare import KINDS, Section, section_of
 from service.settings.sections import Mistake
+from service.words import folded
 
 MISSING = "Missing data for required field."
 WRONG_SIGNATURE = (
@@ -52,14 +53,14 @@ class ExpressionField(ma.fields.Field[Expression | str | None]):
 
 
 class Folded(ma.fields.List[str]):
-    """Words without regard to case: nobody should lose a channel to a capital letter."""
+    """Words however they are written: nobody should lose a channel to a capital letter."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(ma.fields.String(), **kwargs)
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
         words: list[Any] = super()._deserialize(*args, **kwargs)
-        return frozenset(str(each).casefold() for each in words)
+        return frozenset(folded(str(each)) for each in words)
 
 
 class HeaderField(ma.fields.String):

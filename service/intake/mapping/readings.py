@@ -20,6 +20,7 @@ from service.intake.mapping.one_item import OneItem
 from service.intake.mapping.who import handled_by, identity_of, somebody
 from service.intake.values import fields
 from service.intake.values.times import event_time
+from service.words import folded
 
 MAX_EVENT_ID = 512
 MOST_PLACES = 4
@@ -229,7 +230,7 @@ def _channel_refused(definition: Definition, channel: str | None) -> str | None:
     rule = definition.grammar.channel
     if channel is None:
         return "no_channel" if rule.missing == "reject" else None
-    return "other_channel" if rule.allow and channel.casefold() not in rule.allow else None
+    return "other_channel" if rule.allow and folded(channel) not in rule.allow else None
 
 
 def _account(item: OneItem) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 from service.intake.definition.tables import HANDLED_BY
 from service.intake.mapping.one_item import OneItem
 from service.intake.values import fields, identity
+from service.words import folded
 
 
 def somebody(item: OneItem, given: str | None) -> str | None:
     """Return an id, unless it is one of the vendor's nobodies."""
-    return None if given is None or given.casefold() in item.definition.grammar.people.nobody else given
+    return None if given is None or folded(given) in item.definition.grammar.people.nobody else given
 
 
 def handled_by(item: OneItem) -> str | None:
@@ -29,7 +30,7 @@ def identity_of(item: OneItem, channel: str | None) -> tuple[str | None, str | N
     """Return id, handle and the trust of the better one. Each field is what the map says it is, never what it looks."""
     trust, on_x = item.definition.grammar.identity, item.definition.grammar.channel.on_x
     user_id = _identified(item, "x_user_id", identity.x_user_id, "is no X user id (1 to 19 digits, sent as a text)")
-    if on_x and (channel or "").casefold() not in on_x:
+    if on_x and folded(channel or "") not in on_x:
         if item.soft("x_handle", identity.x_handle):
             item.notes.append("x_handle does not count: nothing says that the conversation was on X")
         return user_id, None, trust.x_user_id if user_id else "crm_entered"

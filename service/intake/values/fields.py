@@ -21,7 +21,7 @@ WHY = (
     (BROKEN, "holds a letter that was broken on its way; declare the charset, or send UTF-8"),
     (UNKEPT, "holds a character no database keeps (NUL or half a surrogate pair)"),
 )
-MAX_TEXT, MAX_LANGUAGE_NAME, MAX_TAGS, MAX_TAG = 256, 80, 256, 64
+MAX_TEXT, MAX_LANGUAGE_NAME, MAX_TAGS, MAX_TAG = 256, 80, 1000, 64
 
 
 class NotText(Exception):

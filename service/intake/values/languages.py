@@ -5,6 +5,7 @@ own. Regions stand in brackets. Never guesses: what is not in the table is no la
 """
 
 import re
+import unicodedata
 
 TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 NAME = re.compile(r"([^()]+?)\s*(?:[(\uff08]([^()]+)[)\uff09])?")
@@ -50,7 +51,8 @@ LANGUAGE_OF, REGION_OF = _by_name(LANGUAGES), _by_name(REGIONS)
 
 def language_tag(given: str) -> str | None:
     """Return `en-US` for `en_us` and `English (United States)`; None for what is neither a tag nor a known name."""
-    name = NAME.fullmatch(given.strip())
+    given = unicodedata.normalize("NFKC", given).strip()
+    name = NAME.fullmatch(given)
     language = LANGUAGE_OF.get(name[1].casefold()) if name else None
     if language and name:
         region = REGION_OF.get((name[2] or "").casefold())

@@ -18,13 +18,14 @@ SEPARATORS = {"comma": ",", "semicolon": ";"}
 CUTS = r",;\t|\r\n\x0b\x0c\x85\u2028\u2029"  # what a spreadsheet may take for the end of a cell
 NUMBER = rf'[+\-][0-9][0-9 ]*(?:\.[0-9]+)?(?=\Z|[{CUTS}"])'
 BEGINS = rf"(?:^|[{CUTS}])"
+UNSEEN = "\u00a0\u00ad\u200b-\u200f\u2060\u3000\ufeff"  # what a spreadsheet may take for nothing before a sign
 FORMULA = re.compile(
-    rf"""({BEGINS}(?:["\s]*(?=[=@＝＠])|"*(?=[+\-＋－])(?!{NUMBER})))""",  # noqa: RUF001 - full-width signs compute in Japan
+    rf"""({BEGINS}(?:["\s{UNSEEN}]*(?=[=@＝＠])|"*(?=[+\-＋－])(?!{NUMBER})))""",  # noqa: RUF001 - full-width signs compute in Japan
     re.ASCII,
 )
 SIGNS = "=@+-＝＠＋－"  # noqa: RUF001 - as above
-FIRST = SIGNS + '"\t\r\n '
-SUSPECT = re.compile(rf"""[{CUTS}]["\s]*[{re.escape(SIGNS)}]""", re.ASCII)
+ODD_FIRST = re.compile(rf"""[{re.escape(SIGNS)}"\s{UNSEEN}]""", re.ASCII)
+SUSPECT = re.compile(rf"""[{CUTS}]["\s{UNSEEN}]*[{re.escape(SIGNS)}]""", re.ASCII)
 """Nearly no text has it, and looking for it costs a tenth of the whole rule."""
 
 
@@ -39,7 +40,7 @@ class Form:
 
 def guarded(text: str) -> str:
     """Text that no spreadsheet calculates."""
-    if text[:1] not in FIRST and SUSPECT.search(text) is None:
+    if ODD_FIRST.match(text) is None and SUSPECT.search(text) is None:
         return text
     safe = FORMULA.sub(r"\1'", text)
     return f"'{safe}" if safe.startswith(("\t", "\r", "\n")) else safe
