@@ -362,9 +362,21 @@ def test_twilio_signs_with_and_without_the_port() -> None:
     assert isinstance(verdict_of("twilio_event_streams", twilio(b"[]", query, port=":8443")), Refused)
 
 
-@pytest.mark.parametrize("body", [b"a=%FF", b"\xff", b"&".join(b"a=1" for _ in range(1001))])
-def test_a_form_that_cannot_be_read_is_refused(body: bytes) -> None:
-    assert isinstance(verdict_of("twilio_conversations", twilio(body, content_type=FORM)), Refused)
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"a=%FF", "signature_wrong"),
+        (b"\xff", "body_unreadable"),
+        (b"&".join([b"a=1"] * 1001), "body_unreadable"),
+        (b"&".join([b"a=1"] * 1000), "signature_wrong"),
+    ],
+)
+def test_a_form_that_cannot_be_read_is_refused(body: bytes, said: str) -> None:
+    assert verdict_of("twilio_conversations", twilio(body, content_type=FORM)).code == said
+
+
+def test_a_field_of_a_form_that_was_left_empty_is_signed_too() -> None:
+    assert isinstance(verdict_of("twilio_conversations", signed("twilio_conversations", b"a=&b=2")), Verified)
 
 
 def test_the_address_is_ours_whatever_the_host_header_says() -> None:

@@ -20,7 +20,7 @@ from service.intake import Refused, Verified, load_definitions, make_inbound, ve
 from service.intake.verify import NotProvenYet
 from service.intake.verify.jwks import KeySet
 from service.intake.verify.messages import MessageSignature, _inputs, signature_base
-from service.intake.verify.sns import Sns, amazon_url
+from service.intake.verify.sns import PROVEN, Sns, amazon_url
 from service.settings import SettingsError, Source
 from tests.intake.house import PUBLIC_URL, define, post
 from tests.intake.signers import SECRET, rsa_key, rsa_public_pem
@@ -548,6 +548,7 @@ def test_a_notification_amazon_signed_is_verified(version: str) -> None:
     [
         ({"Message": "{1}"}, "signature_wrong"),
         ({"Signature": "AAAA"}, "signature_wrong"),
+        ({"Signature": f"!{json.loads(notification().body)['Signature']}"}, "signature_wrong"),
         ({"SignatureVersion": "3"}, "signature_wrong"),
         ({"TopicArn": "arn:aws:sns:eu-west-1:2:other"}, "sns_topic"),
         ({"SigningCertURL": "https://sns.eu-west-1.amazonaws.com.evil.example/cert.pem"}, "sns_certificate"),
@@ -586,6 +587,14 @@ def test_only_a_certificate_that_has_proven_a_message_is_remembered() -> None:
     for _ in range(3):
         assert isinstance(verify(sns(fetch), notification(), NOW), Verified)
     assert len(asked) == 3
+
+
+def test_of_sixteen_certificates_the_one_needed_longest_ago_makes_room() -> None:
+    PROVEN.clear()
+    fetches = [lambda _url, number=number: PEM for number in range(17)]
+    for fetch in [*fetches[:16], fetches[0], fetches[16]]:
+        assert isinstance(verify(sns(fetch), notification(), NOW), Verified)
+    assert [fetch for fetch, _ in PROVEN] == [*fetches[2:16], fetches[0], fetches[16]]
 
 
 @pytest.mark.parametrize(

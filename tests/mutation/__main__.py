@@ -33,7 +33,7 @@ def main() -> int:
     afresh, verdicts = Afresh(), list[Verdict]()
     for each in drawn(asked.only, asked.sample, asked.seed):
         found = tried(TOP, each, asked.patience, afresh)
-        print(f"{each.room}: {rate(found)}", flush=True)
+        print(f"{each.room}: {rate(found)}; {len(each.explained)} more were drawn that are no mistakes", flush=True)
         verdicts += found
     afresh.close()
     print(f"all: {rate(verdicts)}")

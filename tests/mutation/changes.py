@@ -36,9 +36,15 @@ class Mutant:
     new: str
     lines: frozenset[int] = frozenset()
     within_a_function: bool = True  # else it has its effect when the file is imported
+    names: frozenset[str] = frozenset()  # ... in what these names stand for, wherever they are used
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {' '.join(self.old.split())}  ->  {' '.join(self.new.split())}"
+        return f"{self.file}:{self.line}: {self.said}"
+
+    @property
+    def said(self) -> str:
+        """The change in a line."""
+        return f"{' '.join(self.old.split())}  ->  {' '.join(self.new.split())}"
 
     def applied(self, text: str) -> str:
         """The changed text, every line of it where it was."""
@@ -50,17 +56,18 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A part of a rule: the node, the lines its statement runs on, whether a function is around it."""
+    """A part of a rule: the node, the lines its statement runs on, whether a function is around it, else its name."""
 
     node: ast.AST
     lines: frozenset[int]
     inside: bool
+    names: frozenset[str] = frozenset()
 
 
 def mutants(file: str, text: str) -> Iterator[Mutant]:
     """Every change of a file, in the order of its lines. Nothing in annotations, docstrings, logs and messages."""
-    lines = [0]
-    for line in text.encode().splitlines(keepends=True):
+    raw, lines = text.encode(), [0]
+    for line in raw.splitlines(keepends=True):
         lines.append(lines[-1] + len(line))
 
     def span(node: Any) -> tuple[int, int]:
@@ -69,8 +76,19 @@ def mutants(file: str, text: str) -> Iterator[Mutant]:
     for place in _of_rules(_Place(ast.parse(text), frozenset(), inside=False)):
         for part, new in _wrong(place.node):
             start, end = span(part)
-            old = text.encode()[start:end].decode()
-            yield Mutant(file, part.lineno, start, end, old, new, place.lines | _own(part), place.inside)
+            old = raw[start:end].decode()
+            lines_of = place.lines | _own(part)
+            yield Mutant(file, part.lineno, start, end, old, new, lines_of, place.inside, place.names)
+
+
+def naming(text: str, names: frozenset[str]) -> frozenset[int]:
+    """The lines of a file that speak of one of these names."""
+    nodes = ast.walk(ast.parse(text))
+    return frozenset(
+        each.lineno
+        for each in nodes
+        if (isinstance(each, ast.Name) and each.id in names) or (isinstance(each, ast.Attribute) and each.attr in names)
+    )
 
 
 def _of_rules(place: _Place) -> Iterator[_Place]:
@@ -87,7 +105,17 @@ def _of_rules(place: _Place) -> Iterator[_Place]:
         inside = place.inside or (isinstance(node, FUNCTIONS) and name == "body")
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):
-                yield from _of_rules(_Place(child, _lines(child, place.lines), inside))
+                names = place.names if inside else (_named(child) or place.names)
+                yield from _of_rules(_Place(child, _lines(child, place.lines), inside, names))
+
+
+def _named(node: ast.AST) -> frozenset[str]:
+    """What a statement of a module or a class gives a value to."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return frozenset({node.name})
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    found = (name for target in targets if target for name in ast.walk(target))
+    return frozenset(each.id for each in found if isinstance(each, ast.Name))
 
 
 def _lines(node: ast.AST, around: frozenset[int]) -> frozenset[int]:

@@ -18,7 +18,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from tests.mutation import live
-from tests.mutation.changes import Mutant
+from tests.mutation.changes import Mutant, naming
 from tests.mutation.reach import Line, Reach
 
 SLOWEST_TIMES, SLOWEST_S, HANGS_S = 12, 8.0, 120.0
@@ -91,7 +91,6 @@ class Kept:
         file = str(self.top / change.file)
         lines = {(file, each) for each in change.lines}
         reaching = sorted((each for each in self.learnt if lines & each.lines), key=_seconds)
-        of_file = sorted((each for each in self.learnt if any(seen == file for seen, _ in each.lines)), key=_seconds)
         if not reaching and change.within_a_function:
             return Verdict(change, killed=False, by="no test reaches it", seconds=0)
         while failed := self._child(lambda: live.put(file, text, change.applied(text), alive), self._within(reaching)):
@@ -99,8 +98,22 @@ class Kept:
                 break
             reaching = [each for each in reaching if each.item.nodeid not in self.left_out]
         if failed is None:
-            return self.afresh(change, self._within(of_file or sorted(self.learnt, key=_seconds), IMPORTED))
-        return Verdict(change, killed=failed != "", by=failed, seconds=time.monotonic() - began)
+            return self.afresh(change, self._within(self._who_use(change), IMPORTED))
+        passed = f"{len(self._within(reaching))} of {len(reaching)} tests pass"
+        return Verdict(change, killed=failed != "", by=failed or passed, seconds=time.monotonic() - began)
+
+    def _who_use(self, change: Mutant) -> Sequence[Learnt]:
+        """For what is there at import: first the tests of lines that speak of it, then those of its file, then all."""
+        files = {each.file for each in self.changes}
+        told = {(str(self.top / each), (self.top / each).read_text("utf-8")) for each in files}
+        lines = {(file, line) for file, text in told for line in naming(text, change.names)}
+        here = str(self.top / change.file)
+
+        def order(each: Learnt) -> tuple[int, float]:
+            near = 0 if lines & each.lines else 1 if any(file == here for file, _ in each.lines) else 2
+            return near, each.seconds
+
+        return sorted(self.learnt, key=order)
 
     def _is_trusted(self, name: str) -> bool:
         """Whether the test passes in a child without any change: a server in a thread, for one, is not there."""
@@ -144,7 +157,7 @@ class Kept:
         return names[-1] + (TIMED_OUT if code != KILLED else "") if names else "the process"
 
 
-IMPORTED = 60  # tests at most, where the service has to be imported anew
+IMPORTED = 200  # tests at most, where the service has to be imported anew
 TIMED_OUT = " (took too long)"
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutation.changes import mutants
-from tests.mutation.rooms import ROUND, TOP, drawn, paths_of, room_of
+from tests.mutation.changes import mutants, naming
+from tests.mutation.explained import EXPLAINED, named
+from tests.mutation.rooms import ROUND, TOP, _some, drawn, paths_of, room_of
 
 DECIDES = """
 def over(n, most=3):
@@ -68,8 +69,24 @@ def test_a_changed_condition_of_several_lines_leaves_the_others_where_they_are()
 
 def test_it_is_known_what_takes_effect_at_import() -> None:
     text = "MOST = 1\ndef f(n, m=2):\n    return n > 3\nTABLE = {4: lambda: 5}\n"
-    inside = {each.old: each.within_a_function for each in mutants("x.py", text)}
-    assert inside == {"1": False, "2": False, "n > 3": True, "3": True, "4": False, "5": True}
+    found = {each.old: (each.within_a_function, *each.names) for each in mutants("x.py", text)}
+    assert found == {
+        "1": (False, "MOST"), "2": (False, "f"), "n > 3": (True, "f"), "3": (True, "f"),
+        "4": (False, "TABLE"), "5": (True, "TABLE"),
+    }  # fmt: skip
+    assert naming("a = MOST\n\nb.MOST(1)\nMOSTLY\n", frozenset({"MOST"})) == {1, 3}
+
+
+def test_a_seed_draws_the_same_after_an_edit_elsewhere() -> None:
+    before = list(mutants("x.py", DECIDES))
+    after = list(mutants("x.py", "TEN = 10\n" + DECIDES))
+    assert {each.said for each in _some(before, 5, 3)} >= {each.said for each in _some(after, 5, 3)} - {"10  ->  11"}
+    assert _some(before, 5, 3) != _some(before, 5, 4)
+
+
+def test_what_is_explained_is_there_to_be_explained() -> None:
+    there = {named(each) for room in drawn(ROUND, None, 1) for each in room.explained}
+    assert [each for those in EXPLAINED.values() for each in those if each not in there] == []
 
 
 @pytest.mark.parametrize("room", ROUND)
@@ -119,12 +136,12 @@ def test_that_fails_anyway():
 PLAY = """import sys
 from pathlib import Path
 from tests.mutation import __main__ as mutation
-from tests.mutation import rooms
-from tests.mutation.afresh import Afresh
+from tests.mutation import afresh, rooms
+afresh.LIBRARIES = ("pytest",)  # those of the service are not needed here, and take seconds
 rooms.TOP = mutation.TOP = Path.cwd()
 rooms.ROOMS = {"small": ("test_rules.py",)}
 (some,) = rooms.drawn(["small"], None, 1)
-found = mutation.tried(Path.cwd(), some, 10.0, Afresh())
+found = mutation.tried(Path.cwd(), some, 10.0, afresh.Afresh())
 print(mutation.rate(found))
 """
 

@@ -79,12 +79,16 @@ def _loaded(key: dict[str, Any]) -> object:
     if key["kty"] == "EC" and key["crv"] == "P-256":
         return EllipticCurvePublicNumbers(_number(key["x"]), _number(key["y"]), SECP256R1()).public_key()
     if key["kty"] == "OKP" and key["crv"] == "Ed25519":
-        return Ed25519PublicKey.from_public_bytes(decode(key["x"], "base64url") or b"")
+        return Ed25519PublicKey.from_public_bytes(_raw(key["x"]))
     raise ValueError
 
 
 def _number(text: str) -> int:
-    raw = decode(text, "base64url")
-    if raw is None:
+    return int.from_bytes(_raw(text))
+
+
+def _raw(text: str) -> bytes:
+    found = decode(text, "base64url")
+    if found is None:
         raise ValueError
-    return int.from_bytes(raw)
+    return found

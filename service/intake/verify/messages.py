@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -47,7 +47,7 @@ class MessageSignature(Keyed):
     covers: tuple[str, ...] = setting(["content-digest"], "the components that must be covered")
     tolerance: timedelta = setting("300s", "how far `created` may lie from our clock")
     tag: str | None = setting(None, "what its `tag` must be")
-    loaded: tuple[tuple[int, PublicKey], ...] = field(default=(), repr=False)
+    loaded: tuple[tuple[int, PublicKey], ...] = ()
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
         """The body must be covered."""

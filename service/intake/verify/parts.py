@@ -109,7 +109,6 @@ class SignedTime:
     from_: Part = setting(REQUIRED, "`header:NAME` or `sig:FIELD`", _header_or_field)
     format: str = setting("digits_auto", "how it is written", one_of(*FORMATS))
     tolerance: timedelta = setting("300s", "how far it may lie from our clock")
-    required: bool = setting(default=True, sentence="refuse what carries none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +124,9 @@ class Keyed:
     """A proof by keys: those of the source, or keys of its own."""
 
     keys: tuple[str, ...] | None = setting(None, "keys of its own, instead of the source's", NOT_EMPTY, secret=True)
-    secrets: tuple[Key, ...] = field(default=(), repr=False)
-    secret_headers: frozenset[str] = field(default=frozenset(), repr=False)
-    secret_query: frozenset[str] = field(default=frozenset(), repr=False)
+    secrets: tuple[Key, ...] = ()
+    secret_headers: frozenset[str] = frozenset()
+    secret_query: frozenset[str] = frozenset()
 
     def advice(self) -> Iterator[str]:
         """Nothing, where a key cannot be worse than the settings allow."""
@@ -197,13 +196,7 @@ def check_age(by: Signing, inbound: Inbound, now: datetime) -> None:
     time = by.timestamp
     if time is None:
         return
-    try:
-        given = _from(time.from_, by.signature, inbound, "timestamp").decode()
-    except Refusal as refusal:
-        if time.required or refusal.code != "timestamp_missing":
-            raise
-        return
-    moment = parse_time(given, time.format)
+    moment = parse_time(_from(time.from_, by.signature, inbound, "timestamp").decode(), time.format)
     if moment is None:
         raise Refusal("timestamp_unreadable", f"The signed time is not of the form {time.format}.")
     demand_fresh(moment, now, time.tolerance)

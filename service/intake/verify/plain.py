@@ -52,7 +52,8 @@ class Static(Keyed):
         if self.body is not None:
             return _index(self.secrets, _in_body(self.body, inbound, "token"))
         if self.header is None:
-            return _index(self.secrets, asked(inbound, self.query or "", "token"))
+            assert self.query is not None, "one of three places"
+            return _index(self.secrets, asked(inbound, self.query, "token"))
         given = header(inbound, self.header, "token")
         if given[: len(self.scheme)].lower() != self.scheme.lower():
             raise Refusal("token_unreadable", f"The header {self.header} must begin with '{self.scheme}'.")
@@ -93,14 +94,15 @@ class Basic(Keyed):
         if scheme.lower() != "basic":
             raise Refusal("token_unreadable", "The header authorization must begin with 'Basic '.")
         try:
-            user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+            user, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
         except (ValueError, binascii.Error) as error:
             raise Refusal("token_unreadable", "The credentials are no base64 of user:password.") from error
         if self.key_is == "user":
             return _index(self.secrets, user)  # such as an API key, before `:X`
-        right_user = hmac.compare_digest(user.encode(), (self.user or "").encode())
+        assert self.user is not None, "demanded with passwords"
+        right_user = hmac.compare_digest(user.encode(), self.user.encode())
         index = _index(self.secrets, password)
-        if not (right_user and colon):
+        if not right_user:
             raise Refusal("token_wrong", "The user is not the source's.")
         return index
 

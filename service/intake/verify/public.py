@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar, Self
 
@@ -43,7 +43,7 @@ class PublicKeys(Signing):
 
     kind: ClassVar[str] = "public_key"
     algorithm: str = setting(REQUIRED, "the signature", one_of(RSA, RSA_512, PSS_256, PSS_512, P256, ED25519))
-    loaded: tuple[tuple[int, PublicKey], ...] = field(default=(), repr=False)
+    loaded: tuple[tuple[int, PublicKey], ...] = ()
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
         """Put public keys to it. Raises ValueError with what is wrong with one."""
@@ -118,7 +118,7 @@ def load_public_key(text: str, algorithm: str) -> PublicKey:
         inside = base64.b64decode("".join(ARMOUR.sub("", text).split()) + "==")
     except (ValueError, binascii.Error) as error:
         raise ValueError("is neither a PEM nor base64") from error
-    return right_kind(_load(text, inside, algorithm), algorithm)
+    return right_kind(_load(text, inside), algorithm)
 
 
 def right_kind(key: object, algorithm: str) -> PublicKey:
@@ -136,8 +136,8 @@ def right_kind(key: object, algorithm: str) -> PublicKey:
     return key
 
 
-def _load(text: str, inside: bytes, algorithm: str) -> object:
-    if algorithm == ED25519 and len(inside) == ED25519_BYTES:
+def _load(text: str, inside: bytes) -> object:
+    if len(inside) == ED25519_BYTES:
         return Ed25519PublicKey.from_public_bytes(inside)
     try:
         # Freshchat labels a SubjectPublicKeyInfo "RSA PUBLIC KEY": the inside decides, not the label

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from service.intake.delivery.inbound import Inbound
 from service.intake.verify.keyed import Hmac
-from service.intake.verify.parts import Refusal, SignedTime, Verifier, encode
+from service.intake.verify.parts import Keyed, Refusal, SignedTime, Verifier, encode
 from service.intake.verify.plain import Basic, Static
 from service.intake.verify.twilio import SIGNATURE, Twilio, ending
 
@@ -29,14 +29,16 @@ def _signed(verifier: Verifier, inbound: Inbound, now: datetime) -> Inbound | No
     match verifier:
         case Hmac():
             return _by_hmac(verifier, inbound, now)
-        case Static(body=None):
-            return _by_token(verifier, inbound)
+        case Static(header=str(name)):
+            return _headed(inbound, name, verifier.scheme + _key(verifier).decode())
+        case Static(query=str(name)):
+            return replace(inbound, query={**inbound.query, name: _key(verifier).decode()})
         case Basic():
-            key = verifier.secrets[0].secret.decode()
+            key = _key(verifier).decode()
             pair = f"{key}:X" if verifier.key_is == "user" else f"{verifier.user}:{key}"
             return _headed(inbound, "authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
         case Twilio():
-            proof = hmac.digest(verifier.secrets[0].secret, (inbound.url + ending(inbound)).encode(), "sha1")
+            proof = hmac.digest(_key(verifier), (inbound.url + ending(inbound)).encode(), "sha1")
             return _headed(inbound, SIGNATURE, encode(proof, "base64"))
     return None
 
@@ -68,11 +70,8 @@ def _written(time: SignedTime, now: datetime) -> str:
     return str(int(now.timestamp() * (1000 if time.format == "unix_ms" else 1)))
 
 
-def _by_token(verifier: Static, inbound: Inbound) -> Inbound:
-    key = verifier.secrets[0].secret.decode()
-    if verifier.header is not None:
-        return _headed(inbound, verifier.header, verifier.scheme + key)
-    return replace(inbound, query={**inbound.query, verifier.query or "": key})
+def _key(verifier: Keyed) -> bytes:
+    return verifier.secrets[0].secret
 
 
 def _headed(inbound: Inbound, name: str, value: str) -> Inbound:

@@ -8,7 +8,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -44,7 +44,7 @@ class Sns:
     secret_headers: ClassVar[frozenset[str]] = frozenset()
     secret_query: ClassVar[frozenset[str]] = frozenset()
     topics: tuple[str, ...] = setting(REQUIRED, "the ARNs of the topics that may send here", NOT_EMPTY)
-    fetch: Callable[[str], str] = field(default=fetch_text, repr=False, compare=False)
+    fetch: Callable[[str], str] = fetch_text
 
     def keyed(self, _keys: Sequence[tuple[int, str]]) -> Self:
         """It needs none: Amazon's certificates are public."""
@@ -66,8 +66,9 @@ class Sns:
             key.verify(signature, signed_text(message).encode(), PKCS1v15(), digest())
         except (ValueError, AssertionError, InvalidSignature) as error:
             raise Refusal("signature_wrong", "Amazon did not sign this message.") from error
+        PROVEN.pop((self.fetch, address), None)
         if len(PROVEN) >= CERTIFICATES:
-            PROVEN.pop(next(iter(PROVEN)), None)
+            PROVEN.pop(next(iter(PROVEN)), None)  # the one that was needed longest ago
         PROVEN[self.fetch, address] = key
 
     def covered(self, inbound: Inbound) -> str:

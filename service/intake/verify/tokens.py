@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -25,7 +25,7 @@ from service.settings.values import http_url, one_of
 
 SHARED = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
 PUBLIC = {"RS256": RSA, "RS512": RSA_512, "PS256": PSS_256, "PS512": PSS_512, "ES256": P256, "EdDSA": ED25519}
-LONGEST = 16 * 1024
+LONGEST = 16_384
 SEGMENTS = 3
 
 
@@ -34,7 +34,7 @@ class Token(Keyed):
     """A JSON Web Token in a header or the query."""
 
     kind: ClassVar[str] = "jwt"
-    header: HeaderName | None = setting("authorization", "the header it stands in; empty where it is in the query")
+    header: HeaderName = setting("authorization", "the header it stands in; empty where it is in the query")
     query: str | None = setting(None, "or the name of the query it stands under")
     scheme: str = setting("Bearer ", "what stands before it in the header")
     algorithms: tuple[str, ...] = setting(["RS256"], "the algorithms it may use", one_of(*SHARED, *PUBLIC))
@@ -43,8 +43,8 @@ class Token(Keyed):
     audience: str | None = setting(None, "what `aud` must be, or hold")
     tolerance: timedelta = setting("60s", "how far the clocks may differ")
     body_claim: str | None = setting(None, "the claim with the SHA-256 of the body, in hex or base64")
-    loaded: tuple[tuple[int, PublicKey], ...] = field(default=(), repr=False)
-    key_set: KeySet | None = field(default=None, repr=False, compare=False)
+    loaded: tuple[tuple[int, PublicKey], ...] = ()
+    key_set: KeySet | None = None
 
     @property
     def needs_keys(self) -> bool:
@@ -66,7 +66,7 @@ class Token(Keyed):
         """Put keys to it. Raises ValueError with what is wrong with one."""
         found = replace(
             self,
-            secret_headers=frozenset({self.header} if self.header and not self.query else ()),
+            secret_headers=frozenset(() if self.query else {self.header}),
             secret_query=frozenset({self.query} if self.query else ()),
         )
         if self.jwks_url:
@@ -103,7 +103,7 @@ class Token(Keyed):
     def _given(self, inbound: Inbound) -> str:
         if self.query:
             return asked(inbound, self.query, "token")
-        given = header(inbound, self.header or "", "token")
+        given = header(inbound, self.header, "token")
         if given[: len(self.scheme)].lower() != self.scheme.lower():
             raise Refusal("token_unreadable", f"The header {self.header} must begin with '{self.scheme}'.")
         return given[len(self.scheme) :].strip()
@@ -139,22 +139,22 @@ class Token(Keyed):
 
 def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
     segments = token.split(".") if len(token) <= LONGEST else []
-    raw = [decode(each, "base64url") for each in segments]
-    if len(raw) != SEGMENTS or any(each is None for each in raw):
+    raw = [each for each in (decode(segment, "base64url") for segment in segments) if each is not None]
+    if len(segments) != SEGMENTS or len(raw) != SEGMENTS:
         raise Refusal("token_unreadable", "This is no signed token of three parts.")
     try:
-        head, claims = (json.loads(each or b"") for each in raw[:2])
+        head, claims = (json.loads(each) for each in raw[:2])
     except (ValueError, RecursionError) as error:
         raise Refusal("token_unreadable", "The token holds no JSON.") from error
     if not isinstance(head, dict) or not isinstance(claims, dict) or "crit" in head:
         raise Refusal("token_unreadable", "The token is not of a form we know.")
-    return head, claims, raw[2] or b"", ".".join(segments[:2]).encode()
+    return head, claims, raw[2], ".".join(segments[:2]).encode()
 
 
 def _moment(claims: dict[str, Any], name: str) -> datetime | None:
     """A time in seconds; some write milliseconds."""
     given = claims.get(name)
-    return None if given is None or isinstance(given, str) else parse_time(given, "digits_auto")
+    return None if isinstance(given, str) else parse_time(given, "digits_auto")
 
 
 def _check_body(claimed: Any, body: bytes) -> None:

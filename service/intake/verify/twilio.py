@@ -69,9 +69,8 @@ def ending(inbound: Inbound) -> str:
 def _with_and_without_port(url: str) -> Iterable[str]:
     """Twilio's own validators try both, as proxies add and drop the port."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
     yield url
     if parts.port is None:
-        yield urlunsplit(parts._replace(netloc=f"{host}:{DEFAULT_PORTS[parts.scheme]}"))
+        yield urlunsplit(parts._replace(netloc=f"{parts.hostname}:{DEFAULT_PORTS[parts.scheme]}"))
     else:
-        yield urlunsplit(parts._replace(netloc=host))
+        yield urlunsplit(parts._replace(netloc=str(parts.hostname)))
