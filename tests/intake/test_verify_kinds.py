@@ -591,7 +591,7 @@ def test_only_a_certificate_that_has_proven_a_message_is_remembered() -> None:
 
 def test_of_sixteen_certificates_the_one_needed_longest_ago_makes_room() -> None:
     PROVEN.clear()
-    fetches = [lambda _url, number=number: PEM for number in range(17)]
+    fetches = [lambda _url: PEM for _ in range(17)]
     for fetch in [*fetches[:16], fetches[0], fetches[16]]:
         assert isinstance(verify(sns(fetch), notification(), NOW), Verified)
     assert [fetch for fetch, _ in PROVEN] == [*fetches[2:16], fetches[0], fetches[16]]
