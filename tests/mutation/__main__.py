@@ -18,7 +18,7 @@ import pytest
 
 from tests.mutation.afresh import OPTIONS, Afresh, Task, names
 from tests.mutation.changes import Mutant
-from tests.mutation.rooms import ROUND, TOP, Slice, drawn
+from tests.mutation.rooms import ROUND, TOP, Slice, drawn, room_of
 from tests.mutation.session import Kept, Learnt, Verdict
 
 
@@ -27,13 +27,18 @@ def main() -> int:
     said.add_argument("--only", nargs="+", default=list(ROUND), help="rooms, or beginnings of files: outreach/gates")
     said.add_argument("--sample", type=int, help="so many of each room, drawn")
     said.add_argument("--seed", type=int, default=1)
+    said.add_argument("--again", type=Path, help="only what lived in an earlier run, whose lines stand in this file")
     said.add_argument("--patience", type=float, default=10.0, help="seconds of tests a change, the quickest first")
     asked = said.parse_args()
     os.chdir(TOP)
     afresh, verdicts = Afresh(), list[Verdict]()
-    for each in drawn(asked.only, asked.sample, asked.seed):
+    printed = asked.again.read_text("utf-8") if asked.again else None
+    for each in drawn(asked.only, asked.sample, asked.seed, printed):
         found = tried(TOP, each, asked.patience, afresh)
-        print(f"{each.room}: {rate(found)}; {len(each.explained)} more were drawn that are no mistakes", flush=True)
+        for room in each.rooms:
+            mine = [one for one in found if room_of(one.change.file) == room]
+            more = sum(room_of(one.file) == room for one in each.explained)
+            print(f"{room}: {rate(mine)}; {more} more were drawn that are no mistakes", flush=True)
         verdicts += found
     afresh.close()
     print(f"all: {rate(verdicts)}")
@@ -58,7 +63,7 @@ def tried(top: Path, some: Slice, patience_s: float, afresh: Afresh) -> list[Ver
     kept = Kept(top, some.changes, patience_s, told, at_import)
     code = pytest.main([*OPTIONS, *some.tests], plugins=[kept])
     if len(found) < len(some.changes):
-        sys.exit(f"{some.room}: not tried to the end ({code})")
+        sys.exit(f"{', '.join(some.rooms)}: not tried to the end ({code})")
     return found
 
 

@@ -22,6 +22,8 @@ SIGNS: Mapping[type[ast.operator], str] = {ast.Add: "-", ast.Sub: "+", ast.Mult:
 CALLS = {"min": "max", "max": "min", "any": "all", "all": "any"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 UNSAID = {"log", "structlog"}  # what is logged is another test's point
+LOCKS = {"skip_locked", "key_share"}  # of PostgreSQL alone, and what is tried here runs on SQLite
+AT_ONCE = "AT_ONCE"  # ends names of how much is done in one go: with any number the same is done in the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,12 @@ def _of_rules(place: _Place) -> Iterator[_Place]:
         return
     if isinstance(node, ast.Expr) and (isinstance(node.value, ast.Constant) or _logs(node.value)):
         return
+    if _asserts(node) or any(each.endswith(AT_ONCE) for each in place.names):
+        return
     yield place
+    left_alone = {"annotation", "returns", "decorator_list", "bases", "args" if _reads_one(node) else ""}
     for name, value in ast.iter_fields(node):
-        if name in {"annotation", "returns", "decorator_list", "bases"}:
+        if name in left_alone:
             continue
         inside = place.inside or (isinstance(node, FUNCTIONS) and name == "body")
         for child in value if isinstance(value, list) else [value]:
@@ -132,6 +137,22 @@ def _own(node: Any) -> frozenset[int]:
 def _logs(node: ast.AST) -> bool:
     named = node.func if isinstance(node, ast.Call) else node
     return isinstance(named, ast.Attribute) and isinstance(named.value, ast.Name) and named.value.id in UNSAID
+
+
+def _asserts(node: ast.AST) -> bool:
+    """Whether it is a word that changes nothing while all is well: as many on one side as on the other, a lock."""
+    if not isinstance(node, ast.keyword):
+        return False
+    return node.arg in LOCKS or (
+        node.arg == "strict" and isinstance(node.value, ast.Constant) and bool(node.value.value)
+    )
+
+
+def _reads_one(node: ast.AST) -> bool:
+    """Whether it is `limit(1)`: who looks at the first row sees the same where there are two."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "limit"):
+        return False
+    return isinstance(node.args[0], ast.Constant) and node.args[0].value == 1
 
 
 def _wrong(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:

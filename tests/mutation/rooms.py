@@ -1,20 +1,27 @@
 """What is changed, and which tests are asked about it."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutation.changes import Mutant, mutants
-from tests.mutation.explained import is_no_mistake
+from tests.mutation.explained import is_no_mistake, named
 
 TOP = Path(__file__).parents[2]
 
+OF_THE_LEDGER = (
+    "requests", "outreach", "results", "processes/test_clock_set_back.py", "reports/test_changes.py",
+    "floor/test_retention.py", "floor/test_totals.py", "cli/test_campaign_commands.py", "cli/test_result_commands.py",
+)  # fmt: skip
+"""These rooms write the same rows: one learning serves all three."""
+
 ROOMS: Mapping[str, Sequence[str]] = {
-    "outreach": ("outreach", "requests", "processes/test_clock_set_back.py"),
-    "requests": ("requests", "outreach"),
-    "results": ("results",),
+    "outreach": OF_THE_LEDGER,
+    "requests": OF_THE_LEDGER,
+    "results": OF_THE_LEDGER,
     "intake/verify": (
         "intake/test_verify.py", "intake/test_verify_kinds.py", "intake/test_verify_vectors.py",
         "intake/test_verify_edges.py", "intake/test_sample.py",
@@ -27,14 +34,17 @@ ROOMS: Mapping[str, Sequence[str]] = {
     "auth": ("floor", "cli"),
 }  # fmt: skip
 """Rooms of the service, and the tests that speak of them."""
+LIVED = re.compile(r"LIVES +service/(\S+)\.py:\d+: (.*?) {3}\[")
+"""How a run prints what no test sees."""
+
 ROUND = ("outreach", "requests", "results", "intake/verify", "reports/disclosure")
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Changes of one room, and the tests that are asked about all of them."""
+    """Changes of rooms that have the same tests, and these."""
 
-    room: str
+    rooms: tuple[str, ...]
     tests: tuple[str, ...]
     changes: tuple[Mutant, ...]
     explained: tuple[Mutant, ...] = ()  # those drawn that are no mistakes
@@ -50,18 +60,28 @@ def paths_of(room: str, top: Path) -> tuple[str, ...]:
     return tuple(f"tests/{each}" for each in ROOMS[room] if (top / "tests" / each).exists())
 
 
-def drawn(begins: Sequence[str], sample: int | None, seed: int) -> Iterator[Slice]:
-    """The changes of what begins so, or `sample` of each room's; a room after the other."""
+def drawn(begins: Sequence[str], sample: int | None, seed: int, printed: str | None = None) -> Iterator[Slice]:
+    """The changes of what begins so, or `sample` of each room's; or those that lived as an earlier run `printed`.
+
+    Rooms with the same tests come together: those are learnt once.
+    """
     found: dict[str, list[Mutant]] = {}
     for path in sorted(TOP.glob("service/**/*.py")):
         inside = path.relative_to(TOP / "service").as_posix()
         if any(inside.startswith(each) for each in begins):
             file = f"service/{inside}"
             found.setdefault(room_of(file), []).extend(mutants(file, path.read_text("utf-8")))
+    chosen: dict[Sequence[str], dict[str, Sequence[Mutant]]] = {}
     for room, changes in found.items():
         some = _some(changes, len(changes) if sample is None else sample, seed)
-        wrong, explained = (tuple(each for each in some if is_no_mistake(each) is said) for said in (False, True))
-        yield Slice(room, paths_of(room, TOP), wrong, explained)
+        if printed is not None:
+            lived = {f"{file}: {said}" for file, said in LIVED.findall(printed)}
+            some = [each for each in some if named(each) in lived]
+        chosen.setdefault(ROOMS[room], {})[room] = some
+    for those in chosen.values():
+        every = [each for some in those.values() for each in some]
+        wrong, explained = (tuple(each for each in every if is_no_mistake(each) is said) for said in (False, True))
+        yield Slice(tuple(those), paths_of(next(iter(those)), TOP), wrong, explained)
 
 
 def _some(changes: Sequence[Mutant], most: int, seed: int) -> Sequence[Mutant]:

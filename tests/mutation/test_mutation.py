@@ -25,6 +25,12 @@ def said(x: Literal[1]) -> Literal[2]:
     assert x > 1
     log.info("said", n=1)
     raise ValueError(f"{x + 1} is not 3")
+
+TAKEN_AT_ONCE = 500
+
+def first(query, rows):
+    dict(zip(rows, rows, strict=True))
+    return query.with_for_update(skip_locked=True).limit(1)
 '''
 
 
@@ -48,6 +54,12 @@ def test_each_kind_of_change_is_made() -> None:
         ("n + 1", "(n - 1)"),
         ("1", "2"),
     }
+
+
+def test_what_stands_before_the_first_row_is_changed_like_all_else() -> None:
+    assert changed("q.where(a > b).limit(1)\nq.limit(2)\nzip(a, b, strict=False)\n") == {
+        ("a > b", "((a) >= (b))"), ("2", "3"), ("False", "True"),
+    }  # fmt: skip
 
 
 def test_a_change_is_made_where_it_says() -> None:
@@ -82,6 +94,15 @@ def test_a_seed_draws_the_same_after_an_edit_elsewhere() -> None:
     after = list(mutants("x.py", "TEN = 10\n" + DECIDES))
     assert {each.said for each in _some(before, 5, 3)} >= {each.said for each in _some(after, 5, 3)} - {"10  ->  11"}
     assert _some(before, 5, 3) != _some(before, 5, 4)
+
+
+def test_what_lived_is_tried_again() -> None:
+    [room] = drawn(["outreach/gates"], 2, 1)
+    lived, killed = (
+        f"   1/2  {word}  {each}   [x; 1.0 s]\n" for word, each in zip(("LIVES ", "killed"), room.changes, strict=True)
+    )
+    [again] = drawn(["outreach/gates"], None, 1, lived + killed)
+    assert {each.said for each in again.changes} == {room.changes[0].said}
 
 
 def test_what_is_explained_is_there_to_be_explained() -> None:
