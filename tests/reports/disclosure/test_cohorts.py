@@ -1,0 +1,101 @@
+"""Conversations and their answers by whole days: which day a cohort ends on, and what is counted in it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from service.reports.disclosure.store import Who
+from tests.reports.disclosure.ledger import MONDAY, close, closed, on
+from tests.reports.world import World, settings_of
+
+DAY = timedelta(days=1)
+NOON = datetime(2026, 8, 31, 12, tzinfo=UTC)
+
+
+def begun(world: World, window: str = "2d") -> World:
+    """A ledger before its first week, whose customers have so long to answer."""
+    world.settings = settings_of(reports__answer_window=window)
+    close(world, MONDAY)
+    return world
+
+
+def cohorts(world: World, account: str = "acme") -> list[tuple[int, int, dict[str, int]]]:
+    """First day, day after the last, both as days after Monday, and the counts."""
+    return [
+        ((each.first - MONDAY).days, (each.end - MONDAY).days, dict(each.leaves[0].counts))
+        for each in closed(world, "cohort", Who(account, ""))
+    ]
+
+
+def answered(n: int) -> dict[str, int]:
+    told = dict.fromkeys(("csat:answered", "csat:delivered", "csat:scored", "delivered", "ended"), n)
+    return dict(sorted({**told, "csat:commented": 0}.items()))
+
+
+@pytest.mark.parametrize(("window", "days"), [("24h", 2), ("25h", 3), ("2d", 3)])
+def test_a_cohort_is_told_when_the_answer_window_of_its_last_day_is_over(quick: World, window: str, days: int) -> None:
+    begun(quick, window)
+    on(quick, MONDAY, 6)
+    close(quick, MONDAY + (days - 1) * DAY)
+    assert cohorts(quick) == []
+    close(quick, MONDAY + days * DAY)
+    assert cohorts(quick) == [(0, 1, answered(6))]
+
+
+def test_a_cohort_goes_on_until_its_answers_are_enough(quick: World) -> None:
+    begun(quick)
+    on(quick, MONDAY, 3)
+    on(quick, MONDAY + DAY, 2)
+    on(quick, MONDAY + 2 * DAY, 5)
+    close(quick, MONDAY + 5 * DAY)
+    assert cohorts(quick) == [(0, 2, answered(5)), (2, 3, answered(5))]
+
+
+def test_days_without_a_conversation_belong_to_the_cohort_after_them(quick: World) -> None:
+    begun(quick)
+    for day in (2, 40):
+        on(quick, MONDAY + day * DAY, 5)
+    close(quick, MONDAY + 60 * DAY)
+    assert cohorts(quick) == [(0, 3, answered(5)), (3, 41, answered(5))]
+
+
+@pytest.mark.parametrize(("late", "told"), [(timedelta(0), [(0, 1, answered(5))]), (timedelta(microseconds=1), [])])
+def test_an_answer_is_in_time_until_the_window_is_over_to_the_microsecond(
+    quick: World, late: timedelta, told: list[Any]
+) -> None:
+    begun(quick)
+    for each in quick.add(5, score=5, received_at=NOON):
+        quick.set_result(each, first_seen_at=NOON + 2 * DAY + late)
+    close(quick, MONDAY + 9 * DAY)
+    assert cohorts(quick) == told
+
+
+def test_what_became_of_all_and_what_was_answered_of_each_kind_of_card(quick: World) -> None:
+    begun(quick)
+    on(quick, MONDAY, 6)
+    on(quick, MONDAY, 5, kind="nps", score=9)
+    quick.clock.now = NOON
+    quick.add(1, text="words alone", days_ago=0)
+    quick.add(1, days_ago=0, state="failed", reason="refused")
+    quick.add(2, days_ago=0, state="skipped", reason="no_campaign", kind=None)
+    quick.add(1, days_ago=0, state="dm_sent")
+    quick.add(1, days_ago=0, state="unknown", reason="unclear_send")
+    quick.add(3, days_ago=0, test=True)
+    close(quick, MONDAY + 3 * DAY)
+    [(_, _, counts)] = cohorts(quick)
+    assert counts == {
+        "ended": 17, "delivered": 12, "pending": 1, "unknown": 1, "failed:refused": 1, "skipped:no_campaign": 2,
+        "csat:delivered": 7, "csat:answered": 7, "csat:scored": 6, "csat:commented": 1,
+        "nps:delivered": 5, "nps:answered": 5, "nps:scored": 5, "nps:commented": 0,
+    }  # fmt: skip
+
+
+def test_a_ledger_that_exists_is_told_from_the_day_of_its_first_conversation(quick: World) -> None:
+    quick.settings = settings_of(reports__answer_window="2d")
+    quick.clock.now = NOON
+    on(quick, MONDAY - 9 * DAY, 6)
+    on(quick, MONDAY - 8 * DAY, 6, account="other")
+    close(quick, MONDAY)
+    assert cohorts(quick) == [(-9, -8, answered(6))]
+    assert cohorts(quick, "other") == [(-8, -7, answered(6))]
