@@ -1,0 +1,124 @@
+"""What is said of whole releases: groups and pools by their names, sums of accounts, and why there is no more."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from service.db import reading
+from service.errors import Invalid
+from service.reports.disclosure.asked import Asked, Pooled, Published
+from service.reports.disclosure.published import published, trend
+from tests.reports.disclosure.ledger import MONDAY, close, line, on, said
+from tests.reports.world import World
+
+DAY = timedelta(days=1)
+WEEK = 7 * DAY
+OF_ALL = Pooled(None, of_all=True)
+
+
+@pytest.fixture
+def four_weeks(quick: World) -> World:
+    """Red with two small agents, two small teams, and people of no team; all answered on one Monday."""
+    close(quick, MONDAY)
+    for team, agent, n, score in (
+        ("red", "ann", 9, 5), ("red", "bob", 3, 1), ("red", "cat", 2, 4), ("blue", "dan", 2, 5), ("green", "eve", 3, 5),
+        (None, "fay", 6, 2), (None, "gus", 2, 3), (None, "hal", 3, 3),
+    ):  # fmt: skip
+        on(quick, MONDAY, n, team_id=team, agent_id=agent, score=score)
+    close(quick, MONDAY + 4 * WEEK)
+    return quick
+
+
+@pytest.mark.parametrize(
+    ("by", "wanted", "told"),
+    [
+        ("team", {}, {"red": 14, None: 11, OF_ALL: 5}),
+        ("team", {"team": "red"}, {"red": 14}),
+        ("agent", {}, {"ann": 9, Pooled("red"): 5, "fay": 6, Pooled(None): 5, OF_ALL: 5}),
+        ("agent", {"team": "red"}, {"ann": 9, Pooled("red"): 5}),
+        ("agent", {"agent": "ann"}, {"ann": 9}),
+        ("team", {"agent": "ann"}, {"red": 9}),
+    ],
+)
+def test_a_pool_is_named_by_its_team_or_is_that_of_all(
+    four_weeks: World, by: str, wanted: Mapping[str, str], told: Mapping[Any, int]
+) -> None:
+    found = said(four_weeks, by, **wanted)
+    assert {group.label: group.n for group in found.groups} == told
+    assert found.total is not None
+    assert (found.total.n, found.reason) == (sum(told.values()), None)
+    assert (found.first, found.end) == (MONDAY, MONDAY + DAY)
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"agent": "bob"}, {"team": "blue"}, {"team": "nobody"}, {"agent": "cat", "team": "red"}]
+)
+def test_of_who_is_in_a_pool_nothing_is_said_alone(four_weeks: World, wanted: Mapping[str, str]) -> None:
+    found = said(four_weeks, None, **wanted)
+    assert (found.groups, found.total, found.reason) == ((), None, "pooled")
+
+
+def test_teams_by_an_agent_count_the_agent_s_pool_nowhere(four_weeks: World) -> None:
+    """By team, where agents are asked for: pools of single teams are the team's."""
+    groups = said(four_weeks, "team", agent="fay").groups
+    assert {group.label: group.n for group in groups} == {None: 6}
+
+
+def test_groups_are_told_by_class_and_the_account_by_score(four_weeks: World) -> None:
+    whole, [red] = said(four_weeks), said(four_weeks, "team", team="red").groups
+    assert whole.total is not None
+    assert whole.total.scores == {1: 3, 2: 6, 3: 5, 4: 2, 5: 14}
+    assert (whole.total.classes, whole.total.counts("csat")) == ((14, 16), {1: 3, 2: 6, 3: 5, 4: 2, 5: 14})
+    assert (dict(red.scores), red.classes, red.counts("csat")) == ({}, (3, 11), {1: 3, 5: 11})
+
+
+def test_what_is_told_of_the_account_waits_for_the_release_of_its_groups(four_weeks: World) -> None:
+    on(four_weeks, MONDAY + 28 * DAY, 7)
+    close(four_weeks, MONDAY + 29 * DAY)
+    assert (said(four_weeks).waiting, said(four_weeks, "agent").waiting) == (0, 7)
+    assert said(four_weeks, "agent", first=MONDAY + DAY) == Published(waiting=7, reason="waits")
+
+
+def of_both(world: World, by: str | None = None, period: str | None = None, **days: date) -> tuple[Published, ...]:
+    asked = Asked(("acme", "other"), "csat", by, {}, **days)
+    with reading(world.engine) as connection:
+        if period:
+            return trend(connection, world.settings, asked, period, world.clock.now)
+        return (published(connection, world.settings, asked, world.clock.now),)
+
+
+def test_accounts_are_added_up_over_the_days_of_either(quick: World) -> None:
+    close(quick, MONDAY)
+    on(quick, MONDAY, 6, score=5)
+    on(quick, MONDAY + 7 * DAY, 6, score=4)
+    on(quick, MONDAY + 2 * DAY, 5, account="other", score=1)
+    close(quick, MONDAY + 9 * WEEK)
+    [both] = of_both(quick, "account")
+    assert both.total is not None
+    assert (both.first, both.end, both.total.scores) == (MONDAY, MONDAY + 8 * DAY, {1: 5, 4: 6, 5: 6})
+    assert {each.label: each.scores for each in both.groups} == {"acme": {4: 6, 5: 6}, "other": {1: 5}}
+    [team] = of_both(quick, "team")
+    assert [(each.label, each.classes) for each in team.groups] == [("red", (5, 12))]
+    assert [each.total.n for each in of_both(quick, None, "week") if each.total] == [11, 6]
+    assert [each.total.n for each in of_both(quick, None, "month") if each.total] == [6, 11]
+    [shorter] = of_both(quick, first=MONDAY + DAY, end=MONDAY + 4 * DAY)
+    assert (shorter.first, shorter.end, shorter.total and shorter.total.n) == (MONDAY + 2 * DAY, MONDAY + 3 * DAY, 5)
+
+
+@pytest.mark.parametrize(
+    ("by", "refused"), [(None, ()), ("team", ("day",)), ("agent", ("day", "week")), ("campaign", ("day", "week"))]
+)
+def test_no_period_is_told_that_has_no_whole_release(
+    four_weeks: World, by: str | None, refused: tuple[str, ...]
+) -> None:
+    for period in ("day", "week", "month"):
+        if period in refused:
+            with pytest.raises(Invalid) as told:
+                line(four_weeks, period, by=by)
+            assert told.value.code == "period_too_short"
+        else:
+            [point] = line(four_weeks, period, by=by)
+            assert point.total is not None
+            assert point.total.n == 30
