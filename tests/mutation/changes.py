@@ -110,8 +110,13 @@ def _of_rules(place: _Place) -> Iterator[_Place]:
         inside = place.inside or (isinstance(node, FUNCTIONS) and name == "body")
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):
-                names = place.names if inside else (_named(child) or place.names)
+                names = frozenset() if _is_in_a_def(node, name) else (not inside and _named(child)) or place.names
                 yield from _of_rules(_Place(child, _lines(child, place.lines), inside, names))
+
+
+def _is_in_a_def(node: ast.AST, name: str) -> bool:
+    """Whether a part runs where statements do, and not in a function of a table."""
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and name == "body"
 
 
 def _named(node: ast.AST) -> frozenset[str]:

@@ -33,9 +33,9 @@ class Alive:
         return cls(found, caches)
 
 
-def put(file: str, before: str, after: str, alive: Alive) -> bool:
+def put(file: str, before: CodeType, after: CodeType, alive: Alive) -> bool:
     """Change the functions of a file. False where nothing that differs could be changed so."""
-    outer = zip(_functions(compile(before, file, "exec")), _functions(compile(after, file, "exec")), strict=False)
+    outer = zip(_functions(before), _functions(after), strict=False)
     differ = [pair for pair in outer if pair[0] != pair[1]]
     replaced = [_replaced(file, old, new, alive) for old, new in differ]
     done = bool(differ) and all(replaced)

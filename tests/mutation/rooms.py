@@ -28,7 +28,10 @@ ROOMS: Mapping[str, Sequence[str]] = {
         "intake/test_definition.py", "intake/test_presets.py", "intake/test_routes.py", "floor/test_settings.py",
         "cli/test_source_commands.py",
     ),
-    "reports/disclosure": ("reports",),
+    "reports/disclosure": (
+        "reports/disclosure", "reports/test_naming.py", "reports/test_ways_of_asking.py",
+        "reports/attack/test_looks.py", "reports/attack/test_attack.py",
+    ),
     "accounts": ("outreach", "floor/test_health.py"),
     "x_api": ("x_api", "outreach/test_limits.py", "outreach/test_refusals.py"),
     "auth": ("floor", "cli"),

@@ -1,6 +1,6 @@
 """pytest kept alive: in, the tests of a room and its changes; out, which test killed each of them, or that none did.
 
-All tests run once, traced: then it is known which of them runs which line, and how long it takes. For each change a
+All tests run once and note what they run: then it is known which of them runs which line, and how long it takes. For each change a
 child is forked that puts it into the functions in memory and runs those tests, the quickest first, until one fails.
 """
 
@@ -74,16 +74,16 @@ class Kept:
         return True
 
     def _learn(self, items: Sequence[pytest.Item]) -> None:
-        reach = Reach(str(self.top / each) for each in {change.file for change in self.changes})
-        for number, item in enumerate(items):
-            began = time.process_time()
-            with reach.noting():
+        reach = Reach(self.top, {change.file for change in self.changes})
+        with reach.noting():
+            for number, item in enumerate(items):
+                began = time.process_time()
                 reports = runtestprotocol(item, log=False, nextitem=items[(number + 1) % len(items)])
-            seconds, lines = time.process_time() - began, reach.taken()
-            if any(each.failed for each in reports):
-                self.left_out.append(item.nodeid)
-            elif lines:
-                self.learnt.append(Learnt(item, lines, seconds))
+                seconds, lines = time.process_time() - began, reach.taken()
+                if any(each.failed for each in reports):
+                    self.left_out.append(item.nodeid)
+                elif lines:
+                    self.learnt.append(Learnt(item, lines, seconds))
 
     def _tried(self, change: Mutant, alive: live.Alive) -> Verdict:
         began = time.monotonic()
@@ -91,9 +91,12 @@ class Kept:
         file = str(self.top / change.file)
         lines = {(file, each) for each in change.lines}
         reaching = sorted((each for each in self.learnt if lines & each.lines), key=_seconds)
+        if not reaching and change.names:  # a function in a table: it is no statement of any other
+            reaching = list(self._who_use(change))
         if not reaching and change.within_a_function:
             return Verdict(change, killed=False, by="no test reaches it", seconds=0)
-        while failed := self._child(lambda: live.put(file, text, change.applied(text), alive), self._within(reaching)):
+        before, after = (compile(each, file, "exec") for each in (text, change.applied(text)))
+        while failed := self._child(lambda: live.put(file, before, after, alive), self._within(reaching)):
             if self._is_trusted(failed):
                 break
             reaching = [each for each in reaching if each.item.nodeid not in self.left_out]

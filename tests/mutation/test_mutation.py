@@ -83,7 +83,7 @@ def test_it_is_known_what_takes_effect_at_import() -> None:
     text = "MOST = 1\ndef f(n, m=2):\n    return n > 3\nTABLE = {4: lambda: 5}\n"
     found = {each.old: (each.within_a_function, *each.names) for each in mutants("x.py", text)}
     assert found == {
-        "1": (False, "MOST"), "2": (False, "f"), "n > 3": (True, "f"), "3": (True, "f"),
+        "1": (False, "MOST"), "2": (False, "f"), "n > 3": (True,), "3": (True,),
         "4": (False, "TABLE"), "5": (True, "TABLE"),
     }  # fmt: skip
     assert naming("a = MOST\n\nb.MOST(1)\nMOSTLY\n", frozenset({"MOST"})) == {1, 3}
