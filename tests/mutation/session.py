@@ -1,7 +1,8 @@
 """pytest kept alive: in, the tests of a room and its changes; out, which test killed each of them, or that none did.
 
-All tests run once and note what they run: then it is known which of them runs which line, and how long it takes. For each change a
-child is forked that puts it into the functions in memory and runs those tests, the quickest first, until one fails.
+All tests run once and note what they run: then it is known which of them runs which line, and how long it takes. For
+each change a child is forked that puts it into the functions in memory and runs those tests, the quickest first, until
+one fails.
 """
 
 import gc
