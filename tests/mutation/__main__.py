@@ -12,6 +12,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,15 @@ def main() -> int:
     said.add_argument("--sample", type=int, help="so many of each room, drawn")
     said.add_argument("--seed", type=int, default=1)
     said.add_argument("--again", type=Path, help="only what lived in an earlier run, whose lines stand in this file")
+    said.add_argument("--told", type=Path, help="without what an earlier run, cut off, has told in this file")
+    said.add_argument("--tests", nargs="+", help="instead of the room's")
     said.add_argument("--patience", type=float, default=10.0, help="seconds of tests a change, the quickest first")
     asked = said.parse_args()
     os.chdir(TOP)
     afresh, verdicts = Afresh(), list[Verdict]()
-    printed = asked.again.read_text("utf-8") if asked.again else None
-    for each in drawn(asked.only, asked.sample, asked.seed, printed):
-        found = tried(TOP, each, asked.patience, afresh)
+    again, told = (each.read_text("utf-8") if each else None for each in (asked.again, asked.told))
+    for each in drawn(asked.only, asked.sample, asked.seed, again, told):
+        found = tried(TOP, replace(each, tests=tuple(asked.tests or each.tests)), asked.patience, afresh)
         for room in each.rooms:
             mine = [one for one in found if room_of(one.change.file) == room]
             more = sum(room_of(one.file) == room for one in each.explained)

@@ -37,8 +37,8 @@ ROOMS: Mapping[str, Sequence[str]] = {
     "auth": ("floor", "cli"),
 }  # fmt: skip
 """Rooms of the service, and the tests that speak of them."""
-LIVED = re.compile(r"LIVES +service/(\S+)\.py:\d+: (.*?) {3}\[")
-"""How a run prints what no test sees."""
+TOLD = re.compile(r"(LIVES|killed) +service/(\S+)\.py:\d+: (.*?) {3}\[")
+"""How a run prints what became of a change."""
 
 ROUND = ("outreach", "requests", "results", "intake/verify", "reports/disclosure")
 
@@ -63,10 +63,12 @@ def paths_of(room: str, top: Path) -> tuple[str, ...]:
     return tuple(f"tests/{each}" for each in ROOMS[room] if (top / "tests" / each).exists())
 
 
-def drawn(begins: Sequence[str], sample: int | None, seed: int, printed: str | None = None) -> Iterator[Slice]:
-    """The changes of what begins so, or `sample` of each room's; or those that lived as an earlier run `printed`.
+def drawn(
+    begins: Sequence[str], sample: int | None, seed: int, again: str | None = None, told: str | None = None
+) -> Iterator[Slice]:
+    """The changes of what begins so, or `sample` of each room's. Rooms with the same tests are learnt once, together.
 
-    Rooms with the same tests come together: those are learnt once.
+    Of them only what lived in the run that printed `again`, and nothing of which `told` says what became of it.
     """
     found: dict[str, list[Mutant]] = {}
     for path in sorted(TOP.glob("service/**/*.py")):
@@ -77,14 +79,18 @@ def drawn(begins: Sequence[str], sample: int | None, seed: int, printed: str | N
     chosen: dict[Sequence[str], dict[str, Sequence[Mutant]]] = {}
     for room, changes in found.items():
         some = _some(changes, len(changes) if sample is None else sample, seed)
-        if printed is not None:
-            lived = {f"{file}: {said}" for file, said in LIVED.findall(printed)}
-            some = [each for each in some if named(each) in lived]
+        lived, had = of_print(again, "LIVES"), of_print(told, "LIVES", "killed")
+        some = [each for each in some if (again is None or named(each) in lived) and named(each) not in had]
         chosen.setdefault(ROOMS[room], {})[room] = some
     for those in chosen.values():
         every = [each for some in those.values() for each in some]
         wrong, explained = (tuple(each for each in every if is_no_mistake(each) is said) for said in (False, True))
         yield Slice(tuple(those), paths_of(next(iter(those)), TOP), wrong, explained)
+
+
+def of_print(printed: str | None, *words: str) -> frozenset[str]:
+    """The changes of which a run printed one of these words."""
+    return frozenset(f"{file}: {said}" for word, file, said in TOLD.findall(printed or "") if word in words)
 
 
 def _some(changes: Sequence[Mutant], most: int, seed: int) -> Sequence[Mutant]:

@@ -101,8 +101,10 @@ def test_what_lived_is_tried_again() -> None:
     lived, killed = (
         f"   1/2  {word}  {each}   [x; 1.0 s]\n" for word, each in zip(("LIVES ", "killed"), room.changes, strict=True)
     )
-    [again] = drawn(["outreach/gates"], None, 1, lived + killed)
+    [again] = drawn(["outreach/gates"], None, 1, again=lived + killed)
     assert {each.said for each in again.changes} == {room.changes[0].said}
+    [rest] = drawn(["outreach/gates"], 2, 1, told=lived)
+    assert {each.said for each in rest.changes} == {room.changes[1].said}
 
 
 def test_what_is_explained_is_there_to_be_explained() -> None:
