@@ -16,9 +16,10 @@ What all chapters stand on, each the only writer of its tables:
 Four files reach over chapters: held.py (what we hold of a person), housekeeping.py (retention, erasure),
 customer_routes.py (their addresses in the API) and staff_names.py (what the CRM calls agents, for reports).
 
-The floor they stand on knows none of them: settings, states, errors, outages, logs, ids, counts, db, bulk, models,
-migrations, auth, health, metrics (with gauges, totals, budgets), and web/, what every route shares. `x_api/` is the
-edge toward X and the only place that speaks HTTP to it, `crm_api/` the edge toward a source's own API.
+The floor they stand on knows none of them: settings, states, errors, outages, logs, ids, files, memory, counts,
+calling, db, bulk, models, migrations, auth, health, metrics (with gauges, totals, budgets), and web/, what every route
+shares. `x_api/` is the edge toward X and the only place that speaks HTTP to it, `crm_api/` the edge toward a source's
+own API.
 `sandbox/` is X in a box, for trying and testing; nothing imports it but the command line and `demo/`, which plays the
 whole story and checks it.
 

@@ -4,11 +4,12 @@ https only (http for this machine), a name resolved once and the connection made
 changes its mind cannot lead inside. Private networks only where the settings name them.
 """
 
-import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
+
+from service.calling import resolve
 
 Ip = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], list[str]]
@@ -39,11 +40,6 @@ class PinnedHost:
         """What the Host header says."""
         shown = f"[{self.host}]" if ":" in self.host else self.host
         return shown if self.port == PORTS[self.scheme] else f"{shown}:{self.port}"
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """Ask the system where a host is."""
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def place_of(url: str, networks: Iterable[str] = (), ask: Resolve = resolve) -> PinnedHost:

@@ -1,21 +1,19 @@
 """One call, bounded in every way: in, an address, headers, a body; out, status, headers and JSON, or `NoAnswer`.
 
-No redirects, no proxy from the environment, TLS verified, 10 s in all, 1 MB, JSON only. What comes back is handed to
-the caller and neither logged nor kept.
+No redirects, no proxy from the environment, TLS verified, 10 s in all (its name and a trickling answer too), 1 MB, JSON
+only. What comes back is handed to the caller and neither logged nor kept.
 """
 
 import json
-import ssl
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from service.crm_api.address import Forbidden, PinnedHost, Resolve, place_of, resolve
+from service.calling import Transport, resolve, within
+from service.crm_api.address import Forbidden, PinnedHost, Resolve, place_of
 
 WITHIN_S = 10.0
 CONNECT_S = 5.0
@@ -90,17 +88,17 @@ def _bytes(
     accept: str,
     sent_body: bytes | None = None,
 ) -> tuple[int, dict[str, str], bytes]:
-    until = time.monotonic() + WITHIN_S
     try:
-        place = place_of(url, networks, ask)
-        sent = _sent(place, headers, accept)
-        method = "GET" if sent_body is None else "POST"
-        with _client() as client, client.stream(method, _target(place, url), content=sent_body, **sent) as answer:
-            body = _read(answer, until) if answer.status_code == OK else _refusal(answer, until)
+        with within(WITHIN_S), _client() as client:
+            place = place_of(url, networks, ask)
+            method = "GET" if sent_body is None else "POST"
+            asked = {**_sent(place, headers, accept), "content": sent_body}
+            with client.stream(method, _target(place, url), **asked) as answer:
+                body = _read(answer) if answer.status_code == OK else _refusal(answer)
             return answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, body
     except Forbidden as error:
         raise NoAnswer("forbidden", str(error)) from error
-    except httpx.TimeoutException as error:
+    except (httpx.TimeoutException, TimeoutError) as error:
         raise NoAnswer("slow", f"There was no answer within {WITHIN_S:.0f} s.") from error
     except (httpx.HTTPError, OSError, ValueError) as error:
         raise NoAnswer("unreachable", f"There is nobody to answer ({type(error).__name__}).") from error
@@ -108,13 +106,7 @@ def _bytes(
 
 def _client() -> httpx.Client:
     timeout = httpx.Timeout(WITHIN_S, connect=CONNECT_S)
-    return httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False, verify=_trusted())
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Whom we believe: read once, as reading takes longer than asking."""
-    return httpx.create_ssl_context(trust_env=False)
+    return httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False, transport=Transport())
 
 
 def _target(place: PinnedHost, url: str) -> httpx.URL:
@@ -131,21 +123,19 @@ def _sent(place: PinnedHost, headers: Mapping[str, str], accept: str) -> dict[st
     }
 
 
-def _read(answer: httpx.Response, until: float) -> bytes:
+def _read(answer: httpx.Response) -> bytes:
     found = b""
     for chunk in answer.iter_raw():
         found += chunk
         if len(found) > LARGEST:
             raise NoAnswer("too_large", f"The answer is larger than {LARGEST} bytes.")
-        if time.monotonic() > until:
-            raise NoAnswer("slow", f"The answer took longer than {WITHIN_S:.0f} s.")
     return found
 
 
-def _refusal(answer: httpx.Response, until: float) -> bytes:
+def _refusal(answer: httpx.Response) -> bytes:
     """What stands in a refusal; nothing where it is long or slow, as its status says enough."""
     try:
-        body = _read(answer, until)
+        body = _read(answer)
     except (NoAnswer, httpx.HTTPError):
         return b""
     return body if len(body) <= LARGEST_REFUSAL else b""

@@ -18,6 +18,7 @@ import httpx
 import structlog
 
 from service import traces
+from service.calling import Transport, is_over, within
 from service.counts import HERE
 from service.x_api.bodies import parsed
 from service.x_api.errors import OutcomeUnknown, Temporary, Unreachable, XError
@@ -33,8 +34,6 @@ USER_AGENT = "dm-feedback/1 (self-hosted)"
 # what stands for a person or a card in an address; the rest of it is the endpoint
 IDS = re.compile(r"(?<=/username/)[^/]+|(?<=/show/)[^/]+(?=\.json)|(?<=/2/users/)(?!by/|me$)[^/]+|(?<=/with/)[^/]+")
 MAX_BODY = 8 * 1024 * 1024  # a page of 50 messages of 10,000 characters, escaped, stays well below
-# As many as callers: who calls bounds himself, and a call that waited for a connection would look like a failed one.
-CONNECTIONS = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=5.0)
 
 HEADERS = httpx.Headers(
     {
@@ -60,7 +59,7 @@ CONNECT_S, WRITE_S = 5.0, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds to wait for X: for the next part of an answer, and for the whole of one that only trickles."""
+    """Seconds to wait for X: for the next part of an answer, and for a whole call, its name and connection too."""
 
     read: float = 20.0
     total: float = 40.0
@@ -112,7 +111,7 @@ class Wire:
         self._patience = patience
         self._base_url = base_url.rstrip("/")
         self._auth = auth or httpx.Auth()
-        self._transport = transport or httpx.HTTPTransport(limits=CONNECTIONS, trust_env=False)
+        self._transport = transport or Transport()
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
         """Ask. Nothing at X changes, so every failure may be tried again."""
@@ -135,7 +134,8 @@ class Wire:
     def _call(self, request: httpx.Request, *, sends: bool) -> Reply:
         started = time.monotonic()
         try:
-            response, body = self._exchange(request, deadline=started + self._patience.total, sends=sends)
+            with within(self._patience.total):
+                response, body = self._exchange(request, sends=sends)
             reply = self._reply(response, body, sends=sends)
         except XError as error:
             _log(request, started, status=error.http_status, transaction=error.transaction, error=error)
@@ -143,17 +143,17 @@ class Wire:
         _log(request, started, status=reply.status, transaction=transaction_of(reply.headers))
         return reply
 
-    def _exchange(self, request: httpx.Request, *, deadline: float, sends: bool) -> tuple[httpx.Response, bytes]:
+    def _exchange(self, request: httpx.Request, *, sends: bool) -> tuple[httpx.Response, bytes]:
         try:
             response = self._answer(request)
             try:
-                return response, _body(response, deadline=deadline, sends=sends)
+                return response, _body(response, sends=sends)
             finally:
                 response.close()
         except NOTHING_WAS_SENT as error:
             raise Unreachable("No connection to X came about.", reason=_word(error)) from error
         except httpx.HTTPError as error:
-            _lost(_word(error), sends=sends, cause=error)
+            _lost("answer_too_slow" if is_over() else _word(error), sends=sends, cause=error)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         """Ask, signed by `auth`, which may look at the answer and ask once more."""
@@ -188,7 +188,7 @@ def _address(text: str) -> httpx.URL:
     return httpx.URL(text)
 
 
-def _body(response: httpx.Response, *, deadline: float, sends: bool) -> bytes:
+def _body(response: httpx.Response, *, sends: bool) -> bytes:
     chunks: list[bytes] = []
     size = 0
     for chunk in response.iter_bytes():
@@ -196,8 +196,6 @@ def _body(response: httpx.Response, *, deadline: float, sends: bool) -> bytes:
         size += len(chunk)
         if size > MAX_BODY:
             _lost("answer_too_large", sends=sends)
-        if time.monotonic() > deadline:
-            _lost("answer_too_slow", sends=sends)
     return b"".join(chunks)
 
 

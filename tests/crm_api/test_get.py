@@ -2,6 +2,8 @@
 
 import base64
 import gzip
+import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +23,7 @@ from service.crm_api.wait import wait
 from service.settings.declare import section_of
 from service.settings.sources import Api
 from tests.crm_api.crm import Crm, crm
+from tests.x_api.lines import open_line, trickle
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -75,10 +78,21 @@ def test_what_is_no_json_of_a_reasonable_size_is_no_answer(
     assert reason(f"{api.url}/a") == expected
 
 
-def test_a_crm_that_trickles_is_left_in_the_end(api: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.time, "monotonic", iter(range(0, 1000, 11)).__next__)
-    api.answers = {"/a": lambda: Response(iter([b"{", b"}"]), 200, content_type="application/json")}
-    assert reason(f"{api.url}/a") == "slow"
+@pytest.mark.parametrize(
+    "begins", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nX-Words: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"]
+)
+def test_a_crm_that_trickles_is_left_in_the_end(begins: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WITHIN_S", 0.3)
+    with open_line(trickle(begins)) as line:
+        assert reason(f"{line.url}/a") == "slow"
+
+
+def test_a_name_server_that_is_silent_is_left_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(module, "WITHIN_S", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_given, **_how: (over.wait(20), [])[1])
+    assert reason("https://crm.example/a") == "slow"
+    over.set()
 
 
 def test_no_proxy_of_the_environment_sees_a_call(api: Crm, monkeypatch: pytest.MonkeyPatch) -> None:

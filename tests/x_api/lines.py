@@ -69,3 +69,15 @@ def open_line(script):
 
 def answer(body, *, head=b"HTTP/1.1 200 OK", extra=b""):
     return head + b"\r\nContent-Length: " + str(len(body)).encode() + b"\r\n" + extra + b"\r\n" + body
+
+
+def trickle(begins):
+    """What begins an answer so, and then says a space now and then, as long as anybody listens."""
+
+    def say(connection, line):
+        line.read_request(connection)
+        connection.sendall(begins)
+        while not line.over.wait(0.02):
+            connection.sendall(b" ")
+
+    return say

@@ -12,7 +12,7 @@ from service.x_api.client import Card, XClient
 from service.x_api.errors import AccountProblem, OutcomeUnknown, RateLimited, Temporary, Unreachable
 from service.x_api.oauth1 import Credentials
 from service.x_api.wire import MAX_BODY, Patience
-from tests.x_api.lines import answer, open_line
+from tests.x_api.lines import answer, open_line, trickle
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEYS = Credentials("ck", "cs-secret", "tk", "ts-secret")
@@ -60,13 +60,6 @@ def no_http(connection, line):
     connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
 
 
-def trickle(connection, line):
-    line.read_request(connection)
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n")
-    while not line.over.wait(0.02):
-        connection.sendall(b" ")
-
-
 def flood(connection, line):
     line.read_request(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n")
@@ -88,7 +81,8 @@ def refuse_and_drop(connection, line):
         (half_a_head, "remote_protocol_error"),
         (half_a_body, "remote_protocol_error"),
         (no_http, "remote_protocol_error"),
-        (trickle, "answer_too_slow"),
+        (trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n"), "answer_too_slow"),
+        (trickle(b"HTTP/1.1 200 OK\r\nX-Words: "), "answer_too_slow"),
         (flood, "answer_too_large"),
         (refuse_and_drop, "remote_protocol_error"),
     ],

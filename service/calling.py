@@ -1,0 +1,166 @@
+"""Calls out of the house that end in time: in, seconds; out, a transport each of whose waits is cut to what is left.
+
+A time-out of a socket is about its next byte: who sends one every few seconds keeps a caller for ever, and a name
+server that is silent is asked for half a minute by the system. Leases rest on how long a call may take. Knows neither
+X nor a CRM.
+"""
+
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from ipaddress import ip_address
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+import httpcore
+import httpx
+
+KEPT, KEPT_FOR_S = 8, 5.0
+UNTIL: ContextVar[float | None] = ContextVar("until", default=None)
+NAMED_WITHIN_S = 5.0
+Options = Iterable[tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]]
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """Whom we believe: read once, as reading takes longer than asking."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Let every wait of this thread end in so many seconds from now."""
+    before = UNTIL.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        UNTIL.reset(before)
+
+
+def is_over() -> bool:
+    """Whether nothing is left of the time."""
+    until = UNTIL.get()
+    return until is not None and time.monotonic() >= until
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Ask the system where a host is, and no longer than a call may wait. Raises OSError, TimeoutError among them."""
+    if _is_ip(host):
+        return [host]
+    found: SimpleQueue[list[str] | OSError] = SimpleQueue()
+    Thread(target=_ask, args=(host, port, found), name="names", daemon=True).start()
+    try:
+        answer = found.get(timeout=_left(NAMED_WITHIN_S, TimeoutError))
+    except Empty:
+        raise TimeoutError(f"nobody says where {host} is") from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _ask(host: str, port: int, found: "SimpleQueue[list[str] | OSError]") -> None:
+    try:
+        found.put([str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
+    except OSError as error:
+        found.put(error)
+    except UnicodeError as error:  # no name in any encoding of names
+        found.put(OSError(str(error)))
+
+
+def _left(timeout: float | None, over: type[Exception]) -> float | None:
+    """What may be waited at most, of a time-out."""
+    until = UNTIL.get()
+    if until is None:
+        return timeout
+    rest = until - time.monotonic()
+    if rest <= 0:
+        raise over("The time of this call is over.")
+    return rest if timeout is None else min(timeout, rest)
+
+
+class Line(httpcore.NetworkStream):
+    """A connection whose waits end with the call."""
+
+    def __init__(self, line: httpcore.NetworkStream) -> None:
+        self._line = line
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Wait for the next bytes."""
+        return self._line.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send."""
+        self._line.write(buffer, _left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        """Hang up."""
+        self._line.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """Shake hands."""
+        return Line(self._line.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        """Tell of the connection."""
+        return self._line.get_extra_info(info)
+
+
+class Exchange(httpcore.NetworkBackend):
+    """What connects: a name is looked up in time, and each of its addresses is tried."""
+
+    def __init__(self) -> None:
+        self._backend = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Options | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect."""
+        try:
+            addresses = resolve(host, port)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        for place, address in enumerate(addresses, 1):
+            try:
+                wait = _left(timeout, httpcore.ConnectTimeout)
+                return Line(self._backend.connect_tcp(address, port, wait, local_address, socket_options))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if place == len(addresses):
+                    raise
+        raise httpcore.ConnectError(f"{host} has no address")
+
+
+class Transport(httpx.HTTPTransport):
+    """httpx's transport over such lines. It takes no proxy and nothing else from the environment."""
+
+    def __init__(self) -> None:
+        super().__init__(verify=trusted(), trust_env=False)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=trusted(),
+            # as many as callers: who calls bounds himself, and a call that waited here would look like a failed one
+            max_connections=None,
+            max_keepalive_connections=KEPT,
+            keepalive_expiry=KEPT_FOR_S,
+            network_backend=Exchange(),
+        )

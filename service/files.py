@@ -1,0 +1,17 @@
+"""Files that appear whole: in, a path; out, a file to write, for its owner alone, that takes its name once it is."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[BinaryIO]:
+    """Write beside the path; what breaks off leaves what was there before."""
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)  # an older one would keep its own mode
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        yield file
+    part.replace(path)
