@@ -234,8 +234,7 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "temp_store=MEMORY",
-        "cache_size=-16000",
+        "temp_store=MEMORY",  # its cache stays at SQLite's own 2 MB: there is one for each connection
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

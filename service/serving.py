@@ -29,6 +29,7 @@ from service.db import demand_settings
 from service.encrypting.in_force import demand_keys, engine_of
 from service.errors import Unavailable
 from service.listening.worker import EventWorker
+from service.memory import share_arenas
 from service.settings import X_TOKENS, Settings, SettingsError, load
 from service.settings.values import host_and_port
 
@@ -68,8 +69,8 @@ def options(settings: Settings) -> dict[str, Any]:
         "accesslog": None,
         # Its warnings quote a header it cannot read, and with it a key.
         "loglevel": "error",
-        # A forwarded header is believed only where settings say how many proxies stand before us.
-        "forwarded_allow_ips": "*" if settings.web.trusted_proxies else "",
+        # Whose forwarded headers are believed is decided in service/web/proxies.py, and nowhere before.
+        "forwarded_allow_ips": "",
         # Nobody but us says under which path the application lies: a client could step around a proxy's rules.
         "forwarder_headers": "",
     }
@@ -87,7 +88,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no ty
         try:
             self._settings = self._read()
         except SettingsError as error:
-            log.error("settings_not_taken", problems=[each.path for each in error.problems])  # noqa: TRY400 - no bug
+            log.error("settings_not_taken", problems=error.said)  # noqa: TRY400 - no bug
         super().reload()
 
     def load_config(self) -> None:
@@ -134,6 +135,7 @@ def from_environment() -> Any:
 
 def _counting(settings: Settings, engine: Engine) -> Any:
     """Build the application, and keep its counts until the process ends."""
+    share_arenas()
     otel.begin(settings.service.traces_to, "web")
     ended = threading.Event()
     keeping = totals.keep_on(totals.Keeper(engine, "web", datetime.now(UTC), serves=totals.served(settings)), ended)

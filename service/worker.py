@@ -28,6 +28,7 @@ from service.ids import new_id
 from service.intake.crm.desks import desks_of
 from service.intake.crm.sweeping import begin, errands_of, sweep_once
 from service.keeping_on import UNWELL, each_step, keeping_on
+from service.memory import share_arenas
 from service.outreach import confirming, thanks, unclear, withdrawn
 from service.outreach.clients import client_of
 from service.outreach.looking import look_up_once
@@ -63,6 +64,7 @@ def clients_of(settings: Settings, engine: Engine, clock: Clock = utc_now) -> di
 def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: threading.Event | None = None) -> None:
     """Work until SIGTERM or SIGINT (or `stop`). Raises Unavailable when the schema is not ours."""
     migrations.require_fitting(engine)
+    share_arenas()
     ours = stop is None
     stop = stop or _stop_on_signals()
     otel.begin(settings.service.traces_to, "worker")

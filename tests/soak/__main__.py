@@ -19,7 +19,7 @@ os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="dmf-run-"))
 def main(database: str, minutes: float, rate: float, every_s: float, seed: int) -> None:
     """Keep real processes under load, and look whether anything grows that should not."""
     from tests.soak.gauges import Sample
-    from tests.soak.run import soak
+    from tests.soak.run import quarters, soak
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the children end with us
 
@@ -28,11 +28,14 @@ def main(database: str, minutes: float, rate: float, every_s: float, seed: int) 
         click.echo(
             f"{one.at_s:6.0f} s: {one.rss_mb:.0f} MB, {one.handles} handles, {one.threads} threads{connections}, "
             f"WAL {one.wal_mb:.1f} MB, taken in {one.accept_p50_ms:.1f} ms (p99 {one.accept_p99_ms:.0f}), "
-            f"read in {one.read_p50_ms:.0f}"
+            f"read in {one.read_p50_ms:.0f}, nothing in {one.noop_p50_ms:.1f}, {one.cpu_s:.0f} s of processor; own MB: "
+            + ", ".join(f"{name} {mb:.0f}" for name, mb in one.own_mb.items())
         )
 
     found = soak(database, minutes=minutes, rate=rate, every_s=every_s, seed=seed, show=show)
     click.echo(f"answers: {dict(found.answers)}")
+    for line in quarters(found):
+        click.echo(line)
     click.echo(f"grown: {', '.join(found.grown) or 'nothing'}; restarts: {found.restarts}; {found.verdict}")
     sys.exit(0 if found.verdict.holds and not found.grown and not found.restarts else 1)
 

@@ -1,7 +1,8 @@
 """What may grow: in, processes, a database, how long deliveries and readers waited; out, one sample of all of it."""
 
+import os
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,20 @@ from sqlalchemy.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
+class Took:
+    """How long each took since the last sample, in seconds: deliveries, reads, and a server that does nothing."""
+
+    accepted_s: Sequence[float]
+    read_s: Sequence[float]
+    noop_s: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
-    """All processes together, and what was answered since the last sample. `connections` is None on SQLite."""
+    """All processes together, and what was answered since the last sample. `connections` is None on SQLite.
+
+    `own_mb`: what each process holds of its own, without what it maps from files or shares with its parent's libraries.
+    """
 
     at_s: float
     rss_mb: float
@@ -23,13 +36,25 @@ class Sample:
     accept_p50_ms: float
     accept_p99_ms: float
     read_p50_ms: float
+    noop_p50_ms: float
+    cpu_s: float
+    own_mb: Mapping[str, float]
+
+    @property
+    def accept_by_noop(self) -> float:
+        """How many times as long as doing nothing a delivery takes: says something whoever else is busy."""
+        return self.accept_p50_ms / self.noop_p50_ms if self.noop_p50_ms else 0.0
+
+    @property
+    def read_by_noop(self) -> float:
+        """The same of reading."""
+        return self.read_p50_ms / self.noop_p50_ms if self.noop_p50_ms else 0.0
 
 
-def sample(
-    at_s: float, pids: Iterable[int], engine: Engine, accepted_s: Sequence[float], read_s: Sequence[float]
-) -> Sample:
+def sample(at_s: float, pids: Mapping[str, int], engine: Engine, took: Took) -> Sample:
     """Look once."""
-    lives = [each for each in pids if Path(f"/proc/{each}").is_dir()]
+    named = {name: each for name, each in pids.items() if Path(f"/proc/{each}").is_dir()}
+    lives = named.values()
     return Sample(
         at_s,
         sum(_status(each, "VmRSS:") for each in lives) / 1024,
@@ -37,9 +62,12 @@ def sample(
         sum(_status(each, "Threads:") for each in lives),
         _connections(engine),
         _wal(engine) / 2**20,
-        _ms(accepted_s, 0.5),
-        _ms(accepted_s, 0.99),
-        _ms(read_s, 0.5),
+        _ms(took.accepted_s, 0.5),
+        _ms(took.accepted_s, 0.99),
+        _ms(took.read_s, 0.5),
+        _ms(took.noop_s, 0.5),
+        sum(map(_cpu_s, lives)),
+        {name: _status(each, "RssAnon:") / 1024 for name, each in named.items()},
     )
 
 
@@ -56,6 +84,14 @@ def _status(pid: int, name: str) -> int:
             if line.startswith(name):
                 return int(line.split()[1])
     return 0
+
+
+def _cpu_s(pid: int) -> float:
+    """Seconds of processor since it began."""
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _handles(pid: int) -> int:

@@ -4,20 +4,22 @@ The same processes, senders, X and weather as the chaos run, customers who answe
 kills anything.
 """
 
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import mean, median
+from statistics import linear_regression, mean, median
 
 from sqlalchemy.engine import Engine
 
 from service.auth import keys
 from service.db import open_engine, writing
 from service.states import OPEN_STATES
+from tests.bench.load import gunicorn
 from tests.chaos.crm import CrmWeather, running_crm, source
 from tests.chaos.fleet import Fleet
 from tests.chaos.plan import draw
@@ -30,14 +32,19 @@ from tests.processes.children import Child
 from tests.processes.databases import open_database
 from tests.processes.house import House
 from tests.processes.x import running_x
-from tests.soak.gauges import Sample, sample
+from tests.soak.gauges import Sample, Took, sample
+from tests.soak.noop import Noop
 from tests.soak.reader import Reader
 
 MORE: Mapping[str, float] = {"rss_mb": 60, "handles": 20, "threads": 10, "connections": 10, "wal_mb": 64}
 """What may have come in addition at the end, of all processes together. PostgreSQL keeps up to max_wal_size of WAL."""
-SLOWER: Mapping[str, float] = {"accept_p50_ms": 2.0, "read_p50_ms": 3.0}
-"""So many times slower at the end; the ledger that is read has grown meanwhile."""
+SLOWER: Mapping[str, float] = {"accept_by_noop": 2.0, "read_by_noop": 3.0}
+"""So many times slower at the end, beside a server that does nothing; the ledger that is read has grown meanwhile."""
 SETTLED_WITHIN_S = 300
+FIGURES = (
+    "rss_mb", "handles", "threads", "connections", "wal_mb", "accept_p50_ms", "accept_p99_ms", "read_p50_ms",
+    "noop_p50_ms", "accept_by_noop", "read_by_noop",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,12 @@ class Soaked:
     verdict: Verdict
     restarts: int
     answers: Mapping[str, int]
+
+    @property
+    def mb_a_minute(self) -> float:
+        """By how much memory still rises, in the second half."""
+        half = self.samples[len(self.samples) // 2 :]
+        return linear_regression([each.at_s / 60 for each in half], [each.rss_mb for each in half]).slope
 
     def quarter(self, which: int) -> Sequence[Sample]:
         """The samples of a quarter of the time, from 0."""
@@ -83,25 +96,35 @@ def soak(
         x = stack.enter_context(running_x(house))
         _people(x, plan)
         fleet, senders, weather = Fleet(house, 2, seed), Senders(plan, house.web_url), Weather(x, seed)
+        noop = Noop(stack.enter_context(gunicorn("noop", directory, sys.executable, 1, 2)).port)
         reader, crm_weather = Reader(house.web_url, _key(engine)), CrmWeather(crm, plan)
         stack.callback(fleet.kill_all)
         fleet.start()
-        for each in (senders, weather, crm_weather, reader):
+        for each in (senders, weather, crm_weather, reader, noop):
             each.start()
         samples: list[Sample] = []
         began = time.monotonic()
         while (at_s := time.monotonic() - began) < seconds or senders.outstanding:
-            pids = _pids([fleet.web, *fleet.workers])
-            samples.append(sample(at_s, pids, engine, _taken(senders.took_s), _taken(reader.took_s)))
+            took = Took(*(_taken(each.took_s) for each in (senders, reader, noop)))
+            samples.append(sample(at_s, _pids([fleet.web, *fleet.workers]), engine, took))
             show(samples[-1])
             time.sleep(every_s)
-        for each in (weather, crm_weather, reader):
+        for each in (weather, crm_weather, reader, noop):
             each.stop()
         _settle(engine)
         truth = x.ask("/truth", requests=0, pushes=0)
         everyone = {each.id for each in plan.conversations}
         verdict = judge(engine, set(senders.acknowledged), everyone, truth)
         return Soaked(samples, verdict, fleet.restarts, {**senders.answers, **_named(reader)})
+
+
+def quarters(found: Soaked) -> Iterator[str]:
+    """The medians of each quarter, a line a figure, and what a minute of the second half added to memory."""
+    for name in FIGURES:
+        yield f"{name}: " + ", ".join(f"{_of(median, found.quarter(n), name):.1f}" for n in range(4))
+    spent = [found.quarter(n)[-1].cpu_s - found.quarter(n)[0].cpu_s for n in range(4)]
+    yield "processor, s: " + ", ".join(f"{each:.0f}" for each in spent)
+    yield f"memory in the second half: {found.mb_a_minute:+.2f} MB a minute"
 
 
 def _named(reader: Reader) -> Mapping[str, int]:
@@ -126,8 +149,11 @@ def _key(engine: Engine) -> str:
         return keys.create(connection, "soak", "supervisor", (), datetime.now(UTC))
 
 
-def _pids(children: Sequence[Child]) -> list[int]:
-    return [pid for each in children if each.running for pid in (each.pid, *each.forked())]
+def _pids(children: Sequence[Child]) -> Mapping[str, int]:
+    """Every process by a name of its own: web, web/1, web/2, worker-0 ..."""
+    alive = [each for each in children if each.running]
+    forked = {f"{each.name}/{n}": pid for each in alive for n, pid in enumerate(each.forked(), 1)}
+    return {each.name: each.pid for each in alive} | forked
 
 
 def _of(middle: Callable[[Sequence[float]], float], samples: Sequence[Sample], name: str) -> float:
