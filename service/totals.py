@@ -31,7 +31,6 @@ from service.settings import Settings
 
 KEEP_EVERY = timedelta(seconds=10)
 ALIVE = timedelta(minutes=1)
-GONE = "gone"
 GONE_AFTER = timedelta(days=1)
 LAST_S = 2.0  # for the numbers of a process that is told to stop
 log = structlog.get_logger(__name__)
@@ -91,14 +90,14 @@ def keep_on(keeper: Keeper, stop: threading.Event) -> threading.Thread:
 
 def fold(connection: Connection, now: datetime) -> None:
     """Add the rows of processes that are gone to that of all who are."""
-    old = sa.or_(pct.name == GONE, pct.seen_at < now - GONE_AFTER)
+    old = sa.or_(pct.name == keys.GONE, pct.seen_at < now - GONE_AFTER)
     rows = connection.execute(sa.select(process_count).where(old).order_by(pct.name).with_for_update()).all()
-    dead = [row.name for row in rows if row.name != GONE]
+    dead = [row.name for row in rows if row.name != keys.GONE]
     if not dead:
         return
     connection.execute(sa.delete(process_count).where(pct.name.in_(dead)))
     values = {"seen_at": now, "counts": _packed(_sum(row.counts for row in rows))}
-    gone = insert(connection, process_count).values(name=GONE, role=GONE, version="", python="", **values)
+    gone = insert(connection, process_count).values(name=keys.GONE, role=keys.GONE, version="", python="", **values)
     connection.execute(gone.on_conflict_do_update(index_elements=["name"], set_=values))
 
 
@@ -122,7 +121,7 @@ def families(connection: Connection, now: datetime) -> Iterator[Metric]:
 def living(connection: Connection, now: datetime) -> dict[tuple[str, str, str], int]:
     """Return how many processes live, by role, version and Python."""
     builds = (pct.role, pct.version, pct.python)
-    alive = sa.and_(pct.name != GONE, pct.seen_at > now - ALIVE)
+    alive = sa.and_(pct.name != keys.GONE, pct.seen_at > now - ALIVE)
     found = sa.select(*builds, sa.func.count()).where(alive).group_by(*builds).order_by(*builds)
     return {(role, version, python): number for role, version, python, number in connection.execute(found)}
 

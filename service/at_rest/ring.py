@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import sha256
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
@@ -27,6 +28,7 @@ NONCE = 12
 MOST_TOLD = 5000
 BLINDED = "k"  # a digest under our own key; one without begins with a hexadecimal digit
 Held = str | bytes
+T = TypeVar("T", str, bytes)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,10 @@ class CipherKey:
 
 
 class Ring:
-    """The keys a process holds. `under` is the one that new values are locked under; None: they stay as they are."""
+    """The keys a process holds. `under` is the one that new values are locked under; None: they stay as they are.
+
+    `settled`: every value lies under it. Until then a customer's own words may begin as a locked value does.
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.keys = {key.id: key for key in map(CipherKey, texts)}
@@ -60,6 +65,7 @@ class Ring:
         self.under: str | None = None
         self.digest_key: bytes | None = None
         self.locks_ids = False
+        self.settled = False
         self._told: set[str] = set()
 
     def is_news(self, place: str) -> bool:
@@ -96,7 +102,7 @@ class Ring:
         """Return a text, whether it was locked or not. Raises Unavailable where it was not locked for this place."""
         key = self.key_of(held)
         if key is None:
-            return held
+            return self._plain(held, MARK, place)
         try:
             return _opened(key, a2b_base64(held[HEAD_LENGTH:]), place).decode("utf-8", "surrogatepass")
         except ValueError:
@@ -105,7 +111,15 @@ class Ring:
     def open_bytes(self, held: bytes, place: str) -> bytes:
         """Return bytes, likewise."""
         key = self.key_of(held)
-        return held if key is None else _opened(key, held[HEAD_LENGTH:], place)
+        if key is None:
+            return self._plain(held, MARK.encode(), place)
+        return _opened(key, held[HEAD_LENGTH:], place)
+
+    def _plain(self, held: T, mark: T, place: str) -> T:
+        """Return what lies there plainly. Raises Unavailable where it calls itself locked, under a key nobody has."""
+        if self.settled and held.startswith(mark):
+            raise damaged(place)
+        return held
 
     def lock_id(self, plain: str, kind: str) -> str:
         """Lock an id: the same word each time. Handles are compared in small letters, and so they are kept."""

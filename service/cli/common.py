@@ -73,7 +73,14 @@ def settings_of(context: click.Context, withheld: Sequence[str] = ()) -> Setting
 
 
 def opened(context: click.Context, withheld: Sequence[str] = ()) -> tuple[Settings, Engine]:
-    """Load the settings and open a database that is at our revision."""
+    """Load the settings and open a database that is at our revision, for a command that ends."""
+    settings, engine = opened_to_stay(context, withheld)
+    encrypting.follow_each_write(engine)
+    return settings, engine
+
+
+def opened_to_stay(context: click.Context, withheld: Sequence[str] = ()) -> tuple[Settings, Engine]:
+    """The same for a process that says what it writes under, and looks every few seconds itself."""
     settings = settings_of(context, withheld)
     engine = engine_of(context, settings)
     migrations.require_fitting(engine)

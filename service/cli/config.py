@@ -20,6 +20,7 @@ from service.outages import is_away
 from service.outreach.withdrawn import gone_names
 from service.replica import attach
 from service.settings import Database, Mistake, Settings, SettingsError, load, reference
+from service.settings.advice import secrets_of
 
 EXAMPLE = Path(__file__).parents[1] / "settings" / "example.toml"
 
@@ -39,6 +40,7 @@ def check(context: click.Context) -> None:
         *settings.warnings,
         *advice(definitions, settings.campaigns),
         *_readable_by_others(settings.database.url),
+        *_secrets_for_all(Path(path), settings),
         *_replica(settings.database),
         *_traces(settings),
         *_left(settings),
@@ -59,6 +61,16 @@ def _readable_by_others(url: str) -> list[Mistake]:
     open_ones = [each for each in (file, f"{file}-wal", f"{file}-shm") if _mode(each) & 0o077]
     sentence = f"others on this machine may read it; run `chmod 600 {' '.join(open_ones)}`"
     return [Mistake("database.url", sentence)] if open_ones else []
+
+
+def _secrets_for_all(path: Path, settings: Settings) -> list[Mistake]:
+    """Secrets that stand in the settings file itself, and not behind an `_env` or `_file`."""
+    if not _mode(str(path)) & 0o004:
+        return []
+    written, tables = path.read_text("utf-8"), (settings.service, settings.privacy, *settings.accounts.values())
+    if not any(each in written for table in (*tables, *settings.sources.values()) for each in secrets_of(table)):
+        return []
+    return [Mistake(str(path), f"holds secrets, and others on this machine may read it; run `chmod 600 {path}`")]
 
 
 def _traces(settings: Settings) -> list[Mistake]:

@@ -1,6 +1,5 @@
 """The report as a file, for a mail or a schedule: the same page as /dashboard/report, with the same numbers."""
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from service.cli.common import account_of, console, me, now, opened
 from service.cli.data import pairs
 from service.db import reading, writing
 from service.errors import Invalid
+from service.files import appearing
 from service.reports import filters
 from service.reports.dashboard.report import paper
 from service.reports.dashboard.report.gathered import CHOICES, CommentChoice, facts
@@ -65,7 +65,8 @@ def report(
     with writing(engine) as connection:
         detail = {"filter": found.filter.described(), "rows": len(found.comments or ())}
         log_access(connection, me(), "report.file", detail, at)
-    _write(out, content)
+    with appearing(out) as file:  # what customers wrote is for whoever asked for it
+        file.write(content)
     console.print(f"{title_of(found)}: {out}")
 
 
@@ -80,12 +81,3 @@ def _span(settings: Settings, at: datetime, asked: dict[str, Any]) -> ReportSpan
     if first and last_day:
         return days_of(first.date(), last_day.date())
     return LAST[asked["last"] or "month"](at.astimezone(settings.service.time_zone).date())
-
-
-def _write(out: Path, content: bytes) -> None:
-    """What customers wrote is for whoever asked for the file; nothing half-written takes its name."""
-    part = out.with_name(out.name + ".part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    part.replace(out)

@@ -26,6 +26,7 @@ from service.intake.definition.load import load_definitions, preset_about, prese
 from service.intake.definition.recipes import RECIPES
 from service.intake.definition.reference import facts_of, grammar_reference
 from service.intake.definition.tables import Definition
+from service.intake.delivery.inbound import DELIVERIES
 from service.intake.mapping.events import ConversationEnded
 from service.intake.presets import payload, payload_names, preset_names, sources_of_payloads
 from service.many import many
@@ -222,7 +223,7 @@ def _mine(settings: Settings, recent: dict[str, tuple[str, ...]]) -> Table:
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for source in settings.sources.values():
-        address = f"{settings.service.public_url.rstrip('/')}/webhooks/crm/{source.name}"
+        address = f"{settings.service.public_url.rstrip('/')}{DELIVERIES}{source.name}"
         seen = recent.get(source.name, ("", "", ""))
         table.add_row(source.name, source.preset or "own definition", source.account, address, *seen)
     return table

@@ -11,7 +11,7 @@ import click
 import structlog
 
 from service import worker as worker_loop
-from service.cli.common import opened
+from service.cli.common import opened_to_stay
 from service.intake.definition.load import load_definitions
 from service.settings import SettingsError, load
 
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 @click.pass_context
 def worker(context: click.Context) -> None:
     """Run one worker alone: it writes to customers and collects answers. Start as many as you like."""
-    settings, engine = opened(context)
+    settings, engine = opened_to_stay(context)
     again = Event()
     reread = partial(_reread, Path(context.find_root().obj), again)
     # in a thread of its own: a command that fetches a secret may take its time, and sending goes on meanwhile
@@ -39,7 +39,7 @@ def _reread(path: Path, again: Event) -> None:
         settings = load(path)
         load_definitions(settings.sources, tuple(settings.accounts))
     except SettingsError as error:
-        log.error("settings_not_taken", problems=[each.path for each in error.problems])  # noqa: TRY400 - no bug
+        log.error("settings_not_taken", problems=error.said)  # noqa: TRY400 - no bug
         return
     again.set()
     os.kill(os.getpid(), signal.SIGTERM)

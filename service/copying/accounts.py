@@ -23,10 +23,10 @@ from service.copying.numbering import keep_apart
 from service.copying.rows import Rows
 from service.copying.same_keys import demand_same_keys
 from service.db import reading, writing
+from service.encrypting import in_force
 from service.errors import Conflict, NotFound, ServiceError
 from service.models import feedback_request, process_count
 from service.requests import seals
-from service.totals import GONE
 
 pct = process_count.c
 Wait = Callable[[float], None]
@@ -194,7 +194,7 @@ def _demand_unserved(engine: Engine, move: Move, which: str, wait: Wait) -> None
 
 
 def _serving(engine: Engine, move: Move) -> Mapping[str, datetime]:
-    query = sa.select(pct.name, pct.seen_at, pct.serves).where(pct.name != GONE)
+    query = sa.select(pct.name, pct.seen_at, pct.serves).where(pct.name != in_force.GONE)
     with reading(engine) as connection:
         rows = connection.execute(query).all()
     return {row.name: row.seen_at for row in rows if row.serves is None or move.served & set(row.serves)}

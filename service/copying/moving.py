@@ -19,10 +19,11 @@ from service import migrations
 from service.copying.numbering import last, numbered, sequence
 from service.copying.rows import Rows, Stored
 from service.db import reading, writing
+from service.encrypting import in_force
 from service.errors import Conflict
 from service.migrations import COPYING, MOVED
 from service.models import metadata, process_count, schema_floor, worker_seen
-from service.totals import GONE, KEEP_EVERY
+from service.totals import KEEP_EVERY
 
 FILLED_BY_MIGRATIONS = frozenset({"access_chain", "change_counter", "naming_place", "schema_floor", "tally_book"})
 QUIET = KEEP_EVERY * 3 / 2  # a process that lives has said so by then
@@ -138,7 +139,7 @@ def alive_in(heard: Callable[[], Mapping[str, datetime]], wait: Callable[[float]
 
 
 def _heard(source: Engine) -> dict[str, datetime]:
-    counting = sa.select(process_count.c.name, process_count.c.seen_at).where(process_count.c.name != GONE)
+    counting = sa.select(process_count.c.name, process_count.c.seen_at).where(process_count.c.name != in_force.GONE)
     working = sa.select(worker_seen.c.name, worker_seen.c.seen_at)
     with reading(source) as connection:
         return {name: seen for query in (counting, working) for name, seen in connection.execute(query)}

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from service.at_rest.columns import give, ring_of
@@ -20,7 +21,7 @@ from service.models import encryption, encryption_key, process_count
 from service.settings import Settings
 
 ALIVE = timedelta(seconds=30)
-GONE = "gone"
+GONE = "gone"  # whose row of `process_count` all bear who are
 SWITCH = 7350135  # of PostgreSQL's advisory locks: who writes ids shares it, who goes over has it alone
 SETTLED = timedelta(seconds=20)
 """How long after a process went over no transaction of its is left that began before."""
@@ -80,6 +81,19 @@ def follow(connection: Connection) -> None:
         _use(connection, ring)
 
 
+def follow_each_write(engine: Engine) -> None:
+    """Do so at the beginning of every transaction that writes.
+
+    For commands: nobody who goes over to another key waits for one, so none may go on under the one it began with.
+    """
+
+    def ask(connection: Connection) -> None:
+        if connection.get_execution_options().get("dm_feedback_writes", False):
+            follow(connection)
+
+    event.listen(engine, "begin", ask)  # after the one that begins: what it asks is within
+
+
 def hold(connection: Connection) -> None:
     """Write ids as they are written now until the commit, and so does everybody who holds: no unique key has two forms.
 
@@ -100,10 +114,11 @@ def hold_alone(connection: Connection) -> None:
 
 
 def _use(connection: Connection, ring: Ring) -> None:
-    row = connection.execute(sa.select(en.key_id, en.digest_key, en.ids)).one_or_none()
+    row = connection.execute(sa.select(en.key_id, en.digest_key, en.ids, en.finished_at)).one_or_none()
     if row is not None:
         ring.digest_key = digest_key(ring, row.key_id, row.digest_key)
         ring.under, ring.locks_ids = row.key_id, bool(row.ids)
+        ring.settled = row.key_id is not None and row.finished_at is not None
 
 
 def digest_key(ring: Ring, key_id: str | None, held: str) -> bytes:

@@ -81,25 +81,27 @@ def rewrite(connection: Connection, ring: Ring, table: sa.Table, keys: Keys, to:
     among = sa.tuple_(*map(raw, key)).in_(keys) if len(key) > 1 else raw(key[0]).in_([each[0] for each in keys])
     lying = [as_it_lies(each, connection.dialect.name) for each in table.c]
     rows = connection.execute(sa.select(*lying).where(among).with_for_update(skip_locked=True)).all()
-    refused, changes = 0, []
+    refused, changed = 0, 0
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
         held = {each.name: read_of(each, value) for each, value in zip(table.c, row, strict=True)}
         values, wrong = _anew(connection, ring, table, held, to)
         refused += wrong
-        if values:
-            changes.append({**values, **{f"this_{each.name}": held[each.name] for each in key}})
-    for change in changes:
-        names = [name for name in change if not name.startswith("this_")]
-        if not _gives_way(connection, table, change):
-            connection.execute(_update(table, names), change)
-    return Rewritten(len(changes), len(keys) - len(rows), refused)
+        changed += bool(values)
+        change = {**values, **{f"this_{each.name}": held[each.name] for each in key}}
+        if any(each.name in values for each in key):  # each at once: the next may come to bear the same key
+            if not _gives_way(connection, table, change):
+                connection.execute(_update(table, tuple(values)), change)
+        elif values:
+            alike.setdefault(tuple(values), []).append(change)
+    for names, changes in alike.items():
+        connection.execute(_update(table, names), changes)
+    return Rewritten(changed, len(keys) - len(rows), refused)
 
 
 def _gives_way(connection: Connection, table: sa.Table, change: dict[str, Any]) -> bool:
     """Take a row away whose key, in its other form, somebody has written meanwhile: that one is the newer."""
     key = {each: change.get(each.name, change[f"this_{each.name}"]) for each in table.primary_key}
-    if not any(each.name in change for each in key):
-        return False
     there = sa.select(sa.literal(1)).select_from(table).where(*(raw(each) == value for each, value in key.items()))
     if connection.scalar(there) is None:
         return False

@@ -18,7 +18,7 @@ from service.at_rest.unreadable import WORD
 from service.copying import moving
 from service.db import reading, writing
 from service.encrypting import checking, turning
-from service.encrypting.in_force import demand_keys
+from service.encrypting.in_force import demand_keys, follow_each_write
 from service.errors import Conflict, Invalid, Unavailable
 from service.models import access_log, encryption_key, process_count, result, result_update, schema_floor
 from service.results.merge import Update, digest
@@ -234,6 +234,32 @@ def test_a_process_without_the_key_is_named_before_anything_is_written(in_sqlite
     with pytest.raises(Conflict, match="is in force"):
         in_sqlite.turn_on()
     bare.dispose()
+
+
+def lying_text(there: Poisoned, request_id: str) -> str:
+    with reading(there.engine) as connection:
+        statement = sa.text("SELECT text FROM result WHERE request_id = :one")
+        return str(connection.scalar(statement, {"one": request_id}))
+
+
+def test_a_command_under_way_writes_under_the_key_that_came_meanwhile(poisoned: Poisoned) -> None:
+    url, one = poisoned.engine.url.render_as_string(hide_password=False), poisoned.requests[0]
+    command, without = open_with(url, OLD), open_with(url)
+    change = sa.update(result).where(result.c.request_id == one).values(text=bound("written late", one))
+    for each in (command, without):
+        demand_keys(each)
+        follow_each_write(each)
+    with writing(command) as connection:
+        connection.execute(change)
+    assert lying_text(poisoned, one) == "written late"
+    poisoned.turn_on()
+    with writing(command) as connection:
+        connection.execute(change)
+    assert lying_text(poisoned, one).startswith(f"dmf1.{poisoned.ring.first}.")
+    with pytest.raises(Unavailable, match="does not hold it"), writing(without) as connection:
+        connection.execute(change)
+    command.dispose()
+    without.dispose()
 
 
 def test_without_a_key_it_says_how_to_get_one(sqlite_engine: Engine) -> None:

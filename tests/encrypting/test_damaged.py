@@ -16,6 +16,7 @@ from service.cli.sources import definition_of
 from service.counts import HERE
 from service.db import reading, writing
 from service.encrypting import checking
+from service.encrypting.in_force import demand_keys
 from service.errors import Unavailable
 from service.intake import replay
 from service.models import delivery_item, feedback_request, result, result_update, webhook_delivery
@@ -141,6 +142,21 @@ def test_an_answer_to_a_row_nobody_can_read_is_kept_and_the_row_stays(poisoned: 
 def text_of(there: Poisoned, request_id: str) -> str:
     with reading(there.engine) as connection:
         return str(connection.scalar(sa.select(result.c.text).where(result.c.request_id == request_id)))
+
+
+@pytest.mark.parametrize("lies", ["dmf1.", "dmf1.deadbeef.AAAA", "dmf1.words of whoever writes to the database"])
+def test_what_calls_itself_locked_is_nobodys_words_once_everything_is(poisoned: Poisoned, lies: str) -> None:
+    one, statement = poisoned.requests[0], sa.text("UPDATE result SET text = :lies WHERE request_id = :one")
+    with writing(poisoned.engine) as connection:
+        connection.execute(statement, {"lies": lies, "one": one})
+    assert text_of(poisoned, one) == lies, "as long as this process does not know that everything is"
+    demand_keys(poisoned.engine)
+    assert text_of(poisoned, one) == WORD
+    assert [each.refused for each in checking.check(poisoned.engine) if each.column == "result.text"] == [[one]]
+    poisoned.turn_off()
+    poisoned.walk_to_the_end()
+    demand_keys(poisoned.engine)
+    assert text_of(poisoned, one) == lies, "whoever decrypts has what lies there"
 
 
 def test_a_table_full_of_damage_floods_no_log() -> None:
