@@ -12,8 +12,9 @@ from service.encrypting.in_force import engine_of
 from service.intake import load_definitions
 from service.intake import routes as intake
 from service.intake.definition.proofs import fetches_keys
+from service.intake.delivery.inbound import DELIVERIES
 from service.intake.reception import Reception
-from service.intake.short_road import UNDER, short_road
+from service.intake.short_road import short_road
 from service.reports import dashboard
 from service.reports.api import register as reports
 from service.results import x_activity, x_webhook
@@ -43,7 +44,7 @@ def create_app(
     definitions = load_definitions(settings.sources, tuple(settings.accounts))
     reception = Reception(settings, engine, definitions, clock)
     app.wsgi_app = short_road(reception, app.wsgi_app)  # type: ignore[method-assign,assignment]  # as Flask's own documentation does
-    apart.tell(app, (f"{UNDER}{name}" for name, each in definitions.items() if fetches_keys(each.verifiers)))
+    apart.tell(app, (f"{DELIVERIES}{name}" for name, each in definitions.items() if fetches_keys(each.verifiers)))
     api = web.setup(app, settings.web)
     api.register_blueprint(reports.blueprint(settings, engine, guard, clock))
     api.register_blueprint(customer_routes.blueprint(settings, engine, guard, clock))

@@ -68,19 +68,22 @@ def keep_house(place: Workplace, clock: Clock, stop: threading.Event) -> None:
 
 
 def forget_what_is_old(place: Workplace, clock: Clock, stop: threading.Event) -> None:
-    """End what left the settings and forget what is too old, every hour: it may take long, and nobody waits for it."""
-    next_at = clock() + AFTER_A_FAILURE
-    while not stop.wait(ALIVE_EVERY.total_seconds()):
+    """End what left the settings and forget what is too old, an hour after any worker has: all rows are looked at.
+
+    What failed is tried again before that.
+    """
+    well = True
+    while not stop.wait(AFTER_A_FAILURE.total_seconds()):
         now = clock()
-        if now < next_at <= now + HOUSEKEEP_EVERY:
-            continue
+        with keeping_on("forgetting_failed", step="turn"):
+            if well and not housekeeping.is_due(place.engine, now, HOUSEKEEP_EVERY):
+                continue
         retention = partial(housekeeping.prune, place.engine, place.settings, now, dry_run=False, stop=stop.is_set)
         steps: dict[str, Callable[[], object]] = {
             "withdrawn": partial(withdrawn.end_overdue, place, now, stop.is_set),
             "retention": retention,
         }
         well = each_step("forgetting_failed", steps)
-        next_at = now + (HOUSEKEEP_EVERY if well else AFTER_A_FAILURE)
 
 
 def seal_changes(place: Workplace, clock: Clock, stop: threading.Event) -> None:

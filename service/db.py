@@ -36,6 +36,7 @@ except ImportError:  # pragma: no cover - platforms without a wheel
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 BUSY_TIMEOUT_S = 5
+KEPT = 6  # connections that stay open: each keeps up to 2 MB of pages, and a slow moment would leave twenty of them
 LOOK_AGAIN_S = 0.0005
 BEGIN_WRITING = "BEGIN IMMEDIATE"
 PRIMARY = 0xFF  # of a result code of SQLite; what stands above it says more
@@ -201,8 +202,8 @@ def _open_sqlite(url: URL) -> Engine:
         module=sqlite_driver,
         hide_parameters=True,  # the text of an error goes into logs; what a customer wrote must not
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},
-        pool_size=20,
-        max_overflow=20,
+        pool_size=KEPT,
+        max_overflow=40 - KEPT,
         pool_use_lifo=True,  # who wrote last has the newest pages and statements at hand
         execution_options={"dm_feedback_turn": threading.Lock()},
     )

@@ -36,6 +36,13 @@ Way = Callable[[], int]
 Clear = Callable[[Connection, datetime], object]
 
 
+def is_due(engine: Engine, now: datetime, every: timedelta) -> bool:
+    """Whether nobody has forgotten anything for so long: whoever is at it has ended a kind since."""
+    with reading(engine) as connection:
+        last = connection.scalar(sa.select(sa.func.max(retention_run.c.finished_at)))
+    return last is None or not now - every < last <= now  # of a clock that was set back nothing follows
+
+
 def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop = never) -> Mapping[str, int]:
     """Forget what is older than its retention, in small commits; each kind apart, and what fails stops no other.
 

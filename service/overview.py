@@ -18,6 +18,19 @@ from service.replica import ReplicaStanding
 from service.settings import Account
 
 MINUTE, HOUR = 60, 3600
+HAND: Mapping[str, float] = {
+    "access_log_unsealed": 1000,
+    "sweep_behind_seconds": 6 * HOUR,
+    "oldest_due_seconds": 30 * MINUTE,
+    "x_away_seconds": 15 * MINUTE,
+    "sends_left": 50,
+    "events_behind_seconds": 36 * HOUR,
+    "webhook_missed": 10,
+    "webhook_silent_seconds": HOUR,
+    "refresh_oldest_due_seconds": 6 * HOUR,
+}
+"""From where on a figure needs a hand; deploy/prometheus/alerts.yml says the same, and a test holds both together."""
+
 Found = Mapping[tuple[str, ...], float]
 """A figure: a number by the values of its labels."""
 
@@ -132,7 +145,7 @@ def _of_service(
         yield f"{many(unmappable, 'item')} of deliveries made no sense: `dm-feedback deliveries list`."
     if unknown := day["requests"].get("unknown", 0):
         yield f"Nobody knows what became of {many(unknown, 'message')}: `dm-feedback requests list --state unknown`."
-    if unsealed > 1000:  # noqa: PLR2004 - of alerts.yml
+    if unsealed > HAND["access_log_unsealed"]:
         waits = many(unsealed, "line")
         yield f"Not sealed in the access log: {waits}; may the worker write it (deploy/roles.sql)?"
     if len({each.split()[1] for each in builds}) > 1:
@@ -157,32 +170,32 @@ def _of_sources(found: Mapping[str, Found]) -> Iterator[str]:
             f"[sources.{source}.api], restart, then `dm-feedback sources release {source}`."
         )
     for (source, *_), behind in found["sweep_behind_seconds"].items():
-        if _over(behind, 6 * HOUR):
+        if _over("sweep_behind_seconds", behind):
             yield f"{source}: its list of what ended is read until {age(behind)} ago: `dm-feedback sources list`."
 
 
 def _of_account(one: AccountOverview) -> Iterator[str]:
     if one.held is not None:
         yield f"{one.name} is held ({one.held}): mend it, then `dm-feedback accounts release {one.name}`."
-    elif _over(one.oldest_due, 30 * MINUTE):
+    elif _over("oldest_due_seconds", one.oldest_due):
         yield f"{one.name}: a request has been due for {age(one.oldest_due)}; more workers, or X's limits are used up."
-    if _over(one.x_away, 15 * MINUTE):
+    if _over("x_away_seconds", one.x_away):
         yield f"{one.name}: X has answered nothing for {age(one.x_away)}; nothing is lost, it goes on when X does."
-    if min(one.dms_left, one.cards_left) < 50:  # noqa: PLR2004 - of alerts.yml
+    if min(one.dms_left, one.cards_left) < HAND["sends_left"]:
         yield f"{one.name}: X's limit of the day leaves {one.dms_left} DMs and {one.cards_left} cards."
-    if _over(one.events_behind, 36 * HOUR):
+    if _over("events_behind_seconds", one.events_behind):
         yield f"{one.name}: feedback/events is read until {age(one.events_behind)} ago; figures end there."
-    if one.missed > 10 and _over(one.webhook_silent, HOUR):  # noqa: PLR2004 - of alerts.yml
+    if _over("webhook_missed", one.missed) and _over("webhook_silent_seconds", one.webhook_silent):
         came = f"{many(one.missed, 'answer')} came by asking"
         yield f"{one.name}: X's webhook is silent for {age(one.webhook_silent)}, {came}."
-    if _over(one.cards_due, 6 * HOUR):
+    if _over("refresh_oldest_due_seconds", one.cards_due):
         yield f"{one.name}: a card has waited {age(one.cards_due)} to be asked about."
     if one.unreadable:
         yield f"{one.name}: {many(one.unreadable, 'event')} of X could not be read."
 
 
-def _over(seconds: float | None, limit: float) -> bool:
-    return seconds is not None and seconds > limit
+def _over(figure: str, found: float | None) -> bool:
+    return found is not None and found > HAND[figure]
 
 
 def age(seconds: float | None) -> str:

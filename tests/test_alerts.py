@@ -3,6 +3,7 @@ for figures that exist. Prometheus' own tool decides; where it is not installed 
 """
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -37,6 +38,7 @@ from service.models import (
     source_sweep,
     worker_seen,
 )
+from service.overview import HAND
 from service.sources import holds as source_holds
 from service.sources import sweeps
 from tests.floor.house import House
@@ -222,6 +224,16 @@ def _for(value: float | None, minutes: int) -> str:
 def alerts() -> set[str]:
     [group] = yaml.safe_load(ALERTS.read_text("utf-8"))["groups"]
     return {each["alert"] for each in group["rules"]}
+
+
+def test_the_overview_asks_for_a_hand_from_where_an_alert_does() -> None:
+    [group] = yaml.safe_load(ALERTS.read_text("utf-8"))["groups"]
+    said = {
+        figure: math.prod(map(int, limit.split(" * ")))
+        for rule in group["rules"]
+        for figure, limit in re.findall(r"dm_feedback_([a-z_]+)\) [<>] (\d+(?: \* \d+)*)", rule["expr"])
+    }
+    assert {figure: said.get(figure) for figure in HAND} == HAND
 
 
 def test_every_alert_has_a_trouble_that_must_make_it_fire_and_says_what_to_do() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from service.intake.definition.tables import Definition, Map
 from service.intake.delivery.formats import BodyProblem
-from service.intake.delivery.inbound import Inbound, make_inbound
+from service.intake.delivery.inbound import DELIVERIES, Inbound, make_inbound
 from service.intake.expressions.compiled import Expression, ExpressionError
 from service.intake.expressions.evaluate import TooCostly
 from service.intake.mapping.events import ConversationEnded, Reading
@@ -88,7 +88,7 @@ def parse_request_file(content: bytes, public_url: str, source: str) -> Inbound:
         head, body = content[: gap.start()], content[gap.end() :]
     body = body.removesuffix(b"\n")
     lines = head.decode("latin-1").splitlines()
-    method, path = "POST", f"/webhooks/crm/{source}"
+    method, path = "POST", f"{DELIVERIES}{source}"
     if lines and ":" not in lines[0].split("?", maxsplit=1)[0]:
         method, _, target = lines.pop(0).partition(" ")
         path = target.split(" ")[0]

@@ -8,13 +8,13 @@ import structlog
 from flask import Blueprint, Request, Response, jsonify, request
 from werkzeug.exceptions import ClientDisconnected
 
-from service.intake.delivery.inbound import Inbound, make_inbound
+from service.intake.delivery.inbound import DELIVERIES, Inbound, make_inbound
 from service.intake.handshake import options_headers, unsigned_answer
 from service.intake.reception import Reception, Spoken, Unsettled, headers_of, spoken, too_large, truncated
 from service.web.headers import request_id
 from service.web.later import PlainText, Promised
 
-PATHS = ("/webhooks/crm/<source>", "/webhooks/crm/<source>/")  # no redirect: senders follow none with a body
+PATHS = (f"{DELIVERIES}<source>", f"{DELIVERIES}<source>/")  # no redirect: senders follow none with a body
 CHUNK = 64 * 1024
 log = structlog.get_logger("intake")
 

@@ -13,16 +13,15 @@ from typing import Any
 
 import structlog
 
-from service.intake.delivery.inbound import Inbound, make_inbound
+from service.intake.delivery.inbound import DELIVERIES, Inbound, make_inbound
 from service.intake.reception import Reception, Unsettled, headers_of, truncated
 from service.web.bounds import Sound
 from service.web.headers import always, id_of
 from service.web.later import Later, ResponseStart
 from service.web.timed import counting
 
-UNDER = "/webhooks/crm/"
-ROUTE = f"{UNDER}<source>"  # as the long road's is counted
-ADDRESS = re.compile(rf"{UNDER}[\w.-]+", re.ASCII)
+ROUTE = f"{DELIVERIES}<source>"  # as the long road's is counted
+ADDRESS = re.compile(rf"{DELIVERIES}[\w.-]+", re.ASCII)
 LENGTH = re.compile("[0-9]{1,15}")  # more digits are no length, and a number of thousands is refused by Python itself
 NEEDS_NO_READING = "Bearer "
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -42,7 +41,7 @@ def short_road(reception: Reception, long_road: Wsgi) -> Wsgi:
         counted = counting("POST", ROUTE, time.monotonic())
         answer = ResponseStart(start_response, list(headers.items()), counted)
         try:
-            definition = reception.find(environ["PATH_INFO"].removeprefix(UNDER))
+            definition = reception.find(environ["PATH_INFO"].removeprefix(DELIVERIES))
             found = reception.receive(definition, _inbound(environ, public_url), request_id)
         except Exception as error:  # noqa: BLE001 - told to the caller and logged, as on the long road
             return answer.tell(error)

@@ -15,10 +15,10 @@ from urllib.parse import unquote
 import structlog
 from gunicorn.http.message import Request
 
+from service.intake.delivery.inbound import DELIVERIES
 from service.listening.answering import Application, Open
 from service.listening.connection import Connection
 
-DELIVERIES = "/webhooks/crm/"
 QUICK = ("/webhooks/", "/healthz", "/readyz")
 QUICK_THREADS = 2
 TOGETHER_AT_MOST = 64

@@ -7,7 +7,7 @@ calls have threads of their own, and whoever waits for it is not among what is d
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
@@ -28,7 +28,6 @@ from service.sources.waiting import Waiting
 from service.states import Skip, State
 
 LOOK_UP, LOOKED_UP = "look_up", "looked_up"
-LONGEST_WAIT = timedelta(minutes=30)  # a CRM that was away for hours is asked again soon after
 AT_ONCE = 50  # requests decided in one transaction without a call
 ELSEWHERE = "The CRM says that the conversation was not on X."
 
@@ -120,7 +119,7 @@ def _record(connection: Connection, place: Workplace, desk: Desk, taken: Taken, 
 def _put_back(connection: Connection, desk: Desk, taken: Waiting, looked: Looked, now: datetime) -> None:
     """The CRM said nothing about the customer: who refuses us is held, who wants time gets it, all others wait."""
     failed = taken.attempts + 1
-    pause = min(wait(failed, taken.request_id), LONGEST_WAIT)
+    pause = min(wait(failed, taken.request_id), waiting.LONGEST)
     counted.count(connection, desk.source, looked.problem or "", now)
     match looked.problem:
         case "refused":

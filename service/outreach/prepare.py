@@ -24,7 +24,7 @@ from service.requests.request import Request
 from service.settings import Account, Settings
 from service.states import OPENED_STATES, UNCLEAR, Doubt, Kind, Skip, State, for_every_open_state
 from service.ways import WAYS, opening
-from service.x_api.limits import LIMITS
+from service.x_api.limits import CALLS_PER_WINDOW
 
 TRIED = "rehearsal"  # how a request knows its customer that a person sends to himself
 SAME_BREATH = timedelta(minutes=15)  # the card follows its opening into quiet hours for this long, and then waits too
@@ -132,7 +132,7 @@ def _ask(connection: Connection, request: Request, account: Account, now: dateti
 
 
 def _if_allowed(connection: Connection, account: Account, endpoint: str, now: datetime) -> Intent | Outcome:
-    again = windows.take(connection, account.name, endpoint, LIMITS[endpoint].calls, account.window, now)
+    again = windows.take(connection, account.name, endpoint, CALLS_PER_WINDOW[endpoint], account.window, now)
     return Intent(endpoint) if again is None else Postpone(again, "endpoint_limit", endpoint)
 
 

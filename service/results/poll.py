@@ -22,11 +22,11 @@ from service.results.ingest import NEWS
 from service.settings import Account
 from service.x_api import MessageRefused, RateLimited, Unexplained, UnknownToX, XAnswer, XClient, XError
 from service.x_api.facts import FeedbackPage
-from service.x_api.limits import LIMITS
+from service.x_api.limits import CALLS_PER_WINDOW
 
 TASK = "poll"
 ENDPOINT = "list_feedback_events"
-LIMIT = LIMITS[ENDPOINT]
+LIMIT = CALLS_PER_WINDOW[ENDPOINT]
 SLACK = timedelta(minutes=1)
 """X's clock may be behind ours; a `to_time` it takes for too new is refused."""
 
@@ -112,7 +112,7 @@ def reconcile(
     while not done.complete:
         window_end = min(done.read_until + account.poll_window, last)
         with writing(engine) as connection:
-            again = windows.take(connection, account.name, ENDPOINT, LIMIT.calls, account.window, now)
+            again = windows.take(connection, account.name, ENDPOINT, LIMIT, account.window, now)
         if again is not None:
             return replace(done, come_back_at=again)
         try:
@@ -144,7 +144,7 @@ def _begin(connection: Connection, account: Account, now: datetime, worker: str)
     if turn is None:
         turns.end(connection, account.name, TASK, token, now + account.poll_every)
         return PollReport("idle")
-    again = windows.take(connection, account.name, ENDPOINT, LIMIT.calls, account.window, now)
+    again = windows.take(connection, account.name, ENDPOINT, LIMIT, account.window, now)
     if again is not None:
         turns.end(connection, account.name, TASK, token, min(again, now + account.poll_every))
         return PollReport("paused", come_back_at=again)

@@ -33,11 +33,11 @@ from service.x_api import (
     XError,
 )
 from service.x_api.facts import Feedback
-from service.x_api.limits import LIMITS
+from service.x_api.limits import CALLS_PER_WINDOW
 
 TASK, ENROLLED = "refresh", "refresh_enrolled"
 ENDPOINT = "show_feedback"
-LIMIT = LIMITS[ENDPOINT]
+LIMIT = CALLS_PER_WINDOW[ENDPOINT]
 EVERY = timedelta(minutes=1)
 TROUBLE = timedelta(minutes=5)
 """How long to leave X alone after an error that is not about one card."""
@@ -148,7 +148,7 @@ class _Work:
         if card is None:
             return RefreshReport()
         with writing(self._engine) as connection:
-            again = windows.take(connection, self._account.name, ENDPOINT, LIMIT.calls, self._account.window, self._now)
+            again = windows.take(connection, self._account.name, ENDPOINT, LIMIT, self._account.window, self._now)
         if again is not None:
             return RefreshReport(come_back_at=again)
         try:

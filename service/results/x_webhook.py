@@ -12,7 +12,6 @@ import hmac
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_network
 from typing import Any
 
 import structlog
@@ -21,14 +20,14 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.accounts import turns
-from service.addresses import Network, is_inside
+from service.addresses import Network, is_inside, networks
 from service.db import reading, writing
 from service.errors import BadRequest, NotAllowed, NotAuthenticated, NotFound, Unavailable
 from service.outages import is_away
 from service.results import bodies
 from service.results.card import fresh, take_in
 from service.results.status import SEEN_EVERY, WEBHOOK
-from service.settings import Account, Mistake, Settings, SettingsError
+from service.settings import Account, Settings
 from service.x_api.bodies import parsed
 from service.x_api.cards import parse_feedback_event
 from service.x_api.facts import Feedback, ParseProblem
@@ -44,8 +43,10 @@ class _Entrance:
 
 
 def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> Blueprint:
-    """The two views. Raises SettingsError for a network nobody can read."""
-    doors = {name: _Entrance(account, tuple(_networks(account))) for name, account in settings.accounts.items()}
+    """The two views."""
+    doors = {
+        name: _Entrance(account, networks(account.webhook_networks)) for name, account in settings.accounts.items()
+    }
     views = Blueprint("x_webhook", __name__)
 
     def receive(account: str) -> tuple[dict[str, Any], int]:
@@ -71,15 +72,6 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     views.add_url_rule("/webhooks/x/<account>", "receive", receive, methods=["POST"])
     views.add_url_rule("/webhooks/x/<account>", "answer_challenge", answer_challenge, methods=["GET"])
     return views
-
-
-def _networks(account: Account) -> Iterator[Network]:
-    for written in account.webhook_networks:
-        try:
-            yield ip_network(written, strict=False)
-        except ValueError:
-            sentence = f"'{written}' is no network; write e.g. 199.59.148.0/22"
-            raise SettingsError([Mistake(f"accounts.{account.name}.webhook_networks", sentence)]) from None
 
 
 def _door(doors: Mapping[str, _Entrance], name: str) -> _Entrance:

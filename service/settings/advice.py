@@ -132,6 +132,12 @@ def _database_warnings(name: str, url: str) -> Iterator[Mistake]:
     if not is_this_machine(host) and mode in {"disable", "allow", "prefer"}:
         sentence = f"says sslmode={mode}: answers could be read on the way; leave it out (require) or write verify-full"
         yield Mistake(f"database.{name}", sentence)
+    elif not is_this_machine(host) and parts.scheme.startswith("postgresql") and not mode.startswith("verify-"):
+        sentence = (
+            "demands TLS and asks nobody whose certificate it is: write sslmode=verify-full and sslrootcert=FILE, "
+            "unless the way there is all yours"
+        )
+        yield Mistake(f"database.{name}", sentence)
 
 
 def _secret_warnings(parts: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -139,11 +145,8 @@ def _secret_warnings(parts: Mapping[str, Any]) -> Iterator[Mistake]:
     tables = {"service": parts["service"], "database": parts["database"]}
     tables |= {f"{kind}.{name}": each for kind in ("accounts", "sources") for name, each in parts[kind].items()}
     for path, table in tables.items():
-        for name in (name for name, what in declared(type(table)).items() if what.secret):
-            value = getattr(table, name)
-            given = {name: value} if isinstance(value, str) else _numbered(name, value)
-            found = ((key, _one_too_many(text)) for key, text in given.items())
-            yield from (Mistake(f"{path}.{key}", sentence) for key, sentence in found if sentence)
+        found = ((name, _one_too_many(text)) for name, text in _secrets(table))
+        yield from (Mistake(f"{path}.{name}", sentence) for name, sentence in found if sentence)
 
 
 def _one_too_many(text: str) -> str | None:
@@ -156,8 +159,18 @@ def _one_too_many(text: str) -> str | None:
     return None
 
 
-def _numbered(name: str, values: Any) -> dict[str, str]:
-    return {f"{name}[{i}]": each for i, each in enumerate(values)} if isinstance(values, tuple) else {}
+def secrets_of(table: Any) -> list[str]:
+    """The secret texts of one table of the settings."""
+    return [text for _, text in _secrets(table)]
+
+
+def _secrets(table: Any) -> Iterator[tuple[str, str]]:
+    for name in (name for name, what in declared(type(table)).items() if what.secret):
+        value = getattr(table, name)
+        if isinstance(value, str):
+            yield name, value
+        elif isinstance(value, tuple):
+            yield from ((f"{name}[{i}]", each) for i, each in enumerate(value))
 
 
 def _shared_keys(sources: Mapping[str, Source]) -> Iterator[Mistake]:

@@ -51,7 +51,8 @@ class SettingsError(Exception):
     """The settings cannot be used; `problems` names every mistake, `sources` what is left of them without one."""
 
     def __init__(self, problems: list[Mistake], sources: Mapping[str, Source] | None = None) -> None:
-        super().__init__("; ".join(f"{p.path}: {p.sentence}" for p in problems))
+        self.said = [f"{each.path} {each.sentence}" for each in problems]
+        super().__init__("; ".join(self.said))
         self.problems = problems
         self.sources = sources or {}
 

@@ -18,6 +18,7 @@ from service.models import feedback_request, look_up
 from service.states import END_STATES
 
 LEASE = timedelta(minutes=1)
+LONGEST = timedelta(minutes=30)  # a CRM that was away for hours is asked again soon after
 """Outlasts the slowest look-up: a token and three calls of ten seconds each."""
 
 lu, fr = look_up.c, feedback_request.c

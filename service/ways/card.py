@@ -13,7 +13,7 @@ from service.settings import Account, Texts
 from service.states import Kind
 from service.ways.way import Asking, Delivered, Way
 from service.x_api import Card, Feedback, XClient
-from service.x_api.limits import CARDS_PER_RECIPIENT
+from service.x_api.limits import CARD_AGAIN_AFTER
 
 ID_LENGTH = 24
 """No id of X is longer, and our columns have no room for one."""
@@ -65,4 +65,4 @@ def per_day(account: Account) -> int:
     return account.cards_per_day
 
 
-WAY = Way("card", "create_feedback", CARDS_PER_RECIPIENT.window, freeze, send, per_day, (Kind.ASKING,))
+WAY = Way("card", "create_feedback", CARD_AGAIN_AFTER, freeze, send, per_day, (Kind.ASKING,))

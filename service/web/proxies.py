@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from service.addresses import is_inside, networks
 from service.settings import Web
 
+SCHEME = "HTTP_X_FORWARDED_PROTO"
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
@@ -23,7 +24,11 @@ def behind(application: Wsgi, web: Web) -> Wsgi:
     fixed, ours = ProxyFix(application, x_for=hops, x_proto=hops, x_host=hops), networks(web.proxy_networks)
 
     def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        believed = not ours or is_inside(ours, environ.get("REMOTE_ADDR"))
-        return (fixed if believed else application)(environ, start_response)
+        if ours and not is_inside(ours, environ.get("REMOTE_ADDR")):
+            return application(environ, start_response)
+        scheme = environ.get(SCHEME, "")
+        if scheme and "," not in scheme:  # most proxies set it, where they add to the addresses
+            environ[SCHEME] = ",".join([scheme] * hops)
+        return fixed(environ, start_response)
 
     return call

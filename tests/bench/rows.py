@@ -28,6 +28,7 @@ from service.replica import ReadFrom
 from service.reports.api.row_schemas import ResultSchema
 from service.reports.filters import Filter
 from service.reports.rows import export, query
+from service.reports.rows.query import Order
 from service.settings import Settings, from_tree
 from tests.bench import load
 from tests.support import tree
@@ -89,7 +90,7 @@ def _pages(engine: Engine, settings: Settings, kind: Any, sort: str, pages: int)
         began = time.perf_counter()
         with reading(engine) as connection:
             now = datetime.now(UTC)
-            page = query.rows(connection, settings, READER, Filter(), now, after=after, limit=50, sort=sort, kind=kind)
+            page = query.rows(connection, settings, READER, Filter(), now, Order(sort, kind), after=after, limit=50)
         ResultSchema(many=True).dumps([asdict(row) for row in page.rows])
         took.append((time.perf_counter() - began) * 1000)
         after = page.next

@@ -38,6 +38,7 @@ class Cli:
         url = self.engine.url.render_as_string(hide_password=False)
         text = "\n".join(toml(tree(**{"database__url": url, **self.changes, **changes})))
         self.config.write_text(f"{text}\n", "utf-8")
+        self.config.chmod(0o600)
 
     def __call__(self, *arguments: str, code: int = 0, input: str | None = None) -> Result:
         with chdir(self.directory):

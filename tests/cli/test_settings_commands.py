@@ -44,6 +44,15 @@ def test_a_ledger_that_others_may_read_is_said(cli: Cli) -> None:
     assert cli.says("config", "check").endswith("0 warnings.\n")
 
 
+def test_settings_that_others_may_read_are_said_where_they_hold_secrets(cli: Cli) -> None:
+    cli.config.chmod(0o644)
+    said = cli.says("config", "check").splitlines()
+    assert said[0] == (
+        "dm-feedback.toml holds secrets, and others on this machine may read it; run `chmod 600 dm-feedback.toml`"
+    )
+    assert said[1].endswith("1 warning.")
+
+
 def test_keys_of_a_source_that_are_weak_or_change_on_their_way_are_said(cli: Cli) -> None:
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024).public_key()
     pem = weak.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

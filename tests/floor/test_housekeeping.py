@@ -1,5 +1,6 @@
 """Retention: each kind of data goes by its own age, a dry run counts the same and changes nothing."""
 
+import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -7,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from service import housekeeping
+from service import chores, housekeeping
 from service.auth import keys, log_access, sessions
 from service.customers.hash_key import open_key
 from service.db import reading, writing
@@ -19,6 +20,7 @@ from service.models import (
     refresh,
     result,
     result_update,
+    retention_run,
     send_attempt,
     session,
     transition,
@@ -26,6 +28,7 @@ from service.models import (
     worker_seen,
     x_identity,
 )
+from service.outreach.workplace import Workplace
 from service.settings import Settings
 from tests.floor.house import House, answered, deliver, told
 from tests.support import START, settings_of
@@ -190,6 +193,47 @@ def test_what_is_cleared_away_by_the_way_goes_each_by_itself(
         pruned(sqlite_engine, at + timedelta(hours=25))
     assert len(everything(sqlite_engine)[session.name]) == 1
     assert everything(sqlite_engine)[worker_seen.name] == []
+
+
+class Rounds(threading.Event):
+    """So many rounds of a loop, without a wait."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__()
+        self.left = left
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - an Event has one
+        self.left -= 1
+        return self.left < 0
+
+
+def forgotten_at(engine: Engine) -> datetime | None:
+    with reading(engine) as connection:
+        return connection.scalar(sa.select(sa.func.max(retention_run.c.finished_at)))
+
+
+def test_of_several_workers_one_looks_through_the_ledger_each_hour(sqlite_engine: Engine) -> None:
+    at = populated(sqlite_engine)
+    for worker, minutes, then in (("a", 0, 0), ("b", 1, 0), ("a", 60, 60), ("b", 119, 60), ("b", 59, 59)):
+        place = Workplace.open(sqlite_engine, SETTINGS, worker)
+        now = at + timedelta(minutes=minutes)
+        chores.forget_what_is_old(place, lambda now=now: now, Rounds(1))
+        assert forgotten_at(sqlite_engine) == at + timedelta(minutes=then), (worker, minutes)
+
+
+def test_what_could_not_be_forgotten_is_tried_again_before_an_hour_is_over(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, tries = populated(sqlite_engine), []
+
+    def fails(*_given: object, **_how: object) -> None:
+        tries.append(1)
+        housekeeping._note(sqlite_engine, "deliveries", 1, at)  # the others have had their turn
+        raise sa.exc.OperationalError("", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(housekeeping, "prune", fails)
+    chores.forget_what_is_old(Workplace.open(sqlite_engine, SETTINGS, "a"), lambda: at, Rounds(3))
+    assert len(tries) == 3
 
 
 def test_whoever_is_told_to_stop_clears_nothing_away(sqlite_engine: Engine) -> None:

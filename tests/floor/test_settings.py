@@ -530,12 +530,13 @@ def test_who_never_sends_a_card_needs_no_webhook_of_cards() -> None:
         ({"database__url": "postgresql://u:p@db.example/n?sslmode=prefer"}, "database.url", "sslmode=prefer"),
         (
             {
-                "database__url": "postgresql://u:p@db.example/n",
+                "database__url": "postgresql://u:p@db.example/n?sslmode=verify-full",
                 "database__read_url": "postgresql://u:p@two.example/n?sslmode=prefer",
             },
             "database.read_url",
             "sslmode=prefer",
         ),
+        ({"database__url": "postgresql://u:p@db.example/n"}, "database.url", "sslmode=verify-full"),
         ({"web__bind": "0.0.0.0:8000"}, "web.trusted_proxies", "buffers requests"),
         ({"web__bind": "0.0.0.0:8000", "web__trusted_proxies": 1}, "web.proxy_networks", "claim any address"),
         ({"accounts__acme__base_url": "http://x.example"}, "accounts.acme.base_url", "could be read on the way"),
@@ -768,7 +769,7 @@ def _toml(default: str) -> str:
 
 
 def test_a_problem_is_a_path_and_a_sentence() -> None:
-    assert str(SettingsError([Mistake("a.b", "is wrong"), Mistake("c", "too")])) == "a.b: is wrong; c: too"
+    assert str(SettingsError([Mistake("a.b", "is wrong"), Mistake("c", "too")])) == "a.b is wrong; c too"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import sys
 import tracemalloc
 import zipfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -362,6 +363,35 @@ def test_a_file_comes_with_its_manifest_and_an_entry_in_the_log(told, tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
     with reading(told.engine) as connection:
         assert connection.scalars(sa.select(access_log.c.action)).all() == ["export.file"]
+
+
+def test_an_export_that_breaks_off_leaves_the_file_and_the_manifest_of_before(told, tmp_path):
+    path, beside = tmp_path / "out.csv", tmp_path / "out.csv.manifest.json"
+    for file in (path, beside):
+        file.write_text("of before")
+
+    def stopped(_rows):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        export.write_file(told.engine, told.settings, ADMIN, Filter(), path, "csv", told.clock.now, stopped)
+    assert [file.read_text() for file in (path, beside)] == ["of before", "of before"]
+
+
+def test_a_file_never_lies_beside_the_manifest_of_another(told, tmp_path, monkeypatch):
+    path, beside = tmp_path / "out.csv", tmp_path / "out.csv.manifest.json"
+    beside.write_text("of before")
+    beside.chmod(0o644)
+    names, replace = [], Path.replace
+
+    def watched(part, target):
+        names.append((target.name, beside.exists()))
+        return replace(part, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    export.write_file(told.engine, told.settings, ADMIN, Filter(), path, "csv", told.clock.now)
+    assert names == [("out.csv", False), ("out.csv.manifest.json", False)]
+    assert beside.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_api_streams_every_format_and_its_manifest(quick):

@@ -11,6 +11,7 @@ from service.models import feedback_request, naming, naming_answer, result
 from service.reports.disclosure.naming import follow
 from service.reports.filters import Filter
 from service.reports.rows import query
+from service.reports.rows.query import Order
 from service.requests.seals import touch
 from tests.reports.world import ADMIN, NOW, World, settings_of
 
@@ -19,7 +20,7 @@ n = naming.c
 
 def agents(world: World, kind="results", reader=ADMIN):
     with reading(world.engine) as connection:
-        page = query.rows(connection, world.settings, reader, Filter(), world.clock.now, kind=kind, limit=250)
+        page = query.rows(connection, world.settings, reader, Filter(), world.clock.now, Order(kind=kind), limit=250)
     return [row.agent_id for row in page.rows]
 
 
@@ -138,7 +139,7 @@ def test_who_follows_in_small_steps_comes_to_the_same(world):
 def test_a_row_of_somebody_unknown_hides_who_asked_for_it(world, kind):
     world.add(2, score=1, tags=["vip"], customer_ref="c-9")
     with reading(world.engine) as connection:
-        page = query.rows(connection, world.settings, ADMIN, Filter(), world.clock.now, kind=kind)
+        page = query.rows(connection, world.settings, ADMIN, Filter(), world.clock.now, Order(kind=kind))
     for row in page.rows:
         assert row.suppressed
         assert (row.agent_id, row.team_id, row.conversation_id, row.tags, row.customer_ref) == (None,) * 5

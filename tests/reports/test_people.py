@@ -9,7 +9,7 @@ import pytest
 from service.db import EPOCH, reading, to_micros, writing
 from service.errors import Invalid
 from service.models import feedback_request, person_name
-from service.reports.people import sheet, stored
+from service.reports.people import sheet, stored, telling
 from service.reports.people.called import Called, GivenName, question_of
 from service.reports.people.stored import NameLine
 from service.reports.people.telling import tell
@@ -200,6 +200,20 @@ def test_a_worker_that_dies_is_gone_on_for(quick):
     assert tell(quick.engine, quick.settings, quick.clock.now, limit=4) == 4
     told(quick)
     assert {row["request_id"] for row in quick.client().json("/v1/changes", cursor=mark)["items"]} == set(made)
+
+
+@pytest.mark.parametrize("stretch", [1, 4, 13, 14])
+@pytest.mark.parametrize("kind", ["team", "agent"])
+def test_a_ledger_is_looked_through_for_a_name_a_stretch_at_a_time(world, monkeypatch, stretch, kind):
+    monkeypatch.setattr(telling, "LOOKED_THROUGH", stretch)
+    ours = world.add(5, score=5)
+    world.add(4, score=5, team_id="blue", agent_id="bob")
+    ours += world.add(4, score=5)
+    mark = world.client().json("/v1/changes")["next_cursor"]
+    world.clock.now += DAY
+    named(world, NameLine(kind, "red" if kind == "team" else "ann", "Ours"))
+    found = [row["request_id"] for row in world.client().json("/v1/changes", cursor=mark)["items"]]
+    assert sorted(found) == sorted(ours), "each once"
 
 
 def test_under_an_embargo_a_name_is_told_today(quick):

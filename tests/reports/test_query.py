@@ -19,8 +19,9 @@ ACME = Reader("k", "n", "supervisor", ("acme",))
 
 
 def rows(world: World, filter: Filter = Filter(), reader: Reader = ADMIN, **options):  # noqa: B008 - frozen
+    order = Order(**{name: options.pop(name) for name in ("sort", "kind", "newest_first") if name in options})
     with reading(world.engine) as connection:
-        return query.rows(connection, world.settings, reader, filter, world.clock.now, **options)
+        return query.rows(connection, world.settings, reader, filter, world.clock.now, order, **options)
 
 
 def ids(page):

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from service.app import create_app
+from service.serving import options
 from service.web.bounds import SMALL, largest_body
 from tests.floor.house import House
 from tests.support import settings_of
@@ -145,6 +146,32 @@ def test_a_forwarded_address_is_believed_of_our_own_proxies_only(
     sqlite_engine: Engine, web: dict[str, Any], peer: str, says: str
 ) -> None:
     assert address(settings_of(**web), sqlite_engine, peer, "192.0.2.9") == says
+
+
+@pytest.mark.parametrize(("said", "scheme"), [("https", "https"), ("https, http", "https"), ("", "http")])
+def test_a_scheme_that_one_of_two_proxies_set_stands_for_both(sqlite_engine: Engine, said: str, scheme: str) -> None:
+    app = create_app(settings_of(web__trusted_proxies=2), sqlite_engine)
+    app.add_url_rule("/where", view_func=lambda: flask.request.scheme)
+    assert app.test_client().get("/where", headers={"X-Forwarded-Proto": said}).text == scheme
+
+
+def test_the_server_itself_believes_no_forwarded_header() -> None:
+    for proxies in (0, 1, 8):
+        given = options(settings_of(web__trusted_proxies=proxies))
+        assert (given["forwarded_allow_ips"], given["forwarder_headers"]) == ("", "")
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/v1//results", "/f//x", "//evil.example/..", "/\\evil.example//x"])
+def test_nobody_is_sent_on_to_the_host_he_named(sqlite_engine: Engine, path: str) -> None:
+    answer = House(sqlite_engine).call("GET", path, headers={"Host": "evil.example"})
+    where = answer.headers.get("Location", "/")
+    assert where.startswith("/"), where
+    assert not where.startswith(("//", "/\\")), where
+
+
+def test_a_redirect_of_the_router_leads_on(sqlite_engine: Engine) -> None:
+    answer = House(sqlite_engine).call("GET", "/dashboard", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.headers["Location"]) == (308, "/dashboard/")
 
 
 # -- whom to tell

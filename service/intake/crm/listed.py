@@ -16,7 +16,7 @@ from service.crm_api.wait import wait
 from service.intake.crm.lookup import problem_of
 from service.intake.definition.sweep import Sweep
 from service.intake.definition.tables import Definition
-from service.intake.delivery.inbound import Inbound, make_inbound
+from service.intake.delivery.inbound import DELIVERIES, Inbound, make_inbound
 from service.intake.expressions.compiled import PER_DELIVERY, Expression, ExpressionError
 from service.intake.expressions.evaluate import Budget, TooCostly
 from service.intake.mapping.events import ConversationEnded, Reading
@@ -170,7 +170,7 @@ def as_delivery(definition: Definition, sweep: Sweep, said: Any) -> Inbound:
     """Write what was found as the webhook would have brought it; the same thing found twice is the same bytes."""
     body = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     headers = {"content-type": "application/json", **sweep.sent, SWEPT: "true"}
-    return make_inbound("POST", "", f"/webhooks/crm/{definition.name}", "", headers.items(), body)
+    return make_inbound("POST", "", f"{DELIVERIES}{definition.name}", "", headers.items(), body)
 
 
 def ended(listed: Listed) -> bool:

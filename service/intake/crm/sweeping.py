@@ -25,10 +25,9 @@ from service.intake.mapping.events import ConversationEnded, ConversationReopene
 from service.intake.verify.parts import Verified
 from service.requests.retry import wait
 from service.settings import Settings
-from service.sources import counted, holds, sweeps
+from service.sources import counted, holds, sweeps, waiting
 from service.sources.sweeps import Sweeping
 
-LONGEST_WAIT = timedelta(minutes=30)
 LONGEST_BACK = timedelta(days=7)  # of a list that was not read for weeks: what ended before is stale
 MOST_PAGES = 10_000  # of one reading; a CRM that has more of them turns in a circle
 HALF = 2  # of a source's calls may be ours: look-ups are what somebody waits for
@@ -153,7 +152,7 @@ def _record(connection: Connection, errand: Errand, taken: Sweeping, page: ListP
 
 def _put_off(connection: Connection, errand: Errand, taken: Sweeping, page: ListPage, now: datetime) -> None:
     """The list was not told: a refused key is everybody's business, a missing right or page is the list's alone."""
-    problem, pause = page.problem or "", min(wait(taken.attempts + 1, taken.source), LONGEST_WAIT)
+    problem, pause = page.problem or "", min(wait(taken.attempts + 1, taken.source), waiting.LONGEST)
     holds.lock(connection, errand.source)
     counted.count(connection, errand.source, counted.SWEEP_FAILED, now)
     match problem:

@@ -11,10 +11,9 @@ from urllib.parse import unquote
 
 from service.errors import UnknownEncoding
 from service.intake.delivery.decode import charset_of
-from service.intake.delivery.formats import FORM, MULTIPART, BodyProblem, form, multipart, xml
+from service.intake.delivery.formats import FORM, MAX_DEPTH, MULTIPART, BodyProblem, form, multipart, xml
 from service.intake.delivery.inbound import Inbound
 
-MAX_DEPTH = 64
 MAX_ITEMS = 1000
 MAX_WHOLE_DIGITS = 19
 BROKEN = "\ufffd"  # what stands where a byte was no letter

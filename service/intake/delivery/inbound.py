@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
+DELIVERIES = "/webhooks/crm/"
+"""Under it, by its name, every source is told what ended."""
 MAX_STORED_VALUE = 2000
 CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 

@@ -155,11 +155,9 @@ def _next(
         routes.reader,
         wanted,
         routes.clock(),
+        order,
         after=None if place is None else place.position,
         limit=limit,
-        sort=order.sort,
-        kind=order.kind,
-        newest_first=order.newest_first,
         tombstones=place is not None or wanted.updated_since is not None,
     )
     return page, known.write(page.next, begun), known.resume(begun) if page.next is None else ""

@@ -81,10 +81,7 @@ def comments(
 ) -> Comments:
     """Return one page of answers."""
     known = cursors(settings.service.secret_key, reader, filter, order)
-    page = query.rows(
-        connection, settings, reader, filter, now,
-        after=known.read(cursor), limit=limit, sort=order.sort, newest_first=order.newest_first,
-    )  # fmt: skip
+    page = query.rows(connection, settings, reader, filter, now, order, after=known.read(cursor), limit=limit)
     return Comments(marked(connection, page.rows), known.write(page.next) or None, page.withheld)
 
 
@@ -110,9 +107,8 @@ def neighbours(
     here = Position(at, row.request_id)
 
     def beside(newest_first: bool) -> str | None:  # noqa: FBT001 - the direction
-        page = query.rows(
-            connection, settings, reader, filter, now, after=here, limit=1, sort=order.sort, newest_first=newest_first
-        )
+        there = replace(order, newest_first=newest_first)
+        page = query.rows(connection, settings, reader, filter, now, there, after=here, limit=1)
         return next((each.request_id for each in page.rows), None)
 
     return beside(not order.newest_first), beside(order.newest_first)

@@ -137,8 +137,6 @@ def _coverage(place: Place, connection: Connection, question: PageQuery, now: da
 
 def _conversations(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:
     known = cursors(place.settings.service.secret_key, place.reader, question.filter, NEWEST)
-    page = query.rows(
-        connection, place.settings, place.reader, replace(question.filter, date_field="ended_at"), now,
-        after=known.read(question.given("cursor")), sort="ended_at", kind="requests", newest_first=True,
-    )  # fmt: skip
+    ended, after = replace(question.filter, date_field="ended_at"), known.read(question.given("cursor"))
+    page = query.rows(connection, place.settings, place.reader, ended, now, NEWEST, after=after)
     return {"rows": page.rows, "next": known.write(page.next), "withheld": page.withheld}

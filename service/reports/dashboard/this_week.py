@@ -6,6 +6,7 @@ Everything stands beside the same number of days before. Only asks `figures` and
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import flask
@@ -14,7 +15,6 @@ from sqlalchemy.engine import Connection
 
 from service.auth import log_access
 from service.db import reading, writing
-from service.errors import Invalid
 from service.outages import AWAY
 from service.reports import timeline
 from service.reports.counting.periods import SEVEN_DAYS
@@ -47,8 +47,6 @@ LOOKED_AT = ("team", "variant", "language")
 MOST_ROWS = 5
 MOST_COMMENTS = 3
 MOST_REASONS = 3
-NOT_TOLD = {"one_at_a_time", "not_released", "period_too_short"}
-"""Why releases do not tell a table together with this filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,8 @@ def _facts(place: Place, connection: Connection, question: PageQuery, now: datet
     totals = figures.differences(*who, question.filter, now, "account").items
     tiles = _lines(place, connection, question, now, totals)
     notes = _notes(place, connection, question, now)
-    differ = [(by, table) for by in LOOKED_AT for table in _tables(place, connection, question, now, by)]
+    told = partial(figures.differences_told, *who, question.filter, now)
+    differ = [(by, table) for by in LOOKED_AT for table in told(by)]
     todays = None if tiles or not sees_rows(place.reader) else _today(place, connection, question, now)
     return {
         "steps": first_run(*who, now) if sees_rows(place.reader) else [],
@@ -166,17 +165,6 @@ def _is_asked(one: Differences, trend: figures.Trend) -> bool:
     score = one.total.now
     said = (score.n, one.total.then.n, score.withheld, score.suppressed is not None)
     return any(said) or any(each.delivered or each.score.n for each in trend.points)
-
-
-def _tables(
-    place: Place, connection: Connection, question: PageQuery, now: datetime, by: str
-) -> tuple[Differences, ...]:
-    try:
-        return figures.differences(connection, place.settings, place.reader, question.filter, now, by).items
-    except Invalid as error:
-        if error.code in NOT_TOLD:
-            return ()
-        raise
 
 
 def _news(question: PageQuery, tables: Iterable[tuple[str, Differences]]) -> list[News]:

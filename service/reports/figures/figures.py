@@ -169,6 +169,28 @@ def differences(
     return DifferenceTables(labels.of_differences(found, (connection, settings, reader, filter, now), by, and_by))
 
 
+NOT_TOLD = {"one_at_a_time", "not_released", "period_too_short"}
+"""Why releases do not tell a table together with this filter."""
+
+
+def differences_told(
+    connection: Connection,
+    settings: Settings,
+    reader: Reader,
+    filter: Filter,
+    now: datetime,
+    by: str,
+    other: Filter | None = None,
+) -> tuple[Differences, ...]:
+    """Return the same tables; none where releases do not tell them together with this filter."""
+    try:
+        return differences(connection, settings, reader, filter, now, by, other).items
+    except Invalid as error:
+        if error.code in NOT_TOLD:
+            return ()
+        raise
+
+
 def coverage(
     connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime, by: str = "agent"
 ) -> Coverage:

@@ -5,6 +5,7 @@ is gone on with where it ended. Rows that may not say whose they are stay where 
 it. Names of the settings file move nothing; a mirror learns them with the row's next change.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import MICROSECOND, reading, writing
-from service.models import feedback_request, person_name
+from service.models import account_state, feedback_request, person_name
 from service.reports.disclosure.naming import HIDDEN, named
 from service.reports.people.called import EVERY_ACCOUNT
 from service.reports.visible import cutoff
@@ -22,6 +23,7 @@ from service.settings import Settings
 fr = feedback_request.c
 pn = person_name.c
 AT_ONCE = 500
+LOOKED_THROUGH = 20_000
 COLUMN = {"agent": fr.agent_id, "team": fr.team_id}
 
 
@@ -43,14 +45,14 @@ def tell(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE
         untold = _next(connection)
         if untold is None:
             return 0
-        ids = connection.scalars(_rows(untold).order_by(fr.id).limit(limit)).all()
+        ids, on = _rows(connection, settings, untold, limit)
     with writing(engine) as connection:
         if ids:
             held_from = cutoff(settings, now)
             shown = sa.select(fr.id).select_from(named(feedback_request)).where(fr.id.in_(ids), sa.not_(HIDDEN))
             # under an embargo what changed today would be told tomorrow: it counts as the day before's
             regroup(connection, shown, now if held_from is None else held_from - MICROSECOND)
-        done = {"told_id": ids[-1]} if len(ids) == limit else {"told_at": now}
+        done = {"told_at": now} if on is None else {"told_id": on}
         connection.execute(sa.update(person_name).where(*_is(untold)).values(done))
     return len(ids) or 1
 
@@ -62,11 +64,29 @@ def _next(connection: Connection) -> Untold | None:
     return None if row is None else Untold(*row)
 
 
-def _rows(untold: Untold) -> sa.Select[str]:
-    theirs = sa.select(fr.id).where(COLUMN[untold.kind] == untold.person_id, fr.ended_at >= untold.since)
+def _rows(connection: Connection, settings: Settings, untold: Untold, limit: int) -> tuple[Sequence[str], str | None]:
+    """Some of its rows, and the id to go on behind; None: those were the last.
+
+    An index knows the agents of an account. It knows no teams: so much of the ledger is looked through at a time.
+    """
+    here = fr.id > (untold.told_id or "")
+    last = connection.scalar(_far(here)) if untold.kind == "team" else None
+    near = sa.true() if last is None else fr.id <= last
+    accounts = fr.account.in_(_accounts(connection, settings, untold))
+    theirs = sa.and_(accounts, COLUMN[untold.kind] == untold.person_id, fr.ended_at >= untold.since)
+    ids = connection.scalars(sa.select(fr.id).where(here, near, theirs).order_by(fr.id).limit(limit)).all()
+    return ids, ids[-1] if len(ids) == limit else last
+
+
+def _far(here: sa.ColumnElement[bool]) -> sa.Select[str]:
+    return sa.select(fr.id).where(here).order_by(fr.id).offset(LOOKED_THROUGH - 1).limit(1)
+
+
+def _accounts(connection: Connection, settings: Settings, untold: Untold) -> Collection[str]:
+    """Every account a name may be meant for, those that have left the settings too."""
     if untold.account != EVERY_ACCOUNT:
-        theirs = theirs.where(fr.account == untold.account)
-    return theirs if untold.told_id is None else theirs.where(fr.id > untold.told_id)
+        return {untold.account}
+    return {*settings.accounts, *connection.scalars(sa.select(account_state.c.account))}
 
 
 def _is(untold: Untold) -> tuple[sa.ColumnElement[bool], ...]:

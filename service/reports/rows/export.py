@@ -20,6 +20,7 @@ from service import replica
 from service.auth import log_access
 from service.auth.keys import Reader
 from service.db import writing
+from service.files import appearing
 from service.replica import ReadFrom
 from service.reports.completeness import completeness_of
 from service.reports.filters import Filter
@@ -174,16 +175,12 @@ def write_file(
     """Write the export to `path`, the manifest beside it (`….manifest.json`). Nothing half-written takes the name."""
     with writing(engine) as connection:
         log_access(connection, reader.actor, "export.file", {"format": format, "filter": filter.logged()}, now)
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)  # an older one would keep its own mode
-    part.touch(mode=0o600)  # what customers wrote is for whoever asked for the file
-    with part.open("wb") as file:
+    beside = path.with_name(path.name + ".manifest.json")
+    with appearing(beside) as about, appearing(path) as file:
         source = source_of(engine, filter)
         manifest = described(source, settings, reader, filter, now, format, form, sink=file.write, progress=progress)
-    part.replace(path)
-    beside = path.with_name(path.name + ".manifest.json")
-    beside.touch(mode=0o600)
-    beside.write_text(manifest.as_json(), "utf-8")
+        about.write(manifest.as_json().encode())
+        beside.unlink(missing_ok=True)  # none says more than a wrong one, whenever we are stopped from here on
     return manifest
 
 

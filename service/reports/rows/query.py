@@ -64,7 +64,11 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How a list is sorted. The id breaks ties, so that no row is lost or repeated between pages."""
+    """How a list is sorted. The id breaks ties, so that no row is lost or repeated between pages.
+
+    `kind` results: answered requests only; requests: the whole ledger. The third, both, is the export's: the whole
+    ledger, and `updated_at` is the later of request and answer.
+    """
 
     sort: str = "updated_at"
     kind: Kind = "results"
@@ -76,6 +80,9 @@ class Order:
         if self.sort == "ended_at":
             return fr.ended_at, fr.id
         return (res.updated_at, res.request_id) if self.kind == "results" else (fr.updated_at, fr.id)
+
+
+OLDEST = Order()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +117,14 @@ def rows(
     reader: Reader,
     filter: Filter,
     now: datetime,
+    order: Order = OLDEST,
     *,
     after: Position | None = None,
     limit: int = DEFAULT_LIMIT,
-    sort: str = "updated_at",
-    kind: Kind = "results",
-    newest_first: bool = False,
     tombstones: bool = False,
 ) -> Page:
-    """Return one page, oldest first. `kind` results: answered requests only; requests: the whole ledger.
-
-    The third, both, is the export's: the whole ledger, and `updated_at` is the later of request and answer.
-    """
+    """Return one page."""
     view = view_of(connection, settings, reader, now)
-    order = Order(sort, kind, newest_first)
     if filter.q is not None:
         return _searched(connection, settings, view, filter, order, after, limit)
     return page(connection, settings, view, filter, order, after=after, limit=limit, tombstones=tombstones)
@@ -236,7 +237,7 @@ def get(
 ) -> Row | None:
     """Return one row, protected as in the list; None if there is none this reader may know of."""
     one = Filter(request_ids=(request_id,), include_test=True)
-    return next(iter(rows(connection, settings, reader, one, now, limit=1, kind=kind).rows), None)
+    return next(iter(rows(connection, settings, reader, one, now, Order(kind=kind), limit=1).rows), None)
 
 
 def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = False) -> sa.Select[Any]:

@@ -7,12 +7,12 @@ whole releases and has no comments. Comments are chosen: a mixture of moods, the
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from service.auth import Reader
 from service.errors import Invalid
+from service.reports.dashboard.comments import ORDERS
 from service.reports.dashboard.report.spans import ONE_DAY, ReportSpan
 from service.reports.days import midnight
 from service.reports.figures import figures
@@ -21,7 +21,6 @@ from service.reports.figures.then_now import Differences
 from service.reports.filters import Filter
 from service.reports.roles import sees_rows
 from service.reports.rows import query
-from service.reports.rows.query import WORST
 from service.reports.rows.row import Row
 from service.settings import Settings
 
@@ -29,8 +28,6 @@ MOST_COMMENTS = 5
 CANDIDATES = 12
 MIXTURE = (("unhappy", 2), ("neutral", 1), ("happy", 2))
 CHOICES = (("mixed", "Of every mood"), ("worst", "The worst"), ("none", "No comments"))
-NOT_TOLD = {"one_at_a_time", "not_released", "period_too_short"}
-"""Why releases do not tell of teams together with this filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ def facts(
         summary=figures.summary(*who, here, now),
         totals=tuple(one for one in totals if one.type in asked),
         months=tuple(each for each in months if each.type in asked),
-        teams=tuple(one for one in _teams(who, here, now, before) if one.type in asked),
+        teams=tuple(one for one in figures.differences_told(*who, here, now, "team", before) if one.type in asked),
         funnel=figures.funnel(*who, here, now),
         comments=chosen(*who, here, now, choice) if sees_rows(reader) else None,
         withheld=any(one.total.now.withheld for one in totals),
@@ -122,19 +119,7 @@ def candidates(
 def _read(who: tuple[Connection, Settings, Reader], wanted: Filter, now: datetime, order: str) -> Sequence[Row]:
     """Comments of answers whose score was given in these days, as far as they may be read."""
     asked = replace(wanted, has_text=True, date_field="scored_at")
-    sort: dict[str, Any] = {"sort": WORST} if order == "worst" else {"sort": "updated_at", "newest_first": True}
-    return [row for row in query.rows(*who, asked, now, **sort).rows if row.text]
-
-
-def _teams(
-    who: tuple[Connection, Settings, Reader], here: Filter, now: datetime, before: Filter
-) -> Sequence[Differences]:
-    try:
-        return figures.differences(*who, here, now, "team", before).items
-    except Invalid as error:
-        if error.code in NOT_TOLD:
-            return ()
-        raise
+    return [row for row in query.rows(*who, asked, now, ORDERS[order]).rows if row.text]
 
 
 def _has(one: Differences) -> bool:
