@@ -91,7 +91,7 @@ def _left(timeout: float | None, over: type[Exception]) -> float | None:
     return rest if timeout is None else min(timeout, rest)
 
 
-class Line(httpcore.NetworkStream):
+class BoundedStream(httpcore.NetworkStream):
     """A connection whose waits end with the call."""
 
     def __init__(self, line: httpcore.NetworkStream) -> None:
@@ -113,14 +113,14 @@ class Line(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         """Shake hands."""
-        return Line(self._line.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)))
+        return BoundedStream(self._line.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)))
 
     def get_extra_info(self, info: str) -> Any:
         """Tell of the connection."""
         return self._line.get_extra_info(info)
 
 
-class Exchange(httpcore.NetworkBackend):
+class BoundedNetwork(httpcore.NetworkBackend):
     """What connects: a name is looked up in time, and each of its addresses is tried."""
 
     def __init__(self) -> None:
@@ -144,7 +144,7 @@ class Exchange(httpcore.NetworkBackend):
         for place, address in enumerate(addresses, 1):
             try:
                 wait = _left(timeout, httpcore.ConnectTimeout)
-                return Line(self._backend.connect_tcp(address, port, wait, local_address, socket_options))
+                return BoundedStream(self._backend.connect_tcp(address, port, wait, local_address, socket_options))
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if place == len(addresses):
                     raise
@@ -162,5 +162,5 @@ class Transport(httpx.HTTPTransport):
             max_connections=None,
             max_keepalive_connections=KEPT,
             keepalive_expiry=KEPT_FOR_S,
-            network_backend=Exchange(),
+            network_backend=BoundedNetwork(),
         )
