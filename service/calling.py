@@ -113,7 +113,9 @@ class BoundedStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         """Shake hands."""
-        return BoundedStream(self._line.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)))
+        return BoundedStream(
+            self._line.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout))
+        )
 
     def get_extra_info(self, info: str) -> Any:
         """Tell of the connection."""
