@@ -29,7 +29,7 @@ GRANT SELECT ON schema_floor TO dm_feedback_reading;
 -- account, or change a line of the access log.
 GRANT SELECT ON
   access_chain, access_log, account_state, account_task, allowance, api_key, barred_way, change_counter, contact, conversation, data_key,
-  delivery_item, erasure_ask, feed,
+  delivery_item, delivery_key, erasure_ask, feed,
   feedback_request, found_identity, key_use, look_up, look_up_count, naming, naming_answer, naming_place, opt_out, person_name, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk,
   reopening, restore, result, result_update, review_mark, review_note, send_attempt, session, source_state, source_sweep, stray_feedback, strange_refusal, tally,
   tally_book, timeline_note, transition, webhook_delivery, retention_run, worker_seen, x_identity
@@ -43,7 +43,7 @@ GRANT INSERT, UPDATE, DELETE ON
 TO dm_feedback_web;
 GRANT INSERT, DELETE ON timeline_note TO dm_feedback_web;
 GRANT INSERT, UPDATE ON person_name TO dm_feedback_web;
-GRANT INSERT, UPDATE ON account_task, process_count TO dm_feedback_web;
+GRANT INSERT, UPDATE ON account_task, delivery_key, process_count TO dm_feedback_web;
 GRANT INSERT ON feedback_request TO dm_feedback_web;
 GRANT UPDATE (last_used_at) ON api_key TO dm_feedback_web;
 GRANT UPDATE (updated_at) ON account_state TO dm_feedback_web;  -- to lock an account's row while a link is handed over
@@ -61,7 +61,7 @@ GRANT DELETE ON contact, found_identity, x_identity TO dm_feedback_web;
 -- how accounts sign in at X is the worker's alone: web holds nothing of x_token
 -- Worker: everything but the keys and feeds of people.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
-  access_chain, account_state, account_task, allowance, barred_way, change_counter, contact, conversation, data_key, delivery_item, erasure_ask,
+  access_chain, account_state, account_task, allowance, barred_way, change_counter, contact, conversation, data_key, delivery_item, delivery_key, erasure_ask,
   feedback_request, found_identity, look_up, look_up_count,
   naming, naming_answer, naming_place, opt_out, person_name, poll_window, posted_once, probe, process_count, prompt_reply, refresh, release, release_cell, release_leaf, release_walk, reopening, restore, result,
   result_update, review_mark, review_note, send_attempt, source_state, source_sweep, stray_feedback, strange_refusal, tally, tally_book, timeline_note, transition,
@@ -78,3 +78,18 @@ GRANT SELECT (created_at), DELETE ON session TO dm_feedback_worker;
 GRANT SELECT ON
   account_state, feedback_request, person_name, result, result_update, review_mark, review_note, tally, tally_book, timeline_note, transition
 TO dm_feedback_reading;
+
+-- Where `dm-feedback db partition` was run: the worker makes and drops partitions of the four tables, and owns none.
+DO $$
+DECLARE each regprocedure;
+BEGIN
+  FOR each IN SELECT oid::regprocedure FROM pg_proc
+              WHERE pronamespace = 'public'::regnamespace AND proname LIKE 'dm\_feedback\_%' LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', each);
+    CONTINUE WHEN each::text LIKE 'dm_feedback_keep_key%';
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO dm_feedback_worker', each);
+    IF each::text LIKE 'dm_feedback_unplaced%' THEN
+      EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO dm_feedback_web', each);
+    END IF;
+  END LOOP;
+END $$;

@@ -92,11 +92,14 @@ class Into:
 
     @cached_property
     def _postgresql(self) -> str:
-        kinds = [_kind(each) for each in self.columns]
+        values = ", ".join(f"v{n}::{_kind(each)}" for n, each in enumerate(self.columns))
+        return f"{self._head} SELECT {values} FROM json_to_recordset(%s::JSON) AS given ({self._given}) {self.ending}"  # noqa: S608 - names of ours
+
+    @cached_property
+    def _given(self) -> str:
         # JSON within JSON travels as a text, or it would be unfolded too
-        given = ", ".join(f"v{n} {TEXT if kind == 'JSON' else kind}" for n, kind in enumerate(kinds))
-        values = ", ".join(f"v{n}::{kind}" for n, kind in enumerate(kinds))
-        return f"{self._head} SELECT {values} FROM json_to_recordset(%s::JSON) AS given ({given}) {self.ending}"  # noqa: S608 - names of ours
+        kinds = enumerate(map(_kind, self.columns))
+        return ", ".join(f"v{n} {TEXT if kind == 'JSON' else kind}" for n, kind in kinds)
 
     @cached_property
     def _sqlite(self) -> str:
@@ -105,6 +108,34 @@ class Into:
         )
         # WHERE: without one, SQLite takes ON CONFLICT for the ON of a join
         return f"{self._head} SELECT {values} FROM json_each(?) WHERE true {self.ending}"  # noqa: S608 - names of ours
+
+
+@dataclass(frozen=True)
+class IntoApart(Into):
+    """The same, of rows whose key is new; the keys lie in a table of their own, and go there in the same statement.
+
+    `keys`: columns of that table, those that are its primary key among them; `filled_by`: the columns that fill them;
+    `this`: the one of `keys` that tells the rows of one statement apart. PostgreSQL's alone.
+    """
+
+    keys: tuple[sa.Column[Any], ...] = ()
+    filled_by: tuple[sa.Column[Any], ...] = ()
+    this: str = ""
+
+    @cached_property
+    def _postgresql(self) -> str:
+        table, into = self.keys[0].table, ", ".join(each.name for each in self.keys)
+        unique = ", ".join(each.name for each in table.primary_key)
+        filling = {key.name: column for key, column in zip(self.keys, self.filled_by, strict=True)}
+        at = {each.name: f"v{n}::{_kind(each)}" for n, each in enumerate(self.columns)}
+        known = ", ".join(at[column.name] for column in filling.values())
+        return (
+            f"WITH given AS MATERIALIZED (SELECT * FROM json_to_recordset(%s::JSON) AS given ({self._given})), "  # noqa: S608 - names of ours
+            f"known AS (INSERT INTO {table.name} ({into}) SELECT {known} FROM given "
+            f"ON CONFLICT ({unique}) DO NOTHING RETURNING {self.this}) "
+            f"{self._head} SELECT {', '.join(at.values())} FROM given "
+            f"WHERE {at[filling[self.this].name]} IN (SELECT {self.this} FROM known)"
+        )
 
 
 @dataclass(frozen=True)

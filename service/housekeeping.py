@@ -22,6 +22,8 @@ from service.ids import person
 from service.intake.inbox import forget as intake
 from service.models import retention_run, worker_seen
 from service.outreach.workplace import Workplace
+from service.partitions import keeping
+from service.partitions.cuts import Cut
 from service.reports.rows import marks, notes
 from service.requests import forget as requests
 from service.results import forget as results
@@ -75,18 +77,22 @@ def _apart(name: str, failures: list[SQLAlchemyError]) -> Iterator[None]:
 
 def _ways(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop) -> Iterator[tuple[str, Way]]:
     """How each kind is counted or forgotten."""
-    for kind in _kinds(engine, settings, now):
+    cut = keeping.those_cut(engine, settings.privacy)
+    yield from keeping.ways(engine, settings.privacy, now, dry_run=dry_run, stop=stop)
+    for kind in _kinds(engine, settings, now, cut):
         yield kind.name, partial(count, engine, kind) if dry_run else partial(forget, engine, kind, stop)
-    yield "access_log", partial(_access_log, engine, now - settings.privacy.keep_access_log, dry_run=dry_run, stop=stop)
+    before = keeping.rest_before(now - settings.privacy.keep_access_log, cut.get("access_log"))
+    yield "access_log", partial(_access_log, engine, before, dry_run=dry_run, stop=stop)
 
 
-def _kinds(engine: Engine, settings: Settings, now: datetime) -> Iterator[Overdue]:
+def _kinds(engine: Engine, settings: Settings, now: datetime, cut: Mapping[str, Cut]) -> Iterator[Overdue]:
     keep = settings.privacy
     longest_cooldown = max((each.cooldown for each in settings.campaigns), default=timedelta(0))
     identities_before, history_before = now - max(keep.keep_identities, longest_cooldown), now - keep.keep_history
     hash_key = open_key(engine, settings.service.secret_key)
-    yield intake.too_old(now - keep.keep_deliveries)
-    yield from requests.too_old(hash_key=hash_key, identities_before=identities_before, history_before=history_before)
+    yield keeping.rest_of(intake.too_old, now - keep.keep_deliveries, cut.get("webhook_delivery"))
+    yield requests.without_identity(identities_before, hash_key=hash_key)
+    yield keeping.rest_of(requests.history, history_before, cut.get("transition"))
     yield identities.too_old(identities_before)
     yield found.too_old(now)
     yield contacts.too_old(now)

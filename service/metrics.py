@@ -19,6 +19,7 @@ from service.auth import Guard
 from service.db import reading
 from service.errors import NotAllowed
 from service.gauges import QUERIES, Query
+from service.partitions import ahead
 from service.settings import Settings
 from service.settings.values import host_and_port
 
@@ -41,6 +42,7 @@ class Figures(Collector):
                 yield _gauge(connection, name, text, labels, query(now))
             yield from budgets.families(connection, self._settings.accounts, now)
             yield from totals.families(connection, now)
+            yield from _unplaced(connection)
         yield from _replica(self._engine)
 
 
@@ -85,6 +87,16 @@ def _replica(engine: Engine) -> Iterator[Metric]:
     if found.behind is not None:
         seconds, text = found.behind.total_seconds(), "How far behind the replica is."
         yield GaugeMetricFamily("dm_feedback_replica_behind_seconds", text, value=seconds)
+
+
+def _unplaced(connection: Connection) -> Iterator[Metric]:
+    """What waits for a partition, where tables lie in some."""
+    text = "Rows for which no partition was made yet, by table, up to 1000; the worker puts them into one."
+    gauge = GaugeMetricFamily("dm_feedback_rows_unplaced", text, labels=["table"])
+    for table, rows in ahead.unplaced(connection).items():
+        gauge.add_metric([table], float(rows))
+    if gauge.samples:
+        yield gauge
 
 
 def _gauge(connection: Connection, name: str, text: str, labels: list[str], query: Query) -> GaugeMetricFamily:

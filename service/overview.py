@@ -14,6 +14,7 @@ from service import __version__, budgets, totals
 from service.gauges import QUERIES
 from service.many import many
 from service.migrations import head
+from service.partitions import ahead
 from service.replica import ReplicaStanding
 from service.settings import Account
 
@@ -90,7 +91,8 @@ def overview(
     }
     accounts_said = (said for one in each for said in _of_account(one))
     service_says = _of_service(workers, unsealed, day, builds)
-    hands = (*service_says, *_of_values(found), *_of_replica(replica), *_of_sources(found), *accounts_said)
+    pieces_say = _of_partitions(ahead.unplaced(connection))
+    hands = (*service_says, *_of_values(found), *pieces_say, *_of_replica(replica), *_of_sources(found), *accounts_said)
     said = _encrypting(found)
     return Overview(now, __version__, head(), workers, builds, each, day, unsealed, replica, said, hands)
 
@@ -155,6 +157,14 @@ def _of_service(
 def _of_values(found: Mapping[str, Found]) -> Iterator[str]:
     if refused := int(found["encryption_rows_refused"].get((), 0)):
         yield f"{refused} rows hold values changed or moved in the database: `dm-feedback privacy check`."
+
+
+def _of_partitions(unplaced: Mapping[str, int]) -> Iterator[str]:
+    if waiting := sorted(table for table, rows in unplaced.items() if rows):
+        yield (
+            f"No partition was made for rows of {', '.join(waiting)}: a worker does it within the hour; where its log "
+            "says not_forgotten, run `dm-feedback db partition`."
+        )
 
 
 def _of_replica(found: ReplicaStanding | None) -> Iterator[str]:

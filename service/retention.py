@@ -28,6 +28,7 @@ class Overdue:
     table: sa.Table
     old: Condition
     forget: Callable[[Connection, Condition], int]
+    among: Condition | None = None  # none but these can be old; names the partitions to look into
 
 
 def never() -> bool:
@@ -57,6 +58,7 @@ def _steps(engine: Engine, kind: Overdue) -> Iterator[Keys]:
     """The keys of those that are too old, a stretch of the table at a time."""
     key = list(kind.table.primary_key)
     found = sa.select(*key, sa.case((kind.old, 1), else_=0)).order_by(*key).limit(AT_ONCE)
+    found = found if kind.among is None else found.where(kind.among)
     page = _read(engine, found)
     while page:
         yield [tuple(row[:-1]) for row in page if row[-1]]

@@ -25,6 +25,7 @@ from service.counts import HERE, METERS, Key, Meter, Numbers, ProcessCounts
 from service.db import insert, writing
 from service.encrypting import in_force as keys
 from service.ids import new_id
+from service.migrations import head
 from service.models import process_count
 from service.outages import is_away
 from service.settings import Settings
@@ -46,7 +47,8 @@ class Keeper:
         self._engine, self._counts = engine, counts
         self._name = f"{socket.gethostname()[:40]}-{os.getpid()}-{new_id('p', now)[-6:]}"
         self._who = {
-            "role": role, "version": __version__, "python": platform.python_version(), "serves": sorted(serves)
+            "role": role, "version": __version__, "python": platform.python_version(), "revision": head(),
+            "serves": sorted(serves),
         }  # fmt: skip
         self._kept: dict[Key, Numbers] | None = None
         self._said: Mapping[str, Any] | None = None

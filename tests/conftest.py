@@ -115,7 +115,13 @@ def sqlite_engine(sqlite_url: str) -> Iterator[Engine]:
 
 
 def _opened(url: str) -> Engine:
-    """With TEST_ENCRYPTED=1 everything is encrypted at rest from the first row on."""
+    """With TEST_ENCRYPTED=1 all is encrypted at rest from the first row on, with TEST_PARTITIONED=1 cut by time."""
+    if os.environ.get("TEST_PARTITIONED") and url.startswith("postgresql"):
+        from tests.partitions.house import turn
+
+        engine = open_engine(url)
+        turn(engine, NOW)
+        engine.dispose()
     if not os.environ.get("TEST_ENCRYPTED"):
         return remembering(open_engine(url))
     engine = give(remembering(open_engine(url)), ["a key that nobody guesses, 32 and more"])

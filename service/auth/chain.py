@@ -68,7 +68,8 @@ def seal(connection: Connection) -> int:
     ]
     for line in lines:
         newest = Link(newest.number + 1, _hash(newest.hash, newest.number + 1, line))
-        sealed = sa.update(access_log).where(acs.id == line.id)
+        # `at` as well: it names the partition where the log lies in several
+        sealed = sa.update(access_log).where(acs.id == line.id, acs.at == line.at)
         connection.execute(sealed.values(number=newest.number, hash=newest.hash))
     if lines:
         connection.execute(sa.update(access_chain).values(number=newest.number, hash=newest.hash))
@@ -148,6 +149,27 @@ def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:
         return 0
     connection.execute(sa.update(access_chain).values(pruned_number=end, pruned_hash=anchor))
     return connection.execute(sa.delete(access_log).where(acs.number <= end)).rowcount
+
+
+def leave_behind(connection: Connection, until: datetime, before: datetime) -> bool:
+    """Put the anchor behind all lines older than `until`, which are about to be dropped whole.
+
+    False, and nothing is changed, where one of them is not sealed, or stands in the chain behind one that is not older
+    than `before`. Some few that stand before them and are a little younger go with them.
+    """
+    theirs = acs.at < until
+    if connection.scalar(sa.select(acs.id).where(theirs, acs.number.is_(None)).limit(1)) is not None:
+        return False
+    end = connection.scalar(sa.select(sa.func.max(acs.number)).where(theirs))
+    if end is None:
+        return True
+    kept = connection.scalar(sa.select(sa.func.min(acs.number)).where(acs.at >= before))
+    if kept is not None and kept <= end:
+        return False
+    anchor = connection.scalar(sa.select(acs.hash).where(acs.number == end))
+    connection.execute(sa.update(access_chain).values(pruned_number=end, pruned_hash=anchor))
+    connection.execute(sa.delete(access_log).where(acs.number <= end, ~theirs))
+    return True
 
 
 def _locked(connection: Connection) -> Link:

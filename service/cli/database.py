@@ -1,4 +1,4 @@
-"""The database: upgrade, status, copy, forget-accounts, restored."""
+"""The database: upgrade, status, copy, forget-accounts, partition, restored."""
 
 import click
 from sqlalchemy.engine import Engine
@@ -10,6 +10,7 @@ from service.copying import accounts as moving_accounts
 from service.copying import moving
 from service.db import open_engine, writing
 from service.many import many
+from service.partitions import turning
 from service.requests import seals
 from service.requests.restored import begin, concerned
 from service.settings import X_TOKENS
@@ -123,6 +124,30 @@ def _show_carried(found: list[moving.CarriedTable]) -> None:
 def _show_proven(found: list[moving.ProvenTable]) -> None:
     for each in found:
         console.print(f"{each.name}: {many(each.rows, 'row')}, sha256 sum {each.hash[:16]}…, the same on both sides")
+
+
+@db.command()
+@click.option("--undo", is_flag=True, help="Take back what was begun and is not done.")
+@click.pass_context
+def partition(context: click.Context, undo: bool) -> None:  # noqa: FBT001 - click's way of a flag
+    """Lay deliveries, history and access log into time partitions, which retention drops whole. PostgreSQL only.
+
+    For a ledger that grows by millions of rows a month. Runs while web and workers do, as whoever ran `db upgrade`; may
+    be interrupted and repeated. From then on the worker makes partitions ahead and drops those whose every row is due:
+    a row goes with the last of its piece, a day later or a twentieth of its age. Repeats are known by a table of keys
+    for privacy.keep_repeats. Code before this version does not start here any more; the way back is `db copy`.
+    """
+    settings, engine = opened(context, X_TOKENS)
+    if undo:
+        for sentence in turning.undo(engine, settings.privacy):
+            console.print(sentence)
+        console.print("Nothing of it is left.")
+        return
+    for sentence in turning.turn(engine, settings.privacy, now(), _progress):
+        console.print(sentence)
+    with writing(engine) as connection:
+        log_access(connection, me(), "db.partition", {}, now())
+    console.print("Done. Run deploy/roles.sql again where roles are used.")
 
 
 @db.command()

@@ -18,6 +18,7 @@ from service import migrations
 from service.accounts import moving as standing
 from service.auth import log_access
 from service.copying import of_accounts
+from service.copying.known import known_again
 from service.copying.moving import CarriedTable, ProvenTable, Tell, alive_in, carry, carry_and_prove, same, unhurried
 from service.copying.numbering import keep_apart
 from service.copying.rows import Rows
@@ -85,6 +86,7 @@ def finish(
         with writing(source) as ours:
             standing.say(ours, move.accounts, None, now)
         raise
+    known_again(target, tell)
     while _let_in(target, move):
         pass
     with writing(target) as theirs:

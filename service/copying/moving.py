@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service import migrations
+from service.copying.known import known_again
 from service.copying.numbering import last, numbered, sequence
 from service.copying.rows import Rows, Stored
 from service.db import reading, writing
@@ -95,6 +96,7 @@ def carry(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) ->
 def finish(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) -> list[ProvenTable]:
     """Carry over what is left, prove that both hold the same, and hand the name of the ledger over."""
     proven = carry_and_prove(source, target, tables, tell)
+    known_again(target, tell)
     _go_on_numbering(source, target)
     migrations.mark(source, MOVED)
     migrations.mark(target, migrations.head())

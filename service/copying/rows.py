@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import stored
 from service.db import insert
+from service.parted import CUT_BY, parted
 
 AT_ONCE = 500
 Stored = tuple[Any, ...]
@@ -85,12 +86,23 @@ class Rows:
         names = [each.name for each in self.columns]
         given = {each.name: _bound(connection, each) for each in self.columns}
         statement = insert(connection, self.table).values({**given, **self.own})
-        rest = {name: statement.excluded[name] for name in names if name not in {each.name for each in self.key}}
-        if rest and not self.once:
-            statement = statement.on_conflict_do_update(index_elements=self.key, set_=rest)
+        if self._has_key(connection):
+            statement = self._in_place(statement)
         else:
-            statement = statement.on_conflict_do_nothing()
+            self.take_out(connection, [self.key_of(row) for row in rows])
         connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
+
+    def _in_place(self, statement: Any) -> Any:
+        key = {each.name for each in self.key}
+        rest = {each.name: statement.excluded[each.name] for each in self.columns if each.name not in key}
+        if rest and not self.once:
+            return statement.on_conflict_do_update(index_elements=self.key, set_=rest)
+        return statement.on_conflict_do_nothing()
+
+    def _has_key(self, connection: Connection) -> bool:
+        """Whether the database itself knows a row by its key: over partitions it knows only what they are cut by."""
+        cut_by = CUT_BY.get(self.table.name)
+        return [each.name for each in self.key] == [cut_by] or self.table.name not in parted(connection)
 
     def take_out(self, connection: Connection, keys: Sequence[Stored]) -> None:
         """Delete rows by their keys."""

@@ -22,11 +22,13 @@ from sqlalchemy.engine import Connection, Engine
 from service.db import reading, writing
 from service.errors import Unavailable
 from service.models import encryption, encryption_key, schema_floor
+from service.parted import parted
 
 HERE = Path(__file__).parent
 VERSION = sa.table("alembic_version", sa.column("version_num"))
 ENCRYPTED_FROM = "0032"  # code that knows no newer revision than those before it cannot read what is encrypted
 IDS_FROM = "0034"  # likewise: it cannot read locked ids, nor find one
+PARTED_FROM = "0038"  # and such code would look for a delivery's repeats where partitions leave none to be found
 FIRST_TO_LOOK = "0022"  # code that knows no newer revision than those before it does not ask from when on it may work
 COPYING, MOVED = "copying", "moved"
 """Stand where a revision does: no process of ours works on a database that is being filled, or was left behind."""
@@ -65,11 +67,13 @@ def floor() -> str:
 
 
 def set_floor(connection: Connection) -> None:
-    """Write from which code on one may work here: where something is encrypted, from that on which can read it."""
+    """Write from which code on one may work here: one that can read what is encrypted, and knows of partitions."""
     encrypted = connection.scalar(sa.select(encryption_key.c.id).limit(1)) is not None
     with_ids = connection.scalar(sa.select(encryption.c.ids)) is not None
-    oldest = max(floor(), IDS_FROM if with_ids else ENCRYPTED_FROM) if encrypted else floor()
-    connection.execute(sa.update(schema_floor).values(revision=oldest))
+    needed = [floor(), *([PARTED_FROM] if parted(connection) else [])]
+    if encrypted:
+        needed.append(IDS_FROM if with_ids else ENCRYPTED_FROM)
+    connection.execute(sa.update(schema_floor).values(revision=max(needed)))
 
 
 def mark(engine: Engine, revision: str) -> None:

@@ -24,7 +24,7 @@ from service.models.answers import (
 from service.models.base import metadata
 from service.models.counting import change_counter, tally, tally_book
 from service.models.encryption import encryption, encryption_key
-from service.models.intake import conversation, delivery_item, reopening, webhook_delivery
+from service.models.intake import conversation, delivery_item, delivery_key, reopening, webhook_delivery
 from service.models.ledger import (
     IS_BEGUN,
     IS_HANDED_OVER,
@@ -84,6 +84,7 @@ __all__ = [
     "conversation",
     "data_key",
     "delivery_item",
+    "delivery_key",
     "encryption",
     "encryption_key",
     "erasure_ask",

@@ -47,6 +47,20 @@ webhook_delivery = Table(
 )
 
 
+class DeliveryKeyColumns(TypedColumns):
+    """By what a delivery is known again where deliveries lie in time partitions. Written by intake."""
+
+    source = Column(String(64), primary_key=True)
+    dedupe_key = Column(String(200), primary_key=True)
+    delivery_id: Named[str] = Column(String(40))  # the first that came with it; by its time, its partition
+    # NULL: kept for good, as its person was erased
+    received_at: Named[datetime | None] = Column(Micros, nullable=True)
+
+
+# its rows lie in the order of their time: a summary of each stretch finds the old ones, and costs a writer nothing
+delivery_key = Table("delivery_key", metadata, DeliveryKeyColumns, Index(None, "received_at", postgresql_using="brin"))
+
+
 class DeliveryItemColumns(TypedColumns):
     """What one reading of a delivery made of one item in it. Written by intake; a replay adds rows, changes none."""
 

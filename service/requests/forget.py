@@ -4,7 +4,7 @@ An erased request keeps its outcome, times, team and agent, and loses whatever l
 the conversation's id, the messages'. What else is known of the person goes in `customers`, in the same transaction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -81,14 +81,16 @@ def whose(x_user_id: str, handles: set[str], *, hash_key: str) -> sa.ColumnEleme
     return sa.or_(fr.person == person(hash_key, x_user_id), fr.x_user_id == x_user_id, by_handle)
 
 
-def too_old(*, hash_key: str, identities_before: datetime, history_before: datetime) -> Sequence[Overdue]:
-    """Say what of ours goes: identities of requests that ended before a time, and history lines older than theirs."""
+def without_identity(before: datetime, *, hash_key: str) -> Overdue:
+    """Say whose identities go: those of requests that ended before a time."""
     named = fr.x_user_id.is_not(None) | fr.x_handle.is_not(None)
-    old = sa.and_(fr.outcome_at < identities_before, fr.state.in_(END_STATES), named)
-    return (
-        Overdue("identities", feedback_request, old, partial(_unnamed, hash_key)),
-        Overdue("history", transition, tr.at < history_before, _unwritten),
-    )
+    old = sa.and_(fr.outcome_at < before, fr.state.in_(END_STATES), named)
+    return Overdue("identities", feedback_request, old, partial(_unnamed, hash_key))
+
+
+def history(before: datetime) -> Overdue:
+    """Say which lines of history go: those told before a time."""
+    return Overdue("history", transition, tr.at < before, _unwritten)
 
 
 def _unnamed(hash_key: str, connection: Connection, those: Condition) -> int:

@@ -191,7 +191,7 @@ def test_a_request_whose_customer_retention_has_forgotten_is_not_taken_up(
 ) -> None:
     request_id = ready(world, state=State.FAILED, reason="refused", outcome_at=world.clock.now, **columns)
     later = world.clock.now + timedelta(days=1)
-    for each in forget.too_old(hash_key=world.place.hash_key, identities_before=later, history_before=later):
+    for each in (forget.without_identity(later, hash_key=world.place.hash_key), forget.history(later)):
         retention.forget(world.engine, each)
     with pytest.raises(Conflict) as refused:
         by_hand.retry(world.place, request_id, by="ana", accept_second_message=True, now=world.clock.now)

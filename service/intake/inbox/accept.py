@@ -35,6 +35,7 @@ from service.intake.inbox.told import (
 from service.intake.mapping.events import Reading
 from service.intake.verify.parts import Verified
 from service.outages import is_away, why_away
+from service.parted import look_again
 
 RETRY_AFTER_S = 30  # Zendesk honours nothing of a minute or more
 
@@ -77,6 +78,7 @@ def accept_one(engine: Engine, arrived: Arrived) -> Accepted:
         with writing(engine) as connection:
             return store_arrived(connection, [arrived])[0]
     except Exception as error:
+        look_again(engine)
         if is_away(error):
             raise store_unavailable(error) from error
         raise

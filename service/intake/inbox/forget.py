@@ -14,8 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.unreadable import is_unreadable
+from service.db import insert
 from service.intake.inbox.dedupe import body_digest, by_arrival, by_content
-from service.models import conversation, delivery_item, feedback_request, reopening, webhook_delivery
+from service.models import conversation, delivery_item, delivery_key, feedback_request, reopening, webhook_delivery
+from service.parted import parted
 from service.retention import Condition, Overdue
 
 SHORTEST_NAME = 4  # a shorter one stands in too many bodies by chance; X itself gives none any more
@@ -142,21 +144,32 @@ def _naming(connection: Connection, names: Collection[str], among: Condition) ->
 
 def _empty(connection: Connection, ids: Sequence[str]) -> int:
     """Take the contents of deliveries away, and see to it that the same bytes bring nothing back."""
-    emptied = 0
+    emptied, apart = 0, connection.dialect.name == "postgresql"  # whether they do already, or may do one day
     for start in range(0, len(ids), AT_ONCE):
         chunk = sa.and_(wd.id.in_(ids[start : start + AT_ONCE]), wd.body.is_not(None))
         for row in connection.execute(sa.select(wd.id, wd.source, wd.dedupe_key, wd.body).where(chunk)).all():
             digest = body_digest(row.body or b"")
-            if row.dedupe_key == by_arrival(digest, row.id):
-                _know_by_content(connection, row.id, row.source, by_content((), digest))
+            key = row.dedupe_key
+            if key == by_arrival(digest, row.id):
+                key = by_content((), digest)
+                _know_by_content(connection, row.id, row.source, key)
+            if apart:
+                _keep_for_good(connection, row.source, key, row.id)
         emptied += connection.execute(sa.update(webhook_delivery).where(chunk).values(EMPTY)).rowcount
     return emptied
 
 
 def _know_by_content(connection: Connection, delivery_id: str, source: str, key: str) -> None:
-    other = webhook_delivery.alias("other")
+    other = delivery_key if "webhook_delivery" in parted(connection) else webhook_delivery.alias("other")
     taken = sa.exists().where(other.c.source == source, other.c.dedupe_key == key)
     connection.execute(sa.update(webhook_delivery).where(wd.id == delivery_id, ~taken).values(dedupe_key=key))
+
+
+def _keep_for_good(connection: Connection, source: str, key: str, delivery_id: str) -> None:
+    """Where keys lie apart from deliveries, one of somebody who was erased is not forgotten with the others."""
+    place = {"source": source, "dedupe_key": key}
+    row = insert(connection, delivery_key).values(**place, delivery_id=delivery_id, received_at=None)
+    connection.execute(row.on_conflict_do_update(index_elements=list(place), set_={"received_at": None}))
 
 
 def _forget_conversation(connection: Connection, source: str, conversation_id: str) -> None:

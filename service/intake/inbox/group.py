@@ -14,6 +14,7 @@ from service.db import writing
 from service.errors import Unavailable
 from service.intake.inbox.accept import Accepted, accept_one, store_arrived
 from service.intake.inbox.stored import Arrived
+from service.parted import look_again
 
 log = structlog.get_logger("intake")
 
@@ -25,6 +26,7 @@ def commit(engine: Engine, arrived: Sequence[Arrived]) -> list[Accepted | Except
             return list(store_arrived(connection, arrived))
     except Exception as error:  # noqa: BLE001 - whose fault it was shows when each is tried alone
         log.warning("intake.group_parted", error=type(error).__name__, deliveries=len(arrived))
+        look_again(engine)
     outcomes: list[Accepted | Exception] = []
     while len(outcomes) < len(arrived):
         outcomes.append(_alone(engine, arrived[len(outcomes)]))

@@ -13,20 +13,32 @@ from sqlalchemy.engine import Connection
 
 from service.at_rest.ring import damaged
 from service.at_rest.unreadable import is_unreadable
-from service.bulk import Among, Into, Row
+from service.bulk import Among, Into, IntoApart, Row
 from service.intake.delivery.inbound import Inbound, storable
 from service.intake.inbox.told import Delivery, Item, Told
-from service.models import delivery_item, webhook_delivery
+from service.models import delivery_item, delivery_key, webhook_delivery
+from service.parted import keys_are_apart
 
 MAX_CONTENT_TYPE = 200
-wd, di = webhook_delivery.c, delivery_item.c
-DELIVERIES = Into(
-    (wd.id, wd.source, wd.dedupe_key, wd.received_at, wd.content_type, wd.headers, wd.query, wd.body, wd.key_index),
-    "ON CONFLICT (source, dedupe_key) DO NOTHING",
-)
+wd, di, dk = webhook_delivery.c, delivery_item.c, delivery_key.c
+COLUMNS = (
+    wd.id, wd.source, wd.dedupe_key, wd.received_at, wd.content_type, wd.headers, wd.query, wd.body, wd.key_index
+)  # fmt: skip
+DELIVERIES = Into(COLUMNS, "ON CONFLICT (source, dedupe_key) DO NOTHING")
 FIRST = Among(
     "SELECT wd.source, wd.dedupe_key, wd.id FROM {wanted} webhook_delivery AS wd"
     " ON wd.source = wanted.a AND wd.dedupe_key = wanted.b"
+)
+# where deliveries lie in time partitions
+DELIVERIES_APART = IntoApart(
+    COLUMNS,
+    keys=(dk.source, dk.dedupe_key, dk.delivery_id, dk.received_at),
+    filled_by=(wd.source, wd.dedupe_key, wd.id, wd.received_at),
+    this="delivery_id",
+)
+FIRST_APART = Among(
+    "SELECT dk.source, dk.dedupe_key, dk.delivery_id FROM {wanted} delivery_key AS dk"
+    " ON dk.source = wanted.a AND dk.dedupe_key = wanted.b"
 )
 ITEMS = Into((
     di.delivery_id, di.reading, di.position, di.read_at, di.outcome, di.reason, di.detail, di.conversation_id,
@@ -55,7 +67,7 @@ def known_if_erased(connection: Connection, arrived: Sequence[Arrived]) -> list[
     asked = {(each.told.definition.name, each.erased_key) for each in arrived if each.erased_key}
     if not asked:
         return list(arrived)
-    found = {(source, key) for source, key, _ in FIRST.rows(connection, sorted(asked))}
+    found = {(source, key) for source, key, _ in _first(connection, sorted(asked))}
     return [
         replace(each, dedupe_key=each.erased_key)
         if each.erased_key and (each.told.definition.name, each.erased_key) in found
@@ -68,11 +80,17 @@ def write_deliveries(connection: Connection, arrived: Sequence[Arrived]) -> dict
     """Store what is not there yet; return whose place each (source, digest) is: the id of the first that came."""
     # in order of name: two groups with the same deliveries must not wait for each other
     rows = sorted((_row(each) for each in arrived), key=lambda row: row[1:3])
-    inserted = DELIVERIES.run(connection, rows)
+    into = DELIVERIES_APART if keys_are_apart(connection) else DELIVERIES
+    inserted = into.run(connection, rows)
     if inserted == len(rows):
         return {(row[1], row[2]): row[0] for row in rows}
-    found = FIRST.rows(connection, [(row[1], row[2]) for row in rows])
+    found = _first(connection, [(row[1], row[2]) for row in rows])
     return {(source, key): delivery_id for source, key, delivery_id in found}
+
+
+def _first(connection: Connection, places: Sequence[tuple[str, str]]) -> list[Row]:
+    """Source, digest and id of what holds these places, though the delivery itself may be gone."""
+    return (FIRST_APART if keys_are_apart(connection) else FIRST).rows(connection, places)
 
 
 def _row(arrived: Arrived) -> Row:

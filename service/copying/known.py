@@ -1,0 +1,53 @@
+"""By what deliveries are known again at the new place: in, a target that holds all that was here.
+
+Where deliveries lie in time partitions there is a table of keys, else each delivery is its own. So a place in
+partitions gets a key for each delivery; one that is whole gets back, without its contents, each delivery of which only
+the key is left: emptied, as it would be there.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.copying.rows import AT_ONCE, Rows, Stored
+from service.db import reading, writing
+from service.models import delivery_key, webhook_delivery
+from service.parted import parted
+from service.partitions import keys
+
+Tell = Callable[[str, int], None]
+NEVER = datetime.max.replace(tzinfo=UTC)
+ID_AT = slice(4, 16)  # whd_ and the milliseconds of its arrival, in hexadecimal
+wd, dk = webhook_delivery.c, delivery_key.c
+
+
+def known_again(target: Engine, tell: Tell) -> None:
+    """Let each delivery be known as it is at this place. May be repeated."""
+    with reading(target) as connection:
+        in_pieces = "webhook_delivery" in parted(connection)
+    if in_pieces:
+        keys.fill(target, NEVER, tell)
+        return
+    while True:
+        with writing(target) as connection:
+            if not (gone := _gone(connection)):
+                return
+            Rows(webhook_delivery).put(connection, gone)
+        tell(webhook_delivery.name, len(gone))
+
+
+def _gone(connection: Connection) -> list[Stored]:
+    """Rows for deliveries of which only the key is left, some at once."""
+    there = sa.select(wd.id).where(wd.source == dk.source, wd.dedupe_key == dk.dedupe_key)
+    missing = sa.and_(~there.exists(), ~sa.select(wd.id).where(wd.id == dk.delivery_id).exists())
+    found = connection.execute(sa.select(dk.delivery_id, dk.source, dk.dedupe_key).where(missing).limit(AT_ONCE))
+    return [_emptied(*row) for row in found]
+
+
+def _emptied(delivery_id: str, source: str, key: str) -> Stored:
+    at = datetime.fromtimestamp(int(delivery_id[ID_AT], 16) / 1000, UTC)
+    values = {"id": delivery_id, "source": source, "dedupe_key": key, "received_at": at, "content_type": "",
+              "headers": "{}", "query": "{}", "body": None, "key_index": None}  # fmt: skip
+    return tuple(values[each.name] for each in webhook_delivery.columns)

@@ -1,0 +1,46 @@
+"""Which tables lie in time partitions: in, a connection; out, their names, from the database's own catalogue.
+
+Only PostgreSQL has any, and only after `dm-feedback db partition`. Every id begins with its moment, so a table is cut
+by the id that others look its rows up by: who knows the id reads one partition. Changes nothing.
+"""
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Dialect, Engine
+
+CUT_BY: Mapping[str, str] = {
+    "transition": "request_id",
+    "access_log": "at",
+    "delivery_item": "delivery_id",
+    "webhook_delivery": "id",
+}
+"""The tables that can be cut by time, and the column that says the time, in the order in which they are cut."""
+
+PARTED = sa.text(
+    "SELECT relname FROM pg_class WHERE relkind = 'p'"
+    " AND oid IN (SELECT to_regclass(name) FROM unnest(CAST(:names AS text[])) AS name)"
+)
+KEYS_APART = "dm_feedback_keys_apart"
+
+
+def parted(connection: Connection) -> frozenset[str]:
+    """Return the names of the tables that lie in partitions at this moment."""
+    if connection.dialect.name != "postgresql":
+        return frozenset()
+    return frozenset(connection.scalars(PARTED, {"names": list(CUT_BY)}))
+
+
+def keys_are_apart(connection: Connection) -> bool:
+    """Whether deliveries are known again by a table of keys. Asked of the database once: every delivery needs it."""
+    known: bool | None = getattr(connection.dialect, KEYS_APART, None)
+    if known is None:
+        known = "webhook_delivery" in parted(connection)
+        setattr(connection.dialect, KEYS_APART, known)
+    return known
+
+
+def look_again(of: Engine | Dialect) -> None:
+    """Ask anew at the next delivery: a write that failed may have failed because the table was turned over."""
+    dialect = of.dialect if isinstance(of, Engine) else of
+    setattr(dialect, KEYS_APART, None)

@@ -1,0 +1,12 @@
+"""Time partitions on PostgreSQL: history, access log and deliveries in pieces that are dropped whole.
+
+    cuts.py       where a table is cut: its column, moments as bounds and back, how long a piece is
+    catalogue.py  which partitions there are, and how far turning a table over has come
+    keys.py       the table of keys by which deliveries are known again
+    turning.py    a table becomes its own first partition, step by step, while everything runs
+    rights.py     what the worker may do though it owns no table: three functions, and the rights of a table
+    ahead.py      new partitions before they are needed; rows for which there was none
+    dropping.py   partitions whose every row is due
+
+`dm-feedback db partition` turns over; the worker's housekeeping makes and drops. Decides nothing about a row.
+"""

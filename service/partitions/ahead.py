@@ -1,0 +1,62 @@
+"""New partitions before they are needed: in, a moment; out, room for two weeks more, and what found no room.
+
+The last piece ends where the next begins, so no time is left out. A row for which there is no piece lies with the rest
+until one is made: then it goes there. Made as the owner, by a function, as the worker owns no table.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import reading, writing
+from service.parted import parted
+from service.partitions.catalogue import partitions, room_of
+from service.partitions.cuts import Cut
+
+AHEAD = timedelta(days=14)
+"""Pieces are made until the last of them ends so long after now."""
+
+TRAP = timedelta(days=2)
+ADD = sa.text("SELECT dm_feedback_add_partition(:table, :piece, :key, :lower, :upper)")
+
+
+def make(engine: Engine, cut: Cut, now: datetime, *, patient: bool = False) -> Iterator[str]:
+    """Make what is missing, each in a commit of its own; yield the names. `patient`: rows may take long to move."""
+    while True:
+        with writing(engine) as connection:
+            found = [each.until for each in partitions(connection, cut) if each.until is not None]
+            if not found or found[-1] >= now + AHEAD:
+                return
+            if patient:
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            name = _add(connection, cut, found[-1], now)
+        yield name
+
+
+def _add(connection: Connection, cut: Cut, begin: datetime, now: datetime) -> str:
+    """Add the next piece; one for all of a time in which nobody made any."""
+    name, end = f"{cut.table}_{begin:%Y%m%d}", cut.end_of_piece(max(begin, now))
+    bounds = {"lower": cut.bound(begin), "upper": cut.bound(end)}
+    connection.execute(ADD, {"table": cut.table, "piece": name, "key": cut.column, **bounds})
+    return name
+
+
+def unplaced(connection: Connection) -> Mapping[str, int]:
+    """Return how many rows lie with the rest, a thousand at most, by table; nothing where all is whole."""
+    if not parted(connection):
+        return {}
+    rest = sa.text("SELECT table_name, unplaced FROM dm_feedback_unplaced()")
+    return {row.table_name: row.unplaced for row in connection.execute(rest)}
+
+
+def give_up_traps(engine: Engine, cut: Cut, now: datetime) -> bool:
+    """Take a promise back whose time has almost come, as whoever made it did not go on: rows would be refused."""
+    with reading(engine) as connection:
+        found = None if cut.table in parted(connection) else room_of(connection, cut)
+    if found is None or found.until > now + TRAP:
+        return False
+    with writing(engine) as connection:
+        connection.execute(sa.text("SELECT dm_feedback_give_up_room(:table)"), {"table": cut.table})
+    return True

@@ -1,0 +1,63 @@
+"""What the database's catalogue says of partitions: in, a connection and a cut; out, frozen facts. Changes nothing."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.partitions.cuts import Cut
+
+FIRST, REST = "first", "rest"
+"""How the partition that was the table ends, and the one for rows for which there is no other."""
+
+PARTITIONS = sa.text(
+    "SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid"
+    " WHERE inhparent = to_regclass(:table)"
+)
+ROOM = sa.text(
+    "SELECT convalidated, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE conrelid = to_regclass(:table) AND conname = :name"
+)
+UPPER = re.compile(r"TO \('?([^')]*)'?\)")
+BOUND = re.compile(r"< '?([a-z0-9_]+)'?")
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One piece. `until` None: it is the one for the rest."""
+
+    name: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The promise that every row of a table lies before a moment; `proven` once the database has looked at each."""
+
+    until: datetime
+    proven: bool
+
+
+def partitions(connection: Connection, cut: Cut) -> Sequence[Partition]:
+    """Return the pieces of a table, the oldest first; none where it is whole."""
+    found = [
+        Partition(name, None if bound == "DEFAULT" else cut.moment(UPPER.findall(bound)[-1]))
+        for name, bound in connection.execute(PARTITIONS, {"table": cut.table})
+    ]
+    return sorted(found, key=lambda each: (each.until is None, each.until))
+
+
+def room_of(connection: Connection, cut: Cut) -> Room | None:
+    """Return what is promised of a table that is still whole; None: turning it over has not begun."""
+    row = connection.execute(ROOM, {"table": cut.table, "name": room_name(cut)}).one_or_none()
+    if row is None:
+        return None
+    return Room(cut.moment(BOUND.findall(row[1])[-1]), proven=row[0])
+
+
+def room_name(cut: Cut) -> str:
+    """Return the name of the promise."""
+    return f"ck_{cut.table}_room"

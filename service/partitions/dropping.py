@@ -1,0 +1,81 @@
+"""Partitions whose every row is due, dropped: in, an age; out, the names of those that went.
+
+One statement a piece, however many rows it holds. A piece waits for its last row; the one for the rest, and rows that
+are overdue by a whole piece, are left to the committed batches of `retention`. Where somebody reads the table all the
+time nothing is dropped now: there is another hour.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection, Engine
+
+from service.auth import chain
+from service.db import reading, writing
+from service.models import metadata
+from service.partitions.catalogue import Partition, partitions
+from service.partitions.cuts import Cut
+from service.retention import Stop
+
+DROP = sa.text("SELECT dm_feedback_drop_partition(:piece)")
+BUSY = "55P03"
+log = structlog.get_logger(__name__)
+
+
+def due(engine: Engine, cut: Cut, before: datetime) -> Sequence[Partition]:
+    """Return the pieces in which every row is older than `before`. Changes nothing."""
+    with reading(engine) as connection:
+        found = partitions(connection, cut)
+        begins = [None, *(each.until for each in found)]
+        old = [(begin, each) for begin, each in zip(begins, found, strict=False) if each.until and each.until <= before]
+        return [each for begin, each in old if not _holds_younger(connection, cut, begin, each, before)]
+
+
+def _holds_younger(
+    connection: Connection, cut: Cut, begin: datetime | None, piece: Partition, before: datetime
+) -> bool:
+    """Whether a row of it became due later than its place says: a line of history told long after the request came."""
+    if cut.aged_by is None or cut.aged_by == cut.column:
+        return False
+    assert piece.until is not None
+    column = metadata.tables[cut.table].c
+    within = column[cut.column] < cut.bound(piece.until)
+    if begin is not None:
+        within = sa.and_(within, column[cut.column] >= cut.bound(begin))
+    younger = sa.select(sa.literal(1)).where(within, column[cut.aged_by] >= before).limit(1)
+    return connection.scalar(younger) is not None
+
+
+def drop(engine: Engine, cut: Cut, before: datetime, stop: Stop) -> int:
+    """Drop what is due, the oldest first; return how many pieces went."""
+    gone = 0
+    for piece in due(engine, cut, before):
+        if stop() or not _went(engine, cut, piece, before):
+            break
+        gone += 1
+    return gone
+
+
+def _went(engine: Engine, cut: Cut, piece: Partition, before: datetime) -> bool:
+    try:
+        with writing(engine) as connection:
+            if not _may_go(connection, cut, piece, before):
+                return False
+            connection.execute(DROP, {"piece": piece.name})
+    except sa.exc.OperationalError as error:
+        if getattr(error.orig, "sqlstate", "") != BUSY:
+            raise
+        log.warning("partition_busy", partition=piece.name)
+        return False
+    log.info("partition_dropped", partition=piece.name)
+    return True
+
+
+def _may_go(connection: Connection, cut: Cut, piece: Partition, before: datetime) -> bool:
+    """Lines of the access log go behind the anchor of their chain."""
+    if cut.table != "access_log":
+        return True
+    assert piece.until is not None
+    return chain.leave_behind(connection, piece.until, before)

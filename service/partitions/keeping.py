@@ -1,0 +1,80 @@
+"""What the worker's housekeeping does of partitions: in, settings and a moment; out, ways to make, drop and forget.
+
+Where nothing lies in partitions there is none, and every kind of row is forgotten as it always was. Where it does,
+pieces are made ahead and dropped whole; what is left to the committed batches are rows that are overdue by a whole
+piece, in the first one and with the rest.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+import structlog
+from sqlalchemy.engine import Engine
+
+from service.auth import chain
+from service.db import reading
+from service.models import metadata
+from service.parted import parted
+from service.partitions import ahead, dropping, keys
+from service.partitions.cuts import Cut, cuts
+from service.retention import Overdue, Stop
+from service.settings.sections import Privacy
+
+log = structlog.get_logger(__name__)
+
+
+def those_cut(engine: Engine, privacy: Privacy) -> Mapping[str, Cut]:
+    """Return how the tables are cut that lie in partitions at this moment, by name."""
+    with reading(engine) as connection:
+        there = parted(connection)
+    return {name: cut for name, cut in cuts(privacy).items() if name in there}
+
+
+def ways(
+    engine: Engine, privacy: Privacy, now: datetime, *, dry_run: bool, stop: Stop
+) -> Iterator[tuple[str, Callable[[], int]]]:
+    """How pieces are made and dropped, and keys forgotten that no repeat can be known by any more."""
+    cut = those_cut(engine, privacy)
+    if engine.dialect.name == "postgresql" and not dry_run:
+        _give_up_traps(engine, privacy, now)
+    if not cut:
+        return
+    yield "partitions", partial(_pieces, engine, cut, now, dry_run=dry_run, stop=stop)
+    if (deliveries := cut.get("webhook_delivery")) is not None:
+        # one whose delivery is still there may not go before it: copied back, both would have the same place
+        keep = max(privacy.keep_repeats, deliveries.keep + 2 * deliveries.width)
+        yield "delivery_keys", partial(keys.prune, engine, now - keep, dry_run=dry_run)
+
+
+def rest_of(kind: Callable[[datetime], Overdue], before: datetime, cut: Cut | None) -> Overdue:
+    """Return what is too old of a kind, by its age; of a table in pieces what no piece takes along in time."""
+    if cut is None:
+        return kind(before)
+    late = rest_before(before, cut)
+    column = metadata.tables[cut.table].c[cut.column]
+    return replace(kind(late), among=column < cut.bound(late))
+
+
+def rest_before(before: datetime, cut: Cut | None) -> datetime:
+    """Return from when on rows are overdue by a whole piece; of a table that is whole, from when on they are due."""
+    return before if cut is None else before - cut.width
+
+
+def _pieces(engine: Engine, cut: Mapping[str, Cut], now: datetime, *, dry_run: bool, stop: Stop) -> int:
+    """Make what will be needed, drop what is due; return how many pieces that was, or would be, to be dropped."""
+    if dry_run:
+        return sum(len(dropping.due(engine, each, now - each.keep)) for each in cut.values())
+    for each in cut.values():
+        for name in ahead.make(engine, each, now):
+            log.info("partition_made", partition=name)
+    if "access_log" in cut:
+        chain.seal_what_waits(engine)
+    return sum(dropping.drop(engine, each, now - each.keep, stop) for each in cut.values())
+
+
+def _give_up_traps(engine: Engine, privacy: Privacy, now: datetime) -> None:
+    for each in cuts(privacy).values():
+        if ahead.give_up_traps(engine, each, now):
+            log.warning("partitioning_given_up", table=each.table)

@@ -1,0 +1,239 @@
+"""A table becomes its own first partition: in, an engine and the settings; out, it lies in partitions, or why not yet.
+
+While web and workers run. Each step is a commit of its own and looks at what is there: whoever is stopped in between
+goes on where he was. First the promise that every row lies before a moment, a week away at least; then the database
+proves it, row by row, which nobody waits for; then the keys are written; at last the names change, in milliseconds, as
+what was proven is not looked at again. Code that cannot work so is kept from starting here before that. Never moves a
+row and never reads one's contents.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from service.db import reading, writing
+from service.encrypting.in_force import ALIVE
+from service.errors import Conflict, Invalid, Unavailable
+from service.migrations import PARTED_FROM, set_floor
+from service.models import metadata, process_count
+from service.parted import look_again, parted
+from service.partitions import ahead, keys, rights
+from service.partitions.catalogue import FIRST, REST, Room, room_name, room_of
+from service.partitions.cuts import Cut, cuts
+from service.partitions.keys import Tell
+from service.settings.sections import Privacy
+from service.totals import GONE
+
+ROOM_FOR = timedelta(days=7)
+TRIES, REST_S = 100, 0.2
+BUSY = "55P03"
+OTHER_ROWS = "23514"
+DELIVERIES = "webhook_delivery"
+Wait = Callable[[float], None]
+Done = TypeVar("Done")
+
+
+def turn(engine: Engine, privacy: Privacy, now: datetime, tell: Tell, wait: Wait = time.sleep) -> Iterator[str]:
+    """Turn over what is still whole, and make room ahead; yield a sentence for each thing done. Raises Conflict."""
+    demand_postgresql(engine)
+    _demand_owner(engine)
+    with writing(engine) as connection:
+        rights.make_functions(connection)
+    for cut in cuts(privacy).values():
+        if not _is_whole(engine, cut):
+            continue
+        yield from _turn_one(engine, cut, now, tell, wait)
+    for cut in cuts(privacy).values():
+        for name in ahead.make(engine, cut, now, patient=True):
+            yield f"{name}: made ahead"
+
+
+def undo(engine: Engine, privacy: Privacy) -> Iterator[str]:
+    """Take back what was begun. Raises Conflict where a table was turned over: that goes back by being copied."""
+    demand_postgresql(engine)
+    with reading(engine) as connection:
+        turned = sorted(parted(connection))
+    if turned:
+        sentence = (
+            f"{', '.join(turned)} lie in partitions already. The way back is `dm-feedback db copy` into an empty "
+            "database, while everything runs: there all is as it was, and known repeats stay known."
+        )
+        raise Conflict("partitioned_already", sentence)
+    with writing(engine) as connection:
+        for cut in cuts(privacy).values():
+            if room_of(connection, cut) is not None:
+                _no_room(connection, cut)
+                yield f"{cut.table}: may hold rows of any time again"
+        keys.unwatch(connection)
+        keys.forget_all(connection)
+        rights.drop_functions(connection)
+
+
+def _turn_one(engine: Engine, cut: Cut, now: datetime, tell: Tell, wait: Wait) -> Iterator[str]:
+    _demand_new_code(engine, now)
+    room = _patiently(engine, lambda connection: _promise(connection, cut, now), wait)
+    yield f"{cut.table}: everything in it is of before {room.until:%Y-%m-%d}"
+    if not room.proven:
+        _prove(engine, cut)
+    if cut.table == DELIVERIES:
+        _patiently(engine, keys.watch, wait)
+        yield f"{cut.table}: {keys.fill(engine, now - cut.keep, tell)} keys stand apart"
+    _patiently(engine, lambda connection: _turn_over(connection, cut), wait)
+    look_again(engine)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql(f"ANALYZE {cut.table}")  # nobody else ever counts a table of partitions
+    yield f"{cut.table}: lies in partitions from now on"
+
+
+def demand_postgresql(engine: Engine) -> None:
+    """Refuse where there are no partitions. Raises Invalid."""
+    if engine.dialect.name != "postgresql":
+        sentence = "Partitions are PostgreSQL's; SQLite does without. `dm-feedback db copy` carries a ledger over."
+        raise Invalid("partitions_of_postgresql", sentence)
+
+
+def _demand_owner(engine: Engine) -> None:
+    with reading(engine) as connection:
+        ours = sa.text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('transition')")
+        if not connection.scalar(ours):
+            raise Conflict("not_the_owner", "The tables belong to somebody else: run this as whoever ran `db upgrade`.")
+
+
+def _demand_new_code(engine: Engine, now: datetime) -> None:
+    """Whoever knows nothing of partitions would look for repeats where there are none."""
+    pct = process_count.c
+    lives = sa.and_(pct.name != GONE, pct.seen_at > now - ALIVE)
+    with reading(engine) as connection:
+        rows = connection.execute(sa.select(pct.role, pct.name, pct.revision).where(lives).order_by(pct.name)).all()
+    old = [f"{row.role} {row.name}" for row in rows if (row.revision or "") < PARTED_FROM]
+    if old:
+        sentence = (
+            f"{', '.join(old)} run code that knows no partitions: end the upgrade first, and run this again half a "
+            "minute later, when those that have ended are forgotten."
+        )
+        raise Conflict("processes_without_partitions", sentence)
+
+
+def _is_whole(engine: Engine, cut: Cut) -> bool:
+    with reading(engine) as connection:
+        return cut.table not in parted(connection)
+
+
+def _patiently(engine: Engine, do: Callable[[Connection], Done], wait: Wait) -> Done:
+    """Do what locks a table for a moment; where somebody holds it, let everybody by and try again. Raises Conflict."""
+    for _ in range(TRIES):
+        try:
+            with writing(engine) as connection:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{rights.SHORTLY}'")
+                return do(connection)
+        except sa.exc.OperationalError as error:
+            if getattr(error.orig, "sqlstate", "") != BUSY:
+                raise
+        wait(REST_S)
+    raise Conflict(
+        "table_busy",
+        "Somebody reads one of the tables all the time (an export, a backup?): run this again when that has ended.",
+    )
+
+
+def _promise(connection: Connection, cut: Cut, now: datetime) -> Room:
+    """Say that no row is of a later time. A promise whose time has almost come is made anew."""
+    found = room_of(connection, cut)
+    if found is not None and found.until > now + ahead.TRAP:
+        return found
+    _no_room(connection, cut)
+    until = cut.end_of_piece(now + ROOM_FOR)
+    check = f"CHECK ({cut.column} < '{cut.bound(until)}') NOT VALID"
+    connection.exec_driver_sql(f"ALTER TABLE {cut.table} ADD CONSTRAINT {room_name(cut)} {check}")
+    return Room(until, proven=False)
+
+
+def _no_room(connection: Connection, cut: Cut) -> None:
+    connection.exec_driver_sql(f"ALTER TABLE {cut.table} DROP CONSTRAINT IF EXISTS {room_name(cut)}")
+
+
+def _prove(engine: Engine, cut: Cut) -> None:
+    """Let the database look at every row; others read and write meanwhile. Raises Unavailable."""
+    try:
+        with writing(engine) as connection:
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            connection.exec_driver_sql(f"ALTER TABLE {cut.table} VALIDATE CONSTRAINT {room_name(cut)}")
+    except sa.exc.IntegrityError as error:
+        if getattr(error.orig, "sqlstate", "") != OTHER_ROWS:
+            raise
+        sentence = f"{cut.table} holds rows whose {cut.column} does not begin with their time; it cannot be cut."
+        raise Unavailable("rows_of_no_time", sentence) from error
+
+
+def _locked(connection: Connection, table: str) -> list[tuple[str, str]]:
+    """Lock a table and those its rows are tied to; return the ties: a table, and the name of its foreign key.
+
+    In the order in which everybody writes them: those that are referred to first.
+    """
+    ties = sa.text(
+        "SELECT conrelid::regclass::text, conname, confrelid::regclass::text FROM pg_constraint"
+        " WHERE contype = 'f' AND to_regclass(:table) IN (conrelid, confrelid)"
+    )
+    found = connection.execute(ties, {"table": table}).all()
+    for each in dict.fromkeys([*(to for _, _, to in found), table]):
+        connection.exec_driver_sql(f"LOCK TABLE {each} IN ACCESS EXCLUSIVE MODE")
+    return [(of, name) for of, name, _ in found]
+
+
+def _turn_over(connection: Connection, cut: Cut) -> None:
+    """Put a table of partitions in the table's place, the table as the first of them."""
+    table, first, rest = cut.table, f"{cut.table}_{FIRST}", f"{cut.table}_{REST}"
+    ties, room = _locked(connection, table), room_of(connection, cut)
+    if table in parted(connection) or room is None or not room.proven:
+        return  # another one was here
+    for of, tie in ties:  # to drop a piece would lock the other table too
+        connection.exec_driver_sql(f"ALTER TABLE {of} DROP CONSTRAINT {tie}")
+    if table == DELIVERIES:
+        keys.unwatch(connection)
+        connection.exec_driver_sql(f"ALTER TABLE {table} DROP CONSTRAINT uq_webhook_delivery_source_dedupe_key")
+    shared = _renamed(connection, table, first)
+    like = f"LIKE {first} INCLUDING DEFAULTS INCLUDING STORAGE"
+    connection.exec_driver_sql(f"CREATE TABLE {table} ({like}) PARTITION BY RANGE ({cut.column})")
+    rights.hand_on(connection, first, table)
+    for sequence, column in _numbered(connection, first):
+        connection.exec_driver_sql(f"ALTER SEQUENCE {sequence} OWNED BY {table}.{column}")
+    for index in shared:
+        connection.exec_driver_sql(index)
+    if list(metadata.tables[table].primary_key.columns.keys()) == [cut.column]:
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD CONSTRAINT pk_{table} PRIMARY KEY ({cut.column})")
+    bounds = f"FROM (MINVALUE) TO ('{cut.bound(room.until)}')"
+    connection.exec_driver_sql(f"ALTER TABLE {table} ATTACH PARTITION {first} FOR VALUES {bounds}")
+    connection.exec_driver_sql(f"ALTER TABLE {first} DROP CONSTRAINT {room_name(cut)}")
+    connection.exec_driver_sql(f"CREATE TABLE {rest} (LIKE {first} INCLUDING ALL EXCLUDING CONSTRAINTS)")
+    connection.exec_driver_sql(f"ALTER TABLE {table} ATTACH PARTITION {rest} DEFAULT")
+    set_floor(connection)
+
+
+def _renamed(connection: Connection, table: str, first: str) -> list[str]:
+    """Give the table and its indexes other names; return the statements of those that the new one has as well."""
+    found = connection.execute(
+        sa.text(
+            "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid), indisunique FROM pg_index"
+            " WHERE indrelid = to_regclass(:table)"
+        ),
+        {"table": table},
+    ).all()
+    connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {first}")
+    for name, _, _ in found:
+        connection.exec_driver_sql(f"ALTER INDEX {name} RENAME TO {name}_{FIRST}")
+    # what is unique can be so only within a piece
+    return [text for _, text, unique in found if not unique]
+
+
+def _numbered(connection: Connection, table: str) -> list[tuple[str, str]]:
+    """The sequence behind a table's numbers, and their column."""
+    serial = sa.text(
+        "SELECT pg_get_serial_sequence(:table, attname), attname FROM pg_attribute"
+        " WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
+    )
+    return [(name, column) for name, column in connection.execute(serial, {"table": table}) if name is not None]

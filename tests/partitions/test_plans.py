@@ -1,0 +1,76 @@
+"""Who knows an id reads one piece, whatever the age of the ledger; and all others read none of its rows twice."""
+
+import re
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as dialect
+
+from service.auth.chain import acs
+from service.db import reading
+from service.models import access_log, delivery_item, transition, webhook_delivery
+from service.partitions import keeping
+from service.requests import forget as requests
+from tests.floor.house import House, deliver
+from tests.partitions.house import CUTS, statements
+
+READ = re.compile(r"\bon ((?:transition|access_log|delivery_item|webhook_delivery)_(?:first|rest|\d{8}))\b")
+tr, di, wd = transition.c, delivery_item.c, webhook_delivery.c
+
+
+def read(house: House, query: Any, *, analyzed: bool = False) -> set[str]:
+    """The pieces that a statement reads, as the database plans it, or as it went about it."""
+    text = str(query.compile(dialect=dialect.dialect(), compile_kwargs={"literal_binds": True}))
+    with reading(house.engine) as connection:
+        how = "EXPLAIN (ANALYZE, TIMING OFF)" if analyzed else "EXPLAIN"
+        lines = connection.exec_driver_sql(f"{how} {text.replace('%', '%%')}").scalars().all()
+    assert lines
+    return {name for line in lines if "never executed" not in line for name in READ.findall(line)}
+
+
+def test_rows_of_one_id_are_read_in_its_piece(house: House) -> None:
+    house.clock.forward(days=9)
+    request_id = deliver(house, "c-1")
+    delivery_id = house.rows(webhook_delivery)[0].id
+    day = f"{house.clock.now:%Y%m%d}"
+    assert read(house, sa.select(webhook_delivery).where(wd.id == delivery_id)) == {f"webhook_delivery_{day}"}
+    assert read(house, sa.select(delivery_item).where(di.delivery_id == delivery_id)) == {f"delivery_item_{day}"}
+    assert read(house, sa.delete(delivery_item).where(di.delivery_id == delivery_id)) == {f"delivery_item_{day}"}
+    history = read(house, sa.select(transition).where(tr.request_id == request_id).order_by(tr.id))
+    assert history == {"transition_20261130"}
+    joined = sa.select(wd.id).join_from(delivery_item, webhook_delivery, di.delivery_id == wd.id)
+    assert read(house, joined.where(di.delivery_id == delivery_id)) == {
+        f"webhook_delivery_{day}",
+        f"delivery_item_{day}",
+    }
+
+
+def test_a_line_is_sealed_in_its_month(house: House) -> None:
+    sealed = sa.update(access_log).where(acs.id == 1, acs.at == house.clock.now).values(number=1)
+    assert read(house, sealed) == {"access_log_first"}
+
+
+def test_retention_looks_for_what_is_left_only_where_it_can_be(house: House) -> None:
+    house.clock.forward(days=9)
+    kind = keeping.rest_of(requests.history, house.clock.now, CUTS["transition"])
+    assert kind.among is not None
+    assert read(house, sa.select(tr.id).where(kind.among)) == {"transition_first"}
+
+
+def test_a_new_delivery_reads_none_of_them(house: House) -> None:
+    deliver(house, "c-0")
+    with statements(house.engine) as found:
+        deliver(house, "c-1")
+    of_pieces = [
+        each for each in found if re.search(r"(FROM|JOIN|UPDATE) (transition|delivery_item|webhook_delivery)\b", each)
+    ]
+    assert [each for each in of_pieces if "INSERT" not in each] == []
+
+
+@pytest.mark.parametrize("table", CUTS)
+def test_a_row_goes_straight_to_its_piece(house: House, table: str) -> None:
+    text = f"EXPLAIN INSERT INTO {table} SELECT * FROM {table}_rest"
+    with reading(house.engine) as connection:
+        lines = connection.exec_driver_sql(text).scalars().all()
+    assert {name for line in lines for name in READ.findall(line)} == {f"{table}_rest"}

@@ -1,0 +1,113 @@
+"""Web and worker go on while their tables become partitions, by a command that is killed in the middle of its steps."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.db import reading, writing
+from service.ids import new_id
+from service.models import delivery_key, feedback_request, webhook_delivery
+from service.parted import CUT_BY, parted
+from tests.processes import deliveries
+from tests.processes.children import cli, run_cli, until
+from tests.processes.house import House
+from tests.processes.x import X
+
+HEAP = 30_000  # keys to write, so that there is a middle
+MOST = 60
+WITHIN_S = 180
+BEGUN = (
+    "SELECT FROM pg_constraint WHERE conname = 'ck_transition_room'",
+    "SELECT FROM pg_class WHERE relname = 'access_log_rest'",
+    "SELECT FROM pg_trigger WHERE tgname = 'keep_key'",
+    "SELECT FROM pg_class WHERE relname = 'webhook_delivery_rest'",
+)
+"""What the database shows in the middle of four steps."""
+
+
+@contextmanager
+def telling(house: House) -> Iterator[list[str]]:
+    """A CRM that tells of each conversation twice; those of which it heard 2xx both times."""
+    accepted, stop = list[str](), threading.Event()
+
+    def tell() -> None:
+        while not stop.wait(0.2) and len(accepted) < MOST:
+            name = f"live-{len(accepted)}"
+            if deliveries.deliver(house, name) == 200:
+                deliveries.deliver(house, name)
+                accepted.append(name)
+
+    thread = threading.Thread(target=tell)
+    thread.start()
+    yield accepted
+    stop.set()
+    thread.join()
+
+
+def heap(engine: Engine) -> None:
+    """Deliveries of before."""
+    now = datetime.now(UTC)
+    row: dict[str, Any] = {
+        "source": "crm",
+        "content_type": "",
+        "headers": {},
+        "query": {},
+        "body": b"{}",
+        "key_index": 0,
+    }
+    rows = []
+    for number in range(HEAP):
+        at = now - timedelta(seconds=number)
+        rows.append({**row, "id": new_id("whd", at), "received_at": at, "dedupe_key": str(number)})
+    with writing(engine) as connection:
+        connection.execute(sa.insert(webhook_delivery), rows)
+
+
+def shows(engine: Engine, fact: str) -> bool:
+    with reading(engine) as connection:
+        return connection.exec_driver_sql(fact).first() is not None
+
+
+def number(engine: Engine, query: sa.Select[Any]) -> int:
+    with reading(engine) as connection:
+        return int(connection.scalar(query) or 0)
+
+
+@pytest.mark.timeout(900)
+def test_none_is_lost_and_none_is_asked_twice(
+    house_of: Callable[..., House], postgresql_url: str, x: X, engine_of: Callable[[House], Engine]
+) -> None:
+    house = house_of(postgresql_url)
+    engine, words = engine_of(house), ("--config", str(house.config), "db", "partition")
+    heap(engine)
+    with (
+        cli("web", house.directory, "--config", str(house.config), "web"),
+        cli("worker", house.directory, "--config", str(house.config), "worker"),
+    ):
+        with telling(house) as accepted:
+            until(lambda: accepted, WITHIN_S, "the CRM is heard")
+            for step, fact in enumerate(BEGUN):
+                with cli(f"partition-{step}", house.directory, *words) as command:
+                    until(lambda: shows(engine, fact) or not command.running, WITHIN_S, fact)  # noqa: B023 - called within the turn
+                    command.kill()
+            assert any(run_cli(*words).returncode == 0 for _ in range(5)), "a busy machine may ask for it again"
+            with reading(engine) as connection:
+                assert parted(connection) == set(CUT_BY)
+            before = len(accepted)
+            until(lambda: len(accepted) > before or len(accepted) == MOST, WITHIN_S, "it goes on after it")
+        fr, dk = feedback_request.c, delivery_key.c
+        asked = sa.select(sa.func.count()).select_from(feedback_request).where(fr.state == "card_sent")
+        until(lambda: number(engine, asked) == len(accepted), WITHIN_S, "everybody was asked")
+        for name in accepted[:3]:
+            assert deliveries.deliver(house, name) == 200
+    assert x.sent("card") == x.sent("dm") == len(accepted)
+    keys = sa.select(sa.func.count()).select_from(delivery_key)
+    unknown = ~sa.exists().where(dk.source == webhook_delivery.c.source, dk.dedupe_key == webhook_delivery.c.dedupe_key)
+    assert number(engine, sa.select(sa.func.count()).select_from(webhook_delivery).where(unknown)) == 0
+    assert number(engine, keys) == number(engine, sa.select(sa.func.count()).select_from(webhook_delivery))
