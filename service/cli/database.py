@@ -127,9 +127,8 @@ def _show_proven(found: list[moving.ProvenTable]) -> None:
 
 
 @db.command()
-@click.option("--undo", is_flag=True, help="Take back what was begun and is not done.")
 @click.pass_context
-def partition(context: click.Context, undo: bool) -> None:  # noqa: FBT001 - click's way of a flag
+def partition(context: click.Context) -> None:
     """Lay deliveries, history and access log into time partitions, which retention drops whole. PostgreSQL only.
 
     For a ledger that grows by millions of rows a month. Runs while web and workers do, as whoever ran `db upgrade`; may
@@ -138,11 +137,6 @@ def partition(context: click.Context, undo: bool) -> None:  # noqa: FBT001 - cli
     for privacy.keep_repeats. Code before this version does not start here any more; the way back is `db copy`.
     """
     settings, engine = opened(context, X_TOKENS)
-    if undo:
-        for sentence in turning.undo(engine, settings.privacy):
-            console.print(sentence)
-        console.print("Nothing of it is left.")
-        return
     for sentence in turning.turn(engine, settings.privacy, now(), _progress):
         console.print(sentence)
     with writing(engine) as connection:

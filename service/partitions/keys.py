@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, to_micros, writing
 from service.models import delivery_key
+from service.partitions.rights import only_ours
 
 AT_ONCE = 10_000
 PRUNED_AT_ONCE = 5000
@@ -53,6 +54,7 @@ Tell = Callable[[str, int], None]
 def watch(connection: Connection) -> None:
     """Let every delivery from now on write its key. Waits for those that are being written."""
     if connection.execute(THERE).one_or_none() is None:
+        only_ours(connection)
         connection.exec_driver_sql(KEEP_KEY)
         connection.exec_driver_sql("REVOKE ALL ON FUNCTION dm_feedback_keep_key() FROM PUBLIC")
         connection.exec_driver_sql(TRIGGER)
@@ -78,11 +80,6 @@ def fill(engine: Engine, young: datetime, tell: Tell) -> int:
             return seen
         last, seen = newest, seen + number
         tell("delivery_key", seen)
-
-
-def forget_all(connection: Connection) -> None:
-    """Forget all but those of people who were erased."""
-    connection.execute(sa.delete(delivery_key).where(dk.received_at.is_not(None)))
 
 
 def prune(engine: Engine, before: datetime, *, dry_run: bool) -> int:

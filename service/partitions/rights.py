@@ -62,6 +62,9 @@ BEGIN
     RAISE EXCEPTION '% is not cut', of_table;
   END IF;
   EXECUTE format('ALTER TABLE %I DROP CONSTRAINT IF EXISTS %I', of_table, 'ck_' || of_table || '_room');
+  IF of_table = 'webhook_delivery' THEN
+    DROP FUNCTION IF EXISTS dm_feedback_keep_key() CASCADE;
+  END IF;
 END $$
 """
 FUNCTIONS = {
@@ -86,6 +89,7 @@ FROM pg_attribute, aclexplode(attacl) WHERE attrelid = to_regclass(:of) AND attn
 
 def make_functions(connection: Connection) -> None:
     """Make them as they are in this version; nobody else may call them."""
+    only_ours(connection)
     roles = set(connection.scalars(sa.text("SELECT rolname FROM pg_roles WHERE rolname LIKE 'dm_feedback_%'")))
     for signature, (text, callers) in FUNCTIONS.items():
         connection.execute(sa.text(text))
@@ -95,10 +99,9 @@ def make_functions(connection: Connection) -> None:
                 connection.exec_driver_sql(f"GRANT EXECUTE ON FUNCTION {signature} TO {role}")
 
 
-def drop_functions(connection: Connection) -> None:
-    """Take them away."""
-    for signature in FUNCTIONS:
-        connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {signature}")
+def only_ours(connection: Connection) -> None:
+    """Let names in functions that are made next mean our tables: never a temporary one that their caller made."""
+    connection.exec_driver_sql("SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)")
 
 
 def hand_on(connection: Connection, before: str, table: str) -> None:

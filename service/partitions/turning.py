@@ -39,7 +39,7 @@ Done = TypeVar("Done")
 
 def turn(engine: Engine, privacy: Privacy, now: datetime, tell: Tell, wait: Wait = time.sleep) -> Iterator[str]:
     """Turn over what is still whole, and make room ahead; yield a sentence for each thing done. Raises Conflict."""
-    demand_postgresql(engine)
+    _demand_postgresql(engine)
     _demand_owner(engine)
     with writing(engine) as connection:
         rights.make_functions(connection)
@@ -50,27 +50,6 @@ def turn(engine: Engine, privacy: Privacy, now: datetime, tell: Tell, wait: Wait
     for cut in cuts(privacy).values():
         for name in ahead.make(engine, cut, now, patient=True):
             yield f"{name}: made ahead"
-
-
-def undo(engine: Engine, privacy: Privacy) -> Iterator[str]:
-    """Take back what was begun. Raises Conflict where a table was turned over: that goes back by being copied."""
-    demand_postgresql(engine)
-    with reading(engine) as connection:
-        turned = sorted(parted(connection))
-    if turned:
-        sentence = (
-            f"{', '.join(turned)} lie in partitions already. The way back is `dm-feedback db copy` into an empty "
-            "database, while everything runs: there all is as it was, and known repeats stay known."
-        )
-        raise Conflict("partitioned_already", sentence)
-    with writing(engine) as connection:
-        for cut in cuts(privacy).values():
-            if room_of(connection, cut) is not None:
-                _no_room(connection, cut)
-                yield f"{cut.table}: may hold rows of any time again"
-        keys.unwatch(connection)
-        keys.forget_all(connection)
-        rights.drop_functions(connection)
 
 
 def _turn_one(engine: Engine, cut: Cut, now: datetime, tell: Tell, wait: Wait) -> Iterator[str]:
@@ -90,7 +69,7 @@ def _turn_one(engine: Engine, cut: Cut, now: datetime, tell: Tell, wait: Wait) -
     yield f"{cut.table}: lies in partitions from now on"
 
 
-def demand_postgresql(engine: Engine) -> None:
+def _demand_postgresql(engine: Engine) -> None:
     """Refuse where there are no partitions. Raises Invalid."""
     if engine.dialect.name != "postgresql":
         sentence = "Partitions are PostgreSQL's; SQLite does without. `dm-feedback db copy` carries a ledger over."

@@ -17,7 +17,7 @@ from service.models import delivery_key, process_count, schema_floor, webhook_de
 from service.parted import CUT_BY, parted
 from service.partitions import turning
 from tests.floor.house import House, answered, deliver, told
-from tests.partitions.house import SETTINGS, at_once, nobody, pieces, rows, scalar, statements, turn
+from tests.partitions.house import SETTINGS, pieces, rows, statements, turn
 
 
 def lived(house: House) -> list[str]:
@@ -109,24 +109,6 @@ def test_whoever_dies_in_the_middle_is_followed_by_another(whole: House, life: i
     assert lives > 2, "it was stopped more than once"
     assert rows(whole.engine, "webhook_delivery") == 5 + lives
     assert set(pieces(whole.engine, "webhook_delivery").values()) == {5 + lives, 0}
-
-
-def test_what_was_begun_can_be_taken_back(whole: House) -> None:
-    lived(whole)
-    begun = turning.turn(whole.engine, SETTINGS.privacy, whole.clock.now, nobody, at_once)
-    assert "of before" in next(begun)
-    begun.close()
-    assert scalar(whole.engine, "SELECT count(*) FROM pg_constraint WHERE conname LIKE '%room'") == 1
-    assert list(turning.undo(whole.engine, SETTINGS.privacy)) == ["transition: may hold rows of any time again"]
-    assert scalar(whole.engine, "SELECT count(*) FROM pg_constraint WHERE conname LIKE '%room'") == 0
-    assert scalar(whole.engine, "SELECT count(*) FROM pg_proc WHERE proname LIKE 'dm_feedback%'") == 0
-
-
-def test_what_was_done_goes_back_by_a_copy(house: House) -> None:
-    with pytest.raises(Conflict) as refused:
-        list(turning.undo(house.engine, SETTINGS.privacy))
-    assert refused.value.code == "partitioned_already"
-    assert "db copy" in refused.value.sentence
 
 
 def test_sqlite_does_without(sqlite_engine: Engine) -> None:
