@@ -20,6 +20,7 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
 
+from service import standing_still
 from service.deadline import in_time
 from service.driver_errors import give_up_read_only
 from service.errors import Unavailable
@@ -47,10 +48,14 @@ FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
 
 @dataclass(frozen=True, slots=True)
 class ConnectionWait:
-    """How long a server may take to let us in, and a connection of ours to get free, in seconds."""
+    """How long a server may take to let us in, a connection of ours to get free, a statement to be answered: seconds.
+
+    `silent_s` None: for as long as the server itself lets a statement work.
+    """
 
     connect_s: int = 5
     pool_s: int = 30
+    silent_s: float | None = None
 
 
 PATIENT = ConnectionWait()
@@ -93,7 +98,7 @@ def open_engine(url: str, wait: ConnectionWait = PATIENT) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed)
     if parsed.get_backend_name() == "postgresql":
-        return open_postgresql(parsed, wait.connect_s, wait.pool_s)
+        return open_postgresql(parsed, wait.connect_s, wait.pool_s, wait.silent_s)
     raise Unavailable(
         "database_kind",
         f"'{parsed.get_backend_name()}' is no database of ours; write {WRITE}.",
@@ -119,14 +124,16 @@ def reading_on(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, silent_s: float | None = None) -> Iterator[Connection]:
     """Open a transaction that writes. On SQLite it takes the write lock at once.
 
-    A transaction that reads first and writes later fails there as soon as another commit comes between.
+    A transaction that reads first and writes later fails there as soon as another commit comes between. `silent_s`:
+    a server of PostgreSQL that leaves a statement unanswered for so long is given up, if not after the usual time.
     """
     committed: list[Callable[[], None]] = []
+    bound = {} if silent_s is None else {standing_still.SILENT_S: silent_s}
     with _in_turn(engine):
-        connection, transaction = begun(engine, dm_feedback_writes=True, dm_feedback_committed=committed)
+        connection, transaction = begun(engine, dm_feedback_writes=True, dm_feedback_committed=committed, **bound)
         with connection, transaction:
             yield connection
     for tell in committed:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
 
+from service import standing_still
 from service.addresses import is_this_machine
 from service.driver_errors import give_up_read_only, leave_out_detail
 from service.several_hosts import hosts
@@ -26,9 +27,12 @@ BEGIN_POSTGRESQL, BEGIN_STEADY = f"BEGIN; {SET_LOCAL}", f"BEGIN ISOLATION LEVEL 
 GONE_AFTER = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
 """A server whose machine is cut off is given up after ten seconds; the system itself waits for a quarter of an hour."""
 
+SILENT_S = 35
+"""No statement takes longer than `statement_timeout`: a server that says nothing for longer stands still."""
 
-def open_postgresql(url: URL, connect_s: int, pool_s: int) -> Engine:
-    """Open it; `connect_s` and `pool_s`: how long it may take to let us in, and a connection of ours to get free."""
+
+def open_postgresql(url: URL, connect_s: int, pool_s: int, silent_s: float | None) -> Engine:
+    """Open it; how long it may take to let us in, a connection of ours to get free, a statement to be answered."""
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     if "sslmode" not in url.query and not all(map(is_this_machine, hosts(url))):
@@ -44,9 +48,16 @@ def open_postgresql(url: URL, connect_s: int, pool_s: int) -> Engine:
     )
     event.listen(engine, "connect", _leave_transactions_to_us)
     event.listen(engine, "begin", _begin)
+    standing_still.watch(engine, SILENT_S if silent_s is None else silent_s)
     event.listen(engine, "handle_error", give_up_read_only)
     event.listen(engine, "handle_error", leave_out_detail)
     return engine
+
+
+def take_your_time(connection: Connection) -> None:
+    """Let what is asked next in this transaction take as long as it takes."""
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    standing_still.give(connection, None)
 
 
 def _leave_transactions_to_us(connection: Any, _record: Any) -> None:

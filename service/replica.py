@@ -33,7 +33,7 @@ OPTION = "dm_feedback_replica"
 REST_S = 10.0  # before one that was away is tried again
 PLACED_S = 3.0  # to say how far it is; longer, and it stands still
 READ_S = 35.0  # what is read has its own time on the server, 30 s and less
-IMPATIENT = ConnectionWait(connect_s=2, pool_s=2)  # the primary can answer instead
+IMPATIENT_S = 2  # to let us in: the primary can answer instead
 CONFLICT = "40001"  # PostgreSQL: what was being read had to go, as the primary has removed it
 FROM_THE_START = "0/0"
 WHERE_THE_PRIMARY_IS = sa.text(
@@ -201,10 +201,9 @@ def attach(engine: Engine, settings: Database) -> Replica | None:
     if settings.read_url is None:
         return None
     try:
-        other = open_engine(settings.read_url, IMPATIENT)
+        other = open_engine(settings.read_url, ConnectionWait(IMPATIENT_S, IMPATIENT_S, PLACED_S))
     except Unavailable as error:
         raise Unavailable(error.code, error.sentence.replace("database.url", "database.read_url")) from error
-    standing_still.watch(other, PLACED_S)
     replica = Replica(engine, share(engine, other), settings.read_behind)
     engine.update_execution_options(**{OPTION: replica})
     return replica

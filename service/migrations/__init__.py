@@ -22,6 +22,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.db import reading, writing
 from service.errors import Unavailable
 from service.models import encryption, encryption_key, schema_floor
+from service.on_postgresql import take_your_time
 from service.parted import parted
 
 HERE = Path(__file__).parent
@@ -141,6 +142,5 @@ def _config() -> Config:
 def _lock(connection: Connection) -> None:
     """Let two upgrades wait for each other on PostgreSQL; SQLite's write lock does it there."""
     if connection.dialect.name == "postgresql":
-        # an index over years of rows takes longer than any other statement may
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        take_your_time(connection)  # an index over years of rows takes longer than any other statement may
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7350134)")

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
+from service.on_postgresql import take_your_time
 from service.parted import parted
 from service.partitions.catalogue import partitions, room_of
 from service.partitions.cuts import Cut
@@ -30,7 +31,7 @@ def make(engine: Engine, cut: Cut, now: datetime, *, patient: bool = False) -> I
             if not found or found[-1] >= now + AHEAD:
                 return
             if patient:
-                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                take_your_time(connection)
             name = _add(connection, cut, found[-1], now)
         yield name
 

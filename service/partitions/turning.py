@@ -20,6 +20,7 @@ from service.encrypting.in_force import ALIVE
 from service.errors import Conflict, Invalid, Unavailable
 from service.migrations import PARTED_FROM, set_floor
 from service.models import metadata, process_count
+from service.on_postgresql import take_your_time
 from service.parted import look_again, parted
 from service.partitions import ahead, keys, rights
 from service.partitions.catalogue import FIRST, REST, Room, room_name, room_of
@@ -64,7 +65,7 @@ def _turn_one(engine: Engine, cut: Cut, now: datetime, tell: Tell, wait: Wait) -
     _patiently(engine, lambda connection: _turn_over(connection, cut), wait)
     look_again(engine)
     with writing(engine) as connection:
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        take_your_time(connection)
         connection.exec_driver_sql(f"ANALYZE {cut.table}")  # nobody else ever counts a table of partitions
     yield f"{cut.table}: lies in partitions from now on"
 
@@ -140,7 +141,7 @@ def _prove(engine: Engine, cut: Cut) -> None:
     """Let the database look at every row; others read and write meanwhile. Raises Unavailable."""
     try:
         with writing(engine) as connection:
-            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            take_your_time(connection)
             connection.exec_driver_sql(f"ALTER TABLE {cut.table} VALIDATE CONSTRAINT {room_name(cut)}")
     except sa.exc.IntegrityError as error:
         if getattr(error.orig, "sqlstate", "") != OTHER_ROWS:

@@ -18,7 +18,7 @@ import httpx
 from service.db import open_engine
 from tests.processes.children import until
 from tests.processes.house import free_port
-from tests.processes.namespaces import Machine
+from tests.processes.namespaces import Machine, forwarding
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "failover" / "patroni.yml"
 PATRONI = Path(os.environ.get("PATRONI", "/opt/patroni/bin"))
@@ -81,7 +81,7 @@ class Cluster:
 
     def _begin(self) -> None:
         self._directory.chmod(0o755)
-        Path("/proc/sys/net/ipv4/ip_forward").write_text("1", "ascii")  # from one of the machines to another
+        self._machines.enter_context(forwarding())
         self._run("etcd", (), ["etcd", "--data-dir", str(self._own("etcd")), *self._etcd_ports()])
         for node in self.nodes:
             self._machines.enter_context(node.machine)

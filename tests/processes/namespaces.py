@@ -6,7 +6,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
+
+FORWARDS = Path("/proc/sys/net/ipv4/ip_forward")
+
+
+@contextmanager
+def forwarding() -> Iterator[None]:
+    """Let one machine reach another, and leave the system as it was."""
+    before = FORWARDS.read_text("ascii")
+    FORWARDS.write_text("1", "ascii")
+    try:
+        yield
+    finally:
+        FORWARDS.write_text(before, "ascii")
 
 
 def ip(*words: str) -> None:

@@ -38,6 +38,7 @@ from service.outages import is_away, why_away
 from service.parted import look_again
 
 RETRY_AFTER_S = 30  # Zendesk honours nothing of a minute or more
+STANDS_STILL_S = 10  # a database that is silent for so long is given up: no CRM waits longer, and another may lead
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def accept(
 def accept_one(engine: Engine, arrived: Arrived) -> Accepted:
     """Store one delivery in a commit of its own. Raises Unavailable where the database cannot."""
     try:
-        with writing(engine) as connection:
+        with writing(engine, STANDS_STILL_S) as connection:
             return store_arrived(connection, [arrived])[0]
     except Exception as error:
         look_again(engine)

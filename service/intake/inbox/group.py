@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from service.db import writing
 from service.errors import Unavailable
-from service.intake.inbox.accept import Accepted, accept_one, store_arrived
+from service.intake.inbox.accept import STANDS_STILL_S, Accepted, accept_one, store_arrived
 from service.intake.inbox.stored import Arrived
 from service.parted import look_again
 
@@ -22,7 +22,7 @@ log = structlog.get_logger("intake")
 def commit(engine: Engine, arrived: Sequence[Arrived]) -> list[Accepted | Exception]:
     """Store deliveries in one commit; where that fails, each in its own. Raises nothing: it returns what it would."""
     try:
-        with writing(engine) as connection:
+        with writing(engine, STANDS_STILL_S) as connection:
             return list(store_arrived(connection, arrived))
     except Exception as error:  # noqa: BLE001 - whose fault it was shows when each is tried alone
         log.warning("intake.group_parted", error=type(error).__name__, deliveries=len(arrived))

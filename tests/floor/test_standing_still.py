@@ -1,0 +1,108 @@
+"""PostgreSQL's process stands still (SIGSTOP) while lines to it are open: who waits is told in time, and goes on."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from service import standing_still
+from service.db import ConnectionWait, open_engine, reading, writing
+from service.intake.inbox import accept, group
+from service.models import webhook_delivery
+from service.on_postgresql import take_your_time
+from service.outages import is_away
+from tests.floor.house import House
+from tests.partitions.house import retold
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing_still, "LOOK_EVERY_S", 0.01)
+
+
+@pytest.fixture
+def signalled() -> Iterator[Callable[[int], None]]:
+    """Lets a process stand still, until the end of the test."""
+    stopped: list[int] = []
+
+    def stop(pid: int) -> None:
+        stopped.append(pid)
+        os.kill(pid, signal.SIGSTOP)
+
+    yield stop
+    for pid in stopped:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def process_of(connection: Connection) -> int:
+    line: Any = connection.connection.driver_connection
+    return int(line.info.backend_pid)
+
+
+@pytest.fixture
+def engine(postgresql_url: str) -> Iterator[Engine]:
+    engine = open_engine(postgresql_url, ConnectionWait(silent_s=0.2))
+    yield engine
+    engine.dispose()
+
+
+def test_who_waits_in_the_middle_is_told_that_the_database_is_away(
+    engine: Engine, signalled: Callable[[int], None]
+) -> None:
+    with suppress(sa.exc.DBAPIError), reading(engine) as connection:
+        signalled(process_of(connection))
+        with pytest.raises(sa.exc.DBAPIError) as caught:
+            connection.exec_driver_sql("SELECT 1")
+        assert is_away(caught.value)
+        raise caught.value
+
+
+def test_who_begins_on_such_a_line_takes_another(engine: Engine, signalled: Callable[[int], None]) -> None:
+    with reading(engine) as connection:
+        pid = process_of(connection)
+    signalled(pid)
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+
+
+def test_what_may_take_its_time_is_not_cut(engine: Engine) -> None:
+    with writing(engine) as connection:
+        take_your_time(connection)
+        assert connection.exec_driver_sql("SELECT 1 FROM pg_sleep(0.6)").scalar_one() == 1
+
+
+def test_nor_is_who_thinks_between_two_statements(engine: Engine) -> None:
+    with reading(engine) as connection:
+        connection.exec_driver_sql("SELECT 1")
+        assert not standing_still.LINES._until, "nobody waits for anything"
+        connection.exec_driver_sql("SELECT 1")
+
+
+def test_a_delivery_whose_commit_is_not_answered_is_asked_for_again_and_taken_once(
+    postgresql_url: str, signalled: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in (accept, group):
+        monkeypatch.setattr(each, "STANDS_STILL_S", 0.2)
+    house = House(open_engine(postgresql_url))
+    at = house.clock.now
+    once: list[int] = []
+
+    def stand_still(connection: Connection) -> None:
+        if not once:
+            once.append(process_of(connection))
+            signalled(once[0])
+
+    event.listen(house.engine, "commit", stand_still)
+    assert retold(house, "c-1", at)["code"] == "store_unavailable"
+    os.kill(once[0], signal.SIGCONT)
+    again = retold(house, "c-1", at)
+    assert again["accepted"] + again["duplicate"] == 1
+    assert len(house.rows(webhook_delivery)) == 1
+    house.engine.dispose()
