@@ -22,12 +22,13 @@ from service.counts import HERE
 from service.db import open_engine, reading, writing
 from service.encrypting import turning, walking
 from service.errors import Unavailable
-from service.models import feedback_request, result
+from service.models import feedback_request, result, transition
 from service.reports.counting.sealing import seal
 from service.reports.rows import export
 from service.settings import Database
 from tests.floor.house import House, answered, deliver
 from tests.floor.test_pgbouncer import PROGRAM, pooled
+from tests.partitions.house import turn
 from tests.processes.children import until
 from tests.processes.house import toml
 from tests.processes.postgres import Server, migrated
@@ -158,6 +159,23 @@ def test_what_is_encrypted_is_read_there_by_the_same_keys(primary: Server, stand
     found = replica.source_of(pair.engine).read(lambda connection: connection.execute(asked).one())
     assert (found.conversation_id[:2], found.text) == ("c-", "Jane was kind")
     assert reads("read") > before
+    pair.close()
+
+
+def test_what_lies_in_partitions_is_read_there(primary: Server, standby: Server) -> None:
+    migrated(primary, "cut")
+    pair = Pair(primary, standby, name="cut")
+    pair.answers(1)
+    turn(pair.engine, pair.house.clock.now)
+    pair.house.clock.forward(days=9)
+    (request_id,) = pair.answers(1)
+    pair.caught_up()
+    lines = sa.select(sa.func.count(transition.c.request_id.distinct()))
+    before = reads("read")
+    assert replica.source_of(pair.engine).read(lambda connection: connection.scalar(lines)) == 2
+    assert request_id in pair.house.call("GET", "/v1/results.csv", pair.key).get_data(as_text=True)
+    assert pair.ended() == (2, "0.000")
+    assert reads("read") > before + 2
     pair.close()
 
 
