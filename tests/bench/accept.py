@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -23,11 +24,12 @@ from tests.bench import load
 from tests.bench.generate import Plan, fill
 from tests.bench.load import Deliveries, Load, Server
 from tests.processes.databases import open_database
+from tests.partitions.house import turn
 from tests.processes.house import House
 from tests.support import SOURCE_KEY, settings_of
 
-FILLED = "filled"
-MADE_A_SECOND = {"no-op": 14_000, "celery": 5_000, "ours": 9_000, FILLED: 9_000}
+FILLED, IN_PIECES = "filled", "pieces"
+MADE_A_SECOND = {"no-op": 14_000, "celery": 5_000, "ours": 9_000, FILLED: 9_000, IN_PIECES: 9_000}
 GOALS = {"sqlite": (0.50, 0.33), "postgresql": (0.40, 0.28)}
 P99_GOAL_MS = 60
 
@@ -43,6 +45,7 @@ class Choice:
     workers: int
     threads: int
     rows: int
+    partitioned: bool
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Found:
 @click.option("--workers", default=2, show_default=True)
 @click.option("--threads", default=0, help="of ours; 0: as the settings have it")
 @click.option("--rows", default=0, help="also measure on a ledger of so many requests, made first")
+@click.option("--partitioned", is_flag=True, help="also measure on PostgreSQL in time partitions")
 @click.option("--celery-python", default="", help="an interpreter with celery[redis], packaging, flask and gunicorn")
 def main(celery_python: str, **given: object) -> None:
     """Measure the accept path, and print one table."""
@@ -106,13 +110,15 @@ def servers(
     }
     if choice.rows:
         chosen[FILLED] = lambda: load.ours(house(choice, folder / "filled", choice.rows))
+    if choice.partitioned:
+        chosen[IN_PIECES] = lambda: load.ours(house(choice, folder / "pieces", 0, in_pieces=True))
     if celery_python and shutil.which("redis-server"):
         chosen["celery"] = lambda: load.celery(folder, celery_python, choice.workers, SOURCE_KEY)
     return chosen
 
 
-def house(choice: Choice, folder: Path, rows: int) -> House:
-    """A house of ours with so many rows in its ledger."""
+def house(choice: Choice, folder: Path, rows: int, *, in_pieces: bool = False) -> House:
+    """A house of ours with so many rows in its ledger, whole or in time partitions."""
     folder.mkdir()
     database = open_database(choice.database, folder)
     threads = choice.threads or settings_of().web.threads
@@ -120,6 +126,10 @@ def house(choice: Choice, folder: Path, rows: int) -> House:
         engine = open_engine(database.url)
         fill(engine, Plan(rows=rows, answered=0.35, commented=0.4, accounts=3, agents=240, months=24.0, seed=1,
                           raw=True, now=time.time_ns() // 1000))  # fmt: skip
+        engine.dispose()
+    if in_pieces:
+        engine = open_engine(database.url)
+        turn(engine, datetime.now(UTC))
         engine.dispose()
     return House(folder, database.url, changes={"web__workers": choice.workers, "web__threads": threads}).write()
 
@@ -135,6 +145,8 @@ def report(choice: Choice, found: dict[str, list[Found]]) -> None:
         cost = statistics.median(each.cost_ms for each in rounds)
         goal = f"  goal {good:.2f}, at least {least:.2f}; p99 at most {P99_GOAL_MS} ms" if name == "ours" else ""
         click.echo(f"{name:7s} {rate:8.0f}/s  x no-op {ratio:5.2f}  p99 {p99:6.1f} ms  {cost:.2f} ms each{goal}")
+    if IN_PIECES in found:
+        click.echo(f"in time partitions {beside(found[IN_PIECES], found['ours']):.2f} of the rate of a whole ledger")
     if FILLED in found:
         flat = beside(found[FILLED], found["ours"])
         click.echo(f"with {choice.rows} rows in the ledger {flat:.2f} of the rate without; goal 0.90")
