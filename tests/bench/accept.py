@@ -23,8 +23,8 @@ from service.db import open_engine
 from tests.bench import load
 from tests.bench.generate import Plan, fill
 from tests.bench.load import Deliveries, Load, Server
-from tests.processes.databases import open_database
 from tests.partitions.house import turn
+from tests.processes.databases import open_database
 from tests.processes.house import House
 from tests.support import SOURCE_KEY, settings_of
 
