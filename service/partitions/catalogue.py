@@ -1,11 +1,13 @@
 """What the database's catalogue says of partitions: in, a connection and a cut; out, frozen facts. Changes nothing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection
 
 from service.partitions.cuts import Cut
@@ -23,6 +25,8 @@ ROOM = sa.text(
 )
 UPPER = re.compile(r"TO \('?([^')]*)'?\)")
 BOUND = re.compile(r"< '?([a-z0-9_]+)'?")
+BUSY = "55P03"
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +65,19 @@ def room_of(connection: Connection, cut: Cut) -> Room | None:
 def room_name(cut: Cut) -> str:
     """Return the name of the promise."""
     return f"ck_{cut.table}_room"
+
+
+def is_busy(error: sa.exc.DBAPIError) -> bool:
+    """Whether somebody else held what was to be locked for a moment."""
+    return getattr(error.orig, "sqlstate", "") == BUSY
+
+
+@contextmanager
+def unless_busy(table: str) -> Iterator[None]:
+    """Leave for another hour what somebody reads all the time: an export, a backup."""
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        if not is_busy(error):
+            raise
+        log.warning("partition_busy", table=table)

@@ -15,12 +15,11 @@ from sqlalchemy.engine import Connection, Engine
 from service.auth import chain
 from service.db import reading, writing
 from service.models import metadata
-from service.partitions.catalogue import Partition, partitions
+from service.partitions.catalogue import Partition, partitions, unless_busy
 from service.partitions.cuts import Cut
 from service.retention import Stop
 
 DROP = sa.text("SELECT dm_feedback_drop_partition(:piece)")
-BUSY = "55P03"
 log = structlog.get_logger(__name__)
 
 
@@ -51,24 +50,19 @@ def _holds_younger(
 def drop(engine: Engine, cut: Cut, before: datetime, stop: Stop) -> int:
     """Drop what is due, the oldest first; return how many pieces went."""
     gone = 0
-    for piece in due(engine, cut, before):
-        if stop() or not _went(engine, cut, piece, before):
-            break
-        gone += 1
+    with unless_busy(cut.table):
+        for piece in due(engine, cut, before):
+            if stop() or not _went(engine, cut, piece, before):
+                break
+            gone += 1
     return gone
 
 
 def _went(engine: Engine, cut: Cut, piece: Partition, before: datetime) -> bool:
-    try:
-        with writing(engine) as connection:
-            if not _may_go(connection, cut, piece, before):
-                return False
-            connection.execute(DROP, {"piece": piece.name})
-    except sa.exc.OperationalError as error:
-        if getattr(error.orig, "sqlstate", "") != BUSY:
-            raise
-        log.warning("partition_busy", partition=piece.name)
-        return False
+    with writing(engine) as connection:
+        if not _may_go(connection, cut, piece, before):
+            return False
+        connection.execute(DROP, {"piece": piece.name})
     log.info("partition_dropped", partition=piece.name)
     return True
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Engine
 
@@ -19,6 +18,7 @@ from service.db import reading
 from service.models import metadata
 from service.parted import parted
 from service.partitions import ahead, dropping, keys
+from service.partitions.catalogue import unless_busy
 from service.partitions.cuts import Cut, cuts
 from service.retention import Overdue, Stop
 from service.settings.sections import Privacy
@@ -68,8 +68,9 @@ def _pieces(engine: Engine, cut: Mapping[str, Cut], now: datetime, *, dry_run: b
     if dry_run:
         return sum(len(dropping.due(engine, each, now - each.keep)) for each in cut.values())
     for each in cut.values():
-        for name in ahead.make(engine, each, now):
-            log.info("partition_made", partition=name)
+        with unless_busy(each.table):
+            for name in ahead.make(engine, each, now):
+                log.info("partition_made", partition=name)
     if "access_log" in cut:
         chain.seal_what_waits(engine)
     return sum(dropping.drop(engine, each, now - each.keep, stop) for each in cut.values())
@@ -77,8 +78,6 @@ def _pieces(engine: Engine, cut: Mapping[str, Cut], now: datetime, *, dry_run: b
 
 def _give_up_traps(engine: Engine, privacy: Privacy, now: datetime) -> None:
     for each in cuts(privacy).values():
-        try:
+        with unless_busy(each.table):
             if ahead.give_up_traps(engine, each, now):
                 log.warning("partitioning_given_up", table=each.table)
-        except sa.exc.OperationalError:  # somebody reads the table: there are two days of hours left
-            log.warning("partitioning_not_given_up", table=each.table)

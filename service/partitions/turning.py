@@ -23,7 +23,7 @@ from service.models import metadata, process_count
 from service.on_postgresql import take_your_time
 from service.parted import look_again, parted
 from service.partitions import ahead, keys, rights
-from service.partitions.catalogue import FIRST, REST, Room, room_name, room_of
+from service.partitions.catalogue import FIRST, REST, Room, is_busy, room_name, room_of
 from service.partitions.cuts import Cut, cuts
 from service.partitions.keys import Tell
 from service.settings.sections import Privacy
@@ -31,7 +31,6 @@ from service.totals import GONE
 
 ROOM_FOR = timedelta(days=7)
 TRIES, REST_S = 100, 0.2
-BUSY = "55P03"
 OTHER_ROWS = "23514"
 DELIVERIES = "webhook_delivery"
 Wait = Callable[[float], None]
@@ -112,7 +111,7 @@ def _patiently(engine: Engine, do: Callable[[Connection], Done], wait: Wait) -> 
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{rights.SHORTLY}'")
                 return do(connection)
         except sa.exc.OperationalError as error:
-            if getattr(error.orig, "sqlstate", "") != BUSY:
+            if not is_busy(error):
                 raise
         wait(REST_S)
     raise Conflict(

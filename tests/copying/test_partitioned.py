@@ -16,7 +16,7 @@ from tests.copying.test_moving import nobody
 from tests.floor.house import House, deliver, told
 from tests.partitions.house import SETTINGS, pieces, retold, turn
 from tests.partitions.test_keeping import lives_until
-from tests.postgresql import address_of, on_server
+from tests.postgresql import Kept
 
 
 @pytest.fixture
@@ -27,12 +27,11 @@ def postgresql(postgresql_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def other(postgresql_server: str) -> Iterator[Engine]:
-    on_server(postgresql_server, 'CREATE DATABASE "beside"')
-    engine = open_engine(address_of(postgresql_server, "beside"))
-    yield engine
-    engine.dispose()
-    on_server(postgresql_server, 'DROP DATABASE "beside" WITH (FORCE)')
+def other(postgresql_databases: Kept) -> Iterator[Engine]:
+    with postgresql_databases.database() as url:
+        engine = open_engine(url)
+        yield engine
+        engine.dispose()
 
 
 def carried(source: House, target: Engine) -> House:
@@ -74,7 +73,6 @@ def test_from_a_whole_to_pieces(engine: Engine, other: Engine) -> None:
         deliver(house, f"c-{number}", x_user_id=f"77{number}")
     house.call("DELETE", "/v1/customers/771", house.key("admin"))
     chain.seal_what_waits(engine)
-    migrations.upgrade(other)
     turn(other, house.clock.now)
     there = carried(house, other)
     assert in_pieces(other) == set(CUT_BY)
@@ -90,7 +88,6 @@ def test_from_a_whole_to_pieces(engine: Engine, other: Engine) -> None:
 def test_a_copy_that_is_repeated_writes_only_what_changed(postgresql: Engine, other: Engine) -> None:
     house = House(postgresql, SETTINGS)
     deliver(house, "c-1")
-    migrations.upgrade(other)
     turn(other, house.clock.now)
     demand_place(postgresql, other)
     carry(postgresql, other, every_table(), nobody)
