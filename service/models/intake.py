@@ -48,7 +48,7 @@ webhook_delivery = Table(
 
 
 class DeliveryKeyColumns(TypedColumns):
-    """By what a delivery is known again where deliveries lie in time partitions. Written by intake."""
+    """By what a delivery is known again in time partitions. Written by intake, and by partitions, which fills it."""
 
     source = Column(String(64), primary_key=True)
     dedupe_key = Column(String(200), primary_key=True)
