@@ -134,13 +134,13 @@ class Privacy:
     """How long each kind of data is kept, and what erasing a person leaves."""
 
     keep_deliveries: timedelta = setting("30d", "raw webhook bodies")
-    keep_repeats: timedelta = setting(
-        "180d", "by what a delivery is known again, where `db partition` lets deliveries themselves go; else for good"
-    )
     keep_texts: timedelta = setting("730d", "what customers wrote")
     keep_identities: timedelta = setting("180d", "X user ids and handles on requests; their keyed hash stays")
     keep_history: timedelta = setting("365d", "transitions and superseded updates")
     keep_access_log: timedelta = setting("730d", "who read what")
+    keep_repeats: timedelta = setting(
+        "180d", "by what a delivery is known again, where `db partition` lets deliveries themselves go; else for good"
+    )
     stop_words: tuple[str, ...] = setting(
         STOP_WORDS, "a DM of just such a word, in any case, puts its sender on the opt-out list", NOT_EMPTY
     )
