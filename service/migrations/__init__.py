@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 VERSION = sa.table("alembic_version", sa.column("version_num"))
 ENCRYPTED_FROM = "0032"  # code that knows no newer revision than those before it cannot read what is encrypted
 IDS_FROM = "0034"  # likewise: it cannot read locked ids, nor find one
-PARTED_FROM = "0038"  # and such code would look for a delivery's repeats where partitions leave none to be found
+PARTED_FROM = "0039"  # and such code would look for a delivery's repeats where partitions leave none to be found
 FIRST_TO_LOOK = "0022"  # code that knows no newer revision than those before it does not ask from when on it may work
 COPYING, MOVED = "copying", "moved"
 """Stand where a revision does: no process of ours works on a database that is being filled, or was left behind."""

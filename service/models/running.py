@@ -36,7 +36,7 @@ class ProcessCountColumns(TypedColumns):
     encryption: Named[dict[str, Any] | None] = Column(JSON(none_as_null=True), nullable=True)
     # the accounts and sources of its settings, as in accounts.acme; NULL: code that does not say
     serves: Named[list[str] | None] = Column(JSON(none_as_null=True), nullable=True)
-    revision: Named[str | None] = Column(String(32), nullable=True)  # the newest its code knows; NULL: before 0038
+    revision: Named[str | None] = Column(String(32), nullable=True)  # the newest its code knows; NULL: before 0039
 
 
 process_count = Table("process_count", metadata, ProcessCountColumns)

@@ -1,13 +1,13 @@
 """The keys by which a delivery is known again may lie apart from it, and each process says which schema it knows.
 
-Revision 0038, after 0037. Empty until `dm-feedback db partition` fills it: a key that is unique over time partitions.
+Revision 0039, after 0038. Empty until `dm-feedback db partition` fills it: a key that is unique over time partitions.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0038"
-down_revision = "0037"
+revision = "0039"
+down_revision = "0038"
 branch_labels = None
 depends_on = None
 
