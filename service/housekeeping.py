@@ -23,7 +23,7 @@ from service.intake.inbox import forget as intake
 from service.models import retention_run, worker_seen
 from service.outreach.workplace import Workplace
 from service.partitions import keeping
-from service.partitions.cuts import Cut
+from service.partitions.cuts import TableCut
 from service.reports.rows import marks, notes
 from service.requests import forget as requests
 from service.results import forget as results
@@ -85,7 +85,7 @@ def _ways(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, s
     yield "access_log", partial(_access_log, engine, before, dry_run=dry_run, stop=stop)
 
 
-def _kinds(engine: Engine, settings: Settings, now: datetime, cut: Mapping[str, Cut]) -> Iterator[Overdue]:
+def _kinds(engine: Engine, settings: Settings, now: datetime, cut: Mapping[str, TableCut]) -> Iterator[Overdue]:
     keep = settings.privacy
     longest_cooldown = max((each.cooldown for each in settings.campaigns), default=timedelta(0))
     identities_before, history_before = now - max(keep.keep_identities, longest_cooldown), now - keep.keep_history

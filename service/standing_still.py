@@ -19,7 +19,7 @@ LOOK_EVERY_S = 0.5
 SILENT_S = "dm_feedback_silent_s"
 
 
-class _Lines:
+class _WaitingLines:
     """Lines that wait for an answer, and until when they may."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class _Lines:
                     _cut(line)
 
 
-LINES = _Lines()
+LINES = _WaitingLines()
 os.register_at_fork(after_in_child=LINES.begin_anew)
 
 

@@ -20,7 +20,7 @@ from service.partitions import keys
 Tell = Callable[[str, int], None]
 NEVER = datetime.max.replace(tzinfo=UTC)
 ID_AT = slice(4, 16)  # whd_ and the milliseconds of its arrival, in hexadecimal
-wd, dk = webhook_delivery.c, delivery_key.c
+wd, dlk = webhook_delivery.c, delivery_key.c
 
 
 def known_again(target: Engine, tell: Tell) -> None:
@@ -40,9 +40,9 @@ def known_again(target: Engine, tell: Tell) -> None:
 
 def _gone(connection: Connection) -> list[Stored]:
     """Rows for deliveries of which only the key is left, some at once."""
-    there = sa.select(wd.id).where(wd.source == dk.source, wd.dedupe_key == dk.dedupe_key)
-    missing = sa.and_(~there.exists(), ~sa.select(wd.id).where(wd.id == dk.delivery_id).exists())
-    found = connection.execute(sa.select(dk.delivery_id, dk.source, dk.dedupe_key).where(missing).limit(AT_ONCE))
+    there = sa.select(wd.id).where(wd.source == dlk.source, wd.dedupe_key == dlk.dedupe_key)
+    missing = sa.and_(~there.exists(), ~sa.select(wd.id).where(wd.id == dlk.delivery_id).exists())
+    found = connection.execute(sa.select(dlk.delivery_id, dlk.source, dlk.dedupe_key).where(missing).limit(AT_ONCE))
     return [_emptied(*row) for row in found]
 
 

@@ -1,7 +1,7 @@
 """Time partitions on PostgreSQL: history, access log and deliveries in pieces that are dropped whole.
 
     cuts.py       where a table is cut: its column, moments as bounds and back, how long a piece is
-    catalogue.py  which partitions there are, and how far turning a table over has come; who is busy
+    pieces.py     which partitions there are, and how far turning a table over has come; who is busy
     keys.py       the table of keys by which deliveries are known again
     turning.py    a table becomes its own first partition, step by step, while everything runs
     rights.py     what the worker may do though it owns no table: three functions, and the rights of a table

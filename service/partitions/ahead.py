@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection, Engine
 from service.db import reading, writing
 from service.on_postgresql import take_your_time
 from service.parted import parted
-from service.partitions.catalogue import partitions, room_of
-from service.partitions.cuts import Cut
+from service.partitions.cuts import TableCut
+from service.partitions.pieces import partitions, room_of
 
 AHEAD = timedelta(days=14)
 """Pieces are made until the last of them ends so long after now."""
@@ -23,7 +23,7 @@ TRAP = timedelta(days=2)
 ADD = sa.text("SELECT dm_feedback_add_partition(:table, :piece, :key, :lower, :upper)")
 
 
-def make(engine: Engine, cut: Cut, now: datetime, *, patient: bool = False) -> Iterator[str]:
+def make(engine: Engine, cut: TableCut, now: datetime, *, patient: bool = False) -> Iterator[str]:
     """Make what is missing, each in a commit of its own; yield the names. `patient`: rows may take long to move."""
     while True:
         with writing(engine) as connection:
@@ -36,7 +36,7 @@ def make(engine: Engine, cut: Cut, now: datetime, *, patient: bool = False) -> I
         yield name
 
 
-def _add(connection: Connection, cut: Cut, begin: datetime, now: datetime) -> str:
+def _add(connection: Connection, cut: TableCut, begin: datetime, now: datetime) -> str:
     """Add the next piece; one for all of a time in which nobody made any."""
     name, end = f"{cut.table}_{begin:%Y%m%d}", cut.end_of_piece(max(begin, now))
     bounds = {"lower": cut.bound(begin), "upper": cut.bound(end)}
@@ -52,7 +52,7 @@ def unplaced(connection: Connection) -> Mapping[str, int]:
     return {row.table_name: row.unplaced for row in connection.execute(rest)}
 
 
-def give_up_traps(engine: Engine, cut: Cut, now: datetime) -> bool:
+def give_up_traps(engine: Engine, cut: TableCut, now: datetime) -> bool:
     """Take a promise back whose time has almost come, as whoever made it did not go on: rows would be refused."""
     with reading(engine) as connection:
         found = None if cut.table in parted(connection) else room_of(connection, cut)

@@ -20,7 +20,7 @@ HEX = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class TableCut:
     """How one table is cut. `prefix`: of the ids in `column`; None: it holds times. `aged_by`: what makes a row due."""
 
     table: str
@@ -57,7 +57,7 @@ class Cut:
         return (day.replace(day=1) + MONTH).replace(day=1)
 
 
-def cuts(privacy: Privacy) -> Mapping[str, Cut]:
+def cuts(privacy: Privacy) -> Mapping[str, TableCut]:
     """Return how each table is cut, by its name, in the order in which they are turned over."""
     of: Mapping[str, tuple[str | None, str | None, timedelta]] = {
         "transition": ("fr", "at", privacy.keep_history),
@@ -65,4 +65,4 @@ def cuts(privacy: Privacy) -> Mapping[str, Cut]:
         "delivery_item": ("whd", None, privacy.keep_deliveries),
         "webhook_delivery": ("whd", "received_at", privacy.keep_deliveries),
     }
-    return {table: Cut(table, column, *of[table]) for table, column in CUT_BY.items()}
+    return {table: TableCut(table, column, *of[table]) for table, column in CUT_BY.items()}

@@ -15,15 +15,15 @@ from sqlalchemy.engine import Connection, Engine
 from service.auth import chain
 from service.db import reading, writing
 from service.models import metadata
-from service.partitions.catalogue import Partition, partitions, unless_busy
-from service.partitions.cuts import Cut
+from service.partitions.cuts import TableCut
+from service.partitions.pieces import Piece, partitions, unless_busy
 from service.retention import Stop
 
 DROP = sa.text("SELECT dm_feedback_drop_partition(:piece)")
 log = structlog.get_logger(__name__)
 
 
-def due(engine: Engine, cut: Cut, before: datetime) -> Sequence[Partition]:
+def due(engine: Engine, cut: TableCut, before: datetime) -> Sequence[Piece]:
     """Return the pieces in which every row is older than `before`. Changes nothing."""
     with reading(engine) as connection:
         found = partitions(connection, cut)
@@ -33,7 +33,7 @@ def due(engine: Engine, cut: Cut, before: datetime) -> Sequence[Partition]:
 
 
 def _holds_younger(
-    connection: Connection, cut: Cut, begin: datetime | None, piece: Partition, before: datetime
+    connection: Connection, cut: TableCut, begin: datetime | None, piece: Piece, before: datetime
 ) -> bool:
     """Whether a row of it became due later than its place says: a line of history told long after the request came."""
     if cut.aged_by is None or cut.aged_by == cut.column:
@@ -47,7 +47,7 @@ def _holds_younger(
     return connection.scalar(younger) is not None
 
 
-def drop(engine: Engine, cut: Cut, before: datetime, stop: Stop) -> int:
+def drop(engine: Engine, cut: TableCut, before: datetime, stop: Stop) -> int:
     """Drop what is due, the oldest first; return how many pieces went."""
     gone = 0
     with unless_busy(cut.table):
@@ -58,7 +58,7 @@ def drop(engine: Engine, cut: Cut, before: datetime, stop: Stop) -> int:
     return gone
 
 
-def _went(engine: Engine, cut: Cut, piece: Partition, before: datetime) -> bool:
+def _went(engine: Engine, cut: TableCut, piece: Piece, before: datetime) -> bool:
     with writing(engine) as connection:
         if not _may_go(connection, cut, piece, before):
             return False
@@ -67,7 +67,7 @@ def _went(engine: Engine, cut: Cut, piece: Partition, before: datetime) -> bool:
     return True
 
 
-def _may_go(connection: Connection, cut: Cut, piece: Partition, before: datetime) -> bool:
+def _may_go(connection: Connection, cut: TableCut, piece: Piece, before: datetime) -> bool:
     """Lines of the access log go behind the anchor of their chain."""
     if cut.table != "access_log":
         return True

@@ -18,15 +18,15 @@ from service.db import reading
 from service.models import metadata
 from service.parted import parted
 from service.partitions import ahead, dropping, keys
-from service.partitions.catalogue import unless_busy
-from service.partitions.cuts import Cut, cuts
+from service.partitions.cuts import TableCut, cuts
+from service.partitions.pieces import unless_busy
 from service.retention import Overdue, Stop
 from service.settings.sections import Privacy
 
 log = structlog.get_logger(__name__)
 
 
-def those_cut(engine: Engine, privacy: Privacy) -> Mapping[str, Cut]:
+def those_cut(engine: Engine, privacy: Privacy) -> Mapping[str, TableCut]:
     """Return how the tables are cut that lie in partitions at this moment, by name."""
     with reading(engine) as connection:
         there = parted(connection)
@@ -49,7 +49,7 @@ def ways(
         yield "delivery_keys", partial(keys.prune, engine, now - keep, dry_run=dry_run)
 
 
-def rest_of(kind: Callable[[datetime], Overdue], before: datetime, cut: Cut | None) -> Overdue:
+def rest_of(kind: Callable[[datetime], Overdue], before: datetime, cut: TableCut | None) -> Overdue:
     """Return what is too old of a kind, by its age; of a table in pieces what no piece takes along in time."""
     if cut is None:
         return kind(before)
@@ -58,12 +58,12 @@ def rest_of(kind: Callable[[datetime], Overdue], before: datetime, cut: Cut | No
     return replace(kind(late), among=column < cut.bound(late))
 
 
-def rest_before(before: datetime, cut: Cut | None) -> datetime:
+def rest_before(before: datetime, cut: TableCut | None) -> datetime:
     """Return from when on rows are overdue by a whole piece; of a table that is whole, from when on they are due."""
     return before if cut is None else before - cut.width
 
 
-def _pieces(engine: Engine, cut: Mapping[str, Cut], now: datetime, *, dry_run: bool, stop: Stop) -> int:
+def _pieces(engine: Engine, cut: Mapping[str, TableCut], now: datetime, *, dry_run: bool, stop: Stop) -> int:
     """Make what will be needed, drop what is due; return how many pieces that was, or would be, to be dropped."""
     if dry_run:
         return sum(len(dropping.due(engine, each, now - each.keep)) for each in cut.values())

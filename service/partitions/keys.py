@@ -16,7 +16,7 @@ from service.partitions.rights import only_ours
 
 AT_ONCE = 10_000
 PRUNED_AT_ONCE = 5000
-dk = delivery_key.c
+dlk = delivery_key.c
 KEEP_KEY = """
 CREATE OR REPLACE FUNCTION dm_feedback_keep_key()
 RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -84,13 +84,13 @@ def fill(engine: Engine, young: datetime, tell: Tell) -> int:
 
 def prune(engine: Engine, before: datetime, *, dry_run: bool) -> int:
     """Forget keys of deliveries that came before a time, some thousand a commit; return how many."""
-    old = dk.received_at < before
+    old = dlk.received_at < before
     if dry_run:
         with reading(engine) as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(delivery_key).where(old)) or 0
     gone, some = 0, PRUNED_AT_ONCE
-    oldest = sa.select(dk.source, dk.dedupe_key).where(old).limit(PRUNED_AT_ONCE)
-    statement = sa.delete(delivery_key).where(sa.tuple_(dk.source, dk.dedupe_key).in_(oldest))
+    oldest = sa.select(dlk.source, dlk.dedupe_key).where(old).limit(PRUNED_AT_ONCE)
+    statement = sa.delete(delivery_key).where(sa.tuple_(dlk.source, dlk.dedupe_key).in_(oldest))
     while some == PRUNED_AT_ONCE:
         with writing(engine) as connection:
             some = connection.execute(statement).rowcount

@@ -23,9 +23,9 @@ from service.models import metadata, process_count
 from service.on_postgresql import take_your_time
 from service.parted import look_again, parted
 from service.partitions import ahead, keys, rights
-from service.partitions.catalogue import FIRST, REST, Room, is_busy, room_name, room_of
-from service.partitions.cuts import Cut, cuts
+from service.partitions.cuts import TableCut, cuts
 from service.partitions.keys import Tell
+from service.partitions.pieces import FIRST, REST, Room, is_busy, room_name, room_of
 from service.settings.sections import Privacy
 from service.totals import GONE
 
@@ -52,7 +52,7 @@ def turn(engine: Engine, privacy: Privacy, now: datetime, tell: Tell, wait: Wait
             yield f"{name}: made ahead"
 
 
-def _turn_one(engine: Engine, cut: Cut, now: datetime, tell: Tell, wait: Wait) -> Iterator[str]:
+def _turn_one(engine: Engine, cut: TableCut, now: datetime, tell: Tell, wait: Wait) -> Iterator[str]:
     _demand_new_code(engine, now)
     room = _patiently(engine, lambda connection: _promise(connection, cut, now), wait)
     yield f"{cut.table}: everything in it is of before {room.until:%Y-%m-%d}"
@@ -98,7 +98,7 @@ def _demand_new_code(engine: Engine, now: datetime) -> None:
         raise Conflict("processes_without_partitions", sentence)
 
 
-def _is_whole(engine: Engine, cut: Cut) -> bool:
+def _is_whole(engine: Engine, cut: TableCut) -> bool:
     with reading(engine) as connection:
         return cut.table not in parted(connection)
 
@@ -120,7 +120,7 @@ def _patiently(engine: Engine, do: Callable[[Connection], Done], wait: Wait) -> 
     )
 
 
-def _promise(connection: Connection, cut: Cut, now: datetime) -> Room:
+def _promise(connection: Connection, cut: TableCut, now: datetime) -> Room:
     """Say that no row is of a later time. A promise whose time has almost come is made anew."""
     found = room_of(connection, cut)
     if found is not None and found.until > now + ahead.TRAP:
@@ -132,11 +132,11 @@ def _promise(connection: Connection, cut: Cut, now: datetime) -> Room:
     return Room(until, proven=False)
 
 
-def _no_room(connection: Connection, cut: Cut) -> None:
+def _no_room(connection: Connection, cut: TableCut) -> None:
     connection.exec_driver_sql(f"ALTER TABLE {cut.table} DROP CONSTRAINT IF EXISTS {room_name(cut)}")
 
 
-def _prove(engine: Engine, cut: Cut) -> None:
+def _prove(engine: Engine, cut: TableCut) -> None:
     """Let the database look at every row; others read and write meanwhile. Raises Unavailable."""
     try:
         with writing(engine) as connection:
@@ -164,7 +164,7 @@ def _locked(connection: Connection, table: str) -> list[tuple[str, str]]:
     return [(of, name) for of, name, _ in found]
 
 
-def _turn_over(connection: Connection, cut: Cut) -> None:
+def _turn_over(connection: Connection, cut: TableCut) -> None:
     """Put a table of partitions in the table's place, the table as the first of them."""
     table, first, rest = cut.table, f"{cut.table}_{FIRST}", f"{cut.table}_{REST}"
     ties, room = _locked(connection, table), room_of(connection, cut)

@@ -24,7 +24,7 @@ from service.db import open_engine, reading, to_micros, writing
 from service.ids import new_id
 from service.models import feedback_request
 from service.partitions import dropping, turning
-from service.partitions.cuts import Cut, cuts
+from service.partitions.cuts import TableCut, cuts
 from service.requests.forget import history
 from tests.bench import load
 from tests.processes.databases import open_database
@@ -101,7 +101,7 @@ def written(engine: Engine) -> int:
         return int(connection.exec_driver_sql("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn").scalar_one())
 
 
-def left(engine: Engine, cut: Cut) -> None:
+def left(engine: Engine, cut: TableCut) -> None:
     """Nothing is, or the figures above are of something else."""
     with reading(engine) as connection:
         rows = connection.exec_driver_sql(f"SELECT count(*) FROM {cut.table}").scalar_one()

@@ -12,8 +12,8 @@ from sqlalchemy.engine import Engine
 
 from service.db import reading
 from service.partitions import turning
-from service.partitions.catalogue import partitions
 from service.partitions.cuts import cuts
+from service.partitions.pieces import partitions
 from tests.floor.house import House
 from tests.intake.signers import Outgoing, standard
 from tests.support import settings_of

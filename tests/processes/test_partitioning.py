@@ -101,13 +101,15 @@ def test_none_is_lost_and_none_is_asked_twice(
                 assert parted(connection) == set(CUT_BY)
             before = len(accepted)
             until(lambda: len(accepted) > before or len(accepted) == MOST, WITHIN_S, "it goes on after it")
-        fr, dk = feedback_request.c, delivery_key.c
+        fr, dlk = feedback_request.c, delivery_key.c
         asked = sa.select(sa.func.count()).select_from(feedback_request).where(fr.state == "card_sent")
         until(lambda: number(engine, asked) == len(accepted), WITHIN_S, "everybody was asked")
         for name in accepted[:3]:
             assert deliveries.deliver(house, name) == 200
     assert x.sent("card") == x.sent("dm") == len(accepted)
     keys = sa.select(sa.func.count()).select_from(delivery_key)
-    unknown = ~sa.exists().where(dk.source == webhook_delivery.c.source, dk.dedupe_key == webhook_delivery.c.dedupe_key)
+    unknown = ~sa.exists().where(
+        dlk.source == webhook_delivery.c.source, dlk.dedupe_key == webhook_delivery.c.dedupe_key
+    )
     assert number(engine, sa.select(sa.func.count()).select_from(webhook_delivery).where(unknown)) == 0
     assert number(engine, keys) == number(engine, sa.select(sa.func.count()).select_from(webhook_delivery))

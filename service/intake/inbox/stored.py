@@ -20,7 +20,7 @@ from service.models import delivery_item, delivery_key, webhook_delivery
 from service.parted import keys_are_apart
 
 MAX_CONTENT_TYPE = 200
-wd, di, dk = webhook_delivery.c, delivery_item.c, delivery_key.c
+wd, di, dlk = webhook_delivery.c, delivery_item.c, delivery_key.c
 COLUMNS = (
     wd.id, wd.source, wd.dedupe_key, wd.received_at, wd.content_type, wd.headers, wd.query, wd.body, wd.key_index
 )  # fmt: skip
@@ -32,13 +32,13 @@ FIRST = Among(
 # where deliveries lie in time partitions
 DELIVERIES_APART = IntoApart(
     COLUMNS,
-    keys=(dk.source, dk.dedupe_key, dk.delivery_id, dk.received_at),
+    keys=(dlk.source, dlk.dedupe_key, dlk.delivery_id, dlk.received_at),
     filled_by=(wd.source, wd.dedupe_key, wd.id, wd.received_at),
     this="delivery_id",
 )
 FIRST_APART = Among(
-    "SELECT dk.source, dk.dedupe_key, dk.delivery_id FROM {wanted} delivery_key AS dk"
-    " ON dk.source = wanted.a AND dk.dedupe_key = wanted.b"
+    "SELECT dlk.source, dlk.dedupe_key, dlk.delivery_id FROM {wanted} delivery_key AS dlk"
+    " ON dlk.source = wanted.a AND dlk.dedupe_key = wanted.b"
 )
 ITEMS = Into((
     di.delivery_id, di.reading, di.position, di.read_at, di.outcome, di.reason, di.detail, di.conversation_id,

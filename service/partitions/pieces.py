@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.partitions.cuts import Cut
+from service.partitions.cuts import TableCut
 
 FIRST, REST = "first", "rest"
 """How the partition that was the table ends, and the one for rows for which there is no other."""
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
+class Piece:
     """One piece. `until` None: it is the one for the rest."""
 
     name: str
@@ -45,16 +45,16 @@ class Room:
     proven: bool
 
 
-def partitions(connection: Connection, cut: Cut) -> Sequence[Partition]:
+def partitions(connection: Connection, cut: TableCut) -> Sequence[Piece]:
     """Return the pieces of a table, the oldest first; none where it is whole."""
     found = [
-        Partition(name, None if bound == "DEFAULT" else cut.moment(UPPER.findall(bound)[-1]))
+        Piece(name, None if bound == "DEFAULT" else cut.moment(UPPER.findall(bound)[-1]))
         for name, bound in connection.execute(PARTITIONS, {"table": cut.table})
     ]
     return sorted(found, key=lambda each: (each.until is None, each.until))
 
 
-def room_of(connection: Connection, cut: Cut) -> Room | None:
+def room_of(connection: Connection, cut: TableCut) -> Room | None:
     """Return what is promised of a table that is still whole; None: turning it over has not begun."""
     row = connection.execute(ROOM, {"table": cut.table, "name": room_name(cut)}).one_or_none()
     if row is None:
@@ -62,7 +62,7 @@ def room_of(connection: Connection, cut: Cut) -> Room | None:
     return Room(cut.moment(BOUND.findall(row[1])[-1]), proven=row[0])
 
 
-def room_name(cut: Cut) -> str:
+def room_name(cut: TableCut) -> str:
     """Return the name of the promise."""
     return f"ck_{cut.table}_room"
 
