@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
-from service.encrypting.in_force import ALIVE
+from service.encrypting.in_force import ALIVE, GONE
 from service.errors import Conflict, Invalid, Unavailable
 from service.migrations import PARTED_FROM, set_floor
 from service.models import metadata, process_count
@@ -27,7 +27,6 @@ from service.partitions.cuts import TableCut, cuts
 from service.partitions.keys import Tell
 from service.partitions.pieces import FIRST, REST, Room, is_busy, room_name, room_of
 from service.settings.sections import Privacy
-from service.totals import GONE
 
 ROOM_FOR = timedelta(days=7)
 TRIES, REST_S = 100, 0.2
