@@ -272,9 +272,10 @@ def test_overlapping_periods_are_not_compared(quick):
 
 
 def test_coverage_finds_the_agent_whose_conversations_are_not_asked_about(world):
-    world.add(190)
+    for who, asked in (("ann", 190), ("bob", 10)):
+        world.add(5, agent_id=who, score=4)
+        world.add(asked - 5, agent_id=who)
     world.add(10, state="skipped", reason="cooldown")
-    world.add(10, agent_id="bob")
     world.add(40, agent_id="bob", state="skipped", reason="reopened")
     world.add(3, agent_id="bob", state="received")
     found = ask(world, figures.coverage, "agent")

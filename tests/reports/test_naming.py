@@ -143,3 +143,58 @@ def test_a_row_of_somebody_unknown_hides_who_asked_for_it(world, kind):
     for row in page.rows:
         assert row.suppressed
         assert (row.agent_id, row.team_id, row.conversation_id, row.tags, row.customer_ref) == (None,) * 5
+
+
+def test_a_row_does_not_say_whose_it_is_from_the_moment_it_may_be_asked_about(world):
+    """Whoever read it before the answer came would know whose the answer is."""
+    states = ("received", "identified", "dm_allowed", "dm_sent", "card_sent", "unknown", "skipped", "failed")
+    for state in states:
+        world.add(1, state=state, agent_id=state)
+    shown = {row.state: row.agent_id for row in requests(world)}
+    assert {state for state, agent in shown.items() if agent is not None} == {"skipped", "failed"}
+    assert shown["skipped"] == "skipped"
+
+
+def test_what_was_answered_although_it_failed_does_not_say_whose_it_is_either(world):
+    world.add(1, state="failed", score=1)
+    assert [row.agent_id for row in requests(world)] == [None]
+    world.add(4, score=5)
+    assert {row.agent_id for row in requests(world)} == {"ann"}
+
+
+def test_an_answer_of_words_alone_names_nobody(world):
+    world.add(4, score=5)
+    world.add(3, text="fine")
+    assert set(agents(world)) == {None}
+
+
+def requests(world: World):
+    with reading(world.engine) as connection:
+        page = query.rows(connection, world.settings, ADMIN, Filter(), world.clock.now, kind="requests", limit=250)
+    return page.rows
+
+
+def test_asked_with_the_moment_that_a_hidden_row_shows_no_figure_says_whose_it_is(world):
+    world.add(9, score=5, agent_id="bob", team_id="blue")
+    [one] = world.add(1, score=1)
+    [row] = [each for each in requests(world) if each.request_id == one]
+    assert (row.agent_id, row.team_id) == (None, None)
+    client = world.client()
+    moment = {"since": row.ended_at.isoformat(), "until": (row.ended_at + timedelta(microseconds=1)).isoformat()}
+    for by in ("agent", "team"):
+        [covered] = client.json("/v1/coverage", by=by, **moment)["rows"]
+        assert (covered["key"], covered["rest"], covered["ended"]) == (None, "not_named", 1)
+        for clock in ("ended_at", "sent_at", "scored_at"):
+            told = client.json("/v1/breakdown", by=by, date_field=clock, **moment)
+            assert {each["key"] for table in told["items"] for each in table["rows"]} <= {None}
+
+
+def test_somebody_new_is_apart_from_the_team_before_the_worker_has_looked(world):
+    world.add(9, score=5)
+    world.tell = lambda _now=None: None  # no worker
+    world.add(1, score=1, agent_id="new")
+    [table] = [each for each in world.client().json("/v1/breakdown", by="team")["items"] if each["type"] == "csat"]
+    assert {(row["key"], row["rest"]): row["score"]["n"] for row in table["rows"]} == {
+        ("red", None): 9,
+        (None, "not_named"): 1,
+    }

@@ -16,6 +16,7 @@ from service.db import reading
 from service.errors import Invalid
 from service.reports.dashboard import pictures
 from service.reports.dashboard.hindrances import is_silent, last_worker
+from service.reports.dashboard.names import REST, group_name
 from service.reports.dashboard.place import Place, shared_query
 from service.reports.dashboard.question import PageQuery, choices
 from service.reports.dashboard.standing import standings
@@ -131,6 +132,7 @@ def _coverage(place: Place, connection: Connection, question: PageQuery, now: da
         "inside": [row for row in found.rows if row not in outside],
         "left": most_frequent((*found.total.skipped, *found.total.failed)),
         "lists": place.reader.role in READERS_OF_ANSWERS,
+        "covered_name": lambda row: REST[row.rest] if row.rest else row.name or group_name(row.key, by),
         "reasons_of": lambda row: most_frequent((*row.skipped, *row.failed))[:3],
     }
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 from werkzeug.datastructures import MultiDict
@@ -20,9 +21,11 @@ from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
 from service.reports.dashboard import words
 from service.reports.dashboard.names import CODED, group_name
+from service.reports.days import midnight
 from service.reports.dimensions import FILTERED, Value
 from service.reports.figures.labels import Asked, labels
 from service.reports.filters import Filter, parse
+from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.visible import view_of
 from service.settings import Settings
 
@@ -189,16 +192,28 @@ class Facet:
 def choices(
     connection: Connection, settings: Settings, reader: Reader, question: Filter, now: datetime
 ) -> tuple[Facet, ...]:
-    """Return the names one can choose from: those of conversations that ended in the period."""
+    """Return the names one can choose from: those of all conversations that ended by now, whatever the period.
+
+    Names that came and went with the period would say who worked when. Who sees no rows learns of a new one on the
+    Monday after.
+    """
     view, zone = view_of(connection, settings, reader, now), settings.service.time_zone
+    until = None if reader.role in READERS_OF_ANSWERS else _monday(now, zone)
     found = []
     for parameter, each in FILTERED.items():
         if each.choices:
-            asked_ = Slice("ended_at", zone, question.since, question.until, by=(each.name,))
-            options = _names(lines(connection, view, asked_))
+            options = _names(
+                lines(connection, view, Slice("ended_at", zone, until=until, by=(each.name,), wanted="work"))
+            )
             who = (connection, settings, reader, question, now)
             found.append(Facet(parameter, each.label, *_called(who, each.name, options)))
     return tuple(found)
+
+
+def _monday(now: datetime, zone: ZoneInfo) -> datetime:
+    """The beginning of this week."""
+    today = now.astimezone(zone).date()
+    return midnight(today - timedelta(days=today.weekday()), zone)
 
 
 def _called(who: Asked, by: str, options: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, str]]:

@@ -1,9 +1,11 @@
 """Who may be named: in, changes in the order they were sealed; out, since when rows may say whose they are.
 
 A person is an agent in whatever team; where there is no agent the team stands for it. It is named when its answers
-reach `min_score_n`, and its comments are read from `min_comments_n`: facts of the account, never of a key or a filter,
-or a reader could filter until one row is left. What once was given is never taken back, so no mirror holds what the API
-hides. Naming somebody changes that person's rows, and moves their `updated_at` in the same commit.
+with a score reach `min_score_n`, and its comments are read from `min_comments_n`: facts of the account, never of a key
+or a filter, or a reader could filter until one row is left. Until then no row that was asked about, or still may be,
+says whose it is: who read it before the answer came would know whose the answer is. What once was given is never taken
+back, so no mirror holds what the API hides. Naming somebody changes that person's rows, and moves their `updated_at` in
+the same commit.
 """
 
 from collections.abc import Sequence
@@ -30,11 +32,14 @@ AT_ONCE = 500
 KIND = sa.case((fr.agent_id.is_not(None), "agent"), else_="team")
 NAME = sa.func.coalesce(fr.agent_id, fr.team_id, type_=fr.agent_id.type)
 PERSON = (na.account, na.kind, na.name)
-ASKED = (State.CARD_SENT.value, State.UNKNOWN.value)
+NEVER_ASKED = (State.SKIPPED.value, State.FAILED.value)
 ANSWERED = sa.or_(res.score.is_not(None), res.text.is_not(None), res.text_at.is_not(None))
+TO_ANSWER = sa.or_(fr.state.not_in(NEVER_ASKED), ANSWERED)
+"""What was asked about or still may be, and what was answered however it ended: a name could be paired with it."""
+
 OURS = sa.and_(nm.account == fr.account, nm.kind == KIND, nm.name == NAME)
-HIDDEN = sa.and_(fr.state.in_(ASKED), NAME.is_not(None), nm.named_at.is_(None))
-"""Rows that may not say whose they are; where nobody was asked there is no answer to pair the name with."""
+HIDDEN = sa.and_(NAME.is_not(None), nm.named_at.is_(None), TO_ANSWER)
+"""Rows that may not say whose they are. Asked of requests joined with their results."""
 
 UNREAD = sa.and_(NAME.is_not(None), sa.or_(HIDDEN, nm.readable_at.is_(None)))
 """Rows whose comment may not be read."""
@@ -50,11 +55,11 @@ class Names:
     """Who is named, for whoever adds rows up: an account, agent or team, and its name."""
 
     named: frozenset[tuple[str, str, str]]
-    few: frozenset[str | None]  # agents with answers who are not; None: a team is not that has none
+    few: frozenset[str | None]  # agents asked about who are not; None: a team is not that has none
 
     @property
     def hides(self) -> bool:
-        """Whether there is anybody with answers who is not named."""
+        """Whether there is anybody asked about who is not named."""
         return bool(self.few)
 
     def may_show(self, account: str, team: str | None, agent: str | None) -> bool:
@@ -71,12 +76,22 @@ def names_of(connection: Connection, accounts: Sequence[str]) -> Names:
         sa.select(nm.account, nm.kind, nm.name, nm.named_at).where(nm.account.in_(accounts))
     ).all()
     named = frozenset((row.account, row.kind, row.name) for row in found if row.named_at is not None)
-    few = frozenset(row.name if row.kind == "agent" else None for row in found if row.named_at is None)
-    return Names(named, few)
+    known = [(row.account, row.kind, row.name) for row in found]
+    everybody = {*known, *_unfollowed(connection, accounts)}
+    return Names(named, frozenset(name if kind == "agent" else None for _, kind, name in everybody - named))
+
+
+def _unfollowed(connection: Connection, accounts: Sequence[str]) -> set[tuple[str, str, str]]:
+    """Whose conversations `follow` has not seen yet: somebody new counts as not named from the first moment."""
+    place = sa.select(np.sealed).scalar_subquery()
+    whose = sa.select(fr.account, KIND, NAME).select_from(feedback_request.outerjoin(result, res.request_id == fr.id))
+    rest = (fr.account.in_(accounts), fr.test.is_(False), NAME.is_not(None), TO_ANSWER)
+    found = [whose.where(at, *rest).distinct() for at in (fr.sealed.is_(None), fr.sealed > place)]
+    return {(account, kind, name) for each in found for account, kind, name in connection.execute(each)}
 
 
 def hides_somebody(connection: Connection, accounts: Sequence[str]) -> bool:
-    """Whether there is anybody in these accounts who has answers and is not named."""
+    """Whether there is anybody in these accounts who was asked about and is not named."""
     found = sa.select(nm.name).where(nm.account.in_(accounts), nm.named_at.is_(None)).limit(1)
     return connection.execute(found).first() is not None
 
@@ -101,9 +116,10 @@ def follow(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ON
 
 
 def _news(last: int, until: int | None) -> sa.Select[Any]:
-    """Sealed rows after `last`, with whose they are and whether they are answered. Test traffic is nobody's."""
-    whose = sa.case((fr.test.is_(False), NAME))
-    columns = (fr.id, fr.sealed, fr.account, KIND.label("kind"), whose.label("name"), ANSWERED.label("answered"))
+    """Sealed rows after `last`, with whose they are and what became of them. Test traffic is nobody's."""
+    whose, scored = sa.case((fr.test.is_(False), NAME)), res.score.is_not(None)
+    became = (TO_ANSWER.label("to_answer"), scored.label("scored"))
+    columns = (fr.id, fr.sealed, fr.account, KIND.label("kind"), whose.label("name"), *became)
     query = sa.select(*columns, nm.readable_at, nm.named_at).select_from(
         named(feedback_request.outerjoin(result, res.request_id == fr.id))
     )
@@ -112,16 +128,17 @@ def _news(last: int, until: int | None) -> sa.Select[Any]:
 
 
 def _take_in(connection: Connection, rows: Sequence[sa.Row[Any]]) -> None:
-    """Keep whose answers these are, for people who have too few; forget those that are none any more."""
+    """Keep who was asked about and whose scores these are, while they are too few; forget those that are none now."""
     open_ones = [row for row in rows if row.name is not None and (row.named_at is None or row.readable_at is None)]
-    came = [row for row in open_ones if row.answered]
-    if came:
-        persons = {(row.account, row.kind, row.name) for row in came}
+    persons = {(row.account, row.kind, row.name) for row in open_ones if row.to_answer}
+    if persons:
         values = [{"account": account, "kind": kind, "name": name} for account, kind, name in sorted(persons)]
         connection.execute(insert(connection, naming).on_conflict_do_nothing(), values)
+    came = [row for row in open_ones if row.scored]
+    if came:
         answers = [{"account": row.account, "kind": row.kind, "name": row.name, "request_id": row.id} for row in came]
         connection.execute(insert(connection, naming_answer).on_conflict_do_nothing(), answers)
-    went = [row.id for row in open_ones if not row.answered]
+    went = [row.id for row in open_ones if not row.scored]
     if went:
         connection.execute(sa.delete(naming_answer).where(na.request_id.in_(went)))
 
@@ -145,7 +162,8 @@ def _name(connection: Connection, settings: Settings, now: datetime) -> None:
 
 def _give(connection: Connection, row: sa.Row[Any], given: dict[str, datetime], now: datetime) -> None:
     theirs = fr.agent_id == row.name if row.kind == "agent" else sa.and_(fr.agent_id.is_(None), fr.team_id == row.name)
-    whose = sa.select(fr.id).where(fr.account == row.account, theirs, fr.state.in_(ASKED))
+    rows = sa.select(fr.id).select_from(feedback_request.outerjoin(result, res.request_id == fr.id))
+    whose = rows.where(fr.account == row.account, theirs, TO_ANSWER)
     regroup(connection, whose, now)
     connection.execute(sa.update(naming).where(*_is(nm, row)).values(given))
 

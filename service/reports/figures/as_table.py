@@ -22,7 +22,7 @@ HEADS = {
     "breakdown": ("type", "by", "key", "rest", "of", *SCORE, "ended", "delivered", "response_rate", "name"),
     "coverage": (
         "by", "key", "ended", "pending", "offered", "unknown", "skipped", "failed", "share", "limit_low", "limit_high",
-        "place", "name",
+        "place", "name", "rest",
     ),
     "funnel": ("stage", "reason", "n"),
 }  # fmt: skip
@@ -72,7 +72,17 @@ def _breakdown(found: Breakdowns) -> Iterator[Row]:
 def _coverage(found: Coverage) -> Iterator[Row]:
     for each in found.rows or (found.total,):
         became = (each.ended, each.pending, each.offered, each.unknown, _sum(each.skipped), _sum(each.failed))
-        yield (found.by, each.key, *became, each.share, each.limit_low, each.limit_high, each.place, each.name)
+        yield (
+            found.by,
+            each.key,
+            *became,
+            each.share,
+            each.limit_low,
+            each.limit_high,
+            each.place,
+            each.name,
+            each.rest,
+        )
 
 
 def _funnel(found: Funnel) -> Iterator[Row]:

@@ -18,17 +18,15 @@ from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
 from service.reports.counting.periods import SEVEN_DAYS
 from service.reports.dimensions import FILTERED, NAMED, PEOPLE, Value
-from service.reports.disclosure.naming import Names, names_of
+from service.reports.disclosure.naming import NEVER_ASKED, Names, names_of
 from service.reports.filters import Filter
 from service.reports.visible import View, view_of
 from service.settings import Settings
-from service.states import State
 
 KINDS = ("csat", "nps")
 LEDGER = "ended_at"
 DAILY = ("day", "week", SEVEN_DAYS)
 NOT_NAMED, NAMED_ONES = "\0", "\0\0"  # nobody's names: no database of ours holds a NUL
-SENT = (State.CARD_SENT, State.UNKNOWN)
 NOT_FOR_FIGURES = (
     "scores", "score_from", "score_to", "moods", "done", "owner", "q",
     "states", "reasons", "request_ids", "conversation_ids", "has_text", "answered", "updated_since",
@@ -130,7 +128,7 @@ class Inquiry:
                 shown.append(line)
             elif not self.filter.names_people:
                 shown.append(replace(line, values=((NOT_NAMED,) * groups + line.values[groups:])))
-            elif line.state not in SENT:
+            elif line.state in NEVER_ASKED and not line.answered:
                 shown.append(line)
         return shown
 

@@ -1,6 +1,7 @@
 """Coverage: in, what became of each group's conversations; out, who was offered the card, beside what chance does."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -28,12 +29,19 @@ class Became(Protocol):
 
 
 def coverage_of(
-    by: str, groups: Mapping[Value, Became], total: Became, since: datetime | None, until: datetime | None
+    by: str,
+    groups: Mapping[Value, Became],
+    total: Became,
+    since: datetime | None,
+    until: datetime | None,
+    rest: Iterable[tuple[str, Became]] = (),
 ) -> Coverage:
-    """Each group against the share of all."""
+    """Each group against the share of all; `rest`: what is no group, by the word that says so, comes last."""
     every = _row(None, total, None)
     rows = [_row(None if key is None else str(key), each, every.share) for key, each in groups.items()]
-    return Coverage(by, since, until, tuple(sorted(rows, key=lambda row: (row.key is None, row.key))), every)
+    rows.sort(key=lambda row: (row.key is None, row.key))
+    rows += [replace(_row(None, each, every.share), rest=word) for word, each in rest]
+    return Coverage(by, since, until, tuple(rows), every)
 
 
 def _row(key: str | None, counts: Became, of_all: float | None) -> CoverageRow:

@@ -72,9 +72,12 @@ def funnel(ask: Inquiry) -> Funnel:
 
 
 def coverage(ask: Inquiry, by: str) -> Coverage:
-    """Conversations by agent or team: no answers are in it, and every name is."""
-    found = ask.all_lines(LEDGER, by)
-    return coverage_of(by, counts_by(found, first_value), counts(found), ask.filter.since, ask.until)
+    """Conversations by agent or team. Who is not named is in one row here, too: rows tell when conversations ended."""
+    found = ask.lines(LEDGER, by)
+    groups = counts_by(found, first_value)
+    few = groups.pop(NOT_NAMED, None)
+    rest = () if few is None else ((REST, few),)
+    return coverage_of(by, groups, counts(found), ask.filter.since, ask.until, rest)
 
 
 def breakdowns(ask: Inquiry, by: str) -> tuple[Breakdown, ...]:

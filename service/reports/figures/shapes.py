@@ -232,6 +232,9 @@ class CoverageRow:
     limit_high: Annotated[float | None, "Three sigma above the share of all"]
     place: Annotated[Place | None, "below, inside or above the limits"]
     name: Annotated[str | None, CALLED] = None
+    rest: Annotated[str | None, "not_named: people with too few answers to be named, all together; null: a group"] = (
+        None
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import MICROSECOND, reading, writing
-from service.models import account_state, feedback_request, person_name
+from service.models import account_state, feedback_request, person_name, result
 from service.reports.disclosure.naming import HIDDEN, named
 from service.reports.people.called import EVERY_ACCOUNT
 from service.reports.visible import cutoff
@@ -49,7 +49,8 @@ def tell(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE
     with writing(engine) as connection:
         if ids:
             held_from = cutoff(settings, now)
-            shown = sa.select(fr.id).select_from(named(feedback_request)).where(fr.id.in_(ids), sa.not_(HIDDEN))
+            rows = named(feedback_request.outerjoin(result, result.c.request_id == fr.id))
+            shown = sa.select(fr.id).select_from(rows).where(fr.id.in_(ids), sa.not_(HIDDEN))
             # under an embargo what changed today would be told tomorrow: it counts as the day before's
             regroup(connection, shown, now if held_from is None else held_from - MICROSECOND)
         done = {"told_at": now} if on is None else {"told_id": on}

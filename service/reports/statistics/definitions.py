@@ -223,7 +223,7 @@ _TABLE = (
         numerator="Not a share.",
         denominator="Answers with a score of the group; for comments, of the agent.",
         exclusions="Who may list rows is told how many answers there are, and which. Totals hold every answer. "
-        "Coverage counts conversations, not answers, and stays.",
+        "Coverage counts conversations, not answers: it has no least number, and 'not named' is one group there, too.",
         interval=NO_INTERVAL,
         time_anchor="That of the figure.",
         source="NHS England Friends and Family Test; Qualtrics and Lattice defaults (5, comments 8).",

@@ -31,6 +31,7 @@ from tests.reports.dashboard.test_door import PAGES, token_of
 from tests.support import Clock
 
 RESULT = re.compile(r'<a href="/dashboard/results/(fr_[0-9a-f]+)')
+SELECT = re.compile(r"<select.*?</select>", re.DOTALL)
 LINK = re.compile(r'href="(/dashboard[^"]*|\?[^"]*)"')
 QUERY = "since=2026-09-24&until=2026-11-22"
 
@@ -702,3 +703,17 @@ def test_two_agents_are_compared_by_the_same_cases(client: FlaskClient) -> None:
 def test_addresses_that_were_shared_lead_on(client: FlaskClient, before: str, now: str) -> None:
     answer = client.get(f"/dashboard{before}")
     assert (answer.status_code, answer.headers["Location"]) == (301, f"/dashboard{now}")
+
+
+@pytest.mark.parametrize("role", ["supervisor", "analyst"])
+@pytest.mark.parametrize("page", ["explore", "operations", "coverage", "report"])
+def test_the_names_to_choose_from_do_not_say_who_worked_when(
+    signed_in: Callable[[str], FlaskClient], role: str, page: str
+) -> None:
+    client = signed_in(role)
+    bars = {
+        tuple(SELECT.findall(client.get(f"/dashboard/{page}?agent_id=x&team_id=x&since={day}&to={day}").text))
+        for day in ("2026-11-02", "2026-11-19", "2020-01-01")
+    }
+    assert len(bars) == 1
+    assert any("<option" in select for select in bars.pop())
