@@ -1,13 +1,17 @@
-"""What SQLAlchemy makes of our statements, kept for a whole run of tests as a process of ours keeps it for its life.
+"""What SQLAlchemy makes of our statements and werkzeug of our routes, kept for a whole run of tests.
 
-Each test opens an engine of its own, and an engine forgets with it: of 82 ms of a test that asks somebody, 31 went into
-writing the same SQL anew. Here a statement is one text for every engine of one kind with the same keys at rest.
+A process of ours keeps both for its life. Each test opens an engine of its own, and an engine forgets with it: of 82 ms
+of a test that asks somebody, 31 went into writing the same SQL anew. Here a statement is one text for every engine of
+one kind with the same keys at rest. Likewise each application compiles what writes the addresses of its routes: half of
+the 90 ms that one takes to make.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
+from werkzeug.routing import Rule
 
 from service.at_rest.columns import ring_of
 
@@ -36,3 +40,20 @@ STATEMENTS = Kept(MANY)
 def remembering(engine: Engine) -> Engine:
     engine.update_execution_options(compiled_cache=STATEMENTS)
     return engine
+
+
+WRITERS: dict[Key, Callable[..., tuple[str, str]]] = {}
+_compile = Rule._compile_builder
+
+
+def _writer(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+    """What writes the addresses of a route: the same for every rule of these parts, wherever it is bound."""
+    if rule.defaults:
+        return _compile(rule, append_unknown)
+    key = (rule.rule, *rule._trace, append_unknown)
+    if key not in WRITERS:
+        WRITERS[key] = _compile(rule, append_unknown)
+    return WRITERS[key]
+
+
+Rule._compile_builder = _writer

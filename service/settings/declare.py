@@ -97,6 +97,12 @@ def section_of(shape: type[Any], base: type[Section] = Section) -> type[Section]
     return type(shape.__name__, (base,), {"shape": shape, **wire})
 
 
+@cache
+def reader_of(shape: type[Any], base: type[Section] = Section) -> Section:
+    """Return what reads such a table: made once, as to make one takes longer than to read with it."""
+    return section_of(shape, base)()
+
+
 def _field(name: str, kind: Any, what: Declared, base: type[Section]) -> ma.fields.Field[Any]:
     make = partial(_maker(_without_none(kind), what.rules, base), data_key=name.rstrip("_"))
     if what.default is REQUIRED:

@@ -16,7 +16,7 @@ from marshmallow import ValidationError
 from service.settings.advice import warnings
 from service.settings.asking import Source
 from service.settings.checks import MISSING, crossings
-from service.settings.declare import declared, section_of
+from service.settings.declare import declared, reader_of
 from service.settings.references import Environment, resolve, without_suffix
 from service.settings.sections import NAMED_SECTIONS, SECTIONS, Database, Mistake, Settings, SettingsError
 
@@ -75,7 +75,7 @@ def _load(shape: type, data: Any, path: str, problems: list[Mistake]) -> Any:
         problems.append(Mistake(path, f"must be a table: [{path}]"))
         return None
     try:
-        return section_of(shape)().load({key: value for key, value in data.items() if value is not None})
+        return reader_of(shape).load({key: value for key, value in data.items() if value is not None})
     except ValidationError as error:
         problems.extend(_flatten(error.messages, path))
         return None

@@ -69,6 +69,7 @@ class ProblemApi(flask_smorest.Api):
         options = {"title": TITLE, "version": VERSION, "openapi_version": "3.1.0", "info": about}
         self._undescribed: list[flask_smorest.Blueprint] = []
         self._one_at_a_time = threading.Lock()
+        self._has_responses = False
         super().__init__(app, spec_kwargs=options)
         self.spec.components.security_scheme(
             "key", {"type": "http", "scheme": "bearer", "description": "A key made with `dm-feedback keys create`"}
@@ -85,6 +86,7 @@ class ProblemApi(flask_smorest.Api):
     def describe(self) -> dict[str, Any]:
         """Return what smorest knows of every route."""
         with self._one_at_a_time:
+            self._add_responses()
             for blueprint in self._undescribed:
                 blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
                 self.spec.tag({"name": blueprint.name, "description": blueprint.description})
@@ -95,6 +97,12 @@ class ProblemApi(flask_smorest.Api):
         """Leave errors to problems.py: smorest's handler drops headers and takes over the dashboard's errors too."""
 
     def _register_responses(self) -> None:
+        """Leave the common answers until somebody asks, too."""
+
+    def _add_responses(self) -> None:
+        if self._has_responses:
+            return
+        self._has_responses = True
         for status, phrase in PHRASES.items():
             response: dict[str, Any] = {"description": phrase}
             if status >= 400:  # noqa: PLR2004 - where errors begin

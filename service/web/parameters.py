@@ -71,6 +71,11 @@ class Blueprint(flask_smorest.Blueprint):
 
     ARGUMENTS_PARSER = StrictParser()
 
+    @staticmethod
+    def _make_doc_response_schema(schema: Schema | None) -> type[Schema] | None:
+        """Describe an answer by its class: what is made of it would be copied, field by field, by each decorator."""
+        return None if schema is None else type(schema)
+
 
 def _nested(messages: Mapping[str, Any]) -> bool:
     """Whether the complaints lie under the name of the place they came from (query, json …)."""

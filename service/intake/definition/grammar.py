@@ -16,7 +16,7 @@ from service.intake.definition.staff import staff_mistakes
 from service.intake.definition.steps import step_mistakes
 from service.intake.definition.sweep import sweep_mistakes
 from service.intake.definition.tables import Challenge, Grammar
-from service.settings.declare import section_of
+from service.settings.declare import reader_of
 from service.settings.sections import Mistake
 
 UNPROVEN_ROOTS = {"h", "q"}
@@ -26,7 +26,7 @@ def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Mistake]) ->
     """Load one definition. Appends to `problems` and returns None where it has mistakes."""
     before = len(problems)
     try:
-        grammar: Grammar | None = section_of(Grammar, Table)().load(tree)
+        grammar: Grammar | None = reader_of(Grammar, Table).load(tree)
     except ValidationError as error:
         problems += flatten(error.messages, path)
         grammar = None

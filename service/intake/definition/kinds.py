@@ -15,7 +15,7 @@ from service.intake.definition.sweep import LISTED_ROOTS, FromListed
 from service.intake.definition.tables import RECEIVED, OverBody, When
 from service.intake.expressions.compiled import ROOT_NAMES, Expression, ExpressionError, compile_expression
 from service.intake.verify.parts import PARTS, PLAIN_PARTS, PREFIXED_PARTS, HeaderName, Part, SignatureAt
-from service.settings.declare import KINDS, Section, section_of
+from service.settings.declare import KINDS, Section, reader_of
 from service.settings.sections import Mistake
 from service.words import folded
 
@@ -99,7 +99,7 @@ class SignatureField(ma.fields.Field[SignatureAt]):
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
         try:
-            found = section_of(SignatureAt, Table)().load({"header": value} if isinstance(value, str) else value)
+            found = reader_of(SignatureAt, Table).load({"header": value} if isinstance(value, str) else value)
         except ma.ValidationError as error:
             raise ma.ValidationError(WRONG_SIGNATURE) from error
         if found.kv and found.list:

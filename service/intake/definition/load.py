@@ -14,7 +14,7 @@ from service.intake.definition.tables import About, Definition, Grammar
 from service.intake.presets import preset_expected, preset_names, preset_tables
 from service.intake.verify import Verifier
 from service.settings import Mistake, SettingsError, Source
-from service.settings.declare import section_of
+from service.settings.declare import reader_of
 
 REPLACES = frozenset({"kind", "any_of", "all_of"})  # a table with one of these is a whole of its own
 
@@ -33,7 +33,7 @@ def load_definitions(sources: Mapping[str, Source], known_accounts: Collection[s
 
 def preset_about(name: str) -> About:
     """Return title, certainty and set-up text of a preset. Raises KeyError where there is none."""
-    found: About = section_of(About, Table)().load(preset_tables(name).get("about", {}))
+    found: About = reader_of(About, Table).load(preset_tables(name).get("about", {}))
     return found
 
 

@@ -21,7 +21,7 @@ from service.intake.verify.public import PublicKeys
 from service.intake.verify.sns import Sns
 from service.intake.verify.tokens import Token
 from service.intake.verify.twilio import Twilio
-from service.settings.declare import section_of
+from service.settings.declare import reader_of
 from service.settings.sections import Mistake
 
 KIND_CLASSES = (Hmac, PublicKeys, Static, Basic, Twilio, Hash, Token, MessageSignature, Sns, BodyEquals)
@@ -122,7 +122,7 @@ def _load(given: Any, path: str, problems: list[Mistake], inside: tuple[str, ...
 
 def _load_kind(kind: Any, given: Mapping[str, Any], path: str, problems: list[Mistake]) -> Any:
     try:
-        loaded = section_of(kind, Table)().load({key: each for key, each in given.items() if key != "kind"})
+        loaded = reader_of(kind, Table).load({key: each for key, each in given.items() if key != "kind"})
     except ValidationError as error:
         problems += flatten(error.messages, path)
         return None
