@@ -27,9 +27,9 @@ from service import migrations  # noqa: E402 - after the environment above
 from service.at_rest.columns import give  # noqa: E402
 from service.db import open_engine, writing  # noqa: E402
 from service.encrypting.turning import turn_on  # noqa: E402
-from tests import postgresql  # noqa: E402
+from tests import postgresql, template  # noqa: E402
 from tests.compiled import remembering  # noqa: E402
-from tests.postgresql import Kept, address_of, on_server  # noqa: E402
+from tests.postgresql import Kept, Place, address_of, on_server  # noqa: E402
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -42,11 +42,7 @@ def now() -> datetime:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    engine = open_engine(f"sqlite:///{path}")
-    migrations.upgrade(engine)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    engine.dispose()
+    template.put(path)
     return path
 
 
@@ -88,20 +84,36 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url(postgresql_databases: Kept) -> Iterator[str]:
-    with postgresql_databases.database() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """A migrated, empty database of each kind."""
-    return request.getfixturevalue(f"{request.param}_url")
+def postgresql_place(postgresql_databases: Kept) -> Iterator[Place]:
+    with postgresql_databases.database() as place:
+        yield place
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = _opened(database_url)
+def postgresql_url(postgresql_place: Place) -> str:
+    return postgresql_place.tell()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kind_of_database(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(kind_of_database: str, request: pytest.FixtureRequest) -> str:
+    """A migrated, empty database of each kind."""
+    return str(request.getfixturevalue(f"{kind_of_database}_url"))
+
+
+@pytest.fixture
+def engine(kind_of_database: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """The same, opened."""
+    if kind_of_database == "postgresql":
+        place = request.getfixturevalue("postgresql_place")
+        with place.shelf.serving(open_engine(place.address)) as engine:
+            yield _prepared(engine)
+        return
+    engine = _prepared(open_engine(request.getfixturevalue("sqlite_url")))
     yield engine
     engine.dispose()
 
@@ -109,22 +121,22 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def sqlite_engine(sqlite_url: str) -> Iterator[Engine]:
     """For tests whose point is not the database."""
-    engine = _opened(sqlite_url)
+    engine = _prepared(open_engine(sqlite_url))
     yield engine
     engine.dispose()
 
 
-def _opened(url: str) -> Engine:
+def _prepared(opened: Engine) -> Engine:
     """With TEST_ENCRYPTED=1 all is encrypted at rest from the first row on, with TEST_PARTITIONED=1 cut by time."""
-    if os.environ.get("TEST_PARTITIONED") and url.startswith("postgresql"):
+    if os.environ.get("TEST_PARTITIONED") and opened.dialect.name == "postgresql":
         from tests.partitions.house import turn
 
-        engine = open_engine(url)
+        engine = open_engine(opened.url.render_as_string(hide_password=False))
         turn(engine, NOW)
         engine.dispose()
     if not os.environ.get("TEST_ENCRYPTED"):
-        return remembering(open_engine(url))
-    engine = give(remembering(open_engine(url)), ["a key that nobody guesses, 32 and more"])
+        return remembering(opened)
+    engine = give(remembering(opened), ["a key that nobody guesses, 32 and more"])
     with writing(engine) as connection:
         turn_on(connection, NOW)
     return engine

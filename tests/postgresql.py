@@ -1,9 +1,10 @@
 """PostgreSQL for tests: one server for a run, and databases that are emptied after a test instead of made anew.
 
-In: a migrated template. Out: URLs of databases that are like it. Making one and dropping it costs a quarter of a second
-of the machine's time, emptying one a hundredth. Nothing of a test is left behind. Rows and the numbers of sequences are
-put back; sessions are ended, and cannot come back, as the database has another name afterwards; where the schema, a
-right, a setting or a statistic is another one than before, the database is dropped. `test_isolation.py` proves it.
+In: a migrated template. Out: databases that are like it. Making one and dropping it costs a quarter of a second of the
+machine's time, emptying one a hundredth. Nothing of a test is left behind. Rows and the numbers of sequences are put
+back; where the schema, a right, a setting or a statistic is another one than before, the database is dropped. Sessions
+of a test's own engine are made new and kept (`sessions.py`); all others are ended, and whoever was told the address
+cannot come back, as the database has another name afterwards. `test_isolation.py` proves it.
 """
 
 import os
@@ -19,6 +20,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
+
+from tests.sessions import Shelf
 
 NOT_DURABLE = {
     "fsync": "off",
@@ -50,7 +53,7 @@ ITSELF = """
     FROM pg_database AS d WHERE datname = current_database()
 """
 NUMBERS = "SELECT seqrelid::regclass::text, seqstart, pg_sequence_last_value(seqrelid) FROM pg_sequence ORDER BY 1"
-OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> ALL(%s)"
 
 
 def start(folder: str) -> Any:
@@ -95,13 +98,33 @@ class Likeness:
 
 
 @dataclass
+class Place:
+    """A database for one test at a time, with the sessions that wait there for the next engine."""
+
+    server: str
+    name: str
+    shelf: Shelf = field(default_factory=Shelf)
+    told: bool = False
+
+    @property
+    def address(self) -> str:
+        """Its URL."""
+        return address_of(self.server, self.name)
+
+    def tell(self) -> str:
+        """Its URL for whoever may come by themselves, and come again when the test is over."""
+        self.told = True
+        return self.address
+
+
+@dataclass
 class Kept:
     """The databases of one process of tests."""
 
     server: str
     template: str
     made: int = 0
-    _free: list[str] = field(default_factory=list)
+    _free: list[Place] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._desk = connect(self.server)
@@ -111,49 +134,73 @@ class Kept:
             self._wanted = Likeness(self._schema(connection), rows, _numbers(connection))
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """Lend a database like the template; give its URL."""
-        name = self._free.pop() if self._free else self._make()
-        yield address_of(self.server, name)
-        self._take_back(name)
+    def database(self) -> Iterator[Place]:
+        """Lend a database like the template."""
+        place = self._free.pop() if self._free else self._make()
+        yield place
+        self._take_back(place)
 
     def close(self) -> None:
         """Drop what is there."""
-        for name in self._free:
-            self._drop(name)
+        for place in self._free:
+            self._drop(place)
         self._desk.close()
 
-    def _make(self) -> str:
-        name = _new_name()
+    def _make(self) -> Place:
+        place = Place(self.server, _new_name())
         self.made += 1
-        self._do("CREATE DATABASE {} TEMPLATE {}", name, self.template)
-        return name
+        self._do("CREATE DATABASE {} TEMPLATE {}", place.name, self.template)
+        return place
 
-    def _take_back(self, name: str) -> None:
-        new = _new_name()
-        try:
-            self._end_sessions(name)
-            self._do("ALTER DATABASE {} RENAME TO {}", name, new)
-        except psycopg.errors.ObjectInUse:  # somebody comes in again and again
-            return self._drop(name)
-        with connect(address_of(self.server, new)) as connection:
+    def _take_back(self, place: Place) -> None:
+        seen = self._end_strangers(place)
+        if (place.told or seen) and not self._renamed(place):
+            return self._drop(place)
+        with _looking(place) as connection:
             fit = self._schema(connection) == self._wanted.schema
             if fit:
                 _empty(connection, self._wanted)
-        return self._free.append(new) if fit else self._drop(new)
+        return self._free.append(place) if fit else self._drop(place)
 
-    def _end_sessions(self, name: str) -> None:
-        while self._desk.execute(OTHERS, [name]).fetchall():
+    def _end_strangers(self, place: Place) -> bool:
+        """End every session that is not on the shelf; say whether there was one."""
+        seen = False
+        while self._desk.execute(OTHERS, [place.name, place.shelf.pids]).fetchall():
+            seen = True
             time.sleep(0.002)
+        return seen
+
+    def _renamed(self, place: Place) -> bool:
+        """Give it a name that nobody knows, unless somebody comes in again and again."""
+        place.shelf.close()
+        self._end_strangers(place)
+        new = _new_name()
+        try:
+            self._do("ALTER DATABASE {} RENAME TO {}", place.name, new)
+        except psycopg.errors.ObjectInUse:
+            return False
+        place.name, place.told = new, False
+        return True
 
     def _schema(self, connection: psycopg.Connection[Any]) -> tuple[Any, ...]:
         return tuple(connection.execute(self._schema_asked).fetchall())
 
-    def _drop(self, name: str) -> None:
-        self._do("DROP DATABASE {} WITH (FORCE)", name)
+    def _drop(self, place: Place) -> None:
+        place.shelf.close()
+        self._do("DROP DATABASE {} WITH (FORCE)", place.name)
 
     def _do(self, statement: str, *names: str) -> None:
         self._desk.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+
+
+@contextmanager
+def _looking(place: Place) -> Iterator[psycopg.Connection[Any]]:
+    """A session there: one that is there already where there is one."""
+    if (found := place.shelf.any_of()) is not None:
+        yield found
+        return
+    with connect(place.address) as connection:
+        yield connection
 
 
 def _new_name() -> str:

@@ -1,14 +1,15 @@
 """What tests/README.md promises a newcomer: one line in one place is enough, or the first import says where else."""
 
-import os
-import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).parents[1]
+from tests.copied import copied
+
 CODE = '        9999: Meaning(AccountProblem, "new_rule", "X has a new rule."),\n'
 DIMENSION = '    Dimension("tenant", "tenant", fr.tenant, "Tenant", "Tenant of the CRM", "without a tenant"),\n'
 
@@ -36,11 +37,18 @@ print('name: tenant' in app.test_client().get("/openapi.yaml").text)
 """
 
 
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the tree, and the environment of what runs there."""
+
+    place: Path
+    environment: dict[str, str]
+
+
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    for folder in ("service", "tests"):
-        shutil.copytree(TOP / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
+def copy(tmp_path: Path) -> Iterator[Copy]:
+    with copied(tmp_path) as environment:
+        yield Copy(tmp_path, environment)
 
 
 def add(file: Path, after: str, line: str) -> None:
@@ -49,32 +57,30 @@ def add(file: Path, after: str, line: str) -> None:
     file.write_text(text.replace(after, after + line), "utf-8")
 
 
-def run(copy: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(copy)}
-    environment.pop("PYTHONPYCACHEPREFIX", None)
+def run(copy: Copy, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
-        cwd=copy,
-        env=environment,
+        cwd=copy.place,
+        env=copy.environment,
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def asked(copy: Path, program: str, *arguments: str) -> str:
+def asked(copy: Copy, program: str, *arguments: str) -> str:
     done = run(copy, program, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_an_error_code_of_x_is_one_row(copy: Path) -> None:
-    add(copy / "service/x_api/codes.py", "CODES: Mapping[int, Meaning] = MappingProxyType(\n    {\n", CODE)
+def test_an_error_code_of_x_is_one_row(copy: Copy) -> None:
+    add(copy.place / "service/x_api/codes.py", "CODES: Mapping[int, Meaning] = MappingProxyType(\n    {\n", CODE)
     assert asked(copy, ASKS_ABOUT_THE_CODE).split() == ["AccountProblem", "new_rule", "True"]
 
 
-def test_a_dimension_is_one_line(copy: Path, sqlite_url: str) -> None:
-    add(copy / "service/reports/dimensions.py", "DIMENSIONS = (\n", DIMENSION)
+def test_a_dimension_is_one_line(copy: Copy, sqlite_url: str) -> None:
+    add(copy.place / "service/reports/dimensions.py", "DIMENSIONS = (\n", DIMENSION)
     assert asked(copy, ASKS_FOR_THE_BREAKDOWN, sqlite_url).split() == ["200", "200", "True"]
 
 
@@ -92,9 +98,9 @@ def test_a_dimension_is_one_line(copy: Path, sqlite_url: str) -> None:
     ids=["an open state without steps", "a skip without a sentence", "a failure without a sentence"],
 )
 def test_what_is_half_declared_is_named_by_the_first_import(
-    copy: Path, after: str, line: tuple[str, str], says: str
+    copy: Copy, after: str, line: tuple[str, str], says: str
 ) -> None:
-    states = copy / "service/states.py"
+    states = copy.place / "service/states.py"
     before, body = states.read_text("utf-8").split(after)
     assert line[0] in body
     states.write_text(before + after + body.replace(line[0], line[1] + line[0], 1), "utf-8")

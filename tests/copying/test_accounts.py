@@ -128,8 +128,8 @@ def waited(_seconds: float) -> None:
 @pytest.fixture
 def sibling(postgresql_databases: Kept) -> Iterator[Engine]:
     """A database that is migrated and empty."""
-    with postgresql_databases.database() as url:
-        engine = open_engine(url)
+    with postgresql_databases.database() as place:
+        engine = open_engine(place.tell())
         yield engine
         engine.dispose()
 

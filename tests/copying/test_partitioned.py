@@ -28,8 +28,8 @@ def postgresql(postgresql_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def other(postgresql_databases: Kept) -> Iterator[Engine]:
-    with postgresql_databases.database() as url:
-        engine = open_engine(url)
+    with postgresql_databases.database() as place:
+        engine = open_engine(place.tell())
         yield engine
         engine.dispose()
 

@@ -5,6 +5,7 @@ of ours, but for those which say when to come again.
 """
 
 import tempfile
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -19,6 +20,7 @@ from service.app import create_app
 from service.auth import keys
 from service.db import open_engine, writing
 from service.models import feedback_request
+from tests import template
 from tests.fuzz import odd
 from tests.fuzz.edges import Edge
 from tests.support import START, Clock, request_row, settings_of
@@ -49,7 +51,7 @@ COMES_AGAIN = "Retry-After"
 
 def routes(url: str | None = None) -> Edge:
     """The whole application, over a database with one request in it."""
-    client, rules, key = _opened(url or f"sqlite:///{tempfile.mkdtemp(prefix='dmf-fuzz-')}/fuzz.db")
+    client, rules, key = _opened(url or _a_file())
 
     def once(dice: Random) -> None:
         rule, method = dice.choice(rules)
@@ -65,6 +67,12 @@ def routes(url: str | None = None) -> Edge:
         assert answer.status_code < 500 or COMES_AGAIN in answer.headers, (method, path, sent, told[:300])
 
     return once
+
+
+def _a_file() -> str:
+    file = Path(tempfile.mkdtemp(prefix="dmf-fuzz-")) / "fuzz.db"
+    template.put(file)
+    return f"sqlite:///{file}"
 
 
 def _opened(url: str) -> tuple[Any, list[tuple[Rule, str]], str]:

@@ -1,6 +1,5 @@
 """A dimension is one line: filter, breakdown, description and dashboard have it as soon as it is in the table."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,23 +8,17 @@ from service.models import feedback_request, tally
 from service.reports.counting.tally import ALWAYS, GRAINS
 from service.reports.dimensions import DIMENSIONS, FILTERED
 from service.reports.filters import FigureFilterSchema
+from tests.copied import copied
 from tests.reports.world import World
 
-TOP = Path(__file__).parents[2]
 ONE_LINE = '    Dimension("trust", "identity_trust", fr.identity_trust, "Trust", "How sure it is"),\n)  # fmt: skip\n'
 ASKED = """
 import sys
-from pathlib import Path
-import flask
-from service import migrations
-from service.app import create_app
 from service.cli.openapi import description
 from service.db import open_engine
 from tests.reports.test_dimensions import told_by_trust
 
-engine = open_engine(f"sqlite:///{sys.argv[1]}")
-migrations.upgrade(engine)
-told_by_trust(engine)
+told_by_trust(open_engine(sys.argv[1]))
 assert "identity_trust" in description()
 """
 
@@ -45,23 +38,22 @@ def told_by_trust(engine) -> None:
     assert ("trust", "Trust") in TABS
 
 
-def test_a_dimension_is_added_by_one_line(tmp_path: Path) -> None:
-    for part in ("service", "tests"):
-        shutil.copytree(TOP / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    table = tmp_path / "service/reports/dimensions.py"
-    text = table.read_text("utf-8")
-    assert text.count(")  # fmt: skip\nNAMED") == 1
-    table.write_text(text.replace(")  # fmt: skip\n", ONE_LINE, 1), "utf-8")
-    command = [sys.executable, "-c", ASKED, str(tmp_path / "test.db")]
-    done = subprocess.run(
-        command,
-        check=False,
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+def test_a_dimension_is_added_by_one_line(tmp_path: Path, sqlite_url: str) -> None:
+    copy = tmp_path / "copy"
+    with copied(copy) as environment:
+        table = copy / "service/reports/dimensions.py"
+        text = table.read_text("utf-8")
+        assert text.count(")  # fmt: skip\nNAMED") == 1
+        table.write_text(text.replace(")  # fmt: skip\n", ONE_LINE, 1), "utf-8")
+        done = subprocess.run(
+            [sys.executable, "-c", ASKED, sqlite_url],
+            check=False,
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
     assert done.returncode == 0, done.stderr
 
 

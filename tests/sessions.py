@@ -1,0 +1,85 @@
+"""Sessions of PostgreSQL that outlive the test they served: in, its engine; out, the same sessions for the next one.
+
+A session begins by reading the catalogs, which takes the server longer than most tests do. Only sessions that the test
+let go at its end are kept, as new as they can be made (DISCARD ALL); what it closes before is closed.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+
+class Session(psycopg.Connection[Any]):
+    """A session that its shelf may take back."""
+
+    shelf: "Shelf | None" = None
+
+    def close(self) -> None:
+        """Close it, or lay it back."""
+        if self.shelf is None or not self.shelf.lay_back(self):
+            super().close()
+
+    def renewed(self) -> bool:
+        """Make it as it was when it began; say whether that was possible."""
+        with suppress(psycopg.Error):
+            self.rollback()
+            self.autocommit = True
+            self.isolation_level = self.read_only = self.deferrable = None
+            self.execute("DISCARD ALL")
+        return not self.closed and self.info.transaction_status == TransactionStatus.IDLE
+
+
+class Shelf:
+    """The sessions of one database."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, list[Session]] = {}
+        self._takes_back = False
+
+    @contextmanager
+    def serving(self, engine: Engine) -> Iterator[Engine]:
+        """Have an engine begin with what is here; what it holds at the end is laid back."""
+        event.listen(engine, "do_connect", self._begun)
+        yield engine
+        self._takes_back = True
+        engine.dispose()
+        self._takes_back = False
+
+    def _begun(self, _dialect: Any, _record: Any, arguments: list[Any], named: dict[str, Any]) -> Session:
+        with suppress(IndexError):
+            return self._mine.pop()
+        session = Session.connect(*arguments, **named)
+        session.shelf = self
+        return session
+
+    def lay_back(self, session: Session) -> bool:
+        """Take a session that an engine lets go, if its test is over and it can be made new."""
+        fit = self._takes_back and session.renewed()
+        if fit:
+            self._mine.append(session)
+        return fit
+
+    @property
+    def _mine(self) -> list[Session]:
+        """What waits; after a fork nothing, as two processes on one session would read each other's answers."""
+        return self._waiting.setdefault(os.getpid(), [])
+
+    @property
+    def pids(self) -> list[int]:
+        """Whom the server knows them as."""
+        return [each.info.backend_pid for each in self._mine]
+
+    def any_of(self) -> Session | None:
+        """One of them to look with."""
+        return self._mine[0] if self._mine else None
+
+    def close(self) -> None:
+        """End all of them."""
+        while self._mine:
+            psycopg.Connection.close(self._mine.pop())
