@@ -98,7 +98,7 @@ def section_of(shape: type[Any], base: type[Section] = Section) -> type[Section]
 
 
 @cache
-def reader_of(shape: type[Any], base: type[Section] = Section) -> Section:
+def reader_of(shape: Any, base: type[Section] = Section) -> Section:
     """Return what reads such a table: made once, as to make one takes longer than to read with it."""
     return section_of(shape, base)()
 
