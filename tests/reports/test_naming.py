@@ -170,7 +170,8 @@ def test_an_answer_of_words_alone_names_nobody(world):
 
 def requests(world: World):
     with reading(world.engine) as connection:
-        page = query.rows(connection, world.settings, ADMIN, Filter(), world.clock.now, kind="requests", limit=250)
+        order = Order(kind="requests")
+        page = query.rows(connection, world.settings, ADMIN, Filter(), world.clock.now, order, limit=250)
     return page.rows
 
 
