@@ -49,7 +49,7 @@ PLAIN = (
 @click.option("--formats", default="csv,jsonl,xlsx,parquet", show_default=True)
 def main(database: str, pages: int, formats: str) -> None:
     """Print medians and ratios."""
-    engine, settings = open_engine(database), _settings(database)
+    engine, settings = open_engine(database), settings_for(database)
     click.echo(load.machine())
     _name(engine)
     with reading(engine) as connection:
@@ -63,7 +63,7 @@ def main(database: str, pages: int, formats: str) -> None:
         _file(engine, settings, one, beside)
 
 
-def _settings(database: str) -> Settings:
+def settings_for(database: str) -> Settings:
     given = tree(database__url=database)
     one = given["accounts"].pop("acme")
     for at in range(3):
