@@ -85,6 +85,12 @@ def known(connection: Connection, request_id: str) -> Sequence[EarlierTelling]:
     return [EarlierTelling(row.id, row.way, row.digest, _told(row), row.verdict) for row in rows]
 
 
+def how_many(connection: Connection, request_id: str, way: str) -> int:
+    """How many tellings of this way are kept, counted and not read."""
+    kept = sa.select(sa.func.count()).where(upd.request_id == request_id, upd.way == way)
+    return connection.scalar(kept) or 0
+
+
 def keep(connection: Connection, told: Sequence[tuple[Answer, Update, str]], now: datetime) -> None:
     """Keep tellings: the answer, what of it may be kept, and the verdict."""
     connection.execute(

@@ -97,8 +97,7 @@ def _page(settings: Settings, whose: Sender, found: Answerable, given: store.Giv
 
 def _told(found: Answerable, given: store.Given) -> str:
     """What to add to the address where an answer stands already; the same for each, or one could try which it is."""
-    stands = found.said.scored if given.text is None else found.said.commented
-    return f"?{BEFORE}" if stands else ""
+    return f"?{BEFORE}" if store.stands(found, given) else ""
 
 
 def _notice(found: Answerable, language: Language) -> str:

@@ -1,7 +1,7 @@
 """An answer given on the page: in, a form; out, a score or a comment in the ledger, or a sentence on what is missing.
 
 Everything goes through the one door (ingest), which keeps the first score and the first comment and remembers a
-contradiction without applying it. What is not the form's own is never read.
+contradiction without applying it, up to a number. What is not the form's own is never read.
 """
 
 import unicodedata
@@ -11,7 +11,8 @@ from datetime import datetime
 
 from sqlalchemy.engine import Engine
 
-from service.db import writing
+from service.db import reading, writing
+from service.results import kept
 from service.results.answer import Answer
 from service.results.ingest import ingest
 from service.results.merge import Update
@@ -19,6 +20,8 @@ from service.results.page.found import Answerable
 from service.ways.catalogue import Language
 from service.x_api.questions import SCORE_RANGE, TEXT_LIMIT
 from service.x_api.texts import clean
+
+MOST_TELLINGS = 20  # of one link: every further one is read together with all before it, while nobody else can write
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,15 @@ def read(form: Mapping[str, str], asked: Answerable, language: Language) -> Give
     return Given(score=int(score))
 
 
+def stands(asked: Answerable, given: Given) -> bool:
+    """Whether an answer to this part stands already."""
+    return asked.said.scored if given.text is None else asked.said.commented
+
+
 def keep(engine: Engine, asked: Answerable, given: Given, now: datetime) -> None:
-    """Store the part; its clock is ours, for nobody else saw it given."""
+    """Store the part; its clock is ours, for nobody else saw it given. Contradictions are kept up to a number."""
+    if stands(asked, given) and _is_full(engine, asked):
+        return
     told = Update(
         told_at=now,
         score=given.score,
@@ -52,6 +62,11 @@ def keep(engine: Engine, asked: Answerable, given: Given, now: datetime) -> None
     )
     with writing(engine) as connection:
         ingest(connection, Answer(asked.request_id, "page", "page", told), now)
+
+
+def _is_full(engine: Engine, asked: Answerable) -> bool:
+    with reading(engine) as connection:
+        return kept.how_many(connection, asked.request_id, "page") >= MOST_TELLINGS
 
 
 def _comment(written: str, language: Language) -> Given:

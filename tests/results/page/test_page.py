@@ -13,6 +13,7 @@ from service.app import create_app
 from service.db import reading, writing
 from service.models import feedback_request, result, result_update
 from service.results.page.pace import ANSWERS
+from service.results.page.store import MOST_TELLINGS
 from service.ways.links import Links, hash_of
 from service.x_api.questions import TEXT_LIMIT
 from tests.support import Clock, request_row, settings_of
@@ -115,6 +116,18 @@ def test_what_is_given_stands_and_another_answer_is_an_anomaly(page: Page) -> No
     again = page.post(score="5")
     assert "first answer counts" in page.browser.get(again.headers["Location"]).text
     assert (page.stored().score, page.stored().anomalies) == (2, 1)
+
+
+def test_who_sends_again_and_again_is_answered_alike_and_no_more_is_kept(page: Page) -> None:
+    """Everything that is kept of a request is read again with each telling, and on SQLite nobody else writes then."""
+    before = [page.post(comment=f"the {n}th").headers["Location"] for n in range(MOST_TELLINGS)]
+    after = [page.post(comment=f"not the {n}th").headers["Location"] for n in range(5)]
+    assert page.told() == MOST_TELLINGS
+    assert set(before[1:]) == set(after), "nobody can tell which were kept"
+    page.post(score="4")
+    assert (page.stored().score, page.stored().text) == (4, "the 0th"), "what was not given yet has its place"
+    page.post(score="5")
+    assert page.told() == MOST_TELLINGS + 1
 
 
 def test_two_tabs_may_send_their_parts_in_any_order(page: Page) -> None:
