@@ -48,6 +48,7 @@ READ_EVERY = timedelta(seconds=1)
 READS_PER_SECOND = 10  # of all accounts together: a worker of many accounts must not spend its time on looking around
 LOOK_EVERY = timedelta(seconds=1)
 LAST_READ = timedelta(milliseconds=500)  # of the time to stop in, for the readers to finish
+HOST_SHOWN = 40  # characters: a host's name may have 63, a worker's at most 64
 TURNS_AT_ONCE = 20  # pages of results before unclear sends are looked at again
 
 
@@ -68,7 +69,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     ours = stop is None
     stop = stop or _stop_on_signals()
     otel.begin(settings.service.traces_to, "worker")
-    name = f"{socket.gethostname()}-{os.getpid()}-{new_id('w', clock())[-4:]}"
+    name = f"{socket.gethostname()[:HOST_SHOWN]}-{os.getpid()}-{new_id('w', clock())[-4:]}"
     place = Workplace.open(engine, settings, name, desks_of(settings, clock))
     clients = clients_of(settings, engine, clock)
     checked = SimpleQueue[str]()

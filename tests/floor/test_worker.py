@@ -230,6 +230,20 @@ def test_told_to_stop_it_finishes_the_call_in_flight(sqlite_engine: Engine, x: S
     assert row.dm_event_id in str(sent)
 
 
+def test_a_worker_starts_on_a_host_of_the_longest_name(
+    engine: Engine, x: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "h" * 63)
+    named = list[str]()
+    monkeypatch.setattr(worker.chores, "say_gone", lambda place: named.append(place.worker))
+    stop = threading.Event()
+    stop.set()
+    worker.run(working(x), engine, stop=stop)
+    column = worker_seen.c.name.type
+    assert isinstance(column, sa.String)
+    assert [len(name) <= (column.length or 0) for name in named] == [True]
+
+
 def test_a_schema_that_is_not_ours_is_refused_before_anything_is_sent(tmp_path: Any, x: SandboxServer) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/empty.db")
     with pytest.raises(Unavailable, match="db upgrade"):
