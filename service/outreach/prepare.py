@@ -21,8 +21,9 @@ from service.outreach.withdrawn import withheld
 from service.outreach.workplace import Workplace
 from service.requests.outcomes import Advance, Learnt, Outcome, Postpone, Stop, Switch, Unclear
 from service.requests.request import Request
+from service.requests.retry import RetryPolicy
 from service.settings import Account, Settings
-from service.states import OPENED_STATES, UNCLEAR, Doubt, Kind, Skip, State, for_every_open_state
+from service.states import OPENED_STATES, UNCLEAR, Doubt, Failure, Kind, Skip, State, for_every_open_state
 from service.ways import WAYS, opening
 from service.x_api.limits import CALLS_PER_WINDOW
 
@@ -52,6 +53,7 @@ def prepare(
     around = lookout.around(request, asked_after(place.settings, account, request, now))
     stands = _unclear(around, request, account, now) or _told(around, request, now)
     forbidden = stands or withheld(place.settings, request, now) or _closed(around, request, now)
+    forbidden = forbidden or _too_late(request, place.hand.policy, now)
     forbidden = forbidden or _unreadable(request, now)
     forbidden = forbidden or wanted(connection, place, request, now)
     forbidden = forbidden or unconfirmed(connection, place, request, account, now)
@@ -102,6 +104,14 @@ def _closed(around: Around, request: Request, now: datetime) -> Stop | None:
         # The customer has our opening: the card follows, unless they do not want to be asked or were since.
         return closed(None, None, replace(around, reopened=False), now)
     return closed(request.reason, request.stale_at, around, now)
+
+
+def _too_late(request: Request, policy: RetryPolicy, now: datetime) -> Stop | None:
+    """A card that was held up for days, by an account on hold or no worker at work, explains itself to nobody."""
+    opened_at = request.dm_sent_at or request.ended_at
+    if request.state not in OPENED_STATES or now <= policy.over_at(opened_at, request.stale_at):
+        return None
+    return Stop(State.FAILED, Failure.NOT_IN_TIME, request.detail)
 
 
 def _unreadable(request: Request, now: datetime) -> Postpone | None:

@@ -7,7 +7,7 @@ than a day: so long may another tool's card to the same customer stand in our wa
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 SCHEDULE = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 1800, 7200, 21600))
 JITTER = 0.2
@@ -19,6 +19,10 @@ class RetryPolicy:
 
     max_attempts: int
     give_up_after: timedelta
+
+    def over_at(self, since: datetime, stale_at: datetime | None) -> datetime:
+        """Return when its time is over. A person may have taken it up again later than that alone would allow."""
+        return max(since + self.give_up_after, stale_at or since)
 
 
 def wait(failed: int, seed: str) -> timedelta:

@@ -14,7 +14,7 @@ from service.models import result, x_identity
 from service.outreach.claims import claim
 from service.outreach.gates import quiet
 from service.outreach.steps import take
-from service.states import Skip, State
+from service.states import Failure, Skip, State
 from tests.outreach.test_unclear import CREATE, NEW, messages, ready
 from tests.outreach.test_walk import FROZEN
 from tests.support import World, work
@@ -120,6 +120,24 @@ def test_an_old_opening_gets_no_card_where_the_customer_was_asked_since(world: W
     world.run()
     assert (world.request(old).state, world.request(old).reason) == (State.SKIPPED, Skip.COOLDOWN)
     assert messages(world, "card") == 1
+
+
+@pytest.mark.parametrize(
+    ("days", "end"), [(2, (State.CARD_SENT, None, 1)), (10, (State.FAILED, Failure.NOT_IN_TIME, 0))]
+)
+def test_a_card_that_was_held_up_for_too_long_is_sent_to_nobody(world: World, days: int, end: Any) -> None:
+    request_id = world.ended(**OPENED, dm_sent_at=world.clock.now)
+    world.forward(days=days)
+    world.run()
+    row = world.request(request_id)
+    assert (row.state, row.reason, messages(world, "card")) == end
+
+
+def test_what_a_person_takes_up_again_after_its_opening_has_its_time_anew(world: World) -> None:
+    old = world.clock.now - timedelta(days=9)
+    request_id = world.ended(**OPENED, ended_at=old, dm_sent_at=old, stale_at=world.clock.now + timedelta(hours=1))
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
 
 
 # -- quiet hours and the card

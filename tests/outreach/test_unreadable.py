@@ -13,7 +13,7 @@ from service.db import open_engine, writing
 from service.encrypting.turning import turn_on
 from service.models import result
 from service.requests.reading import answered
-from service.states import Skip, State
+from service.states import Failure, Skip, State
 from tests.outreach.test_unclear import NEW, messages, ready
 from tests.support import START, World
 
@@ -85,6 +85,17 @@ def test_what_is_never_mended_ends_when_it_is_stale(world: World) -> None:
     world.run()
     ended = world.request(one)
     assert (ended.state, ended.reason) == (State.SKIPPED, Skip.STALE)
+
+
+def test_a_card_whose_text_is_never_mended_ends_as_well(world: World) -> None:
+    one = ready(world, state=State.DM_SENT, dm_event_id="1", dm_sent_at=START)
+    damage(world, "card_text", "cut", one, one)
+    world.run()
+    assert world.request(one).reason == "unreadable"
+    world.forward(days=4)
+    world.run()
+    ended = world.request(one)
+    assert (ended.state, ended.reason) == (State.FAILED, Failure.NOT_IN_TIME)
 
 
 def test_an_unclear_send_whose_text_is_damaged_proves_nothing(world: World) -> None:
