@@ -46,7 +46,7 @@ PLAIN = (
 @click.command()
 @click.option("--database", required=True, help="filled by `generate`")
 @click.option("--pages", default=200, show_default=True, help="to go down")
-@click.option("--formats", default="csv,jsonl,xlsx,parquet", show_default=True)
+@click.option("--formats", default="csv,jsonl,xlsx,parquet", show_default=True, help="empty: pages alone")
 def main(database: str, pages: int, formats: str) -> None:
     """Print medians and ratios."""
     engine, settings = open_engine(database), settings_for(database)
@@ -58,9 +58,10 @@ def main(database: str, pages: int, formats: str) -> None:
     for kind in ("results", "requests"):
         for sort in ("updated_at", "ended_at"):
             _pages(engine, settings, kind, sort, pages)
-    beside = _beside(database)
-    for one in formats.split(","):
-        _file(engine, settings, one, beside)
+    if formats:
+        beside = _beside(database)
+        for one in formats.split(","):
+            _file(engine, settings, one, beside)
 
 
 def settings_for(database: str) -> Settings:
@@ -123,7 +124,8 @@ def _beside(database: str) -> float:
         program = shutil.which("sqlite3") or "sqlite3"
         command = [program, "-csv", str(url.database), PLAIN]
     else:
-        command = [shutil.which("psql") or "psql", database, "-c", f"COPY ({PLAIN}) TO STDOUT (FORMAT csv)"]
+        address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        command = [shutil.which("psql") or "psql", address, "-c", f"COPY ({PLAIN}) TO STDOUT (FORMAT csv)"]
 
     def run() -> int:
         with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
