@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from service import gauges
-from service.db import reading
+from service.db import reading, writing
 from service.models import IS_OPEN, IS_PROMPTED, feedback_request, metadata
 from service.outreach.around import HANDED_SINCE
 from service.reports.counting.facts import CLOCKS
@@ -24,12 +24,15 @@ from service.reports.counting.lines import Slice
 from service.reports.counting.live import lines
 from service.reports.counting.sealing import seal
 from service.reports.dimensions import PEOPLE
+from service.reports.filters import Filter
+from service.reports.rows import query
+from service.reports.rows.query import Order, Position
 from service.reports.visible import View
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.results.status import channel_health
 from tests.floor.house import House, told
-from tests.support import START, World
+from tests.support import START, World, request_row, settings_of
 
 r = feedback_request.c
 
@@ -159,6 +162,29 @@ def test_whether_a_prompt_waits_is_asked_of_prompts_alone(engine: Engine) -> Non
 def test_whether_others_sent_a_link_is_asked_of_this_customer_alone(engine: Engine) -> None:
     plan = plan_of(engine, HANDED_SINCE.params(account="acme", x_user_id="501", since=START, request="fr_1"))
     assert "ix_feedback_request_handed_over" in plan
+
+
+def test_a_page_follows_the_index_of_its_order_in_a_ledger_of_some_size(engine: Engine) -> None:
+    """A page of an export that reads the ledger makes the export grow with its square."""
+    rows = [request_row(START, conversation_id=f"c-{n}", ended_at=START + timedelta(minutes=n)) for n in range(4000)]
+    found: list[str] = []
+
+    def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        if "ORDER BY" in statement and not found:
+            how = "EXPLAIN" if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+            cursor.execute(f"{how} {statement}", parameters)
+            found.append(" ".join(str(row[-1]) for row in cursor.fetchall()))
+
+    with writing(engine) as connection:
+        connection.execute(sa.insert(feedback_request), rows)
+        connection.exec_driver_sql("ANALYZE")
+    event.listen(engine, "before_cursor_execute", explain)
+    after, order = Position(START + timedelta(minutes=50), "fr_"), Order("ended_at", "both")
+    with reading(engine) as connection:
+        query.page(connection, settings_of(), View(("acme",), None), Filter(), order, after=after, limit=250)
+    assert "ix_feedback_request_ended_at_id" in found[0]
+    assert "Sort" not in found[0]
+    assert "B-TREE" not in found[0]
 
 
 def test_figures_of_who_sees_rows_read_roll_ups_and_the_edges_of_the_ledger(world: World) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from service.auth.keys import Reader
 from service.db import EPOCH
@@ -21,7 +24,29 @@ from service.settings import Settings
 
 fr = feedback_request.c
 res = result.c
-UNINDEXED_ACCOUNT = fr.account.concat("")
+
+
+class Unindexed(FunctionElement[str]):
+    """A column as SQLite may use none of its indexes for it. PostgreSQL knows how many rows have which value.
+
+    Told an expression instead, it believes that one row in seventy has it, and reads a ledger for each page.
+    """
+
+    inherit_cache = True
+    type = sa.String()
+
+
+@compiles(Unindexed)
+def _as_it_is(element: Unindexed, compiler: SQLCompiler, **how: Any) -> str:
+    return compiler.process(element.clauses, **how)
+
+
+@compiles(Unindexed, "sqlite")
+def _as_expression(element: Unindexed, compiler: SQLCompiler, **how: Any) -> str:
+    return f"({compiler.process(element.clauses, **how)} || '')"
+
+
+UNINDEXED_ACCOUNT = Unindexed(fr.account)
 
 
 @dataclass(frozen=True, slots=True)
