@@ -39,12 +39,18 @@ class Lanes:
 
     def dispatch(self, connection: Connection, request: Request) -> None:
         """Hand a request to its lane."""
-        if request.path.startswith(DELIVERIES):
-            address = unquote(request.path).rstrip("/").lower()  # as it is routed
-            self._apart.get(address, self._together).add((connection, request))
+        path = unquote(request.path)  # as it is routed
+        if path.startswith(DELIVERIES):
+            self._apart.get(path.rstrip("/").lower(), self._together).add((connection, request))
         else:
-            pool = self._quick if request.path.startswith(QUICK) else self._readers
-            pool.submit(self._application.call, connection, request)
+            pool = self._quick if path.startswith(QUICK) else self._readers
+            pool.submit(self._answer, connection, request)
+
+    def _answer(self, connection: Connection, request: Request) -> None:
+        """Answer in this thread, also what would have been settled with others."""
+        opened = self._application.call(connection, request)
+        if opened is not None:
+            _settle(self._application, [opened])
 
     def stop(self) -> None:
         """Take nothing more; what runs may end."""
@@ -66,7 +72,7 @@ class Together:
 
     def _run(self) -> None:
         while True:
-            self._settle(self._gather())
+            _settle(self._application, self._gather())
 
     def _gather(self) -> list[Open]:
         """Wait for one request and call the application for it, and for whatever has come by then."""
@@ -88,12 +94,13 @@ class Together:
         except Empty:
             return None
 
-    def _settle(self, opened: list[Open]) -> None:
-        for settle in {each.later.settle for each in opened}:
-            these = [each for each in opened if each.later.settle == settle]
-            try:
-                settled = list(zip(these, settle([each.later.matter for each in these]), strict=True))
-            except Exception as error:  # noqa: BLE001 - nobody may wait for ever for a thread that died
-                settled = [(each, error) for each in these]
-            for each, outcome in settled:
-                self._application.settled(each, outcome)
+
+def _settle(application: Application, opened: list[Open]) -> None:
+    for settle in {each.later.settle for each in opened}:
+        these = [each for each in opened if each.later.settle == settle]
+        try:
+            settled = list(zip(these, settle([each.later.matter for each in these]), strict=True))
+        except Exception as error:  # noqa: BLE001 - nobody may wait for ever for a thread that died
+            settled = [(each, error) for each in these]
+        for each, outcome in settled:
+            application.settled(each, outcome)

@@ -73,7 +73,7 @@ class Filter:
         plain = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "chosen"}
         given = {PARAMETER_OF.get(name, name): value for name, value in plain.items()}
         given |= {str(NAMED[name].parameter): groups for name, groups in self.chosen.items()}
-        return {name: _plain(value) for name, value in given.items() if value not in (None, (), False)}
+        return {name: _plain(value) for name, value in given.items() if not _left_out(name, value)}
 
     def logged(self) -> dict[str, Any]:
         """The same for the access log: that words were looked for, never which: they may be a customer's."""
@@ -210,6 +210,11 @@ def _at_midnight(value: datetime | date, zone: tzinfo) -> datetime:
     if isinstance(value, datetime):
         return value.astimezone(UTC)
     return midnight(value, zone)
+
+
+def _left_out(name: str, value: Any) -> bool:
+    """Whether it stands as nobody asked for it. False and 0 are answers; test traffic alone is left out by False."""
+    return value is None or value == () or (name == "include_test" and not value)
 
 
 def _plain(value: Any) -> Any:

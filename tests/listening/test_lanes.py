@@ -4,14 +4,16 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy.engine import Engine
 
 from service.app import create_app
-from service.listening.lanes import Lanes
+from service.listening.answering import Open
+from service.listening.lanes import QUICK_THREADS, Lanes
 from service.web import apart
+from service.web.later import Later, Outcome
 from tests.support import settings_of
 
 HUB, SHOP = "/webhooks/crm/hub", "/webhooks/crm/shop"
@@ -59,6 +61,40 @@ def test_a_source_that_waits_for_published_keys_holds_up_nobody_else(answering: 
     assert not hung.is_set()
     answering.freed.set()
     assert hung.wait(PATIENCE_S)
+    lanes.stop()
+
+
+@dataclass
+class Promising:
+    """An application that answers nothing at once: keeps what it is told of each path, later."""
+
+    told: dict[str, Outcome] = field(default_factory=dict)
+    said: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def call(self, _connection: Any, request: Asked) -> Open:
+        return Open(cast("Any", None), None, Later(cast("Any", None), request.path, lambda all_: [{}] * len(all_)))
+
+    def settled(self, opened: Open, outcome: Outcome) -> None:
+        self.told[opened.later.matter] = outcome
+        self.said.release()
+
+
+@pytest.mark.parametrize("written", ["/webhooks/%63rm/shop", "/%77ebhooks/crm/shop", "/under/webhooks/crm/shop"])
+def test_what_is_answered_later_is_answered_in_whatever_lane(written: str) -> None:
+    promising = Promising()
+    lanes = Lanes(cast("Any", promising), 1)
+    lanes.dispatch(None, Asked(written))  # type: ignore[arg-type]  # it looks at the path and the size
+    assert promising.said.acquire(timeout=PATIENCE_S)
+    assert promising.told == {written: {}}
+    lanes.stop()
+
+
+def test_deliveries_whose_address_is_escaped_take_no_thread_of_x(answering: Answering) -> None:
+    lanes = Lanes(answering, 1, [HUB])  # type: ignore[arg-type]  # as above
+    hung = [answering.ask(lanes, "/webhooks/%63rm/hub") for _ in range(QUICK_THREADS)]
+    assert answering.ask(lanes, "/webhooks/x/shop").wait(PATIENCE_S)
+    answering.freed.set()
+    assert all(each.wait(PATIENCE_S) for each in hung)
     lanes.stop()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from service.listening.answering import Application, Open
-from service.listening.lanes import Together
+from service.listening.lanes import _settle
 from service.web.later import Later, Outcome
 
 
@@ -26,8 +26,10 @@ def test_an_outcome_too_few_is_a_fault_for_each_and_the_thread_goes_on() -> None
         return [{"done": each} for each in matters if each != "lost"]
 
     answered = Answered()
-    together = Together(cast("Application", answered))
     for matters in (["one", "lost"], ["two"]):
-        together._settle([Open(cast("Any", None), None, Later(cast("Any", None), each, settle)) for each in matters])
+        _settle(
+            cast("Application", answered),
+            [Open(cast("Any", None), None, Later(cast("Any", None), each, settle)) for each in matters],
+        )
     assert [matter for matter, _ in answered.told] == ["one", "lost", "two"]
     assert [type(outcome) for _, outcome in answered.told] == [ValueError, ValueError, dict]

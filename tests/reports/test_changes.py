@@ -172,7 +172,45 @@ def test_waiting_longer_than_one_answer_may_take_ends_with_an_answer(house, monk
     monkeypatch.setattr(slots, "LONGEST_S", 0.5)
     monkeypatch.setattr(feed, "is_news", lambda _connection, _mark: time.monotonic() > later)
     later = time.monotonic() + 1
-    assert changed(house.client(), wait="30s")[0] == []
+    assert changed(house.client(), wait="2s")[0] == []
+
+
+def looks_of(monkeypatch):
+    """What each look for news found, in turn."""
+    found, is_news = [], feed.is_news
+
+    def look(connection, mark):
+        found.append(is_news(connection, mark))
+        return found[-1]
+
+    monkeypatch.setattr(feed, "is_news", look)
+    return found
+
+
+def test_what_an_embargo_holds_back_is_no_news(engine, monkeypatch):
+    """Or whoever waits would be answered at once all day long, and ask again."""
+    reports = replace(SETTINGS.reports, embargo="next_day")
+    house = World(engine, replace(SETTINGS, reports=reports))
+    take(engine, snapshot(request(engine), NOW, score=2))
+    house.tell()
+    looks = looks_of(monkeypatch)
+    assert changed(house.client(), wait="1s")[0] == []
+    assert set(looks) == {False}
+
+
+def test_news_of_another_account_is_waited_over(house, monkeypatch):
+    client, heard, looks = house.client("supervisor", "shop"), [], looks_of(monkeypatch)
+    waiting = threading.Thread(target=lambda: heard.append(changed(client, wait="30s")[0]))
+    waiting.start()
+    request(house.engine, account="other")
+    house.tell()
+    while True not in looks:
+        assert waiting.is_alive()
+        waiting.join(0.05)
+    row = request(house.engine)
+    house.tell()
+    waiting.join(20)
+    assert heard == [[(row["id"], "request")]]
 
 
 @pytest.mark.parametrize(("threads", "room"), [(1, 0), (2, 1), (4, 2), (16, 2)])

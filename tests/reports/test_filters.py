@@ -143,3 +143,20 @@ def test_what_was_asked_can_be_told_without_what_was_not():
         "since": "2026-11-22T12:00:00Z",
         "agent_id": ["ann"],
     }
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("answered", "false"), {"answered": False}),
+        (("has_text", "false"), {"has_text": False}),
+        (("done", "false"), {"done": False}),
+        (("score_from", "0"), {"score_from": 0}),
+        (("score_to", "0"), {"score_to": 0}),
+        (("score", "0"), {"score": [0]}),
+        (("owner", ""), {"owner": ""}),
+        (("include_test", "false"), {}),
+    ],
+)
+def test_no_and_nought_are_asked_for_too(asked, told):
+    assert read(asked).described() == told

@@ -23,6 +23,7 @@ from service.web import a_slot, reads_in_turns
 NAME = "dm_feedback_waiting"
 WAITING_AT_ONCE = 2  # of one process; fewer where that is more than half of its threads
 LOOK_EVERY_S = 0.25
+Changes = tuple[ChangesPage, tuple[ChangedRequest, ...]]
 SAYS = (
     "What changed, in the order of the commits: the feed a mirror follows, resumable for ever from any cursor. An item "
     "is a request as it is now; replace what you hold by request_id, and forget the answer of `erased` ones. Items may "
@@ -45,31 +46,39 @@ def add(routes: Routes) -> None:
         places = marks(routes.settings.service.secret_key, routes.reader)
         mark = places.read(asked["cursor"])
         found, told = _read(routes, mark, asked["limit"])
-        if not told and asked["wait"] and _waited(routes, found.next, asked["wait"]):
-            found, told = _read(routes, mark, asked["limit"])
+        if not told and asked["wait"]:
+            found, told = _waited(routes, found, asked["limit"], asked["wait"])
         if told:
             routes.log("changes.list", {"rows": len(told), "on": mark is not None})
         items = [{"change": each.change, **asdict(each.row)} for each in told]
         return {"items": items, "next_cursor": places.write(found.next), "more": found.more}
 
 
-def _read(routes: Routes, mark: Mark | None, limit: int) -> tuple[ChangesPage, tuple[ChangedRequest, ...]]:
+def _read(routes: Routes, mark: Mark | None, limit: int) -> Changes:
     with a_slot(), reading(routes.engine) as connection:
         return changes.feed(connection, routes.settings, routes.reader, mark, limit, routes.clock())
 
 
-def _waited(routes: Routes, mark: Mark, seconds: int) -> bool:
-    """Wait for news, if there is room to wait; say whether there is any."""
+def _waited(routes: Routes, found: ChangesPage, limit: int, seconds: int) -> Changes:
+    """Wait for something to tell, if there is room to wait."""
     room = min(WAITING_AT_ONCE, routes.settings.web.threads // 2)
     waiting: threading.BoundedSemaphore = flask.current_app.extensions.setdefault(
         NAME, threading.BoundedSemaphore(room)
     )
     if not waiting.acquire(blocking=False):
-        return False
+        return found, ()
     try:
-        return _news(routes, mark, time.monotonic() + seconds)
+        return _heard(routes, found, limit, time.monotonic() + seconds)
     finally:
         waiting.release()
+
+
+def _heard(routes: Routes, found: ChangesPage, limit: int, until: float) -> Changes:
+    """Read again at any news until some of it may be told: it may be another account's, or tomorrow's."""
+    told: tuple[ChangedRequest, ...] = ()
+    while not told and _news(routes, found.here, until):
+        found, told = _read(routes, found.next, limit)
+    return found, told
 
 
 def _news(routes: Routes, mark: Mark, until: float) -> bool:

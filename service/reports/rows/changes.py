@@ -47,11 +47,15 @@ class ChangedRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChangesPage:
-    """Some changes and where to go on. `more`: there are others already."""
+    """Some changes and where to go on. `more`: there are others already. `here`: all that was sealed by then.
+
+    Under an embargo `next` stays behind `here` until tomorrow.
+    """
 
     rows: Sequence[sa.Row[Any]]
     next: Mark
     more: bool
+    here: Mark
 
 
 def here(connection: Connection) -> Mark:
@@ -108,7 +112,7 @@ def _after(connection: Connection, view: View, query: sa.Select[Any], mark: Mark
     between = query.add_columns(fr.sealed).where(fr.sealed > mark.number, fr.sealed <= until)
     rows = connection.execute(between.order_by(fr.sealed).limit(limit + 1)).all()
     more = len(rows) > limit
-    return ChangesPage(rows[:limit], Mark(end.epoch, rows[limit - 1].sealed if more else until), more)
+    return ChangesPage(rows[:limit], Mark(end.epoch, rows[limit - 1].sealed if more else until), more, end)
 
 
 def _what(raw: sa.Row[Any]) -> What:
