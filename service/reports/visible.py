@@ -137,9 +137,9 @@ class View:
 
     @property
     def _score_came(self) -> sa.ColumnElement[bool]:
-        """Given before, or known since before: X's clock may run ahead of ours."""
-        seen = sa.func.coalesce(res.score_seen_at, res.updated_at, type_=res.updated_at.type)
-        return sa.or_(self._scored_at < self.cutoff, seen < self.cutoff)
+        """Known since before, by our own clock. Rows of older versions do not hold that: given before, by X's."""
+        older = sa.or_(self._scored_at < self.cutoff, res.updated_at < self.cutoff)
+        return sa.case((res.score_seen_at.is_not(None), res.score_seen_at < self.cutoff), else_=older)
 
     @property
     def _text_came(self) -> sa.ColumnElement[bool]:

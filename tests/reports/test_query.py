@@ -295,6 +295,15 @@ def test_a_comment_that_came_today_waits_while_its_score_shows(embargoed):
     assert by_end[both].updated_at < NOW - timedelta(days=1)
 
 
+def test_a_score_that_is_told_today_waits_although_it_was_given_yesterday(embargoed):
+    [one] = embargoed.add(text="fine", days_ago=2)
+    told = {"score_seen_at": NOW - timedelta(hours=1), "updated_at": NOW - timedelta(hours=1)}
+    embargoed.set_result(one, score=1, score_at=NOW - timedelta(days=1), **told)
+    assert [row.score for row in rows(embargoed, sort="ended_at").rows] == [None]
+    embargoed.clock.now = NOW + timedelta(days=1)
+    assert [row.score for row in rows(embargoed, sort="ended_at").rows] == [1]
+
+
 def test_pulling_by_change_loses_nothing_when_the_embargo_lifts(embargoed):
     [one, two] = embargoed.add(2, score=4, days_ago=2)
     page = rows(embargoed)
