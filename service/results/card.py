@@ -18,7 +18,7 @@ from service.models import result_update, stray_feedback
 from service.results.answer import Answer
 from service.results.ingest import Verdict, ingest_all
 from service.results.merge import Update, digest
-from service.results.owner import owner_of
+from service.results.owner import owners_of
 from service.settings import Account
 from service.ways.card import ID_LENGTH
 from service.x_api import Feedback
@@ -34,7 +34,8 @@ def take_in(
     connection: Connection, account: Account, feedbacks: Sequence[Feedback], channel: FromX, now: datetime
 ) -> list[Verdict]:
     """Take in cards; return what became of each, in their order. Needs a writing transaction."""
-    owners = {clue: owner_of(connection, account, clue) for clue in dict.fromkeys(map(_clue, feedbacks))}
+    clues = list(dict.fromkeys(map(_clue, feedbacks)))
+    owners = dict(zip(clues, owners_of(connection, account, clues), strict=True))
     ours = [(number, owner) for number, each in enumerate(feedbacks) if (owner := owners[_clue(each)]) is not None]
     answers = [_answer(owner, feedbacks[number], channel) for number, owner in ours]
     verdicts = dict.fromkeys(range(len(feedbacks)), Verdict.STRAY)

@@ -1,10 +1,12 @@
-"""Whose feedback is this? In, an account and a card as X shows it; out, the request it belongs to, or None.
+"""Whose feedback is this? In, an account and cards as X shows them; out, for each the request it belongs to, or None.
 
-By what the card names (`ways/card.py`), each clue one look into an index. Never guesses: another account's card, or a
-second card of a request that has one, belongs to nobody.
+By what the card names (`ways/card.py`), each clue a look into an index, for many cards at once: a flood of strangers'
+cards costs as many statements as one. Never guesses: another account's card, or a second card of a request that has
+one, belongs to nobody.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,32 +20,55 @@ from service.x_api import Feedback
 
 log = structlog.get_logger(__name__)
 fr, res = feedback_request.c, result.c
-FOUND = sa.select(fr.id, fr.account, fr.feedback_id)
+AT_ONCE = 500
+FOUND = (fr.id, fr.account, fr.feedback_id)
+OF_RESULT = sa.select(res.feedback_id, *FOUND).join_from(result, feedback_request, fr.id == res.request_id)
+LOOKS: Mapping[str, tuple[tuple[sa.Select[*tuple[Any, ...]], sa.ColumnElement[Any]], ...]] = {
+    # what a result recorded before outreach did counts as much
+    "feedback_id": ((OF_RESULT, res.feedback_id), (sa.select(fr.feedback_id, *FOUND), fr.feedback_id)),
+    "external_id": ((sa.select(fr.id, *FOUND), fr.id),),
+    "dm_id": ((sa.select(fr.card_dm_id, *FOUND), fr.card_dm_id),),
+}
 
 
-def owner_of(connection: Connection, account: Account, feedback: Feedback) -> str | None:
-    """The id of the request of this account that sent this card."""
-    if len(feedback.id) > card.ID_LENGTH:
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    request_id: str
+    account: str
+    feedback_id: str | None
+
+
+Found = Mapping[str, Sequence[Mapping[str, list[_Candidate]]]]
+"""What the looks of each kind of clue found, by the clue."""
+
+
+def owners_of(connection: Connection, account: Account, feedbacks: Sequence[Feedback]) -> list[str | None]:
+    """The ids of the requests of this account that sent these cards."""
+    if any(len(each.id) > card.ID_LENGTH for each in feedbacks):
         log.warning("x_id_too_long", account=account.name)
-    for condition in _conditions(card.recognise(feedback, account.user_id)):
-        for found in connection.execute(FOUND.where(condition)):
-            if found.account == account.name and found.feedback_id in {None, feedback.id}:
-                return str(found.id)
+    clues = [card.recognise(each, account.user_id) for each in feedbacks]
+    values = {by: sorted({clue.value for each in clues for clue in each if clue.by == by}) for by in LOOKS}
+    found = {by: [_looked(connection, *look, values[by]) for look in looks] for by, looks in LOOKS.items()}
+    return [_owner(account, each, theirs, found) for each, theirs in zip(feedbacks, clues, strict=True)]
+
+
+def _looked(
+    connection: Connection, look: sa.Select[*tuple[Any, ...]], by: sa.ColumnElement[Any], values: Sequence[str]
+) -> Mapping[str, list[_Candidate]]:
+    found: dict[str, list[_Candidate]] = {}
+    for start in range(0, len(values), AT_ONCE):
+        for value, *rest in connection.execute(look.where(by.in_(values[start : start + AT_ONCE]))):
+            found.setdefault(value, []).append(_Candidate(*rest))
+    return found
+
+
+def _owner(account: Account, feedback: Feedback, clues: Sequence[card.Clue], found: Found) -> str | None:
+    for each in _candidates(clues, found):
+        if each.account == account.name and each.feedback_id in {None, feedback.id}:
+            return each.request_id
     return None
 
 
-def _conditions(clues: Sequence[card.Clue]) -> Iterator[sa.ColumnElement[Any]]:
-    for clue in clues:
-        yield from (look(clue.value) for look in LOOKS[clue.by])
-
-
-def _of_result(value: str) -> sa.ColumnElement[Any]:
-    return fr.id == sa.select(res.request_id).where(res.feedback_id == value).scalar_subquery()
-
-
-LOOKS: Mapping[str, tuple[Callable[[str], sa.ColumnElement[Any]], ...]] = {
-    # what a result recorded before outreach did counts as much
-    "feedback_id": (_of_result, lambda value: fr.feedback_id == value),
-    "external_id": (lambda value: fr.id == value,),
-    "dm_id": (lambda value: fr.card_dm_id == value,),
-}
+def _candidates(clues: Sequence[card.Clue], found: Found) -> Iterator[_Candidate]:
+    """Everybody the card may belong to, the strongest clue first."""
+    return (each for clue in clues for look in found[clue.by] for each in look.get(clue.value, ()))

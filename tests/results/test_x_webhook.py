@@ -96,6 +96,18 @@ def test_a_flood_of_duplicates_writes_nothing(engine, client):
     assert all(each.startswith(("SELECT", "BEGIN")) and "IMMEDIATE" not in each for each in statements)
 
 
+def test_a_flood_of_strays_costs_as_many_statements_as_one(engine, client):
+    def cost(first, many):
+        strays = [{"id": str(n), "external_id": f"fr_{n}", "dm_id": str(n)} for n in range(first, first + many)]
+        statements = []
+        sa.event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+        post(client, [{"event_type": "feedback.updated", "feedback": each} for each in strays])
+        return len(statements)
+
+    post(client, event({"id": "1"}))
+    assert cost(1000, 1) == cost(2000, 400)
+
+
 def test_a_stray_is_answered_200_and_counted(engine, client):
     row = {"id": "ticket_1", "feedback_id": "666", "card_dm_id": "667", "x_user_id": "1"}
     assert post(client, event(snapshot(row, NOW, score=4, text="private"))).status_code == 200
