@@ -297,7 +297,7 @@ def test_a_comment_that_came_today_waits_while_its_score_shows(embargoed):
 
 def test_a_score_that_is_told_today_waits_although_it_was_given_yesterday(embargoed):
     [one] = embargoed.add(text="fine", days_ago=2)
-    told = {"score_seen_at": NOW - timedelta(hours=1), "updated_at": NOW - timedelta(hours=1)}
+    told = {"text_seen_at": NOW - timedelta(days=2), "score_seen_at": NOW - timedelta(hours=1), "updated_at": NOW}
     embargoed.set_result(one, score=1, score_at=NOW - timedelta(days=1), **told)
     assert [row.score for row in rows(embargoed, sort="ended_at").rows] == [None]
     embargoed.clock.now = NOW + timedelta(days=1)
