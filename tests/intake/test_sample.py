@@ -55,3 +55,6 @@ def test_it_is_signed_as_the_source_proves_itself(preset: str) -> None:
     proven = [each for verifier in definition.verifiers if (each := signed(verifier, delivery, NOW)) is not None]
     fits = [each for each in proven if isinstance(verify(definition, each, NOW), Verified)]
     assert bool(fits) == (preset not in NOT_OURS_TO_SIGN)
+    times = {name for each in proven for name in each.headers.keys() - delivery.headers if "time" in name}
+    added = {name for each in proven for name in each.headers.keys() - delivery.headers} - times
+    assert added <= definition.secret_headers | {"authorization"}, "nothing else is written beside it"

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from service.intake import Refused, Verified, make_inbound, verify
+from service.intake.verify.keyed import secret_of
 from service.intake.verify.messages import _inputs, signature_base
 from service.intake.verify.parts import _compact, _decoded, decode
 from service.intake.verify.public import RSA, right_kind
@@ -293,7 +294,40 @@ def test_one_weak_rsa_key_beside_a_strong_one_is_named() -> None:
     assert "1024 bits" in " ".join(verifier.advice())
 
 
-# -- keys that nobody is shown
+# -- keys: how they are written, and which nobody is shown
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "secret"),
+    [
+        ("QUJDRA", "base64", b"ABCD"),
+        ("QUJDRA==", "base64", b"ABCD"),
+        ("4142", "hex", b"AB"),
+        ("é", "utf8", "é".encode()),
+    ],
+)
+def test_a_key_is_read_as_it_is_written(text: str, encoding: str, secret: bytes) -> None:
+    assert secret_of(text, encoding) == secret
+
+
+@pytest.mark.parametrize(("text", "encoding"), [("QUJ!DRA", "base64"), ("", "base64"), ("414", "hex"), ("", "utf8")])
+def test_a_key_that_is_written_otherwise_is_none(text: str, encoding: str) -> None:
+    with pytest.raises(ValueError, match=f"is (empty|not {encoding})"):
+        secret_of(text, encoding)
+
+
+@pytest.mark.parametrize(
+    ("place", "keys", "said"),
+    [
+        ("query", ["a+b" * 9, "plain" * 9], True),
+        ("query", ["plain" * 9], False),
+        ("header", ["a+b" * 9], False),
+    ],
+)
+def test_a_token_that_arrives_as_another_one_in_an_address_is_named(place: str, keys: list[str], *, said: bool) -> None:
+    (verifier,) = define("token", *keys, verify={"kind": "static", place: "token"}).verifiers
+    assert bool(list(verifier.advice())) is said
+
 
 OWN_KEYS: Mapping[str, Mapping[str, Any]] = {
     "hmac": {"digest": "sha256", "signature": "x-signature"},

@@ -208,6 +208,10 @@ def test_a_token_is_good_by_each_algorithm_and_by_no_other(algorithm: str) -> No
     assert code(verify(definition, bearer(token("none")), NOW)) == "token_algorithm"
 
 
+def test_all_algorithms_of_shared_secrets_may_be_allowed_at_once() -> None:
+    assert verify(jwt("HS256", "HS384", "HS512"), bearer(token("HS512")), NOW) == Verified(0, "jwt")
+
+
 def test_a_public_key_is_never_a_shared_secret() -> None:
     """The oldest trick: HS256, signed with the public key that everybody has."""
     signed = ".".join(url64(json.dumps(each).encode()) for each in ({"alg": "HS256"}, CLAIMS))
@@ -238,7 +242,13 @@ def test_a_token_that_is_not_for_us_or_not_for_now_is_refused(changes: dict[str,
 
 @pytest.mark.parametrize(
     "changes",
-    [{"exp": NOW.timestamp() - 59}, {"aud": ["a", "webhookId:7"]}, {"exp": (NOW.timestamp() + 60) * 1000, "iat": None}],
+    [
+        {"exp": NOW.timestamp() - 60},
+        {"nbf": NOW.timestamp() + 60},
+        {"iat": NOW.timestamp() + 60},
+        {"aud": ["a", "webhookId:7"]},
+        {"exp": (NOW.timestamp() + 60) * 1000, "iat": None},
+    ],
 )
 def test_a_token_within_the_tolerance_is_taken(changes: dict[str, Any]) -> None:
     assert isinstance(verify(jwt(), bearer(token(**changes)), NOW), Verified)
@@ -316,6 +326,12 @@ def test_published_keys_are_fetched_once_and_again_when_a_new_one_signs() -> Non
     assert published.asked == 2
     old = bearer(token(head={"kid": "old"}, exp=NOW.timestamp() + 999))
     assert code(verify(definition, old, NOW + timedelta(seconds=122))) == "token_key_unknown"
+
+
+def test_a_token_that_names_no_key_is_tried_with_each() -> None:
+    another = ec.generate_private_key(ec.SECP256R1())
+    definition = with_keys(Published(jwk("a", another), jwk("b", EC_KEY)), "ES256")
+    assert verify(definition, bearer(token("ES256")), NOW) == Verified(None, "jwt")
 
 
 def test_published_keys_go_on_while_their_address_is_away() -> None:

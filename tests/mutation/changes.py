@@ -174,7 +174,7 @@ def _wrong(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         yield node, f"({ast.unparse(node.operand)})"
     elif isinstance(node, ast.BinOp) and type(node.op) in SIGNS and not _is_text(node):
-        yield node, f"({ast.unparse(node.left)} {SIGNS[type(node.op)]} {ast.unparse(node.right)})"
+        yield node, f"(({ast.unparse(node.left)}) {SIGNS[type(node.op)]} ({ast.unparse(node.right)}))"
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS:
         yield node.func, CALLS[node.func.id]
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool):

@@ -51,7 +51,7 @@ def test_each_kind_of_change_is_made() -> None:
         ("True", "False"),
         ("min(n + 1, most) is None", "((min(n + 1, most)) is not (None))"),
         ("min", "max"),
-        ("n + 1", "(n - 1)"),
+        ("n + 1", "((n) - (1))"),
         ("1", "2"),
     }
 

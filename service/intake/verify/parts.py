@@ -235,7 +235,7 @@ def named_values(value: str, place: SignatureAt) -> list[tuple[str, str]]:
     """Read `t=1,v1=abc`, or `1;abc` by the names of its places, in order."""
     entries = [each.strip() for each in value.split(place.separator)]
     if place.names:
-        return list(zip(place.names, entries, strict=False)) if len(entries) == len(place.names) else []
+        return list(zip(place.names, entries, strict=True)) if len(entries) == len(place.names) else []
     return [(name, text) for name, _, text in (each.partition("=") for each in entries)]
 
 

@@ -95,7 +95,7 @@ def amazon_url(given: Any) -> str | None:
     """Return an address where it is one of Amazon SNS, over https."""
     try:
         parts = urlsplit(given if isinstance(given, str) else "")
-        right = parts.scheme == "https" and parts.port in {None, 443} and AMAZON.fullmatch(parts.netloc.lower())
+        right = parts.scheme == "https" and AMAZON.fullmatch(parts.netloc.lower())
     except ValueError:
         return None
     return str(given) if right else None

@@ -125,7 +125,7 @@ class Token(Keyed):
 
     def _check_claims(self, claims: dict[str, Any], now: datetime) -> None:
         until = _moment(claims, "exp")
-        if until is None and "exp" not in claims:
+        if "exp" not in claims:
             raise Refusal("token_endless", "The token has no exp: it would be good for ever.")
         since = [each for each in (_moment(claims, "nbf"), _moment(claims, "iat")) if each is not None]
         if until is None or now - self.tolerance > until or any(each > now + self.tolerance for each in since):
