@@ -37,7 +37,7 @@ def attempt_of(row: Sequence[Any]) -> Attempt:
 def changes_of(before: Request, after: Request) -> dict[str, Any]:
     """Return the columns in which one differs from the other, as they are then, for the writer."""
     pairs = zip(NAMES, VALUES(before), VALUES(after), strict=True)
-    changed = {name: value for name, was, value in pairs if value is not was and value != was}
+    changed = {name: value for name, was, value in pairs if value != was}
     if "alternatives" in changed:
         changed["alternatives"] = [{"way": each.way, "text": each.text} for each in after.alternatives] or None
     return changed

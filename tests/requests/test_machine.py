@@ -8,10 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.requests.machine import apply
-from service.requests.outcomes import Advance, Attach, Learnt, Note, Postpone, Resume, Retry, Stop, Unclear
+from service.requests.outcomes import (
+    Advance,
+    Attach,
+    HandedOver,
+    Learnt,
+    Note,
+    Postpone,
+    Resume,
+    Retry,
+    Stop,
+    Switch,
+    Unclear,
+)
 from service.requests.request import Request
 from service.requests.retry import JITTER, SCHEDULE, RetryPolicy, wait
-from service.states import BY_HAND, END_STATES, FORWARD, OPEN_STATES, PROVEN, Failure, Skip, State
+from service.states import BY_HAND, END_STATES, FORWARD, OPEN_STATES, OPENED_STATES, PROVEN, Failure, Skip, State
 from tests.support import START, request_of
 
 POLICY = RetryPolicy(max_attempts=12, give_up_after=timedelta(days=3))
@@ -48,6 +60,49 @@ def test_what_was_not_learnt_stays_as_it_was() -> None:
     known = standing(State.IDENTIFIED, can_dm=True, can_dm_asked=1)
     told = apply(known, Advance(State.DM_ALLOWED), START, POLICY).request
     assert (told.can_dm, told.can_dm_asked, told.x_user_id) == (True, 1, "501")
+
+
+@pytest.mark.parametrize("name", ["x_handle", "agent_id", "team_id", "language", "channel"])
+def test_a_look_up_only_fills_what_the_event_did_not_say(name: str) -> None:
+    for was, learnt, then in (("said", "found", "said"), (None, "found", "found"), ("said", None, "said")):
+        known = standing(State.RECEIVED, **{name: was})
+        assert getattr(apply(known, Note("x", Learnt(**{name: learnt})), START, POLICY).request, name) == then
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x_user_id", "identity_trust", "dm_event_id", "dm_sent_at", "feedback_id", "card_dm_id", "card_sent_at"],
+)
+def test_what_x_says_stands_from_then_on(name: str) -> None:
+    for was, learnt, then in (("said", "found", "found"), ("said", None, "said"), (None, "found", "found")):
+        known = standing(State.RECEIVED, **{name: was})
+        assert getattr(apply(known, Note("x", Learnt(**{name: learnt})), START, POLICY).request, name) == then
+
+
+def test_tags_of_a_look_up_stand_where_the_event_had_none() -> None:
+    for was, then in ((["vip"], ["vip"]), ([], ["new"])):
+        told = apply(standing(State.RECEIVED, tags=was), Note("x", Learnt(tags=["new"])), START, POLICY).request
+        assert told.tags == then
+
+
+@pytest.mark.parametrize("before", list(State))
+def test_only_what_nothing_was_sent_of_is_handed_over(before: State) -> None:
+    if before in END_STATES or before in OPENED_STATES:
+        with pytest.raises(ValueError, match="nothing to hand over"):
+            apply(standing(before), HandedOver("handed_over"), START, POLICY)
+        return
+    told = apply(standing(before, attempts=4, opening_text="Hi"), HandedOver("handed_over"), LATER, POLICY).request
+    assert (told.state, told.way, told.opening_text, told.attempts) == (State.CARD_SENT, "handed_over", None, 0)
+    assert (told.card_sent_at, told.outcome_at) == (LATER, LATER)
+
+
+def test_the_next_way_is_taken_with_its_text_and_the_last_one_cannot_be_left() -> None:
+    ways = [{"way": "page", "text": "a"}, {"way": "quick_reply", "text": "b"}]
+    told = apply(standing(attempts=3, alternatives=ways), Switch("no_privilege"), START, POLICY).request
+    assert (told.way, told.card_text, [each.way for each in told.alternatives]) == ("page", "a", ["quick_reply"])
+    assert (told.attempts, told.reason) == (0, "no_privilege")
+    with pytest.raises(ValueError, match="no other way"):
+        apply(standing(), Switch("no_privilege"), START, POLICY)
 
 
 def test_a_no_is_learnt_too() -> None:
@@ -143,6 +198,17 @@ def test_a_card_that_appears_is_attached_to_what_may_have_sent_it(before: State)
     told = apply(standing(before, reason="unclear_send"), Attach("778"), LATER, POLICY).request
     assert (told.state, told.reason, told.feedback_id) == (State.CARD_SENT, None, "778")
     assert (told.card_sent_at, told.outcome_at) == (START, START)
+
+
+def test_an_answer_proves_a_send_and_takes_no_feedback_id_away() -> None:
+    unknown = standing(State.UNKNOWN, feedback_id="777", card_sent_at=START)
+    for attached, told, feedback_id in ((None, "answer_came", "777"), ("778", "feedback_appeared", "778")):
+        change = apply(unknown, Attach(attached), LATER, POLICY)
+        assert (change.reason, change.request.feedback_id, change.request.card_sent_at) == (told, feedback_id, START)
+
+
+def test_waits_are_moved_either_way() -> None:
+    assert {wait(1, str(n)) > SCHEDULE[0] for n in range(20)} == {True, False}
 
 
 @given(st.integers(1, 50), st.text(max_size=20))

@@ -99,11 +99,11 @@ def hides_somebody(connection: Connection, accounts: Sequence[str]) -> bool:
 def follow(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE) -> int:
     """Take in up to `limit` sealed changes; return how many. Any number may call it; they take turns."""
     with reading(engine) as connection:
-        place = connection.scalar(sa.select(np.sealed))
-        if connection.execute(_news(place or 0, None).limit(1)).first() is None:
+        place = connection.execute(sa.select(np.sealed)).scalar_one()
+        if connection.execute(_news(place, None).limit(1)).first() is None:
             return 0
     with writing(engine) as connection:
-        last = connection.scalar(sa.select(np.sealed).where(np.id == 1).with_for_update()) or 0
+        last = connection.execute(sa.select(np.sealed).with_for_update()).scalar_one()
         held_from = cutoff(settings, now)
         until = told_until(connection, held_from)
         rows = connection.execute(_news(last, until).limit(limit)).all()
