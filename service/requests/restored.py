@@ -51,7 +51,7 @@ def restores(connection: Connection) -> tuple[Restore, ...]:
 
 def concerned(connection: Connection) -> int:
     """How many requests are open: each will be looked up before it is written to."""
-    return connection.scalar(sa.select(sa.func.count()).select_from(feedback_request).where(IS_OPEN)) or 0
+    return connection.execute(sa.select(sa.func.count()).select_from(feedback_request).where(IS_OPEN)).scalar_one()
 
 
 def lost_since(connection: Connection, among: Sequence[Restore], request: Request, kind: Kind) -> datetime | None:

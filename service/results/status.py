@@ -60,7 +60,7 @@ def channel_health(connection: Connection, account_name: str, now: datetime) -> 
         poll_window_open=connection.execute(is_open.limit(1)).first() is not None,
         refresh_due=count,
         refresh_oldest_due_at=oldest,
-        strays_recent=connection.scalar(strays) or 0,
+        strays_recent=connection.execute(strays).scalar_one(),
         anomalies_recent=_anomalies(connection, account_name, now - RECENT),
         unreadable_recent=int(connection.scalar(unreadable) or 0),
         odd_recent=_odd(connection, account_name, now - RECENT),
@@ -71,7 +71,7 @@ def _odd(connection: Connection, account_name: str, since: datetime) -> int:
     mine = sa.and_(feedback_request.c.id == upd.request_id, feedback_request.c.account == account_name)
     found = sa.select(sa.func.count()).select_from(result_update).join(feedback_request, mine)
     by_x = upd.channel.in_(("webhook", "events", "show"))
-    return connection.scalar(found.where(by_x, upd.seen_at > since, upd.unread.is_not(None))) or 0
+    return connection.execute(found.where(by_x, upd.seen_at > since, upd.unread.is_not(None))).scalar_one()
 
 
 def _missed(connection: Connection, account_name: str, since: datetime) -> int:
@@ -79,9 +79,8 @@ def _missed(connection: Connection, account_name: str, since: datetime) -> int:
     mine = sa.and_(feedback_request.c.id == upd.request_id, feedback_request.c.account == account_name)
     found = sa.select(sa.func.count()).select_from(result_update).join(feedback_request, mine)
     others = upd.channel.in_(("events", "show"))
-    return (
-        connection.scalar(found.where(others, upd.seen_at > since, upd.score.is_not(None) | upd.text.is_not(None))) or 0
-    )
+    answers = found.where(others, upd.seen_at > since, upd.score.is_not(None) | upd.text.is_not(None))
+    return connection.execute(answers).scalar_one()
 
 
 def _anomalies(connection: Connection, account_name: str, since: datetime) -> int:
