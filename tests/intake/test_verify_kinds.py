@@ -359,6 +359,14 @@ def test_while_published_keys_are_away_an_unknown_one_is_not_taken_for_a_wrong_o
     assert code(verify(definition, other, NOW + timedelta(seconds=122))) == "token_key_unknown"
 
 
+def test_a_proof_that_cannot_be_had_now_is_said_also_beside_one_that_is_wrong() -> None:
+    published = Published()
+    published.answer = NoAnswer("slow", "No answer.")
+    beside = define("token", verify={"kind": "static", "header": "x-token"})
+    either = replace(beside, verifiers=(*beside.verifiers, *with_keys(published).verifiers))
+    assert isinstance(verify(either, bearer(token(head={"kid": "k"})), NOW), NotProvenYet)
+
+
 def test_strangers_cannot_make_us_ask_for_keys_more_than_once_a_minute() -> None:
     published = Published()
     definition = with_keys(published)
