@@ -4,8 +4,9 @@ Reads and writes what lies there, past the columns that open and lock by themsel
 it lies is left as it is, logged by its place, and counted. Never decides which key.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from service.models import metadata
 log = structlog.get_logger(__name__)
 ERASED = "erased:"
 OURS = (Encrypted, LockedId)
+APART = {"id", "request_id", "way"}
 TABLES = tuple(each for each in metadata.sorted_tables if any(isinstance(c.type, OURS) for c in each.c))
 Keys = Sequence[tuple[Any, ...]]
 
@@ -79,12 +81,13 @@ def rewrite(connection: Connection, ring: Ring, table: sa.Table, keys: Keys, to:
         return Rewritten()
     key = list(table.primary_key)
     among = sa.tuple_(*map(raw, key)).in_(keys) if len(key) > 1 else raw(key[0]).in_([each[0] for each in keys])
-    lying = [as_it_lies(each, connection.dialect.name) for each in table.c]
+    looked_at = _looked_at(table)
+    lying = [as_it_lies(each, connection.dialect.name) for each in looked_at]
     rows = connection.execute(sa.select(*lying).where(among).with_for_update(skip_locked=True)).all()
     refused, changed = 0, 0
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        held = {each.name: read_of(each, value) for each, value in zip(table.c, row, strict=True)}
+        held = {each.name: read_of(each, value) for each, value in zip(looked_at, row, strict=True)}
         values, wrong = _anew(connection, ring, table, held, to)
         refused += wrong
         changed += bool(values)
@@ -97,6 +100,20 @@ def rewrite(connection: Connection, ring: Ring, table: sa.Table, keys: Keys, to:
     for names, changes in alike.items():
         connection.execute(_update(table, names), changes)
     return Rewritten(changed, len(keys) - len(rows), refused)
+
+
+@cache
+def _looked_at(table: sa.Table) -> Sequence[sa.Column[Any]]:
+    """What is locked, what it is bound to, and what tells rows and digests apart: not the rest of a wide row."""
+    bound = {name for _, kind in _of(table, Encrypted) for name in kind.by} | APART
+    ours = (*OURS, Blinded)
+    return [each for each in table.c if isinstance(each.type, ours) or each.primary_key or each.name in bound]
+
+
+@cache
+def _of(table: sa.Table, kind: type[Any]) -> Sequence[tuple[str, Any]]:
+    """The names and types of a kind of column."""
+    return [(each.name, each.type) for each in table.c if isinstance(each.type, kind)]
 
 
 def _gives_way(connection: Connection, table: sa.Table, change: dict[str, Any]) -> bool:
@@ -124,7 +141,7 @@ def _anew(
 ) -> tuple[dict[str, Any], int]:
     """The values of a row that change, and whether one of them was not written there by us."""
     values: dict[str, Any] = {}
-    for name, kind in _encrypted(table):
+    for name, kind in _of(table, Encrypted):
         given = held[name]
         if not given or key_of(ring, given) == to:
             continue
@@ -151,7 +168,7 @@ def _blinded(
     if to is None:
         return {}
     values: dict[str, Any] = {}
-    for name in (each.name for each in table.c if isinstance(each.type, Blinded)):
+    for name, _ in _of(table, Blinded):
         given = str(held[name])
         if given.startswith((BLINDED, ERASED)):
             continue
@@ -169,16 +186,12 @@ def _blinded(
 def _ids(ring: Ring, table: sa.Table, held: dict[str, Any]) -> dict[str, Any]:
     """The ids of a row in the form they go over to, where they lie in the other one."""
     values = {}
-    for name, kind in ((each.name, each.type) for each in table.c if isinstance(each.type, LockedId)):
+    for name, kind in _of(table, LockedId):
         given = held[name]
         if given and given.startswith(MARK_OF_IDS) != ring.locks_ids:
             plain = ring.open_id(given, kind.kind)
             values[name] = ring.lock_id(plain, kind.kind) if ring.locks_ids else plain
     return values
-
-
-def _encrypted(table: sa.Table) -> Iterator[tuple[str, Encrypted]]:
-    yield from ((each.name, each.type) for each in table.c if isinstance(each.type, Encrypted))
 
 
 def key_of(ring: Ring, given: Any) -> str | None:

@@ -26,7 +26,7 @@ from service.outages import is_away
 log = structlog.get_logger(__name__)
 LOOK_EVERY_S, BETWEEN_STEPS_S = 10.0, 0.02  # between two steps others write
 LOOK_AT = 2000
-REWRITE = 100
+REWRITE = 400
 en, ek = encryption.c, encryption_key.c
 
 
