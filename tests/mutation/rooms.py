@@ -94,12 +94,14 @@ def of_print(printed: str | None, *words: str) -> frozenset[str]:
 
 
 def _some(changes: Sequence[Mutant], most: int, seed: int) -> Sequence[Mutant]:
-    """Drawn by what they say, not by their place: after an edit elsewhere a seed draws the same once more."""
+    """Drawn by what they say, not by their place: after an edit elsewhere a seed draws the same once more.
+
+    In the order of the lots, so that the first of them are a draw too, should a run be cut off.
+    """
     seen: Counter[tuple[str, str]] = Counter()
     ranks = {}
     for each in changes:
         seen[each.file, each.said] += 1
         said = f"{seed} {each.file} {each.said} {seen[each.file, each.said]}"
         ranks[each] = hashlib.sha256(said.encode()).digest()
-    chosen = set(sorted(changes, key=ranks.__getitem__)[:most])
-    return [each for each in changes if each in chosen]
+    return sorted(changes, key=ranks.__getitem__)[:most]
