@@ -46,7 +46,7 @@ def test_a_worker_paused_past_its_lease_cannot_record_over_its_successor(
 ) -> None:
     engine = engine_of(house)
     (request_id,) = ledger.ended(engine)
-    (rule,) = x.faults({"endpoint": CREATE, "fault": "slow", "seconds": 0.5, "times": 1})
+    (rule,) = x.faults({"endpoint": CREATE, "fault": "slow", "seconds": 3, "times": 1})
     with worker_of(house, "sleeper") as sleeper:
         until(lambda: x.hits(rule), 60, "the card is at X and the answer on its way")
         sleeper.signal(signal.SIGSTOP)
