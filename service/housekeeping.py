@@ -18,6 +18,7 @@ from service.auth import chain, log_access, sessions
 from service.customers import contacts, found, identities, opted_out, second_person
 from service.customers.hash_key import open_key
 from service.db import insert, reading, writing
+from service.errors import ServiceError
 from service.ids import person
 from service.intake.inbox import forget as intake
 from service.models import retention_run, worker_seen
@@ -27,7 +28,7 @@ from service.partitions.cuts import TableCut
 from service.reports.rows import marks, notes
 from service.requests import forget as requests
 from service.results import forget as results
-from service.retention import Overdue, Stop, count, forget, never
+from service.retention import Overdue, Stop, count, forget, identities_kept, never
 from service.settings import Settings
 from service.sources import counted, waiting
 from service.web import once
@@ -51,8 +52,11 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, s
     Returns how many rows each kind is. Raises the first failure once the others have had their turn.
     """
     counts: dict[str, int] = {}
-    failures: list[SQLAlchemyError] = []
-    for name, way in _ways(engine, settings, now, dry_run=dry_run, stop=stop):
+    failures: list[Exception] = []
+    ways: list[tuple[str, Way]] = []
+    with _apart("kinds", failures):
+        ways.extend(_ways(engine, settings, now, dry_run=dry_run, stop=stop))
+    for name, way in ways:
         with _apart(name, failures):
             counts[name] = way()
             if not dry_run and not stop():
@@ -67,10 +71,10 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, s
 
 
 @contextmanager
-def _apart(name: str, failures: list[SQLAlchemyError]) -> Iterator[None]:
+def _apart(name: str, failures: list[Exception]) -> Iterator[None]:
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, ServiceError) as error:
         log.warning("not_forgotten", kind=name, error=type(error).__name__)
         failures.append(error)
 
@@ -79,18 +83,17 @@ def _ways(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, s
     """How each kind is counted or forgotten."""
     cut = keeping.those_cut(engine, settings.privacy)
     yield from keeping.ways(engine, settings.privacy, now, dry_run=dry_run, stop=stop)
-    for kind in _kinds(engine, settings, now, cut):
-        yield kind.name, partial(count, engine, kind) if dry_run else partial(forget, engine, kind, stop)
     before = keeping.rest_before(now - settings.privacy.keep_access_log, cut.get("access_log"))
     yield "access_log", partial(_access_log, engine, before, dry_run=dry_run, stop=stop)
+    for kind in _kinds(engine, settings, now, cut):
+        yield kind.name, partial(count, engine, kind) if dry_run else partial(forget, engine, kind, stop)
 
 
 def _kinds(engine: Engine, settings: Settings, now: datetime, cut: Mapping[str, TableCut]) -> Iterator[Overdue]:
     keep = settings.privacy
-    longest_cooldown = max((each.cooldown for each in settings.campaigns), default=timedelta(0))
-    identities_before, history_before = now - max(keep.keep_identities, longest_cooldown), now - keep.keep_history
-    hash_key = open_key(engine, settings.service.secret_key)
+    identities_before, history_before = now - identities_kept(settings), now - keep.keep_history
     yield keeping.rest_of(intake.too_old, now - keep.keep_deliveries, cut.get("webhook_delivery"))
+    hash_key = open_key(engine, settings.service.secret_key)
     yield requests.without_identity(identities_before, hash_key=hash_key)
     yield keeping.rest_of(requests.history, history_before, cut.get("transition"))
     yield identities.too_old(identities_before)

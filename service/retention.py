@@ -7,12 +7,14 @@ to repeat and for several at once. Knows no table.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
+from service.settings import Settings
 
 AT_ONCE = 2000
 Condition = sa.ColumnElement[bool]
@@ -29,6 +31,11 @@ class Overdue:
     old: Condition
     forget: Callable[[Connection, Condition], int]
     among: Condition | None = None  # none but these can be old; names the partitions to look into
+
+
+def identities_kept(settings: Settings) -> timedelta:
+    """How long X's ids and handles stay: never shorter than a cooldown, or somebody would be asked too soon."""
+    return max(settings.privacy.keep_identities, *(each.cooldown for each in settings.campaigns), timedelta())
 
 
 def never() -> bool:

@@ -112,6 +112,7 @@ def create(
 
 def rotate(connection: Connection, key_id: str, overlap: timedelta, now: datetime) -> str:
     """Make a key like this one and let the old one end after `overlap`. Raises NotFound where it is not valid."""
+    key_id = id_of(key_id)
     row = connection.execute(sa.select(api_key).where(ak.id == key_id, _is_valid(now))).one_or_none()
     if row is None:
         raise NotFound("unknown_key", f"There is no valid key '{key_id}'; see `dm-feedback keys list`.")
@@ -162,9 +163,14 @@ def digest_of(key: str) -> str:
     return f"{key_id}.{_digest(secret)}"
 
 
+def id_of(given: str) -> str:
+    """Return the id in what somebody typed: a whole key, or its id alone. Never the secret."""
+    return given.removeprefix(PREFIX).partition(".")[0]
+
+
 def public_id(key: str) -> str | None:
     """Return the part of a key that may be shown; None where what was given is no key of ours."""
-    key_id = key.removeprefix(PREFIX).partition(".")[0]
+    key_id = id_of(key)
     return key_id if key.startswith(PREFIX) and KEY_ID.fullmatch(key_id) else None
 
 
@@ -181,7 +187,7 @@ def listed(connection: Connection) -> list[KeyLine]:
 
 def revoke(connection: Connection, key_id: str, now: datetime) -> bool:
     """End a key at once; return whether it was valid before."""
-    ended = sa.update(api_key).where(ak.id == key_id.removeprefix(PREFIX).partition(".")[0], ak.revoked_at.is_(None))
+    ended = sa.update(api_key).where(ak.id == id_of(key_id), ak.revoked_at.is_(None))
     return connection.execute(ended.values(revoked_at=now)).rowcount == 1
 
 

@@ -70,10 +70,17 @@ def stream(context: click.Context, after: int, state: Path | None, *, follow: bo
     while True:
         after = _printed(engine, after)
         if state is not None:
-            state.write_text(f"{after}\n", "utf-8")
+            _keep(state, after)
         if not follow:
             return
         time.sleep(LOOK_EVERY_S)
+
+
+def _keep(state: Path, after: int) -> None:
+    """Write the number down beside, and put it in place whole: on a full disk the older one stays."""
+    part = state.with_name(state.name + ".part")
+    part.write_text(f"{after}\n", "utf-8")
+    part.replace(state)
 
 
 def _printed(engine: Engine, after: int) -> int:

@@ -43,7 +43,10 @@ COUNTED_AT_ONCE = 2000
 @click.option("--raw", is_flag=True, help="A CSV without the apostrophe before what a spreadsheet would compute.")
 @click.pass_context
 def export(context: click.Context, /, out: Path, kind: str | None, given: tuple[str, ...], **form: Any) -> None:
-    """Write results to a file, with a manifest beside it."""
+    """Write conversations and their answers to a file, with a manifest beside it.
+
+    Only results: --filter answered=true.
+    """
     settings, engine = opened(context)
     reader = Reader("cli", me(), "admin", ())
     filter_ = filters.parse(pairs(given), reader, settings)

@@ -77,6 +77,7 @@ def _show_once(key: str) -> None:
 def rotate(context: click.Context, key_id: str, overlap: timedelta) -> None:
     """Make a key like this one, show it once, and let the old one end after the overlap."""
     _, engine = opened(context)
+    key_id = stored.id_of(key_id)  # what was pasted may be the whole key
     with writing(engine) as connection:
         key = stored.rotate(connection, key_id, overlap, now())
         detail = {"key": key_id, "new_key": stored.public_id(key), "overlap_s": int(overlap.total_seconds())}
@@ -108,6 +109,7 @@ def show(context: click.Context) -> None:
 def revoke(context: click.Context, key_id: str) -> None:
     """End a key at once."""
     _, engine = opened(context)
+    key_id = stored.id_of(key_id)
     with writing(engine) as connection:
         if not stored.revoke(connection, key_id, now()):
             raise NotFound("unknown_key", f"There is no valid key '{key_id}'; see `dm-feedback keys list`.")

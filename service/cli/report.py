@@ -17,6 +17,7 @@ from service.reports.dashboard.report import paper
 from service.reports.dashboard.report.gathered import CHOICES, CommentChoice, facts
 from service.reports.dashboard.report.laid_out import MadeBy, company_of, scope_of, sheet, title_of
 from service.reports.dashboard.report.spans import LAST, ReportSpan, days_of, month_of
+from service.reports.figures.labels import of_named
 from service.reports.thresholds import thresholds
 from service.settings import Settings
 
@@ -58,12 +59,14 @@ def report(
     span, choice = _span(settings, at, asked), CommentChoice(asked["comments"], asked["ids"])
     with reading(engine) as connection:
         found = facts(connection, settings, reader, wanted, span, at, choice)
+        named = [(name, value) for name, values in pairs(given).items() for value in values]
+        called = of_named(connection, settings, reader, wanted, at, named)
     made = MadeBy(company_of(settings, accounts), me().removeprefix("cli:"), at, settings.service.time_zone)
-    page = sheet(found, made, thresholds(settings), scope_of(found))
+    page = sheet(found, made, thresholds(settings), scope_of(found, called))
     document = paper.document(page, f"Customer feedback, {title_of(found)}", size)
     content = paper.pdf(document) if out.suffix.lower() == ".pdf" else document.encode()
     with writing(engine) as connection:
-        detail = {"filter": found.filter.described(), "rows": len(found.comments or ())}
+        detail = {"filter": found.filter.logged(), "rows": len(found.comments or ())}
         log_access(connection, me(), "report.file", detail, at)
     with appearing(out) as file:  # what customers wrote is for whoever asked for it
         file.write(content)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from service.auth.keys import ROLES
 from service.many import many
+from service.retention import identities_kept
 from service.settings import Campaign, Settings
 from service.settings.reference import SettingDoc, reference
 
@@ -35,7 +36,7 @@ def facts_of(settings: Settings, now: datetime) -> Mapping[str, str]:
         "policies": _listed({each.privacy_url for each in settings.campaigns}),
         "keep_deliveries": _span(keep.keep_deliveries),
         "keep_texts": _span(keep.keep_texts),
-        "keep_identities": _span(keep.keep_identities),
+        "keep_identities": _span(identities_kept(settings)),
         "keep_history": _span(keep.keep_history),
         "keep_access_log": _span(keep.keep_access_log),
         "erase_scores": "goes too" if keep.erase_scores else "stays as a count that is nobody's",

@@ -51,6 +51,11 @@ class Moment(fields.Field[datetime | date]):
         return found
 
 
+def is_whole(text: str) -> bool:
+    """Whether this text is a number that a database can hold."""
+    return re.fullmatch(r"-?[0-9]{1,9}", text) is not None
+
+
 class WholeNumber(fields.Integer):
     """An integer as text or number: '4.7', '4e0' and true are none."""
 
@@ -61,7 +66,7 @@ class WholeNumber(fields.Integer):
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST:
             return value
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value, re.ASCII):
+        if isinstance(value, str) and is_whole(value):
             return int(value)
         raise ValidationError("must be a whole number, e.g. 5")
 

@@ -135,7 +135,9 @@ class Privacy:
 
     keep_deliveries: timedelta = setting("30d", "raw webhook bodies")
     keep_texts: timedelta = setting("730d", "what customers wrote")
-    keep_identities: timedelta = setting("180d", "X user ids and handles on requests; their keyed hash stays")
+    keep_identities: timedelta = setting(
+        "180d", "X user ids and handles on requests, never shorter than a cooldown; their keyed hash stays"
+    )
     keep_history: timedelta = setting("365d", "transitions and superseded updates")
     keep_access_log: timedelta = setting("730d", "who read what")
     keep_repeats: timedelta = setting(
@@ -165,7 +167,7 @@ class Reports:
         5, "points: a difference that cannot be larger either way is 'about the same'", whole(1, 50)
     )
     answer_window: timedelta = setting(
-        "28d", "answers later than this after the card are kept but not counted as outstanding"
+        "28d", "answers later than this after the card are kept but not counted as outstanding", some_time
     )
     embargo: str = setting("none", "next_day shows an answer from the day after it came", one_of("none", "next_day"))
 

@@ -55,6 +55,18 @@ def test_the_stream_goes_on_where_it_ended(cli: Cli) -> None:
     assert cli.says("access-log", "stream", "--after", "3") == ""
 
 
+def test_a_place_that_cannot_be_written_stays_as_it_was(cli: Cli) -> None:
+    """Or on a full disk it would be empty, and all lines would be sent again."""
+    lines(cli, 1, 2)
+    cli.says("access-log", "head")
+    cli.says("access-log", "stream", "--state", "place")
+    (cli.directory / "place.part").mkdir()
+    lines(cli, 3)
+    cli.says("access-log", "head")
+    cli("access-log", "stream", "--state", "place", code=1)
+    assert (cli.directory / "place").read_text() == "2\n"
+
+
 def test_the_stream_prints_in_no_transaction_however_slow_its_reader(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     lines(cli, 1, 2, 3)
     cli.says("access-log", "head")

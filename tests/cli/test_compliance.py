@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from service.compliance.folder import names
+from service.compliance.installation import facts_of
 from service.settings.reference import reference
 from tests.cli.house import Cli
+from tests.support import START, settings_of
 
 TOP = Path(__file__).parents[2]
 SETTINGS = {doc.path for doc in reference()}
@@ -37,6 +39,11 @@ def test_the_papers_are_there_and_written_from_the_settings(folder: Path) -> Non
     assert "acme (@acmecare)" in (folder / "records-of-processing.md").read_text("utf-8")
     assert "| `web.threads` | 4 |" in (folder / "sizes.md").read_text("utf-8")
     assert "| `worker.lease` | 1 minute |" in (folder / "sizes.md").read_text("utf-8")
+
+
+def test_identities_stay_as_long_as_the_longest_cooldown() -> None:
+    settings = settings_of(privacy__keep_identities="1d", campaigns__care__cooldown="90d")
+    assert facts_of(settings, START)["keep_identities"] == "90 days"
 
 
 @pytest.mark.parametrize("name", sorted(PAPERS))

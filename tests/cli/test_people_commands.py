@@ -87,6 +87,17 @@ def test_keys_are_listed_without_their_secrets_and_revoked_at_once(cli: Cli) -> 
     assert [action for action, _ in cli.audit()] == ["key.create", "key.revoke"]
 
 
+def test_of_a_key_that_was_pasted_whole_only_the_id_is_written_down(cli: Cli) -> None:
+    key = cli.says("keys", "create", "--name", "ada").strip()
+    key_id, _, secret = key.removeprefix("dmf_").partition(".")
+    other = cli.says("keys", "rotate", key, "--overlap", "2h").strip()
+    assert cli.says("keys", "revoke", key) == f"The key {key_id} is no longer valid.\n"
+    assert secret not in cli("keys", "revoke", key, code=1).stderr
+    assert cli.says("keys", "revoke", other.partition(".")[0].removeprefix("dmf_"))
+    assert secret not in str(cli.audit())
+    assert [detail["key"] for _, detail in cli.audit()[:3]] == [key_id] * 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

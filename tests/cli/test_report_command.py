@@ -51,6 +51,14 @@ def test_an_analysts_has_no_comment(cli: Cli) -> None:
     assert "Said " not in (cli.directory / "few.html").read_text("utf-8")
 
 
+def test_who_it_is_narrowed_to_is_called_by_name(cli: Cli) -> None:
+    first, last = filled(cli)
+    (cli.directory / "people.csv").write_text("kind,id,name\nagent,8812,Ana Kim\n", "utf-8")
+    cli.says("people", "import", "people.csv")
+    cli.says("report", "--from", first, "--to", last, "--filter", "agent_id=8812", "-o", "r.html")
+    assert "Ana Kim only" in (cli.directory / "r.html").read_text("utf-8")
+
+
 def test_without_days_it_is_last_month(cli: Cli) -> None:
     month = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
     assert cli.says("report", "-o", "r.html") == f"{month:%B %Y}: r.html\n"

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 from service import housekeeping, retention
 from service.auth import chain
 from service.db import reading, writing
+from service.errors import Unavailable
 from service.intake import too_old
 from service.models import access_log, poll_window, result, retention_run, webhook_delivery
 from service.results.forget import too_old as of_results
@@ -79,6 +80,21 @@ def test_a_kind_that_fails_is_named_and_stops_no_other(engine: Engine) -> None:
     assert (done["deliveries"], done["access_log"]) == (2, 1)
     assert "texts" not in done, "what was not finished is not said to be"
     assert {"update_texts", "identities", "history", "handles"} <= done.keys()
+
+
+def test_a_key_that_cannot_be_opened_stops_no_other_kind(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with writing(engine) as connection:
+        connection.execute(sa.insert(access_log).values(at=START, actor="ada", action="export.file", detail={}))
+
+    def closed(*_: object) -> bytes:
+        raise Unavailable("damaged", "This cannot be read.")
+
+    monkeypatch.setattr(housekeeping, "open_key", closed)
+    with pytest.raises(Unavailable):
+        housekeeping.prune(engine, settings_of(), LATER, dry_run=False)
+    with reading(engine) as connection:
+        done = {row.kind: row.rows for row in connection.execute(sa.select(retention_run))}
+    assert done == {"deliveries": 0, "access_log": 1}
 
 
 def test_a_key_of_two_columns_is_walked_too(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -253,6 +253,7 @@ def test_a_span_nobody_can_reckon_with_is_a_mistake(written: str) -> None:
     [
         "worker__idle",
         "web__session_idle",
+        "reports__answer_window",
         "accounts__acme__window",
         "accounts__acme__poll_every",
         "accounts__acme__poll_window",

@@ -274,6 +274,8 @@ def test_an_admin_of_everything_reads_the_access_log_page_by_page(world):
         ("/v1/trend", {"zone": "Mars/Phobos"}, "unknown_zone"),
         ("/v1/trend", {"zone": "../../etc/passwd"}, "unknown_zone"),
         ("/v1/compare", {"by": "variant", "a": "x", "b": "2"}, "invalid_parameter"),
+        ("/v1/compare", {"by": "variant", "a": "9" * 20, "b": "2"}, "invalid_parameter"),
+        ("/v1/compare", {"by": "variant", "a": "\u0663", "b": "2"}, "invalid_parameter"),
         ("/v1/results.csv", {"limit": "5"}, "unknown_parameter"),
     ],
 )

@@ -9,6 +9,7 @@ from service.errors import Invalid
 from service.reports.figures import figures
 from service.reports.figures.differing import before
 from service.reports.filters import Filter
+from tests.reports.disclosure.ledger import MONDAY, close, on
 from tests.reports.world import ADMIN, NOW, World
 
 WEEK = timedelta(days=7)
@@ -73,6 +74,9 @@ def test_another_period_can_be_named_but_not_one_that_shares_days(two_weeks: Wor
     with pytest.raises(Invalid) as refused:
         differences(two_weeks, "team", other=Filter(since=NOW - 2 * WEEK, until=NOW - timedelta(days=6)))
     assert refused.value.code == "periods_overlap"
+    with pytest.raises(Invalid) as refused:
+        differences(two_weeks, "team", other=Filter(since=NOW - 3 * WEEK))
+    assert refused.value.code == "two_sides_needed"
 
 
 def test_days_before_are_as_many_days_whatever_the_clocks_did(world: World) -> None:
@@ -110,6 +114,20 @@ def test_analysts_are_told_whole_releases_of_both_periods(two_weeks: World) -> N
     told = {(row["key"], row["rest"]): row["score"] for row in csat["rows"]}
     assert {(row["key"], row["rest"]): row["now"] for row in table["rows"]} == told
     assert {row["response_now"]["suppressed"] for row in table["rows"]} == {"by_account_only"}
+
+
+def test_others_of_no_team_and_all_others_are_two_rows_everywhere(world: World) -> None:
+    close(world, MONDAY)
+    for team, agent, n in ((None, "gus", 2), (None, "hal", 3), ("blue", "dan", 2), ("green", "eve", 3)):
+        on(world, MONDAY, n, team_id=team, agent_id=agent)
+    on(world, MONDAY, 6, team_id="red", agent_id="ann")
+    close(world, MONDAY + 4 * WEEK)
+    analyst, asked = world.client("analyst"), {"since": "2026-08-31", "until": "2026-09-28", "by": "agent"}
+    rows = analyst.json("/v1/differences", **asked)["items"][0]["rows"]
+    pools = [("others", None, 5), ("other_groups", None, 5)]
+    assert sorted((row["rest"], row["of"], row["now"]["n"]) for row in rows if row["rest"]) == sorted(pools)
+    lines = analyst.json("/v1/trend", **asked, period="month")["items"]
+    assert sorted((each["rest"], each["of"], each["total"]["n"]) for each in lines if each["rest"]) == sorted(pools)
 
 
 def test_two_groups_are_compared_by_the_same_cases_too(world: World) -> None:

@@ -238,6 +238,13 @@ def test_a_sheet_is_typed_its_head_frozen_and_a_second_one_says_what_is_what(qui
     assert said["Net Promoter Score"].startswith("100 × (promoters − detractors)")
 
 
+def test_a_sheet_quotes_the_thresholds_in_force(quick):
+    quick.settings = settings_of(reports__min_score_n=10, reports__min_comments_n=20)
+    quick.add(1, score=4)
+    said = [text for line in sheets(exported(quick, "xlsx"))["sheet2"] for _, text in line.values()]
+    assert any("No score of fewer than 10 answers, comments of an agent with fewer than 20" in each for each in said)
+
+
 def test_a_sheet_says_where_it_cut_a_text():
     assert as_xlsx.escaped("x" * 32_767) == "x" * 32_767
     for text in ("x" * 32_768, "😀" * 16_384):

@@ -117,6 +117,14 @@ def test_under_an_embargo_todays_answers_name_nobody_yet(world):
     assert who(world)["ann"][2]
 
 
+def test_what_an_embargo_holds_back_is_looked_at_without_a_lock(world, monkeypatch):
+    """On SQLite it is the lock of all who write, and it would be taken each second until midnight."""
+    world.settings = settings_of(reports__embargo="next_day")
+    world.add(5, score=5, days_ago=0.1)
+    monkeypatch.setattr("service.reports.disclosure.naming.writing", None)
+    assert follow(world.engine, world.settings, NOW) == 0
+
+
 def test_a_lower_threshold_names_at_the_next_change(world):
     world.add(3, score=5)
     world.settings = settings_of(reports__min_score_n=3)

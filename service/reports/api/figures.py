@@ -23,6 +23,7 @@ from service.reports.filters import FigureFilterSchema, Filter
 from service.reports.roles import EVERYBODY
 from service.reports.statistics.definitions import DEFINITION_VERSION, define
 from service.reports.thresholds import thresholds
+from service.reports.written import is_whole
 from service.settings import Settings
 from service.web.behind import read
 
@@ -198,7 +199,7 @@ def _sides(routes: Routes, wanted: Filter, asked: dict[str, Any]) -> tuple[Filte
 
 def _group(routes: Routes, wanted: Filter, by: str, value: str) -> Filter:
     """One side; what it names is read as the filter would read it."""
-    if NAMED[by].whole_number and not value.isdecimal():
+    if NAMED[by].whole_number and not is_whole(value):
         raise Invalid("invalid_parameter", f"With by={by}, 'a' and 'b' must be whole numbers.")
     one = routes.filter({str(NAMED[by].parameter): [int(value) if NAMED[by].whole_number else value]})
     return wanted.within(by, *one.of(by))

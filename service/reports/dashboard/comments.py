@@ -78,10 +78,13 @@ def comments(
     order: Order,
     cursor: str = "",
     limit: int = PER_PAGE,
+    readable: bool = False,
 ) -> Comments:
-    """Return one page of answers."""
+    """Return one page of answers; `readable`: of those whose comment may be read."""
     known = cursors(settings.service.secret_key, reader, filter, order)
-    page = query.rows(connection, settings, reader, filter, now, order, after=known.read(cursor), limit=limit)
+    page = query.rows(
+        connection, settings, reader, filter, now, order, after=known.read(cursor), limit=limit, readable=readable
+    )
     return Comments(marked(connection, page.rows), known.write(page.next) or None, page.withheld)
 
 
@@ -94,9 +97,9 @@ def marked(connection: Connection, rows: Sequence[Row]) -> tuple[Comment, ...]:
 def worst_open(
     connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime, limit: int
 ) -> tuple[Comment, ...]:
-    """Return the unhappiest comments that nobody is done with."""
+    """Return the unhappiest comments that may be read and nobody is done with."""
     wanted = replace(filter, has_text=True, done=False, moods=("unhappy", "neutral"))
-    return comments(connection, settings, reader, wanted, now, order=ORDERS["worst"], limit=limit).rows
+    return comments(connection, settings, reader, wanted, now, order=ORDERS["worst"], limit=limit, readable=True).rows
 
 
 def neighbours(

@@ -24,6 +24,7 @@ from service.reports.people.called import SEVERAL
 from service.reports.roles import sees_rows
 from service.reports.statistics.definitions import define
 from service.reports.thresholds import thresholds
+from service.reports.written import is_whole
 from service.web import reads
 from service.web.behind import read
 
@@ -156,6 +157,6 @@ def _compared(
 
 def _group(by: str, given: str) -> Value:
     """One side. Raises Invalid for what is no group of this dimension."""
-    if NAMED[by].whole_number and not given.isdecimal() and given != WITHOUT:
+    if NAMED[by].whole_number and given != WITHOUT and not is_whole(given):
         raise Invalid("invalid_parameter", f"There is no {NAMED[by].label.lower()} '{given}'.")
     return None if given == WITHOUT else int(given) if NAMED[by].whole_number else given

@@ -29,7 +29,7 @@ def row_name(row: GroupRow, by: str | None = None) -> str:
     """A row's name: a group's, or what it holds instead of one."""
     if row.rest is None:
         return row.name or group_name(row.key, by)
-    return REST.get(row.rest, f"others of {row.of}")
+    return REST.get(row.rest, f"others of {row.of or 'no team'}")
 
 
 def full_name(row: ThenNow, table: Differences) -> str:

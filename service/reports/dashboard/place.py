@@ -16,7 +16,7 @@ from service.db import reading
 from service.reports.dashboard.door import Door
 from service.reports.dashboard.question import DEFAULT_DAYS, PageQuery, asked
 from service.reports.dimensions import FILTERED
-from service.reports.figures.labels import labels
+from service.reports.figures.labels import of_named
 from service.reports.roles import EVERYBODY, READERS_OF_ANSWERS
 from service.settings import Settings
 
@@ -65,13 +65,8 @@ class Place:
         named = [(name, value) for name, value in question.pairs if name in FILTERED and FILTERED[name].people]
         if not named:
             return {}
-        called = {}
         with reading(self.engine) as connection:
-            who = (connection, self.settings, self.reader, question.filter, now)
-            for name, value in named:
-                known = labels(*who, FILTERED[name].name, [value])
-                called[name, value] = (known.of(value, "") if known else None) or value
-        return called
+            return of_named(connection, self.settings, self.reader, question.filter, now, named)
 
 
 def shared_query() -> str:

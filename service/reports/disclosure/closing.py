@@ -1,17 +1,19 @@
 """Releases closed when they are due: in, an engine and now; out, how many steps were taken, 0 when nothing is due.
 
 A step is one short transaction: it walks a partition on and writes what it closes. Any number of workers may do it at
-once, and be killed anywhere. A ledger that exists already is walked from its oldest day in the same way, a few steps
-a call; changed settings hold for what is not closed yet.
+once, and be killed anywhere; where a step fails, the other accounts go on. A ledger that exists already is walked from
+its oldest day in the same way, a few steps a call; changed settings hold for what is not closed yet.
 """
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from itertools import islice
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
+from service.keeping_on import keeping_on
 from service.models import feedback_request
 from service.reports.disclosure import cohorts, frozen, partitions, store, work
 from service.reports.disclosure.days import Ground, close_days, first_day
@@ -34,15 +36,20 @@ def close_due(engine: Engine, settings: Settings, now: datetime) -> int:
             walks = store.walks(connection)
     taken = 0
     for who, walk in walks.items():
-        ground, here = _ground(settings, who, now), dict(walk)
-        for partition, after in _due(ground, here):
-            with writing(engine) as connection:
-                moved = _take(connection, ground, partition, here[partition], after)
-            if moved is None:
-                break  # another worker is here
-            here[partition], taken = moved, taken + 1
-            if taken == STEPS_AT_ONCE:
-                return taken
+        with keeping_on("closing_failed", account=who.account, type=who.type):
+            taken += _walk_on(engine, _ground(settings, who, now), walk, STEPS_AT_ONCE - taken)
+    return taken
+
+
+def _walk_on(engine: Engine, ground: Ground, walk: Mapping[str, date], at_most: int) -> int:
+    """Take the steps that are due for one account and kind of card; return how many."""
+    here, taken = dict(walk), 0
+    for partition, after in islice(_due(ground, here), at_most):
+        with writing(engine) as connection:
+            moved = _take(connection, ground, partition, here[partition], after)
+        if moved is None:
+            break  # another worker is here
+        here[partition], taken = moved, taken + 1
     return taken
 
 
@@ -55,11 +62,12 @@ def _enrol(engine: Engine, settings: Settings, now: datetime, walks: Mapping[Who
     """Begin with accounts that are new here: each on the day of its oldest answer, or today."""
     began = False
     for who in _everybody(settings):
-        since = _since(engine, _ground(settings, who, now), walks.get(who))
-        if since:
-            with writing(engine) as connection:
-                store.enrol(connection, who, since)
-            began = True
+        with keeping_on("closing_not_begun", account=who.account, type=who.type):
+            since = _since(engine, _ground(settings, who, now), walks.get(who))
+            if since:
+                with writing(engine) as connection:
+                    store.enrol(connection, who, since)
+                began = True
     return began
 
 
@@ -96,15 +104,18 @@ def _first_received(connection: Connection, ground: Ground) -> date | None:
 
 
 def _due(ground: Ground, walk: Mapping[str, date]) -> Iterator[tuple[str, date]]:
-    """The steps there are, one after the other: (partition, until which day). `walk` is kept up to date meanwhile."""
+    """The steps there are, one after the other: (partition, until which day). `walk` is kept up to date meanwhile.
+
+    What may have to wait for other walks comes last.
+    """
     today = over_at(ground.now, ground.zone)
     while "day" in walk and walk["day"] < today:
         yield "day", today
-    while "cohort" in walk and walk["cohort"] < (due := cohorts.due(ground, today)):
-        yield "cohort", due
     for name, weeks in work.WEEKS.items():
         while name in walk and (end := span_of(walk[name], weeks)[1]) <= work.due(today):
             yield name, end
+    while "cohort" in walk and walk["cohort"] < (due := cohorts.due(ground, today)):
+        yield "cohort", due
     for name, partition in PARTITIONS.items():
         first = [other for other in ("day", *PARTITIONS) if name == REST or other in ("day", *partition.against)]
         while name in walk:

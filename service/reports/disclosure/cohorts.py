@@ -26,6 +26,7 @@ from service.reports.disclosure.days import Ground
 from service.reports.disclosure.spans import ONE_DAY
 from service.reports.disclosure.store import Leaf, Release
 from service.reports.disclosure.work import became, heard
+from service.states import State
 
 fr = feedback_request.c
 res = result.c
@@ -215,9 +216,9 @@ def _join() -> sa.FromClause:
 
 
 def _in_time(ground: Ground) -> sa.ColumnElement[bool]:
-    """Seen within the answer window, on our own clock from end to end."""
+    """Answers to what was delivered, seen within the answer window, on our own clock from end to end."""
     took = sa.type_coerce(res.first_seen_at, sa.BigInteger) - sa.type_coerce(fr.received_at, sa.BigInteger)
-    return sa.and_(fr.type.is_not(None), took <= ground.answer_window // MICROSECOND)
+    return sa.and_(fr.type.is_not(None), fr.state == State.CARD_SENT, took <= ground.answer_window // MICROSECOND)
 
 
 def _says_something() -> sa.ColumnElement[bool]:

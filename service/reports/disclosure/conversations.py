@@ -11,9 +11,10 @@ from datetime import date
 
 from sqlalchemy.engine import Connection
 
+from service.reports.counting.periods import start_of
 from service.reports.disclosure import store
 from service.reports.disclosure.asked import PEOPLE, Value
-from service.reports.disclosure.published import last_day, start_of
+from service.reports.disclosure.published import last_day
 from service.reports.disclosure.store import Leaf, Release, Who
 
 ANY_KIND = ""

@@ -100,7 +100,8 @@ def follow(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ON
     """Take in up to `limit` sealed changes; return how many. Any number may call it; they take turns."""
     with reading(engine) as connection:
         place = connection.execute(sa.select(np.sealed)).scalar_one()
-        if connection.execute(_news(place, None).limit(1)).first() is None:
+        until = told_until(connection, cutoff(settings, now))
+        if connection.execute(_news(place, until).limit(1)).first() is None:
             return 0
     with writing(engine) as connection:
         last = connection.execute(sa.select(np.sealed).with_for_update()).scalar_one()

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from sqlalchemy.engine import Connection
 
 from service.errors import Invalid
+from service.reports.counting.periods import start_of
 from service.reports.disclosure import store
 from service.reports.disclosure.asked import (
     PEOPLE,
@@ -24,12 +25,11 @@ from service.reports.disclosure.asked import (
     partition_of,
 )
 from service.reports.disclosure.partitions import REST
-from service.reports.disclosure.spans import over_at, span_of
+from service.reports.disclosure.spans import over_at
 from service.reports.disclosure.store import Leaf, Release, Who
 from service.reports.statistics.statistics import csat_classes, nps_classes
 from service.settings import Settings
 
-PERIODS = ("day", "week", "month")
 TOO_SHORT = {"team": ("day",), "agent": ("day", "week")}
 """Periods of which a partition has no whole releases; contexts are told by four weeks, like agents."""
 
@@ -112,13 +112,6 @@ def _answer(asked: Asked, partition: str, said: Mapping[str, AccountReleases], m
 def last_day(release: Release) -> date:
     """Return the last day of a release; it decides to which week or month it belongs."""
     return date.fromordinal(release.end.toordinal() - 1)
-
-
-def start_of(day: date, period: str) -> date:
-    """Return the first day of the day, week or month that a day belongs to."""
-    if period == "month":
-        return day.replace(day=1)
-    return span_of(day, 1)[0] if period == "week" else day
 
 
 def _of_account(asked: Asked, partition: str, said: AccountReleases) -> Published:

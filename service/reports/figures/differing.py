@@ -79,12 +79,14 @@ def differences(kind: str, by: By, then: Side, now: Side, periods: Periods, smal
 
 
 def periods_of(wanted: Filter, other: Filter | None, zone: ZoneInfo, now: datetime) -> Periods:
-    """Both stretches: the other one as given, or as many days just before. Raises Invalid without a beginning."""
+    """Both stretches: the other one as given, or as many days just before. Raises Invalid for half of one."""
     if wanted.since is None:
         raise Invalid("since_needed", "Say from when on: without 'since' there is nothing before it.")
     until = wanted.until or now
-    if other is None or other.since is None or other.until is None:
+    if other is None:
         return Periods(*before(wanted.since, until, zone), wanted.since, until)
+    if other.since is None or other.until is None:
+        raise Invalid("two_sides_needed", "The other period needs a beginning and an end.")
     if other.since < until and wanted.since < other.until:
         raise Invalid("periods_overlap", "The two periods share days; compare periods that do not overlap.")
     return Periods(other.since, other.until, wanted.since, until)

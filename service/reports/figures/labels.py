@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from service.auth.keys import Reader
 from service.db import MICROSECOND
-from service.reports.dimensions import NAMED, Value
+from service.reports.dimensions import FILTERED, NAMED, Value
 from service.reports.figures.shapes import Breakdown, Coverage, Trend
 from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.filters import Filter
@@ -59,6 +59,23 @@ def labels(
     accounts = tuple(map(str, filter.of("account"))) or reader.accounts or tuple(settings.accounts)
     ids = [] if by == QUESTION else [None if key is None else str(key) for key in keys]
     return Labels(by, called_of(connection, settings, ids, [by]), accounts, until, display_name(settings, accounts))
+
+
+def of_named(
+    connection: Connection,
+    settings: Settings,
+    reader: Reader,
+    filter: Filter,
+    now: datetime,
+    named: Iterable[tuple[str, str]],
+) -> dict[tuple[str, str], str]:
+    """Return what the people are called whom a question names, by parameter and id; other parameters are left out."""
+    called = {}
+    for name, value in named:
+        if name in FILTERED and FILTERED[name].people:
+            known = labels(connection, settings, reader, filter, now, FILTERED[name].name, [value])
+            called[name, value] = (known.of(value, "") if known else None) or value
+    return called
 
 
 def display_name(settings: Settings, accounts: Iterable[str]) -> str | None:

@@ -77,7 +77,7 @@ def rest_of(label: Value | Pooled) -> str | None:
     """What a pool holds; None: it is a group."""
     if not isinstance(label, Pooled):
         return None
-    return "other_groups" if label.of_all or label.of is None else "others"
+    return "other_groups" if label.of_all else "others"
 
 
 def _trend(ask: DaysInquiry, kind: str, period: str, cohorts: Mapping[date, Cohort]) -> Trend:

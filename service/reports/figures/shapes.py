@@ -128,7 +128,7 @@ class Trend:
     by: Annotated[str | None, "The dimension; null: of all"]
     key: Annotated[Value, "The group; null: conversations without one, or see rest"]
     rest: Annotated[str | None, "As in a breakdown: those who are not told apart"]
-    of: Annotated[str | None, "The team that others are of"]
+    of: Annotated[str | None, "The team that others are of. null: of none"]
     period: str
     zone: str
     points: tuple[TrendPoint, ...]
@@ -153,7 +153,7 @@ class BreakdownRow:
         "not_named: people with too few answers to be named, all together. For analysts others (of the team in `of`) "
         "and other_groups: what is too small to be told apart. null: a group",
     ]
-    of: Annotated[str | None, "The team that others are of"]
+    of: Annotated[str | None, "The team that others are of. null: of none"]
     ended: int | None
     delivered: int | None
     score: Score

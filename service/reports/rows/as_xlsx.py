@@ -15,7 +15,8 @@ from service.errors import Invalid
 from service.reports.rows import sheet
 from service.reports.rows.as_parquet import read
 from service.reports.rows.row import COLUMNS, KINDS, REPEATED, SAYS, SECOND, Columns, Kept
-from service.reports.statistics.definitions import DEFINITIONS
+from service.reports.statistics.definitions import define
+from service.reports.thresholds import Thresholds
 
 MOST = 1_048_575  # the sheet's rows without the head
 MOST_BYTES = 2_000_000_000  # of the sheet before it is compressed; beyond, a zip needs a form that old readers lack
@@ -27,8 +28,11 @@ FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)"
 WIDTHS = {"text": 18, "time": 20, "number": 12, "flag": 10, "list": 18}
 
 
-def pieces(pages: Iterable[Columns]) -> Iterator[bytes]:
-    """Return the file in pieces. Raises Invalid where a sheet cannot hold the rows, before the first piece."""
+def pieces(pages: Iterable[Columns], thresholds: Thresholds) -> Iterator[bytes]:
+    """Return the file in pieces, its figures defined with these thresholds.
+
+    Raises Invalid where a sheet cannot hold the rows, before the first piece.
+    """
     with tempfile.TemporaryFile() as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=2) as book:
             for name, text in sheet.PARTS.items():
@@ -41,7 +45,7 @@ def pieces(pages: Iterable[Columns]) -> Iterator[bytes]:
                         raise Invalid(
                             "too_many_rows", "This is more than a sheet holds; narrow the filter or take CSV."
                         )
-            book.writestr(_part("xl/worksheets/sheet2.xml"), _definitions())
+            book.writestr(_part("xl/worksheets/sheet2.xml"), _definitions(thresholds))
         yield from read(file)
 
 
@@ -117,10 +121,10 @@ def _cut(text: str) -> str:
     return units[: 2 * (LONGEST - len(CUT))].decode("utf-16-le", "ignore") + CUT
 
 
-def _definitions() -> bytes:
+def _definitions(thresholds: Thresholds) -> bytes:
     """What each column is, and how the figures on our pages come of such rows."""
     columns = [(name, SAYS[name]) for name in COLUMNS]
-    figures = [(each.title, f"{each.formula} {each.exclusions}".strip()) for each in DEFINITIONS.values()]
+    figures = [(each.title, f"{each.formula} {each.exclusions}".strip()) for each in define(thresholds).values()]
     rows = [*columns, *figures]
     body = "".join(
         f'<row r="{at}"><c r="A{at}{_text(name)}<c r="B{at}{_text(says)}</row>'

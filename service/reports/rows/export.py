@@ -31,6 +31,7 @@ from service.reports.rows.query import Erased, Kind, Order, Position
 from service.reports.rows.row import COLUMNS, Columns, moment
 from service.reports.rows.search import with_words
 from service.reports.statistics.definitions import DEFINITION_VERSION
+from service.reports.thresholds import thresholds
 from service.reports.visible import view_of
 from service.settings import Settings
 
@@ -190,7 +191,7 @@ def _written(
     """The file; in JSON lines, for who asks what has changed, with a tombstone for each answer that was erased."""
     told = format == "jsonl" and asked[3].updated_since is not None
     gone: list[Erased] | None = [] if told else None
-    yield from writer_of(format, form)(through(pages(*asked, gone)))
+    yield from writer_of(format, form, thresholds(asked[1]))(through(pages(*asked, gone)))
     if gone:
         yield as_jsonl.tombstones([(each.request_id, each.erased_at) for each in gone])
 

@@ -10,6 +10,7 @@ from service.errors import Invalid
 from service.reports.rows import as_csv, as_jsonl, as_parquet, as_xlsx
 from service.reports.rows.as_csv import Form
 from service.reports.rows.row import Columns
+from service.reports.thresholds import DEFAULT, Thresholds
 
 Writer = Callable[[Iterable[Columns]], Iterator[bytes]]
 
@@ -24,12 +25,12 @@ FORMATS = tuple(CONTENT_TYPES)
 NEEDS = {"parquet": "pyarrow"}  # packages, loaded when first asked for
 
 
-def writer_of(format: str, form: Form = PLAIN) -> Writer:
+def writer_of(format: str, form: Form = PLAIN, thresholds: Thresholds = DEFAULT) -> Writer:
     """Return what turns pages into bytes. Raises Invalid for a format we do not have, or not installed."""
     writers: dict[str, Writer] = {
         "csv": lambda pages: as_csv.lines(pages, form),
         "jsonl": as_jsonl.lines,
-        "xlsx": as_xlsx.pieces,
+        "xlsx": lambda pages: as_xlsx.pieces(pages, thresholds),
         "parquet": as_parquet.pieces,
     }
     if format not in writers:

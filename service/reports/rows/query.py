@@ -122,12 +122,15 @@ def rows(
     after: Position | None = None,
     limit: int = DEFAULT_LIMIT,
     tombstones: bool = False,
+    readable: bool = False,
 ) -> Page:
-    """Return one page."""
+    """Return one page; `readable`: of those whose comment may be read."""
     view = view_of(connection, settings, reader, now)
     if filter.q is not None:
         return _searched(connection, settings, view, filter, order, after, limit)
-    return page(connection, settings, view, filter, order, after=after, limit=limit, tombstones=tombstones)
+    return page(
+        connection, settings, view, filter, order, after=after, limit=limit, tombstones=tombstones, readable=readable
+    )
 
 
 def page(
@@ -141,6 +144,7 @@ def page(
     limit: int,
     received_before: datetime | None = None,
     tombstones: bool = False,
+    readable: bool = False,
 ) -> Page:
     """Return one page for a reader whose view is known already (exports read many)."""
     key, identity = order.columns if order.sort != WORST else (worst_first(view, res.updated_at), res.request_id)
@@ -148,6 +152,8 @@ def page(
     query = query.order_by(*(each.desc() if order.newest_first else each for each in (key, identity)))
     if names_people(filter):
         query = query.where(sa.not_(HIDDEN))
+    if readable:
+        query = query.where(sa.not_(UNREAD))
     if received_before is not None:
         query = query.where(fr.received_at <= received_before)
     if after is not None:

@@ -127,6 +127,8 @@ def _figure(
 def _label(by: str, name: str) -> Value | Pooled:
     if name == "all others":
         return Pooled(None, of_all=True)
+    if name == "others of no team":
+        return Pooled(None, of_all=False)
     if name.startswith("others of "):
         return Pooled(name.removeprefix("others of "), of_all=False)
     return int(name.removesuffix(":00")) if by == "hour" else name

@@ -18,6 +18,7 @@ from service.db import reading
 from service.errors import Invalid
 from service.models import access_log
 from service.reports.dashboard import sentences
+from service.reports.dashboard.comments import worst_open
 from service.reports.dashboard.report import paper
 from service.reports.dashboard.report.gathered import CommentChoice, ReportFacts, facts
 from service.reports.dashboard.report.laid_out import MadeBy, company_of, scope_of, sheet, title_of
@@ -154,6 +155,18 @@ def test_who_is_too_small_to_be_named_is_not_on_it(quick: World) -> None:
     _, page = made(quick, "supervisor", choice=CommentChoice("worst"))
     assert "tiny" not in page
     assert "Hidden words" not in page
+
+
+def test_comments_that_may_not_be_read_take_no_place_of_others(quick: World) -> None:
+    quick.add(8, score=1, text="To be read", days_ago=36)
+    for each in range(60):
+        quick.add(1, score=1, text="Hidden words", days_ago=35, agent_id=f"a{each}")
+    found, _ = made(quick, "supervisor")
+    assert [row.text for row in found.comments or ()] == ["To be read"] * 2
+    with reading(quick.engine) as connection:
+        reader = Reader("k", "Robin", "supervisor", ())
+        worst = worst_open(connection, quick.settings, reader, Filter(), NOW, 3)
+    assert [each.row.text for each in worst] == ["To be read"] * 3
 
 
 def test_nothing_is_said_of_days_without_an_answer(quick: World) -> None:

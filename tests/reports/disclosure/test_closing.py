@@ -1,6 +1,7 @@
 """Releases are closed once, whatever happens: kills, two workers, late answers, odd clocks, changed settings."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -8,11 +9,14 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.engine import Connection
 
 from service.auth import Reader
 from service.db import reading, writing
 from service.models import release, release_cell, release_leaf, result
+from service.reports.disclosure import closing
 from service.reports.disclosure.closing import close_due
+from service.reports.disclosure.days import Ground
 from service.reports.disclosure.store import Who
 from service.reports.figures import figures
 from service.reports.filters import Filter
@@ -223,6 +227,41 @@ def test_each_account_and_kind_of_card_has_releases_of_its_own(early: World) -> 
     on(early, MONDAY, 5, account="other")
     close(early, MONDAY + DAY)
     assert [len(closed(early, "day", who)) for who in (CSAT, Who("acme", "nps"), Who("other", "csat"))] == [1, 0, 1]
+
+
+def test_one_that_cannot_be_closed_holds_up_no_other(early: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor what the same account was given to do, which has no answers; only its rates wait for its days."""
+    walk_days = closing._walk_days
+
+    def fail(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
+        if ground.who == CSAT:
+            raise ValueError
+        return walk_days(connection, ground, before, due)
+
+    monkeypatch.setattr(closing, "_walk_days", fail)
+    on(early, MONDAY, 6)
+    on(early, MONDAY, 6, account="other")
+    close(early, MONDAY + 60 * DAY)
+    everything = (("day", CSAT), ("cohort", Who("acme", "")), ("team_work", Who("acme", "")))
+    assert [len(closed(early, *each)) for each in everything] == [0, 0, 1]
+    assert len(closed(early, "day", Who("other", "csat"))) == 1
+    monkeypatch.undo()
+    close(early, MONDAY + 60 * DAY)
+    assert [len(closed(early, *each)) for each in everything] == [1, 1, 1]
+
+
+def test_a_walk_that_cannot_begin_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = closing._begin
+
+    def fail(connection: Connection, ground: Ground) -> Mapping[str, date]:
+        if ground.who == CSAT:
+            raise ValueError
+        return begin(connection, ground)
+
+    monkeypatch.setattr(closing, "_begin", fail)
+    on(world, MONDAY, 6, account="other")
+    close(world, MONDAY + DAY)
+    assert len(closed(world, "day", Who("other", "csat"))) == 1
 
 
 def test_test_traffic_is_in_no_release(early: World) -> None:

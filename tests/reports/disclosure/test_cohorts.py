@@ -91,6 +91,15 @@ def test_what_became_of_all_and_what_was_answered_of_each_kind_of_card(quick: Wo
     }  # fmt: skip
 
 
+def test_an_answer_to_what_may_not_have_been_delivered_is_in_no_rate(quick: World) -> None:
+    begun(quick)
+    on(quick, MONDAY, 5)
+    on(quick, MONDAY, 6, state="unknown")
+    close(quick, MONDAY + 3 * DAY)
+    [(_, _, counts)] = cohorts(quick)
+    assert (counts["csat:delivered"], counts["csat:answered"], counts["csat:scored"], counts["unknown"]) == (5, 5, 5, 6)
+
+
 def test_a_ledger_that_exists_is_told_from_the_day_of_its_first_conversation(quick: World) -> None:
     quick.settings = settings_of(reports__answer_window="2d")
     quick.clock.now = NOON

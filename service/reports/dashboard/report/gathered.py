@@ -119,7 +119,7 @@ def candidates(
 def _read(who: tuple[Connection, Settings, Reader], wanted: Filter, now: datetime, order: str) -> Sequence[Row]:
     """Comments of answers whose score was given in these days, as far as they may be read."""
     asked = replace(wanted, has_text=True, date_field="scored_at")
-    return [row for row in query.rows(*who, asked, now, ORDERS[order]).rows if row.text]
+    return query.rows(*who, asked, now, ORDERS[order], readable=True).rows
 
 
 def _has(one: Differences) -> bool:

@@ -106,7 +106,7 @@ def _sheet(place: Place, found: ReportFacts, question: PageQuery, now: datetime)
 def _log(place: Place, found: ReportFacts, comments: int, now: datetime) -> None:
     """Write down that comments are read."""
     if comments:
-        detail = {"filter": found.filter.described(), "rows": comments}
+        detail = {"filter": found.filter.logged(), "rows": comments}
         with writing(place.engine) as connection:
             log_access(connection, place.reader.actor, "dashboard.report", detail, now)
 
