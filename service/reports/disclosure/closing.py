@@ -1,8 +1,8 @@
 """Releases closed when they are due: in, an engine and now; out, how many steps were taken, 0 when nothing is due.
 
-A step is one short transaction: it walks a partition on and writes what it closes. Any number of workers may do it at
-once, and be killed anywhere; where a step fails, the other accounts go on. A ledger that exists already is walked from
-its oldest day in the same way, a few steps a call; changed settings hold for what is not closed yet.
+A step ends in one short transaction: it walks a partition on and writes what it closes. Any number of workers may do
+it at once, and be killed anywhere; where a step fails, the other accounts go on. A ledger that exists already is walked
+from its oldest day in the same way, a few steps a call; changed settings hold for what is not closed yet.
 """
 
 from collections.abc import Iterator, Mapping
@@ -45,8 +45,7 @@ def _walk_on(engine: Engine, ground: Ground, walk: Mapping[str, date], at_most: 
     """Take the steps that are due for one account and kind of card; return how many."""
     here, taken = dict(walk), 0
     for partition, after in islice(_due(ground, here), at_most):
-        with writing(engine) as connection:
-            moved = _take(connection, ground, partition, here[partition], after)
+        moved = _take(engine, ground, partition, here[partition], after)
         if moved is None:
             break  # another worker is here
         here[partition], taken = moved, taken + 1
@@ -125,19 +124,19 @@ def _due(ground: Ground, walk: Mapping[str, date]) -> Iterator[tuple[str, date]]
             yield name, end
 
 
-def _take(connection: Connection, ground: Ground, partition: str, before: date, due: date) -> date | None:
+def _take(engine: Engine, ground: Ground, partition: str, before: date, due: date) -> date | None:
     """Walk on and close what that closes; None where another worker was faster."""
-    if partition == "day":
-        return _walk_days(connection, ground, before, due)
-    if partition == "cohort":
-        return cohorts.walk(connection, ground, before, due)
-    if not store.step(connection, ground.who, partition, before, due):
-        return None
-    if partition in work.WEEKS:
+    if partition in PARTITIONS:
+        return _close(engine, ground, partition, before, due)
+    with writing(engine) as connection:
+        if partition == "day":
+            return _walk_days(connection, ground, before, due)
+        if partition == "cohort":
+            return cohorts.walk(connection, ground, before, due)
+        if not store.step(connection, ground.who, partition, before, due):
+            return None
         work.close(connection, ground, partition, before, due)
-    else:
-        _close(connection, ground, partition, before, due)
-    return due
+        return due
 
 
 def _walk_days(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
@@ -148,11 +147,18 @@ def _walk_days(connection: Connection, ground: Ground, before: date, due: date) 
     return after
 
 
-def _close(connection: Connection, ground: Ground, partition: str, first: date, end: date) -> None:
-    days = store.ending_in(connection, ground.who, "day", first, end)
-    found = partitions.leaves(connection, ground, partition, days) if days else ()
-    if found:
-        made = Release(0, min(day.first for day in days), max(day.end for day in days), found)
-        store.put(connection, ground.who, partition, made, ground.now)
-    if partition == REST:
-        frozen.forget(connection, days)
+def _close(engine: Engine, ground: Ground, partition: str, first: date, end: date) -> date | None:
+    """Divide the answers in no transaction, as it may take long; then walk on and write what was divided."""
+    with reading(engine) as connection:
+        days = store.ending_in(connection, ground.who, "day", first, end)
+        undivided = partitions.undivided(connection, ground, partition, days) if days else None
+    found = partitions.leaves(ground, partition, undivided) if undivided else ()
+    with writing(engine) as connection:
+        if not store.step(connection, ground.who, partition, first, end):
+            return None
+        if found:
+            made = Release(0, min(day.first for day in days), max(day.end for day in days), found)
+            store.put(connection, ground.who, partition, made, ground.now)
+        if partition == REST:
+            frozen.forget(connection, days)
+    return end

@@ -67,14 +67,26 @@ PARTITIONS = _table()
 """In the order in which they are closed."""
 
 
-def leaves(connection: Connection, ground: Ground, name: str, days: Sequence[Release]) -> tuple[store.Leaf, ...]:
-    """Return the leaves of the release that these days make; none where nothing more can be told."""
-    partition = PARTITIONS[name]
-    cells = answers(connection, days)
-    others = {each: _told(connection, ground, each, days) for each in partition.against}
+@dataclass(frozen=True, slots=True)
+class Undivided:
+    """The answers of some days, and what other partitions told of them."""
+
+    cells: Sequence[Cell]
+    others: Mapping[str, AlreadyTold]
+
+
+def undivided(connection: Connection, ground: Ground, name: str, days: Sequence[Release]) -> Undivided:
+    """Read what the release is made of that these days make. All of it is frozen: it is the same tomorrow."""
+    others = {each: _told(connection, ground, each, days) for each in PARTITIONS[name].against}
+    return Undivided(answers(connection, days), others)
+
+
+def leaves(ground: Ground, name: str, found: Undivided) -> tuple[store.Leaf, ...]:
+    """Return the leaves of the release; none where nothing more can be told. Reads nothing, and may take its time."""
+    partition, cells = PARTITIONS[name], found.cells
     if name == REST:
-        return _rest(ground, cells, others)
-    rows = {each: told.rows() for each, told in others.items()}
+        return _rest(ground, cells, found.others)
+    rows = {each: told.rows() for each, told in found.others.items()}
     against = () if name == HOUR else _against(cells, rows)
     pools = divided(cells, partition.label, ground.least, against, finest=partition.finest)
     return leaves_of(ground.who.type, cells, partition.label, pools)

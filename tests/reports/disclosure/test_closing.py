@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -248,6 +249,21 @@ def test_one_that_cannot_be_closed_holds_up_no_other(early: World, monkeypatch: 
     monkeypatch.undo()
     close(early, MONDAY + 60 * DAY)
     assert [len(closed(early, *each)) for each in everything] == [1, 1, 1]
+
+
+def test_while_a_release_is_divided_others_write(early: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    leaves, wrote = closing.partitions.leaves, []
+
+    def slow(*asked: Any) -> Any:
+        with writing(early.engine) as connection:
+            wrote.append(connection.execute(sa.update(result).values(update_count=result.c.update_count)).rowcount)
+        return leaves(*asked)
+
+    monkeypatch.setattr(closing.partitions, "leaves", slow)
+    on(early, MONDAY, 6)
+    close(early, MONDAY + 7 * DAY)
+    assert wrote == [6]
+    assert len(closed(early, "team")) == 1
 
 
 def test_a_walk_that_cannot_begin_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
