@@ -32,7 +32,7 @@ COMMANDS = {
     "page": ("page", "The question page that customers answer on where no card shows."),
     "results": ("data", "What customers answered."),
     "report": ("report", "Write a month, a week or a quarter on one page, as PDF or HTML."),
-    "export": ("data", "Write results to a file, with a manifest beside it."),
+    "export": ("data", "Write conversations and their answers to a file, with a manifest beside it."),
     "people": ("people", "What agents and teams are called: names beside the CRM's ids."),
     "customers": ("customers", "All we hold of a customer, in one JSON."),
     "identities": ("identities", "Customers whose X identity was missing: list them, hand it in."),
