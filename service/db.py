@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
@@ -34,6 +35,7 @@ except ImportError:  # pragma: no cover - platforms without a wheel
 
     sqlite_driver = importlib.import_module("sqlite3.dbapi2")
 
+log = structlog.get_logger(__name__)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 BUSY_TIMEOUT_S = 5
@@ -137,7 +139,15 @@ def writing(engine: Engine, silent_s: float | None = None) -> Iterator[Connectio
         with connection, transaction:
             yield connection
     for tell in committed:
+        _told(tell)
+
+
+def _told(tell: Callable[[], None]) -> None:
+    """What is written is there for good: whoever wrote it must not take it for failed because a counter did."""
+    try:
         tell()
+    except Exception as error:
+        log.exception("not_told_of_a_commit", error=type(error).__name__)
 
 
 def begun(engine: Engine, **options: object) -> tuple[Connection, sa.RootTransaction]:

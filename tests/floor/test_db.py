@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Connection, Engine
 
 from service import db
-from service.db import EPOCH, Micros, insert, open_engine, reading, sqlite_is_sound, writing
+from service.db import EPOCH, Micros, insert, once_committed, open_engine, reading, sqlite_is_sound, writing
 from service.errors import Unavailable
 from service.models import account_state, worker_seen
 from service.outages import is_away
@@ -171,6 +171,19 @@ def test_what_goes_wrong_leaves_nothing(engine: Engine) -> None:
     with pytest.raises(ZeroDivisionError):
         fail_halfway()
     assert names(engine) == []
+
+
+def test_what_is_written_counts_as_written_whatever_fails_after_its_commit(engine: Engine) -> None:
+    told = list[str]()
+
+    def fail() -> None:
+        raise ValueError("a counter that is broken")
+
+    with writing(engine) as connection:
+        connection.execute(sa.insert(worker_seen).values(name="w1", started_at=START, seen_at=START))
+        once_committed(connection, fail)
+        once_committed(connection, lambda: told.append("the next"))
+    assert (names(engine), told) == (["w1"], ["the next"])
 
 
 def test_a_reader_never_blocks_the_writer(engine: Engine) -> None:
