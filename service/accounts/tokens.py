@@ -19,6 +19,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import insert, reading, writing
+from service.leases import is_over
 from service.models import x_token
 from service.outages import is_away
 from service.x_api import Temporary, XError, XSignIn
@@ -27,7 +28,9 @@ from service.x_api.oauth2 import Granted, lost
 log = structlog.get_logger(__name__)
 xt = x_token.c
 EARLY = timedelta(minutes=1)  # a token is renewed before it ends, so that none ends on the way to X
-RENEWING = timedelta(minutes=1)  # outlasts the slowest answer of X (40 s)
+RENEWING = timedelta(minutes=3)  # outlasts X's slowest answer (a minute) and its keeping for who is a minute ahead
+WAIT_S = 15.0
+KEEP_S = 30.0
 SPENT = 400  # X has read the refresh token and does not take it
 REFUSED = frozenset({401, 403})  # X does not take the app (or what stands before X does not): the token may be good
 LOOK_AGAIN_S = 0.1
@@ -77,7 +80,7 @@ class AccountTokens:
 
     def _renewed(self, held: HeldTokens) -> str:
         """Renew them, or wait for who does."""
-        give_up_at = time.monotonic() + RENEWING.total_seconds() / 4
+        give_up_at = time.monotonic() + WAIT_S
         while not self._begin(held):
             if (now_held := self._held()).access_token != held.access_token:
                 return now_held.access_token
@@ -90,6 +93,8 @@ class AccountTokens:
         try:
             granted = self._sign_in.refresh(held.refresh_token)
         except XError as error:
+            if (now_held := self._held()).access_token != held.access_token:
+                return now_held.access_token  # somebody was quicker, and X has told us so
             self._failed(held, error)
         self._keep(granted, held)
         log.info("tokens_renewed", account=self._account)
@@ -97,7 +102,7 @@ class AccountTokens:
 
     def _keep(self, granted: Granted, held: HeldTokens) -> None:
         """Store them, while nobody else may renew: X has spent the old ones, and gives these once."""
-        give_up_at = time.monotonic() + RENEWING.total_seconds() / 2
+        give_up_at = time.monotonic() + KEEP_S
         while True:
             try:
                 with writing(self._engine) as connection:
@@ -126,7 +131,7 @@ class AccountTokens:
     def _begin(self, held: HeldTokens) -> bool:
         """Take the renewal, if nobody has it and it is still to do."""
         now = self._clock()
-        free = sa.or_(xt.renewing_until.is_(None), xt.renewing_until <= now, xt.renewing_until > now + RENEWING)
+        free = is_over(xt.renewing_until, now, RENEWING)
         mine = sa.update(x_token).where(xt.account == self._account, xt.access_token == held.stored, free)
         with writing(self._engine) as connection:
             return connection.execute(mine.values(renewing_until=now + RENEWING)).rowcount == 1
