@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from service import gauges
+from service import gauges, housekeeping
 from service.db import reading, writing
 from service.models import IS_OPEN, IS_PROMPTED, feedback_request, metadata
 from service.outreach.around import HANDED_SINCE
@@ -37,11 +37,12 @@ from tests.support import START, World, request_row, settings_of
 r = feedback_request.c
 
 # poll_window: four rows a day and account, until their retention is over; strange_refusal: until the next success;
-# look_up: who waits at this moment; look_up_count: a few rows a day and source, for 90 days; encryption: one row
+# look_up: who waits at this moment; look_up_count: a few rows a day and source, for 90 days; encryption: one row;
+# restore: a row each time the ledger was put back; found_identity: what CRMs said of a customer lately
 SMALL = {
-    "account_state", "account_task", "alembic_version", "allowance", "api_key", "encryption", "look_up",
-    "look_up_count", "poll_window", "process_count", "retention_run", "session", "source_state", "source_sweep",
-    "strange_refusal", "worker_seen", "barred_way", "x_token",
+    "account_state", "account_task", "alembic_version", "allowance", "api_key", "encryption", "found_identity",
+    "look_up", "look_up_count", "poll_window", "process_count", "restore", "retention_run", "session", "source_state",
+    "source_sweep", "strange_refusal", "worker_seen", "barred_way", "x_token",
 }  # fmt: skip
 GROWING = {table.name for table in metadata.sorted_tables} - SMALL
 ENTERED = re.compile(
@@ -127,6 +128,16 @@ def test_what_operators_see_reads_no_whole_table(world: World) -> None:
             channel_health(connection, "acme", world.clock.now)
     assert len(found) > len(gauges.QUERIES), "all of them are in it"
     assert_it_reads_little(found)
+
+
+def test_an_erasure_reads_no_whole_table_but_the_bodies_before_anything_is_locked(world: World) -> None:
+    house = House(world.engine, world.settings, world.clock)
+    told(house, "c-1", x_user_id="7717717717", x_handle="jane_doe")
+    with plans(world.engine) as found:
+        housekeeping.erase(world.engine, world.settings, "7717717717", by="ann", now=world.clock.now)
+    bodies = [each for each, steps in found.items() if "webhook_delivery.body" in each and expensive(steps)]
+    assert len(bodies) == 1
+    assert_it_reads_little({each: steps for each, steps in found.items() if each not in bodies})
 
 
 def test_the_watch_itself_sees_a_whole_table_read(sqlite_engine: Engine) -> None:

@@ -83,12 +83,13 @@ delivery_item = Table(
     DeliveryItemColumns,
     Index(None, "delivery_id"),
     Index(None, "outcome", "read_at"),
-    # what a late reopening may let in; few rows, as most items are no repeats
+    Index(None, "conversation_id"),  # what a late reopening may let in, what an erasure takes away
+    # what led to the requests of who is erased; few rows, as most items lead to none
     Index(
-        "ix_delivery_item_repeats",
-        "conversation_id",
-        sqlite_where=text("reason = 'same_conversation'"),
-        postgresql_where=text("reason = 'same_conversation'"),
+        "ix_delivery_item_request_id",
+        "request_id",
+        sqlite_where=text("request_id IS NOT NULL"),
+        postgresql_where=text("request_id IS NOT NULL"),
     ),
 )
 

@@ -34,7 +34,11 @@ from service.states import OPEN_STATES, OPENED_STATES, PROVEN_UNSENT, UNCLEAR, S
 OPEN = f"state IN ({','.join(repr(state.value) for state in OPEN_STATES)})"
 PROMPTED = "way = 'quick_reply'"
 HANDED = "way = 'handed_over'"
-UNPROVEN = f"state = '{State.UNKNOWN}' OR (state = '{State.CARD_SENT}' AND feedback_id IS NULL)"
+BY_CARD = "(way IS NULL OR way = 'card')"  # by any other way there is no feedback id, ever
+CARD_UNPROVEN = f"state = '{State.CARD_SENT}' AND feedback_id IS NULL AND {BY_CARD}"
+UNPROVEN = f"erased_at IS NULL AND (state = '{State.UNKNOWN}' OR ({CARD_UNPROVEN}))"
+SAYS_WHOM = "x_user_id <> ''"
+ONLY_HANDLE = "x_user_id IS NULL AND x_handle IS NOT NULL"
 HAS_OPENING = " OR ".join(f"state = '{state}'" for state in OPENED_STATES)
 BEGUN = f"{HAS_OPENING} OR (state = '{State.DM_ALLOWED}' AND reason IN ('{UNCLEAR}','{PROVEN_UNSENT}'))"
 """What the partial indexes hold. A word added to `states.py` changes them, and a test asks for the migration."""
@@ -156,6 +160,14 @@ feedback_request = Table(
         sqlite_where=text(UNPROVEN),
         postgresql_where=text(UNPROVEN),
     ),
+    # whose customer is known by a handle alone: an erasure goes through them, and looks at no others
+    Index(
+        "ix_feedback_request_only_handle",
+        "x_user_id",
+        "x_handle",
+        sqlite_where=text(ONLY_HANDLE),
+        postgresql_where=text(ONLY_HANDLE),
+    ),
     # the sealer reads only what has changed; a mirror reads on from the last number it has
     Index(
         "ix_feedback_request_unsealed",
@@ -203,11 +215,15 @@ IS_BEGUN = or_(
 )
 """The condition of ix_feedback_request_begun, likewise."""
 
-IS_UNPROVEN = or_(
-    feedback_request.c.state == _word(State.UNKNOWN),
-    and_(
-        feedback_request.c.state == _word(State.CARD_SENT),
-        feedback_request.c.feedback_id.is_(None),
+IS_UNPROVEN = and_(
+    feedback_request.c.erased_at.is_(None),
+    or_(
+        feedback_request.c.state == _word(State.UNKNOWN),
+        and_(
+            feedback_request.c.state == _word(State.CARD_SENT),
+            feedback_request.c.feedback_id.is_(None),
+            or_(feedback_request.c.way.is_(None), feedback_request.c.way == _word("card")),
+        ),
     ),
 )
 """The condition of ix_feedback_request_unproven, likewise."""
@@ -264,6 +280,13 @@ send_attempt = Table(
     Index(None, "request_id"),
     Index(None, "account", "kind", "intended_at", "outcome"),  # counted before each message, from the index alone
     Index(None, "account", "x_user_id", "intended_at"),
+    # for erasing a person; most sends are old, and no longer say to whom
+    Index(
+        "ix_send_attempt_x_user_id",
+        "x_user_id",
+        sqlite_where=text(SAYS_WHOM),
+        postgresql_where=text(SAYS_WHOM),
+    ),
     Index(
         "ix_send_attempt_unclear",
         "account",
@@ -272,3 +295,6 @@ send_attempt = Table(
         postgresql_where=text("outcome IS NULL"),
     ),
 )
+
+SAYS_TO_WHOM = send_attempt.c.x_user_id != _word("")
+"""The condition of ix_send_attempt_x_user_id, likewise."""

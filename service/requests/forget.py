@@ -76,7 +76,7 @@ def recall(connection: Connection, x_user_id: str, handles: set[str], *, hash_ke
 
 def whose(x_user_id: str, handles: set[str], *, hash_key: str) -> sa.ColumnElement[bool]:
     """Say which requests are of this person: by the id, by its hash, or by a handle where there is no id."""
-    by_handle = sa.and_(fr.x_user_id.is_(None), is_handle(fr.x_handle, handles))
+    by_handle = sa.and_(fr.x_user_id.is_(None), fr.x_handle.is_not(None), is_handle(fr.x_handle, handles))
     # By the id as well: retention may be taking it away in this moment, and who erases waits for it then.
     return sa.or_(fr.person == person(hash_key, x_user_id), fr.x_user_id == x_user_id, by_handle)
 

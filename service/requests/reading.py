@@ -54,7 +54,7 @@ def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Seq
     rows = connection.execute(
         sa.select(*REQUEST, res.feedback_id)
         .join(result, res.request_id == fr.id)
-        .where(IS_UNPROVEN, proof, fr.erased_at.is_(None), fr.account.in_(accounts))
+        .where(IS_UNPROVEN, proof, fr.account.in_(accounts))
     )
     shown = ((request_of(row), row[-1]) for row in rows)
     return list(islice((each for each in shown if each[1] is not None or not _has_link(each[0].opening_text)), limit))

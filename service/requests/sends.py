@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from service.at_rest.unreadable import is_unreadable
 from service.ids import new_id
 from service.leases import is_over
-from service.models import IS_OPEN, feedback_request, send_attempt
+from service.models import IS_OPEN, SAYS_TO_WHOM, feedback_request, send_attempt
 from service.requests.request import Attempt, Request
 from service.requests.rows import ATTEMPT, REQUEST, attempt_of, request_of
 from service.states import Kind
@@ -153,7 +153,7 @@ def forget(connection: Connection, request_ids: Sequence[str], x_user_id: str, n
 
 def whose(request_ids: Sequence[str] | sa.Select[Any], x_user_id: str) -> sa.ColumnElement[bool]:
     """Say which sends went to this person."""
-    return sa.or_(snd.x_user_id == x_user_id, snd.request_id.in_(request_ids))
+    return sa.or_(sa.and_(SAYS_TO_WHOM, snd.x_user_id == x_user_id), snd.request_id.in_(request_ids))
 
 
 def forget_whom(connection: Connection, request_id: str) -> None:

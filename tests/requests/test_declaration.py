@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import fields
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.db import reading
-from service.models import feedback_request, send_attempt
+from service.db import reading, writing
+from service.models import IS_UNPROVEN, feedback_request, send_attempt
 from service.outreach.prepare import NEXT
 from service.outreach.steps import STEPS
 from service.requests.outcomes import Learnt, Plan
@@ -28,6 +30,7 @@ from service.states import (
     for_every_open_state,
     sentence_of,
 )
+from tests.support import START, request_row
 
 LIVE = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
@@ -52,7 +55,28 @@ def test_the_live_indexes_hold_the_declared_states(engine: Engine) -> None:
     assert words(live["ix_feedback_request_due"]) == {state.value for state in OPEN_STATES}
     begun = {State.DM_SENT.value, State.DM_ALLOWED.value, UNCLEAR, PROVEN_UNSENT}
     assert words(live["ix_feedback_request_begun"]) == begun
-    assert words(live["ix_feedback_request_unproven"]) == {state.value for state in State if PROVEN[state]}
+    assert words(live["ix_feedback_request_unproven"]) == {"card", *(state.value for state in State if PROVEN[state])}
+
+
+PROVABLE = ({"state": "unknown"}, {"state": "card_sent"}, {"state": "card_sent", "way": "card"})
+PROVEN_OR_NEVER: tuple[dict[str, Any], ...] = (
+    *({"state": "card_sent", "way": way} for way in ("page", "quick_reply", "handed_over")),
+    *({**each, "erased_at": START} for each in PROVABLE),
+    {"state": "card_sent", "feedback_id": "7"},
+    {"state": "failed"},
+)
+
+
+def test_of_all_who_were_asked_only_those_whose_card_may_still_appear_are_looked_through(engine: Engine) -> None:
+    rows = [request_row(START, conversation_id=f"c-{n}", **each) for n, each in enumerate(PROVABLE + PROVEN_OR_NEVER)]
+    with writing(engine) as connection:
+        for row in rows:
+            connection.execute(sa.insert(feedback_request).values(row))
+    where = conditions(engine)["ix_feedback_request_unproven"]
+    with reading(engine) as connection:
+        held = set(connection.exec_driver_sql(f"SELECT id FROM feedback_request WHERE {where}").scalars())
+        asked = set(connection.scalars(sa.select(feedback_request.c.id).where(IS_UNPROVEN)))
+    assert held == asked == {row["id"] for row in rows[: len(PROVABLE)]}
 
 
 def test_every_state_is_open_or_an_end_and_every_open_one_leads_to_an_end() -> None:
