@@ -139,15 +139,10 @@ def writing(engine: Engine, silent_s: float | None = None) -> Iterator[Connectio
         with connection, transaction:
             yield connection
     for tell in committed:
-        _told(tell)
-
-
-def _told(tell: Callable[[], None]) -> None:
-    """What is written is there for good: whoever wrote it must not take it for failed because a counter did."""
-    try:
-        tell()
-    except Exception as error:
-        log.exception("not_told_of_a_commit", error=type(error).__name__)
+        try:  # who wrote it must not take for failed what is there for good
+            tell()
+        except Exception as error:
+            log.exception("not_told_of_a_commit", error=type(error).__name__)
 
 
 def begun(engine: Engine, **options: object) -> tuple[Connection, sa.RootTransaction]:
