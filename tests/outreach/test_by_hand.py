@@ -307,12 +307,8 @@ def test_erasing_a_person_leaves_an_outcome_and_nobody(world: World) -> None:
 def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothing(world: World) -> None:
     request_id = ready(world, x_handle="ada")
     world.run()
-    later: dict[str, Any] = {
-        "hash_key": world.place.hash_key,
-        "identities_before": world.clock.now + timedelta(days=1),
-        "history_before": world.clock.now + timedelta(days=1),
-    }
-    kinds = forget.too_old(**later)
+    later = world.clock.now + timedelta(days=1)
+    kinds = [forget.without_identity(later, hash_key=world.place.hash_key), forget.history(later)]
     dry = [retention.count(world.engine, each) for each in kinds]
     assert world.request(request_id).x_handle == "ada"
     assert [retention.forget(world.engine, each) for each in kinds] == dry
