@@ -198,15 +198,20 @@ def test_what_an_embargo_holds_back_is_no_news(engine, monkeypatch):
     assert set(looks) == {False}
 
 
+def until_looked(waiting, looks, *, news):
+    while news not in looks:
+        assert waiting.is_alive()
+        waiting.join(0.05)
+
+
 def test_news_of_another_account_is_waited_over(house, monkeypatch):
     client, heard, looks = house.client("supervisor", "shop"), [], looks_of(monkeypatch)
     waiting = threading.Thread(target=lambda: heard.append(changed(client, wait="30s")[0]))
     waiting.start()
+    until_looked(waiting, looks, news=False)
     request(house.engine, account="other")
     house.tell()
-    while True not in looks:
-        assert waiting.is_alive()
-        waiting.join(0.05)
+    until_looked(waiting, looks, news=True)
     row = request(house.engine)
     house.tell()
     waiting.join(20)
