@@ -216,7 +216,7 @@ _TABLE = (
     FigureDefinition(
         name="suppressed",
         title="Too few to show",
-        plain="So few answers that a score would be chance, or would show who gave them. With 3 answers there "
+        plain="So few answers that a score would be chance, or would show who gave them. With 2 answers there "
         "is no score.",
         formula="No score of fewer than {score} answers, comments of an agent with fewer than {comments} answers are "
         "kept back, and nobody is named before {score} answers with a score: whoever is not is one group, 'not named'.",
@@ -231,7 +231,7 @@ _TABLE = (
     FigureDefinition(
         name="releases",
         title="Figures for analysts",
-        plain="Figures for those who read no single answers come in whole releases. A day with 3 answers is told "
+        plain="Figures for those who read no single answers come in whole releases. A day with 2 answers is told "
         "together with the next days, once there are {score}.",
         formula="Sums of whole releases: of an account by days, of teams by weeks, of agents and of one of campaign, "
         "source, language, question, way of asking or hour by four weeks, each of at least {score} answers.",
@@ -264,7 +264,7 @@ _TABLE = (
     FigureDefinition(
         name="immature_days",
         title="Answers may still come",
-        plain="Days whose customers may still answer. Who was asked yesterday still has 4 weeks.",
+        plain="Days whose customers may still answer. Of 10 customers asked today some answer tomorrow.",
         formula="Mark on the last days by sent date, whose customers may still answer.",
         numerator="Not a share.",
         denominator="Not a share.",
