@@ -56,7 +56,7 @@ def _name_everybody(connection: Connection, rows: int) -> None:
 
 def _without_hurry(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 def _months(months: float) -> Iterator[tuple[int | None, int | None]]:
