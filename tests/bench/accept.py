@@ -45,7 +45,7 @@ class Choice:
     workers: int
     threads: int
     rows: int
-    partitioned: bool
+    partitioned: bool = False
 
 
 @dataclass(frozen=True)
