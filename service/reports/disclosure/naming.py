@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.db import MICROSECOND, insert, reading, writing
 from service.models import feedback_request, naming, naming_answer, naming_place, result
-from service.reports.visible import cutoff, told_until
+from service.reports.visible import Unindexed, cutoff, told_until
 from service.requests.seals import regroup
 from service.settings import Settings
 from service.states import State
@@ -83,9 +83,9 @@ def names_of(connection: Connection, accounts: Sequence[str]) -> Names:
 
 def _unfollowed(connection: Connection, accounts: Sequence[str]) -> set[tuple[str, str, str]]:
     """Whose conversations `follow` has not seen yet: somebody new counts as not named from the first moment."""
-    place = sa.select(np.sealed).scalar_subquery()
+    place = connection.scalar(sa.select(np.sealed)) or 0  # as a number: of a subquery no planner knows how far it is
     whose = sa.select(fr.account, KIND, NAME).select_from(feedback_request.outerjoin(result, res.request_id == fr.id))
-    rest = (fr.account.in_(accounts), fr.test.is_(False), NAME.is_not(None), TO_ANSWER)
+    rest = (Unindexed(fr.account).in_(accounts), fr.test.is_(False), NAME.is_not(None), TO_ANSWER)
     found = [whose.where(at, *rest).distinct() for at in (fr.sealed.is_(None), fr.sealed > place)]
     return {(account, kind, name) for each in found for account, kind, name in connection.execute(each)}
 
