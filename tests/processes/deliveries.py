@@ -1,11 +1,14 @@
-"""One signed delivery, as a CRM sends it."""
+"""Signed deliveries, as a CRM sends them: one, or one after the other while something else is done."""
 
 import base64
 import hashlib
 import hmac
 import json
+import threading
 import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import httpx
@@ -48,3 +51,21 @@ def deliver(house: House, conversation_id: str, ended_at: datetime | None = None
         return post(house, conversation_id, ended_at).status_code
     except httpx.HTTPError:
         return 0
+
+
+@contextmanager
+def telling(house: House, most: int, times: int = 1) -> Iterator[list[str]]:
+    """A CRM that goes on telling of up to `most` conversations, of each so often; those it heard 200 of each time."""
+    accepted, stop = list[str](), threading.Event()
+
+    def tell() -> None:
+        while not stop.wait(0.2) and len(accepted) < most:
+            name = f"live-{len(accepted)}"
+            if all(deliver(house, name) == 200 for _ in range(times)):
+                accepted.append(name)
+
+    thread = threading.Thread(target=tell)
+    thread.start()
+    yield accepted
+    stop.set()
+    thread.join()

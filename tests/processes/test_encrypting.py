@@ -2,9 +2,7 @@
 the middle of each.
 """
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,24 +23,6 @@ A, B = "the first key, that nobody guesses", "the second key, nobody guesses it"
 HEAP = 1500
 MOST = 60  # conversations: a slow machine has to ask about all of them
 WITHIN_S = 120
-
-
-@contextmanager
-def telling(house: House) -> Iterator[list[str]]:
-    """A CRM that goes on telling of conversations; what it was told of, each accepted."""
-    accepted, stop = list[str](), threading.Event()
-
-    def tell() -> None:
-        while not stop.wait(0.2) and len(accepted) < MOST:
-            name = f"live-{len(accepted)}"
-            if deliveries.deliver(house, name) == 200:
-                accepted.append(name)
-
-    thread = threading.Thread(target=tell)
-    thread.start()
-    yield accepted
-    stop.set()
-    thread.join()
 
 
 def heap(engine: Engine) -> None:
@@ -91,7 +71,7 @@ def test_a_worker_that_dies_in_the_middle_of_each_costs_nothing(
     heap(engine)
     web = cli("web", house.directory, "--config", str(house.config), "web")
     with web:
-        with telling(house) as accepted:
+        with deliveries.telling(house, MOST) as accepted:
             until(lambda: accepted, WITHIN_S, "the CRM is heard")
             for of, words, head in ((house, "encrypt", head_a), (house_b, "encrypt", head_b), (house, "decrypt", b"{")):
                 with worker_of(house) as worker:

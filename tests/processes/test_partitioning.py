@@ -1,8 +1,6 @@
 """Web and worker go on while their tables become partitions, by a command that is killed in the middle of its steps."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,25 +27,6 @@ BEGUN = (
     "SELECT FROM pg_class WHERE relname = 'webhook_delivery_rest'",
 )
 """What the database shows in the middle of four steps."""
-
-
-@contextmanager
-def telling(house: House) -> Iterator[list[str]]:
-    """A CRM that tells of each conversation twice; those of which it heard 2xx both times."""
-    accepted, stop = list[str](), threading.Event()
-
-    def tell() -> None:
-        while not stop.wait(0.2) and len(accepted) < MOST:
-            name = f"live-{len(accepted)}"
-            if deliveries.deliver(house, name) == 200:
-                deliveries.deliver(house, name)
-                accepted.append(name)
-
-    thread = threading.Thread(target=tell)
-    thread.start()
-    yield accepted
-    stop.set()
-    thread.join()
 
 
 def heap(engine: Engine) -> None:
@@ -90,7 +69,7 @@ def test_none_is_lost_and_none_is_asked_twice(
         cli("web", house.directory, "--config", str(house.config), "web"),
         cli("worker", house.directory, "--config", str(house.config), "worker"),
     ):
-        with telling(house) as accepted:
+        with deliveries.telling(house, MOST, times=2) as accepted:
             until(lambda: accepted, WITHIN_S, "the CRM is heard")
             for step, fact in enumerate(BEGUN):
                 with cli(f"partition-{step}", house.directory, *words) as command:
