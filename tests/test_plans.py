@@ -26,7 +26,8 @@ from service.reports.counting.sealing import seal
 from service.reports.dimensions import PEOPLE
 from service.reports.filters import Filter
 from service.reports.rows import query
-from service.reports.rows.query import Order, Position
+from service.reports.rows.position import Position
+from service.reports.rows.query import Order
 from service.reports.visible import View
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once

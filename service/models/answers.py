@@ -56,6 +56,7 @@ result = Table(
     ResultColumns,
     UniqueConstraint("feedback_id"),
     Index(None, "updated_at", "request_id"),
+    Index(None, "score", "updated_at", "request_id"),  # the worst first, score by score
     Index(None, "released", "first_seen_at"),
     Index(None, "text_seen_at"),
     # a period that begins or ends within a day is read by them

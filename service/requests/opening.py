@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy.engine import Connection
 
 from service import traces
-from service.bulk import Into
+from service.bulk import Into, Write, write_all
 from service.db import once_committed
 from service.models import feedback_request
 from service.states import State
@@ -48,11 +48,16 @@ class NewRequest(NamedTuple):
 NEW = Into(tuple(feedback_request.c[name] for name in NewRequest._fields))
 
 
-def open_all(connection: Connection, requests: Sequence[NewRequest]) -> None:
-    """Write the rows of requests that begin."""
-    NEW.run(connection, requests)
+def opening(connection: Connection, requests: Sequence[NewRequest]) -> Write:
+    """Return the rows of requests that begin, for whoever writes more with them."""
     if traces.HERE.hear is not None:
         once_committed(connection, lambda: _trace(requests))
+    return NEW, requests
+
+
+def open_all(connection: Connection, requests: Sequence[NewRequest]) -> None:
+    """Write the rows of requests that begin."""
+    write_all(connection, [opening(connection, requests)])
 
 
 def _trace(requests: Sequence[NewRequest]) -> None:

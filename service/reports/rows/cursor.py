@@ -18,7 +18,8 @@ from service.db import EPOCH, MICROSECOND
 from service.errors import Invalid
 from service.reports.filters import Filter
 from service.reports.rows.changes import Mark
-from service.reports.rows.query import Order, Position
+from service.reports.rows.position import Position
+from service.reports.rows.query import Order
 
 SIGNATURE_BYTES = 16
 LONGEST = 400

@@ -1,24 +1,26 @@
-"""How happy an answer is, over both kinds of card: in, type and score; out, a mood, and an order with the worst first.
+"""How happy an answer is, over both kinds of card: in, type and score; out, a mood, and its place among others.
 
 The moods are the classes of the scores: unhappy is 1 and 2 of 5 or a detractor, happy is 4 and 5 of 5 or a promoter.
 A comment without a score stands in the middle. Kinds of card are never added; this only sorts what people read.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
-from service.db import Micros, from_micros, to_micros
+from service.db import from_micros, to_micros
 from service.models import feedback_request
 from service.reports.filters import MOODS
 from service.reports.visible import View
 
 fr = feedback_request.c
-RANKS = {
+RANKS: Mapping[str, Mapping[int, int]] = {
     "csat": {1: 0, 2: 3, 3: 6, 4: 8, 5: 10},
     "nps": {0: 0, 1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 6, 8: 7, 9: 9, 10: 10},
 }
+"""0 is the worst, 10 the best; each score either card can have."""
+
 WITHOUT_SCORE = 6
 BEGINS = {"unhappy": 0, "neutral": 6, "happy": 8}
 SPAN = 5_000_000_000_000_000
@@ -36,19 +38,15 @@ def mood_of(kind: str | None, score: int | None) -> str:
     return next(mood for mood in reversed(MOODS) if rank >= BEGINS[mood])
 
 
-def rank(view: View) -> sa.ColumnElement[int]:
-    """As SQL: the same of a row."""
-    pairs = [
-        (sa.and_(fr.type == kind, view.score == score), place)
-        for kind, ranks in RANKS.items()
-        for score, place in ranks.items()
-    ]
-    return sa.case(*pairs, else_=WITHOUT_SCORE)
-
-
 def place_of(kind: str | None, score: int | None, at: datetime) -> datetime:
-    """Where an answer stands in the order of `worst_first`."""
+    """Rank and moment as one number that sorts by rank, and within a rank the newest first; typed for cursors."""
     return from_micros(rank_of(kind, score) * SPAN + SPAN - to_micros(at))
+
+
+def rank_and_moment(place: datetime) -> tuple[int, datetime]:
+    """What `place_of` put together."""
+    rank, before = divmod(to_micros(place), SPAN)
+    return rank, from_micros(SPAN - before)
 
 
 def is_one_of(view: View, moods: tuple[str, ...]) -> sa.ColumnElement[bool]:
@@ -56,9 +54,3 @@ def is_one_of(view: View, moods: tuple[str, ...]) -> sa.ColumnElement[bool]:
     kinds = {kind: [s for s in ranks if mood_of(kind, s) in moods] for kind, ranks in RANKS.items()}
     said = [sa.and_(fr.type == kind, view.score.in_(scores)) for kind, scores in kinds.items()]
     return sa.or_(*said, *([view.score.is_(None)] if mood_of(None, None) in moods else []))
-
-
-def worst_first(view: View, at: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """As SQL: one number that sorts by rank, and within a rank the newest first; typed as a moment, for cursors."""
-    span = sa.literal_column(str(SPAN), sa.BigInteger)
-    return sa.type_coerce(rank(view) * span + (span - sa.type_coerce(at, sa.BigInteger)), Micros())

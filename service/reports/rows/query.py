@@ -18,16 +18,18 @@ from service.models import feedback_request, result
 from service.reports.disclosure.naming import HIDDEN, UNREAD, hides_somebody, named
 from service.reports.filters import Filter, from_values, parse
 from service.reports.rows.conditions import answer_conditions, request_conditions
-from service.reports.rows.mood import place_of, worst_first
+from service.reports.rows.mood import place_of
+from service.reports.rows.position import Position
 from service.reports.rows.row import COLUMNS, Columns, Row, rows_of
 from service.reports.rows.search import TEXT
 from service.reports.rows.search import found as having
 from service.reports.rows.told import told
+from service.reports.rows.worst import worst_first
 from service.reports.visible import View, view_of
 from service.requests.rows import ASKED_BY
 from service.settings import Settings
 
-__all__ = ["Filter", "Order", "Page", "Position", "Row", "from_values", "get", "page", "parse", "rows"]
+__all__ = ["Filter", "Order", "Page", "Row", "from_values", "get", "page", "parse", "rows"]
 
 fr = feedback_request.c
 res = result.c
@@ -52,14 +54,6 @@ WORST = "worst"
 SORTS = ("updated_at", "-updated_at", "ended_at", "-ended_at")
 DEFAULT_LIMIT, MOST = 50, 250
 MOST_PAGES_READ = 20  # of a search, for one page that is told
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a page ended: the sort key and id of its last row."""
-
-    at: datetime
-    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,22 +141,30 @@ def page(
     readable: bool = False,
 ) -> Page:
     """Return one page for a reader whose view is known already (exports read many)."""
-    key, identity = order.columns if order.sort != WORST else (worst_first(view, res.updated_at), res.request_id)
-    query = select_rows(view, filter, order, tombstones=tombstones).limit(limit + 1)
-    query = query.order_by(*(each.desc() if order.newest_first else each for each in (key, identity)))
+    query = select_rows(view, filter, order, tombstones=tombstones)
     if names_people(filter):
         query = query.where(sa.not_(HIDDEN))
     if readable:
         query = query.where(sa.not_(UNREAD))
     if received_before is not None:
         query = query.where(fr.received_at <= received_before)
+    _by_one_process(connection)
+    found = _in_order(connection, query, order, after, limit + 1)
+    withheld = names_people(filter) and hides_somebody(connection, view.accounts)
+    return page_of(connection, found[:limit], settings, order.kind, _place(found, order, limit), withheld=withheld)
+
+
+def _in_order(
+    connection: Connection, query: sa.Select[Any], order: Order, after: Position | None, limit: int
+) -> Sequence[sa.Row[Any]]:
+    if order.sort == WORST:
+        return worst_first(connection, query, after, limit, backwards=order.newest_first)
+    key, identity = order.columns
     if after is not None:
         here, there = sa.tuple_(key, identity), sa.tuple_(*_bound(key, after))
         query = query.where(here < there if order.newest_first else here > there)
-    _by_one_process(connection)
-    found = connection.execute(query).all()
-    withheld = names_people(filter) and hides_somebody(connection, view.accounts)
-    return page_of(connection, found[:limit], settings, order.kind, _place(found, order, limit), withheld=withheld)
+    query = query.order_by(*(each.desc() if order.newest_first else each for each in (key, identity)))
+    return connection.execute(query.limit(limit)).all()
 
 
 def _by_one_process(connection: Connection) -> None:

@@ -1,0 +1,78 @@
+"""Answers with the worst first: in, a select of answers; out, its next rows, of equals the newest first.
+
+No index holds how bad an answer is for both kinds of card at once, and to sort by a number made of score and moment a
+database would read every answer of the period. So the ranks are gone through one by one, each score of a rank along
+its index of scores and moments, until there are enough.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from service.models import feedback_request, result
+from service.reports.rows.mood import RANKS, WITHOUT_SCORE, rank_and_moment
+from service.reports.rows.position import Position
+
+fr = feedback_request.c
+res = result.c
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Answers of one score, of the kinds of card for which it has this rank. None: answers without a score."""
+
+    rank: int
+    score: int | None
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def condition(self) -> sa.ColumnElement[bool]:
+        """As SQL: these answers."""
+        return res.score.is_(None) if self.score is None else sa.and_(res.score == self.score, fr.type.in_(self.kinds))
+
+
+def _walks() -> Iterator[Walk]:
+    yield Walk(WITHOUT_SCORE, None)
+    places = {(rank, score) for ranks in RANKS.values() for score, rank in ranks.items()}
+    for rank, score in places:
+        yield Walk(rank, score, tuple(kind for kind, ranks in RANKS.items() if ranks.get(score) == rank))
+
+
+WALKS = tuple(_walks())
+BEST = max(walk.rank for walk in WALKS)
+
+
+def worst_first(
+    connection: Connection, query: sa.Select[Any], after: Position | None, limit: int, *, backwards: bool = False
+) -> Sequence[sa.Row[Any]]:
+    """Return up to `limit` rows behind `after`; backwards: the best first, of equals the oldest."""
+    found: list[sa.Row[Any]] = []
+    for rank in _ranks(after, backwards=backwards):
+        if len(found) < limit:
+            found += _of_rank(connection, query, rank, after, limit - len(found), backwards=backwards)
+    return found
+
+
+def _ranks(after: Position | None, *, backwards: bool) -> Sequence[int]:
+    """The ranks that are left, in order."""
+    if backwards:
+        return range(BEST if after is None else rank_and_moment(after.at)[0], -1, -1)
+    return range(0 if after is None else rank_and_moment(after.at)[0], BEST + 1)
+
+
+def _of_rank(
+    connection: Connection, query: sa.Select[Any], rank: int, after: Position | None, limit: int, *, backwards: bool
+) -> list[sa.Row[Any]]:
+    place = (res.updated_at, res.request_id)
+    if after is not None and rank == rank_and_moment(after.at)[0]:
+        here = sa.tuple_(*place)
+        there = sa.tuple_(sa.bindparam("moment", rank_and_moment(after.at)[1], type_=res.updated_at.type), after.id)
+        query = query.where(here > there if backwards else here < there)
+    query = query.order_by(*(each if backwards else each.desc() for each in place)).limit(limit)
+    walks = (walk.condition for walk in WALKS if walk.rank == rank)
+    rows = [row for each in walks for row in connection.execute(query.where(each))]
+    rows.sort(key=lambda row: (row.updated_at, row.id), reverse=not backwards)
+    return rows[:limit]
