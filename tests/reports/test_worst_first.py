@@ -63,8 +63,8 @@ def test_a_mood_a_kind_and_a_score_leave_out_the_others_and_keep_the_order(
     world: World, mixed: list[tuple[int, int, str]]
 ) -> None:
     everything = told(world, 250)
-    for filter in (Filter(moods=("unhappy",)), Filter(types=("csat",)), Filter(scores=(1, 9)), Filter(has_text=True)):
-        found = told(world, 4, filter)
+    for some in (Filter(moods=("unhappy",)), Filter(types=("csat",)), Filter(scores=(1, 9)), Filter(has_text=True)):
+        found = told(world, 4, some)
         assert found == [one for one in everything if one in set(found)]
         assert 0 < len(found) <= len(mixed)
 
