@@ -8,7 +8,7 @@ Knows no table and opens no transaction.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,7 +32,7 @@ KINDS: tuple[tuple[type[Any], str], ...] = (
 TO_PLAIN: tuple[tuple[type[Any], Convert], ...] = ((Micros, to_micros), (sa.JSON, json.dumps))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Into:
     """INSERT of many rows into the table of `columns`; `ending` may say ON CONFLICT."""
 
@@ -43,14 +43,10 @@ class Into:
         """Insert `rows` in their order and return how many went in."""
         if not rows:
             return 0
-        statement = self._postgresql if _is_postgresql(connection) else self._sqlite
-        return connection.exec_driver_sql(statement, (self.given(connection, rows),)).rowcount
-
-    def given(self, connection: Connection, rows: Sequence[Row]) -> str:
-        """Rows as the one text that the statement unfolds."""
-        postgresql = _is_postgresql(connection)
-        plain = _plain(self._locked(connection, rows), self._for_postgresql if postgresql else self._for_sqlite)
-        return _as_json(plain, named=postgresql)
+        postgresql = connection.dialect.name == "postgresql"
+        given = _plain(self._locked(connection, rows), self._for_postgresql if postgresql else self._for_sqlite)
+        statement = self._postgresql if postgresql else self._sqlite
+        return connection.exec_driver_sql(statement, (_as_json(given, named=postgresql),)).rowcount
 
     def _locked(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
         """The rows with what is encrypted at rest locked, where that is on."""
@@ -114,31 +110,7 @@ class Into:
         return f"{self._head} SELECT {values} FROM json_each(?) WHERE true {self.ending}"  # noqa: S608 - names of ours
 
 
-Write = tuple[Into, Sequence[Row]]
-
-
-def write_all(connection: Connection, writes: Sequence[Write]) -> None:
-    """Insert rows into several tables: to PostgreSQL by one statement, each of which is a way there and back."""
-    writes = [(into, rows) for into, rows in writes if rows]
-    if len(writes) < 2 or not _is_postgresql(connection):  # noqa: PLR2004 - one needs no other
-        for into, rows in writes:
-            into.run(connection, rows)
-        return
-    statement = _in_one(tuple(into for into, _ in writes))
-    connection.exec_driver_sql(statement, tuple(into.given(connection, rows) for into, rows in writes))
-
-
-@lru_cache
-def _in_one(intos: tuple[Into, ...]) -> str:
-    *first, last = (into._postgresql for into in intos)  # noqa: SLF001 - of this file
-    return f"WITH {', '.join(f'w{n} AS ({each})' for n, each in enumerate(first))} {last}"
-
-
-def _is_postgresql(connection: Connection) -> bool:
-    return connection.dialect.name == "postgresql"
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class IntoApart(Into):
     """The same, of rows whose key is new; the keys lie in a table of their own, and go there in the same statement.
 

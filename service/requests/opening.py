@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy.engine import Connection
 
 from service import traces
-from service.bulk import Into, Write, write_all
+from service.bulk import Into
 from service.db import once_committed
 from service.models import feedback_request
 from service.states import State
@@ -48,16 +48,11 @@ class NewRequest(NamedTuple):
 NEW = Into(tuple(feedback_request.c[name] for name in NewRequest._fields))
 
 
-def opening(connection: Connection, requests: Sequence[NewRequest]) -> Write:
-    """Return the rows of requests that begin, for whoever writes more with them."""
-    if traces.HERE.hear is not None:
-        once_committed(connection, lambda: _trace(requests))
-    return NEW, requests
-
-
 def open_all(connection: Connection, requests: Sequence[NewRequest]) -> None:
     """Write the rows of requests that begin."""
-    write_all(connection, [opening(connection, requests)])
+    NEW.run(connection, requests)
+    if traces.HERE.hear is not None:
+        once_committed(connection, lambda: _trace(requests))
 
 
 def _trace(requests: Sequence[NewRequest]) -> None:

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from service.bulk import Among, Into, write_all
-from service.db import open_engine, reading, writing
+from service.bulk import Among, Into
+from service.db import reading, writing
 from service.models import conversation, webhook_delivery
 from tests.support import START
 
@@ -68,6 +68,8 @@ def test_nothing_is_nothing(engine: Engine) -> None:
 
 
 def test_what_is_too_long_for_its_column_is_refused_and_never_cut(postgresql_url: str) -> None:
+    from service.db import open_engine
+
     engine = open_engine(postgresql_url)
     with pytest.raises(sa.exc.DataError), writing(engine) as connection:
         STORE.run(connection, [delivery(1, text="x" * 201)])
@@ -85,27 +87,3 @@ def test_rows_go_in_in_their_order_and_may_change_what_is_there(engine: Engine) 
             assert upsert.run(connection, [("crm", "c-1", at), ("crm", "c-2", at)]) == 2
         seen = connection.scalars(sa.select(conversation.c.seen_at)).all()
     assert seen == [START + timedelta(minutes=5)] * 2
-
-
-SEEN = Into((conversation.c.source, conversation.c.conversation_id, conversation.c.seen_at))
-
-
-@pytest.mark.parametrize("rows", [0, 1, 3])
-def test_rows_of_several_tables_go_in_together_and_to_postgresql_by_one_statement(engine: Engine, rows: int) -> None:
-    sent: list[str] = []
-    sa.event.listen(engine, "before_cursor_execute", lambda *told: sent.append(told[2]))
-    with writing(engine) as connection:
-        del sent[:]
-        write_all(connection, [(SEEN, [("crm", f"c-{n}", START) for n in range(rows)]), (STORE, [delivery(1)])])
-        assert len(sent) == (2 if engine.dialect.name == "sqlite" and rows else 1)
-        assert len(connection.execute(sa.select(conversation)).all()) == rows
-        assert connection.scalars(sa.select(d.id)).all() == ["whd_1"]
-
-
-def test_of_several_tables_none_is_written_where_one_refuses(postgresql_url: str) -> None:
-    engine = open_engine(postgresql_url)
-    with pytest.raises(sa.exc.DataError), writing(engine) as connection:
-        write_all(connection, [(SEEN, [("crm", "c-1", START)]), (STORE, [delivery(1, text="x" * 201)])])
-    with reading(engine) as connection:
-        assert connection.execute(sa.select(conversation)).all() == []
-    engine.dispose()

@@ -13,12 +13,12 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from service.at_rest.ids import CONVERSATION_ID
-from service.bulk import Among, Into, Row, write_all
+from service.bulk import Among, Into, Row
 from service.db import from_micros
 from service.encrypting.in_force import hold as hold_keys
 from service.ids import new_id
 from service.intake.inbox.ends import Timeline
-from service.intake.inbox.stored import items_read
+from service.intake.inbox.stored import write_items
 from service.intake.inbox.told import (
     ACCEPTED,
     DUPLICATE,
@@ -33,7 +33,7 @@ from service.intake.inbox.told import (
 )
 from service.intake.mapping.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
 from service.models import conversation, reopening
-from service.requests.opening import NewRequest, opening
+from service.requests.opening import NewRequest, open_all
 
 LOCK = Into(
     (conversation.c.source, conversation.c.conversation_id, conversation.c.seen_at),
@@ -72,8 +72,9 @@ class Book:
 
     def write(self, connection: Connection) -> None:
         """Write what has come together, and forget it."""
-        writes = [(NEW_REOPENINGS, self.reopenings), opening(connection, self.requests), items_read(self.items)]
-        write_all(connection, writes)
+        NEW_REOPENINGS.run(connection, self.reopenings)
+        open_all(connection, self.requests)
+        write_items(connection, self.items)
         self.reopenings, self.requests, self.items = [], [], []
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from service.at_rest.ring import damaged
 from service.at_rest.unreadable import is_unreadable
-from service.bulk import Among, Into, IntoApart, Row, Write
+from service.bulk import Among, Into, IntoApart, Row
 from service.intake.delivery.inbound import Inbound, storable
 from service.intake.inbox.told import Delivery, Item, Told
 from service.models import delivery_item, delivery_key, webhook_delivery
@@ -119,9 +119,9 @@ def load_delivery(connection: Connection, delivery_id: str) -> tuple[Delivery, I
     return Delivery(row.id, row.received_at, (connection.scalar(newest) or 0) + 1), inbound
 
 
-def items_read(items: Sequence[tuple[Delivery, Item, datetime]]) -> Write:
-    """Return the rows that say what became of each item of a reading, and when it was read."""
-    return ITEMS, [_item(*each) for each in items]
+def write_items(connection: Connection, items: Sequence[tuple[Delivery, Item, datetime]]) -> None:
+    """Write what became of each item of a reading, and when it was read."""
+    ITEMS.run(connection, [_item(*each) for each in items])
 
 
 def _item(delivery: Delivery, item: Item, read_at: datetime) -> Row:
