@@ -21,7 +21,7 @@ res = result.c
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class ScoreWalk:
     """Answers of one score, of the kinds of card for which it has this rank. None: answers without a score."""
 
     rank: int
@@ -34,11 +34,11 @@ class Walk:
         return res.score.is_(None) if self.score is None else sa.and_(res.score == self.score, fr.type.in_(self.kinds))
 
 
-def _walks() -> Iterator[Walk]:
-    yield Walk(WITHOUT_SCORE, None)
+def _walks() -> Iterator[ScoreWalk]:
+    yield ScoreWalk(WITHOUT_SCORE, None)
     places = {(rank, score) for ranks in RANKS.values() for score, rank in ranks.items()}
     for rank, score in places:
-        yield Walk(rank, score, tuple(kind for kind, ranks in RANKS.items() if ranks.get(score) == rank))
+        yield ScoreWalk(rank, score, tuple(kind for kind, ranks in RANKS.items() if ranks.get(score) == rank))
 
 
 WALKS = tuple(_walks())
