@@ -35,19 +35,10 @@ fr = feedback_request.c
 res = result.c
 Kind = Literal["results", "requests", "both"]
 REQUEST_COLUMNS = (
-    *(
-        fr.id,
-        fr.conversation_id,
-        fr.source,
-        fr.account,
-        fr.campaign,
-        fr.team_id,
-        fr.agent_id,
-        fr.type,
-        fr.question_variant_id,
-    ),
-    *(fr.display_name, fr.ended_at, fr.card_sent_at, fr.state, fr.reason, fr.language, fr.test, fr.channel, ASKED_BY),
-)
+    fr.id, fr.conversation_id, fr.source, fr.account, fr.campaign, fr.team_id, fr.agent_id, fr.type,
+    fr.question_variant_id, fr.display_name, fr.ended_at, fr.card_sent_at, fr.state, fr.reason, fr.language, fr.test,
+    fr.channel, ASKED_BY,
+)  # fmt: skip
 WORST = "worst"
 """Results only: the unhappiest of both kinds of card first, and of equals the newest."""
 
