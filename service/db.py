@@ -113,7 +113,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
     On SQLite it never blocks a writer. Within `at_most`, it ends in time.
     """
-    connection, transaction = begun(engine, dm_feedback_steady=True)
+    connection, transaction = begun(engine, dm_feedback_steady=True, dm_feedback_found={})
     with connection, transaction, in_time(connection):
         yield connection
 
@@ -121,7 +121,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def reading_on(connection: Connection) -> Iterator[None]:
     """The same on a connection that is there already."""
-    with connection.execution_options(dm_feedback_steady=True).begin(), in_time(connection):
+    with connection.execution_options(dm_feedback_steady=True, dm_feedback_found={}).begin(), in_time(connection):
         yield
 
 

@@ -21,6 +21,7 @@ from service.reports.days import midnight
 from service.reports.thresholds import DEFAULT, Thresholds, thresholds
 from service.requests.rows import CARD
 from service.settings import Settings
+from service.steady import found_once
 
 fr = feedback_request.c
 res = result.c
@@ -149,7 +150,10 @@ class View:
 
 def view_of(connection: Connection, settings: Settings, reader: Reader, now: datetime) -> View:
     """Return what this reader may see now. A key for every account sees those that were removed from the file too."""
-    known = set(settings.accounts) | set(connection.scalars(sa.select(account_state.c.account)))
+    remembered = found_once(
+        connection, "accounts", lambda: connection.scalars(sa.select(account_state.c.account)).all()
+    )
+    known = {*settings.accounts, *remembered}
     shown = reader.accounts or tuple(sorted(known))
     customers = reader.role == "admin"
     return View(shown, cutoff(settings, now), thresholds(settings), customers, frozenset(settings.accounts))

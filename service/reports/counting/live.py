@@ -34,6 +34,7 @@ from service.reports.counting.zones import day_and_hour, day_of
 from service.reports.days import midnight
 from service.reports.dimensions import NAMED
 from service.reports.visible import View
+from service.steady import found_once
 
 fr = feedback_request.c
 res = result.c
@@ -63,7 +64,7 @@ class Cover:
 
 def lines(connection: Connection, view: View, q: Slice) -> list[Line]:
     """Answer exactly, for this view and moment."""
-    book = book_of(connection)
+    book = found_once(connection, "book", lambda: book_of(connection))
     grain = grain_for(q.dimensions)
     if q.clock not in CLOCKS or grain is None or not book.holds(q.zone):
         return list(ledger_lines(connection, view, q))
@@ -148,6 +149,11 @@ class Correction:
 
 def _changed(connection: Connection, view: View, book: TallyBook) -> list[Correction] | None:
     """Requests that are not sealed, and answers that an embargo still holds back; None: too many."""
+    asked = (_changed, view, book)
+    return found_once(connection, asked, lambda: _changed_now(connection, view, book))
+
+
+def _changed_now(connection: Connection, view: View, book: TallyBook) -> list[Correction] | None:
     ids = set(connection.scalars(sa.select(fr.id).where(fr.sealed.is_(None)).limit(MOST_CHANGED)))
     if view.cutoff is not None:
         late = sa.select(res.request_id).where(res.updated_at >= view.cutoff)

@@ -22,6 +22,7 @@ from service.reports.disclosure.naming import NEVER_ASKED, Names, names_of
 from service.reports.filters import Filter
 from service.reports.visible import View, view_of
 from service.settings import Settings
+from service.steady import found_once
 
 KINDS = ("csat", "nps")
 LEDGER = "ended_at"
@@ -151,7 +152,7 @@ def asking(
     """Begin. Raises Invalid for a filter that figures do not take."""
     demand_groups(filter)
     view = view_of(connection, settings, reader, now)
-    names = names_of(connection, view.accounts)
+    names = found_once(connection, (names_of, view.accounts), lambda: names_of(connection, view.accounts))
     return Inquiry(connection, view, names, filter, now, zone or settings.service.time_zone)
 
 

@@ -1,0 +1,27 @@
+"""What is asked again and again within one reading: in, a connection and a question; out, its answer, found once.
+
+A transaction that only reads sees one state of the database (`db.reading`), so no second look can find anything else.
+Elsewhere each question is asked anew.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar, cast
+
+from sqlalchemy.engine import Connection
+
+Found = TypeVar("Found")
+OF = "the transaction it was found in"
+
+
+def found_once(connection: Connection, what: Hashable, find: Callable[[], Found]) -> Found:
+    """Return what `find` finds, and do not look again before the transaction ends."""
+    options, transaction = connection.get_execution_options(), connection.get_transaction()
+    found: dict[Hashable, Any] | None = options.get("dm_feedback_found")
+    if found is None or transaction is None or not options.get("dm_feedback_steady"):
+        return find()
+    if found.get(OF) is not transaction:  # a connection may read one state after another
+        found.clear()
+        found[OF] = transaction
+    if what not in found:
+        found[what] = find()
+    return cast("Found", found[what])
