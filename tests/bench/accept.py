@@ -45,6 +45,7 @@ class Choice:
     workers: int
     threads: int
     rows: int
+    on: str = ""
     partitioned: bool = False
 
 
@@ -64,6 +65,9 @@ class Found:
 @click.option("--workers", default=2, show_default=True)
 @click.option("--threads", default=0, help="of ours; 0: as the settings have it")
 @click.option("--rows", default=0, help="also measure on a ledger of so many requests, made first")
+@click.option(
+    "--on", default="", help="also measure on this ledger, which `generate` made: it gets our deliveries, too"
+)
 @click.option("--partitioned", is_flag=True, help="also measure on PostgreSQL in time partitions")
 @click.option("--celery-python", default="", help="an interpreter with celery[redis], packaging, flask and gunicorn")
 def main(celery_python: str, **given: object) -> None:
@@ -110,6 +114,8 @@ def servers(
     }
     if choice.rows:
         chosen[FILLED] = lambda: load.ours(house(choice, folder / "filled", choice.rows))
+    if choice.on:
+        chosen[FILLED] = lambda: load.ours(served(choice, folder / "on", choice.on))
     if choice.partitioned:
         chosen[IN_PIECES] = lambda: load.ours(house(choice, folder / "pieces", 0, in_pieces=True))
     if celery_python and shutil.which("redis-server"):
@@ -121,7 +127,6 @@ def house(choice: Choice, folder: Path, rows: int, *, in_pieces: bool = False) -
     """A house of ours with so many rows in its ledger, whole or in time partitions."""
     folder.mkdir()
     database = open_database(choice.database, folder)
-    threads = choice.threads or settings_of().web.threads
     if rows:
         engine = open_engine(database.url)
         fill(engine, Plan(rows=rows, answered=0.35, commented=0.4, accounts=3, agents=240, months=24.0, seed=1,
@@ -131,7 +136,14 @@ def house(choice: Choice, folder: Path, rows: int, *, in_pieces: bool = False) -
         engine = open_engine(database.url)
         turn(engine, datetime.now(UTC))
         engine.dispose()
-    return House(folder, database.url, changes={"web__workers": choice.workers, "web__threads": threads}).write()
+    return served(choice, folder, database.url)
+
+
+def served(choice: Choice, folder: Path, url: str) -> House:
+    """A house of ours over this database, with the processes and threads that were chosen."""
+    folder.mkdir(exist_ok=True)
+    threads = choice.threads or settings_of().web.threads
+    return House(folder, url, changes={"web__workers": choice.workers, "web__threads": threads}).write()
 
 
 def report(choice: Choice, found: dict[str, list[Found]]) -> None:
@@ -149,7 +161,8 @@ def report(choice: Choice, found: dict[str, list[Found]]) -> None:
         click.echo(f"in time partitions {beside(found[IN_PIECES], found['ours']):.2f} of the rate of a whole ledger")
     if FILLED in found:
         flat = beside(found[FILLED], found["ours"])
-        click.echo(f"with {choice.rows} rows in the ledger {flat:.2f} of the rate without; goal 0.90")
+        ledger = choice.on or f"{choice.rows} rows in the ledger"
+        click.echo(f"with {ledger}: {flat:.2f} of the rate without; goal 0.90")
 
 
 def beside(one: list[Found], other: list[Found]) -> float:
