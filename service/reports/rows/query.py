@@ -140,16 +140,16 @@ def page(
     if received_before is not None:
         query = query.where(fr.received_at <= received_before)
     _by_one_process(connection)
-    found = _in_order(connection, query, order, after, limit + 1)
+    found = _in_order(connection, query, filter, order, after, limit + 1)
     withheld = names_people(filter) and hides_somebody(connection, view.accounts)
     return page_of(connection, found[:limit], settings, order.kind, _place(found, order, limit), withheld=withheld)
 
 
 def _in_order(
-    connection: Connection, query: sa.Select[Any], order: Order, after: Position | None, limit: int
+    connection: Connection, query: sa.Select[Any], filter: Filter, order: Order, after: Position | None, limit: int
 ) -> Sequence[sa.Row[Any]]:
     if order.sort == WORST:
-        return worst_first(connection, query, after, limit, backwards=order.newest_first)
+        return worst_first(connection, query, filter, after, limit, backwards=order.newest_first)
     key, identity = order.columns
     if after is not None:
         here, there = sa.tuple_(key, identity), sa.tuple_(*_bound(key, after))

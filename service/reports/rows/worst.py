@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, result
-from service.reports.rows.mood import RANKS, WITHOUT_SCORE, rank_and_moment
+from service.reports.filters import Filter
+from service.reports.rows.mood import RANKS, WITHOUT_SCORE, mood_of, rank_and_moment
 from service.reports.rows.position import Position
 
 fr = feedback_request.c
@@ -28,10 +29,25 @@ class ScoreWalk:
     score: int | None
     kinds: tuple[str, ...] = ()
 
+    def may_hold(self, filter: Filter) -> bool:
+        """Whether any of these answers could meet the filter: a walk that finds nothing goes to its end."""
+        kinds = self.kinds or (None,)
+        return (
+            (not filter.scores or self.score in filter.scores)
+            and (not filter.moods or any(mood_of(kind, self.score) in filter.moods for kind in kinds))
+            and (not (filter.types and self.kinds) or bool({*filter.types} & {*self.kinds}))
+            and (self.score is None or _is_between(self.score, filter.score_from, filter.score_to))
+            and (self.score is not None or (filter.score_from is None and filter.score_to is None))
+        )
+
     @property
     def condition(self) -> sa.ColumnElement[bool]:
         """As SQL: these answers."""
         return res.score.is_(None) if self.score is None else sa.and_(res.score == self.score, fr.type.in_(self.kinds))
+
+
+def _is_between(score: int, least: int | None, most: int | None) -> bool:
+    return (least is None or score >= least) and (most is None or score <= most)
 
 
 def _walks() -> Iterator[ScoreWalk]:
@@ -46,13 +62,21 @@ BEST = max(walk.rank for walk in WALKS)
 
 
 def worst_first(
-    connection: Connection, query: sa.Select[Any], after: Position | None, limit: int, *, backwards: bool = False
+    connection: Connection,
+    query: sa.Select[Any],
+    filter: Filter,
+    after: Position | None,
+    limit: int,
+    *,
+    backwards: bool = False,
 ) -> Sequence[sa.Row[Any]]:
-    """Return up to `limit` rows behind `after`; backwards: the best first, of equals the oldest."""
+    """Return up to `limit` rows of a filtered query behind `after`; backwards: the best first, of equals the oldest."""
+    walks = [walk for walk in WALKS if walk.may_hold(filter)]
     found: list[sa.Row[Any]] = []
     for rank in _ranks(after, backwards=backwards):
-        if len(found) < limit:
-            found += _of_rank(connection, query, rank, after, limit - len(found), backwards=backwards)
+        here = [walk for walk in walks if walk.rank == rank]
+        if here and len(found) < limit:
+            found += _of_rank(connection, query, here, after, limit - len(found), backwards=backwards)
     return found
 
 
@@ -64,15 +88,20 @@ def _ranks(after: Position | None, *, backwards: bool) -> Sequence[int]:
 
 
 def _of_rank(
-    connection: Connection, query: sa.Select[Any], rank: int, after: Position | None, limit: int, *, backwards: bool
+    connection: Connection,
+    query: sa.Select[Any],
+    walks: Sequence[ScoreWalk],
+    after: Position | None,
+    limit: int,
+    *,
+    backwards: bool,
 ) -> list[sa.Row[Any]]:
     place = (res.updated_at, res.request_id)
-    if after is not None and rank == rank_and_moment(after.at)[0]:
+    if after is not None and walks[0].rank == rank_and_moment(after.at)[0]:
         here = sa.tuple_(*place)
         there = sa.tuple_(sa.bindparam("moment", rank_and_moment(after.at)[1], type_=res.updated_at.type), after.id)
         query = query.where(here > there if backwards else here < there)
     query = query.order_by(*(each if backwards else each.desc() for each in place)).limit(limit)
-    walks = (walk.condition for walk in WALKS if walk.rank == rank)
-    rows = [row for each in walks for row in connection.execute(query.where(each))]
+    rows = [row for walk in walks for row in connection.execute(query.where(walk.condition))]
     rows.sort(key=lambda row: (row.updated_at, row.id), reverse=not backwards)
     return rows[:limit]
