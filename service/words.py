@@ -7,6 +7,18 @@ so that no terminal obeys it.
 import re
 import unicodedata
 
+CALLED_NOW = {
+    "iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "no": "nb", "tl": "fil",
+    "ara": "ar", "ben": "bn", "bul": "bg", "cat": "ca", "ces": "cs", "cze": "cs", "dan": "da", "deu": "de", "dut": "nl",
+    "ell": "el", "eng": "en", "est": "et", "fas": "fa", "fin": "fi", "fra": "fr", "fre": "fr", "ger": "de", "gre": "el",
+    "heb": "he", "hin": "hi", "hrv": "hr", "hun": "hu", "ind": "id", "isl": "is", "ita": "it", "jpn": "ja", "kor": "ko",
+    "lav": "lv", "lit": "lt", "may": "ms", "msa": "ms", "nld": "nl", "nno": "nn", "nob": "nb", "nor": "nb", "per": "fa",
+    "pol": "pl", "por": "pt", "ron": "ro", "rum": "ro", "rus": "ru", "slk": "sk", "slo": "sk", "slv": "sl", "spa": "es",
+    "sqi": "sq", "srp": "sr", "swe": "sv", "tam": "ta", "tgl": "fil", "tha": "th", "tur": "tr", "ukr": "uk",
+    "urd": "ur", "vie": "vi", "zho": "zh", "chi": "zh",
+}  # fmt: skip
+"""Languages under two codes: Java's and Salesforce's old ones, and the three letters of ISO 639-2."""
+
 STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -18,7 +30,8 @@ def folded(word: str) -> str:
 
 def nearest_first(language: str | None) -> list[str]:
     """A language and what it is a kind of: zh-hant-tw, zh-hant, zh. Nothing where none is said."""
-    parts = folded(language or "").replace("_", "-").split("-")
+    first, *rest = folded(language or "").replace("_", "-").split("-")
+    parts = [CALLED_NOW.get(first, first), *rest]
     return ["-".join(parts[:length]) for length in range(len(parts), 0, -1) if parts[0]]
 
 

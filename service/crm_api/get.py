@@ -1,6 +1,6 @@
 """One call, bounded in every way: in, an address, headers, a body; out, status, headers and JSON, or `NoAnswer`.
 
-No redirects, no proxy from the environment, TLS verified, 10 s in all (its name and a trickling answer too), 1 MB, JSON
+No redirects, no proxy from the environment, TLS verified, 10 s in all (its name and a trickling answer too), 4 MB, JSON
 only. What comes back is handed to the caller and neither logged nor kept.
 """
 
@@ -17,7 +17,7 @@ from service.crm_api.address import Forbidden, PinnedHost, Resolve, place_of
 
 WITHIN_S = 10.0
 CONNECT_S = 5.0
-LARGEST = 1024 * 1024
+LARGEST = 4 * 1024 * 1024  # a hundred tickets with all their fields, on one page of a list
 LARGEST_REFUSAL = 16 * 1024
 OK = 200
 
@@ -100,7 +100,7 @@ def _bytes(
         raise NoAnswer("forbidden", str(error)) from error
     except (httpx.TimeoutException, TimeoutError) as error:
         raise NoAnswer("slow", f"There was no answer within {WITHIN_S:.0f} s.") from error
-    except (httpx.HTTPError, OSError, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         raise NoAnswer("unreachable", f"There is nobody to answer ({type(error).__name__}).") from error
 
 

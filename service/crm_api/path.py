@@ -38,7 +38,8 @@ def filled(template: str, known: Mapping[str, str], cursors: frozenset[str] = fr
         if match[1] in cursors:
             if not A_CURSOR.fullmatch(value):
                 raise Unaskable(f"{match[1]} holds what no cursor is made of")
-        elif not AN_ID.fullmatch(value) or ".." in value:
+            return quote(value, safe="%")  # where it was cut out of an address it is encoded already
+        if not AN_ID.fullmatch(value) or ".." in value:
             raise Unaskable(f"{match[1]} holds what no id is made of")
         return quote(value, safe="")
 

@@ -9,7 +9,13 @@ import io
 from typing import Any
 
 from gunicorn.http.body import ChunkedReader, LengthReader
-from gunicorn.http.errors import InvalidRequestLine, LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.http.errors import (
+    InvalidRequestLine,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
 
@@ -105,6 +111,7 @@ class Incoming:
         self._searched = 0
         self._number += 1
         self._head = Request(self._cfg, BytesAtHand(head), self._peer, self._number)
+        _demand_no_packing(self._head)
         return True
 
     def _demand_fits(self, end: int) -> None:
@@ -136,6 +143,14 @@ class Incoming:
         if (len(self._received) if end is None else end) > 2 * self._body_at_most + HEAD_AT_MOST:
             raise BodyTooLarge
         return end
+
+
+def _demand_no_packing(request: Request) -> None:
+    """Refuse a body that is packed for the way: gunicorn lets it pass and undoes the chunks alone."""
+    codings = {each.strip().lower() for name, value in request.headers if name == "TRANSFER-ENCODING"
+               for each in value.split(",")}  # fmt: skip
+    if packed := codings - {"chunked", "identity"}:
+        raise UnsupportedTransferCoding(", ".join(sorted(packed)))
 
 
 def _dechunked(request: Request, body: bytes) -> bytes:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from service.crm_api import get as module
 from service.crm_api.address import Forbidden, place_of
 from service.crm_api.client import Client
-from service.crm_api.get import NoAnswer, get
+from service.crm_api.get import LARGEST, NoAnswer, get
 from service.crm_api.path import Unaskable, filled, mistakes
 from service.crm_api.sign_in import SignIn
 from service.crm_api.wait import wait
@@ -60,6 +60,12 @@ def test_a_redirect_is_not_followed_wherever_it_leads(api: Crm) -> None:
     assert (get(f"{api.url}/a").status, api.paths) == (302, ["/a"])
 
 
+def test_an_address_with_a_letter_no_address_has_is_no_answer(api: Crm) -> None:
+    assert reason(f"{api.url}/a\x01") == "unreachable"
+    assert reason(f"{api.url}/ä") == "unreachable"
+    assert api.asked == []
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "expected"),
     [
@@ -68,7 +74,7 @@ def test_a_redirect_is_not_followed_wherever_it_leads(api: Crm) -> None:
         (b"[" * 100_000, "application/json", "not_json"),
         (b"\xff", "application/json", "not_json"),
         (gzip.compress(b"{}", mtime=0), "application/json", "not_json"),
-        (b'"' + b"x" * (1024 * 1024) + b'"', "application/json", "too_large"),
+        (b'"' + b"x" * LARGEST + b'"', "application/json", "too_large"),
     ],
 )
 def test_what_is_no_json_of_a_reasonable_size_is_no_answer(
@@ -170,6 +176,18 @@ KNOWN = {"conversation_id": "4711", "customer_ref": "c_1"}
 def test_a_path_is_filled_and_encoded(template: str, path: str) -> None:
     assert list(mistakes(template, set(KNOWN))) == []
     assert filled(template, KNOWN) == path
+
+
+@pytest.mark.parametrize(
+    ("cursor", "path"),
+    [
+        ("abc=", "/events?after=abc%3D"),
+        ("abc%3D%3d", "/events?after=abc%3D%3d"),  # cut out of the address of the next page
+        ("a/b+c&d#e", "/events?after=a%2Fb%2Bc%26d%23e"),
+    ],
+)
+def test_a_cursor_is_encoded_once_wherever_it_was_found(cursor: str, path: str) -> None:
+    assert filled("/events?after={cursor}", {"cursor": cursor}, frozenset({"cursor"})) == path
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ def test_letters_put_together_and_spaces_between_words_say_nothing() -> None:
         ("zh-Hant-TW", ["zh-hant-tw", "zh-hant", "zh"]),
         ("de_AT", ["de-at", "de"]),
         ("\uff25\uff2e", ["en"]),
+        ("iw_IL", ["he-il", "he"]),
+        ("ind", ["id"]),
         ("", []),
         (None, []),
     ],

@@ -125,6 +125,11 @@ def sprinklr(out: Outgoing) -> None:
     out.headers["x-hub-signature"] = "sha256=" + _mac(hashlib.sha256, out.secret.encode(), out.body).hex()
 
 
+def jira(out: Outgoing) -> None:
+    """As WebSub writes it."""
+    out.headers["x-hub-signature"] = "sha256=" + _mac(hashlib.sha256, out.secret.encode(), out.body).hex()
+
+
 def svix(out: Outgoing) -> None:
     """As Svix sends Standard Webhooks: the same signature under names of its own."""
     standard(out)
@@ -235,6 +240,7 @@ SENDERS: dict[str, Sender] = {
     "gorgias": Sender(bearer, others=(token_header, token_query)),
     "zoho_salesiq": Sender(salesiq, rsa_public_pem),
     "sprinklr": Sender(sprinklr, others=(bearer, token_query)),
+    "jira_service_management": Sender(jira),
     "django_helpdesk": Sender(token_query, others=(bearer,)),
     "twilio_conversations": Sender(twilio_form),
     "twilio_event_streams": Sender(twilio_json),

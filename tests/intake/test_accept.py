@@ -14,7 +14,9 @@ from sqlalchemy.engine import Engine
 
 from service.db import open_engine, writing
 from service.errors import Unavailable
-from service.intake import Verified, accept, read
+from service.intake import Verified, accept, read, replay
+from service.intake.inbox.accept import arrive
+from service.intake.inbox.group import commit
 from service.models import conversation, reopening, webhook_delivery
 from tests.intake.house import House, define, ended, post, reopened, token_house
 
@@ -333,3 +335,49 @@ def test_a_reopening_whose_time_is_ours_counts_even_if_our_clock_was_set_back(en
     assert house.send("token", reopened("c-1", at=(now + timedelta(minutes=5)).isoformat()), {}).status_code == 200
     with engine.connect() as connection:
         assert connection.scalar(sa.select(reopening.c.reopened_at)) == now
+
+
+def test_an_end_whose_time_is_ours_counts_after_the_reopening_that_another_clock_told(
+    engine: Engine, now: datetime
+) -> None:
+    """Two machines, of which the second is 90 s behind: the CRM's clock is ahead of both."""
+    house = token_house(engine, now)
+    ahead = (now + timedelta(minutes=5)).isoformat()
+    assert send(house, ended("c-1", at=(now - timedelta(minutes=10)).isoformat()))["accepted"] == 1
+    assert send(house, reopened("c-1", at=ahead))["accepted"] == 1
+    house.now = now - timedelta(seconds=90)
+    assert send(house, ended("c-1", at=ahead))["accepted"] == 1
+    first, second = house.requests
+    assert (first.ended_at, second.ended_at) == (now - timedelta(minutes=10), now + timedelta(microseconds=1))
+    assert house.items[-1].ended_at == second.ended_at
+    house.later(seconds=10)
+    assert send(house, ended("c-1", at=(now + timedelta(minutes=6)).isoformat()))["duplicate"] == 1
+
+
+def test_an_end_that_is_read_again_is_not_moved_behind_a_reopening(engine: Engine, now: datetime) -> None:
+    house = token_house(engine, now, map={"ended_at": "received"})
+    send(house, ended("c-1"))
+    house.later(seconds=60)
+    send(house, reopened("c-1", at=house.now.isoformat()))
+    again = replace(define("token", map={"ended_at": "received"}), name="token")
+    assert replay(engine, again, house.deliveries[0].id, house.now).duplicate == 1
+    assert len(house.requests) == 1
+
+
+def test_two_groups_lock_what_both_are_about_before_they_judge_anything(engine: Engine, now: datetime) -> None:
+    """By rounds of their own: {b}, then {a, b}, and {a}, then {a, b}: each would hold what the other waits for."""
+    locked: list[list[str]] = []
+
+    def watch(_c: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if statement.startswith("INSERT INTO conversation"):
+            rows = json.loads(parameters[0])
+            locked.append([row["v1"] if isinstance(row, dict) else row[1] for row in rows])
+
+    definition = define("token", events={"split": "@"})
+    group = []
+    for names in (["b"], ["b", "a"]):
+        inbound = post([json.loads(ended(name, FIRST, event_id="".join(names))) for name in names])
+        group.append(arrive(definition, inbound, Verified(0, "static"), read(definition, inbound, now), now))
+    sa.event.listen(engine, "before_cursor_execute", watch)
+    commit(engine, group)
+    assert locked == [["a", "b"]]

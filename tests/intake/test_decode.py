@@ -101,6 +101,13 @@ def test_the_text_is_what_the_declared_charset_says(house: House, charset: str) 
     assert house.requests[0].agent_id == "Müller"
 
 
+@pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("body", [BODY, b"\n" + BODY])
+def test_a_width_that_nobody_declared_is_seen_in_the_first_letters(house: House, charset: str, body: bytes) -> None:
+    assert house.send("token", body.decode().encode(charset)).get_json()["accepted"] == 1
+    assert house.requests[0].agent_id == "Müller"
+
+
 @pytest.mark.parametrize("charset", ["klingon-8", "base64", "idna\x00", "punycode", "unicode_escape"])
 def test_an_unknown_charset_is_415(house: House, charset: str) -> None:
     body = json.dumps({"a": "é"}, ensure_ascii=False).encode("latin-1")

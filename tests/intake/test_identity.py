@@ -25,15 +25,22 @@ def test_what_is_no_id_is_none(value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("acme_fan", "acme_fan"), ("@Acme_Fan", "Acme_Fan"), ("123456", "123456"), ("a" * 15, "a" * 15), (" @x ", "x")],
-)
+    [
+        ("acme_fan", "acme_fan"), ("@Acme_Fan", "Acme_Fan"), ("123456", "123456"), ("a" * 15, "a" * 15), (" @x ", "x"),
+        ("\u2066@acme_fan\u2069", "acme_fan"), ("\uff20acme_fan", "acme_fan"), ("@\uff41cme\u200b", "acme"),
+    ],
+)  # fmt: skip
 def test_a_handle_loses_one_at_sign_and_may_be_all_digits(value: str, expected: str) -> None:
     assert x_handle(value) == expected
 
 
 @pytest.mark.parametrize(
-    "value", ["", "@", "@@acme", "a" * 16, "acme fan", "acme.fan", "fan@example.com", "äcme", 7, None, ["a"]]
-)
+    "value",
+    [
+        "", "@", "@@acme", "a" * 16, "acme fan", "acme.fan", "fan@example.com", "äcme", 7, None, ["a"], "acme\u00b2",
+        "https://evil.example/acme", "https://x.com/i/user/7", "acme/fan", "\u217acme",
+    ],
+)  # fmt: skip
 def test_what_is_no_handle_is_none(value: Any) -> None:
     assert x_handle(value) is None
 
@@ -43,11 +50,12 @@ def test_what_is_no_handle_is_none(value: Any) -> None:
     [
         "https://x.com/acme_fan", "http://twitter.com/acme_fan/", "https://www.x.com/acme_fan/status/1",
         "https://mobile.twitter.com/acme_fan?s=20#top", "x.com/acme_fan", "https://X.com/acme_fan",
-        "https://twitter.com/@acme_fan",
+        "https://twitter.com/@acme_fan", "\u200ehttps://x.com/acme_fan\u200e",
     ],
 )  # fmt: skip
 def test_a_profile_s_address_gives_the_handle(url: str) -> None:
     assert handle_from_url(url) == "acme_fan"
+    assert x_handle(url) == "acme_fan"  # people paste it into the field of the handle
 
 
 @pytest.mark.parametrize(

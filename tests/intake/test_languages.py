@@ -3,6 +3,7 @@
 import pytest
 
 from service.intake.values.languages import LANGUAGE_OF, LANGUAGES, REGION_OF, REGIONS, language_tag
+from service.words import CALLED_NOW
 
 
 @pytest.mark.parametrize(
@@ -14,7 +15,8 @@ from service.intake.values.languages import LANGUAGE_OF, LANGUAGES, REGION_OF, R
         ("English (United States)", "en-US"), ("english (united kingdom)", "en-GB"), ("Deutsch", "de"),
         ("Deutsch (Österreich)", "de-AT"), ("Français (Canada)", "fr-CA"), ("Español (Latinoamérica)", "es-419"),
         ("Português (Brasil)", "pt-BR"), ("Simplified Chinese", "zh-Hans"), ("日本語", "ja"), ("Norsk", "nb"),
-        ("German (Atlantis)", "de"),
+        ("German (Atlantis)", "de"), ("iw", "he"), ("in_ID", "id-ID"), ("no", "nb"), ("tl", "fil"), ("DEU", "de"),
+        ("fre-CA", "fr-CA"), ("zho", "zh"), ("gsw", "gsw"),
     ],
 )  # fmt: skip
 def test_a_language_is_known_by_tag_and_by_name(given: str, tag: str) -> None:
@@ -26,6 +28,11 @@ def test_a_language_is_known_by_tag_and_by_name(given: str, tag: str) -> None:
 )
 def test_what_is_no_language_is_none(given: str) -> None:
     assert language_tag(given) is None
+
+
+def test_a_code_of_old_is_that_of_today_which_is_none_of_old() -> None:
+    assert not set(CALLED_NOW.values()) & set(CALLED_NOW)
+    assert {language_tag(old) for old in CALLED_NOW} == set(CALLED_NOW.values())
 
 
 def test_no_name_means_two_languages() -> None:

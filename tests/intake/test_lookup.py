@@ -63,6 +63,18 @@ def test_a_preset_finds_its_customer(api: Crm, preset: str) -> None:
     assert preset_definition(preset).grammar.about.token
 
 
+def test_hubspot_s_conversation_is_no_ticket_of_the_same_number(api: Crm) -> None:
+    api.answers = {
+        "/crm/v4/objects/tickets/7/associations/contacts": {"results": [{"toObjectId": 50}]},
+        "/conversations/v3/conversations/threads/7": {"id": "7", "associatedContactId": "51"},
+        "/crm/v3/objects/contacts/50": {"properties": {"twitterhandle": "somebody_else"}},
+        "/crm/v3/objects/contacts/51": {"properties": {"twitterhandle": "https://x.com/acme_fan"}},
+    }
+    definition = preset_definition("hubspot")
+    assert looked(api, definition, conversation_id="7", channel="conversation").x_handle == "acme_fan"
+    assert looked(api, definition, conversation_id="7", channel="ticket").x_handle == "somebody_else"
+
+
 @pytest.mark.parametrize("preset", WITH_LOOKUP)
 def test_a_preset_says_what_to_write_so_that_it_can_be_asked(preset: str) -> None:
     written = tomllib.loads(preset_definition(preset).grammar.about.api)

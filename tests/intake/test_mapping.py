@@ -93,6 +93,12 @@ def test_a_conversation_s_id_is_text_or_a_whole_number(conversation_id: Any) -> 
     assert read_one(event(conversation_id=conversation_id)).conversation_id == str(conversation_id)
 
 
+def test_a_whole_number_with_a_fraction_of_nothing_is_one() -> None:
+    reading = read_one(event(conversation_id=5158.0, agent_id=7.0, team_id=7.5, tenant=float(2**53), channel=1e300))
+    assert (reading.conversation_id, reading.agent_id, reading.tenant) == ("5158", "7", str(2**53))
+    assert (reading.team_id, reading.channel) == (None, None)
+
+
 def test_a_number_beyond_any_database_stays_exact_as_text() -> None:
     body = b'{"event": "conversation.ended", "conversation_id": ' + b"9" * 40 + b', "ended_at": "2026-11-22T11:00:00Z"}'
     assert read_one(body).conversation_id == "9" * 40
@@ -128,11 +134,17 @@ def test_a_field_that_is_no_good_is_set_aside_with_a_note_and_the_event_stays(fi
         ([], ()),
         (None, ()),
         (["t"] * 1000, ("t",)),
-        (["a\x00b", "no-survey", {"a": 1}, "x" * 65], ("no-survey",)),
+        (["a\x00b", "no-survey", {"a": 1}, "x" * 257], ("no-survey",)),
+        (["x" * 256], ("x" * 256,)),
+        ("vip;no-survey; refund\nsocial", ("vip", "no-survey", "refund", "social")),
+        ('["vip", "no-survey", 7]', ("vip", "no-survey", "7")),
+        (' ["kein Fragebogen, bitte"]', ("kein Fragebogen, bitte",)),
+        ("[vip, no-survey", ("[vip", "no-survey")),
+        ("[" * 100_000, ()),
         ([str(i) for i in range(1100)], tuple(str(i) for i in range(1000))),
     ],
 )
-def test_tags_are_a_list_or_words_between_commas(value: Any, tags: tuple[str, ...]) -> None:
+def test_tags_are_a_list_or_words_in_a_text(value: Any, tags: tuple[str, ...]) -> None:
     assert read_one(event(tags=value)).tags == tags
 
 
@@ -146,7 +158,8 @@ def test_tags_that_are_set_aside_are_noted_without_their_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "language"), [("de", "de"), ("pt_BR", "pt-BR"), ("zh-Hant-TW", "zh-Hant-TW"), ("", None)]
+    ("value", "language"),
+    [("de", "de"), ("pt_BR", "pt-BR"), ("zh-Hant-TW", "zh-Hant-TW"), ("iw_IL", "he-IL"), ("", None)],
 )
 def test_a_language_is_a_tag(value: str, language: str | None) -> None:
     assert read_one(event(language=value)).language == language

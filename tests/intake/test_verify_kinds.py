@@ -21,6 +21,7 @@ from service.intake.verify import NotProvenYet
 from service.intake.verify.jwks import KeySet
 from service.intake.verify.messages import MessageSignature, _inputs, signature_base
 from service.intake.verify.sns import PROVEN, Sns, amazon_url
+from service.intake.verify.tokens import Token
 from service.settings import SettingsError, Source
 from tests.intake.house import PUBLIC_URL, define, post
 from tests.intake.signers import SECRET, rsa_key, rsa_public_pem
@@ -208,6 +209,13 @@ def test_a_token_is_good_by_each_algorithm_and_by_no_other(algorithm: str) -> No
     assert code(verify(definition, bearer(token("none")), NOW)) == "token_algorithm"
 
 
+def test_a_key_signs_by_the_algorithms_of_its_own_kind_alone() -> None:
+    either = jwt("RS256", "ES256", "EdDSA")
+    assert verify(either, bearer(token("RS256")), NOW) == Verified(0, "jwt")
+    for other in ("ES256", "EdDSA"):
+        assert code(verify(either, bearer(token(other)), NOW)) == "signature_wrong"
+
+
 def test_all_algorithms_of_shared_secrets_may_be_allowed_at_once() -> None:
     assert verify(jwt("HS256", "HS384", "HS512"), bearer(token("HS512")), NOW) == Verified(0, "jwt")
 
@@ -304,7 +312,7 @@ class Published:
 
 def with_keys(published: Published, *algorithms: str) -> Any:
     url = "https://keys.example.com/jwks.json"
-    table = {"kind": "jwt", "jwks_url": url, "algorithms": list(algorithms or ("RS256",))}
+    table = {"kind": "jwt", "jwks_url": url, "algorithms": list(algorithms or ("RS256",)), "issuer": "orgId:6"}
     definition = load_definitions(
         {"crm": Source("crm", "acme", "token", (), None, None, {"verify": table}, None, "none")}
     )["crm"]
@@ -394,6 +402,38 @@ def test_published_keys_are_public_and_come_over_https() -> None:
     ):
         with pytest.raises(SettingsError, match="jwks_url"):
             define("token", verify={"kind": "jwt", **table})
+
+
+def test_who_publishes_keys_signs_for_all_its_customers_so_ours_must_be_named() -> None:
+    published = {"kind": "jwt", "jwks_url": "https://keys.example.com/jwks.json"}
+    for table in (published, {"all_of": [published, {"kind": "body_equals", "expression": "b.o", "equals": "6"}]}):
+        with pytest.raises(SettingsError, match="write your audience or issuer"):
+            define("token", verify=table)
+    for ours in ({"audience": "webhookId:7"}, {"issuer": "orgId:6"}):
+        assert define("token", verify={**published, **ours}).verifiers
+    with pytest.raises(SettingsError, match=r"sources\.crm\.verify\.audience is missing"):
+        define("zoho_desk")
+    (pinned,) = define("zoho_desk", verify={"audience": "webhookId:7"}).verifiers
+    assert code(verify(define("zoho_desk", verify={"audience": "webhookId:7"}), post(BODY), NOW)) == "token_missing"
+    assert isinstance(pinned, Token)
+    assert (pinned.audience, pinned.header) == ("webhookId:7", "x-zdesk-jwt")
+
+
+@pytest.mark.parametrize("kid", [["k"], {"k": 1}, 7, True])
+def test_a_token_that_names_its_key_by_no_text_is_unreadable(kid: Any) -> None:
+    for definition in (with_keys(Published(jwk("k", rsa_key()))), jwt()):
+        assert code(verify(definition, bearer(token(head={"kid": kid})), NOW)) == "token_unreadable"
+
+
+def test_after_our_clock_was_set_back_published_keys_are_asked_for_again() -> None:
+    published = Published(jwk("old", rsa_key()))
+    definition = with_keys(published)
+    assert isinstance(verify(definition, bearer(token(head={"kid": "old"})), NOW), Verified)
+    published.answer = {"keys": [jwk("new", rsa_key())]}
+    before = NOW - timedelta(days=1)
+    times = {"iat": before.timestamp(), "exp": before.timestamp() + 60}
+    assert isinstance(verify(definition, bearer(token(head={"kid": "new"}, **times)), before), Verified)
+    assert published.asked == 2
 
 
 # -- HTTP Message Signatures
@@ -529,7 +569,9 @@ def test_a_definition_that_leaves_the_body_open_is_refused() -> None:
 # -- Amazon SNS
 
 TOPIC = "arn:aws:sns:eu-west-1:1:ended"
-CERTIFICATE_URL = "https://sns.eu-west-1.amazonaws.com/cert.pem"
+AT_AMAZON = "https://sns.eu-west-1.amazonaws.com"
+PEM_NAME = "SimpleNotificationService-7ff5318490ec183fbaddaa2a969abfda.pem"
+CERTIFICATE_URL = f"{AT_AMAZON}/{PEM_NAME}"
 
 
 def certificate() -> str:
@@ -575,11 +617,19 @@ def test_a_notification_amazon_signed_is_verified(version: str) -> None:
         ({"Signature": f"!{json.loads(notification().body)['Signature']}"}, "signature_wrong"),
         ({"SignatureVersion": "3"}, "signature_wrong"),
         ({"TopicArn": "arn:aws:sns:eu-west-1:2:other"}, "sns_topic"),
-        ({"SigningCertURL": "https://sns.eu-west-1.amazonaws.com.evil.example/cert.pem"}, "sns_certificate"),
-        ({"SigningCertURL": "http://sns.eu-west-1.amazonaws.com/cert.pem"}, "sns_certificate"),
-        ({"SigningCertURL": "https://sns.eu-west-1.amazonaws.com/cert.html"}, "sns_certificate"),
-        ({"SigningCertURL": "https://sns.us-east-1.amazonaws.com/cert.pem"}, "sns_certificate"),
+        ({"SigningCertURL": f"{AT_AMAZON}.evil.example/{PEM_NAME}"}, "sns_certificate"),
+        ({"SigningCertURL": CERTIFICATE_URL.replace("https", "http")}, "sns_certificate"),
+        ({"SigningCertURL": CERTIFICATE_URL.replace(".pem", ".html")}, "sns_certificate"),
+        ({"SigningCertURL": CERTIFICATE_URL.replace("eu-west-1", "us-east-1")}, "sns_certificate"),
         ({"SigningCertURL": None}, "sns_certificate"),
+        # what Amazon's API answers may hold a certificate of anybody's who has an account there
+        ({"SigningCertURL": f"{AT_AMAZON}/?Action=GetTopicAttributes&TopicArn=theirs&x=.pem"}, "sns_certificate"),
+        ({"SigningCertURL": f"{AT_AMAZON}/?/{PEM_NAME}"}, "sns_certificate"),
+        ({"SigningCertURL": f"{CERTIFICATE_URL}?Action=GetTopicAttributes&x=.pem"}, "sns_certificate"),
+        ({"SigningCertURL": f"{CERTIFICATE_URL}#.pem"}, "sns_certificate"),
+        ({"SigningCertURL": f"{AT_AMAZON}/theirs/{PEM_NAME}"}, "sns_certificate"),
+        ({"SigningCertURL": f"{AT_AMAZON}/theirs.pem"}, "sns_certificate"),
+        ({"SigningCertURL": f"{AT_AMAZON}\n/{PEM_NAME}"}, "sns_certificate"),
     ],
 )
 def test_a_notification_amazon_did_not_sign_for_us_is_refused(changes: dict[str, Any], refused: str) -> None:

@@ -92,6 +92,8 @@ POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
         (POST + b"Content-Length: x\r\n\r\n", 400),
         (POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (POST + b"Transfer-Encoding: sung\r\n\r\n", 501),
+        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", 501),
+        (POST + b"Transfer-Encoding: deflate\r\nTransfer-Encoding: chunked\r\n\r\n", 501),
         (POST + b"Expect: more\r\n\r\n", 417),
         (POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         (POST + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n", 400),

@@ -99,7 +99,7 @@ def test_deliveries_whose_address_is_escaped_take_no_thread_of_x(answering: Answ
 
 
 def test_the_application_says_which_sources_fetch_keys(sqlite_engine: Engine) -> None:
-    jwt = {"kind": "jwt", "jwks_url": "https://keys.example.com/jwks.json", "algorithms": ["RS256"]}
+    jwt = {"kind": "jwt", "jwks_url": "https://keys.example.com/jwks.json", "audience": "ours"}
     topic = {"kind": "sns", "topics": ["arn:aws:sns:eu-west-1:123456789012:ended"]}
     pinned = {"kind": "body_equals", "expression": "b.tenant", "equals": "acme"}
     told = {"events": {"ended": "b.ended"}, "map": {"conversation_id": "b.id", "ended_at": "b.at"}}

@@ -157,6 +157,8 @@ def _build(
         return spec.kind
     own = spec.kind.keys
     problems += _unfit(own or (), f"{spec.path}.keys")
+    if hasattr(spec.kind, "lacking"):
+        problems += [Mistake(f"{spec.path}.{key}", sentence) for key, sentence in spec.kind.lacking()]
     chosen = _chosen(source_keys if own is None else own, spec.kind, prefixes)
     try:
         needed = getattr(spec.kind, "needs_keys", True)

@@ -115,7 +115,7 @@ class Map:
     event_id: Expression | None = setting(None, "what stays the same when the same event is sent again")
     agent_id: Expression | None = setting(None, "who handled it last")
     team_id: Expression | None = setting(None, "their team or queue")
-    tags: Expression | None = setting(None, "a list of tags, or a text of them with commas")
+    tags: Expression | None = setting(None, "a list of tags, or a text of them with commas or semicolons")
     language: Expression | None = setting(None, "the customer's language: a tag, or its name")
     channel: Expression | None = setting(None, "where it took place, by the CRM's own word")
     customer_ref: Expression | None = setting(None, "the customer, by the CRM's own word")

@@ -18,6 +18,14 @@ BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+WIDTHS = {
+    (True, False, True, False): "utf-16-le",
+    (False, True, False, True): "utf-16-be",
+    (True, False, False, False): "utf-32-le",
+    (False, False, False, True): "utf-32-be",
+}
+"""By which of the first four bytes are none: JSON and forms begin with two letters of ASCII (RFC 4627, section 3)."""
+
 UTF_8 = frozenset({"utf-8", "ascii"})  # what is called ASCII and is more than that is UTF-8
 NO_CHARSETS = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-escape"})
 """Python calls these codecs of text too; nobody writes JSON in one, and the first takes hours for a megabyte."""
@@ -42,7 +50,8 @@ def charset_of(inbound: Inbound) -> str | None:
     """Return the codec of the declared charset, or the one its first bytes declare. Raises UnknownEncoding."""
     declared = inbound.charset
     if declared is None:
-        return next((codec for bom, codec in BOMS if inbound.body.startswith(bom)), None)
+        marked = next((codec for bom, codec in BOMS if inbound.body.startswith(bom)), None)
+        return marked or WIDTHS.get(tuple(byte != 0 for byte in inbound.body[:4]))
     try:
         codec = codecs.lookup(declared)
         text = isinstance(b" ".decode(declared, "replace"), str)  # base64 and the like are codecs, too

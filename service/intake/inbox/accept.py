@@ -6,7 +6,7 @@ delivery again costs no write. Where the database is away nothing is half-writte
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from service.ids import new_id
 from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import Inbound
 from service.intake.inbox.dedupe import by_arrival, by_content
-from service.intake.inbox.judging import judge, open_book
+from service.intake.inbox.judging import judge, lock, open_book
 from service.intake.inbox.late import let_in
 from service.intake.inbox.stored import Arrived, known_if_erased, write_deliveries
 from service.intake.inbox.told import (
@@ -29,6 +29,7 @@ from service.intake.inbox.told import (
     UNMAPPABLE,
     Delivery,
     Item,
+    Key,
     Told,
     rounds,
 )
@@ -110,20 +111,30 @@ def store_arrived(connection: Connection, arrived: Sequence[Arrived]) -> list[Ac
     """Store deliveries and what they say, in the order of their arrival; each is judged as if it had come alone."""
     arrived = known_if_erased(connection, arrived)
     places = write_deliveries(connection, arrived)
-    new = [each.told for each in arrived if places.get(each.place) == each.told.delivery.id]
-    items: dict[str, tuple[Item, ...]] = {}
-    for each in rounds(new):
-        items |= store(connection, each)
+    items = store(connection, [each.told for each in arrived if places.get(each.place) == each.told.delivery.id])
     return [_accepted(each, places.get(each.place), items) for each in arrived]
 
 
 def store(connection: Connection, told: Sequence[Told]) -> dict[str, tuple[Item, ...]]:
-    """Write what a round of readings says; return what became of the items of each delivery, by its id."""
-    book = open_book(connection, set().union(*(each.conversations() for each in told)), told[0].now)
+    """Write what readings say, in their order; return what became of the items of each delivery, by its id."""
+    items: dict[str, tuple[Item, ...]] = {}
+    if told:
+        lock(connection, _conversations(told), told[0].now)
+    for each in rounds(told):
+        items |= _store_round(connection, each)
+    return items
+
+
+def _store_round(connection: Connection, told: Sequence[Told]) -> dict[str, tuple[Item, ...]]:
+    book = open_book(connection, _conversations(told))
     items = {each.delivery.id: judge(book, each) for each in told}
     let_in(connection, book, told)
     book.write(connection)
     return items
+
+
+def _conversations(told: Iterable[Told]) -> set[Key]:
+    return set[Key]().union(*(each.conversations() for each in told))
 
 
 def _accepted(arrived: Arrived, place: str | None, items: Mapping[str, tuple[Item, ...]]) -> Accepted:

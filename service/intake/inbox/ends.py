@@ -4,11 +4,14 @@ The only place that decides it. Whatever one delivery tells of a conversation, e
 lists: never a statement, and never a look at all the others.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from service.intake.inbox.told import SAME_CONVERSATION
+from service.leases import CLOCKS_DIFFER
+
+AT_ONCE = timedelta(microseconds=1)  # the least by which two moments are two
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,15 @@ class Timeline:
     def after_its_ends(self, arrived: datetime) -> datetime:
         """A reopening whose time is its arrival lies after every end that arrived before, whatever our clock did."""
         return max(arrived, self.ended[-1]) if self.ended else arrived
+
+    def after_its_reopenings(self, arrived: datetime) -> datetime:
+        """An end whose time is its arrival lies after every reopening that arrived before, by whichever clock.
+
+        By as much as clocks differ: one further ahead is none that came before.
+        """
+        ahead = bisect_right(self.reopened, arrived + CLOCKS_DIFFER)
+        latest = self.reopened[ahead - 1] if ahead else arrived
+        return latest + AT_ONCE if latest > arrived else arrived
 
     def repeat(self, at: datetime, again_after: timedelta | None) -> Repeat | None:
         """Say whose repeat an end at `at` is; None where it is new."""

@@ -7,7 +7,7 @@ lets in the ends it makes new.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
@@ -78,13 +78,18 @@ class Book:
         self.reopenings, self.requests, self.items = [], [], []
 
 
-def open_book(connection: Connection, keys: Iterable[Key], now: datetime) -> Book:
-    """Lock conversations and return what is known of them."""
+def lock(connection: Connection, keys: Iterable[Key], now: datetime) -> None:
+    """Lock conversations, all that a transaction is about at once and in order of name.
+
+    Two groups about the same ones would else wait for each other.
+    """
     hold_keys(connection)
-    # in order of name: two groups about the same conversations must not wait for each other
-    ordered = sorted(set(keys))
-    LOCK.run(connection, [(*key, now) for key in ordered])
-    return Book(timelines(connection, ordered))
+    LOCK.run(connection, [(*key, now) for key in sorted(set(keys))])
+
+
+def open_book(connection: Connection, keys: Iterable[Key]) -> Book:
+    """Return what is known of conversations that are locked."""
+    return Book(timelines(connection, keys))
 
 
 def timelines(connection: Connection, keys: Iterable[Key]) -> dict[Key, Timeline]:
@@ -117,13 +122,15 @@ def judge(book: Book, told: Told) -> tuple[Item, ...]:
 
 def _judge_end(book: Book, told: Told, position: int, end: ConversationEnded) -> Item:
     known = book.known[told.key(end.conversation_id)]
-    repeat = known.repeat(end.ended_at, told.definition.grammar.events.apart)
-    said = notes(end.notes)
+    at, said = end.ended_at, notes(end.notes)
+    if at >= told.delivery.received_at and told.delivery.reading == 0:
+        at = known.after_its_reopenings(at)
+    repeat = known.repeat(at, told.definition.grammar.events.apart)
     if repeat is not None:
         outcome, reason, request_id = DUPLICATE, repeat.reason, repeat.request_id
         return Item(position, outcome, reason, said, end.conversation_id, request_id, end.ended_at)
-    request_id = book.open_request(told, told.delivery, end)
-    return Item(position, ACCEPTED, None, said, end.conversation_id, request_id, end.ended_at)
+    request_id = book.open_request(told, told.delivery, replace(end, ended_at=at))
+    return Item(position, ACCEPTED, None, said, end.conversation_id, request_id, at)
 
 
 def _judge_reopening(book: Book, told: Told, position: int, reading: ConversationReopened) -> Item:

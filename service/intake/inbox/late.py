@@ -25,6 +25,7 @@ from service.intake.inbox.stored import load_delivery
 from service.intake.inbox.told import ACCEPTED, Delivery, Item, Key, Told, notes
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import Items, open_items
+from service.leases import CLOCKS_DIFFER
 
 AT_HAND = 8  # deliveries kept parsed while their ends are let in
 REPEATS = Among(
@@ -115,7 +116,7 @@ def _repeats(connection: Connection, book: Book) -> list[TakenForRepeat]:
     """Return the repeats that were read after the reopening, each once.
 
     Of two ends around it the later one arrived after it, and so did whatever was judged against that one: what was
-    read before cannot matter.
+    read before, by whichever clock, cannot matter.
     """
     rows = REPEATS.rows(connection, list(book.reopened))
     return list(
@@ -124,6 +125,6 @@ def _repeats(connection: Connection, book: Book) -> list[TakenForRepeat]:
                 (source, conversation_id), delivery_id, position, None if ended_at is None else from_micros(ended_at)
             ): None
             for source, conversation_id, delivery_id, position, ended_at, read_at in rows
-            if from_micros(read_at) > book.reopened[source, conversation_id]
+            if from_micros(read_at) > book.reopened[source, conversation_id] - CLOCKS_DIFFER
         }
     )

@@ -3,6 +3,7 @@
 A field that is no good never costs the event: it is set aside and the note says which and why, without its value.
 """
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -21,7 +22,9 @@ WHY = (
     (BROKEN, "holds a letter that was broken on its way; declare the charset, or send UTF-8"),
     (UNKEPT, "holds a character no database keeps (NUL or half a surrogate pair)"),
 )
-MAX_TEXT, MAX_LANGUAGE_NAME, MAX_TAGS, MAX_TAG = 256, 80, 1000, 64
+MAX_TEXT, MAX_LANGUAGE_NAME, MAX_TAGS = 256, 80, 1000
+PARTS_TAGS = re.compile(r"[,;\n]")  # Salesforce parts what was picked by semicolons
+EXACT_IN_A_FRACTION = 2**53
 
 
 class NotText(Exception):
@@ -32,6 +35,8 @@ def text(value: Any, limit: int = MAX_TEXT) -> str | None:
     """Return an id or a word as text; None where there is nothing. Raises NotText."""
     if value is None:
         return None
+    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT_IN_A_FRACTION:
+        value = int(value)  # 5158.0, as some libraries write a whole number
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise NotText(f"is {_kind(value)}, not a text or a whole number")
     found = str(value).strip()
@@ -45,13 +50,13 @@ def text(value: Any, limit: int = MAX_TEXT) -> str | None:
 
 
 def tags(value: Any, notes: list[str] | None = None) -> tuple[str, ...]:
-    """Return a list of tags, or a text of them separated by commas. Raises NotText where nothing of it is good.
+    """Return a list of tags, or a text of them with commas or semicolons. Raises NotText where nothing of it is good.
 
     A bad tag costs only itself: without the others a conversation tagged `no-survey` would be asked about. `notes`
     takes a line on what was set aside.
     """
     if isinstance(value, str):
-        value = value.split(",")
+        value = _parted(value)
     if value is None:
         return ()
     if not isinstance(value, list):
@@ -78,13 +83,22 @@ def language(value: Any) -> str | None:
     return tag
 
 
+def _parted(text: str) -> list[Any]:
+    """The tags of one text; some senders write a list into it as JSON."""
+    try:
+        listed = json.loads(text) if text.lstrip().startswith("[") else None
+    except (ValueError, RecursionError):
+        listed = None
+    return listed if isinstance(listed, list) else PARTS_TAGS.split(text)
+
+
 def _sorted_out(values: Iterable[Any]) -> tuple[list[str], list[NotText]]:
     """The good ones, each once, in order; and why the others are not."""
     good: dict[str, None] = {}
     bad = []
     for each in values:
         try:
-            found = text(each, MAX_TAG)
+            found = text(each)
         except NotText as problem:
             bad.append(problem)
             continue

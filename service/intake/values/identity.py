@@ -5,6 +5,7 @@ find the id behind a handle is outreach's business.
 """
 
 import re
+import unicodedata
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ RESERVED = frozenset({
     "signup", "compose", "tos", "privacy", "about", "jobs", "download", "account",
 })  # fmt: skip
 EXACT_IN_ANY_SENDER = 2**53
+FULL_WIDTH = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}  # as Japanese keyboards write `@acme`
 
 
 def x_user_id(value: Any) -> str | None:
@@ -29,10 +31,15 @@ def x_user_id(value: Any) -> str | None:
 
 
 def x_handle(value: Any) -> str | None:
-    """Return the handle without its leading `@`, as written; compare it without regard to case."""
+    """Return the handle without its leading `@`, as written; compare it without regard to case.
+
+    People paste the address of the profile into the same field, and marks with it that nobody sees.
+    """
     if not isinstance(value, str):
         return None
-    bare = value.strip().removeprefix("@")
+    if "/" in value:
+        return handle_from_url(value)
+    bare = _seen(value).strip().removeprefix("@")
     return bare if X_HANDLE.fullmatch(bare) else None
 
 
@@ -40,7 +47,7 @@ def handle_from_url(value: Any) -> str | None:
     """Return the handle in the address of a profile at x.com or twitter.com."""
     if not isinstance(value, str):
         return None
-    text = value.strip()
+    text = _seen(value).strip()
     try:
         parts = urlsplit(text if "://" in text else f"https://{text}")
     except ValueError:
@@ -49,3 +56,8 @@ def handle_from_url(value: Any) -> str | None:
         return None
     segment = parts.path.lstrip("/").partition("/")[0]
     return None if segment.lower() in RESERVED else x_handle(segment)
+
+
+def _seen(text: str) -> str:
+    """What is seen of a text, in letters of the usual width; of others no handle is made."""
+    return "".join(each for each in text.translate(FULL_WIDTH) if unicodedata.category(each) != "Cf")

@@ -7,6 +7,8 @@ own. Regions stand in brackets. Never guesses: what is not in the table is no la
 import re
 import unicodedata
 
+from service.words import CALLED_NOW
+
 TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 NAME = re.compile(r"([^()]+?)\s*(?:[(\uff08]([^()]+)[)\uff09])?")
 LONGEST_TAG = 35
@@ -60,7 +62,7 @@ def language_tag(given: str) -> str | None:
     if len(given) > LONGEST_TAG or not TAG.fullmatch(given):
         return None
     first, *rest = re.split("[-_]", given)
-    return "-".join([first.lower(), *(_usual(each) for each in rest)])
+    return "-".join([CALLED_NOW.get(first.lower(), first.lower()), *(_usual(each) for each in rest)])
 
 
 def _usual(part: str) -> str:

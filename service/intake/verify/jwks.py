@@ -33,11 +33,13 @@ class KeySet:
         self._fetched_at: datetime | None = None
         self._asked_at: datetime | None = None
 
-    def keys(self, kid: Any, algorithm: str, now: datetime) -> Sequence[PublicKey]:
+    def keys(self, kid: str | None, algorithm: str, now: datetime) -> Sequence[PublicKey]:
         """Return the keys of that id, or of none, that fit an algorithm. Raises Refusal where none can be had."""
         with self._lock:
-            old = self._fetched_at is None or now - self._fetched_at > FRESH
-            if (old or kid not in self._known) and (self._asked_at is None or now - self._asked_at >= PAUSE):
+            # a moment ahead was written before our clock was set back
+            old = self._fetched_at is None or abs(now - self._fetched_at) > FRESH
+            may_ask = self._asked_at is None or abs(now - self._asked_at) >= PAUSE
+            if (old or kid not in self._known) and may_ask:
                 self._refresh(now)
             asked_just_now = self._fetched_at == now
             wanted = [self._known[kid]] if kid in self._known else []

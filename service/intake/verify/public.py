@@ -74,7 +74,7 @@ class PublicKeys(Signing):
 def fits(algorithm: str, key: PublicKey, signature: bytes, message: bytes) -> bool:
     """Whether the key's owner signed the message by this algorithm."""
     try:
-        CHECKS[algorithm](key, signature, message)
+        CHECKS[algorithm](right_kind(key, algorithm), signature, message)  # a token says by which it would be checked
     except (InvalidSignature, ValueError):
         return False
     return True
@@ -101,7 +101,7 @@ def _ed25519(key: PublicKey, signature: bytes, message: bytes) -> None:
     key.verify(signature, message)  # type: ignore[call-arg]
 
 
-# the table below and `_right_kind` see to it that a key and its algorithm fit
+# `right_kind` sees to it that a key and its algorithm fit
 CHECKS: dict[str, Check] = {
     RSA: _rsa(SHA256()),
     RSA_512: _rsa(SHA512()),

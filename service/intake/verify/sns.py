@@ -26,6 +26,9 @@ from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY
 
 AMAZON = re.compile(r"sns\.[a-z0-9-]{3,40}\.amazonaws\.com(?:\.cn)?")
+CERTIFICATE = re.compile(r"https://[a-z0-9.-]+/SimpleNotificationService-[A-Za-z0-9]{1,64}\.pem")
+"""Just these are Amazon's: whatever else its API answers may hold what anybody with an account there wrote into it."""
+
 NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 HASHES = {"1": SHA1, "2": SHA256}
@@ -56,8 +59,8 @@ class Sns:
         if message.get("TopicArn") not in self.topics:
             raise Refusal("sns_topic", "The topic is none of this source's; list its ARN under verify.topics.")
         address = amazon_url(message.get("SigningCertURL"))
-        if address is None or not address.endswith(".pem") or not _is_of(address, message["TopicArn"]):
-            raise Refusal("sns_certificate", "The certificate is not at the address of Amazon's in the topic's region.")
+        if address is None or not CERTIFICATE.fullmatch(address) or not _is_of(address, message["TopicArn"]):
+            raise Refusal("sns_certificate", "The certificate is not at Amazon's own address of the topic's region.")
         key = PROVEN.get((self.fetch, address)) or self._key(address)
         digest = HASHES.get(str(message.get("SignatureVersion")))
         try:

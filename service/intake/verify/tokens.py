@@ -62,6 +62,11 @@ class Token(Keyed):
         if not self.header and not self.query:
             yield "header", "write either header or query: the place of the token"
 
+    def lacking(self) -> Iterator[tuple[str, str]]:
+        """What no preset can know: with the keys it publishes a vendor signs for all its customers."""
+        if self.jwks_url and not (self.issuer or self.audience):
+            yield "audience", "is missing: whoever is a customer there has a good token; write your audience or issuer"
+
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
         """Put keys to it. Raises ValueError with what is wrong with one."""
         found = replace(
@@ -108,7 +113,7 @@ class Token(Keyed):
             raise Refusal("token_unreadable", f"The header {self.header} must begin with '{self.scheme}'.")
         return given[len(self.scheme) :].strip()
 
-    def _signer(self, algorithm: str, kid: Any, signature: bytes, signed: bytes, now: datetime) -> int | None:
+    def _signer(self, algorithm: str, kid: str | None, signature: bytes, signed: bytes, now: datetime) -> int | None:
         if algorithm in SHARED:
             made = [(key.index, hmac.digest(key.secret, signed, SHARED[algorithm])) for key in self.secrets]
             hits = [index for index, digest in made if hmac.compare_digest(digest, signature)]
@@ -146,9 +151,13 @@ def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
         head, claims = (json.loads(each) for each in raw[:2])
     except (ValueError, RecursionError) as error:
         raise Refusal("token_unreadable", "The token holds no JSON.") from error
-    if not isinstance(head, dict) or not isinstance(claims, dict) or "crit" in head:
+    if not isinstance(head, dict) or not isinstance(claims, dict) or "crit" in head or not _names_a_key(head):
         raise Refusal("token_unreadable", "The token is not of a form we know.")
     return head, claims, raw[2], ".".join(segments[:2]).encode()
+
+
+def _names_a_key(head: dict[str, Any]) -> bool:
+    return head.get("kid") is None or isinstance(head["kid"], str)
 
 
 def _moment(claims: dict[str, Any], name: str) -> datetime | None:

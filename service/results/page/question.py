@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from service.settings import Campaign
 from service.ways.catalogue import Language
 from service.ways.scale import words
-from service.words import folded, nearest_first
+from service.words import nearest_first
 from service.x_api.questions import SCORE_RANGE, question
 
 
@@ -35,7 +35,7 @@ class Question:
 def own_words(campaigns: Iterable[Campaign], name: str, language: Language) -> str | None:
     """Return the campaign's own wording in the page's language, if it has one."""
     texts = next((each.texts for each in campaigns if each.name == name), {})
-    by_code = {folded(written).replace("_", "-"): each.question for written, each in texts.items()}
+    by_code = {next(iter(nearest_first(written)), ""): each.question for written, each in texts.items()}
     return next(filter(None, map(by_code.get, nearest_first(language.code))), None)
 
 

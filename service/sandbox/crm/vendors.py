@@ -147,6 +147,10 @@ HUBSPOT = (
         "/crm/v4/objects/tickets/{conversation}/associations/contacts",
         lambda who, *_: {"results": [{"toObjectId": who.number, "associationTypes": []}]},
     ),
+    VendorPath(
+        "/conversations/v3/conversations/threads/{conversation}",
+        lambda who, asked, _: {"id": asked, "status": "CLOSED", "associatedContactId": str(who.number)},
+    ),
     VendorPath("/crm/v3/objects/contacts/{customer}", _hubspot),
 )
 FRONT = (

@@ -1,0 +1,41 @@
+"""A source's calls a minute and its pauses, told by two machines whose clocks differ; on both databases."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Engine
+
+from service.db import writing
+from service.sources import holds
+
+AHEAD = timedelta(seconds=90)
+
+
+def spend(engine: Engine, at: datetime) -> bool:
+    with writing(engine) as connection:
+        holds.lock(connection, "crm")
+        return holds.spend(connection, "crm", 2, 4, at)
+
+
+def enrolled(engine: Engine, now: datetime) -> None:
+    with writing(engine) as connection:
+        holds.enrol(connection, ["crm"], now)
+
+
+def test_a_minute_s_calls_are_counted_together_though_one_clock_is_ahead(engine: Engine, now: datetime) -> None:
+    enrolled(engine, now)
+    assert [spend(engine, at) for at in (now + AHEAD, now, now + AHEAD, now)] == [True, True, False, False]
+    assert spend(engine, now + AHEAD + timedelta(minutes=1))
+
+
+def test_a_minute_of_a_clock_that_was_set_back_binds_nobody(engine: Engine, now: datetime) -> None:
+    enrolled(engine, now)
+    assert [spend(engine, now) for _ in range(3)] == [True, True, False]
+    assert spend(engine, now - timedelta(hours=1))
+
+
+def test_a_pause_of_a_day_holds_on_every_machine_and_one_beyond_on_none(engine: Engine, now: datetime) -> None:
+    enrolled(engine, now)
+    for until, rests in ((now + AHEAD + holds.LONGEST_PAUSE, True), (now + 2 * holds.LONGEST_PAUSE, False)):
+        with writing(engine) as connection:
+            holds.pause(connection, "crm", until, now)
+            assert holds.lock(connection, "crm").rests(now) is rests
