@@ -42,6 +42,7 @@ LEGEND = (
     "`dm-feedback sources explain`."
 )
 RECENT = timedelta(days=7)
+ELSEWHERE = ("other_channel", "no_channel")  # understood, and not asked about by the source's own rule
 EXAMPLE_URL = "https://feedback.example.com"
 di, wd = delivery_item.c, webhook_delivery.c
 
@@ -218,19 +219,20 @@ def _mine(settings: Settings, recent: dict[str, tuple[str, ...]]) -> Table:
         "address to give to the CRM",
         "last delivery",
         "ended, 7 d",
+        "other channel",
         "unmappable",
     )
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for source in settings.sources.values():
         address = f"{settings.service.public_url.rstrip('/')}{DELIVERIES}{source.name}"
-        seen = recent.get(source.name, ("", "", ""))
+        seen = recent.get(source.name, ("", "", "", ""))
         table.add_row(source.name, source.preset or "own definition", source.account, address, *seen)
     return table
 
 
 def _recent(context: click.Context, settings: Settings) -> dict[str, tuple[str, ...]]:
-    """What each source sent lately: the newest delivery, ends, and what could not be understood, with why."""
+    """What each source sent lately: the newest delivery, ends here and elsewhere, what was not understood, and why."""
     try:
         engine = engine_of(context, settings)
         migrations.require_fitting(engine)
@@ -245,12 +247,14 @@ def _recent(context: click.Context, settings: Settings) -> dict[str, tuple[str, 
 
 def _counted(engine: Engine) -> Iterator[tuple[str, tuple[str, ...]]]:
     ended = sa.func.count().filter(di.outcome == "accepted")
+    elsewhere = sa.func.count().filter(di.reason.in_(ELSEWHERE))
     lost = sa.func.count().filter(di.outcome == "unmappable")
     query = (
         sa.select(
             wd.source,
             sa.func.max(wd.received_at),
             ended,
+            elsewhere,
             lost,
             sa.func.max(di.reason).filter(di.outcome == "unmappable"),
         )
@@ -259,8 +263,9 @@ def _counted(engine: Engine) -> Iterator[tuple[str, tuple[str, ...]]]:
         .group_by(wd.source)
     )
     with reading(engine) as connection:
-        for source, newest, ends, unmappable, reason in connection.execute(query):
-            yield source, (when(newest), str(ends), f"{unmappable} ({reason} …)" if unmappable else "0")
+        for source, newest, ends, others, unmappable, reason in connection.execute(query):
+            lost_to = f"{unmappable} ({reason} …)" if unmappable else "0"
+            yield source, (when(newest), str(ends), str(others), lost_to)
 
 
 def _whom(ended: ConversationEnded, definition: Definition, *, can_look_up: bool) -> str:

@@ -73,6 +73,14 @@ def test_sources_are_listed_with_the_address_to_give_and_all_presets(cli: Cli) -
     assert all(re.search(rf"\b{letter} \w", legend) for letter in letters - {"X"})
 
 
+def test_what_is_set_aside_for_its_channel_is_counted_beside_what_ended(cli: Cli) -> None:
+    cli.write(sources__crm__channel={"allow": ["x-dm"], "missing": "reject"})
+    for name, more in (("c-1", {"channel": "X-DM"}), ("c-2", {"channel": "e-mail"}), ("c-3", {})):
+        sent(cli, signed(name, **more))
+    said = cli.says("sources", "list").partition("presets")[0]
+    assert re.search(r" 1 +2 +0\s*$", said, re.MULTILINE), said
+
+
 def test_every_preset_says_what_to_click_and_paste(cli: Cli) -> None:
     for name in preset_names():
         title, _, setup = cli.says("sources", "show", name).partition("\n")

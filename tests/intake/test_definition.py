@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from service.intake import load_definitions, preset_names, preset_text, verify
-from service.intake.definition.load import overlay
+from service.intake.definition.advice import advice, unused_values
+from service.intake.definition.load import overlay, preset_definition
 from service.intake.definition.tables import Map
 from service.intake.verify.plain import Static
 from service.settings import Settings, SettingsError, Source
@@ -228,3 +229,15 @@ def test_presets_are_shipped_as_files_with_their_comments() -> None:
 def test_settings_and_presets_load_together() -> None:
     settings: Settings = settings_with({"a": {"preset": "token", "keys": [SECRET]}, "b": {"keys": [SECRET], **MY_CRM}})
     assert set(load_definitions(settings.sources, settings.accounts)) == {"a", "b"}
+
+
+def test_a_constant_that_nothing_asks_for_is_named() -> None:
+    given = {"closed_status": ["Gelöst"], "open_statuses": ["Offen"]}
+    said = {each.path: each.sentence for each in advice({"crm": define("freshdesk", values=given)})}
+    assert said == {"sources.crm.values.closed_status": "is used by no expression and no path; is it misspelt?"}
+    assert not list(advice({"crm": define("chatwoot", values={"account_id": "1"})}))  # it stands in paths alone
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_a_preset_has_no_constant_of_no_use(preset: str) -> None:
+    assert list(unused_values(preset_definition(preset).grammar)) == []

@@ -1,13 +1,17 @@
 """Advice on sources: in, compiled definitions and the campaigns; out, what works and yet deserves a thought.
 
-A weak key, one that will hardly arrive as it is written, and filters that can never fit: a source that fills no tags
-is held back by no tag. Shows no key.
+A weak key, one that will hardly arrive as it is written, a constant that nothing asks for, and filters that can never
+fit: a source that fills no tags is held back by no tag. Shows no key.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
 
+from service.crm_api.path import GAP
 from service.intake.definition.nulls import only_null
-from service.intake.definition.tables import Definition
+from service.intake.definition.tables import Definition, Grammar
+from service.intake.expressions.compiled import Expression
 from service.intake.values.languages import language_tag
 from service.settings import Campaign, Mistake
 from service.words import folded, nearest_first
@@ -28,11 +32,44 @@ def advice(definitions: Mapping[str, Definition], campaigns: Iterable[Campaign] 
         for verifier in definition.verifiers:
             yield from (Mistake(f"sources.{name}.keys", sentence) for sentence in verifier.advice())
         yield from (Mistake(f"sources.{name}.{where}", sentence) for where, sentence in only_null(definition))
+        for value in unused_values(definition.grammar):
+            yield Mistake(f"sources.{name}.values.{value}", "is used by no expression and no path; is it misspelt?")
     for campaign in campaigns:
         yield from _unknown_languages(campaign)
         for name in campaign.sources or definitions:
             if name in definitions:
                 yield from never_fits(definitions[name], campaign)
+
+
+def unused_values(grammar: Grammar) -> Iterator[str]:
+    """Yield each constant that stands nowhere: any name may be given to one, so none is wrong."""
+    paths = (path for each in _expressions(grammar) for path in each.paths)
+    used = {path[1] for path in paths if path[0] == "v"} | {
+        name for each in _templates(grammar) for name in GAP.findall(each)
+    }
+    yield from (name for name in grammar.values if name not in used)
+
+
+def _expressions(value: Any) -> Iterator[Expression]:
+    """Every expression of a definition, however deep it stands."""
+    if isinstance(value, Expression):
+        yield value
+        return
+    inside: Iterable[Any] = ()
+    if is_dataclass(value):
+        inside = [getattr(value, each.name) for each in fields(value)]
+    elif isinstance(value, Mapping):
+        inside = value.values()
+    elif isinstance(value, tuple | list):
+        inside = value
+    for each in inside:
+        yield from _expressions(each)
+
+
+def _templates(grammar: Grammar) -> Iterator[str]:
+    yield from (each.path for each in grammar.lookup)
+    for each in (*grammar.staff, *([grammar.sweep] if grammar.sweep else [])):
+        yield from (each.path, each.further)
 
 
 def never_fits(definition: Definition, campaign: Campaign) -> Iterator[Mistake]:
