@@ -98,7 +98,10 @@ PATHS: dict[str, Any] = {
             "summary": "A CRM looks whether the address exists before it calls.",
             "security": [],
             "parameters": [_path("source", "The name of a [sources.NAME] section")],
-            "responses": {"200": {"description": "It exists"}, "404": _problem("There is no such source")},
+            "responses": {
+                "200": {"description": "It may call; a stranger does not learn which sources there are"},
+                "404": _problem("No source can have such a name"),
+            },
         },
         "post": {
             "tags": ["webhooks"],
@@ -119,10 +122,11 @@ PATHS: dict[str, Any] = {
             "responses": {
                 "200": _json("Stored, or known already; says what became of each item"),
                 "400": _problem("The body ended before its announced length"),
-                "401": _problem("The signature or token does not match"),
-                "404": _problem("There is no such source"),
+                "401": _problem("The signature or token does not match, or there is no such source"),
+                "404": _problem("No source can have such a name"),
                 "413": _problem("The body is too large"),
-                "503": _problem("Nothing was stored; send it again"),
+                "415": _problem("Its Content-Encoding or its charset is none we know; send it plain, in UTF-8"),
+                "503": _problem("Nothing was stored, or what proves it is away; send it again"),
             },
         },
         "options": {
@@ -136,7 +140,7 @@ PATHS: dict[str, Any] = {
             "responses": {
                 "200": {"description": "It may; WebHook-Allowed-Origin and WebHook-Allowed-Rate say so to an origin"},
                 "403": _problem("This origin is not on the list"),
-                "404": _problem("There is no such source"),
+                "404": _problem("No source can have such a name"),
             },
         },
     },
