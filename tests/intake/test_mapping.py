@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from service.intake import ConversationEnded, ConversationReopened, Ignored, Unmappable, read
 from service.intake.values import fields
+from service.settings import SettingsError
 from tests.intake.house import define, post
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -181,6 +182,18 @@ def test_the_id_s_trust_counts_before_the_handle_s_and_the_handle_s_before_the_a
     assert read_one(event(x_handle="a", **url), definition).identity_trust == "bridge"
     found = read_one(event(**url), definition)
     assert (found.x_handle, found.identity_trust) == ("other", "crm_entered")
+
+
+def test_the_id_of_whichever_network_it_was_counts_only_of_a_conversation_on_x() -> None:
+    rule = {"on_x": ["twitter"], "own_id": True}
+    for channel, found in (("Twitter", "501"), ("whatsapp", None), (None, None)):
+        reading = read_one(event(x_user_id="501", x_handle="ann", channel=channel), define("token", channel=rule))
+        assert (reading.x_user_id, reading.x_handle) == (found, "ann" if found else None)
+        assert [note.partition(" ")[0] for note in reading.notes] == ([] if found else ["x_user_id", "x_handle"])
+    x_s_own = define("token", channel={"on_x": ["twitter"]})
+    assert read_one(event(x_user_id="501", channel="whatsapp"), x_s_own).x_user_id == "501"
+    with pytest.raises(SettingsError, match="by which words does the CRM say that it was X"):
+        define("token", channel={"own_id": True})
 
 
 def test_an_x_id_as_a_number_above_2_to_the_53_is_set_aside_as_it_may_be_rounded() -> None:

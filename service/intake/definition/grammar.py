@@ -33,6 +33,7 @@ def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Mistake]) ->
     verify = load_verify(tree["verify"], f"{path}.verify", problems) if "verify" in tree else None
     if grammar is not None:
         problems += _handshake_mistakes(grammar.handshake.answers, f"{path}.handshake.answers")
+        problems += [Mistake(f"{path}.channel.{key}", says) for key, says in grammar.channel.mistakes()]
         problems += [Mistake(f"{path}.lookup{where}", says) for where, says in step_mistakes(grammar.lookup)]
         problems += [Mistake(f"{path}.sweep{where}", says) for where, says in _of_sweep(grammar)]
         problems += [

@@ -4,7 +4,7 @@ Attribute, kind, default, sentence and rules of a key stand here and nowhere els
 `dm-feedback sources grammar` prints it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NewType
@@ -154,7 +154,16 @@ class Channel:
 
     allow: frozenset[str] = setting([], "only these are asked about; empty: all")
     on_x: frozenset[str] = setting([], "the words for X: a handle counts only of a conversation there; empty: of any")
+    own_id: bool = setting(
+        default=False,
+        sentence="`map.x_user_id` finds the id on whichever network it was: it counts only of a conversation on X",
+    )
     missing: str = setting("accept", "what becomes of an end that names no channel", one_of("accept", "reject"))
+
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        """What cannot be told."""
+        if self.own_id and not self.on_x:
+            yield "on_x", "is missing: by which words does the CRM say that it was X, and the id one of X's?"
 
 
 @dataclass(frozen=True, slots=True)

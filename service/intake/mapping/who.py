@@ -28,11 +28,14 @@ def handled_by(item: OneItem) -> str | None:
 
 def identity_of(item: OneItem, channel: str | None) -> tuple[str | None, str | None, str]:
     """Return id, handle and the trust of the better one. Each field is what the map says it is, never what it looks."""
-    trust, on_x = item.definition.grammar.identity, item.definition.grammar.channel.on_x
+    trust, rule = item.definition.grammar.identity, item.definition.grammar.channel
     user_id = _identified(item, "x_user_id", identity.x_user_id, "is no X user id (1 to 19 digits, sent as a text)")
-    if on_x and folded(channel or "") not in on_x:
+    if rule.on_x and folded(channel or "") not in rule.on_x:
+        if user_id and rule.own_id:
+            _not_on_x(item, "x_user_id")
+            user_id = None
         if item.soft("x_handle", identity.x_handle):
-            item.notes.append("x_handle does not count: nothing says that the conversation was on X")
+            _not_on_x(item, "x_handle")
         return user_id, None, trust.x_user_id if user_id else "crm_entered"
     handle = _identified(item, "x_handle", identity.x_handle, "is no X handle (1 to 15 of A-Z, a-z, 0-9, _)")
     if user_id:
@@ -41,6 +44,10 @@ def identity_of(item: OneItem, channel: str | None) -> tuple[str | None, str | N
         return None, handle, trust.x_handle
     handle = _identified(item, "x_profile_url", identity.handle_from_url, "is no address of an X profile")
     return None, handle, trust.x_profile_url if handle else "crm_entered"
+
+
+def _not_on_x(item: OneItem, name: str) -> None:
+    item.notes.append(f"{name} does not count: nothing says that the conversation was on X")
 
 
 def _identified(item: OneItem, name: str, convert: Callable[[Any], str | None], why: str) -> str | None:
