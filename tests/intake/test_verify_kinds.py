@@ -104,6 +104,21 @@ def test_a_plain_hash_of_key_and_body() -> None:
         assert code(verify(definition, replace(inbound, body=body + b" "), NOW)) == "signature_wrong"
 
 
+@pytest.mark.parametrize(
+    ("signed", "digest", "said"),
+    [
+        (["key", "body"], "sha256", True),
+        (["key", "body"], "sha384", False),
+        (["body", "key"], "sha256", False),
+        (["key", "body", "literal:."], "sha1", False),
+    ],
+)
+def test_a_hash_that_anybody_could_go_on_with_is_named(signed: list[str], digest: str, *, said: bool) -> None:
+    table = {"kind": "hash", "digest": digest, "signed": signed, "signature": "x-signature"}
+    (verifier,) = define("token", verify=table).verifiers
+    assert any("ask the sender for an HMAC" in each for each in verifier.advice()) is said
+
+
 def test_a_hash_without_its_key_is_refused_with_the_settings() -> None:
     with pytest.raises(SettingsError, match="anybody could make this hash"):
         define("token", verify={"kind": "hash", "digest": "sha256", "signature": "x-sig"})

@@ -14,11 +14,22 @@ from datetime import datetime
 from typing import ClassVar, Self
 
 from service.intake.delivery.inbound import Inbound
-from service.intake.verify.parts import Key, Refusal, Signing, candidates, check_age, encode, signed_bytes, usual
+from service.intake.verify.parts import (
+    BODY_PARTS,
+    Key,
+    Refusal,
+    Signing,
+    candidates,
+    check_age,
+    encode,
+    signed_bytes,
+    usual,
+)
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import one_of
 
 KEY_ENCODINGS = ("utf8", "hex", "base64")
+CUT = frozenset({"sha384"})  # a part of the hash is left out, so nobody can go on with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +73,11 @@ class Hash(Hmac):
         yield from Signing.mistakes(self)
         if "key" not in self.signed:
             yield "signed", "has no 'key' among its parts: anybody could make this hash"
+
+    def advice(self) -> Iterator[str]:
+        """A hash can be gone on with, by whoever knows it and how long the key is."""
+        if self.signed[-1] in BODY_PARTS and self.digest not in CUT:
+            yield "is hashed with the body at the end: whoever sees a delivery may add to it; ask the sender for an HMAC"
 
     def made(self, key: Key, inbound: Inbound) -> bytes:
         """The same with the key among the bytes."""
