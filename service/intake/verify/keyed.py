@@ -77,7 +77,7 @@ class Hash(Hmac):
     def advice(self) -> Iterator[str]:
         """A hash can be gone on with, by whoever knows it and how long the key is."""
         if self.signed[-1] in BODY_PARTS and self.digest not in CUT:
-            yield "is hashed with the body at the end: whoever sees a delivery may add to it; ask the sender for an HMAC"
+            yield "is hashed before the body: whoever sees a delivery may add to it; ask the sender for an HMAC"
 
     def made(self, key: Key, inbound: Inbound) -> bytes:
         """The same with the key among the bytes."""
