@@ -24,8 +24,12 @@ def test_a_language_is_known_by_tag_and_by_name(given: str, tag: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["", "x", "klingonisch", "Klingon (Qo'noS)", "de-", "de--DE", "d" * 40, "12", "(Germany)"]
-)
+    "given",
+    [
+        "", "x", "klingonisch", "Klingon (Qo'noS)", "de-", "de--DE", "d" * 40, "12", "(Germany)",
+        f"de{'-abcdefgh' * 4}", f"tl{'-abcdefg' * 3}-abcdefgh",  # which is fil, and a letter longer
+    ],
+)  # fmt: skip
 def test_what_is_no_language_is_none(given: str) -> None:
     assert language_tag(given) is None
 

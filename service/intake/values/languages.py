@@ -59,10 +59,11 @@ def language_tag(given: str) -> str | None:
     if language and name:
         region = REGION_OF.get((name[2] or "").casefold())
         return f"{language}-{region}" if region else language
-    if len(given) > LONGEST_TAG or not TAG.fullmatch(given):
+    if not TAG.fullmatch(given):
         return None
     first, *rest = re.split("[-_]", given)
-    return "-".join([CALLED_NOW.get(first.lower(), first.lower()), *(_usual(each) for each in rest)])
+    tag = "-".join([CALLED_NOW.get(first.lower(), first.lower()), *(_usual(each) for each in rest)])
+    return tag if len(tag) <= LONGEST_TAG else None
 
 
 def _usual(part: str) -> str:
