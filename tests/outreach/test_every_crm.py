@@ -211,3 +211,13 @@ def test_a_conversation_that_was_not_on_x_asks_nobody(preset: str, here_of: Inst
     here.walk()
     assert (here.request.state, here.request.x_user_id) == ("skipped", None)
     assert here.request.reason == ("channel" if preset.startswith("front") else "no_x_identity")
+
+
+@pytest.mark.parametrize("preset", ["chatwoot", "freshdesk", "gorgias", "kustomer", "salesforce_flow"])
+def test_who_wrote_elsewhere_is_neither_looked_for_nor_asked(preset: str, here_of: Install) -> None:
+    here = here_of(preset)
+    here.deliver()
+    here.world.set(here.request.id, channel="e-mail")
+    here.walk()
+    assert (here.request.state, here.request.reason) == ("skipped", "channel")
+    assert here.crms.asked == []
