@@ -67,9 +67,10 @@ def _expressions(value: Any) -> Iterator[Expression]:
 
 
 def _templates(grammar: Grammar) -> Iterator[str]:
-    yield from (each.path for each in grammar.lookup)
-    for each in (*grammar.staff, *([grammar.sweep] if grammar.sweep else [])):
-        yield from (each.path, each.further)
+    yield from (each.path for each in (*grammar.lookup, *grammar.staff))
+    yield from (each.further for each in grammar.staff)
+    if grammar.sweep is not None:
+        yield from (grammar.sweep.path, grammar.sweep.further)
 
 
 def never_fits(definition: Definition, campaign: Campaign) -> Iterator[Mistake]:

@@ -5,6 +5,7 @@ kept: nobody could mend it afterwards. Never looks into the text.
 """
 
 import codecs
+from collections.abc import Mapping
 from dataclasses import replace
 
 from service.errors import UnknownEncoding
@@ -18,7 +19,7 @@ BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-WIDTHS = {
+WIDTHS: Mapping[tuple[bool, ...], str] = {
     (True, False, True, False): "utf-16-le",
     (False, True, False, True): "utf-16-be",
     (True, False, False, False): "utf-32-le",
