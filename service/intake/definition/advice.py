@@ -67,8 +67,9 @@ def _expressions(value: Any) -> Iterator[Expression]:
 
 
 def _templates(grammar: Grammar) -> Iterator[str]:
-    yield from (each.path for each in (*grammar.lookup, *grammar.staff))
-    yield from (each.further for each in grammar.staff)
+    yield from (each.path for each in grammar.lookup)
+    for each in grammar.staff:
+        yield from (each.path, each.further)
     if grammar.sweep is not None:
         yield from (grammar.sweep.path, grammar.sweep.further)
 
