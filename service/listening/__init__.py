@@ -3,5 +3,6 @@
 One thread a process reads every connection, all at once, each with a deadline (`framing.py`, `chunks.py`: when is a
 request there as a whole?). Only whole requests are given to threads (`lanes.py`): deliveries to one that answers many
 after one commit, the rest to pools that cannot take each other's threads. What a client does not read waits with the
-connection, not with a thread (`connection.py`). gunicorn parses, starts, watches and stops; `worker.py` is its class.
+connection, and with a thread of a stream alone (`connection.py`). gunicorn parses, starts, watches and stops;
+`worker.py` is its class.
 """

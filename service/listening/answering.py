@@ -60,6 +60,7 @@ class Application:
             self._broken(opened.connection, error)
 
     def _write(self, connection: Connection, response: Any, body: Iterable[bytes]) -> None:
+        connection.begin_answer(response.response_length)
         try:
             for part in body:
                 response.write(part)

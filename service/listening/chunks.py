@@ -1,17 +1,23 @@
 """Where a chunked body ends: in, bytes as they come; out, the place behind the last one, or nothing yet. Pure.
 
-Looks at the sizes only, each chunk once however slowly it comes. What the chunks hold is gunicorn's to read and judge.
+Looks at the sizes only, each chunk once however slowly it comes. What the chunks hold is gunicorn's to read and judge,
+in the thread that reads everybody: so there may be some thousand of them, and no more.
 """
 
 import re
 from dataclasses import dataclass
 
-from gunicorn.http.errors import InvalidChunkSize
+from gunicorn.http.errors import InvalidChunkSize, ParseException
 
 SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?", re.DOTALL)
 LINE_AT_MOST = 8190
 TRAILERS_AT_MOST = 65_536
+CHUNKS_AT_MOST = 10_000  # a sender that streams writes some kB at a time
 END_OF_LINE, END_OF_TRAILERS = b"\r\n", b"\r\n\r\n"
+
+
+class TooManyChunks(ParseException):  # type: ignore[misc]  # gunicorn carries no types
+    """A body in chunks of a few bytes each."""
 
 
 @dataclass(slots=True)
@@ -19,9 +25,10 @@ class Chunks:
     """How far the chunks of one body have been followed."""
 
     at: int = 0
+    followed: int = 0
 
     def end(self, received: bytearray) -> int | None:
-        """Return where the body ends; None while it does not. Raises InvalidChunkSize."""
+        """Return where the body ends; None while it does not. Raises InvalidChunkSize, TooManyChunks."""
         while True:
             line_end = received.find(END_OF_LINE, self.at)
             if line_end < 0:
@@ -35,6 +42,9 @@ class Chunks:
             if len(received) < following:
                 return None
             self.at = following
+            self.followed += 1
+            if self.followed > CHUNKS_AT_MOST:
+                raise TooManyChunks
 
     @staticmethod
     def _size(line: bytes) -> int:

@@ -1,7 +1,8 @@
 """One client: in, its socket; out, its stage and what is on its way to it. Never waits, but for a stream it sends.
 
 The reading thread owns a connection until a request is whole; then the thread that answers owns it until the answer
-is on its way. Whatever a client does not take at once waits here, with a deadline.
+is on its way. Whatever a client does not take at once waits here, with a deadline; of a stream, which nobody knows the
+end of, only so much, and its thread waits for the client.
 """
 
 import enum
@@ -17,6 +18,7 @@ from service.listening.framing import Incoming
 
 AT_ONCE = 64 * 1024
 HELD_AT_MOST = 256 * 1024  # of a stream, before its thread waits for the client
+WHOLE_AT_MOST = 8 * 1024 * 1024  # of an answer that is here to its end: it could not be held anywhere else
 STREAM_STALLS_S = 60.0
 
 
@@ -27,7 +29,7 @@ class Phase(enum.Enum):
     HEAD = ("the head is coming", 10.0)
     BODY = ("the body is coming", 30.0)
     BUSY = ("the application has it", None)
-    ANSWER = ("the answer is not read", 30.0)
+    ANSWER = ("the answer is not read", 30.0)  # for every HELD_AT_MOST of it
     IDLE = ("kept for another request", 75.0)
     CLOSING = ("the last words are out", 2.0)
 
@@ -36,6 +38,7 @@ class Phase(enum.Enum):
 
 
 WAITING = frozenset({Phase.SILENT, Phase.HEAD, Phase.BODY, Phase.IDLE})
+LETS_US_WAIT = WAITING | {Phase.ANSWER, Phase.CLOSING}
 
 
 @dataclass(eq=False, slots=True)
@@ -52,6 +55,8 @@ class Connection:
     watched: int = 0  # the events of its socket that are waited for
     out: bytearray = field(default_factory=bytearray)
     has_sent: bool = False  # of the answer that is being written
+    held_at_most: int = HELD_AT_MOST
+    patience: float = 1.0
     close_after: bool = False
 
     def __post_init__(self) -> None:
@@ -59,12 +64,27 @@ class Connection:
 
     def enter(self, stage: Phase) -> None:
         """Be in a stage from now on."""
+        self.patience = max(1.0, len(self.out) / HELD_AT_MOST) if stage is Phase.ANSWER else 1.0
         self.since = self.clock()
         self.stage = stage
 
     def is_late(self, now: float) -> bool:
         """Whether its time in this stage is over."""
-        return self.stage.seconds is not None and now - self.since > self.stage.seconds
+        return self.stage.seconds is not None and now - self.since > self.stage.seconds * self.patience
+
+    @property
+    def address(self) -> str:
+        """Where the client is; of one on a socket of this machine nothing is known."""
+        return str(self.peer[0]) if self.peer else "here"
+
+    @property
+    def size(self) -> int:
+        """How many bytes wait here: of a request that is not whole, of an answer that is not read."""
+        return self.incoming.size + (len(self.out) if self.stage is Phase.ANSWER else 0)
+
+    def begin_answer(self, length: int | None) -> None:
+        """Be given an answer; `length` None: a stream, whose end nobody knows."""
+        self.held_at_most = HELD_AT_MOST if length is None else WHOLE_AT_MOST
 
     def receive(self) -> bytes | None:
         """Return what has come: nothing, where the client has ended; None, where there is nothing yet."""
@@ -78,7 +98,7 @@ class Connection:
     def sendall(self, data: bytes) -> None:
         """Take a part of an answer (gunicorn calls it so). Raises OSError where a stream's client reads too slowly."""
         self.out += data
-        if len(self.out) > HELD_AT_MOST:
+        if len(self.out) > self.held_at_most:
             deadline = time.monotonic() + STREAM_STALLS_S
             while len(self.out) > AT_ONCE:
                 self._wait_writable(deadline - time.monotonic())

@@ -24,6 +24,8 @@ from service.listening.chunks import Chunks
 LINE_AT_MOST = 16_384  # 250 ids of the longest documented query, and room for filters
 HEAD_AT_MOST = 65_536
 END_OF_HEAD = b"\r\n\r\n"
+IN_HAND = 4096
+"""Of bytes that are here, how many gunicorn's parser gets at once: for every chunk it copies what is left of them."""
 
 
 class BodyTooLarge(ParseException):  # type: ignore[misc]  # gunicorn carries no types
@@ -35,12 +37,12 @@ class BytesAtHand(Unreader):  # type: ignore[misc]  # as above
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
-        self._data = data
+        self._data, self._at = data, 0
 
-    def chunk(self, size_hint: int | None = None) -> bytes:  # noqa: ARG002 - gunicorn's
-        """Return everything once."""
-        data, self._data = self._data, b""
-        return data
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """Return the next of them; as many as are asked for, if that is more."""
+        begin, self._at = self._at, self._at + max(IN_HAND, size_hint or 0)
+        return self._data[begin : self._at]
 
 
 class Incoming:

@@ -2,8 +2,9 @@
 
 Deliveries of CRMs go to one thread, which reads one after the other and then settles all of them by one commit, as
 long as more have come meanwhile; sources whose proof has to be fetched from somebody have a thread each, so that an
-address that does not answer holds up its own source alone. X's webhooks and questions about our health have threads of
-their own; all that people and tools read shares the rest.
+address that does not answer holds up its own source alone. X's webhooks have threads of their own, and so has each
+question about our health: whether we live waits for nobody, or who watches us would kill us for a database that stands
+still. All that people and tools read shares the rest.
 """
 
 import threading
@@ -19,8 +20,9 @@ from service.intake.delivery.inbound import DELIVERIES
 from service.listening.answering import Application, Open
 from service.listening.connection import Connection
 
-QUICK = ("/webhooks/", "/healthz", "/readyz")
-QUICK_THREADS = 2
+THREADS_OF = {"/healthz": 1, "/readyz": 1, "/webhooks/": 2}
+"""What has threads of its own, by how its path begins, and how many."""
+
 TOGETHER_AT_MOST = 64
 BYTES_AT_MOST = 512 * 1024  # some thousand items: nobody waits for seconds because others send much
 log = structlog.get_logger(__name__)
@@ -33,7 +35,7 @@ class Lanes:
     def __init__(self, application: Application, threads: int, apart: Iterable[str] = ()) -> None:
         self._application = application
         self._readers = ThreadPoolExecutor(threads, "reading")
-        self._quick = ThreadPoolExecutor(QUICK_THREADS, "quick")
+        self._quick = {begins: ThreadPoolExecutor(number, begins) for begins, number in THREADS_OF.items()}
         self._together = Together(application)
         self._apart = {address: Together(application) for address in apart}
 
@@ -43,8 +45,8 @@ class Lanes:
         if path.startswith(DELIVERIES):
             self._apart.get(path.rstrip("/").lower(), self._together).add((connection, request))
         else:
-            pool = self._quick if path.startswith(QUICK) else self._readers
-            pool.submit(self._answer, connection, request)
+            quick = (pool for begins, pool in self._quick.items() if path.startswith(begins))
+            next(quick, self._readers).submit(self._answer, connection, request)
 
     def _answer(self, connection: Connection, request: Request) -> None:
         """Answer in this thread, also what would have been settled with others."""
@@ -54,8 +56,8 @@ class Lanes:
 
     def stop(self) -> None:
         """Take nothing more; what runs may end."""
-        self._readers.shutdown(wait=False)
-        self._quick.shutdown(wait=False)
+        for pool in (self._readers, *self._quick.values()):
+            pool.shutdown(wait=False)
 
 
 class Together:

@@ -18,14 +18,14 @@ import structlog
 from gunicorn.http.errors import ParseException
 from gunicorn.http.message import Request
 
-from service.listening.connection import WAITING, Connection, Phase
+from service.listening.connection import LETS_US_WAIT, WAITING, Connection, Phase
 from service.listening.framing import Incoming
 from service.listening.refusals import SLOW, UNREADABLE, Refusal, refusal_of, written
 
 SWEEP_EVERY_S = 0.5
 REST_S = 0.001
 MODEST = 8  # connections that are taken without a look at the other processes
-HELD_AT_MOST = 64 * 1024 * 1024  # of requests that are not whole yet
+HELD_AT_MOST = 64 * 1024 * 1024  # of requests that are not whole yet, and of answers that nobody reads
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 log = structlog.get_logger(__name__)
 
@@ -123,8 +123,9 @@ class Connections:
             sock, peer = listener.accept()
         except OSError:  # another process was faster, or it has gone again
             return
-        if len(self._connections) >= self._places:
-            self._make_room()
+        if len(self._connections) >= self._places and not self._make_room():
+            sock.close()  # everybody here is being answered; one more would take a file from those
+            return
         sock.setblocking(False)
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -203,7 +204,7 @@ class Connections:
             self._advance(connection)
 
     def _refuse(self, connection: Connection, refusal: Refusal) -> None:
-        log.warning("http.refused", status=refusal[0], code=refusal[2], address=str(connection.peer[0]))
+        log.warning("http.refused", status=refusal[0], code=refusal[2], address=connection.address)
         connection.enter(Phase.BUSY)
         connection.out += written(refusal)
         self.answered(connection, True)
@@ -214,13 +215,15 @@ class Connections:
                 self._refuse(each, SLOW)
             else:
                 self._drop(each)
-        while sum(each.incoming.size for each in self._connections) > HELD_AT_MOST:
-            self._drop(max(self._connections, key=lambda each: each.incoming.size))
+        while sum(each.size for each in self._connections) > HELD_AT_MOST:
+            self._drop(max(self._connections, key=lambda each: each.size))
 
-    def _make_room(self) -> None:
-        waiting = [each for each in self._connections if each.stage in WAITING]
+    def _make_room(self) -> bool:
+        """Let go of who has kept us waiting longest; False where nobody does."""
+        waiting = [each for each in self._connections if each.stage in LETS_US_WAIT]
         if waiting:
             self._drop(min(waiting, key=lambda each: each.since))
+        return bool(waiting)
 
     def _drop(self, connection: Connection) -> None:
         if connection in self._connections:

@@ -17,6 +17,7 @@ from gunicorn.http.errors import (
 from gunicorn.util import http_date
 
 from service.errors import PROBLEM_JSON, ServiceError, problem
+from service.listening.chunks import CHUNKS_AT_MOST, TooManyChunks
 from service.listening.framing import HEAD_AT_MOST, LINE_AT_MOST, BodyTooLarge
 from service.web.headers import ALWAYS
 from service.web.problems import FAULT_OF_OURS
@@ -50,6 +51,10 @@ KINDS: tuple[tuple[type[Exception], Refusal], ...] = (
         ),
     ),
     (BodyTooLarge, (413, "Too large", "body_too_large", "The body is larger than anything here takes.")),
+    (
+        TooManyChunks,
+        (413, "Too large", "body_too_large", f"A body may come in at most {CHUNKS_AT_MOST} chunks; send larger ones."),
+    ),
     (ExpectationFailed, (417, "Expectation failed", "expectation_failed", "Nothing but 100-continue can be expected.")),
     (UnsupportedTransferCoding, (501, "Not implemented", "transfer_coding", "Send the body as it is, or in chunks.")),
     (ConfigurationProblem, UNREADABLE),

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from gunicorn.config import Config
+from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import ParseException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.listening.framing import HEAD_AT_MOST, LINE_AT_MOST, Incoming
+from service.listening.chunks import CHUNKS_AT_MOST
+from service.listening.framing import HEAD_AT_MOST, IN_HAND, LINE_AT_MOST, Incoming
 from service.listening.refusals import refusal_of, written
 from service.web.headers import ALWAYS
 
@@ -103,6 +105,7 @@ POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
         (POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\nabXX0\r\n\r\n", 400),
         (POST + b"Transfer-Encoding: chunked\r\n\r\n1;\x01\r\na\r\n0\r\n\r\n", 400),
         (POST + b"Transfer-Encoding: chunked\r\n\r\nffffff\r\n" + b"a" * (2 * LIMIT + HEAD_AT_MOST), 413),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * (CHUNKS_AT_MOST + 1), 413),
     ],
 )
 def test_what_can_never_be_a_request_is_refused_with_its_status(data: bytes, status: int) -> None:
@@ -122,6 +125,22 @@ def test_what_can_never_be_a_request_is_refused_with_its_status(data: bytes, sta
 )
 def test_what_may_still_become_one_is_waited_for(data: bytes) -> None:
     assert refused(data) is None
+
+
+def test_of_many_chunks_the_parser_holds_few_bytes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It copies what it holds for each of them: all of a body would be copied as often as it has chunks."""
+    held, parse = [], ChunkedReader.parse_chunk_size
+
+    def noted(self: ChunkedReader, unreader: Any, data: bytes | None = None) -> Any:
+        held.append(len(data or b""))
+        return parse(self, unreader, data)
+
+    monkeypatch.setattr(ChunkedReader, "parse_chunk_size", noted)
+    one, pieces = incoming(), [b"a"] * 3000 + [b"b" * 1000]
+    one.feed(in_chunks("/many", pieces))
+    assert all_of(one) == [("/many", b"".join(pieces))]
+    assert len(held) == len(pieces) + 1
+    assert max(held) <= IN_HAND
 
 
 def test_a_body_that_is_announced_too_large_is_not_collected_and_ends_the_connection() -> None:

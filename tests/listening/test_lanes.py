@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from service.app import create_app
 from service.listening.answering import Open
-from service.listening.lanes import QUICK_THREADS, Lanes
+from service.listening.lanes import THREADS_OF, Lanes
 from service.web import apart
 from service.web.later import Later, Outcome
 from tests.support import settings_of
@@ -36,7 +36,7 @@ class Answering:
     answered: dict[str, threading.Event] = field(default_factory=dict)
 
     def call(self, _connection: Any, request: Asked) -> None:
-        if "shop" not in request.path:
+        if "shop" not in request.path and request.path != "/healthz":
             assert self.freed.wait(PATIENCE_S)
         self.answered[request.path].set()
 
@@ -91,7 +91,26 @@ def test_what_is_answered_later_is_answered_in_whatever_lane(written: str) -> No
 
 def test_deliveries_whose_address_is_escaped_take_no_thread_of_x(answering: Answering) -> None:
     lanes = Lanes(answering, 1, [HUB])  # type: ignore[arg-type]  # as above
-    hung = [answering.ask(lanes, "/webhooks/%63rm/hub") for _ in range(QUICK_THREADS)]
+    hung = [answering.ask(lanes, "/webhooks/%63rm/hub") for _ in range(THREADS_OF["/webhooks/"])]
+    assert answering.ask(lanes, "/webhooks/x/shop").wait(PATIENCE_S)
+    answering.freed.set()
+    assert all(each.wait(PATIENCE_S) for each in hung)
+    lanes.stop()
+
+
+def test_whether_we_live_is_told_while_everything_else_waits_for_the_database(answering: Answering) -> None:
+    lanes = Lanes(answering, 1, [HUB])  # type: ignore[arg-type]  # as above
+    hung = [answering.ask(lanes, path) for path in ("/readyz", "/webhooks/x/acme", "/readyz/2", "/v1/summary", HUB)]
+    assert answering.ask(lanes, "/healthz").wait(PATIENCE_S)
+    assert not any(each.is_set() for each in hung)
+    answering.freed.set()
+    assert all(each.wait(PATIENCE_S) for each in hung)
+    lanes.stop()
+
+
+def test_who_asks_whether_we_are_ready_takes_no_thread_of_x(answering: Answering) -> None:
+    lanes = Lanes(answering, 1)  # type: ignore[arg-type]  # as above
+    hung = [answering.ask(lanes, f"/readyz/{n}") for n in range(9)]
     assert answering.ask(lanes, "/webhooks/x/shop").wait(PATIENCE_S)
     answering.freed.set()
     assert all(each.wait(PATIENCE_S) for each in hung)

@@ -1,8 +1,10 @@
 """Many clients, one thread: slow ones cost a deadline, others are answered meanwhile. Real sockets, a clock by hand."""
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,6 +119,60 @@ def test_a_client_that_never_reads_holds_no_thread_and_is_dropped(desk: Desk) ->
     assert connection.sock.fileno() == -1
 
 
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (4 * HELD_AT_MOST) + b"x" * 4 * HELD_AT_MOST
+
+
+def unread(desk: Desk) -> Connection:
+    """A client that asks, and reads nothing of an answer that is here to its end."""
+    client = desk.client(GET)
+    desk.until_waiting(1)
+    connection = desk.waiting[0][0]
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.begin_answer(len(WHOLE))
+    desk.answer(WHOLE)
+    return connection
+
+
+def test_an_answer_that_is_here_to_its_end_waits_with_its_client_whatever_its_size(desk: Desk) -> None:
+    connection = unread(desk)
+    assert connection.stage is Phase.ANSWER
+    assert is_served(desk)
+    desk.later(100)
+    assert connection.sock.fileno() != -1, "a large one may take its time"
+    desk.later(30)
+    assert connection.sock.fileno() == -1
+
+
+def test_of_a_stream_only_so_much_is_held(desk: Desk) -> None:
+    desk.client(GET)
+    desk.until_waiting(1)
+    connection = desk.waiting[0][0]
+    connection.begin_answer(len(WHOLE))
+    connection.begin_answer(None)
+    assert connection.held_at_most == HELD_AT_MOST
+
+
+def test_what_all_unread_answers_hold_together_is_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.listening.reader.HELD_AT_MOST", 2 * len(WHOLE))
+    connections = [unread(desk) for _ in range(4)]
+    desk.later(1)
+    assert sum(each.sock.fileno() != -1 for each in connections) == 2
+    assert is_served(desk)
+
+
+def test_who_comes_over_a_socket_of_this_machine_has_no_address_and_is_refused_like_others(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind(str(tmp_path / "web.sock"))
+        listener.listen()
+        desk = Desk(listener)
+        client.connect(str(tmp_path / "web.sock"))
+        client.sendall(b"nonsense\r\n\r\n")
+        desk.turns()
+        assert read(client).startswith(b"HTTP/1.1 400 ")
+        desk.reader.close()
+
+
 def test_requests_of_one_connection_are_answered_in_their_order(desk: Desk) -> None:
     with desk.client(GET + b"GET /2 HTTP/1.1\r\nHost: x\r\n\r\n") as client:
         desk.until_waiting(1)
@@ -159,6 +215,29 @@ def test_where_all_places_are_taken_who_kept_us_waiting_longest_goes(desk: Desk)
     clients[1].settimeout(0.01)
     with pytest.raises(TimeoutError):
         clients[1].recv(1)
+
+
+def test_who_reads_nothing_takes_no_place_from_who_does(desk: Desk) -> None:
+    connections = []
+    for _ in range(PLACES):
+        connections.append(unread(desk))
+        desk.now += 0.1
+    assert is_served(desk)
+    assert connections[0].sock.fileno() == -1
+    assert connections[-1].sock.fileno() != -1
+
+
+def test_where_everybody_is_being_answered_nobody_more_is_taken(desk: Desk) -> None:
+    for _ in range(PLACES):
+        desk.client(GET)
+    desk.until_waiting(PLACES)
+    with contextlib.suppress(ConnectionError):
+        assert read(desk.client(GET)) == b""
+    assert len(desk.waiting) == PLACES
+    desk.answer()
+    desk.until_waiting(PLACES - 1)
+    desk.client(GET)
+    desk.until_waiting(PLACES)
 
 
 def test_a_kept_connection_is_closed_after_its_time(desk: Desk) -> None:

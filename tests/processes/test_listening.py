@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import reading
+from service.listening.connection import HELD_AT_MOST
 from service.models import feedback_request
 from tests.processes.children import cli, until
 from tests.processes.deliveries import deliver, post
@@ -54,6 +55,24 @@ def test_slow_clients_hold_no_delivery_up(sqlite_house: House) -> None:
         assert [deliver(sqlite_house, f"c-{n}") for n in range(10)] == [200] * 10
         for each in slow:
             each.close()
+
+
+def test_large_answers_that_nobody_reads_hold_no_reader_up(sqlite_house: House) -> None:
+    described = b"GET /openapi.yaml HTTP/1.1\r\nHost: x\r\n\r\n"
+    with web(sqlite_house):
+        wait_for(sqlite_house)
+        assert len(fetched(sqlite_house, "/openapi.yaml")) > HELD_AT_MOST
+        greedy = [client(sqlite_house, described * 100) for _ in range(24)]
+        for _ in range(10):
+            assert fetched(sqlite_house, "/docs/versions")
+        for each in greedy:
+            each.close()
+
+
+def fetched(house: House, path: str) -> bytes:
+    got = httpx.get(f"{house.web_url}{path}", timeout=30, trust_env=False, headers={"Accept-Encoding": "identity"})
+    assert got.status_code == 200
+    return got.content
 
 
 def answer(house: House, request: bytes) -> tuple[int, dict[str, Any]]:
