@@ -17,15 +17,15 @@ Four files reach over chapters: held.py (what we hold of a person), housekeeping
 customer_routes.py (their addresses in the API) and staff_names.py (what the CRM calls agents, for reports).
 
 The floor they stand on knows none of them: settings, states, errors, outages, logs, ids, files, memory, counts,
-calling, db, bulk, models, migrations, auth, health, metrics (with gauges, totals, budgets), and web/, what every route
-shares. `x_api/` is the edge toward X and the only place that speaks HTTP to it, `crm_api/` the edge toward a source's
-own API.
+calling, db, bulk, models, migrations, starting, auth, health, metrics (with gauges, served, totals, budgets), and web/,
+what every route shares. `x_api/` is the edge toward X and the only place that speaks HTTP to it, `crm_api/` the edge
+toward a source's own API.
 `sandbox/` is X in a box, for trying and testing; nothing imports it but the command line and `demo/`, which plays the
 whole story and checks it.
 
 Some know everybody and decide nothing: app.py (the web), worker.py (the loop) with chores.py (what it does beside),
-serving.py (gunicorn, both side by side), cli/ (the command `dm-feedback`). Between sockets and the web stands
-`listening/`: no thread waits for a client.
+rereading.py (settings, while we run), serving.py (gunicorn, both side by side), cli/ (the command `dm-feedback`).
+Between sockets and the web stands `listening/`: no thread waits for a client.
 """
 
 __version__ = "0.1.0"

@@ -30,12 +30,16 @@ def begin(traces_to: str | None, role: str) -> None:
     """Send this process's spans there, if anywhere. Raises Unavailable where the extra is not installed."""
     if traces_to is None:
         return
-    try:
-        provider, ids = _provider(traces_to, role)
-    except ImportError as error:
-        raise Unavailable("traces_need_otel", f"service.traces_to names a collector; {MISSING}") from error
+    demand_installed(traces_to)
+    provider, ids = _provider(traces_to, role)
     tracer = provider.get_tracer("dm-feedback", __version__)
     traces.listen(lambda request_id, span, first: _emit(tracer, ids, request_id, span, first=first))
+
+
+def demand_installed(traces_to: str | None) -> None:
+    """Refuse a collector where nothing could be sent to it. Raises Unavailable."""
+    if traces_to is not None and not is_installed():
+        raise Unavailable("traces_need_otel", f"service.traces_to names a collector; {MISSING}")
 
 
 def is_installed() -> bool:

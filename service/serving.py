@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
@@ -21,20 +22,22 @@ from typing import Any
 import structlog
 from gunicorn.app.base import BaseApplication
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
-from service import migrations, otel, totals
+from service import otel, served, totals
 from service.app import create_app
-from service.customers.hash_key import demand_right_secret
-from service.db import demand_settings
 from service.encrypting.in_force import demand_keys, engine_of
 from service.errors import Unavailable
 from service.listening.worker import EventWorker
 from service.memory import share_arenas
-from service.settings import X_TOKENS, Settings, SettingsError, load
+from service.outages import is_away
+from service.settings import X_TOKENS, Settings, load
 from service.settings.values import host_and_port
+from service.starting import demand_fitting
 
 log = structlog.get_logger(__name__)
 RESTART_AFTER_S = 1.0
+LOOK_AGAIN_S = 2.0  # for a database that is away as a process begins
 STOPS = (signal.SIGTERM, signal.SIGINT)
 FORK = multiprocessing.get_context("fork")
 Run = Callable[[Sequence[str]], Any]
@@ -79,16 +82,15 @@ def options(settings: Settings) -> dict[str, Any]:
 class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn with our options and our application, without its own command line."""
 
-    def __init__(self, settings: Settings, read: Callable[[], Settings]) -> None:
+    def __init__(self, settings: Settings, read: Callable[[], Settings | None]) -> None:
         self._settings, self._read = settings, read
         super().__init__()
 
     def reload(self) -> None:
         """Read the settings again (SIGHUP): new processes get them, the old ones finish. Wrong ones are not taken."""
-        try:
-            self._settings = self._read()
-        except SettingsError as error:
-            log.error("settings_not_taken", problems=error.said)  # noqa: TRY400 - no bug
+        found = self._read()
+        if found is not None and _is_free(found.web.bind, self._settings.web.bind):
+            self._settings = found
         super().reload()
 
     def load_config(self) -> None:
@@ -99,12 +101,24 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no ty
     def load(self) -> Any:
         """Build the application, in the worker process."""
         engine = engine_of(self._settings)
-        demand_keys(engine)
+        _once_it_answers(engine, demand_keys)
         return _counting(self._settings, engine)
 
 
-def serve_web(settings: Settings, read: Callable[[], Settings]) -> None:
-    """Serve until told to stop; `read` gives the settings anew on SIGHUP."""
+def _once_it_answers(engine: Engine, ask: Callable[[Engine], None]) -> None:
+    """Ask a database, and again where it is away: gunicorn would end all processes for one that could not begin."""
+    while True:
+        try:
+            return ask(engine)
+        except SQLAlchemyError as error:
+            if not is_away(error):
+                raise
+            log.warning("database_away", error=type(error).__name__)
+            time.sleep(LOOK_AGAIN_S)
+
+
+def serve_web(settings: Settings, read: Callable[[], Settings | None]) -> None:
+    """Serve until told to stop; `read` gives the settings anew on SIGHUP, or None where they are to stay."""
     Gunicorn(settings, read).run()
 
 
@@ -122,14 +136,23 @@ def demand_free(bind: str) -> None:
         raise Unavailable("address_taken", sentence) from error
 
 
+def _is_free(bind: str, ours: str) -> bool:
+    """Whether we could listen there; where somebody else does, gunicorn would give up the address it has."""
+    try:
+        if bind != ours:
+            demand_free(bind)
+    except Unavailable as error:
+        log.error("settings_not_taken", problems=[error.sentence])  # noqa: TRY400 - no bug
+        return False
+    return True
+
+
 def from_environment() -> Any:
     """Build the application from the file DM_FEEDBACK_CONFIG names; for gunicorn's own command line."""
     settings = load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml")), withheld=X_TOKENS)
     engine = engine_of(settings)
-    demand_settings(engine)
-    migrations.require_fitting(engine)  # as `dm-feedback web` does: refuse to start rather than fail at each delivery
-    demand_right_secret(engine, settings.service.secret_key)
-    demand_keys(engine)
+    # as `dm-feedback web` does: refuse to start rather than fail at each delivery
+    _once_it_answers(engine, partial(demand_fitting, settings))
     return _counting(settings, engine)
 
 
@@ -138,7 +161,7 @@ def _counting(settings: Settings, engine: Engine) -> Any:
     share_arenas()
     otel.begin(settings.service.traces_to, "web")
     ended = threading.Event()
-    keeping = totals.keep_on(totals.Keeper(engine, "web", datetime.now(UTC), serves=totals.served(settings)), ended)
+    keeping = totals.keep_on(totals.Keeper(engine, "web", datetime.now(UTC), serves=served.of(settings)), ended)
     atexit.register(keeping.join, totals.LAST_S)
     atexit.register(ended.set)  # the last that is registered is the first to be called
     return create_app(settings, engine)

@@ -16,14 +16,13 @@ from rich.text import Text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
-from service import logs, migrations, replica
-from service.customers.hash_key import demand_right_secret
-from service.db import demand_settings
+from service import logs, replica
 from service.encrypting import in_force as encrypting
 from service.errors import Invalid, NotFound, ServiceError
 from service.outages import is_away
 from service.settings import Account, Settings, SettingsError, Source, load
 from service.settings.values import is_x_user_id
+from service.starting import demand_fitting
 from service.words import harmless
 
 PLAIN_WIDTH = 200  # where output goes to a file or a pipe, an id must not be folded over two lines
@@ -83,10 +82,7 @@ def opened_to_stay(context: click.Context, withheld: Sequence[str] = ()) -> tupl
     """The same for a process that says what it writes under, and looks every few seconds itself."""
     settings = settings_of(context, withheld)
     engine = engine_of(context, settings)
-    migrations.require_fitting(engine)
-    demand_settings(engine)
-    demand_right_secret(engine, settings.service.secret_key)
-    encrypting.demand_keys(engine)
+    demand_fitting(settings, engine)
     return settings, engine
 
 
@@ -143,7 +139,14 @@ def now() -> datetime:
 
 def me() -> str:
     """Name the person at the command line, for the audit."""
-    return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"[:64]
+    return f"cli:{os.environ.get('SUDO_USER') or _user()}"[:64]
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that no file has a name for
+        return f"uid {os.getuid()}"
 
 
 def when(moment: datetime | None) -> str:

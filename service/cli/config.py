@@ -19,6 +19,7 @@ from service.many import many
 from service.outages import is_away
 from service.outreach.withdrawn import gone_names
 from service.replica import attach
+from service.results.page.sender import mistakes
 from service.settings import Database, Mistake, Settings, SettingsError, load, reference
 from service.settings.advice import secrets_of
 
@@ -130,7 +131,7 @@ def _mode(file: str) -> int:
 
 
 def _loaded(path: Path) -> tuple[Settings, dict[str, Definition]]:
-    """Load file and definitions. Raises SettingsError with the mistakes of both."""
+    """Load file and definitions, and look at the pictures. Raises SettingsError with the mistakes of both."""
     try:
         settings = load(path)
     except SettingsError as error:
@@ -139,7 +140,10 @@ def _loaded(path: Path) -> tuple[Settings, dict[str, Definition]]:
         except SettingsError as more:
             raise SettingsError([*error.problems, *more.problems]) from error
         raise
-    return settings, load_definitions(settings.sources, tuple(settings.accounts))
+    definitions = load_definitions(settings.sources, tuple(settings.accounts))
+    if wrong := mistakes(settings.accounts.values()):
+        raise SettingsError(wrong)
+    return settings, definitions
 
 
 @config.command(name="reference")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from service import migrations, serving
+from service import migrations, rereading, serving
 from service.cli.common import console, opened, settings_of
-from service.encrypting.in_force import demand_keys, engine_of
-from service.intake.definition.load import load_definitions
-from service.settings import X_TOKENS, load
+from service.encrypting.in_force import engine_of
+from service.settings import X_TOKENS
+from service.starting import demand_fitting
 
 
 @click.command()
@@ -20,12 +20,12 @@ def serve(context: click.Context) -> None:
     Brings the database to the newest revision first. For several machines run `web` and `worker` separately.
     """
     settings = settings_of(context)
-    load_definitions(settings.sources, tuple(settings.accounts))  # a mistake shows here, not in children that die
+    rereading.demand_shown(settings)  # a mistake shows here, not in children that die and are begun anew for ever
     serving.demand_free(settings.web.bind)
     engine = engine_of(settings)
     try:
         migrations.upgrade(engine)
-        demand_keys(engine)
+        demand_fitting(settings, engine)
     finally:
         engine.dispose()
     path = ["--config", context.find_root().obj]
@@ -41,7 +41,7 @@ def serve(context: click.Context) -> None:
 def web(context: click.Context) -> None:
     """Run the web processes alone: webhooks, API, dashboard."""
     settings, engine = opened(context, X_TOKENS)
-    load_definitions(settings.sources, tuple(settings.accounts))
+    rereading.demand_shown(settings)
     engine.dispose()  # each web process opens its own after the fork
     path = Path(context.find_root().obj)
-    serving.serve_web(settings, lambda: load(path, withheld=X_TOKENS))
+    serving.serve_web(settings, partial(rereading.reread, path, rereading.demand_shown, X_TOKENS))

@@ -8,14 +8,10 @@ from pathlib import Path
 from threading import Event, Thread
 
 import click
-import structlog
 
 from service import worker as worker_loop
 from service.cli.common import opened_to_stay
-from service.intake.definition.load import load_definitions
-from service.settings import SettingsError, load
-
-log = structlog.get_logger(__name__)
+from service.rereading import reread
 
 
 @click.command()
@@ -24,22 +20,17 @@ def worker(context: click.Context) -> None:
     """Run one worker alone: it writes to customers and collects answers. Start as many as you like."""
     settings, engine = opened_to_stay(context)
     again = Event()
-    reread = partial(_reread, Path(context.find_root().obj), again)
+    begin_anew = partial(_begin_anew, Path(context.find_root().obj), again)
     # in a thread of its own: a command that fetches a secret may take its time, and sending goes on meanwhile
-    signal.signal(signal.SIGHUP, lambda *_: Thread(target=reread, name="reread", daemon=True).start())
+    signal.signal(signal.SIGHUP, lambda *_: Thread(target=begin_anew, name="reread", daemon=True).start())
     worker_loop.run(settings, engine)
     if again.is_set():
         words = ("-m", "service.cli", "--config", context.find_root().obj, "worker")
         os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - ourselves
 
 
-def _reread(path: Path, again: Event) -> None:
-    """Stop as on SIGTERM, to begin anew; where the new settings are wrong, go on with the old ones and say so."""
-    try:
-        settings = load(path)
-        load_definitions(settings.sources, tuple(settings.accounts))
-    except SettingsError as error:
-        log.error("settings_not_taken", problems=error.said)  # noqa: TRY400 - no bug
-        return
-    again.set()
-    os.kill(os.getpid(), signal.SIGTERM)
+def _begin_anew(path: Path, again: Event) -> None:
+    """Stop as on SIGTERM, to begin anew; where the new settings are wrong, go on with the old ones."""
+    if reread(path) is not None:
+        again.set()
+        os.kill(os.getpid(), signal.SIGTERM)

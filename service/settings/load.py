@@ -1,6 +1,6 @@
 """Loading: in, one TOML file and the environment; out, the settings, or every mistake at once.
 
-A relative SQLite file lies beside the settings. Never reads the clock, a database or the network.
+A relative path begins beside the settings. Never reads the clock, a database or the network.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from service.settings.advice import warnings
-from service.settings.asking import Source
+from service.settings.asking import Account, Source
 from service.settings.checks import MISSING, crossings
 from service.settings.declare import declared, reader_of
 from service.settings.references import Environment, resolve, without_suffix
@@ -27,7 +27,7 @@ X_TOKENS = ("consumer_key", "token", "token_secret", "client_secret")
 def load(path: Path, environ: Mapping[str, str] | None = None, withheld: Collection[str] = ()) -> Settings:
     """Read the file at `path` but for what is `withheld` of accounts. Raises SettingsError with every mistake."""
     try:
-        tree = tomllib.loads(path.read_text("utf-8"))
+        tree = tomllib.loads(path.read_text("utf-8-sig"))  # some editors write a mark before the first letter
     except FileNotFoundError as error:
         sentence = "there is no such file; `dm-feedback config example > dm-feedback.toml` writes one to start from"
         raise SettingsError([Mistake(str(path), sentence)]) from error
@@ -63,8 +63,10 @@ def from_tree(tree: Mapping[str, Any], environ: Mapping[str, str], beside: Path 
     problems += crossings(parts)
     # what could not be looked up is named already, where it is written
     problems = [p for p in problems if p.path not in unresolved or p.sentence != MISSING]
-    if beside is not None and parts["database"] is not None:
-        parts["database"] = _placed(parts["database"], beside, problems)
+    if beside is not None:
+        parts["accounts"] = {name: each and _with_its_logo(each, beside) for name, each in parts["accounts"].items()}
+        if parts["database"] is not None:
+            parts["database"] = _placed(parts["database"], beside, problems)
     if problems:
         raise SettingsError(problems, _untouched(parts["sources"], problems))
     return Settings(**{**parts, "campaigns": tuple(parts["campaigns"].values())}, warnings=tuple(warnings(parts)))
@@ -166,6 +168,11 @@ def _without(accounts: Any, withheld: Collection[str]) -> Any:
         for name, table in held.items()
     }
     return accounts | {name: table | dict.fromkeys(withheld, ELSEWHERE) for name, table in kept.items()}
+
+
+def _with_its_logo(account: Account, beside: Path) -> Account:
+    """Let a relative picture lie beside the settings, too."""
+    return account if account.page_logo is None else replace(account, page_logo=str(beside / account.page_logo))
 
 
 def _placed(database: Database, beside: Path, problems: list[Mistake]) -> Database:

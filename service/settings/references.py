@@ -94,7 +94,12 @@ def _command(words: list[str], around: Environment) -> str:
     """What the command prints. Its complaints go to our own, as a vault's say what is wrong; its output never does."""
     try:
         done = subprocess.run(  # noqa: S603 - the operator's own words, and no shell
-            words, stdout=subprocess.PIPE, cwd=around.folder, timeout=COMMAND_WITHIN_S, check=False
+            words,
+            stdin=subprocess.DEVNULL,  # what is piped to us is not for it
+            stdout=subprocess.PIPE,
+            cwd=around.folder,
+            timeout=COMMAND_WITHIN_S,
+            check=False,
         )
     except (OSError, ValueError) as error:
         raise _NotHadError(f"the command '{words[0]}' cannot be run; mend its path or its rights") from error

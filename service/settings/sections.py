@@ -14,7 +14,6 @@ from marshmallow import validate
 from service.settings.asking import Account, Campaign, Source
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import (
-    BIND,
     DATABASE,
     NOT_EMPTY,
     Secrets,
@@ -26,6 +25,7 @@ from service.settings.values import (
     one_of,
     origin,
     some_time,
+    to_listen_on,
     whole,
 )
 
@@ -95,7 +95,7 @@ class Database:
 class Web:
     """How we listen."""
 
-    bind: str = setting("127.0.0.1:8000", "host:port we listen on", BIND)
+    bind: str = setting("127.0.0.1:8000", "host:port we listen on", to_listen_on)
     workers: int = setting(2, "gunicorn processes", whole(1, 64))
     threads: int = setting(4, "threads in each process", whole(1, 64))
     max_body_bytes: int = setting(1_048_576, "largest webhook body; more is answered 413", whole(1024, 16_777_216))
@@ -126,7 +126,9 @@ class Worker:
     shutdown_within: timedelta = setting("20s", "how long a stopping worker may finish its calls")
     max_attempts: int = setting(12, "failed attempts in one state before a request fails", whole(1, 100))
     give_up_after: timedelta = setting("3d", "a request that could not be sent for this long after its end fails")
-    metrics_bind: str | None = setting(None, "host:port of the worker's own /metrics; off by default", BIND)
+    metrics_bind: str | None = setting(
+        None, "host:port of the worker's own /metrics, off by default; of several the first has it", to_listen_on
+    )
 
 
 @dataclass(frozen=True, slots=True)

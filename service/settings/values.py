@@ -17,15 +17,14 @@ from marshmallow import ValidationError, fields, validate
 Rule = Callable[[Any], Any]
 
 LEAST_OF_A_KEY = 32
+PORTS = 2**16
 LONGEST = timedelta(days=36_500)  # a date that lies further back than year 1 cannot be reckoned with
 UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 NAME = validate.Regexp(
     r"^[a-z][a-z0-9_-]{0,63}\Z",
     error="names are lower-case letters, digits, '-' and '_', at most 64, first a letter",
 )
-BIND = validate.Regexp(
-    r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]*):[0-9]{1,5}\Z", error="must be host:port, such as '127.0.0.1:8000'"
-)
+HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]*):[0-9]{1,5}")
 X_USER_ID = r"^[1-9][0-9]{0,18}$"  # for JSON Schema too; the hash of one with a leading zero is nobody's
 DATABASE = validate.Regexp(
     r"^(sqlite:///(?!:memory:).|postgresql(\+psycopg)?://.)",
@@ -35,8 +34,14 @@ NOT_EMPTY = validate.Length(min=1)
 LONGEST_NAME = 120
 
 
+def to_listen_on(value: str) -> None:
+    """Demand an address one can listen on. Raises ValidationError."""
+    if HOST_AND_PORT.fullmatch(value) is None or host_and_port(value)[1] >= PORTS:
+        raise ValidationError("must be host:port, such as '127.0.0.1:8000'")
+
+
 def host_and_port(bind: str) -> tuple[str, int]:
-    """Take an address of BIND's form apart: the host without brackets, empty for every one."""
+    """Take such an address apart: the host without brackets, empty for every one."""
     host, _, port = bind.rpartition(":")
     return host.strip("[]"), int(port)
 

@@ -10,12 +10,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.engine import Engine
 
 from service import migrations
+from service.customers.hash_key import open_key
 from service.db import open_engine, reading, writing
 from service.requests import restored, seals
 from service.settings import reference
 from tests.cli.house import Cli
 from tests.processes.house import free_port
-from tests.support import SOURCE_KEY
+from tests.support import SOURCE_KEY, settings_of
 
 # -- config check
 
@@ -90,6 +91,13 @@ def test_mistakes_of_a_definition_are_named_together_with_those_of_the_file(cli:
     assert "2 to mend" in done.stderr
     assert "web.workers" in done.stderr
     assert "sources.help.map.agent_id" in done.stderr
+
+
+def test_a_picture_that_is_not_there_is_a_mistake(cli: Cli) -> None:
+    cli.write(accounts__acme__page_logo="none.png")
+    done = cli("config", "check", code=78)
+    assert "accounts.acme.page_logo" in done.stderr
+    assert "accounts.acme.page_logo" in cli("serve", code=78).stderr
 
 
 def test_a_definition_alone_can_be_the_mistake(cli: Cli) -> None:
@@ -194,6 +202,14 @@ def test_commands_refuse_an_empty_database_and_say_how_to_go_on(empty: Cli, argu
     sentence, code = empty.refuses(*arguments)
     assert code == "schema_behind"
     assert "run `dm-feedback db upgrade`" in sentence
+
+
+def test_what_its_children_would_end_by_ends_serve(cli: Cli) -> None:
+    cli.write(web__bind=f"127.0.0.1:{free_port()}")
+    open_key(cli.engine, settings_of().service.secret_key)
+    cli.write(web__bind=f"127.0.0.1:{free_port()}", service__secret_key="another-secret-of-32-characters!")
+    for arguments in (("serve",), ("web",), ("worker",), ("keys", "list")):
+        assert cli.refuses(*arguments)[0].startswith("service.secret_key is not the one")
 
 
 def test_a_newer_database_is_left_alone(cli: Cli) -> None:

@@ -1,6 +1,7 @@
 """Settings: every mistake at once, in words that say what would be right; references; advice; no secret shown."""
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -16,10 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.intake.definition.load import load_definitions
+from service.results.page.sender import mistakes as mistakes_of_pictures
 from service.settings import PLACEHOLDERS, X_TOKENS, Mistake, Settings, SettingsError, from_tree, load, reference
 from service.settings.asking import Texts
 from service.settings.declare import declared, section_of
 from service.settings.sections import NAMED_SECTIONS, SECTIONS
+from tests.processes.house import toml
 from tests.support import SOURCE_KEY, settings_of, tree
 
 TOP = Path(__file__).parents[2]
@@ -137,6 +140,22 @@ def test_a_secret_comes_from_what_a_command_prints(tmp_path: Path) -> None:
     assert settings.service.secret_key == "k" * 40
     several = tree(sources__crm={"preset": "standard", "keys_command": [["printf", "%s", SOURCE_KEY], ["echo", "b"]]})
     assert from_tree(several, {}).sources["crm"].keys == (SOURCE_KEY, "b")
+
+
+def test_a_command_is_not_given_what_is_piped_to_us() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as piped, os.fdopen(writing, "w") as pipe:
+        pipe.write("501\n")
+        pipe.flush()
+        before = os.dup(0)
+        os.dup2(piped.fileno(), 0)
+        try:
+            settings = from_tree(tree(service={"secret_key_command": ["sh", "-c", f"cat; printf {'k' * 40}"]}), {})
+        finally:
+            os.dup2(before, 0)
+            os.close(before)
+        assert settings.service.secret_key == "k" * 40
+        assert piped.readline() == "501\n"
 
 
 @pytest.mark.parametrize(
@@ -326,6 +345,7 @@ def test_what_are_no_quiet_hours_is_a_mistake(written: Any) -> None:
         ("database__url", "sqlite:///:memory:", "sqlite:///"),
         ("web__bind", "8000", "host:port"),
         ("web__bind", "localhost:http", "host:port"),
+        ("web__bind", "127.0.0.1:65536", "host:port"),
         ("web__workers", 0, "from 1 to 64"),
         ("web__security_contact", "me@example.com", "mailto:security@example.com"),
         ("web__workers", 1.5, "whole number"),
@@ -795,3 +815,26 @@ def test_a_text_of_any_way_that_begs_is_named(key: str) -> None:
     texts = {"opening": "Thanks.", "card": "How did we do?", "page": "Here: {page}", "quick_reply": "Tap."}
     begging = {"en": {**texts, key: f"{texts[key]} Please give 5 stars."}}
     assert "begs" in str(advice(campaigns__care__texts=begging))
+
+
+# -- files of the settings
+
+
+def kept(tmp_path: Path, text: str, **changes: Any) -> Path:
+    (tmp_path / "dm-feedback.toml").write_text(text + "\n".join(toml(tree(**changes))), "utf-8")
+    return tmp_path / "dm-feedback.toml"
+
+
+def test_a_mark_before_the_first_letter_is_no_setting(tmp_path: Path) -> None:
+    assert load(kept(tmp_path, "\ufeff")).accounts["acme"].name == "acme"
+
+
+def test_a_relative_picture_lies_beside_the_settings_from_wherever_they_are_read(tmp_path: Path) -> None:
+    (tmp_path / "logo.png").write_bytes(b"a picture")
+    settings = load(kept(tmp_path, "", accounts__acme__page_logo="logo.png"))
+    assert mistakes_of_pictures(settings.accounts.values()) == []
+    settings = load(kept(tmp_path, "", accounts__acme__page_logo=str(tmp_path / "logo.png")))
+    assert mistakes_of_pictures(settings.accounts.values()) == []
+    settings = load(kept(tmp_path, "", accounts__acme__page_logo="none.png"))
+    [wrong] = mistakes_of_pictures(settings.accounts.values())
+    assert wrong.path == "accounts.acme.page_logo"

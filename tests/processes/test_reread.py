@@ -1,12 +1,17 @@
 """On the real server: settings are read again on SIGHUP, what cannot be read is no fault, and no key is in a log."""
 
+import os
+import signal
 import socket
 
 import httpx
+import pytest
 
 from service.auth import keys
+from service.customers.hash_key import open_key
 from service.db import open_engine, writing
 from tests.processes.children import Child, cli, until
+from tests.processes.deliveries import deliver
 from tests.processes.house import House
 from tests.support import START
 
@@ -44,6 +49,48 @@ def test_web_takes_new_settings_on_sighup_and_keeps_the_old_ones_where_the_new_a
         assert "web.security_contact" in web.output()
 
 
+SETTINGS_THAT_START_NOTHING = {
+    "a definition": ('preset = "standard"', 'preset = "standard"\ncolour = "red"', "sources.crm.colour"),
+    "another secret": ("-chaos", "-other", "service.secret_key is not the one"),
+    "a database that is not there": ("sqlite:///", "postgresql://nobody@127.0.0.1:1/nothing#", "database.url"),
+    "a picture": ("[accounts.acme]\n", '[accounts.acme]\npage_logo = "none.png"\n', "accounts.acme.page_logo"),
+}
+
+
+@pytest.mark.parametrize("what", SETTINGS_THAT_START_NOTHING)
+def test_settings_with_which_web_would_not_start_end_nothing_that_runs(sqlite_house: House, what: str) -> None:
+    old, new, says = SETTINGS_THAT_START_NOTHING[what]
+    house, engine = sqlite_house, open_engine(sqlite_house.database_url)
+    open_key(engine, house.tree()["service"]["secret_key"])
+    engine.dispose()
+    with serving(house, "web") as web:
+        until(lambda: status(house, "/healthz") == 200, 60, "web answers")
+        before = set(web.forked())
+        write(house, old, new)
+        web.hang_up()
+        until(lambda: "settings_not_taken" in web.output(), 60, "the mistake is said")
+        until(lambda: before.isdisjoint(web.forked()) and len(web.forked()) == 1, 60, "new processes with the old ones")
+        assert says in web.output()
+        assert deliver(house, "c-1") == 200
+
+
+def test_a_process_that_begins_while_the_database_is_away_waits_for_it_and_ends_no_other(sqlite_house: House) -> None:
+    house = sqlite_house
+    with serving(house, "web") as web:
+        until(lambda: status(house, "/healthz") == 200, 60, "web answers")
+        engine = open_engine(house.database_url)
+        with writing(engine) as connection:
+            connection.exec_driver_sql("ALTER TABLE encryption_key RENAME TO elsewhere")
+        [before] = web.forked()
+        os.kill(before, signal.SIGKILL)
+        until(lambda: '"database_away"' in web.output(), 60, "it says that it waits")
+        with writing(engine) as connection:
+            connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO encryption_key")
+        engine.dispose()
+        until(lambda: status(house, "/healthz") == 200, 60, "it has begun")
+        assert web.running
+
+
 def test_a_worker_begins_anew_on_sighup_and_goes_on_where_the_settings_are_wrong(sqlite_house: House) -> None:
     house = sqlite_house
 
@@ -54,9 +101,9 @@ def test_a_worker_begins_anew_on_sighup_and_goes_on_where_the_settings_are_wrong
         until(lambda: started(worker) == 1, 60, "it works")
         worker.hang_up()
         until(lambda: started(worker) == 2, 60, "it works with the new settings")
-        write(house, "[web]\n", "[web]\ncolour = 1\n")
+        write(house, "-chaos", "-other")
         worker.hang_up()
-        until(lambda: "settings_not_taken" in worker.output(), 60, "the mistake is said")
+        until(lambda: "service.secret_key is not the one" in worker.output(), 60, "the mistake is said")
         assert worker.running
         assert started(worker) == 2
 

@@ -5,6 +5,7 @@ contrast WCAG 2.2 asks for (4.5 : 1) is ours. Never fetches anything: a logo is 
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,17 @@ def sender_of(account: Account) -> Sender:
     """Prepare an account's page. Raises SettingsError for a picture that cannot be used."""
     name = account.page_name or account.screen_name or account.name
     return Sender(name, readable(account.page_accent, LIGHT), readable(account.page_accent, DARK), _logo(account))
+
+
+def mistakes(accounts: Iterable[Account]) -> list[Mistake]:
+    """Name every picture that cannot be used."""
+    found: list[Mistake] = []
+    for each in accounts:
+        try:
+            _logo(each)
+        except SettingsError as error:
+            found += error.problems
+    return found
 
 
 def _logo(account: Account) -> Logo | None:

@@ -1,0 +1,74 @@
+"""Settings read while we run: in, the file; out, settings with which a process would start, or why it would not.
+
+New ones with which nothing would start must not end what runs. Decides nothing about what runs.
+"""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from service import otel, replica
+from service.encrypting.in_force import engine_of
+from service.errors import ServiceError
+from service.intake.definition.load import load_definitions
+from service.outages import is_away, why_away
+from service.results.page.sender import mistakes
+from service.settings import Settings, SettingsError, load
+from service.starting import demand_fitting
+
+log = structlog.get_logger(__name__)
+
+
+def demand_defined(settings: Settings) -> None:
+    """Refuse settings whose sources cannot be compiled, or that need what is not installed.
+
+    Raises SettingsError, Unavailable.
+    """
+    load_definitions(settings.sources, tuple(settings.accounts))
+    otel.demand_installed(settings.service.traces_to)
+
+
+def demand_shown(settings: Settings) -> None:
+    """The same for who shows pages, and so the pictures on them."""
+    demand_defined(settings)
+    if wrong := mistakes(settings.accounts.values()):
+        raise SettingsError(wrong)
+
+
+def reread(
+    path: Path, demand: Callable[[Settings], None] = demand_defined, withheld: Collection[str] = ()
+) -> Settings | None:
+    """Read the settings again. None where nothing could start with them, and the log says why."""
+    try:
+        settings = load(path, withheld=withheld)
+        demand(settings)
+        _try_database(settings)
+    except (SettingsError, ServiceError, SQLAlchemyError) as error:
+        log.error("settings_not_taken", problems=_said(error))  # noqa: TRY400 - no bug
+    except Exception as error:  # a bug of ours ends nobody who runs either
+        log.exception("settings_not_taken", error=type(error).__name__)
+    else:
+        return settings
+    return None
+
+
+def _try_database(settings: Settings) -> None:
+    """Open it as a process would, and let it go: whoever asks may be about to fork."""
+    engine = engine_of(settings)
+    beside = replica.attach(engine, settings.database)
+    try:
+        demand_fitting(settings, engine)
+    finally:
+        engine.dispose()
+        if beside is not None:
+            beside.close()
+
+
+def _said(error: Exception) -> list[str]:
+    if isinstance(error, SettingsError):
+        return error.said
+    if isinstance(error, ServiceError):
+        return [error.sentence]
+    return [f"database.url {why_away(error) if is_away(error) else f'cannot be used ({type(error).__name__})'}"]
