@@ -50,6 +50,10 @@ def _seconds_since(newest: sa.ColumnElement[Any], now: datetime) -> sa.ColumnEle
     return sa.func.coalesce((micros - sa.type_coerce(newest, sa.BigInteger)) / 1_000_000.0, 0.0)
 
 
+HAS_CARDS = sa.select(sa.literal(1)).where(rf.account == pw.account).correlate(poll_window).exists()
+"""An account that X never lets read feedback/events, as it may send no cards, is behind in nothing."""
+
+
 def _by_account(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Begin with the few accounts: their name leads the index, without it a database reads all of the table.
 
@@ -195,7 +199,9 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
             sa.select(
                 pw.account,
                 _seconds_since(sa.func.max(sa.case((pw.done_at.is_not(None), pw.to_time), else_=pw.from_time)), now),
-            ).group_by(pw.account)
+            )
+            .group_by(pw.account)
+            .having(sa.or_(sa.func.count(pw.done_at) > 0, HAS_CARDS))
         ),
     ),
     (

@@ -65,6 +65,8 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, s
     for name, clear in cleared.items():
         with _apart(name, failures), writing(engine) as connection:
             clear(connection, now)
+    if not failures and not dry_run and not stop():
+        _forget_kinds(engine, list(counts))
     if failures:
         raise failures[0]
     return counts
@@ -137,6 +139,12 @@ def _note(engine: Engine, kind: str, rows: int, now: datetime) -> None:
     with writing(engine) as connection:
         row = insert(connection, retention_run).values(kind=kind, **told)
         connection.execute(row.on_conflict_do_update(index_elements=["kind"], set_=told))
+
+
+def _forget_kinds(engine: Engine, kinds: list[str]) -> None:
+    """Say no more when what is no kind of data any more was forgotten last: partitions, in a ledger without them."""
+    with writing(engine) as connection:
+        connection.execute(sa.delete(retention_run).where(retention_run.c.kind.not_in(kinds)))
 
 
 def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: datetime) -> Mapping[str, int]:

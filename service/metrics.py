@@ -8,20 +8,23 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import flask
+import structlog
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.engine import Connection, Engine
 
-from service import budgets, replica, totals
+from service import budgets, replica, served, totals
 from service.auth import Guard
 from service.db import reading
 from service.errors import NotAllowed
-from service.gauges import QUERIES, Query
+from service.gauges import QUERIES
 from service.partitions import ahead
 from service.settings import Settings
 from service.settings.values import host_and_port
+
+log = structlog.get_logger(__name__)
 
 
 class Figures(Collector):
@@ -38,8 +41,12 @@ class Figures(Collector):
         """Yield every gauge and every counter."""
         now = self._clock()
         with reading(self._engine) as connection:
+            whom = served.now_served(connection, self._settings, now)
             for name, text, labels, query in QUERIES:
-                yield _gauge(connection, name, text, labels, query(now))
+                gauge = GaugeMetricFamily(f"dm_feedback_{name}", text, labels=labels)
+                for values, number in served.figures(connection, query(now), labels, whom):
+                    gauge.add_metric(values, number)
+                yield gauge
             yield from budgets.families(connection, self._settings.accounts, now)
             yield from totals.families(connection, now)
             yield from _unplaced(connection)
@@ -69,12 +76,19 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
 
 
 def serve(settings: Settings, engine: Engine) -> None:
-    """Serve the figures on a port of the worker's own, if one is configured."""
+    """Serve the figures on a port of the worker's own, if one is configured.
+
+    Where somebody else listens there, such as another worker with the same settings, it works without: every process
+    tells the same.
+    """
     bind = settings.worker.metrics_bind
     if bind is None:
         return
     host, port = host_and_port(bind)
-    start_http_server(port, host or "127.0.0.1", registry(settings, engine, lambda: datetime.now(UTC)))
+    try:
+        start_http_server(port, host or "127.0.0.1", registry(settings, engine, lambda: datetime.now(UTC)))
+    except OSError as error:
+        log.warning("worker_metrics_not_served", bind=bind, error=error.strerror)
 
 
 def _replica(engine: Engine) -> Iterator[Metric]:
@@ -97,10 +111,3 @@ def _unplaced(connection: Connection) -> Iterator[Metric]:
         gauge.add_metric([table], float(rows))
     if gauge.samples:
         yield gauge
-
-
-def _gauge(connection: Connection, name: str, text: str, labels: list[str], query: Query) -> GaugeMetricFamily:
-    gauge = GaugeMetricFamily(f"dm_feedback_{name}", text, labels=labels)
-    for *values, number in connection.execute(query):
-        gauge.add_metric([str(value) for value in values], float(number))
-    return gauge

@@ -1,4 +1,4 @@
-"""How the service stands, on one screen: in, the database and the accounts of the settings; out, frozen facts.
+"""How the service stands, on one screen: in, the database and the settings; out, frozen facts.
 
 The same figures as /metrics (`gauges.QUERIES`), put together by account, and in words what needs a hand and what to
 do. Never a customer, a text or a score.
@@ -10,13 +10,13 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from service import __version__, budgets, totals
+from service import __version__, budgets, served, totals
 from service.gauges import QUERIES
 from service.many import many
 from service.migrations import head
 from service.partitions import ahead
 from service.replica import ReplicaStanding
-from service.settings import Account
+from service.settings import Settings
 
 MINUTE, HOUR = 60, 3600
 HAND: Mapping[str, float] = {
@@ -73,12 +73,13 @@ class Overview:
 
 
 def overview(
-    connection: Connection, accounts: Mapping[str, Account], now: datetime, replica: ReplicaStanding | None = None
+    connection: Connection, settings: Settings, now: datetime, replica: ReplicaStanding | None = None
 ) -> Overview:
     """Read how everything stands, the replica told. One statement a figure, however many accounts there are."""
+    accounts, whom = settings.accounts, served.now_served(connection, settings, now)
     found = {
-        name: {tuple(map(str, labels)): float(number) for *labels, number in connection.execute(query(now))}
-        for name, _, _, query in QUERIES
+        name: {tuple(values): number for values, number in served.figures(connection, query(now), labels, whom)}
+        for name, _, labels, query in QUERIES
     }
     left = budgets.left(accounts, budgets.taken(connection, accounts, now))
     each = tuple(_account(name, found, left) for name in accounts)

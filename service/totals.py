@@ -28,7 +28,6 @@ from service.ids import new_id
 from service.migrations import head
 from service.models import process_count
 from service.outages import is_away
-from service.settings import Settings
 
 KEEP_EVERY = timedelta(seconds=10)
 ALIVE = timedelta(minutes=1)
@@ -39,7 +38,7 @@ pct = process_count.c
 
 
 class Keeper:
-    """Keeps the numbers of one process. `role`: web or worker; `serves`: see `served`."""
+    """Keeps the numbers of one process. `role`: web or worker; `serves`: see served.py."""
 
     def __init__(
         self, engine: Engine, role: str, now: datetime, counts: ProcessCounts = HERE, serves: Iterable[str] = ()
@@ -69,11 +68,6 @@ class Keeper:
     def _is_there(self, connection: Connection) -> bool:
         ours = sa.select(pct.name).where(pct.name == self._name).with_for_update()
         return connection.scalar(ours) is not None
-
-
-def served(settings: Settings) -> list[str]:
-    """Return the accounts and sources of the settings, as in accounts.acme: who moves one asks for it."""
-    return [f"accounts.{name}" for name in settings.accounts] + [f"sources.{name}" for name in settings.sources]
 
 
 def keep_on(keeper: Keeper, stop: threading.Event) -> threading.Thread:

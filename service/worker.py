@@ -19,7 +19,7 @@ from queue import SimpleQueue
 import structlog
 from sqlalchemy.engine import Engine
 
-from service import chores, metrics, migrations, otel, staff_names, totals
+from service import chores, metrics, migrations, otel, served, staff_names, totals
 from service.accounts import holds
 from service.accounts.holds import Hold
 from service.db import reading, writing
@@ -86,7 +86,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     for thread in readers:
         thread.daemon = True
         thread.start()
-    keeper = totals.Keeper(engine, "worker", clock(), serves=totals.served(settings))
+    keeper = totals.Keeper(engine, "worker", clock(), serves=served.of(settings))
     readers += [totals.keep_on(keeper, stop), walking.keep_on(engine, clock, stop)]
     metrics.serve(settings, engine)
     log.info("worker_started", worker=name, accounts=sorted(clients))

@@ -25,7 +25,7 @@ def status(context: click.Context, as_json: bool) -> None:  # noqa: FBT001 - cli
     """Show how everything stands: what needs a hand, backlog, holds, budgets, lag."""
     settings, engine = opened(context, X_TOKENS)
     with reading(engine) as connection:
-        found = overview(connection, settings.accounts, now(), standing(engine))
+        found = overview(connection, settings, now(), standing(engine))
     if as_json:
         print(json.dumps(_document(found), ensure_ascii=False, indent=2))  # noqa: T201 - for a program
         return

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service import totals
+from service import served, totals
 from service.accounts import holds, standing
 from service.accounts import moving as moved_accounts
 from service.at_rest.columns import give
@@ -262,7 +262,7 @@ def test_a_copy_that_is_interrupted_goes_on(two: Two) -> None:
 def test_who_still_serves_it_is_named_on_either_side(two: Two) -> None:
     def lives(engine: Engine, *names: str) -> totals.Keeper:
         now = two.here.clock.now
-        keeper = totals.Keeper(engine, "web", now, ProcessCounts(), totals.served(settings(*names)))
+        keeper = totals.Keeper(engine, "web", now, ProcessCounts(), served.of(settings(*names)))
         keeper.keep(now)
         return keeper
 

@@ -195,6 +195,18 @@ def test_what_is_cleared_away_by_the_way_goes_each_by_itself(
     assert everything(sqlite_engine)[worker_seen.name] == []
 
 
+def test_of_what_is_no_kind_of_data_any_more_nothing_is_said(sqlite_engine: Engine) -> None:
+    """A ledger that was copied out of partitions has none; an alert would tell of them for ever."""
+    at = populated(sqlite_engine)
+    with writing(sqlite_engine) as connection:
+        connection.execute(sa.insert(retention_run).values(kind="partitions", finished_at=at, rows=1))
+    pruned(sqlite_engine, at + timedelta(hours=1))
+    with reading(sqlite_engine) as connection:
+        told = set(connection.scalars(sa.select(retention_run.c.kind)))
+    assert told > set(KEPT)
+    assert "partitions" not in told
+
+
 class Rounds(threading.Event):
     """So many rounds of a loop, without a wait."""
 

@@ -9,17 +9,19 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import Engine
+from structlog.testing import capture_logs
 
-from service import gauges, metrics
+from service import gauges, metrics, totals
 from service.accounts import holds, standing, turns
 from service.accounts.holds import Hold
-from service.counts import METERS
+from service.counts import METERS, ProcessCounts
 from service.db import open_engine, writing
 from service.ids import new_id
 from service.models import (
     delivery_item,
     feedback_request,
     poll_window,
+    process_count,
     refresh,
     result,
     result_update,
@@ -217,6 +219,55 @@ def test_the_figures_are_of_all_accounts_and_so_must_be_the_key(house: House) ->
 def test_a_database_that_is_away_is_said_so(sqlite_engine: Engine) -> None:
     house = House(open_engine("postgresql://nobody@127.0.0.1:1/nothing"))
     assert house.refused(503, "GET", "/metrics", "dmf_0.0") == "database_away"
+
+
+def test_of_who_has_left_the_settings_of_every_process_nothing_is_told(engine: Engine) -> None:
+    """An account that X suspended for good, and was taken out, would page somebody for ever."""
+    house = House(engine)
+    now = house.clock.now
+    with writing(engine) as connection:
+        standing.enrol(connection, ["acme", "gone", "elsewhere"], now)
+        source_standing.enrol(connection, ["gone_crm"], now)
+        source_standing.hold(connection, "gone_crm", "refused_401", now)
+        for name in ("acme", "gone", "elsewhere"):
+            holds.hold(connection, name, Hold(326, "account_locked"), now)
+    totals.Keeper(engine, "worker", now, ProcessCounts(), serves=["accounts.elsewhere"]).keep(now)
+    assert held(house) == {"acme", "elsewhere"}
+    house.clock.forward(minutes=2)
+    assert held(house) == {"acme"}, "the other process is gone"
+    unknowing = {"name": "w", "role": "web", "version": "0", "python": "3", "seen_at": house.clock.now, "counts": []}
+    with writing(engine) as connection:
+        connection.execute(sa.insert(process_count).values(unknowing))
+    assert held(house) == {"acme", "gone", "elsewhere", "gone_crm"}, "one that does not say may serve anybody"
+
+
+def test_an_account_without_cards_that_x_lets_read_no_events_is_behind_in_nothing(engine: Engine) -> None:
+    """It asks by page alone: X answers 453 to feedback/events for ever."""
+    house = House(engine)
+    now = house.clock.now
+    window = {"account": "acme", "from_time": now - timedelta(days=3), "to_time": now - timedelta(days=2)}
+    with writing(engine) as connection:
+        counts = dict.fromkeys(("pages", "events", "found_missing", "unreadable"), 0)
+        connection.execute(sa.insert(poll_window).values(**window, **counts))
+    assert ("events_behind_seconds", "acme") not in parsed(scraped(house))
+    with writing(engine) as connection:
+        row = request_row(now, state="card_sent")
+        connection.execute(sa.insert(feedback_request).values(row))
+        debt = {"request_id": row["id"], "account": "acme", "feedback_id": "9", "checks": 0, "due_at": now}
+        connection.execute(sa.insert(refresh).values(debt))
+    assert parsed(scraped(house))["events_behind_seconds", "acme"] == 3 * 86400
+
+
+def held(house: House) -> set[str]:
+    names = {"account_held": 1, "source_held": 2}  # where each stands among its labels
+    return {labels[names[labels[0]]] for labels in parsed(scraped(house)) if labels[0] in names}
+
+
+def test_a_worker_beside_another_with_the_same_port_works_without_it(house: House) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, capture_logs() as said:
+        bind = f"127.0.0.1:{taken.getsockname()[1]}"
+        metrics.serve(settings_of(worker__metrics_bind=bind), house.engine)
+    assert [(line["event"], line["bind"]) for line in said] == [("worker_metrics_not_served", bind)]
 
 
 def test_a_worker_serves_them_on_a_port_of_its_own(house: House) -> None:
