@@ -15,6 +15,7 @@ import yaml
 
 from service import __version__
 from service.settings import load
+from tests.processes.children import until
 
 TOP = Path(__file__).parents[1]
 DEPLOY = TOP / "deploy"
@@ -150,6 +151,66 @@ def test_caddy_finds_nothing_to_mend(tmp_path: Path) -> None:
     file.write_text(text, "utf-8")
     home = {**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
     assert "Valid configuration" in said("caddy", "validate", "--config", file, "--adapter", "caddyfile", env=home)
+    assert "buffer_requests" not in text, "Caddy knows no such word from 2.8 on, and 2.6.2 none of the newer ones"
+
+
+def test_caddy_logs_no_address_that_is_a_key() -> None:
+    text = (DEPLOY / "proxy" / "Caddyfile").read_text("utf-8")
+    found = re.search(r'request>uri regexp "(.*)" "(.*)"', text)
+    assert found is not None
+    secrets = {
+        "/v1/feeds/0123456789ab/SECRET.csv?x=1": "/v1/feeds/0123456789ab/-?x=1",
+        "/f/SECRET": "/f/-",
+        "/f/SECRET?before": "/f/-?before",
+        "/v1/results.csv?team_id=gold": "/v1/results.csv?team_id=gold",
+    }
+    assert {each: re.sub(found[1], found[2].replace("$1", r"\1"), each) for each in secrets} == secrets
+
+
+def test_the_database_of_compose_is_there_only_when_it_can_be_reached() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
+    assert services["database"]["healthcheck"]["test"] == [
+        "CMD-SHELL",
+        "pg_isready -h 127.0.0.1 -U feedback -d feedback",
+    ]
+    assert services["upgrade"]["depends_on"] == {"database": {"condition": "service_healthy"}}
+
+
+INTERPRETER = """#!/usr/bin/env bash
+# What deploy/environment asks of an interpreter, noted; the first environment that is made waits for a word.
+here=%(here)s
+echo "$*" >>"$here/asked"
+case "$1 $2" in
+  "-m venv")
+    mkdir -p "$3/bin" && cp "$0" "$3/bin/python"
+    until [ -e "$here/go" ]; do sleep 0.05; done ;;
+  "-m pip") ;;
+  *) exec %(python)s "$@" ;;
+esac
+"""
+
+
+def test_of_two_that_begin_without_an_environment_one_makes_it_and_the_other_waits(tmp_path: Path) -> None:
+    """The README starts two commands at once."""
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(DEPLOY / "environment", tmp_path / "deploy")
+    (tmp_path / "deploy" / "requirements.txt").write_text("nothing\n", "utf-8")
+    python, asked = tmp_path / "python", tmp_path / "asked"
+    python.write_text(INTERPRETER % {"here": tmp_path, "python": sys.executable}, "utf-8")
+    python.chmod(0o755)
+    begin = ["bash", "-c", f"set -euo pipefail; source {tmp_path}/deploy/environment; install requirements.txt"]
+    environ = {**os.environ, "PYTHON": str(python)}
+
+    def times(word: str) -> int:
+        return sum(word in line for line in asked.read_text("utf-8").splitlines()) if asked.exists() else 0
+
+    with subprocess.Popen(begin, env=environ, stdout=-1, stderr=-1) as first:
+        until(lambda: times("-m venv") == 1, 60, "the first makes it")
+        with subprocess.Popen(begin, env=environ, stdout=-1, stderr=-1) as second:
+            until(lambda: times("flock") == 2 or times("-m pip install") == 1, 60, "the second has come to it")
+            (tmp_path / "go").touch()
+            assert (first.wait(60), second.wait(60)) == (0, 0)
+    assert (times("-m venv"), times("-m pip install")) == (1, 1)
 
 
 def test_every_file_of_the_service_is_in_the_wheel() -> None:

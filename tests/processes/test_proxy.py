@@ -24,6 +24,7 @@ from tests.processes.deliveries import signed
 from tests.processes.house import House, free_port
 
 NAME = "feedback.example.com"
+SECRET_ADDRESSES = ("/v1/feeds/0123456789ab/SECRET-of-a-feed.csv", "/f/SECRET-of-a-customer")
 CONFIG = Path(__file__).parents[2] / "deploy" / "proxy" / "nginx.conf"
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx comes with Debian's nginx")
 
@@ -142,6 +143,8 @@ def test_the_story_goes_through_nginx(proxied: House, tmp_path: Path, engine_of:
         with proxy.client() as client:
             key = {"Authorization": "Bearer dmf_0.0", "X-Forwarded-For": "203.0.113.9"}  # claims another address
             asked = client.get("/v1/summary", headers=key, extensions={"sni_hostname": NAME})
+            for path in SECRET_ADDRESSES:
+                assert client.get(path, extensions={"sni_hostname": NAME}).status_code == 404
         assert asked.status_code == 401
         assert httpx.get(f"{proxy.plain_url}/webhooks/crm/crm", headers={"Host": NAME}).status_code == 403
         engine = engine_of(proxied)
@@ -149,7 +152,13 @@ def test_the_story_goes_through_nginx(proxied: House, tmp_path: Path, engine_of:
         with reading(engine) as connection:
             addresses = {row.address for row in connection.execute(access_log.select())}
     assert addresses == {"127.0.0.1"}
-    assert "Bearer" not in (tmp_path / "access.log").read_text("utf-8")
+    logged = (tmp_path / "access.log").read_text("utf-8")
+    assert "Bearer" not in logged
+    assert "SECRET" not in logged
+    assert [words[3] for words in map(str.split, logged.splitlines()) if words[2] == "GET" and "-" in words[3]] == [
+        "/v1/feeds/0123456789ab/-",
+        "/f/-",
+    ]
 
 
 def states(engine: Engine) -> dict[str, str]:
