@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.auth import chain
 from service.cli.common import console, errors, opened
 from service.db import reading
+from service.errors import Invalid
 
 LOOK_EVERY_S = 2.0
 
@@ -66,7 +67,7 @@ def stream(context: click.Context, after: int, state: Path | None, *, follow: bo
     """Print sealed lines as JSON, one a line, for a SIEM."""
     _, engine = opened(context)
     if state is not None and state.exists():
-        after = max(after, int(state.read_text("utf-8").strip() or 0))
+        after = max(after, _kept(state))
     while True:
         after = _printed(engine, after)
         if state is not None:
@@ -74,6 +75,13 @@ def stream(context: click.Context, after: int, state: Path | None, *, follow: bo
         if not follow:
             return
         time.sleep(LOOK_EVERY_S)
+
+
+def _kept(state: Path) -> int:
+    number = state.read_text("utf-8", "replace").strip() or "0"
+    if not (number.isascii() and number.isdecimal()):
+        raise Invalid("bad_state", f"{state} does not hold the number of a line: name another file for --state.")
+    return int(number)
 
 
 def _keep(state: Path, after: int) -> None:

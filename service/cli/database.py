@@ -16,6 +16,7 @@ from service.requests.restored import begin, concerned
 from service.settings import X_TOKENS
 
 PROGRESS_EVERY = 10_000
+COPY_TO = "DM_FEEDBACK_COPY_TO"
 
 
 @click.group()
@@ -48,7 +49,10 @@ def status(context: click.Context) -> None:
 
 
 @db.command()
-@click.option("--to", required=True, envvar="DM_FEEDBACK_COPY_TO", help="The other database's address: an empty one.")
+@click.option(
+    "--to", required=True, envvar=COPY_TO,
+    help=f"The other database's address: an empty one. Also by the variable {COPY_TO}, which `ps` does not show.",
+)  # fmt: skip
 @click.option("--accounts", help="Only these, separated by commas, into a cluster that may be at work.")
 @click.option(
     "--finish", is_flag=True, help="Nothing writes to what is copied any more: carry the rest over, and prove it."

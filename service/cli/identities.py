@@ -43,12 +43,13 @@ def missing(context: click.Context, source: str | None, days: int) -> None:
     )  # fmt: skip
     with writing(engine) as connection:  # before the first line leaves: whoever reads may stop at any of them
         log_access(connection, me(), "identities.missing", {"source": source or "*", "days": days}, now())
-    file = csv.writer(sys.stdout, lineterminator="\r\n")
-    file.writerow(COLUMNS)
     with reading(engine) as connection:
-        for row in connection.execute(wanted.order_by(fr.ended_at, fr.id)):
-            words = (guarded(each or "") for each in (row.source, row.conversation_id, row.customer_ref))
-            file.writerow([row.id, *words, when(row.ended_at), guarded(row.detail or ""), ""])
+        rows = connection.execute(wanted.order_by(fr.ended_at, fr.id)).all()
+    file = csv.writer(sys.stdout, lineterminator="\r\n")  # in no transaction: who reads the pipe may be slow
+    file.writerow(COLUMNS)
+    for row in rows:
+        words = (guarded(each or "") for each in (row.source, row.conversation_id, row.customer_ref))
+        file.writerow([row.id, *words, when(row.ended_at), guarded(row.detail or ""), ""])
 
 
 @identities.command(name="import")

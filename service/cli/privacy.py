@@ -87,7 +87,8 @@ def check(context: click.Context) -> None:
 def scrub(context: click.Context) -> None:
     """Write the database file anew, so that no page keeps what was there before it was encrypted.
 
-    SQLite: VACUUM, and the log beside it is emptied. PostgreSQL: VACUUM FULL of the tables in question, as their owner.
+    SQLite: VACUUM, which takes as much memory as the file is large, and the log beside it is emptied. PostgreSQL:
+    VACUUM FULL of the tables in question, as their owner.
     Older backups, and an archive of PostgreSQL's log, keep what they have.
     """
     _, engine = opened(context, X_TOKENS)

@@ -1,6 +1,8 @@
 """access-log: verified, anchored, streamed."""
 
 import json
+import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -53,6 +55,24 @@ def test_the_stream_goes_on_where_it_ended(cli: Cli) -> None:
     again = [json.loads(line) for line in cli.says("access-log", "stream", "--state", "place").splitlines()]
     assert [line["number"] for line in again] == [3]
     assert cli.says("access-log", "stream", "--after", "3") == ""
+
+
+def test_who_has_no_name_on_this_machine_is_known_by_a_number(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may run as any user."""
+    for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(_uid: int) -> None:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    cli.says("keys", "create", "--name", "ana")
+    assert [row.actor for row in cli.rows(access_log)] == [f"cli:uid {os.getuid()}"]
+
+
+def test_a_place_that_holds_something_else_is_one_sentence(cli: Cli) -> None:
+    (cli.directory / "place").write_text("the first of May\n", "utf-8")
+    assert cli.refuses("access-log", "stream", "--state", "place")[1] == "bad_state"
 
 
 def test_a_place_that_cannot_be_written_stays_as_it_was(cli: Cli) -> None:

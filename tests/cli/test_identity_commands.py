@@ -3,10 +3,14 @@
 import csv
 import errno
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from sqlalchemy.engine import Connection, Engine
 
 from service.cli import identities
+from service.db import reading
 from service.models import access_log, feedback_request
 from tests.cli.house import Cli
 
@@ -49,6 +53,31 @@ def test_who_reads_no_further_than_a_line_is_in_the_access_log(cli: Cli, monkeyp
     monkeypatch.setattr(identities, "guarded", broken)
     cli("identities", "missing", code=1)
     assert [row.action for row in cli.rows(access_log)] == ["identities.missing"]
+
+
+def test_the_list_is_printed_in_no_transaction_however_slow_its_reader(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL ends one in which nothing is asked for a minute."""
+    skipped(cli, "c-1")
+    begun: list[int] = []
+    printed: list[int] = []
+
+    @contextmanager
+    def counted(engine: Engine) -> Iterator[Connection]:
+        begun.append(1)
+        with reading(engine) as connection:
+            yield connection
+        begun.pop()
+
+    def noted(word: str) -> str:
+        printed.append(len(begun))
+        return word
+
+    monkeypatch.setattr(identities, "reading", counted)
+    monkeypatch.setattr(identities, "guarded", noted)
+    cli("identities", "missing")
+    assert set(printed) == {0}
 
 
 def test_only_of_one_source(cli: Cli) -> None:
