@@ -96,7 +96,7 @@ def _kinds(engine: Engine, settings: Settings, now: datetime, cut: Mapping[str, 
     identities_before, history_before = now - identities_kept(settings), now - keep.keep_history
     yield keeping.rest_of(intake.too_old, now - keep.keep_deliveries, cut.get("webhook_delivery"))
     hash_key = open_key(engine, settings.service.secret_key)
-    yield requests.without_identity(identities_before, hash_key=hash_key)
+    yield requests.without_identity(identities_before, hash_key=hash_key, now=now)
     yield keeping.rest_of(requests.history, history_before, cut.get("transition"))
     yield identities.too_old(identities_before)
     yield found.too_old(now)

@@ -167,7 +167,9 @@ class FilterSchema(FigureFilterSchema):
     owner = Word(metadata={"description": "Only answers of this supervisor; empty: of nobody"})
     has_text = YesNo(metadata={"description": "Only answers with (true) or without (false) a comment"})
     answered = YesNo(metadata={"description": "Only requests with (true) or without (false) an answer"})
-    updated_since = Moment(says="Only rows changed at or after this moment")
+    updated_since = Moment(
+        says="Only rows changed at or after this moment; what is in a list no more is told from `resume_cursor` on"
+    )
     include_test = YesNo(load_default=False, metadata={"description": "Test traffic too; it is in no figure"})
 
 

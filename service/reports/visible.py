@@ -124,8 +124,8 @@ class View:
 
     @property
     def settled(self) -> sa.ColumnElement[bool]:
-        """Results whose last change may be known of."""
-        return sa.true() if self.cutoff is None else res.updated_at < self.cutoff
+        """Results whose last change may be known of: an erasure may, at once."""
+        return sa.true() if self.cutoff is None else sa.or_(res.updated_at < self.cutoff, fr.erased_at.is_not(None))
 
     @property
     def answered(self) -> sa.ColumnElement[bool]:
@@ -160,12 +160,16 @@ def view_of(connection: Connection, settings: Settings, reader: Reader, now: dat
 
 
 def told_until(connection: Connection, cutoff: datetime | None) -> int | None:
-    """Return the first sealed change that an embargo still holds back; None: it holds none."""
+    """Return the first sealed change that an embargo still holds back; None: it holds none.
+
+    An erasure is told at once, but for that of an answer of today: what stays of it is told tomorrow.
+    """
     if cutoff is None:
         return None
     held = result.join(feedback_request, fr.id == res.request_id)
+    waits = sa.or_(fr.erased_at.is_(None), sa.and_(res.score.is_not(None), res.score_seen_at >= cutoff))
     first: int | None = connection.scalar(
-        sa.select(sa.func.min(fr.sealed)).select_from(held).where(res.updated_at >= cutoff, fr.erased_at.is_(None))
+        sa.select(sa.func.min(fr.sealed)).select_from(held).where(res.updated_at >= cutoff, waits)
     )
     return first
 

@@ -81,11 +81,11 @@ def whose(x_user_id: str, handles: set[str], *, hash_key: str) -> sa.ColumnEleme
     return sa.or_(fr.person == person(hash_key, x_user_id), fr.x_user_id == x_user_id, by_handle)
 
 
-def without_identity(before: datetime, *, hash_key: str) -> Overdue:
+def without_identity(before: datetime, *, hash_key: str, now: datetime) -> Overdue:
     """Say whose identities go: those of requests that ended before a time."""
-    named = fr.x_user_id.is_not(None) | fr.x_handle.is_not(None)
+    named = fr.x_user_id.is_not(None) | fr.x_handle.is_not(None) | fr.customer_ref.is_not(None)
     old = sa.and_(fr.outcome_at < before, fr.state.in_(END_STATES), named)
-    return Overdue("identities", feedback_request, old, partial(_unnamed, hash_key))
+    return Overdue("identities", feedback_request, old, partial(_unnamed, hash_key, now))
 
 
 def history(before: datetime) -> Overdue:
@@ -93,12 +93,19 @@ def history(before: datetime) -> Overdue:
     return Overdue("history", transition, tr.at < before, _unwritten)
 
 
-def _unnamed(hash_key: str, connection: Connection, those: Condition) -> int:
-    rows = connection.execute(sa.select(fr.id, fr.x_user_id).where(those).order_by(fr.id).with_for_update()).all()
-    for request_id, x_user_id in rows:
+def _unnamed(hash_key: str, now: datetime, connection: Connection, those: Condition) -> int:
+    """The CRM's id of the customer is the one of these that readers see: whoever mirrors us must hear that it went.
+
+    Whom nobody has found on X keeps the texts: they name nobody, and the request may still be completed.
+    """
+    columns = (fr.id, fr.x_user_id, fr.x_handle.is_not(None), fr.customer_ref.is_not(None))
+    rows = connection.execute(sa.select(*columns).where(those).order_by(fr.id).with_for_update()).all()
+    for request_id, x_user_id, has_handle, was_shown in rows:
         known = None if x_user_id is None or is_unreadable(x_user_id) else person(hash_key, x_user_id)
-        gone = {**NOBODY, "person": known}
-        connection.execute(CHANGE, {"this": request_id, **gone})
+        found = x_user_id is not None or has_handle
+        gone = {**NOBODY, "person": known} if found else {"customer_ref": None}
+        told = {**UNSEALED, "updated_at": now} if was_shown else {}
+        connection.execute(CHANGE, {"this": request_id, **gone, **told})
         sends.forget_whom(connection, request_id)
     return len(rows)
 

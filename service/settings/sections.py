@@ -138,7 +138,9 @@ class Privacy:
     keep_deliveries: timedelta = setting("30d", "raw webhook bodies")
     keep_texts: timedelta = setting("730d", "what customers wrote")
     keep_identities: timedelta = setting(
-        "180d", "X user ids and handles on requests, never shorter than a cooldown; their keyed hash stays"
+        "180d",
+        "X user ids, handles and the CRM's ids of customers on requests, never shorter than a cooldown; a keyed "
+        "hash of X's stays",
     )
     keep_history: timedelta = setting("365d", "transitions and superseded updates")
     keep_access_log: timedelta = setting("730d", "who read what")

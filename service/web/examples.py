@@ -36,6 +36,7 @@ NAMED: Mapping[str, Any] = {
     "change": "result",
     "next_cursor": "",
     "resume_cursor": "bW9yZQ",
+    "left": "fr_01a20320a200b4010c9ea199a826",
     "channel_name": "webhook",
     "verdict": "applied",
     "from_state": "dm_sent",

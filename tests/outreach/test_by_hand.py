@@ -192,7 +192,7 @@ def test_a_request_whose_customer_retention_has_forgotten_is_not_taken_up(
 ) -> None:
     request_id = ready(world, state=State.FAILED, reason="refused", outcome_at=world.clock.now, **columns)
     later = world.clock.now + timedelta(days=1)
-    for each in (forget.without_identity(later, hash_key=world.place.hash_key), forget.history(later)):
+    for each in (forget.without_identity(later, hash_key=world.place.hash_key, now=later), forget.history(later)):
         retention.forget(world.engine, each)
     with pytest.raises(Conflict) as refused:
         by_hand.retry(world.place, request_id, by="ana", accept_second_message=True, now=world.clock.now)
@@ -309,7 +309,7 @@ def test_identities_are_pruned_after_their_retention_and_a_dry_run_changes_nothi
     request_id = ready(world, x_handle="ada")
     world.run()
     later = world.clock.now + timedelta(days=1)
-    kinds = [forget.without_identity(later, hash_key=world.place.hash_key), forget.history(later)]
+    kinds = [forget.without_identity(later, hash_key=world.place.hash_key, now=later), forget.history(later)]
     dry = [retention.count(world.engine, each) for each in kinds]
     assert world.request(request_id).x_handle == "ada"
     assert [retention.forget(world.engine, each) for each in kinds] == dry

@@ -6,21 +6,29 @@ import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from service import housekeeping
 from service.db import writing
+from service.errors import Invalid
+from service.models import feedback_request
+from service.reports.filters import Filter
 from service.reports.rows import changes as feed
+from service.reports.rows import marks
+from service.reports.rows.cursor import cursors
+from service.reports.rows.query import OLDEST, Position
 from service.requests import seals as numbers
 from service.results.card import take_in
 from service.web import slots
 from service.web.slots import Slots
 from service.x_api import parse_feedback
-from tests.reports.world import NOW, World
+from tests.reports.world import ADMIN, NOW, World
 from tests.results.house import request, settings, shop, snapshot, take
 
 SETTINGS = settings()
@@ -33,6 +41,12 @@ def threads_of(threads):
 @pytest.fixture
 def house(engine):
     return World(engine, SETTINGS)
+
+
+@pytest.fixture
+def held_back(engine):
+    """What comes today shows tomorrow."""
+    return World(engine, replace(SETTINGS, reports=replace(SETTINGS.reports, embargo="next_day")))
 
 
 def everything(client, path, **query):
@@ -187,15 +201,51 @@ def looks_of(monkeypatch):
     return found
 
 
-def test_what_an_embargo_holds_back_is_no_news(engine, monkeypatch):
+def test_what_an_embargo_holds_back_is_no_news(held_back, monkeypatch):
     """Or whoever waits would be answered at once all day long, and ask again."""
-    reports = replace(SETTINGS.reports, embargo="next_day")
-    house = World(engine, replace(SETTINGS, reports=reports))
-    take(engine, snapshot(request(engine), NOW, score=2))
-    house.tell()
+    take(held_back.engine, snapshot(request(held_back.engine), NOW, score=2))
+    held_back.tell()
     looks = looks_of(monkeypatch)
-    assert changed(house.client(), wait="1s")[0] == []
+    assert changed(held_back.client(), wait="1s")[0] == []
     assert set(looks) == {False}
+
+
+def test_who_reads_all_under_an_embargo_goes_on_before_what_is_held_back(held_back):
+    client, row = held_back.client(), request(held_back.engine)
+    take(held_back.engine, snapshot(row, NOW, score=2))
+    held_back.tell()
+    items, resume = everything(client, "/v1/results")
+    assert items == {}
+    held_back.clock.forward(days=1)
+    assert [each["score"] for each in client.json("/v1/results", cursor=resume)["items"]] == [2]
+
+
+def test_under_an_embargo_an_answer_is_found_by_its_id_while_a_change_of_today_waits(held_back):
+    client, row = held_back.client(), request(held_back.engine)
+    take(held_back.engine, snapshot(row, NOW, score=2))
+    held_back.clock.forward(days=1)
+    take(held_back.engine, snapshot(row, NOW, score=2, text="more"), now=held_back.clock.now)
+    held_back.tell()
+    found = client.json(f"/v1/results/{row['id']}")
+    assert (found["score"], found["text"], found["updated_at"]) == (2, None, "2026-11-22T12:00:00.000000Z")
+
+
+def test_what_stays_of_an_answer_that_was_given_and_erased_on_one_day_is_told_the_day_after(held_back):
+    client, row, other = held_back.client(), request(held_back.engine), request(held_back.engine)
+    take(held_back.engine, snapshot(other, NOW, score=4))
+    held_back.clock.forward(days=1)
+    take(held_back.engine, snapshot(row, held_back.clock.now, score=2), now=held_back.clock.now)
+    for each in (row, other):
+        housekeeping.erase(held_back.engine, SETTINGS, each["x_user_id"], by="ada", now=held_back.clock.now)
+    held_back.tell()
+    items, resume = everything(client, "/v1/results")
+    assert set(items) == {other["id"]}, "an erasure waits for nothing"
+    found, place = changed(client)
+    held_back.clock.forward(days=1)
+    told = dict([*found, *changed(client, place)[0]])
+    assert told == {row["id"]: "result", other["id"]: "result"}
+    assert row["id"] in {each["request_id"] for each in client.json("/v1/results", cursor=resume)["items"]}
+    assert set(everything(client, "/v1/results")[0]) == {row["id"], other["id"]}
 
 
 def until_looked(waiting, looks, *, news):
@@ -263,6 +313,7 @@ def test_who_wrote_only_a_text_and_is_erased_leaves_a_tombstone_everywhere(house
         {"updated_since": NOW.isoformat()},
         {"cursor": resume},
         {"updated_since": "2026-11-01", "score": "2"},
+        {"updated_since": "2026-11-01", "q": "words"},
     ):
         page = client.json("/v1/results", **query)
         assert (page["items"], page["erased"]) == ([], [stone])
@@ -285,6 +336,47 @@ def test_retention_reaches_whoever_reads(house):
     for query in ({"updated_since": house.clock.now.isoformat()}, {"cursor": resume}):
         [again] = client.json("/v1/results", **query)["items"]
         assert (again["text"], again["text_at"] is None) == (None, False)
+
+
+def test_what_has_left_a_list_is_told_to_who_resumes_it(house):
+    """Or a copy of the comments would keep the words that retention has taken."""
+    client, row = house.client(), request(house.engine)
+    take(house.engine, snapshot(row, NOW, score=2, text="my words"))
+    house.tell()
+    items, resume = everything(client, "/v1/results", has_text="true")
+    assert items[row["id"]]["text"] == "my words"
+    house.clock.forward(days=4000)
+    housekeeping.prune(house.engine, SETTINGS, house.clock.now, dry_run=False)
+    house.tell()
+    page = client.json("/v1/results", cursor=resume, has_text="true")
+    assert (page["items"], page["left"]) == ([], [row["id"]])
+
+
+@pytest.mark.parametrize("columns", [{}, {"x_user_id": None, "state": "skipped", "reason": "no_x_identity"}])
+def test_the_crms_id_of_a_customer_goes_with_the_identity_and_every_mirror_hears_of_it(house, columns):
+    client, row = house.client("admin"), request(house.engine, customer_ref="cust-7", outcome_at=NOW, **columns)
+    house.tell()
+    items, resume = everything(client, "/v1/requests")
+    assert items[row["id"]]["customer_ref"] == "cust-7"
+    _, place = changed(client)
+    house.clock.forward(days=4000)
+    housekeeping.prune(house.engine, SETTINGS, house.clock.now, dry_run=False)
+    house.tell()
+    assert changed(client, place)[0] == [(row["id"], "request")]
+    for query in ({"updated_since": house.clock.now.isoformat()}, {"cursor": resume}):
+        [again] = client.json("/v1/requests", **query)["items"]
+        assert again["customer_ref"] is None
+
+
+def test_a_cursor_of_a_page_is_refused_where_lists_are_resumed_and_the_other_way_round():
+    known = cursors("secret", ADMIN, Filter(), OLDEST)
+    for read, cursor in (
+        (known.place, known.write(Position(NOW, "fr_1"))),
+        (known.read, known.resume(feed.Mark("ep_1", 7))),
+    ):
+        with pytest.raises(Invalid) as refused:
+            read(cursor)
+        assert refused.value.code == "bad_cursor"
 
 
 def test_what_moves_a_row_does_not_put_its_retention_off(house):
@@ -313,13 +405,26 @@ def test_a_row_stamped_before_and_committed_after_is_not_missed_by_who_resumes(h
 # -- any story -------------------------------------------------------------------------------------------------------
 
 
+LISTS = {
+    "results": ("results", {}),
+    "requests": ("requests", {}),
+    "comments": ("results", {"has_text": "true"}),
+    "with these words": ("results", {"q": "other"}),
+    "of an agent": ("results", {"agent_id": "ann"}),
+    "still to be asked": ("requests", {"state": "received"}),
+    "unanswered": ("requests", {"answered": "false"}),
+    "open": ("results", {"done": "false"}),
+    "of nobody": ("results", {"owner": ""}),
+}
+
+
 class Mirrors:
     """Copies of the results and requests: by the feed, and by lists that are resumed."""
 
     def __init__(self, client):
-        self.client, self.place, self.resume = client, "", {"results": "", "requests": ""}
+        self.client, self.place, self.resume = client, "", dict.fromkeys(LISTS, "")
         self.fed = {"results": {}, "requests": {}}
-        self.listed = {"results": {}, "requests": {}}
+        self.listed = {name: {} for name in LISTS}
 
     def follow(self, limit=250):
         page = self.client.json("/v1/changes", cursor=self.place, limit=limit)
@@ -332,23 +437,23 @@ class Mirrors:
         self.place = page["next_cursor"]
         return page["more"]
 
-    def pull(self, what):
-        held, cursor = self.listed[what], self.resume[what]
+    def pull(self, name):
+        held, cursor, (what, query) = self.listed[name], self.resume[name], LISTS[name]
         while True:
-            page = self.client.json(f"/v1/{what}", cursor=cursor, limit=2)
+            page = self.client.json(f"/v1/{what}", cursor=cursor, limit=2, **query)
             held |= {row["request_id"]: row for row in page["items"]}
-            for each in page.get("erased", ()):
-                held.pop(each["request_id"], None)
+            for gone in (*(each["request_id"] for each in page.get("erased", ())), *page["left"]):
+                held.pop(gone, None)
             if not page["next_cursor"]:
-                self.resume[what] = page["resume_cursor"]
+                self.resume[name] = page["resume_cursor"]
                 return
             cursor = page["next_cursor"]
 
     def catch_up(self):
         while self.follow():
             pass
-        for what in self.listed:
-            self.pull(what)
+        for name in LISTS:
+            self.pull(name)
 
 
 class Story:
@@ -358,14 +463,33 @@ class Story:
         self.world, self.chance, self.rows = world, chance, []
 
     def end(self):
-        agent = self.chance.choice(["ann", "bob", "cat", None])
-        self.rows.append(request(self.world.engine, agent_id=agent, team_id=self.chance.choice(["red", None])))
+        agent, state = self.chance.choice(["ann", "bob", "cat", None]), self.chance.choice(["card_sent", "received"])
+        whose = {"agent_id": agent, "team_id": self.chance.choice(["red", None]), "customer_ref": "cust"}
+        self.rows.append(request(self.world.engine, state=state, outcome_at=self.world.clock.now, **whose))
+
+    def send(self):
+        row = self.chance.choice(self.rows)
+        with writing(self.world.engine) as connection:
+            numbers.touch(connection, [row["id"]], self.world.clock.now)
+            sent = sa.update(feedback_request).where(feedback_request.c.id == row["id"]).values(state="card_sent")
+            connection.execute(sent)
 
     def answer(self):
         row = self.chance.choice(self.rows)
         said = self.chance.choice([{"score": 3}, {"text": "words"}, {"score": 1, "text": "other words"}])
         at = self.world.clock.now - timedelta(seconds=self.chance.randrange(180))
         take(self.world.engine, snapshot(row, self.world.clock.now, **said), now=at)
+
+    def mark(self):
+        row, what = self.chance.choice(self.rows), self.chance.choice(["done", "open", "owner"])
+        with writing(self.world.engine) as connection:
+            if what == "open":
+                marks.reopen(connection, row["id"])
+            elif what == "done":
+                marks.finish(connection, row["id"], "ada", self.world.clock.now)
+            else:
+                answer = SimpleNamespace(request_id=row["id"], account="shop")
+                marks.give(connection, answer, self.chance.choice([None, "admin key"]), "ada", self.world.clock.now)
 
     def lost(self):
         """A process is killed in the middle of its transaction."""
@@ -393,7 +517,12 @@ class Story:
 
 
 STEPS = st.lists(
-    st.sampled_from(["end", "end", "answer", "answer", "answer", "lost", "erase", "forget", "seal", "follow", "pull"]),
+    st.sampled_from(
+        [
+            *("end", "end", "send", "answer", "answer", "answer", "mark", "mark", "lost", "erase", "forget"),
+            *("seal", "follow", "pull"),
+        ]
+    ),
     min_size=5,
     max_size=40,
 )
@@ -402,8 +531,9 @@ ANY = examples(
 )  # fmt: skip
 
 
-def read(client, what):
-    return everything(client, f"/v1/{what}")[0]
+def read(client, name):
+    what, query = LISTS[name]
+    return everything(client, f"/v1/{what}", **query)[0]
 
 
 def alike(row):
@@ -411,10 +541,11 @@ def alike(row):
     return {name: value for name, value in row.items() if name != "updated_at"}
 
 
-def test_mirrors_come_to_what_a_full_read_says_after_any_story(house):
+@pytest.mark.parametrize("embargo", ["none", "next_day"])
+def test_mirrors_come_to_what_a_full_read_says_after_any_story(engine, embargo):
+    house = World(engine, replace(SETTINGS, reports=replace(SETTINGS.reports, embargo=embargo)))
     client, chance = house.client("admin"), random.Random(1)
     mirrors, story = Mirrors(client), Story(house, chance)
-    house.settings = SETTINGS
 
     @ANY
     @given(STEPS)
@@ -423,13 +554,14 @@ def test_mirrors_come_to_what_a_full_read_says_after_any_story(house):
             if step == "follow":
                 mirrors.follow(limit=chance.choice([1, 7]))
             elif step == "pull":
-                mirrors.pull(chance.choice(["results", "requests"]))
+                mirrors.pull(chance.choice([*LISTS]))
             else:
                 story.step(step)
+        house.clock.forward(days=1)
         house.tell()
         mirrors.catch_up()
-        results, requests = read(client, "results"), read(client, "requests")
-        assert mirrors.listed == {"results": results, "requests": requests}
+        assert mirrors.listed == {name: read(client, name) for name in LISTS}
+        results, requests = mirrors.listed["results"], mirrors.listed["requests"]
         assert set(mirrors.fed["requests"]) == set(requests)
         assert {k: alike(row) for k, row in mirrors.fed["results"].items()} == {
             k: alike(row) for k, row in results.items()

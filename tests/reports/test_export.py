@@ -365,11 +365,20 @@ def test_a_file_comes_with_its_manifest_and_an_entry_in_the_log(told, tmp_path):
     assert beside["filter"] == {"account": ["acme"], "since": "2026-10-23T12:00:00Z"}
     assert beside["complete_until"] == "2026-11-22T10:00:00.000000Z"
     assert beside["definition_version"] == DEFINITION_VERSION
+    assert beside["withheld"] is False
     assert seen == [manifest.rows]
     assert sorted(each.name for each in tmp_path.glob("out*")) == ["out.csv", "out.csv.manifest.json"]
     assert path.stat().st_mode & 0o777 == 0o600
     with reading(told.engine) as connection:
         assert connection.scalars(sa.select(access_log.c.action)).all() == ["export.file"]
+
+
+def test_a_manifest_says_that_rows_of_small_groups_were_left_out(quick):
+    quick.add(9, score=5)
+    quick.add(1, score=1, agent_id="bob")
+    client = quick.client()
+    said = [client.json("/v1/results.csv", manifest="true", **asked) for asked in ({}, {"agent_id": "bob"})]
+    assert [(each["rows"], each["withheld"]) for each in said] == [(10, False), (0, True)]
 
 
 def test_an_export_that_breaks_off_leaves_the_file_and_the_manifest_of_before(told, tmp_path):

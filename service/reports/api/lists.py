@@ -135,7 +135,9 @@ def _page(routes: Routes, asked: dict[str, Any], kind: Kind) -> dict[str, Any]:
     link_next(on)
     if kind == "results":
         routes.log("results.list", {"filter": wanted.logged(), "rows": len(page.rows), "on": place is not None})
-    told = {"items": page.rows, "next_cursor": on, "resume_cursor": resume, "withheld": page.withheld}
+    told = {
+        "items": page.rows, "next_cursor": on, "resume_cursor": resume, "withheld": page.withheld, "left": page.left,
+    }  # fmt: skip
     return told if kind == "requests" else {**told, "erased": page.erased}
 
 
@@ -149,7 +151,7 @@ def _next(
     known: Cursors,
 ) -> tuple[Page, str, str]:
     """A page of a full read. It ends with the place it began at: what changed meanwhile comes again from there."""
-    begun = changes.here(connection) if place is None else place.begun
+    begun = changes.begun(connection, routes.settings, routes.clock()) if place is None else place.begun
     page = query.rows(
         connection,
         routes.settings,

@@ -119,6 +119,13 @@ class RequestPageSchema(Schema):
     withheld = fields.Boolean(
         metadata={"description": "Rows of small groups were left out: the filter names agents, teams, conversations"}
     )
+    left = fields.List(
+        fields.String(),
+        metadata={
+            "description": "From a `resume_cursor` on: request ids of what changed and is not in this list, or not any "
+            "more, as its filter has it; drop what you hold of them"
+        },
+    )
 
 
 class ErasedSchema(Schema):

@@ -245,6 +245,9 @@ class ManifestSchema(Schema):
     bytes = number()
     sha256 = text()
     definition_version = text()
+    withheld = fields.Boolean(
+        metadata={"description": "Rows of small groups were left out: the filter names agents, teams, conversations"}
+    )
     time_zone = text()
 
 

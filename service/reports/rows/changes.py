@@ -1,7 +1,8 @@
 """What changed, in the order of the commits: in, a place in that order; out, each request once, as it is now.
 
 At least once and without gaps: whoever has read up to a number has missed nothing below it, whatever the clocks of the
-machines say. Under an embargo the order ends before the first change that may not be known of yet.
+machines say. Under an embargo the order ends before the first change that may not be known of yet. Who goes on with a
+filtered list is told what is in it no more, too.
 """
 
 from collections.abc import Sequence
@@ -15,17 +16,17 @@ from sqlalchemy.engine import Connection
 from service.auth.keys import Reader
 from service.errors import Gone
 from service.models import feedback_request
-from service.reports.disclosure.naming import HIDDEN
 from service.reports.filters import Filter
-from service.reports.rows.query import Kind, Order, Page, names_people, page_of, select_rows
-from service.reports.rows.row import Row, rows_of
+from service.reports.rows.query import Kind, Order, Page, meets, page_of, select_rows
+from service.reports.rows.row import COLUMNS, Row, rows_of
 from service.reports.rows.search import with_words
 from service.reports.rows.told import told
-from service.reports.visible import View, told_until, view_of
+from service.reports.visible import View, cutoff, told_until, view_of
 from service.requests import seals
 from service.settings import Settings
 
 fr = feedback_request.c
+ID = COLUMNS.index("request_id")
 What = Literal["result", "request", "erased"]
 
 
@@ -59,8 +60,18 @@ class ChangesPage:
 
 
 def here(connection: Connection) -> Mark:
-    """Return the place behind everything sealed so far. Take it before a full read, and go on from it after."""
+    """Return the place behind everything sealed so far."""
     return Mark(seals.epoch(connection), seals.last(connection))
+
+
+def begun(connection: Connection, settings: Settings, now: datetime) -> Mark:
+    """Return the place behind everything that may be told. Take it before a full read, and go on from it after."""
+    return _told(connection, here(connection), cutoff(settings, now))
+
+
+def _told(connection: Connection, end: Mark, held_from: datetime | None) -> Mark:
+    wall = told_until(connection, held_from)
+    return end if wall is None else replace(end, number=min(end.number, wall - 1))
 
 
 def is_news(connection: Connection, mark: Mark) -> bool:
@@ -89,14 +100,28 @@ def resumed(
     limit: int,
     now: datetime,
 ) -> tuple[ChangesPage, Page]:
-    """Go on with a list where a full read of it began: what has changed since, tombstones too. Raises Gone."""
-    view = view_of(connection, settings, reader, now)
-    query = select_rows(view, replace(filter, updated_since=None), Order("ended_at", kind), tombstones=True)
-    if names_people(filter):
-        query = query.where(sa.not_(HIDDEN))
-    found = _after(connection, view, query, mark, limit)
-    page = page_of(connection, found.rows, settings, kind, None)
-    return found, replace(page, columns=with_words(page.columns, filter.q))
+    """Go on with a list where a full read of it began: what has changed since, tombstones too. Raises Gone.
+
+    Everything that changed is looked at, not only what the filter finds: what has left the list stands in `left`.
+    """
+    view, order = view_of(connection, settings, reader, now), Order("ended_at", kind)
+    query = select_rows(view, _everything(filter), order, tombstones=True)
+    is_in = meets(view, replace(filter, updated_since=None), order)
+    found = _after(connection, view, query.add_columns(is_in.label("is_in")), mark, limit)
+    page = page_of(connection, [row for row in found.rows if row.is_in or _is_gone(row, kind)], settings, kind, None)
+    columns = with_words(page.columns, filter.q)
+    told_of = {*columns[ID], *(each.request_id for each in page.erased)}
+    return found, replace(page, columns=columns, left=tuple(row.id for row in found.rows if row.id not in told_of))
+
+
+def _everything(filter: Filter) -> Filter:
+    """The rows that can ever be in a list: what is asked of them besides may change."""
+    accounts = {name: filter.of(name) for name in ("account",) if filter.of(name)}
+    return Filter(chosen=accounts, include_test=filter.include_test)
+
+
+def _is_gone(row: sa.Row[Any], kind: Kind) -> bool:
+    return kind == "results" and not row.answered
 
 
 def _after(connection: Connection, view: View, query: sa.Select[Any], mark: Mark, limit: int) -> ChangesPage:
@@ -107,8 +132,7 @@ def _after(connection: Connection, view: View, query: sa.Select[Any], mark: Mark
             "The database was restored from a backup (`dm-feedback db restored`), and this cursor may tell of changes "
             "it does not know. Begin again without a cursor, and forget the rows that do not come again.",
         )
-    wall = told_until(connection, view.cutoff)
-    until = end.number if wall is None else max(mark.number, min(end.number, wall - 1))
+    until = max(mark.number, _told(connection, end, view.cutoff).number)
     between = query.add_columns(fr.sealed).where(fr.sealed > mark.number, fr.sealed <= until)
     rows = connection.execute(between.order_by(fr.sealed).limit(limit + 1)).all()
     more = len(rows) > limit

@@ -89,16 +89,25 @@ class Cursors:
         """Return where to go on; None for the beginning. Raises Invalid."""
         if not cursor:
             return None
-        micros, request_id, epoch, number = self.signed.read(cursor)
-        position = None if micros is None else Position(EPOCH + int(micros) * MICROSECOND, str(request_id))
-        return Bookmark(position, Mark(str(epoch), int(number)))
+        match self.signed.read(cursor):
+            case [None, None, epoch, number]:
+                return Bookmark(None, Mark(str(epoch), int(number)))
+            case [micros, request_id, epoch, number]:
+                return Bookmark(_position(micros, request_id), Mark(str(epoch), int(number)))
+        raise _not_ours()  # of the same question on a page, which nobody resumes
 
     def read(self, cursor: str) -> Position | None:
         """Return where to go on in a list that nobody resumes; None for the beginning. Raises Invalid."""
         if not cursor:
             return None
         micros, request_id, *_ = self.signed.read(cursor)
-        return Position(EPOCH + int(micros) * MICROSECOND, str(request_id))
+        if micros is None:
+            raise _not_ours()  # for what changes after a full read
+        return _position(micros, request_id)
+
+
+def _position(micros: Any, request_id: Any) -> Position:
+    return Position(EPOCH + int(micros) * MICROSECOND, str(request_id))
 
 
 def _not_ours() -> Invalid:

@@ -47,7 +47,8 @@ Asked = tuple[ReadFrom, Settings, Reader, Filter, datetime]
 class Manifest:
     """What an export holds: two people who compare files can prove they hold the same data.
 
-    `as_of`: rows known at this moment; `complete_until`: every answer up to then is in it.
+    `as_of`: rows known at this moment; `complete_until`: every answer up to then is in it. `withheld`: rows of small
+    groups were left out, because the filter names agents, teams or conversations.
     """
 
     format: str
@@ -61,6 +62,7 @@ class Manifest:
     bytes: int
     sha256: str
     definition_version: str
+    withheld: bool
     time_zone: str = "UTC"
 
     def as_json(self) -> str:
@@ -159,6 +161,7 @@ def described(
         bytes=size,
         sha256=digest.hexdigest(),
         definition_version=DEFINITION_VERSION,
+        withheld=source.read(lambda connection: query.withholds(connection, view, filter)),
     )
 
 

@@ -19,6 +19,7 @@ from service.errors import Invalid
 from service.models import feedback_request, review_mark, review_note
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows.row import Row
+from service.requests.seals import touch
 
 mk, rn = review_mark.c, review_note.c
 LONGEST_OWNER = 96
@@ -104,5 +105,7 @@ def erase(connection: Connection, x_user_id: str) -> int:
 
 
 def _write(connection: Connection, request_id: str, **values: Any) -> None:
+    """Lists can be narrowed by marks: who keeps one up to date must hear of it, though no row says them."""
+    touch(connection, [request_id])
     row = insert(connection, review_mark).values(request_id=request_id, **values)
     connection.execute(row.on_conflict_do_update(index_elements=["request_id"], set_=values))

@@ -83,12 +83,14 @@ class Page:
     """Some rows and where the next page begins; `next` None: the end, whatever the number of rows.
 
     `withheld`: rows of small groups were left out, because the filter names agents, teams or conversations.
+    `left`: of what has changed, which is not in the list, or not any more.
     """
 
     columns: Columns
     next: Position | None
     withheld: bool = False
     erased: tuple[Erased, ...] = ()
+    left: tuple[str, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -112,7 +114,7 @@ def rows(
     """Return one page; `readable`: of those whose comment may be read."""
     view = view_of(connection, settings, reader, now)
     if filter.q is not None:
-        return _searched(connection, settings, view, filter, order, after, limit)
+        return _searched(connection, settings, view, filter, order, after=after, limit=limit, tombstones=tombstones)
     return page(
         connection, settings, view, filter, order, after=after, limit=limit, tombstones=tombstones, readable=readable
     )
@@ -141,7 +143,7 @@ def page(
         query = query.where(fr.received_at <= received_before)
     _by_one_process(connection)
     found = _in_order(connection, query, filter, order, after, limit + 1)
-    withheld = names_people(filter) and hides_somebody(connection, view.accounts)
+    withheld = withholds(connection, view, filter)
     return page_of(connection, found[:limit], settings, order.kind, _place(found, order, limit), withheld=withheld)
 
 
@@ -158,6 +160,11 @@ def _in_order(
     return connection.execute(query.limit(limit)).all()
 
 
+def withholds(connection: Connection, view: View, filter: Filter) -> bool:
+    """Whether the filter would find somebody who may not be named: those rows are left out."""
+    return names_people(filter) and hides_somebody(connection, view.accounts)
+
+
 def _by_one_process(connection: Connection) -> None:
     """A page is read before PostgreSQL has started the processes it would take for a large ledger."""
     if connection.dialect.name == "postgresql":
@@ -170,23 +177,30 @@ def _searched(
     view: View,
     filter: Filter,
     order: Order,
+    *,
     after: Position | None,
     limit: int,
+    tombstones: bool,
 ) -> Page:
-    """Return the next rows with these words. It reads a bounded number: a page may be short, or empty, and go on."""
+    """Return the next rows with these words. It reads a bounded number: a page may be short, or empty, and go on.
+
+    A tombstone has no words and may be of a row behind the page's end: it is told again with that one.
+    """
     columns: Columns = tuple([] for _ in COLUMNS)
+    erased: dict[str, Erased] = {}
     for _ in range(MOST_PAGES_READ):
-        read = page(connection, settings, view, filter, order, after=after, limit=MOST)
+        read = page(connection, settings, view, filter, order, after=after, limit=MOST, tombstones=tombstones)
         room = limit - len(columns[0])
         here = having(read.columns[TEXT], filter.q or "")
         both = zip(columns, read.columns, strict=True)
         columns = tuple([*held, *(column[at] for at in here[:room])] for held, column in both)
+        erased |= {each.request_id: each for each in read.erased}
         if len(here) > room or (len(here) == room and read.next is not None):
-            return Page(columns, _behind(columns, order), read.withheld)
+            return Page(columns, _behind(columns, order), read.withheld, (*erased.values(),))
         after = read.next
         if after is None:
             break
-    return Page(columns, after, read.withheld)
+    return Page(columns, after, read.withheld, (*erased.values(),))
 
 
 def _behind(columns: Columns, order: Order) -> Position:
@@ -235,8 +249,8 @@ def get(
     connection: Connection, settings: Settings, reader: Reader, request_id: str, now: datetime, kind: Kind = "results"
 ) -> Row | None:
     """Return one row, protected as in the list; None if there is none this reader may know of."""
-    one = Filter(request_ids=(request_id,), include_test=True)
-    return next(iter(rows(connection, settings, reader, one, now, Order(kind=kind), limit=1).rows), None)
+    one, order = Filter(request_ids=(request_id,), include_test=True), Order("ended_at", kind)
+    return next(iter(rows(connection, settings, reader, one, now, order, limit=1).rows), None)
 
 
 def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = False) -> sa.Select[Any]:
@@ -268,6 +282,13 @@ def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = 
         shown = sa.and_(view.answered, *late, *told)
         return query.select_from(named(inner)).where(sa.or_(shown, fr.erased_at.is_not(None)) if tombstones else shown)
     return query.select_from(named(view.join)).where(*told)
+
+
+def meets(view: View, filter: Filter, order: Order) -> sa.ColumnElement[bool]:
+    """As SQL: whether a filter finds a row of `select_rows`."""
+    changed = _changed(view, order)
+    found = [*request_conditions(filter, changed), *answer_conditions(view, filter, changed)]
+    return sa.and_(sa.true(), *found, *([sa.not_(HIDDEN)] if names_people(filter) else []))
 
 
 def _plain(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
