@@ -170,6 +170,10 @@ class Skip(Reason):
     UNREACHABLE = "unreachable", "X refused the message because of the customer's account or settings."
 
 
+OURS_ALONE = frozenset({Skip.NO_X_IDENTITY, Skip.CANNOT_DM, Skip.UNREACHABLE})
+"""What kept us from writing, and keeps nobody who writes elsewhere: such a conversation may be asked about yet."""
+
+
 class Failure(Reason):
     """Why an attempt ended for good without a card."""
 

@@ -28,12 +28,10 @@ from service.requests.outcomes import HandedOver, Outcome, Resume, Stop
 from service.requests.reading import locked
 from service.requests.request import Request
 from service.requests.writer import write
-from service.states import OPENED_STATES, UNCLEAR, Skip, State
+from service.states import OPENED_STATES, OURS_ALONE, UNCLEAR, State
 from service.ways import HANDED_OVER
 
 fr = feedback_request.c
-OURS_ALONE = frozenset({Skip.NO_X_IDENTITY, Skip.CANNOT_DM, Skip.UNREACHABLE})
-"""What kept us from writing, and keeps nobody who writes elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ agent, team and conversation, and links to the CRM, once the agent (the team whe
 answers in the account, and shows comments once there are `min_comments_n`. Who is named stays named, and naming moves
 `updated_at`. Nobody can ask for somebody who is not named: those rows are left out and the page says so (`withheld`).
 Rows that ended without being asked about keep their names: there is no answer to pair them with; what still may be
-asked about does not say them, nor does coverage, nor do the names one can choose from follow the period. Who knows that
-one colleague alone is not named knows whose the other rows are, and who holds the CRM's own time stamps may match
-times; those people can open any conversation there anyway.
+asked about (a link may be handed over where X kept us from writing) does not say them, nor does coverage, nor do the
+names one can choose from follow the period. Who knows that one colleague alone is not named knows whose the other rows
+are, who read a row before an operator took it up again by hand knows whose it is, and who holds the CRM's own time
+stamps may match times; those people can open any conversation there anyway.
 """

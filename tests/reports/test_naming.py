@@ -8,11 +8,13 @@ import sqlalchemy as sa
 from service.auth import Reader
 from service.db import reading, writing
 from service.models import feedback_request, naming, naming_answer, result
+from service.reports.dashboard.question import choices
 from service.reports.disclosure.naming import follow
 from service.reports.filters import Filter
 from service.reports.rows import query
 from service.reports.rows.query import Order
 from service.requests.seals import touch
+from service.states import OURS_ALONE, Skip
 from tests.reports.world import ADMIN, NOW, World, settings_of
 
 n = naming.c
@@ -161,6 +163,44 @@ def test_a_row_does_not_say_whose_it_is_from_the_moment_it_may_be_asked_about(wo
     shown = {row.state: row.agent_id for row in requests(world)}
     assert {state for state, agent in shown.items() if agent is not None} == {"skipped", "failed"}
     assert shown["skipped"] == "skipped"
+
+
+def test_nor_while_a_link_may_be_handed_over_yet(world):
+    """The CRM may ask for one where X kept us from writing, and the answer comes under the same id."""
+    for reason in Skip:
+        world.add(1, state="skipped", reason=reason, agent_id=f"agent of {reason}")
+    hidden = {row.reason for row in requests(world) if row.agent_id is None}
+    assert hidden == {"no_x_identity", "cannot_dm", "unreachable"} == set(OURS_ALONE)
+    client = world.client()
+    for reason in Skip:
+        whose = {"agent_id": f"agent of {reason}"}
+        assert client.json("/v1/funnel", **whose)["ended"] == (reason not in OURS_ALONE)
+        assert len(client.json("/v1/requests", **whose)["items"]) == (reason not in OURS_ALONE)
+
+
+def test_the_names_to_choose_from_are_those_that_rows_say(world):
+    """Somebody new would be known by the row that came with the name."""
+    world.add(5, score=5, agent_id="bob", team_id="blue")
+    world.add(1, agent_id="new", team_id="fresh")
+    assert {name: chosen_from(world, ADMIN)[name] for name in ("agent_id", "team_id")} == {
+        "agent_id": ("bob",),
+        "team_id": ("blue",),
+    }
+
+
+def test_who_sees_no_rows_chooses_from_the_spans_that_are_told(world):
+    """Teams by weeks and all else by four: those that were over three days ago began on 16 November and 26 October."""
+    for team, days_ago in (("long ago", 33), ("lately", 12), ("this week", 2)):
+        world.add(1, agent_id=f"ann, {team}", team_id=team, language=team, days_ago=days_ago)
+    told = chosen_from(world, Reader("k", "ann", "analyst", ()))
+    assert told["team_id"] == ("lately", "long ago")
+    assert (told["agent_id"], told["language"]) == (("ann, long ago",), ("long ago",))
+
+
+def chosen_from(world: World, reader: Reader):
+    with reading(world.engine) as connection:
+        found = choices(connection, world.settings, reader, Filter(), world.clock.now)
+    return {each.parameter: each.options for each in found}
 
 
 def test_what_was_answered_although_it_failed_does_not_say_whose_it_is_either(world):

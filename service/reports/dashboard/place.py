@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 from service.auth import Reader
 from service.db import reading
 from service.reports.dashboard.door import Door
-from service.reports.dashboard.question import DEFAULT_DAYS, PageQuery, asked
+from service.reports.dashboard.question import DEFAULT_DAYS, WITHOUT, PageQuery, asked
 from service.reports.dimensions import FILTERED
 from service.reports.figures.labels import of_named
 from service.reports.roles import EVERYBODY, READERS_OF_ANSWERS
@@ -62,7 +62,8 @@ class Place:
 
     def _called(self, question: PageQuery, now: datetime) -> Mapping[tuple[str, str], str]:
         """What the groups are called that a question names."""
-        named = [(name, value) for name, value in question.pairs if name in FILTERED and FILTERED[name].people]
+        people = {name for name, each in FILTERED.items() if each.people}
+        named = [(name, value) for name, value in question.pairs if name in people and value != WITHOUT]
         if not named:
             return {}
         with reading(self.engine) as connection:

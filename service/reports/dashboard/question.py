@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 from werkzeug.datastructures import MultiDict
@@ -20,13 +19,15 @@ from service.errors import Invalid
 from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
 from service.reports.dashboard import words
-from service.reports.dashboard.names import CODED, group_name
+from service.reports.dashboard.names import CODED, WITHOUT_NAME, group_name
 from service.reports.days import midnight
 from service.reports.dimensions import FILTERED, Value
+from service.reports.disclosure import work
+from service.reports.disclosure.spans import over_at, span_of
+from service.reports.figures.asking import LEDGER, NOT_NAMED, Inquiry, asking
 from service.reports.figures.labels import Asked, labels
 from service.reports.filters import Filter, parse
-from service.reports.roles import READERS_OF_ANSWERS
-from service.reports.visible import view_of
+from service.reports.roles import sees_rows
 from service.settings import Settings
 
 WITHOUT = "(none)"
@@ -83,7 +84,7 @@ class PageQuery:
     def scope(self) -> str:
         """What it is narrowed to, in words; empty: to nothing."""
         shown = (pair for pair in self.pairs if pair[0] in FILTERED or pair[0] == "type")
-        return ", ".join(self.called.get((name, value), value) for name, value in shown)
+        return ", ".join(self.called.get((name, value)) or _shown(name, value) for name, value in shown)
 
     @property
     def chips(self) -> tuple[NavLink, ...]:
@@ -192,28 +193,30 @@ class Facet:
 def choices(
     connection: Connection, settings: Settings, reader: Reader, question: Filter, now: datetime
 ) -> tuple[Facet, ...]:
-    """Return the names one can choose from: those of all conversations that ended by now, whatever the period.
+    """Return the names one can choose from: those of all conversations that ended, whatever the period.
 
-    Names that came and went with the period would say who worked when. Who sees no rows learns of a new one on the
-    Monday after.
+    Names that came and went with the period would say who worked when. Somebody new would be known by the row that
+    came with the name: who sees rows is told those whom rows name, who sees none what releases have told by now.
     """
-    view, zone = view_of(connection, settings, reader, now), settings.service.time_zone
-    until = None if reader.role in READERS_OF_ANSWERS else _monday(now, zone)
-    found = []
-    for parameter, each in FILTERED.items():
-        if each.choices:
-            options = _names(
-                lines(connection, view, Slice("ended_at", zone, until=until, by=(each.name,), wanted="work"))
-            )
-            who = (connection, settings, reader, question, now)
-            found.append(Facet(parameter, each.label, *_called(who, each.name, options)))
-    return tuple(found)
+    ask = asking(connection, settings, reader, Filter(), now)
+    told = _of_rows if sees_rows(reader) else _of_releases
+    who = (connection, settings, reader, question, now)
+    return tuple(
+        Facet(parameter, each.label, *_called(who, each.name, _names(told(ask, each.name))))
+        for parameter, each in FILTERED.items()
+        if each.choices
+    )
 
 
-def _monday(now: datetime, zone: ZoneInfo) -> datetime:
-    """The beginning of this week."""
-    today = now.astimezone(zone).date()
-    return midnight(today - timedelta(days=today.weekday()), zone)
+def _of_rows(ask: Inquiry, by: str) -> list[Line]:
+    return [line for line in ask.lines(LEDGER, by) if line.values[0] != NOT_NAMED]
+
+
+def _of_releases(ask: Inquiry, by: str) -> list[Line]:
+    """Of spans that are closed: teams are told by weeks, all else by four. Accounts are nobody's secret."""
+    closed = span_of(work.due(over_at(ask.now, ask.zone)), work.WEEKS["team_work" if by == "team" else "agent_work"])[0]
+    until = None if by == "account" else midnight(closed, ask.zone)
+    return lines(ask.connection, ask.view, Slice(LEDGER, ask.zone, until=until, by=(by,), wanted="work"))
 
 
 def _called(who: Asked, by: str, options: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, str]]:
@@ -277,4 +280,6 @@ SHOWN: Mapping[str, Callable[[str], str]] = {
 
 
 def _shown(name: str, value: str) -> str:
+    if value == WITHOUT and name in FILTERED:
+        return FILTERED[name].missing or WITHOUT_NAME
     return SHOWN.get(name, str)(value)

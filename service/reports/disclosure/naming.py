@@ -21,7 +21,7 @@ from service.models import feedback_request, naming, naming_answer, naming_place
 from service.reports.visible import Unindexed, cutoff, told_until
 from service.requests.seals import regroup
 from service.settings import Settings
-from service.states import State
+from service.states import OURS_ALONE, State
 
 fr = feedback_request.c
 res = result.c
@@ -34,7 +34,9 @@ NAME = sa.func.coalesce(fr.agent_id, fr.team_id, type_=fr.agent_id.type)
 PERSON = (na.account, na.kind, na.name)
 NEVER_ASKED = (State.SKIPPED.value, State.FAILED.value)
 ANSWERED = sa.or_(res.score.is_not(None), res.text.is_not(None), res.text_at.is_not(None))
-TO_ANSWER = sa.or_(fr.state.not_in(NEVER_ASKED), ANSWERED)
+MAY_BE_ASKED_YET = frozenset(reason.value for reason in OURS_ALONE)
+TAKEN_UP = sa.and_(fr.reason.is_not(None), fr.reason.in_(MAY_BE_ASKED_YET))
+TO_ANSWER = sa.or_(fr.state.not_in(NEVER_ASKED), TAKEN_UP, ANSWERED)
 """What was asked about or still may be, and what was answered however it ended: a name could be paired with it."""
 
 OURS = sa.and_(nm.account == fr.account, nm.kind == KIND, nm.name == NAME)
@@ -43,6 +45,11 @@ HIDDEN = sa.and_(NAME.is_not(None), nm.named_at.is_(None), TO_ANSWER)
 
 UNREAD = sa.and_(NAME.is_not(None), sa.or_(HIDDEN, nm.readable_at.is_(None)))
 """Rows whose comment may not be read."""
+
+
+def is_over(state: str, reason: str | None) -> bool:
+    """Whether nobody was asked, and nobody will be but by a person's hand."""
+    return state in NEVER_ASKED and reason not in MAY_BE_ASKED_YET
 
 
 def named(rows: sa.FromClause) -> sa.FromClause:

@@ -18,7 +18,7 @@ from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
 from service.reports.counting.periods import SEVEN_DAYS
 from service.reports.dimensions import FILTERED, NAMED, PEOPLE, Value
-from service.reports.disclosure.naming import NEVER_ASKED, Names, names_of
+from service.reports.disclosure.naming import Names, is_over, names_of
 from service.reports.filters import Filter
 from service.reports.visible import View, view_of
 from service.settings import Settings
@@ -129,7 +129,7 @@ class Inquiry:
                 shown.append(line)
             elif not self.filter.names_people:
                 shown.append(replace(line, values=((NOT_NAMED,) * groups + line.values[groups:])))
-            elif line.state in NEVER_ASKED and not line.answered:
+            elif is_over(line.state, line.reason) and not line.answered:
                 shown.append(line)
         return shown
 
