@@ -9,7 +9,9 @@ import importlib.util
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import flask
 from werkzeug.wrappers import Response
@@ -22,19 +24,28 @@ from service.reports.dashboard.names import full_name, group_name, row_name
 from service.reports.dashboard.place import Place
 from service.reports.dashboard.question import PageQuery
 from service.reports.figures import figures
-from service.reports.figures.figures import Rate, Score
+from service.reports.figures.figures import Breakdown, Rate, Score
+from service.reports.figures.then_now import Differences
 from service.reports.roles import READERS_OF_ANSWERS
-from service.reports.rows import export
-from service.reports.rows.as_csv import Form, guarded
+from service.reports.rows import as_xlsx, export
+from service.reports.rows.as_csv import BOM, Form, guarded
 from service.reports.rows.formats import CONTENT_TYPES, NEEDS, writer_of
+from service.reports.thresholds import thresholds
 from service.web import in_a_slot, reads
 from service.web.behind import read, tell_behind
 
 NAMES = {"csv": "CSV", "jsonl": "JSON lines", "xlsx": "Excel", "parquet": "Parquet"}
+OF_FIGURES = ("csv", "xlsx")
+NOT_TOLD = (None,) * 7
+"""In place of conversations and rates, in the line of all together."""
+
 FIGURES_HEAD = (
     *("type", "by", "group", "value", "low", "high", "confidence", "method", "n", "mean", "low_base", "suppressed"),
     *("since", "until", "ended", "delivered", "answered", "response_rate", "response_low", "response_high", "name"),
 )
+HEAD_OF_SHEET = tuple(f"{name} (UTC)" if name in {"since", "until"} else name for name in FIGURES_HEAD)
+Line = Sequence[Any]
+"""One group's values; a moment is a moment and a number a number, whatever the file makes of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +65,11 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     def rows(kind: str) -> Response:
         return _rows(place, kind)
 
-    @pages.get("/download/figures.csv")
+    @pages.get("/download/figures.<kind>")
     @everybody
     @reads
-    def figures_file() -> Response:
-        return _figures(place)
+    def figures_file(kind: str) -> Response:
+        return _figures(place, kind)
 
     pages.add_app_template_global(lambda question, own=(): offer(place, question, own), "offered")
 
@@ -66,7 +77,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
 def offer(place: Place, question: PageQuery, own: Sequence[tuple[str, str | None]]) -> Offer:
     """Return the links under a page; `own` are (name, value) pairs that the page adds to its question."""
     query = question.written_out(*own)
-    links = [(flask.url_for("dashboard.figures_file") + f"?{query}", "Figures, CSV")] if not own else []
+    links = [_of_figures(kind, query) for kind in OF_FIGURES if not own]
     if place.reader.role in READERS_OF_ANSWERS:
         per_row = query if own else question.written_out(("date_field", question.given("date_field") or "ended_at"))
         known = [kind for kind in NAMES if kind not in NEEDS or importlib.util.find_spec(NEEDS[kind])]
@@ -76,6 +87,10 @@ def offer(place: Place, question: PageQuery, own: Sequence[tuple[str, str | None
         what = "one answer" if own else "one conversation that ended in these days, asked or not"
         return Offer(tuple(links), f"A row is {what}. Downloading rows is written to the access log.")
     return Offer(tuple(links), "Your key reads figures, not single answers.")
+
+
+def _of_figures(kind: str, query: str) -> tuple[str, str]:
+    return flask.url_for("dashboard.figures_file", kind=kind) + f"?{query}", f"Figures, {NAMES[kind]}"
 
 
 def _rows(place: Place, kind: str) -> Response:
@@ -97,66 +112,71 @@ def _made(place: Place, kind: str, question: PageQuery, now: datetime) -> flask.
     return _file(pieces, CONTENT_TYPES[kind], f"feedback {question.first} to {question.last}.{kind}")
 
 
-def _figures(place: Place) -> Response:
+def _figures(place: Place, kind: str) -> Response:
+    if kind not in OF_FIGURES:
+        raise NotFound("no_such_page", "Figures are downloaded as CSV or Excel.")
     question, now = place.asked(("by", "and", "show", "a", "b")), place.clock()
     by = by_of(question)
     also = and_by_of(question, by)
-    if also is not None:
-        return _crossed(place, question, now, by, also)
     asked = (place.settings, place.reader, question.filter, now, by)
-    found = read(place.engine, lambda connection: figures.breakdown(connection, *asked)).items
-    lines = [[*FIGURES_HEAD]]
-    for one in found:
-        lines.append([*_score_cells(one.total, "", ""), "", "", "", "", "", "", ""])
-        for row in one.rows:
-            group = guarded(row_name(row)) if row.rest else "" if row.key is None else guarded(str(row.key))
-            lines.append(
-                [
-                    *_score_cells(row.score, by, group),
-                    _cell(row.ended),
-                    _cell(row.delivered),
-                    *_rate_cells(row.response_rate),
-                    guarded(row.name or ""),
-                ]
-            )
-    return _table(lines, f"figures by {by} {question.first} to {question.last}.csv")
+    if also is None:
+        found = read(place.engine, lambda connection: figures.breakdown(connection, *asked)).items
+        lines, split = [line for one in found for line in _of_breakdown(one)], by
+    else:
+        both = read(place.engine, lambda connection: figures.differences(connection, *asked, and_by=also)).items
+        lines, split = [line for one in both for line in _crossed(one)], f"{by} and {also}"
+    as_sheet = partial(as_xlsx.table, HEAD_OF_SHEET, thresholds=thresholds(place.settings))
+    written = _as_csv(lines) if kind == "csv" else as_sheet(lines)
+    return _file(written, CONTENT_TYPES[kind], f"figures by {split} {question.first} to {question.last}.{kind}")
 
 
-def _crossed(place: Place, question: PageQuery, now: datetime, by: str, also: str) -> Response:
+def _of_breakdown(one: Breakdown) -> Iterator[Line]:
+    yield [*_score_cells(one.total, "", ""), *NOT_TOLD]
+    for row in one.rows:
+        group = row_name(row) if row.rest else "" if row.key is None else str(row.key)
+        rates = _rate_cells(row.response_rate)
+        yield [*_score_cells(row.score, one.by, group), row.ended, row.delivered, *rates, row.name or ""]
+
+
+def _crossed(table: Differences) -> Iterator[Line]:
     """Groups of two dimensions; how many conversations ended is not told of them."""
-    asked = (place.settings, place.reader, question.filter, now, by)
-    found = read(place.engine, lambda connection: figures.differences(connection, *asked, and_by=also)).items
-    lines = [[*FIGURES_HEAD]]
-    for table in found:
-        lines.append([*_score_cells(table.total.now, "", ""), "", "", "", "", "", "", ""])
-        for row in table.rows:
-            keys = row_name(row) if row.rest else f"{group_name(row.key)} \u00b7 {group_name(row.and_key)}"
-            cells = _score_cells(row.now, f"{by} and {also}", guarded(keys))
-            rates = (_cell(row.response_now.n), *_rate_cells(row.response_now))
-            lines.append([*cells, "", *rates, guarded(full_name(row, table))])
-    return _table(lines, f"figures by {by} and {also} {question.first} to {question.last}.csv")
+    yield [*_score_cells(table.total.now, "", ""), *NOT_TOLD]
+    for row in table.rows:
+        keys = row_name(row) if row.rest else f"{group_name(row.key)} \u00b7 {group_name(row.and_key)}"
+        rates = (row.response_now.n, *_rate_cells(row.response_now))
+        cells = _score_cells(row.now, f"{table.by} and {table.and_by}", keys)
+        yield [*cells, None, *rates, full_name(row, table)]
 
 
-def _table(lines: list[list[str]], name: str) -> flask.Response:
+def _as_csv(lines: Sequence[Line]) -> Iterator[bytes]:
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\r\n").writerows(lines)
-    return _file(iter([b"\xef\xbb\xbf" + text.getvalue().encode()]), CONTENT_TYPES["csv"], name)
+    csv.writer(text, lineterminator="\r\n").writerows([FIGURES_HEAD, *(map(_cell, line) for line in lines)])
+    yield BOM + text.getvalue().encode()
 
 
-def _score_cells(score: Score, by: str, group: str) -> list[str]:
+def _score_cells(score: Score, by: str, group: str) -> Line:
     found = (score.value, score.low, score.high, score.confidence, score.method, score.n, score.mean)
-    marks = ("true" if score.low_base else "false", score.suppressed)
-    period = (each.isoformat() if each else "" for each in (score.since, score.until))
-    return [score.type, by, group, *(_cell(each) for each in (*found, *marks)), *period]
+    return [score.type, by, group, *found, score.low_base, score.suppressed, score.since, score.until]
 
 
-def _rate_cells(rate: Rate) -> list[str]:
-    return [_cell(each) for each in (rate.successes, rate.value, rate.low, rate.high)]
+def _rate_cells(rate: Rate) -> Line:
+    return [rate.successes, rate.value, rate.low, rate.high]
 
 
 def _cell(value: object) -> str:
-    """Unrounded to four places, empty for none."""
-    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+    """Unrounded to four places, empty for none; no text is a formula."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:.4f}"
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case str():
+            return guarded(value)
+    return str(value)
 
 
 def _file(pieces: Iterator[bytes], content_type: str, name: str) -> flask.Response:

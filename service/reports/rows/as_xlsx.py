@@ -2,15 +2,18 @@
 
 Written here and not by a library, which builds an object a cell: the format is a few documents in a zip. Times are in
 UTC, which the head says, for a sheet knows no zones. A cell holds 32,767 characters; where a text is longer, it says
-so. There is no formula in it: text is text to a sheet, whatever it begins with.
+so. There is no formula in it: text is text to a sheet, whatever it begins with. Figures as well: a number is a number
+in a sheet, whatever mark its country writes decimals with.
 """
 
 import re
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
+from service.db import to_micros
 from service.errors import Invalid
 from service.reports.rows import sheet
 from service.reports.rows.as_parquet import read
@@ -33,19 +36,30 @@ def pieces(pages: Iterable[Columns], thresholds: Thresholds) -> Iterator[bytes]:
 
     Raises Invalid where a sheet cannot hold the rows, before the first piece.
     """
+    return _book("feedback", _feedback(pages), [(name, SAYS[name]) for name in COLUMNS], thresholds)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]], thresholds: Thresholds) -> Iterator[bytes]:
+    """Return a table of figures as a file; None is an empty cell, moments are told in UTC."""
+    return _book("figures", _table(head, rows), (), thresholds)
+
+
+def _book(
+    name: str, first: Iterable[bytes], columns: Iterable[tuple[str, str]], thresholds: Thresholds
+) -> Iterator[bytes]:
     with tempfile.TemporaryFile() as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=2) as book:
-            for name, text in sheet.PARTS.items():
-                book.writestr(zipfile.ZipInfo(name), text)
+            for path, text in sheet.parts(name).items():
+                book.writestr(zipfile.ZipInfo(path), text)
             with book.open(_part("xl/worksheets/sheet1.xml"), "w") as part:
                 size = 0
-                for piece in _feedback(pages):
+                for piece in first:
                     size += part.write(piece)
                     if size > MOST_BYTES:
                         raise Invalid(
                             "too_many_rows", "This is more than a sheet holds; narrow the filter or take CSV."
                         )
-            book.writestr(_part("xl/worksheets/sheet2.xml"), _definitions(thresholds))
+            book.writestr(_part("xl/worksheets/sheet2.xml"), _definitions(columns, thresholds))
         yield from read(file)
 
 
@@ -66,6 +80,23 @@ def _feedback(pages: Iterable[Columns]) -> Iterator[bytes]:
         yield _lines(page, range(number, number + rows))
         number += rows
     yield sheet.ENDING
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+    yield sheet.opening([(name, WIDTHS["text"]) for name in head])
+    places = [sheet.letters(at) for at in range(len(head))]
+    for number, row in enumerate(rows, 2):
+        told = [(place, value) for place, value in zip(places, row, strict=True) if value is not None]
+        cells = "".join(f'<c r="{place}{number}{_any(value)}' for place, value in told)
+        yield f'<row r="{number}">{cells}</row>'.encode()
+    yield sheet.ENDING
+
+
+def _any(value: Any) -> str:
+    """A cell of whatever this is."""
+    if isinstance(value, datetime):
+        return _time(to_micros(value))
+    return SHOWN["flag" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"](value)
 
 
 def _head(name: str, kind: str) -> str:
@@ -121,9 +152,8 @@ def _cut(text: str) -> str:
     return units[: 2 * (LONGEST - len(CUT))].decode("utf-16-le", "ignore") + CUT
 
 
-def _definitions(thresholds: Thresholds) -> bytes:
+def _definitions(columns: Iterable[tuple[str, str]], thresholds: Thresholds) -> bytes:
     """What each column is, and how the figures on our pages come of such rows."""
-    columns = [(name, SAYS[name]) for name in COLUMNS]
     figures = [(each.title, f"{each.formula} {each.exclusions}".strip()) for each in define(thresholds).values()]
     rows = [*columns, *figures]
     body = "".join(

@@ -1,6 +1,6 @@
-"""The fixed parts of an XLSX book: in, heads; out, XML as ECMA-376 has it. Two sheets, feedback and definitions."""
+"""The fixed parts of an XLSX book: in, heads; out, XML as ECMA-376 has it. Two sheets, the first and definitions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -20,7 +20,7 @@ PARTS = {
     "_rels/.rels": f'{XML}<Relationships xmlns="{PACKAGE}/relationships">'
     f'<Relationship Id="rId1" Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
     "xl/workbook.xml": f'{XML}<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}"><sheets>'
-    '<sheet name="feedback" sheetId="1" r:id="rId1"/><sheet name="definitions" sheetId="2" r:id="rId2"/>'
+    '<sheet name="{first}" sheetId="1" r:id="rId1"/><sheet name="definitions" sheetId="2" r:id="rId2"/>'
     "</sheets></workbook>",
     "xl/_rels/workbook.xml.rels": f'{XML}<Relationships xmlns="{PACKAGE}/relationships">'
     f'<Relationship Id="rId1" Type="{OFFICE}/worksheet" Target="worksheets/sheet1.xml"/>'
@@ -39,6 +39,11 @@ PARTS = {
     '<xf numFmtId="0" fontId="1" fillId="0" borderId="0" xfId="0" applyFont="1"/></cellXfs>'
     '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>',
 }
+
+
+def parts(first: str) -> Mapping[str, str]:
+    """Return the parts of a book whose first sheet has this name, one of ours."""
+    return {**PARTS, "xl/workbook.xml": PARTS["xl/workbook.xml"].replace("{first}", first)}
 
 
 def opening(heads: Sequence[tuple[str, int]]) -> bytes:

@@ -26,7 +26,7 @@ PAGES = (
     *("/", "/explore", "/comments", "/coverage", "/operations", "/conversations", "/timeline", "/definitions"),
     "/report",
 )
-DOWNLOADS = ("/download/rows.csv", "/download/figures.csv")
+DOWNLOADS = ("/download/rows.csv", "/download/figures.csv", "/download/figures.xlsx")
 
 
 @pytest.mark.parametrize("path", [*PAGES, *DOWNLOADS, "/results/fr_1"])
