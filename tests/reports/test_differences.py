@@ -146,6 +146,58 @@ def test_two_groups_are_compared_by_the_same_cases_too(world: World) -> None:
     assert periods["standardised"] is None
 
 
+def test_a_response_rate_is_possibly_worse_at_most_while_customers_may_still_answer(world: World) -> None:
+    """Who was asked lately has had less time: they would look worse every week."""
+    for days_ago, answered in ((10, 90), (3, 30)):
+        world.add(answered, score=5, days_ago=days_ago)
+        world.add(100 - answered, days_ago=days_ago)
+    client = world.client()
+    week = {"since": (NOW - WEEK).isoformat(), "until": NOW.isoformat()}
+    before = {"since": (NOW - 2 * WEEK).isoformat(), "until": (NOW - WEEK).isoformat()}
+    other = {f"other_{name}": moment for name, moment in week.items()}
+    back = {f"other_{name}": moment for name, moment in before.items()}
+
+    def said() -> tuple[str, ...]:
+        [csat] = client.json("/v1/differences", by="team", type="csat", **week)["items"]
+        whole, (row,) = csat["total"]["response_judgement"], csat["rows"]
+        forward = client.json("/v1/compare", **before, **other)["response_rate_judgement"]
+        return (
+            whole,
+            row["response_judgement"],
+            forward,
+            client.json("/v1/compare", **week, **back)["response_rate_judgement"],
+        )
+
+    assert said() == ("possibly_worse",) * 3 + ("possibly_better",)
+    world.clock.forward(days=30)
+    assert said() == ("worse", "worse", "worse", "better")
+
+
+def test_what_is_better_already_is_said(world: World) -> None:
+    for days_ago, answered in ((10, 30), (3, 90)):
+        world.add(answered, score=5, days_ago=days_ago)
+        world.add(100 - answered, days_ago=days_ago)
+    assert differences(world, "team").total.response_judgement == "better"
+
+
+def test_two_groups_of_the_same_days_are_compared_although_more_may_answer(world: World) -> None:
+    for source, answered in (("crm", 90), ("web", 30)):
+        world.add(answered, score=5, source=source)
+        world.add(100 - answered, source=source)
+    asked = {"since": (NOW - WEEK).isoformat(), "by": "source", "a": "crm", "b": "web"}
+    assert world.client().json("/v1/compare", **asked)["response_rate_judgement"] == "worse"
+
+
+def test_no_score_of_few_answers_is_told_by_the_same_cases_either(world: World) -> None:
+    world.add(9, score=5)
+    world.add(2, score=1, source="web")
+    found = world.client().json("/v1/compare", by="source", a="crm", b="web")["comparisons"][0]
+    assert found["b"]["suppressed"] == "too_few"
+    fair = found["standardised"]
+    assert [fair[name] for name in ("a", "b", "difference", "low", "high")] == [None] * 5
+    assert (fair["n_a"], fair["n_b"], fair["strata"]) == (9, 2, 1)
+
+
 def test_sevens_of_days_end_with_the_last_day_and_the_last_of_them_is_whole(two_weeks: World) -> None:
     asked = {"since": "2026-11-02", "until": "2026-11-22", "period": "seven_days"}
     points = two_weeks.client().json("/v1/trend", **asked)["items"][0]["points"]

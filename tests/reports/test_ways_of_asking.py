@@ -45,6 +45,14 @@ def test_every_surface_tells_ways_apart(three: World) -> None:
     }  # fmt: skip
 
 
+def test_nobody_is_held_against_those_whom_no_campaign_took(three: World) -> None:
+    """They have no way, and their share is nought by what they are."""
+    three.add(200, state="skipped", reason="no_campaign", kind=None, campaign=None)
+    rows = {row["key"]: row for row in three.client().json("/v1/coverage", by="way")["rows"]}
+    assert (rows[None]["share"], rows[None]["place"], rows[None]["limit_low"]) == (0, None, None)
+    assert {rows[way]["place"] for way in ("card", "page", "quick_reply")} == {"inside"}
+
+
 def test_a_figure_over_more_than_one_way_names_each_with_its_n(three: World) -> None:
     client = three.client()
     found = client.json("/v1/summary")["csat"]

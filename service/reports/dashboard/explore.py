@@ -90,6 +90,8 @@ def _facts(place: Place, connection: Connection, question: PageQuery, now: datet
         "also": also,
         "others": [(name, label) for name, label in TABS if name != by] if sees_rows(place.reader) else [],
         "show": show,
+        "may_rise": _may_rise(place, question, now),
+        "answer_window": place.settings.reports.answer_window,
         "tabs": TABS,
         "shown": SHOWN,
         "tables": [(table, *_folded(table, show)) for table in tables if _has(table)],
@@ -101,6 +103,11 @@ def _facts(place: Place, connection: Connection, question: PageQuery, now: datet
         "side": _side,
         "drill": lambda row: drill_down(question, by, row, also),
     }
+
+
+def _may_rise(place: Place, question: PageQuery, now: datetime) -> bool:
+    """Whether customers of these days may still answer; of releases none may."""
+    return sees_rows(place.reader) and (question.filter.until or now) > now - place.settings.reports.answer_window
 
 
 def _side(row: ThenNow) -> str:

@@ -141,4 +141,5 @@ def _conversations(place: Place, connection: Connection, question: PageQuery, no
     known = cursors(place.settings.service.secret_key, place.reader, question.filter, NEWEST)
     ended, after = replace(question.filter, date_field="ended_at"), known.read(question.given("cursor"))
     page = query.rows(connection, place.settings, place.reader, ended, now, NEWEST, after=after)
-    return {"rows": page.rows, "next": known.write(page.next), "withheld": page.withheld}
+    limits = thresholds(place.settings)
+    return {"rows": page.rows, "next": known.write(page.next), "withheld": page.withheld, "thresholds": limits}

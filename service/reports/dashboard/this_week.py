@@ -33,6 +33,7 @@ from service.reports.figures.shapes import Reasoned, Summary
 from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.roles import sees_rows
 from service.reports.statistics.definitions import define
+from service.reports.statistics.judging import CHANCE, holm
 from service.reports.thresholds import thresholds
 from service.reports.timeline import TimelineNote
 from service.reports.visible import view_of
@@ -113,7 +114,7 @@ def _facts(place: Place, connection: Connection, question: PageQuery, now: datet
         "notes": notes,
         "writes": sees_rows(place.reader),
         "headline": sentences.headline([one.total for one, _ in tiles]),
-        "news": _news(question, differ),
+        "news": news(question, differ),
         "judged": any(_is_judged(row) for _, table in differ for row in _groups(table)),
         "missing": _missing(place, connection, question, now),
         "names": choices(*who, question.filter, now),
@@ -167,13 +168,18 @@ def _is_asked(one: Differences, trend: figures.Trend) -> bool:
     return any(said) or any(each.delivered or each.score.n for each in trend.points)
 
 
-def _news(question: PageQuery, tables: Iterable[tuple[str, Differences]]) -> list[News]:
-    """At most five groups, those that moved for sure or stand outside first."""
+def news(question: PageQuery, tables: Iterable[tuple[str, Differences]]) -> list[News]:
+    """At most five groups, those that moved for sure or stand outside first.
+
+    All tables are looked through at once, so the chances of all rows are corrected together: what is better or worse in
+    its own table may be one of many here.
+    """
+    rows = [(by, table, row) for by, table in tables for row in _groups(table)]
+    chances = holm([None if row.change is None else row.change.p for _, _, row in rows])
     found = [
         News(by, table.type, row_name(row, by), drill_down(question, by, row), row, table)
-        for by, table in tables
-        for row in _groups(table)
-        if _is_news(row)
+        for (by, table, row), chance in zip(rows, chances, strict=True)
+        if _is_outside(row) or (_has_moved(row) and chance is not None and chance < CHANCE)
     ]
     return sorted(found, key=_weight)[:MOST_ROWS]
 
@@ -187,8 +193,12 @@ def _is_judged(row: ThenNow) -> bool:
     return row.place is not None or row.judgement != "too_few_to_judge"
 
 
-def _is_news(row: ThenNow) -> bool:
-    return row.place in {"below", "above"} or row.judgement in {"better", "worse"}
+def _is_outside(row: ThenNow) -> bool:
+    return row.place in {"below", "above"}
+
+
+def _has_moved(row: ThenNow) -> bool:
+    return row.judgement in {"better", "worse"}
 
 
 def _weight(news: News) -> tuple[bool, float]:

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from service.reports.figures.asking import Inquiry
 from service.reports.figures.shapes import Score
@@ -32,8 +33,15 @@ def by_case(a: Inquiry, b: Inquiry) -> Mapping[str, Standardised]:
     """Both sides as if they had had the same cases. Nothing where two periods of the same are compared."""
     if a.filter.chosen == b.filter.chosen:
         return {}
-    one, two = _cases(a), _cases(b)
-    return {kind: standardised(kind, one[kind], two[kind]) for kind in a.kinds}
+    one, two, least = _cases(a), _cases(b), a.view.thresholds.score
+    return {kind: _told(standardised(kind, one[kind], two[kind]), least) for kind in a.kinds}
+
+
+def _told(found: Standardised, least: int) -> Standardised:
+    """No score of fewer answers than a score takes, here either."""
+    if min(found.n_a, found.n_b) >= least:
+        return found
+    return replace(found, a=None, b=None, difference=None, low=None, high=None)
 
 
 def _cases(ask: Inquiry) -> Mapping[str, Mapping[tuple[object, ...], Counter[int]]]:

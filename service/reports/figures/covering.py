@@ -36,12 +36,23 @@ def coverage_of(
     until: datetime | None,
     rest: Iterable[tuple[str, Became]] = (),
 ) -> Coverage:
-    """Each group against the share of all; `rest`: what is no group, by the word that says so, comes last."""
-    every = _row(None, total, None)
-    rows = [_row(None if key is None else str(key), each, every.share) for key, each in groups.items()]
+    """Each group against the share of all; `rest`: what is no group, by the word that says so, comes last.
+
+    Conversations that no campaign took have no way: none of them could be asked about, so no way is held against them.
+    """
+    every, apart = _row(None, total, None), {None} if by == "way" else set()
+    of_all = _share(each for key, each in groups.items() if key not in apart) if apart else every.share
+    rows = [
+        _row(None if key is None else str(key), each, None if key in apart else of_all) for key, each in groups.items()
+    ]
     rows.sort(key=lambda row: (row.key is None, row.key))
-    rows += [replace(_row(None, each, every.share), rest=word) for word, each in rest]
+    rows += [replace(_row(None, each, of_all), rest=word) for word, each in rest]
     return Coverage(by, since, until, tuple(rows), every)
+
+
+def _share(groups: Iterable[Became]) -> float | None:
+    told = [(each.delivered, each.ended - each.pending) for each in groups]
+    return statistics.rate(sum(offered for offered, _ in told), sum(decided for _, decided in told)).value
 
 
 def _row(key: str | None, counts: Became, of_all: float | None) -> CoverageRow:

@@ -16,7 +16,7 @@ from service.reports.figures.shapes import Rate, Score
 from service.reports.figures.then_now import Differences, ThenNow
 from service.reports.filters import Filter
 from service.reports.statistics import chance, statistics
-from service.reports.statistics.judging import judged
+from service.reports.statistics.judging import Rising, judged, while_rising
 from service.reports.statistics.statistics import Change
 
 By = tuple[str, str | None]
@@ -68,12 +68,14 @@ class Periods:
     until: datetime
 
 
-def differences(kind: str, by: By, then: Side, now: Side, periods: Periods, smallest: float) -> Differences:
-    """Put two periods side by side."""
+def differences(
+    kind: str, by: By, then: Side, now: Side, periods: Periods, smallest: float, rising: Rising | None = None
+) -> Differences:
+    """Put two periods side by side. `rising`: whose customers may still answer, then's (a) or now's (b)."""
     names = list(dict.fromkeys([*now.groups, *then.groups]))
     rows = [_difference(kind, name, then.of(name), now.of(name), now.total) for name in names]
-    (total,) = _judged([_difference(kind, EVERYBODY, then.total, now.total, now.total)], smallest)
-    rows = sorted(_judged(rows, smallest), key=_order)
+    (total,) = _judged([_difference(kind, EVERYBODY, then.total, now.total, now.total)], smallest, rising)
+    rows = sorted(_judged(rows, smallest, rising), key=_order)
     spans = (periods.earlier_since, periods.earlier_until, periods.since, periods.until)
     return Differences(kind, *by, *spans, smallest, tuple(rows), total)
 
@@ -137,11 +139,11 @@ def rate_change(then: Rate, now: Rate) -> Change | None:
     return None if found.difference is None else found
 
 
-def _judged(rows: list[ThenNow], smallest: float) -> list[ThenNow]:
+def _judged(rows: list[ThenNow], smallest: float, rising: Rising | None) -> list[ThenNow]:
     words = judged([row.change for row in rows], smallest)
     rates = judged([row.response_change for row in rows], smallest)
     return [
-        replace(row, judgement=word, response_judgement=rate)
+        replace(row, judgement=word, response_judgement=while_rising(rate, rising))
         for row, word, rate in zip(rows, words, rates, strict=True)
     ]
 

@@ -38,7 +38,7 @@ from service.reports.figures.shapes import (
 from service.reports.figures.then_now import Differences, DifferenceTables
 from service.reports.filters import Filter
 from service.reports.roles import sees_rows
-from service.reports.statistics.judging import judged
+from service.reports.statistics.judging import Rising, judged, rising, while_rising
 from service.settings import Settings
 
 __all__ = [
@@ -134,11 +134,12 @@ def compare(
     rate_a, rate_b = one.response_rate_of_delivered, two.response_rate_of_delivered
     rates = differing.rate_change(rate_a, rate_b)
     words = judged([*changes, rates], settings.reports.smallest_difference)
+    rate_word = while_rising(words[-1], _rising(settings, reader, now, filter.until or now, other.until or now))
     found = tuple(
         Comparison(a.type, a, b, change, ways_differ(a, b), word, cases.get(a.type))
         for (a, b), change, word in zip(pairs, changes, words, strict=False)
     )
-    return Compared(found, rate_a, rate_b, rates, words[-1])
+    return Compared(found, rate_a, rate_b, rates, rate_word)
 
 
 def differences(
@@ -165,7 +166,10 @@ def differences(
     else:
         then, here = (sides.of_releases(released.asking(*each), by) for each in asked)
     smallest = settings.reports.smallest_difference
-    found = [differing.differences(kind, (by, and_by), then[kind], here[kind], periods, smallest) for kind in here]
+    which = _rising(settings, reader, now, periods.earlier_until, periods.until)
+    found = [
+        differing.differences(kind, (by, and_by), then[kind], here[kind], periods, smallest, which) for kind in here
+    ]
     return DifferenceTables(labels.of_differences(found, (connection, settings, reader, filter, now), by, and_by))
 
 
@@ -232,6 +236,13 @@ def _demand_two(reader: Reader, by: str, and_by: str | None) -> None:
     _demand(and_by, tuple(name for name in BY if name != by), "and_by")
     if not sees_rows(reader):
         raise Invalid("one_at_a_time", "Releases are told by one dimension at a time: leave 'and_by' out.")
+
+
+def _rising(settings: Settings, reader: Reader, now: datetime, a_until: datetime, b_until: datetime) -> Rising | None:
+    """Whose response rate may still rise; of releases none, as they are closed when the answer window is over."""
+    if not sees_rows(reader):
+        return None
+    return rising(min(a_until, now), min(b_until, now), now - settings.reports.answer_window)
 
 
 def _overlap(a: Filter, b: Filter) -> bool:

@@ -30,6 +30,9 @@ JUDGED = (
 )
 
 
+RATE_JUDGED = f"{JUDGED}. While customers of the later period may still answer it is possibly worse at most"
+
+
 @dataclass(frozen=True, slots=True)
 class WayAnswers:
     """So many answers with a score of customers who were asked in this way."""
@@ -204,7 +207,7 @@ class Compared:
     response_rate_a: Rate
     response_rate_b: Rate
     response_rate_change: Change | None
-    response_rate_judgement: Annotated[Judgement, JUDGED]
+    response_rate_judgement: Annotated[Judgement, RATE_JUDGED]
 
 
 @dataclass(frozen=True, slots=True)

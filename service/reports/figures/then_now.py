@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from service.reports.dimensions import Value
-from service.reports.figures.shapes import CALLED, JUDGED, Rate, Score
+from service.reports.figures.shapes import CALLED, JUDGED, RATE_JUDGED, Rate, Score
 from service.reports.statistics.judging import Judgement
 from service.reports.statistics.statistics import Change, Place
 
@@ -28,7 +28,7 @@ class ThenNow:
     response_then: Rate
     response_now: Rate
     response_change: Change | None
-    response_judgement: Annotated[Judgement, JUDGED]
+    response_judgement: Annotated[Judgement, RATE_JUDGED]
     name: Annotated[str | None, CALLED] = None
     and_name: Annotated[str | None, "What people call the group of the other dimension"] = None
 

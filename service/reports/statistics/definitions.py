@@ -112,10 +112,11 @@ _TABLE = (
         name="coverage",
         title="Who was asked (coverage)",
         plain="How many of those whose conversation ended were asked at all. 460 ended, 310 were asked: 67 %.",
-        formula="100 × offered / ended; in per cent.",
+        formula="100 × offered / (ended − still on their way); in per cent.",
         numerator="Ended conversations whose customer was sent the card (accepted by X).",
-        denominator="All conversations reported as ended.",
-        exclusions=f"Conversations still on their way to an outcome. {ALWAYS_LEFT_OUT} Skips stay in, by reason.",
+        denominator="Conversations that ended and have an outcome, whatever it is; skips stay in, by reason.",
+        exclusions=f"Conversations still on their way to an outcome. By way of asking, those no campaign took stand "
+        f"apart and count in no limits. {ALWAYS_LEFT_OUT}",
         interval="Control limits instead: the share of all ± 3 sigma for the size of the group (p-chart), cut at 0 "
         "and 100. Called outside only if the exact binomial chance is below 0.135 % too.",
         time_anchor="The day the conversation ended; numerator and denominator are the same conversations.",
@@ -146,7 +147,8 @@ _TABLE = (
         "leaves out both. Too few to judge: neither. Better without possibly: it leaves out 0 too.",
         denominator="The answers of both sides, each with its own n.",
         exclusions=f"Groups without a score on one side: too few to judge. {ALWAYS_LEFT_OUT}",
-        interval="95 %; for the rows of a table the chances are corrected for their number (Holm).",
+        interval="95 %; for the rows of a table the chances are corrected for their number (Holm), for 'What differs' "
+        "on the first page for the rows of all its tables.",
         time_anchor="That of the figures compared.",
         source="Holm, Scandinavian Journal of Statistics 6 (1979) 65-70; the rest is our own definition.",
     ),
@@ -171,7 +173,7 @@ _TABLE = (
         formula="Direct standardisation: each case weighs as much as both groups together have answers of it.",
         numerator="The score of each group within each case.",
         denominator="Answers whose case both groups had; how many these are is told.",
-        exclusions=f"Cases that only one of them had. {ALWAYS_LEFT_OUT}",
+        exclusions=f"Cases that only one of them had; no score of fewer than {{score}} answers. {ALWAYS_LEFT_OUT}",
         interval="95 %, from the spread within the cases.",
         time_anchor=BY_SCORED,
         source="Own definition of the cases; direct standardisation as in epidemiology.",
@@ -268,7 +270,8 @@ _TABLE = (
         formula="Mark on the last days by sent date, whose customers may still answer.",
         numerator="Not a share.",
         denominator="Not a share.",
-        exclusions="Shown but shaded; leave them out of comparisons. X never closes a card, reports do.",
+        exclusions="Shown but shaded. A response rate is possibly worse at most while customers of the later days may "
+        "still answer. X never closes a card, reports do.",
         interval=NO_INTERVAL,
         time_anchor="The day the card was sent, up to the answer window of the report.",
         source="Own definition.",

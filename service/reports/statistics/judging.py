@@ -10,7 +10,8 @@ and *better* without *possibly* where it leaves out 0 as well, after Holm's corr
 beside it: of twenty groups in which nothing happened one would else look like news.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from service.reports.statistics.statistics import CONFIDENCE, Change
@@ -18,8 +19,14 @@ from service.reports.statistics.statistics import CONFIDENCE, Change
 Judgement: TypeAlias = Literal[
     "better", "possibly_better", "about_the_same", "possibly_worse", "worse", "too_few_to_judge"
 ]
+Rising: TypeAlias = Literal["a", "b"]
 TOO_FEW: Judgement = "too_few_to_judge"
 CHANCE = 1 - CONFIDENCE
+UNSURE: Mapping[Rising, Mapping[Judgement, Judgement]] = {
+    "a": {"better": "possibly_better"},
+    "b": {"worse": "possibly_worse"},
+}
+"""What is not sure of a change from a to b while one of them may still rise, and what is said instead."""
 
 
 def judged(changes: Sequence[Change | None], smallest: float) -> tuple[Judgement, ...]:
@@ -40,6 +47,18 @@ def judge(change: Change | None, smallest: float, p: float | None) -> Judgement:
     if may_be_worse:
         return "worse" if change.high < 0 and p < CHANCE else "possibly_worse"
     return "about_the_same"
+
+
+def rising(a_until: datetime, b_until: datetime, ripe: datetime) -> Rising | None:
+    """Return which of two shares of answers may still rise more: its customers were asked last, and since `ripe`."""
+    if max(a_until, b_until) <= ripe or a_until == b_until:
+        return None
+    return "b" if b_until > a_until else "a"
+
+
+def while_rising(word: Judgement, which: Rising | None) -> Judgement:
+    """Say of a change for sure only what more answers would not undo."""
+    return word if which is None else UNSURE[which].get(word, word)
 
 
 def holm(ps: Sequence[float | None]) -> tuple[float | None, ...]:

@@ -28,6 +28,7 @@ from service.web.slots import NAME
 from tests.conftest import NOW
 from tests.reports.dashboard.population import BLAME, FEW, PRAISE, SMALL, Population, populate
 from tests.reports.dashboard.test_door import PAGES, token_of
+from tests.reports.test_export import sheets
 from tests.support import Clock
 
 RESULT = re.compile(r'<a href="/dashboard/results/(fr_[0-9a-f]+)')
@@ -114,6 +115,7 @@ def test_those_without_a_team_can_be_asked_about(client: FlaskClient, engine: En
     assert "team_id=%28none%29" in link[1]
     narrowed = client.get(html.unescape(link[1])).text
     assert '<h2 id="t-nps">Net Promoter Score</h2>' in narrowed
+    assert "without a team only" in narrowed
     assert client.get(f"/dashboard/?team_id=&{QUERY}").text.count("Team: ") == 0
 
 
@@ -369,11 +371,36 @@ def test_words_that_were_searched_are_no_filter_of_figures_and_in_no_log(
 
 def test_figures_download_names_nobody_whom_the_page_does_not(client: FlaskClient) -> None:
     links = re.findall(r'href="(/dashboard/download/[^"]*)"', client.get(f"/dashboard/explore?{QUERY}").text)
-    [address] = [link for link in links if "figures" in link]
+    [address] = [link for link in links if "figures.csv" in link]
     rows = list(csv.DictReader(io.StringIO(client.get(html.unescape(address)).get_data().decode("utf-8-sig"))))
     groups = {row["group"]: row for row in rows if row["type"] == "csat"}
     assert SMALL not in groups
     assert int(groups["not named"]["n"]) >= FEW
+
+
+def test_figures_as_a_sheet_are_numbers_whatever_mark_decimals_have(client: FlaskClient) -> None:
+    """A file with commas is one column where a comma is the decimal mark, and 12.5 the 12th of May."""
+    for asked in ("by=team", "by=team&and=campaign"):
+        links = re.findall(
+            r'href="(/dashboard/download/[^"]*)"', client.get(f"/dashboard/explore?{asked}&{QUERY}").text
+        )
+        file, book = (
+            client.get(html.unescape(next(link for link in links if f"figures.{kind}" in link))).get_data()
+            for kind in ("csv", "xlsx")
+        )
+        lines = list(csv.DictReader(io.StringIO(file.decode("utf-8-sig"))))
+        head, *rows = sheets(book)["sheet1"]
+        names = {place.rstrip("1"): name.removesuffix(" (UTC)") for place, (_, name) in head.items()}
+        assert len(rows) == len(lines) > 2
+        for number, (row, line) in enumerate(zip(rows, lines, strict=True), 2):
+            told = {names[place.removesuffix(str(number))]: cell for place, cell in row.items()}
+            for name in ("value", "low", "high", "n", "response_rate"):
+                assert told.get(name, ("n", ""))[0] == "n"
+                assert float(told.get(name, ("n", "nan"))[1]) == pytest.approx(
+                    float(line[name] or "nan"), nan_ok=True, abs=1e-4
+                )
+            assert told["method"] == ("inlineStr", line["method"])
+    assert client.get("/dashboard/download/figures.pdf").status_code == 404
 
 
 def test_who_sees_no_rows_is_told_that_the_first_release_waits(signed_in: Callable[[str], FlaskClient]) -> None:
@@ -654,6 +681,31 @@ def test_previous_and_next_follow_the_list_and_keep_its_filter(client: FlaskClie
         address = html.unescape(onward[1])
     assert walked == [html.unescape(each).partition("?")[0] for each in listed[:5]]
     assert "mood=unhappy" in address
+
+
+def test_a_conversation_that_does_not_say_whose_it_is_says_why(client: FlaskClient) -> None:
+    page = client.get(f"/dashboard/conversations?state=card_sent&{QUERY}").text
+    pages = [page]
+    while address := re.search(r'href="(\?[^"]*cursor=[^"]*)"', pages[-1]):
+        pages.append(client.get(f"/dashboard/conversations{html.unescape(address[1])}").text)
+    hidden = [each for each in pages if '<td role="cell" data-name="Agent">hidden</td>' in each]
+    assert hidden
+    assert all("of whoever has fewer than 5 answers a conversation does not say whose it is" in each for each in hidden)
+    assert not any("does not say whose it is" in each for each in pages if each not in hidden)
+
+
+def test_words_that_retention_took_are_not_said_to_be_kept_back(
+    client: FlaskClient, engine: Engine, population: Population
+) -> None:
+    one = population.commented[0]
+    kept_back = "With so few answers, showing it would show whose it is."
+    for text, says in ((None, "its words were deleted when their time was over"), ("words", "words")):
+        with writing(engine) as connection:
+            connection.execute(sa.update(result).where(result.c.request_id == one).values(text=text))
+        for path in (f"/dashboard/results/{one}", f"/dashboard/comments?request_id={one}&all=1&{QUERY}"):
+            page = client.get(path).text
+            assert says in page
+            assert kept_back not in page
 
 
 def test_every_reason_leads_to_its_conversations(client: FlaskClient) -> None:

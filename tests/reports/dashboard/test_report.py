@@ -169,6 +169,12 @@ def test_comments_that_may_not_be_read_take_no_place_of_others(quick: World) -> 
     assert [each.row.text for each in worst] == ["To be read"] * 3
 
 
+def test_days_that_are_not_over_are_said_not_to_be(quick: World) -> None:
+    filled(quick)
+    assert "not over yet" not in made(quick, "supervisor", last_week(TODAY))[1]
+    assert "30 Nov 2026, not over yet" in made(quick, "supervisor", month_of("2026-11"))[1]
+
+
 def test_nothing_is_said_of_days_without_an_answer(quick: World) -> None:
     _, page = made(quick, "supervisor")
     assert "Nobody answered in these days." in page

@@ -18,6 +18,7 @@ from service.reports.dashboard import pictures, sentences, words
 from service.reports.dashboard.names import row_name
 from service.reports.dashboard.report.drawn import of_months
 from service.reports.dashboard.report.gathered import ReportFacts
+from service.reports.days import midnight
 from service.reports.dimensions import FILTERED
 from service.reports.figures.shapes import Score, Trend
 from service.reports.figures.then_now import Differences, ThenNow
@@ -54,6 +55,7 @@ def sheet(facts: ReportFacts, made: MadeBy, limits: Thresholds, scope: str) -> M
         facts=facts,
         made=made,
         made_at=words.moment(made.at, made.zone),
+        is_over=midnight(facts.span.end, made.zone) <= made.at,
         title=title_of(facts),
         scope=scope,
         headline=sentences.headline([one.total for one in facts.totals]),
