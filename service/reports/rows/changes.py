@@ -17,7 +17,8 @@ from service.auth.keys import Reader
 from service.errors import Gone
 from service.models import feedback_request
 from service.reports.filters import Filter
-from service.reports.rows.query import Kind, Order, Page, meets, page_of, select_rows
+from service.reports.rows.position import Page
+from service.reports.rows.query import Kind, Order, meets, page_of, select_rows
 from service.reports.rows.row import COLUMNS, Row, rows_of
 from service.reports.rows.search import with_words
 from service.reports.rows.told import told

@@ -27,8 +27,8 @@ from service.reports.filters import Filter
 from service.reports.rows import as_jsonl, query
 from service.reports.rows.as_csv import Form
 from service.reports.rows.formats import FORMATS, PLAIN, writer_of
-from service.reports.rows.position import Position
-from service.reports.rows.query import Erased, Kind, Order
+from service.reports.rows.position import Erased, Page, Position
+from service.reports.rows.query import Kind, Order
 from service.reports.rows.row import COLUMNS, Columns, moment
 from service.reports.rows.search import with_words
 from service.reports.statistics.definitions import DEFINITION_VERSION
@@ -92,7 +92,7 @@ def pages(
     after: Position | None = None
     view = source.read(lambda connection: view_of(connection, settings, reader, now))
 
-    def next_page(connection: Connection, after: Position | None) -> query.Page:
+    def next_page(connection: Connection, after: Position | None) -> Page:
         return query.page(
             connection,
             settings,

@@ -1,7 +1,9 @@
-"""Where a page of a list ends. In: nothing; out, a place in an order, which `cursor.py` writes for strangers."""
+"""A page of a list, and where it ends. In: nothing; out, a place in an order, which `cursor.py` writes for strangers."""
 
 from dataclasses import dataclass
 from datetime import datetime
+
+from service.reports.rows.row import Columns, Row, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,3 +12,31 @@ class Position:
 
     at: datetime
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """A tombstone: this answer is gone, forget what you hold of it."""
+
+    request_id: str
+    erased_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows and where the next page begins; `next` None: the end, whatever the number of rows.
+
+    `withheld`: rows of small groups were left out, because the filter names agents, teams or conversations.
+    `left`: of what has changed, which is not in the list, or not any more.
+    """
+
+    columns: Columns
+    next: Position | None
+    withheld: bool = False
+    erased: tuple[Erased, ...] = ()
+    left: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The page as rows."""
+        return rows_of(self.columns)

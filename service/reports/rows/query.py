@@ -19,8 +19,8 @@ from service.reports.disclosure.naming import HIDDEN, UNREAD, hides_somebody, na
 from service.reports.filters import Filter, from_values, parse
 from service.reports.rows.conditions import answer_conditions, request_conditions
 from service.reports.rows.mood import place_of
-from service.reports.rows.position import Position
-from service.reports.rows.row import COLUMNS, Columns, Row, rows_of
+from service.reports.rows.position import Erased, Page, Position
+from service.reports.rows.row import COLUMNS, Columns, Row
 from service.reports.rows.search import TEXT
 from service.reports.rows.search import found as having
 from service.reports.rows.told import told
@@ -29,7 +29,7 @@ from service.reports.visible import View, view_of
 from service.requests.rows import ASKED_BY
 from service.settings import Settings
 
-__all__ = ["Filter", "Order", "Page", "Row", "from_values", "get", "page", "parse", "rows"]
+__all__ = ["Filter", "Order", "Row", "from_values", "get", "page", "parse", "rows"]
 
 fr = feedback_request.c
 res = result.c
@@ -68,34 +68,6 @@ class Order:
 
 
 OLDEST = Order()
-
-
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """A tombstone: this answer is gone, forget what you hold of it."""
-
-    request_id: str
-    erased_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some rows and where the next page begins; `next` None: the end, whatever the number of rows.
-
-    `withheld`: rows of small groups were left out, because the filter names agents, teams or conversations.
-    `left`: of what has changed, which is not in the list, or not any more.
-    """
-
-    columns: Columns
-    next: Position | None
-    withheld: bool = False
-    erased: tuple[Erased, ...] = ()
-    left: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        """The page as rows."""
-        return rows_of(self.columns)
 
 
 def rows(
