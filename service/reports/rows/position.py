@@ -1,4 +1,4 @@
-"""A page of a list, and where it ends. In: nothing; out, a place in an order, which `cursor.py` writes for strangers."""
+"""A page of a list and where it ends. In: nothing; out, a place in an order, which `cursor.py` writes for strangers."""
 
 from dataclasses import dataclass
 from datetime import datetime
