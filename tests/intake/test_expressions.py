@@ -72,3 +72,23 @@ def test_no_item_makes_an_expression_raise_anything_else(item: Any) -> None:
 )
 def test_names_inside_projections_are_the_item_s_own(text: str) -> None:
     assert compile_expression(text).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('b.event == "closed"', "write a text in single ones: 'closed'"),
+        ('b.tags[?name != "no survey"]', "write a text in single ones: 'no survey'"),
+        ("b.event = 'closed'", "write == to compare"),
+    ],
+)
+def test_what_other_languages_write_so_is_named(text: str, says: str) -> None:
+    with pytest.raises(ExpressionError, match=says):
+        compile_expression(text)
+
+
+@pytest.mark.parametrize(
+    "text", ['h."x-a" == h."x-b"', 'b.event == `"closed"`', 'b.a[?x == "y-z".name]', "b.e == '\"q\"'"]
+)
+def test_a_name_may_stand_in_double_quotes(text: str) -> None:
+    assert compile_expression(text).text == text

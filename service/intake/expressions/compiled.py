@@ -10,6 +10,7 @@ from typing import Any
 
 import jmespath
 from jmespath import exceptions
+from jmespath.lexer import Lexer
 
 from service.intake.expressions.evaluate import Budget, Run, TooCostly, build
 from service.intake.expressions.functions import FUNCTIONS, OurFunctions
@@ -22,6 +23,8 @@ ROOT_NAMES = frozenset({"h", "q", "b", "root", "v"})
 ONLY_FIRST_CHILD_AT_ROOT = frozenset(
     {"subexpression", "index_expression", "projection", "value_projection", "flatten", "filter_projection", "pipe"}
 )
+COMPARATORS = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
+ONE_SIGN = "Unknown token '='"
 NOTHING: dict[str, Any] = {name: {} for name in ROOT_NAMES}
 
 
@@ -90,7 +93,7 @@ def compile_expression(text: Any, *, root_names: frozenset[str] | None = ROOT_NA
         raise ExpressionError(f"is longer than {MAX_LENGTH} characters; do less, or map fewer fields")
     try:
         tree = jmespath.compile(text).parsed
-        mistakes = _mistakes(tree, root_names)
+        mistakes = [*_quoted_as_names(text), *_mistakes(tree, root_names)]
         found = Expression(text, tree, build(tree, FUNCTIONS), _plain_names(tree))
     except exceptions.JMESPathError as error:
         raise ExpressionError(_sentence(error)) from error
@@ -138,7 +141,16 @@ def _sentence(error: exceptions.JMESPathError) -> str:
     position = getattr(error, "lex_position", None)
     what = str(error).splitlines()[0].rstrip(":").split(", for expression")[0]
     where = f" at character {position + 1}" if isinstance(position, int) else ""
-    return f"is no JMESPath{where}: {what}"
+    hint = "; write == to compare" if ONE_SIGN in what else ""
+    return f"is no JMESPath{where}: {what}{hint}"
+
+
+def _quoted_as_names(text: str) -> Iterator[str]:
+    """`b.event == "closed"` compares with a field of that name, which is null for ever."""
+    tokens = list(Lexer().tokenize(text))
+    for sign, name, behind in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if sign["type"] in COMPARATORS and name["type"] == "quoted_identifier" and behind["type"] != "dot":
+            yield f"\"{name['value']}\" in double quotes is a name; write a text in single ones: '{name['value']}'"
 
 
 def _children(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
