@@ -9,7 +9,7 @@ from service.auth import Reader
 from service.db import reading, writing
 from service.models import feedback_request, naming, naming_answer, result
 from service.reports.dashboard.question import choices
-from service.reports.disclosure.naming import follow
+from service.reports.disclosure.naming import Names, follow, hides_somebody, names_of
 from service.reports.filters import Filter
 from service.reports.rows import query
 from service.reports.rows.query import Order
@@ -247,3 +247,102 @@ def test_somebody_new_is_apart_from_the_team_before_the_worker_has_looked(world)
         ("red", None): 9,
         (None, "not_named"): 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("account", "team", "agent", "shown"),
+    [
+        ("acme", None, None, True), ("acme", "red", None, True), ("acme", "blue", None, False),
+        ("acme", None, "ann", True), ("acme", "blue", "ann", True), ("acme", "red", "bob", False),
+        ("acme", None, "bob", False), ("other", "red", "ann", False),
+    ],
+)  # fmt: skip
+def test_an_agent_is_shown_by_the_own_name_and_a_team_where_there_is_no_agent(account, team, agent, shown):
+    names = Names(frozenset({("acme", "agent", "ann"), ("acme", "team", "red")}), frozenset())
+    assert names.may_show(account, team, agent) is shown
+
+
+def names(world: World, *accounts):
+    with reading(world.engine) as connection:
+        return names_of(connection, accounts), hides_somebody(connection, accounts)
+
+
+def test_who_is_too_few_hides_in_the_own_account(world):
+    world.add(5, score=5)
+    world.add(5, score=5, agent_id=None, team_id="blue")
+    assert names(world, "acme") == (
+        Names(frozenset({("acme", "agent", "ann"), ("acme", "team", "blue")}), frozenset()), False,
+    )  # fmt: skip
+    world.add(1, score=5, agent_id="bob")
+    world.add(1, score=5, agent_id=None, team_id="green", account="other")
+    assert names(world, "acme") == (Names(names(world, "acme")[0].named, frozenset({"bob"})), True)
+    assert names(world, "other") == (Names(frozenset(), frozenset({None})), True)
+
+
+def test_somebody_new_counts_only_where_asked_about_or_answered(world):
+    world.add(9, score=5)
+    world.tell = lambda _now=None: None  # no worker
+    world.add(1, state="failed", agent_id="never asked")
+    world.add(1, state="skipped", agent_id="never asked")
+    world.add(1, score=5, test=True, agent_id="only tested")
+    assert names(world, "acme")[0].few == frozenset()
+    world.add(1, state="failed", score=1, agent_id="answered all the same")
+    world.add(1, agent_id="asked")
+    assert names(world, "acme")[0].few == {"answered all the same", "asked"}
+
+
+def clocks(world: World):
+    with reading(world.engine) as connection:
+        f = feedback_request.c
+        return {row.id: row.updated_at for row in connection.execute(sa.select(f.id, f.updated_at))}
+
+
+def test_naming_moves_rows_of_nobody_else_and_none_that_was_never_asked_about(world):
+    [never] = world.add(1, state="failed")
+    [mine] = world.add(1)
+    others = [*world.add(2, agent_id="bob"), *world.add(2, account="other"), *world.add(2, agent_id=None)]
+    before = clocks(world)
+    world.add(5, score=5)
+    after = clocks(world)
+    assert {each for each in before if after[each] != before[each]} == {mine}
+    assert {never, *others} <= {each for each in before if after[each] == before[each]}
+
+
+def test_a_team_that_stands_for_nobody_s_rows_is_named_and_moves_those_alone(world):
+    [agents] = world.add(1, agent_id="bob")
+    [mine] = world.add(1, agent_id=None)
+    before = clocks(world)
+    world.add(5, score=5, agent_id=None)
+    after = clocks(world)
+    assert (after[mine] != before[mine], after[agents] == before[agents]) == (True, True)
+    assert who(world)["red"] == ("acme", "team", True, False)
+
+
+def test_who_is_named_is_named_once(world):
+    world.add(5, score=5)
+    with reading(world.engine) as connection:
+        named_at = connection.scalar(sa.select(n.named_at))
+    before = clocks(world)
+    world.clock.now = NOW + timedelta(days=1)
+    world.add(2, score=5)
+    with reading(world.engine) as connection:
+        assert connection.scalar(sa.select(n.named_at)) == named_at
+    after = clocks(world)
+    assert all(after[each] == before[each] for each in before)
+
+
+def test_comments_may_be_read_before_scores_are_named(world):
+    world.settings = settings_of(reports__min_score_n=8, reports__min_comments_n=5)
+    for answers in range(1, 10):
+        world.add(1, score=5)
+        assert who(world)["ann"] == ("acme", "agent", answers >= 8, answers >= 5)
+
+
+def test_under_an_embargo_naming_counts_as_the_day_before_s_and_so_is_seen_at_once(world):
+    world.settings = settings_of(reports__embargo="next_day")
+    world.add(5, score=5, days_ago=0.1)
+    world.clock.now = NOW + timedelta(days=1)
+    world.tell()
+    assert agents(world) == ["ann"] * 5
+    with reading(world.engine) as connection:
+        assert connection.scalar(sa.select(n.named_at)).date() == NOW.date()

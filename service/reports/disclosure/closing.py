@@ -9,12 +9,10 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from itertools import islice
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
 from service.keeping_on import keeping_on
-from service.models import feedback_request
 from service.reports.disclosure import cohorts, frozen, partitions, store, work
 from service.reports.disclosure.days import Ground, close_days, first_day
 from service.reports.disclosure.partitions import PARTITIONS, REST
@@ -89,17 +87,10 @@ def _everybody(settings: Settings) -> Iterator[Who]:
 def _begin(connection: Connection, ground: Ground) -> Mapping[str, date]:
     today = over_at(ground.now, ground.zone)
     if ground.who.type == ANY_KIND:
-        day = min(_first_received(connection, ground) or today, today)
+        day = min(cohorts.first_heard(connection, ground) or today, today)
         return {"cohort": day, **{name: span_of(day, weeks)[0] for name, weeks in work.WEEKS.items()}}
     day = min(first_day(connection, ground) or today, today)
     return {"day": day, **{name: span_of(day, each.weeks)[0] for name, each in PARTITIONS.items()}}
-
-
-def _first_received(connection: Connection, ground: Ground) -> date | None:
-    fr = feedback_request.c
-    query = sa.select(fr.received_at).where(fr.account == ground.who.account).order_by(fr.received_at).limit(1)
-    oldest = connection.scalar(query)
-    return None if oldest is None else oldest.astimezone(ground.zone).date()
 
 
 def _due(ground: Ground, walk: Mapping[str, date]) -> Iterator[tuple[str, date]]:

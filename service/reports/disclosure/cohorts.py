@@ -50,6 +50,13 @@ def due(ground: Ground, today: date) -> date:
     return today - _window(ground)
 
 
+def first_heard(connection: Connection, ground: Ground) -> date | None:
+    """Return the day of the account's oldest conversation: the first cohort has it, whenever that may end."""
+    query = sa.select(fr.received_at).where(fr.account == ground.who.account).order_by(fr.received_at).limit(1)
+    oldest = connection.scalar(query)
+    return None if oldest is None else oldest.astimezone(ground.zone).date()
+
+
 def walk(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
     """Walk on and close the next cohort, if any; None where another worker was faster, or days must be closed first."""
     if not store.step(connection, ground.who, "cohort", before, before):
@@ -57,7 +64,7 @@ def walk(connection: Connection, ground: Ground, before: date, due: date) -> dat
     due = min(due, _days_walked(connection, ground) - _window(ground))
     if due <= before:
         return None
-    first = _end_of_last(connection, ground) or before
+    first = _end_of_last(connection, ground) or min(first_heard(connection, ground) or before, before)
     end = _end_of_next(connection, ground, first, due)
     store.step(connection, ground.who, "cohort", before, end or due)
     if end is not None:
@@ -192,7 +199,7 @@ def _counts(connection: Connection, ground: Ground, first: date, end: date) -> d
     for kind, state, reason, n in connection.execute(query.group_by(fr.type, fr.state, fr.reason)):
         counts = became(state, reason, n)
         total.update(counts)
-        if kind is not None and "delivered" in counts:
+        if "delivered" in counts:
             total[f"{kind}:delivered"] += n
     total.update(_answers(connection, ground, first, end))
     return dict(sorted(total.items()))
@@ -206,7 +213,7 @@ def _answers(connection: Connection, ground: Ground, first: date, end: date) -> 
     for kind, answered, comments in connection.execute(query):
         found.update({f"{kind}:answered": answered, f"{kind}:commented": int(comments)})
     for each in _scored(connection, ground, first, end):
-        if first <= each.heard < end:
+        if first <= each.heard:
             found[f"{each.kind}:scored"] += each.n
     return found
 

@@ -70,12 +70,12 @@ class _Flow:
             self._rows[column].append(row)
 
     def flow(self, row: Hashable, column: Hashable, enough: int) -> int:
-        """Return the greatest flow, or `enough` as soon as it is reached."""
+        """Return the greatest flow, or one of `enough` and more as soon as there is such."""
         changed: dict[Cell, int] = {}
         found = 0
         while found < enough and (path := self._path(row, column, changed)):
             forward = path[::2]
-            least = min([self._left(edge, changed) for edge in forward] + [enough - found])
+            least = min(self._left(edge, changed) for edge in forward)
             for edge in forward:
                 changed[edge] = changed.get(edge, 0) - least
             for edge in path[1::2]:

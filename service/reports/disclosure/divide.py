@@ -20,7 +20,7 @@ from itertools import islice, product
 from service.reports.disclosure import store
 from service.reports.disclosure.cuts import small_cut, small_split
 from service.reports.disclosure.frozen import Cell, classes
-from service.reports.disclosure.pools import Label, Leaf, Pools, family
+from service.reports.disclosure.pools import Label, Leaf, Pools, family, nearest
 from service.reports.disclosure.store import Release
 
 LabelOf = Callable[[Cell], Label]
@@ -51,8 +51,7 @@ class AlreadyTold:
             release, label = spans.get(cell.day), self.label(cell)
             if release is None:
                 return None
-            near = [(label, False), *((label[:depth], True) for depth in range(len(label) - 1, -1, -1))]
-            found = next((each for each in near if each in leaves[release.id]), None)
+            found = nearest(label, leaves[release.id])
             return None if found is None else (release.id, found)
 
         return row

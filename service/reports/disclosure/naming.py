@@ -90,7 +90,8 @@ def names_of(connection: Connection, accounts: Sequence[str]) -> Names:
 
 def _unfollowed(connection: Connection, accounts: Sequence[str]) -> set[tuple[str, str, str]]:
     """Whose conversations `follow` has not seen yet: somebody new counts as not named from the first moment."""
-    place = connection.scalar(sa.select(np.sealed)) or 0  # as a number: of a subquery no planner knows how far it is
+    # A number: how far a subquery is, no planner knows.
+    place = connection.execute(sa.select(np.sealed)).scalar_one()
     whose = sa.select(fr.account, KIND, NAME).select_from(feedback_request.outerjoin(result, res.request_id == fr.id))
     rest = (Unindexed(fr.account).in_(accounts), fr.test.is_(False), NAME.is_not(None), TO_ANSWER)
     found = [whose.where(at, *rest).distinct() for at in (fr.sealed.is_(None), fr.sealed > place)]

@@ -7,7 +7,7 @@ has no leaf of the own name is in the nearest pool: no team has members in its o
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 Label = tuple[str | int | None, ...]
 Leaf = tuple[Label, bool]
@@ -17,6 +17,12 @@ Leaf = tuple[Label, bool]
 def family(leaf: Leaf) -> Label:
     """Return what a leaf shares with its siblings; a pool stands for those in it."""
     return leaf[0] if leaf[1] else leaf[0][:-1]
+
+
+def nearest(label: Label, leaves: Container[Leaf]) -> Leaf | None:
+    """Return where a reader of leaves finds a label: under its name, or in the nearest pool; None where in neither."""
+    near = [(label, False), *((label[:depth], True) for depth in reversed(range(len(label))))]
+    return next((each for each in near if each in leaves), None)
 
 
 class Pools:
@@ -39,11 +45,7 @@ class Pools:
 
     def leaf_of(self, label: Label) -> Leaf | None:
         """Return where a label is; one without any answers is in a pool it could be in, or nowhere."""
-        if label in self._leaf:
-            return self._leaf[label]
-        pools = {leaf for leaf in self._leaf.values() if leaf[1]}
-        near = [(label[:depth], True) for depth in range(len(label) - 1, -1, -1)]
-        return next((each for each in near if each in pools), None)
+        return self._leaf[label] if label in self._leaf else nearest(label, {*self._leaf.values()})
 
     def pairs(self, leaf: Leaf) -> list[tuple[Leaf, Leaf]]:
         """Return which leaves could be joined so that a leaf's family tells less, the smallest first."""
@@ -79,7 +81,7 @@ class Pools:
 
     def _fill(self) -> None:
         """Let every pool that is too small take others along, the deepest first."""
-        while small := [leaf for leaf, n in self.leaves.items() if leaf[1] and n < self._least]:
+        while small := [leaf for leaf, n in self.leaves.items() if n < self._least]:
             deepest = max(small, key=lambda leaf: (len(leaf[0]), repr(leaf)))
             if not self._grow(deepest):
                 return
@@ -96,15 +98,15 @@ class Pools:
 
     def _take_along(self, label: Label, pool: Leaf) -> None:
         """Move a label's leaf into a pool, and the pools between the two with it."""
-        for depth in range(len(pool[0]) + 1, len(label) + 1):
-            self._move((label[:depth], True), pool)
+        for depth in range(len(pool[0]), len(label)):
+            self._move((label[: depth + 1], True), pool)
         self._move((label, False), pool)
 
     def _pool_of(self, prefix: Label) -> Leaf:
         """The pool of a family, or a greater one where some of the family are there already."""
-        near = [(prefix[:depth], True) for depth in range(len(prefix) + 1)]
+        near = ((prefix[:depth], True) for depth in range(len(prefix)))
         there = {leaf for label, leaf in self._leaf.items() if label[: len(prefix)] == prefix}
-        return next((pool for pool in near if pool in there), near[-1])
+        return next((pool for pool in near if pool in there), (prefix, True))
 
     def _move(self, leaf: Leaf, target: Leaf) -> None:
         for label, present in self._leaf.items():

@@ -38,7 +38,7 @@ def published(connection: Connection, settings: Settings, asked: Asked, now: dat
     """Answer a question. Raises Invalid where no partition tells what is asked."""
     partition = partition_of(asked)
     said = {account: _said(connection, account, asked, partition) for account in asked.accounts}
-    return _answer(asked, partition, said, being_made(connection, settings, asked, now))
+    return _answer(asked, partition, said, making=being_made(connection, settings, asked, now))
 
 
 def trend(
@@ -54,7 +54,7 @@ def trend(
     making = being_made(connection, settings, asked, now)
     begins = sorted({start_of(last_day(each), period) for those in said.values() for each in those.whole})
     points = [{account: those.of(begin, period) for account, those in said.items()} for begin in begins]
-    return tuple(_answer(asked, partition, point, making) for point in points)
+    return tuple(_answer(asked, partition, point, making=making) for point in points)
 
 
 def _demand(partition: str, period: str) -> None:
@@ -87,8 +87,8 @@ class AccountReleases:
         )
 
 
-def _inside(release: Release, first: date | None, end: date | None) -> bool:
-    return (first is None or first <= release.first) and (end is None or release.end <= end)
+def _inside(release: Release, first: date, end: date) -> bool:
+    return first <= release.first and release.end <= end
 
 
 def _said(connection: Connection, account: str, asked: Asked, partition: str) -> AccountReleases:
@@ -100,13 +100,13 @@ def _said(connection: Connection, account: str, asked: Asked, partition: str) ->
     return AccountReleases(read("day"), read(partition), read(REST) if partition == "agent" else ())
 
 
-def _answer(asked: Asked, partition: str, said: Mapping[str, AccountReleases], making: Mapping[str, date]) -> Published:
+def _answer(asked: Asked, partition: str, said: Mapping[str, AccountReleases], *, making: bool) -> Published:
     parts = {account: _of_account(asked, partition, those) for account, those in said.items()}
     found = _together(list(parts.values()))
     if asked.by == "account":
         totals = [replace(part.total, label=account) for account, part in parts.items() if part.total]
         found = replace(found, groups=tuple(totals))
-    return replace(found, reason=_reason(asked, found, making))
+    return replace(found, reason=_reason(found, making=making))
 
 
 def last_day(release: Release) -> date:
@@ -155,7 +155,7 @@ def _groups(leaves: Sequence[Leaf], asked: Asked) -> tuple[Group, ...]:
 
 
 def _label(leaf: Leaf, by: str | None) -> Value | Pooled:
-    if leaf.pooled and not (leaf.label and by == "team"):
+    if leaf.pooled:
         return Pooled(str(leaf.label[0]) if leaf.label and leaf.label[0] is not None else None, not leaf.label)
     return leaf.label[-1] if by != "team" else leaf.label[0]
 
@@ -194,8 +194,6 @@ def _together(parts: Sequence[Published]) -> Published:
 
 
 def _joined(label: Value | Pooled, groups: Sequence[Group]) -> Group:
-    if len(groups) == 1:
-        return replace(groups[0], label=label)
     scores: Counter[int] = Counter()
     for group in groups:
         scores.update(group.scores)
@@ -204,16 +202,15 @@ def _joined(label: Value | Pooled, groups: Sequence[Group]) -> Group:
     return Group(label, classes, dict(sorted(told.items())))
 
 
-def _reason(asked: Asked, found: Published, making: Mapping[str, date]) -> str | None:
+def _reason(found: Published, *, making: bool) -> str | None:
     if making:
         return "releases_being_made"
     if found.first is None:
         return "waits"
-    return "pooled" if asked.wanted and found.total is None else None
+    return "pooled" if found.total is None else None
 
 
-def being_made(connection: Connection, settings: Settings, asked: Asked, now: datetime) -> Mapping[str, date]:
-    """Return the accounts whose days are still being closed, and until which day they are; empty when all are done."""
+def being_made(connection: Connection, settings: Settings, asked: Asked, now: datetime) -> bool:
+    """Say whether days that are over are still being closed, of any of these accounts."""
     due, walks = over_at(now, settings.service.time_zone), store.walks(connection)
-    found = {account: walks.get(Who(account, asked.type), {}).get("day") for account in asked.accounts}
-    return {account: until or date.min for account, until in found.items() if until is None or until < due}
+    return any(walks.get(Who(each, asked.type), {}).get("day", date.min) < due for each in asked.accounts)

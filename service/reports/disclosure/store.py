@@ -21,7 +21,6 @@ from service.reports.disclosure.pools import Label
 
 rel = release.c
 rw = release_walk.c
-LONG_AGO, FAR_AHEAD = date(1970, 1, 1), date(9999, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +58,8 @@ def releases(
         rel.account == who.account,
         rel.type == who.type,
         rel.partition == partition,
-        rel.first_day >= (first or LONG_AGO),
-        rel.end_day <= (end or FAR_AHEAD),
+        rel.first_day >= (first or date.min),
+        rel.end_day <= (end or date.max),
     )
     return _read(connection, who, partition, query)
 

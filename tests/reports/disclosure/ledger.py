@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -12,12 +13,20 @@ from service.models import release
 from service.reports.disclosure import store
 from service.reports.disclosure.asked import Asked, Published
 from service.reports.disclosure.closing import close_due
+from service.reports.disclosure.days import Ground
 from service.reports.disclosure.published import published, trend
 from service.reports.disclosure.store import Release, Who
 from tests.reports.world import World
 
 CSAT = Who("acme", "csat")
-MONDAY = date(2026, 8, 31)  # the first of a block of four weeks, and of twelve
+MONDAY = date(2026, 8, 31)  # the first of a block of four weeks
+TWELVE = MONDAY + timedelta(weeks=8)
+"""The first of a span of twelve weeks."""
+
+
+def ground(least: int = 5) -> Ground:
+    """What is closed of acme's csat cards in UTC, after twelve weeks."""
+    return Ground(CSAT, ZoneInfo("UTC"), least, datetime(2026, 11, 23, 2, tzinfo=UTC), timedelta(days=7))
 
 
 def on(world: World, day: date, n: int = 1, *, hour: float = 12, score: int = 5, **columns: Any) -> list[str]:
@@ -57,6 +66,11 @@ def spans(releases: Iterable[Release]) -> list[tuple[date, date, int]]:
         (e.first, e.end - timedelta(days=1), sum(n for leaf in e.leaves for n in leaf.counts.values()))
         for e in releases
     ]
+
+
+def told(releases: Iterable[Release]) -> list[dict[tuple[Any, ...], int]]:
+    """The leaves of each and their answers. A pool ends with an asterisk."""
+    return [{(*e.label, *"*"[: e.pooled]): sum(e.counts.values()) for e in each.leaves} for each in releases]
 
 
 def rows(world: World) -> int:

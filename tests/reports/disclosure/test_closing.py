@@ -14,14 +14,15 @@ from sqlalchemy.engine import Connection
 
 from service.auth import Reader
 from service.db import reading, writing
-from service.models import release, release_cell, release_leaf, result
-from service.reports.disclosure import closing
+from service.models import release, release_cell, release_leaf, release_walk, result
+from service.reports.disclosure import closing, store
 from service.reports.disclosure.closing import close_due
-from service.reports.disclosure.days import Ground
-from service.reports.disclosure.store import Who
+from service.reports.disclosure.days import CONTEXTS, HOUR, Ground
+from service.reports.disclosure.partitions import REST
+from service.reports.disclosure.store import Leaf, Release, Who
 from service.reports.figures import figures
 from service.reports.filters import Filter
-from tests.reports.disclosure.ledger import CSAT, MONDAY, close, closed, line, on, rows, said, spans
+from tests.reports.disclosure.ledger import CSAT, MONDAY, TWELVE, close, closed, line, on, rows, said, spans, told
 from tests.reports.world import World, settings_of
 
 DAY = timedelta(days=1)
@@ -284,3 +285,167 @@ def test_test_traffic_is_in_no_release(early: World) -> None:
     on(early, MONDAY, 9, test=True)
     close(early, MONDAY + DAY, settings_of())
     assert rows(early) == 0
+
+
+WEEK = 7 * DAY
+EVERYTHING = Who("acme", "")
+
+
+@pytest.fixture
+def begun(quick: World) -> World:
+    """The same on SQLite: a ledger before its first week."""
+    close(quick, MONDAY)
+    return quick
+
+
+def walked(world: World, who: Who = CSAT) -> Mapping[str, date]:
+    with reading(world.engine) as connection:
+        return store.walks(connection)[who]
+
+
+def test_where_nothing_was_answered_nothing_is_being_made(begun: World) -> None:
+    assert said(begun).reason == "waits"
+
+
+def test_the_first_release_begins_on_the_day_of_the_oldest_answer(begun: World) -> None:
+    on(begun, MONDAY + DAY, 3)
+    on(begun, MONDAY + 2 * DAY, 2)
+    close(begun, MONDAY + 3 * DAY)
+    assert spans(closed(begun, "day")) == [(MONDAY + DAY, MONDAY + 2 * DAY, 5)]
+
+
+def test_answers_that_all_come_late_are_a_release_of_the_day_on_which_they_are_taken(begun: World) -> None:
+    on(begun, MONDAY, 6)
+    close(begun, MONDAY + DAY)
+    on(begun, MONDAY, 5)
+    close(begun, MONDAY + 2 * DAY)
+    assert spans(closed(begun, "day")) == [(MONDAY, MONDAY, 6), (MONDAY + DAY, MONDAY + DAY, 5)]
+
+
+@pytest.mark.parametrize(("before", "closes"), [(4, []), (5, [(MONDAY, MONDAY, 5)])])
+def test_an_answer_of_midnight_is_of_the_day_that_begins(begun: World, before: int, closes: list[Any]) -> None:
+    on(begun, MONDAY, before)
+    [one] = on(begun, MONDAY, 1)
+    begun.set_result(one, first_seen_at=datetime(2026, 9, 1, tzinfo=UTC))
+    close(begun, MONDAY + DAY)
+    assert spans(closed(begun, "day")) == closes
+
+
+def test_a_week_s_release_has_its_sunday_and_not_that_of_the_week_before(begun: World) -> None:
+    for day, n in ((6, 6), (7, 7), (13, 5)):
+        on(begun, MONDAY + day * DAY, n)
+    close(begun, MONDAY + 2 * WEEK)
+    assert spans(closed(begun, "team")) == [
+        (MONDAY + 6 * DAY, MONDAY + 6 * DAY, 6), (MONDAY + 7 * DAY, MONDAY + 13 * DAY, 12),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "weeks"), [("team", 1), ("agent", 4), *((each, 4) for each in (*CONTEXTS, HOUR))])
+def test_groups_are_told_on_the_morning_after_their_weeks(begun: World, name: str, weeks: int) -> None:
+    for day in (0, weeks * 7 - 1):
+        on(begun, MONDAY + day * DAY, 6)
+    close(begun, MONDAY + weeks * WEEK - DAY)
+    assert closed(begun, name) == ()
+    close(begun, MONDAY + weeks * WEEK)
+    assert spans(closed(begun, name)) == [(MONDAY, MONDAY + weeks * WEEK - DAY, 12)]
+
+
+def test_twelve_weeks_name_those_who_were_among_the_others_of_their_team(begun: World) -> None:
+    """In four weeks bob, cat and two small teams are too few; those teams stay the others of all."""
+    for block in range(6):
+        for team, agent, n in (
+            ("red", "ann", 9), ("red", "bob", 3), ("red", "cat", 3), ("blue", "dan", 2), ("green", "eve", 3),
+        ):  # fmt: skip
+            on(begun, TWELVE + 4 * block * WEEK, n, team_id=team, agent_id=agent)
+    close(begun, TWELVE + 12 * WEEK - DAY)
+    assert closed(begun, REST) == ()
+    close(begun, TWELVE + 20 * WEEK)
+    twelve = {("red", "bob"): 9, ("red", "cat"): 9}
+    assert told(closed(begun, REST)) == [twelve]
+    named = {str(group.label): group.n for group in said(begun, "agent").groups}
+    assert named == {
+        "ann": 45, "bob": 9, "cat": 9, "Pooled(of='red', of_all=False)": 12, "Pooled(of=None, of_all=True)": 25,
+    }  # fmt: skip
+    close(begun, TWELVE + 24 * WEEK)
+    assert told(closed(begun, REST)) == [twelve, twelve]
+    named = {str(group.label): group.n for group in said(begun, "agent").groups}
+    assert named == {"ann": 54, "bob": 18, "cat": 18, "Pooled(of=None, of_all=True)": 30}
+    with reading(begun.engine) as connection:
+        left = connection.scalar(sa.select(sa.func.count()).select_from(release_cell))
+    assert left == 0, "what no later release will be made of is gone"
+
+
+def test_campaigns_and_languages_together_tell_no_handful(begun: World) -> None:
+    """All that is German less a whole campaign would be three answers."""
+    for campaign, language, n in (("sale", "de", 6), ("care", "de", 3), ("care", "en", 9)):
+        on(begun, MONDAY, n, campaign=campaign, language=language)
+    close(begun, MONDAY + 4 * WEEK)
+    assert told(closed(begun, "campaign")) == [{("care",): 12, ("sale",): 6}]
+    assert told(closed(begun, "language")) == [{("*",): 18}]
+    assert [said(begun, None, campaign=each).total.n for each in ("care", "sale")] == [12, 6]
+
+
+def test_only_what_is_too_small_is_a_pool(begun: World) -> None:
+    begun.settings = settings_of(reports__answer_window="2d")
+    on(begun, MONDAY, 6)
+    close(begun, MONDAY + 5 * WEEK)
+    whole = [closed(begun, name) for name in ("day", "team", "agent")]
+    whole += [closed(begun, name, EVERYTHING) for name in ("cohort", "team_work", "agent_work")]
+    assert [leaf.pooled for those in whole for each in those for leaf in each.leaves] == [False] * 6
+
+
+def test_what_a_later_version_tells_begins_with_its_next_weeks_and_holds_up_nothing(begun: World) -> None:
+    """Answers before were not frozen with it. What there was already is told when it always was."""
+    for week in range(16):
+        on(begun, TWELVE + week * WEEK, 6)
+    close(begun, TWELVE + 8 * WEEK + DAY)
+    with writing(begun.engine) as connection:
+        connection.execute(sa.delete(release_walk).where(release_walk.c.partition == "way"))
+        ways = sa.select(release.c.id).where(release.c.partition == "way")
+        connection.execute(sa.delete(release_leaf).where(release_leaf.c.release_id.in_(ways)))
+        connection.execute(sa.delete(release).where(release.c.partition == "way"))
+    close(begun, TWELVE + 9 * WEEK)
+    assert (walked(begun)["way"], walked(begun)["campaign"]) == (TWELVE + 12 * WEEK, TWELVE + 8 * WEEK)
+    assert walked(begun)[REST] == TWELVE
+    assert "way" not in walked(begun, EVERYTHING)
+    close(begun, TWELVE + 12 * WEEK)
+    assert (walked(begun)[REST], len(closed(begun, "campaign"))) == (TWELVE + 12 * WEEK, 3)
+    close(begun, TWELVE + 16 * WEEK)
+    assert [n for *_, n in spans(closed(begun, "way"))] == [24]
+
+
+def test_it_says_how_many_steps_it_took_and_takes_all_that_are_due(begun: World) -> None:
+    """A day of two kinds of card and a cohort, of each of two accounts."""
+    begun.settings = settings_of(reports__answer_window="24h")
+    begun.clock.now = datetime(2026, 9, 2, 2, tzinfo=UTC)
+    assert [close_due(begun.engine, begun.settings, begun.clock.now) for _ in range(2)] == [6, 0]
+
+
+def test_at_most_so_many_steps_are_taken_at_once_of_all_accounts(begun: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(closing, "STEPS_AT_ONCE", 3)
+    for account in ("acme", "other"):
+        for day in range(4):
+            on(begun, MONDAY + day * DAY, 5, account=account)
+    now = datetime(2026, 9, 4, 2, tzinfo=UTC)
+    assert [close_due(begun.engine, begun.settings, now) for _ in range(5)] == [3, 3, 3, 1, 0]
+
+
+def test_where_nothing_is_due_one_look_is_all(begun: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker comes each second, and on SQLite who writes keeps all others waiting."""
+    begun.settings = settings_of(reports__answer_window="2d")
+    on(begun, MONDAY, 3)
+    close(begun, MONDAY + 3 * DAY)
+    begun.settings = settings_of(reports__answer_window="2d")
+    looks = list[str]()
+    for name in ("reading", "writing"):
+        of_old = getattr(closing, name)
+        monkeypatch.setattr(closing, name, lambda engine, n=name, o=of_old: (looks.append(n), o(engine))[1])
+    assert close_due(begun.engine, begun.settings, begun.clock.now) == 0
+    assert looks == ["reading"]
+
+
+def test_what_an_earlier_version_closed_is_said_still() -> None:
+    """A checksum is calculated today as it was when the first release was closed."""
+    leaf = Leaf(("Zoë",), False, {"c1": 6, "c0": 1})
+    made = store._checksum(CSAT, "team", Release(1, MONDAY, MONDAY + WEEK, (leaf,)))
+    assert made == "8b8e0caf5f27cf76dbd77bb09f5cc56c9a1e595780231bbc9a592289c963f7f7"

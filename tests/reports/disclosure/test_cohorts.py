@@ -1,12 +1,18 @@
 """Conversations and their answers by whole days: which day a cohort ends on, and what is counted in it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import Connection
 
+from service.db import reading
+from service.reports.disclosure import closing
+from service.reports.disclosure.asked import Asked
+from service.reports.disclosure.days import Ground
+from service.reports.disclosure.published import published
 from service.reports.disclosure.store import Who
-from tests.reports.disclosure.ledger import MONDAY, close, closed, on
+from tests.reports.disclosure.ledger import CSAT, MONDAY, close, closed, on
 from tests.reports.world import World, settings_of
 
 DAY = timedelta(days=1)
@@ -108,3 +114,124 @@ def test_a_ledger_that_exists_is_told_from_the_day_of_its_first_conversation(qui
     close(quick, MONDAY)
     assert cohorts(quick) == [(-9, -8, answered(6))]
     assert cohorts(quick, "other") == [(-8, -7, answered(6))]
+
+
+def test_closed_each_morning_it_comes_to_the_same(quick: World) -> None:
+    """What a few days do not suffice for is told with the days after them, also before the first cohort there is."""
+    begun(quick)
+    for day, n in ((0, 3), (1, 2), (2, 1), (3, 4), (4, 5)):
+        on(quick, MONDAY + day * DAY, n)
+    for morning in range(1, 8):
+        close(quick, MONDAY + morning * DAY)
+    assert cohorts(quick) == [(0, 2, answered(5)), (2, 4, answered(5)), (4, 5, answered(5))]
+
+
+def test_the_days_of_a_cohort_are_those_of_all_its_answers(quick: World) -> None:
+    begun(quick)
+    on(quick, MONDAY, 3)
+    on(quick, MONDAY + DAY, 2)
+    close(quick, MONDAY + 5 * DAY)
+    assert cohorts(quick) == [(0, 2, answered(5))]
+
+
+def test_comments_do_not_make_up_for_scores(quick: World) -> None:
+    begun(quick)
+    for day, scored, said in ((0, 3, 2), (1, 2, 0)):
+        on(quick, MONDAY + day * DAY, scored)
+        for each in on(quick, MONDAY + day * DAY, said):
+            quick.set_result(each, score=None, text="words alone")
+    close(quick, MONDAY + 5 * DAY)
+    [(first, end, counts)] = cohorts(quick)
+    assert (first, end, counts["csat:scored"], counts["csat:answered"], counts["csat:commented"]) == (0, 2, 5, 7, 2)
+
+
+def test_of_a_kind_of_card_with_comments_alone_no_handful_is_told_either(quick: World) -> None:
+    begun(quick)
+    for day, said in ((0, 2), (1, 3)):
+        on(quick, MONDAY + day * DAY, 5)
+        for each in on(quick, MONDAY + day * DAY, said, kind="nps", score=9):
+            quick.set_result(each, score=None, text="words alone")
+    close(quick, MONDAY + 5 * DAY)
+    [(first, end, counts)] = cohorts(quick)
+    assert (first, end, counts["csat:scored"], counts["nps:answered"]) == (0, 2, 10, 5)
+
+
+def seen(world: World, heard: int, day: int, n: int, **columns: Any) -> None:
+    """`n` conversations of a day, answered on another one."""
+    for each in on(world, MONDAY + heard * DAY, n, **columns):
+        world.set_result(each, first_seen_at=NOON + day * DAY)
+
+
+def test_a_cohort_waits_while_an_answer_of_it_waits_for_its_day_s_release(quick: World) -> None:
+    begun(quick)
+    on(quick, MONDAY, 5)
+    seen(quick, 0, 1, 1)
+    close(quick, MONDAY + 5 * DAY)
+    assert cohorts(quick) == []
+    on(quick, MONDAY + 5 * DAY, 5)
+    close(quick, MONDAY + 6 * DAY)
+    assert cohorts(quick) == []
+    close(quick, MONDAY + 8 * DAY)
+    assert cohorts(quick) == [(0, 6, answered(11))], "all days before the sixth less the cohort would be one answer"
+
+
+def test_answers_of_later_conversations_may_wait(quick: World) -> None:
+    begun(quick)
+    on(quick, MONDAY, 5)
+    on(quick, MONDAY + DAY, 1)
+    close(quick, MONDAY + 5 * DAY)
+    assert cohorts(quick) == [(0, 1, answered(5))]
+
+
+def test_no_handful_of_a_cohort_is_told_after_its_last_day(quick: World) -> None:
+    begun(quick)
+    on(quick, MONDAY, 5)
+    seen(quick, 0, 1, 1)
+    on(quick, MONDAY + DAY, 4)
+    close(quick, MONDAY + 5 * DAY)
+    assert cohorts(quick) == [(0, 2, answered(10))]
+
+
+@pytest.mark.parametrize(
+    ("kind", "late", "friday", "ends"),
+    [("csat", 1, 0, [1]), ("csat", 4, 0, [1]), ("csat", 5, 0, [1, 4]), ("csat", 1, 5, [1, 4]), ("nps", 5, 0, [1, 4])],
+)
+def test_no_handful_that_came_too_late_follows_from_days_and_cohorts(
+    quick: World, kind: str, late: int, friday: int, ends: list[int]
+) -> None:
+    """Five answer on Monday; some of Monday's on Thursday, after their two days, beside Thursday's own."""
+    begun(quick)
+    on(quick, MONDAY, 5)
+    seen(quick, 0, 3, late, kind=kind)
+    on(quick, MONDAY + 3 * DAY, 6)
+    on(quick, MONDAY + 3 * DAY, 9, kind="nps", score=9)
+    on(quick, MONDAY + 4 * DAY, friday)
+    close(quick, MONDAY + 9 * DAY)
+    assert [end for _, end, _ in cohorts(quick)] == ends
+
+
+def test_a_day_that_cannot_be_closed_holds_up_no_other_account_s_rates(
+    quick: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(quick)
+    for account in ("acme", "other"):
+        on(quick, MONDAY, 5, account=account)
+        on(quick, MONDAY + 7 * DAY, 5, account=account)
+    close(quick, MONDAY + 3 * DAY)
+    walk_days = closing._walk_days
+
+    def fail(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
+        if ground.who == CSAT:
+            raise ValueError
+        return walk_days(connection, ground, before, due)
+
+    monkeypatch.setattr(closing, "_walk_days", fail)
+    for morning in (4, 10):
+        close(quick, MONDAY + morning * DAY)
+    assert [len(cohorts(quick, account)) for account in ("acme", "other")] == [1, 2]
+    asked = Asked(("acme", "other"), "csat")
+    with reading(quick.engine) as connection:
+        assert published(connection, quick.settings, asked, quick.clock.now).reason == "releases_being_made"
+    monkeypatch.undo()
+    close(quick, MONDAY + 10 * DAY)
+    assert [len(cohorts(quick, account)) for account in ("acme", "other")] == [2, 2]

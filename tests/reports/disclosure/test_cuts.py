@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from service.reports.disclosure.cuts import small_cut, small_split
@@ -23,15 +23,27 @@ def told(cells) -> int:
 
 def test_a_table_without_holes_tells_nothing() -> None:
     assert small_cut({(r, c): 2 for r in ROWS for c in COLUMNS}, 5) is None
+    assert small_cut({("mon", "ann"): 4, ("mon", "bob"): 5, ("tue", "ann"): 1, ("tue", "bob"): 5}, 5) is None
 
 
 def test_an_agent_of_one_day_is_told_by_what_the_day_has_more() -> None:
     cells = {("mon", "ann"): 2, ("mon", "bob"): 6, ("tue", "ann"): 5}
     assert small_cut(cells, 5) == ("mon", "ann")
     assert small_cut({**cells, ("tue", "bob"): 0}, 5) is None, "a cell that could have answers hides it"
+    assert small_cut({**cells, ("mon", "ann"): 1}, 5) == ("mon", "ann")
+
+
+def table(mon, tue, wed):
+    """A table by rows; None: a cell that cannot have answers."""
+    rows = zip(ROWS, (mon, tue, wed), strict=True)
+    return {(row, c): n for row, cells in rows for c, n in zip(COLUMNS, cells, strict=True) if n is not None}
 
 
 @given(st.dictionaries(st.tuples(st.sampled_from(ROWS), st.sampled_from(COLUMNS)), st.integers(0, 7), min_size=1))
+@example(table((9, None, 2), (0, 9, None), (None, 0, 1)))  # a way of three steps, narrow at each of them
+@example(table((1, None, 2), (0, 9, None), (None, 0, 9)))
+@example(table((9, None, 2), (0, 1, None), (None, 0, 9)))
+@example(table((3, 9, 1), (0, 9, 3), (9, None, 9)))  # a way that takes back what another one took
 @settings(max_examples=400, deadline=None)
 def test_it_finds_a_small_set_exactly_where_trying_all_combinations_does(cells) -> None:
     assert (small_cut(cells, 5) is not None) == (0 < told(cells) < 5)

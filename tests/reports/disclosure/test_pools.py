@@ -29,6 +29,54 @@ def test_a_team_without_answers_is_where_it_could_have_some() -> None:
     assert pools.leaf_of(("blue", "new")) is None
 
 
+def test_who_has_just_enough_is_named() -> None:
+    sizes = {("red", "ann"): 5, ("red", "bob"): 9}
+    assert Pools(sizes, 5).leaves == {(label, False): n for label, n in sizes.items()}
+
+
+def test_a_pool_takes_nobody_of_another_team_along() -> None:
+    pools = Pools({("red", "ann"): 9, ("red", "bob"): 6, ("red", "cat"): 2, ("blue", "dan"): 5}, 5)
+    assert pools.leaves == {(("red", "ann"), False): 9, (("red",), True): 8, (("blue", "dan"), False): 5}
+
+
+def test_what_is_too_small_looks_in_its_own_team_first() -> None:
+    """Bob takes ann along before dan, who has nobody, goes to the others of all."""
+    assert Pools({("red", "ann"): 9, ("red", "bob"): 3, ("blue", "dan"): 2}, 5).leaves == {((), True): 14}
+
+
+def test_a_path_of_three_goes_up_one_step_at_a_time() -> None:
+    pools = Pools({("x", "red", "ann"): 9, ("x", "blue", "bob"): 2, ("y", "green", "eve"): 9}, 5)
+    assert pools.leaves == {(("x",), True): 11, (("y", "green", "eve"), False): 9}
+
+
+SMALL = {("blue", "dan"): 2, ("green", "eve"): 3}
+
+
+def test_two_of_a_team_are_joined_in_its_pool_and_nobody_with_them() -> None:
+    pools = Pools({("red", "ann"): 9, ("red", "bob"): 6, **SMALL}, 5)
+    joined = pools.joined((("red", "ann"), False), (("red", "bob"), False))
+    assert joined.leaves == {(("red",), True): 15, ((), True): 5}
+
+
+def test_two_teams_are_joined_with_the_pools_between() -> None:
+    pools = Pools({("red", "ann"): 9, ("red", "bob"): 3, ("red", "cat"): 2, ("blue", "dan"): 6}, 5)
+    joined = pools.joined((("red", "ann"), False), (("blue", "dan"), False))
+    assert joined.leaves == {((), True): 20}
+
+
+def test_who_grows_coarser_goes_to_the_others_of_the_team() -> None:
+    pools = Pools({("red", "ann"): 9, ("red", "bob"): 6, **SMALL}, 5)
+    assert pools.coarsen((("red", "bob"), False))
+    assert pools.leaves == {(("red", "ann"), False): 9, (("red",), True): 6, ((), True): 5}
+
+
+def test_those_with_the_fewest_named_answers_are_joined_first() -> None:
+    ann, bob, dan = (("red", "ann"), False), (("red", "bob"), False), (("blue", "dan"), False)
+    pools = Pools({ann[0]: 9, bob[0]: 6, dan[0]: 10}, 5)
+    assert pools.pairs(bob) == [(ann, bob), (dan, bob), (dan, ann)]
+    assert pools.pairs(dan) == [(dan, bob), (dan, ann)], "with one of the own team, or the team's only one with others"
+
+
 def nearest(label, leaves):
     """Where a reader of the leaves looks for a label."""
     near = [(label, False), *((label[:depth], True) for depth in range(len(label) - 1, -1, -1))]

@@ -8,8 +8,9 @@ import pytest
 
 from service.db import reading
 from service.errors import Invalid
-from service.reports.disclosure.asked import Asked, Pooled, Published
+from service.reports.disclosure.asked import Asked, Group, Pooled, Published
 from service.reports.disclosure.published import published, trend
+from service.reports.statistics.statistics import csat_classes, nps_classes
 from tests.reports.disclosure.ledger import MONDAY, close, line, on, said
 from tests.reports.world import World
 
@@ -79,6 +80,24 @@ def test_what_is_told_of_the_account_waits_for_the_release_of_its_groups(four_we
     close(four_weeks, MONDAY + 29 * DAY)
     assert (said(four_weeks).waiting, said(four_weeks, "agent").waiting) == (0, 7)
     assert said(four_weeks, "agent", first=MONDAY + DAY) == Published(waiting=7, reason="waits")
+
+
+def test_groups_are_told_in_the_order_of_their_names_and_pools_last(four_weeks: World) -> None:
+    assert [each.label for each in said(four_weeks, "team").groups] == ["red", None, OF_ALL]
+
+
+def test_teams_are_told_of_whole_weeks_within_the_days_asked_about(four_weeks: World) -> None:
+    for day in (28, 29, 35):
+        on(four_weeks, MONDAY + day * DAY, 6)
+    close(four_weeks, MONDAY + 6 * WEEK)
+    found = said(four_weeks, "team", first=MONDAY + 29 * DAY)
+    assert found.total is not None
+    assert (found.total.n, [each.n for each in found.groups], found.waiting) == (6, [6], 6)
+
+
+def test_classes_are_told_by_scores_that_are_of_these_classes() -> None:
+    assert nps_classes(Group(None, (2, 3, 4)).counts("nps")) == (2, 3, 4)
+    assert csat_classes(Group(None, (2, 3)).counts("csat")) == (2, 3)
 
 
 def of_both(world: World, by: str | None = None, period: str | None = None, **days: date) -> tuple[Published, ...]:
