@@ -1,16 +1,21 @@
 """What an error of X means for a request: rules that need no X and no database."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
+from service.accounts.barred import Bar
+from service.accounts.holds import Away, Hold, Pause, Strange
 from service.outreach.answers import XCall, found_by
-from service.requests.outcomes import Unclear
+from service.requests.outcomes import Postpone, Retry, Stop, Switch, Unclear
 from service.states import State
-from service.x_api import OutcomeUnknown
+from service.x_api import AccountProblem, MessageRefused, OutcomeUnknown, RateLimited, RecipientRefused, XError
+from service.x_api.errors import Meaning
 from tests.support import START, settings_of
 
-ACME = settings_of().accounts["acme"]
+ACME = replace(settings_of().accounts["acme"], window=timedelta(minutes=15), unknown_after=timedelta(hours=1))
 SEND = XCall(State.DM_ALLOWED, "send_dm", sends=True, intended_at=START, way="card", other_way=False)
 
 
@@ -22,3 +27,104 @@ def test_only_x_itself_can_be_done_with_a_call(status: int | None, answered: boo
     assert isinstance(found.outcome, Unclear)
     assert found.outcome.answered is answered
     assert (found.effect is not None) is (status is None)
+
+
+def found(error: XError, **call: Any) -> Any:
+    return found_by(error, replace(SEND, **call), ACME, START)
+
+
+def test_what_x_may_have_done_is_looked_for_until_its_time_is_over() -> None:
+    told = found(OutcomeUnknown("No answer.", reason="read_error", code=131), intended_at=START - timedelta(minutes=5))
+    assert told.outcome == Unclear(START + timedelta(minutes=55), answered=False, detail="No answer. (X code 131)")
+
+
+@pytest.mark.parametrize(
+    ("status", "effect"), [(None, Away()), (301, Hold(None, "moved")), (308, Hold(None, "moved")), (302, None)]
+)
+def test_who_is_led_elsewhere_sends_nothing_more(status: int | None, effect: Any) -> None:
+    assert found(OutcomeUnknown("Elsewhere.", reason="moved", http_status=status)).effect == effect
+
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("reset_at", "until"),
+    [
+        (None, START + MINUTE),
+        (START + 7 * MINUTE, START + 7 * MINUTE),
+        (START - HOUR, START + SECOND),
+        (START + 30 * HOUR, START + 24 * HOUR),
+    ],
+)
+def test_a_limit_is_waited_out_for_a_second_at_least_and_a_day_at_most(reset_at: datetime | None, until: Any) -> None:
+    told = found(RateLimited("Too soon.", reason="rate_limited", reset_at=reset_at))
+    assert (told.outcome, told.effect) == (Postpone(until, "rate_limited", "Too soon."), Pause(until))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "sends", "reset_at", "counts", "pauses"),
+    [
+        ("create_feedback", True, None, True, None),
+        ("create_feedback", True, START + HOUR, False, None),
+        ("send_dm", True, None, False, None),
+        ("show_user", False, None, False, "show_user"),
+    ],
+)
+def test_a_card_refused_without_a_time_may_be_the_customer_s_own_limit_and_counts(
+    endpoint: str, sends: bool, reset_at: datetime | None, counts: bool, pauses: str | None
+) -> None:
+    told = found(RateLimited("Too soon.", reason="rate_limited", reset_at=reset_at), endpoint=endpoint, sends=sends)
+    assert isinstance(told.outcome, Retry) is counts
+    assert told.effect.endpoint == pauses
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed", "sends", "had_before", "suspicious"),
+    [
+        (MessageRefused, False, True, False, True),
+        (MessageRefused, True, True, False, True),
+        (MessageRefused, False, True, True, False),
+        (MessageRefused, False, False, False, False),
+        (RecipientRefused, True, True, False, True),
+        (RecipientRefused, False, True, False, False),
+        (RecipientRefused, True, False, False, False),
+    ],
+)
+def test_a_refusal_that_may_be_about_us_is_remembered(
+    kind: type[XError], allowed: bool, sends: bool, had_before: bool, suspicious: bool
+) -> None:
+    row = Meaning(kind, "refused", "Refused.", had_before=had_before)
+    told = found(kind("Refused.", reason="refused", code=9, row=row), allowed=allowed, sends=sends)
+    assert told.effect == (Strange("send_dm", 9, "refused") if suspicious else None)
+    assert told.had_before is had_before
+
+
+@pytest.mark.parametrize(("other_way", "few_may"), [(True, True), (True, False), (False, True)])
+def test_what_few_may_do_is_done_in_another_way_where_there_is_one(other_way: bool, few_may: bool) -> None:
+    row = Meaning(AccountProblem, "no_privilege", "Not you.", few_may=few_may)
+    told = found(AccountProblem("Not you.", reason="no_privilege", code=200, row=row), other_way=other_way)
+    if other_way and few_may:
+        assert (told.outcome, told.effect) == (Switch("no_privilege", "Not you. (X code 200)"), Bar("card", 200))
+    else:
+        assert (told.outcome.until, told.effect) == (START, Hold(200, "no_privilege"))
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "ends_as", "end", "reason"),
+    [
+        (State.DM_ALLOWED, RecipientRefused, "cannot_dm", State.SKIPPED, "cannot_dm"),
+        (State.DM_ALLOWED, RecipientRefused, "unreachable", State.SKIPPED, "unreachable"),
+        (State.RECEIVED, RecipientRefused, "unreachable", State.SKIPPED, "no_x_identity"),
+        (State.RECEIVED, RecipientRefused, "cannot_dm", State.SKIPPED, "cannot_dm"),
+        (State.DM_ALLOWED, MessageRefused, "unreachable", State.FAILED, "message_refused"),
+        (State.DM_SENT, MessageRefused, "unreachable", State.FAILED, "refused"),
+        (State.DM_SENT, RecipientRefused, "unreachable", State.FAILED, "refused"),
+    ],
+)
+def test_a_refusal_ends_a_request_as_what_it_is(
+    state: State, kind: type[XError], ends_as: Any, end: State, reason: str
+) -> None:
+    row = Meaning(kind, "no", "No.", ends_as=ends_as)
+    told = found(kind("No.", reason="no", row=row), state=state)
+    assert told.outcome == Stop(end, reason, "No.")

@@ -1,5 +1,6 @@
 """The machine and its schedule, as tables: outcomes in, changes out."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -222,3 +223,51 @@ def test_the_schedule_is_the_documented_one() -> None:
     assert [each.total_seconds() for each in SCHEDULE] == [5, 15, 60, 300, 900, 1800, 7200, 21600]
     attempts = (SCHEDULE[min(failed, len(SCHEDULE)) - 1] for failed in range(1, 12))
     assert sum(attempts, timedelta(0)) > timedelta(hours=24), "X's own rule of one card a day may be in the way so long"
+
+
+TICK = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("outcome", [Advance(State.DM_SENT), Note("noted", Learnt()), Switch("no_privilege")])
+def test_what_was_begun_keeps_its_place_before_what_came_later(outcome: Any) -> None:
+    """And nobody waits for a moment that is over for everybody else: a later one becomes now."""
+    ways = [{"way": "page", "text": "a"}]
+    for was, then in ((START - timedelta(hours=1), START - timedelta(hours=1)), (LATER, START)):
+        told = apply(standing(scheduled_at=was, alternatives=ways), outcome, START, POLICY).request
+        assert told.scheduled_at == then
+
+
+@pytest.mark.parametrize(("late", "state"), [(timedelta(0), State.DM_ALLOWED), (TICK, State.FAILED)])
+def test_a_retry_at_the_very_deadline_is_made_yet(late: timedelta, state: State) -> None:
+    asked = standing(attempts=3)
+    due = START + wait(4, asked.id)
+    told = apply(replace(asked, ended_at=due - POLICY.give_up_after - late), Retry("x_away"), START, POLICY)
+    assert told.request.state is state
+
+
+def test_the_last_but_one_attempt_waits_and_says_why() -> None:
+    change = apply(standing(attempts=10), Retry("x_away", "Over capacity."), START, POLICY)
+    assert (change.request.state, change.request.attempts, change.event) == (State.DM_ALLOWED, 11, "retried")
+    assert (change.request.reason, change.request.detail) == ("x_away", "Over capacity.")
+    assert change.request.scheduled_at == START + wait(11, change.request.id)
+
+
+def test_an_unclear_send_is_looked_at_again_when_it_says() -> None:
+    told = apply(standing(), Unclear(LATER, answered=True, detail="131"), START, POLICY).request
+    assert (told.reason, told.detail, told.scheduled_at) == ("unclear", "131", LATER)
+
+
+@pytest.mark.parametrize(("to", "x_user_id"), [(State.DM_ALLOWED, None), (State.RECEIVED, None)])
+def test_who_goes_on_in_the_middle_is_not_asked_about_again_and_keeps_texts(to: State, x_user_id: str | None) -> None:
+    [before] = [each for each in BY_HAND if to in BY_HAND[each]][:1]
+    row = {"can_dm": True, "can_dm_asked": 1, "campaign": "care", "card_text": "How?"}
+    told = apply(standing(before, **row), Resume(to, "retried", LATER, x_user_id), START, POLICY).request
+    assert (told.identity_trust, told.campaign, told.scheduled_at) == ("bridge", "care", START)
+    assert (told.can_dm, told.can_dm_asked) == ((None, 0) if to is State.RECEIVED else (True, 1))
+
+
+def test_the_time_of_a_request_is_over_after_its_policy_or_when_a_person_says_so_later() -> None:
+    three = timedelta(days=3)
+    assert POLICY.over_at(START, None) == START + three
+    assert POLICY.over_at(START, START + timedelta(days=1)) == START + three
+    assert POLICY.over_at(START, START + timedelta(days=4)) == START + timedelta(days=4)

@@ -1,0 +1,163 @@
+"""The moments and values at which a rule of answers begins and ends to hold: rules that need no X and no database."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from service.results import poll, refresh
+from service.results.merge import Claim, Settled, Shown, Update, digest, settle
+from service.results.refresh import RefreshReport
+from service.x_api import MessageRefused, RecipientRefused, Temporary, UnknownToX, XError
+from service.x_api.facts import FeedbackPage
+from tests.results.house import shop
+from tests.support import START
+
+TICK, SECOND, MINUTE, HOUR, DAY = (
+    timedelta(microseconds=1), timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1),
+)  # fmt: skip
+SCALE = range(1, 6)
+
+
+@pytest.mark.parametrize(
+    ("stands", "falls"),
+    [
+        ((Update(START, 5, START), "card"), (Update(START, 1, START + TICK), "card")),
+        ((Update(START + HOUR, 5, START + DAY), "card"), (Update(START, 1), "card")),
+        ((Update(START, 5, START), "card"), (Update(START + TICK, 1, START), "card")),
+        ((Update(START, 1, START), "page"), (Update(START, 5, START), "card")),
+        ((Update(START, 5), "page"), (Update(START + TICK, 1), "card")),
+        ((Update(START, 5, START), "card"), (Update(START, 5, START), "page")),
+    ],
+    ids=["earlier", "dated", "told first", "smaller", "told first, undated", "of the first way by name"],
+)
+def test_of_two_scores_one_stands_whichever_came_first(stands: Any, falls: Any) -> None:
+    update, way = stands
+    for told in ([stands, falls], [falls, stands]):
+        shown = settle(told, SCALE).shown
+        assert (shown.score, shown.score_at, shown.score_way) == (update.score, update.score_at, way)
+
+
+def test_the_last_telling_is_the_latest_and_a_score_off_the_scale_never_stands() -> None:
+    told = [(Update(START + HOUR, 4, START), "card"), (Update(START, 9, START - DAY), "card")]
+    assert settle(told, SCALE).shown == Shown(START + HOUR, 4, START, "card")
+
+
+BOTH = Settled(START, Claim(4, START, START, "card"), Claim("fine", START, START, "card"))
+
+
+@pytest.mark.parametrize(
+    ("settled", "update", "other"),
+    [
+        (BOTH, Update(START), False),
+        (BOTH, Update(START, score=4, text="fine"), False),
+        (BOTH, Update(START, score=5), True),
+        (BOTH, Update(START, text="bad"), True),
+        (BOTH, Update(START, score=4, text="bad"), True),
+        (Settled(START), Update(START, score=9), True),
+    ],
+)
+def test_a_telling_contradicts_what_stands_where_it_says_something_else(
+    settled: Settled, update: Update, other: bool
+) -> None:
+    assert settled.contradicts(update) is other
+
+
+def test_what_is_an_answer_and_what_was_one() -> None:
+    assert [Update(START, score=s, text=t).answers for s, t in ((None, None), (1, None), (None, "a"))] == [
+        False, True, True,
+    ]  # fmt: skip
+    assert [Shown(START, score=s, text=t).answers for s, t in ((None, None), (1, None), (None, "a"))] == [
+        False, True, True,
+    ]  # fmt: skip
+    assert [Shown(START, text=t, text_at=at).is_forgotten for t, at in ((None, START), ("a", START), (None, None))] == [
+        True, False, False,
+    ]  # fmt: skip
+
+
+def test_the_same_telling_has_the_same_name_and_any_other_another() -> None:
+    one = Update(START, 4, START, "fine", START)
+    others = [
+        replace(one, told_at=START + TICK), replace(one, score=5), replace(one, score_at=None),
+        replace(one, text="bad"), replace(one, text_at=START + TICK), one.wordless(),
+    ]  # fmt: skip
+    assert len({digest(each) for each in (one, replace(one), *others)}) == 7
+
+
+AGES = (HOUR, 4 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("sent", "now", "due"),
+    [
+        (START, START + HOUR - TICK, START + HOUR),
+        (START, START + HOUR, START + 4 * HOUR),
+        (START, START + 4 * HOUR - TICK, START + 4 * HOUR),
+        (START, START + 4 * HOUR, None),
+        (START + DAY, START, START + HOUR),
+    ],
+)
+def test_a_card_is_due_at_the_first_age_to_come(sent: datetime, now: datetime, due: datetime | None) -> None:
+    """One whose moment lies ahead (the clock was set back) counts as sent now."""
+    assert refresh._next_due(sent, AGES, now) == due
+
+
+def test_ages_beyond_the_answer_window_are_left_out() -> None:
+    account = shop(refresh_schedule=(4 * HOUR, DAY, HOUR))
+    assert refresh._schedule(account, DAY) == (HOUR, 4 * HOUR, DAY)
+    assert refresh._schedule(account, DAY - TICK) == (HOUR, 4 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("report", "wait"),
+    [
+        (RefreshReport(more=True, come_back_at=START + HOUR, problem="x"), timedelta(0)),
+        (RefreshReport(), MINUTE),
+        (RefreshReport(problem="x_away"), 5 * MINUTE),
+        (RefreshReport(problem="rate_limited", come_back_at=START + 10 * SECOND), 10 * SECOND),
+        (RefreshReport(come_back_at=START + 10 * SECOND), 10 * SECOND),
+        (RefreshReport(come_back_at=START + HOUR), MINUTE),
+    ],
+)
+def test_the_next_turn_is_in_a_minute_unless_x_says_sooner_or_is_unwell(report: Any, wait: timedelta) -> None:
+    assert refresh._next_turn(report, START) == START + wait
+
+
+@pytest.mark.parametrize(
+    ("error", "about_it"),
+    [
+        (UnknownToX("", reason="unknown", code=34), True),
+        (UnknownToX("", reason="unknown"), False),
+        (MessageRefused("", reason="bad_request"), True),
+        (RecipientRefused("", reason="suspended"), True),
+        (Temporary("", reason="unreadable_answer"), True),
+        (Temporary("", reason="x_error"), False),
+    ],
+)
+def test_what_is_about_one_card_holds_up_no_other(error: XError, about_it: bool) -> None:
+    assert refresh._is_about_the_card(error) is about_it
+
+
+def test_what_x_serves_by_now_ends_a_minute_before_its_delay() -> None:
+    """Where the delay is of seconds, so is the doubt about X's clock. X counts whole milliseconds."""
+    now = START + timedelta(microseconds=1999)
+    assert poll._horizon(shop(events_delay=DAY), now) == START + timedelta(milliseconds=1) - DAY - MINUTE
+    assert poll._horizon(shop(events_delay=5 * SECOND), now) == START + timedelta(milliseconds=1) - 10 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("found", "cursor", "pages", "following"),
+    [
+        (None, "a", 1, None),
+        ("b", "a", 1, "b"),
+        ("b", None, 1, "b"),
+        ("a", "a", 1, None),
+        ("b", "a", 999, "b"),
+        ("b", "a", 1000, None),
+    ],
+)
+def test_a_cursor_that_leads_in_a_circle_is_the_end(
+    found: str | None, cursor: str | None, pages: int, following: str | None
+) -> None:
+    assert poll._next(FeedbackPage((), found), cursor, pages, shop()) == following
