@@ -31,13 +31,15 @@ def main() -> int:
     said.add_argument("--again", type=Path, help="only what lived in an earlier run, whose lines stand in this file")
     said.add_argument("--told", type=Path, help="without what an earlier run, cut off, has told in this file")
     said.add_argument("--tests", nargs="+", help="instead of the room's")
+    said.add_argument("--learnt", type=Path, help="keeps what tests run, for a next run over the same files")
     said.add_argument("--patience", type=float, default=10.0, help="seconds of tests a change, the quickest first")
     asked = said.parse_args()
     os.chdir(TOP)
     afresh, verdicts = Afresh(), list[Verdict]()
     again, told = (each.read_text("utf-8") if each else None for each in (asked.again, asked.told))
     for each in drawn(asked.only, asked.sample, asked.seed, again, told):
-        found = tried(TOP, replace(each, tests=tuple(asked.tests or each.tests)), asked.patience, afresh)
+        some = replace(each, tests=tuple(asked.tests or each.tests))
+        found = tried(TOP, some, asked.patience, afresh, asked.learnt)
         for room in each.rooms:
             mine = [one for one in found if room_of(one.change.file) == room]
             more = sum(room_of(one.file) == room for one in each.explained)
@@ -48,7 +50,7 @@ def main() -> int:
     return 0 if all(each.killed for each in verdicts) else 1
 
 
-def tried(top: Path, some: Slice, patience_s: float, afresh: Afresh) -> list[Verdict]:
+def tried(top: Path, some: Slice, patience_s: float, afresh: Afresh, keeps: Path | None = None) -> list[Verdict]:
     """Try every change of a room. Exits where its tests fail without any."""
     found: list[Verdict] = []
 
@@ -63,7 +65,8 @@ def tried(top: Path, some: Slice, patience_s: float, afresh: Afresh) -> list[Ver
         failed = afresh.failed(Task(str(top / change.file), text, names(tests), 12 * seconds))
         return Verdict(change, killed=failed, by=f"imported anew, {len(tests)} tests", seconds=seconds)
 
-    kept = Kept(top, some.changes, patience_s, told, at_import)
+    files = some.files or frozenset(each.file for each in some.changes)
+    kept = Kept(top, some.changes, patience_s, told, at_import, files, keeps)
     code = pytest.main([*OPTIONS, *some.tests], plugins=[kept])
     if len(found) < len(some.changes):
         sys.exit(f"{', '.join(some.rooms)}: not tried to the end ({code})")

@@ -51,6 +51,7 @@ class Slice:
     tests: tuple[str, ...]
     changes: tuple[Mutant, ...]
     explained: tuple[Mutant, ...] = ()  # those drawn that are no mistakes
+    files: frozenset[str] = frozenset()  # all that begin so, also those of which nothing was drawn
 
 
 def room_of(file: str) -> str:
@@ -85,7 +86,8 @@ def drawn(
     for those in chosen.values():
         every = [each for some in those.values() for each in some]
         wrong, explained = (tuple(each for each in every if is_no_mistake(each) is said) for said in (False, True))
-        yield Slice(tuple(those), paths_of(next(iter(those)), TOP), wrong, explained)
+        files = frozenset(each.file for room in those for each in found[room])
+        yield Slice(tuple(those), paths_of(next(iter(those)), TOP), wrong, explained, files)
 
 
 def of_print(printed: str | None, *words: str) -> frozenset[str]:

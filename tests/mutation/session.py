@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from _pytest.runner import runtestprotocol
 
-from tests.mutation import live
+from tests.mutation import live, remembered
 from tests.mutation.changes import Mutant, naming
 from tests.mutation.reach import Line, Reach
 
@@ -56,6 +56,8 @@ class Kept:
     patience_s: float
     told: Callable[[Verdict], None]
     afresh: Callable[[Mutant, Sequence[Learnt]], Verdict]
+    files: frozenset[str]  # whose lines are learnt
+    keeps: Path | None = None  # where to, for the next run
     learnt: list[Learnt] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)  # tests that fail in here without any change
     trusted: set[str] = field(default_factory=set)  # tests that were seen to pass in a child
@@ -65,7 +67,8 @@ class Kept:
         if session.testsfailed:
             raise session.Interrupted("tests cannot be collected without any change")
         with silence():
-            self._learn(session.items)
+            if not self._remember(session.items):
+                self._learn(session.items)
         alive = live.Alive.now()
         gc.freeze()  # a child's collector need not touch, and so copy, what was there before
         took = sum(each.seconds for each in self.learnt)
@@ -74,8 +77,22 @@ class Kept:
             self.told(self._tried(change, alive))
         return True
 
+    def _remember(self, items: Sequence[pytest.Item]) -> bool:
+        """Take over what an earlier run has learnt, and run a test of each file: what is set up once then is."""
+        known = remembered.read(self.keeps, self.top)
+        if known is None or {each.nodeid for each in items} != {*known.tests, *known.left_out}:
+            return False
+        self.left_out = list(known.left_out)
+        told = [Learnt(each, known.tests[each.nodeid][1], known.tests[each.nodeid][0]) for each in items
+                if each.nodeid in known.tests]  # fmt: skip
+        self.learnt = [each for each in told if each.lines]
+        first = list({each.item.path: each.item for each in sorted(told, key=_seconds, reverse=True)}.values())
+        for each in first:
+            _ran(each, first[0])
+        return True
+
     def _learn(self, items: Sequence[pytest.Item]) -> None:
-        reach = Reach(self.top, {change.file for change in self.changes})
+        reach, found = Reach(self.top, self.files), list[Learnt]()
         with reach.noting():
             for number, item in enumerate(items):
                 began = time.process_time()
@@ -83,8 +100,11 @@ class Kept:
                 seconds, lines = time.process_time() - began, reach.taken()
                 if any(each.failed for each in reports):
                     self.left_out.append(item.nodeid)
-                elif lines:
-                    self.learnt.append(Learnt(item, lines, seconds))
+                else:
+                    found.append(Learnt(item, lines, seconds))
+        self.learnt = [each for each in found if each.lines]
+        told = ((each.item.nodeid, (each.seconds, each.lines)) for each in found)
+        remembered.write(self.keeps, self.top, told, self.left_out)
 
     def _tried(self, change: Mutant, alive: live.Alive) -> Verdict:
         began = time.monotonic()
@@ -172,7 +192,8 @@ def _seconds(each: Learnt) -> float:
 def _lived(change: Callable[[], bool | None], tests: Sequence[Learnt], said: int) -> None:
     """In the child: run them, name each before it runs, end at the first that fails. Does not return."""
     os.setpgid(0, 0)
-    silence().__enter__()
+    quiet = silence()  # kept: where nobody holds it any more, it ends
+    quiet.__enter__()
     for each in (signal.SIGALRM, signal.SIGPROF):
         signal.signal(each, signal.SIG_DFL)
     if change() is False:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutation import remembered
 from tests.mutation.changes import mutants, naming
-from tests.mutation.explained import EXPLAINED, named
+from tests.mutation.explained import EXPLAINED, names
 from tests.mutation.rooms import ROUND, TOP, _some, drawn, paths_of, room_of
 
 DECIDES = """
@@ -107,9 +108,22 @@ def test_what_lived_is_tried_again() -> None:
     assert {each.said for each in rest.changes} == {room.changes[1].said}
 
 
+def test_what_was_learnt_is_remembered_until_a_letter_changes(tmp_path: Path) -> None:
+    for folder in ("service", "tests"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.py").write_text("a = 1\n")
+    ran = {"t::one": (1.5, frozenset({("a.py", 3)})), "t::none": (0.5, frozenset[tuple[str, int]]())}
+    kept = tmp_path / "learnt"
+    assert remembered.read(kept, tmp_path) is None
+    remembered.write(kept, tmp_path, ran.items(), ["t::two"])
+    assert remembered.read(kept, tmp_path) == remembered.Remembered(ran, ["t::two"])
+    (tmp_path / "tests/a.py").write_text("a = 2\n")
+    assert remembered.read(kept, tmp_path) is None
+
+
 def test_what_is_explained_is_there_to_be_explained() -> None:
-    there = {named(each) for room in drawn(ROUND, None, 1) for each in room.explained}
-    assert [each for those in EXPLAINED.values() for each in those if each not in there] == []
+    there = {name for room in drawn(ROUND, None, 1) for each in room.explained for name in names(each)}
+    assert [each for each in EXPLAINED if each not in there] == []
 
 
 @pytest.mark.parametrize("room", ROUND)

@@ -1,0 +1,49 @@
+"""What a run has learnt, for the next one over the same files: in, a file; out, which test runs which line, or nothing.
+
+Learning takes minutes where others work beside it; a run that is cut off and goes on need not do it again. One changed
+letter of the service or of the tests, and nothing is remembered.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+Ran = tuple[float, frozenset[tuple[str, int]]]
+"""Seconds a test takes, and the lines it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Tests by their names, those that reach nothing too; and which fail in here without any change."""
+
+    tests: Mapping[str, Ran]
+    left_out: Sequence[str]
+
+
+def read(kept: Path | None, top: Path) -> Remembered | None:
+    """Return what was learnt of these very files."""
+    if kept is None or not kept.exists():
+        return None
+    told = json.loads(kept.read_text("utf-8"))
+    if told["of"] != _of(top):
+        return None
+    tests = {name: (s, frozenset((file, line) for file, line in lines)) for name, s, lines in told["tests"]}
+    return Remembered(tests, told["left_out"])
+
+
+def write(kept: Path | None, top: Path, found: Iterable[tuple[str, Ran]], left_out: Sequence[str]) -> None:
+    """Keep it."""
+    if kept is not None:
+        tests = [(name, seconds, sorted(lines)) for name, (seconds, lines) in found]
+        kept.write_text(json.dumps({"of": _of(top), "tests": tests, "left_out": left_out}), "utf-8")
+
+
+def _of(top: Path) -> str:
+    """A name of everything that decides what a test runs."""
+    files = sorted(each for folder in ("service", "tests") for each in (top / folder).rglob("*.py"))
+    said = hashlib.sha256(str(top).encode())
+    for each in files:
+        said.update(str(each.relative_to(top)).encode() + each.read_bytes())
+    return said.hexdigest()
