@@ -88,7 +88,7 @@ def known(connection: Connection, request_id: str) -> Sequence[EarlierTelling]:
 def how_many(connection: Connection, request_id: str, way: str) -> int:
     """How many tellings of this way are kept, counted and not read."""
     kept = sa.select(sa.func.count()).where(upd.request_id == request_id, upd.way == way)
-    return connection.scalar(kept) or 0
+    return connection.execute(kept).scalar_one()
 
 
 def keep(connection: Connection, told: Sequence[tuple[Answer, Update, str]], now: datetime) -> None:

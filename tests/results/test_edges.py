@@ -8,6 +8,9 @@ import pytest
 
 from service.results import poll, refresh
 from service.results.merge import Claim, Settled, Shown, Update, digest, settle
+from service.results.page import pace
+from service.results.page.pace import PerMinute
+from service.results.page.sender import contrast, readable
 from service.results.refresh import RefreshReport
 from service.x_api import MessageRefused, RecipientRefused, Temporary, UnknownToX, XError
 from service.x_api.facts import FeedbackPage
@@ -161,3 +164,46 @@ def test_a_cursor_that_leads_in_a_circle_is_the_end(
     found: str | None, cursor: str | None, pages: int, following: str | None
 ) -> None:
     assert poll._next(FeedbackPage((), found), cursor, pages, shop()) == following
+
+
+@pytest.mark.parametrize(
+    ("colour", "told"),
+    [
+        ("#000000", 21.0), ("#ffffff", 1.0), ("#ff0000", 4.0), ("#00ff00", 1.37), ("#0000ff", 8.59), ("#777777", 4.48),
+        ("#0a0a0a", 19.8),
+    ],
+)  # fmt: skip
+def test_the_contrast_with_white_is_that_of_wcag(colour: str, told: float) -> None:
+    assert contrast(colour, "#ffffff") == contrast("#ffffff", colour)
+    assert contrast(colour, "#ffffff") == pytest.approx(told, abs=0.01)
+
+
+@pytest.mark.parametrize("wrong", ["1d5fd0", "#1d5fd", "#1d5fd0a", "x1d5fd0"])
+def test_a_colour_is_written_in_six_digits(wrong: str) -> None:
+    with pytest.raises(ValueError, match="a colour is written"):
+        contrast(wrong, "#ffffff")
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#14171a"])
+@pytest.mark.parametrize("accent", ["#ffff00", "#000080", "#777777", "#ffffff", "#14171a"])
+def test_an_accent_is_moved_until_it_can_be_read_and_no_further(accent: str, ground: str) -> None:
+    found = readable(accent, ground)
+    assert contrast(found, ground) >= 4.5
+    assert (found == accent) is (contrast(accent, ground) >= 4.5)
+    if found != accent:
+        assert contrast(found, ground) < 6.5, "a step more than needed is the most"
+
+
+def test_so_many_are_allowed_in_a_minute_and_as_many_in_the_next_of_each_address() -> None:
+    twice = PerMinute(2)
+    assert [twice.allows("192.0.2.1", START + 59 * SECOND) for _ in range(3)] == [True, True, False]
+    assert twice.allows("198.51.100.1", START + 59 * SECOND)
+    assert [twice.allows("192.0.2.1", START + MINUTE) for _ in range(3)] == [True, True, False]
+
+
+def test_of_more_addresses_than_can_be_counted_only_the_known_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "MOST_ADDRESSES", 1)
+    once = PerMinute(1)
+    assert [once.allows(each, START) for each in ("192.0.2.1", "198.51.100.1", "198.51.100.1", "192.0.2.1")] == [
+        True, True, True, False,
+    ]  # fmt: skip
