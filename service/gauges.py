@@ -50,8 +50,10 @@ def _seconds_since(newest: sa.ColumnElement[Any], now: datetime) -> sa.ColumnEle
     return sa.func.coalesce((micros - sa.type_coerce(newest, sa.BigInteger)) / 1_000_000.0, 0.0)
 
 
-HAS_CARDS = sa.select(sa.literal(1)).where(rf.account == pw.account).correlate(poll_window).exists()
-"""An account that X never lets read feedback/events, as it may send no cards, is behind in nothing."""
+def _has_cards(now: datetime) -> sa.Exists:
+    """An account that X never lets read feedback/events, as it may send no cards, is behind in nothing."""
+    debts = sa.and_(rf.account == pw.account, rf.due_at > now - 28 * DAY)
+    return sa.select(sa.literal(1)).where(debts).correlate(poll_window).exists()
 
 
 def _by_account(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
@@ -201,7 +203,7 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
                 _seconds_since(sa.func.max(sa.case((pw.done_at.is_not(None), pw.to_time), else_=pw.from_time)), now),
             )
             .group_by(pw.account)
-            .having(sa.or_(sa.func.count(pw.done_at) > 0, HAS_CARDS))
+            .having(sa.or_(sa.func.count(pw.done_at) > 0, _has_cards(now)))
         ),
     ),
     (
