@@ -95,6 +95,8 @@ def _kinds(engine: Engine, settings: Settings, now: datetime, cut: Mapping[str, 
     keep = settings.privacy
     identities_before, history_before = now - identities_kept(settings), now - keep.keep_history
     yield keeping.rest_of(intake.too_old, now - keep.keep_deliveries, cut.get("webhook_delivery"))
+    if "webhook_delivery" not in cut:  # there all go with their piece
+        yield intake.led_to_nothing(now - max(keep.keep_repeats, keep.keep_deliveries))
     hash_key = open_key(engine, settings.service.secret_key)
     yield requests.without_identity(identities_before, hash_key=hash_key, now=now)
     yield keeping.rest_of(requests.history, history_before, cut.get("transition"))

@@ -13,7 +13,12 @@ DRAW_BITS = 53  # what a float holds exactly
 
 def new_id(prefix: str, now: datetime) -> str:
     """Return e.g. `fr_0192f3c1a2b34c5d6e7f8091`: milliseconds, then 64 random bits, so that new rows sit together."""
-    return f"{prefix}_{int(now.timestamp() * 1000):012x}{secrets.token_hex(8)}"
+    return f"{first_id(prefix, now)}{secrets.token_hex(8)}"
+
+
+def first_id(prefix: str, moment: datetime) -> str:
+    """Return what stands before every id of this moment and after every older one."""
+    return f"{prefix}_{int(moment.timestamp() * 1000):012x}"
 
 
 def person(hash_key: str, x_user_id: str) -> str:

@@ -35,6 +35,7 @@ def facts_of(settings: Settings, now: datetime) -> Mapping[str, str]:
         "campaigns": "\n".join(map(_campaign, settings.campaigns)),
         "policies": _listed({each.privacy_url for each in settings.campaigns}),
         "keep_deliveries": _span(keep.keep_deliveries),
+        "keep_repeats": _span(max(keep.keep_repeats, keep.keep_deliveries)),
         "keep_texts": _span(keep.keep_texts),
         "keep_identities": _span(identities_kept(settings)),
         "keep_history": _span(keep.keep_history),

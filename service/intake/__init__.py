@@ -17,7 +17,7 @@ from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import Inbound, make_inbound
 from service.intake.explain import explain, parse_request_file, render
 from service.intake.inbox.accept import Accepted, accept
-from service.intake.inbox.forget import erase, too_old
+from service.intake.inbox.forget import erase, led_to_nothing, too_old
 from service.intake.inbox.replay import ReplayCounts, replay
 from service.intake.mapping.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
 from service.intake.mapping.readings import read
@@ -39,6 +39,7 @@ __all__ = [
     "accept",
     "erase",
     "explain",
+    "led_to_nothing",
     "load_definitions",
     "make_inbound",
     "parse_request_file",

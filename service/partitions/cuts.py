@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from service.db import from_micros, to_micros
+from service.ids import first_id
 from service.parted import CUT_BY
 from service.settings.sections import Privacy
 
@@ -38,7 +39,7 @@ class TableCut:
         """Return what stands before every row of this moment and after every older one."""
         if self.prefix is None:
             return str(to_micros(moment))
-        return f"{self.prefix}_{int(moment.timestamp() * 1000):0{HEX}x}"
+        return first_id(self.prefix, moment)
 
     def moment(self, bound: str) -> datetime:
         """Return the moment of a bound."""

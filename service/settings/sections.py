@@ -145,7 +145,7 @@ class Privacy:
     keep_history: timedelta = setting("365d", "transitions and superseded updates")
     keep_access_log: timedelta = setting("730d", "who read what")
     keep_repeats: timedelta = setting(
-        "180d", "by what a delivery is known again, where `db partition` lets deliveries themselves go; else for good"
+        "180d", "by what a delivery is known again that led to no request; and with `db partition` every other one"
     )
     stop_words: tuple[str, ...] = setting(
         STOP_WORDS, "a DM of just such a word, in any case, puts its sender on the opt-out list", NOT_EMPTY

@@ -13,7 +13,7 @@ from service import housekeeping, retention
 from service.at_rest.unreadable import TEXT
 from service.db import reading, writing
 from service.intake import erase as erase_after
-from service.intake import too_old
+from service.intake import led_to_nothing, too_old
 from service.intake.inbox.forget import Naming, naming
 from service.models import conversation, delivery_item, reopening
 from tests.intake.house import House, ended, reopened, token_house
@@ -55,6 +55,24 @@ def test_a_pruned_delivery_is_still_known_as_a_repeat(engine: Engine, now: datet
     house = sent(token_house(engine, now), ended("c-1", event_id="1"))
     retention.forget(engine, too_old(house.now))
     assert house.send("token", ended("c-1", event_id="1")).get_json()["duplicate"] == 1
+
+
+def test_what_led_to_no_request_goes_as_a_whole_once_no_repeat_of_it_is_expected(engine: Engine, now: datetime) -> None:
+    house = sent(token_house(engine, now), note("hello"), ended("c-1", event_id="1"), reopened("c-9"), note("later"))
+    repeat = house.send("token", ended("c-1", event_id="1b"))
+    assert repeat.get_json()["duplicate"] == 1, "of another delivery: it has led to the same request"
+    before = now + timedelta(days=2, hours=1)
+    assert retention.count(engine, led_to_nothing(before)) == 2
+    assert retention.forget(engine, led_to_nothing(before)) == 2
+    assert len(house.deliveries) == 3
+    with reading(engine) as connection:
+        items = connection.execute(sa.select(delivery_item.c.outcome, delivery_item.c.reason)).all()
+        assert connection.scalar(sa.select(sa.func.count()).select_from(reopening)) == 1
+    assert sorted(each.outcome for each in items) == ["accepted", "duplicate", "ignored"]
+    assert retention.forget(engine, led_to_nothing(before)) == 0
+    retention.forget(engine, too_old(house.now + timedelta(days=1)))
+    assert house.send("token", ended("c-1", event_id="1")).get_json()["duplicate"] == 1
+    assert house.send("token", note("hello")).get_json()["ignored"] == 1, "taken in anew, and ignored as before"
 
 
 def test_a_pruned_body_is_no_json_null_but_nothing(engine: Engine, now: datetime) -> None:

@@ -1,8 +1,8 @@
 """Raw deliveries, taken away: in, a date or a person; out, how many rows lost their contents.
 
-The rows themselves stay, as they keep a delivery from being accepted twice; body, headers and query go, and for an
-erased person the conversation's id as well. Never touches the ledger: what outreach and results hold of a person is
-theirs to erase, after this.
+The rows themselves stay, as they keep a delivery from being accepted twice, those that led to nothing as long as
+repeats may come; body, headers and query go, and for an erased person the conversation's id as well. Never touches the
+ledger: what outreach and results hold of a person is theirs to erase, after this.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from service.at_rest.unreadable import is_unreadable
 from service.db import insert
+from service.ids import first_id
 from service.intake.inbox.dedupe import body_digest, by_arrival, by_content
 from service.models import conversation, delivery_item, delivery_key, feedback_request, reopening, webhook_delivery
 from service.parted import parted
@@ -33,6 +34,22 @@ wd, di, fr = webhook_delivery.c, delivery_item.c, feedback_request.c
 def too_old(before: datetime) -> Overdue:
     """Say which deliveries are emptied: those received before a time."""
     return Overdue("deliveries", webhook_delivery, sa.and_(wd.received_at < before, wd.body.is_not(None)), _emptied)
+
+
+def led_to_nothing(before: datetime) -> Overdue:
+    """Say which deliveries go as a whole, with their items: received before a time, and no request came of any of them.
+
+    A CRM that tells us of everything tells us of little else.
+    """
+    led = sa.exists().where(di.delivery_id == wd.id, di.request_id.is_not(None))
+    old = sa.and_(wd.received_at < before, ~led)
+    return Overdue("ignored", webhook_delivery, old, _gone, among=wd.id < first_id("whd", before))
+
+
+def _gone(connection: Connection, those: Condition) -> int:
+    ids = connection.scalars(sa.select(wd.id).where(those).with_for_update()).all()
+    connection.execute(sa.delete(delivery_item).where(di.delivery_id.in_(ids)))
+    return connection.execute(sa.delete(webhook_delivery).where(wd.id.in_(ids))).rowcount
 
 
 def _emptied(connection: Connection, those: Condition) -> int:
