@@ -39,7 +39,7 @@ from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.settings import Account, Settings
 from service.staff_names import StaffReading
-from service.x_api import XClient, XError
+from service.x_api import AccountProblem, XClient, XError
 
 log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
@@ -121,11 +121,14 @@ def _callers(place: Workplace, clock: Clock, stop: threading.Event) -> Iterator[
 
 
 def check_access(place: Workplace, account: Account, client: XClient, now: datetime) -> None:
-    """Ask X who we are, once at the start: a wrong key shows now and not with the first customer."""
+    """Ask X who we are, once at the start: a wrong key shows now and not with the first customer.
+
+    That X does not show us this one thing, which few apps or no plan may see, says nothing of what we are here for.
+    """
     try:
         why = holds.for_access(account, client.verify_credentials().value)
     except XError as error:
-        if not error.about_us:
+        if not isinstance(error, AccountProblem) or error.row.few_may:
             log.warning("access_not_checked", account=account.name, reason=error.reason)
             return
         why = Hold(error.code, error.reason)

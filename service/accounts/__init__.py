@@ -5,6 +5,7 @@ strange.py   refusals nobody can explain, counted
 slots.py     X's daily limits, as slots of sends      windows.py  X's limits of an endpoint in a window
 turns.py     one worker at a time for a task          looks.py    one look at a time into the DM list
 away.py      whether X answers at all               volume.py   how many conversations a day to expect
+dm_list.py   X's DM list, read back to a moment        read_on.py  read on by who follows it
 moving.py    whose ledger is in another database, or on its way here
 
 Any number of workers share these rows. The chapters ask and tell; only this room writes `account_state`, `allowance`

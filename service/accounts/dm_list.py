@@ -8,6 +8,7 @@ of the account holds it. Concludes nothing from what it finds.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 
 import structlog
 from sqlalchemy.engine import Engine
@@ -15,12 +16,18 @@ from sqlalchemy.engine import Engine
 from service.accounts import holds, looks, turns, windows
 from service.db import writing
 from service.settings import Account
-from service.x_api import DirectMessage, DmPage, RateLimited, XAnswer, XError
+from service.x_api import DirectMessage, DmPage, MessageRefused, RateLimited, Unexplained, UnknownToX, XAnswer, XError
 
 ENDPOINT = "list_dms"
 EVER = datetime.min.replace(tzinfo=UTC)  # the list was read to its end
 OVERLAP = timedelta(minutes=10)
 """The list may show a message this much later than its date says: who reads on from a moment begins earlier."""
+
+DISORDER = timedelta(minutes=1)
+"""X lists by its ids; a message newer by more than this than one before it stands in no order of time."""
+
+NOTHING_YET = datetime(9999, 1, 1, tzinfo=UTC)
+REFUSES_CURSOR = MessageRefused, UnknownToX, Unexplained
 
 log = structlog.get_logger(__name__)
 Ask = Callable[[str | None], XAnswer[DmPage]]
@@ -30,9 +37,10 @@ MayAsk = Callable[[datetime], bool]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the list showed from `read_at` on: messages newest first, without a gap back to `back_to`.
+    """What the list showed from `read_at` on: every message back to `back_to`, newest first where X keeps its order.
 
-    `readable`: every message on the way could be read and dated. `problem` says why it was not read further.
+    `readable`: every message on the way could be read and dated. `problem` says why it was not read further, and
+    `goes_on` by which cursor it can be.
     """
 
     messages: Sequence[DirectMessage]
@@ -41,6 +49,7 @@ class Listing:
     read_at: datetime
     pages: int = 0
     problem: str | None = None
+    goes_on: str | None = None
 
     def reaches(self, moment: datetime) -> bool:
         """Whether it was read back beyond a moment."""
@@ -53,14 +62,17 @@ class Listing:
 
 def read_back(
     engine: Engine, account: Account, ask: Ask, back_to: datetime, may_ask: MayAsk, clock: Callable[[], datetime],
-    *, pages_at_most: int,
+    *, pages_at_most: int, start: str | None = None,
 ) -> Listing:  # fmt: skip
-    """Read the list page by page until a message is older than `back_to`, or X has no more."""
-    read_at, cursor, seen, messages, readable = clock(), None, set[str | None](), list[DirectMessage](), True
-    oldest, problem = read_at, "many_pages"
+    """Read the list page by page, from its top or from a cursor on, to a message older than `back_to` or to its end.
+
+    Where it is not ordered by time, what is older tells nothing of what comes after: only its end is one.
+    """
+    read_at, cursor, seen, messages, readable = clock(), start, set[str | None](), list[DirectMessage](), True
+    oldest, in_order, problem = NOTHING_YET, True, "many_pages"
     while len(seen) < pages_at_most:
         if cursor in seen:
-            problem = "cursor_repeated"
+            problem, cursor = "cursor_repeated", None
             break
         if not may_ask(clock()):
             problem = "endpoint_limit"
@@ -68,17 +80,24 @@ def read_back(
         try:
             page = ask(cursor).value
         except XError as error:
-            problem = error.reason
+            problem, cursor = error.reason, None if isinstance(error, REFUSES_CURSOR) else cursor
             _note(engine, account, error, clock())
             break
         seen.add(cursor)
         messages.extend(page.events)
         times = [each.created_at for each in page.events if each.created_at is not None]
         readable = readable and not page.problems and len(times) == len(page.events)
+        in_order = in_order and _falls(oldest, times)
         oldest, cursor = min([oldest, *times]), page.next_cursor
-        if cursor is None or oldest < back_to:
+        if cursor is None or (in_order and oldest < back_to):
             return Listing(messages, EVER if cursor is None else oldest, readable, read_at, len(seen))
-    return Listing(messages, oldest, readable, read_at, len(seen), problem)
+    return Listing(messages, oldest if in_order else NOTHING_YET, readable, read_at, len(seen), problem, cursor)
+
+
+def _falls(oldest: datetime, times: Sequence[datetime]) -> bool:
+    """Whether none of these is newer than what the list showed before it, of which `oldest` is the last."""
+    before = accumulate(times, min, initial=oldest)
+    return all(each <= earlier + DISORDER for each, earlier in zip(times, before, strict=False))
 
 
 def whole_window(engine: Engine, account: Account, token: str, lease: timedelta) -> MayAsk:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from service.accounts import barred, strange
 from service.accounts.standing import LONGEST_PAUSE
+from service.leases import beyond
 from service.models import account_state
 from service.settings import Account
 from service.x_api import STOPS_READING
@@ -34,10 +35,14 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing more for this account (or for one of its endpoints) until then."""
+    """Nothing more for this account (or for one of its endpoints) until then.
+
+    `first`: until when at first, where it may be said of this one customer: others decide whether it is.
+    """
 
     until: datetime
     endpoint: str | None = None
+    first: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def release(connection: Connection, account: str, now: datetime) -> bool:
 def pause(connection: Connection, account: str, until: datetime, now: datetime) -> None:
     """Pause the account until then; a longer pause stands."""
     shorter = (
-        acct.paused_until.is_(None) | (acct.paused_until < until) | (acct.paused_until > now + LONGEST_PAUSE)
+        acct.paused_until.is_(None) | (acct.paused_until < until) | (acct.paused_until > beyond(now, LONGEST_PAUSE))
     )  # fmt: skip
     mine = sa.update(account_state).where(acct.account == account, shorter)
     connection.execute(mine.values(paused_until=until, updated_at=now))

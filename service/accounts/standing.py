@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import insert
+from service.leases import beyond
 from service.models import account_state, strange_refusal
 
 LONGEST_PAUSE = timedelta(days=1)
@@ -84,4 +85,4 @@ def lock_if_free(connection: Connection, account: str, now: datetime) -> bool:
 
 def at(now: datetime) -> dict[str, datetime]:
     """What `RESTS` is asked with."""
-    return {"now": now, "believable": now + LONGEST_PAUSE}
+    return {"now": now, "believable": beyond(now, LONGEST_PAUSE)}

@@ -1,8 +1,8 @@
 """Refusals that may be about us: in, who met one at which endpoint; out, whether it must be.
 
-One customer may meet a code we do not know, or be refused although X said yes a moment ago. Where several different
-ones in a row do, with no success between, it is said of us, and to go on would burn the queue. Counted in the
-database, so that all workers count together.
+One customer may meet a code we do not know, or be refused although X said yes a moment ago, or because of a limit of
+their own. Where several different ones in a row do, with no success between, it is said of us, and to go on would burn
+the queue. Counted in the database, so that all workers count together.
 """
 
 import sqlalchemy as sa
@@ -17,7 +17,14 @@ fr = feedback_request.c
 WHOM = sa.func.coalesce(fr.x_user_id, fr.x_handle, fr.id)
 HERE = (sr.account == sa.bindparam("of"), sr.endpoint == sa.bindparam("at"))
 CUSTOMERS = sa.select(sa.func.count(WHOM.distinct())).join(strange_refusal, sr.request_id == fr.id).where(*HERE)
-FORGET = sa.delete(strange_refusal).where(*HERE)
+FORGET = sa.delete(strange_refusal).where(
+    sr.account == sa.bindparam("of"), sr.endpoint.in_(sa.bindparam("all", expanding=True))
+)
+
+
+def limit_of(endpoint: str) -> str:
+    """Under which name it is counted who was refused there for a limit."""
+    return f"{endpoint}: limit"
 
 
 def is_about_us(connection: Connection, account: str, endpoint: str, request_id: str) -> bool:
@@ -29,7 +36,7 @@ def is_about_us(connection: Connection, account: str, endpoint: str, request_id:
 
 def went_well(connection: Connection, account: str, endpoint: str) -> None:
     """Forget what was counted: X takes such calls of this account."""
-    connection.execute(FORGET, {"of": account, "at": endpoint})
+    connection.execute(FORGET, {"of": account, "all": [endpoint, limit_of(endpoint)]})
 
 
 def forget(connection: Connection, account: str) -> None:

@@ -55,10 +55,18 @@ def moment(connection: Connection, account_name: str, task: str) -> datetime | N
     return connection.scalar(sa.select(tk.next_at).where(tk.account == account_name, tk.task == task))
 
 
-def set_moment(connection: Connection, account_name: str, task: str, when: datetime) -> None:
-    """Keep one moment of an account under a name of its own, such as how far it has been enrolled."""
-    statement = insert(connection, account_task).values(account=account_name, task=task, next_at=when)
-    connection.execute(statement.on_conflict_do_update(index_elements=[tk.account, tk.task], set_={"next_at": when}))
+def set_moment(connection: Connection, account_name: str, task: str, when: datetime, cursor: str | None = None) -> None:
+    """Keep one moment of an account under a name of its own, such as how far it has been enrolled; and X's cursor."""
+    told = {"next_at": when, "cursor": cursor}
+    statement = insert(connection, account_task).values(account=account_name, task=task, **told)
+    connection.execute(statement.on_conflict_do_update(index_elements=[tk.account, tk.task], set_=told))
+
+
+def cursor(connection: Connection, account_name: str, task: str) -> tuple[datetime, str] | None:
+    """The moment and the cursor that `set_moment` last wrote; None where there was no cursor."""
+    kept = sa.select(tk.next_at, tk.cursor).where(tk.account == account_name, tk.task == task, tk.cursor.is_not(None))
+    row = connection.execute(kept).one_or_none()
+    return None if row is None else (row.next_at, str(row.cursor))
 
 
 def _open(now: datetime, every: timedelta) -> sa.ColumnElement[bool]:

@@ -26,6 +26,9 @@ UNSAID = timedelta(minutes=15)
 SHORTEST = timedelta(seconds=5)
 """X's clock may be ahead of ours: a window that is "over already" still gets this long."""
 
+SHARES = 3
+"""Of a window: who looks for unclear sends, who reads answers, and who asks whether somebody wrote."""
+
 alw = allowance.c
 
 
@@ -62,7 +65,7 @@ def take_share(
 
     The last third stays for whoever takes whole windows. Returns as `take` does.
     """
-    third = max(1, limit // 3)
+    third = max(1, limit // SHARES)
     again = take(connection, account_name, f"{endpoint} for {by}", third, window, now)
     return again or take(connection, account_name, endpoint, max(1, limit - third), window, now)
 

@@ -53,6 +53,8 @@ def find(connection: Connection, secret: str) -> str | None:
 
 def begin(connection: Connection, secret: str) -> str:
     """Return the key, making it where there is none yet. Needs a transaction that writes."""
+    if (there := find(connection, secret)) is not None:
+        return there
     fresh = secret if _hashes_are_there(connection) else secrets.token_urlsafe(32)
     row = {"name": NAME, "wrapped": _locked(fresh, secret)}
     connection.execute(insert(connection, data_key).values(row).on_conflict_do_nothing())

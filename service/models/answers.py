@@ -20,7 +20,7 @@ from sqlalchemy import (
 from service.at_rest.columns import Encrypted
 from service.at_rest.digests import Blinded
 from service.db import Micros
-from service.models.base import Serial, metadata
+from service.models.base import Serial, XId, metadata
 
 
 class ResultColumns(TypedColumns):
@@ -30,7 +30,7 @@ class ResultColumns(TypedColumns):
     """
 
     request_id = Column(String(40), ForeignKey("feedback_request.id"), primary_key=True)
-    feedback_id: Named[str | None] = Column(String(24), nullable=True)  # X's id of the card; NULL: none was told of
+    feedback_id: Named[str | None] = Column(XId, nullable=True)  # X's id of the card; NULL: none was told of
     way: Named[str] = Column(String(12), server_default=text("'card'"))  # how the first answer was given
     score: Named[int | None]
     score_at: Named[datetime | None] = Column(Micros, nullable=True)
@@ -74,7 +74,7 @@ class ResultUpdateColumns(TypedColumns):
     """Every distinct telling of an answer, whatever became of it. Written by results."""
 
     id = Column(Serial, primary_key=True)
-    feedback_id: Named[str | None] = Column(String(24), nullable=True)
+    feedback_id: Named[str | None] = Column(XId, nullable=True)
     request_id: Named[str] = Column(String(40))
     way: Named[str] = Column(String(12), server_default=text("'card'"))
     digest: Named[str] = Column(Blinded(64))
@@ -105,7 +105,7 @@ result_update = Table(
 class StrayFeedbackColumns(TypedColumns):
     """Feedback on our account that nobody here asked for: counted, never mixed in. Written by results."""
 
-    feedback_id = Column(String(24), primary_key=True)
+    feedback_id = Column(XId, primary_key=True)
     account: Named[str] = Column(String(64))
     first_seen_at: Named[datetime] = Column(Micros)
     channel: Named[str] = Column(String(8))
@@ -146,7 +146,7 @@ class RefreshColumns(TypedColumns):
 
     request_id = Column(String(40), ForeignKey("feedback_request.id"), primary_key=True)
     account: Named[str] = Column(String(64))
-    feedback_id: Named[str] = Column(String(24))
+    feedback_id: Named[str] = Column(XId)
     due_at: Named[datetime | None] = Column(Micros, nullable=True)  # NULL: no more
     checks: Named[int]
 
@@ -162,6 +162,7 @@ class AccountTaskColumns(TypedColumns):
     lease_token: Named[str | None] = Column(String(40), nullable=True)
     lease_until: Named[datetime | None] = Column(Micros, nullable=True)
     next_at: Named[datetime] = Column(Micros)
+    cursor: Named[str | None] = Column(Text, nullable=True)  # X's, of a list whose reading was cut short
 
 
 account_task = Table("account_task", metadata, AccountTaskColumns)

@@ -1,6 +1,6 @@
 """What all pages of tables share: the metadata, how names are made, how rows are numbered."""
 
-from sqlalchemy import BigInteger, Integer, MetaData
+from sqlalchemy import BigInteger, Integer, MetaData, String
 
 metadata = MetaData(
     naming_convention={
@@ -13,3 +13,6 @@ metadata = MetaData(
 
 # SQLite numbers rows by itself only for INTEGER keys; PostgreSQL wants room for years of deliveries.
 Serial = BigInteger().with_variant(Integer(), "sqlite")
+
+# An id of X, as wide as `x_api` lets one in. SQLite counts no letters, and to change what it notes would copy a table.
+XId = String(64).with_variant(String(24), "sqlite")

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from service.at_rest.columns import Encrypted, EncryptedJson
 from service.at_rest.ids import CONVERSATION_ID, X_HANDLE, X_USER_ID
 from service.db import Micros
-from service.models.base import Serial, metadata
+from service.models.base import Serial, XId, metadata
 from service.states import OPEN_STATES, OPENED_STATES, PROVEN_UNSENT, UNCLEAR, State
 
 OPEN = f"state IN ({','.join(repr(state.value) for state in OPEN_STATES)})"
@@ -102,10 +102,10 @@ class FeedbackRequestColumns(TypedColumns):
     can_dm: Named[bool | None]  # NULL: not asked, or X did not say
     can_dm_asked: Named[int]  # how many of X's two answers we have asked for
     # what X has
-    dm_event_id: Named[str | None] = Column(String(24), nullable=True)
+    dm_event_id: Named[str | None] = Column(XId, nullable=True)
     dm_sent_at: Named[datetime | None] = Column(Micros, nullable=True)
-    feedback_id: Named[str | None] = Column(String(24), nullable=True)
-    card_dm_id: Named[str | None] = Column(String(24), nullable=True)
+    feedback_id: Named[str | None] = Column(XId, nullable=True)
+    card_dm_id: Named[str | None] = Column(XId, nullable=True)
     card_sent_at: Named[datetime | None] = Column(Micros, nullable=True)
     outcome_at: Named[datetime | None] = Column(Micros, nullable=True)
     erased_at: Named[datetime | None] = Column(Micros, nullable=True)
@@ -268,7 +268,7 @@ class SendAttemptColumns(TypedColumns):
     intended_at: Named[datetime] = Column(Micros)
     answered_at: Named[datetime | None] = Column(Micros, nullable=True)  # when X's (unclear) answer came; NULL: we died
     outcome: Named[str | None] = Column(String(8), nullable=True)  # sent | not_sent | unknown
-    x_id: Named[str | None] = Column(String(24), nullable=True)  # the DM's or the feedback's id
+    x_id: Named[str | None] = Column(XId, nullable=True)  # the DM's or the feedback's id
     evidence: Named[str | None] = Column(String(40), nullable=True)  # what settled it, such as answer or dm_list
     settled_at: Named[datetime | None] = Column(Micros, nullable=True)
 

@@ -20,7 +20,6 @@ from service.results.ingest import Verdict, ingest_all
 from service.results.merge import Update, digest
 from service.results.owner import owners_of
 from service.settings import Account
-from service.ways.card import ID_LENGTH
 from service.x_api import Feedback
 
 FromX = Literal["webhook", "events", "show"]
@@ -48,7 +47,7 @@ def take_in(
 def fresh(connection: Connection, feedbacks: Sequence[Feedback]) -> list[Feedback]:
     """Those of which we do not have exactly this, for callers that have not opened a writing transaction yet."""
     had = set[tuple[str | None, str]]()
-    ids = sorted({each.id for each in feedbacks if len(each.id) <= ID_LENGTH})
+    ids = sorted({each.id for each in feedbacks})
     for start in range(0, len(ids), AT_ONCE):
         found = sa.select(upd.feedback_id, upd.digest).where(upd.feedback_id.in_(ids[start : start + AT_ONCE]))
         had |= {(row.feedback_id, row.digest) for row in connection.execute(found)}
@@ -86,7 +85,7 @@ def _settle_strays(
     connection: Connection, account: Account, channel: FromX, now: datetime, found: Sequence[tuple[str, Verdict]]
 ) -> None:
     """Count what is nobody's. What is somebody's after all is no stray any more: it came before its request."""
-    strays = sorted({each for each, verdict in found if verdict is Verdict.STRAY and len(each) <= ID_LENGTH})
+    strays = sorted({each for each, verdict in found if verdict is Verdict.STRAY})
     if strays:
         told = {"account": account.name, "first_seen_at": now, "channel": channel}
         rows = [{"feedback_id": each, **told} for each in strays]

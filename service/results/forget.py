@@ -91,8 +91,9 @@ def _forget_feedback_ids(connection: Connection, request_ids: Sequence[str]) -> 
         nothing = "e" + secrets.token_hex(11)
         connection.execute(sa.delete(stray_feedback).where(_strays([request_id])))
         for table in (result, result_update, refresh):
-            # X's ids are numbers: what begins with a letter is one of these. What has none needs none.
-            mine = sa.and_(table.c.request_id == request_id, ~table.c.feedback_id.startswith("e"))
+            # What is of this form is one of these already. What has no id needs none.
+            gone = sa.and_(table.c.feedback_id.startswith("e"), sa.func.length(table.c.feedback_id) == len(nothing))
+            mine = sa.and_(table.c.request_id == request_id, sa.not_(gone))
             connection.execute(sa.update(table).where(mine).values(feedback_id=nothing))
 
 

@@ -1,29 +1,32 @@
-"""Reading X's DM list for answers: in, an account and its client; out, the taps and numbers no webhook has brought.
+"""Reading X's DM list for what customers say: in, an account and its client; out, what no webhook has brought of it.
 
-The list has few calls, and unclear sends need them first: this takes at most a third of them, and only while a prompt
-with quick replies waits for its answer. Reads back to where the last whole reading began; what comes twice changes
-nothing. What is no answer is passed over, as in `replies`.
+Taps and numbers while a prompt with quick replies waits for its answer, and a *stop* for some days after whatever we
+sent. The list has few calls, and unclear sends need them first: this takes at most a third of them. Reads on from where
+the last reading ended (`accounts/read_on.py`); what comes twice changes nothing. What is no answer is passed over, as
+in `replies`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from service.accounts import dm_list, turns
+from service.accounts import turns, windows
+from service.accounts.read_on import Task, keep, read_on
 from service.db import reading, writing
-from service.models import IS_PROMPTED, feedback_request, result
+from service.models import IS_PROMPTED, feedback_request, result, send_attempt
 from service.results import replies
 from service.settings import Account, Settings
+from service.states import Kind
 from service.x_api import XClient
 
-TASK, READ = "inbox", "inbox_read"
-SHARE = 3
-PAGES_AT_MOST = 5
-fr = feedback_request.c
-res = result.c
+TASK = Task("inbox", pages_at_most=5)
+STOPS_HEARD_FOR = timedelta(days=3)
+"""How long after the last message of ours somebody is listened to who says *stop*; a webhook for DMs listens always."""
+
+fr, res, snd = feedback_request.c, result.c, send_attempt.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +42,36 @@ class InboxReport:
 def read_once(
     engine: Engine, settings: Settings, account: Account, client: XClient, clock: Callable[[], datetime]
 ) -> InboxReport:
-    """Read the list, if an answer is waited for and it is time to."""
-    now = clock()
+    """Read the list, if anything is waited for and it is time to."""
+    now, every = clock(), account.window / windows.SHARES
     with reading(engine) as connection:
-        if not turns.may_begin(connection, account.name, TASK, now, account.window / SHARE):
+        if not turns.may_begin(connection, account.name, TASK.name, now, every):
             return InboxReport()
-        oldest = _oldest_prompt(connection, account, now - settings.reports.answer_window)
-        if oldest is None:
-            return InboxReport()
-        since = max(oldest, (turns.moment(connection, account.name, READ) or oldest) - dm_list.OVERLAP)
+        oldest = _waits_since(connection, account, now, settings.reports.answer_window)
+    if oldest is None:
+        return InboxReport()
     with writing(engine) as connection:
-        token = turns.begin(connection, account.name, TASK, now, account.window / SHARE)
+        token = turns.begin(connection, account.name, TASK.name, now, every)
     if token is None:
         return InboxReport()
-    may_ask = dm_list.a_share(engine, account, TASK, token)
-    found = dm_list.read_back(engine, account, client.list_dms, since, may_ask, clock, pages_at_most=PAGES_AT_MOST)
-    late = [each for each in found.messages if each.created_at is None or each.created_at >= since]
-    now, whole = clock(), found.reaches(since)
+    found = read_on(engine, account, TASK, token, client.list_dms, oldest, clock)
+    late = [each for each in found.messages if each.created_at is None or each.created_at >= found.since]
+    now = clock()
     with writing(engine) as connection:
-        if not turns.end(connection, account.name, TASK, token, now + account.window / SHARE):
+        if not turns.end(connection, account.name, TASK.name, token, now + every):
             return InboxReport(problem="turn_lost")
         oldest_first = sorted(late, key=lambda each: each.created_at or now)
         taken = [replies.take(connection, settings, account, each, now) for each in oldest_first]
-        if whole:
-            turns.set_moment(connection, account.name, READ, found.read_at)
-    return InboxReport(found.pages, sum(each is not None for each in taken), whole, found.problem)
+        keep(connection, account, TASK, found)
+    return InboxReport(found.pages, sum(each is not None for each in taken), found.whole, found.problem)
+
+
+def _waits_since(connection: Connection, account: Account, now: datetime, answer_window: timedelta) -> datetime | None:
+    """When the oldest message went out to which somebody may still say what matters to us."""
+    moments = [_oldest_prompt(connection, account, now - answer_window)]
+    if account.api != "v2":  # whoever has chosen v2 may not have the list of v1.1
+        moments.append(_oldest_sent(connection, account, now - STOPS_HEARD_FOR))
+    return min((each for each in moments if each is not None), default=None)
 
 
 def _oldest_prompt(connection: Connection, account: Account, after: datetime) -> datetime | None:
@@ -71,3 +79,9 @@ def _oldest_prompt(connection: Connection, account: Account, after: datetime) ->
     scored = sa.exists().where(res.request_id == fr.id, res.score.is_not(None))
     sent = (fr.account == account.name, fr.card_sent_at > after, IS_PROMPTED, fr.erased_at.is_(None))
     return connection.scalar(sa.select(sa.func.min(fr.card_sent_at)).where(*sent, ~scored))
+
+
+def _oldest_sent(connection: Connection, account: Account, after: datetime) -> datetime | None:
+    """When the first message since then went out, found by the index of what is counted before each message."""
+    lately = (snd.account == account.name, snd.kind.in_(list(Kind)), snd.intended_at > after)
+    return connection.scalar(sa.select(sa.func.min(snd.intended_at)).where(*lately))

@@ -10,7 +10,7 @@ then the row is the evidence it waits for. So a request is answered when its row
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -21,6 +21,7 @@ from service import traces
 from service.at_rest.digests import blinding
 from service.counts import HERE
 from service.db import once_committed
+from service.leases import CLOCKS_DIFFER
 from service.requests.seals import touch
 from service.results import kept
 from service.results.answer import Answer
@@ -28,6 +29,7 @@ from service.results.kept import AskedRequest, EarlierTelling, Held
 from service.results.merge import Shown, Update, digest, settle
 from service.x_api.questions import SCORE_RANGE
 
+NOBODY_ANSWERS_AFTER = timedelta(days=3650)
 log = structlog.get_logger(__name__)
 
 
@@ -107,10 +109,9 @@ class _Tellings:
         key = (answer.way, digest(answer.told))
         if key in self._had or (answer.way, self._blinded(key[1])) in self._had:
             return Verdict.REPEAT  # another channel was quicker
-        if answer.feedback_id is not None and self._feedback_id not in {None, answer.feedback_id}:
-            return Verdict.STRAY  # a second card of one request: outreach forbids it, so it is nobody's
         self._had.add(key)
-        self._feedback_id = self._feedback_id or answer.feedback_id
+        if answer.feedback_id is not None:  # of two cards of one request the recorded one gives its name
+            self._feedback_id = self._feedback_id or self._asked.feedback_id or answer.feedback_id
         update, before = self._allowed(answer.told), self._shown()
         self._settled = self._settled.and_also(update, answer.way, self._scores)
         verdict = self._verdict(update, before)
@@ -149,8 +150,17 @@ class _Tellings:
         return self._held is not None or self._shown().answers or self._asked.feedback_id is None
 
     def _allowed(self, update: Update) -> Update:
-        """Where the text's time is over, what others still have of it must not bring it back."""
-        return update.wordless() if self._forgotten else update
+        """What is believed of it. Where a text's time is over, what others still have of it must not bring it back."""
+        dated = replace(update, score_at=self._believed(update.score_at), text_at=self._believed(update.text_at))
+        return dated.wordless() if self._forgotten else dated
+
+    def _believed(self, at: datetime | None) -> datetime | None:
+        """A date of X at which nobody can have answered is none: by it an answer would be in no report of its time.
+
+        Our own clock is not asked: it may have been set back, and what stands would depend on when it was told.
+        """
+        first, last = self._asked.ended_at - CLOCKS_DIFFER, self._asked.ended_at + NOBODY_ANSWERS_AFTER
+        return at if at is not None and first <= at <= last else None
 
     def _shown(self) -> Shown:
         shown = self._settled.shown

@@ -21,7 +21,7 @@ fr = feedback_request.c
 res = result.c
 upd = result_update.c
 ASKED = (
-    sa.select(fr.id, fr.account, fr.type, fr.feedback_id, fr.outcome_at, fr.erased_at)
+    sa.select(fr.id, fr.account, fr.type, fr.feedback_id, fr.ended_at, fr.outcome_at, fr.erased_at)
     .where(fr.id == sa.bindparam("this"))
     .with_for_update(key_share=True)
 )
@@ -37,6 +37,7 @@ class AskedRequest:
     account: str
     type: str | None
     feedback_id: str | None
+    ended_at: datetime
     outcome_at: datetime | None
     erased_at: datetime | None
 

@@ -1,8 +1,8 @@
 """Whose feedback is this? In, an account and cards as X shows them; out, for each the request it belongs to, or None.
 
 By what the card names (`ways/card.py`), each clue a look into an index, for many cards at once: a flood of strangers'
-cards costs as many statements as one. Never guesses: another account's card, or a second card of a request that has
-one, belongs to nobody.
+cards costs as many statements as one. Never guesses: another account's card belongs to nobody, and a second card of a
+request that has one only to it where it bears the request's own id. (A person may have sent it anew, or X made two.)
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, result
@@ -18,7 +17,6 @@ from service.settings import Account
 from service.ways import card
 from service.x_api import Feedback
 
-log = structlog.get_logger(__name__)
 fr, res = feedback_request.c, result.c
 AT_ONCE = 500
 FOUND = (fr.id, fr.account, fr.feedback_id)
@@ -44,8 +42,6 @@ Found = Mapping[str, Sequence[Mapping[str, list[_Candidate]]]]
 
 def owners_of(connection: Connection, account: Account, feedbacks: Sequence[Feedback]) -> list[str | None]:
     """The ids of the requests of this account that sent these cards."""
-    if any(len(each.id) > card.ID_LENGTH for each in feedbacks):
-        log.warning("x_id_too_long", account=account.name)
     clues = [card.recognise(each, account.user_id) for each in feedbacks]
     values = {by: sorted({clue.value for each in clues for clue in each if clue.by == by}) for by in LOOKS}
     found = {by: [_looked(connection, *look, values[by]) for look in looks] for by, looks in LOOKS.items()}
@@ -63,12 +59,13 @@ def _looked(
 
 
 def _owner(account: Account, feedback: Feedback, clues: Sequence[card.Clue], found: Found) -> str | None:
-    for each in _candidates(clues, found):
-        if each.account == account.name and each.feedback_id in {None, feedback.id}:
+    for clue, each in _candidates(clues, found):
+        its_own = clue.by == "external_id" or each.feedback_id in {None, feedback.id}
+        if each.account == account.name and its_own:
             return each.request_id
     return None
 
 
-def _candidates(clues: Sequence[card.Clue], found: Found) -> Iterator[_Candidate]:
+def _candidates(clues: Sequence[card.Clue], found: Found) -> Iterator[tuple[card.Clue, _Candidate]]:
     """Everybody the card may belong to, the strongest clue first."""
-    return (each for clue in clues for look in found[clue.by] for each in look.get(clue.value, ()))
+    return ((clue, each) for clue in clues for look in found[clue.by] for each in look.get(clue.value, ()))

@@ -30,6 +30,9 @@ LIMIT = CALLS_PER_WINDOW[ENDPOINT]
 SLACK = timedelta(minutes=1)
 """X's clock may be behind ours; a `to_time` it takes for too new is refused."""
 
+FILED_LATE = timedelta(minutes=10)
+"""X may file an event when its time has been read already: each window is read from a little before it."""
+
 PAGES_AT_MOST = 1000
 """A window of more pages (100,000 events) is a cursor that runs in a circle."""
 
@@ -87,7 +90,7 @@ def poll_once(engine: Engine, account: Account, client: XClient, now: datetime, 
     if isinstance(turn, PollReport):
         return turn
     try:
-        answer = _ask(client, turn.from_time, turn.to_time, turn.cursor)
+        answer = _ask(client, turn.from_time - FILED_LATE, turn.to_time, turn.cursor)
     except XError as error:
         with writing(engine) as connection:
             return _failed(connection, account, turn, error, now)

@@ -27,6 +27,8 @@ from service.x_api import (
     MessageRefused,
     RateLimited,
     RecipientRefused,
+    Retired,
+    Unexplained,
     UnknownToX,
     XAnswer,
     XClient,
@@ -44,6 +46,9 @@ TROUBLE = timedelta(minutes=5)
 
 RETRY = timedelta(hours=1)
 """When such a card comes up again: behind the others, so that one card X chokes on never holds them up."""
+
+IN_A_ROW = 3
+"""So many cards refused one after the other are no matter of a card."""
 
 GRACE = timedelta(days=7)
 """How long after its schedule a card that X chokes on is still tried."""
@@ -140,6 +145,7 @@ class _Work:
         self._engine, self._account, self._client = engine, account, client
         self._now, self._token, self._schedule = now, token, schedule
         self._stopwatch, self._began = stopwatch, stopwatch()
+        self._refused = 0  # cards in a row
 
     def ask_next(self) -> RefreshReport:
         """Ask about the card that has been due longest."""
@@ -155,6 +161,7 @@ class _Work:
             answer = self._client.show_feedback(card.feedback_id)
         except XError as error:
             return self._in_vain(card, error) if _is_about_the_card(error) else self._failed(card, error)
+        self._refused = 0
         return self._record(card, answer)
 
     def _due(self, connection: Connection) -> Due | None:
@@ -200,10 +207,16 @@ class _Work:
             if isinstance(error, RateLimited):
                 again = windows.exhausted(connection, self._account.name, ENDPOINT, error.reset_at, self._now)
                 return RefreshReport(asked=1, come_back_at=again, problem=error.reason)
-            if self._goes_on(connection):
+            if goes_on := self._goes_on(connection):
                 end = card.card_sent_at + max(self._schedule, default=timedelta()) + GRACE
                 _reschedule(connection, card, self._now + RETRY if self._now < end else None)
-        return RefreshReport(asked=1, problem=error.reason)
+        more = goes_on and self._may_be_about_the_card(error)
+        return RefreshReport(asked=1, more=more, problem=None if more else error.reason)
+
+    def _may_be_about_the_card(self, error: XError) -> bool:
+        """Whether X may refuse this one alone, without a word we know: where it refuses one after another it is us."""
+        self._refused += 1
+        return isinstance(error, UnknownToX | Unexplained | Retired) and self._refused < IN_A_ROW
 
 
 def _is_about_the_card(error: XError) -> bool:

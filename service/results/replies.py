@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from service.customers import hash_key, opted_out
 from service.db import insert
+from service.ids import person
 from service.models import feedback_request, prompt_reply
 from service.results.answer import Answer, Way
 from service.results.ingest import Verdict, ingest
@@ -75,10 +76,11 @@ def _is_theirs(connection: Connection, account: Account, request_id: str, sender
 def _stopped(
     connection: Connection, settings: Settings, account: Account, sender_id: str, now: datetime
 ) -> Verdict | None:
-    """Whoever we have written to may stop us by a word; others may mean anything by it."""
-    asked = sa.select(fr.id).where(fr.account == account.name, fr.x_user_id == sender_id).limit(1)
+    """Whoever we have written to may stop us by a word, however long ago that was; others may mean anything by it."""
+    key = hash_key.begin(connection, settings.service.secret_key)
+    them = sa.or_(fr.x_user_id == sender_id, fr.person == person(key, sender_id))  # retention leaves the hash alone
+    asked = sa.select(fr.id).where(fr.account == account.name, them).limit(1)
     if connection.scalar(asked) is not None:
-        key = hash_key.begin(connection, settings.service.secret_key)
         opted_out.add(connection, [sender_id], hash_key=key, reason="asked_by_customer", by="customer", now=now)
         log.info("customer_opted_out", account=account.name)
     return None

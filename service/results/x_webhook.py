@@ -4,6 +4,9 @@ Basic auth always where it is set up, X's signature where the settings demand it
 is one. What is authenticated and cannot be read, or is not about a card of ours, is answered 200 too: X would send it
 again for ever, and polling reads it once more. Never answers or logs what a customer gave.
 
+An app has one address at X, which may bring the cards of all its accounts: each is taken in for the account it names,
+where that asks for no more proof than the account whose address it is.
+
 GET answers X's challenge (CRC). It is public, and proves nothing but that we hold the secret: a token that could be
 the body of a webhook is refused, or the answer would be that body's valid signature.
 """
@@ -40,12 +43,18 @@ log = structlog.get_logger(__name__)
 class _Entrance:
     account: Account
     networks: tuple[Network, ...]
+    of_the_app: Mapping[str, Account]
+
+    def whose(self, card: Feedback) -> Account:
+        """The account a card was sent by, as far as the card says."""
+        return self.of_the_app.get(card.from_user_id or "", self.account)
 
 
 def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime]) -> Blueprint:
     """The two views."""
     doors = {
-        name: _Entrance(account, networks(account.webhook_networks)) for name, account in settings.accounts.items()
+        name: _Entrance(account, networks(account.webhook_networks), _of_the_app(account, settings))
+        for name, account in settings.accounts.items()
     }
     views = Blueprint("x_webhook", __name__)
 
@@ -56,7 +65,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
         raw = bodies.read(request, settings.web.max_body_bytes)
         _check_signature(door.account, raw, request.headers.get(SIGNATURE_HEADER))
         body = bodies.unpacked(raw, request.headers.get("Content-Encoding"), settings.web.max_body_bytes)
-        return {"received": _take_in(engine, door.account, body, clock())}, 200
+        return {"received": _take_in(engine, door, body, clock())}, 200
 
     def answer_challenge(account: str) -> tuple[dict[str, Any], int]:
         door = _door(doors, account)
@@ -72,6 +81,13 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     views.add_url_rule("/webhooks/x/<account>", "receive", receive, methods=["POST"])
     views.add_url_rule("/webhooks/x/<account>", "answer_challenge", answer_challenge, methods=["GET"])
     return views
+
+
+def _of_the_app(account: Account, settings: Settings) -> Mapping[str, Account]:
+    """Whose cards may come by this account's address, by X's id of them."""
+    secret = account.consumer_secret
+    same = [each for each in settings.accounts.values() if secret and each.consumer_secret == secret]
+    return {each.user_id: each for each in same if account.webhook_signature or not each.webhook_signature}
 
 
 def _door(doors: Mapping[str, _Entrance], name: str) -> _Entrance:
@@ -114,8 +130,15 @@ def _check_signature(account: Account, raw: bytes, header: str | None) -> None:
         raise NotAuthenticated("wrong_signature", f"{SIGNATURE_HEADER} does not sign this body.")
 
 
-def _take_in(engine: Engine, account: Account, raw: bytes, now: datetime) -> int:
-    feedbacks = list(_feedbacks(account, raw))
+def _take_in(engine: Engine, door: _Entrance, raw: bytes, now: datetime) -> int:
+    feedbacks = list(_feedbacks(door.account, raw))
+    accounts = {door.account.name: door.account} | {(it := door.whose(each)).name: it for each in feedbacks}
+    for account in accounts.values():
+        _store(engine, account, [each for each in feedbacks if door.whose(each) is account], now)
+    return len(feedbacks)
+
+
+def _store(engine: Engine, account: Account, feedbacks: list[Feedback], now: datetime) -> None:
     try:
         verdicts = _commit(engine, account, feedbacks, now)
     except SQLAlchemyError as error:
@@ -127,7 +150,6 @@ def _take_in(engine: Engine, account: Account, raw: bytes, now: datetime) -> int
             "store_away", "The database is away; please send it again.", headers={"Retry-After": "5"}
         ) from None
     log.info("x_webhook_received", account=account.name, cards=len(feedbacks), news=verdicts)
-    return len(feedbacks)
 
 
 def _commit(engine: Engine, account: Account, feedbacks: list[Feedback], now: datetime) -> list[str]:

@@ -15,9 +15,6 @@ from service.ways.way import Asking, Delivered, Way
 from service.x_api import Card, Feedback, XClient
 from service.x_api.limits import CARD_AGAIN_AFTER
 
-ID_LENGTH = 24
-"""No id of X is longer, and our columns have no room for one."""
-
 
 @dataclass(frozen=True, slots=True)
 class Clue:
@@ -50,7 +47,7 @@ def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
 
 def recognise(feedback: Feedback, our_user_id: str) -> Sequence[Clue]:
     """Return what a card X shows names its request by, strongest first; nothing where the card is not ours."""
-    if len(feedback.id) > ID_LENGTH or feedback.from_user_id not in {None, our_user_id}:
+    if feedback.from_user_id not in {None, our_user_id}:
         return ()
     clues = [Clue("feedback_id", feedback.id)]
     if feedback.external_id is not None:

@@ -19,8 +19,9 @@ from service.x_api.schemas import Lenient, each, load, mapping, next_cursor
 
 def parse_feedback(raw: Mapping[str, Any]) -> Feedback:
     """A card from create, show, an event or a webhook. A lesser field never vetoes the answer."""
+    raw = _unwrapped(raw)
     try:
-        return cast("Feedback", _FEEDBACK.load(mapping(raw, "body")))
+        return cast("Feedback", _FEEDBACK.load(raw))
     except ValidationError as error:
         odd = [place for place in _places(error.messages) if place != ("id",)]
     card = cast("Feedback", load(_FEEDBACK, reduce(_without, odd, raw)))
@@ -31,9 +32,10 @@ def parse_feedback(raw: Mapping[str, Any]) -> Feedback:
 
 
 def parse_feedback_event(raw: Mapping[str, Any]) -> FeedbackEvent:
-    """One event of feedback/events, or the whole body of a feedback webhook."""
+    """One event of feedback/events, the whole body of a feedback webhook, or a card with nothing around it."""
     event = mapping(raw, "body")
-    card = mapping(event.get("feedback"), "feedback")
+    bare = "id" in event and not {"feedback", "event_type"} & event.keys()
+    card = mapping(event if bare else event.get("feedback"), "feedback")
     try:
         return FeedbackEvent(plain(event.get("event_type")) or None, _dated(event), parse_feedback(card))
     except ParseProblem as problem:
@@ -51,7 +53,15 @@ def parse_sent_feedback(raw: Mapping[str, Any]) -> Feedback:
     try:
         return parse_feedback(raw)
     except ParseProblem:
-        return parse_feedback({name: raw[name] for name in ("id", "dm_id") if name in mapping(raw, "body")})
+        card = _unwrapped(raw)
+        return parse_feedback({name: card[name] for name in ("id", "dm_id") if name in card})
+
+
+def _unwrapped(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The card itself, where an answer has put it into `feedback` as an event does."""
+    body = mapping(raw, "body")
+    inner = body.get("feedback")
+    return inner if "id" not in body and isinstance(inner, Mapping) else body
 
 
 class _ScoreSchema(Lenient):

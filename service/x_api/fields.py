@@ -6,6 +6,7 @@ absent, or a ValidationError that never quotes the value. A score is never round
 
 import math
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,7 +20,8 @@ SCORE_LIMIT = 2**31 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 X_BEGAN = datetime(2006, 3, 21, tzinfo=UTC)
-_NUMBER = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,9})?")
+_NUMBER = re.compile(r"[0-9]{1,19}(?:\.[0-9]{1,9})?")
+_UNITS = tuple(timedelta(microseconds=each) for each in (1_000, 1_000_000, 1))  # X counts milliseconds
 _MAIL_DATE = re.compile(
     r"(?:[A-Z][a-z]{2}, )?[0-9]{1,2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}(?::[0-9]{2})? (?:GMT|UTC|[+-][0-9]{4})"
 )
@@ -34,8 +36,8 @@ _X_DATE = re.compile(
 def parse_date(value: object) -> datetime:
     """An aware UTC time from any form X or what stands before it may write; ValueError where it is none.
 
-    X's own (spaced or collapsed), ISO 8601, RFC 2822, year first with slashes, epoch milliseconds or seconds. Nothing
-    is older than X. The weekday is not looked at: X's own sample, `Sat Dec 15 17:58:22 +0000 2015`, was a Tuesday.
+    X's own (spaced or collapsed), ISO 8601, RFC 2822, year first with slashes, a number since 1970 in whatever unit.
+    Nothing is older than X. The weekday is not looked at: that of X's own sample, Sat Dec 15 2015, was a Tuesday.
     """
     try:
         when = _from_number(value) if _is_number(value) else _from_text(plain(value) or "")
@@ -54,12 +56,15 @@ def _is_number(value: object) -> bool:
 
 
 def _from_number(value: Any) -> datetime:
-    """Milliseconds, as X counts; a number too small for that to be since there is X can only be seconds."""
+    """Milliseconds, as X counts; where that is before there was X or beyond the calendar, seconds or parts of those."""
     number = float(value)
     if not math.isfinite(number):
         raise ValueError("no number")
-    when = _EPOCH + timedelta(milliseconds=number)
-    return when if when >= X_BEGAN else _EPOCH + timedelta(seconds=number)
+    for count, unit in (*((number, unit) for unit in _UNITS), (number / 1000, _UNITS[-1])):
+        with suppress(OverflowError):
+            if (when := _EPOCH + count * unit) >= X_BEGAN:
+                return when
+    raise ValueError("a date before there was X, or outside the calendar")
 
 
 def _from_text(text: str) -> datetime:

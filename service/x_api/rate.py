@@ -12,6 +12,9 @@ from email.utils import parsedate_to_datetime
 FARTHEST = timedelta(hours=25)
 """X's longest window is a day; a time beyond that is a mistake, and believing it would stop the account for good."""
 
+WINDOWS = ("x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour")
+"""What X's headers of a limit begin with: of the endpoint, and over v2 of the account's and the app's day."""
+
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
@@ -33,11 +36,14 @@ def rate_from(headers: Mapping[str, str], now: datetime) -> RateLimit | None:
 
 
 def reset_from(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """When to come back after a refusal: `x-rate-limit-reset`, else `retry-after`, else nobody knows.
+    """When to come back after a refusal: the latest reset of a window used up, else `retry-after`, else nobody knows.
 
-    A time that is not ahead says nothing: X's clock may be behind ours, and we would be back before it is over.
+    A window that has calls left is not what refuses us, and its reset says nothing. Nor does a time that is not ahead:
+    X's clock may be behind ours, and we would be back before it is over.
     """
-    named = (_epoch(headers.get("x-rate-limit-reset"), now), _retry_after(headers.get("retry-after"), now))
+    used_up = [each for each in WINDOWS if not _count(headers.get(f"{each}-remaining"))]
+    resets = [_epoch(headers.get(f"{each}-reset"), now) for each in used_up]
+    named = (max(filter(None, resets), default=None), _retry_after(headers.get("retry-after"), now))
     return next((each for each in named if each is not None and each > now), None)
 
 

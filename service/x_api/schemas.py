@@ -28,8 +28,9 @@ METADATA_LIMIT = 1000
 
 
 def parse_message(raw: Mapping[str, Any]) -> DirectMessage:
-    """The `{"event": ...}` of direct_messages/events/new and show."""
-    return cast("_Event", load(_EVENT, raw)).event
+    """The `{"event": ...}` of direct_messages/events/new and show, or the event with nothing around it."""
+    body = mapping(raw, "body")
+    return cast("_Event", load(_EVENT, {"event": body} if "id" in body and "event" not in body else body)).event
 
 
 def parse_dm_page(raw: Mapping[str, Any]) -> DmPage:
@@ -48,7 +49,8 @@ def parse_sent_message(raw: Mapping[str, Any]) -> DirectMessage:
     try:
         return parse_message(raw)
     except ParseProblem:
-        event = mapping(mapping(raw, "body").get("event"), "event")
+        body = mapping(raw, "body")
+        event = mapping(body.get("event", body), "event")
         return parse_message({"event": {"id": event.get("id")}})
 
 
@@ -220,8 +222,9 @@ def each(
 
 
 def next_cursor(raw: Mapping[str, Any]) -> str | None:
-    """Missing, null and "" are X's three ways to say the end."""
-    return plain(raw.get("next_cursor")) or None
+    """Missing, null and "" are X's three ways to say the end, and 0 is that of its older lists."""
+    cursor = plain(raw.get("next_cursor"))
+    return None if cursor in {None, "", "0"} else cursor
 
 
 def mapping(value: object, place: str) -> Mapping[str, Any]:

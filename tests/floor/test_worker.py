@@ -111,6 +111,20 @@ def test_a_wrong_key_holds_the_account_with_what_x_said(world: World, part: str)
     assert found["other"] == FREE
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (404, 34, None), (404, 0, None), (410, 251, None), (403, 453, None), (403, 220, None), (429, 88, None),
+        (401, 32, "not_authenticated"), (403, 64, "account_suspended"), (403, 326, "account_locked"),
+    ],
+)  # fmt: skip
+def test_only_what_stops_all_else_holds_at_the_start(world: World, status: int, code: int, reason: str | None) -> None:
+    """An app may be let into cards and DMs and not into this one thing that we ask for first."""
+    said = httpx.Response(status, json={"errors": [{"code": code, "message": ""}]} if code else None)
+    found = checked(world, acme=client_of(world, httpx.MockTransport(lambda _: said)))["acme"]
+    assert found == ((code, reason) if reason else FREE)
+
+
 def test_x_being_away_holds_nobody(world: World) -> None:
     assert checked(world, acme=client_of(world, Saying(world, None))) == {"acme": FREE, "other": FREE}
 

@@ -33,7 +33,7 @@ LONG_AGO = NOW - 800 * DAY
 
 
 def answered(engine, now=NOW, **changes):
-    row = request(engine, **changes)
+    row = request(engine, **{"ended_at": now - DAY, **changes})
     take(engine, snapshot(row, now - HOUR, score=4), now=now - HOUR)
     take(engine, snapshot(row, now, score=4, score_at=now - HOUR, text="It was Anna."), now=now)
     return row
@@ -189,7 +189,7 @@ def test_what_pruning_left_still_stands_against_a_later_contradiction(engine):
 
 
 def test_a_score_whose_update_is_gone_stands(engine):
-    row = request(engine)
+    row = request(engine, ended_at=LONG_AGO - DAY)
     take(engine, snapshot(row, LONG_AGO, score=5), now=LONG_AGO)
     take(engine, snapshot(row, LONG_AGO + HOUR), now=LONG_AGO + HOUR)
     assert cut(engine)["updates"] == 1

@@ -1,13 +1,16 @@
 """Where no webhook comes, the DM list brings taps and numbers, within a third of its few calls."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from service.accounts import windows
 from service.customers.hash_key import open_key
-from service.db import writing
-from service.results.inbox import read_once
+from service.db import reading, writing
+from service.models import opt_out, send_attempt
+from service.results.inbox import STOPS_HEARD_FOR, read_once
 from service.x_api import taps
 from tests.results.house import HOUR, request, result_of
 from tests.results.house import settings as settings_of
@@ -84,6 +87,70 @@ def test_unclear_sends_keep_the_last_third_of_the_calls(engine, x):
     assert (read(engine, x).problem, asked(x)) == ("endpoint_limit", 0)
     with writing(engine) as connection:
         assert windows.take(connection, "shop", "list_dms", SHOP.lookups_per_window, SHOP.window, x.now) is None
+
+
+@pytest.mark.parametrize("said", ["stop", "STOP!"])
+def test_stop_is_heard_however_somebody_was_asked(engine, x, said):
+    """No webhook, no prompt with quick replies: a card, and the word that X wants heard at once."""
+    row = request(engine, card_sent_at=x.now)
+    sent(engine, row, x.now)
+    x.advance(MINUTE)
+    x.control("POST", f"/customers/{row['x_user_id']}/dm", text=said)
+    assert read(engine, x).whole
+    with reading(engine) as connection:
+        assert connection.scalars(sa.select(opt_out.c.reason)).all() == ["asked_by_customer"]
+    x.advance(4 * STOPS_HEARD_FOR)
+    assert (read(engine, x).pages, asked(x)) == (0, 1)
+
+
+def test_whoever_has_chosen_v2_may_not_have_this_list(engine, x):
+    row = request(engine, card_sent_at=x.now)
+    sent(engine, row, x.now)
+    assert read_once(engine, SETTINGS, replace(SHOP, api="v2"), x.client, lambda: x.now).pages == 0
+
+
+def sent(engine, row, at):
+    with writing(engine) as connection:
+        connection.execute(
+            sa.insert(send_attempt).values(
+                id=f"sa_{row['id']}", request_id=row["id"], account="shop", x_user_id=row["x_user_id"], kind="card",
+                intended_at=at, outcome="sent", settled_at=at,
+            )
+        )  # fmt: skip
+
+
+def test_a_list_too_long_for_one_turn_is_read_on_in_the_next(engine):
+    """After an outage, or on a busy account, an answer lies further back than a third of the calls reach."""
+    x = Outside(list_lag_s=0, list_short_pages=True)
+    row = prompted(engine, x)
+    x.control("POST", f"/customers/{row['x_user_id']}/dm", tap=2)
+    for _ in range(200):
+        x.control("POST", "/customers/999/dm", text="about something else")
+    reports = []
+    for _ in range(8):
+        reports.append(read(engine, x))
+        x.control("POST", "/customers/999/dm", text="and another")
+        x.advance(15 * MINUTE)
+    assert [each.answers for each in reports].count(1) == 1
+    assert result_of(engine, row)["score"] == 3
+    assert [each.whole for each in reports].index(True) == next(n for n, each in enumerate(reports) if each.answers)
+    assert max(each.pages for each in reports) == SHOP.lookups_per_window // 3
+
+
+def test_a_cursor_that_x_has_forgotten_costs_the_turn_and_no_more(engine):
+    x = Outside(list_lag_s=0, list_short_pages=True)
+    prompted(engine, x)
+    for _ in range(200):
+        x.control("POST", "/customers/999/dm", text="about something else")
+    for _ in range(2):
+        assert not read(engine, x).whole
+        x.advance(15 * MINUTE)
+    x.world.list_cursors.clear()
+    assert read(engine, x).problem == "parameter_bad"
+    for _ in range(4):
+        x.advance(15 * MINUTE)
+        last = read(engine, x)
+    assert last.whole
 
 
 def test_who_confirms_customers_takes_none_of_the_calls_for_answers(engine, x):

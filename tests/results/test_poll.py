@@ -11,7 +11,7 @@ from service.db import reading, writing
 from service.models import poll_window
 from service.results import poll as polling
 from service.results.poll import complete_until, poll_once, reconcile
-from tests.results.house import DAY, HOUR, answer_of, request, shop, snapshot, take
+from tests.results.house import DAY, HOUR, US, answer_of, request, shop, snapshot, take
 from tests.results.outside import Outside
 
 SHOP = shop(poll_window=timedelta(hours=6))
@@ -65,6 +65,20 @@ def test_an_answer_the_webhook_brought_is_not_missing(engine):
         take(engine, each["feedback"])
     x.advance(2 * DAY)
     assert sum(each.found_missing for each in drain(engine, x)) == 0
+    assert answer_of(engine, row) == x.truth_of(row)
+
+
+def test_an_event_that_x_files_late_is_read_with_the_next_window(engine):
+    x = Outside()
+    [row] = answered(engine, x)
+    x.advance(DAY + 6 * MINUTE)
+    filed = x.world.events[US]
+    late, filed[:] = list(filed), []
+    drain(engine, x)
+    assert (watermark(engine) > x.now - DAY - 2 * MINUTE, answer_of(engine, row)) == (True, None)
+    filed[:] = late
+    x.advance(SHOP.poll_every)
+    drain(engine, x)
     assert answer_of(engine, row) == x.truth_of(row)
 
 

@@ -11,7 +11,7 @@ from service.db import reading, writing
 from service.models import allowance as allowances
 from service.models import feedback_request, refresh
 from service.results.refresh import refresh_once
-from service.x_api import OutcomeUnknown, Temporary
+from service.x_api import OutcomeUnknown, Retired, Temporary, Unexplained, UnknownToX
 from tests.results.house import DAY, HOUR, answer_of, request, shop, snapshot, take
 from tests.results.outside import Outside
 
@@ -243,6 +243,41 @@ def test_a_card_x_chokes_on_for_ever_holds_up_no_other_and_is_given_up(engine):
     assert drain(engine, x, client=choking) == 0
     assert choking.failures == before > 1
     assert [each.due_at for each in debts(engine)] == [None] * 3
+
+
+@pytest.mark.parametrize("refused", [UnknownToX, Retired, Unexplained])
+def test_a_card_refused_without_a_word_we_know_holds_up_no_other(engine, refused):
+    x = Outside()
+    rows = [x.send_card(engine) for _ in range(3)]
+    for row in rows:
+        x.answer(row, score=3, text="ok")
+    x.advance(HOUR)
+
+    class Refusing:
+        def show_feedback(self, feedback_id):
+            if feedback_id == rows[0]["feedback_id"]:
+                raise refused("No.", reason="no")
+            return x.client.show_feedback(feedback_id)
+
+    assert drain(engine, x, client=Refusing()) == 3
+    assert [answer_of(engine, row) for row in rows[1:]] == [x.truth_of(row) for row in rows[1:]]
+    assert [each.due_at for each in debts(engine)].count(x.now + HOUR) == 1
+    assert step(engine, x, 1.25) == 1
+    assert answer_of(engine, rows[0]) == x.truth_of(rows[0])
+
+
+def test_cards_refused_one_after_another_are_a_path_that_is_gone(engine):
+    x = Outside()
+    rows = [x.send_card(engine) for _ in range(5)]
+    x.advance(HOUR)
+
+    class Gone:
+        def show_feedback(self, _feedback_id):
+            raise UnknownToX("X knows no such path.", reason="not_found", http_status=404)
+
+    report = run(engine, x, client=Gone())
+    assert (report.asked, report.problem, report.more) == (3, "not_found", False)
+    assert len(rows) == [each.due_at for each in debts(engine)].count(x.now + HOUR) + 2
 
 
 def test_an_unreadable_answer_holds_up_no_other(engine):

@@ -19,6 +19,7 @@ from werkzeug.serving import make_server
 from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.errors import ServiceError, problem
+from service.ids import person
 from service.models import metadata, opt_out, prompt_reply
 from service.results import replies
 from service.results.x_activity import blueprint
@@ -202,6 +203,13 @@ def test_stop_is_heard_from_whoever_we_wrote_to(engine, word):
     say(engine, row, message(row, word))
     with reading(engine) as connection:
         assert connection.scalars(sa.select(opt_out.c.reason)).all() == ["asked_by_customer"]
+
+
+def test_stop_is_heard_from_whom_retention_has_left_the_hash_alone(engine):
+    row = request(engine, person=person(key_of(engine), "7007"), x_user_id=None)
+    say(engine, row, message({**row, "x_user_id": "7007"}, "stop"))
+    with reading(engine) as connection:
+        assert connection.scalars(sa.select(opt_out.c.person)).all() == [person(key_of(engine), "7007")]
 
 
 def test_the_words_that_stop_us_are_the_settings_own(engine):

@@ -117,7 +117,7 @@ def test_debts_strays_and_contradictions_are_counted(engine):
     x.advance(2 * HOUR)
     take(engine, snapshot(rows[0], x.now, score=1), now=x.now)
     take(engine, snapshot(rows[0], x.now + HOUR, score=2), now=x.now)
-    take(engine, snapshot({**rows[1], "feedback_id": "4242"}, x.now, score=2), now=x.now)
+    take(engine, snapshot({**rows[1], "feedback_id": "4242"}, x.now, score=2, external_id=None), now=x.now)
     found = health(engine, x.now)
     assert (found.refresh_due, found.refresh_oldest_due_at) == (3, x.now - HOUR)
     assert (found.strays_recent, found.anomalies_recent) == (1, 1)

@@ -5,6 +5,7 @@ import gzip
 import hmac
 import json
 import zlib
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -39,10 +40,14 @@ SECRET = "sandbox-consumer-secret"
 
 
 def browser(engine, now=NOW, **account):
+    return browser_of(settings(**account), engine, now)
+
+
+def browser_of(built, engine, now=NOW):
     app = Flask(__name__)
     app.config["PROPAGATE_EXCEPTIONS"] = True
     app.register_error_handler(ServiceError, lambda error: (problem(error, "r1"), error.status, error.headers))
-    app.register_blueprint(blueprint(settings(**account), engine, lambda: now))
+    app.register_blueprint(blueprint(built, engine, lambda: now))
     return app.test_client()
 
 
@@ -74,6 +79,23 @@ def test_a_batch_is_taken_whole(engine, client, wrap):
     given = post(client, wrap([event(snapshot(row, NOW, score=2)) for row in rows]))
     assert given.get_json() == {"received": 3}
     assert all(answer_of(engine, row)[0] == 2 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "taken"),
+    [({}, True), ({"webhook_signature": True}, False), ({"consumer_secret": "another app's"}, False)],
+    ids=["same app", "wants a signature", "another app"],
+)
+def test_an_address_of_an_app_brings_the_cards_of_its_accounts(engine, theirs, taken):
+    """X registers one address by hand for an app, and several accounts may write by it."""
+    built = settings()
+    both = replace(built, accounts={"shop": shop(), "care": replace(shop(), name="care", user_id="3434", **theirs)})
+    ours, others = request(engine), request(engine, account="care")
+    bodies = [snapshot(ours, NOW, score=4), snapshot(others, NOW, score=2, from_user_id="3434")]
+    given = post(browser_of(both, engine), [event(each) for each in bodies])
+    assert given.get_json() == {"received": 2}
+    assert answer_of(engine, ours)[0] == 4
+    assert (answer_of(engine, others) is not None, strays(engine)) == (taken, [] if taken else [others["feedback_id"]])
 
 
 def test_a_duplicate_is_answered_200_and_changes_nothing(engine, client):

@@ -342,6 +342,38 @@ def test_a_limit_says_when_it_ends_or_that_nobody_knows(status, headers, reset_a
     assert error.reset_at == reset_at
 
 
+DAY_RESET = RESET + 3600
+
+
+@pytest.mark.parametrize(
+    ("left", "reset_at"),
+    [
+        ({"x-rate-limit-remaining": "0"}, NOW + timedelta(seconds=300)),
+        ({"x-rate-limit-remaining": "14"}, None),
+        ({"x-rate-limit-remaining": "14", "retry-after": "7"}, NOW + timedelta(seconds=7)),
+        (
+            {"x-rate-limit-remaining": "14", "x-user-limit-24hour-remaining": "0",
+             "x-user-limit-24hour-reset": str(DAY_RESET)},
+            NOW + timedelta(seconds=3900),
+        ),
+        (
+            {"x-rate-limit-remaining": "0", "x-app-limit-24hour-remaining": "0",
+             "x-app-limit-24hour-reset": str(DAY_RESET)},
+            NOW + timedelta(seconds=3900),
+        ),
+        (
+            {"x-rate-limit-remaining": "0", "x-user-limit-24hour-remaining": "900",
+             "x-user-limit-24hour-reset": str(DAY_RESET)},
+            NOW + timedelta(seconds=300),
+        ),
+    ],
+)  # fmt: skip
+def test_only_the_window_that_is_used_up_says_when_to_come_back(left, reset_at):
+    """X refuses for another limit than the one it counts in its headers, such as a customer's one card a day."""
+    error = answer(429, coded(88), {"x-rate-limit-reset": str(RESET), **left}, sends=True)
+    assert error.reset_at == reset_at
+
+
 @pytest.mark.parametrize("code", [185, 344, 502])
 def test_a_limit_of_the_accounts_day_rests_for_a_while_where_x_names_no_time(code):
     assert answer(403, coded(code), {}).reset_at == NOW + timedelta(minutes=15)

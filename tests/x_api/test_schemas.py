@@ -277,6 +277,9 @@ def test_numbers_and_other_things_in_place_of_words():
         ("1450202300", at(17, 58, 20)),
         (1450202300000.0, at(17, 58, 20)),
         ("1450202300000.0", at(17, 58, 20)),
+        (1450202300000000, at(17, 58, 20)),
+        ("1450202300000000", at(17, 58, 20)),
+        (1450202300000000000, at(17, 58, 20)),
         ("1516403560557", datetime(2018, 1, 19, 23, 12, 40, 557000, tzinfo=UTC)),
     ],
 )
@@ -299,7 +302,8 @@ def test_every_spelling_of_a_date_is_the_same_instant_in_utc(written, read):
         "Sat Dec 15 24:00:00 +0000 2015",
         "Sat Dec 15 17:58:20 +9900 2015",
         "Mon Jan 01 00:00:00 +0100 0001",
-        "9" * 16,
+        "9" * 18,
+        "9" * 20,
         0,
         5_000_000,
         "1970-01-21T00:00:00Z",
@@ -325,10 +329,15 @@ def test_an_event_carries_the_card():
     )
 
 
+def test_a_card_with_nothing_around_it_is_an_event_too():
+    assert parse_feedback_event(ANSWERED).feedback == parse_feedback(ANSWERED)
+
+
 @pytest.mark.parametrize(
     ("raw", "field"),
     [
         ({}, "feedback"),
+        ({"event_type": "feedback.updated", "id": "7"}, "feedback"),
         ({"feedback": None}, "feedback"),
         ({"feedback": "x"}, "feedback"),
         ({"feedback": {}}, "feedback.id"),
@@ -354,12 +363,14 @@ def test_one_unreadable_event_does_not_hide_the_others():
         ({}, None),
         ({"next_cursor": ""}, None),
         ({"next_cursor": None}, None),
+        ({"next_cursor": 0}, None),
+        ({"next_cursor": "0"}, None),
         ({"next_cursor": 5}, "5"),
         ({"next_cursor": "MTE0"}, "MTE0"),
     ],
 )
 @pytest.mark.parametrize("parse", [parse_feedback_page, parse_dm_page])
-def test_only_an_empty_cursor_is_the_end(parse, ending, cursor):
+def test_only_an_empty_cursor_or_zero_is_the_end(parse, ending, cursor):
     page = parse({"events": [], **ending})
     assert (page.events, page.next_cursor) == ((), cursor)
 
@@ -426,6 +437,13 @@ def test_a_sent_message_is_sent_even_if_its_date_cannot_be_read():
     raw = {"event": {**SENT["event"], "created_timestamp": "soon"}}
     assert parse_sent_message(raw).id == "1150493286110552068"
     assert parse_sent_message(SENT) == parse_message(SENT)
+
+
+def test_an_answer_wrapped_otherwise_than_x_does_is_an_answer():
+    assert parse_sent_feedback({"feedback": {"id": "9", "dm_id": 5}}) == Feedback(id="9", dm_id="5")
+    assert parse_sent_feedback({"feedback": {"id": "9", "response": {"score": "?"}}}) == Feedback(id="9")
+    assert parse_sent_message({"id": "7", "created_timestamp": "1450202300000"}).id == "7"
+    assert parse_sent_message({"id": "7", "message_create": "?"}).id == "7"
 
 
 def test_a_created_card_is_created_even_if_its_dates_cannot_be_read():

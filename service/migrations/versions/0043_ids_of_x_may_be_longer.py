@@ -1,0 +1,36 @@
+"""Ids of X may be longer than the numbers they are, and a list that was not read to its end is read on.
+
+Revision 0043, after 0042. PostgreSQL only notes the new width: no row is written, no index made anew. SQLite counts no
+letters.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0043"
+down_revision = "0042"
+branch_labels = None
+depends_on = None
+
+IDS = {
+    "feedback_request": ("dm_event_id", "feedback_id", "card_dm_id"),
+    "send_attempt": ("x_id",),
+    "result": ("feedback_id",),
+    "result_update": ("feedback_id",),
+    "refresh": ("feedback_id",),
+    "stray_feedback": ("feedback_id",),
+}
+
+
+def upgrade() -> None:
+    """Go there."""
+    op.add_column("account_task", sa.Column("cursor", sa.Text(), nullable=True))
+    if op.get_bind().dialect.name == "postgresql":
+        for table, columns in IDS.items():
+            for column in columns:
+                op.alter_column(table, column, type_=sa.String(64))
+
+
+def downgrade() -> None:
+    """Come back: wider columns harm nobody, and what lies in them may need the room."""
+    op.drop_column("account_task", "cursor")
