@@ -1,7 +1,8 @@
 """Leases in the database: in, the column that says until when; out, the condition under which nobody is bound by it.
 
 Two machines' clocks may differ a little: a lease that merely looks some seconds long must not be taken away. One that
-ends further ahead than any lease reaches was written before a clock was set back, and counts as over.
+looks over is: whoever held it may lose a turn by that, and never what X has said of a send (`outreach/claims.py`). One
+that ends further ahead than any lease reaches was written before a clock was set back, and counts as over.
 """
 
 from datetime import datetime, timedelta

@@ -29,6 +29,7 @@ from service.reports.rows import query
 from service.reports.rows.position import Position
 from service.reports.rows.query import Order
 from service.reports.visible import View
+from service.results.inbox import read_once as read_inbox
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
 from service.results.status import channel_health
@@ -109,6 +110,21 @@ def test_the_way_of_a_conversation_reads_no_whole_table(world: World) -> None:
         poll_once(world.engine, account, client, world.clock.now, worker="w")
     assert [row.state for row in house.rows(feedback_request)] == ["card_sent"]
     assert len(found) > 30, "the hot path is in it"
+    assert_it_reads_little(found)
+
+
+def test_looking_a_send_up_and_reading_what_customers_say_read_no_whole_table(world: World) -> None:
+    world.customers({"user_id": "501", "can_dm": True})
+    account, client = world.settings.accounts["acme"], world.clients["acme"]
+    world.fault(endpoint="direct_messages/events/new", fault="drop_after_commit", times=1)
+    request_id = world.ended()
+    with plans(world.engine) as found:
+        for _ in range(4):
+            world.forward(minutes=3)
+            world.run()
+        read_inbox(world.engine, world.settings, account, client, world.clock)
+    assert {each.evidence for each in world.attempts(request_id)} == {"dm_list", "answer"}
+    assert sum("send_attempt" in each for each in found) > 5, "they are in it"
     assert_it_reads_little(found)
 
 

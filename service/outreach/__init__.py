@@ -5,6 +5,6 @@ prepare.py   what a request needs next, state by state     steps.py     the whol
 around.py    the facts around a request, in one statement  gates.py     pure: reasons not to write
 campaigns.py which card and texts, the draws               answers.py   X's errors as outcomes
 unclear.py   what we cannot know, looked up                by_hand.py   operators' retry, cancel and complete
-looking.py   customers looked up in the CRM            confirming.py whether they wrote to us
-workplace.py what all of them lean on
+absence.py   what a list proves that does not show it      confirming.py whether they wrote to us
+looking.py   customers looked up in the CRM            workplace.py what all of them lean on
 """

@@ -114,12 +114,12 @@ def _suspicion(error: XError, call: XCall) -> Strange | None:
 
 
 def _limited(reset_at: datetime | None, call: XCall, account: Account, now: datetime, said: str) -> Found:
-    until = reset_at or now + account.window / PAUSES_PER_WINDOW
-    until = min(max(until, now + timedelta(seconds=1)), now + timedelta(hours=24))
-    if reset_at is None and call.endpoint == "create_feedback":
+    a_moment = now + account.window / PAUSES_PER_WINDOW
+    until = min(max(reset_at or a_moment, now + timedelta(seconds=1)), now + timedelta(hours=24))
+    if call.endpoint == "create_feedback" and (reset_at is None or until > now + account.window):
         # X's rule of one card per customer and day may answer in the same way: count it, so that one customer
-        # whom another tool has asked today cannot pause the account for ever.
-        return Found(Retry("rate_limited", said), effect=Pause(until))
+        # whom another tool has asked today can pause the account neither for ever nor for that day.
+        return Found(Retry("rate_limited", said), effect=Pause(until, first=None if reset_at is None else a_moment))
     return Found(Postpone(until, "rate_limited", said), effect=Pause(until, None if call.sends else call.endpoint))
 
 

@@ -4,7 +4,8 @@
     record  one short transaction: what X said, the new state, its line of history - and the next intent, if any
 
 No transaction is open while X thinks. Every write carries the lease token, so a worker that was paused past its lease
-cannot record over its successor. Never calls X.
+cannot record over its successor. Only what became of a send is written as long as nobody knows it: two machines' clocks
+may differ by more than a lease, and X says it once. Never calls X.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,24 +20,27 @@ from service.accounts import away, barred, holds, standing, strange, windows
 from service.accounts.barred import Bar
 from service.accounts.holds import Away, Hold, Pause, Strange
 from service.accounts.standing import Locked
+from service.accounts.strange import limit_of
 from service.customers import identities
 from service.db import reading, writing
 from service.ids import new_id
-from service.leases import beyond
+from service.leases import beyond, has_ended
 from service.outages import is_away
 from service.outreach.answers import Found
 from service.outreach.around import Lookout
 from service.outreach.evidence import arrived_before
-from service.outreach.locked import still_mine
+from service.outreach.locked import still_mine, still_unsettled
 from service.outreach.prepare import Intent, prepare
 from service.outreach.workplace import Workplace
 from service.requests import leases, restored, sends
 from service.requests.leases import Lease
-from service.requests.outcomes import Advance, Note, Outcome, Postpone, Retry, Unclear
+from service.requests.machine import apply
+from service.requests.outcomes import Advance, Note, Outcome, Postpone, Retry, Stop, Unclear
 from service.requests.reading import locked
 from service.requests.request import Request
 from service.requests.writer import store, tell, write
 from service.settings import Account
+from service.states import PROVEN_UNSENT, Doubt, State
 from service.ways.links import Links
 
 log = structlog.get_logger(__name__)
@@ -104,8 +108,8 @@ def taken_up(place: Workplace, account: Account, request_id: str, token: str, no
 def record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on: bool = True) -> Ready | None:
     """Write what X said; return the next ready step of the same request, if it may go on at once.
 
-    Returns None, and writes nothing, where the lease has passed to another worker - or where this very record is made
-    again because nobody knew whether its commit had come through, and it had.
+    Returns None, and writes nothing, where the lease has passed to another worker who knows as much - or where this
+    very record is made again because nobody knew whether its commit had come through, and it had.
     """
     try:
         return _record(place, ready, found, now, go_on=go_on)
@@ -119,9 +123,11 @@ def record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on
 
 def _record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on: bool) -> Ready | None:
     with writing(place.engine) as connection:
-        mine = still_mine(connection, ready.request.id, ready.lease_token, now)
+        this = ready.request.id
+        mine = still_mine(connection, this, ready.lease_token, now)
+        mine = mine or still_unsettled(connection, this, ready.attempt_id, now)
         if mine is None or mine.request.state is not ready.request.state:
-            log.warning("lease_lost", request_id=ready.request.id, state=ready.request.state)
+            log.warning("lease_lost", request_id=this, state=ready.request.state)
             return None
         was, request = mine.account, mine.request
         _settle(connection, ready, found, now)
@@ -140,11 +146,17 @@ def _record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_o
 def give_back(place: Workplace, ready: Ready, now: datetime) -> None:
     """Return a claimed request whose call was never made (we are shutting down, or it took too long to begin)."""
     with writing(place.engine) as connection:
-        if leases.still_mine(connection, ready.request.id, ready.lease_token) is None:
+        this = ready.request.id
+        mine = leases.still_mine(connection, this, ready.lease_token)
+        waits = None if mine is not None else still_unsettled(connection, this, ready.attempt_id, now)
+        if mine is None and waits is None:
             return
         if ready.attempt_id is not None:
             sends.settle(connection, ready.attempt_id, "not_sent", "never_begun", now)
-        leases.put_down(connection, ready.request.id)
+        if waits is None:
+            leases.put_down(connection, this)
+        else:  # whoever took it over waits for what became of this send
+            write(connection, waits.request, Postpone(now, PROVEN_UNSENT, "The call was never begun."), now, place.hand)
 
 
 def _walk(
@@ -218,8 +230,10 @@ def _take_effect(connection: Connection, ready: Ready, found: Found, was: Locked
             away.began(connection, name, now)
         case Bar(way, code):
             barred.bar(connection, name, way, code, now)
-        case Pause(until, None):
-            holds.pause(connection, name, until, now)
+        case Pause(until, None, first):
+            counted = limit_of(ready.endpoint)
+            alone = first is not None and not strange.is_about_us(connection, name, counted, ready.request.id)
+            holds.pause(connection, name, first if alone and first is not None else until, now)
         case Pause(until, str(endpoint)):
             windows.exhausted(connection, name, endpoint, until, now)
         case None if was.met_strange and isinstance(found.outcome, Advance | Note):
@@ -236,9 +250,14 @@ def _remember_handle(connection: Connection, request: Request, outcome: Outcome,
 def _set_aside(place: Workplace, request_id: str, error: str, now: datetime) -> None:
     """Take a request that cannot be decided out of the way of the others, for longer each time."""
     with writing(place.engine) as connection:
-        request = locked(connection, request_id)
-        if request is not None and request.is_open:
-            write(connection, request, Retry("internal_error", error), now, place.hand)
+        request, lease = locked(connection, request_id), place.settings.worker.lease
+        if request is None or not request.is_open or not has_ended(request.lease_until, now, lease):
+            return
+        aside: Outcome = Retry("internal_error", error)
+        over = not apply(request, aside, now, place.hand.policy).request.is_open
+        if over and sends.is_unclear(connection, request_id):  # it may be with the customer: that is no failure
+            aside = Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, error)
+        write(connection, request, aside, now, place.hand)
 
 
 def _waits(found: Outcome) -> bool:

@@ -1,8 +1,9 @@
 """Whether it is the right person: in, a request whose handle people typed; out, nobody is asked who never wrote to us.
 
 A DM of that user in X's list, in the conversation's time, is the proof. The list has few calls: unclear sends,
-answers and this have a third of them each. Every sender on a page is noted (by keyed hash, in `customers`), so that
-one reading tells of all who wait. Without proof in time nobody is asked: better no question than one to a stranger.
+answers and this have a third of them each, so a busy account's list is read over several turns. Every sender on a page
+is noted (by keyed hash, in `customers`), so that one reading tells of all who wait. Without proof in time nobody is
+asked: better no question than one to a stranger.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from service.accounts import dm_list, turns
+from service.accounts import turns, windows
+from service.accounts.read_on import Task, keep, read_on
 from service.customers import contacts
 from service.db import reading, writing
 from service.outreach.workplace import Workplace
@@ -23,9 +25,8 @@ from service.x_api import XClient
 
 CONFIRMING = "confirming"
 TYPED = "crm_entered"
-TASK, READ = "confirm", "confirm_read"
+TASK = Task("confirm", pages_at_most=10)
 EVERY, AGAIN = timedelta(minutes=1), timedelta(seconds=30)
-PAGES_AT_MOST = 10
 NOBODY_WROTE = "X's DM list has no message of this user in the conversation's time."
 NO_LIST = "An account that signs in by OAuth 2.0 has no list of all its DMs: write confirm = 'none' for the source."
 
@@ -43,35 +44,36 @@ def unconfirmed(
     since = request.ended_at - contacts.WITHIN
     if contacts.wrote_since(connection, account.name, request.x_user_id, since, hash_key=place.hash_key):
         return None
-    read_at = turns.moment(connection, account.name, READ)
+    read_at = turns.moment(connection, account.name, TASK.read)
     if read_at is not None and request.ended_at + account.list_lag <= read_at <= now:
         return Stop(State.SKIPPED, Skip.NOT_CONFIRMED, NOBODY_WROTE)
-    return Postpone(now + AGAIN, CONFIRMING)
+    reads_at = turns.moment(connection, account.name, TASK.name) or now
+    return Postpone(max(now, min(reads_at, now + account.window)) + AGAIN, CONFIRMING)
 
 
 def read_once(place: Workplace, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:
     """Read X's list where somebody waits for it and it is time to; return how many messages of others there were."""
-    now = clock()
+    if not any(each.confirm == "inbound_dm" for each in place.settings.sources.values()):
+        return 0
+    now, longest = clock(), account.window / windows.SHARES
     with reading(place.engine) as connection:
-        waits = anybody_waits(connection, account.name, CONFIRMING)
-        if not waits or not turns.may_begin(connection, account.name, TASK, now, EVERY):
+        if not turns.may_begin(connection, account.name, TASK.name, now, longest):
             return 0
-        oldest = now - contacts.WITHIN
-        since = max(oldest, (turns.moment(connection, account.name, READ) or oldest) - dm_list.OVERLAP)
+        if not anybody_waits(connection, account.name, CONFIRMING):
+            return 0
     with writing(place.engine) as connection:
-        token = turns.begin(connection, account.name, TASK, now, EVERY)
+        token = turns.begin(connection, account.name, TASK.name, now, longest)
     if token is None:
         return 0
-    may_ask = dm_list.a_share(place.engine, account, TASK, token)
-    found = dm_list.read_back(place.engine, account, x.list_dms, since, may_ask, clock, pages_at_most=PAGES_AT_MOST)
+    found = read_on(place.engine, account, TASK, token, x.list_dms, now - contacts.WITHIN, clock)
     wrote = [
         (each.sender_id, each.created_at)
         for each in found.messages
         if each.sender_id is not None and each.sender_id != account.user_id and each.created_at is not None
     ]
+    rest = longest if found.problem == "endpoint_limit" else EVERY
     with writing(place.engine) as connection:
-        if turns.end(connection, account.name, TASK, token, clock() + EVERY):
+        if turns.end(connection, account.name, TASK.name, token, clock() + rest):
             contacts.note(connection, account.name, wrote, hash_key=place.hash_key)
-            if found.proves_absence_since(since):
-                turns.set_moment(connection, account.name, READ, found.read_at)
+            keep(connection, account, TASK, found)
     return len(wrote)

@@ -1,4 +1,4 @@
-"""An account and a leased request of it, locked by one statement: in, their names and the lease; out, how both stand.
+"""An account and a request of it, locked by one statement: in, their names and the lease; out, how both stand.
 
 Asked for every answer of X. The account comes first, as wherever both are locked, so that nobody who has the one waits
 for who has the other. Whoever waited for the lock sees both rows as they are then, and not as they were before.
@@ -6,12 +6,14 @@ for who has the other. Whoever waited for the lock sees both rows as they are th
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.accounts.standing import LOCKED_ROW, Locked, at, locked_of
 from service.models import account_state, feedback_request
+from service.requests import sends
 from service.requests.request import Request
 from service.requests.rows import REQUEST, request_of
 
@@ -19,9 +21,10 @@ acct, fr = account_state.c, feedback_request.c
 BOTH = (
     sa.select(*LOCKED_ROW, *REQUEST)
     .join_from(account_state, feedback_request, fr.account == acct.account)
-    .where(fr.id == sa.bindparam("request"), fr.lease_token == sa.bindparam("token"))
+    .where(fr.id == sa.bindparam("request"))
     .with_for_update(of=(account_state, feedback_request))
 )
+MINE = BOTH.where(fr.lease_token == sa.bindparam("token"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +37,19 @@ class Mine:
 
 def still_mine(connection: Connection, request_id: str, token: str, now: datetime) -> Mine | None:
     """Lock both and return them, if the lease with this token still holds."""
-    row = connection.execute(BOTH, {"request": request_id, "token": token, **at(now)}).one_or_none()
+    return _mine(connection.execute(MINE, {"request": request_id, "token": token, **at(now)}).one_or_none())
+
+
+def still_unsettled(connection: Connection, request_id: str, attempt_id: str | None, now: datetime) -> Mine | None:
+    """Lock both and return them, if nobody knows yet what became of a send of ours, whoever has the lease by now.
+
+    As long as that is so nobody sends anything for this request, and what we know of it is what all wait for.
+    """
+    if attempt_id is None:
+        return None
+    found = _mine(connection.execute(BOTH, {"request": request_id, **at(now)}).one_or_none())
+    return found if sends.is_unsettled(connection, attempt_id) else None
+
+
+def _mine(row: sa.Row[Any] | None) -> Mine | None:
     return None if row is None else Mine(locked_of(row), request_of(row[len(LOCKED_ROW) :]))

@@ -23,7 +23,8 @@ from service.x_api import XClient
 
 log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
-AGAIN = timedelta(milliseconds=500)  # between two tries to record
+AGAIN, LONGEST_AGAIN = timedelta(milliseconds=500), timedelta(seconds=5)  # between two tries to record
+KEPT_FOR = timedelta(minutes=10)  # what X said of a send counts as long as nobody knows it, whoever has the lease
 BEGIN_WITHIN = 0.5  # of the lease: a call that has not begun by then is not made any more
 
 
@@ -124,14 +125,18 @@ class Runner:
         return found
 
     def _record(self, step: Ready, found: Found) -> Ready | None:
-        """Write what X said, while the lease lasts: a database away for a moment must not cost a look-up at X."""
-        left = step.intended_at + self._place.settings.worker.lease - self._clock()
-        give_up_at = time.monotonic() + (left - AGAIN).total_seconds()
+        """Write what X said, while it counts: a database away for a moment must not cost a look-up at X."""
+        left = step.intended_at + self._place.settings.worker.lease - self._clock() - AGAIN
+        lease_over = time.monotonic() + left.total_seconds()
+        kept_until = time.monotonic() + KEPT_FOR.total_seconds() if step.attempt_id is not None else lease_over
+        rest = AGAIN
         while True:
             try:
                 return record(self._place, step, found, self._clock(), go_on=not self._stopping.is_set())
             except Exception as error:
-                if not is_away(error) or time.monotonic() > give_up_at:
+                over = time.monotonic() > (lease_over if self._stopping.is_set() else kept_until)
+                if over or not is_away(error):
                     raise
                 log.warning("record_delayed", request_id=step.request.id, error=type(error).__name__)
-                time.sleep(AGAIN.total_seconds())
+                time.sleep(rest.total_seconds())
+                rest = min(rest * 2, LONGEST_AGAIN)

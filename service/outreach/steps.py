@@ -7,6 +7,7 @@ writes the database.
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from service.leases import CLOCKS_DIFFER
 from service.outreach.answers import Found, XCall, found_by
 from service.outreach.claims import Ready
 from service.requests.outcomes import Advance, Learnt, Note, Stop
@@ -14,7 +15,7 @@ from service.requests.request import Request
 from service.states import Kind, Skip, State, for_every_open_state
 from service.ways import WAYS, opening
 from service.ways.links import Links
-from service.ways.way import Asking
+from service.ways.way import Asking, Delivered
 from service.x_api import XClient, XError
 
 
@@ -42,16 +43,14 @@ def send_opening(ready: Ready, x: XClient) -> Found:
         return ask(ready, x)
     text = ready.links.written_into(request.text_of(Kind.OPENING), request.id)
     sent = opening.send(x, _whom(request), text, ready.intended_at)
-    known = Learnt(dm_event_id=sent.dm_id, dm_sent_at=sent.at or ready.intended_at)
+    known = Learnt(dm_event_id=sent.dm_id, dm_sent_at=_when(sent, ready))
     return Found(Advance(State.DM_SENT, known), sent.x_id)
 
 
 def ask(ready: Ready, x: XClient) -> Found:
     """Send the message that asks, by the request's way."""
     sent = WAYS[ready.request.way].send(x, asking_of(ready.request, ready.links), ready.intended_at)
-    known = Learnt(
-        feedback_id=sent.feedback_id, card_dm_id=sent.dm_id, card_sent_at=sent.at or ready.intended_at
-    )  # fmt: skip
+    known = Learnt(feedback_id=sent.feedback_id, card_dm_id=sent.dm_id, card_sent_at=_when(sent, ready))
     return Found(Advance(State.CARD_SENT, known), sent.x_id)
 
 
@@ -73,6 +72,13 @@ def asking_of(request: Request, links: Links) -> Asking:
         language=request.language,
         key=links.key,
     )
+
+
+def _when(sent: Delivered, ready: Ready) -> datetime:
+    """X's time of what it has just sent. One that is far from ours is no time of that: much is reckoned from it."""
+    if sent.at is None or abs(sent.at - ready.intended_at) > CLOCKS_DIFFER:
+        return ready.intended_at
+    return sent.at
 
 
 def _whom(request: Request) -> str:

@@ -13,7 +13,9 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.accounts import holds, standing
+from service.accounts import holds, standing, turns
+from service.accounts.holds import Hold
+from service.accounts.standing import LONGEST_PAUSE
 from service.customers.opted_out import EVERY_ACCOUNT
 from service.db import reading, writing
 from service.ids import person
@@ -26,10 +28,12 @@ from service.requests.request import Request
 from service.settings import Account, Campaign
 from service.states import Kind, State
 from service.ways import quick_reply
-from service.x_api import OutcomeUnknown, RateLimited, XClient, XError
+from service.x_api import AccountProblem, OutcomeUnknown, RateLimited, XClient, XError
 
 REPLY_WINDOW = timedelta(hours=24)  # in which five messages of ours to them do not count
 SAFE = timedelta(hours=1)  # of it, left for clocks and for the way to X
+SEEN, SEEN_EVERY = "thanks_seen", timedelta(minutes=1)
+OVERLAP = timedelta(minutes=10)  # an answer's row may be committed this long after the moment written in it
 AT_ONCE = 20
 log = structlog.get_logger(__name__)
 fr, res, snd, oo = feedback_request.c, result.c, send_attempt.c, opt_out.c
@@ -43,17 +47,26 @@ def send_due(place: Workplace, account: Account, x: XClient, clock: Callable[[],
         return 0
     now = clock()
     with reading(place.engine) as connection:
-        due = _due(connection, account, sorted(thanking), now)
+        seen = turns.moment(connection, account.name, SEEN)
+        due = _due(connection, account, sorted(thanking), _since(seen, now))
         left = sends.oldest_open(connection, account.name, Kind.THANKS)
     if left is not None and left < now - SAFE:
         with writing(place.engine) as connection:
             sends.give_up(connection, account.name, Kind.THANKS, now - SAFE, now)
+    if not due and (seen is None or not now - SEEN_EVERY < seen <= now):
+        with writing(place.engine) as connection:
+            turns.set_moment(connection, account.name, SEEN, now)
     return sum(_thank(place, account, x, request_id, thanking, clock) for request_id in due)
 
 
-def _due(connection: Connection, account: Account, campaigns: Sequence[str], now: datetime) -> Sequence[str]:
-    """Requests answered by a tap lately and without words; found by the index of what changed."""
-    lately = now - (REPLY_WINDOW - SAFE)
+def _since(seen: datetime | None, now: datetime) -> datetime:
+    """From when on answers are looked through: before the last look that left nobody to be thanked there is none."""
+    oldest = now - (REPLY_WINDOW - SAFE)
+    return oldest if seen is None else max(oldest, min(seen, now) - OVERLAP)
+
+
+def _due(connection: Connection, account: Account, campaigns: Sequence[str], lately: datetime) -> Sequence[str]:
+    """Requests answered by a tap since then and without words; found by the index of what changed."""
     wanted = sa.select(fr.id).select_from(result.join(feedback_request, fr.id == res.request_id))
     tapped = (res.updated_at > lately, res.score_way == quick_reply.WAY.name, res.score_seen_at > lately)
     silent = (res.text.is_(None), res.text_at.is_(None), fr.erased_at.is_(None), fr.x_user_id.is_not(None))
@@ -98,7 +111,10 @@ def _send(
         with writing(place.engine) as connection:
             sends.settle(connection, attempt, verdict, None if verdict == "unknown" else "refused", clock())
             if isinstance(error, RateLimited):
-                holds.pause(connection, account.name, error.reset_at or clock() + account.window, clock())
+                until = min(error.reset_at or clock() + account.window, clock() + LONGEST_PAUSE)
+                holds.pause(connection, account.name, until, clock())
+            elif isinstance(error, AccountProblem):  # each further one would be refused as well
+                holds.hold(connection, account.name, Hold(error.code, error.reason), clock())
         log.warning("thanks_not_sent", account=account.name, reason=error.reason, x_code=error.code)
         return 0
     with writing(place.engine) as connection:

@@ -2,7 +2,8 @@
 
 Looks for evidence that costs nothing first (a feedback object, an answer), then reads X's DM list back to the oldest
 unclear send: one reading clears up all of an account's (v2: all of a customer's). The list lags, so absence proves
-nothing before the lag - and, where we died during the call, the life of our signature - is over. Never sends anything.
+nothing before the lag - and, where we died during the call, the life of our signature - is over; nor where the list
+hides what we know to be there (`absence`). Never sends anything.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from service import traces
 from service.accounts import away, dm_list, looks
 from service.accounts.dm_list import Listing, MayAsk, read_back
 from service.db import reading, writing
+from service.outreach.absence import CLOCK_SLACK, CONTROLLED, held_to_what_we_know, settled_in
 from service.outreach.workplace import Workplace
 from service.requests import sends
 from service.requests.outcomes import Advance, Attach, Learnt, Outcome, Retry, Stop
@@ -31,7 +33,6 @@ from service.x_api import DirectMessage, XClient
 
 log = structlog.get_logger(__name__)
 
-CLOCK_SLACK = timedelta(minutes=2)  # between X's clock and ours, and between our machines'
 PAGES_AT_MOST = 100
 ALIKE = "X shows a message so like this one that it may be it."
 LOOKS = (1 / 6, 1 / 2, 1.0)  # when to look, as parts of the wait after which absence is proof
@@ -115,8 +116,7 @@ def _opened(request: Request, attempt: Attempt, account: Account, links: Links) 
         attempt=attempt,
         wanted=_wanted(request, attempt, account, links),
         since=since,
-        # The clock that reads the list may be another machine's, or have been put right since.
-        settles_at=since + alive + account.list_lag + min(CLOCK_SLACK, account.list_lag),
+        settles_at=since + alive + settled_in(account),
         gives_up_at=given_up if request.reason == UNCLEAR else None,
     )
 
@@ -162,16 +162,17 @@ def _read_lists(
     found = list[tuple[UnclearSend, Listing]]()
     for whom, group in groups.items():
         ask = x.list_dms if whom is None else partial(x.list_dms_with, whom)
-        back_to = min(each.wanted.not_before for each in group)
+        back_to = min(each.wanted.not_before for each in group) - CONTROLLED
         listing = read_back(place.engine, account, ask, back_to, may_ask, clock, pages_at_most=PAGES_AT_MOST)
         found += [(each, listing) for each in group]
-    return found
+    honest = held_to_what_we_know(place.engine, account, [(each.request, each.attempt, of) for each, of in found])
+    return [(each, listing) for (each, _), listing in zip(found, honest, strict=True)]
 
 
 def _clear_up(place: Workplace, each: UnclearSend, listing: Listing, now: datetime) -> bool:
     found = next((message for message in listing.messages if is_it(each.wanted, message)), None)
     if found is not None:
-        return _conclude(place, each, Proof(_arrived(each, found), "sent", "dm_list", found.id), now)
+        return _conclude(place, each, Proof(_arrived(each, found, now), "sent", "dm_list", found.id), now)
     if listing.proves_absence_since(each.wanted.not_before) and listing.read_at >= each.settles_at:
         if any(is_nearly_it(each.wanted, message) for message in listing.messages):
             # It may be ours, shown in another way than we know: to send again may be a second message.
@@ -185,10 +186,11 @@ def _clear_up(place: Workplace, each: UnclearSend, listing: Listing, now: dateti
     return False
 
 
-def _arrived(each: UnclearSend, message: DirectMessage) -> Outcome:
+def _arrived(each: UnclearSend, message: DirectMessage, now: datetime) -> Outcome:
+    at = None if message.created_at is None else min(message.created_at, now)
     if each.attempt.kind is Kind.OPENING:
-        return Advance(State.DM_SENT, Learnt(dm_event_id=message.id, dm_sent_at=message.created_at))
-    return Advance(State.CARD_SENT, Learnt(card_dm_id=message.id, card_sent_at=message.created_at))
+        return Advance(State.DM_SENT, Learnt(dm_event_id=message.id, dm_sent_at=at))
+    return Advance(State.CARD_SENT, Learnt(card_dm_id=message.id, card_sent_at=at))
 
 
 def _conclude(place: Workplace, each: UnclearSend, proof: Proof, now: datetime) -> bool:
@@ -216,5 +218,6 @@ def _end_look(
         if all(listing.proves_absence_since(each.wanted.not_before) for each, listing in listings):
             looks.end_whole(connection, account.name, token, min(listing.read_at for _, listing in listings))
         else:
-            again_at = now + min(account.list_lag * AGAIN, place.settings.worker.lease)
-            looks.end_short(connection, account.name, token, again_at)
+            far_enough = all(listing.reaches(each.wanted.not_before) for each, listing in listings)
+            short = min(account.list_lag * AGAIN, place.settings.worker.lease)
+            looks.end_short(connection, account.name, token, now + (account.list_lag if far_enough else short))

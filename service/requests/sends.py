@@ -16,7 +16,7 @@ from service.ids import new_id
 from service.leases import is_over
 from service.models import IS_OPEN, SAYS_TO_WHOM, feedback_request, send_attempt
 from service.requests.request import Attempt, Request
-from service.requests.rows import ATTEMPT, REQUEST, attempt_of, request_of
+from service.requests.rows import ATTEMPT, CARD, REQUEST, attempt_of, request_of
 from service.states import Kind
 
 Verdict = Literal["sent", "not_sent", "unknown"]
@@ -101,6 +101,22 @@ def prove(connection: Connection, request_id: str, feedback_id: str | None) -> N
     )
 
 
+def newest_at_x(
+    connection: Connection, like: Request, kind: Kind, whom: str | None, since: datetime, until: datetime
+) -> str | None:
+    """X's id of the newest message of a kind, and where it asks of a way, that went since then and was there `until`.
+
+    `whom`: among those to this person. A message of which X gave us no id is not meant.
+    """
+    message = fr.dm_event_id if kind is Kind.OPENING else fr.card_dm_id
+    at = (snd.account == like.account, snd.kind == kind, snd.intended_at > since, snd.settled_at <= until)
+    asked = (sa.func.coalesce(fr.way, CARD) == like.way,) if kind is Kind.ASKING else ()
+    to = () if whom is None else (snd.x_user_id == whom,)
+    theirs = sa.select(message).join_from(send_attempt, feedback_request, snd.request_id == fr.id)
+    there = theirs.where(*at, *asked, *to, snd.outcome == "sent", message.is_not(None))
+    return connection.scalar(there.order_by(snd.intended_at.desc()).limit(1))
+
+
 def oldest_open(connection: Connection, account: str, kind: Kind) -> datetime | None:
     """When the oldest send of this kind was meant to go of which nobody knows the outcome."""
     mine = (snd.account == account, snd.outcome.is_(None), snd.kind == kind)
@@ -111,6 +127,11 @@ def give_up(connection: Connection, account: str, kind: Kind, before: datetime, 
     """Sends that nobody looks up: begun before that moment, and whoever began them has died."""
     old = (snd.account == account, snd.outcome.is_(None), snd.kind == kind, snd.intended_at < before)
     connection.execute(sa.update(send_attempt).where(*old).values(outcome="unknown", settled_at=now))
+
+
+def is_unsettled(connection: Connection, attempt_id: str) -> bool:
+    """Whether nobody has said yet what became of this send."""
+    return connection.scalar(sa.select(snd.id).where(snd.id == attempt_id, snd.outcome.is_(None))) is not None
 
 
 def is_unclear(connection: Connection, request_id: str) -> bool:

@@ -1,5 +1,6 @@
 """What rarely happens: clocks that differ, long outages, rows nobody can decide, answers that came meanwhile."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,11 +12,12 @@ from service.accounts import holds, standing
 from service.accounts.holds import Hold
 from service.db import reading, writing
 from service.models import result, x_identity
+from service.outreach import claims
 from service.outreach.claims import claim
 from service.outreach.gates import quiet
 from service.outreach.steps import take
 from service.states import Failure, Skip, State
-from tests.outreach.test_unclear import CREATE, NEW, messages, ready
+from tests.outreach.test_unclear import CREATE, NEW, died, messages, ready
 from tests.outreach.test_walk import FROZEN
 from tests.support import World, work
 
@@ -69,6 +71,13 @@ def test_an_unbelievable_pause_does_not_keep_a_new_one_out(world: World) -> None
         holds.pause(connection, "acme", now + timedelta(days=40), now)
         holds.pause(connection, "acme", now + timedelta(hours=1), now)
         assert standing.lock(connection, "acme", now).rests
+
+
+def test_a_pause_of_a_whole_day_by_a_clock_that_is_ahead_is_believed(world: World) -> None:
+    ahead = world.clock.now + timedelta(seconds=90)
+    with writing(world.engine) as connection:
+        holds.pause(connection, "acme", ahead + standing.LONGEST_PAUSE, ahead)
+        assert standing.lock(connection, "acme", world.clock.now).rests
 
 
 # -- outages
@@ -172,6 +181,45 @@ def test_a_request_that_meets_a_bug_does_not_hold_up_the_others(world: World) ->
     assert world.request(fine).state == State.CARD_SENT
     row = world.request(broken)
     assert (row.reason, row.detail, row.attempts) == ("internal_error", "IntegrityError", 1)
+
+
+@pytest.mark.parametrize(
+    ("open_send", "end"), [(True, (State.UNKNOWN, "unclear_send")), (False, (State.FAILED, "attempts_used_up"))]
+)
+def test_a_bug_ends_nothing_as_failed_that_may_be_with_the_customer(
+    world: World, monkeypatch: pytest.MonkeyPatch, open_send: bool, end: Any
+) -> None:
+    last = world.settings.worker.max_attempts - 1
+    request_id = ready(world, reason="unclear" if open_send else None, attempts=last)
+    if open_send:
+        died(world, request_id, "dm")
+
+    def boom(*_: Any) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("service.outreach.claims.prepare", boom)
+    assert claim(world.place, world.settings.accounts["acme"], 1, world.clock.now).ready == []
+    assert (world.request(request_id).state, world.request(request_id).reason) == end
+    assert [each.outcome for each in world.attempts(request_id)] == ["unknown"] * open_send
+
+
+def test_a_request_in_other_hands_is_not_set_aside(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever met the bug has been rolled back; another may have taken it up in that very moment."""
+    request_id = ready(world)
+
+    def taken_meanwhile(*_: Any) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("service.outreach.claims.prepare", taken_meanwhile)
+    real = claims.locked
+
+    def leased(connection: sa.Connection, one: str) -> Any:
+        return replace(found, lease_token="ls_1", lease_until=soon) if (found := real(connection, one)) else None
+
+    soon = world.clock.now + timedelta(seconds=60)
+    monkeypatch.setattr("service.outreach.claims.locked", leased)
+    claim(world.place, world.settings.accounts["acme"], 1, world.clock.now)
+    assert (world.request(request_id).attempts, world.history(request_id)) == (0, [])
 
 
 def test_waiting_for_the_same_reason_adds_no_line_to_the_history(world_of: Any) -> None:

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from service import housekeeping
+from service.accounts import turns
 from service.customers import contacts
-from service.db import reading
+from service.db import reading, writing
 from service.models import contact
 from service.outreach import confirming
 from service.requests.outcomes import Stop
@@ -108,6 +110,32 @@ def test_one_reading_tells_of_all_who_wait_and_none_is_made_for_nobody(world: Wo
         on(world, minutes=1)
     assert {world.request(each).state for each in asked} == {"card_sent"}
     assert lists(world) == 1
+
+
+def test_a_busy_accounts_list_is_read_through_over_many_turns(world_of: Callable[..., World]) -> None:
+    """Whoever wrote is found however far back, and of whoever did not that is said, not that the time was over."""
+    world = world_of({"list_lag_s": 0, "list_short_pages": True})
+    world.customers(*({"user_id": str(n), "screen_name": f"u{n}", "can_dm": True} for n in (501, 502, 503)))
+    wrote(world, "501")
+    for _ in range(200):
+        wrote(world, "503")
+    world.forward(minutes=5)
+    far_back, never = (world.ended(f"c-{n}", **{**TYPED, "x_handle": f"u{n}"}) for n in (501, 502))
+    for _ in range(90):
+        on(world, minutes=1)
+    assert world.request(far_back).state == "card_sent"
+    assert (world.request(never).state, world.request(never).reason) == ("skipped", "not_confirmed")
+
+
+def test_who_waits_for_a_list_without_calls_left_is_not_asked_about_every_moment(world: World) -> None:
+    world.customers({"user_id": "502"})
+    request_id = world.ended(**TYPED)
+    on(world, minutes=1)
+    with writing(world.engine) as connection:
+        turns.set_moment(connection, "acme", "confirm", world.clock.now + timedelta(minutes=5))
+    world.set(request_id, scheduled_at=world.clock.now)
+    world.run()
+    assert world.request(request_id).scheduled_at > world.clock.now + timedelta(minutes=5)
 
 
 def test_unclear_sends_keep_their_part_of_the_list(world_of: Callable[..., World]) -> None:

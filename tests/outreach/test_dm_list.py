@@ -19,7 +19,7 @@ HOUR_AGO = NOON - timedelta(hours=1)
 ACCOUNT = settings_of().accounts["acme"]
 
 
-def message(minutes_ago: int, **facts: object) -> DirectMessage:
+def message(minutes_ago: float, **facts: object) -> DirectMessage:
     return DirectMessage(**{"id": str(minutes_ago), "created_at": NOON - timedelta(minutes=minutes_ago), **facts})  # type: ignore[arg-type]
 
 
@@ -72,6 +72,26 @@ def test_a_list_that_goes_round_or_on_proves_nothing(
     found = read(sqlite_engine, pages, HOUR_AGO, most)
     assert (found.problem, found.pages) == (problem, 2)
     assert not found.proves_absence_since(HOUR_AGO)
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [DmPage((message(90), message(80)), "b"), DmPage((message(5),), "c"), DmPage((message(4),), None)],
+        [DmPage((message(5), message(9000), message(6)), "b"), DmPage((message(7),), "c"), DmPage((message(8),), None)],
+    ],
+    ids=["oldest first", "an old one among them"],
+)
+def test_a_list_in_no_order_proves_nothing_before_its_end(sqlite_engine: Engine, pages: list[DmPage]) -> None:
+    cut = read(sqlite_engine, pages, HOUR_AGO, most=2)
+    assert (cut.pages, cut.proves_absence_since(HOUR_AGO)) == (2, False)
+    whole = read(sqlite_engine, pages, HOUR_AGO)
+    assert (whole.pages, whole.back_to, whole.proves_absence_since(HOUR_AGO)) == (3, EVER, True)
+
+
+def test_moments_between_ids_and_dates_are_no_disorder(sqlite_engine: Engine) -> None:
+    near = DmPage((message(5), message(5.5), message(5.1), message(90)), "b")
+    assert read(sqlite_engine, [near], HOUR_AGO).proves_absence_since(HOUR_AGO)
 
 
 def ticking(by: timedelta) -> Iterator[datetime]:

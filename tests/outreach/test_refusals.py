@@ -14,7 +14,7 @@ from service.db import reading, writing
 from service.models import strange_refusal
 from service.states import Failure, Skip, State
 from tests.outreach.test_unclear import NEW, messages, ready
-from tests.support import World
+from tests.support import START, World
 
 Said = tuple[int, Any, dict[str, str]]
 USERS, FRIENDSHIP = "users/show", "friendships/show"
@@ -294,11 +294,14 @@ def test_a_reset_that_is_over_already_names_no_time(
 
 
 @pytest.mark.parametrize("answer", ["403/187", "403/151"])
-@pytest.mark.parametrize(("endpoint", "kind"), [(NEW, "dm"), ("feedback/create", "card")])
+@pytest.mark.parametrize(
+    ("endpoint", "kind", "forgets"),
+    [(NEW, "dm", {"list_lag_s": 86_400}), ("feedback/create", "card", {"card_dm_in_list": False})],
+)
 def test_a_repeat_that_is_called_a_duplicate_proves_that_the_first_arrived(
-    world_of: Callable[..., World], answer: str, endpoint: str, kind: str
+    world_of: Callable[..., World], answer: str, endpoint: str, kind: str, forgets: dict[str, Any]
 ) -> None:
-    world = world_of({"duplicate_dm": answer, "list_lag_s": 86_400})
+    world = world_of({"duplicate_dm": answer, **forgets})
     world.customers({"user_id": "501", "can_dm": True})
     world.fault(endpoint=endpoint, fault="drop_after_commit", times=1)
     request_id = ready(world)
@@ -358,3 +361,82 @@ def test_a_text_nobody_can_tell_from_ours_ends_unknown_and_is_never_sent_again(w
     assert [each.evidence for each in world.attempts(request_id)] == ["alike"]
     assert (messages(world, "dm"), messages(world, "card")) == (1, 0)
     assert stands(world).x_away_since is None, "X has answered since, if only by its list"
+
+
+# -- a yes in another form than X's
+
+DM, CARD = "0192f3c1-a2b3-4c5d-8e7f-8091a2b3c4d5", "e" * 64
+
+
+@pytest.mark.parametrize(
+    ("dm_at", "card_at"),
+    [
+        ("1563133949197", "Sat Dec 15 17:58:20 +0000 2015"),
+        ("32503680000000", "2999-01-01T00:00:00Z"),
+        (None, None),
+    ],
+    ids=["long ago", "in a thousand years", "not said"],
+)
+def test_a_date_far_from_our_own_is_no_time_of_what_was_just_sent(played: Any, dm_at: Any, card_at: Any) -> None:
+    """Much is reckoned from it: until when the page answers, when X is asked, since when it is polled."""
+    sent = {"event": {"id": DM, "created_timestamp": dm_at}}
+    card = {"id": CARD, "dm_id": "77", "created_at": card_at}
+    world = played({NEW: (200, sent, {}), "feedback/create": (200, card, {})})
+    [request_id] = ended(world, 1)
+    forward(world)
+    forward(world, 5)
+    row = world.request(request_id)
+    assert (row.state, row.dm_sent_at, row.card_sent_at) == (State.CARD_SENT, world.clock.now, world.clock.now)
+
+
+def test_ids_that_are_no_numbers_are_kept_as_they_are(played: Any) -> None:
+    world = played(
+        {NEW: (200, {"event": {"id": DM}}, {}), "feedback/create": (201, {"id": CARD, "dm_id": DM + "2"}, {})}
+    )
+    [request_id] = ended(world, 1)
+    forward(world)
+    forward(world, 5)
+    row = world.request(request_id)
+    assert (row.state, row.dm_event_id, row.feedback_id, row.card_dm_id) == (State.CARD_SENT, DM, CARD, DM + "2")
+    assert {each.x_id for each in world.attempts(request_id)} == {DM, CARD}
+
+
+LATER = str(int((START + timedelta(hours=20)).timestamp()))
+THEIR_DAY = [
+    {"x-rate-limit-remaining": "980", "x-rate-limit-reset": LATER},
+    {"x-rate-limit-reset": LATER},
+    {"retry-after": "72000"},
+    {},
+]
+
+
+@pytest.mark.parametrize("headers", THEIR_DAY, ids=str)
+def test_one_customers_own_limit_pauses_nobody_else_for_long(played: Any, headers: dict[str, str]) -> None:
+    """X's one card a day and customer: whatever it says of when, it says of this one."""
+
+    def some(request: httpx.Request) -> Said:
+        return coded(88, 429, **headers) if b"to_user_id=600" in request.content else (200, {"id": "88"}, {})
+
+    world = played({NEW: (200, {"event": {"id": "77"}}, {}), "feedback/create": some}, worker__concurrency=1)
+    ids = ended(world, 3)
+    for _ in range(8):
+        forward(world, 60)
+    assert outcomes(world, ids[1:]) == {(State.CARD_SENT, None)}
+    assert outcomes(world, ids[:1]) == {(State.DM_SENT, "rate_limited")}
+
+
+def test_what_one_customer_after_another_is_told_is_the_accounts_limit(played: Any) -> None:
+    asked = list[bytes]()
+
+    def all_day(request: httpx.Request) -> Said:
+        asked.append(request.content)
+        return coded(88, 429, **{"retry-after": "72000"})
+
+    world = played({NEW: (200, {"event": {"id": "77"}}, {}), "feedback/create": all_day}, worker__concurrency=1)
+    ids = ended(world, 5)
+    for _ in range(60):
+        forward(world, 60)
+    assert stands(world).paused_until is not None
+    assert world.clock.now + timedelta(hours=10) < stands(world).paused_until
+    assert len(asked) <= 12, "and then it rests"
+    assert all(world.request(each).outcome_at is None for each in ids)

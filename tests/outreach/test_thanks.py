@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.db import writing
+from service.db import reading, writing
 from service.ids import person
 from service.models import feedback_request, opt_out, send_attempt
 from service.outreach.thanks import send_due
@@ -99,6 +99,21 @@ def test_who_died_between_the_intent_and_the_answer_leaves_no_second_one(world: 
     world.forward(hours=2)
     assert thank(world) == 0
     assert len(ours(world)) == 3
+
+
+def test_a_refused_account_thanks_nobody_else(world: World) -> None:
+    world.customers({"user_id": "502", "screen_name": "bob", "can_dm": True})
+    world.ended("c-2", x_user_id="502")
+    world.forward(minutes=2)
+    world.run()
+    world.control("/customers/502/dm", {"tap": 3})
+    tap(world)
+    world.fault(endpoint="direct_messages/events/new", fault="status", status=403, code=326)
+    assert thank(world) == 0
+    with reading(world.engine) as connection:
+        assert connection.scalar(sa.text("SELECT hold_reason FROM account_state")) == "account_locked"
+        kept = connection.scalar(sa.text("SELECT count(*) FROM send_attempt WHERE kind = 'more'"))
+    assert kept == 1, "the other one is still to be thanked"
 
 
 @pytest.mark.parametrize("why", ["too_late", "wrote_already", "opted_out", "erased", "held"])
