@@ -24,7 +24,7 @@ from service.models import encryption, encryption_key, metadata
 from service.outages import is_away
 
 log = structlog.get_logger(__name__)
-LOOK_EVERY_S, BETWEEN_STEPS_S = 10.0, 0.02  # between two steps others write
+LOOK_EVERY_S, BETWEEN_STEPS_S = 2.0, 0.02  # between two steps others write
 LOOK_AT = 2000
 REWRITE = 400
 en, ek = encryption.c, encryption_key.c
@@ -125,15 +125,17 @@ def _page(connection: Connection, table: sa.Table, found: WalkProgress) -> list[
 
 
 def keep_on(engine: Engine, clock: Callable[[], datetime], stop: threading.Event) -> threading.Thread:
-    """Look every few seconds whether there is something to take over, until told to stop: a worker's thread."""
+    """Look now and every few seconds whether there is something to take over, until told to stop: a worker's thread."""
 
     def run() -> None:
-        while not stop.wait(LOOK_EVERY_S):
+        told = False
+        while not told:
             try:
                 walk(engine, clock, lambda: stop.wait(BETWEEN_STEPS_S))
             except Exception as error:
                 if not is_away(error):
                     log.exception("encrypting_failed", error=type(error).__name__)
+            told = stop.wait(LOOK_EVERY_S)
 
     thread = threading.Thread(target=run, name="encrypting", daemon=True)
     thread.start()
