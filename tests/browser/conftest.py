@@ -2,18 +2,17 @@
 
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
 from service.app import create_app
 from service.db import open_engine, writing
@@ -22,6 +21,7 @@ from service.settings import from_tree
 from tests.browser import chromium
 from tests.conftest import NOW
 from tests.reports.dashboard.population import Population, named_long_ago, populate, settings_tree
+from tests.serving import served as on_a_port
 
 HERE = Path(__file__).parent
 PATIENCE_MS = 90_000  # costs nothing where a page comes; a machine with much else to do is no fault of a page
@@ -76,13 +76,8 @@ def serving(template: Path, folder: Path, *, agents: int = 0, size: int = 1300) 
             connection.execute(sa.update(feedback_request).values(agent_id="Agent No. " + sa.cast(number, sa.String)))
     named_long_ago(engine, from_tree(settings_tree(f"sqlite:///{path}"), {}), NOW)
     app = create_app(from_tree(settings_tree(f"sqlite:///{path}"), {}), engine, lambda: NOW)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield Served(f"http://127.0.0.1:{server.server_port}", population)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with on_a_port(app) as url:
+        yield Served(url, population)
     engine.dispose()
 
 
@@ -108,19 +103,35 @@ class Watch:
             self.offences.append(f"request to another host: {url}")
 
 
+@pytest.fixture(scope="session")
+def signed_in(browser: Browser, served: Served) -> Callable[[str], StorageState]:
+    """The cookies of somebody who has signed in on the page, once for each role."""
+
+    @cache
+    def within(role: str) -> StorageState:
+        with browser.new_context() as context:
+            sign_in(context.new_page(), served, role)
+            return context.storage_state()
+
+    return within
+
+
 @pytest.fixture
-def open_page(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
+def open_page(
+    browser: Browser, served: Served, signed_in: Callable[[str], StorageState]
+) -> Iterator[Callable[..., Page]]:
+    """Open a page of the dashboard, by default the first, as somebody or (role=None) as nobody."""
     watch = Watch(urlsplit(served.url).hostname or "")
     contexts: list[BrowserContext] = []
 
-    def open_one(*, width: int = 1280, role: str | None = "supervisor", **options: Any) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+    def open_one(path: str = "/", *, width: int = 1280, role: str | None = "supervisor", **options: Any) -> Page:
+        within = signed_in(role) if role else None
+        context = browser.new_context(viewport={"width": width, "height": 900}, storage_state=within, **options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         watch.over(page)
-        if role:
-            sign_in(page, served, role)
+        page.goto(served.at(path))
         return page
 
     yield open_one
@@ -129,13 +140,28 @@ def open_page(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]
     assert watch.offences == []
 
 
+@dataclass(frozen=True, slots=True)
+class Artefacts:
+    """What people look at after a run. Where nobody said where to keep it, pictures are not taken."""
+
+    folder: Path | None
+
+    def picture(self, page: Page, name: str) -> None:
+        if self.folder is not None:
+            page.screenshot(path=self.folder / f"{name}.png", full_page=True)
+
+    def file(self, name: str, made: bytes) -> None:
+        if self.folder is not None:
+            (self.folder / name).write_bytes(made)
+
+
 @pytest.fixture(scope="session")
-def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures of the run are kept: DMF_ARTEFACTS, or pytest's own directory."""
-    named = os.environ.get("DMF_ARTEFACTS")
-    directory = Path(named) if named else tmp_path_factory.mktemp("artefacts")
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
+def artefacts() -> Artefacts:
+    """Kept in DMF_ARTEFACTS."""
+    if not (named := os.environ.get("DMF_ARTEFACTS")):
+        return Artefacts(None)
+    Path(named).mkdir(parents=True, exist_ok=True)
+    return Artefacts(Path(named))
 
 
 @pytest.fixture(scope="session")

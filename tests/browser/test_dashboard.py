@@ -9,15 +9,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import chromium
-from tests.browser.conftest import Served
+from tests.browser.conftest import Artefacts, Served, sign_in
 
 QUERY = "since=2026-09-24&until=2026-11-22"
 Open = Callable[..., Page]
 
 
 def test_a_wrong_key_is_told_and_a_right_one_opens_the_overview(open_page: Open, served: Served) -> None:
-    page = open_page(role=None)
-    page.goto(served.at("/coverage?by=team"))
+    page = open_page("/coverage?by=team", role=None)
     page.get_by_label("Your key").fill("dmf_000000.wrong")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("This key is not valid")
@@ -31,16 +30,15 @@ def test_a_wrong_key_is_told_and_a_right_one_opens_the_overview(open_page: Open,
 
 
 def test_signing_out_leads_back_to_the_door(open_page: Open, served: Served) -> None:
-    page = open_page()
+    page = open_page(role=None)
+    sign_in(page, served, "supervisor")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("status")).to_have_text("You are signed out.")
     page.goto(served.at("/"))
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_filters_are_chosen_in_a_form_stand_in_the_address_and_can_be_taken_away(
-    open_page: Open, served: Served
-) -> None:
+def test_filters_are_chosen_in_a_form_stand_in_the_address_and_can_be_taken_away(open_page: Open) -> None:
     page = open_page()
     page.get_by_text("Choose days and filters").click()
     page.get_by_label("Team", exact=True).select_option("Billing")
@@ -66,9 +64,8 @@ def test_a_period_is_one_click(open_page: Open) -> None:
     assert parse_qs(urlsplit(page.url).query) == {"since": ["2026-08-24"], "until": ["2026-11-22"]}
 
 
-def test_a_group_opens_its_own_week_and_the_way_back_works(open_page: Open, served: Served) -> None:
-    page = open_page()
-    page.goto(served.at(f"/explore?{QUERY}"))
+def test_a_group_opens_its_own_week_and_the_way_back_works(open_page: Open) -> None:
+    page = open_page(f"/explore?{QUERY}")
     page.locator("#t-csat").locator("xpath=ancestor::section").get_by_role("link", name="Billing", exact=True).click()
     expect(page.get_by_role("link", name="Remove filter Team: Billing")).to_be_visible()
     expect(page.locator(".opening")).to_contain_text("Billing only")
@@ -76,9 +73,8 @@ def test_a_group_opens_its_own_week_and_the_way_back_works(open_page: Open, serv
     expect(page.get_by_role("heading", name="By team", level=1)).to_be_visible()
 
 
-def test_a_comment_is_found_opened_and_noted(open_page: Open, served: Served) -> None:
-    page = open_page()
-    page.goto(served.at(f"/comments?{QUERY}"))
+def test_a_comment_is_found_opened_and_noted(open_page: Open) -> None:
+    page = open_page(f"/comments?{QUERY}")
     page.get_by_text("Choose days and filters").click()
     page.get_by_label("Words in the comment").fill("refund")
     page.get_by_label("Score from").select_option("5")
@@ -93,9 +89,8 @@ def test_a_comment_is_found_opened_and_noted(open_page: Open, served: Served) ->
     expect(page.locator(".note").last).to_have_text("Thanked the customer.")
 
 
-def test_a_download_is_a_file_with_the_filter_on_screen(open_page: Open, served: Served, tmp_path: Path) -> None:
-    page = open_page()
-    page.goto(served.at(f"/comments?score=5&{QUERY}"))
+def test_a_download_is_a_file_with_the_filter_on_screen(open_page: Open, tmp_path: Path) -> None:
+    page = open_page(f"/comments?score=5&{QUERY}")
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Rows, CSV").click()
     path = tmp_path / waiting.value.suggested_filename
@@ -119,7 +114,6 @@ def test_an_analyst_has_no_comments_page_and_is_told_so(open_page: Open, served:
 
 def test_everything_can_be_done_without_a_mouse(open_page: Open, served: Served) -> None:
     page = open_page(role=None)
-    page.goto(served.at("/"))
     tab_to(page, "Your key")
     page.keyboard.type(served.population.keys["supervisor"])
     page.keyboard.press("Enter")
@@ -150,9 +144,8 @@ def test_everything_can_be_done_without_a_mouse(open_page: Open, served: Served)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_the_focus_can_always_be_seen(open_page: Open, served: Served) -> None:
-    page = open_page()
-    page.goto(served.at(f"/explore?{QUERY}"))
+def test_the_focus_can_always_be_seen(open_page: Open) -> None:
+    page = open_page(f"/explore?{QUERY}")
     unseen = []
     for _ in range(40):
         page.keyboard.press("Tab")
@@ -166,9 +159,8 @@ def test_the_focus_can_always_be_seen(open_page: Open, served: Served) -> None:
     assert unseen == []
 
 
-def test_no_page_needs_a_script(open_page: Open, served: Served) -> None:
-    page = open_page(java_script_enabled=False)
-    page.goto(served.at(f"/comments?{QUERY}"))
+def test_no_page_needs_a_script(open_page: Open) -> None:
+    page = open_page(f"/comments?{QUERY}", java_script_enabled=False)
     page.get_by_text("Choose days and filters").click()
     page.get_by_label("Score up to").select_option("1")
     page.get_by_role("button", name="Show").click()
@@ -192,14 +184,14 @@ def test_every_chart_says_what_it_is_and_names_its_figures(open_page: Open, serv
     expect(page.get_by_role("img", name="From ended to answered")).to_be_visible()
 
 
-def test_on_paper_there_are_figures_and_no_controls(open_page: Open, served: Served, artefacts: Path) -> None:
-    page = open_page()
-    page.goto(served.at(f"/?{QUERY}"))
+def test_on_paper_there_are_figures_and_no_controls(open_page: Open, served: Served, artefacts: Artefacts) -> None:
+    page = open_page(f"/?{QUERY}")
     page.emulate_media(media="print")
     for control in (page.get_by_role("navigation"), page.get_by_role("button"), page.locator(".periods, .download")):
         assert not any(each.is_visible() for each in control.all())
     expect(page.get_by_role("heading", name="Customer satisfaction")).to_be_visible()
-    paper = page.pdf(path=artefacts / "overview.pdf", format="A4", prefer_css_page_size=True)
+    paper = page.pdf(format="A4", prefer_css_page_size=True)
+    artefacts.file("overview.pdf", paper)
     assert paper.startswith(b"%PDF")
     page.goto(served.at(f"/results/{served.population.commented[-1]}"))
     page.emulate_media(media="print")

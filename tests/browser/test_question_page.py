@@ -1,7 +1,6 @@
 """The question page in a real browser: by keyboard alone, without a script, at 320 and 1280 px, from left and right."""
 
 import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,14 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Page
 from sqlalchemy.engine import Engine
-from werkzeug.serving import make_server
 
 from service.app import create_app
 from service.db import open_engine, reading, writing
 from service.models import feedback_request, result
 from service.ways.links import Links, hash_of
+from tests.browser.conftest import Artefacts
 from tests.browser.test_looks import violations
+from tests.serving import served
 from tests.support import Clock, request_row, settings_of
 
 ASKED = {
@@ -63,13 +63,8 @@ def asking(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     shutil.copy(sqlite_template, path)
     engine, clock = open_engine(f"sqlite:///{path}"), Clock()
     settings = settings_of(accounts__acme__page_name="Acme Café")
-    server = make_server("127.0.0.1", 0, create_app(settings, engine, clock), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield Asking(engine, f"http://127.0.0.1:{server.server_port}", clock, settings.service.secret_key)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(create_app(settings, engine, clock)) as url:
+        yield Asking(engine, url, clock, settings.service.secret_key)
     engine.dispose()
 
 
@@ -128,12 +123,12 @@ def test_back_and_forth_and_reloading_answer_nothing_twice(asking: Asking, opene
 @pytest.mark.parametrize("language", ["en", "ar", "ja"])
 @pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (1280, "light"), (320, "dark")])
 def test_it_fits_every_screen_and_axe_finds_nothing(
-    asking: Asking, opened: Any, axe: str, artefacts: Path, language: str, width: int, scheme: str
+    asking: Asking, opened: Any, axe: str, artefacts: Artefacts, language: str, width: int, scheme: str
 ) -> None:
     found = {}
     for kind in ("csat", "nps"):
         page = opened(asking.link(kind, language), width=width, scheme=scheme)
-        page.screenshot(path=artefacts / f"page-{kind}-{language}-{width}-{scheme}.png", full_page=True)
+        artefacts.picture(page, f"page-{kind}-{language}-{width}-{scheme}")
         found[kind] = violations(page, axe)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         boxes = page.locator("label:has(input)").evaluate_all("all => all.map(e => e.getBoundingClientRect().toJSON())")
@@ -141,6 +136,6 @@ def test_it_fits_every_screen_and_axe_finds_nothing(
         page.locator("label:has(input)").first.click()
         page.locator("button").click()
         page.locator("textarea").wait_for()
-        page.screenshot(path=artefacts / f"page-{kind}-{language}-{width}-{scheme}-answered.png", full_page=True)
+        artefacts.picture(page, f"page-{kind}-{language}-{width}-{scheme}-answered")
         found[f"{kind} answered"] = violations(page, axe)
     assert {name: each for name, each in found.items() if each} == {}

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Served
-from tests.browser.test_looks import violations
+from tests.browser.conftest import Artefacts, Served
+from tests.browser.test_looks import beyond_its_screen, violations
 
 Open = Callable[..., Page]
 REPORTS = {
@@ -25,12 +24,15 @@ def pages_of(paper: bytes) -> int:
 
 
 @pytest.mark.parametrize("size", ["A4", "Letter"])
-def test_it_prints_on_one_page_without_controls(open_page: Open, served: Served, artefacts: Path, size: str) -> None:
-    page = open_page(width=1440)
+def test_it_prints_on_one_page_without_controls(
+    open_page: Open, served: Served, artefacts: Artefacts, size: str
+) -> None:
+    page = open_page("/report", width=1440)
     for name, path in REPORTS.items():
         page.goto(served.at(path))
         page.emulate_media(media="print")
-        made = page.pdf(path=artefacts / f"report-{name}-{size}.pdf", format=size)
+        made = page.pdf(format=size)
+        artefacts.file(f"report-{name}-{size}.pdf", made)
         assert pages_of(made) == 1, name
         for control in (page.get_by_role("navigation"), page.get_by_role("button"), page.locator(".report-choice")):
             assert not any(each.is_visible() for each in control.all()), name
@@ -39,22 +41,22 @@ def test_it_prints_on_one_page_without_controls(open_page: Open, served: Served,
 @pytest.mark.parametrize("role", ["supervisor", "analyst"])
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (360, "dark")])
 def test_it_fits_its_screen_and_axe_finds_nothing(
-    open_page: Open, served: Served, axe: str, artefacts: Path, width: int, scheme: str, role: str
+    open_page: Open, served: Served, axe: str, artefacts: Artefacts, width: int, scheme: str, role: str
 ) -> None:
     page = open_page(width=width, color_scheme=scheme, role=role)
     found, too_wide = {}, {}
     for name, path in REPORTS.items():
         page.goto(served.at(path))
         page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-        page.screenshot(path=artefacts / f"report-{name}-{role}-{width}-{scheme}.png", full_page=True)
-        too_wide[name] = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        artefacts.picture(page, f"report-{name}-{role}-{width}-{scheme}")
+        too_wide[name] = beyond_its_screen(page)
         found[name] = violations(page, axe)
     assert {name: each for name, each in found.items() if each} == {}
     assert set(too_wide.values()) == {0}, too_wide
 
 
 @pytest.mark.parametrize("width", [1440, 360])
-def test_last_months_report_is_one_click_away_and_another_two(open_page: Open, served: Served, width: int) -> None:
+def test_last_months_report_is_one_click_away_and_another_two(open_page: Open, width: int) -> None:
     page = open_page(width=width)
     page.get_by_role("link", name="Report", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Customer feedback, October 2026")
@@ -65,9 +67,8 @@ def test_last_months_report_is_one_click_away_and_another_two(open_page: Open, s
     expect(page.get_by_role("heading", level=1)).to_contain_text("9 Nov 2026")
 
 
-def test_comments_are_chosen_by_hand_with_the_keyboard_alone(open_page: Open, served: Served) -> None:
-    page = open_page()
-    page.goto(served.at("/report?month=2026-10"))
+def test_comments_are_chosen_by_hand_with_the_keyboard_alone(open_page: Open) -> None:
+    page = open_page("/report?month=2026-10")
     page.get_by_text("Another month, other days, comments by hand").press("Enter")
     box = page.get_by_role("checkbox").nth(4)
     box.focus()

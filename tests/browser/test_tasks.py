@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Served, sign_in
+from tests.browser.conftest import Artefacts, Served, sign_in
 
 MOST_CLICKS = 3
 Open = Callable[..., Page]
@@ -115,9 +114,8 @@ def test_one_team_is_kept_while_moving(page: Page, served: Served) -> None:
     hand.are_few()
 
 
-def test_agents_on_a_phone_are_a_short_page(open_page: Open, served: Served) -> None:
-    page = open_page(width=360)
-    page.goto(served.at("/explore?by=agent&since=2026-09-24&until=2026-11-22"))
+def test_agents_on_a_phone_are_a_short_page(open_page: Open) -> None:
+    page = open_page("/explore?by=agent&since=2026-09-24&until=2026-11-22", width=360)
     rows = page.locator("table.groups tbody tr")
     tallest = max(rows.nth(index).bounding_box()["height"] for index in range(rows.count()))  # type: ignore[index]
     assert tallest <= 48
@@ -125,12 +123,12 @@ def test_agents_on_a_phone_are_a_short_page(open_page: Open, served: Served) -> 
 
 @pytest.mark.parametrize("show", ["score", "response"])
 def test_sixty_agents_on_a_phone_are_under_three_thousand_pixels(
-    open_page: Open, crowded: Served, show: str, artefacts: Path
+    open_page: Open, crowded: Served, show: str, artefacts: Artefacts
 ) -> None:
-    page = open_page(width=360, role=None)
+    page = open_page("/sign-in", width=360, role=None)
     sign_in(page, crowded, "supervisor")
     page.goto(crowded.at(f"/explore?by=agent&show={show}&type=csat&since=2026-09-24&until=2026-11-22"))
     rows = page.locator("table.groups tbody tr")
-    page.screenshot(path=artefacts / f"sixty-agents-{show}.png", full_page=True)
+    artefacts.picture(page, f"sixty-agents-{show}")
     assert rows.count() >= 59
     assert page.evaluate("document.documentElement.scrollHeight") < 3000

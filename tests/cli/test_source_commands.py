@@ -2,9 +2,8 @@
 
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
+from collections.abc import Callable
+from contextlib import chdir
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +13,6 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 from sqlalchemy.engine import Engine
-from werkzeug.serving import make_server
 
 from service.app import create_app
 from service.cli import main, sources
@@ -27,6 +25,7 @@ from service.sources import counted, holds, sweeps
 from tests.cli.house import Cli
 from tests.crm_api.crm import crm
 from tests.intake.signers import Outgoing, standard
+from tests.serving import served
 from tests.support import SOURCE_KEY
 
 ADDRESS = "http://127.0.0.1:8000/webhooks/crm/crm"
@@ -362,22 +361,8 @@ def test_a_delivery_whose_body_is_gone_is_counted_as_gone(cli: Cli) -> None:
     assert "1 no longer kept" in cli.says("deliveries", "replay", delivery.id, "--source", "crm")
 
 
-@contextmanager
-def served(cli: Cli) -> Iterator[str]:
-    """The web of this installation, on a port of this machine."""
-    server = make_server("127.0.0.1", 0, create_app(load(cli.config), cli.engine), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def test_a_delivery_is_tried_on_the_running_service_in_one_command(cli: Cli) -> None:
-    with served(cli) as url:
+    with served(create_app(load(cli.config), cli.engine)) as url:
         said = cli.says("sources", "send", "crm", "--to", url, "--conversation", "try-1")
         assert "answered 200" in said
         assert "requests list --conversation try-1" in said

@@ -1,13 +1,13 @@
 """A CRM's API on a port of this machine: answers what a test tells it to, and remembers how it was asked."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
-from werkzeug.serving import make_server
+
+from tests.serving import served
 
 Answer = Callable[[], Any]
 
@@ -48,13 +48,6 @@ def crm(**answers: Any) -> Iterator[Crm]:
     """Serve one until the end of the block."""
     here, app = Crm(), Flask("crm")
     app.add_url_rule("/<path:path>", view_func=here.reply, methods=["GET", "POST"])
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    here.url, here.answers = f"http://127.0.0.1:{server.server_port}", {**answers}
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    here.answers = {**answers}
+    with served(app) as here.url:
         yield here
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -1,13 +1,12 @@
 """The whole chapter against the sandbox: whatever is lost, doubled, delayed or reordered, our rows equal the truth."""
 
 import json
-import threading
+from contextlib import ExitStack
 from datetime import timedelta
 
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from werkzeug.serving import make_server
 
 from service.db import reading, writing
 from service.models import metadata, result
@@ -17,6 +16,7 @@ from service.sandbox import pushes
 from tests.results.house import DAY, HOUR, answer_of, result_of, shop
 from tests.results.outside import Outside
 from tests.results.test_x_webhook import browser, post
+from tests.serving import served
 
 SHOP = shop(poll_window=timedelta(hours=5), refresh_schedule=(HOUR, 6 * HOUR))
 TABLES = (
@@ -110,14 +110,11 @@ def test_after_the_polls_our_rows_equal_the_truth(engine, data, script, odd):
 
 def test_a_lossy_push_channel_over_sockets_is_made_whole_by_polling(engine):
     """X's own pushes, with its own losses, over a real connection."""
-    server = make_server("127.0.0.1", 0, browser(engine).application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
     x = Outside()
-    try:
+    with served(browser(engine).application) as url, ExitStack() as last:
+        last.callback(pushes.stop, x.world)
         mode = {"lose": 0.3, "double": 0.3, "delay": 0.3, "reorder": 0.3, "delay_s": [1, 600]}
-        url = f"http://127.0.0.1:{server.server_port}/webhooks/x/shop"
-        target = {"url": url, "user": "x", "password": "a-long-random-password"}
+        target = {"url": f"{url}/webhooks/x/shop", "user": "x", "password": "a-long-random-password"}
         x.control("POST", "/webhooks", mode=mode, **target)
         rows = [x.send_card(engine) for _ in range(20)]
         for row in rows:
@@ -133,8 +130,3 @@ def test_a_lossy_push_channel_over_sockets_is_made_whole_by_polling(engine):
         x.advance(2 * DAY)
         poll_all(engine, x)
         assert [answer_of(engine, row) for row in rows] == [x.truth_of(row) for row in rows]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        pushes.stop(x.world)

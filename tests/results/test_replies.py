@@ -3,10 +3,7 @@
 import gzip
 import hmac
 import json
-import threading
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from structlog.testing import capture_logs
-from werkzeug.serving import make_server
 
 from service.customers.hash_key import open_key
 from service.db import reading, writing
@@ -28,6 +24,7 @@ from service.x_api import DirectMessage, taps
 from tests.results.house import HOUR, NOW, US, request, result_of
 from tests.results.house import settings as settings_of
 from tests.results.outside import Outside
+from tests.serving import served
 
 SETTINGS = settings_of()
 HOOK = "/webhooks/x"
@@ -301,24 +298,12 @@ def test_a_challenge_is_answered_with_the_secret_of_the_app(engine):
 # -- the whole way, over sockets
 
 
-@contextmanager
-def served(app) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}{HOOK}"
-    finally:
-        server.shutdown()
-        thread.join()
-
-
 @pytest.mark.parametrize("form", ["x_activity", "account_activity"])
 def test_a_customer_who_taps_and_one_who_types_answer_by_x_s_own_pushes(engine, form):
     x = Outside(activity_form=form)
     tapping, typing = (prompted(engine, card_sent_at=x.now, x_user_id=str(700 + n)) for n in range(2))
-    with served(web(SETTINGS, engine, lambda: datetime.now(UTC))) as address:
-        x.control("POST", "/webhooks", activity_url=address)
+    with served(web(SETTINGS, engine, lambda: datetime.now(UTC))) as url:
+        x.control("POST", "/webhooks", activity_url=f"{url}{HOOK}")
         for row in (tapping, typing):
             options = taps.options(key_of(engine), row["id"], "csat", {})
             x.client.send_dm(row["x_user_id"], "How did we do?", signed_at=x.now, options=options)

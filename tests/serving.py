@@ -1,0 +1,33 @@
+"""An application of ours on a port of this machine: in, the application; out, its address until the block ends.
+
+werkzeug's server looks twice a second whether it should stop, and who stops it waits for that: here it looks oftener.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from wsgiref.types import WSGIApplication
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+LOOK_EVERY_S = 0.01
+
+
+class Silent(WSGIRequestHandler):
+    """werkzeug's own, without its log."""
+
+    def log(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(application: WSGIApplication) -> Iterator[str]:
+    """Serve it until the block ends."""
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Silent)
+    thread = threading.Thread(target=server.serve_forever, args=(LOOK_EVERY_S,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
