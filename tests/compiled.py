@@ -1,14 +1,16 @@
-"""What SQLAlchemy makes of our statements and werkzeug of our routes, kept for a whole run of tests.
+"""What is made of statements, routes and pages (SQLAlchemy, werkzeug, Jinja), kept for a whole run of tests.
 
-A process of ours keeps both for its life. Each test opens an engine of its own, and an engine forgets with it: of 82 ms
+A process of ours keeps it for its life. Each test opens engines and applications of its own, and they forget: of 82 ms
 of a test that asks somebody, 31 went into writing the same SQL anew. Here a statement is one text for every engine of
-one kind with the same keys at rest. Likewise each application compiles what writes the addresses of its routes: half of
-the 90 ms that one takes to make.
+one kind with the same keys at rest. Likewise each application compiles what writes the addresses of its routes, half of
+the 90 ms that one takes to make, and the templates of its pages.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
@@ -17,9 +19,17 @@ from service.at_rest.columns import ring_of
 
 MANY = 3000
 Key = tuple[Any, ...]
+_compile = Rule._compile_builder
 
 
-class Kept(LRUCache[Key, Any]):
+def keep() -> None:
+    """From here on."""
+    Engine._compiled_cache = property(lambda _engine: STATEMENTS, lambda _engine, _own: None)
+    Rule._compile_builder = _writer
+    Flask.jinja_options = {"bytecode_cache": Pages()}
+
+
+class Statements(LRUCache[Key, Any]):
     """SQLAlchemy's own cache, whose first word is the engine's dialect: engines that write alike are one here."""
 
     def get(self, key: Key, default: Any = None) -> Any:
@@ -31,19 +41,11 @@ class Kept(LRUCache[Key, Any]):
 
 def _alike(key: Key) -> Key:
     dialect, *rest = key
-    return (dialect.name, ring_of(dialect), *rest)
+    return (dialect.name, dialect.dbapi, ring_of(dialect), *rest)
 
 
-STATEMENTS = Kept(MANY)
-
-
-def remembering(engine: Engine) -> Engine:
-    engine.update_execution_options(compiled_cache=STATEMENTS)
-    return engine
-
-
+STATEMENTS = Statements(MANY)
 WRITERS: dict[Key, Callable[..., tuple[str, str]]] = {}
-_compile = Rule._compile_builder
 
 
 def _writer(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
@@ -56,4 +58,14 @@ def _writer(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str,
     return WRITERS[key]
 
 
-Rule._compile_builder = _writer
+class Pages(BytecodeCache):
+    """Compiled templates, each as long as its source is the same."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Key, Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._kept.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key, bucket.checksum] = bucket.code

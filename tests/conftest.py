@@ -27,11 +27,18 @@ from service import migrations  # noqa: E402 - after the environment above
 from service.at_rest.columns import give  # noqa: E402
 from service.db import open_engine, writing  # noqa: E402
 from service.encrypting.turning import turn_on  # noqa: E402
-from tests import postgresql, template  # noqa: E402
-from tests.compiled import remembering  # noqa: E402
+from tests import compiled, postgresql, template  # noqa: E402
 from tests.postgresql import Kept, Place, address_of, on_server  # noqa: E402
 
+compiled.keep()
+
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+WAITING = ("tests/chaos/", "tests/demo/", "tests/processes/", "tests/test_story.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What mostly waits for processes comes first: one of several workers is at it while the others calculate."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WAITING))
 
 
 @pytest.fixture
@@ -135,8 +142,8 @@ def _prepared(opened: Engine) -> Engine:
         turn(engine, NOW)
         engine.dispose()
     if not os.environ.get("TEST_ENCRYPTED"):
-        return remembering(opened)
-    engine = give(remembering(opened), ["a key that nobody guesses, 32 and more"])
+        return opened
+    engine = give(opened, ["a key that nobody guesses, 32 and more"])
     with writing(engine) as connection:
         turn_on(connection, NOW)
     return engine

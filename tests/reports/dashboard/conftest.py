@@ -12,7 +12,6 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.db import open_engine
 from service.settings import Settings, from_tree
-from tests.compiled import remembering
 from tests.conftest import NOW
 from tests.reports.dashboard.population import Population, named_long_ago, populate, settings_tree
 from tests.support import Clock
@@ -40,7 +39,7 @@ def population(populated: tuple[Path, Population]) -> Population:
 def engine(populated: tuple[Path, Population], tmp_path: Path) -> Iterator[Engine]:
     path = tmp_path / "populated.db"
     shutil.copy(populated[0], path)
-    engine = remembering(open_engine(f"sqlite:///{path}"))
+    engine = open_engine(f"sqlite:///{path}")
     yield engine
     engine.dispose()
 
