@@ -57,10 +57,12 @@ ONE_CONVERSATION = (
 @pytest.fixture
 def house(quick: World) -> World:
     """One answer of a small agent among the many of a large one; the same in another account."""
-    quick.add(40, score=5, text="fine")
-    quick.add(40, score=2, text="bad", agent_id="cat", team_id="blue")
-    quick.bobs = quick.add(1, score=1, text=SECRET, agent_id="bob", team_id="green", conversation_id=CONVERSATION)[0]
-    quick.add(40, score=5, account="other")
+    with quick.at_once():
+        quick.add(40, score=5, text="fine")
+        quick.add(40, score=2, text="bad", agent_id="cat", team_id="blue")
+        bobs = quick.add(1, score=1, text=SECRET, agent_id="bob", team_id="green", conversation_id=CONVERSATION)
+        quick.add(40, score=5, account="other")
+    quick.bobs = bobs[0]
     return quick
 
 

@@ -26,11 +26,12 @@ def differences(world: World, by: str, **asked) -> figures.Differences:
 @pytest.fixture
 def two_weeks(world: World) -> World:
     """Red was 42 of 54 and is 26 of 43; blue stays; green is small."""
-    for days_ago, red in ((10, (42, 12)), (3, (26, 17))):
-        world.add(red[0], score=5, days_ago=days_ago)
-        world.add(red[1], score=1, days_ago=days_ago)
-        world.add(60, score=5, days_ago=days_ago, team_id="blue", agent_id="bob")
-        world.add(3, score=1, days_ago=days_ago, team_id="green", agent_id="cid")
+    with world.at_once():
+        for days_ago, red in ((10, (42, 12)), (3, (26, 17))):
+            world.add(red[0], score=5, days_ago=days_ago)
+            world.add(red[1], score=1, days_ago=days_ago)
+            world.add(60, score=5, days_ago=days_ago, team_id="blue", agent_id="bob")
+            world.add(3, score=1, days_ago=days_ago, team_id="green", agent_id="cid")
     return world
 
 
@@ -211,10 +212,11 @@ def test_sevens_of_days_end_with_the_last_day_and_the_last_of_them_is_whole(two_
 @pytest.fixture
 def crossed(world: World) -> World:
     """Two teams in two languages, and a desk of two answers, too small to be named."""
-    for language, score in (("en", 5), ("de", 2)):
-        for team, n in (("red", 12), ("blue", 30)):
-            world.add(n, score=score, days_ago=3, team_id=team, agent_id=f"{team} agent", language=language)
-    world.add(2, score=1, days_ago=3, team_id="green", agent_id="cid", language="de")
+    with world.at_once():
+        for language, score in (("en", 5), ("de", 2)):
+            for team, n in (("red", 12), ("blue", 30)):
+                world.add(n, score=score, days_ago=3, team_id=team, agent_id=f"{team} agent", language=language)
+        world.add(2, score=1, days_ago=3, team_id="green", agent_id="cid", language="de")
     return world
 
 

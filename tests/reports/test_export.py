@@ -75,10 +75,11 @@ def exported(world: World, format="csv", filter: Filter = Filter(), **options) -
 
 @pytest.fixture
 def told(world):
-    for text in NASTY:
-        world.add(1, score=4, text=text)
-    world.add(3)
-    world.add(2, state="skipped", reason="cooldown")
+    with world.at_once():
+        for text in NASTY:
+            world.add(1, score=4, text=text)
+        world.add(3)
+        world.add(2, state="skipped", reason="cooldown")
     return world
 
 

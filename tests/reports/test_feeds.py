@@ -24,9 +24,10 @@ from tests.reports.world import World, settings_of
 def house(engine: Engine) -> House:
     """Six weeks of answers, old enough to be released, and some that are not."""
     world = World(engine)
-    for week in range(6):
-        world.add(40, score=5, days_ago=7 * week + 4)
-        world.add(20, score=1, days_ago=7 * week + 4, team_id="blue", agent_id="=cmd")
+    with world.at_once():
+        for week in range(6):
+            world.add(40, score=5, days_ago=7 * week + 4)
+            world.add(20, score=1, days_ago=7 * week + 4, team_id="blue", agent_id="=cmd")
     world.released()
     world.add(7, score=5, days_ago=0.1)
     return House(engine, settings_of(web__requests_per_minute=5), world.clock)
@@ -162,7 +163,8 @@ def test_analysts_make_none_and_an_address_does_nothing_else(house: House) -> No
         ({"figure": "summary", "q": "words"}, 422),
     ],
 )
-def test_what_cannot_be_asked_is_not_saved(house: House, question: dict[str, Any], status: int) -> None:
+def test_what_cannot_be_asked_is_not_saved(engine: Engine, question: dict[str, Any], status: int) -> None:
+    house = House(engine, settings_of())
     house.refused(status, "POST", "/v1/feeds", house.key(), {"name": "x", "question": question})
     assert house.rows(feed) == []
 

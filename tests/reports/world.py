@@ -1,5 +1,7 @@
 """A ledger with answers, an application that serves it, and clients with keys."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,6 +45,7 @@ class World:
     settings: Settings = field(default_factory=settings_of)
     clock: Clock = field(default_factory=lambda: Clock(NOW))
     number: int = 0
+    untold: list[datetime] | None = None
 
     def app(self) -> flask.Flask:
         app = flask.Flask("test", static_folder=None)
@@ -141,8 +144,23 @@ class World:
                 rows = [encrypting(result, each, each["request_id"]) for each in results]
                 connection.execute(sa.insert(result), rows)
         moments = [each["updated_at"] for each in (*requests, *results)]
-        self.tell(max(moments, default=self.clock.now))
+        self._written(max(moments, default=self.clock.now))
         return [str(row["id"]) for row in requests]
+
+    @contextmanager
+    def at_once(self, *, told: bool = True) -> Iterator[None]:
+        """What is added within is told of at the end, in one go; or not at all."""
+        self.untold = []
+        yield
+        moments, self.untold = self.untold, None
+        if told and moments:
+            self.tell(max(moments))
+
+    def _written(self, at: datetime) -> None:
+        if self.untold is None:
+            self.tell(at)
+        else:
+            self.untold.append(at)
 
     def tell(self, now: datetime | None = None) -> None:
         """Do what the worker does each second: number what has changed, and name who may be named."""
