@@ -189,7 +189,7 @@ def test_a_changed_timestamp_is_a_wrong_signature(preset: str) -> None:
 
 
 def hmac_inbound(timestamp: str, key: str = SECRET) -> Inbound:
-    digest = hmac.new(key.encode(), timestamp.encode() + b"." + BODY, hashlib.sha256).hexdigest()
+    digest = hmac.new(key.encode(), timestamp.encode("latin-1") + b"." + BODY, hashlib.sha256).hexdigest()
     return post(BODY, {"x-chatwoot-timestamp": timestamp, "x-chatwoot-signature": f"sha256={digest}"})
 
 
@@ -197,7 +197,7 @@ def test_milliseconds_where_seconds_are_expected_are_refused() -> None:
     assert verdict_of("chatwoot", hmac_inbound(str(int(NOW.timestamp() * 1000)))).code == "timestamp_unreadable"
 
 
-@pytest.mark.parametrize("timestamp", ["soon", "1e9", "NaN", "-", "99999999999999999999"])
+@pytest.mark.parametrize("timestamp", ["soon", "1e9", "NaN", "-", "99999999999999999999", "\xff", "1\xa0"])
 def test_an_unreadable_timestamp_is_refused(timestamp: str) -> None:
     assert verdict_of("chatwoot", hmac_inbound(timestamp)).code in {"timestamp_unreadable", "timestamp_stale"}
 

@@ -178,6 +178,23 @@ def test_a_token_may_stand_in_the_body_and_a_key_before_the_colon() -> None:
         assert code(verify(as_user, post({}, header), NOW)) == right
 
 
+@pytest.mark.parametrize("sent_as", ["utf-8", "latin-1"])
+def test_a_token_may_have_letters_that_a_header_carries_as_bytes(sent_as: str) -> None:
+    secret = "geheim-für-uns-là"  # whose last letter ends, in UTF-8, in a byte that latin-1 takes for a blank
+    definition = define("token", secret, verify={"kind": "static", "header": "authorization", "scheme": "Bearer "})
+    for token, right in ((secret, "verified"), (f"{secret}!", "token_wrong"), (secret[:-1], "token_wrong")):
+        header = {"authorization": f"Bearer {token}".encode(sent_as).decode("latin-1")}
+        assert code(verify(definition, post({}, header), NOW)) == right
+
+
+def test_a_signed_header_is_signed_as_the_bytes_that_were_sent() -> None:
+    table = {"kind": "hmac", "digest": "sha256", "signed": ["header:x-user", "body"], "signature": "x-signature"}
+    definition = define("token", verify=table)
+    proof = hmac.new(SECRET.encode(), "Zoë".encode() + BODY, "sha256").hexdigest()
+    header = {"x-user": "Zoë".encode().decode("latin-1"), "x-signature": proof}
+    assert isinstance(verify(definition, post(BODY, header), NOW), Verified)
+
+
 # -- JSON Web Tokens
 
 CLAIMS = {"iss": "orgId:6", "aud": "webhookId:7", "iat": NOW.timestamp(), "exp": NOW.timestamp() + 60}

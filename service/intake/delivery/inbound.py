@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 DELIVERIES = "/webhooks/crm/"
 """Under it, by its name, every source is told what ended."""
 MAX_STORED_VALUE = 2000
+OWS = " \t\r\n"  # what may stand around a header's value; other blanks may be half a letter of UTF-8
 CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 
@@ -55,7 +56,7 @@ def make_inbound(
     method: str, public_url: str, path: str, query: str, headers: Iterable[tuple[str, str]], body: bytes
 ) -> Inbound:
     """Build an `Inbound`; `public_url` is the setting, `query` the raw string behind the question mark."""
-    values, repeated = _first_of_each((name.lower(), value.strip()) for name, value in headers)
+    values, repeated = _first_of_each((name.lower(), value.strip(OWS)) for name, value in headers)
     asked, repeated_query = _first_of_each(parse_qsl(query, keep_blank_values=True))
     address = public_url.rstrip("/") + path + (f"?{query}" if query else "")
     return Inbound(method.upper(), address, values, repeated, asked, repeated_query, body)

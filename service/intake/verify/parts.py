@@ -162,6 +162,11 @@ def header(inbound: Inbound, name: str, what: str) -> str:
     return value
 
 
+def as_sent(value: str) -> bytes:
+    """Return the bytes of a header: WSGI reads each as one letter."""
+    return value.encode("latin-1", "replace")
+
+
 def asked(inbound: Inbound, name: str, what: str) -> str:
     """Return the one value of a name in the query. Raises Refusal where it is missing, empty or repeated."""
     if name in inbound.repeated_query:
@@ -196,7 +201,7 @@ def check_age(by: Signing, inbound: Inbound, now: datetime) -> None:
     time = by.timestamp
     if time is None:
         return
-    moment = parse_time(_from(time.from_, by.signature, inbound, "timestamp").decode(), time.format)
+    moment = parse_time(_from(time.from_, by.signature, inbound, "timestamp").decode("utf-8", "replace"), time.format)
     if moment is None:
         raise Refusal("timestamp_unreadable", f"The signed time is not of the form {time.format}.")
     demand_fresh(moment, now, time.tolerance)
@@ -266,7 +271,7 @@ def _decoded(url: str, escapes: str) -> Iterator[str]:
 def _from(source: str, place: SignatureAt, inbound: Inbound, what: str) -> bytes:
     kind, _, name = source.partition(":")
     if kind == "header":
-        return header(inbound, name, what).encode("utf-8", "replace")
+        return as_sent(header(inbound, name, what))
     given = [v for k, v in named_values(header(inbound, place.header, "signature"), place) if k == name]
     if len(given) != 1:
         # two times in one signature: the one that is checked need not be the one that was signed

@@ -18,7 +18,7 @@ from service.intake.delivery.inbound import Inbound
 from service.intake.expressions.compiled import Expression, ExpressionError
 from service.intake.expressions.evaluate import TooCostly
 from service.intake.verify.keyed import secret_of
-from service.intake.verify.parts import HeaderName, Key, Keyed, Refusal, asked, header
+from service.intake.verify.parts import HeaderName, Key, Keyed, Refusal, as_sent, asked, header
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY, one_of
 
@@ -57,7 +57,8 @@ class Static(Keyed):
         given = header(inbound, self.header, "token")
         if given[: len(self.scheme)].lower() != self.scheme.lower():
             raise Refusal("token_unreadable", f"The header {self.header} must begin with '{self.scheme}'.")
-        return _index(self.secrets, given[len(self.scheme) :].strip())
+        text = given[len(self.scheme) :].strip(" \t")
+        return _index(self.secrets, text, as_sent(text))  # headers are read as latin-1, and most write UTF-8
 
     def covered(self, _inbound: Inbound) -> str:
         """Say what it covers."""
@@ -159,9 +160,9 @@ def _in_body(expression: Expression, inbound: Inbound, what: str) -> str:
     return str(found)
 
 
-def _index(keys: tuple[Key, ...], given: str) -> int:
-    raw = given.encode("utf-8", "replace")
-    hits = [key.index for key in keys if hmac.compare_digest(key.secret, raw)]
+def _index(keys: tuple[Key, ...], given: str, *also: bytes) -> int:
+    offered = (given.encode("utf-8", "replace"), *also)
+    hits = [key.index for key in keys for raw in offered if hmac.compare_digest(key.secret, raw)]
     if not hits:
         raise Refusal("token_wrong", "No key of the source is this token.")
     return hits[0]
