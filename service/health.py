@@ -20,9 +20,9 @@ from service.accounts import away, barred
 from service.auth import Guard, declares
 from service.auth.guard import demand_reach, demand_role
 from service.db import insert, reading, writing
+from service.db.outages import AWAY
 from service.errors import NotAllowed, Unavailable
 from service.models import IS_OPEN, account_state, feedback_request, probe, worker_seen
-from service.outages import AWAY
 from service.settings import Settings
 from service.sources import holds, waiting
 from service.sources.holds import SourceStanding

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from service.outages import is_away
+from service.db.outages import is_away
 from service.x_api import XError
 
 UNWELL = timedelta(seconds=2)

@@ -18,13 +18,12 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
-from service import standing_still
 from service.at_rest.columns import share
 from service.counts import HERE
-from service.db import ConnectionWait, begun, open_engine, reading, reading_on
-from service.deadline import is_out_of_time
+from service.db import ConnectionWait, begun, open_engine, reading, reading_on, watchdog
+from service.db.deadline import is_out_of_time
+from service.db.outages import is_away
 from service.errors import Unavailable
-from service.outages import is_away
 from service.settings import Database
 
 T = TypeVar("T")
@@ -136,7 +135,7 @@ class Replica:
             with connection:
                 with transaction:  # of its own, so that what is read after it is no older
                     place = self._placed(connection, goal | {"reached": reached})
-                standing_still.give(connection, READ_S)
+                watchdog.allow(connection, READ_S)
                 with reading_on(connection):
                     return ask(connection), place
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:

@@ -30,7 +30,7 @@ from service.encrypting.in_force import demand_keys, engine_of
 from service.errors import Unavailable
 from service.listening.worker import EventWorker
 from service.memory import share_arenas
-from service.outages import is_away
+from service.db.outages import is_away
 from service.settings import X_TOKENS, Settings, load
 from service.settings.values import host_and_port
 from service.starting import demand_fitting

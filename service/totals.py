@@ -23,11 +23,11 @@ from service import __version__
 from service.at_rest.columns import ring_of
 from service.counts import HERE, METERS, Key, Meter, Numbers, ProcessCounts
 from service.db import insert, writing
+from service.db.outages import is_away
 from service.encrypting import in_force as keys
 from service.ids import new_id
 from service.migrations import head
 from service.models import process_count
-from service.outages import is_away
 
 KEEP_EVERY = timedelta(seconds=10)
 ALIVE = timedelta(minutes=1)

@@ -158,7 +158,7 @@ def test_the_interpreters_own_sqlite_is_imported_only_behind_the_gate() -> None:
     """Two SQLite libraries in one process lose committed rows."""
     mention = [path for path in [*PYTHON, *TESTS] if "sqlite3" in path.read_text("utf-8")]
     users = {shown(path) for path in mention if any(name.split(".")[0] == "sqlite3" for name in imported(path))}
-    assert users == {"service/db.py"}
+    assert users == {"service/db/sqlite.py"}
 
 
 def test_no_test_stands_in_for_the_database_or_x() -> None:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.db.leases import is_over
 from service.ids import new_id
-from service.leases import is_over
 from service.models import account_state
 
 acct = account_state.c

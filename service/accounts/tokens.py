@@ -19,9 +19,9 @@ from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import insert, reading, writing
-from service.leases import is_over
+from service.db.leases import is_over
+from service.db.outages import is_away
 from service.models import x_token
-from service.outages import is_away
 from service.x_api import Temporary, XError, XSignIn
 from service.x_api.oauth2 import Granted, lost
 

@@ -19,9 +19,9 @@ from service.auth import keys
 from service.auth.access import log_access
 from service.auth.keys import Reader
 from service.db import insert, reading, writing
+from service.db.outages import AWAY
 from service.errors import NotAuthenticated, TooMany
 from service.models import key_use
-from service.outages import AWAY
 
 WINDOW = timedelta(minutes=10)
 WRONG_PER_WINDOW = 10

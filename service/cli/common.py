@@ -17,9 +17,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from service import logs, replica
+from service.db.outages import is_away
 from service.encrypting import in_force as encrypting
 from service.errors import Invalid, NotFound, ServiceError
-from service.outages import is_away
 from service.settings import Account, Settings, SettingsError, Source, load
 from service.settings.values import is_x_user_id
 from service.starting import demand_fitting

@@ -10,13 +10,13 @@ from sqlalchemy.exc import DBAPIError
 from service import migrations, otel
 from service.cli.common import console
 from service.db import open_engine
+from service.db.outages import is_away
 from service.encrypting.in_force import demand_keys, engine_of
 from service.errors import Unavailable
 from service.intake import Definition
 from service.intake.definition.advice import advice
 from service.intake.definition.load import load_definitions
 from service.many import many
-from service.outages import is_away
 from service.outreach.withdrawn import gone_names
 from service.replica import attach
 from service.results.page.sender import mistakes

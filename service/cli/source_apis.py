@@ -12,8 +12,8 @@ from service.accounts import away
 from service.auth import log_access
 from service.cli.common import engine_of, me, now, opened, source_of, when
 from service.db import reading, writing
+from service.db.outages import is_away
 from service.errors import Conflict, ServiceError
-from service.outages import is_away
 from service.settings import Settings
 from service.sources import counted, holds, sweeps, waiting
 from service.sources.holds import SourceStanding

@@ -16,6 +16,7 @@ from service.cli.source_apis import apis, release
 from service.cli.source_send import send
 from service.crm_api.client import Client
 from service.db import reading
+from service.db.outages import is_away
 from service.errors import Invalid, NotFound, ServiceError
 from service.intake import explain as explain_delivery
 from service.intake import parse_request_file, render
@@ -31,7 +32,6 @@ from service.intake.mapping.events import ConversationEnded
 from service.intake.presets import payload, payload_names, preset_names, sources_of_payloads
 from service.many import many
 from service.models import delivery_item, webhook_delivery
-from service.outages import is_away
 from service.outreach.campaigns import Conversation, takes
 from service.settings import Campaign, Settings
 from service.words import harmless

@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.copying.rows import AT_ONCE, Rows, Stored
 from service.db import reading, writing
+from service.db.partitioned import partitioned_tables
 from service.models import delivery_key, webhook_delivery
-from service.parted import parted
 from service.partitions import keys
 
 Tell = Callable[[str, int], None]
@@ -26,7 +26,7 @@ wd, dlk = webhook_delivery.c, delivery_key.c
 def known_again(target: Engine, tell: Tell) -> None:
     """Let each delivery be known as it is at this place. May be repeated."""
     with reading(target) as connection:
-        in_pieces = "webhook_delivery" in parted(connection)
+        in_pieces = "webhook_delivery" in partitioned_tables(connection)
     if in_pieces:
         keys.fill(target, NEVER, tell)
         return

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import stored
 from service.db import insert
-from service.parted import CUT_BY, parted
+from service.db.partitioned import CUT_BY, partitioned_tables
 
 AT_ONCE = 500
 Stored = tuple[Any, ...]
@@ -102,7 +102,7 @@ class Rows:
     def _has_key(self, connection: Connection) -> bool:
         """Whether the database itself knows a row by its key: over partitions it knows only what they are cut by."""
         cut_by = CUT_BY.get(self.table.name)
-        return [each.name for each in self.key] == [cut_by] or self.table.name not in parted(connection)
+        return [each.name for each in self.key] == [cut_by] or self.table.name not in partitioned_tables(connection)
 
     def take_out(self, connection: Connection, keys: Sequence[Stored]) -> None:
         """Delete rows by their keys."""

@@ -18,10 +18,10 @@ from sqlalchemy.engine import Connection, Engine
 from service.at_rest.columns import ring_of
 from service.at_rest.ring import Ring
 from service.db import reading, writing
+from service.db.outages import is_away
 from service.encrypting.in_force import SETTLED, WalkProgress, everybody_writes, follow, hold_alone, progress
 from service.encrypting.rewriting import TABLES, lies_otherwise, plain_kind, raw, rewrite
 from service.models import encryption, encryption_key, metadata
-from service.outages import is_away
 
 log = structlog.get_logger(__name__)
 LOOK_EVERY_S, BETWEEN_STEPS_S = 2.0, 0.02  # between two steps others write

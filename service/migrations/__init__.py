@@ -20,10 +20,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
+from service.db.partitioned import partitioned_tables
+from service.db.postgresql import take_your_time
 from service.errors import Unavailable
 from service.models import encryption, encryption_key, schema_floor
-from service.on_postgresql import take_your_time
-from service.parted import parted
 
 HERE = Path(__file__).parent
 VERSION = sa.table("alembic_version", sa.column("version_num"))
@@ -71,7 +71,7 @@ def set_floor(connection: Connection) -> None:
     """Write from which code on one may work here: one that can read what is encrypted, and knows of partitions."""
     encrypted = connection.scalar(sa.select(encryption_key.c.id).limit(1)) is not None
     with_ids = connection.scalar(sa.select(encryption.c.ids)) is not None
-    needed = [floor(), *([PARTED_FROM] if parted(connection) else [])]
+    needed = [floor(), *([PARTED_FROM] if partitioned_tables(connection) else [])]
     if encrypted:
         needed.append(IDS_FROM if with_ids else ENCRYPTED_FROM)
     connection.execute(sa.update(schema_floor).values(revision=max(needed)))

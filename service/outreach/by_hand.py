@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection
 
 from service.auth import log_access
 from service.db import writing
+from service.db.leases import has_ended
 from service.errors import Conflict, NotFound
-from service.leases import has_ended
 from service.outreach.workplace import Workplace
 from service.requests import sends
 from service.requests.outcomes import Outcome, Resume, Stop

@@ -23,9 +23,9 @@ from service.accounts.standing import Locked
 from service.accounts.strange import limit_of
 from service.customers import identities
 from service.db import reading, writing
+from service.db.leases import beyond
+from service.db.outages import is_away
 from service.ids import new_id
-from service.leases import beyond, has_ended
-from service.outages import is_away
 from service.outreach.answers import Found
 from service.outreach.around import Lookout
 from service.outreach.evidence import arrived_before

@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection
 from service.accounts import standing
 from service.auth import log_access
 from service.db import writing
+from service.db.leases import has_ended
 from service.errors import Conflict, NotFound
-from service.leases import has_ended
 from service.models import feedback_request
 from service.outreach.around import look_around
 from service.outreach.campaigns import choose, conversation_of

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from service import traces
-from service.outages import is_away
+from service.db.outages import is_away
 from service.outreach.answers import Found
 from service.outreach.claims import Ready, claim, due_accounts, give_back, record
 from service.outreach.steps import take

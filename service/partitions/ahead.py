@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
-from service.on_postgresql import take_your_time
-from service.parted import parted
+from service.db.partitioned import partitioned_tables
+from service.db.postgresql import take_your_time
 from service.partitions.cuts import TableCut
 from service.partitions.pieces import partitions, room_of
 
@@ -46,7 +46,7 @@ def _add(connection: Connection, cut: TableCut, begin: datetime, now: datetime) 
 
 def unplaced(connection: Connection) -> Mapping[str, int]:
     """Return how many rows lie with the rest, a thousand at most, by table; nothing where all is whole."""
-    if not parted(connection):
+    if not partitioned_tables(connection):
         return {}
     rest = sa.text("SELECT table_name, unplaced FROM dm_feedback_unplaced()")
     return {row.table_name: row.unplaced for row in connection.execute(rest)}
@@ -55,7 +55,7 @@ def unplaced(connection: Connection) -> Mapping[str, int]:
 def give_up_traps(engine: Engine, cut: TableCut, now: datetime) -> bool:
     """Take a promise back whose time has almost come, as whoever made it did not go on: rows would be refused."""
     with reading(engine) as connection:
-        found = None if cut.table in parted(connection) else room_of(connection, cut)
+        found = None if cut.table in partitioned_tables(connection) else room_of(connection, cut)
     if found is None or found.until > now + TRAP:
         return False
     with writing(engine) as connection:

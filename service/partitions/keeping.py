@@ -15,8 +15,8 @@ from sqlalchemy.engine import Engine
 
 from service.auth import chain
 from service.db import reading
+from service.db.partitioned import partitioned_tables
 from service.models import metadata
-from service.parted import parted
 from service.partitions import ahead, dropping, keys
 from service.partitions.cuts import TableCut, cuts
 from service.partitions.pieces import unless_busy
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 def those_cut(engine: Engine, privacy: Privacy) -> Mapping[str, TableCut]:
     """Return how the tables are cut that lie in partitions at this moment, by name."""
     with reading(engine) as connection:
-        there = parted(connection)
+        there = partitioned_tables(connection)
     return {name: cut for name, cut in cuts(privacy).items() if name in there}
 
 

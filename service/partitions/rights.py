@@ -7,7 +7,7 @@ worker may do already: it may delete each of its rows.
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.parted import CUT_BY
+from service.db.partitioned import CUT_BY
 
 OURS = ", ".join(f"'{name}'" for name in CUT_BY)
 SHORTLY = "400ms"

@@ -16,12 +16,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
+from service.db.partitioned import look_again, partitioned_tables
+from service.db.postgresql import take_your_time
 from service.encrypting.in_force import ALIVE, GONE
 from service.errors import Conflict, Invalid, Unavailable
 from service.migrations import PARTED_FROM, set_floor
 from service.models import metadata, process_count
-from service.on_postgresql import take_your_time
-from service.parted import look_again, parted
 from service.partitions import ahead, keys, rights
 from service.partitions.cuts import TableCut, cuts
 from service.partitions.keys import Tell
@@ -99,7 +99,7 @@ def _demand_new_code(engine: Engine, now: datetime) -> None:
 
 def _is_whole(engine: Engine, cut: TableCut) -> bool:
     with reading(engine) as connection:
-        return cut.table not in parted(connection)
+        return cut.table not in partitioned_tables(connection)
 
 
 def _patiently(engine: Engine, do: Callable[[Connection], Done], wait: Wait) -> Done:
@@ -167,7 +167,7 @@ def _turn_over(connection: Connection, cut: TableCut) -> None:
     """Put a table of partitions in the table's place, the table as the first of them."""
     table, first, rest = cut.table, f"{cut.table}_{FIRST}", f"{cut.table}_{REST}"
     ties, room = _locked(connection, table), room_of(connection, cut)
-    if table in parted(connection) or room is None or not room.proven:
+    if table in partitioned_tables(connection) or room is None or not room.proven:
         return  # another one was here
     for of, tie in ties:  # to drop a piece would lock the other table too
         connection.exec_driver_sql(f"ALTER TABLE {of} DROP CONSTRAINT {tie}")

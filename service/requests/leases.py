@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import Micros
-from service.leases import beyond, is_over_at
+from service.db.leases import beyond, is_over_at
 from service.models import IS_BEGUN, IS_OPEN, account_state, feedback_request
 from service.requests.request import Request
 from service.requests.rows import REQUEST, SELECT, request_of

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.unreadable import is_unreadable
-from service.leases import is_over
+from service.db.leases import is_over
 from service.models import IS_OPEN, IS_UNPROVEN, feedback_request, result
 from service.requests.request import Request
 from service.requests.rows import REQUEST, SELECT, request_of

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.at_rest.unreadable import is_unreadable
+from service.db.leases import is_over
 from service.ids import new_id
-from service.leases import is_over
 from service.models import IS_OPEN, SAYS_TO_WHOM, feedback_request, send_attempt
 from service.requests.request import Attempt, Request
 from service.requests.rows import ATTEMPT, CARD, REQUEST, attempt_of, request_of

@@ -15,8 +15,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.db import writing
+from service.db.outages import is_away
 from service.errors import BadRequest, NotAuthenticated, NotFound, Unavailable
-from service.outages import is_away
 from service.results import bodies, replies
 from service.settings import Account, Settings
 from service.x_api import DirectMessage, ParseProblem

@@ -25,8 +25,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.accounts import turns
 from service.addresses import Network, is_inside, networks
 from service.db import reading, writing
+from service.db.outages import is_away
 from service.errors import BadRequest, NotAllowed, NotAuthenticated, NotFound, Unavailable
-from service.outages import is_away
 from service.results import bodies
 from service.results.card import fresh, take_in
 from service.results.status import SEEN_EVERY, WEBHOOK

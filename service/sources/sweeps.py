@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import Micros, insert
+from service.db.leases import is_over
 from service.ids import new_id
-from service.leases import is_over
 from service.models import source_sweep
 
 LEASE = timedelta(minutes=1)

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import insert
+from service.db.leases import is_over
 from service.ids import new_id
-from service.leases import is_over
 from service.models import feedback_request, look_up
 from service.states import END_STATES
 

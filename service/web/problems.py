@@ -13,9 +13,9 @@ import structlog
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from service.deadline import is_out_of_time
+from service.db.deadline import is_out_of_time
+from service.db.outages import is_away
 from service.errors import PROBLEM_JSON, Invalid, ServiceError, Unavailable, problem
-from service.outages import is_away
 from service.web.headers import request_id
 
 HTML_UNDER = "/dashboard"

@@ -13,7 +13,7 @@ from typing import Any
 
 import flask
 
-from service.deadline import at_most
+from service.db.deadline import at_most
 from service.errors import TooMany, Unavailable
 
 NAME = "dm_feedback_slots"

@@ -21,7 +21,7 @@ from pathlib import Path
 import click
 import httpx
 
-from service.db import sqlite_driver
+from service.db.sqlite import sqlite_driver
 from tests.processes.children import Child, cli, until
 from tests.processes.house import House, free_port
 from tests.support import SOURCE_KEY

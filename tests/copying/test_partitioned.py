@@ -10,8 +10,8 @@ from service import migrations
 from service.auth import chain
 from service.copying.moving import carry, demand_place, every_table, finish
 from service.db import open_engine, reading
+from service.db.partitioned import CUT_BY, partitioned_tables
 from service.models import delivery_key, webhook_delivery
-from service.parted import CUT_BY, parted
 from tests.copying.test_moving import nobody
 from tests.floor.house import House, deliver, told
 from tests.partitions.house import SETTINGS, pieces, retold, turn
@@ -43,7 +43,7 @@ def carried(source: House, target: Engine) -> House:
 
 def in_pieces(engine: Engine) -> frozenset[str]:
     with reading(engine) as connection:
-        return parted(connection)
+        return partitioned_tables(connection)
 
 
 def test_from_pieces_to_a_whole_and_what_is_gone_is_known(postgresql: Engine, sqlite_url: str, other: Engine) -> None:

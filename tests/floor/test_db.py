@@ -13,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Connection, Engine
 
-from service import db
-from service.db import EPOCH, Micros, insert, once_committed, open_engine, reading, sqlite_is_sound, writing
+from service.db import EPOCH, Micros, insert, once_committed, open_engine, reading, sqlite, writing
+from service.db.outages import is_away
 from service.errors import Unavailable
 from service.models import account_state, worker_seen
-from service.outages import is_away
 from tests.support import START
 
 w = worker_seen.c
@@ -60,11 +59,11 @@ def names(engine: Engine) -> list[str]:
     ],
 )
 def test_the_gate_lets_in_only_versions_without_the_wal_reset_bug(version: tuple[int, int, int], sound: bool) -> None:
-    assert sqlite_is_sound(version) is sound
+    assert sqlite.is_sound(version) is sound
 
 
 def test_the_library_in_use_passes_the_gate() -> None:
-    assert sqlite_is_sound(tuple(db.sqlite_driver.sqlite_version_info))
+    assert sqlite.is_sound(tuple(sqlite.sqlite_driver.sqlite_version_info))
 
 
 @pytest.fixture
@@ -73,7 +72,7 @@ def old_library(monkeypatch: pytest.MonkeyPatch) -> None:
         sqlite_version_info = (3, 40, 1)
         sqlite_version = "3.40.1"
 
-    monkeypatch.setattr(db, "sqlite_driver", Old)
+    monkeypatch.setattr(sqlite, "sqlite_driver", Old)
 
 
 def test_a_library_that_loses_rows_is_refused_in_words(old_library: None, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from sqlalchemy.engine import Engine, make_url
 
 from service import migrations
 from service.db import demand_settings, open_engine, reading, writing
+from service.db.postgresql import SETTINGS
 from service.errors import Unavailable
 from service.models import worker_seen
-from service.on_postgresql import SETTINGS
 from tests.processes.children import Child, until
 from tests.processes.house import free_port
 from tests.support import START

@@ -12,9 +12,9 @@ from sqlalchemy.engine import Engine
 from service import migrations
 from service.auth import chain
 from service.db import open_engine, reading, writing
+from service.db.partitioned import CUT_BY, partitioned_tables
 from service.errors import Conflict, Invalid, Unavailable
 from service.models import delivery_key, process_count, schema_floor, webhook_delivery
-from service.parted import CUT_BY, parted
 from service.partitions import turning
 from tests.floor.house import House, answered, deliver, told
 from tests.partitions.house import SETTINGS, pieces, rows, statements, turn
@@ -36,7 +36,7 @@ def shown(house: House, made: list[str], key: str) -> list[Any]:
 
 def in_pieces(engine: Engine) -> frozenset[str]:
     with reading(engine) as connection:
-        return parted(connection)
+        return partitioned_tables(connection)
 
 
 def test_all_is_read_as_before_and_repeats_are_known(whole: House) -> None:

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
+from service.db.partitioned import CUT_BY, partitioned_tables
 from service.ids import new_id
 from service.models import delivery_key, feedback_request, webhook_delivery
-from service.parted import CUT_BY, parted
 from tests.processes import deliveries
 from tests.processes.children import cli, run_cli, until
 from tests.processes.house import House
@@ -77,7 +77,7 @@ def test_none_is_lost_and_none_is_asked_twice(
                     command.kill()
             assert any(run_cli(*words).returncode == 0 for _ in range(5)), "a busy machine may ask for it again"
             with reading(engine) as connection:
-                assert parted(connection) == set(CUT_BY)
+                assert partitioned_tables(connection) == set(CUT_BY)
             before = len(accepted)
             until(lambda: len(accepted) > before or len(accepted) == MOST, WITHIN_S, "it goes on after it")
         fr, dlk = feedback_request.c, delivery_key.c

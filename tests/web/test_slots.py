@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import reading
-from service.deadline import at_most, is_out_of_time
+from service.db.deadline import at_most, is_out_of_time
 from service.errors import TooMany, Unavailable
 from service.web import slots as module
 from service.web.slots import NAME, Slots

@@ -13,6 +13,8 @@ from datetime import datetime
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import writing
+from service.db.outages import is_away, why_away
+from service.db.partitioned import look_again
 from service.errors import Unavailable
 from service.ids import new_id
 from service.intake.definition.tables import Definition
@@ -35,8 +37,6 @@ from service.intake.inbox.told import (
 )
 from service.intake.mapping.events import Reading
 from service.intake.verify.parts import Verified
-from service.outages import is_away, why_away
-from service.parted import look_again
 
 RETRY_AFTER_S = 30  # Zendesk honours nothing of a minute or more
 STANDS_STILL_S = 10  # a database that is silent for so long is given up: no CRM waits longer, and another may lead

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from service.intake.inbox.told import SAME_CONVERSATION
-from service.leases import CLOCKS_DIFFER
+from service.db.leases import CLOCKS_DIFFER
 
 AT_ONCE = timedelta(microseconds=1)  # the least by which two moments are two
 

@@ -15,10 +15,9 @@ from sqlalchemy.engine import Connection
 
 from service.at_rest.unreadable import is_unreadable
 from service.db import insert
-from service.ids import first_id
+from service.db.partitioned import partitioned_tables
 from service.intake.inbox.dedupe import body_digest, by_arrival, by_content
 from service.models import conversation, delivery_item, delivery_key, feedback_request, reopening, webhook_delivery
-from service.parted import parted
 from service.retention import Condition, Overdue
 
 SHORTEST_NAME = 4  # a shorter one stands in too many bodies by chance; X itself gives none any more
@@ -177,7 +176,7 @@ def _empty(connection: Connection, ids: Sequence[str]) -> int:
 
 
 def _know_by_content(connection: Connection, delivery_id: str, source: str, key: str) -> None:
-    other = delivery_key if "webhook_delivery" in parted(connection) else webhook_delivery.alias("other")
+    other = delivery_key if "webhook_delivery" in partitioned_tables(connection) else webhook_delivery.alias("other")
     taken = sa.exists().where(other.c.source == source, other.c.dedupe_key == key)
     connection.execute(sa.update(webhook_delivery).where(wd.id == delivery_id, ~taken).values(dedupe_key=key))
 

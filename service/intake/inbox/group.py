@@ -11,10 +11,10 @@ import structlog
 from sqlalchemy.engine import Engine
 
 from service.db import writing
+from service.db.partitioned import look_again
 from service.errors import Unavailable
 from service.intake.inbox.accept import STANDS_STILL_S, Accepted, accept_one, store_arrived
 from service.intake.inbox.stored import Arrived
-from service.parted import look_again
 
 log = structlog.get_logger("intake")
 

@@ -25,7 +25,7 @@ from service.intake.inbox.stored import load_delivery
 from service.intake.inbox.told import ACCEPTED, Delivery, Item, Key, Told, notes
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import Items, open_items
-from service.leases import CLOCKS_DIFFER
+from service.db.leases import CLOCKS_DIFFER
 
 AT_HAND = 8  # deliveries kept parsed while their ends are let in
 REPEATS = Among(

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
+from service.db.outages import is_away
 from service.errors import Unavailable
 from service.intake.definition.tables import Definition
 from service.intake.inbox.accept import store, store_unavailable
@@ -19,7 +20,6 @@ from service.intake.inbox.stored import load_delivery
 from service.intake.inbox.told import UNMAPPABLE, Told
 from service.intake.mapping.readings import read
 from service.models import delivery_item, webhook_delivery
-from service.outages import is_away
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from sqlalchemy.engine import Connection
 from service.at_rest.ring import damaged
 from service.at_rest.unreadable import is_unreadable
 from service.bulk import Among, Into, IntoApart, Row
+from service.db.partitioned import keys_are_apart
 from service.intake.delivery.inbound import Inbound, storable
 from service.intake.inbox.told import Delivery, Item, Told
 from service.models import delivery_item, delivery_key, webhook_delivery
-from service.parted import keys_are_apart
 
 MAX_CONTENT_TYPE = 200
 wd, di, dlk = webhook_delivery.c, delivery_item.c, delivery_key.c

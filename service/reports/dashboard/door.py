@@ -21,8 +21,8 @@ from service.auth import Reader, keys, log_access, sessions
 from service.auth.attempts import Attempts
 from service.auth.guard import demand_reach, demand_role
 from service.db import reading, writing
+from service.db.outages import AWAY
 from service.errors import NotAllowed, NotFound
-from service.outages import AWAY
 from service.reports.dashboard import unsent, words
 from service.reports.dashboard.unsent import Unsent
 from service.settings import Settings

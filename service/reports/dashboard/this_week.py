@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from service.auth import log_access
 from service.db import reading, writing
-from service.outages import AWAY
+from service.db.outages import AWAY
 from service.reports import timeline
 from service.reports.counting.periods import SEVEN_DAYS
 from service.reports.dashboard import sentences

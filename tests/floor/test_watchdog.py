@@ -1,4 +1,4 @@
-"""PostgreSQL's process stands still (SIGSTOP) while lines to it are open: who waits is told in time, and goes on."""
+"""PostgreSQL's process is stopped (SIGSTOP) under open connections: who waits is told in time, and goes on."""
 
 import os
 import signal
@@ -11,19 +11,18 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from service import standing_still
-from service.db import ConnectionWait, open_engine, reading, writing
+from service.db import ConnectionWait, open_engine, reading, watchdog, writing
+from service.db.outages import is_away
+from service.db.postgresql import take_your_time
 from service.intake.inbox import accept, group
 from service.models import webhook_delivery
-from service.on_postgresql import take_your_time
-from service.outages import is_away
 from tests.floor.house import House
 from tests.partitions.house import retold
 
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(standing_still, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(watchdog, "LOOK_EVERY_S", 0.01)
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def test_who_waits_in_the_middle_is_told_that_the_database_is_away(
         raise caught.value
 
 
-def test_who_begins_on_such_a_line_takes_another(engine: Engine, signalled: Callable[[int], None]) -> None:
+def test_who_begins_on_such_a_connection_takes_another(engine: Engine, signalled: Callable[[int], None]) -> None:
     with reading(engine) as connection:
         pid = process_of(connection)
     signalled(pid)
@@ -81,8 +80,8 @@ def test_what_may_take_its_time_is_not_cut(engine: Engine) -> None:
 def test_nor_is_who_thinks_between_two_statements(engine: Engine) -> None:
     with reading(engine) as connection:
         connection.exec_driver_sql("SELECT 1")
-        line = connection.connection.dbapi_connection
-        assert line not in standing_still.LINES._until, "it waits for nothing"
+        raw = connection.connection.dbapi_connection
+        assert raw not in watchdog.WAITING._until, "it waits for nothing"
         connection.exec_driver_sql("SELECT 1")
 
 

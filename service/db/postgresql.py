@@ -1,6 +1,6 @@
 """PostgreSQL as we use it: in, an address; out, an engine whose transactions begin by our word, with our settings.
 
-The driver begins nothing by itself, and no connection is asked whether it lives: BEGIN finds that out (`db.begun`).
+The driver begins nothing by itself, and no connection is asked whether it lives: BEGIN finds that out.
 """
 
 from typing import Any
@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
 
-from service import standing_still
 from service.addresses import is_this_machine
-from service.driver_errors import give_up_read_only, leave_out_detail
-from service.several_hosts import hosts
+from service.db import watchdog
+from service.db.driver_errors import give_up_read_only, leave_out_detail
+from service.db.hosts import hosts
 
 SETTINGS = {
     "synchronous_commit": "on",
@@ -48,7 +48,7 @@ def open_postgresql(url: URL, connect_s: int, pool_s: int, silent_s: float | Non
     )
     event.listen(engine, "connect", _leave_transactions_to_us)
     event.listen(engine, "begin", _begin)
-    standing_still.watch(engine, SILENT_S if silent_s is None else silent_s)
+    watchdog.watch(engine, SILENT_S if silent_s is None else silent_s)
     event.listen(engine, "handle_error", give_up_read_only)
     event.listen(engine, "handle_error", leave_out_detail)
     return engine
@@ -57,7 +57,7 @@ def open_postgresql(url: URL, connect_s: int, pool_s: int, silent_s: float | Non
 def take_your_time(connection: Connection) -> None:
     """Let what is asked next in this transaction take as long as it takes."""
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-    standing_still.give(connection, None)
+    watchdog.allow(connection, None)
 
 
 def _leave_transactions_to_us(connection: Any, _record: Any) -> None:

@@ -24,7 +24,7 @@ PARTED = sa.text(
 KEYS_APART = "dm_feedback_keys_apart"
 
 
-def parted(connection: Connection) -> frozenset[str]:
+def partitioned_tables(connection: Connection) -> frozenset[str]:
     """Return the names of the tables that lie in partitions at this moment."""
     if connection.dialect.name != "postgresql":
         return frozenset()
@@ -35,7 +35,7 @@ def keys_are_apart(connection: Connection) -> bool:
     """Whether deliveries are known again by a table of keys. Asked of the database once: every delivery needs it."""
     known: bool | None = getattr(connection.dialect, KEYS_APART, None)
     if known is None:
-        known = "webhook_delivery" in parted(connection)
+        known = "webhook_delivery" in partitioned_tables(connection)
         setattr(connection.dialect, KEYS_APART, known)
     return known
 

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy.engine import Engine, make_url
 
 from service.db import open_engine, reading
-from service.on_postgresql import GONE_AFTER
-from service.several_hosts import hosts, parse
+from service.db.hosts import hosts, parse
+from service.db.postgresql import GONE_AFTER
 
 CLUSTER = "postgresql://u:p%40ss@one:5432,two:5433,[::1]:5434/name?target_session_attrs=read-write"
 

@@ -1,0 +1,32 @@
+"""Moments in the database: in, an aware datetime; out, microseconds since 1970, and back. Never without a zone."""
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Micros(sa.types.TypeDecorator[datetime]):
+    """An aware datetime, stored as UTC microseconds since 1970: no database drops its zone or its order."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002, D102 - SQLAlchemy's
+        return None if value is None else to_micros(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102 - SQLAlchemy's
+        return None if value is None else from_micros(value)
+
+
+def to_micros(moment: datetime) -> int:
+    """Return an aware moment as it is stored."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def from_micros(stored: int) -> datetime:
+    """Return what is stored as a moment in UTC."""
+    return EPOCH + timedelta(microseconds=stored)

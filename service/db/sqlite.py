@@ -1,0 +1,147 @@
+"""SQLite as we use it: in, an address; out, an engine in WAL with `synchronous=FULL`, whose writers take turns.
+
+Refuses a library with the WAL-reset bug. The only file that imports a driver of SQLite: two in one process lose
+committed rows.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Dialect, Engine
+
+from service.db.driver_errors import give_up_read_only
+from service.errors import Unavailable
+
+try:  # the bundled SQLite; elsewhere than Linux x86-64 the interpreter's own, behind the gate below
+    import pysqlite3.dbapi2 as sqlite_driver
+except ImportError:  # pragma: no cover - platforms without a wheel
+    import importlib
+
+    sqlite_driver = importlib.import_module("sqlite3.dbapi2")
+
+BUSY_TIMEOUT_S = 5
+KEPT = 6  # connections that stay open: each keeps up to 2 MB of pages, and a slow moment would leave twenty of them
+LOOK_AGAIN_S = 0.0005
+BEGIN_WRITING = "BEGIN IMMEDIATE"
+PRIMARY = 0xFF  # of a result code of SQLite; what stands above it says more
+FIXED_FROM = (3, 51, 3)
+FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
+
+
+def is_sound(version: tuple[int, int, int]) -> bool:
+    """Say whether this SQLite is free of the WAL-reset corruption bug (fixed in 3.51.3, 3.50.7, 3.44.6)."""
+    return version >= FIXED_FROM or version[2] >= FIXED_BRANCHES.get(version[:2], 1_000_000)
+
+
+def open_sqlite(url: URL) -> Engine:
+    """Open it, and make its directory. Raises Unavailable with a sentence."""
+    version = tuple(sqlite_driver.sqlite_version_info)
+    if not is_sound(version):
+        raise Unavailable(
+            "sqlite_unsound",
+            f"SQLite {sqlite_driver.sqlite_version} can corrupt a WAL database that several processes use. "
+            "Install the pysqlite3 wheel (Linux x86-64), a Python with SQLite 3.51.3 or newer, or use PostgreSQL.",
+        )
+    if url.database and url.database != ":memory:":
+        url = url.set(database=str(_place(Path(url.database).expanduser())))
+    engine = sa.create_engine(
+        url,
+        module=sqlite_driver,
+        hide_parameters=True,  # the text of an error goes into logs; what a customer wrote must not
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},
+        pool_size=KEPT,
+        max_overflow=40 - KEPT,
+        pool_use_lifo=True,  # who wrote last has the newest pages and statements at hand
+        execution_options={"dm_feedback_turn": threading.Lock()},
+    )
+    event.listen(engine, "do_connect", _make_for_us_alone)
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", give_up_read_only)
+    return engine
+
+
+@contextmanager
+def in_turn(engine: Engine) -> Iterator[None]:
+    """Let the threads of one process write to SQLite one after the other; PostgreSQL needs no turns.
+
+    SQLite has no queue for its write lock: who does not get it tries again and again. Only processes, of which there
+    are few, should meet it in that way.
+    """
+    turn: threading.Lock | None = engine.get_execution_options().get("dm_feedback_turn")
+    mine = turn is not None and turn.acquire(timeout=BUSY_TIMEOUT_S)
+    try:
+        yield  # without our turn, SQLite's own waiting decides
+    finally:
+        if turn is not None and mine:
+            turn.release()
+
+
+def _place(file: Path) -> Path:
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        sentence = f"The directory of the database, {file.parent}, cannot be made: {error.strerror}."
+        raise Unavailable("database_place", sentence) from error
+    return file
+
+
+def _make_for_us_alone(_dialect: Dialect, _record: Any, arguments: list[Any], _named: dict[str, Any]) -> None:
+    """A new file is for nobody else to read, from its first byte; SQLite gives the ones beside it the same rights."""
+    with suppress(OSError):  # there already, or not to be written: opening it says what is the matter
+        os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",  # its cache stays at SQLite's own 2 MB: there is one for each connection
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    if connection.get_execution_options().get("dm_feedback_writes", False):
+        _take_write_lock(connection)
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _take_write_lock(connection: Connection) -> None:
+    """Ask for the write lock again and again: SQLite's own waiting falls asleep for longer and longer.
+
+    The driver is asked, not SQLAlchemy: nearly every try beside another process ends in an error, which would cost ten
+    times as much to be told of.
+    """
+    give_up_at = time.monotonic() + BUSY_TIMEOUT_S
+    raw = connection.connection.cursor()
+    raw.execute("PRAGMA busy_timeout=0")
+    try:
+        while _is_taken(raw) and time.monotonic() < give_up_at:
+            time.sleep(LOOK_AGAIN_S)
+        if not connection.connection.in_transaction:
+            connection.exec_driver_sql(BEGIN_WRITING)  # raises what is the matter, as everywhere
+    finally:
+        with suppress(sqlite_driver.ProgrammingError):  # closed by now where it was opened read-only
+            raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+            raw.close()
+
+
+def _is_taken(cursor: Any) -> bool:
+    """Begin to write, and say whether somebody else does. Any other error is not ours to tell."""
+    try:
+        cursor.execute(BEGIN_WRITING)
+    except sqlite_driver.DatabaseError as error:
+        return bool(getattr(error, "sqlite_errorcode", 0) & PRIMARY == sqlite_driver.SQLITE_BUSY)
+    return False
