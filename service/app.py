@@ -1,13 +1,11 @@
 """The web: in, settings; out, the Flask application. The only web file that knows everyone; wiring, no logic."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
-
 import flask
 from sqlalchemy.engine import Engine
 
-from service import customer_routes, health, metrics, replica, web
+from service import customer_routes, health, replica, web
 from service.auth import Guard
+from service.clock import Clock, utc_now
 from service.encrypting.in_force import engine_of
 from service.intake import load_definitions
 from service.intake import routes as intake
@@ -15,6 +13,7 @@ from service.intake.definition.proofs import fetches_keys
 from service.intake.delivery.inbound import DELIVERIES
 from service.intake.reception import Reception
 from service.intake.short_road import short_road
+from service.metrics import prometheus
 from service.reports import dashboard
 from service.reports.api import register as reports
 from service.results import x_activity, x_webhook
@@ -25,14 +24,7 @@ from service.web.how_to import register_how_to
 from service.web.well_known import register_well_known
 
 
-def utc_now() -> datetime:
-    """Return the wall clock: what the web's answers go by. Counts of the process read it themselves."""
-    return datetime.now(UTC)
-
-
-def create_app(
-    settings: Settings, engine: Engine | None = None, clock: Callable[[], datetime] = utc_now
-) -> flask.Flask:
+def create_app(settings: Settings, engine: Engine | None = None, clock: Clock = utc_now) -> flask.Flask:
     """Build the application. Opens the engine in the process that calls it, never before a fork."""
     engine = engine or engine_of(settings)
     replica.attach(engine, settings.database)
@@ -55,7 +47,7 @@ def create_app(
         page.blueprint(settings, engine, clock),
         dashboard.blueprint(settings, engine, clock),
         health.blueprint(settings, engine, guard, clock),
-        metrics.blueprint(settings, engine, guard, clock),
+        prometheus.blueprint(settings, engine, guard, clock),
     ):
         app.register_blueprint(blueprint)
     return app

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from service import housekeeping
 from service.accounts import standing
 from service.auth import chain
+from service.clock import Clock
 from service.db import insert, writing
 from service.keeping_on import UNWELL, each_step, keeping_on
 from service.models import worker_seen
@@ -27,7 +28,6 @@ from service.reports.people import telling
 from service.settings import Settings
 from service.sources import holds as source_standing
 
-Clock = Callable[[], datetime]
 SEAL_EVERY = timedelta(seconds=1)
 HOUSEKEEP_EVERY = timedelta(hours=1)
 AFTER_A_FAILURE = timedelta(minutes=1)

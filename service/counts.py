@@ -1,6 +1,6 @@
 """What this process has done, counted as it is done: in, a name and its labels; out, numbers that only grow.
 
-In memory alone, for many threads; `service/totals.py` keeps them beside those of other processes. Every figure stands
+In memory alone, for many threads; `metrics/totals.py` keeps them beside those of other processes. Every figure stands
 in the table below. Labels are words of ours and names from the settings: never a customer, a text or an address.
 """
 

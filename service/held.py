@@ -5,12 +5,13 @@ be erased that was not shown. Changes nothing. A raw delivery may tell of other 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.auth import log_access
+from service.clock import rfc3339
 from service.customers import contacts, found, identities, opted_out
 from service.customers.hash_key import open_key
 from service.db import reading, writing
@@ -68,5 +69,5 @@ def _rows(connection: Connection, table: sa.Table, where: sa.ColumnElement[bool]
 def _plain(value: object) -> object:
     """A value as JSON has it. Bytes that are no UTF-8 are shown escaped."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return rfc3339(value)
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value

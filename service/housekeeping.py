@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import held, totals
+from service import held
 from service.auth import chain, log_access, sessions
 from service.customers import contacts, found, identities, opted_out, second_person
 from service.customers.hash_key import open_key
@@ -21,6 +21,7 @@ from service.db import insert, reading, writing
 from service.errors import ServiceError
 from service.ids import person
 from service.intake.inbox import forget as intake
+from service.metrics import totals
 from service.models import retention_run, worker_seen
 from service.outreach.workplace import Workplace
 from service.partitions import keeping

@@ -7,14 +7,13 @@ limits) holds.
 """
 
 import hashlib
-import os
-import socket
 import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from service import __version__, traces
 from service.errors import Unavailable
+from service.process import name_of
 from service.traces import TracedSpan
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def _provider(traces_to: str, role: str) -> "tuple[TracerProvider, GivenIds]":
 
 
 def _instance(role: str) -> str:
-    return f"{role}-{socket.gethostname()[:40]}-{os.getpid()}"
+    return f"{role}-{name_of()}"
 
 
 def _emit(tracer: "Tracer", ids: GivenIds, request_id: str, span: TracedSpan, *, first: bool) -> None:

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -24,13 +23,15 @@ from gunicorn.app.base import BaseApplication
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import otel, served, totals
+from service import otel, served
 from service.app import create_app
+from service.clock import utc_now
+from service.db.outages import is_away
 from service.encrypting.in_force import demand_keys, engine_of
 from service.errors import Unavailable
 from service.listening.worker import EventWorker
-from service.memory import share_arenas
-from service.db.outages import is_away
+from service.metrics import totals
+from service.process import STOPS, share_arenas
 from service.settings import X_TOKENS, Settings, load
 from service.settings.values import host_and_port
 from service.starting import demand_fitting
@@ -38,7 +39,6 @@ from service.starting import demand_fitting
 log = structlog.get_logger(__name__)
 RESTART_AFTER_S = 1.0
 LOOK_AGAIN_S = 2.0  # for a database that is away as a process begins
-STOPS = (signal.SIGTERM, signal.SIGINT)
 FORK = multiprocessing.get_context("fork")
 Run = Callable[[Sequence[str]], Any]
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own private file there
@@ -161,7 +161,7 @@ def _counting(settings: Settings, engine: Engine) -> Any:
     share_arenas()
     otel.begin(settings.service.traces_to, "web")
     ended = threading.Event()
-    keeping = totals.keep_on(totals.Keeper(engine, "web", datetime.now(UTC), serves=served.of(settings)), ended)
+    keeping = totals.keep_on(totals.Keeper(engine, "web", utc_now(), serves=served.of(settings)), ended)
     atexit.register(keeping.join, totals.LAST_S)
     atexit.register(ended.set)  # the last that is registered is the first to be called
     return create_app(settings, engine)

@@ -6,34 +6,34 @@ whose customers are looked up has its own as well.
 """
 
 import os
-import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from queue import SimpleQueue
 
 import structlog
 from sqlalchemy.engine import Engine
 
-from service import chores, metrics, migrations, otel, served, staff_names, totals
+from service import chores, migrations, otel, served, staff_names
 from service.accounts import holds
 from service.accounts.holds import Hold
+from service.clock import Clock, utc_now
 from service.db import reading, writing
 from service.encrypting import walking
 from service.ids import new_id
 from service.intake.crm.desks import desks_of
 from service.intake.crm.sweeping import begin, errands_of, sweep_once
 from service.keeping_on import UNWELL, each_step, keeping_on
-from service.memory import share_arenas
+from service.metrics import prometheus, totals
 from service.outreach import confirming, thanks, unclear, withdrawn
 from service.outreach.clients import client_of
 from service.outreach.looking import look_up_once
 from service.outreach.run import Runner
 from service.outreach.workplace import Workplace
+from service.process import name_of, share_arenas, stop_on_signals
 from service.results.inbox import read_once as read_inbox
 from service.results.poll import poll_once
 from service.results.refresh import refresh_once
@@ -42,19 +42,12 @@ from service.staff_names import StaffReading
 from service.x_api import AccountProblem, XClient, XError
 
 log = structlog.get_logger(__name__)
-Clock = Callable[[], datetime]
 
 READ_EVERY = timedelta(seconds=1)
 READS_PER_SECOND = 10  # of all accounts together: a worker of many accounts must not spend its time on looking around
 LOOK_EVERY = timedelta(seconds=1)
 LAST_READ = timedelta(milliseconds=500)  # of the time to stop in, for the readers to finish
-HOST_SHOWN = 40  # characters: a host's name may have 63, a worker's at most 64
 TURNS_AT_ONCE = 20  # pages of results before unclear sends are looked at again
-
-
-def utc_now() -> datetime:
-    """Return the wall clock; the one place the worker's time comes from."""
-    return datetime.now(UTC)
 
 
 def clients_of(settings: Settings, engine: Engine, clock: Clock = utc_now) -> dict[str, XClient]:
@@ -67,9 +60,9 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
     migrations.require_fitting(engine)
     share_arenas()
     ours = stop is None
-    stop = stop or _stop_on_signals()
+    stop = stop or stop_on_signals()
     otel.begin(settings.service.traces_to, "worker")
-    name = f"{socket.gethostname()[:HOST_SHOWN]}-{os.getpid()}-{new_id('w', clock())[-4:]}"
+    name = name_of(new_id("w", clock())[-4:])
     place = Workplace.open(engine, settings, name, desks_of(settings, clock))
     clients = clients_of(settings, engine, clock)
     checked = SimpleQueue[str]()
@@ -88,7 +81,7 @@ def run(settings: Settings, engine: Engine, clock: Clock = utc_now, stop: thread
         thread.start()
     keeper = totals.Keeper(engine, "worker", clock(), serves=served.of(settings))
     readers += [totals.keep_on(keeper, stop), walking.keep_on(engine, clock, stop)]
-    metrics.serve(settings, engine)
+    prometheus.serve(settings, engine)
     log.info("worker_started", worker=name, accounts=sorted(clients))
     left = _send(place, clients, checked, clock, stop)
     deadline = time.monotonic() + LAST_READ.total_seconds()
@@ -135,13 +128,6 @@ def check_access(place: Workplace, account: Account, client: XClient, now: datet
     if why is not None:
         with writing(place.engine) as connection:
             holds.hold(connection, account.name, why, now)
-
-
-def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
-    return stop
 
 
 def _send(

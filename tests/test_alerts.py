@@ -18,12 +18,13 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import Connection, Engine
 
-from service import totals
 from service.accounts import holds, standing, turns
 from service.accounts.holds import Hold
 from service.counts import ProcessCounts
 from service.db import writing
 from service.ids import new_id
+from service.metrics import totals
+from service.metrics.overview import HAND
 from service.models import (
     access_log,
     account_state,
@@ -38,7 +39,6 @@ from service.models import (
     source_sweep,
     worker_seen,
 )
-from service.overview import HAND
 from service.sources import holds as source_holds
 from service.sources import sweeps
 from tests.floor.house import House

@@ -9,12 +9,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from service.clock import rfc3339
 from service.db import insert, reading, writing
 from service.models import access_chain, access_log
 
@@ -50,7 +51,7 @@ class AccessLine:
         """Return it as JSON says it, times in UTC."""
         return {
             "number": self.number,
-            "at": self.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "at": rfc3339(self.at),
             "actor": self.actor,
             "action": self.action,
             "outcome": self.outcome,

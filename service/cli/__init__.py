@@ -9,7 +9,7 @@ import click
 
 from service import __version__
 from service.cli.friendly import Friendly
-from service.stopping import hear_interrupts
+from service.process import hear_interrupts
 
 COMMANDS = {
     "serve": ("run", "Run web and worker on this machine, until Ctrl-C or SIGTERM."),

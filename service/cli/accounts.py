@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 import click
 from rich.table import Table
 
-from service import budgets
 from service.accounts import away, barred, holds, standing
 from service.accounts.holds import Hold
 from service.auth import log_access
@@ -14,6 +13,7 @@ from service.cli.common import account_of, console, me, now, opened, when
 from service.cli.connect import connect
 from service.db import reading, writing
 from service.errors import Conflict
+from service.metrics import budgets
 from service.results.status import ChannelHealth, channel_health
 from service.settings import Account
 

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from service import logs, replica
+from service.clock import utc_now
 from service.db.outages import is_away
 from service.encrypting import in_force as encrypting
 from service.errors import Invalid, NotFound, ServiceError
@@ -25,6 +26,7 @@ from service.settings.values import is_x_user_id
 from service.starting import demand_fitting
 from service.words import harmless
 
+now = utc_now  # as commands call it
 PLAIN_WIDTH = 200  # where output goes to a file or a pipe, an id must not be folded over two lines
 
 
@@ -130,11 +132,6 @@ def demand_x_user_ids(given: Sequence[str]) -> None:
             f"{len(wrong)} of {len(given)} given are no X user ids (1 to 19 digits, no leading zero), "
             f"the first is '{wrong[0][:40]}'. Nothing was done.",
         )
-
-
-def now() -> datetime:
-    """Return the wall clock."""
-    return datetime.now(UTC)
 
 
 def me() -> str:

@@ -12,7 +12,7 @@ from service.cli.common import errors
 from service.demo import play, processes, script
 from service.demo.http_call import NobodyAnswered
 from service.demo.screen import Screen, kept_running, verdict
-from service.stopping import STOPS, ending_on
+from service.process import STOPS, ending_on
 
 FOLDER = Path(".demo")
 CROWD = 48

@@ -22,9 +22,9 @@ from service.copying.rows import Rows, Stored
 from service.db import reading, writing
 from service.encrypting import in_force
 from service.errors import Conflict
+from service.metrics.totals import KEEP_EVERY
 from service.migrations import COPYING, MOVED
 from service.models import metadata, process_count, schema_floor, worker_seen
-from service.totals import KEEP_EVERY
 
 FILLED_BY_MIGRATIONS = frozenset({"access_chain", "change_counter", "naming_place", "schema_floor", "tally_book"})
 QUIET = KEEP_EVERY * 3 / 2  # a process that lives has said so by then

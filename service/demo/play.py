@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
 from service.auth import keys
+from service.clock import utc_now
 from service.db import writing
 from service.demo import cast, feed, read_back, reconcile, stage, supervisor
 from service.demo.crm import Crm
@@ -77,7 +77,7 @@ class Play:
         """Play the script; the CRM spreads its deliveries over `spread_s` seconds."""
         began = time.monotonic()
         self._set_up(script)
-        crm = Crm(self.stage, _now)
+        crm = Crm(self.stage, utc_now)
         people = {f"c-{each.number}{suffix}": each for each in script.customers for suffix in ("", "-b")}
         news = feed.Feed(self.engine, people)
         with ThreadPoolExecutor(1, thread_name_prefix="crm") as pool:
@@ -155,8 +155,8 @@ def _staged(built: Stage) -> Iterator[Play]:
         engine = engine_of(built.settings)
         try:
             with writing(engine) as connection:
-                supervisor = keys.create(connection, "demo supervisor", "supervisor", [], _now())
-                admin = keys.create(connection, "demo admin", "admin", [], _now())
+                supervisor = keys.create(connection, "demo supervisor", "supervisor", [], utc_now())
+                admin = keys.create(connection, "demo admin", "admin", [], utc_now())
             yield Play(built, engine, supervisor, admin)
         finally:
             engine.dispose()
@@ -176,7 +176,3 @@ def is_over(script: Script, ledger: Ledger, truth: Truth) -> bool:
     there += sum(sum(customers[each.x_user_id or ""].answers) for each in asked if not each.by_card)
     here = sum((each.score is not None) + (each.text is not None) for each in ledger.results)
     return not (open_ones or unknown or waiting) and there == here
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

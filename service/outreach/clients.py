@@ -1,17 +1,14 @@
 """X as an account's settings want it: in, settings and an engine; out, a client of v1.1 or v2, signing as it should."""
 
-from collections.abc import Callable
-from datetime import datetime
 from functools import cache
 
 from sqlalchemy.engine import Engine
 
 from service.accounts.tokens import AccountTokens
+from service.clock import Clock
 from service.customers.hash_key import open_key
 from service.settings import Account, Settings
 from service.x_api import Bearer, Credentials, XClient, XClientV2, XSignIn
-
-Clock = Callable[[], datetime]
 
 
 def client_of(settings: Settings, engine: Engine, account: Account, clock: Clock) -> XClient:

@@ -7,13 +7,14 @@ slow account takes only its share of the calls. Holds no rule about requests and
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from service import traces
+from service.clock import Clock
 from service.db.outages import is_away
 from service.outreach.answers import Found
 from service.outreach.claims import Ready, claim, due_accounts, give_back, record
@@ -22,9 +23,7 @@ from service.outreach.workplace import Workplace
 from service.x_api import XClient
 
 log = structlog.get_logger(__name__)
-Clock = Callable[[], datetime]
-AGAIN, LONGEST_AGAIN = timedelta(milliseconds=500), timedelta(seconds=5)  # between two tries to record
-KEPT_FOR = timedelta(minutes=10)  # what X said of a send counts as long as nobody knows it, whoever has the lease
+AGAIN = timedelta(milliseconds=500)  # between two tries to record
 BEGIN_WITHIN = 0.5  # of the lease: a call that has not begun by then is not made any more
 
 

@@ -2,7 +2,7 @@
 
 Start it with `dm-feedback sandbox`, or in code with `create_sandbox(config)`, `serve(config, host, port, ready)`
 or `with SandboxServer(config) as server: server.url`. `GET /_control` explains its controls with examples.
-Nothing of the service imports it and it imports nothing of the service.
+Nothing of the service imports it, and it imports nothing of the service but how a process is told to stop.
 
 config       what it starts with: accounts, speed, seed        assumptions  every unpublished choice, a switch each
 app          the table of X's endpoints and the Flask app      server       the same on a socket

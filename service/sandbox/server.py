@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from flask import Flask
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
+from service.process import STOPS, ending_on
 from service.sandbox import pushes
 from service.sandbox.app import create_sandbox
 from service.sandbox.config import SandboxConfig
@@ -22,7 +23,6 @@ from service.sandbox.faults import Drop
 from service.sandbox.schedule import Ticker
 from service.sandbox.state import World
 from service.sandbox.writing import XRefusal
-from service.stopping import STOPS, ending_on
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

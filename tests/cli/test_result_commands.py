@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from service.accounts import standing
+from service.clock import utc_now
 from service.db import writing
 from service.many import many
 from service.models import access_log, feedback_request, result
@@ -21,7 +22,7 @@ from service.outreach.workplace import Workplace
 from service.reports.rows import export as exporting
 from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
 from service.settings import load
-from service.worker import clients_of, utc_now
+from service.worker import clients_of
 from tests.cli.house import Cli
 from tests.support import tree, work
 

@@ -10,13 +10,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service import migrations, totals
+from service import migrations
 from service.copying import moving
 from service.copying.moving import carry, demand_place, demand_silence, every_table, finish
 from service.copying.rows import AT_ONCE
 from service.counts import ProcessCounts
 from service.db import reading, writing
 from service.errors import Conflict, Unavailable
+from service.metrics import totals
 from service.models import feedback_request, metadata, naming, review_note, transition, webhook_delivery
 from tests.cli.house import Cli
 from tests.copying.conftest import Place

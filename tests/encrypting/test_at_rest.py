@@ -20,9 +20,9 @@ from service.db import reading, writing
 from service.encrypting import checking, turning
 from service.encrypting.in_force import demand_keys, follow_each_write
 from service.errors import Conflict, Invalid, Unavailable
+from service.metrics.totals import Keeper
 from service.models import access_log, encryption_key, process_count, result, result_update, schema_floor
 from service.results.merge import Update, digest
-from service.totals import Keeper
 from tests.cli.house import Cli
 from tests.encrypting.house import NASTY, NEW, OLD, OTHER, POISON, Poisoned, encrypted_columns, open_with, x_user_id
 from tests.support import START

@@ -13,10 +13,10 @@ from service.customers import found, identities
 from service.db import reading, writing
 from service.encrypting import checking, in_force, turning, walking
 from service.errors import Conflict, Unavailable
+from service.metrics.totals import Keeper
 from service.models import conversation, encryption, feedback_request, process_count, x_identity
 from service.requests.reading import locked
 from service.states import Skip, State
-from service.totals import Keeper
 from tests.encrypting.house import OLD, POISON, Poisoned, columns_of_ids, conversation_id, open_with, x_user_id
 from tests.floor.test_pgbouncer import PROGRAM, pooled
 from tests.intake.signers import Outgoing, standard

@@ -11,12 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import Engine
 from structlog.testing import capture_logs
 
-from service import gauges, metrics, totals
 from service.accounts import holds, standing, turns
 from service.accounts.holds import Hold
 from service.counts import METERS, ProcessCounts
 from service.db import open_engine, writing
 from service.ids import new_id
+from service.metrics import gauges, prometheus
 from service.models import (
     delivery_item,
     feedback_request,
@@ -193,7 +193,7 @@ def test_prometheus_reads_every_figure_and_they_are_right(engine: Engine) -> Non
 
 def test_every_figure_has_a_help_text_and_a_type(house: House) -> None:
     families = list(text_string_to_metric_families(scraped(house)))
-    named = {*(name for name, *_ in gauges.QUERIES), *METERS, "sends_day", "sends_left", "build_info"}
+    named = {*(each.name for each in gauges.GAUGES), *METERS, "sends_day", "sends_left", "build_info"}
     assert {family.name for family in families} == {f"dm_feedback_{name}" for name in named}
     assert all(family.documentation.endswith(".") for family in families)
 
@@ -266,7 +266,7 @@ def held(house: House) -> set[str]:
 def test_a_worker_beside_another_with_the_same_port_works_without_it(house: House) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, capture_logs() as said:
         bind = f"127.0.0.1:{taken.getsockname()[1]}"
-        metrics.serve(settings_of(worker__metrics_bind=bind), house.engine)
+        prometheus.serve(settings_of(worker__metrics_bind=bind), house.engine)
     assert [(line["event"], line["bind"]) for line in said] == [("worker_metrics_not_served", bind)]
 
 
@@ -274,8 +274,8 @@ def test_a_worker_serves_them_on_a_port_of_its_own(house: House) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    metrics.serve(settings_of(), house.engine)
-    metrics.serve(settings_of(worker__metrics_bind=f"127.0.0.1:{port}"), house.engine)
+    prometheus.serve(settings_of(), house.engine)
+    prometheus.serve(settings_of(worker__metrics_bind=f"127.0.0.1:{port}"), house.engine)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         found: dict[Any, float] = parsed(answer.read().decode())
     assert found["requests_open", "acme", "received"] == 2

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import Engine
 
-from service import totals
 from service.counts import HERE, METERS, ProcessCounts
 from service.db import once_committed, reading, writing
+from service.metrics import totals
 from service.models import process_count
 from service.results.answer import Answer
 from service.results.ingest import ingest

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service import budgets
 from service.accounts import holds, slots, standing
 from service.db import reading, writing
+from service.metrics import budgets
 from service.models import send_attempt
 from service.outreach.claims import claim
 from service.outreach.workplace import Workplace

@@ -9,13 +9,13 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from service.clock import rfc3339
 from service.reports.counting.periods import PERIODS, SEVEN_DAYS
 from service.reports.dimensions import BY, COVERED, FILTERED
 from service.reports.figures.several import FIGURES
 from service.reports.filters import FigureFilterSchema, FilterSchema
 from service.reports.rows.as_csv import SEPARATORS
 from service.reports.rows.query import DEFAULT_LIMIT, MOST, SORTS
-from service.reports.rows.row import moment
 from service.reports.written import WHEN, Moment, WholeNumber, Word, YesNo
 
 
@@ -23,7 +23,7 @@ class Time(fields.DateTime):
     """A moment as RFC 3339 in UTC with Z."""
 
     def _serialize(self, value: datetime | None, *_args: Any, **_kwargs: Any) -> str | None:
-        return None if value is None else moment(value)
+        return None if value is None else rfc3339(value)
 
 
 def text(says: str = "", *, none: bool = False) -> fields.String:

@@ -7,7 +7,8 @@ from functools import partial
 from json.encoder import encode_basestring
 from typing import Any
 
-from service.reports.rows.row import COLUMNS, KINDS, REPEATED, Columns, Kept, moment, stamp, written
+from service.clock import rfc3339
+from service.reports.rows.row import COLUMNS, KINDS, REPEATED, Columns, Kept, stamp, written
 
 LINE = "{" + ", ".join(f'"{name}": %s' for name in COLUMNS) + "}\n"
 MADE: dict[str, Callable[[Any], str]] = {
@@ -29,7 +30,7 @@ def lines(pages: Iterable[Columns]) -> Iterator[bytes]:
 
 def tombstones(erased: Iterable[tuple[str, datetime]]) -> bytes:
     """Return a line for each answer that is gone."""
-    lines = (f'{{"request_id": {encode_basestring(each)}, "erased_at": "{moment(at)}"}}\n' for each, at in erased)
+    lines = (f'{{"request_id": {encode_basestring(each)}, "erased_at": "{rfc3339(at)}"}}\n' for each, at in erased)
     return "".join(lines).encode()
 
 

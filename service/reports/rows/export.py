@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 from service import replica
 from service.auth import log_access
 from service.auth.keys import Reader
+from service.clock import rfc3339
 from service.db import writing
 from service.files import appearing
 from service.replica import ReadFrom
@@ -29,7 +30,7 @@ from service.reports.rows.as_csv import Form
 from service.reports.rows.formats import FORMATS, PLAIN, writer_of
 from service.reports.rows.position import Erased, Page, Position
 from service.reports.rows.query import Kind, Order
-from service.reports.rows.row import COLUMNS, Columns, moment
+from service.reports.rows.row import COLUMNS, Columns
 from service.reports.rows.search import with_words
 from service.reports.statistics.definitions import DEFINITION_VERSION
 from service.reports.thresholds import thresholds
@@ -68,7 +69,7 @@ class Manifest:
     def as_json(self) -> str:
         """Return the manifest as JSON, keys in a fixed order."""
         document = {
-            name: moment(value) if isinstance(value, datetime) else value for name, value in asdict(self).items()
+            name: rfc3339(value) if isinstance(value, datetime) else value for name, value in asdict(self).items()
         }
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 

@@ -5,11 +5,11 @@ A page of rows is held by column, times as microseconds since 1970: files are ma
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-from service.db import EPOCH
+from service.db import EPOCH, from_micros
 
 Columns = tuple[Sequence[Any], ...]
 """One sequence a column, in the order of COLUMNS; times as microseconds, flags as true or false of any type."""
@@ -151,20 +151,15 @@ def rows_of(columns: Columns) -> tuple[Row, ...]:
     return tuple(Row(*each) for each in zip(*made, strict=True))
 
 
-def moment(value: datetime) -> str:
-    """RFC 3339 in UTC, with Z, and always of one width: readers guess a column's form by its first value."""
-    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 def stamp(micros: int) -> str:
-    """The same of microseconds since 1970, quickly."""
+    """Return microseconds since 1970 as `clock.rfc3339` writes them, quickly."""
     seconds, micros = divmod(micros, SECOND)
     day, seconds = divmod(seconds, DAY_S)
     return f"{_day(day)}T{_clock(seconds)}.{micros:06d}Z"
 
 
 def _times(column: Sequence[int | None]) -> list[datetime | None]:
-    return [None if each is None else EPOCH + timedelta(microseconds=each) for each in column]
+    return [None if each is None else from_micros(each) for each in column]
 
 
 def _flags(column: Sequence[Any]) -> list[bool]:

@@ -4,11 +4,13 @@ Each is bounded by an index or by the last day. Counts only: no customer, no tex
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from service.db import to_micros
 from service.models import (
     IS_OPEN,
     access_chain,
@@ -37,17 +39,25 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 OUTCOMES = ("accepted", "duplicate", "reopened", "ignored", "unmappable")
 """Of an item in a delivery; named, as the index of what was read lately is by outcome."""
 
-Query = sa.Select[*tuple[Any, ...]]
 fr, snd, acct, di = feedback_request.c, send_attempt.c, account_state.c, delivery_item.c
 upd, pw, rf, tk, sf = result_update.c, poll_window.c, refresh.c, account_task.c, stray_feedback.c
 rr, ss, lu, lc, sw = retention_run.c, source_state.c, look_up.c, look_up_count.c, source_sweep.c
 bw = barred_way.c
 
 
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A figure: its name, what it says, its labels, and the statement that counts it at a moment."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...]
+    query: Callable[[datetime], sa.Select[*tuple[Any, ...]]]
+
+
 def _seconds_since(newest: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement[float]:
     """Times are stored as microseconds, so ages are plain differences on both databases."""
-    micros = int(now.timestamp() * 1_000_000)
-    return sa.func.coalesce((micros - sa.type_coerce(newest, sa.BigInteger)) / 1_000_000.0, 0.0)
+    return sa.func.coalesce((to_micros(now) - sa.type_coerce(newest, sa.BigInteger)) / 1_000_000.0, 0.0)
 
 
 def _has_cards(now: datetime) -> sa.Exists:
@@ -66,114 +76,114 @@ def _by_account(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Sele
     return from_accounts.having(sa.func.count(table.c.account) > 0)
 
 
-QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
-    (
+GAUGES = (
+    Gauge(
         "requests_open",
         "Feedback requests that have not ended, by account and state.",
-        ["account", "state"],
+        ("account", "state"),
         lambda _now: sa.select(fr.account, fr.state, sa.func.count()).where(IS_OPEN).group_by(fr.account, fr.state),
     ),
-    (
+    Gauge(
         "requests_ended_day",
         "Ended conversations of the last 24 hours by account, outcome and reason.",
-        ["account", "state", "reason"],
+        ("account", "state", "reason"),
         lambda now: (
             sa.select(fr.account, fr.state, sa.func.coalesce(fr.reason, ""), sa.func.count())
             .where(fr.ended_at > now - DAY, ~IS_OPEN)
             .group_by(fr.account, fr.state, fr.reason)
         ),
     ),
-    (
+    Gauge(
         "oldest_due_seconds",
         "How long the longest waiting request has been due, by account.",
-        ["account"],
+        ("account",),
         lambda now: (
             sa.select(fr.account, _seconds_since(sa.func.min(fr.scheduled_at), now))
             .where(IS_OPEN, fr.scheduled_at <= now)
             .group_by(fr.account)
         ),
     ),
-    (
+    Gauge(
         "sends_unclear",
         "Sends whose outcome nobody knows yet, by account and kind.",
-        ["account", "kind"],
+        ("account", "kind"),
         lambda _now: (
             _by_account(send_attempt, snd.outcome.is_(None)).add_columns(snd.kind, sa.func.count()).group_by(snd.kind)
         ),
     ),
-    (
+    Gauge(
         "account_held",
         "1 where an account is held until a person releases it.",
-        ["account", "reason"],
+        ("account", "reason"),
         lambda _now: sa.select(acct.account, acct.hold_reason, sa.literal(1)).where(acct.hold_reason.is_not(None)),
     ),
-    (
+    Gauge(
         "source_held",
         "1 where a source's API refuses us: it is not asked for customers until a person releases it.",
-        ["source", "reason"],
+        ("source", "reason"),
         lambda _now: sa.select(ss.source, ss.hold_reason, sa.literal(1)).where(ss.hold_reason.is_not(None)),
     ),
-    (
+    Gauge(
         "look_ups_waiting",
         "Conversations whose customer is to be looked up in the CRM, by source.",
-        ["source"],
+        ("source",),
         lambda _now: sa.select(lu.source, sa.func.count()).group_by(lu.source),
     ),
-    (
+    Gauge(
         "look_ups_day",
         "Look-ups, and ends a list told of (swept…), since yesterday's midnight (UTC), by source and outcome.",
-        ["source", "outcome"],
+        ("source", "outcome"),
         lambda now: (
             sa.select(lc.source, lc.outcome, sa.func.sum(lc.n))
             .where(lc.day >= f"{now - DAY:%Y-%m-%d}")
             .group_by(lc.source, lc.outcome)
         ),
     ),
-    (
+    Gauge(
         "sweep_behind_seconds",
         "How far back lies the moment until which a source's list of what ended is read; under two hours is healthy.",
-        ["source"],
+        ("source",),
         # a list that nobody reads any more has been due for longer than any that somebody tries to read
         lambda now: sa.select(sw.source, _seconds_since(sw.read_until, now)).where(sw.due_at > now - 3 * HOUR),
     ),
-    (
+    Gauge(
         "way_barred",
         "1 where X refuses an account a way of asking; it is tried again a day later, or by `accounts release`.",
-        ["account", "way"],
+        ("account", "way"),
         lambda now: sa.select(bw.account, bw.way, sa.literal(1)).where(bw.barred_at > now - DAY),
     ),
-    (
+    Gauge(
         "x_away_seconds",
         "How long X has answered no call of an account.",
-        ["account"],
+        ("account",),
         lambda now: sa.select(acct.account, _seconds_since(acct.x_away_since, now)).where(
             acct.x_away_since.is_not(None)
         ),
     ),
-    (
+    Gauge(
         "deliveries_day",
         "Items in deliveries of the last 24 hours, by what became of them.",
-        ["outcome"],
+        ("outcome",),
         lambda now: (
             sa.select(di.outcome, sa.func.count())
             .where(di.outcome.in_(OUTCOMES), di.read_at > now - DAY)
             .group_by(di.outcome)
         ),
     ),
-    (
+    Gauge(
         "results_day",
         "Results that came or changed in the last 24 hours, by the channel that was first.",
-        ["channel"],
+        ("channel",),
         lambda now: (
             sa.select(result.c.first_channel, sa.func.count())
             .where(result.c.updated_at > now - DAY)
             .group_by(result.c.first_channel)
         ),
     ),
-    (
+    Gauge(
         "webhook_missed",
         "Answers of the last 24 hours that X's webhook had not brought first, by account; without a webhook, all.",
-        ["account"],
+        ("account",),
         lambda now: (
             sa.select(fr.account, sa.func.count())
             .select_from(result_update)
@@ -186,16 +196,16 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
             .group_by(fr.account)
         ),
     ),
-    (
+    Gauge(
         "webhook_silent_seconds",
         "How long ago X's webhook last brought anything, by account; none where it never has.",
-        ["account"],
+        ("account",),
         lambda now: sa.select(tk.account, _seconds_since(tk.next_at, now)).where(tk.task == "webhook"),
     ),
-    (
+    Gauge(
         "events_behind_seconds",
         "How far back lies the moment until which feedback/events is read, by account; about a day is healthy.",
-        ["account"],
+        ("account",),
         lambda now: (
             # The newest window that is still open begins where all is read.
             sa.select(
@@ -206,30 +216,30 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
             .having(sa.or_(sa.func.count(pw.done_at) > 0, _has_cards(now)))
         ),
     ),
-    (
+    Gauge(
         "events_unreadable",
         "Events of the newest windows, two days of X's time, that nobody could read, by account.",
-        ["account"],
+        ("account",),
         lambda now: (
             sa.select(pw.account, sa.func.sum(pw.unreadable)).where(pw.to_time > now - 2 * DAY).group_by(pw.account)
         ),
     ),
-    (
+    Gauge(
         "refresh_due",
         "Cards that are due to be asked about at feedback/show, by account.",
-        ["account"],
+        ("account",),
         lambda now: _by_account(refresh, rf.due_at <= now).add_columns(sa.func.count()),
     ),
-    (
+    Gauge(
         "refresh_oldest_due_seconds",
         "How long the card that waits longest for feedback/show has been due, by account.",
-        ["account"],
+        ("account",),
         lambda now: _by_account(refresh, rf.due_at <= now).add_columns(_seconds_since(sa.func.min(rf.due_at), now)),
     ),
-    (
+    Gauge(
         "anomalies_day",
         "Contradictions in results that came or changed in the last 24 hours, by account.",
-        ["account"],
+        ("account",),
         lambda now: (
             sa.select(fr.account, sa.func.sum(result.c.anomalies))
             .select_from(result)
@@ -238,52 +248,52 @@ QUERIES: list[tuple[str, str, list[str], Callable[[datetime], Query]]] = [
             .group_by(fr.account)
         ),
     ),
-    (
+    Gauge(
         "strays_day",
         "Cards of an account first seen in the last 24 hours that nobody here sent, by account.",
-        ["account"],
+        ("account",),
         lambda now: _by_account(stray_feedback, sf.first_seen_at > now - DAY).add_columns(sa.func.count()),
     ),
-    (
+    Gauge(
         "access_log_number",
         "Number of the newest sealed line of the access log; it never falls. Its hash: `access-log head`.",
-        [],
+        (),
         lambda _now: sa.select(sa.func.coalesce(sa.func.max(access_chain.c.number), 0)),
     ),
-    (
+    Gauge(
         "access_log_unsealed",
         "Lines of the access log that wait to be sealed.",
-        [],
+        (),
         lambda _now: sa.select(sa.func.count()).select_from(access_log).where(access_log.c.number.is_(None)),
     ),
-    (
+    Gauge(
         "forgotten_ago_seconds",
         "How long ago nothing was kept beyond its retention, by kind of data; under two hours is healthy.",
-        ["kind"],
+        ("kind",),
         lambda now: sa.select(rr.kind, _seconds_since(rr.finished_at, now)),
     ),
-    (
+    Gauge(
         "encryption_under_way_seconds",
         "How long going over to another key of encryption at rest has taken so far; none: it is done, or never was.",
-        [],
+        (),
         lambda now: sa.select(_seconds_since(encryption.c.begun_at, now)).where(encryption.c.finished_at.is_(None)),
     ),
-    (
+    Gauge(
         "encryption_rows_rewritten",
         "Rows taken over to the key in force since that was turned on, changed or off.",
-        [],
+        (),
         lambda _now: sa.select(encryption.c.rewritten),
     ),
-    (
+    Gauge(
         "encryption_rows_refused",
         "Rows with values that were changed or moved in the database, as the last walk over all of them met them.",
-        [],
+        (),
         lambda _now: sa.select(encryption.c.refused),
     ),
-    (
+    Gauge(
         "workers_seen",
         "Workers that said they were alive in the last minute.",
-        [],
+        (),
         lambda now: sa.select(sa.func.count()).where(worker_seen.c.seen_at > now - timedelta(minutes=1)),
     ),
-]
+)

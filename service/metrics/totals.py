@@ -5,12 +5,10 @@ counted when it ended stays: its row is added to that of all who are gone. A pro
 since it last wrote. Nothing else rests on these numbers; the ledger is the truth.
 """
 
-import os
 import platform
-import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,13 +19,16 @@ from sqlalchemy.engine import Connection, Engine
 
 from service import __version__
 from service.at_rest.columns import ring_of
+from service.clock import utc_now
 from service.counts import HERE, METERS, Key, Meter, Numbers, ProcessCounts
 from service.db import insert, writing
 from service.db.outages import is_away
 from service.encrypting import in_force as keys
 from service.ids import new_id
+from service.metrics.families import PREFIX
 from service.migrations import head
 from service.models import process_count
+from service.process import name_of
 
 KEEP_EVERY = timedelta(seconds=10)
 ALIVE = timedelta(minutes=1)
@@ -44,7 +45,7 @@ class Keeper:
         self, engine: Engine, role: str, now: datetime, counts: ProcessCounts = HERE, serves: Iterable[str] = ()
     ) -> None:
         self._engine, self._counts = engine, counts
-        self._name = f"{socket.gethostname()[:40]}-{os.getpid()}-{new_id('p', now)[-6:]}"
+        self._name = name_of(new_id("p", now)[-6:])
         self._who = {
             "role": role, "version": __version__, "python": platform.python_version(), "revision": head(),
             "serves": sorted(serves),
@@ -77,7 +78,7 @@ def keep_on(keeper: Keeper, stop: threading.Event) -> threading.Thread:
         ended = False
         while not ended:
             ended = stop.wait(KEEP_EVERY.total_seconds())
-            _try(lambda: keeper.keep(datetime.now(UTC)))
+            _try(lambda: keeper.keep(utc_now()))
 
     thread = threading.Thread(target=run, name="counts", daemon=True)
     thread.start()
@@ -105,7 +106,7 @@ def families(connection: Connection, now: datetime) -> Iterator[Metric]:
         mine = {labels: numbers for (name, labels), numbers in totals.items() if name == figure.name}
         yield _histogram(figure, mine) if figure.buckets else _counter(figure, mine)
     alive = GaugeMetricFamily(
-        "dm_feedback_build_info",
+        f"{PREFIX}build_info",
         "Processes that live, by what they are and which build they run.",
         labels=["role", "version", "python"],
     )
@@ -123,14 +124,14 @@ def living(connection: Connection, now: datetime) -> dict[tuple[str, str, str], 
 
 
 def _counter(figure: Meter, mine: Mapping[tuple[str, ...], Numbers]) -> Metric:
-    family = CounterMetricFamily(f"dm_feedback_{figure.name}", figure.text, labels=figure.labels)
+    family = CounterMetricFamily(f"{PREFIX}{figure.name}", figure.text, labels=figure.labels)
     for labels, (number,) in sorted(mine.items()):
         family.add_metric(labels, number)
     return family
 
 
 def _histogram(figure: Meter, mine: Mapping[tuple[str, ...], Numbers]) -> Metric:
-    family = HistogramMetricFamily(f"dm_feedback_{figure.name}", figure.text, labels=figure.labels)
+    family = HistogramMetricFamily(f"{PREFIX}{figure.name}", figure.text, labels=figure.labels)
     bounds = [*(f"{each:g}" if each < 1_000_000 else str(each) for each in figure.buckets), "+Inf"]  # noqa: PLR2004 - where %g would turn to exponents
     for labels, (*within, total) in sorted(mine.items()):
         upto = [sum(within[: place + 1]) for place in range(len(within))]

@@ -1,6 +1,6 @@
 """How the service stands, on one screen: in, the database and the settings; out, frozen facts.
 
-The same figures as /metrics (`gauges.QUERIES`), put together by account, and in words what needs a hand and what to
+The same figures as /metrics (`gauges.GAUGES`), put together by account, and in words what needs a hand and what to
 do. Never a customer, a text or a score.
 """
 
@@ -10,9 +10,10 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from service import __version__, budgets, served, totals
-from service.gauges import QUERIES
+from service import __version__, served
 from service.many import many
+from service.metrics import budgets, totals
+from service.metrics.gauges import GAUGES
 from service.migrations import head
 from service.partitions import ahead
 from service.replica import ReplicaStanding
@@ -78,11 +79,11 @@ def overview(
     """Read how everything stands, the replica told. One statement a figure, however many accounts there are."""
     accounts, whom = settings.accounts, served.now_served(connection, settings, now)
     found = {
-        name: {tuple(values): number for values, number in served.figures(connection, query(now), labels, whom)}
-        for name, _, labels, query in QUERIES
+        each.name: {tuple(values): number for values, number in served.figures(connection, each.query(now), each.labels, whom)}
+        for each in GAUGES
     }
     left = budgets.left(accounts, budgets.taken(connection, accounts, now))
-    each = tuple(_account(name, found, left) for name in accounts)
+    mine = tuple(_account(name, found, left) for name in accounts)
     builds = tuple(f"{role} {version}, Python {python}" for role, version, python in totals.living(connection, now))
     workers, unsealed = int(found["workers_seen"][()]), int(found["access_log_unsealed"][()])
     day = {
@@ -90,12 +91,12 @@ def overview(
         "requests": _counts({(state, reason): n for (_, state, reason), n in found["requests_ended_day"].items()}),
         "answers": _counts(found["results_day"]),
     }
-    accounts_said = (said for one in each for said in _of_account(one))
+    accounts_said = (said for one in mine for said in _of_account(one))
     service_says = _of_service(workers, unsealed, day, builds)
     pieces_say = _of_partitions(ahead.unplaced(connection))
     hands = (*service_says, *_of_values(found), *pieces_say, *_of_replica(replica), *_of_sources(found), *accounts_said)
     said = _encrypting(found)
-    return Overview(now, __version__, head(), workers, builds, each, day, unsealed, replica, said, hands)
+    return Overview(now, __version__, head(), workers, builds, mine, day, unsealed, replica, said, hands)
 
 
 def _encrypting(found: Mapping[str, Found]) -> str | None:

@@ -5,7 +5,7 @@ asked, and a restart loses nothing: gauges from the ledger, counters from `total
 """
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import flask
 import structlog
@@ -15,11 +15,14 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.engine import Connection, Engine
 
-from service import budgets, replica, served, totals
+from service import replica, served
 from service.auth import Guard
+from service.clock import utc_now
 from service.db import reading
 from service.errors import NotAllowed
-from service.gauges import QUERIES
+from service.metrics import budgets, totals
+from service.metrics.families import PREFIX, gauge
+from service.metrics.gauges import GAUGES
 from service.partitions import ahead
 from service.settings import Settings
 from service.settings.values import host_and_port
@@ -42,11 +45,9 @@ class Figures(Collector):
         now = self._clock()
         with reading(self._engine) as connection:
             whom = served.now_served(connection, self._settings, now)
-            for name, text, labels, query in QUERIES:
-                gauge = GaugeMetricFamily(f"dm_feedback_{name}", text, labels=labels)
-                for values, number in served.figures(connection, query(now), labels, whom):
-                    gauge.add_metric(values, number)
-                yield gauge
+            for each in GAUGES:
+                figures = served.figures(connection, each.query(now), each.labels, whom)
+                yield gauge(each.name, each.text, each.labels, ((*values, number) for values, number in figures))
             yield from budgets.families(connection, self._settings.accounts, now)
             yield from totals.families(connection, now)
             yield from _unplaced(connection)
@@ -86,7 +87,7 @@ def serve(settings: Settings, engine: Engine) -> None:
         return
     host, port = host_and_port(bind)
     try:
-        start_http_server(port, host or "127.0.0.1", registry(settings, engine, lambda: datetime.now(UTC)))
+        start_http_server(port, host or "127.0.0.1", registry(settings, engine, utc_now))
     except OSError as error:
         log.warning("worker_metrics_not_served", bind=bind, error=error.strerror)
 
@@ -97,17 +98,14 @@ def _replica(engine: Engine) -> Iterator[Metric]:
     if found is None:
         return
     used = 0.0 if found.problem else 1.0
-    yield GaugeMetricFamily("dm_feedback_replica_used", "Whether figures and exports ask the replica.", value=used)
+    yield GaugeMetricFamily(f"{PREFIX}replica_used", "Whether figures and exports ask the replica.", value=used)
     if found.behind is not None:
         seconds, text = found.behind.total_seconds(), "How far behind the replica is."
-        yield GaugeMetricFamily("dm_feedback_replica_behind_seconds", text, value=seconds)
+        yield GaugeMetricFamily(f"{PREFIX}replica_behind_seconds", text, value=seconds)
 
 
 def _unplaced(connection: Connection) -> Iterator[Metric]:
     """What waits for a partition, where tables lie in some."""
     text = "Rows for which no partition was made yet, by table, up to 1000; the worker puts them into one."
-    gauge = GaugeMetricFamily("dm_feedback_rows_unplaced", text, labels=["table"])
-    for table, rows in ahead.unplaced(connection).items():
-        gauge.add_metric([table], float(rows))
-    if gauge.samples:
-        yield gauge
+    if found := ahead.unplaced(connection):
+        yield gauge("rows_unplaced", text, ["table"], found.items())

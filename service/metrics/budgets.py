@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from service.accounts import slots
 from service.db import Micros
+from service.metrics.families import gauge
 from service.models import account_state, feedback_request, send_attempt
 from service.settings import Account
 from service.states import Kind
@@ -31,8 +32,11 @@ Sends = Mapping[tuple[str, str], int]
 def families(connection: Connection, accounts: Mapping[str, Account], now: datetime) -> Iterator[GaugeMetricFamily]:
     """Yield how many sends count in X's rolling 24 hours, and how many it leaves."""
     sent = taken(connection, accounts, now)
-    yield _gauge("sends_day", "Sends that count in X's limits of the rolling 24 hours, as X counts them.", sent)
-    yield _gauge("sends_left", "Sends that X's limits of the rolling 24 hours leave.", left(accounts, sent))
+    for name, text, sends in (
+        ("sends_day", "Sends that count in X's limits of the rolling 24 hours, as X counts them.", sent),
+        ("sends_left", "Sends that X's limits of the rolling 24 hours leave.", left(accounts, sent)),
+    ):
+        yield gauge(name, text, LABELS, ((*labels, n) for labels, n in sends.items()))
 
 
 def left(accounts: Mapping[str, Account], sent: Sends) -> Sends:
@@ -66,10 +70,3 @@ def _since(accounts: Mapping[str, Account], now: datetime) -> sa.ColumnElement[A
     own = {name: sa.literal(now - slots.window(each), Micros()) for name, each in accounts.items()}
     day = sa.literal(now - slots.DAY, Micros())
     return sa.case(own, value=acct.account, else_=day) if own else day
-
-
-def _gauge(name: str, text: str, counts: Sends) -> GaugeMetricFamily:
-    gauge = GaugeMetricFamily(f"dm_feedback_{name}", text, labels=LABELS)
-    for labels, n in counts.items():
-        gauge.add_metric(list(labels), float(n))
-    return gauge

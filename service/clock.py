@@ -1,0 +1,19 @@
+"""Time: in, nothing; out, the wall clock, and what an argument that tells the time looks like.
+
+Whatever decides by the time takes it as an argument, `now` or a `Clock`; this is what it is given when nobody plays.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the wall clock."""
+    return datetime.now(UTC)
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return e.g. `2026-11-29T12:00:00.000000Z`: always of one width, as readers guess a column by its first value."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
