@@ -7,7 +7,7 @@ import click
 from service.cli.common import console, now, settings_of
 from service.compliance import write
 from service.errors import Unavailable
-from service.many import many
+from service.phrases import many
 
 
 @click.command()

@@ -16,8 +16,8 @@ from service.errors import Unavailable
 from service.intake import Definition
 from service.intake.definition.advice import advice
 from service.intake.definition.load import load_definitions
-from service.many import many
 from service.outreach.withdrawn import gone_names
+from service.phrases import many
 from service.replica import attach
 from service.results.page.sender import mistakes
 from service.settings import Database, Mistake, Settings, SettingsError, load, reference

@@ -9,8 +9,8 @@ from service.cli.common import console, engine_of, errors, me, now, opened, sett
 from service.copying import accounts as moving_accounts
 from service.copying import moving
 from service.db import open_engine, writing
-from service.many import many
 from service.partitions import turning
+from service.phrases import many
 from service.requests import seals
 from service.requests.restored import begin, concerned
 from service.settings import X_TOKENS

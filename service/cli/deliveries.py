@@ -9,9 +9,9 @@ from service.cli.common import console, me, now, opened, when
 from service.cli.sources import definition_of
 from service.db import reading, writing
 from service.intake.inbox.replay import replay as read_again
-from service.many import many
 from service.metrics.gauges import OUTCOMES
 from service.models import delivery_item, webhook_delivery
+from service.phrases import many
 
 di, wd = delivery_item.c, webhook_delivery.c
 

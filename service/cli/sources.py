@@ -30,9 +30,9 @@ from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import DELIVERIES
 from service.intake.mapping.events import ConversationEnded
 from service.intake.presets import payload, payload_names, preset_names, sources_of_payloads
-from service.many import many
 from service.models import delivery_item, webhook_delivery
 from service.outreach.campaigns import Conversation, takes
+from service.phrases import many
 from service.settings import Campaign, Settings
 from service.words import harmless
 

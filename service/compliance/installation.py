@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from service.auth.keys import ROLES
-from service.many import many
+from service.phrases import many
 from service.retention import identities_kept
 from service.settings import Campaign, Settings
 from service.settings.reference import SettingDoc, reference

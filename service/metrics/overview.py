@@ -11,15 +11,14 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from service import __version__, served
-from service.many import many
 from service.metrics import budgets, totals
 from service.metrics.gauges import GAUGES
 from service.migrations import head
 from service.partitions import ahead
+from service.phrases import HOUR, MINUTE, age, many
 from service.replica import ReplicaStanding
 from service.settings import Settings
 
-MINUTE, HOUR = 60, 3600
 HAND: Mapping[str, float] = {
     "access_log_unsealed": 1000,
     "sweep_behind_seconds": 6 * HOUR,
@@ -208,13 +207,3 @@ def _of_account(one: AccountOverview) -> Iterator[str]:
 
 def _over(figure: str, found: float | None) -> bool:
     return found is not None and found > HAND[figure]
-
-
-def age(seconds: float | None) -> str:
-    """Say a span as people do: 42 s, 12 min, 5 h, 3 d."""
-    if seconds is None:
-        return ""
-    for unit, length, until in (("s", 1, 2 * MINUTE), ("min", MINUTE, 2 * HOUR), ("h", HOUR, 48 * HOUR)):
-        if seconds < until:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds / (24 * HOUR):.0f} d"

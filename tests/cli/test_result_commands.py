@@ -16,9 +16,9 @@ from sqlalchemy.engine import Engine
 from service.accounts import standing
 from service.clock import utc_now
 from service.db import writing
-from service.many import many
 from service.models import access_log, feedback_request, result
 from service.outreach.workplace import Workplace
+from service.phrases import many
 from service.reports.rows import export as exporting
 from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
 from service.settings import load

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from service.many import many
+from service.phrases import many
 from service.reports.dashboard.svg import WIDTH, Caption, Scale, clean, place, svg, tag, text
 
 LEFT, RIGHT = 52, 322

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
-from service.many import many as counted
+from service.phrases import many as counted
 
 MINUS, DASH = "\u2212", "\u2013"
 DECIMALS_FROM = 1000
@@ -85,8 +85,7 @@ def ago(value: timedelta) -> str:
     seconds = int(value.total_seconds())
     for size, name in UNITS:
         if seconds >= size:
-            many = seconds // size
-            return f"{many} {name}{'' if many == 1 else 's'} ago"
+            return f"{counted(seconds // size, name)} ago"
     return "just now"
 
 
@@ -94,7 +93,7 @@ def middle(name: str, room: int = 32) -> str:
     """A long name cut in the middle: beginnings and ends are what tells names apart."""
     if len(name) <= room:
         return name
-    front = (room - 1 + 1) // 2
+    front = room // 2
     return f"{name[:front].rstrip()}\u2026{name[-(room - 1 - front) :].lstrip()}"
 
 
@@ -132,9 +131,9 @@ def span(value: timedelta | None) -> str:
         return DASH
     left, parts = int(value.total_seconds()), []
     for size, name in UNITS:
-        many, left = divmod(left, size)
-        if many:
-            parts.append(f"{many} {name}{'' if many == 1 else 's'}")
+        number, left = divmod(left, size)
+        if number:
+            parts.append(counted(number, name))
     return " ".join(parts[:2]) or "less than a second"
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from service.clock import rfc3339
 from service.reports.figures.shapes import Breakdowns, Coverage, Funnel, Rate, Reasoned, Score, Several, Summary, Trends
 from service.reports.rows.as_csv import guarded
-from service.reports.rows.row import moment
 
 Row = Sequence[Any]
 SCORE = ("value", "low", "high", "n", "mean", "suppressed")
@@ -121,7 +121,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
-        return moment(value)
+        return rfc3339(value)
     if isinstance(value, str):
         return '"' + guarded(value).replace('"', '""') + '"'
     return str(value)
