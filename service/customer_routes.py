@@ -16,7 +16,6 @@ from sqlalchemy.engine import Engine
 
 from service import held, housekeeping
 from service.auth import Guard, log_access
-from service.auth.guard import demand_account
 from service.auth.keys import Reader
 from service.customers import opted_out, second_person
 from service.customers.hash_key import open_key
@@ -276,8 +275,8 @@ def _demand_reach(account: str, settings: Settings) -> None:
     """Let a key act only on the accounts it covers; what touches all accounts takes a key for all of them."""
     if account not in {opted_out.EVERY_ACCOUNT, *settings.accounts}:
         raise Invalid("unknown_account", f"There is no account '{account}'; '*' means every one.")
-    reader = flask.g.reader
-    if account == opted_out.EVERY_ACCOUNT and reader.accounts:
-        raise NotAllowed("whole_service_only", "This concerns every account; it takes a key for all of them.")
+    reader: Reader = flask.g.reader
     if account != opted_out.EVERY_ACCOUNT:
-        demand_account(reader, account)
+        reader.demand(account)
+    elif reader.accounts:
+        raise NotAllowed("whole_service_only", "This concerns every account; it takes a key for all of them.")

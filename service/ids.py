@@ -31,6 +31,11 @@ def customer(hash_key: str, source: str, customer_ref: str) -> str:
     return _keyed(hash_key, "customer", source, customer_ref).hexdigest()
 
 
+def secret_digest(secret: str) -> str:
+    """Return the SHA-256 by which a random secret is known without being kept: so many bits need no stretching."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def draw(hash_key: str, purpose: str, *parts: str) -> float:
     """Return a number in [0, 1) that depends only on the key and the parts: the same input draws the same lot."""
     digest = _keyed(hash_key, f"draw:{purpose}", *parts).digest()

@@ -192,7 +192,7 @@ class ReadFrom:
         if self.replica is not None and self.place is not None:
             with suppress(NotUsable):
                 return self.replica.read(ask, self.place.lsn)[0]
-        return _of_primary(self.engine, ask)
+        return of_primary(self.engine, ask)
 
 
 def attach(engine: Engine, settings: Database) -> Replica | None:
@@ -221,7 +221,7 @@ def read(engine: Engine, ask: Ask[T]) -> Behindhand[T]:
         with suppress(NotUsable):
             value, place = replica.read(ask)
             return Behindhand(value, place.behind)
-    return Behindhand(_of_primary(engine, ask))
+    return Behindhand(of_primary(engine, ask))
 
 
 def source_of(engine: Engine) -> ReadFrom:
@@ -240,6 +240,7 @@ def standing(engine: Engine) -> ReplicaStanding | None:
     return None if replica is None else replica.standing()
 
 
-def _of_primary(engine: Engine, ask: Ask[T]) -> T:
+def of_primary(engine: Engine, ask: Ask[T]) -> T:
+    """Ask the primary: how it stands now, not a moment ago."""
     with reading(engine) as connection:
         return ask(connection)

@@ -8,6 +8,7 @@ to repeat and for several at once. Knows no table.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,12 +25,12 @@ Stop = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """A kind of rows, which of them are too old, and what takes those away that a condition names."""
+    """A kind of rows, which of them are too old, and what takes those away that a condition names; None: a DELETE."""
 
     name: str
     table: sa.Table
     old: Condition
-    forget: Callable[[Connection, Condition], int]
+    forget: Callable[[Connection, Condition], int] | None = None
     among: Condition | None = None  # none but these can be old; names the partitions to look into
 
 
@@ -50,15 +51,19 @@ def count(engine: Engine, kind: Overdue) -> int:
 
 def forget(engine: Engine, kind: Overdue, stop: Stop = never) -> int:
     """Forget all rows that are too old, or those before `stop` said so; return how many."""
-    gone = 0
+    gone, take = 0, kind.forget or partial(_deleted, kind.table)
     for keys in _steps(engine, kind):
         if stop():
             break
         if keys:
             with writing(engine) as connection:
                 # asked again: another may have been here since
-                gone += kind.forget(connection, sa.and_(_among(kind.table, keys), kind.old))
+                gone += take(connection, sa.and_(_among(kind.table, keys), kind.old))
     return gone
+
+
+def _deleted(table: sa.Table, connection: Connection, those: Condition) -> int:
+    return connection.execute(sa.delete(table).where(those)).rowcount
 
 
 def _steps(engine: Engine, kind: Overdue) -> Iterator[Keys]:

@@ -16,7 +16,7 @@ from service.crm_api.client import Client
 from service.db import reading, writing
 from service.intake.crm.lookup import Gets
 from service.intake.crm.staff_list import StaffPage, StaffPlace, read_staff
-from service.intake.definition.load import load_definitions
+from service.intake.definition.load import load_with_api
 from service.intake.definition.tables import Definition
 from service.reports.people.called import EVERY_ACCOUNT
 from service.reports.people.learnt import ToldName, learn
@@ -56,12 +56,12 @@ class StaffReading:
 
 def errands_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, StaffErrand]:
     """Return the lists there are to read. Raises SettingsError."""
-    reachable = {name: source for name, source in settings.sources.items() if source.api is not None}
-    definitions = load_definitions(reachable, tuple(settings.accounts))
     return {
-        name: StaffErrand(definition, Client(api, clock), api.names_every, api.per_minute, _account(definition))
-        for name, definition in definitions.items()
-        if (api := reachable[name].api) is not None and api.names_every and definition.grammar.staff
+        definition.name: StaffErrand(
+            definition, Client(api, clock), api.names_every, api.per_minute, _account(definition)
+        )
+        for definition, api in load_with_api(settings)
+        if definition.grammar.staff and api.names_every
     }
 
 

@@ -4,12 +4,11 @@ The address is shown once, and only its secret's SHA-256 is stored. Whoever has 
 would, and nothing else; it is ended by itself, whatever becomes of the key it was made with. Never knows what is asked.
 """
 
-import hashlib
 import hmac
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from service.auth.keys import LONGEST_NAME, SEEN_EVERY, Reader
 from service.errors import Invalid, NotFound
+from service.ids import secret_digest
 from service.models import feed
 
 ID = re.compile(r"[0-9a-f]{12}")
@@ -51,8 +51,8 @@ def create(
         raise Invalid("bad_name", f"A feed's name is 1 to {LONGEST_NAME} printable characters.")
     made = SavedFeed(secrets.token_hex(6), name, dict(question), tuple(accounts), now, by[:96], None, None)
     secret = secrets.token_urlsafe(32)
-    kept = {"id": made.id, "digest": _digest(secret), "name": name, "created_at": now, "created_by": made.created_by}
-    connection.execute(sa.insert(feed).values(**kept, question=dict(question), accounts=list(accounts)))
+    kept = asdict(made) | {"digest": secret_digest(secret), "accounts": list(accounts)}
+    connection.execute(sa.insert(feed).values(kept))
     return made, secret
 
 
@@ -60,8 +60,8 @@ def find(connection: Connection, feed_id: str, secret: str) -> SavedFeed:
     """Return the feed of an address. Raises NotFound, in the same words for every wrong one."""
     known = connection.execute(sa.select(feed).where(fd.id == feed_id)) if ID.fullmatch(feed_id) else None
     row = known.one_or_none() if known is not None else None
-    digest = row.digest if row is not None else _digest("nobody")
-    if not hmac.compare_digest(digest, _digest(secret)) or row is None or row.revoked_at is not None:
+    digest = row.digest if row is not None else secret_digest("nobody")
+    if not hmac.compare_digest(digest, secret_digest(secret)) or row is None or row.revoked_at is not None:
         raise NotFound("no_such_feed", "There is no such feed, or it was revoked; ask whoever gave you the address.")
     return _feed(row)
 
@@ -96,7 +96,3 @@ def _feed(row: sa.Row[*tuple[object, ...]]) -> SavedFeed:
         r["id"], r["name"], r["question"], tuple(r["accounts"]), r["created_at"], r["created_by"], r["last_used_at"],
         r["revoked_at"],
     )  # fmt: skip
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

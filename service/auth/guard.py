@@ -129,9 +129,3 @@ def demand_reach(reader: Reader, request: flask.Request) -> None:
         raise NotAllowed("network_not_allowed", "This key is not valid from your address.")
     if not reader.may_call(request.path):
         raise NotAllowed("route_not_allowed", f"This key covers {', '.join(reader.routes)} only.")
-
-
-def demand_account(reader: Reader, account: str) -> None:
-    """Refuse a reader whose key does not cover the account. Raises NotAllowed."""
-    if not reader.may_see(account):
-        raise NotAllowed("account_not_allowed", f"This key does not cover the account '{account}'.")

@@ -4,7 +4,6 @@ A key is `dmf_ID.SECRET`: the id is public and finds the row, the secret has 256
 It may be bound to accounts, to paths of the API, to networks and to a time; each bound only ever narrows.
 """
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -16,7 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.addresses import is_inside, networks
-from service.errors import Invalid, NotAuthenticated, NotFound
+from service.errors import Invalid, NotAllowed, NotAuthenticated, NotFound
+from service.ids import secret_digest
 from service.models import api_key
 
 ROLES = {
@@ -66,6 +66,11 @@ class Reader:
         """The same where the ledger has less room: the name is cut, and never the id."""
         return f"{self.name[: LONGEST_SIGNATURE - len(self.key_id) - 3]} ({self.key_id})"
 
+    def demand(self, account: str) -> None:
+        """Raise NotAllowed for an account that the key does not cover."""
+        if not self.may_see(account):
+            raise NotAllowed("account_not_allowed", f"This key does not cover the account '{account}'.")
+
     def may_see(self, account: str) -> bool:
         """Say whether this reader may know of the account."""
         return not self.accounts or account in self.accounts
@@ -104,7 +109,7 @@ def create(
     bounds = bounds or Bounds()
     _check(bounds, now)
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-    values = {"id": key_id, "digest": _digest(secret), "name": name, "role": role, "created_at": now}
+    values = {"id": key_id, "digest": secret_digest(secret), "name": name, "role": role, "created_at": now}
     values |= {"accounts": list(accounts), "routes": list(bounds.routes), "networks": list(bounds.networks)}
     connection.execute(sa.insert(api_key).values(**values, expires_at=bounds.expires_at))
     return f"{PREFIX}{key_id}.{secret}"
@@ -130,8 +135,8 @@ def find(connection: Connection, key: str, now: datetime) -> Reader:
     # the id is looked at first: PostgreSQL refuses to compare with what cannot be text, such as NUL
     known = connection.execute(sa.select(api_key).where(ak.id == key_id)) if KEY_ID.fullmatch(key_id) else None
     row = known.one_or_none() if known is not None else None
-    digest = row.digest if row is not None else _digest("nobody")
-    if not hmac.compare_digest(digest, _digest(secret)) or row is None or row.revoked_at is not None:
+    digest = row.digest if row is not None else secret_digest("nobody")
+    if not hmac.compare_digest(digest, secret_digest(secret)) or row is None or row.revoked_at is not None:
         sentence = "This key is not valid. Ask an administrator for one (`dm-feedback keys create`)."
         raise NotAuthenticated("key_invalid", sentence, headers=CHALLENGE)
     if row.expires_at is not None and row.expires_at <= now:  # said only to whoever has it
@@ -160,7 +165,7 @@ def valid_digests(connection: Connection, now: datetime) -> frozenset[str]:
 def digest_of(key: str) -> str:
     """Return what tells a key from others without being one."""
     key_id, _, secret = key.removeprefix(PREFIX).partition(".")
-    return f"{key_id}.{_digest(secret)}"
+    return f"{key_id}.{secret_digest(secret)}"
 
 
 def id_of(given: str) -> str:
@@ -218,7 +223,3 @@ def _line(row: sa.Row[*tuple[object, ...]]) -> KeyLine:
     bounds = Bounds(tuple(r["routes"] or ()), tuple(r["networks"] or ()), r["expires_at"])
     times = (r["created_at"], r["last_used_at"], r["revoked_at"])
     return KeyLine(r["id"], r["name"], r["role"], tuple(r["accounts"]), bounds, *times)
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -3,7 +3,6 @@
 A row, so it can be listed and ended by its owner.
 """
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from sqlalchemy.engine import Connection
 from service.auth import keys
 from service.auth.access import CAME_FROM
 from service.auth.keys import Reader
+from service.ids import secret_digest
 from service.models import session
 
 se = session.c
@@ -44,7 +44,7 @@ def begin(connection: Connection, reader: Reader, now: datetime) -> str:
     """Start a session and return its cookie value."""
     cookie = secrets.token_urlsafe(32)
     times = {"created_at": now, "seen_at": now, "id": secrets.token_hex(8), "address": CAME_FROM.get()}
-    connection.execute(sa.insert(session).values(digest=_digest(cookie), key_id=reader.key_id, **times))
+    connection.execute(sa.insert(session).values(digest=secret_digest(cookie), key_id=reader.key_id, **times))
     return cookie
 
 
@@ -52,7 +52,7 @@ def listed(connection: Connection, key_id: str, cookie: str, idle: timedelta, no
     """Return the living sessions of a key, the newest first."""
     living = (se.key_id == key_id) & (se.seen_at > now - idle) & (se.created_at > now - LONGEST) & se.id.is_not(None)
     rows = connection.execute(sa.select(session).where(living).order_by(se.created_at.desc()))
-    mine = _digest(cookie)
+    mine = secret_digest(cookie)
     return [SessionLine(str(r.id), r.created_at, r.seen_at, r.address, r.digest == mine) for r in rows]
 
 
@@ -63,7 +63,7 @@ def end_one(connection: Connection, key_id: str, session_id: str) -> bool:
 
 def find(connection: Connection, cookie: str, idle: timedelta, now: datetime) -> Visitor | None:
     """Return who is signed in; None when nobody is, it was idle too long, or the key was revoked."""
-    row = connection.execute(sa.select(session).where(se.digest == _digest(cookie))).one_or_none()
+    row = connection.execute(sa.select(session).where(se.digest == secret_digest(cookie))).one_or_none()
     if row is None or row.seen_at <= now - idle or row.created_at <= now - LONGEST:
         return None
     reader = keys.by_id(connection, row.key_id, now)
@@ -73,18 +73,14 @@ def find(connection: Connection, cookie: str, idle: timedelta, now: datetime) ->
 def touch(connection: Connection, cookie: str, now: datetime) -> None:
     """Note a click, at most once a minute."""
     stale = se.seen_at < now - TOUCH_EVERY
-    connection.execute(sa.update(session).where(se.digest == _digest(cookie), stale).values(seen_at=now))
+    connection.execute(sa.update(session).where(se.digest == secret_digest(cookie), stale).values(seen_at=now))
 
 
 def end(connection: Connection, cookie: str) -> None:
     """Sign out."""
-    connection.execute(sa.delete(session).where(se.digest == _digest(cookie)))
+    connection.execute(sa.delete(session).where(se.digest == secret_digest(cookie)))
 
 
 def prune(connection: Connection, now: datetime) -> int:
     """Remove sessions that can never be used again."""
     return connection.execute(sa.delete(session).where(se.created_at <= now - LONGEST)).rowcount
-
-
-def _digest(cookie: str) -> str:
-    return hashlib.sha256(cookie.encode("utf-8", "surrogatepass")).hexdigest()

@@ -9,8 +9,7 @@ from service.cli.common import console, me, now, opened, when
 from service.cli.sources import definition_of
 from service.db import reading, writing
 from service.intake.inbox.replay import replay as read_again
-from service.metrics.gauges import OUTCOMES
-from service.models import delivery_item, webhook_delivery
+from service.models import ITEM_OUTCOMES, delivery_item, webhook_delivery
 from service.phrases import many
 
 di, wd = delivery_item.c, webhook_delivery.c
@@ -22,7 +21,7 @@ def deliveries() -> None:
 
 
 @deliveries.command(name="list")
-@click.option("--outcome", type=click.Choice(OUTCOMES), default="unmappable", show_default=True)
+@click.option("--outcome", type=click.Choice(ITEM_OUTCOMES), default="unmappable", show_default=True)
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @click.pass_context
 def list_deliveries(context: click.Context, outcome: str, limit: int) -> None:

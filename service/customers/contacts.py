@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from service.db import insert
 from service.ids import person
 from service.models import contact
-from service.retention import Condition, Overdue
+from service.retention import Overdue
 
 WITHIN = timedelta(days=7)
 """How long before its end a conversation may have begun: its customer wrote in this time."""
@@ -54,8 +54,4 @@ def erase(connection: Connection, x_user_id: str, *, hash_key: str) -> int:
 
 def too_old(now: datetime) -> Overdue:
     """Say what goes: who wrote long ago."""
-    return Overdue("contacts", contact, ct.wrote_at < now - KEPT, _forgotten)
-
-
-def _forgotten(connection: Connection, those: Condition) -> int:
-    return connection.execute(sa.delete(contact).where(those)).rowcount
+    return Overdue("contacts", contact, ct.wrote_at < now - KEPT)

@@ -15,7 +15,7 @@ from service.at_rest.ids import is_handle
 from service.db import insert
 from service.ids import customer as customer_hash
 from service.models import found_identity
-from service.retention import Condition, Overdue
+from service.retention import Overdue
 
 FOUND_KEPT = timedelta(days=7)
 NOBODY_KEPT = timedelta(hours=1)
@@ -80,8 +80,4 @@ def erase(connection: Connection, x_user_id: str, handles: Iterable[str]) -> int
 
 def too_old(now: datetime) -> Overdue:
     """Say what goes: what is not believed any more."""
-    return Overdue("found_identities", found_identity, fi.looked_at < now - FOUND_KEPT, _forgotten)
-
-
-def _forgotten(connection: Connection, those: Condition) -> int:
-    return connection.execute(sa.delete(found_identity).where(those)).rowcount
+    return Overdue("found_identities", found_identity, fi.looked_at < now - FOUND_KEPT)

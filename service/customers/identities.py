@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from service.db import insert
 from service.models import x_identity
-from service.retention import Condition, Overdue
+from service.retention import Overdue
 
 KEPT = timedelta(minutes=15)  # ask X again after this: a handle may be somebody else's tomorrow
 xi = x_identity.c
@@ -49,8 +49,4 @@ def erase(connection: Connection, x_user_id: str) -> int:
 
 def too_old(before: datetime) -> Overdue:
     """Say what goes: whatever X told us before a time."""
-    return Overdue("handles", x_identity, xi.seen_at < before, _forgotten)
-
-
-def _forgotten(connection: Connection, those: Condition) -> int:
-    return connection.execute(sa.delete(x_identity).where(those)).rowcount
+    return Overdue("handles", x_identity, xi.seen_at < before)

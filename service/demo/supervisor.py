@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from service.demo.http_call import NobodyAnswered, call, call_json
 from service.demo.memories import ShownAnswer, ToldToTool
+from service.settings import CARD_TYPES
 
 PAGE = 25  # small, so that the cursor is really used
 OK = 200
@@ -54,7 +55,7 @@ def read(service_url: str, key: str) -> Reading:
     rows = {each["request_id"]: _from_csv(each) for each in csv.DictReader(io.StringIO(table.decode("utf-8-sig")))}
     summary = call_json("GET", f"{service_url}/v1/summary", headers=bearer(key))
     groups = call_json("GET", f"{service_url}/v1/breakdown?by=agent", headers=bearer(key))["items"]
-    told = ToldToTool(results, rows, {kind: summary[kind]["n"] for kind in ("csat", "nps")})
+    told = ToldToTool(results, rows, {kind: summary[kind]["n"] for kind in CARD_TYPES})
     shown = f"{service_url}{LIST}"
     page = call_json("GET", shown, headers=bearer(key))
     ways = call_json("GET", f"{service_url}/v1/breakdown?by=way", headers=bearer(key))["items"]

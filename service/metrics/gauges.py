@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from service.db import to_micros
 from service.models import (
     IS_OPEN,
+    ITEM_OUTCOMES,
     access_chain,
     access_log,
     account_state,
@@ -36,9 +37,6 @@ from service.models import (
 )
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-OUTCOMES = ("accepted", "duplicate", "reopened", "ignored", "unmappable")
-"""Of an item in a delivery; named, as the index of what was read lately is by outcome."""
-
 fr, snd, acct, di = feedback_request.c, send_attempt.c, account_state.c, delivery_item.c
 upd, pw, rf, tk, sf = result_update.c, poll_window.c, refresh.c, account_task.c, stray_feedback.c
 rr, ss, lu, lc, sw = retention_run.c, source_state.c, look_up.c, look_up_count.c, source_sweep.c
@@ -166,7 +164,8 @@ GAUGES = (
         ("outcome",),
         lambda now: (
             sa.select(di.outcome, sa.func.count())
-            .where(di.outcome.in_(OUTCOMES), di.read_at > now - DAY)
+            # named, as the index of what was read lately is by outcome
+            .where(di.outcome.in_(ITEM_OUTCOMES), di.read_at > now - DAY)
             .group_by(di.outcome)
         ),
     ),

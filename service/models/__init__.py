@@ -24,7 +24,7 @@ from service.models.answers import (
 from service.models.base import metadata
 from service.models.counting import change_counter, tally, tally_book
 from service.models.encryption import encryption, encryption_key
-from service.models.intake import conversation, delivery_item, delivery_key, reopening, webhook_delivery
+from service.models.intake import ITEM_OUTCOMES, conversation, delivery_item, delivery_key, reopening, webhook_delivery
 from service.models.ledger import (
     IS_BEGUN,
     IS_HANDED_OVER,
@@ -73,6 +73,7 @@ __all__ = [
     "IS_OPEN",
     "IS_PROMPTED",
     "IS_UNPROVEN",
+    "ITEM_OUTCOMES",
     "SAYS_TO_WHOM",
     "access_chain",
     "access_log",

@@ -20,6 +20,8 @@ from service.at_rest.ids import CONVERSATION_ID
 from service.db import Micros
 from service.models.base import Serial, metadata
 
+ITEM_OUTCOMES = ("accepted", "duplicate", "reopened", "ignored", "unmappable")
+
 
 class WebhookDeliveryColumns(TypedColumns):
     """One verified HTTP POST of a source, raw and never changed. Written by intake."""
@@ -69,7 +71,7 @@ class DeliveryItemColumns(TypedColumns):
     reading: Named[int]  # 0 on arrival, n for the n-th replay
     position: Named[int]  # of the item in the delivery's list
     read_at: Named[datetime] = Column(Micros)
-    outcome: Named[str] = Column(String(20))  # accepted | duplicate | reopened | ignored | unmappable
+    outcome: Named[str] = Column(String(20))  # one of ITEM_OUTCOMES
     reason: Named[str | None] = Column(String(64), nullable=True)
     detail: Named[str | None] = Column(Text, nullable=True)  # for people: what would be right; never a customer's words
     conversation_id: Named[str | None] = Column(CONVERSATION_ID, nullable=True)

@@ -1,6 +1,8 @@
-"""Where a local day begins: in, a date and a zone; out, the moment in UTC. One place, whatever the clocks did there."""
+"""Days: how long one is, and where a local one begins, as a moment in UTC, whatever the clocks did there."""
 
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+ONE_DAY = timedelta(days=1)
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:

@@ -13,11 +13,12 @@ from typing import Any, ClassVar, cast
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from service.auth.keys import Reader
-from service.errors import Invalid, NotAllowed
+from service.errors import Invalid
 from service.reports.days import midnight
 from service.reports.dimensions import FILTERED, NAMED, Dimension, Value
 from service.reports.written import WHEN, Moment, SearchWords, WholeNumber, Word, YesNo
-from service.settings import Settings
+from service.settings import CARD_TYPES, Settings
+from service.settings.values import one_of
 from service.states import Failure, Skip, State
 from service.web.complaints import refused
 
@@ -101,8 +102,7 @@ def from_values(values: Mapping[str, Any], reader: Reader, settings: Settings) -
 
 
 def _demand_account(account: str, reader: Reader, settings: Settings) -> None:
-    if not reader.may_see(account):
-        raise NotAllowed("account_not_allowed", f"This key does not cover the account '{account}'.")
+    reader.demand(account)
     if account not in settings.accounts:  # misspelt, it would find nothing and look like an answer
         known = ", ".join(name for name in settings.accounts if reader.may_see(name)) or "none you may see"
         sentence = f"There is no account '{account}' in the settings; there are {known}."
@@ -119,7 +119,7 @@ def several(inner: fields.Field[Any], says: str) -> fields.List[Any]:
     return fields.List(inner, validate=length, metadata={"description": says})
 
 
-TYPE = validate.OneOf(["csat", "nps"], error="must be 'csat' or 'nps'")
+TYPE = one_of(*CARD_TYPES)
 STATES = validate.OneOf([state.value for state in State], error=f"must be one of {', '.join(State)}")
 REASONS = validate.OneOf([*Skip, *Failure], error=f"must be one of {', '.join([*Skip, *Failure])}")
 MOOD = validate.OneOf(MOODS, error=f"must be one of {', '.join(MOODS)}")

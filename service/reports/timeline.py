@@ -89,8 +89,8 @@ def _demand(reader: Reader, account: str | None) -> None:
     if account is None and reader.accounts:
         sentence = f"Your key covers {', '.join(reader.accounts)}: say to which of them it happened."
         raise NotAllowed("account_not_allowed", sentence)
-    if account is not None and not reader.may_see(account):
-        raise NotAllowed("account_not_allowed", f"This key does not cover the account '{account}'.")
+    if account is not None:
+        reader.demand(account)
 
 
 def _is_id(given: str) -> bool:

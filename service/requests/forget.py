@@ -90,7 +90,7 @@ def without_identity(before: datetime, *, hash_key: str, now: datetime) -> Overd
 
 def history(before: datetime) -> Overdue:
     """Say which lines of history go: those told before a time."""
-    return Overdue("history", transition, tr.at < before, _unwritten)
+    return Overdue("history", transition, tr.at < before)
 
 
 def _unnamed(hash_key: str, now: datetime, connection: Connection, those: Condition) -> int:
@@ -108,7 +108,3 @@ def _unnamed(hash_key: str, now: datetime, connection: Connection, those: Condit
         connection.execute(CHANGE, {"this": request_id, **gone, **told})
         sends.forget_whom(connection, request_id)
     return len(rows)
-
-
-def _unwritten(connection: Connection, those: Condition) -> int:
-    return connection.execute(sa.delete(transition).where(those)).rowcount

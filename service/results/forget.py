@@ -36,15 +36,17 @@ def too_old(*, texts_before: datetime, history_before: datetime, now: datetime) 
     told = sa.update(result).values({**_no_text(res), "updated_at": now})
     return (
         Overdue("texts", result, old_texts, lambda c, those: _touched(c, told, those)),
-        _by("update_texts", result_update, old_update_texts, sa.update(result_update).values(_no_text(upd))),
-        _by("updates", result_update, _superseded(history_before), sa.update(result_update).values(EMPTY)),
-        _by("refresh", refresh, _over(history_before), sa.delete(refresh)),
-        _by("poll_windows", poll_window, _read(history_before), sa.delete(poll_window)),
+        _emptied("update_texts", old_update_texts, _no_text(upd)),
+        _emptied("updates", _superseded(history_before), EMPTY),
+        Overdue("refresh", refresh, _over(history_before)),
+        Overdue("poll_windows", poll_window, _read(history_before)),
     )
 
 
-def _by(name: str, table: sa.Table, old: Condition, statement: sa.Update | sa.Delete) -> Overdue:
-    return Overdue(name, table, old, lambda connection, those: connection.execute(statement.where(those)).rowcount)
+def _emptied(name: str, old: Condition, nothing: Mapping[str, Any]) -> Overdue:
+    """Updates stay, without what they told."""
+    empty = sa.update(result_update).values(nothing)
+    return Overdue(name, result_update, old, lambda c, those: c.execute(empty.where(those)).rowcount)
 
 
 def _touched(connection: Connection, statement: sa.Update, those: Condition) -> int:

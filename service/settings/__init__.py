@@ -9,7 +9,7 @@ reference.py  the list of all settings                 advice.py     what works 
 A new setting is one line in sections.py or asking.py.
 """
 
-from service.settings.asking import Account, Campaign, Source, Texts
+from service.settings.asking import CARD_TYPES, Account, Campaign, Source, Texts
 from service.settings.checks import PLACEHOLDERS
 from service.settings.load import X_TOKENS, from_tree, load
 from service.settings.reference import reference
@@ -23,6 +23,7 @@ from service.settings.sections import (
 from service.settings.sources import Api
 
 __all__ = [
+    "CARD_TYPES",
     "PLACEHOLDERS",
     "X_TOKENS",
     "Account",

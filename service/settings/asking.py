@@ -15,6 +15,7 @@ from service.settings.declare import REQUIRED, implied, setting
 from service.settings.sources import Api
 from service.settings.values import NAME, NOT_EMPTY, a_colour, an_x_user_id, http_url, network, one_of, some_time, whole
 
+CARD_TYPES = ("csat", "nps")
 AN_ALLOWANCE = whole(1, 1_000_000)
 A_TEXT = validate.Length(1, 10_000, error="must have 1 to 10,000 characters")
 A_TITLE = validate.Length(1, 60, error="must have 1 to 60 characters")
@@ -126,7 +127,7 @@ class Campaign:
     """Which card, which texts, for which conversations: [campaigns.NAME]. Empty filters take everything."""
 
     name: str = implied(NAME)
-    type: str = setting(REQUIRED, "which card", one_of("csat", "nps"))
+    type: str = setting(REQUIRED, "which card", one_of(*CARD_TYPES))
     question_variant_id: int = setting(0, "which of X's questions: csat 0-37, nps 0-9", whole(0, 37))
     display_name: str | None = setting(None, "the name in the question; else the profile's", A_DISPLAY_NAME)
     privacy_url: str = setting(REQUIRED, "your privacy policy; the card links to it", http_url)

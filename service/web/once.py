@@ -18,6 +18,7 @@ from service.at_rest.ring import damaged
 from service.at_rest.unreadable import is_unreadable
 from service.db import insert
 from service.errors import Invalid
+from service.ids import secret_digest
 from service.models import posted_once
 
 po = posted_once.c
@@ -49,12 +50,12 @@ class Once:
         if self.name is None:
             return None
         prune(self.connection, now)
-        digest = _digest()
-        claim = insert(self.connection, posted_once).values(key_id=self.key_id, name=self.name, digest=digest, at=now)
+        call = _digest()
+        claim = insert(self.connection, posted_once).values(key_id=self.key_id, name=self.name, digest=call, at=now)
         if self.connection.execute(claim.on_conflict_do_nothing().returning(po.name)).first() is not None:
             return None
         known = self.connection.execute(sa.select(po.digest, po.answer).where(*self._mine())).one()
-        if known.digest not in {digest, blinding(self.connection)(digest)}:
+        if known.digest not in {call, blinding(self.connection)(call)}:
             raise Invalid(
                 "idempotency_key_reused",
                 f"This {HEADER} was sent with another call; give each call a name of its own.",
@@ -80,7 +81,7 @@ def once(connection: Connection, key_id: str) -> Once:
         return Once(connection, key_id, None)
     if not 1 <= len(given) <= LONGEST:
         raise Invalid("invalid_idempotency_key", f"An {HEADER} has 1 to {LONGEST} characters.")
-    return Once(connection, key_id, hashlib.sha256(given.encode("utf-8", "surrogatepass")).hexdigest())
+    return Once(connection, key_id, secret_digest(given))
 
 
 def prune(connection: Connection, now: datetime) -> None:

@@ -6,7 +6,7 @@ take `signed_at`, the moment their intent was committed. Never checks limits or 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -14,13 +14,12 @@ import httpx
 
 from service.x_api.cards import parse_feedback, parse_feedback_page, parse_sent_feedback
 from service.x_api.facts import DirectMessage, DmPage, Feedback, FeedbackPage, Friendship, Option, OwnAccount, User
+from service.x_api.fields import EPOCH
 from service.x_api.oauth1 import Credentials, OAuth1
 from service.x_api.oauth2 import Bearer
 from service.x_api.schemas import parse_dm_page, parse_friendship, parse_identity, parse_sent_message, parse_user
 from service.x_api.texts import clean
 from service.x_api.wire import PATIENCE, Patience, Wire, XAnswer
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ def _range(from_time: datetime, to_time: datetime) -> dict[str, str]:
 def _milliseconds(when: datetime) -> str:
     if when.tzinfo is None:
         raise ValueError("X counts from an instant: give an aware datetime.")
-    return str((when - _EPOCH) // timedelta(milliseconds=1))
+    return str((when - EPOCH) // timedelta(milliseconds=1))
 
 
 def _filled(**fields: str | None) -> dict[str, str]:

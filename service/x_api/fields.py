@@ -17,7 +17,7 @@ from service.x_api.texts import clean
 
 ID_LIMIT = 64
 SCORE_LIMIT = 2**31 - 1
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 X_BEGAN = datetime(2006, 3, 21, tzinfo=UTC)
 _NUMBER = re.compile(r"[0-9]{1,19}(?:\.[0-9]{1,9})?")
@@ -60,11 +60,8 @@ def _from_number(value: Any) -> datetime:
     number = float(value)
     if not math.isfinite(number):
         raise ValueError("no number")
-    for count, unit in (*((number, unit) for unit in _UNITS), (number / 1000, _UNITS[-1])):
-        with suppress(OverflowError):
-            if (when := _EPOCH + count * unit) >= X_BEGAN:
-                return when
-    raise ValueError("a date before there was X, or outside the calendar")
+    when = EPOCH + timedelta(milliseconds=number)
+    return when if when >= X_BEGAN else EPOCH + timedelta(seconds=number)
 
 
 def _from_text(text: str) -> datetime:

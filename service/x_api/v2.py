@@ -6,19 +6,18 @@ send reads the conversation with that one person.
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
 from service.x_api.client import XClient
 from service.x_api.facts import DirectMessage, DmPage, Friendship, Option, OwnAccount, ParseProblem, User
-from service.x_api.fields import parse_date, plain
+from service.x_api.fields import EPOCH, parse_date, plain
 from service.x_api.refusal import error_from
 from service.x_api.schemas import each, mapping, parse_user
 from service.x_api.texts import clean, readable
 from service.x_api.wire import XAnswer
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # no limit is read from what is not one
 SHOWN = {"user.fields": "receives_your_dm,username"}
 LISTED = {"dm_event.fields": "id,event_type,text,sender_id,created_at,entities", "event_types": "MessageCreate"}
 
@@ -70,6 +69,7 @@ def _data(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """What was asked for. v2 answers 200 with errors alone where it finds no such thing."""
     body = mapping(raw, "body")
     if "data" not in body and body.get("errors"):
+        # no limit is read from it, so it needs no time
         raise error_from(HTTPStatus.NOT_FOUND, {}, json.dumps(body).encode(), sends=False, now=EPOCH)
     return mapping(body.get("data"), "data")
 

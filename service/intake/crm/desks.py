@@ -9,7 +9,7 @@ from functools import partial
 
 from service.crm_api.client import Client
 from service.intake.crm.lookup import look_up
-from service.intake.definition.load import load_definitions
+from service.intake.definition.load import load_with_api
 from service.intake.definition.tables import Definition
 from service.settings import Settings
 from service.settings.sources import Api
@@ -18,12 +18,10 @@ from service.sources.desk import Desk
 
 def desks_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, Desk]:
     """Return the desks by source. Raises SettingsError where a definition is wrong."""
-    reachable = {name: source for name, source in settings.sources.items() if source.api is not None}
-    definitions = load_definitions(reachable, tuple(settings.accounts))
     return {
-        name: desk_of(definition, api, clock)
-        for name, definition in definitions.items()
-        if (api := reachable[name].api) is not None and definition.grammar.lookup
+        definition.name: desk_of(definition, api, clock)
+        for definition, api in load_with_api(settings)
+        if definition.grammar.lookup
     }
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.crm_api.client import Client
 from service.db import reading, writing
 from service.intake.crm.listed import Listed, ListPage, Lists, PageWanted, ended, read_page
-from service.intake.definition.load import load_definitions
+from service.intake.definition.load import load_with_api
 from service.intake.definition.sweep import Sweep
 from service.intake.definition.tables import Definition
 from service.intake.inbox.accept import arrive
@@ -58,12 +58,10 @@ class Errand:
 
 def errands_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, Errand]:
     """Return the lists there are to read: of sources with a [sweep] and an API. Raises SettingsError."""
-    reachable = {name: source for name, source in settings.sources.items() if source.api is not None}
-    definitions = load_definitions(reachable, tuple(settings.accounts))
     return {
-        name: Errand(definition, definition.grammar.sweep, Client(api, clock), api.sweep_every, api.per_minute)
-        for name, definition in definitions.items()
-        if (api := reachable[name].api) is not None and api.sweep_every and definition.grammar.sweep is not None
+        definition.name: Errand(definition, sweep, Client(api, clock), api.sweep_every, api.per_minute)
+        for definition, api in load_with_api(settings)
+        if (sweep := definition.grammar.sweep) is not None and api.sweep_every
     }
 
 

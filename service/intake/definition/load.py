@@ -4,7 +4,7 @@ A preset is a folder of presets/; what the user writes in `[sources.NAME]` overr
 that can be checked is checked here, so that a delivery can fail only because of what is in it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from service.intake.definition.grammar import load_grammar
@@ -13,8 +13,9 @@ from service.intake.definition.proofs import build_verifiers
 from service.intake.definition.tables import About, Definition, Grammar
 from service.intake.presets import preset_expected, preset_names, preset_tables
 from service.intake.verify import Verifier
-from service.settings import Mistake, SettingsError, Source
+from service.settings import Mistake, Settings, SettingsError, Source
 from service.settings.declare import reader_of
+from service.settings.sources import Api
 
 REPLACES = frozenset({"kind", "any_of", "all_of"})  # a table with one of these is a whole of its own
 
@@ -29,6 +30,13 @@ def load_definitions(sources: Mapping[str, Source], known_accounts: Collection[s
     if problems:
         raise SettingsError(problems)
     return {name: definition for name, definition in found.items() if definition is not None}
+
+
+def load_with_api(settings: Settings) -> Iterator[tuple[Definition, Api]]:
+    """Yield each source whose API can be asked, with how. Raises SettingsError."""
+    apis = {name: source.api for name, source in settings.sources.items() if source.api is not None}
+    definitions = load_definitions({name: settings.sources[name] for name in apis}, tuple(settings.accounts))
+    return ((definition, apis[name]) for name, definition in definitions.items())
 
 
 def preset_about(name: str) -> About:

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from service.intake.definition.tables import Definition
 from service.intake.mapping.events import ConversationEnded, ConversationReopened, Reading
+from service.models import ITEM_OUTCOMES
 
-ACCEPTED, DUPLICATE, REOPENED, IGNORED, UNMAPPABLE = "accepted", "duplicate", "reopened", "ignored", "unmappable"
+ACCEPTED, DUPLICATE, REOPENED, IGNORED, UNMAPPABLE = ITEM_OUTCOMES
 SAME_CONVERSATION = "same_conversation"  # what a late reopening may turn into an end of its own
 Key = tuple[str, str]  # a source and its name for a conversation
 

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from service.db import EPOCH
+
 FORMATS = ("auto", "iso8601", "iso8601_compact_offset", "unix_s", "unix_ms", "unix_float", "digits_auto")
 ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?"
@@ -19,7 +21,6 @@ ISO = re.compile(
 DIGITS = re.compile(r"-?[0-9]{1,19}(?:\.[0-9]{1,12})?", re.ASCII)
 # milliseconds; the zone is for showing
 DATAVERSE = re.compile(r"\\?/Date\((-?[0-9]{1,16})(?:[+-][0-9]{4})?\)\\?/", re.ASCII)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST, LATEST = datetime(2006, 3, 21, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # X's first day; a typing slip
 # a number is seconds, milliseconds, microseconds or nanoseconds by its size; these are the years 5138 and later
 UNIT_BOUNDS = ((10**11, 1), (10**14, 10**3), (10**17, 10**6))

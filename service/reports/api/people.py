@@ -126,8 +126,8 @@ def _demand(account: str | None, reader: Reader) -> None:
     if account is None and reader.accounts:
         sentence = f"Your key covers {', '.join(reader.accounts)}: say in which of them the name holds."
         raise NotAllowed("account_not_allowed", sentence)
-    if account is not None and not reader.may_see(account):
-        raise NotAllowed("account_not_allowed", f"This key does not cover the account '{account}'.")
+    if account is not None:
+        reader.demand(account)
 
 
 def _is_mine(account: str, reader: Reader) -> bool:

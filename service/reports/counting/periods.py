@@ -1,10 +1,10 @@
 """Days, weeks, months, and sevens of days: in, the period somebody asked for; out, the pieces a trend is made of."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from service.errors import Invalid
-from service.reports.days import midnight
+from service.reports.days import ONE_DAY, midnight
 
 PERIODS = ("day", "week", "month")
 SEVEN_DAYS = "seven_days"
@@ -14,7 +14,6 @@ LENGTHS = {"day": (1, 1), "week": (7, 7), SEVEN_DAYS: (7, 7), "month": (28, 31)}
 
 MOST_POINTS = 400
 MOST_OF_GROUPS = 10_000
-ONE_DAY = timedelta(days=1)
 
 
 def start_of(day: date, period: str, last: date | None = None) -> date:

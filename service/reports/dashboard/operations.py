@@ -12,8 +12,8 @@ import flask
 from sqlalchemy.engine import Connection, Engine
 from werkzeug.wrappers import Response
 
-from service.db import reading
 from service.errors import Invalid
+from service.replica import of_primary
 from service.reports.dashboard import pictures
 from service.reports.dashboard.hindrances import is_silent, last_worker
 from service.reports.dashboard.names import REST, group_name
@@ -48,7 +48,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     @everybody
     @reads
     def operations() -> str:
-        return _page(place, "operations", (), _operations, _of_primary)
+        return _page(place, "operations", (), _operations, of_primary)
 
     @pages.get("/coverage")
     @everybody
@@ -60,7 +60,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
     @supervisors
     @reads
     def conversations() -> str:
-        return _page(place, "conversations", ("cursor",), _conversations, _of_primary)
+        return _page(place, "conversations", ("cursor",), _conversations, of_primary)
 
     @pages.get("/breakdown", defaults={"page": "breakdown"})
     @pages.get("/completeness", defaults={"page": "completeness"})
@@ -86,12 +86,6 @@ def _page(place: Place, name: str, own: tuple[str, ...], facts: Facts, ask: Aski
     return flask.render_template(
         f"dashboard/{name}.html", asked=question, definitions=known, pictures=pictures, **found
     )
-
-
-def _of_primary(engine: Engine, ask: Ask) -> dict[str, Any]:
-    """How it stands now, not a moment ago."""
-    with reading(engine) as connection:
-        return ask(connection)
 
 
 def _operations(place: Place, connection: Connection, question: PageQuery, now: datetime) -> dict[str, Any]:

@@ -5,7 +5,7 @@ stored by a browser or a proxy.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import flask
@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 from werkzeug.wrappers import Response
 
 from service.auth import Reader, declares
-from service.db import reading
+from service.db import MICROSECOND, reading
 from service.errors import NotAuthenticated, NotFound, ServiceError, TooMany
 from service.reports.dashboard import (
     asked_again,
@@ -39,7 +39,6 @@ from service.reports.dimensions import NAMED
 from service.settings import Settings
 
 CHALLENGE = "WWW-Authenticate"  # a browser would ask for a password of its own, over our page
-MOMENT = timedelta(microseconds=1)  # ends are not part of their period
 HEADLINES = {
     403: "This is not for your key",
     404: "There is no such page",
@@ -66,7 +65,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     zone = settings.service.time_zone
     pages.add_app_template_filter(lambda value: words.moment(value, zone), "moment")
     pages.add_app_template_filter(lambda value: words.day(value, zone), "local_day")
-    pages.add_app_template_filter(lambda value: words.day(value - MOMENT, zone), "day_before")
+    pages.add_app_template_filter(lambda value: words.day(value - MICROSECOND, zone), "day_before")
     pages.context_processor(lambda: _everywhere(place))
     pages.register_error_handler(ServiceError, _told)
     pages.after_request(_kept_by_nobody)

@@ -18,9 +18,8 @@ from service.reports.disclosure.days import Ground, close_days, first_day
 from service.reports.disclosure.partitions import PARTITIONS, REST
 from service.reports.disclosure.spans import over_at, span_of
 from service.reports.disclosure.store import Release, Who
-from service.settings import Settings
+from service.settings import CARD_TYPES, Settings
 
-KINDS = ("csat", "nps")
 ANY_KIND = ""
 STEPS_AT_ONCE = 200
 
@@ -81,7 +80,7 @@ def _since(engine: Engine, ground: Ground, walk: Mapping[str, date] | None) -> M
 
 def _everybody(settings: Settings) -> Iterator[Who]:
     for account in settings.accounts:
-        yield from (Who(account, kind) for kind in (*KINDS, ANY_KIND))
+        yield from (Who(account, kind) for kind in (*CARD_TYPES, ANY_KIND))
 
 
 def _begin(connection: Connection, ground: Ground) -> Mapping[str, date]:

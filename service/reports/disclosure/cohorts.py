@@ -21,11 +21,12 @@ from sqlalchemy.engine import Connection
 from service.db import MICROSECOND
 from service.models import feedback_request, release, result
 from service.reports.counting.zones import day_of, local_day
+from service.reports.days import ONE_DAY
 from service.reports.disclosure import store
 from service.reports.disclosure.days import Ground
-from service.reports.disclosure.spans import ONE_DAY
 from service.reports.disclosure.store import Leaf, Release
 from service.reports.disclosure.work import became, heard
+from service.settings import CARD_TYPES
 from service.states import State
 
 fr = feedback_request.c
@@ -141,7 +142,7 @@ class _Before:
 
     def __init__(self, connection: Connection, ground: Ground) -> None:
         who, self._least = ground.who, ground.least
-        self._days = {kind: store.releases(connection, replace(who, type=kind), "day") for kind in ("csat", "nps")}
+        self._days = {kind: store.releases(connection, replace(who, type=kind), "day") for kind in CARD_TYPES}
         self._cohorts = store.releases(connection, who, "cohort")
 
     def stays_safe(self, scored: Sequence[Scored], first: date, end: date) -> bool:

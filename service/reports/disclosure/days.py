@@ -17,9 +17,8 @@ from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, release, release_cell, result
 from service.reports.counting.zones import local_hour
-from service.reports.days import midnight
+from service.reports.days import ONE_DAY, midnight
 from service.reports.disclosure import store
-from service.reports.disclosure.spans import ONE_DAY
 from service.reports.disclosure.store import Leaf, Release, Who
 from service.requests.rows import ASKED_BY
 

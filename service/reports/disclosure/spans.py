@@ -7,7 +7,6 @@ So a day belongs to one week, a week to one block, a block to one span of twelve
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-ONE_DAY = timedelta(days=1)
 FIRST_MONDAY = date(1970, 1, 5)
 SETTLE = timedelta(hours=1)
 """How long a day that is over stays open: transactions that began in it are committed by then."""

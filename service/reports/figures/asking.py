@@ -21,10 +21,9 @@ from service.reports.dimensions import FILTERED, NAMED, PEOPLE, Value
 from service.reports.disclosure.naming import Names, is_over, names_of
 from service.reports.filters import Filter
 from service.reports.visible import View, view_of
-from service.settings import Settings
+from service.settings import CARD_TYPES, Settings
 from service.steady import found_once
 
-KINDS = ("csat", "nps")
 LEDGER = "ended_at"
 DAILY = ("day", "week", SEVEN_DAYS)
 NOT_NAMED, NAMED_ONES = "\0", "\0\0"  # nobody's names: no database of ours holds a NUL
@@ -158,7 +157,7 @@ def asking(
 
 def kinds_of(filter: Filter) -> tuple[str, ...]:
     """The kinds of card a filter asks about."""
-    return tuple(kind for kind in KINDS if not filter.types or kind in filter.types)
+    return tuple(kind for kind in CARD_TYPES if not filter.types or kind in filter.types)
 
 
 def demand_groups(filter: Filter) -> None:

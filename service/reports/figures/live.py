@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from service.db import MICROSECOND
 from service.reports.completeness import completeness_of
 from service.reports.counting.counts import Answers, Counts, answers_by, counts, counts_by
 from service.reports.counting.lines import Line
@@ -29,7 +30,6 @@ from service.reports.figures.shapes import (
     TrendPoint,
 )
 
-MOMENT = timedelta(microseconds=1)
 REST = "not_named"
 
 
@@ -245,7 +245,7 @@ def _spans(ask: Inquiry, happened: Sequence[date], period: str) -> list[Span]:
 
 
 def _last_day(ask: Inquiry) -> date:
-    last_moment = ask.filter.until - MOMENT if ask.filter.until else ask.now
+    last_moment = ask.filter.until - MICROSECOND if ask.filter.until else ask.now
     return last_moment.astimezone(ask.zone).date()
 
 

@@ -6,10 +6,10 @@ says so. Rates are of whole accounts, so no group has any.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
 from service.reports.counting.periods import demand_few, pieces, start_of
-from service.reports.days import midnight
+from service.reports.days import ONE_DAY, midnight
 from service.reports.dimensions import Value
 from service.reports.disclosure import conversations, published
 from service.reports.disclosure.asked import Group, Pooled, Published
@@ -30,7 +30,6 @@ from service.reports.figures.shapes import Breakdown, BreakdownRow, Trend, Trend
 
 NOTHING = Published(reason=WAITS)
 NO_COHORT = Cohort(Conversations(None, 0, 0, 0, 0, {}, {}), {}, None, None)
-ONE_DAY = timedelta(days=1)
 
 
 def breakdowns(ask: DaysInquiry, by: str) -> tuple[Breakdown, ...]:

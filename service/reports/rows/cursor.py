@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.auth.keys import Reader
-from service.db import EPOCH, MICROSECOND
+from service.db import from_micros, to_micros
 from service.errors import Invalid
 from service.reports.filters import Filter
 from service.reports.rows.changes import Mark
@@ -79,7 +79,7 @@ class Cursors:
         if position is None:
             return ""
         mark = () if begun is None else (begun.epoch, begun.number)
-        return self.signed.write((position.at - EPOCH) // MICROSECOND, position.id, *mark)
+        return self.signed.write(to_micros(position.at), position.id, *mark)
 
     def resume(self, begun: Mark) -> str:
         """Return the cursor for what changes after a full read."""
@@ -107,7 +107,7 @@ class Cursors:
 
 
 def _position(micros: Any, request_id: Any) -> Position:
-    return Position(EPOCH + int(micros) * MICROSECOND, str(request_id))
+    return Position(from_micros(int(micros)), str(request_id))
 
 
 def _not_ours() -> Invalid:

@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection
 from service.auth import Reader
 from service.errors import Invalid
 from service.reports.dashboard.comments import ORDERS
-from service.reports.dashboard.report.spans import ONE_DAY, ReportSpan
-from service.reports.days import midnight
+from service.reports.dashboard.report.spans import ReportSpan
+from service.reports.days import ONE_DAY, midnight
 from service.reports.figures import figures
 from service.reports.figures.shapes import Funnel, Summary, Trend
 from service.reports.figures.then_now import Differences

@@ -7,11 +7,11 @@ just before. `last` belongs to the report; `end` does not.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from service.errors import Invalid
+from service.reports.days import ONE_DAY
 
-ONE_DAY = timedelta(days=1)
 MONTHS = 12
 LONGEST = 366
 PRESETS = (("month", "Last month"), ("week", "Last week"), ("quarter", "Last quarter"))
