@@ -7,8 +7,8 @@ from service import customer_routes, health, replica, web
 from service.auth import Guard
 from service.clock import Clock, utc_now
 from service.encrypting.in_force import engine_of
-from service.intake import load_definitions
 from service.intake import routes as intake
+from service.intake.definition.load import load_definitions
 from service.intake.definition.proofs import fetches_keys
 from service.intake.delivery.inbound import DELIVERIES
 from service.intake.reception import Reception

@@ -13,9 +13,9 @@ from service.db import open_engine
 from service.db.outages import is_away
 from service.encrypting.in_force import demand_keys, engine_of
 from service.errors import Unavailable
-from service.intake import Definition
 from service.intake.definition.advice import advice
 from service.intake.definition.load import load_definitions
+from service.intake.definition.tables import Definition
 from service.outreach.withdrawn import gone_names
 from service.phrases import many
 from service.replica import attach

@@ -18,8 +18,6 @@ from service.crm_api.client import Client
 from service.db import reading
 from service.db.outages import is_away
 from service.errors import Invalid, NotFound, ServiceError
-from service.intake import explain as explain_delivery
-from service.intake import parse_request_file, render
 from service.intake.crm.lookup import look_up
 from service.intake.crm.lookup_told import told
 from service.intake.definition.advice import advice, never_fits
@@ -28,6 +26,8 @@ from service.intake.definition.recipes import RECIPES
 from service.intake.definition.reference import facts_of, grammar_reference
 from service.intake.definition.tables import Definition
 from service.intake.delivery.inbound import DELIVERIES
+from service.intake.explain import explain as explain_delivery
+from service.intake.explain import parse_request_file, render
 from service.intake.mapping.events import ConversationEnded
 from service.intake.presets import payload, payload_names, preset_names, sources_of_payloads
 from service.models import delivery_item, webhook_delivery

@@ -17,8 +17,9 @@ from sqlalchemy.engine import Engine
 from service.app import create_app
 from service.cli import main, sources
 from service.db import writing
-from service.intake import payload, payload_names, preset_about, preset_names
+from service.intake.definition.load import preset_about
 from service.intake.definition.recipes import RECIPES
+from service.intake.presets import payload, payload_names, preset_names
 from service.models import access_log, delivery_item, feedback_request, webhook_delivery
 from service.settings import load
 from service.sources import counted, holds, sweeps

@@ -18,7 +18,7 @@ from service.db import reading, writing
 from service.encrypting import checking
 from service.encrypting.in_force import demand_keys
 from service.errors import Unavailable
-from service.intake import replay
+from service.intake.inbox.replay import replay
 from service.models import delivery_item, feedback_request, result, result_update, webhook_delivery
 from service.results.page.found import find
 from service.ways import page

@@ -18,13 +18,15 @@ from gunicorn.http.errors import ParseException
 from werkzeug.datastructures import MultiDict
 
 from service.errors import ServiceError
-from service.intake import Inbound, load_definitions, parse_request_file, payload, payload_names, preset_names, read
-from service.intake.definition.load import preset_definition
+from service.intake.definition.load import load_definitions, preset_definition
 from service.intake.delivery.decode import unpacked
+from service.intake.delivery.inbound import Inbound
+from service.intake.explain import parse_request_file
 from service.intake.expressions.compiled import ExpressionError, compile_expression
 from service.intake.expressions.evaluate import TooCostly
 from service.intake.mapping.events import ConversationEnded
-from service.intake.presets import preset_expected
+from service.intake.mapping.readings import read
+from service.intake.presets import payload, payload_names, preset_expected, preset_names
 from service.intake.values.languages import language_tag
 from service.intake.verify import Refused, is_test, verify
 from service.listening.framing import Incoming

@@ -12,8 +12,9 @@ from flask.testing import FlaskClient
 from sqlalchemy.engine import Engine
 from werkzeug.test import TestResponse
 
-from service.intake import Inbound, load_definitions, make_inbound
+from service.intake.definition.load import load_definitions
 from service.intake.definition.tables import Definition
+from service.intake.delivery.inbound import Inbound, make_inbound
 from service.intake.reception import Reception
 from service.intake.routes import blueprint
 from service.intake.short_road import short_road

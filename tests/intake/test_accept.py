@@ -14,9 +14,11 @@ from sqlalchemy.engine import Engine
 
 from service.db import open_engine, writing
 from service.errors import Unavailable
-from service.intake import Verified, accept, read, replay
-from service.intake.inbox.accept import arrive
+from service.intake.inbox.accept import accept, arrive
 from service.intake.inbox.group import commit
+from service.intake.inbox.replay import replay
+from service.intake.mapping.readings import read
+from service.intake.verify.parts import Verified
 from service.models import conversation, reopening, webhook_delivery
 from tests.intake.house import House, define, ended, post, reopened, token_house
 

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Engine
 
-from service.intake import ConversationEnded, make_inbound, read, verify
 from service.intake.delivery.decode import unpacked
+from service.intake.delivery.inbound import make_inbound
+from service.intake.mapping.events import ConversationEnded
+from service.intake.mapping.readings import read
+from service.intake.verify import verify
 from tests.intake.house import PUBLIC_URL, House, define, ended, post, settings_with, token_house
 from tests.intake.signers import SECRET, SENDERS, Outgoing, hubspot, standard
 

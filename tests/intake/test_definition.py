@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from service.intake import load_definitions, preset_names, preset_text, verify
 from service.intake.definition.advice import advice, unused_values
-from service.intake.definition.load import overlay, preset_definition
+from service.intake.definition.load import load_definitions, overlay, preset_definition
 from service.intake.definition.tables import Map
+from service.intake.presets import preset_names, preset_text
+from service.intake.verify import verify
 from service.intake.verify.plain import Static
 from service.settings import Settings, SettingsError, Source
 from service.settings.declare import declared

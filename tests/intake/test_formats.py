@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.intake import ConversationEnded, Unmappable, read
 from service.intake.delivery.formats import BodyProblem, multipart, xml
+from service.intake.mapping.events import ConversationEnded, Unmappable
+from service.intake.mapping.readings import read
 from tests.intake.house import define, post
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -13,10 +13,11 @@ from sqlalchemy.engine import Engine
 
 from service.db import open_engine, reading, writing
 from service.errors import Unavailable
-from service.intake import Accepted, Verified, read
-from service.intake.inbox.accept import arrive
+from service.intake.inbox.accept import Accepted, arrive
 from service.intake.inbox.group import commit
 from service.intake.inbox.stored import Arrived
+from service.intake.mapping.readings import read
+from service.intake.verify.parts import Verified
 from service.models import conversation, delivery_item, feedback_request, reopening, webhook_delivery
 from tests.intake.house import define, post
 

@@ -10,10 +10,10 @@ from flask import Response
 
 from service.crm_api.client import Client
 from service.crm_api.looked import Looked
-from service.intake import preset_expected, preset_names
 from service.intake.crm.lookup import look_up
 from service.intake.crm.lookup_told import told
 from service.intake.definition.load import preset_definition
+from service.intake.presets import preset_expected, preset_names
 from service.settings import SettingsError
 from service.settings.declare import section_of
 from service.settings.sources import Api

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.intake import ConversationEnded, ConversationReopened, Ignored, Unmappable, read
+from service.intake.mapping.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
+from service.intake.mapping.readings import read
 from service.intake.values import fields
 from service.settings import SettingsError
 from tests.intake.house import define, post

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from service.intake import load_definitions, preset_expected, preset_names
+from service.intake.definition.load import load_definitions
 from service.intake.definition.nulls import only_null
+from service.intake.presets import preset_expected, preset_names
 from tests.intake.house import define, settings_with
 from tests.intake.signers import SENDERS
 

@@ -8,19 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Engine
 
-from service.intake import (
-    explain,
-    load_definitions,
-    parse_request_file,
+from service.intake.definition.load import load_definitions, preset_about
+from service.intake.explain import explain, parse_request_file, render
+from service.intake.presets import (
     payload,
     payload_names,
-    preset_about,
     preset_expected,
     preset_names,
+    preset_tables,
     preset_text,
-    render,
+    sources_of_payloads,
 )
-from service.intake.presets import preset_tables, sources_of_payloads
 from service.intake.verify import Refused
 from tests.intake.house import PUBLIC_URL, House, settings_with
 from tests.intake.signers import SECRET, SENDERS

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.intake import parse_request_file, payload, payload_names, preset_names, read
 from service.intake.definition.load import preset_definition
+from service.intake.explain import parse_request_file
 from service.intake.expressions.evaluate import TooCostly
 from service.intake.mapping.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
+from service.intake.mapping.readings import read
+from service.intake.presets import payload, payload_names, preset_names
 from tests.intake.house import PUBLIC_URL, post
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 
 from service.db import open_engine
 from service.errors import Unavailable
-from service.intake import ReplayCounts, replay
+from service.intake.inbox.replay import ReplayCounts, replay
 from service.models import webhook_delivery
 from tests.intake.house import House, define, ended, token_house
 

@@ -4,11 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.intake import Verified, load_definitions, preset_expected, preset_names, verify
+from service.intake.definition.load import load_definitions
 from service.intake.definition.tables import Definition
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import read
+from service.intake.presets import preset_expected, preset_names
 from service.intake.sample import TryOf, sample
+from service.intake.verify import verify
+from service.intake.verify.parts import Verified
 from service.intake.verify.signing import signed
 from tests.intake.house import PUBLIC_URL, source
 from tests.intake.signers import SENDERS

@@ -13,7 +13,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from service.intake import Inbound, Refused, Verified, make_inbound, verify
+from service.intake.delivery.inbound import Inbound, make_inbound
+from service.intake.verify import verify
+from service.intake.verify.parts import Refused, Verified
 from service.intake.verify.twilio import _with_and_without_port
 from tests.intake.house import PUBLIC_URL, define, post
 from tests.intake.signers import SECRET, SENDERS, STANDARD_SECRET, Outgoing, mislabelled_pem, rsa_public_pem

@@ -12,10 +12,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from service.intake import Refused, Verified, make_inbound, verify
+from service.intake.delivery.inbound import make_inbound
+from service.intake.verify import verify
 from service.intake.verify.keyed import secret_of
 from service.intake.verify.messages import _inputs, signature_base
-from service.intake.verify.parts import _compact, _decoded, decode
+from service.intake.verify.parts import Refused, Verified, _compact, _decoded, decode
 from service.intake.verify.public import RSA, right_kind
 from tests.intake.house import define, post
 from tests.intake.signers import SECRET, rsa_key

@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from service.crm_api.get import NoAnswer
-from service.intake import Refused, Verified, load_definitions, make_inbound, verify
-from service.intake.verify import NotProvenYet
+from service.intake.definition.load import load_definitions
+from service.intake.delivery.inbound import make_inbound
+from service.intake.verify import NotProvenYet, verify
 from service.intake.verify.jwks import KeySet
 from service.intake.verify.messages import MessageSignature, _inputs, signature_base
+from service.intake.verify.parts import Refused, Verified
 from service.intake.verify.sns import PROVEN, Sns, amazon_url
 from service.intake.verify.tokens import Token
 from service.settings import SettingsError, Source

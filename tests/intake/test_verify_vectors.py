@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from service.intake import Refused, Verified, make_inbound, verify
+from service.intake.delivery.inbound import make_inbound
+from service.intake.verify import verify
 from service.intake.verify.keyed import Hmac
-from service.intake.verify.parts import Key
+from service.intake.verify.parts import Key, Refused, Verified
 from tests.intake.house import define
 
 ZENDESK_TEST_KEY = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="

@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
-from service.intake import parse_request_file, payload, preset_expected, preset_names
 from service.intake.crm.desks import desks_of
 from service.intake.definition.load import preset_definition
+from service.intake.explain import parse_request_file
+from service.intake.presets import payload, preset_expected, preset_names
 from service.outreach import confirming, looking
 from service.sandbox.crm import Crms, CrmServer, Known
 from service.sandbox.crm.faults import Fault

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
-from service.intake import preset_expected, preset_names
 from service.intake.crm import sweeping
 from service.intake.crm.sweeping import Errand, errands_of, sweep_once
 from service.intake.definition.load import preset_definition
+from service.intake.presets import preset_expected, preset_names
 from service.sandbox.crm import Crms, CrmServer, Ended, Known
 from service.sandbox.crm.faults import Fault
 from service.sources import counted, holds, sweeps
