@@ -5,6 +5,5 @@ statement names a setting or a test; what only you can know stands as "to fill i
 """
 
 from service.compliance.folder import write
-from service.compliance.installation import facts_of
 
-__all__ = ["facts_of", "write"]
+__all__ = ["write"]

@@ -10,7 +10,3 @@ play        all of it in order                     screen     what a person sees
 
 Only `dm-feedback demo` and the tests of the story use it. It reads the service's tables and writes none but its keys.
 """
-
-from service.demo.play import Play, Run
-
-__all__ = ["Play", "Run"]

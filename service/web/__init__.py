@@ -23,7 +23,7 @@ from service.web.bounds import register_bounds, takes
 from service.web.headers import register_headers
 from service.web.openapi import ProblemApi, openapi_yaml, register_docs
 from service.web.origins import register_origins
-from service.web.parameters import Blueprint, StrictParser
+from service.web.parameters import Blueprint
 from service.web.problems import register_errors
 from service.web.proxies import behind
 from service.web.representation import register_representation
@@ -32,14 +32,11 @@ from service.web.timed import register_timing
 
 __all__ = [
     "Blueprint",
-    "ProblemApi",
-    "StrictParser",
     "a_slot",
     "in_a_slot",
     "openapi_yaml",
     "reads",
     "reads_in_turns",
-    "register_errors",
     "setup",
     "takes",
 ]

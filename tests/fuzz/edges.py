@@ -31,7 +31,7 @@ from service.intake.values.languages import language_tag
 from service.intake.verify import Refused, is_test, verify
 from service.listening.framing import Incoming
 from service.reports import filters
-from service.reports.rows.cursor import cursors, marks
+from service.reports.rows.cursor import change_cursors, cursors
 from service.reports.rows.query import Order
 from service.settings import SettingsError, load
 from service.settings.load import from_tree
@@ -164,7 +164,7 @@ def questions() -> Edge:
         "q": "kind", "limit": "10",
         "has_text": "true", "updated_since": "2026-11-22T12:00:00Z", "hour": "9", "question_variant_id": "1",
     }  # fmt: skip
-    ours = [cursors("k" * 32, ADMIN, filters.Filter(), Order()), marks("k" * 32, ADMIN)]
+    ours = [cursors("k" * 32, ADMIN, filters.Filter(), Order()), change_cursors("k" * 32, ADMIN)]
     written = ours[0].write(None) or "AAAA"
 
     def once(dice: Random) -> None:

@@ -21,8 +21,8 @@ from service.intake.short_road import short_road
 from service.models import delivery_item, feedback_request, reopening, webhook_delivery
 from service.settings import Settings, Source
 from service.settings.load import from_tree
-from service.web import register_errors
 from service.web.headers import register_headers
+from service.web.problems import register_errors
 from tests.intake.signers import SECRET, SENDERS, Outgoing
 
 PUBLIC_URL = "https://feedback.example.com"

@@ -16,8 +16,8 @@ from service.reports.api import row_schemas, schemas
 from service.reports.api.routes import Routes
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import changes
-from service.reports.rows.changes import ChangedRequest, ChangesPage, Mark
-from service.reports.rows.cursor import marks
+from service.reports.rows.changes import ChangedRequest, ChangePosition, ChangesPage
+from service.reports.rows.cursor import change_cursors
 from service.web import a_slot, reads_in_turns
 
 NAME = "dm_feedback_waiting"
@@ -43,20 +43,20 @@ def add(routes: Routes) -> None:
         slot=reads_in_turns,
     )
     def list_changes(asked: dict[str, Any]) -> dict[str, Any]:
-        places = marks(routes.settings.service.secret_key, routes.reader)
-        mark = places.read(asked["cursor"])
-        found, told = _read(routes, mark, asked["limit"])
+        places = change_cursors(routes.settings.service.secret_key, routes.reader)
+        position = places.read(asked["cursor"])
+        found, told = _read(routes, position, asked["limit"])
         if not told and asked["wait"]:
             found, told = _waited(routes, found, asked["limit"], asked["wait"])
         if told:
-            routes.log("changes.list", {"rows": len(told), "on": mark is not None})
+            routes.log("changes.list", {"rows": len(told), "on": position is not None})
         items = [{"change": each.change, **asdict(each.row)} for each in told]
         return {"items": items, "next_cursor": places.write(found.next), "more": found.more}
 
 
-def _read(routes: Routes, mark: Mark | None, limit: int) -> Changes:
+def _read(routes: Routes, position: ChangePosition | None, limit: int) -> Changes:
     with a_slot(), reading(routes.engine) as connection:
-        return changes.feed(connection, routes.settings, routes.reader, mark, limit, routes.clock())
+        return changes.feed(connection, routes.settings, routes.reader, position, limit, routes.clock())
 
 
 def _waited(routes: Routes, found: ChangesPage, limit: int, seconds: int) -> Changes:
@@ -81,10 +81,10 @@ def _heard(routes: Routes, found: ChangesPage, limit: int, until: float) -> Chan
     return found, told
 
 
-def _news(routes: Routes, mark: Mark, until: float) -> bool:
+def _news(routes: Routes, position: ChangePosition, until: float) -> bool:
     while time.monotonic() < until:
         time.sleep(LOOK_EVERY_S)
         with reading(routes.engine) as connection:
-            if changes.is_news(connection, mark):
+            if changes.is_news(connection, position):
                 return True
     return False

@@ -19,7 +19,7 @@ from service.reports.api.routes import Routes, link_next
 from service.reports.filters import Filter
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import changes, notes, query
-from service.reports.rows.changes import Mark
+from service.reports.rows.changes import ChangePosition
 from service.reports.rows.cursor import Bookmark, Cursors, SignedText, cursors
 from service.reports.rows.position import Page, Position
 from service.reports.rows.query import Kind, Order
@@ -167,7 +167,13 @@ def _next(
 
 
 def _changed(
-    connection: Connection, routes: Routes, wanted: Filter, kind: Kind, begun: Mark, limit: int, known: Cursors
+    connection: Connection,
+    routes: Routes,
+    wanted: Filter,
+    kind: Kind,
+    begun: ChangePosition,
+    limit: int,
+    known: Cursors,
 ) -> tuple[Page, str, str]:
     """A page of what has changed since."""
     now = routes.clock()

@@ -32,7 +32,7 @@ What = Literal["result", "request", "erased"]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ChangePosition:
     """A place in the order of changes. Numbers mean nothing beyond their epoch."""
 
     epoch: str
@@ -55,38 +55,43 @@ class ChangesPage:
     """
 
     rows: Sequence[sa.Row[Any]]
-    next: Mark
+    next: ChangePosition
     more: bool
-    here: Mark
+    here: ChangePosition
 
 
-def here(connection: Connection) -> Mark:
+def here(connection: Connection) -> ChangePosition:
     """Return the place behind everything sealed so far."""
-    return Mark(seals.epoch(connection), seals.last(connection))
+    return ChangePosition(seals.epoch(connection), seals.last(connection))
 
 
-def begun(connection: Connection, settings: Settings, now: datetime) -> Mark:
+def begun(connection: Connection, settings: Settings, now: datetime) -> ChangePosition:
     """Return the place behind everything that may be told. Take it before a full read, and go on from it after."""
     return _told(connection, here(connection), cutoff(settings, now))
 
 
-def _told(connection: Connection, end: Mark, held_from: datetime | None) -> Mark:
+def _told(connection: Connection, end: ChangePosition, held_from: datetime | None) -> ChangePosition:
     wall = told_until(connection, held_from)
     return end if wall is None else replace(end, number=min(end.number, wall - 1))
 
 
-def is_news(connection: Connection, mark: Mark) -> bool:
+def is_news(connection: Connection, position: ChangePosition) -> bool:
     """Whether anything was sealed since: cheap, for whoever waits."""
-    return here(connection) != mark
+    return here(connection) != position
 
 
 def feed(
-    connection: Connection, settings: Settings, reader: Reader, mark: Mark | None, limit: int, now: datetime
+    connection: Connection,
+    settings: Settings,
+    reader: Reader,
+    position: ChangePosition | None,
+    limit: int,
+    now: datetime,
 ) -> tuple[ChangesPage, tuple[ChangedRequest, ...]]:
     """Return up to `limit` changes of everything behind a place; None: from the beginning. Raises Gone."""
     view = view_of(connection, settings, reader, now)
     query = select_rows(view, Filter(include_test=True), Order("updated_at", "both"))
-    found = _after(connection, view, query, mark or Mark(seals.epoch(connection), 0), limit)
+    found = _after(connection, view, query, position or ChangePosition(seals.epoch(connection), 0), limit)
     rows = rows_of(told(connection, found.rows, settings))
     return found, tuple(ChangedRequest(_what(raw), row) for raw, row in zip(found.rows, rows, strict=True))
 
@@ -97,7 +102,7 @@ def resumed(
     reader: Reader,
     filter: Filter,
     kind: Kind,
-    mark: Mark,
+    position: ChangePosition,
     limit: int,
     now: datetime,
 ) -> tuple[ChangesPage, Page]:
@@ -108,7 +113,7 @@ def resumed(
     view, order = view_of(connection, settings, reader, now), Order("ended_at", kind)
     query = select_rows(view, _everything(filter), order, tombstones=True)
     is_in = meets(view, replace(filter, updated_since=None), order)
-    found = _after(connection, view, query.add_columns(is_in.label("is_in")), mark, limit)
+    found = _after(connection, view, query.add_columns(is_in.label("is_in")), position, limit)
     page = page_of(connection, [row for row in found.rows if row.is_in or _is_gone(row, kind)], settings, kind, None)
     columns = with_words(page.columns, filter.q)
     told_of = {*columns[ID], *(each.request_id for each in page.erased)}
@@ -125,19 +130,21 @@ def _is_gone(row: sa.Row[Any], kind: Kind) -> bool:
     return kind == "results" and not row.answered
 
 
-def _after(connection: Connection, view: View, query: sa.Select[Any], mark: Mark, limit: int) -> ChangesPage:
+def _after(
+    connection: Connection, view: View, query: sa.Select[Any], position: ChangePosition, limit: int
+) -> ChangesPage:
     end = here(connection)  # before the rows: those up to it are all there
-    if mark.epoch != end.epoch or mark.number > end.number:
+    if position.epoch != end.epoch or position.number > end.number:
         raise Gone(
             "changes_begin_anew",
             "The database was restored from a backup (`dm-feedback db restored`), and this cursor may tell of changes "
             "it does not know. Begin again without a cursor, and forget the rows that do not come again.",
         )
-    until = max(mark.number, _told(connection, end, view.cutoff).number)
-    between = query.add_columns(fr.sealed).where(fr.sealed > mark.number, fr.sealed <= until)
+    until = max(position.number, _told(connection, end, view.cutoff).number)
+    between = query.add_columns(fr.sealed).where(fr.sealed > position.number, fr.sealed <= until)
     rows = connection.execute(between.order_by(fr.sealed).limit(limit + 1)).all()
     more = len(rows) > limit
-    return ChangesPage(rows[:limit], Mark(end.epoch, rows[limit - 1].sealed if more else until), more, end)
+    return ChangesPage(rows[:limit], ChangePosition(end.epoch, rows[limit - 1].sealed if more else until), more, end)
 
 
 def _what(raw: sa.Row[Any]) -> What:

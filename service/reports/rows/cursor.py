@@ -17,7 +17,7 @@ from service.auth.keys import Reader
 from service.db import from_micros, to_micros
 from service.errors import Invalid
 from service.reports.filters import Filter
-from service.reports.rows.changes import Mark
+from service.reports.rows.changes import ChangePosition
 from service.reports.rows.position import Position
 from service.reports.rows.query import Order
 
@@ -65,7 +65,7 @@ class Bookmark:
     """Where a list goes on: behind a row, or, once it was read to its end, behind the changes it began with."""
 
     position: Position | None
-    begun: Mark
+    begun: ChangePosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,14 @@ class Cursors:
 
     signed: SignedText
 
-    def write(self, position: Position | None, begun: Mark | None = None) -> str:
+    def write(self, position: Position | None, begun: ChangePosition | None = None) -> str:
         """Return the cursor behind a page; empty at the end."""
         if position is None:
             return ""
         mark = () if begun is None else (begun.epoch, begun.number)
         return self.signed.write(to_micros(position.at), position.id, *mark)
 
-    def resume(self, begun: Mark) -> str:
+    def resume(self, begun: ChangePosition) -> str:
         """Return the cursor for what changes after a full read."""
         return self.signed.write(None, None, begun.epoch, begun.number)
 
@@ -91,9 +91,9 @@ class Cursors:
             return None
         match self.signed.read(cursor):
             case [None, None, epoch, number]:
-                return Bookmark(None, Mark(str(epoch), int(number)))
+                return Bookmark(None, ChangePosition(str(epoch), int(number)))
             case [micros, request_id, epoch, number]:
-                return Bookmark(_position(micros, request_id), Mark(str(epoch), int(number)))
+                return Bookmark(_position(micros, request_id), ChangePosition(str(epoch), int(number)))
         raise _not_ours()  # of the same question on a page, which nobody resumes
 
     def read(self, cursor: str) -> Position | None:
@@ -115,27 +115,27 @@ def _not_ours() -> Invalid:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class ChangeCursors:
     """Writes and reads the cursors of the feed of changes, for the accounts of one key."""
 
     signed: SignedText
 
-    def write(self, mark: Mark) -> str:
+    def write(self, position: ChangePosition) -> str:
         """Return the cursor for a place. There is no end."""
-        return self.signed.write(mark.epoch, mark.number)
+        return self.signed.write(position.epoch, position.number)
 
-    def read(self, cursor: str) -> Mark | None:
+    def read(self, cursor: str) -> ChangePosition | None:
         """Return the place; None for the beginning. Raises Invalid."""
         if not cursor:
             return None
         epoch, number = self.signed.read(cursor)
-        return Mark(str(epoch), int(number))
+        return ChangePosition(str(epoch), int(number))
 
 
-def marks(secret_key: str, reader: Reader) -> Marks:
+def change_cursors(secret_key: str, reader: Reader) -> ChangeCursors:
     """Return what writes and reads this reader's places in the feed."""
     accounts = hashlib.sha256(json.dumps(sorted(reader.accounts)).encode()).hexdigest()[:16]
-    return Marks(SignedText(secret_key, f"changes {accounts}"))
+    return ChangeCursors(SignedText(secret_key, f"changes {accounts}"))
 
 
 def cursors(secret_key: str, reader: Reader, filter: Filter, order: Order) -> Cursors:

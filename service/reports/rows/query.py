@@ -16,7 +16,7 @@ from service.auth.keys import Reader
 from service.db import EPOCH, Micros
 from service.models import feedback_request, result
 from service.reports.disclosure.naming import HIDDEN, UNREAD, hides_somebody, named
-from service.reports.filters import Filter, from_values, parse
+from service.reports.filters import Filter
 from service.reports.rows.conditions import answer_conditions, request_conditions
 from service.reports.rows.mood import place_of
 from service.reports.rows.position import Erased, Page, Position
@@ -28,8 +28,6 @@ from service.reports.rows.worst import worst_first
 from service.reports.visible import View, view_of
 from service.requests.rows import ASKED_BY
 from service.settings import Settings
-
-__all__ = ["Filter", "Order", "Row", "from_values", "get", "page", "parse", "rows"]
 
 fr = feedback_request.c
 res = result.c
