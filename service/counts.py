@@ -99,5 +99,5 @@ class ProcessCounts:
         return self._numbers.setdefault((name, labels), [0.0] * METERS[name].width)
 
 
-HERE = ProcessCounts()
-os.register_at_fork(after_in_child=HERE.begin_anew)
+PROCESS_COUNTS = ProcessCounts()
+os.register_at_fork(after_in_child=PROCESS_COUNTS.begin_anew)

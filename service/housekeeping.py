@@ -36,7 +36,7 @@ from service.web import once
 
 WORKER_FORGOTTEN = timedelta(days=1)
 log = structlog.get_logger(__name__)
-Way = Callable[[], int]
+Task = Callable[[], int]
 Clear = Callable[[Connection, datetime], object]
 
 
@@ -54,12 +54,12 @@ def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, s
     """
     counts: dict[str, int] = {}
     failures: list[Exception] = []
-    ways: list[tuple[str, Way]] = []
+    tasks: list[tuple[str, Task]] = []
     with _apart("kinds", failures):
-        ways.extend(_ways(engine, settings, now, dry_run=dry_run, stop=stop))
-    for name, way in ways:
+        tasks.extend(_tasks(engine, settings, now, dry_run=dry_run, stop=stop))
+    for name, task in tasks:
         with _apart(name, failures):
-            counts[name] = way()
+            counts[name] = task()
             if not dry_run and not stop():
                 _note(engine, name, counts[name], now)
     cleared: Mapping[str, Clear] = {} if dry_run or stop() else CLEARED
@@ -82,10 +82,12 @@ def _apart(name: str, failures: list[Exception]) -> Iterator[None]:
         failures.append(error)
 
 
-def _ways(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop) -> Iterator[tuple[str, Way]]:
+def _tasks(
+    engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop
+) -> Iterator[tuple[str, Task]]:
     """How each kind is counted or forgotten."""
     cut = keeping.those_cut(engine, settings.privacy)
-    yield from keeping.ways(engine, settings.privacy, now, dry_run=dry_run, stop=stop)
+    yield from keeping.tasks(engine, settings.privacy, now, dry_run=dry_run, stop=stop)
     before = keeping.rest_before(now - settings.privacy.keep_access_log, cut.get("access_log"))
     yield "access_log", partial(_access_log, engine, before, dry_run=dry_run, stop=stop)
     for kind in _kinds(engine, settings, now, cut):

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy.engine import Connection, Engine
 
 from service.at_rest.columns import share
-from service.counts import HERE
+from service.counts import PROCESS_COUNTS
 from service.db import ConnectionWait, begun, open_engine, reading, reading_on, watchdog
 from service.db.deadline import is_out_of_time
 from service.db.outages import is_away
@@ -56,7 +56,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Behindhand(Generic[T]):
+class WithLag(Generic[T]):
     """An answer, and how far behind the database it came from is; None: it is the primary."""
 
     value: T
@@ -106,10 +106,10 @@ class Replica:
             found = self._read(ask, reached)
         except NotUsable as error:
             self._say(error.why)
-            HERE.add("replica_reads", error.why)
+            PROCESS_COUNTS.add("replica_reads", error.why)
             raise
         self._say(None)
-        HERE.add("replica_reads", "read")
+        PROCESS_COUNTS.add("replica_reads", "read")
         return found
 
     def standing(self) -> ReplicaStanding:
@@ -214,14 +214,14 @@ def replica_of(engine: Engine) -> Replica | None:
     return found
 
 
-def read(engine: Engine, ask: Ask[T]) -> Behindhand[T]:
+def read(engine: Engine, ask: Ask[T]) -> WithLag[T]:
     """Ask the replica, or the primary where there is none that can answer."""
     replica = replica_of(engine)
     if replica is not None:
         with suppress(NotUsable):
             value, place = replica.read(ask)
-            return Behindhand(value, place.behind)
-    return Behindhand(of_primary(engine, ask))
+            return WithLag(value, place.behind)
+    return WithLag(of_primary(engine, ask))
 
 
 def source_of(engine: Engine) -> ReadFrom:

@@ -39,13 +39,13 @@ class TraceListener:
         self.hear: Hear | None = None
 
 
-HERE = TraceListener()
+LISTENER = TraceListener()
 CALLS: ContextVar[list[TracedSpan] | None] = ContextVar("calls", default=None)
 
 
 def listen(hear: Hear) -> None:
     """Tell `hear` of every span from now on."""
-    HERE.hear = hear
+    LISTENER.hear = hear
 
 
 def moment() -> int:
@@ -55,14 +55,14 @@ def moment() -> int:
 
 def first(request_id: str, name: str, began: datetime, facts: Mapping[str, Fact]) -> None:
     """The trace of a request begins: it began at that moment and is there now."""
-    if HERE.hear is not None:
-        HERE.hear(request_id, TracedSpan(name, int(began.timestamp() * NS), time.time_ns(), facts), True)
+    if LISTENER.hear is not None:
+        LISTENER.hear(request_id, TracedSpan(name, int(began.timestamp() * NS), time.time_ns(), facts), True)
 
 
 def later(request_id: str, name: str, began: int, facts: Mapping[str, Fact]) -> None:
     """Something more was done for the request, from `began` (see `moment`) until now."""
-    if HERE.hear is not None:
-        HERE.hear(request_id, TracedSpan(name, began, time.time_ns(), facts, tuple(CALLS.get() or ())), False)
+    if LISTENER.hear is not None:
+        LISTENER.hear(request_id, TracedSpan(name, began, time.time_ns(), facts, tuple(CALLS.get() or ())), False)
 
 
 def call(name: str, seconds: float, facts: Mapping[str, Fact], *, failed: bool) -> None:
@@ -76,7 +76,7 @@ def call(name: str, seconds: float, facts: Mapping[str, Fact], *, failed: bool) 
 @contextmanager
 def step() -> Iterator[int]:
     """Keep the calls to X made in this block for the span that `later` tells of; gives the moment it began."""
-    if HERE.hear is None:
+    if LISTENER.hear is None:
         yield 0
         return
     before = CALLS.set([])

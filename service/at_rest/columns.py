@@ -22,7 +22,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from service.at_rest import unreadable
 from service.at_rest.ring import Ring, damaged
 from service.at_rest.unreadable import is_unreadable
-from service.counts import HERE
+from service.counts import PROCESS_COUNTS
 from service.db import to_micros
 from service.errors import Unavailable
 
@@ -234,7 +234,7 @@ def _as_text(read: bytes) -> str:
 
 def refused(ring: Ring, place: str, row: str) -> None:
     """Count a value that did not open, and tell of it once."""
-    HERE.add("unreadable_values", place)
+    PROCESS_COUNTS.add("unreadable_values", place)
     if ring.is_news(f"{place}{BETWEEN}{row}"):
         log.error("encrypted_value_refused", column=place, row=row.replace(BETWEEN, ", "))
 

@@ -14,7 +14,7 @@ from service.settings import X_TOKENS
 
 REST_S = 0.01  # between two steps: others write too
 LOOK_AGAIN_S = 2.0
-HERE = click.option("--here", is_flag=True, help="Take the rows over in this command, with or without a worker.")
+HERE_OPTION = click.option("--here", is_flag=True, help="Take the rows over in this command, with or without a worker.")
 
 
 @click.group()
@@ -23,7 +23,7 @@ def privacy() -> None:
 
 
 @privacy.command()
-@HERE
+@HERE_OPTION
 @click.pass_context
 def encrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click's way of a flag
     """Encrypt under the first privacy.encryption_key: comments, notes, DM texts, raw deliveries, customers' ids, names.
@@ -41,7 +41,7 @@ def encrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click
 
 
 @privacy.command()
-@HERE
+@HERE_OPTION
 @click.pass_context
 def decrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click's way of a flag
     """Turn it off: everything is written plainly again. Keep the keys in the settings until it is done."""

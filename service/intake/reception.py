@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy.engine import Engine
 
-from service.counts import HERE
+from service.counts import PROCESS_COUNTS
 from service.errors import BadRequest, NotAuthenticated, TooLarge, Unavailable
 from service.intake.definition.tables import Definition
 from service.intake.delivery.decode import packed, unpacked
@@ -99,10 +99,10 @@ class Reception:
         if is_test(definition, inbound, now):
             return None, inbound
         if isinstance(verdict, NotProvenYet):
-            HERE.add("deliveries", definition.name, "not_proven_yet")
+            PROCESS_COUNTS.add("deliveries", definition.name, "not_proven_yet")
             log.warning("intake.not_proven_yet", source=definition.name, code=verdict.code)
             raise Unavailable("not_proven_yet", "What proves the request cannot be had at the moment; send it again.")
-        HERE.add("deliveries", definition.name, "refused")
+        PROCESS_COUNTS.add("deliveries", definition.name, "refused")
         log.warning("intake.refused", source=definition.name, code=verdict.code, bytes=len(inbound.body))
         raise _not_proven()
 
@@ -141,11 +141,11 @@ def _told(delivery: Unsettled, outcome: Accepted | Exception) -> Outcome:
     """Write the log's line and the answer's body."""
     told = delivery.arrived.told
     if isinstance(outcome, Exception):
-        HERE.add("deliveries", told.definition.name, "not_stored", by=len(told.readings))
+        PROCESS_COUNTS.add("deliveries", told.definition.name, "not_stored", by=len(told.readings))
         return outcome
     counts = outcome.counts
     for word, number in counts.items():
-        HERE.add("deliveries", told.definition.name, word, by=number)
+        PROCESS_COUNTS.add("deliveries", told.definition.name, word, by=number)
     reasons = sorted({each.reason for each in told.readings if isinstance(each, Unmappable)})
     log.info(
         "intake.received",

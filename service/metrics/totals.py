@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 from service import __version__
 from service.at_rest.columns import ring_of
 from service.clock import utc_now
-from service.counts import HERE, METERS, Key, Meter, Numbers, ProcessCounts
+from service.counts import METERS, PROCESS_COUNTS, Key, Meter, Numbers, ProcessCounts
 from service.db import insert, writing
 from service.db.outages import is_away
 from service.encrypting import in_force as keys
@@ -42,7 +42,12 @@ class Keeper:
     """Keeps the numbers of one process. `role`: web or worker; `serves`: see served.py."""
 
     def __init__(
-        self, engine: Engine, role: str, now: datetime, counts: ProcessCounts = HERE, serves: Iterable[str] = ()
+        self,
+        engine: Engine,
+        role: str,
+        now: datetime,
+        counts: ProcessCounts = PROCESS_COUNTS,
+        serves: Iterable[str] = (),
     ) -> None:
         self._engine, self._counts = engine, counts
         self._name = name_of(new_id("p", now)[-6:])

@@ -25,7 +25,7 @@ from service.db.postgresql import take_your_time
 from service.errors import Unavailable
 from service.models import encryption, encryption_key, schema_floor
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 VERSION = sa.table("alembic_version", sa.column("version_num"))
 ENCRYPTED_FROM = "0032"  # code that knows no newer revision than those before it cannot read what is encrypted
 IDS_FROM = "0034"  # likewise: it cannot read locked ids, nor find one
@@ -135,7 +135,7 @@ def _known() -> frozenset[str]:
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(HERE))
+    config.set_main_option("script_location", str(FOLDER))
     return config
 
 

@@ -33,7 +33,7 @@ def those_cut(engine: Engine, privacy: Privacy) -> Mapping[str, TableCut]:
     return {name: cut for name, cut in cuts(privacy).items() if name in there}
 
 
-def ways(
+def tasks(
     engine: Engine, privacy: Privacy, now: datetime, *, dry_run: bool, stop: Stop
 ) -> Iterator[tuple[str, Callable[[], int]]]:
     """How pieces are made and dropped, and keys forgotten that no repeat can be known by any more."""

@@ -51,7 +51,7 @@ NEW = Into(tuple(feedback_request.c[name] for name in NewRequest._fields))
 def open_all(connection: Connection, requests: Sequence[NewRequest]) -> None:
     """Write the rows of requests that begin."""
     NEW.run(connection, requests)
-    if traces.HERE.hear is not None:
+    if traces.LISTENER.hear is not None:
         once_committed(connection, lambda: _trace(requests))
 
 

@@ -25,6 +25,7 @@ snd = send_attempt.c
 fr = feedback_request.c
 INTENT = sa.insert(send_attempt)
 UNSETTLED = sa.update(send_attempt).where(snd.id == sa.bindparam("this"), snd.outcome.is_(None))
+AT_ONCE = 500
 PLAINLY_UNSENT = ("refused", "never_begun")
 this = send_attempt.alias("this")
 DOUBTFUL = (
@@ -147,9 +148,7 @@ def may_have_arrived(connection: Connection, request_id: str, kind: Kind) -> boo
     return connection.scalar(found.limit(1)) is not None
 
 
-def unclear(
-    connection: Connection, account: str, now: datetime, lease: timedelta, limit: int = 500
-) -> Sequence[tuple[Request, Attempt]]:
+def unclear(connection: Connection, account: str, now: datetime, lease: timedelta) -> Sequence[tuple[Request, Attempt]]:
     """An account's open sends, oldest first: X's answer was unclear, or the worker that sent it lost its lease.
 
     A message whose text cannot be read is not looked for: what is not found would count as unsent.
@@ -159,7 +158,7 @@ def unclear(
         .join(send_attempt, snd.request_id == fr.id)
         .where(snd.account == account, snd.outcome.is_(None), IS_OPEN, is_over(fr.lease_until, now, lease))
         .order_by(snd.intended_at)
-        .limit(limit)
+        .limit(AT_ONCE)
     )
     found = [(request_of(row), attempt_of(row[len(REQUEST) :])) for row in rows]
     return [(one, attempt) for one, attempt in found if not (one.unreadable or is_unreadable(attempt.x_user_id))]

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from service.at_rest.columns import encrypting
-from service.counts import HERE
+from service.counts import PROCESS_COUNTS
 from service.db import once_committed
 from service.models import feedback_request, transition
 from service.requests import sends
@@ -66,9 +66,9 @@ def tell(connection: Connection, request: Request, outcome: Outcome, now: dateti
 
 
 def _count(ended: Request, now: datetime) -> None:
-    HERE.add("requests_ended", ended.account, ended.state, ended.reason or "")
+    PROCESS_COUNTS.add("requests_ended", ended.account, ended.state, ended.reason or "")
     if ended.state is State.CARD_SENT:
-        HERE.observe("end_to_card_seconds", (now - ended.ended_at).total_seconds(), ended.account)
+        PROCESS_COUNTS.observe("end_to_card_seconds", (now - ended.ended_at).total_seconds(), ended.account)
 
 
 def store(connection: Connection, before: Request, after: Request, now: datetime) -> None:

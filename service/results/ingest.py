@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from service import traces
 from service.at_rest.digests import blinding
-from service.counts import HERE
+from service.counts import PROCESS_COUNTS
 from service.db import once_committed
 from service.leases import CLOCKS_DIFFER
 from service.requests.seals import touch
@@ -136,9 +136,11 @@ class _Tellings:
 
     def _count(self, now: datetime) -> None:
         account, channel = self._asked.account, self._first_answer().channel
-        HERE.add("results", account, channel)
+        PROCESS_COUNTS.add("results", account, channel)
         if self._asked.outcome_at is not None:
-            HERE.observe("card_to_answer_seconds", (now - self._asked.outcome_at).total_seconds(), account, channel)
+            PROCESS_COUNTS.observe(
+                "card_to_answer_seconds", (now - self._asked.outcome_at).total_seconds(), account, channel
+            )
 
     def _trace(self, began: int) -> None:
         answer, _, verdict = self._added[0]

@@ -46,9 +46,9 @@ def create_range(world: World, first_id: int, count: int, profile: Mapping[str, 
     return len(people)
 
 
-def check_profile(profile: Mapping[str, Any], user_id: str = "1") -> None:
+def check_profile(profile: Mapping[str, Any]) -> None:
     """ValueError when a profile would not do."""
-    _person(None, {**profile, "user_id": user_id}, {})
+    _person(None, {**profile, "user_id": "1"}, {})
 
 
 def _create(world: World, profile: Mapping[str, Any], cache: dict[int, tuple[Action, ...]]) -> Person:

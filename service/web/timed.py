@@ -9,7 +9,7 @@ from functools import partial
 
 import flask
 
-from service.counts import HERE
+from service.counts import PROCESS_COUNTS
 from service.web.later import Promised
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -43,5 +43,5 @@ def counting(method: str, route: str, began: float) -> Callable[[int], None]:
 
 
 def _count(method: str, route: str, began: float, status: int) -> None:
-    HERE.add("http_requests", method, route, str(status))
-    HERE.observe("http_request_seconds", time.monotonic() - began, method, route)
+    PROCESS_COUNTS.add("http_requests", method, route, str(status))
+    PROCESS_COUNTS.observe("http_request_seconds", time.monotonic() - began, method, route)

@@ -19,7 +19,7 @@ import structlog
 
 from service import traces
 from service.calling import Transport, is_over, within
-from service.counts import HERE
+from service.counts import PROCESS_COUNTS
 from service.x_api.bodies import parsed
 from service.x_api.errors import OutcomeUnknown, Temporary, Unreachable, XError
 from service.x_api.facts import ParseProblem
@@ -235,8 +235,8 @@ def _log(
 ) -> None:
     took = time.monotonic() - started
     endpoint = endpoint_of(request.url.path)
-    HERE.add("x_calls", request.method, endpoint, str(status or (error.reason if error else "")))
-    HERE.observe("x_call_seconds", took, request.method, endpoint)
+    PROCESS_COUNTS.add("x_calls", request.method, endpoint, str(status or (error.reason if error else "")))
+    PROCESS_COUNTS.observe("x_call_seconds", took, request.method, endpoint)
     facts: dict[str, str | int] = {
         "http.response.status_code": status or 0,
         "error.type": error.reason if error else "",

@@ -13,7 +13,7 @@ from service.at_rest.columns import Encrypted, bound, stored
 from service.at_rest.ring import MOST_TOLD, Ring
 from service.at_rest.unreadable import TEXT, WORD
 from service.cli.sources import definition_of
-from service.counts import HERE
+from service.counts import PROCESS_COUNTS
 from service.db import reading, writing
 from service.encrypting import checking
 from service.encrypting.in_force import demand_keys
@@ -66,7 +66,7 @@ def test_every_list_and_file_comes_and_marks_the_one(poisoned: Poisoned) -> None
 
 
 def refused(column: str) -> float:
-    return HERE.so_far().get(("unreadable_values", (column,)), (0,))[0]
+    return PROCESS_COUNTS.so_far().get(("unreadable_values", (column,)), (0,))[0]
 
 
 def read(there: Poisoned, path: str) -> str:

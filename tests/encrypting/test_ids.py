@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from service.at_rest.ring import MARK_OF_IDS, Ring
-from service.counts import HERE
+from service.counts import PROCESS_COUNTS
 from service.customers import found, identities
 from service.db import reading, writing
 from service.encrypting import checking, in_force, turning, walking
@@ -226,7 +226,7 @@ def test_a_damaged_id_sets_its_request_aside_and_is_named(poisoned: Poisoned) ->
             connection.execute(
                 sa.insert(x_identity).values(handle="a", x_user_id=request.x_user_id, seen_at=request.ended_at)
             )
-    assert HERE.so_far().get(("unreadable_values", ("x_user_id",)), (0,))[0] >= 1
+    assert PROCESS_COUNTS.so_far().get(("unreadable_values", ("x_user_id",)), (0,))[0] >= 1
     named = {each.column: list(each.refused) for each in checking.check(poisoned.engine) if each.refused}
     assert named == {"feedback_request.x_user_id": [one], "feedback_request.x_handle": [one]}
     assert poisoned.house.call("GET", "/v1/requests", poisoned.admin).status_code == 200

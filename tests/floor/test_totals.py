@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import Engine
 
-from service.counts import HERE, METERS, ProcessCounts
+from service.counts import METERS, PROCESS_COUNTS, ProcessCounts
 from service.db import once_committed, reading, writing
 from service.metrics import totals
 from service.models import process_count
@@ -123,10 +123,10 @@ def test_threads_lose_no_count(now: datetime) -> None:
 
 
 def test_a_child_begins_with_nothing() -> None:
-    HERE.add("results", "acme", "webhook")
+    PROCESS_COUNTS.add("results", "acme", "webhook")
     child = os.fork()
     if child == 0:
-        os._exit(len(HERE.so_far()))
+        os._exit(len(PROCESS_COUNTS.so_far()))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
@@ -144,7 +144,7 @@ def test_what_is_rolled_back_was_never_told(engine: Engine) -> None:
 def test_a_conversation_is_counted_to_its_card_and_its_answer_and_no_customer_is_in_it(sqlite_engine: Engine) -> None:
     world = World(sqlite_engine, settings_of())
     world.customers({"user_id": "7717717717"})
-    before = HERE.so_far()
+    before = PROCESS_COUNTS.so_far()
     request_id = world.ended(x_user_id="7717717717", x_handle="jane")
     for _ in range(4):
         world.forward(hours=8)
@@ -154,7 +154,7 @@ def test_a_conversation_is_counted_to_its_card_and_its_answer_and_no_customer_is
     with writing(sqlite_engine) as connection:
         update = Update(told_at, 5, told_at, None, None)
         ingest(connection, Answer(request_id, "card", "show", update, card.feedback_id), told_at)
-    more = {key: row for key, row in HERE.so_far().items() if row != before.get(key)}
+    more = {key: row for key, row in PROCESS_COUNTS.so_far().items() if row != before.get(key)}
     assert ("requests_ended", ("acme", "card_sent", "")) in more
     assert ("results", ("acme", "show")) in more
     assert {name for name, _ in more} >= {"x_calls", "x_call_seconds", "end_to_card_seconds", "card_to_answer_seconds"}
@@ -163,13 +163,15 @@ def test_a_conversation_is_counted_to_its_card_and_its_answer_and_no_customer_is
 
 def test_deliveries_and_answers_are_counted_by_what_became_of_them(sqlite_engine: Engine) -> None:
     house = House(sqlite_engine)
-    before = HERE.so_far()
+    before = PROCESS_COUNTS.so_far()
     told(house, "c-1", x_user_id="7717717717")
     told(house, "c-1", x_user_id="7717717717")
     house.call("POST", "/webhooks/crm/crm", json={})
     house.call("GET", "/v1/none/7717717717")
     house.client.open("/healthz", method="BREW")
-    more = {key: row[0] - before.get(key, (0,))[0] for key, row in HERE.so_far().items() if row != before.get(key)}
+    more = {
+        key: row[0] - before.get(key, (0,))[0] for key, row in PROCESS_COUNTS.so_far().items() if row != before.get(key)
+    }
     assert more["deliveries", ("crm", "accepted")] == 1
     assert more["deliveries", ("crm", "duplicate")] == 1
     assert more["deliveries", ("crm", "refused")] == 1

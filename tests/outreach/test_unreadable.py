@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from service.at_rest.columns import give
-from service.counts import HERE
+from service.counts import PROCESS_COUNTS
 from service.db import open_engine, writing
 from service.encrypting.turning import turn_on
 from service.models import result
@@ -74,7 +74,7 @@ def test_one_damaged_text_sets_one_request_aside_and_it_comes_back(world: World,
 
 
 def unreadable(column: str) -> float:
-    return HERE.so_far().get(("unreadable_values", (f"feedback_request.{column}",)), (0,))[0]
+    return PROCESS_COUNTS.so_far().get(("unreadable_values", (f"feedback_request.{column}",)), (0,))[0]
 
 
 def test_what_is_never_mended_ends_when_it_is_stale(world: World) -> None:

@@ -319,6 +319,6 @@ def test_a_temporary_table_of_the_worker_is_not_taken_for_ours(as_role: Any) -> 
 
 def test_where_nothing_is_cut_nothing_is_done(whole: House, sqlite_engine: Engine) -> None:
     for engine in (whole.engine, sqlite_engine):
-        assert list(keeping.ways(engine, SETTINGS.privacy, whole.clock.now, dry_run=False, stop=lambda: False)) == []
+        assert list(keeping.tasks(engine, SETTINGS.privacy, whole.clock.now, dry_run=False, stop=lambda: False)) == []
         with reading(engine) as connection:
             assert ahead.unplaced(connection) == {}

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from service import replica
 from service.at_rest.columns import give
 from service.cli import main
-from service.counts import HERE
+from service.counts import PROCESS_COUNTS
 from service.db import open_engine, reading, writing
 from service.encrypting import turning, walking
 from service.errors import Unavailable
@@ -136,7 +136,7 @@ def strict(primary: Server, standby: Server) -> Iterator[Pair]:
 
 
 def reads(outcome: str) -> float:
-    return HERE.so_far().get(("replica_reads", (outcome,)), (0.0,))[0]
+    return PROCESS_COUNTS.so_far().get(("replica_reads", (outcome,)), (0.0,))[0]
 
 
 def test_a_replica_that_has_everything_answers_and_is_not_behind(pair: Pair) -> None:
@@ -287,7 +287,7 @@ def test_one_that_stands_still_in_the_middle_of_an_answer_costs_its_time_and_not
             standby.tell(signal.SIGSTOP)
         return int(connection.execute(sa.text("SELECT 1")).scalar_one())
 
-    assert replica.read(pair.engine, stand_still) == replica.Behindhand(1)
+    assert replica.read(pair.engine, stand_still) == replica.WithLag(1)
 
 
 def test_one_that_lags_for_an_hour_is_passed_over_and_everybody_is_told(
@@ -455,7 +455,7 @@ def test_an_address_that_is_none_is_refused_by_its_own_name(sqlite_engine: Engin
 
 def test_without_a_replica_the_primary_answers_and_nothing_is_said(sqlite_engine: Engine) -> None:
     assert replica.standing(sqlite_engine) is None
-    assert replica.read(sqlite_engine, _one) == replica.Behindhand(1)
+    assert replica.read(sqlite_engine, _one) == replica.WithLag(1)
     with reading(sqlite_engine) as connection:
         assert _one(connection) == 1
 

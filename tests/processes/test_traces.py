@@ -158,7 +158,7 @@ def test_without_a_collector_nothing_of_it_is_imported_and_nothing_is_made() -> 
     code = (
         "import sys\nfrom service import app, otel, serving, traces, worker\notel.begin(None, 'web')\n"
         "with traces.step() as began: traces.call('GET /x', 1.0, {}, failed=False)\n"
-        "assert traces.HERE.hear is None and traces.CALLS.get() is None\n"
+        "assert traces.LISTENER.hear is None and traces.CALLS.get() is None\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -177,7 +177,7 @@ def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(Unavailable, match="pip install 'dm-feedback\\[otel\\]'"):
         otel.begin("http://127.0.0.1:4318", "web")
-    assert traces.HERE.hear is None
+    assert traces.LISTENER.hear is None
     assert not otel.is_installed()
 
 

@@ -19,7 +19,6 @@ from service.reports.dashboard.words import figure
 from service.reports.statistics.statistics import CSAT_SCALE, NPS_SCALE
 
 LEFT, RIGHT = 34, 352
-LABELS_ON_AXIS = 6
 LONGEST_NAME = 24
 KIND_OF_SCORE = {
     "nps": {score: "c-neg" if score <= 6 else "c-mid" if score <= 8 else "c-pos" for score in NPS_SCALE},  # noqa: PLR2004 - the card's own classes

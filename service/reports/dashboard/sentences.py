@@ -89,8 +89,3 @@ def difference(change: Change) -> str:
     fewer = min(change.n_a, change.n_b)
     low, high = (words.signed(each, words.digits(fewer)) for each in (change.low, change.high))
     return f"difference between {low} and {high} points"
-
-
-def unsure(word: Judgement) -> str:
-    """What keeps it from being said for sure."""
-    return "too few answers to be sure" if word in {"possibly_better", "possibly_worse"} else ""
