@@ -271,6 +271,27 @@ def test_every_file_opens_with_what_it_is_for() -> None:
     assert [name for name, words in said.items() if len(words.partition("\n")[0]) < len("One word a folder.")] == []
 
 
+def unnamed(front: Path) -> list[str]:
+    """What lies in a room and is not named at its front: its files, and the rooms within."""
+    text = front.read_text("utf-8")
+    inside = [each for each in front.parent.iterdir() if each.suffix == ".py" or (each / "__init__.py").exists()]
+    names = sorted(each.stem for each in inside if not each.stem.startswith("__"))
+    return [f"{front.parent.name}: {name}" for name in names if not re.search(rf"\b{name}\b", text)]
+
+
+def test_every_room_says_what_is_in_it() -> None:
+    fronts = [path for path in RUNNING if path.name == "__init__.py"]
+    assert len(fronts) > 40
+    assert [name for front in fronts for name in unnamed(front)] == []
+
+
+def test_a_file_that_no_room_names_would_be_found(tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").write_text('"""A room: one.py."""\n', "utf-8")
+    for name in ("one.py", "two.py"):
+        (tmp_path / name).touch()
+    assert [name.rpartition(" ")[2] for name in unnamed(tmp_path / "__init__.py")] == ["two"]
+
+
 def test_files_stay_short_but_for_those_with_a_reason() -> None:
     long = {shown(path): len(path.read_text("utf-8").splitlines()) for path in PYTHON}
     long = {name: lines for name, lines in long.items() if lines > LONGEST}

@@ -7,6 +7,7 @@ crm         signs and sends, keeps what was answered          http_call  one sma
 read_back   what the service wrote, read back      reconcile  the ledger held against X and the sender, record by record
 troubles    what went wrong on the way, and what became of it  feed       the same, line by line, while it happens
 play        all of it in order                     screen     what a person sees
+memories    what everybody remembers of it         supervisor reads it as a supervisor's tool would
 
 Only `dm-feedback demo` and the tests of the story use it. It reads the service's tables and writes none but its keys.
 """

@@ -6,6 +6,7 @@ or a web process on its own; `dm-feedback db upgrade` and `dm-feedback serve` do
 A revision has one of two forms. *before* only adds, and is run while the version before still works: that one goes on,
 and may be started again, on a schema newer than itself. *after* takes away what no code has used since a release
 (`unused_since`, the newest revision that release knew). The database keeps from which revision on code may work on it.
+`env.py` is Alembic's entry.
 """
 
 from collections.abc import Mapping

@@ -9,7 +9,7 @@ ids are strings (they exceed 2**53), words are those of `states.py`. Chapters ha
     counting.py   what readers have been told    releases.py what analysts may read
     running.py    workers, the schema            once.py     what was answered to a POST with a name
     sources.py    CRMs that can be asked, and for whom
-    encryption.py under which key values lie here
+    encryption.py under which key values lie here     base.py  what all pages share
 """
 
 from service.models.answers import (

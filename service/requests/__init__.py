@@ -6,6 +6,7 @@ retry.py     pure: when to try again                     writer.py    the one wr
 sends.py     intents to send, and what became of them    leases.py    who works on what, and until when
 reading.py   finding requests                            forget.py    retention and erasure of these rows
 seals.py     visible changes, numbered in commit order   opening.py  the first row, for intake
+restored.py  a ledger that was put back from a backup
 
 The chapters decide, this room writes: intake opens a request, outreach walks it, results touch it.
 """

@@ -7,6 +7,7 @@ card        whose card it is (with owner)       answer     an answer, by request
 x_activity  X tells us of messages              replies    taps, typed numbers, stop
 inbox       we read the DM list for them        bodies     what X sends us, bounded and unpacked
 status      what operators see of all this      forget     what retention and erasure remove
+page        our own question page
 
 Of a feedback_request it says only that it changed. Never sends anything to a customer, never logs or answers with a
 customer's words.

@@ -18,6 +18,8 @@ faults       what goes wrong on purpose                        clock        its 
 state        its memory, under one lock                        schedule     what happens later
 control      the /_control routes                              grammar      their description, with examples
 truth        all it knows, for reconciliation                  loopback     who may control it
+visits       customers who open a link in a DM                 activity     DMs, pushed as they come and go
+render_dm    a DM as X's JSON                                  crm          CRMs in a box, a room of its own
 """
 
 from service.sandbox.app import create_sandbox

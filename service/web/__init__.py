@@ -11,6 +11,10 @@
     origins.py     which other pages' scripts may read     timed.py       how long answers took
     behind.py      how far behind a replica's answer is
     beginning.py   what the bare address leads to
+    once.py        `Idempotency-Key`                       statuses.py    what a status is called
+    catalogue.py   every refusal there is, for /docs/problems
+    completed.py, examples.py   the description made whole, with an example of everything
+    apart.py       addresses whose answers may wait for somebody else
 
 Knows no chapter of the story; chapters build their blueprints from `Blueprint` here.
 """

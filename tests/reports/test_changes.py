@@ -373,7 +373,7 @@ def test_a_cursor_of_a_page_is_refused_where_lists_are_resumed_and_the_other_way
     known = cursors("secret", ADMIN, Filter(), OLDEST)
     for read, cursor in (
         (known.place, known.write(Position(NOW, "fr_1"))),
-        (known.read, known.resume(feed.Mark("ep_1", 7))),
+        (known.read, known.resume(feed.ChangePosition("ep_1", 7))),
     ):
         with pytest.raises(Invalid) as refused:
             read(cursor)

@@ -1,5 +1,10 @@
 """Did the source send these bytes? In: a definition, an `Inbound`, the time; out, `Verified` or `Refused`.
 
+plain.py       a token, Basic, a value             keyed.py     HMAC over signed bytes
+public.py, jwks.py   a private key we never see    tokens.py    JSON Web Tokens
+messages.py    HTTP Message Signatures (RFC 9421)  twilio.py, sns.py   their own
+parts.py       what they share                     signing.py   signing as a source does, to try one
+
 A verifier is an object with one method, `check`; a definition's are alternatives. One file a family of kinds; their
 grammar stands in definition/proofs.py. Pure but for jwks.py's cache of public keys: reads no clock, and raises nothing,
 whatever the bytes are.
