@@ -28,12 +28,12 @@ from sqlalchemy.engine import Engine
 
 from service.db import open_engine, reading
 from service.models import feedback_request
-from service.states import OPEN_STATES
 from tests.failover.__main__ import written_to_twice
 from tests.processes.children import Child, cli, run_cli, until
 from tests.processes.databases import Postgres
 from tests.processes.deliveries import signed
 from tests.processes.house import House
+from tests.processes.ledger import open_ones
 from tests.processes.test_proxy import NAME, Proxy, running
 from tests.processes.x import running_x
 from tests.support import SOURCE_KEY
@@ -250,12 +250,6 @@ def conversations(engine: Engine) -> list[str]:
 def accounts_of(engine: Engine) -> set[str]:
     with reading(engine) as connection:
         return set(connection.scalars(sa.select(feedback_request.c.account).distinct()))
-
-
-def open_ones(engine: Engine) -> int:
-    with reading(engine) as connection:
-        state = feedback_request.c.state
-        return connection.scalar(sa.select(sa.func.count()).where(state.in_(OPEN_STATES))) or 0
 
 
 def main() -> int:

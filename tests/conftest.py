@@ -133,6 +133,14 @@ def sqlite_engine(sqlite_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture
+def postgresql_engine(postgresql_url: str) -> Iterator[Engine]:
+    """For what only PostgreSQL has."""
+    engine = open_engine(postgresql_url)
+    yield engine
+    engine.dispose()
+
+
 def _prepared(opened: Engine) -> Engine:
     """With TEST_ENCRYPTED=1 all is encrypted at rest from the first row on, with TEST_PARTITIONED=1 cut by time."""
     if os.environ.get("TEST_PARTITIONED") and opened.dialect.name == "postgresql":

@@ -24,13 +24,13 @@ import sqlalchemy as sa
 
 from service import migrations
 from service.db import open_engine, reading
-from service.models import feedback_request, send_attempt
-from service.states import OPEN_STATES
+from service.models import send_attempt
 from tests.chaos.verdict import judge
 from tests.failover.cluster import postgres
 from tests.processes.children import CLI, Child, until
 from tests.processes.deliveries import post
 from tests.processes.house import House, free_port
+from tests.processes.ledger import open_ones
 from tests.processes.namespaces import Machine
 from tests.processes.x import running_x
 
@@ -151,12 +151,6 @@ def under_way(engine: sa.Engine) -> int:
     with reading(engine) as connection:
         mine = sa.select(sa.func.count()).select_from(send_attempt).where(send_attempt.c.outcome.is_(None))
         return connection.scalar(mine) or 0
-
-
-def open_ones(engine: sa.Engine) -> int:
-    with reading(engine) as connection:
-        state = feedback_request.c.state
-        return connection.scalar(sa.select(sa.func.count()).where(state.in_(OPEN_STATES))) or 0
 
 
 def main() -> int:

@@ -156,7 +156,11 @@ FORBIDDEN = [
 
 @pytest.mark.parametrize(("role", "statement"), FORBIDDEN)
 def test_nothing_beyond(as_role: As, role: str, statement: str) -> None:
-    with as_role(role).connect() as connection, pytest.raises(sa.exc.ProgrammingError) as caught:
+    demand_denied(as_role(role), statement)
+
+
+def demand_denied(engine: Engine, statement: str) -> None:
+    with engine.connect() as connection, pytest.raises(sa.exc.ProgrammingError) as caught:
         connection.exec_driver_sql(statement)
     assert getattr(caught.value.orig, "sqlstate", "") == "42501", caught.value
 

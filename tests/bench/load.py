@@ -9,7 +9,6 @@ import os
 import platform
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -22,7 +21,7 @@ import click
 import httpx
 
 from service.db.sqlite import sqlite_driver
-from tests.processes.children import Child, cli, until
+from tests.processes.children import Child, cli, listens, until
 from tests.processes.house import House, free_port
 from tests.support import SOURCE_KEY
 
@@ -151,16 +150,11 @@ def celery(folder: Path, python: str, workers: int, key: str) -> Iterator[Server
         "--save", "",
     )  # fmt: skip
     with Child("redis", words, folder / "redis.log"):
-        until(lambda: _listens(port), 30, "redis answers")
+        until(lambda: listens(port), 30, "redis answers")
         with gunicorn(
             "celery_app", folder, python, workers, 4, CRM_KEY=key, REDIS_URL=f"redis://127.0.0.1:{port}/0"
         ) as web:
             yield web
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def answers(port: int) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from service.db import open_engine
-from tests.postgresql import address_of, on_server
+from tests.postgresql import Kept, address_of, on_server
 
 Place = Callable[[], Engine]
 
@@ -29,3 +29,12 @@ def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]
     for engine, name in made:
         engine.dispose()
         on_server(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def sibling(postgresql_databases: Kept) -> Iterator[Engine]:
+    """A database that is migrated and empty."""
+    with postgresql_databases.database() as place:
+        engine = open_engine(place.tell())
+        yield engine
+        engine.dispose()

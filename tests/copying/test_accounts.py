@@ -52,7 +52,6 @@ from tests.cli.house import Cli
 from tests.copying.conftest import Place
 from tests.floor.house import House, answered
 from tests.intake.signers import Outgoing, standard
-from tests.postgresql import Kept
 from tests.support import SOURCE_KEY, settings_of, tree
 
 KEY = {"preset": "standard", "keys": [SOURCE_KEY]}
@@ -124,15 +123,6 @@ def nobody(_table: str, _rows: int) -> None:
 
 def waited(_seconds: float) -> None:
     """The time a process has to say that it lives is over."""
-
-
-@pytest.fixture
-def sibling(postgresql_databases: Kept) -> Iterator[Engine]:
-    """A database that is migrated and empty."""
-    with postgresql_databases.database() as place:
-        engine = open_engine(place.tell())
-        yield engine
-        engine.dispose()
 
 
 @pytest.fixture

@@ -1,37 +1,19 @@
 """A ledger in time partitions goes to one that is whole, and back: what was known as a repeat is known there."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
 from sqlalchemy.engine import Engine
 
 from service import migrations
 from service.auth import chain
 from service.copying.moving import carry, demand_place, every_table, finish
 from service.db import open_engine, reading
-from service.db.partitioned import CUT_BY, partitioned_tables
+from service.db.partitioned import CUT_BY
 from service.models import delivery_key, webhook_delivery
 from tests.copying.test_moving import nobody
 from tests.floor.house import House, deliver, told
-from tests.partitions.house import SETTINGS, pieces, retold, turn
+from tests.partitions.house import SETTINGS, in_pieces, pieces, retold, turn
 from tests.partitions.test_keeping import lives_until
-from tests.postgresql import Kept
-
-
-@pytest.fixture
-def postgresql(postgresql_url: str) -> Iterator[Engine]:
-    engine = open_engine(postgresql_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def other(postgresql_databases: Kept) -> Iterator[Engine]:
-    with postgresql_databases.database() as place:
-        engine = open_engine(place.tell())
-        yield engine
-        engine.dispose()
 
 
 def carried(source: House, target: Engine) -> House:
@@ -41,58 +23,59 @@ def carried(source: House, target: Engine) -> House:
     return House(target, SETTINGS, source.clock)
 
 
-def in_pieces(engine: Engine) -> frozenset[str]:
-    with reading(engine) as connection:
-        return partitioned_tables(connection)
-
-
-def test_from_pieces_to_a_whole_and_what_is_gone_is_known(postgresql: Engine, sqlite_url: str, other: Engine) -> None:
-    house = House(postgresql, SETTINGS)
-    turn(postgresql, house.clock.now)
+def test_from_pieces_to_a_whole_and_what_is_gone_is_known(
+    postgresql_engine: Engine, sqlite_url: str, sibling: Engine
+) -> None:
+    house = House(postgresql_engine, SETTINGS)
+    turn(postgresql_engine, house.clock.now)
     at = house.clock.now
     retold(house, "c-gone", at, x_user_id="771")
     lives_until(house, house.clock.now + timedelta(days=50))
     deliver(house, "c-there", x_user_id="772")
     assert [row.body is None for row in house.rows(webhook_delivery)] == [False]
-    there = carried(house, other)
-    assert in_pieces(other) == frozenset()
+    there = carried(house, sibling)
+    assert in_pieces(sibling) == frozenset()
     assert [row.body is None for row in there.rows(webhook_delivery)] == [True, False]
     for again in (retold(there, "c-gone", at, x_user_id="771"), told(there, "c-there", x_user_id="772")):
         assert (again["accepted"], again["duplicate"]) == (0, 1)
     assert deliver(there, "c-new")
-    with reading(other) as connection:
+    with reading(sibling) as connection:
         assert list(chain.verify(connection)) == []
     sqlite = open_engine(sqlite_url)
     assert len(carried(there, sqlite).rows(webhook_delivery)) == 3
     sqlite.dispose()
 
 
-def test_from_a_whole_to_pieces(engine: Engine, other: Engine) -> None:
+def test_from_a_whole_to_pieces(engine: Engine, sibling: Engine) -> None:
     house = House(engine, SETTINGS)
     for number in range(3):
         deliver(house, f"c-{number}", x_user_id=f"77{number}")
     house.call("DELETE", "/v1/customers/771", house.key("admin"))
     chain.seal_what_waits(engine)
-    turn(other, house.clock.now)
-    there = carried(house, other)
-    assert in_pieces(other) == set(CUT_BY)
-    assert sum(pieces(other, "webhook_delivery").values()) == len(there.rows(delivery_key)) == 3
+    turn(sibling, house.clock.now)
+    there = carried(house, sibling)
+    assert in_pieces(sibling) == set(CUT_BY)
+    assert sum(pieces(sibling, "webhook_delivery").values()) == len(there.rows(delivery_key)) == 3
     for number in range(3):
         assert told(there, f"c-{number}", x_user_id=f"77{number}")["accepted"] == 0
     assert deliver(there, "c-new")
-    with reading(other) as connection:
+    with reading(sibling) as connection:
         assert list(chain.verify(connection)) == []
-    migrations.require_fitting(other)
+    migrations.require_fitting(sibling)
 
 
-def test_a_copy_that_is_repeated_writes_only_what_changed(postgresql: Engine, other: Engine) -> None:
-    house = House(postgresql, SETTINGS)
+def test_a_copy_that_is_repeated_writes_only_what_changed(postgresql_engine: Engine, sibling: Engine) -> None:
+    house = House(postgresql_engine, SETTINGS)
     deliver(house, "c-1")
-    turn(other, house.clock.now)
-    demand_place(postgresql, other)
-    carry(postgresql, other, every_table(), nobody)
-    assert not [each for each in carry(postgresql, other, every_table(), nobody) if each.written or each.deleted]
-    with postgresql.begin() as connection:
+    turn(sibling, house.clock.now)
+    demand_place(postgresql_engine, sibling)
+    carry(postgresql_engine, sibling, every_table(), nobody)
+    assert not [
+        each for each in carry(postgresql_engine, sibling, every_table(), nobody) if each.written or each.deleted
+    ]
+    with postgresql_engine.begin() as connection:
         connection.exec_driver_sql("UPDATE delivery_item SET detail = 'changed'")
-    changed = [each.name for each in carry(postgresql, other, every_table(), nobody) if each.written or each.deleted]
+    changed = [
+        each.name for each in carry(postgresql_engine, sibling, every_table(), nobody) if each.written or each.deleted
+    ]
     assert changed == ["delivery_item"]

@@ -29,13 +29,6 @@ from tests.support import START
 
 
 @pytest.fixture
-def poisoned(database_url: str) -> Iterator[Poisoned]:
-    there = Poisoned(open_with(database_url, OLD))
-    yield there
-    there.engine.dispose()
-
-
-@pytest.fixture
 def in_sqlite(sqlite_url: str) -> Iterator[Poisoned]:
     """Where the database is not the point."""
     there = Poisoned(open_with(sqlite_url, OLD))

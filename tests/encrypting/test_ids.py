@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -22,13 +21,6 @@ from tests.floor.test_pgbouncer import PROGRAM, pooled
 from tests.intake.signers import Outgoing, standard
 from tests.outreach.test_walk import FROZEN
 from tests.support import START, World, settings_of
-
-
-@pytest.fixture
-def poisoned(database_url: str) -> Iterator[Poisoned]:
-    there = Poisoned(open_with(database_url, OLD))
-    yield there
-    there.engine.dispose()
 
 
 def told(there: Poisoned, conversation: str, x_user: str, number: int) -> dict[str, int]:

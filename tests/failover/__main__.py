@@ -12,16 +12,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from service import migrations
-from service.db import open_engine, reading
-from service.models import feedback_request
+from service.db import open_engine
 from tests.failover.cluster import Cluster
 from tests.failover.load import Load
 from tests.failover.troubles import TROUBLES
 from tests.processes.children import cli, until
 from tests.processes.house import House
+from tests.processes.ledger import conversations
 from tests.processes.x import running_x
 
 AFTER_S = 15.0
@@ -57,12 +55,6 @@ def written_to_twice(truth: dict[str, Any]) -> int:
     openings = Counter((one["sender"], one["recipient"]) for one in truth["messages"] if one["via"] == "dm")
     cards = Counter((one["from"], one["to"]) for one in truth["cards"])
     return sum(count - 1 for each in (openings, cards) for count in each.values())
-
-
-def conversations(engine: sa.Engine) -> set[str]:
-    """Every conversation the ledger knows."""
-    with reading(engine) as connection:
-        return set(connection.scalars(sa.select(feedback_request.c.conversation_id)))
 
 
 def main() -> int:

@@ -1,7 +1,5 @@
 """A database of several hosts: each is tried, the one that writes is taken, and one elsewhere is spoken to by TLS."""
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy.engine import Engine, make_url
 
@@ -48,13 +46,6 @@ def test_a_machine_that_is_cut_off_is_not_waited_for_as_long_as_the_system_would
         assert driver is not None
         told = driver.info.get_parameters()
     assert {name: int(told[name]) for name in GONE_AFTER} == GONE_AFTER
-
-
-@pytest.fixture
-def postgresql_engine(postgresql_url: str) -> Iterator[Engine]:
-    engine = open_engine(postgresql_url)
-    yield engine
-    engine.dispose()
 
 
 def test_a_host_that_is_away_is_passed_over(postgresql_url: str) -> None:

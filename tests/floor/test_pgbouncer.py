@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from service.db import demand_settings, open_engine, reading, writing
 from service.db.postgresql import SETTINGS
 from service.errors import Unavailable
 from service.models import worker_seen
-from tests.processes.children import Child, until
+from tests.processes.children import Child, listens, until
 from tests.processes.house import free_port
 from tests.support import START
 
@@ -49,14 +48,9 @@ def pooled(url: str, mode: str) -> Iterator[str]:
         name = owner.owner() if owner.exists() else "postgres"
         command = ["setpriv", f"--reuid={pwd.getpwnam(name).pw_uid}", "--clear-groups", *command]
     with Child("pgbouncer", command, folder / "pgbouncer.log"):
-        until(lambda: _listens(port), 20, "pgbouncer listens")
+        until(lambda: listens(port), 20, "pgbouncer listens")
         yield f"postgresql://{to.username}@127.0.0.1:{port}/{to.database}"
     shutil.rmtree(folder)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from service.intake.expressions.evaluate import TooCostly
 from service.intake.mapping.events import ConversationEnded, ConversationReopened, Ignored, Unmappable
 from service.intake.mapping.readings import read
 from service.intake.presets import payload, payload_names, preset_names
+from tests.fuzz.odd import places
 from tests.intake.house import PUBLIC_URL, post
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -24,11 +25,6 @@ ODD = st.sampled_from([
 ])  # fmt: skip
 READINGS = (ConversationEnded, ConversationReopened, Ignored, Unmappable)
 JSON_PRESETS = [name for name in preset_names() if preset_definition(name).grammar.endpoint.body[0] == "json"]
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(place for key, each in inner for place in places(each, (*path, key)))]
 
 
 def changed(value: Any, path: tuple[Any, ...], to: Any) -> Any:

@@ -13,6 +13,7 @@ from service.states import State
 from service.ways.catalogue import choose, languages
 from service.ways.scale import words
 from service.x_api import taps
+from tests.outreach.test_walk import sent
 from tests.support import World
 
 TEXTS = {
@@ -38,10 +39,6 @@ def ended(world: World, **columns: Any) -> str:
     request_id = world.ended(**columns)
     world.forward(minutes=2)
     return request_id
-
-
-def sent(world: World) -> list[tuple[str, str]]:
-    return [(each["via"], each["text"]) for each in world.truth()["messages"]]
 
 
 def link(world: World, request_id: str) -> str:
@@ -183,7 +180,6 @@ def test_an_answer_on_the_page_corrects_an_unknown_end(world_of: Any) -> None:
 
 
 def test_a_link_in_the_opening_proves_no_message_after_it(world_of: Any) -> None:
-    world = asking(world_of, ["page"])
     texts = {"en": {**TEXTS["en"], "opening": "Thanks. You may answer here: {page}"}}
     world = world_of(campaigns__care__ways=["page"], campaigns__care__texts=texts)
     world.customers({"user_id": "501", "can_dm": True})

@@ -11,6 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from service.db import reading
+from service.db.partitioned import partitioned_tables
 from service.partitions import turning
 from service.partitions.cuts import cuts
 from service.partitions.pieces import partitions
@@ -34,6 +35,12 @@ def at_once(_seconds: float) -> None:
 
 def turn(engine: Engine, now: datetime) -> list[str]:
     return list(turning.turn(engine, SETTINGS.privacy, now, nobody, at_once))
+
+
+def in_pieces(engine: Engine) -> frozenset[str]:
+    """Which tables lie in partitions."""
+    with reading(engine) as connection:
+        return partitioned_tables(connection)
 
 
 def pieces(engine: Engine, table: str) -> dict[str, int]:

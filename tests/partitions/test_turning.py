@@ -12,12 +12,12 @@ from sqlalchemy.engine import Engine
 from service import migrations
 from service.auth import chain
 from service.db import open_engine, reading, writing
-from service.db.partitioned import CUT_BY, partitioned_tables
+from service.db.partitioned import CUT_BY
 from service.errors import Conflict, Invalid, Unavailable
 from service.models import delivery_key, process_count, schema_floor, webhook_delivery
 from service.partitions import turning
 from tests.floor.house import House, answered, deliver, told
-from tests.partitions.house import SETTINGS, pieces, rows, statements, turn
+from tests.partitions.house import SETTINGS, in_pieces, pieces, rows, statements, turn
 
 
 def lived(house: House) -> list[str]:
@@ -32,11 +32,6 @@ def lived(house: House) -> list[str]:
 def shown(house: House, made: list[str], key: str) -> list[Any]:
     paths = ("/v1/results", "/v1/requests", "/v1/access-log", *(f"/v1/requests/{each}" for each in made))
     return [house.call("GET", path, key).get_json() for path in paths]
-
-
-def in_pieces(engine: Engine) -> frozenset[str]:
-    with reading(engine) as connection:
-        return partitioned_tables(connection)
 
 
 def test_all_is_read_as_before_and_repeats_are_known(whole: House) -> None:
@@ -176,8 +171,8 @@ def test_code_that_knows_no_partitions_does_not_start_any_more(whole: House, mon
 
 
 @pytest.fixture
-def somebody_else(postgresql_url: str, postgresql: Engine) -> Iterator[Engine]:
-    with postgresql.connect() as connection:
+def somebody_else(postgresql_url: str, postgresql_engine: Engine) -> Iterator[Engine]:
+    with postgresql_engine.connect() as connection:
         connection.exec_driver_sql("DO $$ BEGIN CREATE ROLE parts_stranger NOLOGIN; EXCEPTION WHEN OTHERS THEN END $$")
         connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO parts_stranger")
         connection.commit()

@@ -8,6 +8,7 @@ interpreter and libraries read it as they begin.
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -180,3 +181,9 @@ def until(done: Callable[[], Any], within_s: float, what: str, every_s: float = 
             raise AssertionError(f"Not within {within_s} s: {what}")
         time.sleep(every_s)
     return time.monotonic() - began
+
+
+def listens(port: int) -> bool:
+    """Whether anybody listens there on this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

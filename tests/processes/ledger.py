@@ -1,5 +1,6 @@
 """The ledger from outside: rows put in as intake does, and what became of them."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from sqlalchemy.engine import Engine
 
 from service.db import reading, writing
 from service.models import feedback_request, send_attempt
+from service.states import OPEN_STATES
 from tests.support import request_row
 
 r = feedback_request.c
@@ -31,6 +33,25 @@ def states(engine: Engine) -> dict[str, int]:
     with reading(engine) as connection:
         rows = connection.execute(sa.select(r.state, sa.func.count()).group_by(r.state)).all()
     return {str(state): int(count) for state, count in rows}
+
+
+def outcomes(engine: Engine) -> Counter[str]:
+    """How many requests ended, and how: by the reason where there is one."""
+    with reading(engine) as connection:
+        rows = connection.execute(sa.select(r.state, r.reason).where(r.outcome_at.is_not(None)))
+        return Counter(row.reason or row.state for row in rows)
+
+
+def open_ones(engine: Engine) -> int:
+    """How many requests have not ended."""
+    with reading(engine) as connection:
+        return connection.scalar(sa.select(sa.func.count()).where(r.state.in_(OPEN_STATES))) or 0
+
+
+def conversations(engine: Engine) -> set[str]:
+    """Every conversation the ledger knows."""
+    with reading(engine) as connection:
+        return set(connection.scalars(sa.select(r.conversation_id)))
 
 
 def request(engine: Engine, request_id: str) -> sa.Row[Any]:

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.db import reading, writing
+from service.db import writing
 from service.models import feedback_request, look_up
 from service.sandbox.crm import Crms, CrmServer
 from service.sandbox.crm.faults import Fault
 from service.sandbox.crm.people import KEY
 from tests.processes.children import cli, until
 from tests.processes.house import House
+from tests.processes.ledger import outcomes
 from tests.processes.x import X
 from tests.support import request_row
 
@@ -62,9 +63,3 @@ def release_leases_of_the_dead(engine: Engine) -> None:
 
 def ended(engine: Engine) -> int:
     return sum(outcomes(engine).values())
-
-
-def outcomes(engine: Engine) -> Counter[str]:
-    with reading(engine) as connection:
-        rows = connection.execute(sa.select(fr.state, fr.reason).where(fr.outcome_at.is_not(None)))
-        return Counter(row.reason or row.state for row in rows)

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Engine
 
 from service.db import reading
 from service.models import access_log, feedback_request
-from tests.processes.children import cli, until
+from tests.processes.children import cli, listens, until
 from tests.processes.deliveries import signed
 from tests.processes.house import House, free_port
 
@@ -106,11 +106,6 @@ def running(proxy: Proxy) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def ended(conversation_id: str) -> tuple[bytes, dict[str, str]]:

@@ -24,6 +24,7 @@ from tests.processes import deliveries
 from tests.processes.children import Child, cli, run_cli, until
 from tests.processes.deliveries import deliver
 from tests.processes.house import House
+from tests.processes.ledger import conversations
 from tests.processes.x import X
 from tests.support import SOURCE_KEY
 
@@ -75,11 +76,6 @@ def change(house: House, old: str, new: str) -> None:
     text = house.config.read_text("utf-8")
     assert old in text
     house.config.write_text(text.replace(old, new), "utf-8")
-
-
-def conversations(engine: Engine) -> set[str]:
-    with reading(engine) as connection:
-        return set(connection.scalars(sa.select(feedback_request.c.conversation_id)))
 
 
 def signed_with(monkeypatch: pytest.MonkeyPatch, key: str) -> None:

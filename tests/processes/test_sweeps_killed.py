@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.db import reading, writing
+from service.db import writing
 from service.intake.crm.desks import desks_of
 from service.models import feedback_request, source_sweep
 from service.sandbox.crm import Crms, CrmServer, Ended
@@ -17,6 +17,7 @@ from service.settings import load
 from service.sources import holds, sweeps
 from tests.processes.children import cli, until
 from tests.processes.house import House
+from tests.processes.ledger import outcomes
 from tests.processes.x import X
 
 ENDS, PER_PAGE, KILLS = 8, 2, 2
@@ -69,9 +70,3 @@ def release_leases_of_the_dead(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.update(source_sweep).values(lease_until=None))
         connection.exec_driver_sql("UPDATE look_up SET lease_until = NULL")
-
-
-def outcomes(engine: Engine) -> Counter[str]:
-    with reading(engine) as connection:
-        rows = connection.execute(sa.select(fr.state, fr.reason).where(fr.outcome_at.is_not(None)))
-        return Counter(row.reason or row.state for row in rows)

@@ -16,13 +16,13 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from service.db import open_engine, reading
-from service.models import feedback_request, send_attempt
-from service.states import OPEN_STATES
+from service.models import send_attempt
 from tests.chaos.verdict import judge
 from tests.failover.load import Load
 from tests.processes.children import cli, run_cli, until
 from tests.processes.deliveries import deliver
 from tests.processes.house import House
+from tests.processes.ledger import conversations, open_ones
 from tests.processes.x import X, running_x
 from tests.restore.backups import BACKED, Backed
 
@@ -78,7 +78,7 @@ def _before(load: Load, noted: float) -> int:
 def _after(backed: Backed, house: House, x: X, load: Load, noted: float) -> dict[str, object]:
     """What the ledger has, what it says of the restore, and what becomes of everything once it is all told again."""
     engine = open_engine(backed.url)
-    there = _conversations(engine)
+    there = conversations(engine)
     before = {name for name, end in zip(load.taken, load.ends, strict=True) if end <= noted}
     said = run_cli("--config", str(house.config), "db", "restored", "--yes")
     assert said.returncode == 0, said.stderr
@@ -87,7 +87,7 @@ def _after(backed: Backed, house: House, x: X, load: Load, noted: float) -> dict
         # a CRM repeats what it told: the same event, ended when it had ended
         again = [deliver(house, name, at) for name, at in load.told_at.items()]
         began = time.monotonic()
-        until(lambda: _open(engine) == 0, SETTLED_WITHIN_S, "everything has an outcome", 1.0)
+        until(lambda: open_ones(engine) == 0, SETTLED_WITHIN_S, "everything has an outcome", 1.0)
         settled = time.monotonic() - began
         verdict = judge(engine, set(load.taken), {*load.taken, "f-new"}, x.ask("/truth", requests=0, pushes=0))
     found_at_x = _found_at_x(engine)
@@ -98,17 +98,6 @@ def _after(backed: Backed, house: House, x: X, load: Load, noted: float) -> dict
         "cards_twice": verdict.cards_twice, "found_at_x": found_at_x, "states": verdict.states,
         "seconds_until_settled": round(settled), "says": said.stdout.splitlines()[-2],
     }  # fmt: skip
-
-
-def _conversations(engine: sa.Engine) -> set[str]:
-    with reading(engine) as connection:
-        return set(connection.scalars(sa.select(feedback_request.c.conversation_id)))
-
-
-def _open(engine: sa.Engine) -> int:
-    with reading(engine) as connection:
-        mine = sa.select(sa.func.count()).where(feedback_request.c.state.in_(OPEN_STATES))
-        return connection.scalar(mine) or 0
 
 
 def _found_at_x(engine: sa.Engine) -> int:
