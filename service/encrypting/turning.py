@@ -19,7 +19,6 @@ from service.errors import Conflict, Invalid
 from service.migrations import set_floor
 from service.models import encryption, encryption_key
 
-en, ek = encryption.c, encryption_key.c
 ANEW: Mapping[str, Any] = {
     "finished_at": None, "at_table": None, "at_row": None, "everybody": None,
     "looked_at": 0, "changed": 0, "rewritten": 0, "skipped": 0, "refused": 0,

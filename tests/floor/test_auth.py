@@ -408,8 +408,6 @@ def test_bounds_that_cannot_hold_are_refused(sqlite_engine: Engine, bounds: dict
 
 # -- roles of machines
 
-READ_BY_NOBODY = {"/readyz", "/healthz", "/openapi.yaml", "/docs", "/docs/openapi.css"}
-
 
 @pytest.mark.parametrize("role", ["hand_in", "monitor"])
 def test_keys_of_machines_read_no_answer_and_no_figure(sqlite_engine: Engine, role: str) -> None:

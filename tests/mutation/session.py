@@ -235,7 +235,3 @@ def _ran(item: pytest.Item, following: pytest.Item) -> Sequence[pytest.TestRepor
     if following is item:  # the only one: its teardown must not end the session's fixtures
         following = next((each for each in item.session.items if each is not item), item)
     return runtestprotocol(item, log=False, nextitem=following)
-
-
-def _why(reports: Iterable[pytest.TestReport]) -> str:
-    return next((str(each.longrepr)[-2000:] for each in reports if each.failed), "")

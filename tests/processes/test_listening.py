@@ -19,8 +19,6 @@ from tests.processes.children import cli, until
 from tests.processes.deliveries import deliver, post
 from tests.processes.house import House
 
-Start = Callable[[House], Any]
-
 
 def web(house: House) -> Any:
     return cli("web", house.directory, "--config", str(house.config), "web")

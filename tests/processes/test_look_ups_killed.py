@@ -19,7 +19,6 @@ from tests.processes.x import X
 from tests.support import request_row
 
 CUSTOMERS, EACH, KILLS, AT_ONCE = 8, 2, 3, 2
-fr = feedback_request.c
 
 
 def test_workers_killed_while_a_crm_thinks_lose_nobody_and_ask_nobody_twice(

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 
 from service.db import writing
 from service.intake.crm.desks import desks_of
-from service.models import feedback_request, source_sweep
+from service.models import source_sweep
 from service.sandbox.crm import Crms, CrmServer, Ended
 from service.sandbox.crm.faults import Fault
 from service.sandbox.crm.people import KEY
@@ -22,7 +22,6 @@ from tests.processes.x import X
 
 ENDS, PER_PAGE, KILLS = 8, 2, 2
 VENDOR = "helpscout"
-fr = feedback_request.c
 
 
 def test_workers_killed_while_a_list_is_read_find_every_end_and_ask_nobody_twice(

@@ -18,7 +18,7 @@ from service.reports.dashboard.svg import WIDTH, Caption, Scale, clean, svg, tag
 from service.reports.dashboard.words import figure
 from service.reports.statistics.statistics import CSAT_SCALE, NPS_SCALE
 
-LEFT, RIGHT = 34, 352
+RIGHT = 352
 LONGEST_NAME = 24
 KIND_OF_SCORE = {
     "nps": {score: "c-neg" if score <= 6 else "c-mid" if score <= 8 else "c-pos" for score in NPS_SCALE},  # noqa: PLR2004 - the card's own classes
