@@ -16,13 +16,14 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import migrations
-from service.accounts import away, barred
+from service.accounts import away, barred, standing
+from service.accounts.standing import AccountStanding
 from service.auth import Guard, declares
 from service.auth.guard import demand_reach, demand_role
 from service.db import insert, reading, writing
 from service.db.outages import AWAY
 from service.errors import NotAllowed, Unavailable
-from service.models import IS_OPEN, account_state, feedback_request, probe, worker_seen
+from service.models import IS_OPEN, feedback_request, probe, worker_seen
 from service.settings import Settings
 from service.sources import holds, waiting
 from service.sources.holds import SourceStanding
@@ -32,7 +33,7 @@ WORKER_SILENT = timedelta(seconds=45)
 PROBE_EVERY = timedelta(seconds=5)
 TAKES_NO_WRITES = "can be read and takes no writes; is it a standby, read-only, or out of space?"
 log = structlog.get_logger(__name__)
-acct, fr, ws = account_state.c, feedback_request.c, worker_seen.c
+fr, ws = feedback_request.c, worker_seen.c
 
 
 def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> flask.Blueprint:
@@ -110,8 +111,10 @@ def readiness(settings: Settings, engine: Engine, now: datetime) -> dict[str, An
     """Return how each dependency stands and what to do where one does not."""
     with reading(engine) as connection:
         closed = barred.listed(connection, now)
+        stand = {each.account: each for each in standing.standings(connection)}
         accounts = {
-            name: _account(connection, name, now) | _barred([each for each in closed if each.account == name])
+            name: _account(connection, stand.get(name, AccountStanding(name)), now)
+            | _barred([each for each in closed if each.account == name])
             for name in settings.accounts
         }
         sources = _sources(connection, settings, now)
@@ -129,24 +132,24 @@ def readiness(settings: Settings, engine: Engine, now: datetime) -> dict[str, An
     }
 
 
-def _account(connection: Connection, name: str, now: datetime) -> dict[str, Any]:
-    row = connection.execute(sa.select(account_state).where(acct.account == name)).one_or_none()
-    if row is None:
-        return {"status": "ok"}
-    if row.hold_reason is not None:
-        first = (
-            "mend it (at X, or the keys here, then restart)" if row.hold_code is not None else "see to the reason"
-        )  # no code: held by a person
-        advice = f"{first}, then run `dm-feedback accounts release {name}`"
-        if row.hold_reason == SIGN_IN_LOST.reason:
-            advice = f"run `dm-feedback accounts connect {name}`, which signs it in and lets it go on"
-        return {"status": "held", "reason": row.hold_reason, "x_code": row.hold_code, "what_to_do": advice}
-    if row.paused_until is not None and row.paused_until > now:
-        return {"status": "paused", "until": row.paused_until.isoformat()}
-    away_since = away.since(row.x_away_since, now)
-    if away_since is not None:
-        return {"status": "x_away", "since": away_since.isoformat(), "waiting": _waiting(connection, name)}
+def _account(connection: Connection, each: AccountStanding, now: datetime) -> dict[str, Any]:
+    if each.hold_reason is not None:
+        return {
+            "status": "held", "reason": each.hold_reason, "x_code": each.hold_code, "what_to_do": _advice(each),
+        }  # fmt: skip
+    if (until := each.pause(now)) is not None:
+        return {"status": "paused", "until": until.isoformat()}
+    if (since := away.since(each.x_away_since, now)) is not None:
+        return {"status": "x_away", "since": since.isoformat(), "waiting": _waiting(connection, each.account)}
     return {"status": "ok"}
+
+
+def _advice(each: AccountStanding) -> str:
+    if each.hold_reason == SIGN_IN_LOST.reason:
+        return f"run `dm-feedback accounts connect {each.account}`, which signs it in and lets it go on"
+    by_x = each.hold_code is not None  # no code: held by a person
+    first = "mend it (at X, or the keys here, then restart)" if by_x else "see to the reason"
+    return f"{first}, then run `dm-feedback accounts release {each.account}`"
 
 
 def _sources(connection: Connection, settings: Settings, now: datetime) -> dict[str, dict[str, Any]]:
@@ -180,10 +183,17 @@ def _waiting(connection: Connection, name: str) -> int:
 
 
 def _worker(connection: Connection, now: datetime) -> str:
-    seen = connection.scalar(sa.select(sa.func.max(ws.seen_at)))
-    if seen is None or seen < now - WORKER_SILENT:
-        return "no worker is running; start `dm-feedback worker`"
-    return "ok"
+    return "no worker is running; start `dm-feedback worker`" if is_silent(last_worker(connection), now) else "ok"
+
+
+def last_worker(connection: Connection) -> datetime | None:
+    """Return when a worker was last alive."""
+    return connection.scalar(sa.select(sa.func.max(ws.seen_at)))
+
+
+def is_silent(worker: datetime | None, now: datetime) -> bool:
+    """Say by that whether no worker is running."""
+    return worker is None or worker < now - WORKER_SILENT
 
 
 def _oldest_due(connection: Connection, accounts: Mapping[str, Mapping[str, Any]], now: datetime) -> int:

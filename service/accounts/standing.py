@@ -33,11 +33,16 @@ class AccountStanding:
     """One account as an operator sees it."""
 
     account: str
-    hold_code: int | None
-    hold_reason: str | None
-    held_at: datetime | None
-    paused_until: datetime | None
-    x_away_since: datetime | None
+    hold_code: int | None = None
+    hold_reason: str | None = None
+    held_at: datetime | None = None
+    paused_until: datetime | None = None
+    x_away_since: datetime | None = None
+
+    def pause(self, now: datetime) -> datetime | None:
+        """Return when the pause ends that is in force, by the rule that workers go by; None: there is none."""
+        until = self.paused_until
+        return until if until is not None and now < until <= now + LONGEST_PAUSE else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def enrol(connection: Connection, accounts: Iterable[str], now: datetime) -> Non
 
 
 def standings(connection: Connection) -> list[AccountStanding]:
-    """Return how every account stands."""
+    """Return how every account stands that was ever enrolled."""
     columns = (acct.account, acct.hold_code, acct.hold_reason, acct.held_at, acct.paused_until, acct.x_away_since)
     return [AccountStanding(*row) for row in connection.execute(sa.select(*columns).order_by(acct.account))]
 

@@ -136,8 +136,8 @@ def _standing(each: standing.AccountStanding, moment: datetime) -> tuple[str, st
     if each.hold_reason is not None:
         code = f" (X code {each.hold_code})" if each.hold_code is not None else ""
         return f"held: {each.hold_reason}{code}", when(each.held_at)
-    if each.paused_until is not None and each.paused_until > moment:
-        return "paused", when(each.paused_until)
+    if (until := each.pause(moment)) is not None:
+        return "paused", when(until)
     if (away_since := away.since(each.x_away_since, moment)) is not None:
         return "X does not answer", when(away_since)
     return "free", ""

@@ -17,7 +17,7 @@ from service.models import IS_OPEN, feedback_request, process_count, restore, se
 from service.requests.request import Request
 from service.states import Kind
 
-snd, fr = send_attempt.c, feedback_request.c
+snd = send_attempt.c
 NEWEST = (
     sa.select(sa.func.max(transition.c.at)),
     sa.select(sa.func.max(send_attempt.c.intended_at)),

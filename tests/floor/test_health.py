@@ -13,6 +13,7 @@ from service.accounts.holds import Hold
 from service.db import open_engine, writing
 from service.health import Writes, why_not_ready
 from service.models import feedback_request, worker_seen
+from service.reports.dashboard.standing import standings
 from service.sources import holds as source_standing
 from service.sources import waiting
 from tests.floor.house import House
@@ -120,6 +121,17 @@ def test_a_pause_is_shown_until_it_is_over(house: House) -> None:
         holds.pause(connection, "other", until, house.clock.now)
     assert ready(house)["accounts"]["other"] == {"status": "paused", "until": until.isoformat()}
     house.clock.forward(minutes=5)
+    assert ready(house)["accounts"]["other"] == {"status": "ok"}
+
+
+def test_a_pause_of_a_clock_that_was_set_back_since_is_shown_by_nobody_as_no_worker_keeps_to_it(house: House) -> None:
+    worker_says_it_is_alive(house, seconds=10)
+    now = house.clock.now
+    with writing(house.engine) as connection:
+        holds.pause(connection, "other", now + timedelta(days=3), now)
+        assert not standing.lock(connection, "other", now).rests
+        [shown] = standings(connection, [("other", "")], now, silent=False)
+    assert shown.status == "sending"
     assert ready(house)["accounts"]["other"] == {"status": "ok"}
 
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from service.auth import Reader
-from service.health import WORKER_SILENT
-from service.models import account_state, feedback_request, result, worker_seen
+from service.health import is_silent, last_worker
+from service.models import account_state, feedback_request, result
 from service.reports.dashboard import words
 from service.reports.visible import view_of
 from service.settings import Settings
@@ -57,16 +57,6 @@ def _held(settings: Settings, row: RowMapping, zone: ZoneInfo) -> Hindrance:
     why = LOCKED.get(row["hold_reason"], words.words(row["hold_reason"]))
     since = f" since {words.moment(row['held_at'], zone)}" if row["held_at"] else ""
     return Hindrance(f"{who} has sent nothing{since}: {why}.", f"account-{row['account']}")
-
-
-def last_worker(connection: Connection) -> datetime | None:
-    """Return when a worker was last alive."""
-    return connection.scalar(sa.select(sa.func.max(worker_seen.c.seen_at)))
-
-
-def is_silent(worker: datetime | None, now: datetime) -> bool:
-    """Whether no worker is running."""
-    return worker is None or worker < now - WORKER_SILENT
 
 
 def first_run(connection: Connection, settings: Settings, reader: Reader, now: datetime) -> list[FirstStep]:

@@ -13,9 +13,9 @@ from sqlalchemy.engine import Connection, Engine
 from werkzeug.wrappers import Response
 
 from service.errors import Invalid
+from service.health import is_silent, last_worker
 from service.replica import of_primary
 from service.reports.dashboard import pictures
-from service.reports.dashboard.hindrances import is_silent, last_worker
 from service.reports.dashboard.names import REST, group_name
 from service.reports.dashboard.place import Place, shared_query
 from service.reports.dashboard.question import PageQuery, choices

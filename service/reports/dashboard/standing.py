@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.models import account_state
+from service.accounts import standing
+from service.accounts.standing import AccountStanding
 from service.reports.dashboard import words
 
 
@@ -31,33 +31,35 @@ def standings(
     connection: Connection, accounts: Iterable[tuple[str, str]], now: datetime, *, silent: bool
 ) -> list[Standing]:
     """Return how each of the accounts (name, screen name) stands."""
-    rows = {row.account: row for row in connection.execute(sa.select(account_state))}
-    return [_standing(name, screen_name, rows.get(name), now, silent=silent) for name, screen_name in accounts]
+    stand = {each.account: each for each in standing.standings(connection)}
+    return [
+        _standing(stand.get(name, AccountStanding(name)), screen_name, now, silent=silent)
+        for name, screen_name in accounts
+    ]
 
 
-def _standing(
-    name: str, screen_name: str, row: sa.Row[tuple[object, ...]] | None, now: datetime, *, silent: bool
-) -> Standing:
-    if row is not None and row.hold_reason is not None:
-        code = f" (X's code {row.hold_code})" if row.hold_code is not None else ""
+def _standing(each: AccountStanding, screen_name: str, now: datetime, *, silent: bool) -> Standing:
+    name = each.account
+    if each.hold_reason is not None:
+        code = f" (X's code {each.hold_code})" if each.hold_code is not None else ""
         first = (
             "Put it right (at X, or the keys in the settings, then restart)"
-            if row.hold_code is not None
+            if each.hold_code is not None
             else "See to the reason"
         )  # no code: held by a person
         return Standing(
             name,
             screen_name,
             "held",
-            row.held_at,
+            each.held_at,
             None,
-            f"{words.heading(row.hold_reason)}{code}. Nothing is sent; conversations wait, and nobody is asked about "
+            f"{words.heading(each.hold_reason)}{code}. Nothing is sent; conversations wait, and nobody is asked about "
             "those that ended too long ago.",
             f"{first}, then an operator runs: dm-feedback accounts release {name}",
         )
-    if row is not None and row.paused_until is not None and row.paused_until > now:
+    if (until := each.pause(now)) is not None:
         why = "X asked us to slow down; conversations wait."
-        return Standing(name, screen_name, "paused", None, row.paused_until, why, "Nothing to do: it ends by itself.")
+        return Standing(name, screen_name, "paused", None, until, why, "Nothing to do: it ends by itself.")
     if silent:
         why = "No worker is running: conversations are accepted, and nothing is sent."
         return Standing(name, screen_name, "waiting", None, None, why, "An operator starts: dm-feedback worker")
