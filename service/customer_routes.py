@@ -20,7 +20,7 @@ from service.auth.keys import Reader
 from service.customers import opted_out, second_person
 from service.customers.hash_key import open_key
 from service.db import reading, writing
-from service.errors import Conflict, Invalid, NotAllowed, NotFound
+from service.errors import Conflict, Invalid, NotFound
 from service.ids import person
 from service.models import feedback_request
 from service.outreach import by_hand, handed_over
@@ -276,7 +276,7 @@ def _demand_reach(account: str, settings: Settings) -> None:
     if account not in {opted_out.EVERY_ACCOUNT, *settings.accounts}:
         raise Invalid("unknown_account", f"There is no account '{account}'; '*' means every one.")
     reader: Reader = flask.g.reader
-    if account != opted_out.EVERY_ACCOUNT:
+    if account == opted_out.EVERY_ACCOUNT:
+        reader.demand_all()
+    else:
         reader.demand(account)
-    elif reader.accounts:
-        raise NotAllowed("whole_service_only", "This concerns every account; it takes a key for all of them.")

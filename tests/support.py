@@ -28,6 +28,8 @@ from service.x_api import Credentials, XClient
 
 START = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
 SOURCE_KEY = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+# a second account, for settings_of(accounts__other=OTHER)
+OTHER = {"user_id": "2", "consumer_key": "k", "consumer_secret": "s", "token": "t", "token_secret": "u"}
 
 
 def tree(**changes: Any) -> dict[str, Any]:

@@ -71,6 +71,11 @@ class Reader:
         if not self.may_see(account):
             raise NotAllowed("account_not_allowed", f"This key does not cover the account '{account}'.")
 
+    def demand_all(self) -> None:
+        """Raise NotAllowed where the key covers some accounts only."""
+        if self.accounts:
+            raise NotAllowed("whole_service_only", "This covers every account: it takes a key for all of them.")
+
     def may_see(self, account: str) -> bool:
         """Say whether this reader may know of the account."""
         return not self.accounts or account in self.accounts

@@ -27,7 +27,7 @@ from service.models import (
 from service.reports.rows import notes
 from tests import support
 from tests.floor.house import House, answered, deliver
-from tests.support import request_row, settings_of
+from tests.support import OTHER, request_row, settings_of
 
 X_USER = "7717717717"
 HANDLE = "jane_doe"
@@ -35,7 +35,6 @@ WORDS = "my cat is called Mimi"
 NOTE = "Jane is the mayor's sister"
 HERS = (X_USER, HANDLE, WORDS, NOTE, "@example.com", "c-answered", "c-open", "c-by-handle")
 ERASED = ("results", "updates", "deliveries", "requests", "handles", "notes", "marks")
-OTHER = {"user_id": "2", "consumer_key": "k", "consumer_secret": "s", "token": "t", "token_secret": "u"}
 TWO_ACCOUNTS = {"accounts__other": OTHER, "sources__crm__account": "acme"}
 
 

@@ -17,9 +17,7 @@ from service.reports.dashboard.standing import standings
 from service.sources import holds as source_standing
 from service.sources import waiting
 from tests.floor.house import House
-from tests.support import START, request_row, settings_of
-
-OTHER = {"user_id": "2", "consumer_key": "k", "consumer_secret": "s", "token": "t", "token_secret": "u"}
+from tests.support import OTHER, START, request_row, settings_of
 
 
 def house_of(engine: Engine) -> House:
