@@ -18,7 +18,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
-from service.at_rest.columns import share
+from service.at_rest.columns import share_keys
 from service.counts import PROCESS_COUNTS
 from service.db import ConnectionWait, begun, open_engine, reading, reading_on, watchdog
 from service.db.deadline import is_out_of_time
@@ -203,7 +203,7 @@ def attach(engine: Engine, settings: Database) -> Replica | None:
         other = open_engine(settings.read_url, ConnectionWait(IMPATIENT_S, IMPATIENT_S, PLACED_S))
     except Unavailable as error:
         raise Unavailable(error.code, error.sentence.replace("database.url", "database.read_url")) from error
-    replica = Replica(engine, share(engine, other), settings.read_behind)
+    replica = Replica(engine, share_keys(engine, other), settings.read_behind)
     engine.update_execution_options(**{OPTION: replica})
     return replica
 

@@ -24,7 +24,7 @@ _RUNTIME = tempfile.mkdtemp(prefix="dmf-run-")
 os.environ["XDG_RUNTIME_DIR"] = _RUNTIME
 
 from service import migrations  # noqa: E402 - after the environment above
-from service.at_rest.columns import give  # noqa: E402
+from service.at_rest.columns import with_keys  # noqa: E402
 from service.db import open_engine, writing  # noqa: E402
 from service.encrypting.turning import turn_on  # noqa: E402
 from tests import compiled, postgresql, template  # noqa: E402
@@ -150,8 +150,8 @@ def _prepared(opened: Engine) -> Engine:
         turn(engine, NOW)
         engine.dispose()
     if not os.environ.get("TEST_ENCRYPTED"):
-        return opened
-    engine = give(opened, ["a key that nobody guesses, 32 and more"])
+        return remembering(opened)
+    engine = with_keys(remembering(opened), ["a key that nobody guesses, 32 and more"])
     with writing(engine) as connection:
         turn_on(connection, NOW)
     return engine

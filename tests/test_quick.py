@@ -18,14 +18,14 @@ def test_a_changed_file_is_tested_by_the_tests_that_name_it_else_by_its_room(tmp
         {
             "service/intake/inbox/accept.py": "",
             "service/intake/inbox/late.py": "",
-            "service/db.py": "",
+            "service/clock.py": "",
             "tests/intake/test_accept.py": "from service.intake.inbox.accept import accept\n",
             "tests/intake/test_routes.py": "from service.intake.routes import add\n",
         },
     )
     assert paths_for(["service/intake/inbox/accept.py"], tmp_path) == [ALWAYS, "tests/intake/test_accept.py"]
     assert paths_for(["service/intake/inbox/late.py"], tmp_path) == [ALWAYS, "tests/intake"]
-    assert paths_for(["service/db.py"], tmp_path) == [ALWAYS, "tests/floor"]
+    assert paths_for(["service/clock.py"], tmp_path) == [ALWAYS, "tests/floor"]
 
 
 def test_a_changed_test_is_run_and_what_is_gone_or_no_code_is_not(tmp_path: Path) -> None:

@@ -45,13 +45,13 @@ def take(
 @cache
 def _take(dialect: str) -> Any:
     """The statement, built once: to build it costs more than the database takes for it."""
-    here = sa.bindparam
-    fresh, now = here("fresh", type_=Micros), here("now", type_=Micros)
+    param = sa.bindparam
+    fresh, now = param("fresh", type_=Micros), param("now", type_=Micros)
     first = insert_of(dialect, allowance).values(
-        account=here("this"), endpoint=here("called"), window_until=fresh, used=1
+        account=param("this"), endpoint=param("called"), window_until=fresh, used=1
     )
     over = alw.window_until <= now
-    used = sa.case((over, 1), (alw.used > here("most"), alw.used), else_=alw.used + 1)
+    used = sa.case((over, 1), (alw.used > param("most"), alw.used), else_=alw.used + 1)
     until = sa.case((over | (alw.window_until > fresh), first.excluded.window_until), else_=alw.window_until)
     return first.on_conflict_do_update(
         index_elements=[alw.account, alw.endpoint], set_={"used": used, "window_until": until}

@@ -244,14 +244,14 @@ def ring_of(dialect: Dialect) -> Ring | None:
     return getattr(dialect, "dm_feedback_ring", None)
 
 
-def give(engine: Engine, texts: Sequence[str]) -> Engine:
+def with_keys(engine: Engine, texts: Sequence[str]) -> Engine:
     """Let an engine lock and open with these keys. Call it before its first statement."""
     if texts:
         engine.dialect.dm_feedback_ring = Ring(texts)  # type: ignore[attr-defined]  # SQLAlchemy hands the dialect to every column
     return engine
 
 
-def share(engine: Engine, other: Engine) -> Engine:
+def share_keys(engine: Engine, other: Engine) -> Engine:
     """Let another engine use the very same keys: what is said of them holds for both."""
     if (ring := ring_of(engine.dialect)) is not None:
         other.dialect.dm_feedback_ring = ring  # type: ignore[attr-defined]  # as above

@@ -3,14 +3,13 @@
 import click
 
 from service.auth import log_access
-from service.cli.common import account_of, console, me, now, opened
+from service.cli.common import account_asking, campaign_of, console, me, now, opened
 from service.db import writing
-from service.errors import Invalid, NotFound
+from service.errors import Invalid
 from service.outreach import rehearsal
 from service.outreach.clients import client_of
 from service.outreach.workplace import Workplace
 from service.requests.outcomes import Advance, Note, Outcome, Postpone, Retry, Stop, Switch, Unclear
-from service.settings import Settings
 from service.states import State
 
 
@@ -31,10 +30,8 @@ def try_(context: click.Context, name: str, handle: str, account_name: str | Non
     """
     settings, engine = opened(context)
     place = Workplace.open(engine, settings, me())
-    campaign = rehearsal.campaigns_of(place).get(name)
-    if campaign is None:
-        raise NotFound("no_such_campaign", f"There is no campaign '{name}'; there are {_list(settings)}.")
-    account = account_of(settings, account_name or next(iter(campaign.accounts), next(iter(settings.accounts))))
+    campaign = campaign_of(settings, name)
+    account = account_asking(settings, campaign, account_name)
     if not handle.removeprefix("@").isidentifier():
         raise Invalid("not_a_handle", "Write your handle at X, e.g. --to @acme.")
     request = rehearsal.begin(place, campaign, account, handle, now())
@@ -69,7 +66,3 @@ def said(outcome: Outcome) -> str:  # noqa: PLR0911 - one a kind of outcome
             return f"not now: {reason}. {detail or ''}".rstrip()
         case _:
             return type(outcome).__name__.lower()
-
-
-def _list(settings: Settings) -> str:
-    return ", ".join(each.name for each in settings.campaigns)

@@ -21,7 +21,7 @@ from service.clock import utc_now
 from service.db.outages import is_away
 from service.encrypting import in_force as encrypting
 from service.errors import Invalid, NotFound, ServiceError
-from service.settings import Account, Settings, SettingsError, Source, load
+from service.settings import Account, Campaign, Settings, SettingsError, Source, load
 from service.settings.values import is_x_user_id
 from service.starting import demand_fitting
 from service.words import harmless
@@ -93,6 +93,20 @@ def account_of(settings: Settings, name: str) -> Account:
     if name not in settings.accounts:
         raise NotFound("unknown_account", f"There is no account '{name}' in the settings.")
     return settings.accounts[name]
+
+
+def campaign_of(settings: Settings, name: str) -> Campaign:
+    """Return one campaign of the settings. Raises NotFound."""
+    found = next((each for each in settings.campaigns if each.name == name), None)
+    if found is None:
+        known = ", ".join(each.name for each in settings.campaigns) or "none yet"
+        raise NotFound("no_such_campaign", f"There is no campaign '{name}' in the settings; there is {known}.")
+    return found
+
+
+def account_asking(settings: Settings, campaign: Campaign, name: str | None) -> Account:
+    """Return the account of this name, else the first one that a campaign asks for. Raises NotFound."""
+    return account_of(settings, name or [*campaign.accounts, *settings.accounts][0])
 
 
 def source_of(settings: Settings, name: str) -> Source:

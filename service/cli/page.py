@@ -2,13 +2,11 @@
 
 import click
 
-from service.cli.common import account_of, settings_of
-from service.errors import NotFound
+from service.cli.common import account_asking, campaign_of, settings_of
 from service.results.page.drawn import PageState, question_page
 from service.results.page.found import Said
 from service.results.page.question import ask, own_words
 from service.results.page.sender import sender_of
-from service.settings import Account, Campaign, Settings
 from service.ways.catalogue import choose, languages
 
 
@@ -34,23 +32,10 @@ def preview(context: click.Context, campaign: str, language: str, account: str |
         click.echo(", ".join(sorted(each.code for each in languages().values())))
         return
     settings = settings_of(context)
-    chosen, spoken = _campaign(settings, campaign), choose([language])
-    whose = sender_of(_account(settings, chosen, account))
+    chosen, spoken = campaign_of(settings, campaign), choose([language])
+    whose = sender_of(account_asking(settings, chosen, account))
     wording = own_words(settings.campaigns, chosen.name, spoken)
     question = ask(chosen.type, chosen.question_variant_id, chosen.display_name or whose.name, spoken, wording)
     notice = spoken.say("Thank you, your answer is saved.") if answered else ""
     shown = PageState(Said(scored=answered, commented=False), chosen.privacy_url, notice)
     click.echo(question_page(whose, question, shown, spoken).html)
-
-
-def _campaign(settings: Settings, name: str) -> Campaign:
-    found = next((each for each in settings.campaigns if each.name == name), None)
-    if found is None:
-        known = ", ".join(each.name for each in settings.campaigns) or "none yet"
-        raise NotFound("no_such_campaign", f"There is no campaign '{name}' in the settings; there is {known}.")
-    return found
-
-
-def _account(settings: Settings, campaign: Campaign, name: str | None) -> Account:
-    names = [name] if name else [*campaign.accounts, *settings.accounts]
-    return account_of(settings, names[0])

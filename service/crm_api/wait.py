@@ -11,18 +11,21 @@ from email.utils import parsedate_to_datetime
 RESETS = ("x-ratelimit-retry-after", "x-rate-limit-reset", "x-ratelimit-reset", "ratelimit-reset")
 WINDOW_MS = "x-hubspot-ratelimit-interval-milliseconds"
 LONGEST = timedelta(days=1)
-A_DAY_MS = 86_400_000
 A_MOMENT = 10**9  # seconds since 1970 are larger, spans never
 
 
 def wait(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     """Return how long to wait, counted from `now`."""
-    for name in ("retry-after", *RESETS):
-        found = _span(headers.get(name, "").strip(), now)
-        if found is not None and timedelta() < found <= LONGEST:
-            return found
-    window = headers.get(WINDOW_MS, "")
-    return timedelta(milliseconds=int(window)) if window.isdecimal() and 0 < int(window) <= A_DAY_MS else None
+    hints = [_span(headers.get(name, "").strip(), now) for name in ("retry-after", *RESETS)]
+    hints.append(_milliseconds(headers.get(WINDOW_MS, "")))
+    return next((each for each in hints if each is not None and timedelta() < each <= LONGEST), None)
+
+
+def _milliseconds(text: str) -> timedelta | None:
+    try:
+        return timedelta(milliseconds=float(text))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _span(text: str, now: datetime) -> timedelta | None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from service.at_rest.columns import give, ring_of
+from service.at_rest.columns import ring_of, with_keys
 from service.at_rest.ring import Ring
 from service.db import from_micros, open_engine, reading, to_micros
 from service.errors import Unavailable
@@ -62,7 +62,7 @@ class HeldKeys:
 
 def engine_of(settings: Settings) -> Engine:
     """Open the database of the settings, with the keys of the settings. Raises Unavailable with a sentence."""
-    return give(open_engine(settings.database.url), settings.privacy.encryption_key)
+    return with_keys(open_engine(settings.database.url), settings.privacy.encryption_key)
 
 
 def demand_keys(engine: Engine) -> None:

@@ -17,25 +17,25 @@ from service.requests.request import Request
 from service.states import Kind
 
 snd, oo, ro, res, fr = send_attempt.c, opt_out.c, reopening.c, result.c, feedback_request.c
-here = sa.bindparam
+param = sa.bindparam
 
-OPEN = sa.and_(snd.request_id == here("request"), snd.outcome.is_(None))
+OPEN = sa.and_(snd.request_id == param("request"), snd.outcome.is_(None))
 REOPENED = sa.exists().where(
-    ro.source == here("source"), ro.conversation_id == here("conversation"), ro.reopened_at >= here("ended_at")
+    ro.source == param("source"), ro.conversation_id == param("conversation"), ro.reopened_at >= param("ended_at")
 )
-OPTED_OUT = sa.exists().where(oo.person == here("person"), oo.account.in_([here("account"), EVERY_ACCOUNT]))
+OPTED_OUT = sa.exists().where(oo.person == param("person"), oo.account.in_([param("account"), EVERY_ACCOUNT]))
 SENT_SINCE = sa.select(snd.intended_at.label("at")).where(
-    snd.account == here("account"), snd.x_user_id == here("x_user_id"), snd.intended_at > here("since"),
-    snd.request_id != here("request"), snd.kind != Kind.THANKS, COUNTS,
+    snd.account == param("account"), snd.x_user_id == param("x_user_id"), snd.intended_at > param("since"),
+    snd.request_id != param("request"), snd.kind != Kind.THANKS, COUNTS,
 )  # fmt: skip
 """When we asked: a word of thanks for an answer is no question."""
 HANDED_SINCE = sa.select(fr.card_sent_at).where(
-    fr.account == here("account"), fr.x_user_id == here("x_user_id"), fr.card_sent_at > here("since"),
-    fr.id != here("request"), IS_HANDED_OVER,
+    fr.account == param("account"), fr.x_user_id == param("x_user_id"), fr.card_sent_at > param("since"),
+    fr.id != param("request"), IS_HANDED_OVER,
 )  # fmt: skip
 """Others send these links, so no attempt of ours stands for them; the customer was asked all the same."""
 ASKED_SINCE = sa.select(sa.func.max(SENT_SINCE.union_all(HANDED_SINCE).subquery().c.at))
-TOLD_OF = sa.select(res.feedback_id).where(res.request_id == here("request"))
+TOLD_OF = sa.select(res.feedback_id).where(res.request_id == param("request"))
 AROUND = sa.select(
     REOPENED.label("reopened"),
     OPTED_OUT.label("opted_out"),

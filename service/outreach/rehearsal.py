@@ -4,7 +4,7 @@ The request is one of the ledger like every other, by the same steps, intents an
 figure. Only the time between two asks is not kept: who tries a campaign twice a day means it. X's own rules stand.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -94,8 +94,3 @@ def now_stands(place: Workplace, request_id: str) -> Request:
         found = unlocked(connection, request_id)
     assert found is not None, "nobody deletes a request"
     return found
-
-
-def campaigns_of(place: Workplace) -> Mapping[str, Campaign]:
-    """Return the campaigns by name."""
-    return {each.name: each for each in place.settings.campaigns}

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 
 from service import logs, migrations
 from service.accounts import standing as accounts
-from service.at_rest.columns import give
+from service.at_rest.columns import with_keys
 from service.auth.keys import Reader
 from service.db import open_engine, writing
 from service.encrypting import turning, walking
@@ -64,7 +64,7 @@ def _fresh(measure: Callable[[Engine, int], float], each: int, *, encrypted: boo
 
 
 def _opened(folder: Path) -> Engine:
-    engine = give(open_engine(f"sqlite:///{folder}/ledger.db"), [KEY])
+    engine = with_keys(open_engine(f"sqlite:///{folder}/ledger.db"), [KEY])
     migrations.upgrade(engine)
     return engine
 

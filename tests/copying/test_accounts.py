@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from service import served
 from service.accounts import holds, standing
 from service.accounts import moving as moved_accounts
-from service.at_rest.columns import give
+from service.at_rest.columns import with_keys
 from service.auth import keys
 from service.copying import accounts, of_accounts
 from service.copying.accounts import Move
@@ -348,7 +348,7 @@ def test_a_database_with_keys_of_its_own_is_refused(two: Two) -> None:
 
 def test_what_is_encrypted_goes_as_it_lies_and_only_where_it_can_be_read(two: Two, sibling: Engine) -> None:
     secret, now = two.here.settings.service.secret_key, two.here.clock.now
-    here = give(two.here.engine, ["a key that nobody guesses, 32 and more"])
+    here = with_keys(two.here.engine, ["a key that nobody guesses, 32 and more"])
     with writing(here) as connection:
         turn_on(connection, now)
     with pytest.raises(Conflict) as refused:

@@ -337,6 +337,9 @@ def test_no_secret_shows_in_a_repr() -> None:
         ({"retry-after": "soon"}, None),
         ({"retry-after": "1e300"}, None),
         ({"x-rate-limit-reset": str(int(NOW.timestamp()) - 30)}, None),
+        ({"x-hubspot-ratelimit-interval-milliseconds": "10000"}, 10),
+        ({"x-hubspot-ratelimit-interval-milliseconds": "86400001"}, None),
+        ({"x-hubspot-ratelimit-interval-milliseconds": "9" * 5000}, None),
         ({}, None),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.at_rest.columns import Encrypted, give, ring_of, stored
+from service.at_rest.columns import Encrypted, ring_of, stored, with_keys
 from service.at_rest.ids import LockedId
 from service.at_rest.ring import Ring
 from service.customers import found, identities
@@ -49,7 +49,7 @@ def conversation_id(number: int) -> str:
 
 
 def open_with(url: str, *keys: str) -> Engine:
-    return give(open_engine(url), keys)
+    return with_keys(open_engine(url), keys)
 
 
 @dataclass

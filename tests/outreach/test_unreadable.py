@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.at_rest.columns import give
+from service.at_rest.columns import with_keys
 from service.counts import PROCESS_COUNTS
 from service.db import open_engine, writing
 from service.encrypting.turning import turn_on
@@ -26,7 +26,7 @@ WRONG = {
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    engine = give(open_engine(database_url), ["a key that nobody guesses, 32 and more"])
+    engine = with_keys(open_engine(database_url), ["a key that nobody guesses, 32 and more"])
     with writing(engine) as connection:
         turn_on(connection, START)
     yield engine

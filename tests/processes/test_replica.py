@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 
 from service import replica
-from service.at_rest.columns import give
+from service.at_rest.columns import with_keys
 from service.cli import main
 from service.counts import PROCESS_COUNTS
 from service.db import open_engine, reading, writing
@@ -71,7 +71,7 @@ class Pair:
         self.primary, self.standby = primary, standby
         addresses = {"database__url": primary.url(name), "database__read_url": by or standby.url(name)}
         self.settings = settings_of(**addresses, database__read_behind=behind)
-        self.engine = give(open_engine(self.settings.database.url), keys)
+        self.engine = with_keys(open_engine(self.settings.database.url), keys)
         self.house = House(self.engine, self.settings)
         self.key = self.house.key("admin", name="ada")
 

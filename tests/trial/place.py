@@ -16,7 +16,7 @@ import httpx
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service.at_rest.columns import encrypting, give
+from service.at_rest.columns import encrypting, with_keys
 from service.db import open_engine, writing
 from service.models import feedback_request, result
 from tests.processes import deliveries
@@ -95,7 +95,7 @@ def opened(kind: str, directory: Path) -> Iterator[Place]:
         until(lambda: _answers(http), WITHIN_S, "web answers")
         assert all(deliveries.deliver(house, f"zebrafinch-{number}") == 200 for number in range(ASKED))
         until(lambda: x.sent("card") == ASKED, WITHIN_S, "everybody is asked")
-        engine = give(open_engine(database.url), [KEY])
+        engine = with_keys(open_engine(database.url), [KEY])
         stack.callback(engine.dispose)
         place = Place(kind, house, http, engine, {}, web, (web.log, worker.log))
         _answer(engine)
