@@ -1,10 +1,8 @@
 """deploy/roles.sql on PostgreSQL: each process does its work with its rights, and nothing beyond them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,44 +10,24 @@ from sqlalchemy.engine import Engine
 
 from service import housekeeping
 from service.auth import chain, keys
-from service.db import open_engine, writing
+from service.db import writing
 from service.models import api_key, metadata
 from service.reports.counting.sealing import seal
 from tests.floor.house import House, answered, deliver
+from tests.roles import SQL, AsRole, demand_denied, engines_by_role, grant
 from tests.support import START, World, request_row, settings_of
 
-SQL = Path(__file__).parents[1] / "deploy" / "roles.sql"
-As = Callable[[str], Engine]
+
+@pytest.fixture
+def owner(postgresql_engine: Engine) -> Engine:
+    grant(postgresql_engine)
+    return postgresql_engine
 
 
 @pytest.fixture
-def owner(postgresql_url: str) -> Iterator[Engine]:
-    engine = open_engine(postgresql_url)
-    with engine.connect() as connection:
-        connection.connection.cursor().execute(SQL.read_bytes())
-        connection.commit()
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def as_role(owner: Engine, postgresql_url: str) -> Iterator[As]:
-    """An engine whose every connection has put on a role, and cannot do what the role may not."""
-    opened: list[Engine] = []
-
-    def build(role: str) -> Engine:
-        def put_on(connection: Any, _record: Any) -> None:
-            connection.cursor().execute(f"SET ROLE dm_feedback_{role}")
-            connection.commit()
-
-        engine = open_engine(postgresql_url)
-        sa.event.listen(engine, "connect", put_on)
-        opened.append(engine)
-        return engine
-
-    yield build
-    for engine in opened:
-        engine.dispose()
+def as_role(owner: Engine, postgresql_url: str) -> Iterator[AsRole]:
+    with engines_by_role(postgresql_url) as build:
+        yield build
 
 
 def test_every_table_has_its_place_in_the_rights_of_each_role() -> None:
@@ -61,12 +39,10 @@ def test_every_table_has_its_place_in_the_rights_of_each_role() -> None:
 
 
 def test_the_script_may_be_run_again(owner: Engine) -> None:
-    with owner.connect() as connection:
-        connection.connection.cursor().execute(SQL.read_bytes())
-        connection.commit()
+    grant(owner)
 
 
-def test_web_does_all_of_its_work(owner: Engine, as_role: As) -> None:
+def test_web_does_all_of_its_work(owner: Engine, as_role: AsRole) -> None:
     house = House(as_role("web"))
     with writing(owner) as connection:
         made = {role: keys.create(connection, role, role, (), START) for role in ("admin", "supervisor", "monitor")}
@@ -105,7 +81,7 @@ def test_web_does_all_of_its_work(owner: Engine, as_role: As) -> None:
     assert house.call("DELETE", "/v1/customers/501", made["admin"]).status_code == 200
 
 
-def test_worker_does_all_of_its_work(as_role: As) -> None:
+def test_worker_does_all_of_its_work(as_role: AsRole) -> None:
     world = World(as_role("worker"), settings_of())
     world.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
     request_id = world.ended("c-1")
@@ -155,17 +131,11 @@ FORBIDDEN = [
 
 
 @pytest.mark.parametrize(("role", "statement"), FORBIDDEN)
-def test_nothing_beyond(as_role: As, role: str, statement: str) -> None:
+def test_nothing_beyond(as_role: AsRole, role: str, statement: str) -> None:
     demand_denied(as_role(role), statement)
 
 
-def demand_denied(engine: Engine, statement: str) -> None:
-    with engine.connect() as connection, pytest.raises(sa.exc.ProgrammingError) as caught:
-        connection.exec_driver_sql(statement)
-    assert getattr(caught.value.orig, "sqlstate", "") == "42501", caught.value
-
-
-def test_reading_reads_the_ledger(owner: Engine, as_role: As) -> None:
+def test_reading_reads_the_ledger(owner: Engine, as_role: AsRole) -> None:
     with writing(owner) as connection:
         connection.execute(sa.insert(metadata.tables["feedback_request"]).values(request_row(START)))
     with as_role("reading").connect() as connection:

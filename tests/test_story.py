@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import Engine
 
-from service.db import open_engine, writing
+from service.db import writing
 from service.demo import play, script
 from service.demo.reconcile import Check
 from service.demo.stage import Pace
@@ -21,15 +22,16 @@ def test_the_whole_story(sqlite_url: str, tmp_path: Path) -> None:
     _play(sqlite_url, tmp_path)
 
 
-def test_the_whole_story_while_the_schema_is_the_next_version_s(postgresql_url: str, tmp_path: Path) -> None:
+def test_the_whole_story_while_the_schema_is_the_next_version_s(
+    postgresql_engine: Engine, postgresql_url: str, tmp_path: Path
+) -> None:
     """During a rolling upgrade the version before goes on, and is started again, on a schema newer than itself."""
-    engine = open_engine(postgresql_url)
-    with writing(engine) as connection:
+    with writing(postgresql_engine) as connection:
         for table in metadata.sorted_tables:
             connection.exec_driver_sql(f'ALTER TABLE "{table.name}" ADD COLUMN may_be_empty text')
             connection.exec_driver_sql(f'ALTER TABLE "{table.name}" ADD COLUMN has_a_value text NOT NULL DEFAULT 1')
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    engine.dispose()
+    postgresql_engine.dispose()
     _play(postgresql_url, tmp_path)
 
 

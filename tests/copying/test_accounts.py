@@ -1,7 +1,6 @@
 """Some accounts go to another cluster while both work: whole, once, and nobody is written to from both or from half."""
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +20,7 @@ from service.copying.accounts import Move
 from service.copying.numbering import ROOM
 from service.counts import ProcessCounts
 from service.customers.hash_key import open_key, rotate
-from service.db import open_engine, reading, writing
+from service.db import reading, writing
 from service.encrypting.turning import turn_on
 from service.errors import Conflict, NotFound
 from service.metrics import totals
@@ -126,8 +125,8 @@ def waited(_seconds: float) -> None:
 
 
 @pytest.fixture
-def two(postgresql_url: str, sibling: Engine) -> Iterator[Two]:
-    engine = open_engine(postgresql_url)
+def two(postgresql_engine: Engine, sibling: Engine) -> Two:
+    engine = postgresql_engine
     here = House(engine, settings("acme", "beta"))
     open_key(engine, here.settings.service.secret_key)
     admin = here.key("admin")
@@ -142,8 +141,7 @@ def two(postgresql_url: str, sibling: Engine) -> Iterator[Two]:
         rows = [{"person": "p1", "account": "*", **told}, {"person": "p2", "account": "acme", **told}]
         connection.execute(sa.insert(opt_out), [*rows, {"person": "p2", "account": "beta", **told}])
     seal_all(here)
-    yield Two(here, sibling)
-    engine.dispose()
+    return Two(here, sibling)
 
 
 def ids(engine: Engine, table: sa.Table, *by: sa.ColumnElement[bool]) -> list[object]:

@@ -67,13 +67,9 @@ def test_nothing_is_nothing(engine: Engine) -> None:
         assert FIND.rows(connection, []) == []
 
 
-def test_what_is_too_long_for_its_column_is_refused_and_never_cut(postgresql_url: str) -> None:
-    from service.db import open_engine
-
-    engine = open_engine(postgresql_url)
-    with pytest.raises(sa.exc.DataError), writing(engine) as connection:
+def test_what_is_too_long_for_its_column_is_refused_and_never_cut(postgresql_engine: Engine) -> None:
+    with pytest.raises(sa.exc.DataError), writing(postgresql_engine) as connection:
         STORE.run(connection, [delivery(1, text="x" * 201)])
-    engine.dispose()
 
 
 def test_rows_go_in_in_their_order_and_may_change_what_is_there(engine: Engine) -> None:

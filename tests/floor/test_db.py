@@ -88,12 +88,10 @@ def test_sqlite_commits_are_durable(sqlite_engine: Engine) -> None:
         assert {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas} == pragmas
 
 
-def test_postgresql_commits_are_durable(postgresql_url: str) -> None:
-    engine = open_engine(postgresql_url)
-    with reading(engine) as connection:
+def test_postgresql_commits_are_durable(postgresql_engine: Engine) -> None:
+    with reading(postgresql_engine) as connection:
         assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
         assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "30s"
-    engine.dispose()
 
 
 @pytest.mark.parametrize(
@@ -232,21 +230,19 @@ def test_a_connection_that_wrote_does_not_lock_when_it_reads_later(sqlite_url: s
     engine.dispose()
 
 
-def test_a_connection_begins_by_our_word_alone_also_after_it_has_read(postgresql_url: str) -> None:
-    engine = open_engine(postgresql_url)
-    with reading(engine) as connection:
+def test_a_connection_begins_by_our_word_alone_also_after_it_has_read(postgresql_engine: Engine) -> None:
+    with reading(postgresql_engine) as connection:
         assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "repeatable read"
-    with writing(engine) as connection:
+    with writing(postgresql_engine) as connection:
         assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
         assert connection.connection.driver_connection.autocommit, "or the driver begins before us"  # type: ignore[union-attr]
-    engine.dispose()
 
 
 @pytest.mark.parametrize("opened", [reading, writing])
 def test_connections_that_died_while_nobody_used_them_are_not_noticed(
-    postgresql_url: str, opened: Callable[[Engine], AbstractContextManager[Connection]]
+    postgresql_url: str, postgresql_engine: Engine, opened: Callable[[Engine], AbstractContextManager[Connection]]
 ) -> None:
-    engine, other = open_engine(postgresql_url), open_engine(postgresql_url)
+    engine, other = open_engine(postgresql_url), postgresql_engine
     with opened(engine) as one, opened(engine) as two:
         servers = [each.exec_driver_sql("SELECT pg_backend_pid()").scalar() for each in (one, two)]
     with writing(other) as connection:
@@ -255,7 +251,6 @@ def test_connections_that_died_while_nobody_used_them_are_not_noticed(
     with opened(engine) as one, opened(engine) as two:
         assert [each.exec_driver_sql("SELECT 1").scalar() for each in (one, two)] == [1, 1]
     engine.dispose()
-    other.dispose()
 
 
 def put_and_remove(engine: Engine) -> None:
@@ -364,12 +359,10 @@ def test_only_what_may_go_better_later_is_called_away(engine: Engine, statement:
     assert is_away(caught.value) is away
 
 
-def test_a_connection_that_can_only_read_is_given_up_in_whatever_language_it_says_so(postgresql_url: str) -> None:
+def test_a_connection_that_can_only_read_is_given_up_in_whatever_language_it_says_so(postgresql_engine: Engine) -> None:
     said = "DO $$ BEGIN RAISE 'INSERT kann nicht ausgef\u00fchrt werden' USING ERRCODE = '25006'; END $$"
-    engine = open_engine(postgresql_url)
-    with pytest.raises(sa.exc.DBAPIError) as caught, writing(engine) as connection:
+    with pytest.raises(sa.exc.DBAPIError) as caught, writing(postgresql_engine) as connection:
         connection.exec_driver_sql(said)
-    engine.dispose()
     assert caught.value.connection_invalidated
 
 

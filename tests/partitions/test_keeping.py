@@ -2,25 +2,23 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from service import housekeeping
 from service.auth import chain, log_access
 from service.customers.hash_key import open_key
-from service.db import open_engine, reading, writing
+from service.db import reading, writing
 from service.models import access_log, delivery_item, delivery_key, transition, webhook_delivery
 from service.partitions import ahead, dropping, keeping, keys, turning
 from service.partitions.cuts import DAY, MONTH, WEEK, cuts
 from tests.floor.house import House, deliver, told
 from tests.floor.test_chain import broken
 from tests.partitions.house import CUTS, SETTINGS, at_once, nobody, pieces, retold, rows, scalar, statements, turn
+from tests.roles import AsRole, demand_denied, engines_by_role, grant
 from tests.support import settings_of
-from tests.test_roles import SQL, demand_denied
 
 
 def pruned(house: House, engine: Engine | None = None) -> dict[str, int]:
@@ -252,25 +250,14 @@ def test_a_piece_that_somebody_reads_waits_for_another_hour(house: House) -> Non
 
 
 @pytest.fixture
-def as_role(house: House, postgresql_url: str) -> Iterator[Any]:
+def as_role(house: House, postgresql_url: str) -> Iterator[AsRole]:
     """The house in pieces, with the rights of deploy/roles.sql."""
-    with house.engine.connect() as connection:
-        connection.connection.cursor().execute(SQL.read_bytes())
-        connection.commit()
-    opened: list[Engine] = []
-
-    def build(role: str) -> Engine:
-        engine = open_engine(postgresql_url)
-        event.listen(engine, "connect", lambda raw, _record: raw.execute(f"SET ROLE dm_feedback_{role}"))
-        opened.append(engine)
-        return engine
-
-    yield build
-    for engine in opened:
-        engine.dispose()
+    grant(house.engine)
+    with engines_by_role(postgresql_url) as build:
+        yield build
 
 
-def test_web_takes_in_and_the_worker_makes_and_drops_though_they_own_nothing(house: House, as_role: Any) -> None:
+def test_web_takes_in_and_the_worker_makes_and_drops_though_they_own_nothing(house: House, as_role: AsRole) -> None:
     web = House(as_role("web"), SETTINGS, house.clock)
     at = house.clock.now
     assert retold(web, "c-1", at, x_user_id="771")["accepted"] == 1
@@ -292,20 +279,20 @@ def test_web_takes_in_and_the_worker_makes_and_drops_though_they_own_nothing(hou
     ("web", "SELECT body FROM webhook_delivery_first"),
     ("worker", "DROP TABLE transition_first"),
 ])  # fmt: skip
-def test_and_nothing_beyond(as_role: Any, role: str, statement: str) -> None:
+def test_and_nothing_beyond(as_role: AsRole, role: str, statement: str) -> None:
     demand_denied(as_role(role), statement)
 
 
 @pytest.mark.parametrize(
     "piece", ["transition_rest", "feedback_request", "transition", "no_such_table", "transition_first; --"]
 )
-def test_only_pieces_that_may_go_can_be_dropped(as_role: Any, piece: str) -> None:
+def test_only_pieces_that_may_go_can_be_dropped(as_role: AsRole, piece: str) -> None:
     with as_role("worker").connect() as connection, pytest.raises(sa.exc.DBAPIError) as caught:
         connection.execute(dropping.DROP, {"piece": piece})
     assert "no partition that may be dropped" in str(caught.value.orig)
 
 
-def test_a_temporary_table_of_the_worker_is_not_taken_for_ours(as_role: Any) -> None:
+def test_a_temporary_table_of_the_worker_is_not_taken_for_ours(as_role: AsRole) -> None:
     with as_role("worker").connect() as connection:
         connection.exec_driver_sql("CREATE TEMP TABLE transition_rest AS SELECT 1")
         assert ahead.unplaced(connection)["transition"] == 0

@@ -32,12 +32,12 @@ from tests.partitions.house import turn
 from tests.processes.children import until
 from tests.processes.house import toml
 from tests.processes.postgres import Server, migrated
+from tests.roles import SQL
 from tests.support import settings_of, tree
 
 A_MOMENT_S = 5
 HOUR = timedelta(hours=1)
 NUMBERS = itertools.count(1)
-ROLES = Path(__file__).parents[2] / "deploy" / "roles.sql"
 
 
 @pytest.fixture(scope="module")
@@ -403,7 +403,7 @@ def test_one_that_was_promoted_and_one_of_another_cluster_are_no_replicas(
 
 
 def test_a_role_that_may_only_read_can_tell_how_far_it_is(pair: Pair) -> None:
-    pair.primary.says(ROLES.read_text("utf-8"), "feedback")
+    pair.primary.says(SQL.read_text("utf-8"), "feedback")
     pair.primary.says("CREATE ROLE web_1 LOGIN IN ROLE dm_feedback_web")
     pair.primary.says("CREATE ROLE reader_1 LOGIN IN ROLE dm_feedback_reading")
     pair.caught_up()

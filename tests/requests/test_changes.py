@@ -119,10 +119,8 @@ def test_a_mirror_misses_nothing_while_three_write_and_two_seal(engine: Engine, 
     assert None not in numbers
 
 
-def test_a_row_that_is_being_written_waits_and_then_gets_the_higher_number(postgresql_url: str) -> None:
-    from service.db import open_engine
-
-    engine = open_engine(postgresql_url)
+def test_a_row_that_is_being_written_waits_and_then_gets_the_higher_number(postgresql_engine: Engine) -> None:
+    engine = postgresql_engine
     first, second = rows(engine, 2)
     with writing(engine) as writer:
         write(writer, first, "1")
@@ -131,21 +129,17 @@ def test_a_row_that_is_being_written_waits_and_then_gets_the_higher_number(postg
         assert sealed(engine, first) is None
     seal_all(engine)
     assert sealed(engine, first) == 2
-    engine.dispose()
 
 
-def test_a_sealer_that_has_taken_numbers_holds_up_the_next(postgresql_url: str) -> None:
+def test_a_sealer_that_has_taken_numbers_holds_up_the_next(postgresql_engine: Engine) -> None:
     """Else the later number could be committed, and read past, before the earlier one."""
-    from service.db import open_engine
-
-    engine = open_engine(postgresql_url)
+    engine = postgresql_engine
     rows(engine, 1)
     with writing(engine) as one, engine.connect() as other:
         seals.take_numbers(one, 1, NOW)
         other.exec_driver_sql("SET lock_timeout = '50ms'")
         with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
             seals.take_numbers(other, 1, NOW)
-    engine.dispose()
 
 
 def test_what_changes_again_is_numbered_again_and_a_repeat_seals_nothing(engine: Engine) -> None:

@@ -13,9 +13,9 @@ from service.db import open_engine
 from service.encrypting.in_force import demand_keys
 from service.models import feedback_request, metadata, result
 from tests.processes.children import cli, run_cli, until
+from tests.roles import grant
 from tests.trial.place import ASKED, KEY, WITHIN_S, WORDS, Place
 
-ROLES_SQL = Path(__file__).parents[2] / "deploy" / "roles.sql"
 FORBIDDEN = (
     "INSERT INTO api_key SELECT * FROM api_key", "UPDATE access_log SET actor = 'nobody'", "DELETE FROM access_log",
     "SELECT * FROM x_token", "INSERT INTO send_attempt SELECT * FROM send_attempt", "UPDATE api_key SET role = 'admin'",
@@ -28,9 +28,8 @@ SECRETS = ("secret_key", "token_secret", "consumer_secret", "webhook_password")
 def takes_over_web(place: Place) -> str:
     if place.kind == "sqlite":
         return "not to be tried: a file has one owner, which is why roles want PostgreSQL"
+    grant(place.engine)
     with place.engine.connect() as connection:
-        connection.connection.cursor().execute(ROLES_SQL.read_bytes())
-        connection.commit()
         for statement in FORBIDDEN:
             connection.exec_driver_sql("SET ROLE dm_feedback_web")
             with pytest.raises(sa.exc.ProgrammingError, match=r"denied|owner"):

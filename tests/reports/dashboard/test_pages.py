@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 
 from service.app import create_app
 from service.auth import keys
-from service.db import open_engine, reading, writing
+from service.db import reading, writing
 from service.models import access_log, feedback_request, metadata, naming, result
 from service.reports.dashboard import sentences, words
 from service.reports.figures import figures
@@ -245,10 +245,9 @@ def test_what_is_no_result_is_not_found(client: FlaskClient, request_id: str) ->
     assert client.get(f"/dashboard/results/{request_id}").status_code == 404
 
 
-def test_every_page_opens_on_postgresql_too(postgresql_url: str, settings: Settings, clock: Clock) -> None:
-    engine = open_engine(postgresql_url)
-    population = populate(engine, NOW, size=150)
-    client = create_app(settings, engine, clock).test_client()
+def test_every_page_opens_on_postgresql_too(postgresql_engine: Engine, settings: Settings, clock: Clock) -> None:
+    population = populate(postgresql_engine, NOW, size=150)
+    client = create_app(settings, postgresql_engine, clock).test_client()
     assert client.post("/dashboard/sign-in", data={"key": "dmf_\0.x"}).status_code == 401
     client.post("/dashboard/sign-in", data={"key": population.keys["admin"]})
     one = f"/results/{population.commented[0]}"
@@ -256,7 +255,6 @@ def test_every_page_opens_on_postgresql_too(postgresql_url: str, settings: Setti
     assert client.post(f"/dashboard{one}/notes", data=data).status_code == 303
     paths = [*PAGES, one, "/comments?q=a", "/explore?by=agent", "/download/rows.csv", "/download/figures.csv"]
     opened = {path: client.get(f"/dashboard{path}").status_code for path in paths}
-    engine.dispose()
     assert opened == dict.fromkeys(paths, 200)
 
 

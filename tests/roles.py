@@ -1,0 +1,48 @@
+"""The rights of deploy/roles.sql: in, the owner of a database; out, engines that may do what a role may."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from service.db import open_engine
+
+SQL = Path(__file__).parents[1] / "deploy" / "roles.sql"
+AsRole = Callable[[str], Engine]
+
+
+def grant(owner: Engine) -> None:
+    """Run the script, as whoever owns the tables."""
+    with owner.connect() as connection:
+        connection.connection.cursor().execute(SQL.read_bytes())
+        connection.commit()
+
+
+@contextmanager
+def engines_by_role(url: str) -> Iterator[AsRole]:
+    """Engines whose every connection has put on a role, and cannot do what the role may not."""
+    opened: list[Engine] = []
+
+    def build(role: str) -> Engine:
+        def put_on(connection: Any, _record: Any) -> None:
+            connection.cursor().execute(f"SET ROLE dm_feedback_{role}")
+            connection.commit()
+
+        engine = open_engine(url)
+        sa.event.listen(engine, "connect", put_on)
+        opened.append(engine)
+        return engine
+
+    yield build
+    for engine in opened:
+        engine.dispose()
+
+
+def demand_denied(engine: Engine, statement: str) -> None:
+    with engine.connect() as connection, pytest.raises(sa.exc.ProgrammingError) as caught:
+        connection.exec_driver_sql(statement)
+    assert getattr(caught.value.orig, "sqlstate", "") == "42501", caught.value
