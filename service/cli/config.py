@@ -56,10 +56,10 @@ def check(context: click.Context) -> None:
 
 def _readable_by_others(url: str) -> list[Mistake]:
     """What customers wrote lies in the file and in the ones SQLite keeps beside it."""
-    if not url.startswith("sqlite:///"):
+    file = _sqlite_file(url)
+    if file is None:
         return []
-    file = str(Path(url.removeprefix("sqlite:///").partition("?")[0]).expanduser())
-    open_ones = [each for each in (file, f"{file}-wal", f"{file}-shm") if _mode(each) & 0o077]
+    open_ones = [each for each in (f"{file}", f"{file}-wal", f"{file}-shm") if _mode(each) & 0o077]
     sentence = f"others on this machine may read it; run `chmod 600 {' '.join(open_ones)}`"
     return [Mistake("database.url", sentence)] if open_ones else []
 
@@ -100,11 +100,8 @@ def _replica(database: Database) -> list[Mistake]:
 
 def _left(settings: Settings) -> list[Mistake]:
     """Names that open requests bear and the settings lack. Says nothing where no database of ours is there to ask."""
-    url = settings.database.url
-    if (
-        url.startswith("sqlite:///")
-        and not Path(url.removeprefix("sqlite:///").partition("?")[0]).expanduser().exists()
-    ):
+    file = _sqlite_file(settings.database.url)
+    if file is not None and not file.exists():
         return []
     try:
         engine = engine_of(settings)
@@ -121,6 +118,12 @@ def _left(settings: Settings) -> list[Mistake]:
         if not is_away(error):
             raise
         return []
+
+
+def _sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite database; None for any other."""
+    kind, _, rest = url.partition(":///")
+    return Path(rest.partition("?")[0]).expanduser() if kind == "sqlite" else None
 
 
 def _mode(file: str) -> int:

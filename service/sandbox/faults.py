@@ -19,7 +19,7 @@ from service.sandbox.limits import reset_s
 from service.sandbox.state import Rule, World
 from service.sandbox.writing import XRefusal
 
-#: fault -> the side of the commit it strikes on, unless `when` says otherwise; None: `when` is not accepted.
+#: fault -> the side of the commit it strikes on, and whether `when` may name the other
 KINDS: Mapping[str, tuple[str, bool]] = {
     "drop_before": ("before", False),
     "drop_after_commit": ("after", False),

@@ -14,7 +14,9 @@ from sqlalchemy.engine import Engine
 
 from service.db import open_engine, writing
 from service.errors import Unavailable
-from service.intake.inbox.accept import accept, arrive
+from service.intake.definition.tables import Definition
+from service.intake.delivery.inbound import Inbound
+from service.intake.inbox.accept import Accepted, accept, arrive
 from service.intake.inbox.group import commit
 from service.intake.inbox.replay import replay
 from service.intake.mapping.readings import read
@@ -30,6 +32,12 @@ def send(house: House, body: bytes, **headers: str) -> dict[str, int]:
     response = house.send("token", body, headers)
     assert response.status_code == 200
     return response.get_json()
+
+
+def stored(engine: Engine, definition: Definition, inbound: Inbound, now: datetime) -> Accepted:
+    """A verified delivery, stored by itself."""
+    readings = read(definition, inbound, now)
+    return accept(engine, arrive(definition, inbound, Verified(0, "static"), readings, now))
 
 
 def test_an_ended_conversation_becomes_one_request_and_the_raw_delivery_stays(engine: Engine, now: datetime) -> None:
@@ -57,7 +65,7 @@ def test_the_same_delivery_again_costs_no_write(engine: Engine, now: datetime) -
 def test_the_same_delivery_to_another_source_is_another_one(engine: Engine, now: datetime) -> None:
     for definition in (define("token"), replace(define("token"), name="other")):
         inbound = post(json.loads(ended()))
-        taken = accept(engine, definition, inbound, Verified(0, "static"), read(definition, inbound, now), now)
+        taken = stored(engine, definition, inbound, now)
         assert taken.counts == {**ZERO, "accepted": 1}
 
 
@@ -232,8 +240,7 @@ def test_many_web_processes_at_once_insert_one_row(senders: int, engine: Engine,
     def one(number: int) -> dict[str, int]:
         at = (now - timedelta(seconds=100 + number % 3)).isoformat()
         inbound = post(json.loads(ended("c-1", at, event_id=f"e{number}")))
-        readings = read(definition, inbound, now)
-        return accept(engine, definition, inbound, Verified(0, "static"), readings, now).counts
+        return stored(engine, definition, inbound, now).counts
 
     with ThreadPoolExecutor(senders) as pool:
         counts = list(pool.map(one, range(senders * 3)))
@@ -246,7 +253,7 @@ def test_the_same_delivery_at_once_is_stored_once(engine: Engine, now: datetime)
     inbound = post(json.loads(ended("c-1", FIRST)))
 
     def one(_: int) -> bool:
-        return accept(engine, definition, inbound, Verified(0, "static"), read(definition, inbound, now), now).duplicate
+        return stored(engine, definition, inbound, now).duplicate
 
     with ThreadPoolExecutor(8) as pool:
         repeated = list(pool.map(one, range(16)))
@@ -260,8 +267,7 @@ def test_batches_that_cross_each_other_do_not_deadlock(engine: Engine, now: date
         ids = [f"c-{i}" for i in range(20)]
         order = ids if number % 2 else ids[::-1]
         inbound = post([json.loads(ended(each, FIRST, event_id=f"{number}-{each}")) for each in order])
-        readings = read(definition, inbound, now)
-        return accept(engine, definition, inbound, Verified(0, "static"), readings, now).counts["accepted"]
+        return stored(engine, definition, inbound, now).counts["accepted"]
 
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(one, range(12))) == 20
@@ -307,7 +313,7 @@ def test_a_database_that_is_locked_for_long_is_unavailable(sqlite_url: str, now:
     sa.event.listen(engine, "connect", lambda dbapi, _: dbapi.execute("PRAGMA busy_timeout=50"))
     inbound, definition = post(json.loads(ended())), define("token")
     with writing(other), pytest.raises(Unavailable):
-        accept(engine, definition, inbound, Verified(0, "static"), read(definition, inbound, now), now)
+        stored(engine, definition, inbound, now)
     engine.dispose()
     other.dispose()
 
@@ -316,7 +322,7 @@ def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path, now: dateti
     engine = open_engine(f"sqlite:///{tmp_path}/empty.db")
     inbound, definition = post(json.loads(ended())), define("token")
     with pytest.raises(Unavailable) as caught:
-        accept(engine, definition, inbound, Verified(0, "static"), read(definition, inbound, now), now)
+        stored(engine, definition, inbound, now)
     assert caught.value.headers == {"Retry-After": "30"}
     engine.dispose()
 

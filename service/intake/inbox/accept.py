@@ -62,19 +62,7 @@ class Accepted:
         }
 
 
-def accept(
-    engine: Engine,
-    definition: Definition,
-    inbound: Inbound,
-    verified: Verified,
-    readings: Sequence[Reading],
-    now: datetime,
-) -> Accepted:
-    """Store a verified delivery and what it says. Raises Unavailable where the database cannot."""
-    return accept_one(engine, arrive(definition, inbound, verified, readings, now))
-
-
-def accept_one(engine: Engine, arrived: Arrived) -> Accepted:
+def accept(engine: Engine, arrived: Arrived) -> Accepted:
     """Store one delivery in a commit of its own. Raises Unavailable where the database cannot."""
     try:
         with writing(engine, STANDS_STILL_S) as connection:

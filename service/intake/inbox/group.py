@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 from service.db import writing
 from service.db.partitioned import look_again
 from service.errors import Unavailable
-from service.intake.inbox.accept import STANDS_STILL_S, Accepted, accept_one, store_arrived
+from service.intake.inbox.accept import STANDS_STILL_S, Accepted, accept, store_arrived
 from service.intake.inbox.stored import Arrived
 
 log = structlog.get_logger("intake")
@@ -38,6 +38,6 @@ def commit(engine: Engine, arrived: Sequence[Arrived]) -> list[Accepted | Except
 
 def _alone(engine: Engine, arrived: Arrived) -> Accepted | Exception:
     try:
-        return accept_one(engine, arrived)
+        return accept(engine, arrived)
     except Exception as error:  # noqa: BLE001 - raised again where its answer is written
         return error
