@@ -1,4 +1,4 @@
-"""The bodies X sends us: in, a request; out, its bytes, at most so many, and unpacked where X packed them.
+"""What X sends to either webhook: in, a request; out, its bytes, at most so many, and unpacked where X packed them.
 
 Read before anything is checked and unpacked after the signature was. What is packed in a way nobody here knows is
 refused, not taken for empty.
@@ -6,8 +6,9 @@ refused, not taken for empty.
 
 from flask import Request
 
-from service.errors import TooLarge
+from service.errors import BadRequest, TooLarge, Unavailable
 from service.packed import layers, undone
+from service.x_api.webhook import TOKEN
 
 CHUNK = 64 * 1024
 
@@ -27,3 +28,16 @@ def read(given: Request, limit: int) -> bytes:
 def unpacked(raw: bytes, encoding: str | None, limit: int) -> bytes:
     """The body as X wrote it. Raises TooLarge and UnknownEncoding."""
     return undone(layers(encoding), raw, limit)
+
+
+def crc_token(given: Request) -> str:
+    """The token of X's challenge. Raises BadRequest."""
+    token = given.args.get("crc_token", "")
+    if TOKEN.fullmatch(token) is None:
+        raise BadRequest("crc_token", "A crc_token of 1 to 256 letters, digits and + / = _ . ~ - is needed.")
+    return token
+
+
+def store_away() -> Unavailable:
+    """The answer to X while the database is away."""
+    return Unavailable("store_away", "The database is away; please send it again.", headers={"Retry-After": "5"})

@@ -15,6 +15,7 @@ from service.results.poll import complete_until
 
 RECENT = timedelta(days=30)
 WEBHOOK = "webhook"
+READ = ("events", "show")  # channels that we ask
 SEEN_EVERY = timedelta(minutes=1)
 pw = poll_window.c
 rf = refresh.c
@@ -68,19 +69,20 @@ def channel_health(connection: Connection, account_name: str, now: datetime) -> 
 
 
 def _odd(connection: Connection, account_name: str, since: datetime) -> int:
-    mine = sa.and_(feedback_request.c.id == upd.request_id, feedback_request.c.account == account_name)
-    found = sa.select(sa.func.count()).select_from(result_update).join(feedback_request, mine)
-    by_x = upd.channel.in_(("webhook", "events", "show"))
-    return connection.execute(found.where(by_x, upd.seen_at > since, upd.unread.is_not(None))).scalar_one()
+    by_x = upd.channel.in_((WEBHOOK, *READ))
+    return _updates(connection, account_name, by_x, upd.seen_at > since, upd.unread.is_not(None))
 
 
 def _missed(connection: Connection, account_name: str, since: datetime) -> int:
     """Count updates with an answer that came by another channel first; a healthy webhook leaves hardly any to read."""
+    answers = upd.score.is_not(None) | upd.text.is_not(None)
+    return _updates(connection, account_name, upd.channel.in_(READ), upd.seen_at > since, answers)
+
+
+def _updates(connection: Connection, account_name: str, *conditions: sa.ColumnElement[bool]) -> int:
     mine = sa.and_(feedback_request.c.id == upd.request_id, feedback_request.c.account == account_name)
     found = sa.select(sa.func.count()).select_from(result_update).join(feedback_request, mine)
-    others = upd.channel.in_(("events", "show"))
-    answers = found.where(others, upd.seen_at > since, upd.score.is_not(None) | upd.text.is_not(None))
-    return connection.execute(answers).scalar_one()
+    return connection.execute(found.where(*conditions)).scalar_one()
 
 
 def _anomalies(connection: Connection, account_name: str, since: datetime) -> int:

@@ -16,13 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.db import writing
 from service.db.outages import is_away
-from service.errors import BadRequest, NotAuthenticated, NotFound, Unavailable
+from service.errors import NotAuthenticated, NotFound
 from service.results import bodies, replies
 from service.settings import Account, Settings
 from service.x_api import DirectMessage, ParseProblem
 from service.x_api.activity import parse_activity
 from service.x_api.bodies import parsed
-from service.x_api.webhook import SIGNATURE_HEADER, TOKEN, crc_response, verify_signature
+from service.x_api.webhook import SIGNATURE_HEADER, crc_response, verify_signature
 
 log = structlog.get_logger(__name__)
 
@@ -40,9 +40,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
         return {"received": _take_in(engine, settings, theirs, body, clock())}, 200
 
     def answer_challenge() -> tuple[dict[str, Any], int]:
-        token = request.args.get("crc_token", "")
-        if TOKEN.fullmatch(token) is None:
-            raise BadRequest("crc_token", "A crc_token of 1 to 256 letters, digits and + / = _ . ~ - is needed.")
+        token = bodies.crc_token(request)
         return {"response_token": crc_response(_asked(settings.accounts, request.args.get("app")), token)}, 200
 
     receive.authentication = "X: the app's signature over the raw body"  # type: ignore[attr-defined]  # read by a test of all routes
@@ -103,9 +101,7 @@ def _commit(
         if not is_away(error):
             raise
         log.error("x_activity_not_stored", account=account.name, kind=type(error).__name__)  # noqa: TRY400 - it quotes what we tried to store
-        raise Unavailable(
-            "store_away", "The database is away; please send it again.", headers={"Retry-After": "5"}
-        ) from None
+        raise bodies.store_away() from None
     answers = [str(each) for each in verdicts if each is not None]
     log.info("x_activity_received", account=account.name, messages=len(inbound), answers=answers)
     return len(answers)

@@ -26,7 +26,7 @@ from service.accounts import turns
 from service.addresses import Network, is_inside, networks
 from service.db import reading, writing
 from service.db.outages import is_away
-from service.errors import BadRequest, NotAllowed, NotAuthenticated, NotFound, Unavailable
+from service.errors import NotAllowed, NotAuthenticated, NotFound
 from service.results import bodies
 from service.results.card import fresh, take_in
 from service.results.status import SEEN_EVERY, WEBHOOK
@@ -34,7 +34,7 @@ from service.settings import Account, Settings
 from service.x_api.bodies import parsed
 from service.x_api.cards import parse_feedback_event
 from service.x_api.facts import Feedback, ParseProblem
-from service.x_api.webhook import SIGNATURE_HEADER, TOKEN, crc_response, verify_signature
+from service.x_api.webhook import SIGNATURE_HEADER, crc_response, verify_signature
 
 log = structlog.get_logger(__name__)
 
@@ -70,9 +70,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     def answer_challenge(account: str) -> tuple[dict[str, Any], int]:
         door = _door(doors, account)
         _check_network(door, request.remote_addr)
-        token = request.args.get("crc_token", "")
-        if TOKEN.fullmatch(token) is None:
-            raise BadRequest("crc_token", "A crc_token of 1 to 256 letters, digits and + / = _ . ~ - is needed.")
+        token = bodies.crc_token(request)
         return {"response_token": crc_response(door.account.consumer_secret, token)}, 200
 
     receive.authentication = "X: Basic auth, or its signature"  # type: ignore[attr-defined]  # read by a test of all routes
@@ -146,9 +144,7 @@ def _store(engine: Engine, account: Account, feedbacks: list[Feedback], now: dat
             raise
         kind = type(error).__name__
         log.error("x_webhook_not_stored", account=account.name, kind=kind)  # noqa: TRY400 - it quotes what we tried to store
-        raise Unavailable(
-            "store_away", "The database is away; please send it again.", headers={"Retry-After": "5"}
-        ) from None
+        raise bodies.store_away() from None
     log.info("x_webhook_received", account=account.name, cards=len(feedbacks), news=verdicts)
 
 
