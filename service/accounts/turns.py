@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import insert
+from service.db.leases import is_over
 from service.ids import new_id
 from service.models import account_task
 
@@ -70,7 +71,7 @@ def cursor(connection: Connection, account_name: str, task: str) -> tuple[dateti
 
 
 def _open(now: datetime, every: timedelta) -> sa.ColumnElement[bool]:
-    free = sa.or_(tk.lease_until.is_(None), tk.lease_until <= now, tk.lease_until > now + 2 * LEASE)
+    free = is_over(tk.lease_until, now, LEASE)
     due = sa.or_(tk.next_at <= now, tk.next_at > now + every + LEASE)
     return sa.and_(free, due)
 

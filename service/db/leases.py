@@ -23,6 +23,11 @@ def is_over_at(until: sa.ColumnElement[Any], now: Any, far: Any) -> sa.ColumnEle
     return sa.or_(until.is_(None), until <= now, until > far)
 
 
+def is_held(until: sa.ColumnElement[Any], now: datetime, longest: timedelta) -> sa.ColumnElement[bool]:
+    """The opposite: leased by somebody who may be alive."""
+    return sa.and_(until > now, until <= beyond(now, longest))
+
+
 def has_ended(until: datetime | None, now: datetime, longest: timedelta) -> bool:
     """The same of a lease that was read."""
     return until is None or until <= now or until > beyond(now, longest)

@@ -12,14 +12,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import insert
-from service.db.leases import is_over
+from service.db.leases import beyond, is_held, is_over
 from service.ids import new_id
 from service.models import feedback_request, look_up
 from service.states import END_STATES
 
 LEASE = timedelta(minutes=1)
-LONGEST = timedelta(minutes=30)  # a CRM that was away for hours is asked again soon after
 """Outlasts the slowest look-up: a token and three calls of ten seconds each."""
+
+LONGEST = timedelta(minutes=30)  # a CRM that was away for hours is asked again soon after
 
 lu, fr = look_up.c, feedback_request.c
 THIS = lu.request_id == sa.bindparam("request")
@@ -55,14 +56,17 @@ def anything_due(connection: Connection, source: str, now: datetime) -> bool:
 
 def flying(connection: Connection, source: str, now: datetime) -> int:
     """How many look-ups of this source are on their way, of all workers."""
-    taken = sa.select(sa.func.count()).select_from(look_up).where(lu.source == source, lu.lease_until > now)
+    taken = (
+        sa.select(sa.func.count()).select_from(look_up).where(lu.source == source, is_held(lu.lease_until, now, LEASE))
+    )
     return connection.scalar(taken) or 0
 
 
 def next_due(connection: Connection, source: str, now: datetime, limit: int) -> Sequence[Waiting]:
     """Return who has waited longest and whose customer nobody is asking about."""
     other = look_up.alias("other").c
-    same = sa.exists().where(other.source == lu.source, other.customer == lu.customer, other.lease_until > now)
+    asked = is_held(other.lease_until, now, LEASE)
+    same = sa.exists().where(other.source == lu.source, other.customer == lu.customer, asked)
     due = sa.select(lu.request_id, lu.attempts).where(*_due(source, now), ~same).order_by(lu.due_at).limit(limit)
     return [Waiting(row.request_id, row.attempts) for row in connection.execute(due)]
 
@@ -105,4 +109,6 @@ def counts(connection: Connection) -> dict[str, int]:
 
 
 def _due(source: str, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
-    return lu.source == source, lu.due_at <= now, is_over(lu.lease_until, now, LEASE)
+    """A look-up that is due further ahead than any was put off by a clock since set back."""
+    due = sa.or_(lu.due_at <= now, lu.due_at > beyond(now, LONGEST))
+    return lu.source == source, due, is_over(lu.lease_until, now, LEASE)

@@ -287,6 +287,19 @@ def test_no_more_look_ups_at_once_than_the_settings_say(build: Callable[..., Des
     assert [each is not None for each in taken] == [True, True, False]
 
 
+@pytest.mark.parametrize("column", ["lease_until", "due_at"])
+def test_no_time_of_a_look_up_is_eternal_when_the_clock_is_set_back(build: Callable[..., Desked], column: str) -> None:
+    desked = build(at_once=1)
+    desked.crm.answers = {"/people/4711": {"x": "501"}}
+    request_id = desked.ended()
+    desked.world.run()
+    with writing(desked.world.engine) as connection:
+        ahead = desked.world.clock.now + timedelta(days=2)
+        connection.execute(sa.update(look_up).values({"lease_token": "lu_dead", column: ahead}))
+    desked.walk()
+    assert desked.of(request_id).x_user_id == "501"
+
+
 def test_a_worker_that_died_between_look_up_and_record_costs_one_more_call(desked: Desked) -> None:
     desked.crm.answers = {"/people/4711": {"x": "501"}}
     request_id = desked.ended()
