@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -40,6 +41,11 @@ def remove(connection: Connection, x_user_id: str, *, hash_key: str, account: st
     """Take a person off the list; return whether they were on it."""
     whom = person(hash_key, x_user_id)
     return connection.execute(sa.delete(opt_out).where(oo.person == whom, oo.account == account)).rowcount == 1
+
+
+def is_listed(whom: Any, account: Any) -> sa.Exists:
+    """Say as SQL whether a person, by their hash, is not to be asked by an account."""
+    return sa.exists().where(oo.person == whom, oo.account.in_([account, EVERY_ACCOUNT]))
 
 
 def of_person(x_user_id: str, *, hash_key: str) -> tuple[sa.Table, sa.ColumnElement[bool]]:

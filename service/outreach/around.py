@@ -9,21 +9,21 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.accounts.slots import COUNTS
-from service.customers.opted_out import EVERY_ACCOUNT
+from service.customers.opted_out import is_listed
 from service.ids import person
-from service.models import IS_HANDED_OVER, feedback_request, opt_out, reopening, result, send_attempt
+from service.models import IS_HANDED_OVER, feedback_request, reopening, result, send_attempt
 from service.outreach.gates import Around
 from service.requests.request import Request
 from service.states import Kind
 
-snd, oo, ro, res, fr = send_attempt.c, opt_out.c, reopening.c, result.c, feedback_request.c
+snd, ro, res, fr = send_attempt.c, reopening.c, result.c, feedback_request.c
 param = sa.bindparam
 
 OPEN = sa.and_(snd.request_id == param("request"), snd.outcome.is_(None))
 REOPENED = sa.exists().where(
     ro.source == param("source"), ro.conversation_id == param("conversation"), ro.reopened_at >= param("ended_at")
 )
-OPTED_OUT = sa.exists().where(oo.person == param("person"), oo.account.in_([param("account"), EVERY_ACCOUNT]))
+OPTED_OUT = is_listed(param("person"), param("account"))
 SENT_SINCE = sa.select(snd.intended_at.label("at")).where(
     snd.account == param("account"), snd.x_user_id == param("x_user_id"), snd.intended_at > param("since"),
     snd.request_id != param("request"), snd.kind != Kind.THANKS, COUNTS,

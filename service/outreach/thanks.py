@@ -13,13 +13,11 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.accounts import holds, standing, turns
-from service.accounts.holds import Hold
-from service.accounts.standing import LONGEST_PAUSE
-from service.customers.opted_out import EVERY_ACCOUNT
+from service.accounts import holds, standing
+from service.customers.opted_out import is_listed
 from service.db import reading, writing
 from service.ids import person
-from service.models import feedback_request, opt_out, result, send_attempt
+from service.models import feedback_request, result, send_attempt
 from service.outreach.campaigns import language_of
 from service.outreach.workplace import Workplace
 from service.requests import sends
@@ -36,7 +34,7 @@ SEEN, SEEN_EVERY = "thanks_seen", timedelta(minutes=1)
 OVERLAP = timedelta(minutes=10)  # an answer's row may be committed this long after the moment written in it
 AT_ONCE = 20
 log = structlog.get_logger(__name__)
-fr, res, snd, oo = feedback_request.c, result.c, send_attempt.c, opt_out.c
+fr, res, snd = feedback_request.c, result.c, send_attempt.c
 THANKED = sa.exists().where(snd.request_id == fr.id, snd.kind == Kind.THANKS)
 
 
@@ -138,5 +136,5 @@ def _still(connection: Connection, place: Workplace, request: Request) -> bool:
         return False
     thanked = sa.select(snd.id).where(snd.request_id == request.id, snd.kind == Kind.THANKS).limit(1)
     whom = person(place.hash_key, request.x_user_id)
-    out = sa.select(oo.person).where(oo.person == whom, oo.account.in_([request.account, EVERY_ACCOUNT])).limit(1)
-    return connection.scalar(thanked) is None and connection.scalar(out) is None
+    out = sa.select(is_listed(whom, request.account))
+    return connection.scalar(thanked) is None and not connection.scalar(out)
