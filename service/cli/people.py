@@ -10,9 +10,9 @@ from service.auth import log_access
 from service.cli.common import console, me, now, opened
 from service.db import EPOCH, reading, writing
 from service.errors import NotFound
+from service.reports.formulas import guarded
 from service.reports.people import sheet, stored
 from service.reports.people.called import EVERY_ACCOUNT, KINDS
-from service.reports.rows.as_csv import guarded
 
 
 @click.group()

@@ -7,7 +7,7 @@
     counting/          how many, when, of whom: roll-ups that are exactly what the ledger says
     statistics/        figures with their uncertainty, and definitions in words; pure
     filters.py, visible.py, completeness.py     what is asked, whose eyes, until when it is all here
-    written.py                                  how a moment, a number, a word is written
+    written.py, formulas.py                     how a moment, a number, a word is written, and what no cell computes
     dimensions.py, thresholds.py, roles.py      what groups there are, from how many on, who reads
     timeline.py, days.py                        what happened on a day, and where a day begins
 

@@ -32,6 +32,14 @@ def test_names_are_taken_in_once_and_listed_as_they_are_read(cli: Cli) -> None:
     assert [row.detail for row in cli.rows(access_log)][-1] == {"names": 3, "new": 1}
 
 
+def test_names_a_spreadsheet_would_compute_are_taken_in_again_as_they_were(cli: Cli) -> None:
+    names = ["=Kim", "\uff1dKim", "Support | @acme", "Kim, =x", "it's", "-5"]
+    file = io.StringIO()
+    csv.writer(file).writerows([("kind", "id", "name"), *(("agent", str(n), name) for n, name in enumerate(names))])
+    assert taken(cli, file.getvalue()) == "6 names taken in, 0 were known.\n"
+    assert taken(cli, cli.says("people", "list")) == "0 names taken in, 6 were known.\n"
+
+
 def test_names_of_the_settings_file_are_listed_too_and_need_no_import(cli: Cli) -> None:
     cli.write(people__agents={"7": "Bo Li"})
     assert listed(cli) == [("agent", "7", "Bo Li", "", "")]

@@ -26,9 +26,10 @@ from service.reports.dashboard.question import PageQuery
 from service.reports.figures import figures
 from service.reports.figures.figures import Breakdown, Rate, Score
 from service.reports.figures.then_now import Differences
+from service.reports.formulas import guarded
 from service.reports.roles import READERS_OF_ANSWERS
 from service.reports.rows import as_xlsx, export
-from service.reports.rows.as_csv import BOM, Form, guarded
+from service.reports.rows.as_csv import BOM, Form
 from service.reports.rows.formats import CONTENT_TYPES, NEEDS, writer_of
 from service.reports.thresholds import thresholds
 from service.web import in_a_slot, reads

@@ -10,7 +10,7 @@ from typing import Any
 
 from service.clock import rfc3339
 from service.reports.figures.shapes import Breakdowns, Coverage, Funnel, Rate, Reasoned, Score, Several, Summary, Trends
-from service.reports.rows.as_csv import guarded
+from service.reports.formulas import guarded
 
 Row = Sequence[Any]
 SCORE = ("value", "low", "high", "n", "mean", "suppressed")

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from service.db import EPOCH
 from service.errors import Invalid
+from service.reports.formulas import unguarded
 from service.reports.people.called import EVERY_ACCOUNT, KINDS
 from service.reports.people.stored import NameLine
 from service.settings import Settings
@@ -24,7 +25,6 @@ COLUMNS = ("kind", "id", "name", "since", "account")
 NEEDED, LISTED = COLUMNS[:3], (*COLUMNS, "given_by")
 LONGEST_NAME, LONGEST_ID, MOST_TOLD = 120, 256, 20
 YEARS = range(1900, 2200)
-GUARDED = re.compile(r"'[=+\-@]")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -64,7 +64,8 @@ def _read(rows: "csv.DictReader[str]") -> Iterator[tuple[int, Mapping[str, str]]
 
 def line_of(row: Mapping[str, str], settings: Settings) -> NameLine:
     """One line of texts. Raises ValueError with what would be right."""
-    kind, person_id, name, account = row["kind"].lower(), _bare(row["id"]), _bare(row["name"]), row.get("account", "")
+    kind, account = row["kind"].lower(), row.get("account", "")
+    person_id, name = unguarded(row["id"]), unguarded(row["name"])
     if kind not in KINDS:
         raise ValueError(f"kind must be {' or '.join(KINDS)}")
     if not person_id or len(person_id) > LONGEST_ID or CONTROL.search(person_id):
@@ -75,11 +76,6 @@ def line_of(row: Mapping[str, str], settings: Settings) -> NameLine:
         raise ValueError(f"there is no account '{account[:40]}' in the settings")
     since = _moment(row.get("since", ""), settings.service.time_zone)
     return NameLine(kind, person_id, name or None, since, account or EVERY_ACCOUNT)
-
-
-def _bare(text: str) -> str:
-    """Without the apostrophe that keeps a spreadsheet from calculating it."""
-    return text[1:] if GUARDED.match(text) else text
 
 
 def _moment(given: str, zone: ZoneInfo) -> datetime:
