@@ -5,7 +5,6 @@ would, and nothing else; it is ended by itself, whatever becomes of the key it w
 """
 
 import hmac
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,12 +14,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.auth.keys import LONGEST_NAME, SEEN_EVERY, Reader
+from service.auth.keys import KEY_ID, LONGEST_NAME, SEEN_EVERY, Reader
 from service.errors import Invalid, NotFound
 from service.ids import secret_digest
 from service.models import feed
 
-ID = re.compile(r"[0-9a-f]{12}")
 fd = feed.c
 
 
@@ -58,7 +56,7 @@ def create(
 
 def find(connection: Connection, feed_id: str, secret: str) -> SavedFeed:
     """Return the feed of an address. Raises NotFound, in the same words for every wrong one."""
-    known = connection.execute(sa.select(feed).where(fd.id == feed_id)) if ID.fullmatch(feed_id) else None
+    known = connection.execute(sa.select(feed).where(fd.id == feed_id)) if KEY_ID.fullmatch(feed_id) else None
     row = known.one_or_none() if known is not None else None
     digest = row.digest if row is not None else secret_digest("nobody")
     if not hmac.compare_digest(digest, secret_digest(secret)) or row is None or row.revoked_at is not None:
