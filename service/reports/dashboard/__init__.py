@@ -5,7 +5,7 @@
     this_week.py      the first page                explore.py    any grouping, two periods or groups side by side
     comment_pages.py  the inbox, one answer, notes  comments.py   their rows, worst first, and the search
     operations.py     how asking goes, and why not  standing.py   how an account stands
-    standing_pages.py accounts, definitions         hindrances.py what keeps us from asking, on every page
+    session_pages.py  sessions, definitions         hindrances.py what keeps us from asking, on every page
     downloads.py      the same as files             assets.py     the style sheet, named by its content
     timeline_page.py  what happened on a day        unsent.py     a form that outlives its session
     asked_again.py    a question that cannot be asked, with its form filled again

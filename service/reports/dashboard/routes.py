@@ -24,7 +24,7 @@ from service.reports.dashboard import (
     operations,
     pictures,
     sentences,
-    standing_pages,
+    session_pages,
     this_week,
     timeline_page,
     unsent,
@@ -75,7 +75,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     explore.add(pages, place)
     operations.add(pages, place)
     comment_pages.add(pages, place)
-    standing_pages.add(pages, place)
+    session_pages.add(pages, place)
     timeline_page.add(pages, place)
     downloads.add(pages, place)
     report_page.add(pages, place)

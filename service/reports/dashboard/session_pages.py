@@ -1,4 +1,4 @@
-"""How it stands: in, nothing but who asks; out, the X accounts with their holds, and how every figure is counted."""
+"""Sessions and definitions: in, who asks; out, where they are signed in, and how every figure is counted."""
 
 import flask
 from werkzeug.wrappers import Response
