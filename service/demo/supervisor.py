@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from service.demo.http_call import NobodyAnswered, call, call_json
 from service.demo.memories import ShownAnswer, ToldToTool
+from service.reports.formulas import unguarded
 from service.settings import CARD_TYPES
 
 PAGE = 25  # small, so that the cursor is really used
@@ -106,13 +107,8 @@ def _answered(row: Mapping[str, Any]) -> ShownAnswer:
 
 
 def _from_csv(row: Mapping[str, str]) -> ShownAnswer:
-    text = row["text"] or None
-    if text is not None and text[:2] in GUARDED:
-        text = text[1:]
-    return ShownAnswer(int(row["score"]) if row["score"] else None, text, row["suppressed"] == "true")
-
-
-GUARDED = frozenset(f"'{sign}" for sign in "=+-@\t\r")  # the apostrophe keeps spreadsheets from calculating
+    score, text = row["score"], unguarded(row["text"])
+    return ShownAnswer(int(score) if score else None, text or None, row["suppressed"] == "true")
 
 
 def _figures(summary: Mapping[str, Any]) -> Iterator[FigureInWords]:

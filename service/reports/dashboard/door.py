@@ -25,6 +25,7 @@ from service.db.outages import AWAY
 from service.errors import NotAllowed, NotFound
 from service.reports.dashboard import unsent, words
 from service.reports.dashboard.unsent import Unsent
+from service.reports.roles import EVERYBODY
 from service.settings import Settings
 
 HOME = "/dashboard/"
@@ -34,7 +35,6 @@ WHY = {
     "out": "You are signed out.",
     "unsent": "Your session has ended. Sign in again: what you typed is still here and comes back with you.",
 }
-READS_PAGES = ("admin", "supervisor", "analyst")
 log = structlog.get_logger(__name__)
 
 
@@ -60,7 +60,7 @@ class Door:
                 if reader is None:
                     return self._asked_who()
                 flask.g.reader = reader
-                demand_role(reader, roles or READS_PAGES)
+                demand_role(reader, roles or EVERYBODY)
                 demand_reach(reader, flask.request)
                 if flask.request.method == "POST":
                     self._demand_form_token()
@@ -87,7 +87,7 @@ class Door:
         """Exchange a key for a session. Raises NotAuthenticated in constant words, TooMany after many failures."""
         self._demand_own_page()
         reader, now = self._attempts.reader_of(key.strip() if key.isprintable() else "", address), self._clock()
-        demand_role(reader, READS_PAGES)
+        demand_role(reader, EVERYBODY)
         demand_reach(reader, flask.request)
         with writing(self._engine) as connection:
             sessions.end(connection, self._cookie())  # of this browser: nobody is signed in twice in it
