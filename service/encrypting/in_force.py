@@ -152,11 +152,14 @@ def said_of(engine_keys: Ring | None, before: Mapping[str, Any] | None, now: dat
     return {"held": held, **writes, "since": before["since"] if before and same else to_micros(now)}
 
 
+def is_alive(now: datetime) -> sa.ColumnElement[bool]:
+    """Say as SQL which rows of `process_count` are of processes that run: each says so every few seconds."""
+    return sa.and_(pct.name != GONE, pct.seen_at > now - ALIVE)
+
+
 def living(connection: Connection, now: datetime) -> list[HeldKeys]:
     """Return what every live process says of its keys."""
-    rows = connection.execute(
-        sa.select(pct.name, pct.role, pct.encryption).where(pct.name != GONE, pct.seen_at > now - ALIVE)
-    )
+    rows = connection.execute(sa.select(pct.name, pct.role, pct.encryption).where(is_alive(now)))
     return [_held(f"{row.role} {row.name}", row.encryption) for row in rows]
 
 

@@ -31,7 +31,6 @@ from service.models import process_count
 from service.process import name_of
 
 KEEP_EVERY = timedelta(seconds=10)
-ALIVE = timedelta(minutes=1)
 GONE_AFTER = timedelta(days=1)
 LAST_S = 2.0  # for the numbers of a process that is told to stop
 log = structlog.get_logger(__name__)
@@ -123,8 +122,7 @@ def families(connection: Connection, now: datetime) -> Iterator[Metric]:
 def living(connection: Connection, now: datetime) -> dict[tuple[str, str, str], int]:
     """Return how many processes live, by role, version and Python."""
     builds = (pct.role, pct.version, pct.python)
-    alive = sa.and_(pct.name != keys.GONE, pct.seen_at > now - ALIVE)
-    found = sa.select(*builds, sa.func.count()).where(alive).group_by(*builds).order_by(*builds)
+    found = sa.select(*builds, sa.func.count()).where(keys.is_alive(now)).group_by(*builds).order_by(*builds)
     return {(role, version, python): number for role, version, python, number in connection.execute(found)}
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 from service.db import reading, writing
 from service.db.partitioned import look_again, partitioned_tables
 from service.db.postgresql import take_your_time
-from service.encrypting.in_force import ALIVE, GONE
+from service.encrypting.in_force import is_alive
 from service.errors import Conflict, Invalid, Unavailable
 from service.migrations import PARTED_FROM, set_floor
 from service.models import metadata, process_count
@@ -85,9 +85,9 @@ def _demand_owner(engine: Engine) -> None:
 def _demand_new_code(engine: Engine, now: datetime) -> None:
     """Whoever knows nothing of partitions would look for repeats where there are none."""
     pct = process_count.c
-    lives = sa.and_(pct.name != GONE, pct.seen_at > now - ALIVE)
     with reading(engine) as connection:
-        rows = connection.execute(sa.select(pct.role, pct.name, pct.revision).where(lives).order_by(pct.name)).all()
+        running = sa.select(pct.role, pct.name, pct.revision).where(is_alive(now)).order_by(pct.name)
+        rows = connection.execute(running).all()
     old = [f"{row.role} {row.name}" for row in rows if (row.revision or "") < PARTED_FROM]
     if old:
         sentence = (
