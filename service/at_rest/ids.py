@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
@@ -22,8 +21,6 @@ from service.at_rest.columns import AtRest, refused, ring_of
 from service.at_rest.ring import HANDLE, Ring, damaged
 from service.at_rest.unreadable import is_unreadable
 from service.errors import Unavailable
-
-log = structlog.get_logger(__name__)
 
 
 class LockedId(AtRest):
