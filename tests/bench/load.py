@@ -26,7 +26,6 @@ from tests.processes.house import House, free_port
 from tests.support import SOURCE_KEY
 
 HERE = Path(__file__).parent
-SECRET = base64.b64decode(SOURCE_KEY.removeprefix("whsec_"))
 PATH = "/webhooks/crm/crm"
 FIGURE = re.compile(r"(\w+)=([\d.]+)")
 WRK_THREADS = 2

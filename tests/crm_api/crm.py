@@ -1,6 +1,7 @@
 """A CRM's API on a port of this machine: answers what a test tells it to, and remembers how it was asked."""
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,8 +9,6 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 
 from tests.serving import served
-
-Answer = Callable[[], Any]
 
 
 @dataclass

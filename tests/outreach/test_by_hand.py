@@ -52,14 +52,7 @@ def test_a_stale_conversation_is_skipped(world: World) -> None:
 
 def test_a_person_on_the_opt_out_list_is_not_asked(world: World) -> None:
     with writing(world.engine) as connection:
-        added = opted_out.add(
-            connection,
-            ["501", "501"],
-            hash_key=world.place.hash_key,
-            reason="asked_by_customer",
-            by="me",
-            now=world.clock.now,
-        )
+        added = opted_out.add(connection, ["501", "501"], **asked(world))
         stored = connection.execute(sa.select(opt_out_table)).one()
     assert added == 1
     assert re.fullmatch("[0-9a-f]{64}", stored.person), "who it is cannot be read"
@@ -74,9 +67,7 @@ def test_a_person_on_the_opt_out_list_is_not_asked(world: World) -> None:
 def test_an_opt_out_between_opening_and_card_stops_the_card(world: World) -> None:
     request_id = ready(world, state=State.DM_SENT, dm_event_id="9", dm_sent_at=world.clock.now)
     with writing(world.engine) as connection:
-        opted_out.add(
-            connection, ["501"], hash_key=world.place.hash_key, reason="asked_by_customer", by="me", now=world.clock.now
-        )
+        opted_out.add(connection, ["501"], **asked(world))
     world.run()
     assert world.request(request_id).reason == "opted_out"
     assert messages(world, "card") == 0

@@ -8,7 +8,6 @@ import pytest
 
 from service.db import EPOCH, reading, to_micros, writing
 from service.errors import Invalid
-from service.models import person_name
 from service.reports.people import sheet, stored, telling
 from service.reports.people.called import Called, GivenName, question_of
 from service.reports.people.stored import NameLine
@@ -17,7 +16,6 @@ from tests.reports.world import NOW, World, settings_of
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-p = person_name.c
 
 
 def given(name, since=EPOCH, account="*", person_id="8812", kind="agent"):
