@@ -1,14 +1,5 @@
 """The API of results: in, settings, engine, guard and clock; out, one blueprint under /v1.
 
-    lists.py     results, requests, notes, access log: supervisors and admins
-    changes.py   the feed of changes that a mirror follows: supervisors and admins
-    figures.py   summary, trend, breakdown, compare, coverage: analysts too
-    feeds.py         saved questions with an address of their own
-    marks.py         done, and whose it is: supervisors and admins
-    timeline.py      notes on the time line: all read them, supervisors write
-    people.py        what agents and teams are called: supervisors and admins
-    downloads.py     CSV and its siblings: supervisors and admins
-
 Views read, ask `query` or `figures`, and dump; what may be shown is decided before it gets here.
 """
 
