@@ -9,6 +9,7 @@ hosts.py         addresses with several hosts       micros.py        moments, as
 outages.py       is it away, or a mistake of ours?  driver_errors.py what a driver's error may say
 deadline.py      the time a reading may take        watchdog.py      a server that has stopped answering
 leases.py        who is bound, and until when       partitioned.py   which tables lie in time partitions
+steady.py        what one reading asks only once
 
 Knows no table of ours.
 """

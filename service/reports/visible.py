@@ -16,12 +16,12 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from service.auth.keys import Reader
 from service.db import EPOCH
+from service.db.steady import found_once
 from service.models import account_state, feedback_request, result
 from service.reports.days import midnight
 from service.reports.thresholds import DEFAULT, Thresholds, thresholds
 from service.requests.rows import CARD
 from service.settings import Settings
-from service.steady import found_once
 
 fr = feedback_request.c
 res = result.c

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, reading_on, writing
+from service.db.steady import found_once
 from service.models import account_state
-from service.steady import found_once
 from tests.support import START
 
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from service.db.steady import found_once
 from service.models import feedback_request, result, tally
 from service.reports.counting.book import TallyBook, book_of
 from service.reports.counting.facts import CLOCKS, Facts, counted_facts, facts_of
@@ -34,7 +35,6 @@ from service.reports.counting.zones import day_and_hour, day_of
 from service.reports.days import midnight
 from service.reports.dimensions import NAMED
 from service.reports.visible import View
-from service.steady import found_once
 
 fr = feedback_request.c
 res = result.c

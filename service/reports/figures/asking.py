@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.engine import Connection
 
 from service.auth.keys import Reader
+from service.db.steady import found_once
 from service.errors import Invalid
 from service.reports.counting.lines import Line, Slice
 from service.reports.counting.live import lines
@@ -22,7 +23,6 @@ from service.reports.disclosure.naming import Names, is_over, names_of
 from service.reports.filters import Filter
 from service.reports.visible import View, view_of
 from service.settings import CARD_TYPES, Settings
-from service.steady import found_once
 
 LEDGER = "ended_at"
 DAILY = ("day", "week", SEVEN_DAYS)

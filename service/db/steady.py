@@ -1,6 +1,6 @@
 """What is asked again and again within one reading: in, a connection and a question; out, its answer, found once.
 
-A transaction that only reads sees one state of the database (`db.reading`), so no second look can find anything else.
+A transaction that only reads sees one state of the database (`reading`), so no second look can find anything else.
 Elsewhere each question is asked anew.
 """
 
