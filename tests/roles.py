@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from service.db import open_engine
 
 SQL = Path(__file__).parents[1] / "deploy" / "roles.sql"
+DENIED = "42501"
 AsRole = Callable[[str], Engine]
 
 
@@ -42,7 +43,8 @@ def engines_by_role(url: str) -> Iterator[AsRole]:
         engine.dispose()
 
 
-def demand_denied(engine: Engine, statement: str) -> None:
+def refusal_of(engine: Engine, statement: str) -> str:
+    """The SQLSTATE by which PostgreSQL refuses a statement."""
     with engine.connect() as connection, pytest.raises(sa.exc.ProgrammingError) as caught:
         connection.exec_driver_sql(statement)
-    assert getattr(caught.value.orig, "sqlstate", "") == "42501", caught.value
+    return str(getattr(caught.value.orig, "sqlstate", ""))

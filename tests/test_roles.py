@@ -14,7 +14,7 @@ from service.db import writing
 from service.models import api_key, metadata
 from service.reports.counting.sealing import seal
 from tests.floor.house import House, answered, deliver
-from tests.roles import SQL, AsRole, demand_denied, engines_by_role, grant
+from tests.roles import DENIED, SQL, AsRole, engines_by_role, grant, refusal_of
 from tests.support import START, World, request_row, settings_of
 
 
@@ -132,7 +132,7 @@ FORBIDDEN = [
 
 @pytest.mark.parametrize(("role", "statement"), FORBIDDEN)
 def test_nothing_beyond(as_role: AsRole, role: str, statement: str) -> None:
-    demand_denied(as_role(role), statement)
+    assert refusal_of(as_role(role), statement) == DENIED
 
 
 def test_reading_reads_the_ledger(owner: Engine, as_role: AsRole) -> None:

@@ -24,7 +24,7 @@ worker_seen = Table("worker_seen", metadata, WorkerSeenColumns)
 
 
 class ProcessCountColumns(TypedColumns):
-    """What a process has counted since it began, for /metrics. Written by totals."""
+    """What a process has counted since it began, for /metrics. Written by metrics."""
 
     name = Column(String(80), primary_key=True)
     role: Named[str] = Column(String(8))

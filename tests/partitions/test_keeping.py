@@ -17,7 +17,7 @@ from service.partitions.cuts import DAY, MONTH, WEEK, cuts
 from tests.floor.house import House, deliver, told
 from tests.floor.test_chain import broken
 from tests.partitions.house import CUTS, SETTINGS, at_once, nobody, pieces, retold, rows, scalar, statements, turn
-from tests.roles import AsRole, demand_denied, engines_by_role, grant
+from tests.roles import DENIED, AsRole, engines_by_role, grant, refusal_of
 from tests.support import settings_of
 
 
@@ -280,7 +280,7 @@ def test_web_takes_in_and_the_worker_makes_and_drops_though_they_own_nothing(hou
     ("worker", "DROP TABLE transition_first"),
 ])  # fmt: skip
 def test_and_nothing_beyond(as_role: AsRole, role: str, statement: str) -> None:
-    demand_denied(as_role(role), statement)
+    assert refusal_of(as_role(role), statement) == DENIED
 
 
 @pytest.mark.parametrize(
