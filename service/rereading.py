@@ -10,10 +10,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import otel, replica
+from service.db.outages import is_away, why_away
 from service.encrypting.in_force import engine_of
 from service.errors import ServiceError
 from service.intake.definition.load import load_definitions
-from service.db.outages import is_away, why_away
 from service.results.page.sender import mistakes
 from service.settings import Settings, SettingsError, load
 from service.starting import demand_fitting

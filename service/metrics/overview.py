@@ -78,7 +78,9 @@ def overview(
     """Read how everything stands, the replica told. One statement a figure, however many accounts there are."""
     accounts, whom = settings.accounts, served.now_served(connection, settings, now)
     found = {
-        each.name: {tuple(values): number for values, number in served.figures(connection, each.query(now), each.labels, whom)}
+        each.name: {
+            tuple(values): number for values, number in served.figures(connection, each.query(now), each.labels, whom)
+        }
         for each in GAUGES
     }
     left = budgets.left(accounts, budgets.taken(connection, accounts, now))

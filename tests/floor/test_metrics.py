@@ -16,7 +16,7 @@ from service.accounts.holds import Hold
 from service.counts import METERS, ProcessCounts
 from service.db import open_engine, writing
 from service.ids import new_id
-from service.metrics import gauges, prometheus
+from service.metrics import gauges, prometheus, totals
 from service.models import (
     delivery_item,
     feedback_request,

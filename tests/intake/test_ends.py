@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.intake.inbox.ends import Timeline
 from service.db.leases import CLOCKS_DIFFER
+from service.intake.inbox.ends import Timeline
 
 T = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LEAST = timedelta(microseconds=1)

@@ -8,8 +8,8 @@ from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from service.intake.inbox.told import SAME_CONVERSATION
 from service.db.leases import CLOCKS_DIFFER
+from service.intake.inbox.told import SAME_CONVERSATION
 
 AT_ONCE = timedelta(microseconds=1)  # the least by which two moments are two
 

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from service.at_rest.ids import CONVERSATION_ID
 from service.bulk import Among
 from service.db import from_micros
+from service.db.leases import CLOCKS_DIFFER
 from service.errors import Unavailable
 from service.intake.definition.tables import Definition
 from service.intake.delivery.formats import BodyProblem
@@ -25,7 +26,6 @@ from service.intake.inbox.stored import load_delivery
 from service.intake.inbox.told import ACCEPTED, Delivery, Item, Key, Told, notes
 from service.intake.mapping.events import ConversationEnded
 from service.intake.mapping.readings import Items, open_items
-from service.db.leases import CLOCKS_DIFFER
 
 AT_HAND = 8  # deliveries kept parsed while their ends are let in
 REPEATS = Among(
