@@ -150,8 +150,8 @@ def _prepared(opened: Engine) -> Engine:
         turn(engine, NOW)
         engine.dispose()
     if not os.environ.get("TEST_ENCRYPTED"):
-        return remembering(opened)
-    engine = with_keys(remembering(opened), ["a key that nobody guesses, 32 and more"])
+        return opened
+    engine = with_keys(opened, ["a key that nobody guesses, 32 and more"])
     with writing(engine) as connection:
         turn_on(connection, NOW)
     return engine

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from service.accounts import barred, strange
 from service.accounts.standing import LONGEST_PAUSE
-from service.leases import beyond
+from service.db.leases import beyond
 from service.models import account_state
 from service.settings import Account
 from service.x_api import STOPS_READING

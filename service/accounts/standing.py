@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from service.db import insert
-from service.leases import beyond
+from service.db.leases import beyond
 from service.models import account_state, strange_refusal
 
 LONGEST_PAUSE = timedelta(days=1)
@@ -42,7 +42,7 @@ class AccountStanding:
     def pause(self, now: datetime) -> datetime | None:
         """Return when the pause ends that is in force, by the rule that workers go by; None: there is none."""
         until = self.paused_until
-        return until if until is not None and now < until <= now + LONGEST_PAUSE else None
+        return until if until is not None and now < until <= beyond(now, LONGEST_PAUSE) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,14 @@ fr = feedback_request.c
 WHOM = sa.func.coalesce(fr.x_user_id, fr.x_handle, fr.id)
 AT_ENDPOINT = (sr.account == sa.bindparam("of"), sr.endpoint == sa.bindparam("at"))
 CUSTOMERS = sa.select(sa.func.count(WHOM.distinct())).join(strange_refusal, sr.request_id == fr.id).where(*AT_ENDPOINT)
-FORGET = sa.delete(strange_refusal).where(*AT_ENDPOINT)
+FORGET = sa.delete(strange_refusal).where(
+    sr.account == sa.bindparam("of"), sr.endpoint.in_(sa.bindparam("all", expanding=True))
+)
+
+
+def limit_of(endpoint: str) -> str:
+    """Under which name it is counted who was refused there for a limit."""
+    return f"{endpoint}: limit"
 
 
 def is_about_us(connection: Connection, account: str, endpoint: str, request_id: str) -> bool:

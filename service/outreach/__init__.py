@@ -6,8 +6,9 @@ around.py    the facts around a request, in one statement  gates.py     pure: re
 campaigns.py which card and texts, the draws               answers.py   X's errors as outcomes
 unclear.py   what we cannot know, looked up                by_hand.py   operators' retry, cancel and complete
 looking.py   customers looked up in the CRM            confirming.py whether they wrote to us
-evidence.py  a refusal that proves an earlier arrival  thanks.py    one more DM after a tap
-handed_over.py  a link for others to send              rehearsal.py a campaign, tried on oneself
-withdrawn.py what has left the settings                clients.py   X, as an account's settings want it
-workplace.py what all of them lean on                  locked.py    account and request, locked together
+absence.py   what a list proves that does not show it  evidence.py  a refusal that proves an earlier arrival
+thanks.py    one more DM after a tap                   handed_over.py  a link for others to send
+rehearsal.py a campaign, tried on oneself              withdrawn.py what has left the settings
+clients.py   X, as an account's settings want it       locked.py    account and request, locked together
+workplace.py what all of them lean on
 """

@@ -23,7 +23,7 @@ from service.accounts.standing import Locked
 from service.accounts.strange import limit_of
 from service.customers import identities
 from service.db import reading, writing
-from service.db.leases import beyond
+from service.db.leases import beyond, has_ended
 from service.db.outages import is_away
 from service.ids import new_id
 from service.outreach.answers import Found

@@ -23,7 +23,8 @@ from service.outreach.workplace import Workplace
 from service.x_api import XClient
 
 log = structlog.get_logger(__name__)
-AGAIN = timedelta(milliseconds=500)  # between two tries to record
+AGAIN, LONGEST_AGAIN = timedelta(milliseconds=500), timedelta(seconds=5)  # between two tries to record
+KEPT_FOR = timedelta(minutes=10)  # what X said of a send counts as long as nobody knows it, whoever has the lease
 BEGIN_WITHIN = 0.5  # of the lease: a call that has not begun by then is not made any more
 
 

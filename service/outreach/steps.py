@@ -7,7 +7,7 @@ writes the database.
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from service.leases import CLOCKS_DIFFER
+from service.db.leases import CLOCKS_DIFFER
 from service.outreach.answers import Found, XCall, found_by
 from service.outreach.claims import Ready
 from service.requests.outcomes import Advance, Learnt, Note, Stop

@@ -13,7 +13,9 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from service.accounts import holds, standing
+from service.accounts import holds, standing, turns
+from service.accounts.holds import Hold
+from service.accounts.standing import LONGEST_PAUSE
 from service.customers.opted_out import is_listed
 from service.db import reading, writing
 from service.ids import person

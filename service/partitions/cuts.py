@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from service.db import from_micros, to_micros
 from service.db.partitioned import CUT_BY
+from service.ids import first_id
 from service.settings.sections import Privacy
 
 DAY, WEEK, MONTH = timedelta(days=1), timedelta(days=7), timedelta(days=31)

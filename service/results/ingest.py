@@ -21,7 +21,7 @@ from service import traces
 from service.at_rest.digests import blinding
 from service.counts import PROCESS_COUNTS
 from service.db import once_committed
-from service.leases import CLOCKS_DIFFER
+from service.db.leases import CLOCKS_DIFFER
 from service.requests.seals import touch
 from service.results import kept
 from service.results.answer import Answer

@@ -13,7 +13,6 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from service.db import insert
-from service.db.leases import beyond
 from service.models import source_state
 
 LONGEST_PAUSE = timedelta(days=1)

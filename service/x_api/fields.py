@@ -60,8 +60,11 @@ def _from_number(value: Any) -> datetime:
     number = float(value)
     if not math.isfinite(number):
         raise ValueError("no number")
-    when = EPOCH + timedelta(milliseconds=number)
-    return when if when >= X_BEGAN else EPOCH + timedelta(seconds=number)
+    for count, unit in (*((number, unit) for unit in _UNITS), (number / 1000, _UNITS[-1])):
+        with suppress(OverflowError):
+            if (when := EPOCH + count * unit) >= X_BEGAN:
+                return when
+    raise ValueError("a date before there was X, or outside the calendar")
 
 
 def _from_text(text: str) -> datetime:

@@ -1,6 +1,5 @@
 """A CRM's API on a port of this machine: answers what a test tells it to, and remembers how it was asked."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 from service import housekeeping, retention
 from service.at_rest.unreadable import TEXT
 from service.db import reading, writing
-from service.intake.inbox.forget import Naming, naming, too_old
+from service.intake.inbox.forget import Naming, led_to_nothing, naming, too_old
 from service.intake.inbox.forget import erase as erase_after
 from service.models import conversation, delivery_item, reopening
 from tests.intake.house import House, ended, reopened, token_house

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from service.at_rest.unreadable import is_unreadable
 from service.db import insert
 from service.db.partitioned import partitioned_tables
+from service.ids import first_id
 from service.intake.inbox.dedupe import body_digest, by_arrival, by_content
 from service.models import conversation, delivery_item, delivery_key, feedback_request, reopening, webhook_delivery
 from service.retention import Condition, Overdue
