@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
 from service.models import change_counter, feedback_request, naming, naming_place, tally_book
+from service.on_postgresql import take_your_time
 from service.reports.counting import tally
 from service.reports.counting.book import SHAPE
 from service.reports.counting.facts import CLOCKS
@@ -56,7 +57,8 @@ def _name_everybody(connection: Connection, rows: int) -> None:
 
 def _without_hurry(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
+        take_your_time(connection)
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 def _months(months: float) -> Iterator[tuple[int | None, int | None]]:
