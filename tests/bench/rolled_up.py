@@ -11,11 +11,11 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from service.on_postgresql import take_your_time
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
 from service.models import change_counter, feedback_request, naming, naming_place, tally_book
-from service.on_postgresql import take_your_time
 from service.reports.counting import tally
 from service.reports.counting.book import SHAPE
 from service.reports.counting.facts import CLOCKS
