@@ -11,6 +11,7 @@ import argparse
 import math
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +68,8 @@ def tried(top: Path, some: Slice, patience_s: float, afresh: Afresh, keeps: Path
 
     files = some.files or frozenset(each.file for each in some.changes)
     kept = Kept(top, some.changes, patience_s, told, at_import, files, keeps)
-    code = pytest.main([*OPTIONS, *some.tests], plugins=[kept])
+    with tempfile.TemporaryDirectory(prefix="dmf-mutation-") as place:
+        code = pytest.main([*OPTIONS, f"--basetemp={place}/tests", *some.tests], plugins=[kept])
     if len(found) < len(some.changes):
         sys.exit(f"{', '.join(some.rooms)}: not tried to the end ({code})")
     return found

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -109,7 +110,9 @@ def _run(task: Task) -> None:
 
     SourceFileLoader.get_code = changed  # type: ignore[method-assign, assignment]
     sys.dont_write_bytecode = True
-    os._exit(int(pytest.main([*OPTIONS, *task.tests])))
+    with tempfile.TemporaryDirectory(prefix="dmf-afresh-") as place:  # of its own, or it tidies up its parent's
+        code = pytest.main([*OPTIONS, f"--basetemp={place}/tests", *task.tests])
+    os._exit(int(code))
 
 
 def names(tests: Sequence[Any]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What a run has learnt, for the next one over the same files: in, a file; out, which test runs which line, or nothing.
 
 Learning takes minutes where others work beside it; a run that is cut off and goes on need not do it again. One changed
-letter of the service or of the tests, and nothing is remembered.
+letter of the service or of the tests (not of what is in here), and nothing is remembered.
 """
 
 import hashlib
@@ -42,7 +42,8 @@ def write(kept: Path | None, top: Path, found: Iterable[tuple[str, Ran]], left_o
 
 def _of(top: Path) -> str:
     """A name of everything that decides what a test runs."""
-    files = sorted(each for folder in ("service", "tests") for each in (top / folder).rglob("*.py"))
+    found = (each for folder in ("service", "tests") for each in (top / folder).rglob("*.py"))
+    files = sorted(each for each in found if not each.is_relative_to(Path(__file__).parent))
     said = hashlib.sha256(str(top).encode())
     for each in files:
         said.update(str(each.relative_to(top)).encode() + each.read_bytes())

@@ -114,8 +114,8 @@ class Kept:
         reaching = sorted((each for each in self.learnt if lines & each.lines), key=_seconds)
         if not reaching and change.names:  # a function in a table: it is no statement of any other
             reaching = list(self._who_use(change))
-        if not reaching and change.within_a_function:
-            return Verdict(change, killed=False, by="no test reaches it", seconds=0)
+        if not reaching and change.within_a_function:  # it may run at import: what a table is made with
+            return self.afresh(change, self._within(self._who_use(change), IMPORTED))
         before, after = (compile(each, file, "exec") for each in (text, change.applied(text)))
         while failed := self._child(lambda: live.put(file, before, after, alive), self._within(reaching)):
             if self._is_trusted(failed):

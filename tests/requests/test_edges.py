@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from service import counts
 from service.db import EPOCH, reading, writing
 from service.models import feedback_request, send_attempt, transition
 from service.requests import forget, leases, opening, restored, rows, seals, sends, writer
@@ -132,7 +133,7 @@ def test_identities_and_history_are_over_when_they_are_older_not_as_old(db: Engi
     line = {"request_id": old, "from_state": "received", "to_state": "skipped", "event": "stopped", "actor": "w"}
     with writing(db) as connection:
         connection.execute(sa.insert(transition), [{**line, "at": START - TICK}, {**line, "at": START}])
-        assert over(connection, forget.without_identity(START, hash_key="k")) == 1
+        assert over(connection, forget.without_identity(START, hash_key="k", now=START)) == 1
         assert over(connection, forget.history(START)) == 1
 
 
@@ -366,4 +367,25 @@ def test_a_request_begins_as_what_it_is(db: Engine) -> None:
         "fr_new", "crm", "acme", "c-new", START, START, "wd", "501", None, "bridge", None, None, [], None, None, None,
         None, None, START, START,
     )  # fmt: skip
-    assert (new.test, new.state, new.attempts, new.can_dm_asked) == (False, "received", 0, 0)
+    with writing(db) as connection:
+        opening.open_all(connection, [new])
+        request = ledger.locked(connection, "fr_new")
+    assert request is not None
+    assert (request.state, request.attempts, request.can_dm_asked, request.test) == (State.RECEIVED, 0, 0, False)
+
+
+def test_an_end_is_counted_once_with_its_reason_and_a_card_with_its_time(db: Engine) -> None:
+    counts.HERE.begin_anew()
+    asked = [put(db), put(db, state=State.DM_SENT, ended_at=START - MINUTE)]
+    ends = [Stop(State.SKIPPED, "stale"), Advance(State.CARD_SENT)]
+    for request_id, outcome in zip(asked, ends, strict=True):
+        with writing(db) as connection:
+            request = ledger.locked(connection, request_id)
+            assert request is not None
+            ended = writer.write(connection, request, outcome, START, HAND)
+            writer.tell(connection, ended, Stop(State.UNKNOWN, "unclear_send"), START, HAND)
+    told = {(name, *labels): numbers for (name, labels), numbers in counts.HERE.so_far().items()}
+    assert {key: numbers[0] for key, numbers in told.items() if key[0] == "requests_ended"} == {
+        ("requests_ended", "acme", "skipped", "stale"): 1, ("requests_ended", "acme", "card_sent", ""): 1,
+    }  # fmt: skip
+    assert told["end_to_card_seconds", "acme"][-1] == 60
