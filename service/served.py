@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from service.encrypting.in_force import ALIVE, GONE
+from service.encrypting.in_force import is_alive
 from service.models import process_count
 from service.settings import Settings
 
@@ -29,7 +29,7 @@ def of(settings: Settings) -> list[str]:
 
 def now_served(connection: Connection, ours: Settings, now: datetime) -> Served:
     """Return whom living processes serve, and whom these settings do."""
-    said = connection.scalars(sa.select(pct.serves).where(pct.name != GONE, pct.seen_at > now - ALIVE)).all()
+    said = connection.scalars(sa.select(pct.serves).where(is_alive(now))).all()
     if any(each is None for each in said):
         return None
     return frozenset(of(ours)).union(*(each or [] for each in said))

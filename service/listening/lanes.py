@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from urllib.parse import unquote
 
-import structlog
 from gunicorn.http.message import Request
 
 from service.intake.delivery.inbound import DELIVERIES
@@ -25,7 +24,6 @@ THREADS_OF = {"/healthz": 1, "/readyz": 1, "/webhooks/": 2}
 
 TOGETHER_AT_MOST = 64
 BYTES_AT_MOST = 512 * 1024  # some thousand items: nobody waits for seconds because others send much
-log = structlog.get_logger(__name__)
 Job = tuple[Connection, Request]
 
 
