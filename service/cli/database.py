@@ -154,6 +154,9 @@ def partition(context: click.Context) -> None:
 def restored(context: click.Context) -> None:
     """Say that this database was put back from a backup. Run it before the service starts again.
 
+    An SQLite file is put back while nothing runs, and once FILE-wal and FILE-shm beside it are deleted: what they hold
+    is of the ledger that was lost, and SQLite would write it into this one.
+
     A backup does not know the changes that were told after it was made, and would give their numbers to others: a
     mirror that goes on from its old cursor would miss those. So every cursor of /v1/changes and every resume_cursor of
     a list ends: it is answered 410, and the mirror begins again without one.
