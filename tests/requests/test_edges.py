@@ -375,7 +375,7 @@ def test_a_request_begins_as_what_it_is(db: Engine) -> None:
 
 
 def test_an_end_is_counted_once_with_its_reason_and_a_card_with_its_time(db: Engine) -> None:
-    counts.HERE.begin_anew()
+    counts.PROCESS_COUNTS.begin_anew()
     asked = [put(db), put(db, state=State.DM_SENT, ended_at=START - MINUTE)]
     ends = [Stop(State.SKIPPED, "stale"), Advance(State.CARD_SENT)]
     for request_id, outcome in zip(asked, ends, strict=True):
@@ -384,7 +384,7 @@ def test_an_end_is_counted_once_with_its_reason_and_a_card_with_its_time(db: Eng
             assert request is not None
             ended = writer.write(connection, request, outcome, START, HAND)
             writer.tell(connection, ended, Stop(State.UNKNOWN, "unclear_send"), START, HAND)
-    told = {(name, *labels): numbers for (name, labels), numbers in counts.HERE.so_far().items()}
+    told = {(name, *labels): numbers for (name, labels), numbers in counts.PROCESS_COUNTS.so_far().items()}
     assert {key: numbers[0] for key, numbers in told.items() if key[0] == "requests_ended"} == {
         ("requests_ended", "acme", "skipped", "stale"): 1, ("requests_ended", "acme", "card_sent", ""): 1,
     }  # fmt: skip
