@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -26,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service import otel, served
 from service.app import create_app
 from service.clock import utc_now
-from service.db.outages import is_away
+from service.db.outages import is_away, why_away
 from service.encrypting.in_force import demand_keys, engine_of
 from service.errors import Unavailable
 from service.listening.worker import EventWorker
@@ -106,15 +107,29 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no ty
 
 
 def _once_it_answers(engine: Engine, ask: Callable[[Engine], None]) -> None:
-    """Ask a database, and again where it is away: gunicorn would end all processes for one that could not begin."""
-    while True:
-        try:
-            return ask(engine)
-        except SQLAlchemyError as error:
-            if not is_away(error):
-                raise
-            log.warning("database_away", error=type(error).__name__)
+    """Ask a database, and again where it is away: gunicorn would end all processes for one that could not begin.
+
+    Told to stop meanwhile, or left alone by whoever started us, the process ends.
+    """
+    parent, told_before = os.getppid(), signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        while not _is_there(engine, ask):
+            if os.getppid() != parent:
+                sys.exit(0)
             time.sleep(LOOK_AGAIN_S)
+    finally:
+        signal.signal(signal.SIGTERM, told_before)
+
+
+def _is_there(engine: Engine, ask: Callable[[Engine], None]) -> bool:
+    try:
+        ask(engine)
+    except SQLAlchemyError as error:
+        if not is_away(error):
+            raise
+        log.warning("database_away", why=why_away(error))
+        return False
+    return True
 
 
 def serve_web(settings: Settings, read: Callable[[], Settings | None]) -> None:

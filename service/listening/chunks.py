@@ -12,7 +12,7 @@ from gunicorn.http.errors import InvalidChunkSize, ParseException
 SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?", re.DOTALL)
 LINE_AT_MOST = 8190
 TRAILERS_AT_MOST = 65_536
-CHUNKS_AT_MOST = 10_000  # a sender that streams writes some kB at a time
+CHUNKS_AT_MOST = 20_000  # a sender that streams writes some kB at a time, the oddest one word
 END_OF_LINE, END_OF_TRAILERS = b"\r\n", b"\r\n\r\n"
 
 

@@ -38,7 +38,7 @@ class Phase(enum.Enum):
 
 
 WAITING = frozenset({Phase.SILENT, Phase.HEAD, Phase.BODY, Phase.IDLE})
-LETS_US_WAIT = WAITING | {Phase.ANSWER, Phase.CLOSING}
+ANSWERED = frozenset({Phase.ANSWER, Phase.CLOSING})
 
 
 @dataclass(eq=False, slots=True)

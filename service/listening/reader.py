@@ -18,7 +18,7 @@ import structlog
 from gunicorn.http.errors import ParseException
 from gunicorn.http.message import Request
 
-from service.listening.connection import LETS_US_WAIT, WAITING, Connection, Phase
+from service.listening.connection import ANSWERED, WAITING, Connection, Phase
 from service.listening.framing import Incoming
 from service.listening.refusals import SLOW, UNREADABLE, Refusal, refusal_of, written
 
@@ -220,7 +220,9 @@ class Connections:
 
     def _make_room(self) -> bool:
         """Let go of who has kept us waiting longest; False where nobody does."""
-        waiting = [each for each in self._connections if each.stage in LETS_US_WAIT]
+        waiting = [each for each in self._connections if each.stage in WAITING]
+        # an answer on its way only where everybody else has one, too
+        waiting = waiting or [each for each in self._connections if each.stage in ANSWERED]
         if waiting:
             self._drop(min(waiting, key=lambda each: each.since))
         return bool(waiting)

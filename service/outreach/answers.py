@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from service.accounts.barred import Bar
 from service.accounts.holds import Away, Hold, Pause, Strange
+from service.outreach.absence import CLOCK_SLACK
 from service.requests.outcomes import Outcome, Postpone, Retry, Stop, Switch, Unclear
 from service.settings import Account
 from service.states import OPENED_STATES, Failure, Skip, State
@@ -116,7 +117,7 @@ def _suspicion(error: XError, call: XCall) -> Strange | None:
 def _limited(reset_at: datetime | None, call: XCall, account: Account, now: datetime, said: str) -> Found:
     a_moment = now + account.window / PAUSES_PER_WINDOW
     until = min(max(reset_at or a_moment, now + timedelta(seconds=1)), now + timedelta(hours=24))
-    if call.endpoint == "create_feedback" and (reset_at is None or until > now + account.window):
+    if call.endpoint == "create_feedback" and (reset_at is None or until > now + account.window + CLOCK_SLACK):
         # X's rule of one card per customer and day may answer in the same way: count it, so that one customer
         # whom another tool has asked today can pause the account neither for ever nor for that day.
         return Found(Retry("rate_limited", said), effect=Pause(until, first=None if reset_at is None else a_moment))

@@ -85,7 +85,15 @@ def _of_the_app(account: Account, settings: Settings) -> Mapping[str, Account]:
     """Whose cards may come by this account's address, by X's id of them."""
     secret = account.consumer_secret
     same = [each for each in settings.accounts.values() if secret and each.consumer_secret == secret]
-    return {each.user_id: each for each in same if account.webhook_signature or not each.webhook_signature}
+    return {each.user_id: each for each in same if account.webhook_signature or not _asks_for_more(each, account)}
+
+
+def _asks_for_more(one: Account, other: Account) -> bool:
+    """Whether news of the one have to prove something that those of the other need not."""
+    password = (one.webhook_user, one.webhook_password)
+    others = (other.webhook_user, other.webhook_password)
+    known_from_elsewhere = one.webhook_networks and one.webhook_networks != other.webhook_networks
+    return bool(one.webhook_signature or known_from_elsewhere or (_has_password(one) and password != others))
 
 
 def _door(doors: Mapping[str, _Entrance], name: str) -> _Entrance:

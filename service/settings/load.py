@@ -171,8 +171,10 @@ def _without(accounts: Any, withheld: Collection[str]) -> Any:
 
 
 def _with_its_logo(account: Account, beside: Path) -> Account:
-    """Let a relative picture lie beside the settings, too."""
-    return account if account.page_logo is None else replace(account, page_logo=str(beside / account.page_logo))
+    """Let a relative picture lie beside the settings, too; where there is none, where the process was started."""
+    if account.page_logo is None or (not (beside / account.page_logo).exists() and Path(account.page_logo).exists()):
+        return account
+    return replace(account, page_logo=str(beside / account.page_logo))
 
 
 def _placed(database: Database, beside: Path, problems: list[Mistake]) -> Database:

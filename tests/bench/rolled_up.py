@@ -11,10 +11,10 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from service.on_postgresql import take_your_time
 from sqlalchemy.engine import Connection, Engine
 
 from service.db import reading, writing
+from service.db.postgresql import take_your_time
 from service.models import change_counter, feedback_request, naming, naming_place, tally_book
 from service.reports.counting import tally
 from service.reports.counting.book import SHAPE

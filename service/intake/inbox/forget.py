@@ -28,7 +28,9 @@ AT_LATEST = timedelta(hours=1)
 
 WRITTEN_IN = ("utf-8", "utf-16-le", "utf-16-be")  # of every other charset the letters of a handle are the same
 EMPTY: dict[str, Any] = {"body": None, "headers": {}, "query": {}}
-wd, di, fr = webhook_delivery.c, delivery_item.c, feedback_request.c
+wd, di, fr, dlk = webhook_delivery.c, delivery_item.c, feedback_request.c, delivery_key.c
+KNOWN_FOR_GOOD = sa.exists().where(dlk.source == wd.source, dlk.dedupe_key == wd.dedupe_key, dlk.received_at.is_(None))
+"""Of somebody who was erased: the same bytes are to bring nothing back, however late."""
 
 
 def too_old(before: datetime) -> Overdue:
@@ -42,7 +44,7 @@ def led_to_nothing(before: datetime) -> Overdue:
     A CRM that tells us of everything tells us of little else.
     """
     led = sa.exists().where(di.delivery_id == wd.id, di.request_id.is_not(None))
-    old = sa.and_(wd.received_at < before, ~led)
+    old = sa.and_(wd.received_at < before, ~led, ~KNOWN_FOR_GOOD)
     return Overdue("ignored", webhook_delivery, old, _gone, among=wd.id < first_id("whd", before))
 
 
@@ -161,7 +163,7 @@ def _naming(connection: Connection, names: Collection[str], among: Condition) ->
 
 def _empty(connection: Connection, ids: Sequence[str]) -> int:
     """Take the contents of deliveries away, and see to it that the same bytes bring nothing back."""
-    emptied, apart = 0, connection.dialect.name == "postgresql"  # whether they do already, or may do one day
+    emptied = 0
     for start in range(0, len(ids), AT_ONCE):
         chunk = sa.and_(wd.id.in_(ids[start : start + AT_ONCE]), wd.body.is_not(None))
         for row in connection.execute(sa.select(wd.id, wd.source, wd.dedupe_key, wd.body).where(chunk)).all():
@@ -170,8 +172,7 @@ def _empty(connection: Connection, ids: Sequence[str]) -> int:
             if key == by_arrival(digest, row.id):
                 key = by_content((), digest)
                 _know_by_content(connection, row.id, row.source, key)
-            if apart:
-                _keep_for_good(connection, row.source, key, row.id)
+            _keep_for_good(connection, row.source, key, row.id)
         emptied += connection.execute(sa.update(webhook_delivery).where(chunk).values(EMPTY)).rowcount
     return emptied
 
@@ -183,7 +184,7 @@ def _know_by_content(connection: Connection, delivery_id: str, source: str, key:
 
 
 def _keep_for_good(connection: Connection, source: str, key: str, delivery_id: str) -> None:
-    """Where keys lie apart from deliveries, one of somebody who was erased is not forgotten with the others."""
+    """What is known of somebody who was erased is not forgotten with the others, whether keys lie apart or not."""
     place = {"source": source, "dedupe_key": key}
     row = insert(connection, delivery_key).values(**place, delivery_id=delivery_id, received_at=None)
     connection.execute(row.on_conflict_do_update(index_elements=list(place), set_={"received_at": None}))

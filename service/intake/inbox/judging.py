@@ -122,10 +122,12 @@ def judge(book: Book, told: Told) -> tuple[Item, ...]:
 
 def _judge_end(book: Book, told: Told, position: int, end: ConversationEnded) -> Item:
     known = book.known[told.key(end.conversation_id)]
-    at, said = end.ended_at, notes(end.notes)
-    if at >= told.delivery.received_at and told.delivery.reading == 0:
+    at, said, apart = end.ended_at, notes(end.notes), told.definition.grammar.events.apart
+    repeat = known.repeat(at, apart)
+    if repeat is not None and at >= told.delivery.received_at and told.delivery.reading == 0:
+        # its time is ours: what looks like a repeat may have come after a reopening that another clock told
         at = known.after_its_reopenings(at)
-    repeat = known.repeat(at, told.definition.grammar.events.apart)
+        repeat = known.repeat(at, apart)
     if repeat is not None:
         outcome, reason, request_id = DUPLICATE, repeat.reason, repeat.request_id
         return Item(position, outcome, reason, said, end.conversation_id, request_id, end.ended_at)

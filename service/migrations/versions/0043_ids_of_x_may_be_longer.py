@@ -1,7 +1,8 @@
 """Ids of X may be longer than the numbers they are, and a list that was not read to its end is read on.
 
-Revision 0043, after 0042. PostgreSQL only notes the new width: no row is written, no index made anew. SQLite counts no
-letters.
+Revision 0043, after 0042. PostgreSQL only notes the new width: no row is written, and of the indexes only the one of what
+is unproven is made anew, as it asks whether there is an id. It forgets how ids are spread, so it looks again. SQLite
+counts no letters.
 """
 
 import sqlalchemy as sa
@@ -27,8 +28,8 @@ def upgrade() -> None:
     op.add_column("account_task", sa.Column("cursor", sa.Text(), nullable=True))
     if op.get_bind().dialect.name == "postgresql":
         for table, columns in IDS.items():
-            for column in columns:
-                op.alter_column(table, column, type_=sa.String(64))
+            op.execute(f"ALTER TABLE {table} {', '.join(f'ALTER {each} TYPE VARCHAR(64)' for each in columns)}")
+            op.execute(f"ANALYZE {table} ({', '.join(columns)})")
 
 
 def downgrade() -> None:

@@ -21,6 +21,7 @@ RANKS: Mapping[str, Mapping[int, int]] = {
 }
 """0 is the worst, 10 the best; each score either card can have."""
 
+UNKNOWN_AS = "nps"  # a score of nobody knows which card: so results takes it in, too
 WITHOUT_SCORE = 6
 BEGINS = {"unhappy": 0, "neutral": 6, "happy": 8}
 SPAN = 5_000_000_000_000_000
@@ -29,7 +30,7 @@ SPAN = 5_000_000_000_000_000
 
 def rank_of(kind: str | None, score: int | None) -> int:
     """0 is the worst, 10 the best."""
-    return WITHOUT_SCORE if score is None else RANKS.get(kind or "", {}).get(score, WITHOUT_SCORE)
+    return WITHOUT_SCORE if score is None else RANKS.get(kind or UNKNOWN_AS, {}).get(score, WITHOUT_SCORE)
 
 
 def mood_of(kind: str | None, score: int | None) -> str:

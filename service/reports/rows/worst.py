@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from service.models import feedback_request, result
 from service.reports.filters import Filter
-from service.reports.rows.mood import RANKS, WITHOUT_SCORE, mood_of, rank_and_moment
+from service.reports.rows.mood import RANKS, UNKNOWN_AS, WITHOUT_SCORE, mood_of, rank_and_moment
 from service.reports.rows.position import Position
 
 fr = feedback_request.c
@@ -43,7 +43,10 @@ class ScoreWalk:
     @property
     def condition(self) -> sa.ColumnElement[bool]:
         """As SQL: these answers."""
-        return res.score.is_(None) if self.score is None else sa.and_(res.score == self.score, fr.type.in_(self.kinds))
+        if self.score is None:
+            return res.score.is_(None)
+        kind = fr.type.in_(self.kinds)
+        return sa.and_(res.score == self.score, sa.or_(kind, fr.type.is_(None)) if UNKNOWN_AS in self.kinds else kind)
 
 
 def _is_between(score: int, least: int | None, most: int | None) -> bool:
