@@ -389,3 +389,12 @@ def test_two_groups_lock_what_both_are_about_before_they_judge_anything(engine: 
     sa.event.listen(engine, "before_cursor_execute", watch)
     commit(engine, group)
     assert locked == [["a", "b"]]
+
+
+def test_the_first_end_of_a_conversation_stays_where_it_came(engine: Engine, now: datetime) -> None:
+    """Reopened by the time it is stored: it is open, and its reopening must go on saying so."""
+    house = token_house(engine, now, map={"ended_at": "received"})
+    send(house, reopened("c-1", at=(now + timedelta(seconds=1)).isoformat()))
+    send(house, ended("c-1"))
+    [request] = house.requests
+    assert request.ended_at == now

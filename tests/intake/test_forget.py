@@ -233,3 +233,13 @@ def test_a_handle_nobody_can_read_names_no_other_delivery_nobody_can_read(engine
     with writing(engine) as connection:
         assert erase(connection, "4477001", [TEXT]) == 0
     assert bodies(house) == {"0": True}
+
+
+def test_what_named_an_erased_person_is_known_for_good_though_it_led_to_nothing(engine: Engine, now: datetime) -> None:
+    house = sent(token_house(engine, now), note("call 4477001 back"), note("somebody else"))
+    with writing(engine) as connection:
+        assert erase(connection, "4477001", []) == 1
+    assert retention.forget(engine, led_to_nothing(now + timedelta(days=300))) == 1
+    house.later(days=300)
+    assert house.send("token", note("call 4477001 back")).get_json()["duplicate"] == 1
+    assert len(house.deliveries) == 1

@@ -25,6 +25,7 @@ from service.reports.rows.cursor import cursors
 from service.reports.rows.position import Position
 from service.reports.rows.query import OLDEST
 from service.requests import seals as numbers
+from service.requests.seals import touch
 from service.results.card import take_in
 from service.web import slots
 from service.web.slots import Slots
@@ -351,6 +352,21 @@ def test_what_has_left_a_list_is_told_to_who_resumes_it(house):
     house.tell()
     page = client.json("/v1/results", cursor=resume, has_text="true")
     assert (page["items"], page["left"]) == ([], [row["id"]])
+
+
+def test_what_turns_out_to_be_a_test_leaves_a_list(house):
+    client, row = house.client(), request(house.engine)
+    house.tell()
+    items, resume = everything(client, "/v1/requests")
+    assert list(items) == [row["id"]]
+    with writing(house.engine) as connection:
+        connection.execute(sa.update(feedback_request).values(test=True))
+        touch(connection, [row["id"]])
+    house.tell()
+    page = client.json("/v1/requests", cursor=resume)
+    assert (page["items"], page["left"]) == ([], [row["id"]])
+    again = client.json("/v1/requests", cursor=page["next_cursor"] or resume, include_test="false")
+    assert again["items"] == []
 
 
 @pytest.mark.parametrize("columns", [{}, {"x_user_id": None, "state": "skipped", "reason": "no_x_identity"}])

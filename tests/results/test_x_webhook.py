@@ -83,8 +83,15 @@ def test_a_batch_is_taken_whole(engine, client, wrap):
 
 @pytest.mark.parametrize(
     ("theirs", "taken"),
-    [({}, True), ({"webhook_signature": True}, False), ({"consumer_secret": "another app's"}, False)],
-    ids=["same app", "wants a signature", "another app"],
+    [
+        ({}, True),
+        ({"webhook_user": None, "webhook_password": None}, True),
+        ({"webhook_signature": True}, False),
+        ({"webhook_password": "another than shop's"}, False),
+        ({"webhook_networks": ("10.0.0.0/8",)}, False),
+        ({"consumer_secret": "another app's"}, False),
+    ],
+    ids=["same app", "asks nothing", "wants a signature", "another password", "from its networks", "another app"],
 )
 def test_an_address_of_an_app_brings_the_cards_of_its_accounts(engine, theirs, taken):
     """X registers one address by hand for an app, and several accounts may write by it."""
