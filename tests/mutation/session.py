@@ -6,6 +6,7 @@ one fails.
 """
 
 import gc
+import inspect
 import os
 import signal
 import time
@@ -72,7 +73,11 @@ class Kept:
         alive = live.Alive.now()
         gc.freeze()  # a child's collector need not touch, and so copy, what was there before
         took = sum(each.seconds for each in self.learnt)
-        print(f"{len(self.learnt)} tests reach the room, {took:.0f} s; left out: {self.left_out or 'none'}", flush=True)
+        near = sum(bool(each.lines) for each in self.learnt)
+        print(
+            f"{near} of {len(self.learnt)} tests reach the room, {took:.0f} s; left out: {self.left_out or 'none'}",
+            flush=True,
+        )
         for change in self.changes:
             self.told(self._tried(change, alive))
         return True
@@ -83,16 +88,18 @@ class Kept:
         if known is None or {each.nodeid for each in items} != {*known.tests, *known.left_out}:
             return False
         self.left_out = list(known.left_out)
-        told = [Learnt(each, known.tests[each.nodeid][1], known.tests[each.nodeid][0]) for each in items
-                if each.nodeid in known.tests]  # fmt: skip
-        self.learnt = [each for each in told if each.lines]
-        first = list({each.item.path: each.item for each in sorted(told, key=_seconds, reverse=True)}.values())
+        self.learnt = [
+            Learnt(each, known.tests[each.nodeid][1], known.tests[each.nodeid][0])
+            for each in items
+            if each.nodeid in known.tests
+        ]
+        first = list({each.item.path: each.item for each in sorted(self.learnt, key=_seconds, reverse=True)}.values())
         for each in first:
             _ran(each, first[0])
         return True
 
     def _learn(self, items: Sequence[pytest.Item]) -> None:
-        reach, found = Reach(self.top, self.files), list[Learnt]()
+        reach = Reach(self.top, self.files)
         with reach.noting():
             for number, item in enumerate(items):
                 began = time.process_time()
@@ -101,9 +108,8 @@ class Kept:
                 if any(each.failed for each in reports):
                     self.left_out.append(item.nodeid)
                 else:
-                    found.append(Learnt(item, lines, seconds))
-        self.learnt = [each for each in found if each.lines]
-        told = ((each.item.nodeid, (each.seconds, each.lines)) for each in found)
+                    self.learnt.append(Learnt(item, lines, seconds))
+        told = ((each.item.nodeid, (each.seconds, each.lines)) for each in self.learnt)
         remembered.write(self.keeps, self.top, told, self.left_out)
 
     def _tried(self, change: Mutant, alive: live.Alive) -> Verdict:
@@ -127,15 +133,15 @@ class Kept:
         return Verdict(change, killed=failed != "", by=failed or passed, seconds=time.monotonic() - began)
 
     def _who_use(self, change: Mutant) -> Sequence[Learnt]:
-        """For what is there at import: first the tests of lines that speak of it, then those of its file, then all."""
+        """For what is there at import: first tests that speak of it or run lines that do, then those of its file."""
         files = {each.file for each in self.changes}
         told = {(str(self.top / each), (self.top / each).read_text("utf-8")) for each in files}
         lines = {(file, line) for file, text in told for line in naming(text, change.names)}
         here = str(self.top / change.file)
 
         def order(each: Learnt) -> tuple[int, float]:
-            near = 0 if lines & each.lines else 1 if any(file == here for file, _ in each.lines) else 2
-            return near, each.seconds
+            near = 0 if _speaks_of(each.item, change.names) or lines & each.lines else 1
+            return near if near == 0 or any(file == here for file, _ in each.lines) else 2, each.seconds
 
         return sorted(self.learnt, key=order)
 
@@ -183,6 +189,12 @@ class Kept:
 
 IMPORTED = 200  # tests at most, where the service has to be imported anew
 TIMED_OUT = " (took too long)"
+
+
+def _speaks_of(item: pytest.Item, names: frozenset[str]) -> bool:
+    """Whether a test has one of these names in its own text."""
+    text = inspect.getsource(item.function) if isinstance(item, pytest.Function) else ""
+    return any(name in text for name in names)
 
 
 def _seconds(each: Learnt) -> float:

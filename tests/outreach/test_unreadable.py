@@ -9,9 +9,10 @@ from sqlalchemy.engine import Engine
 
 from service.at_rest.columns import with_keys
 from service.counts import PROCESS_COUNTS
-from service.db import open_engine, writing
+from service.db import open_engine, reading, writing
 from service.encrypting.turning import turn_on
 from service.models import result
+from service.requests import sends
 from service.requests.reading import answered
 from service.states import Failure, Skip, State
 from tests.outreach.test_unclear import NEW, messages, ready
@@ -126,3 +127,15 @@ def test_an_opening_nobody_can_read_may_have_had_the_link(world: World) -> None:
     damage(world, "opening_text", "cut", one, one)
     with writing(world.engine) as connection:
         assert answered(connection, [one]) == set()
+
+
+def test_a_message_whose_text_cannot_be_read_is_not_looked_for(world: World) -> None:
+    """It would not be found, and what is not found counts as unsent."""
+    world.customers({"user_id": "502", "can_dm": True})
+    world.fault(endpoint=NEW, fault="drop_before", times=2)
+    one, other = ready(world), ready(world, conversation_id="c-2", x_user_id="502")
+    world.run()
+    damage(world, "opening_text", "cut", one, other)
+    with reading(world.engine) as connection:
+        found = sends.unclear(connection, "acme", world.clock.now, timedelta(seconds=60))
+    assert [request.id for request, _ in found] == [other]

@@ -201,6 +201,12 @@ def test_so_many_are_allowed_in_a_minute_and_as_many_in_the_next_of_each_address
     assert [twice.allows("192.0.2.1", START + MINUTE) for _ in range(3)] == [True, True, False]
 
 
+@pytest.mark.parametrize(("most", "allowed"), [(pace.LOOKS, 300), (pace.ANSWERS, 60)])
+def test_an_address_may_look_three_hundred_times_a_minute_and_answer_sixty_times(most: int, allowed: int) -> None:
+    bound = PerMinute(most)
+    assert [bound.allows("192.0.2.1", START) for _ in range(allowed + 1)] == [True] * allowed + [False]
+
+
 def test_of_more_addresses_than_can_be_counted_only_the_known_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "MOST_ADDRESSES", 1)
     once = PerMinute(1)

@@ -217,7 +217,7 @@ def test_a_day_that_cannot_be_closed_holds_up_no_other_account_s_rates(
     for account in ("acme", "other"):
         on(quick, MONDAY, 5, account=account)
         on(quick, MONDAY + 7 * DAY, 5, account=account)
-    close(quick, MONDAY + 3 * DAY)
+    close(quick, MONDAY + 7 * DAY)
     walk_days = closing._walk_days
 
     def fail(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
@@ -226,7 +226,7 @@ def test_a_day_that_cannot_be_closed_holds_up_no_other_account_s_rates(
         return walk_days(connection, ground, before, due)
 
     monkeypatch.setattr(closing, "_walk_days", fail)
-    for morning in (4, 10):
+    for morning in (8, 10):
         close(quick, MONDAY + morning * DAY)
     assert [len(cohorts(quick, account)) for account in ("acme", "other")] == [1, 2]
     asked = Asked(("acme", "other"), "csat")
