@@ -1,7 +1,7 @@
 """The moments at which a rule begins and ends to hold, to the microsecond: rules that need no X and no database."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +25,7 @@ ACME = replace(
     settings_of().accounts["acme"], unknown_after=2 * HOUR, list_lag=3 * MINUTE, signature_tolerance=5 * MINUTE
 )
 NOTHING = Around(reopened=False, opted_out=False, asked_since=None)
+NO_DATABASE: Any = None
 LINKS = Links("https://survey.example", "a key")
 
 
@@ -119,6 +120,59 @@ def unreadable() -> Any:
     from service.at_rest.unreadable import TEXT
 
     return TEXT
+
+
+# --- what comes next
+
+
+@pytest.mark.parametrize(
+    ("opened", "waits"), [(START - 15 * MINUTE, False), (START - 15 * MINUTE - TICK, True), (None, True)]
+)
+def test_a_card_follows_its_opening_into_quiet_hours_for_a_quarter_of_an_hour(
+    monkeypatch: pytest.MonkeyPatch, opened: datetime | None, waits: bool
+) -> None:
+    quiet = replace(ACME, quiet_hours=(time(11), time(13)))
+    monkeypatch.setattr(prepare, "_send", lambda *_: "sent")
+    told = prepare._follow(NO_DATABASE, request(state=State.DM_SENT, dm_sent_at=opened), quiet, START)
+    assert told == (Postpone(START + HOUR, "quiet_hours") if waits else "sent")
+    assert prepare._begin(NO_DATABASE, request(), quiet, START) == Postpone(START + HOUR, "quiet_hours")
+    assert prepare._begin(NO_DATABASE, request(), ACME, START) == "sent"
+
+
+@pytest.mark.parametrize(
+    ("can_dm", "asked", "next_"),
+    [
+        (False, 0, Stop(State.SKIPPED, "cannot_dm")),
+        (True, 0, Advance(State.DM_ALLOWED)),
+        (None, 0, "show_user"),
+        (None, 1, "show_friendship"),
+        (None, 2, Advance(State.DM_ALLOWED)),
+    ],
+)
+def test_x_is_asked_twice_whether_we_may_write_and_silence_is_no_no(
+    monkeypatch: pytest.MonkeyPatch, can_dm: bool | None, asked: int, next_: Any
+) -> None:
+    monkeypatch.setattr(prepare, "_if_allowed", lambda _connection, _account, endpoint, _now: endpoint)
+    identified = request(state=State.IDENTIFIED, can_dm=can_dm, can_dm_asked=asked)
+    assert prepare._ask(NO_DATABASE, identified, ACME, START) == next_
+
+
+@pytest.mark.parametrize(
+    ("cooldown", "named", "trust", "since"),
+    [
+        ("3d", "care", "bridge", START - 3 * DAY),
+        ("1h", "care", "bridge", START - DAY - 5 * MINUTE),
+        ("3d", "gone", "bridge", START - 7 * DAY),
+        ("3d", "care", prepare.TRIED, START),
+    ],
+)
+def test_nobody_is_asked_twice_within_the_campaign_s_rest_nor_within_x_s_day(
+    cooldown: str, named: str, trust: str, since: datetime
+) -> None:
+    """Of a campaign that is gone a week counts; X counts from the arrival, as late as a signature lives."""
+    settings = settings_of(campaigns__care__cooldown=cooldown)
+    asked = request(campaign=named, way="card", identity_trust=trust)
+    assert prepare.asked_after(settings, ACME, asked, START) == since
 
 
 # --- when X's list is looked at, and what it proves

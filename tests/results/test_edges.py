@@ -10,7 +10,7 @@ from service.results import poll, refresh
 from service.results.merge import Claim, Settled, Shown, Update, digest, settle
 from service.results.page import pace
 from service.results.page.pace import PerMinute
-from service.results.page.sender import contrast, readable
+from service.results.page.sender import contrast, readable, sender_of
 from service.results.refresh import RefreshReport
 from service.x_api import MessageRefused, RecipientRefused, Temporary, UnknownToX, XError
 from service.x_api.facts import FeedbackPage
@@ -192,6 +192,14 @@ def test_an_accent_is_moved_until_it_can_be_read_and_no_further(accent: str, gro
     assert (found == accent) is (contrast(accent, ground) >= 4.5)
     if found != accent:
         assert contrast(found, ground) < 6.5, "a step more than needed is the most"
+
+
+@pytest.mark.parametrize(
+    ("page_name", "screen_name", "told"),
+    [("The Shop", "theshop", "The Shop"), (None, "theshop", "theshop"), (None, None, "shop")],
+)
+def test_a_page_is_of_the_name_its_account_gives_it(page_name: str | None, screen_name: str | None, told: str) -> None:
+    assert sender_of(shop(page_name=page_name, screen_name=screen_name)).name == told
 
 
 def test_so_many_are_allowed_in_a_minute_and_as_many_in_the_next_of_each_address() -> None:

@@ -317,3 +317,13 @@ def test_erasing_twice_or_nobody_changes_nothing(engine):
     assert forget(engine, row)["results"] == 0
     assert forget(engine, {"id": "none", "x_user_id": "1"}) == {"results": 0, "updates": 0, "refresh": 0}
     assert result_of(engine, row) == before
+
+
+def test_a_contradiction_that_has_lost_its_words_stays_one(engine):
+    row = request(engine, card_sent_at=LONG_AGO)
+    for hours, text in enumerate(("It was Anna.", "It was Bob.")):
+        take(engine, snapshot(row, LONG_AGO + hours * HOUR, text=text), now=LONG_AGO + hours * HOUR)
+    assert result_of(engine, row)["anomalies"] == 1
+    cut(engine)
+    take(engine, snapshot(row, LONG_AGO + 3 * HOUR, score=2), now=NOW)
+    assert (result_of(engine, row)["score"], result_of(engine, row)["anomalies"]) == (2, 1)

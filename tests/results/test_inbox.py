@@ -169,3 +169,13 @@ def test_a_list_that_fails_is_read_again_from_where_it_was(engine, x):
     assert read(engine, x).problem == "over_capacity"
     x.advance(6 * MINUTE)
     assert read(engine, x).answers == 1
+
+
+def test_of_two_numbers_that_somebody_typed_the_first_counts_though_the_list_shows_the_last_first(engine, x):
+    row = prompted(engine, x)
+    for number in ("5", "1"):
+        x.advance(MINUTE)
+        x.control("POST", f"/customers/{row['x_user_id']}/dm", text=number)
+    assert read(engine, x).answers == 1
+    found = result_of(engine, row)
+    assert (found["score"], found["update_count"], found["anomalies"]) == (5, 1, 0)

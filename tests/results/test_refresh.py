@@ -453,3 +453,12 @@ def test_the_answer_goes_through_the_one_door(engine):
     report = run(engine, x)
     assert (report.asked, report.news) == (1, 1)
     assert answer_of(engine, row)[0] == 1
+
+
+def test_new_cards_are_looked_for_once_a_minute(engine):
+    x, found = Outside(), []
+    for seconds in (0, 59, 1):
+        x.advance(timedelta(seconds=seconds))
+        x.send_card(engine)
+        found.append(run(engine, x).enrolled)
+    assert found == [1, 0, 2]

@@ -110,6 +110,14 @@ def test_a_window_polling_is_stuck_in_shows(engine):
     assert health(engine, x.now).poll_window_open
 
 
+def test_what_is_recent_is_of_the_last_thirty_days_to_the_microsecond(engine):
+    x = Outside()
+    [row] = [x.send_card(engine)]
+    take(engine, snapshot({**row, "feedback_id": "4242"}, x.now, score=2, external_id=None), now=x.now)
+    then = x.now + 30 * DAY
+    assert [health(engine, at).strays_recent for at in (then - timedelta(microseconds=1), then)] == [1, 0]
+
+
 def test_debts_strays_and_contradictions_are_counted(engine):
     x = Outside()
     rows = [x.send_card(engine) for _ in range(3)]
