@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from service.db import insert
+from service.db.leases import beyond
 from service.models import source_state
 
 LONGEST_PAUSE = timedelta(days=1)
@@ -33,7 +34,7 @@ class SourceStanding:
 
     def rests(self, now: datetime) -> bool:
         """Whether it is not to be asked now. A pause longer than any is of a clock since set back, and over."""
-        paused = self.paused_until is not None and now < self.paused_until <= now + LONGEST_PAUSE
+        paused = self.paused_until is not None and now < self.paused_until <= beyond(now, LONGEST_PAUSE)
         return self.hold_reason is not None or paused
 
 
@@ -61,7 +62,7 @@ def lock(connection: Connection, source: str) -> SourceStanding:
 def spend(connection: Connection, source: str, calls: int, per_minute: int, now: datetime) -> bool:
     """Count calls that are about to be made; False: this minute has no room for them. Needs the lock."""
     row = connection.execute(sa.select(ss.used, ss.window_until).where(ss.source == source)).one()
-    open_window = row.window_until is not None and now < row.window_until <= now + MINUTE
+    open_window = row.window_until is not None and now < row.window_until <= beyond(now, MINUTE)
     used = (row.used if open_window else 0) + calls
     if open_window and used > per_minute:
         return False

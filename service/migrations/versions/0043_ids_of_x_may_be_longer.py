@@ -29,7 +29,8 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         for table, columns in IDS.items():
             op.execute(f"ALTER TABLE {table} {', '.join(f'ALTER {each} TYPE VARCHAR(64)' for each in columns)}")
-            op.execute(f"ANALYZE {table} ({', '.join(columns)})")
+            if op.get_bind().scalar(sa.text(f"SELECT EXISTS (SELECT 1 FROM {table})")):  # noqa: S608 - names of ours
+                op.execute(f"ANALYZE {table} ({', '.join(columns)})")
 
 
 def downgrade() -> None:
