@@ -143,7 +143,8 @@ def test_the_story_goes_through_nginx(proxied: House, tmp_path: Path, engine_of:
         assert asked.status_code == 401
         assert httpx.get(f"{proxy.plain_url}/webhooks/crm/crm", headers={"Host": NAME}).status_code == 403
         engine = engine_of(proxied)
-        until(lambda: states(engine) == {"c-1": "card_sent", "c-slow": "skipped"}, 60, "both have an outcome")
+        # one customer, asked once: about whichever of the two the worker comes to first
+        until(lambda: sorted(states(engine).values()) == ["card_sent", "skipped"], 60, "both have an outcome")
         with reading(engine) as connection:
             addresses = {row.address for row in connection.execute(access_log.select())}
     assert addresses == {"127.0.0.1"}
