@@ -19,9 +19,10 @@ from sqlalchemy.engine import Connection, Engine
 from service import migrations
 from service.db import open_engine, reading, writing
 from service.errors import Unavailable
-from service.models import metadata, schema_floor
+from service.models import feedback_request, metadata, naming, schema_floor
 from tests.postgresql import address_of, on_server
 from tests.schema_steps import Schema, inspected, taken
+from tests.support import START, request_row
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -175,6 +176,24 @@ def test_what_the_first_house_left_of_an_erased_person_goes_with_the_second(empt
             ids = connection.exec_driver_sql(f"SELECT feedback_id FROM {table} ORDER BY request_id").scalars().all()
             assert (ids[0][0], len(ids[0]), ids[1]) == ("e", 23, "card of john")
     assert keys == {sha256(b"msg-jane:ab").hexdigest(), sha256(b"msg-john:ab").hexdigest()}
+
+
+def test_whoever_may_still_be_handed_a_link_is_hidden_in_a_filled_ledger_too(empty: Engine) -> None:
+    _upgrade_to(empty, "0043")
+    rows = [
+        request_row(START, conversation_id=f"c-{n}", agent_id=agent, state="skipped", reason=reason, sealed=n)
+        for n, (agent, reason) in enumerate([("new", "cannot_dm"), ("named", "cannot_dm"), ("other", "cooldown")], 1)
+    ]
+    with writing(empty) as connection:
+        connection.execute(sa.insert(feedback_request), rows)
+        connection.execute(
+            sa.insert(naming).values(account="acme", kind="agent", name="named", named_at=START, readable_at=START)
+        )
+    _upgrade_to(empty, "0044")
+    with reading(empty) as connection:
+        assert set(connection.scalars(sa.select(naming.c.name))) == {"new", "named"}
+        told = dict(connection.execute(sa.select(feedback_request.c.agent_id, feedback_request.c.sealed)).all())
+    assert told == {"new": None, "named": 2, "other": 3}, "mirrors hear of rows that say less than they did"
 
 
 def _upgrade_to(engine: Engine, revision: str) -> None:

@@ -1,14 +1,17 @@
 """One installation on disk, and commands run in it."""
 
-from contextlib import chdir
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from service.cli import main
 from service.db import reading, writing
@@ -18,6 +21,21 @@ from service.reports.disclosure import naming
 from service.settings import load
 from tests.processes.house import toml
 from tests.support import request_row, tree
+
+
+def open_readings(monkeypatch: pytest.MonkeyPatch, commands: ModuleType) -> list[Engine]:
+    """Return the readings that a module of commands has open, whenever it is looked at."""
+    held: list[Engine] = []
+
+    @contextmanager
+    def noted(engine: Engine) -> Iterator[Connection]:
+        held.append(engine)
+        with reading(engine) as connection:
+            yield connection
+        held.pop()
+
+    monkeypatch.setattr(commands, "reading", noted)
+    return held
 
 
 @dataclass

@@ -3,19 +3,16 @@
 import json
 import os
 import pwd
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
 
 from service.auth import chain, log_access
 from service.cli import access_log as commands
-from service.db import reading, writing
+from service.db import writing
 from service.models import access_log
-from tests.cli.house import Cli
+from tests.cli.house import Cli, open_readings
 from tests.support import START
 
 
@@ -90,18 +87,10 @@ def test_a_place_that_cannot_be_written_stays_as_it_was(cli: Cli) -> None:
 def test_the_stream_prints_in_no_transaction_however_slow_its_reader(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     lines(cli, 1, 2, 3)
     cli.says("access-log", "head")
-    begun: list[int] = []
+    begun = open_readings(monkeypatch, commands)
     printed: list[int] = []
 
-    @contextmanager
-    def counted(engine: Engine) -> Iterator[Connection]:
-        begun.append(1)
-        with reading(engine) as connection:
-            yield connection
-        begun.pop()
-
     monkeypatch.setattr(chain, "AT_ONCE", 2)
-    monkeypatch.setattr(commands, "reading", counted)
     monkeypatch.setattr(click, "echo", lambda _line: printed.append(len(begun)))
     cli("access-log", "stream")
     assert printed == [0, 0, 0]

@@ -3,16 +3,12 @@
 import csv
 import errno
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from sqlalchemy.engine import Connection, Engine
 
 from service.cli import identities
-from service.db import reading
 from service.models import access_log, feedback_request
-from tests.cli.house import Cli
+from tests.cli.house import Cli, open_readings
 
 
 def skipped(cli: Cli, conversation: str, **columns: str | None) -> str:
@@ -60,21 +56,13 @@ def test_the_list_is_printed_in_no_transaction_however_slow_its_reader(
 ) -> None:
     """PostgreSQL ends one in which nothing is asked for a minute."""
     skipped(cli, "c-1")
-    begun: list[int] = []
+    begun = open_readings(monkeypatch, identities)
     printed: list[int] = []
-
-    @contextmanager
-    def counted(engine: Engine) -> Iterator[Connection]:
-        begun.append(1)
-        with reading(engine) as connection:
-            yield connection
-        begun.pop()
 
     def noted(word: str) -> str:
         printed.append(len(begun))
         return word
 
-    monkeypatch.setattr(identities, "reading", counted)
     monkeypatch.setattr(identities, "guarded", noted)
     cli("identities", "missing")
     assert set(printed) == {0}

@@ -1,12 +1,15 @@
 """What is started, and what is refused before it: an address that is taken, a schema that is not ours."""
 
+import os
+import signal
 import socket
 from pathlib import Path
 
 import flask
 import pytest
+from sqlalchemy.engine import Engine
 
-from service import migrations
+from service import migrations, serving
 from service.db import open_engine
 from service.errors import Unavailable
 from service.serving import demand_free, from_environment
@@ -35,3 +38,16 @@ def test_an_address_somebody_listens_on_is_refused_in_words() -> None:
     assert caught.value.code == "address_taken"
     assert "set web.bind" in caught.value.sentence
     demand_free(f"127.0.0.1:{port}")
+
+
+def test_a_process_that_waits_for_its_database_ends_when_it_is_told_to(sqlite_engine: Engine) -> None:
+    """gunicorn only notes a stop, and looks at its note when the application is there."""
+    noted: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: noted.append(number))
+    try:
+        with pytest.raises(SystemExit):
+            serving._once_it_answers(sqlite_engine, lambda _engine: os.kill(os.getpid(), signal.SIGTERM))
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert noted == [signal.SIGTERM], "whoever listened before listens again"
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -838,3 +838,15 @@ def test_a_relative_picture_lies_beside_the_settings_from_wherever_they_are_read
     settings = load(kept(tmp_path, "", accounts__acme__page_logo="none.png"))
     [wrong] = mistakes_of_pictures(settings.accounts.values())
     assert wrong.path == "accounts.acme.page_logo"
+
+
+def test_a_picture_where_the_process_was_started_is_found_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, settings = tmp_path / "started", tmp_path / "settings"
+    for folder in (started, settings):
+        folder.mkdir()
+    (started / "logo.png").write_bytes(b"a picture")
+    monkeypatch.chdir(started)
+    read = load(kept(settings, "", accounts__acme__page_logo="logo.png"))
+    assert mistakes_of_pictures(read.accounts.values()) == []

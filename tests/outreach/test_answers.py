@@ -67,6 +67,7 @@ def test_a_limit_is_waited_out_for_a_second_at_least_and_a_day_at_most(reset_at:
     [
         ("create_feedback", True, None, True, None),
         ("create_feedback", True, START + HOUR / 6, False, None),
+        ("create_feedback", True, START + HOUR * 0.27, False, None),  # a window that has just begun, by X's clock
         ("create_feedback", True, START + HOUR, True, None),
         ("send_dm", True, None, False, None),
         ("show_user", False, None, False, "show_user"),

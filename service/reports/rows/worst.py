@@ -36,8 +36,7 @@ class ScoreWalk:
             (not filter.scores or self.score in filter.scores)
             and (not filter.moods or any(mood_of(kind, self.score) in filter.moods for kind in kinds))
             and (not (filter.types and self.kinds) or bool({*filter.types} & {*self.kinds}))
-            and (self.score is None or _is_between(self.score, filter.score_from, filter.score_to))
-            and (self.score is not None or (filter.score_from is None and filter.score_to is None))
+            and _is_between(self.score, filter.score_from, filter.score_to)
         )
 
     @property
@@ -49,7 +48,9 @@ class ScoreWalk:
         return sa.and_(res.score == self.score, sa.or_(kind, fr.type.is_(None)) if UNKNOWN_AS in self.kinds else kind)
 
 
-def _is_between(score: int, least: int | None, most: int | None) -> bool:
+def _is_between(score: int | None, least: int | None, most: int | None) -> bool:
+    if score is None:
+        return least is None and most is None
     return (least is None or score >= least) and (most is None or score <= most)
 
 

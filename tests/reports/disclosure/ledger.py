@@ -6,11 +6,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from service.db import reading
 from service.models import release
-from service.reports.disclosure import store
+from service.reports.disclosure import closing, store
 from service.reports.disclosure.asked import Asked, Published
 from service.reports.disclosure.closing import close_due
 from service.reports.disclosure.days import Ground
@@ -22,6 +24,18 @@ CSAT = Who("acme", "csat")
 MONDAY = date(2026, 8, 31)  # the first of a block of four weeks
 TWELVE = MONDAY + timedelta(weeks=8)
 """The first of a span of twelve weeks."""
+
+
+def days_cannot_be_closed(monkeypatch: pytest.MonkeyPatch, who: Who) -> None:
+    """Have a bug in whatever closes days of one account and kind of card."""
+    walk_days = closing._walk_days
+
+    def fail(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
+        if ground.who == who:
+            raise ValueError
+        return walk_days(connection, ground, before, due)
+
+    monkeypatch.setattr(closing, "_walk_days", fail)
 
 
 def ground(least: int = 5) -> Ground:

@@ -22,7 +22,20 @@ from service.reports.disclosure.partitions import REST
 from service.reports.disclosure.store import Leaf, Release, Who
 from service.reports.figures import figures
 from service.reports.filters import Filter
-from tests.reports.disclosure.ledger import CSAT, MONDAY, TWELVE, close, closed, line, on, rows, said, spans, told
+from tests.reports.disclosure.ledger import (
+    CSAT,
+    MONDAY,
+    TWELVE,
+    close,
+    closed,
+    days_cannot_be_closed,
+    line,
+    on,
+    rows,
+    said,
+    spans,
+    told,
+)
 from tests.reports.world import World, settings_of
 
 DAY = timedelta(days=1)
@@ -233,14 +246,7 @@ def test_each_account_and_kind_of_card_has_releases_of_its_own(early: World) -> 
 
 def test_one_that_cannot_be_closed_holds_up_no_other(early: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor what the same account was given to do, which has no answers; only its rates wait for its days."""
-    walk_days = closing._walk_days
-
-    def fail(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
-        if ground.who == CSAT:
-            raise ValueError
-        return walk_days(connection, ground, before, due)
-
-    monkeypatch.setattr(closing, "_walk_days", fail)
+    days_cannot_be_closed(monkeypatch, CSAT)
     on(early, MONDAY, 6)
     on(early, MONDAY, 6, account="other")
     close(early, MONDAY + 60 * DAY)

@@ -1,18 +1,15 @@
 """Conversations and their answers by whole days: which day a cohort ends on, and what is counted in it."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy.engine import Connection
 
 from service.db import reading
-from service.reports.disclosure import closing
 from service.reports.disclosure.asked import Asked
-from service.reports.disclosure.days import Ground
 from service.reports.disclosure.published import published
 from service.reports.disclosure.store import Who
-from tests.reports.disclosure.ledger import CSAT, MONDAY, close, closed, on
+from tests.reports.disclosure.ledger import CSAT, MONDAY, close, closed, days_cannot_be_closed, on
 from tests.reports.world import World, settings_of
 
 DAY = timedelta(days=1)
@@ -218,14 +215,7 @@ def test_a_day_that_cannot_be_closed_holds_up_no_other_account_s_rates(
         on(quick, MONDAY, 5, account=account)
         on(quick, MONDAY + 7 * DAY, 5, account=account)
     close(quick, MONDAY + 7 * DAY)
-    walk_days = closing._walk_days
-
-    def fail(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
-        if ground.who == CSAT:
-            raise ValueError
-        return walk_days(connection, ground, before, due)
-
-    monkeypatch.setattr(closing, "_walk_days", fail)
+    days_cannot_be_closed(monkeypatch, CSAT)
     for morning in (8, 10):
         close(quick, MONDAY + morning * DAY)
     assert [len(cohorts(quick, account)) for account in ("acme", "other")] == [1, 2]
