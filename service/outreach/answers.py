@@ -57,7 +57,7 @@ class XCall:
     intended_at: datetime
     way: str
     other_way: bool
-    allowed: bool = False
+    allowed: bool
 
 
 def found_by(error: XError, call: XCall, account: Account, now: datetime) -> Found:
@@ -68,7 +68,7 @@ def found_by(error: XError, call: XCall, account: Account, now: datetime) -> Fou
             until = call.intended_at + account.unknown_after
             # A gateway that gave up waiting says nothing about whether X is done with the call.
             answered = error.http_status is not None and error.http_status not in GATEWAY_GAVE_UP
-            return Found(Unclear(until, answered=answered, detail=said), effect=_of_silence(error))
+            return Found(Unclear(until, said, answered=answered), effect=_of_silence(error))
         case RateLimited(reset_at=reset_at):
             return _limited(reset_at, call, account, now, said)
         case Unexplained():

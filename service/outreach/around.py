@@ -19,7 +19,6 @@ from service.states import Kind
 snd, ro, res, fr = send_attempt.c, reopening.c, result.c, feedback_request.c
 param = sa.bindparam
 
-OPEN = sa.and_(snd.request_id == param("request"), snd.outcome.is_(None))
 REOPENED = sa.exists().where(
     ro.source == param("source"), ro.conversation_id == param("conversation"), ro.reopened_at >= param("ended_at")
 )
@@ -35,13 +34,13 @@ HANDED_SINCE = sa.select(fr.card_sent_at).where(
 )  # fmt: skip
 """Others send these links, so no attempt of ours stands for them; the customer was asked all the same."""
 ASKED_SINCE = sa.select(sa.func.max(SENT_SINCE.union_all(HANDED_SINCE).subquery().c.at))
+UNCLEAR_SINCE = sa.select(sa.func.min(snd.intended_at)).where(snd.request_id == param("request"), snd.outcome.is_(None))
 TOLD_OF = sa.select(res.feedback_id).where(res.request_id == param("request"))
 AROUND = sa.select(
     REOPENED.label("reopened"),
     OPTED_OUT.label("opted_out"),
     ASKED_SINCE.scalar_subquery().label("asked_since"),
-    sa.select(sa.func.min(snd.intended_at)).where(OPEN).scalar_subquery().label("unclear_since"),
-    sa.exists().where(OPEN, snd.answered_at.is_not(None)).label("unclear_answered"),
+    UNCLEAR_SINCE.scalar_subquery().label("unclear_since"),
     TOLD_OF.scalar_subquery().label("feedback_id"),
 )
 

@@ -114,7 +114,7 @@ def record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on
     try:
         return _record(place, ready, found, now, go_on=go_on)
     except Exception as error:
-        if is_away(error) or not go_on:
+        if is_away(error):
             raise
         # What X said must be kept, even where the step after it meets a bug.
         log.exception("next_step_not_decided", request_id=ready.request.id, error=type(error).__name__)
@@ -188,13 +188,13 @@ def _looked_up_first(
     connection: Connection, place: Workplace, account: Account, request: Request, found: Intent | Outcome, now: datetime
 ) -> Intent | Outcome:
     """A message that may have gone before the ledger was put back is looked up before it is sent."""
-    if not place.restores or not isinstance(found, Intent) or found.kind is None:
+    if not isinstance(found, Intent) or found.kind is None:
         return found
     lost = restored.lost_since(connection, place.restores, request, found.kind)
     if lost is None:
         return found
     sends.suppose(connection, request, found.kind, lost, now)
-    return Unclear(now + account.unknown_after, answered=True, detail="The database was put back from a backup.")
+    return Unclear(now + account.unknown_after, "The database was put back from a backup.")
 
 
 def _settle(connection: Connection, ready: Ready, found: Found, now: datetime) -> None:
@@ -230,10 +230,11 @@ def _take_effect(connection: Connection, ready: Ready, found: Found, was: Locked
             away.began(connection, name, now)
         case Bar(way, code):
             barred.bar(connection, name, way, code, now)
-        case Pause(until, None, first):
-            counted = limit_of(ready.endpoint)
-            alone = first is not None and not strange.is_about_us(connection, name, counted, ready.request.id)
-            holds.pause(connection, name, first if alone and first is not None else until, now)
+        case Pause(until, None, None):
+            holds.pause(connection, name, until, now)
+        case Pause(until, None, datetime() as first):
+            about_us = strange.is_about_us(connection, name, limit_of(ready.endpoint), ready.request.id)
+            holds.pause(connection, name, until if about_us else first, now)
         case Pause(until, str(endpoint)):
             windows.exhausted(connection, name, endpoint, until, now)
         case None if was.met_strange and isinstance(found.outcome, Advance | Note):

@@ -25,8 +25,9 @@ def sign_in_of(account: Account, clock: Clock) -> XSignIn:
 
 def _signer(settings: Settings, engine: Engine, account: Account, clock: Clock) -> Credentials | Bearer:
     if account.client_id is None:
-        tokens = account.token or "", account.token_secret or ""  # settings without them do not load
-        return Credentials(account.consumer_key, account.consumer_secret, *tokens)
+        assert account.token is not None, "settings without it do not load"
+        assert account.token_secret is not None, "the same"
+        return Credentials(account.consumer_key, account.consumer_secret, account.token, account.token_secret)
 
     @cache
     def key() -> str:

@@ -37,10 +37,11 @@ def unconfirmed(
     """Say what becomes of a request whose customer is not confirmed; None: go on."""
     source = place.settings.sources.get(request.source)
     wanted = source is not None and source.confirm == "inbound_dm" and request.identity_trust == TYPED
-    if not wanted or request.state is not State.IDENTIFIED or request.x_user_id is None:
+    if not wanted or request.state is not State.IDENTIFIED:
         return None
     if account.client_id is not None:
         return Stop(State.SKIPPED, Skip.NOT_CONFIRMED, NO_LIST)
+    assert request.x_user_id is not None, "it is identified"
     since = request.ended_at - contacts.WITHIN
     if contacts.wrote_since(connection, account.name, request.x_user_id, since, hash_key=place.hash_key):
         return None

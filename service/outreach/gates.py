@@ -21,9 +21,8 @@ class Around:
     reopened: bool
     opted_out: bool
     asked_since: datetime | None  # the newest send to the same customer by another request, within the cool-down
-    unclear_since: datetime | None = None  # a send of this very request whose outcome nobody knows yet
-    unclear_answered: bool = False  # X did answer that send, but not so that it tells
-    feedback_id: str | None = None  # X has told us of the card of this very request
+    unclear_since: datetime | None  # a send of this very request whose outcome nobody knows yet
+    feedback_id: str | None  # X has told us of the card of this very request
 
 
 def closed(reason: str | None, stale_at: datetime | None, around: Around, now: datetime) -> Stop | None:

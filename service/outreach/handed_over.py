@@ -86,7 +86,7 @@ def _given(connection: Connection, place: Workplace, request: Request, by: str, 
         return write(connection, request, outcome, now, place.hand_of(by))
 
     if not request.is_open:
-        request = tell(Resume(State.RECEIVED, "handed_over", request.stale_at or now))
+        request = tell(Resume(State.RECEIVED, "handed_over", now))
     if request.campaign is None:
         chosen = choose(
             conversation_of(request), place.settings.campaigns, place.settings.accounts[request.account],
@@ -101,7 +101,7 @@ def _given(connection: Connection, place: Workplace, request: Request, by: str, 
 
 def _demand_nothing_sent(connection: Connection, request: Request, lease: timedelta, now: datetime) -> None:
     if not request.is_open:
-        if request.state is State.SKIPPED and request.reason in OURS_ALONE:
+        if request.reason in OURS_ALONE:
             return
         raise _not_asked(request)
     begun = request.state in OPENED_STATES or request.reason == UNCLEAR or sends.is_unclear(connection, request.id)

@@ -84,7 +84,8 @@ def _take(connection: Connection, place: Workplace, desk: Desk, now: datetime) -
         return None
     for each in waiting.next_due(connection, desk.source, now, AT_ONCE):
         request = locked(connection, each.request_id)
-        if request is None or not _waits(request):
+        assert request is not None, "nobody deletes a request"
+        if not _waits(request):
             waiting.done(connection, each.request_id)
             continue
         remembered = _remembered(connection, place, desk, request, now)
@@ -102,7 +103,8 @@ def _record(connection: Connection, place: Workplace, desk: Desk, taken: Taken, 
     request = locked(connection, taken.request.id)
     if not waiting.is_mine(connection, taken.waiting):
         return  # we were paused past our lease: somebody else asks
-    if request is None or not _waits(request):
+    assert request is not None, "nobody deletes a request"
+    if not _waits(request):
         waiting.done(connection, taken.request.id)  # cancelled, completed or erased meanwhile
         return
     if looked.problem is not None:
@@ -118,9 +120,10 @@ def _record(connection: Connection, place: Workplace, desk: Desk, taken: Taken, 
 
 def _put_back(connection: Connection, desk: Desk, taken: Waiting, looked: Looked, now: datetime) -> None:
     """The CRM said nothing about the customer: who refuses us is held, who wants time gets it, all others wait."""
+    assert looked.problem is not None, "it brought nothing"
     failed = taken.attempts + 1
     pause = min(wait(failed, taken.request_id), waiting.LONGEST)
-    counted.count(connection, desk.source, looked.problem or "", now)
+    counted.count(connection, desk.source, looked.problem, now)
     match looked.problem:
         case "refused":
             holds.hold(connection, desk.source, _why(looked), now)

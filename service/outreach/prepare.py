@@ -87,7 +87,7 @@ def _unclear(around: Around, request: Request, account: Account, now: datetime) 
     # Where nobody worked meanwhile, nobody looked: there is time for that first.
     waited = request.reason == UNCLEAR and now - request.scheduled_at < account.unknown_after * LATE
     if now < until or not waited:
-        return Unclear(max(until, now + account.unknown_after * TIME_TO_LOOK), around.unclear_answered, request.detail)
+        return Unclear(max(until, now + account.unknown_after * TIME_TO_LOOK), request.detail)
     return Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, Doubt.UNCLEAR_SEND.sentence)
 
 
@@ -159,7 +159,7 @@ def _follow(connection: Connection, request: Request, account: Account, now: dat
 
 def _send(connection: Connection, request: Request, account: Account, now: datetime) -> Intent | Outcome:
     kind, way = request.next_message, WAYS[request.way]
-    if kind is Kind.ASKING and request.alternatives and barred.is_barred(connection, account.name, way.name, now):
+    if request.alternatives and barred.is_barred(connection, account.name, way.name, now):
         return Switch("way_barred")
     for bound in opening.bounds(account, way) if kind is Kind.OPENING else [way.bound(account)]:
         free = slots.free_at(connection, account, bound.kinds, bound.limit, now)

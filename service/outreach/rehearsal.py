@@ -81,8 +81,8 @@ def _again(place: Workplace, account: Account, request_id: str, now: datetime) -
     """Go on where something was said of the account too: a way is barred now, and the next is due at once."""
     with writing(place.engine) as connection:
         request = locked(connection, request_id)
-        due = request is not None and request.is_open and request.scheduled_at <= now
-        if not due or request is None or request.lease_token is not None:
+        assert request is not None, "nobody deletes a request"
+        if not request.is_open or request.scheduled_at > now or request.lease_token is not None:
             return None
         leases.put_up(connection, request_id, Lease(request_id, now + place.settings.worker.lease))
     return taken_up(place, account, request_id, request_id, now)

@@ -71,7 +71,7 @@ class Runner:
         """Finish the calls in flight, give the rest back. What is not done in time is looked up by a successor."""
         self._stopping.set()
         wait(self._flying, within.total_seconds())
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False)
 
     @property
     def in_flight(self) -> int:
@@ -109,7 +109,7 @@ class Runner:
         while step is not None:
             now = self._clock()
             late = now > step.intended_at + self._place.settings.worker.lease * BEGIN_WITHIN
-            if late or (self._stopping.is_set() and step is ready):
+            if late or self._stopping.is_set():
                 return give_back(self._place, step, now)
             found = self._taken(step)
             step = self._record(step, found)

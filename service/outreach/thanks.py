@@ -86,8 +86,9 @@ def _thank(
     with writing(place.engine) as connection:
         resting = standing.lock(connection, account.name, now).rests
         request = locked(connection, request_id)
-        text = None if request is None or _may_have_been_thanked(place, request) else _text(request, thanking)
-        if resting or request is None or text is None or not _still(connection, place, request):
+        assert request is not None, "nobody deletes a request"
+        text = None if _may_have_been_thanked(place, request) else _text(request, thanking)
+        if resting or text is None or not _still(connection, place, request):
             return 0
         attempt = sends.intend(connection, request, Kind.THANKS, now)
     return _send(place, account, x, request, text, attempt, clock)

@@ -99,7 +99,8 @@ def attach_once(place: Workplace, now: datetime, limit: int = 100) -> int:
     for request, feedback_id in found:
         with writing(place.engine) as connection:
             fresh = locked(connection, request.id)
-            if fresh is not None and PROVEN[fresh.state] and fresh.feedback_id is None and fresh.erased_at is None:
+            assert fresh is not None, "nobody deletes a request"
+            if PROVEN[fresh.state] and fresh.feedback_id is None and fresh.erased_at is None:
                 write(connection, fresh, Attach(feedback_id), now, place.hand)
                 sends.prove(connection, request.id, feedback_id)
     return len(found)
@@ -197,9 +198,10 @@ def _conclude(place: Workplace, each: UnclearSend, proof: Proof, now: datetime) 
     """Close the attempt and move the request on, unless somebody else has done so meanwhile."""
     with writing(place.engine) as connection:
         request = locked(connection, each.request.id)
+        assert request is not None, "nobody deletes a request"
         if not sends.settle(connection, each.attempt.id, proof.verdict, proof.evidence, now, proof.x_id):
             return False
-        if request is not None and request.is_open:  # an erasure or a supervisor may have ended it while we read
+        if request.is_open:  # an erasure or a supervisor may have ended it while we read
             # Whoever still thinks he holds the lease must not record over what X has told us: `write` ends it.
             write(connection, request, proof.outcome, now, place.hand)
         kind, verdict = each.attempt.kind, proof.verdict

@@ -79,7 +79,7 @@ def apply(  # noqa: C901, PLR0911 - one a kind of outcome
             request, due = _planned(request, plan), max(until, now)
             waiting = replace(request, **PUT_DOWN, reason=reason, detail=detail, scheduled_at=due)
             return Applied(waiting, "postponed", reason, detail)
-        case Unclear(until, _, detail):
+        case Unclear(until, detail):
             waiting = replace(request, **PUT_DOWN, reason=UNCLEAR, detail=detail, scheduled_at=until)
             return Applied(waiting, "unclear", UNCLEAR, detail)
         case Stop(end, reason, detail, plan, learnt):

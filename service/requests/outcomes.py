@@ -95,8 +95,8 @@ class Unclear:
     """A send that may or may not have reached the customer. It is looked up at X until `until`."""
 
     until: datetime
-    answered: bool  # X answered and was done with the call; else it may still be on its way
     detail: str | None = None
+    answered: bool = False  # X answered just now, and was done with the call; else it may still be on its way
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ class _Tellings:
         self._scores = SCORE_RANGE.get(asked.type or "", SCORE_RANGE["nps"])
         self._had = {(each.way, each.digest) for each in known}
         self._feedback_id = held.feedback_id if held else None
-        self._forgotten = held is not None and held.shown.is_forgotten
+        self._forgotten = held.shown if held is not None and held.shown.is_forgotten else None
         self._settled = settle(
             ((self._allowed(each.told), each.way) for each in known), self._scores, held.shown if held else None
         )
@@ -154,7 +154,7 @@ class _Tellings:
     def _allowed(self, update: Update) -> Update:
         """What is believed of it. Where a text's time is over, what others still have of it must not bring it back."""
         dated = replace(update, score_at=self._believed(update.score_at), text_at=self._believed(update.text_at))
-        return dated.wordless() if self._forgotten else dated
+        return dated if self._forgotten is None else dated.wordless()
 
     def _believed(self, at: datetime | None) -> datetime | None:
         """A date of X at which nobody can have answered is none: by it an answer would be in no report of its time.
@@ -166,9 +166,9 @@ class _Tellings:
 
     def _shown(self) -> Shown:
         shown = self._settled.shown
-        if self._forgotten and self._held is not None:
+        if self._forgotten is not None:
             # Retention takes the words, not the fact that there were some.
-            shown = replace(shown, text_at=self._held.shown.text_at, text_way=self._held.shown.text_way)
+            shown = replace(shown, text_at=self._forgotten.text_at, text_way=self._forgotten.text_way)
         return shown
 
     def _verdict(self, update: Update, before: Shown) -> Verdict:

@@ -61,7 +61,8 @@ def _tapped(
     connection: Connection, settings: Settings, account: Account, message: DirectMessage, now: datetime
 ) -> Verdict | None:
     """A tap counts for the request it names, however old the prompt is - if it is its own customer who taps."""
-    tap = quick_reply.recognise(hash_key.begin(connection, settings.service.secret_key), message.tapped or "")
+    assert message.tapped is not None, "asked for with it"
+    tap = quick_reply.recognise(hash_key.begin(connection, settings.service.secret_key), message.tapped)
     if tap is None or not _is_theirs(connection, account, tap.request_id, message.sender_id):
         log.warning("tap_refused", account=account.name)
         return None
@@ -93,10 +94,11 @@ def _typed(
     prompt = _prompt(connection, account, message.sender_id, at)
     if prompt is None or not _is_first(connection, prompt, at):
         return None
-    score = int(words) if NUMBER.fullmatch(words) and words.isascii() else None
-    if score is None or score not in SCORE_RANGE.get(prompt.type, ()) or not _typed_counts(settings, prompt):
+    if not NUMBER.fullmatch(words) or int(words) not in SCORE_RANGE.get(prompt.type, ()):
         return None
-    return ingest(connection, _answer(prompt.request_id, score, message, now), now)
+    if not _typed_counts(settings, prompt):
+        return None
+    return ingest(connection, _answer(prompt.request_id, int(words), message, now), now)
 
 
 def _prompt(connection: Connection, account: Account, sender_id: str | None, at: datetime) -> Prompt | None:

@@ -65,9 +65,10 @@ def _asked(accounts: Mapping[str, Account], app: str | None) -> str:
     secrets = {each.consumer_key: each.consumer_secret for each in accounts.values()}
     if app is None and len(set(secrets.values())) == 1:
         return next(iter(secrets.values()))
-    if app is None or app not in secrets:
+    secret = None if app is None else secrets.get(app)
+    if secret is None:
         raise NotFound("unknown_app", "Several apps share this address: register it as /webhooks/x?app=<consumer key>.")
-    return secrets[app]
+    return secret
 
 
 def _take_in(engine: Engine, settings: Settings, accounts: list[Account], raw: bytes, now: datetime) -> int:

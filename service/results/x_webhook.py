@@ -83,8 +83,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
 
 def _of_the_app(account: Account, settings: Settings) -> Mapping[str, Account]:
     """Whose cards may come by this account's address, by X's id of them."""
-    secret = account.consumer_secret
-    same = [each for each in settings.accounts.values() if secret and each.consumer_secret == secret]
+    same = [each for each in settings.accounts.values() if each.consumer_secret == account.consumer_secret]
     return {each.user_id: each for each in same if account.webhook_signature or not _asks_for_more(each, account)}
 
 

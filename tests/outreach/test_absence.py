@@ -1,12 +1,21 @@
 """What X's list does not show is absent only where the list shows what we know to be there."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from service.states import State
+from service.accounts.dm_list import EVER, Listing
+from service.db import writing
+from service.models import send_attempt
+from service.outreach.absence import held_to_what_we_know
+from service.requests.request import Attempt
+from service.states import Kind, State
+from service.x_api import DirectMessage
 from tests.outreach.test_unclear import CREATE, NEW, messages, ready
-from tests.support import World
+from tests.support import START, World, request_of
 
 OFF = {"pair_scope": "off"}  # X's own guard against a second card would hide ours
 
@@ -84,3 +93,59 @@ def test_a_card_that_never_arrived_is_still_sent_where_the_list_shows_cards(worl
     go_on(world, 20)
     assert world.request(again).state == State.CARD_SENT
     assert (messages(world, "dm"), messages(world, "card")) == (2, 2)
+
+
+# -- which message must be there
+
+MINUTE, HOUR, DAY, TICK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
+WHOLE = Listing((), EVER, readable=True, read_at=START)
+
+
+def known(world: World, ago: timedelta, user_id: str = "501") -> None:
+    """A message of which X gave us the id, sent and done with so long ago."""
+    request_id = world.ended("c-known", x_user_id=user_id, dm_event_id="9")
+    at = {"intended_at": START - ago, "settled_at": START - ago}
+    row = {"id": "sa_1", "request_id": request_id, "account": "acme", "x_user_id": user_id, "kind": "dm"}
+    with writing(world.engine) as connection:
+        connection.execute(sa.insert(send_attempt).values(**row, **at, outcome="sent"))
+
+
+def believed(world: World, listing: Listing = WHOLE, api: str = "v1.1") -> bool:
+    account = replace(world.settings.accounts["acme"], list_lag=3 * MINUTE, api=api)
+    attempt = Attempt("sa_2", "fr_2", "acme", "501", Kind.OPENING, START - HOUR, None)
+    [held] = held_to_what_we_know(world.engine, account, [(request_of(START), attempt, listing)])
+    assert held.problem == (None if held.readable else "hides_ours")
+    return held.readable
+
+
+@pytest.mark.parametrize(
+    ("ago", "must_be_there"),
+    [
+        (5 * MINUTE, True),
+        (5 * MINUTE - TICK, False),
+        (29 * DAY - 2 * MINUTE - TICK, True),
+        (29 * DAY - 2 * MINUTE, False),
+    ],
+)
+def test_a_message_must_be_listed_from_the_lag_and_what_clocks_differ_to_the_end_of_x_s_list(
+    world: World, ago: timedelta, must_be_there: bool
+) -> None:
+    assert believed(world), "where nothing is known, a list is believed"
+    known(world, ago)
+    assert believed(world) is not must_be_there
+    assert believed(world, replace(WHOLE, messages=(DirectMessage("9"),))), "shown, whatever else is"
+    assert believed(world, replace(WHOLE, messages=(DirectMessage("8"), DirectMessage("9"))))
+
+
+@pytest.mark.parametrize(("back_to", "must_be_there"), [(HOUR + 2 * MINUTE + TICK, True), (HOUR + 2 * MINUTE, False)])
+def test_a_list_must_show_what_lies_surely_within_it(world: World, back_to: timedelta, must_be_there: bool) -> None:
+    known(world, HOUR)
+    assert believed(world, replace(WHOLE, back_to=START - back_to)) is not must_be_there
+
+
+@pytest.mark.parametrize(("api", "whom", "must_be_there"), [
+    ("v1.1", "501", True), ("v1.1", "502", True), ("v2", "501", True), ("v2", "502", False),
+])  # fmt: skip
+def test_v2_has_a_list_with_each_person(world: World, api: str, whom: str, must_be_there: bool) -> None:
+    known(world, HOUR, whom)
+    assert believed(world, api=api) is not must_be_there

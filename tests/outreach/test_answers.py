@@ -16,7 +16,7 @@ from service.x_api.errors import Meaning
 from tests.support import START, settings_of
 
 ACME = replace(settings_of().accounts["acme"], window=timedelta(minutes=15), unknown_after=timedelta(hours=1))
-SEND = XCall(State.DM_ALLOWED, "send_dm", sends=True, intended_at=START, way="card", other_way=False)
+SEND = XCall(State.DM_ALLOWED, "send_dm", sends=True, intended_at=START, way="card", other_way=False, allowed=False)
 
 
 @pytest.mark.parametrize(("status", "answered"), [(None, False), (502, False), (504, False), (500, True), (503, True)])
@@ -68,6 +68,8 @@ def test_a_limit_is_waited_out_for_a_second_at_least_and_a_day_at_most(reset_at:
         ("create_feedback", True, None, True, None),
         ("create_feedback", True, START + HOUR / 6, False, None),
         ("create_feedback", True, START + HOUR * 0.27, False, None),  # a window that has just begun, by X's clock
+        ("create_feedback", True, START + 17 * MINUTE, False, None),
+        ("create_feedback", True, START + 17 * MINUTE + SECOND, True, None),
         ("create_feedback", True, START + HOUR, True, None),
         ("send_dm", True, None, False, None),
         ("show_user", False, None, False, "show_user"),
@@ -79,6 +81,7 @@ def test_a_card_refused_without_a_time_may_be_the_customer_s_own_limit_and_count
     told = found(RateLimited("Too soon.", reason="rate_limited", reset_at=reset_at), endpoint=endpoint, sends=sends)
     assert isinstance(told.outcome, Retry) is counts
     assert told.effect.endpoint == pauses
+    assert told.effect.first == (START + MINUTE if counts and reset_at is not None else None), "a moment, at first"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 
 from service.accounts import volume
 from service.db import writing
+from service.outreach import campaigns
 from service.outreach.campaigns import Conversation, choose, decide, language_of, takes
 from service.outreach.gates import DAILY_LIMIT, Around, closed, quiet
 from service.requests.machine import Postpone, Stop
@@ -113,6 +114,17 @@ def test_the_same_input_draws_the_same_lot(number: int, share: float) -> None:
     assert first["sample"]["drawn"] == (first["sample"]["lot"] < share)
 
 
+@pytest.mark.parametrize(("lot", "drawn"), [(0.0, True), (0.49, True), (0.5, False)])
+def test_a_lot_below_the_share_is_drawn_and_none_of_no_share(
+    monkeypatch: pytest.MonkeyPatch, lot: float, drawn: bool
+) -> None:
+    monkeypatch.setattr(campaigns, "draw", lambda *_: lot)
+    half = decide(CONVERSATION, replace(CARE, sample=0.5), ACME, hash_key="k", expected_per_day=4000)
+    assert [each["drawn"] for each in half.values()] == [drawn, drawn], "two thousand ask for a thousand messages"
+    none = decide(CONVERSATION, replace(CARE, sample=0.0), ACME, hash_key="k", expected_per_day=4000)
+    assert none["sample"]["drawn"] is False
+
+
 def test_a_short_budget_is_drawn_fairly_and_not_first_come() -> None:
     decisions = [
         decide(replace(CONVERSATION, id=f"c-{n}"), CARE, ACME, hash_key="s" * 32, expected_per_day=4000)
@@ -173,7 +185,7 @@ def test_a_draw_that_fails_says_which_and_keeps_its_inputs() -> None:
     assert {each.reason for each in scarce} == {Skip.QUOTA}
 
 
-NOTHING = Around(reopened=False, opted_out=False, asked_since=None)
+NOTHING = Around(reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,11 +12,13 @@ from service import housekeeping
 from service.accounts import turns
 from service.customers import contacts
 from service.db import reading, writing
+from service.ids import person
 from service.models import contact
 from service.outreach import confirming
-from service.requests.outcomes import Stop
+from service.requests.outcomes import Postpone, Stop
 from service.states import State
-from tests.support import World, request_of
+from service.x_api import DirectMessage, DmPage, XAnswer
+from tests.support import SOURCE_KEY, START, World, request_of
 
 TYPED: dict[str, Any] = {"x_user_id": None, "x_handle": "ada", "identity_trust": "crm_entered"}
 
@@ -184,3 +186,127 @@ def test_an_account_without_such_a_list_asks_nobody_whom_people_typed(world: Wor
         outcome = confirming.unconfirmed(connection, world.place, request, account, world.clock.now)
     assert isinstance(outcome, Stop)
     assert (outcome.reason, "confirm = 'none'" in (outcome.detail or "")) == ("not_confirmed", True)
+
+
+# -- to the microsecond
+
+TICK, MINUTE, DAY = timedelta(microseconds=1), timedelta(minutes=1), timedelta(days=1)
+AGAIN = timedelta(seconds=30)
+
+
+@pytest.fixture
+def lagging(world_of: Callable[..., World]) -> World:
+    return world_of(accounts__acme__list_lag="3m", accounts__acme__window="15m")
+
+
+def said(world: World, *, wrote_at: Any = None, read_at: Any = None, reads_at: Any = None, **columns: Any) -> Any:
+    """What becomes of a request of a typed handle that ended just now, with what is known of the list."""
+    with writing(world.engine) as connection:
+        if wrote_at is not None:
+            contacts.note(connection, "acme", [("501", wrote_at)], hash_key=world.place.hash_key)
+        for name, at in (("confirm_read", read_at), ("confirm", reads_at)):
+            if at is not None:
+                turns.set_moment(connection, "acme", name, at)
+    request = request_of(START, **{"identity_trust": "crm_entered", "state": State.IDENTIFIED, **columns})
+    with reading(world.engine) as connection:
+        return confirming.unconfirmed(connection, world.place, request, world.settings.accounts["acme"], START)
+
+
+@pytest.mark.parametrize(
+    "columns", [{"identity_trust": "bridge"}, {"state": State.DM_ALLOWED}, {"state": State.RECEIVED}, {"source": "x"}]
+)
+def test_nobody_else_waits(lagging: World, columns: dict[str, Any]) -> None:
+    assert said(lagging, **columns) is None
+
+
+@pytest.mark.parametrize(("wrote_at", "confirmed"), [(START - 7 * DAY, True), (START - 7 * DAY - TICK, False)])
+def test_who_wrote_within_a_week_before_the_end_is_confirmed(
+    lagging: World, wrote_at: datetime, confirmed: bool
+) -> None:
+    assert (said(lagging, wrote_at=wrote_at) is None) is confirmed
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "read_at", "over"),
+    [
+        (START - 3 * MINUTE, START, True),
+        (START - 3 * MINUTE + TICK, START, False),
+        (START - 5 * MINUTE, START - 2 * MINUTE, True),
+        (START - 5 * MINUTE, START - 2 * MINUTE - TICK, False),
+        (START - DAY, START + TICK, False),
+    ],
+)
+def test_a_list_that_was_read_when_it_had_to_show_everybody_proves_that_nobody_wrote(
+    lagging: World, ended_at: datetime, read_at: datetime, over: bool
+) -> None:
+    """A reading still to come is of a clock that has been put right since."""
+    told = said(lagging, ended_at=ended_at, read_at=read_at)
+    assert isinstance(told, Stop if over else Postpone)
+    assert told.reason == ("not_confirmed" if over else "confirming")
+
+
+@pytest.mark.parametrize(
+    ("reads_at", "until"),
+    [
+        (None, START),
+        (START - DAY, START),
+        (START + 5 * MINUTE, START + 5 * MINUTE),
+        (START + DAY, START + 15 * MINUTE),
+    ],
+)
+def test_who_waits_comes_again_soon_after_the_next_reading(lagging: World, reads_at: Any, until: datetime) -> None:
+    assert said(lagging, reads_at=reads_at) == Postpone(until + AGAIN, "confirming")
+
+
+class OnePage:
+    """X's list, and how often it was asked."""
+
+    def __init__(self, *messages: DirectMessage) -> None:
+        self.page, self.asked = DmPage(messages, None), 0
+
+    def list_dms(self, _cursor: str | None = None) -> XAnswer[DmPage]:
+        self.asked += 1
+        return XAnswer(self.page, None)
+
+
+def test_of_a_page_the_dated_messages_of_others_are_noted_and_the_next_is_read_in_a_minute(lagging: World) -> None:
+    us = lagging.settings.accounts["acme"].user_id
+    x: Any = OnePage(
+        DirectMessage("1", "501", created_at=START), DirectMessage("2", us, created_at=START),
+        DirectMessage("3", None, created_at=START), DirectMessage("4", "502"),
+    )  # fmt: skip
+    account = lagging.settings.accounts["acme"]
+    assert (confirming.read_once(lagging.place, account, x, lagging.clock), x.asked) == (0, 0), "nobody waits"
+    lagging.ended(reason="confirming")
+    assert confirming.read_once(lagging.place, account, x, lagging.clock) == 1
+    with reading(lagging.engine) as connection:
+        [kept] = connection.execute(sa.select(contact)).all()
+        assert turns.moment(connection, "acme", "confirm") == START + MINUTE
+    assert (kept.person, kept.wrote_at) == (person(lagging.place.hash_key, "501"), START)
+    lagging.clock.forward(seconds=59)
+    assert (confirming.read_once(lagging.place, account, x, lagging.clock), x.asked) == (0, 1)
+
+
+def test_a_list_without_calls_left_is_read_when_a_third_of_the_window_is_over(world_of: Callable[..., World]) -> None:
+    world = world_of(accounts__acme__lookups_per_window=3, accounts__acme__window="15m")
+    world.ended(reason="confirming")
+    x: Any = OnePage()
+    x.page = DmPage((DirectMessage("1", "502", created_at=START),), "more")
+    confirming.read_once(world.place, world.settings.accounts["acme"], x, world.clock)
+    with reading(world.engine) as connection:
+        assert turns.moment(connection, "acme", "confirm") == START + 5 * MINUTE
+
+
+def test_one_source_that_types_handles_is_enough(world_of: Callable[..., World]) -> None:
+    world = world_of(sources__other={"preset": "standard", "keys": [SOURCE_KEY], "confirm": "none"})
+    world.ended(reason="confirming")
+    x: Any = OnePage()
+    confirming.read_once(world.place, world.settings.accounts["acme"], x, world.clock)
+    assert x.asked == 1
+
+
+def test_where_no_source_types_handles_no_list_is_read(world_of: Callable[..., World]) -> None:
+    world = world_of(sources__crm__confirm="none")
+    world.ended(reason="confirming")
+    x: Any = OnePage()
+    assert (confirming.read_once(world.place, world.settings.accounts["acme"], x, world.clock), x.asked) == (0, 0)

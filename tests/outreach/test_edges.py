@@ -24,7 +24,7 @@ TICK, SECOND, MINUTE, HOUR, DAY = (
 ACME = replace(
     settings_of().accounts["acme"], unknown_after=2 * HOUR, list_lag=3 * MINUTE, signature_tolerance=5 * MINUTE
 )
-NOTHING = Around(reopened=False, opted_out=False, asked_since=None)
+NOTHING = Around(reopened=False, opted_out=False, asked_since=None, unclear_since=None, feedback_id=None)
 NO_DATABASE: Any = None
 LINKS = Links("https://survey.example", "a key")
 
@@ -50,13 +50,13 @@ def test_an_unclear_send_ends_unknown_when_its_time_is_over_and_somebody_was_the
     since: datetime, reason: str | None, due: datetime, ends: bool
 ) -> None:
     """An eighth of the time late: nobody was at work, and so nobody looked."""
-    around = replace(NOTHING, unclear_since=since, unclear_answered=True)
+    around = replace(NOTHING, unclear_since=since)
     told = prepare._unclear(around, request(reason=reason, scheduled_at=due, detail="131"), ACME, START)
     if ends:
         assert told == Stop(State.UNKNOWN, "unclear_send", told.detail)  # type: ignore[union-attr]
     else:
         until = max(since + 2 * HOUR, START + 30 * MINUTE)
-        assert told == Unclear(until, answered=True, detail="131")
+        assert told == Unclear(until, "131")
     assert prepare._unclear(NOTHING, request(), ACME, START) is None
 
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_read_is_looked_at_again_soon_and_not_at_once() -> None:
     assert prepare._unreadable(damaged, START) is None
     told = prepare._unreadable(replace(damaged, card_text=unreadable()), START)
     assert isinstance(told, Postpone)
-    assert START + MINUTE < told.until < START + HOUR
+    assert told.until == START + 10 * MINUTE
 
 
 def unreadable() -> Any:

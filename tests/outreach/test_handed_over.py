@@ -11,10 +11,11 @@ from service.db import reading, writing
 from service.errors import Conflict, NotFound
 from service.ids import person
 from service.models import feedback_request, opt_out, result
-from service.outreach.handed_over import HandedLink, hand_over
+from service.outreach.handed_over import HandedLink, account_of, hand_over
 from service.states import State
 from tests.floor.house import House, deliver
-from tests.support import World
+from tests.outreach.test_unclear import died, ready
+from tests.support import START, World
 
 
 def handed(world: World, conversation_id: str = "c-1") -> HandedLink:
@@ -112,6 +113,60 @@ def test_nobody_knows_of_others_conversations(world: World) -> None:
     request_id = world.ended()
     world.set(request_id, erased_at=world.clock.now)
     assert refusal(world) == "unknown_conversation"
+
+
+HOUR = timedelta(hours=1)
+OPENED = {"dm_sent_at": START, "dm_event_id": "9"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "code"),
+    [
+        ({"lease_token": "ls_x", "lease_until": START + HOUR / 100}, None),
+        ({"lease_token": "ls_x", "lease_until": START + HOUR / 100, "state": State.DM_ALLOWED}, "being_asked"),
+        ({"lease_token": "ls_x", "lease_until": START, "state": State.DM_ALLOWED}, None),
+        ({"state": State.DM_ALLOWED}, None),
+        ({"state": State.DM_SENT, **OPENED}, "being_asked"),
+        ({"state": State.DM_ALLOWED, "reason": "unclear"}, "being_asked"),
+        ({"state": State.FAILED, "reason": "refused"}, "asked_already"),
+        ({"state": State.UNKNOWN, "reason": "unclear_send"}, "asked_already"),
+        ({"state": State.SKIPPED, "reason": "cancelled"}, "not_asked"),
+        ({"state": State.SKIPPED, "reason": "unreachable"}, None),
+        ({"state": State.SKIPPED, "reason": "unreachable", "stale_at": START}, "not_asked"),
+    ],
+)
+def test_what_may_be_on_its_way_by_us_is_not_handed_over(
+    world: World, columns: dict[str, Any], code: str | None
+) -> None:
+    request_id = ready(world, **{"stale_at": START + HOUR, "state": State.RECEIVED, **columns})
+    if code is None:
+        assert handed(world).request_id == request_id
+        return
+    assert refusal(world) == code
+
+
+def test_a_send_nobody_knows_of_is_on_its_way(world: World) -> None:
+    request_id = ready(world)
+    died(world, request_id, "dm")
+    assert refusal(world) == "being_asked"
+
+
+def test_the_link_is_that_of_the_newest_end_of_this_source_and_account(world: World) -> None:
+    ends = [world.ended(ended_at=START - n * HOUR, **columns) for n, columns in enumerate((
+        {"source": "other"}, {"account": "other"}, {"conversation_id": "c-2"}, {}, {},
+    ))]  # fmt: skip
+    assert handed(world).request_id == ends[3]
+    with reading(world.engine) as connection:
+        assert account_of(connection, "crm", "c-1") == "other", "the newest of the source"
+        assert account_of(connection, "crm", "c-2") == "acme"
+        assert account_of(connection, "other", "c-1") == "acme"
+        assert account_of(connection, "other", "c-2") is None
+
+
+def test_a_campaign_that_was_chosen_is_not_chosen_anew(world: World) -> None:
+    request_id = ready(world, stale_at=START + HOUR, page_hash="0" * 32)
+    handed(world)
+    assert [event for _, event, _ in world.history(request_id)] == ["handed_over"]
 
 
 # -- over the API, to the answer ---------------------------------------------------------------------------------------

@@ -148,6 +148,27 @@ def test_a_success_in_between_begins_the_count_anew(played: Any) -> None:
     assert held == [None, None, None, 99999]
 
 
+def test_a_refusal_of_another_kind_in_between_is_no_success(played: Any) -> None:
+    """Of whom X never said yes, it says so only when we write."""
+
+    def who(request: httpx.Request) -> Said:
+        status, body, headers = user(request)
+        return (status, {**body, "can_dm": None}, headers) if body["id_str"] == "603" else (status, body, headers)
+
+    def some(request: httpx.Request) -> Said:
+        return coded(349) if b'"603"' in request.content else coded(99999)
+
+    unsaid = (200, {"relationship": {"source": {"id_str": "1"}, "target": {"id_str": "2"}}}, {})
+    world = played({USERS: who, FRIENDSHIP: unsaid, NEW: some})
+    for met in ((601, 602), (603,), (604,)):
+        ids = [world.ended(f"c-{number}", x_user_id=str(number)) for number in met]
+        forward(world)
+        forward(world, 1)
+        if met == (603,):
+            assert outcomes(world, ids) == {(State.SKIPPED, Skip.CANNOT_DM)}
+    assert stands(world).hold_code == 99999
+
+
 def test_after_a_release_the_count_begins_anew(played: Any) -> None:
     world = played({NEW: coded(99999)})
     ended(world)

@@ -1,13 +1,18 @@
 """A word of thanks after a tap: once, within X's reply window, and never to who has said enough."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from service.accounts import standing, turns
+from service.at_rest.columns import encrypting
 from service.db import reading, writing
 from service.ids import person
-from service.models import feedback_request, opt_out, send_attempt
+from service.models import feedback_request, opt_out, result, send_attempt
+from service.outreach import thanks
 from service.outreach.thanks import send_due
 from service.outreach.workplace import Workplace
 from service.requests import restored
@@ -16,7 +21,8 @@ from service.results.inbox import read_once
 from service.results.ingest import ingest
 from service.results.merge import Update
 from service.settings import SettingsError
-from tests.support import World, settings_of
+from service.x_api import RateLimited
+from tests.support import START, World, request_of, settings_of
 
 TEXTS = {
     "en": {
@@ -76,6 +82,39 @@ def test_a_word_of_thanks_is_no_question_and_prolongs_no_rest(world: World) -> N
     world.forward(minutes=2)
     world.run()
     assert world.request(again).state == "card_sent", "eight days after the question"
+
+
+def test_two_who_have_tapped_are_thanked_each(world: World) -> None:
+    world.customers({"user_id": "502", "screen_name": "bob", "can_dm": True})
+    world.ended("c-2", x_user_id="502")
+    world.forward(minutes=2)
+    world.run()
+    world.control("/customers/502/dm", {"tap": 3})
+    tap(world)
+    assert thank(world) == 2
+    assert sorted(each["recipient"] for each in world.truth()["messages"][-2:]) == ["501", "502"]
+
+
+def test_whoever_reads_a_language_without_thanks_gets_none(world_of: Any) -> None:
+    german = {name: text for name, text in TEXTS["en"].items() if name != "thanks"}
+    made: World = world_of(campaigns__care__ways=["quick_reply"], campaigns__care__texts={**TEXTS, "de": german})
+    made.customers({"user_id": "501", "screen_name": "ada", "can_dm": True})
+    made.customers({"user_id": "502", "screen_name": "bob", "can_dm": True})
+    made.ended(language="de")
+    made.ended("c-2", x_user_id="502", language="en")
+    made.forward(minutes=2)
+    made.run()
+    made.control("/customers/502/dm", {"tap": 3})
+    tap(made)
+    assert thank(made) == 1
+
+
+@pytest.mark.parametrize("columns", [{"erased_at": START}, {"x_user_id": None}])
+def test_who_was_erased_meanwhile_is_not_thanked(world_of: Any, columns: dict[str, Any]) -> None:
+    made: World = world_of()
+    with reading(made.engine) as connection:
+        assert thanks._still(connection, made.place, request_of(START))
+        assert not thanks._still(connection, made.place, request_of(START, **columns))
 
 
 @pytest.mark.parametrize("fault", ["drop_after_commit", "drop_before", "half_json"])
@@ -162,3 +201,135 @@ def test_nobody_is_thanked_where_a_ledger_put_back_may_not_know_of_it(world: Wor
         restored.begin(connection, world.clock.now)
     world.place = Workplace.open(world.engine, world.settings, "after-the-restore")
     assert thank(world) == 0
+
+
+# -- to the microsecond
+
+TICK, MINUTE, HOUR = timedelta(microseconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("seen", "since"),
+    [
+        (None, START - 23 * HOUR),
+        (START - MINUTE, START - 11 * MINUTE),
+        (START + MINUTE, START - 10 * MINUTE),
+        (START - 23 * HOUR, START - 23 * HOUR),
+    ],
+)
+def test_answers_are_looked_through_from_the_last_look_and_no_further_than_x_lets_us_reply(
+    seen: Any, since: datetime
+) -> None:
+    """An hour of the day is left for clocks; ten minutes for who commits late."""
+    assert thanks._since(seen, START) == since
+
+
+@pytest.mark.parametrize(
+    ("seen", "kept"),
+    [(None, START), (START - MINUTE + TICK, START - MINUTE + TICK), (START - MINUTE, START), (START + TICK, START)],
+)
+def test_that_nobody_is_to_be_thanked_is_noted_once_a_minute(world_of: Any, seen: Any, kept: datetime) -> None:
+    world: World = world_of(campaigns__care__ways=["quick_reply"], campaigns__care__texts=TEXTS)
+    if seen is not None:
+        with writing(world.engine) as connection:
+            turns.set_moment(connection, "acme", thanks.SEEN, seen)
+    assert thank(world) == 0
+    with reading(world.engine) as connection:
+        assert turns.moment(connection, "acme", thanks.SEEN) == kept
+
+
+@pytest.mark.parametrize(
+    ("of_result", "of_request", "thanked"),
+    [
+        ({}, {}, True),
+        ({"updated_at": START}, {}, False),
+        ({"score_seen_at": START}, {}, False),
+        ({"score_way": "page"}, {}, False),
+        ({"text": "Fine"}, {}, False),
+        ({"text_at": START}, {}, False),
+        ({}, {"erased_at": START}, False),
+        ({}, {"x_user_id": None}, False),
+        ({}, {"account": "other"}, False),
+        ({}, {"campaign": "other"}, False),
+        ({}, {"state": "unknown"}, False),
+    ],
+)
+def test_who_has_tapped_since_then_and_said_no_more_is_to_be_thanked(
+    world_of: Any, of_result: dict[str, Any], of_request: dict[str, Any], thanked: bool
+) -> None:
+    world: World = world_of()
+    request_id = world.ended(**{"state": "card_sent", "campaign": "care", **of_request})
+    times = dict.fromkeys(("updated_at", "score_seen_at"), START + TICK)
+    row = {"request_id": request_id, "way": "quick_reply", "first_channel": "dm", "update_count": 1, "anomalies": 0,
+           "x_updated_at": START, "first_seen_at": START, "score": 4, "score_way": "quick_reply", **times}  # fmt: skip
+    with writing(world.engine) as connection:
+        values = encrypting(result, {**row, **of_result}, request_id)
+        connection.execute(sa.insert(result).values(values))
+        found = thanks._due(connection, account(world), ["care"], START)
+    assert found == ([request_id] if thanked else [])
+
+
+@pytest.mark.parametrize(("ended_ago", "may_have"), [(timedelta(0), True), (-TICK, False), (HOUR, True)])
+def test_a_word_may_have_gone_for_what_ended_before_a_ledger_was_put_back(
+    world_of: Any, ended_ago: timedelta, may_have: bool
+) -> None:
+    world: World = world_of()
+    place = replace(world.place, restores=(restored.Restore(START - HOUR, START),))
+    asked = request_of(START, ended_at=START - ended_ago)
+    assert thanks._may_have_been_thanked(place, asked) is may_have
+    assert not thanks._may_have_been_thanked(world.place, asked)
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "evidence"),
+    [
+        ({"fault": "drop_before"}, "unknown", None),
+        ({"fault": "status", "status": 403, "code": 349}, "not_sent", "refused"),
+        ({"fault": "429", "headers": True, "reset_in_s": 300}, "not_sent", "refused"),
+    ],
+)
+def test_what_became_of_it_is_kept(world: World, fault: dict[str, Any], outcome: str, evidence: str | None) -> None:
+    tap(world)
+    world.fault(endpoint="direct_messages/events/new", times=1, **fault)
+    assert thank(world) == 0
+    [request_id] = {each["id"] for each in requests(world)}
+    last = world.attempts(request_id)[-1]
+    assert (last.kind, last.outcome, last.evidence) == ("more", outcome, evidence)
+    [stands] = standings_of(world)
+    limited = fault["fault"] == "429"
+    assert (stands.hold_reason, stands.paused_until) == (None, world.clock.now + 5 * MINUTE if limited else None)
+
+
+@pytest.mark.parametrize(("reset_in", "pause"), [(None, timedelta(minutes=15)), (HOUR, HOUR), (48 * HOUR, 24 * HOUR)])
+def test_a_limit_pauses_the_account_for_its_time_a_window_or_a_day_at_most(
+    world: World, reset_in: timedelta | None, pause: timedelta
+) -> None:
+    tap(world)
+    now = world.clock.now
+
+    class Limits:
+        def send_dm(self, *_: object, **__: object) -> Any:
+            at = None if reset_in is None else now + reset_in
+            raise RateLimited("Too soon.", reason="rate_limited", reset_at=at)
+
+    x: Any = Limits()
+    assert send_due(world.place, account(world), x, world.clock) == 0
+    [stands] = standings_of(world)
+    assert stands.paused_until == now + pause
+
+
+def standings_of(world: World) -> list[standing.AccountStanding]:
+    with reading(world.engine) as connection:
+        return standing.standings(connection)
+
+
+@pytest.mark.parametrize(("ago", "outcome"), [(HOUR, None), (HOUR + TICK, "unknown")])
+def test_a_word_nobody_has_heard_of_for_an_hour_is_given_up(world: World, ago: timedelta, outcome: str | None) -> None:
+    [request_id] = {each["id"] for each in requests(world)}
+    at = world.clock.now - ago
+    row = {"id": "sa_more", "request_id": request_id, "account": "acme", "x_user_id": "501", "kind": "more"}
+    with writing(world.engine) as connection:
+        connection.execute(sa.insert(send_attempt).values(**row, intended_at=at))
+    thank(world)
+    [mine] = [each for each in world.attempts(request_id) if each.kind == "more"]
+    assert (mine.outcome, mine.settled_at) == (outcome, None if outcome is None else world.clock.now)

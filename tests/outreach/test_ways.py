@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from service.accounts import barred
 from service.db import writing
 from service.results.answer import Answer
 from service.results.ingest import ingest
@@ -74,6 +75,15 @@ def test_a_card_may_carry_the_link_as_a_way_out(world_of: Any) -> None:
     request_id = ended(world)
     world.run()
     assert sent(world) == [OPENING, ("card", f"How did we do? No card to see? {link(world, request_id)}")]
+
+
+def test_the_last_way_is_tried_although_it_is_barred(world_of: Any) -> None:
+    world = asking(world_of, ["card"])
+    with writing(world.engine) as connection:
+        barred.bar(connection, "acme", "card", 200, world.clock.now)
+    request_id = ended(world)
+    world.run()
+    assert world.request(request_id).state == State.CARD_SENT
 
 
 def test_without_the_privilege_the_next_way_is_taken_and_nobody_gets_a_second_opening(world_of: Any) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from service.outreach import withdrawn
+from service.requests.outcomes import Postpone, Stop
 from service.states import State
 from tests.outreach.test_unclear import died, messages, ready
 from tests.outreach.test_walk import FROZEN
-from tests.support import World
+from tests.support import START, World, request_of, settings_of
 
 
 def without(world: World, kind: str) -> None:
@@ -102,3 +103,59 @@ def test_a_machine_with_the_account_ends_nothing(world: World) -> None:
     request_id = ready(world, stale_at=world.clock.now - timedelta(hours=6))
     assert withdrawn.end_overdue(world.place, world.clock.now) == 0
     assert world.request(request_id).state == State.DM_ALLOWED
+
+
+# -- to the microsecond
+
+TICK, MINUTE, HOUR = timedelta(microseconds=1), timedelta(minutes=1), timedelta(hours=1)
+HERE = settings_of(worker__give_up_after="3d")
+GONE = replace(HERE, campaigns=())
+
+
+def said(settings: Any = GONE, **columns: Any) -> Any:
+    return withdrawn.withheld(settings, request_of(START, **{"campaign": "care", **columns}), START)
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"stale_at": START + HOUR}, Postpone(START + 10 * MINUTE, "withdrawn", "campaigns.care")),
+        ({"stale_at": START + MINUTE}, Postpone(START + MINUTE, "withdrawn", "campaigns.care")),
+        ({"stale_at": START + TICK}, Postpone(START + TICK, "withdrawn", "campaigns.care")),
+        ({"stale_at": START}, Stop(State.SKIPPED, "withdrawn", "campaigns.care")),
+        ({"stale_at": START, "state": State.DM_SENT}, Stop(State.FAILED, "not_in_time", "campaigns.care")),
+        ({"ended_at": START - timedelta(days=3)}, Stop(State.SKIPPED, "withdrawn", "campaigns.care")),
+        ({"ended_at": START - timedelta(days=3) + TICK}, Postpone(START + TICK, "withdrawn", "campaigns.care")),
+        ({"source": "gone", "stale_at": START}, Stop(State.SKIPPED, "withdrawn", "sources.gone")),
+        ({"campaign": None}, None),
+    ],
+)
+def test_it_waits_until_it_is_stale_and_is_looked_at_every_ten_minutes(columns: dict[str, Any], told: Any) -> None:
+    assert said(**columns) == told
+    assert said(HERE, **{**columns, "source": "crm"}) is None
+
+
+@pytest.mark.parametrize(("over", "ended"), [(timedelta(0), 1), (TICK, 0)])
+def test_of_an_account_that_left_a_request_ends_at_its_moment(world: World, over: timedelta, ended: int) -> None:
+    stale = ready(world, stale_at=START + over)
+    without(world, "accounts")
+    assert withdrawn.end_overdue(world.place, START) == ended
+    assert world.request(stale).reason == ("withdrawn" if ended else None)
+
+
+def test_who_is_told_to_stop_ends_no_more(world: World) -> None:
+    ready(world, stale_at=START)
+    without(world, "accounts")
+    assert withdrawn.end_overdue(world.place, START, lambda: True) == 0
+
+
+@pytest.mark.parametrize("meanwhile", [{"state": State.SKIPPED, "reason": "cancelled"}, {"stale_at": START + MINUTE}])
+def test_what_ended_or_was_taken_up_meanwhile_is_left(
+    world: World, monkeypatch: pytest.MonkeyPatch, meanwhile: dict[str, Any]
+) -> None:
+    request_id = ready(world, **{"stale_at": START, **meanwhile})
+    before, found = world.request(request_id), iter([[request_id, "fr_nobody"]])
+    without(world, "accounts")
+    monkeypatch.setattr(withdrawn, "overdue_elsewhere", lambda *_: next(found, []))
+    assert withdrawn.end_overdue(world.place, START) == 0
+    assert world.request(request_id) == before

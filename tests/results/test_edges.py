@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from service.results import poll, refresh
+from service.db import EPOCH
+from service.results import merge, poll, refresh
+from service.results.card import update_of
 from service.results.merge import Claim, Settled, Shown, Update, digest, settle
 from service.results.page import pace
 from service.results.page.pace import PerMinute
 from service.results.page.sender import contrast, readable, sender_of
 from service.results.refresh import RefreshReport
 from service.x_api import MessageRefused, RecipientRefused, Temporary, UnknownToX, XError
-from service.x_api.facts import FeedbackPage
+from service.x_api.facts import Feedback, FeedbackPage
 from tests.results.house import shop
 from tests.support import START
 
@@ -40,6 +42,25 @@ def test_of_two_scores_one_stands_whichever_came_first(stands: Any, falls: Any) 
     for told in ([stands, falls], [falls, stands]):
         shown = settle(told, SCALE).shown
         assert (shown.score, shown.score_at, shown.score_way) == (update.score, update.score_at, way)
+
+
+def test_what_the_house_before_kept_without_a_way_goes_before_what_has_one() -> None:
+    row = Shown(START, 4, START, None)
+    assert settle([(Update(START, 5, START + TICK), "card")], SCALE, row).shown.score_way is None
+    assert merge._first(Claim(4, START, START, "card"), Claim(4, START, START, None)) == Claim(4, START, START, None)
+
+
+@pytest.mark.parametrize(
+    ("dates", "told_at"),
+    [
+        ({"updated_at": START, "score_at": START + HOUR}, START),
+        ({"created_at": START, "score_at": START + HOUR, "text_at": START + MINUTE}, START + HOUR),
+        ({"created_at": START}, START),
+        ({}, EPOCH),
+    ],
+)
+def test_a_card_without_a_date_of_its_own_is_of_its_newest_other(dates: dict[str, datetime], told_at: datetime) -> None:
+    assert update_of(Feedback(id="1", **dates)).told_at == told_at  # type: ignore[arg-type]
 
 
 def test_the_last_telling_is_the_latest_and_a_score_off_the_scale_never_stands() -> None:

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from service.accounts import windows
+from service.accounts import turns, windows
 from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.models import opt_out, send_attempt
 from service.results.inbox import STOPS_HEARD_FOR, read_once
-from service.x_api import taps
+from service.x_api import DirectMessage, DmPage, XAnswer, taps
 from tests.results.house import HOUR, request, result_of
 from tests.results.house import settings as settings_of
 from tests.results.outside import Outside
@@ -54,6 +54,32 @@ def test_taps_and_numbers_are_found_in_the_list(engine, x):
     assert (report.answers, report.whole, report.problem) == (2, True, None)
     assert [result_of(engine, row)["score"] for row in (tapping, typing)] == [2, 5]
     assert result_of(engine, tapping)["first_channel"] == "dm"
+
+
+class OnePage:
+    """A list of these messages, the newest first."""
+
+    def __init__(self, *messages):
+        self.messages = messages
+
+    def list_dms(self, _cursor=None):
+        return XAnswer(DmPage(self.messages, None), None)
+
+
+def test_what_was_said_at_the_very_moment_or_without_a_date_is_heard_and_the_first_number_counts(engine, x):
+    at_once, undated = (request(engine, way="quick_reply", campaign="care", card_sent_at=x.now) for _ in range(2))
+    ours = {"recipient_id": SHOP.user_id}
+    found = read_once(engine, SETTINGS, SHOP, OnePage(
+        DirectMessage("3", at_once["x_user_id"], text="5", **ours),
+        DirectMessage("2", undated["x_user_id"], text="3", **ours),
+        DirectMessage("1", at_once["x_user_id"], text="2", created_at=x.now, **ours),
+        DirectMessage("0", at_once["x_user_id"], text="1", created_at=x.now - MINUTE, **ours),
+    ), lambda: x.now + MINUTE)  # fmt: skip
+    assert (found.answers, found.whole, found.pages) == (2, True, 1)
+    assert [result_of(engine, row)["score"] for row in (at_once, undated)] == [2, 3]
+    assert [result_of(engine, row)["update_count"] for row in (at_once, undated)] == [1, 1]
+    with reading(engine) as connection:
+        assert turns.moment(connection, "shop", "inbox") == x.now + MINUTE + SHOP.window / 3
 
 
 def test_nobody_reads_where_nothing_is_waited_for(engine, x):

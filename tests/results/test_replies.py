@@ -161,12 +161,42 @@ def test_of_two_numbers_in_one_push_the_first_one_typed_counts(engine):
     assert shown(say(engine, row, *both)) == (5, "quick_reply", "dm", 0)
 
 
+def test_an_undated_number_is_of_now_and_so_not_the_first(engine):
+    row = prompted(engine)
+    undated = {key: value for key, value in message(row, "5", 1).items() if key != "created_timestamp"}
+    found = say(engine, row, undated, message(row, "2", 2, NOW - timedelta(minutes=1)))
+    assert (shown(found), found["update_count"]) == ((2, "quick_reply", "dm", 0), 1)
+
+
 def test_a_number_before_the_prompt_or_to_a_card_or_from_a_stranger_is_none(engine):
     row = prompted(engine)
     card = request(engine, way="card")
     assert say(engine, row, message(row, "4", at=row["card_sent_at"] - timedelta(minutes=1))) is None
     assert say(engine, card, message(card, "4")) is None
     assert say(engine, row, message({"x_user_id": "999"}, "4")) is None
+
+
+def test_a_number_typed_at_the_moment_of_the_prompt_counts_also_of_a_campaign_that_is_gone(engine):
+    row = request(engine, way="quick_reply", campaign="gone", card_sent_at=NOW)
+    assert shown(say(engine, row, message(row, "4"))) == (4, "quick_reply", "dm", 0)
+
+
+def test_what_is_not_dated_or_not_ours_to_read_is_told_by_who_sent_it(engine):
+    row = prompted(engine, card_sent_at=NOW - HOUR)
+    said = DirectMessage("1", text="4", sender_id=row["x_user_id"], recipient_id=US)
+    with writing(engine) as connection:
+        for wrong in (
+            replace(said, sender_id=None), replace(said, sender_id=US), replace(said, recipient_id="9"),
+            replace(said, recipient_id=None),
+        ):  # fmt: skip
+            assert replies.take(connection, SETTINGS, SETTINGS.accounts["shop"], wrong, NOW) is None
+        assert replies.take(connection, SETTINGS, SETTINGS.accounts["shop"], said, NOW) == "applied"
+    assert result_of(engine, row)["score_at"] == NOW
+
+
+def test_an_account_takes_no_tap_for_anothers_request(engine):
+    row = prompted(engine, account="other")
+    assert say(engine, row, message(row, "4", tapped=metadata_of(engine, row, 4))) is None
 
 
 def test_typed_numbers_do_not_count_where_the_campaign_says_so(engine):
@@ -293,6 +323,47 @@ def test_a_challenge_is_answered_with_the_secret_of_the_app(engine):
     assert given.get_json() == {"response_token": f"sha256={proof}"}
     assert browser(engine).get(HOOK, query_string={"crc_token": '{"for_user_id":"2"}'}).status_code == 400
     assert browser(engine).get(HOOK).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("secrets", "asked", "answered_by"),
+    [
+        (("one", "one"), None, "one"),
+        (("one", "two"), None, None),
+        (("one", "two"), "key-care", "two"),
+        (("one", "two"), "key-shop", "one"),
+        (("one", "one"), "key-care", "one"),
+        (("one", "two"), "key-of-nobody", None),
+        (("one", "one"), "key-of-nobody", None),
+    ],
+)
+def test_of_several_apps_the_one_that_is_named_answers(sqlite_engine, secrets, asked, answered_by):
+    shop, (first, second) = SETTINGS.accounts["shop"], secrets
+    accounts = {
+        "shop": replace(shop, consumer_key="key-shop", consumer_secret=first),
+        "care": replace(shop, name="care", user_id="5", consumer_key="key-care", consumer_secret=second),
+    }
+    client = web(replace(SETTINGS, accounts=accounts), sqlite_engine).test_client()
+    query = {"crc_token": "challenge_string"} | ({} if asked is None else {"app": asked})
+    given = client.get(HOOK, query_string=query)
+    if answered_by is None:
+        assert (given.status_code, given.get_json()["code"]) == (404, "unknown_app")
+        return
+    proof = b64encode(hmac.digest(answered_by.encode(), b"challenge_string", "sha256")).decode()
+    assert given.get_json() == {"response_token": f"sha256={proof}"}
+
+
+def test_a_push_is_taken_for_the_account_it_names_of_the_app_that_signed_it(engine):
+    shop = SETTINGS.accounts["shop"]
+    row = prompted(engine)
+    accounts = {
+        "other": replace(shop, name="other", user_id=US, consumer_key="k2", consumer_secret="another app's"),
+        "care": replace(shop, name="care", user_id="5"),
+        "shop": shop,
+    }
+    client = web(replace(SETTINGS, accounts=accounts), engine).test_client()
+    assert post(client, pushed(message(row, "4"))).get_json() == {"received": 1}
+    assert result_of(engine, row)["score"] == 4
 
 
 # -- the whole way, over sockets

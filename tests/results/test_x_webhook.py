@@ -3,20 +3,22 @@
 import base64
 import gzip
 import hmac
+import io
 import json
 import zlib
 from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, Request
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from service.db import open_engine
-from service.errors import ServiceError, problem
+from service.errors import ServiceError, TooLarge, problem
+from service.results import bodies
 from service.results.x_webhook import blueprint
 from service.settings import SettingsError
 from service.x_api.webhook import SIGNATURE_HEADER, crc_response
@@ -82,6 +84,33 @@ def test_a_batch_is_taken_whole(engine, client, wrap):
 
 
 @pytest.mark.parametrize(
+    ("ours", "theirs", "taken"),
+    [
+        ({"webhook_networks": ("127.0.0.0/8",)}, {}, True),
+        ({"webhook_networks": ("127.0.0.0/8",)}, {"webhook_networks": ("127.0.0.0/8",)}, True),
+        ({}, {"webhook_networks": ("127.0.0.0/8",)}, False),
+        ({"webhook_signature": True}, {"webhook_signature": True}, True),
+        ({"webhook_signature": True}, {"webhook_password": "another than shop's"}, True),
+        ({"webhook_signature": True}, {"consumer_secret": "another app's"}, False),
+    ],
+)
+def test_who_has_proved_as_much_as_another_account_asks_brings_its_cards(engine, ours, theirs, taken):
+    accounts = {"shop": replace(shop(), **ours), "care": replace(shop(), name="care", user_id="3434", **theirs)}
+    row = request(engine, account="care")
+    raw = json.dumps(event(snapshot(row, NOW, score=2, from_user_id="3434"))).encode()
+    proof = basic() | {SIGNATURE_HEADER: crc_response(SECRET, raw.decode())}
+    assert post(browser_of(replace(settings(), accounts=accounts), engine), raw, headers=proof).status_code == 200
+    assert (result_of(engine, row) is not None) is taken
+
+
+def test_of_two_deliveries_within_a_minute_the_second_is_taken_too(engine, client):
+    rows = [request(engine) for _ in range(2)]
+    for row in rows:
+        post(client, event(snapshot(row, NOW, score=4)))
+    assert [answer_of(engine, row)[0] for row in rows] == [4, 4]
+
+
+@pytest.mark.parametrize(
     ("theirs", "taken"),
     [
         ({}, True),
@@ -90,8 +119,17 @@ def test_a_batch_is_taken_whole(engine, client, wrap):
         ({"webhook_password": "another than shop's"}, False),
         ({"webhook_networks": ("10.0.0.0/8",)}, False),
         ({"consumer_secret": "another app's"}, False),
+        ({"webhook_user": None, "webhook_password": None, "webhook_networks": ("10.0.0.0/8",)}, False),
     ],
-    ids=["same app", "asks nothing", "wants a signature", "another password", "from its networks", "another app"],
+    ids=[
+        "same app",
+        "asks nothing",
+        "wants a signature",
+        "another password",
+        "from its networks",
+        "another app",
+        "from its networks alone",
+    ],
 )
 def test_an_address_of_an_app_brings_the_cards_of_its_accounts(engine, theirs, taken):
     """X registers one address by hand for an app, and several accounts may write by it."""
@@ -200,6 +238,7 @@ def test_logs_and_answers_hold_no_customers_words(engine, client):
         basic(user="", password=""),
         basic(password="pässwörd"),
         {"Authorization": "Bearer a-long-random-password"},
+        {"Authorization": 'Digest username="x", password="a-long-random-password"'},
         {"Authorization": "Basic %%%"},
         {"Authorization": "Basic"},
     ],
@@ -230,6 +269,22 @@ def test_a_webhook_without_a_password_or_signature_is_shut(engine):
 def test_half_a_login_is_a_mistake_in_the_settings(engine, account):
     with pytest.raises(SettingsError, match="of no use without it"):
         browser(engine, **account)
+
+
+@pytest.mark.parametrize(
+    "half", [{"webhook_password": None}, {"webhook_user": None}, {"webhook_password": ""}], ids=str
+)
+def test_half_a_login_opens_nothing_wherever_it_came_from(engine, half):
+    """Settings with half a one do not load; should they ever, nobody gets in by it."""
+    built = settings()
+    told = [
+        replace(built, accounts={"shop": replace(shop(), **half, webhook_signature=signature)})
+        for signature in (False, True)
+    ]
+    proof = {SIGNATURE_HEADER: crc_response(SECRET, "{}")}
+    for user, password in (("x", ""), ("", "a-long-random-password"), ("", "")):
+        given = [post(browser_of(each, engine), b"{}", headers=basic(user, password) | proof) for each in told]
+        assert [each.status_code for each in given] == [404, 401]
 
 
 @pytest.mark.parametrize(
@@ -282,18 +337,28 @@ def test_a_body_over_the_limit_is_refused(engine):
     limit = settings().web.max_body_bytes
     client = browser(engine)
     assert post(client, b" " * limit).status_code == 200
-    assert post(client, b" " * (limit + 1)).status_code == 413
+    assert [post(client, b" " * (limit + more)).status_code for more in (1, 2, 100)] == [413] * 3
 
 
 def test_a_chunked_body_over_the_limit_is_refused_too(engine):
-    import io
-
     limit = settings().web.max_body_bytes
     stream = io.BytesIO(b" " * (limit + 1))
     given = browser(engine).post(
         URL, input_stream=stream, headers=basic(), environ_overrides={"wsgi.input_terminated": True}
     )
     assert given.status_code == 413
+
+
+@pytest.mark.parametrize(("size", "fits"), [(0, True), (9, True), (10, True), (11, False), (12, False), (1000, False)])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_small_limit_is_kept_to_the_byte(size, fits, chunked):
+    wsgi = {"wsgi.input": io.BytesIO(b"x" * size), "REQUEST_METHOD": "POST"}
+    given = Request(wsgi | ({"wsgi.input_terminated": True} if chunked else {"CONTENT_LENGTH": str(size)}))
+    if fits:
+        assert bodies.read(given, 10) == b"x" * size
+        return
+    with pytest.raises(TooLarge, match="10 bytes"):
+        bodies.read(given, 10)
 
 
 # -- the challenge ----------------------------------------------------------------------------------------------------

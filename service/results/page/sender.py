@@ -87,8 +87,8 @@ def contrast(one: str, other: str) -> float:
 def readable(accent: str, ground: str) -> str:
     """Return the accent, moved away from the ground as little as its contrast needs."""
     away, colour, share = _rgb(DARK if ground == LIGHT else LIGHT), accent, 0.0
-    while contrast(colour, ground) < CONTRAST and share < 1:
-        share = min(1.0, share + STEP)
+    while contrast(colour, ground) < CONTRAST:
+        share += STEP
         colour = _hex(_mixed(_rgb(accent), away, share))
     return colour
 

@@ -18,7 +18,7 @@ from service.ways.links import Links, hash_of
 from service.x_api.questions import TEXT_LIMIT
 from tests.support import Clock, request_row, settings_of
 
-LONGEST = 10_000
+LONGEST, TICK = 10_000, timedelta(microseconds=1)
 
 
 class Page:
@@ -295,7 +295,8 @@ def test_tokens_of_every_wrong_kind_look_alike(page: Page, token: str) -> None:
     [
         {"score": "0"}, {"score": "6"}, {"score": "-1"}, {"score": "4.0"}, {"score": "４"}, {"score": "4 "},
         {"score": "1e0"}, {"score": ""}, {"score": "4\0"}, {"score": "x" * 50_000}, {}, {"other": "4"},
-        {"comment": ""}, {"comment": " \u200b\t"}, {"comment": "\0"}, {"comment": "a" * 100_000},
+        {"comment": ""}, {"comment": " \u200b\t"}, {"comment": "\u200b \u200b"}, {"comment": "\0"},
+        {"comment": "a" * 100_000},
     ],
 )  # fmt: skip
 def test_forms_of_every_wrong_kind_are_told_what_is_missing_and_store_nothing(page: Page, form: dict[str, str]) -> None:
@@ -320,6 +321,23 @@ def test_two_tabs_a_double_click_and_the_back_button_give_one_answer(page: Page)
     assert page.stored().score == 4
     assert "first answer counts" in page.browser.get(other_tab.headers["Location"]).get_data(as_text=True)
     assert page.get().status_code == 200, "the back button shows what was said"
+
+
+@pytest.mark.parametrize(("ago", "status"), [(timedelta(days=28) - TICK, 200), (timedelta(days=28), 404)])
+def test_a_page_answers_until_the_answer_window_is_over(page: Page, ago: timedelta, status: int) -> None:
+    page.set(card_sent_at=page.clock.now - ago)
+    assert page.get().status_code == status
+
+
+def test_a_page_of_an_account_that_is_gone_looks_like_a_wrong_link(page: Page) -> None:
+    page.set(account="gone")
+    assert (page.get().status_code, page.post(score="4").status_code) == (404, 404)
+
+
+@pytest.mark.parametrize(("own", "named"), [(None, "Acme Café"), ("Our Shop", "Our Shop")])
+def test_the_question_names_the_campaign_s_own_name_or_the_account_s(page: Page, own: str | None, named: str) -> None:
+    page.set(display_name=own)
+    assert f"with {named}?" in page.get().text
 
 
 def test_a_post_after_erasure_looks_like_a_wrong_link(page: Page) -> None:
