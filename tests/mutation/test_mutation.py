@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from tests.mutation import remembered
 from tests.mutation.changes import mutants, naming
 from tests.mutation.explained import EXPLAINED, names
 from tests.mutation.rooms import ROUND, TOP, _some, drawn, paths_of, room_of
+from tests.mutation.session import _nearest
 
 DECIDES = """
 def over(n, most=3):
@@ -119,6 +122,14 @@ def test_what_was_learnt_is_remembered_until_a_letter_changes(tmp_path: Path) ->
     assert remembered.read(kept, tmp_path) == remembered.Remembered(ran, ["t::two"])
     (tmp_path / "tests/a.py").write_text("a = 2\n")
     assert remembered.read(kept, tmp_path) is None
+
+
+def test_who_imports_what_is_changed_is_asked_first_and_then_the_quickest() -> None:
+    def asked(module: object, seconds: float) -> Any:
+        return SimpleNamespace(item=SimpleNamespace(module=module), seconds=seconds)
+
+    here, quick, slow = asked(sys.modules[__name__], 9.0), asked(subprocess, 0.1), asked(subprocess, 0.2)
+    assert sorted([slow, quick, here], key=_nearest("tests/mutation/changes.py")) == [here, quick, slow]
 
 
 def test_what_is_explained_is_there_to_be_explained() -> None:

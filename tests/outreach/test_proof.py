@@ -108,8 +108,8 @@ def looked(world: World, x: Any) -> Any:
 
 @pytest.fixture
 def waiting(world_of: Any) -> World:
-    """Somebody died in a call eleven minutes ago, so X's list is looked at: it lags three minutes."""
-    world: World = world_of(accounts__acme__list_lag="3m", accounts__acme__signature_tolerance="5m")
+    """Somebody died in a call eleven minutes ago, so X's list is looked at: it lags by a minute and a half."""
+    world: World = world_of(accounts__acme__list_lag="90s", accounts__acme__signature_tolerance="5m")
     died(world, ready(world), "dm")
     with writing(world.engine) as connection:
         connection.execute(sa.update(account_state).values(x_away_since=world.clock.now))
@@ -126,7 +126,7 @@ def test_a_list_that_was_read_far_enough_is_left_until_there_is_a_reason(waiting
 
 def test_a_list_that_was_cut_short_is_read_again_after_a_third_of_its_lag(waiting: World) -> None:
     row = looked(waiting, X())
-    assert (row.looked_at, row.lookup_lease_until) == (None, waiting.clock.now + MINUTE)
+    assert (row.looked_at, row.lookup_lease_until) == (None, waiting.clock.now + MINUTE / 2)
     assert row.x_away_since is not None, "X has answered with nothing"
 
 
@@ -139,7 +139,7 @@ def test_of_a_long_lag_a_third_is_a_lease_at_most(world_of: Any) -> None:
 
 def test_a_list_that_could_not_be_read_whole_is_read_again_after_its_lag(waiting: World) -> None:
     undated = DmPage((DirectMessage("1", "501", "2"),), None)
-    assert looked(waiting, X(undated)).lookup_lease_until == waiting.clock.now + 3 * MINUTE
+    assert looked(waiting, X(undated)).lookup_lease_until == waiting.clock.now + 1.5 * MINUTE
 
 
 def test_one_look_at_a_time_and_for_two_leases(waiting: World) -> None:
@@ -193,7 +193,6 @@ def test_the_list_is_read_beyond_the_oldest_of_all_that_is_looked_for(world_of: 
     ],
 )
 def test_of_several_lists_each_must_have_been_read_far_enough(world: World, second: Listing, ends: Any) -> None:
-    world.set(ready(world), x_user_id="501")
     with writing(world.engine) as connection:
         token = looks.begin(connection, "acme", 2 * MINUTE, START)
         connection.execute(sa.update(account_state).values(x_away_since=START))

@@ -147,7 +147,7 @@ class Time:
 
 def held_for(world: World, monkeypatch: pytest.MonkeyPatch, state: str, *, stopping: bool = False) -> list[float]:
     """The rests between the tries to record, while the database stays away."""
-    ready(world, state=state)
+    ready(world, state=state, can_dm=None if state == "identified" else True)
     step = claim(world.place, world.settings.accounts["acme"], 1, world.clock.now).ready[0]
     time, mine = Time(), runner(world)
 
