@@ -9,15 +9,18 @@ from structlog.testing import capture_logs
 
 from service.accounts import holds
 from service.accounts.holds import Hold
-from service.db import writing
+from service.at_rest.unreadable import TEXT
+from service.db import reading, writing
 from service.outreach import claims
 from service.outreach.answers import Found
+from service.outreach.around import Lookout
 from service.outreach.claims import Claimed, Ready, claim, due_accounts, give_back, record, taken_up
+from service.outreach.prepare import prepare
 from service.outreach.steps import take
 from service.requests.outcomes import Postpone, Unclear
 from service.states import State
 from tests.outreach.test_unclear import died, ready
-from tests.support import START, World
+from tests.support import START, World, request_of
 
 AWAY = sa.exc.OperationalError("SELECT", {}, Exception("the server is gone"))
 
@@ -143,6 +146,15 @@ def test_what_has_to_wait_is_not_decided_again_at_once_though_its_time_seems_to_
     monkeypatch.setattr(claims, "prepare", lambda *_: next(decisions))
     assert claim(world.place, world.settings.accounts["acme"], 1, START) == Claimed(1, [])
     assert world.request(request_id).scheduled_at == START
+
+
+def test_what_cannot_be_read_waits_also_before_a_campaign_is_chosen(world: World) -> None:
+    damaged = request_of(START, conversation_id=TEXT)
+    with reading(world.engine) as connection:
+        lookout = Lookout(connection, world.place.hash_key)
+        told = prepare(connection, world.place, world.settings.accounts["acme"], damaged, START, lookout)
+    assert isinstance(told, Postpone)
+    assert told.reason == "unreadable"
 
 
 @pytest.mark.parametrize("meanwhile", ["ended", "taken"])
