@@ -139,11 +139,11 @@ class Kept:
         """For what is there at import: first tests that speak of it or run lines that do, then those of its file."""
         told = {(str(self.top / each), (self.top / each).read_text("utf-8")) for each in self.files}
         lines = {(file, line) for file, text in told for line in naming(text, change.names)}
-        here = str(self.top / change.file)
+        here, nearest = str(self.top / change.file), _nearest(change.file)
 
-        def order(each: Learnt) -> tuple[int, float]:
+        def order(each: Learnt) -> tuple[int, tuple[bool, float]]:
             near = 0 if _speaks_of(each.item, change.names) or lines & each.lines else 1
-            return near if near == 0 or any(file == here for file, _ in each.lines) else 2, each.seconds
+            return near if near == 0 or any(file == here for file, _ in each.lines) else 2, nearest(each)
 
         return sorted(self.learnt, key=order)
 
