@@ -159,7 +159,7 @@ def _follow(connection: Connection, request: Request, account: Account, now: dat
 
 def _send(connection: Connection, request: Request, account: Account, now: datetime) -> Intent | Outcome:
     kind, way = request.next_message, WAYS[request.way]
-    if request.alternatives and barred.is_barred(connection, account.name, way.name, now):
+    if kind is Kind.ASKING and request.alternatives and barred.is_barred(connection, account.name, way.name, now):
         return Switch("way_barred")
     for bound in opening.bounds(account, way) if kind is Kind.OPENING else [way.bound(account)]:
         free = slots.free_at(connection, account, bound.kinds, bound.limit, now)

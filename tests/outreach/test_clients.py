@@ -16,7 +16,7 @@ from service.x_api import XClient, XClientV2, XError
 from service.x_api.oauth2 import Granted
 from tests.support import START, Clock, settings_of
 
-TEXTS = {"en": {"opening": "Thanks for writing.", "page": "Answer here: {page}"}}
+TEXTS = {"en": {"opening": "Thanks for writing.", "card": "How did we do?", "page": "Answer here: {page}"}}
 V2 = {"accounts__acme__api": "v2", "campaigns__care__ways": ["page"], "campaigns__care__texts": TEXTS}
 
 

@@ -24,7 +24,7 @@ NOTED = Found(Note("said", Learnt()))
 @pytest.fixture
 def three(world_of: Any) -> World:
     """Three accounts and nine calls at once."""
-    third = {**OTHER, "user_id": "3", "token": "t3"}
+    third = {**OTHER, "user_id": "3", "token": "t3", "screen_name": "third"}
     made: World = world_of(
         accounts__other=OTHER, accounts__third=third, worker__concurrency=9, sources__crm__account="acme"
     )

@@ -55,7 +55,9 @@ def walked(world: World, request_id: str) -> list[str]:
 def test_what_is_tried_is_a_test_that_everybody_would_be_drawn_for(tried: World) -> None:
     request_id = begun(tried)
     row = tried.request(request_id)
-    assert (row.test, row.x_handle, row.source, row.campaign, row.way) == (True, "ada", "crm", "care", "card")
+    assert (row.test, row.x_handle, row.source, row.campaign, row.card_text) == (
+        True, "ada", "crm", "care", TEXTS["en"]["card"],
+    )  # fmt: skip
     assert [lot["drawn"] for lot in row.decision.values()] == [True, True]
     assert (row.lease_token, row.lease_until) == (request_id, START + tried.settings.worker.lease)
     assert walked(tried, request_id) == ["show_user", "send_dm", "create_feedback"]

@@ -545,7 +545,7 @@ def test_a_refusal_is_waited_out_a_turn_at_most_and_an_unknown_cursor_forgotten(
     assert (window.cursor, window.pages, window.unreadable) == ((None, 0, 0) if anew else (kept, 3, 2))
 
 
-@pytest.mark.parametrize(("reset", "next_turn"), [(5 * MINUTE, 5 * MINUTE), (HOUR, 10 * MINUTE)])
+@pytest.mark.parametrize(("reset", "next_turn"), [(5 * MINUTE, 5 * MINUTE), (15 * MINUTE, 10 * MINUTE)])
 def test_an_allowance_that_is_used_up_is_waited_for_a_turn_at_most(engine, reset, next_turn):
     begun(engine, SERVED - HOUR)
     with writing(engine) as connection:
