@@ -35,6 +35,18 @@ def nearest_first(language: str | None) -> list[str]:
     return ["-".join(parts[:length]) for length in range(len(parts), 0, -1) if parts[0]]
 
 
+def called_now(tag: str) -> str:
+    """The tag as it is written today: nb-NO for no-NO."""
+    first, dash, rest = tag.partition("-")
+    return CALLED_NOW.get(first, first) + dash + rest
+
+
+def ever_called(tag: str) -> list[str]:
+    """Every tag of the same language: what was stored when another was usual keeps it."""
+    first, dash, rest = called_now(tag).partition("-")
+    return [code + dash + rest for code in (first, *(old for old, new in CALLED_NOW.items() if new == first))]
+
+
 def harmless(text: str) -> str:
     """The text so that it is shown, not obeyed: no ESC moves the cursor, no mark turns words."""
     return STEERS.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from service.models import feedback_request
 from service.requests.rows import ASKED_BY
+from service.words import called_now, ever_called
 
 fr = feedback_request.c
 Value = str | int | None
@@ -32,13 +33,24 @@ class Dimension:
     people: bool = False  # its groups are people, or teams of them: too small ones are not named
     whole_number: bool = False
     choices: bool = False  # few enough names to choose from
+    tags: bool = False  # its names are tags of languages, of which some have changed
+
+    def called(self, value: Value) -> Value:
+        """A group by its name of today."""
+        return called_now(value) if self.tags and isinstance(value, str) else value
+
+    def held(self, values: Collection[Value]) -> Collection[Value]:
+        """These groups as the ledger may hold them."""
+        if not self.tags:
+            return values
+        return [tag for each in values for tag in ([None] if each is None else ever_called(str(each)))]
 
     def is_one_of(self, values: Collection[Value], column: sa.ColumnElement[Any] | None = None) -> Any:
         """As SQL: conversations in one of these groups."""
-        held = self.column if column is None else column
-        assert held is not None, "nothing can be filtered by a dimension without a parameter"
-        named = held.in_([each for each in values if each is not None])
-        return sa.or_(named, held.is_(None)) if None in values else named
+        asked = self.column if column is None else column
+        assert asked is not None, "nothing can be filtered by a dimension without a parameter"
+        named = asked.in_([each for each in self.held(values) if each is not None])
+        return sa.or_(named, asked.is_(None)) if None in values else named
 
 
 DIMENSIONS = (
@@ -61,7 +73,9 @@ DIMENSIONS = (
         "not said", choices=True,
     ),
     Dimension("source", "source", fr.source, "Source", "Source"),
-    Dimension("language", "language", fr.language, "Language", "Language", "without a language", choices=True),
+    Dimension(
+        "language", "language", fr.language, "Language", "Language", "without a language", choices=True, tags=True
+    ),
     Dimension("channel", "channel", fr.channel, "Channel", "Channel of the conversation", "without a channel"),
     Dimension("hour", None, None, "Hour of day", "Hour of the day, on the clock of the figure", whole_number=True),
     Dimension("account", "account", fr.account, "X account", "X account by our name", choices=True),

@@ -173,4 +173,4 @@ def sign_in(page: Page, served: Served, role: str) -> None:
     page.goto(served.at("/sign-in"))
     page.get_by_label("Your key").fill(served.population.keys[role])
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="This week", level=1).wait_for()
+    page.get_by_role("heading", name="Last 7 days", level=1).wait_for()

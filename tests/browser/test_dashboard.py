@@ -117,7 +117,7 @@ def test_everything_can_be_done_without_a_mouse(open_page: Open, served: Served)
     tab_to(page, "Your key")
     page.keyboard.type(served.population.keys["supervisor"])
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="This week", level=1).wait_for()
+    page.get_by_role("heading", name="Last 7 days", level=1).wait_for()
     page.keyboard.press("Tab")
     assert focused(page) == "Skip to the content"
     page.keyboard.press("Enter")

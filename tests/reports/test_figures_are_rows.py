@@ -154,3 +154,21 @@ def test_a_trend_of_more_points_than_anybody_reads_is_refused(world: World) -> N
     client = world.client()
     assert client.refused("/v1/trend", 422, by="campaign") == "too_many_points"
     assert len(client.json("/v1/trend", by="campaign", period="month")["items"]) == 60
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["rolled up", "not yet rolled up"])
+def test_a_language_whose_tag_has_changed_stays_one_language(world: World, told: bool) -> None:
+    """Who has asked since before `no` became `nb` reads no break in their figures, and rewrites no row."""
+    with world.at_once(told=told):
+        for tag, n in (("no", 3), ("nb", 4), ("no-NO", 2), (None, 1)):
+            world.add(n, score=5, text="takk", language=tag)
+    client = world.client()
+    (group,) = client.json("/v1/breakdown", by="language", type="csat")["items"]
+    assert {row["key"]: row["score"]["n"] for row in group["rows"]} == {"nb": 7, "nb-NO": 2, None: 1}
+    (trend,) = (each for each in client.json("/v1/trend", by="language", type="csat")["items"] if each["key"] == "nb")
+    assert trend["total"]["n"] == 7
+    for asked in ("nb", "no"):
+        rows = every(client, "/v1/results", language=asked)
+        assert sorted(row["language"] for row in rows) == ["nb"] * 4 + ["no"] * 3
+        assert client.json("/v1/summary", language=asked)["csat"]["n"] == len(rows)
+    assert len(every(client, "/v1/results", language=["nb", ""])) == 8

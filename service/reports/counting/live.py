@@ -180,7 +180,7 @@ def _line(view: View, q: Slice, cover: Cover, facts: Facts | None, sign: int) ->
     groups: dict[str, Any] = {**facts.groups, "hour": hour}
     if groups["account"] not in view.accounts or not cover.first <= day < cover.end:
         return
-    if any(groups[name] not in values for name, values in q.chosen.items()):
+    if any(groups[name] not in NAMED[name].held(values) for name, values in q.chosen.items()):
         return
     scores = tuple(sign if facts.score == each else 0 for each in range(11))
     yield Line(

@@ -21,7 +21,7 @@ from service.reports.counting.live import lines
 from service.reports.dashboard import words
 from service.reports.dashboard.names import CODED, WITHOUT_NAME, group_name
 from service.reports.days import midnight
-from service.reports.dimensions import FILTERED, Value
+from service.reports.dimensions import FILTERED, Dimension, Value
 from service.reports.disclosure import work
 from service.reports.disclosure.spans import over_at, span_of
 from service.reports.figures.asking import LEDGER, NOT_NAMED, Inquiry, asking
@@ -31,7 +31,6 @@ from service.reports.roles import sees_rows
 from service.settings import Settings
 
 WITHOUT = "(none)"
-WEEK = 7
 DEFAULT_DAYS = 30
 PERIODS = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year"))
 LONGEST_PERIOD = max(days for days, _ in PERIODS)
@@ -51,7 +50,7 @@ NARROWING = {
     "request_id": "Request",
     "conversation_id": "Conversation",
 }
-MOST_CHOICES = 250
+MOST_CHOICES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +97,11 @@ class PageQuery:
             if name in NARROWING
         )
 
-    def heading(self, weekly: str) -> str:
-        """A week's own word, or the days."""
-        days = (self.last - self.first).days + 1
-        return weekly if days == WEEK else next((f"Last {name}" for n, name in PERIODS if n == days), self.period)
+    @property
+    def heading(self) -> str:
+        """The days as we offer them, or from when to when."""
+        offered = {name for _, name in PERIODS}
+        return next((f"Last {one.words}" for one in self.periods if one.here and one.words in offered), self.period)
 
     def title(self, page: str) -> str:
         """The page's name in the browser, with its scope."""
@@ -188,6 +188,7 @@ class Facet:
     label: str
     options: tuple[str, ...]
     called: Mapping[str, str] = field(default_factory=dict)  # what people call an option, where it is an id
+    more: int = 0  # names there is no room for; Explore has them all
 
 
 def choices(
@@ -201,11 +202,14 @@ def choices(
     ask = asking(connection, settings, reader, Filter(), now)
     told = _of_rows if sees_rows(reader) else _of_releases
     who = (connection, settings, reader, question, now)
-    return tuple(
-        Facet(parameter, each.label, *_called(who, each.name, _names(told(ask, each.name))))
-        for parameter, each in FILTERED.items()
-        if each.choices
-    )
+    asked_for = ((parameter, each) for parameter, each in FILTERED.items() if each.choices)
+    return tuple(_facet(who, parameter, each, told(ask, each.name)) for parameter, each in asked_for)
+
+
+def _facet(who: Asked, parameter: str, each: Dimension, found: Iterable[Line]) -> Facet:
+    named, without = _names(found)
+    options, called = _called(who, each.name, (*named[:MOST_CHOICES], *without))
+    return Facet(parameter, each.label, options, called, more=max(0, len(named) - MOST_CHOICES))
 
 
 def _of_rows(ask: Inquiry, by: str) -> list[Line]:
@@ -231,12 +235,13 @@ def _called(who: Asked, by: str, options: tuple[str, ...]) -> tuple[tuple[str, .
     return (*by_name, *options[len(by_name) :]), called
 
 
-def _names(found: Iterable[Line]) -> tuple[str, ...]:
+def _names(found: Iterable[Line]) -> tuple[list[str], list[str]]:
+    """The names, and the choice of conversations without one where there are such."""
     counts: Counter[Value] = Counter()
     for line in found:
         counts[line.values[0]] += line.n
     named = sorted(str(name) for name, n in counts.items() if n > 0 and name is not None)
-    return (*named[:MOST_CHOICES], *([WITHOUT] if counts[None] > 0 else []))
+    return named, [WITHOUT] if counts[None] > 0 else []
 
 
 def _periods(bare: PageQuery, today: date, *, with_today: bool) -> tuple[NavLink, ...]:

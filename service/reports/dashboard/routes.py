@@ -53,7 +53,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
     place = Place(settings, engine, clock, Door(settings, engine, clock))
     for name in ("number", "signed", "count", "day", "span", "ago", "words", "heading", "said", "middle", "many"):
         pages.add_app_template_filter(getattr(words, name), name)
-    for name in ("value", "bounds", "share", "judged", "in_full", "difference"):
+    for name in ("value", "bounds", "share", "judged", "in_full", "before", "difference"):
         pages.add_app_template_filter(getattr(sentences, name), name)
     pages.add_app_template_filter(pictures.of_strip, "strip")
     pages.add_app_template_filter(pictures.of_response, "response_strip")

@@ -78,10 +78,14 @@ def in_full(row: ThenNow) -> str:
     """Then and now with both n and the difference: `60 % of 43, was 78 % of 54; difference between -35 and +1`."""
     if row.now.value is None:
         return _hidden(row.now)
-    now = f"{value(row.now)} of {words.count(row.now.n)}"
+    return f"{value(row.now)} of {words.count(row.now.n)}{'; ' if row.then.value is None else ', '}{before(row)}"
+
+
+def before(row: ThenNow) -> str:
+    """What it was: `was 78 % of 54; difference between -35 and +1 points`."""
     if row.then.value is None or row.change is None:
-        return f"{now}; before: {_hidden(row.then)}"
-    return f"{now}, was {value(row.then)} of {words.count(row.then.n)}; {difference(row.change)}"
+        return f"before: {_hidden(row.then)}"
+    return f"was {value(row.then)} of {words.count(row.then.n)}; {difference(row.change)}"
 
 
 def difference(change: Change) -> str:

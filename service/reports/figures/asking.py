@@ -111,7 +111,13 @@ class Inquiry:
         return [*whole, *few, *(replace(_less(line), values=(*line.values[:2], NAMED_ONES)) for line in few)]
 
     def _count(self, q: Slice) -> list[Line]:
-        return lines(self.connection, self.view, q)
+        """Count groups by their names of today: the ledger keeps what was usual when a conversation ended."""
+        found = lines(self.connection, self.view, q)
+        if not any(NAMED[name].tags for name in q.by):
+            return found
+        called = [NAMED[name].called for name in q.by]
+        named = (tuple(name(value) for name, value in zip(called, line.values, strict=True)) for line in found)
+        return [replace(line, values=values) for line, values in zip(found, named, strict=True)]
 
     def as_named(self, found: list[Line], by: str | None) -> list[Line]:
         """Name nobody whom rows do not name."""

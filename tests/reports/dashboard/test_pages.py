@@ -18,7 +18,7 @@ from service.app import create_app
 from service.auth import keys
 from service.db import reading, writing
 from service.models import access_log, feedback_request, metadata, naming, result
-from service.reports.dashboard import sentences, words
+from service.reports.dashboard import question, sentences, words
 from service.reports.figures import figures
 from service.reports.filters import Filter
 from service.reports.rows import export
@@ -458,7 +458,7 @@ def test_the_week_says_what_figures_publish(client: FlaskClient, engine: Engine,
         found = figures.summary(connection, settings, reader, asked, NOW)
     for score in (found.csat, found.nps):
         assert score is not None
-        assert f'<p class="lead">{sentences.value(score)}</p>' in page
+        assert re.search(rf'<p class="lead">{sentences.value(score)}(</p>| <small>)', page)
         assert f"of <b>{words.count(score.n)}</b> answers" in page
         assert f"probably <b>{sentences.bounds(score)}</b>" in page
     rate = found.response_rate_of_delivered
@@ -508,6 +508,28 @@ def test_with_today_the_period_keeps_its_beginning(client: FlaskClient) -> None:
     assert query[1] == "since=2026-11-15"
 
 
+def test_only_the_last_days_are_called_so(client: FlaskClient) -> None:
+    """On a Monday `this week` would be read as the one that has just begun."""
+    for query, heading in (
+        ("", "Last 7 days"),
+        ("?since=2026-10-23&until=2026-11-22", "Last 30 days"),
+        ("?since=2026-09-08&until=2026-09-15", "8 Sep 2026 \u2013 14 Sep 2026"),
+        ("?since=2026-09-01&until=2026-10-01", "1 Sep 2026 \u2013 30 Sep 2026"),
+    ):
+        assert f"<h1>{heading}</h1>" in client.get(f"/dashboard/{query}").text
+
+
+def test_more_names_than_there_is_room_for_are_said_to_be_more(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "choose them on Explore" not in client.get("/dashboard/comments").text
+    monkeypatch.setattr(question, "MOST_CHOICES", 4)
+    selects = SELECT.findall(client.get("/dashboard/comments").text)
+    (agents,) = (each for each in selects if 'name="agent_id"' in each)
+    assert agents.count("<option value") == 5, "all of them, and four"
+    assert "8 more: choose them on Explore" in agents
+
+
 def test_the_last_day_of_the_form_belongs_to_the_period(client: FlaskClient) -> None:
     page = client.get("/dashboard/?since=2026-11-01&to=2026-11-10").text
     assert "1 Nov 2026 \u2013 10 Nov 2026" in page
@@ -532,7 +554,7 @@ def test_few_answers_are_not_said_to_differ_from_nothing(
     client.post("/dashboard/sign-in", data={"key": population.keys["supervisor"]})
     page = client.get(f"/dashboard/?{QUERY}").text
     assert "Too few answers</p>" in page
-    assert "Nothing differs" not in page
+    assert "Nothing stands out" not in page
 
 
 def test_nobody_asked_is_a_sentence(client: FlaskClient) -> None:
