@@ -2,8 +2,8 @@
 
 Every chart is one picture with a title and a description for those who do not see it, text beside the marks, and a
 pattern or shape wherever colour means something. Colours come from the stylesheet by class: `c-pos` `c-mid` `c-neg`
-(fills: blue, grey, orange), `c-band` `c-n` `c-dot` `c-hole` (fill: the paper) `c-shade` (fills), `c-line` `c-axis`
-`c-ink` (strokes; `c-ink` draws the patterns). Text is `c-text`, `c-small` where secondary. The stylesheet must give
+(fills: blue, grey, orange), `c-band` `c-n` `c-dot` (fills), `c-line` `c-axis` `c-ink` (strokes; `c-ink` draws the
+patterns). Text is `c-text`, `c-small` where secondary. The stylesheet must give
 no fill to `c-hatch`: that is the pattern. Drawn 360 wide, so that text is readable on a phone; the page scales it up.
 Nothing here decides what may be shown: a figure that is None is a gap, and says so.
 """

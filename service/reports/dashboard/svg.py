@@ -35,16 +35,15 @@ class Scale:
 
 
 def _patterns(caption: Caption) -> Markup:
-    """Negative: diagonals. Middle: dots. Positive: nothing over the colour. Unfinished: wide, pale diagonals."""
+    """Negative: diagonals. Middle: dots. Positive: nothing over the colour."""
     slash = tag("path", d="M0,6 L6,0", fill="none", class_="c-ink")
     dot = tag("circle", cx=3, cy=3, r=1, class_="c-ink")
-    pale = tag("path", d="M0,12 L12,0", fill="none", class_="c-axis")
-    tiles = {"neg": (6, [slash]), "mid": (6, [dot]), "pos": (6, []), "open": (12, [pale])}
+    tiles = {"neg": [slash], "mid": [dot], "pos": []}
     return tag(
         "defs",
         *(
-            tag("pattern", *marks, id=f"{caption.ident}-{kind}", width=size, height=size, patternUnits="userSpaceOnUse")
-            for kind, (size, marks) in tiles.items()
+            tag("pattern", *marks, id=f"{caption.ident}-{kind}", width=6, height=6, patternUnits="userSpaceOnUse")
+            for kind, marks in tiles.items()
         ),
     )
 
