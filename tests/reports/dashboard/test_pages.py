@@ -657,6 +657,20 @@ def test_an_answer_is_done_handed_over_and_found_by_it(client: FlaskClient, engi
     assert told == ["finish", "give", "reopen"]
 
 
+@pytest.mark.parametrize("address", [f"/dashboard/comments?{QUERY}", "/dashboard/"])
+def test_after_one_answer_is_done_with_one_is_at_the_next(client: FlaskClient, address: str) -> None:
+    """Who works through a list is not thrown back to its top with each."""
+    page = html.unescape(client.get(address).text)
+    listed = re.findall(r'<li id="answer-(fr_[0-9a-f]+)"', page)
+    backs = re.findall(r'name="back" value="([^"]*)"', page)[: len(listed)]
+    assert len(listed) > 2
+    assert [each.rpartition("#answer-")[2] for each in backs] == [*listed[1:], listed[-2]]
+    done = {"do": "finish", "back": backs[0], "form_token": token_of(client)}
+    onward = client.post(f"/dashboard/results/{listed[0]}/mark", data=done).headers["Location"]
+    assert onward.endswith(f"#answer-{listed[1]}")
+    assert f'id="answer-{listed[1]}"' in client.get(onward).text
+
+
 def test_an_answer_is_handed_to_nobody_who_cannot_read_it(
     client: FlaskClient, engine: Engine, population: Population
 ) -> None:
