@@ -43,6 +43,14 @@ def test_which_team_got_better_or_worse_or_is_it_noise_takes_no_click(page: Page
     assert any(each in said for each in ("Nothing stands out", "Too few answers", "difference between"))
 
 
+def test_how_we_did_whether_it_differs_and_what_they_said_is_on_the_first_screen(open_page: Open) -> None:
+    page = open_page(width=1280)
+    for what in (".lead", "#t-news", ".worst .stack > :first-child"):
+        box = page.locator(what).first.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 900, what
+
+
 def test_the_worst_comments_and_one_of_them_done(page: Page) -> None:
     hand = Clicks()
     hand.on(link(page, "All comments"))

@@ -103,7 +103,7 @@ def _below(pairs: Sequence[tuple[float, PeriodPoint]]) -> list[Markup]:
     """Period and n under every k-th, counted from the last: the last is what one looks for first."""
     every = -(-len(pairs) // MOST_LABELS) or 1
     chosen = pairs[::-1][::every]
-    found = [text(LEFT - 5, 136, "answers", "c-small", "end")]
+    found = [text(0, 136, "answers", "c-small")]
     for x, moment in chosen:
         found.append(text(x, 136, _n(moment), "c-small", "middle"))
         found.append(text(x, 153, moment.label, "c-small", "middle"))

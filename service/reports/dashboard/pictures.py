@@ -161,8 +161,8 @@ def of_funnel(funnel: Funnel) -> Picture:
 def of_strip(row: ThenNow, table: Differences) -> Markup:
     """A row of then and now, drawn on the scale of its table."""
     low, high = SCALE[table.type]
-    outside = row.place in {"below", "above"}
-    drawn = Strip(row.now.value, row.now.low, row.now.high, row.then.value, row.limit_low, row.limit_high, outside)
+    below = row.place == "below"
+    drawn = Strip(row.now.value, row.now.low, row.now.high, row.then.value, row.limit_low, row.limit_high, below)
     return strip(drawn, table.total.now.value, low, high)
 
 

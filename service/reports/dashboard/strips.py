@@ -17,7 +17,7 @@ MIDDLE = HIGH / 2
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One row. None: not told. `outside`: beyond what chance does."""
+    """One row. None: not told. `outside`: beyond what chance does, where that asks for a look."""
 
     value: float | None
     low: float | None
