@@ -86,8 +86,8 @@ SAYS = {
     "text_at": "When the customer wrote it; it stays when retention has taken the words",
     "text_after_s": "Seconds from the card to the comment",
     "updated_at": "When anything a reader can see changed last",
-    "update_count": "How often X told us something new of the answer; 0 where there is none. It may grow alone, without "
-    "updated_at, where that was older than what stands",
+    "update_count": "How often X told us something new of the answer; 0 where there is none. It may grow alone, "
+    "without updated_at, where that was older than what stands",
     "language": "Of the conversation, as the source gave it",
     "test": "Test traffic: in no figure",
     "suppressed": "Too few answers to say whose it is, or to show the comment: these are empty",
