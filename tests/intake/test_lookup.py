@@ -75,6 +75,34 @@ def test_hubspot_s_conversation_is_no_ticket_of_the_same_number(api: Crm) -> Non
     assert looked(api, definition, conversation_id="7", channel="ticket").x_handle == "somebody_else"
 
 
+@pytest.mark.parametrize("preset", ["zendesk_event", "zendesk_trigger"])
+def test_zendesk_s_customer_by_messaging_is_found_by_what_it_knows_of_them(api: Crm, preset: str) -> None:
+    by_messaging = {"channel": "sunshine_conversations_twitter_dm", "source": {"rel": None, "from": {}}}
+    api.answers = {
+        "/api/v2/tickets/7.json": {"ticket": {"id": 7, "requester_id": 12, "via": by_messaging}},
+        "/api/v2/users/12/identities.json": {"identities": [{"type": "twitter", "value": "acme_fan"}]},
+    }
+    assert looked(api, preset_definition(preset), conversation_id="7").x_handle == "acme_fan"
+
+
+@pytest.mark.parametrize("channel", [None, "live chat"])
+def test_hubspot_is_not_asked_by_a_number_of_which_nobody_knows_the_kind(api: Crm, channel: str | None) -> None:
+    api.answers = {
+        "/crm/v4/objects/tickets/7/associations/contacts": {"results": [{"toObjectId": 50}]},
+        "/crm/v3/objects/contacts/50": {"properties": {"twitterhandle": "somebody_else"}},
+    }
+    found = looked(api, preset_definition("hubspot"), conversation_id="7", channel=channel)
+    assert (found.x_handle, api.asked) == (None, [])
+
+
+@pytest.mark.parametrize("preset", ["front_app", "front_rule"])
+def test_front_s_last_message_says_where_they_wrote(api: Crm, preset: str) -> None:
+    expected = preset_expected(preset)["lookup"]
+    api.answers = {**expected["answers"], "/messages/msg_1q15qmtq": {"type": "email"}}
+    found = looked(api, preset_definition(preset), **expected["known"])
+    assert (found.x_handle, found.on_x, found.channel) == (None, False, "email")
+
+
 @pytest.mark.parametrize("preset", WITH_LOOKUP)
 def test_a_preset_says_what_to_write_so_that_it_can_be_asked(preset: str) -> None:
     written = tomllib.loads(preset_definition(preset).grammar.about.api)

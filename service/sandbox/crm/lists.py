@@ -91,7 +91,7 @@ def _zendesk_ticket(crms: Crms, each: Ended) -> Any:
     return {
         "id": int(each.conversation), "status": "solved", "assignee_id": each.agent, "group_id": 77,
         "requester_id": each.number, "tags": list(each.tags), "subject": "a question", "updated_at": _iso(each.at + 60),
-        "via": {"channel": "twitter_dm" if on_x else "email", "source": {"from": {}, "to": {}, "rel": None}},
+        "via": {"channel": "sunshine_conversations_twitter_dm" if on_x else 4, "source": {"from": {}, "rel": None}},
         "metric_set": {"solved_at": _iso(each.at), "status_updated_at": _iso(each.at), "reopens": 0},
     }  # fmt: skip
 
@@ -145,11 +145,13 @@ def _chatwoot_one(each: Ended) -> Any:
 
 
 def _front(crms: Crms, query: Query, _body: Any) -> Any:
-    """Events, the newest first; the next page is an address."""
-    token = query.get("page_token")
+    """Events, the newest first, 15 a page at most; the next page is an address."""
+    token, size = query.get("page_token"), int(query.get("limit", "15"))
+    if size > 15:  # noqa: PLR2004 - as documented
+        return None
     start = 0 if token is None else int(token)
-    found = _cut(crms, _since(crms, float(query.get("q[after]", "0")), newest_first=True), start, int(query["limit"]))
-    following = f"https://example.api.frontapp.com/events?limit=50&page_token={found.next}&q=x"
+    found = _cut(crms, _since(crms, float(query.get("q[after]", "0")), newest_first=True), start, size)
+    following = f"https://example.api.frontapp.com/events?limit={size}&page_token={found.next}&q=x"
     return {
         "_pagination": {"next": None if found.next is None else following},
         "_results": [_front_one(crms, each) for each in found.items],
@@ -160,9 +162,8 @@ def _front_one(crms: Crms, each: Ended) -> Any:
     link = f"https://example.api.frontapp.com/contacts/{each.customer}"
     person = crms.people.get(each.customer)
     recipient = {"handle": person.handle if person else None, "role": "from", "_links": {"related": {"contact": link}}}
-    kind = "tweet_dm" if crms.was_on_x(each) else "email"
     about = {"id": each.conversation, "recipient": recipient, "tags": [{"name": name} for name in each.tags]}
-    about |= {"assignee": {"id": str(each.agent)}, "last_message": {"type": kind, "body": "thanks"}}
+    about |= {"assignee": {"id": str(each.agent)}}
     return {"id": f"evt_{each.conversation}_{int(each.at)}", "type": "archive", "emitted_at": each.at,
             "conversation": about}  # fmt: skip
 

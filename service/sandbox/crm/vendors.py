@@ -111,7 +111,12 @@ def _chatwoot(person: Known, _asked: str, _query: Mapping[str, str]) -> Any:
 def _front_conversation(person: Known, asked: str, _query: Mapping[str, str]) -> Any:
     link = f"https://example.api.frontapp.com/contacts/{person.customer}"
     recipient = {"handle": person.handle, "role": "from", "_links": {"related": {"contact": link}}}
-    return {"id": asked, "recipient": recipient, "last_message": {"type": "tweet_dm" if person.on_x else "email"}}
+    last = f"https://example.api.frontapp.com/messages/msg_{asked}?referer=conversation"
+    return {"id": asked, "recipient": recipient, "_links": {"related": {"last_message": last}}}
+
+
+def _front_message(person: Known, asked: str, _query: Mapping[str, str]) -> Any:
+    return {"id": f"msg_{asked}", "type": "tweet_dm" if person.on_x else "email", "body": "<p>hi</p>"}
 
 
 def _profiles(person: Known, kind: str, **more: Any) -> list[dict[str, Any]]:
@@ -155,6 +160,7 @@ HUBSPOT = (
 )
 FRONT = (
     VendorPath("/conversations/{conversation}", _front_conversation),
+    VendorPath("/messages/msg_{conversation}", _front_message),
     VendorPath(
         "/contacts/{customer}",
         lambda who, asked, _: {"id": asked, "handles": _profiles(who, "source", handle=who.handle)},
