@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from datetime import datetime
 from typing import Any
 
@@ -108,6 +109,18 @@ def test_no_signature_or_token_of_a_preset_is_stored(preset: str, sqlite_engine:
     assert not {header for header in stored.headers if "signature" in header and "timestamp" not in header}
     assert "authorization" not in stored.headers
     assert "token" not in stored.query
+
+
+def test_an_organisation_is_pinned_as_the_set_up_of_salesforce_says(sqlite_engine: Engine, now: datetime) -> None:
+    about, mine = preset_about("salesforce_outbound"), "00D000000000001AAA"
+    block = about.setup.partition("[sources.NAME.verify]")[2]
+    for pinned, status in ((mine, 200), ("00D000000000009AAA", 401)):
+        verify = tomllib.loads(block.replace("00D…", pinned))
+        written = {"preset": "salesforce_outbound", "keys": [SECRET], "verify": verify}
+        house = House(settings_with({"salesforce_outbound": written}), sqlite_engine, now)
+        inbound = parse_request_file(payload("salesforce_outbound", "ended.http"), PUBLIC_URL, "salesforce_outbound")
+        response = house.send("salesforce_outbound", inbound.body, inbound.headers)
+        assert response.status_code == status
 
 
 def test_every_preset_has_a_signer_written_without_it() -> None:

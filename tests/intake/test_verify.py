@@ -335,6 +335,22 @@ def test_all_of_demands_every_proof(body: Any, headers: dict[str, str], code: st
     assert getattr(verdict, "code", None) == code
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/xml; charset=utf-8", b"<org_id>00D%s</org_id>"),
+        ("application/x-www-form-urlencoded", b"org_id=00D%s"),
+        ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="org_id"\r\n\r\n00D%s\r\n--b--\r\n'),
+    ],
+)
+def test_a_value_is_found_in_every_kind_of_body(content_type: str, body: bytes) -> None:
+    headers = {"authorization": f"Bearer {SECRET}", "content-type": content_type}
+    assert isinstance(verify(define("token", verify=TENANT), post(body % b"1", headers), NOW), Verified)
+    verdict = verify(define("token", verify=TENANT), post(body % b"9", headers), NOW)
+    assert isinstance(verdict, Refused)
+    assert verdict.code == "body_differs"
+
+
 def test_an_unproven_body_is_not_even_parsed() -> None:
     verdict = verify(define("token", verify=TENANT), post(b"not json", {"authorization": "Bearer nope"}), NOW)
     assert isinstance(verdict, Refused)

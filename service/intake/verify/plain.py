@@ -22,7 +22,7 @@ from service.intake.verify.parts import HeaderName, Key, Keyed, Refusal, as_sent
 from service.settings.declare import REQUIRED, setting
 from service.settings.values import NOT_EMPTY, one_of
 
-BODIES = ("json", "form")
+BODIES = ("json", "form", "multipart", "xml")
 NOT_AS_WRITTEN = frozenset("+&#% ")  # means something else in an address
 
 
