@@ -6,7 +6,7 @@ all the same. A path never leaves the API's address, whatever is in it.
 
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 GAP = re.compile(r"\{([a-z_]{1,40})\}")
 A_CURSOR = re.compile(r"[!-~]{1,2000}")
@@ -38,7 +38,7 @@ def filled(template: str, known: Mapping[str, str], cursors: frozenset[str] = fr
         if match[1] in cursors:
             if not A_CURSOR.fullmatch(value):
                 raise Unaskable(f"{match[1]} holds what no cursor is made of")
-            return quote(value, safe="%")  # where it was cut out of an address it is encoded already
+            return quote(unquote_to_bytes(value), safe="")  # where it was cut out of an address it is encoded already
         if not AN_ID.fullmatch(value) or ".." in value:
             raise Unaskable(f"{match[1]} holds what no id is made of")
         return quote(value, safe="")

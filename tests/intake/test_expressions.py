@@ -78,7 +78,7 @@ def test_names_inside_projections_are_the_item_s_own(text: str) -> None:
     ("text", "says"),
     [
         ('b.event == "closed"', "write a text in single ones: 'closed'"),
-        ('b.tags[?name != "no survey"]', "write a text in single ones: 'no survey'"),
+        ('b.tags[?name != "no survey"]', "write a text in single ones: 'no survey' .and for the name @."),
         ("b.event = 'closed'", "write == to compare"),
     ],
 )
@@ -88,7 +88,7 @@ def test_what_other_languages_write_so_is_named(text: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['h."x-a" == h."x-b"', 'b.event == `"closed"`', 'b.a[?x == "y-z".name]', "b.e == '\"q\"'"]
+    "text", ['h."x-a" == h."x-b"', 'b.event == `"closed"`', 'b.a[?x == "y-z".name]', 'b.a[?x == @."y-z"]', "b.e == '\"q\"'"]
 )
 def test_a_name_may_stand_in_double_quotes(text: str) -> None:
     assert compile_expression(text).text == text

@@ -59,6 +59,13 @@ def test_a_body_that_cannot_be_read_has_a_reason(body: bytes, expected: str) -> 
     assert reason(body) == expected
 
 
+def test_several_events_under_each_other_are_told_how_to_come() -> None:
+    line = json.dumps(event()).encode()
+    reading = read_one(line + b"\n" + line, headers={"content-type": "application/x-ndjson"})
+    assert reading.reason == "not_json"
+    assert reading.detail.endswith("Extra data; several events in one body are a JSON list, with events.split")
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

@@ -17,6 +17,10 @@ from service.intake.delivery.inbound import Inbound
 MAX_ITEMS = 1000
 MAX_WHOLE_DIGITS = 19
 BROKEN = "\ufffd"  # what stands where a byte was no letter
+HINTS = {
+    "delimiter": "is a quotation mark inside a text left unescaped?",
+    "Extra data": "several events in one body are a JSON list, with events.split",
+}
 REQUIRED_ATTRIBUTES = ("id", "source", "specversion", "type")
 
 
@@ -68,7 +72,7 @@ def _text(inbound: Inbound) -> str:
 def _no_json(text: str, error: json.JSONDecodeError) -> BodyProblem:
     if BROKEN in text:
         return BodyProblem("not_utf8", "The body is not UTF-8, and its Content-Type declares no other charset.")
-    hint = "; is a quotation mark inside a text left unescaped?" if "delimiter" in error.msg else ""
+    hint = next((f"; {hint}" for what, hint in HINTS.items() if what in error.msg), "")
     return BodyProblem("not_json", f"The body is not JSON at character {error.pos + 1}: {error.msg}{hint}")
 
 
