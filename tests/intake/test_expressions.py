@@ -88,7 +88,8 @@ def test_what_other_languages_write_so_is_named(text: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['h."x-a" == h."x-b"', 'b.event == `"closed"`', 'b.a[?x == "y-z".name]', 'b.a[?x == @."y-z"]', "b.e == '\"q\"'"]
+    "text",
+    ['h."x-a" == h."x-b"', 'b.event == `"closed"`', 'b.a[?x == "y-z".name]', 'b.a[?x == @."y-z"]', "b.e == '\"q\"'"],
 )
 def test_a_name_may_stand_in_double_quotes(text: str) -> None:
     assert compile_expression(text).text == text

@@ -340,7 +340,10 @@ def test_all_of_demands_every_proof(body: Any, headers: dict[str, str], code: st
     [
         ("text/xml; charset=utf-8", b"<org_id>00D%s</org_id>"),
         ("application/x-www-form-urlencoded", b"org_id=00D%s"),
-        ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="org_id"\r\n\r\n00D%s\r\n--b--\r\n'),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="org_id"\r\n\r\n00D%s\r\n--b--\r\n',
+        ),
     ],
 )
 def test_a_value_is_found_in_every_kind_of_body(content_type: str, body: bytes) -> None:

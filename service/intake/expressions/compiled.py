@@ -151,7 +151,7 @@ def _quoted_as_names(text: str) -> Iterator[str]:
     for sign, name, behind in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if sign["type"] in COMPARATORS and name["type"] == "quoted_identifier" and behind["type"] != "dot":
             said = f"\"{name['value']}\" in double quotes is a name; write a text in single ones: '{name['value']}'"
-            yield f"{said} (and for the name @.\"{name['value']}\")"
+            yield f'{said} (and for the name @."{name["value"]}")'
 
 
 def _children(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
