@@ -1,44 +1,45 @@
 """dm-feedback: a conversation ended - we asked - they answered - supervisors read.
 
-The story in rooms, in the order in which it happens:
+The story, one room per chapter. Chapters never import each other; they hand over through rows in the database:
 
-    intake/    a CRM's webhook says that a conversation ended; it is verified, mapped and stored once
-    outreach/  may we write? we write, we send the card; never twice, whatever dies
-    results/   what the customer answered, from three channels through one door
-    reports/   who may see it: API, export, dashboard; never the agent who is rated
+    intake/    a CRM's webhook says that a conversation ended: verified, mapped, stored once
+    outreach/  may we write? then the Direct Message and the question, never twice, whatever dies
+    results/   what the customer answered, through several channels and one door
+    reports/   who may see it: API, exports, dashboard; never the agent who is rated
 
 What all chapters stand on, each the only writer of its tables:
 
-    requests/  one conversation's row, typed: what may become of it      ways/       how we ask: one file a way
-    accounts/  what every worker must know of an X account               customers/  what we keep of a person
-    sources/   the same of a CRM's own API, where customers are looked up
+    requests/  one row per conversation, and what may become of it
+    accounts/  what every worker must know of an X account: limits, holds, turns
+    sources/   the same for a CRM's own API
+    customers/ what we keep of a person: opted out, identities, contacts
+    ways/      the ways of asking, one file each
 
-Four files reach over chapters: held.py (what we hold of a person), housekeeping.py (retention, erasure; step by step
-in retention.py), customer_routes.py (their addresses in the API), staff_names.py (what the CRM calls agents).
+The edges: x_api/ is the only room that speaks HTTP to X, crm_api/ the only one to a CRM, both through calling.py.
 
-The edges: x_api/ is the only place that speaks HTTP to X, crm_api/ to a source's own API, both over calling.py.
+The floor, which knows no chapter:
 
-The floor knows no chapter:
+    settings/    every setting, checked              db/          engines, transactions, outages
+    models/      every table                         migrations/  the schema's history
+    auth/        keys, sessions, the access log      web/         what all routes share
+    at_rest/     encrypted columns                   encrypting/  changing the key while everything runs
+    partitions/  time partitions in PostgreSQL       metrics/     metrics, health, traces
+    copying/     one database into another           compliance/  a buyer's papers, written from the settings
 
-    settings/  every setting, checked            db/         engines, transactions, is it away?
-    models/    every table                       migrations/ the schema's history
-    auth/      keys, sessions, the access log    web/        what every route shares
-    at_rest/   locked columns                    encrypting/ over to another key while everything runs
-    partitions/  time partitions of PostgreSQL   metrics/    /metrics, and the same on one screen; with health.py
-    copying/   one database into another         compliance/ papers for buyers, from the settings
+    states.py      states of a request               errors.py    every refusal, in one shape
+    bulk.py        many rows in one statement        replica.py   reads that may lag a little
+    retention.py   deleting in small commits         starting.py  checks before a process starts
+    ids.py         ids and keyed hashes              logs.py      one line per event
+    counts.py      counters of this process          traces.py    one trace per request
+    packed.py      compressed request bodies         keeping_on.py  loops that survive failures
+    clock.py, process.py, addresses.py, files.py, words.py, phrases.py   small things, each in one place
 
-    states.py  the states of a request, with their sentences     errors.py   refusals, in one shape
-    bulk.py    many rows in one statement        replica.py  reads that may be a little behind
-    ids.py     ids, keyed hashes                 packed.py   packed bodies, undone
-    counts.py  what a process has counted        traces.py, otel.py   one trace a request
-    logs.py    a line an event                   keeping_on.py  what a failure is to a loop
-    starting.py  what a start demands            served.py   whom living processes serve
-    clock.py, process.py, addresses.py, files.py, words.py, phrases.py   small things, each once
+What runs it, and knows everybody: app.py (the web application), worker/ (the loop), serving.py (gunicorn, and both
+side by side), listening/ (sockets: no thread waits for a slow client), rereading.py (new settings without a restart),
+privacy/ (retention, erasure, what we hold of a person) and cli/ (the command `dm-feedback`).
 
-Some know everybody and decide nothing: app.py (the web), worker.py (the loop) with chores.py (what it does beside),
-rereading.py (settings, while we run), serving.py (gunicorn, both side by side), cli/ (the command `dm-feedback`).
-Between sockets and the web stands listening/: no thread waits for a client. sandbox/ is X in a box, for trying and
-testing; nothing imports it but the command line and demo/, which plays the whole story and checks it.
+sandbox/ is a stand-in for X to try and test against. Only the command line and demo/, which plays the whole story and
+checks it, import it.
 """
 
 __version__ = "0.1.0"

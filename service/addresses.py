@@ -1,10 +1,10 @@
-"""Addresses of clients: in, text; out, whether it lies in a network, and the neighbourhood that is counted as one."""
+"""Network addresses: inside a given network or not, this machine or not, and what counts as one client."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
-ONE_CUSTOMER = 64  # of IPv6: whoever has one address has the other 2^64 of its network too
+ONE_CUSTOMER = 64  # bits of IPv6: whoever has one address usually has the other 2^64 of its network
 
 
 def networks(written: Iterable[str]) -> tuple[Network, ...]:

@@ -1,9 +1,9 @@
-"""The web: in, settings; out, the Flask application. The only web file that knows everyone; wiring, no logic."""
+"""The Flask application, put together from all chapters. Wiring only."""
 
 import flask
 from sqlalchemy.engine import Engine
 
-from service import customer_routes, health, replica, web
+from service import replica, web
 from service.auth import Guard
 from service.clock import Clock, utc_now
 from service.encrypting.in_force import engine_of
@@ -13,7 +13,8 @@ from service.intake.definition.proofs import fetches_keys
 from service.intake.delivery.inbound import DELIVERIES
 from service.intake.reception import Reception
 from service.intake.short_road import short_road
-from service.metrics import prometheus
+from service.metrics import health, prometheus
+from service.privacy import customer_routes
 from service.reports import dashboard
 from service.reports.api import register as reports
 from service.results import x_activity, x_webhook

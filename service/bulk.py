@@ -1,8 +1,7 @@
-"""Many rows in one statement: in, columns and rows; out, SQL whose text is the same for one row and for a hundred.
+"""Many rows in one SQL statement, whose text is the same for one row and for a hundred.
 
-All rows travel as one JSON text, which both databases unfold by themselves. So a group of deliveries costs as many
-statements as one of them: one text to build, one plan, one round trip, one stretch without the interpreter's lock.
-Knows no table and opens no transaction.
+All rows travel as one JSON text that the database unfolds itself. So a batch of deliveries costs as much as one: one
+text to build, one plan, one round trip. Knows no table and opens no transaction.
 """
 
 import json
@@ -49,7 +48,7 @@ class Into:
         return connection.exec_driver_sql(statement, (_as_json(given, named=postgresql),)).rowcount
 
     def _locked(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
-        """The rows with what is encrypted at rest locked, where that is on."""
+        """The rows with encrypted columns encrypted, if that is turned on."""
         ring = ring_of(connection.dialect)
         if ring is None or ring.under is None or not (self._encrypted or self._ids):
             return rows
@@ -64,12 +63,12 @@ class Into:
 
     @cached_property
     def _ids(self) -> list[tuple[int, LockedId]]:
-        """Where ids stand that may be locked."""
+        """The positions of ids that may be encrypted."""
         return [(place, each.type) for place, each in enumerate(self.columns) if isinstance(each.type, LockedId)]
 
     @cached_property
     def _encrypted(self) -> list[tuple[int, Encrypted, list[int]]]:
-        """Where encrypted columns stand, and the columns of their row's key."""
+        """The positions of encrypted columns, and the columns of their row's key."""
         at = {each.name: place for place, each in enumerate(self.columns)}
         kinds = {at[each.name]: each.type for each in self.columns}
         return [
@@ -112,7 +111,7 @@ class Into:
 
 @dataclass(frozen=True)
 class IntoApart(Into):
-    """The same, of rows whose key is new; the keys lie in a table of their own, and go there in the same statement.
+    """The same, but only for rows whose key is new; keys are in a table of their own, filled by the same statement.
 
     `keys`: columns of that table, those that are its primary key among them; `filled_by`: the columns that fill them;
     `this`: the one of `keys` that tells the rows of one statement apart. PostgreSQL's alone.

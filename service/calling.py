@@ -1,8 +1,8 @@
-"""Calls out of the house that end in time: in, seconds; out, a transport each of whose waits is cut to what is left.
+"""HTTP transport with a deadline for the whole call, not just for the next byte.
 
-A time-out of a socket is about its next byte: who sends one every few seconds keeps a caller for ever, and a name
-server that is silent is asked for half a minute by the system. Leases rest on how long a call may take. Knows neither
-X nor a CRM.
+A socket timeout only limits the wait for the next byte: a server that sends one every few seconds could keep a caller
+for ever, and a silent name server would be asked for half a minute. Leases rely on how long a call may take. Knows
+neither X nor a CRM.
 """
 
 import socket
@@ -28,13 +28,13 @@ Options = Iterable[tuple[int, int, int] | tuple[int, int, bytes | bytearray] | t
 
 @cache
 def trusted() -> ssl.SSLContext:
-    """Whom we believe: read once, as reading takes longer than asking."""
+    """The certificates we trust, read once: reading them takes longer than a call."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Let every wait of this thread end in so many seconds from now."""
+    """End every wait of this thread within so many seconds from now."""
     before = UNTIL.set(time.monotonic() + seconds)
     try:
         yield
@@ -49,7 +49,7 @@ def is_over() -> bool:
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Ask the system where a host is, and no longer than a call may wait. Raises OSError, TimeoutError among them."""
+    """Resolve a host, for no longer than the call may wait. Raises OSError, including TimeoutError."""
     if _is_ip(host):
         return [host]
     found: SimpleQueue[list[str] | OSError] = SimpleQueue()
@@ -81,7 +81,7 @@ def _ask(host: str, port: int, found: "SimpleQueue[list[str] | OSError]") -> Non
 
 
 def _left(timeout: float | None, over: type[Exception]) -> float | None:
-    """What may be waited at most, of a time-out."""
+    """What is left of a time-out within the call's deadline."""
     until = UNTIL.get()
     if until is None:
         return timeout
@@ -123,7 +123,7 @@ class BoundedStream(httpcore.NetworkStream):
 
 
 class BoundedNetwork(httpcore.NetworkBackend):
-    """What connects: a name is looked up in time, and each of its addresses is tried."""
+    """Connects: resolves a name in time and tries each of its addresses."""
 
     def __init__(self) -> None:
         self._backend = httpcore.SyncBackend()
@@ -154,13 +154,13 @@ class BoundedNetwork(httpcore.NetworkBackend):
 
 
 class Transport(httpx.HTTPTransport):
-    """httpx's transport over such lines. It takes no proxy and nothing else from the environment."""
+    """httpx's transport over such connections. Takes no proxy and nothing else from the environment."""
 
     def __init__(self) -> None:
         super().__init__(verify=trusted(), trust_env=False)
         self._pool = httpcore.ConnectionPool(
             ssl_context=trusted(),
-            # as many as callers: who calls bounds himself, and a call that waited here would look like a failed one
+            # unlimited: callers limit themselves, and a call that waited here would look like a failed one
             max_connections=None,
             max_keepalive_connections=KEPT,
             keepalive_expiry=KEPT_FOR_S,

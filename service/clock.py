@@ -1,6 +1,6 @@
-"""Time: in, nothing; out, the wall clock, and what an argument that tells the time looks like.
+"""The wall clock, and the type of an argument that tells the time.
 
-Whatever decides by the time takes it as an argument, `now` or a `Clock`; this is what it is given when nobody plays.
+Code that decides by time takes it as an argument, `now` or a `Clock`; this is the one used in production.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""What this process has done, counted as it is done: in, a name and its labels; out, numbers that only grow.
+"""Counters of this process. In memory only; `metrics/totals.py` adds up those of all processes.
 
-In memory alone, for many threads; `metrics/totals.py` keeps them beside those of other processes. Every figure stands
-in the table below. Labels are words of ours and names from the settings: never a customer, a text or an address.
+Every counter is declared in the table below. Labels are words of ours and names from the settings: never a customer,
+a text or an address.
 """
 
 import os
@@ -23,7 +23,7 @@ Numbers = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """What is counted. With `buckets` (upper bounds, in seconds) it is a duration, else a number of times."""
+    """Something that is counted. With `buckets` (upper bounds in seconds) it is a duration."""
 
     name: str
     text: str
@@ -71,7 +71,7 @@ class ProcessCounts:
             self._row(name, labels)[0] += by
 
     def observe(self, name: str, seconds: float, *labels: str) -> None:
-        """Count a duration; one that a clock set back made negative counts as none."""
+        """Count a duration; a negative one, from a clock that was set back, counts as 0."""
         lasted = max(seconds, 0.0)
         with self._lock:
             row = self._row(name, labels)
@@ -84,14 +84,14 @@ class ProcessCounts:
             return {key: tuple(row) for key, row in self._numbers.items()}
 
     def take_off(self, numbers: Mapping[Key, Numbers]) -> None:
-        """Forget what somebody else has taken over."""
+        """Subtract what somebody else has taken over."""
         with self._lock:
             for key, taken in numbers.items():
                 row = self._row(*key)
                 row[:] = [had - gone for had, gone in zip(row, taken, strict=True)]
 
     def begin_anew(self) -> None:
-        """Forget all: a child has done nothing of what its parent did."""
+        """Start at zero: a forked child has done nothing of what its parent did."""
         self._lock = threading.Lock()
         self._numbers = {}
 

@@ -1,7 +1,7 @@
-"""The service's own errors and the one shape in which they leave over HTTP (RFC 9457 problem+json).
+"""The service's own errors, and the one shape in which they leave over HTTP (RFC 9457 problem+json).
 
-In: an exception raised where the problem is known. Out: a sentence, a status, a stable `code`. Never a stack trace,
-a secret or a customer's words.
+Each has a sentence that says what would be right, a status and a stable `code`. None carries a stack trace, a secret or
+a customer's words.
 
     ServiceError
     |-- BadRequest 400        |-- NotFound 404        |-- TooLarge 413         |-- Unavailable 503
@@ -68,7 +68,7 @@ class Conflict(ServiceError):
 
 
 class Gone(ServiceError):
-    """What was once given is void."""
+    """What was once given is no longer valid."""
 
     status, title = 410, "Gone"
 
@@ -80,7 +80,7 @@ class TooLarge(ServiceError):
 
 
 class UnknownEncoding(ServiceError):
-    """The body is packed or written in a way that we cannot undo."""
+    """The body is compressed or encoded in a way that we cannot read."""
 
     status, title = 415, "Unsupported media type"
 
@@ -92,7 +92,7 @@ class Invalid(ServiceError):
 
 
 class TooMany(ServiceError):
-    """The caller's allowance is used up; `Retry-After` says when it is not."""
+    """The caller's allowance is used up; `Retry-After` says when to come back."""
 
     status, title = 429, "Too many requests"
 

@@ -1,4 +1,4 @@
-"""Files that appear whole: in, a path; out, a file to write, for its owner alone, that takes its name once it is."""
+"""Writes files that appear whole or not at all, readable by their owner alone."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 @contextmanager
 def appearing(path: Path) -> Iterator[BinaryIO]:
-    """Write beside the path; what breaks off leaves what was there before."""
+    """Write beside the path first; if that breaks off, the old file stays."""
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)  # an older one would keep its own mode
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -1,6 +1,6 @@
-"""What a failure is to the loop around it: in, steps; out, whether they went well. Never ends a loop.
+"""Keeps a loop running whatever happens inside it, and logs what happened.
 
-What may pass by itself (a database or X that is away) is a warning, a bug is told whole.
+A failure that may pass by itself (database or X away) is a warning; a bug is logged with its stack trace.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,7 @@ def keeping_on(event: str, **told: str) -> Iterator[None]:
 
 
 def each_step(event: str, steps: Mapping[str, Callable[[], object]], **told: str) -> bool:
-    """Take each step, whatever became of the others: a bug in one must not stop what has nothing to do with it."""
+    """Take each step, whatever became of the others: a bug in one must not stop unrelated ones."""
     well = 0
     for name, step in steps.items():
         with keeping_on(event, step=name, **told):

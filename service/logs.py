@@ -1,7 +1,7 @@
-"""Logs: in, an event name and fields; out, one line each on standard error. Never a message's text or a secret.
+"""Logging: an event name and fields become one line on standard error. Never a message's text or a secret.
 
 `json` for machines, `text` for a terminal. Fields that could carry what a customer wrote are dropped here once more,
-should a caller ever pass one. Never stops who logs.
+should a caller ever pass one. Logging never fails its caller.
 """
 
 import logging
@@ -36,16 +36,16 @@ def configure(log_format: str = "json") -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=partial(_Lines, sys.stderr),
-        # not cached: a logger used before this, or with another stream, would keep what it had then
+        # not cached: a logger used before this, or with another stream, would keep its old configuration
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
 
 
 class _Lines(structlog.PrintLogger):
-    """A line for which there is no room, or nobody who reads it, is lost; who wrote it goes on.
+    """Drops a line that cannot be written, because the disk is full or nobody reads it, and never fails its caller.
 
-    Without this a full disk would end the threads that write, each in the middle of what it does.
+    Otherwise a full disk would end the writing threads in the middle of what they do.
     """
 
     def __init__(self, file: TextIO, *_names: object) -> None:

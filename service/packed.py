@@ -1,7 +1,7 @@
-"""Packed bodies: in, bytes and the words of their `Content-Encoding`; out, the bytes as they were written.
+"""Decompresses request bodies as their `Content-Encoding` says, never beyond the size a body may have.
 
-Undone never beyond the size a body may have: a bomb of 50 kB would be 50 MB. What cannot be read without something we
-do not know is refused, not kept: nobody could mend it afterwards. Never looks into the text.
+Without that bound, 50 kB could unpack to 50 MB. An unknown encoding is refused rather than stored: nobody could make
+sense of it later.
 """
 
 import zlib
@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 from service.errors import TooLarge, UnknownEncoding
 
-GZIP_OR_ZLIB, RAW = 47, -15  # zlib's own words for "either header" and "none"
+GZIP_OR_ZLIB, RAW = 47, -15  # zlib's window bits for "either header" and "no header"
 PLAIN = frozenset({"", "identity", "utf-8", "aws-chunked"})  # what some senders write where nothing is packed
 MOST_LAYERS = 2
-MOST_MEMBERS = 64  # of a file of gzip: each costs a copy of all behind it, and an empty one has twenty bytes
+MOST_MEMBERS = 64  # of a gzip file: each costs a copy of all that follows, and an empty one has only twenty bytes
 
 
 def layers(written: str | None) -> list[str]:
-    """The encodings a header names, outermost first; empty where the body came as it is."""
+    """The encodings a header names, outermost first; empty if there are none."""
     named = (each.partition(";")[0].strip() for each in reversed((written or "").lower().split(",")))
     return [each for each in named if each not in PLAIN]
 
@@ -24,7 +24,7 @@ def layers(written: str | None) -> list[str]:
 def undone(encodings: list[str], body: bytes, limit: int) -> bytes:
     """Return the body without these layers. Raises TooLarge and UnknownEncoding."""
     if len(encodings) > MOST_LAYERS:
-        raise UnknownEncoding("unknown_encoding", f"A body may be packed at most {MOST_LAYERS} times.")
+        raise UnknownEncoding("unknown_encoding", f"A body may be compressed at most {MOST_LAYERS} times.")
     for each in encodings:
         body = _undone(each, body, limit)
     return body
@@ -39,7 +39,9 @@ def _undone(encoding: str, body: bytes, limit: int) -> bytes:
         pass
     if _is_text(body):
         return body  # a proxy unpacked it and left the header
-    sentence = f"The body is packed as '{encoding[:40]}', which cannot be undone; send it plain, as gzip or deflate."
+    sentence = (
+        f"The body is compressed as '{encoding[:40]}', which is not supported; send it plain, as gzip or deflate."
+    )
     raise UnknownEncoding("unknown_encoding", sentence)
 
 

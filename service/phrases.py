@@ -1,15 +1,15 @@
-"""How people are told of numbers: in, a number and a word, or seconds; out, `1 worker`, `1,204 workers`, `12 min`."""
+"""Numbers and spans of time as people say them: `1 worker`, `1,204 workers`, `12 min`."""
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def many(n: int, one: str, several: str = "") -> str:
-    """Return the number with its word; `several` where an s does not make it."""
+    """Return the number with its word; `several` if the plural is not made by an s."""
     return f"{n:,} {one if n == 1 else several or one + 's'}"
 
 
 def age(seconds: float | None) -> str:
-    """Say a span as people do: 42 s, 12 min, 5 h, 3 d; nothing where there is none."""
+    """Write a span as people do: 42 s, 12 min, 5 h, 3 d; nothing if there is none."""
     if seconds is None:
         return ""
     for unit, length, until in (("s", 1, 2 * MINUTE), ("min", MINUTE, 2 * HOUR), ("h", HOUR, 48 * HOUR)):

@@ -1,6 +1,6 @@
-"""This process: in, nothing; out, the name it goes by, signals that end it, less memory for its threads.
+"""This process: its name, the signals that stop it, and less memory for its threads.
 
-Decides nothing about what a stop means. Imports nothing of ours: the sandbox and the demo use it too.
+Imports nothing of ours, so that the sandbox and the demo can use it too.
 """
 
 import ctypes
@@ -13,37 +13,37 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
-HOST_SHOWN = 40  # characters: a host's name may have 63, the columns that hold a process's name have 64
+HOST_SHOWN = 40  # characters: host names may have 63, our columns for process names have 64
 M_ARENA_MAX = -8  # of glibc's malloc.h
 ARENAS = 2
 
 
 def name_of(*more: str) -> str:
-    """Return the host's name and the process's number, and what else tells it apart: `host-4711-…`."""
+    """Return the host's name and the process id, and what else tells it apart: `host-4711-…`."""
     return "-".join((socket.gethostname()[:HOST_SHOWN], str(os.getpid()), *more))
 
 
 def share_arenas() -> None:
-    """Let all threads share two heaps: glibc gives each of many threads one of its own, and takes little back.
+    """Let all threads share two heaps: glibc gives every thread its own, and returns little of it.
 
-    Python's threads hardly ever allocate at the same moment. Elsewhere than on glibc nothing is changed.
+    Python's threads hardly ever allocate at the same moment. Without glibc this does nothing.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
 
 
 def hear_interrupts() -> None:
-    """Let Ctrl-C end this program even where whoever started it had SIGINT ignored. Only the main thread may ask.
+    """Let Ctrl-C end this program even if it was started with SIGINT ignored. Only for the main thread.
 
-    A shell that starts something in the background without job control (`nohup … &`, some CI runners) makes it ignore
-    SIGINT, and Python then installs no handler of its own.
+    A shell without job control (`nohup … &`, some CI runners) starts background programs that way, and Python then
+    installs no handler of its own.
     """
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def stop_on_signals() -> threading.Event:
-    """Return what is set once this process is told to stop."""
+    """Return an event that is set once this process is told to stop."""
     stop = threading.Event()
     for each in STOPS:
         signal.signal(each, lambda *_: stop.set())

@@ -1,10 +1,9 @@
-"""Reads that may be a little behind: in, what to ask; out, a replica's answer or the primary's, and how far behind.
+"""Reads that may lag a little: asks a replica, or the primary where the replica cannot answer, and says how far behind.
 
-For figures and files alone. What decides on sending, who may see, or must show what somebody has just written, asks
-the primary. A replica that is away, too far behind, promoted or of another cluster is passed over, never waited for;
-one whose process stands still, for three seconds.
-How far behind it is, is reckoned by the primary's log and the primary's clock alone: a replica that has lost its
-connection believes that it has everything.
+For figures and files only. Anything that decides about sending, checks permissions, or must show what was just written
+asks the primary. A replica that is away, too far behind, promoted or of another cluster is skipped without waiting; one
+whose process hangs, after three seconds. The lag is measured by the primary's log and clock: a replica that has lost
+its connection believes it is up to date.
 """
 
 import time
@@ -29,11 +28,11 @@ from service.settings import Database
 T = TypeVar("T")
 Ask = Callable[[Connection], T]
 OPTION = "dm_feedback_replica"
-REST_S = 10.0  # before one that was away is tried again
-PLACED_S = 3.0  # to say how far it is; longer, and it stands still
-READ_S = 35.0  # what is read has its own time on the server, 30 s and less
+REST_S = 10.0  # before trying one again that was away
+PLACED_S = 3.0  # to say how far it is; if it takes longer, it hangs
+READ_S = 35.0  # a read has its own time limit on the server, 30 s or less
 IMPATIENT_S = 2  # to let us in: the primary can answer instead
-CONFLICT = "40001"  # PostgreSQL: what was being read had to go, as the primary has removed it
+CONFLICT = "40001"  # PostgreSQL: the rows being read were removed by the primary
 FROM_THE_START = "0/0"
 WHERE_THE_PRIMARY_IS = sa.text(
     "SELECT pg_current_wal_flush_lsn()::text AS lsn, clock_timestamp() AS now, system_identifier AS cluster "
@@ -57,7 +56,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WithLag(Generic[T]):
-    """An answer, and how far behind the database it came from is; None: it is the primary."""
+    """An answer, and how far behind its database is; None: it is the primary."""
 
     value: T
     behind: timedelta | None = None
@@ -65,7 +64,7 @@ class WithLag(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ReplicaStanding:
-    """How a replica stands: how far behind, and why it is not read; `problem` is None where it is."""
+    """How a replica stands: how far behind, and why it is not used; `problem` None: it is."""
 
     behind: timedelta | None
     problem: str | None
@@ -101,7 +100,7 @@ class Replica:
         self._said: str | None = None
 
     def read(self, ask: Ask[T], reached: str = FROM_THE_START) -> tuple[T, Reached]:
-        """Ask it, if it is recent enough and has come as far as `reached`. Raises NotUsable."""
+        """Ask it, if it is recent enough and has reached `reached`. Raises NotUsable."""
         try:
             found = self._read(ask, reached)
         except NotUsable as error:
@@ -113,7 +112,7 @@ class Replica:
         return found
 
     def standing(self) -> ReplicaStanding:
-        """Look how it stands, now."""
+        """Check how it stands now."""
         self._rests_until = 0.0
         try:
             _, place = self._read(lambda _: None, FROM_THE_START)
@@ -154,7 +153,7 @@ class Replica:
         return Reached(found.lsn, max(behind, timedelta(0)))
 
     def _given_up(self, error: Exception) -> Exception:
-        """What a failure comes to: out of time stays so, all else is asked of the primary."""
+        """What to raise for a failure: a time-out stays one, everything else means asking the primary."""
         if is_out_of_time(error):
             return error
         if getattr(getattr(error, "orig", None), "sqlstate", None) == CONFLICT:
@@ -164,7 +163,7 @@ class Replica:
         return NotUsable("away")
 
     def _say(self, why: str | None) -> None:
-        """Into the log, once: how it stands has changed."""
+        """Log once that its standing has changed."""
         if why != self._said:
             log.warning("replica_not_read", why=SENTENCES[why]) if why else log.info("replica_read")
         self._said = why
@@ -172,7 +171,7 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class ReadFrom:
-    """Where one export reads from its first page to its last: what it has seen on one page holds on the next."""
+    """Where one export reads all its pages, so that what it has seen on one page is still true on the next."""
 
     engine: Engine
     replica: Replica | None = None
@@ -184,11 +183,11 @@ class ReadFrom:
         return None if self.place is None else self.place.behind
 
     def as_of(self, now: datetime) -> datetime:
-        """Return the moment until which it knew everything at the start."""
+        """Return the moment up to which it knew everything at the start."""
         return now - (self.behind or timedelta(0))
 
     def read(self, ask: Ask[T]) -> T:
-        """Ask in a transaction of its own. The primary takes over where the replica fails: it has at least as much."""
+        """Ask in a transaction of its own. If the replica fails the primary takes over, which has at least as much."""
         if self.replica is not None and self.place is not None:
             with suppress(NotUsable):
                 return self.replica.read(ask, self.place.lsn)[0]
@@ -196,7 +195,7 @@ class ReadFrom:
 
 
 def attach(engine: Engine, settings: Database) -> Replica | None:
-    """Let reads of this engine go to the replica of the settings, if there is one. Raises Unavailable."""
+    """Send this engine's reads to the replica in the settings, if there is one. Raises Unavailable."""
     if settings.read_url is None:
         return None
     try:
@@ -215,7 +214,7 @@ def replica_of(engine: Engine) -> Replica | None:
 
 
 def read(engine: Engine, ask: Ask[T]) -> WithLag[T]:
-    """Ask the replica, or the primary where there is none that can answer."""
+    """Ask the replica, or the primary if no replica can answer."""
     replica = replica_of(engine)
     if replica is not None:
         with suppress(NotUsable):
@@ -235,7 +234,7 @@ def source_of(engine: Engine) -> ReadFrom:
 
 
 def standing(engine: Engine) -> ReplicaStanding | None:
-    """Look how the replica stands; None where there is none."""
+    """Check how the replica stands; None if there is none."""
     replica = replica_of(engine)
     return None if replica is None else replica.standing()
 

@@ -1,6 +1,6 @@
-"""Settings read while we run: in, the file; out, settings with which a process would start, or why it would not.
+"""Settings read again while we run: returns new settings a process could start with, or logs why it could not.
 
-New ones with which nothing would start must not end what runs. Decides nothing about what runs.
+Broken new settings must not stop what runs. Decides nothing about what runs.
 """
 
 from collections.abc import Callable, Collection
@@ -9,11 +9,12 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import otel, replica
+from service import replica
 from service.db.outages import is_away, why_away
 from service.encrypting.in_force import engine_of
 from service.errors import ServiceError
 from service.intake.definition.load import load_definitions
+from service.metrics import otel
 from service.results.page.sender import mistakes
 from service.settings import Settings, SettingsError, load
 from service.starting import demand_fitting
@@ -31,7 +32,7 @@ def demand_defined(settings: Settings) -> None:
 
 
 def demand_shown(settings: Settings) -> None:
-    """The same for who shows pages, and so the pictures on them."""
+    """The same for processes that show pages, including the pictures on them."""
     demand_defined(settings)
     if wrong := mistakes(settings.accounts.values()):
         raise SettingsError(wrong)
@@ -40,14 +41,14 @@ def demand_shown(settings: Settings) -> None:
 def reread(
     path: Path, demand: Callable[[Settings], None] = demand_defined, withheld: Collection[str] = ()
 ) -> Settings | None:
-    """Read the settings again. None where nothing could start with them, and the log says why."""
+    """Read the settings again. None if nothing could start with them; the log says why."""
     try:
         settings = load(path, withheld=withheld)
         demand(settings)
         _try_database(settings)
     except (SettingsError, ServiceError, SQLAlchemyError) as error:
         log.error("settings_not_taken", problems=_said(error))  # noqa: TRY400 - no bug
-    except Exception as error:  # a bug of ours ends nobody who runs either
+    except Exception as error:  # a bug must not stop a running process either
         log.exception("settings_not_taken", error=type(error).__name__)
     else:
         return settings
@@ -55,7 +56,7 @@ def reread(
 
 
 def _try_database(settings: Settings) -> None:
-    """Open it as a process would, and let it go: whoever asks may be about to fork."""
+    """Open it as a process would, and close it again: the caller may be about to fork."""
     engine = engine_of(settings)
     beside = replica.attach(engine, settings.database)
     try:

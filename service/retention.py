@@ -1,8 +1,8 @@
-"""What is too old, in small commits: in, a kind of rows and what forgetting one means; out, how many were forgotten.
+"""Deletes or empties what is too old, in small commits.
 
-A table is walked in the order of its key, some thousand rows a step, however many of them are due: no statement grows
-with what has heaped up, no transaction is long, and whoever is stopped in the middle has done what he has done. Safe
-to repeat and for several at once. Knows no table.
+A table is walked in the order of its key, some thousand rows at a time, however many are due: statements do not grow
+with a backlog, transactions are short, and a run that is stopped half-way keeps what it has done. Safe to repeat and to
+run several times at once. Knows no table.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,22 +25,22 @@ Stop = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """A kind of rows, which of them are too old, and what takes those away that a condition names; None: a DELETE."""
+    """A kind of rows, which of them are too old, and how to forget those a condition names; None: a DELETE."""
 
     name: str
     table: sa.Table
     old: Condition
     forget: Callable[[Connection, Condition], int] | None = None
-    among: Condition | None = None  # none but these can be old; names the partitions to look into
+    among: Condition | None = None  # only these can be old; limits the partitions to look into
 
 
 def identities_kept(settings: Settings) -> timedelta:
-    """How long X's ids and handles stay: never shorter than a cooldown, or somebody would be asked too soon."""
+    """How long X's ids and handles are kept: never shorter than a cooldown, or somebody would be asked too soon."""
     return max(settings.privacy.keep_identities, *(each.cooldown for each in settings.campaigns), timedelta())
 
 
 def never() -> bool:
-    """Go on to the end."""
+    """Never stop early."""
     return False
 
 
@@ -50,14 +50,14 @@ def count(engine: Engine, kind: Overdue) -> int:
 
 
 def forget(engine: Engine, kind: Overdue, stop: Stop = never) -> int:
-    """Forget all rows that are too old, or those before `stop` said so; return how many."""
+    """Forget all rows that are too old, until `stop` says so; return how many."""
     gone, take = 0, kind.forget or partial(_deleted, kind.table)
     for keys in _steps(engine, kind):
         if stop():
             break
         if keys:
             with writing(engine) as connection:
-                # asked again: another may have been here since
+                # checked again: somebody else may have been here since
                 gone += take(connection, sa.and_(_among(kind.table, keys), kind.old))
     return gone
 
@@ -67,7 +67,7 @@ def _deleted(table: sa.Table, connection: Connection, those: Condition) -> int:
 
 
 def _steps(engine: Engine, kind: Overdue) -> Iterator[Keys]:
-    """The keys of those that are too old, a stretch of the table at a time."""
+    """The keys of rows that are too old, one stretch of the table at a time."""
     key = list(kind.table.primary_key)
     found = sa.select(*key, sa.case((kind.old, 1), else_=0)).order_by(*key).limit(AT_ONCE)
     found = found if kind.among is None else found.where(kind.among)

@@ -1,6 +1,6 @@
-"""Serving: in, settings; out, a running gunicorn, or web and worker side by side under one parent. Holds no rule.
+"""Runs gunicorn, or web and worker side by side under one parent. Holds no rule.
 
-The same settings stand in `deploy/gunicorn.conf.py`, for those who start gunicorn by themselves.
+`deploy/gunicorn.conf.py` has the same settings for those who start gunicorn themselves.
 """
 
 import atexit
@@ -24,14 +24,13 @@ from gunicorn.app.base import BaseApplication
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import otel, served
 from service.app import create_app
 from service.clock import utc_now
 from service.db.outages import is_away, why_away
 from service.encrypting.in_force import demand_keys, engine_of
 from service.errors import Unavailable
 from service.listening.worker import EventWorker
-from service.metrics import totals
+from service.metrics import otel, served, totals
 from service.process import STOPS, share_arenas
 from service.settings import X_TOKENS, Settings, load
 from service.settings.values import host_and_port
@@ -53,11 +52,11 @@ def options(settings: Settings) -> dict[str, Any]:
         "worker_class": EventWorker.taking(settings.web.max_body_bytes),
         "workers": settings.web.workers,
         "threads": settings.web.threads,
-        # A slow client costs a place and no thread; where all are taken, who waited longest goes.
+        # A slow client costs a place but no thread; if all are taken, the longest waiting one goes.
         "worker_connections": 4000,
         # The longest documented query has 250 ids; service/listening/framing.py bounds the line.
         "limit_request_line": 0,
-        # A leak in any library is bounded; the jitter keeps the processes from restarting together.
+        # Limits a leak in any library; the jitter keeps processes from restarting together.
         "max_requests": 500_000,
         "max_requests_jitter": 100_000,
         # A request under way may finish: an accepted delivery is answered.
@@ -67,28 +66,28 @@ def options(settings: Settings) -> dict[str, Any]:
         "control_socket_disable": True,
         # Engines and threads are made after the fork: SQLite handles and PostgreSQL sockets must not be shared.
         "preload_app": False,
-        # The heartbeat file on a disk that blocks would get healthy workers killed.
+        # A heartbeat file on a blocking disk would get healthy workers killed.
         "worker_tmp_dir": str(IN_MEMORY) if IN_MEMORY.is_dir() else tempfile.gettempdir(),
         # Log lines are ours; an access log would carry nothing that the ledger does not.
         "accesslog": None,
         # Its warnings quote a header it cannot read, and with it a key.
         "loglevel": "error",
-        # Whose forwarded headers are believed is decided in service/web/proxies.py, and nowhere before.
+        # service/web/proxies.py alone decides whose forwarded headers to believe.
         "forwarded_allow_ips": "",
-        # Nobody but us says under which path the application lies: a client could step around a proxy's rules.
+        # No client may set the application's path prefix: it could get around a proxy's rules.
         "forwarder_headers": "",
     }
 
 
 class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
-    """gunicorn with our options and our application, without its own command line."""
+    """gunicorn with our options and application, without its command line."""
 
     def __init__(self, settings: Settings, read: Callable[[], Settings | None]) -> None:
         self._settings, self._read = settings, read
         super().__init__()
 
     def reload(self) -> None:
-        """Read the settings again (SIGHUP): new processes get them, the old ones finish. Wrong ones are not taken."""
+        """Read the settings again (SIGHUP): new processes use them, old ones finish. Invalid settings are ignored."""
         found = self._read()
         if found is not None and _is_free(found.web.bind, self._settings.web.bind):
             self._settings = found
@@ -107,9 +106,9 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn carries no ty
 
 
 def _once_it_answers(engine: Engine, ask: Callable[[Engine], None]) -> None:
-    """Ask a database, and again where it is away: gunicorn would end all processes for one that could not begin.
+    """Ask the database, again and again while it is away: gunicorn would end all processes if one failed to start.
 
-    Told to stop meanwhile, or left alone by whoever started us, the process ends.
+    The process exits if it is told to stop meanwhile, or if its parent is gone.
     """
     parent, told_before = os.getppid(), signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
@@ -133,16 +132,16 @@ def _is_there(engine: Engine, ask: Callable[[Engine], None]) -> bool:
 
 
 def serve_web(settings: Settings, read: Callable[[], Settings | None]) -> None:
-    """Serve until told to stop; `read` gives the settings anew on SIGHUP, or None where they are to stay."""
+    """Serve until told to stop. On SIGHUP `read` returns new settings, or None to keep the old ones."""
     Gunicorn(settings, read).run()
 
 
 def demand_free(bind: str) -> None:
-    """Say in a sentence that somebody else listens there, before anything is started. Raises Unavailable."""
+    """Check before anything is started that nobody else listens there. Raises Unavailable."""
     host, port = host_and_port(bind)
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does: what just ended is no one
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does
             probe.bind((host, port))
     except OSError as error:
         sentence = (
@@ -152,7 +151,7 @@ def demand_free(bind: str) -> None:
 
 
 def _is_free(bind: str, ours: str) -> bool:
-    """Whether we could listen there; where somebody else does, gunicorn would give up the address it has."""
+    """Whether we could listen there. If somebody else does, gunicorn would lose the address it has."""
     try:
         if bind != ours:
             demand_free(bind)
@@ -163,7 +162,7 @@ def _is_free(bind: str, ours: str) -> bool:
 
 
 def from_environment() -> Any:
-    """Build the application from the file DM_FEEDBACK_CONFIG names; for gunicorn's own command line."""
+    """Build the application from the settings DM_FEEDBACK_CONFIG names, for gunicorn's own command line."""
     settings = load(Path(os.environ.get("DM_FEEDBACK_CONFIG", "dm-feedback.toml")), withheld=X_TOKENS)
     engine = engine_of(settings)
     # as `dm-feedback web` does: refuse to start rather than fail at each delivery
@@ -172,20 +171,20 @@ def from_environment() -> Any:
 
 
 def _counting(settings: Settings, engine: Engine) -> Any:
-    """Build the application, and keep its counts until the process ends."""
+    """Build the application, and store its counts until the process ends."""
     share_arenas()
     otel.begin(settings.service.traces_to, "web")
     ended = threading.Event()
     keeping = totals.keep_on(totals.Keeper(engine, "web", utc_now(), serves=served.of(settings)), ended)
     atexit.register(keeping.join, totals.LAST_S)
-    atexit.register(ended.set)  # the last that is registered is the first to be called
+    atexit.register(ended.set)  # the last one registered is called first
     return create_app(settings, engine)
 
 
 def side_by_side(commands: Mapping[str, Sequence[str]], run: Run, stop_within_s: float) -> int:
     """Run the commands as children, restart one that dies, stop all on SIGTERM or SIGINT. Return the exit code."""
     stopping: list[int] = []
-    # before the children: a stop that comes while they start must not leave one behind
+    # before the children start: a stop meanwhile must not leave one behind
     for each in STOPS:
         signal.signal(each, lambda number, _frame: stopping.append(number))
     children: dict[str, ForkProcess] = {}
@@ -203,7 +202,7 @@ def side_by_side(commands: Mapping[str, Sequence[str]], run: Run, stop_within_s:
 
 
 def _start(name: str, run: Run, command: Sequence[str]) -> ForkProcess:
-    """Fork, and run a command in the child: what is imported by now need not be imported again."""
+    """Fork and run a command in the child, which need not import again what is already imported."""
     log.info("child_started", child=name)
     child = FORK.Process(target=_in_child, args=(run, command), name=name)
     child.start()
@@ -218,7 +217,7 @@ def _in_child(run: Run, command: Sequence[str]) -> None:
 
 
 def _tell(children: Iterable[ForkProcess], number: int) -> None:
-    """Pass a signal on to those who live: who has ended is begun anew by whoever waits for it."""
+    """Pass a signal on to living children; ended ones are restarted elsewhere."""
     for child in children:
         if child.pid is not None and child.exitcode is None:
             with suppress(ProcessLookupError):

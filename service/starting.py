@@ -1,7 +1,4 @@
-"""What must be so before a process of ours works on a database: in, the settings and it; out, nothing, or why not.
-
-Web, workers and commands ask the same. Changes nothing.
-"""
+"""Checks a database before any process works on it: right revision, right settings, right keys. Changes nothing."""
 
 from sqlalchemy.engine import Engine
 
@@ -13,7 +10,7 @@ from service.settings import Settings
 
 
 def demand_fitting(settings: Settings, engine: Engine) -> None:
-    """Refuse a database that is not at our revision, or not that of these settings. Raises Unavailable."""
+    """Refuse a database that is not at our revision or does not belong to these settings. Raises Unavailable."""
     migrations.require_fitting(engine)
     demand_settings(engine)
     demand_right_secret(engine, settings.service.secret_key)

@@ -1,8 +1,8 @@
-r"""The states of a feedback request and the reasons of its end: one declaration, from which everything else derives.
+r"""The states of a feedback request and the reasons why it ends: one declaration, from which everything else derives.
 
-A state is a fact in the past tense that is already durable, so "what do we do after a crash" answers itself. This file
-never decides anything; `requests/machine.py` does. Open states, the conditions of the partial indexes, the tables of
-steps and every surface's sentences come from here: a state that a table of steps lacks is named by the first import.
+A state is a fact in the past tense that is already durable, so "what do we do after a crash" answers itself. Nothing is
+decided here; `requests/machine.py` does that. Open states, the conditions of partial indexes, the tables of steps and
+every surface's sentences derive from it: a state that a table of steps lacks fails the first import.
 
     received -> identified -> dm_allowed -> dm_sent -> card_sent
         \___________\____________\___________\____-> skipped(reason) | failed(reason) | unknown
@@ -21,10 +21,10 @@ def _demand_sentence(word: str, sentence: str) -> None:
 
 
 class State(StrEnum):
-    """Where a feedback request stands: its word, a sentence for people, and the roads out of it.
+    """Where a feedback request stands: its word, a sentence for people, and the ways out of it.
 
-    `forward` is what a step may lead to, and what makes a state open; `by_hand` is where people may take an ended
-    request up again; `proven` is where evidence may lead that came after the end.
+    `forward` is where a step may lead, which makes a state open; `by_hand` is where people may resume an ended request;
+    `proven` is where evidence that came after the end may lead.
     """
 
     sentence: str
@@ -91,7 +91,7 @@ class State(StrEnum):
 
 
 class Kind(StrEnum):
-    """Which of our messages: the opening, the one that asks, whichever way it does, or the thanks after a tap."""
+    """Which of our messages: the opening, the one that asks (in whatever way), or the thanks after a tap."""
 
     OPENING = "dm"
     ASKING = "card"
@@ -125,14 +125,14 @@ OPENED_STATES = tuple(state for state in OPEN_STATES if state in _reached_from(S
 
 
 def for_every_open_state(name: str, table: Mapping[State, T]) -> Mapping[State, T]:
-    """Return the table, which must say what to do in each open state. Raises KeyError at import, naming what lacks."""
+    """Return the table, which must cover each open state. Raises KeyError at import, naming what is missing."""
     if wrong := set(OPEN_STATES) ^ set(table):
         raise KeyError(f"{name} must hold the open states, each once; look at: {', '.join(sorted(wrong))}")
     return table
 
 
 class Reason(StrEnum):
-    """A stable word, as it stands in the API, the CSV and the dashboard, and what it means in a sentence."""
+    """A stable word, as used in API, CSV and dashboard, and its meaning in a sentence."""
 
     sentence: str
 
@@ -194,6 +194,6 @@ ENDS: Mapping[str, Reason] = {reason.value: reason for kind in (Skip, Failure, D
 
 
 def sentence_of(reason: str | None) -> str:
-    """Return what a stored reason means; nothing for a word that is no end's."""
+    """Return what a stored reason means; nothing for a word that is no reason of an end."""
     known = ENDS.get(reason or "")
     return "" if known is None else known.sentence

@@ -1,8 +1,8 @@
-"""One trace a request, across processes: in, what was done for a request and when; out, spans for whoever listens.
+"""One trace per request, across processes: records what was done for a request and hands it on as spans.
 
-Nobody listens until `listen` is called (service/otel.py does, where the settings name a collector), and then nothing is
-made. Which trace a request has follows from its id, so no process has to hand anything to another. A span bears words
-of ours, names from the settings and the request's id: never a person, a text, a score or an address.
+Nothing is recorded until `listen` is called (metrics/otel.py does, if the settings name a collector). A request's trace
+id follows from its own id, so processes need not pass anything to each other. Spans hold words of ours, names from the
+settings and the request's id: never a person, a text, a score or an address.
 """
 
 import time
@@ -18,7 +18,7 @@ NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class TracedSpan:
-    """Something that was done, from when until when (nanoseconds since 1970). `calls`: what was asked of X for it."""
+    """Something that was done, from when to when (nanoseconds since 1970). `calls`: its calls to X."""
 
     name: str
     began: int
@@ -54,19 +54,19 @@ def moment() -> int:
 
 
 def first(request_id: str, name: str, began: datetime, facts: Mapping[str, Fact]) -> None:
-    """The trace of a request begins: it began at that moment and is there now."""
+    """Begin the trace of a request with a span from that moment until now."""
     if LISTENER.hear is not None:
         LISTENER.hear(request_id, TracedSpan(name, int(began.timestamp() * NS), time.time_ns(), facts), True)
 
 
 def later(request_id: str, name: str, began: int, facts: Mapping[str, Fact]) -> None:
-    """Something more was done for the request, from `began` (see `moment`) until now."""
+    """Add a span to the request's trace, from `began` (see `moment`) until now."""
     if LISTENER.hear is not None:
         LISTENER.hear(request_id, TracedSpan(name, began, time.time_ns(), facts, tuple(CALLS.get() or ())), False)
 
 
 def call(name: str, seconds: float, facts: Mapping[str, Fact], *, failed: bool) -> None:
-    """A call to X has ended just now: it belongs to the step that made it."""
+    """Record a call to X that has just ended, as part of the step that made it."""
     calls = CALLS.get()
     if calls is not None:
         now = time.time_ns()
@@ -75,7 +75,7 @@ def call(name: str, seconds: float, facts: Mapping[str, Fact], *, failed: bool) 
 
 @contextmanager
 def step() -> Iterator[int]:
-    """Keep the calls to X made in this block for the span that `later` tells of; gives the moment it began."""
+    """Collect the calls to X made in this block for the span that `later` adds; yields the moment it began."""
     if LISTENER.hear is None:
         yield 0
         return

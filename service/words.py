@@ -1,7 +1,6 @@
-"""Words that others wrote: in, a tag, a channel, a language, a text; out, what it is to us, or to a terminal.
+"""Words that others wrote: compared regardless of case, width, dashes and invisible characters; shown harmlessly.
 
-Compared without regard to what says nothing: case, width, spaces at the ends, which dash, what cannot be seen. Shown
-so that no terminal obeys it.
+Also the codes by which a language is known, and its less specific forms.
 """
 
 import re
@@ -23,13 +22,13 @@ STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e
 
 
 def folded(word: str) -> str:
-    """The same for every way to write one word: who tags `No\u2011Survey` means `no-survey`."""
+    """The same for every spelling of a word: somebody who tags `No\u2011Survey` means `no-survey`."""
     plain = "".join(map(_plain, unicodedata.normalize("NFKC", word)))
     return unicodedata.normalize("NFKC", " ".join(plain.casefold().split()))
 
 
 def nearest_first(language: str | None) -> list[str]:
-    """A language and what it is a kind of: zh-hant-tw, zh-hant, zh. Nothing where none is said."""
+    """A language and its more general forms: zh-hant-tw, zh-hant, zh. Nothing if none is given."""
     first, *rest = folded(language or "").replace("_", "-").split("-")
     parts = [CALLED_NOW.get(first, first), *rest]
     return ["-".join(parts[:length]) for length in range(len(parts), 0, -1) if parts[0]]
@@ -48,7 +47,7 @@ def ever_called(tag: str) -> list[str]:
 
 
 def harmless(text: str) -> str:
-    """The text so that it is shown, not obeyed: no ESC moves the cursor, no mark turns words."""
+    """The text made safe for a terminal: no ESC moves the cursor, no mark reverses words."""
     return STEERS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 

@@ -104,6 +104,6 @@ def test_what_is_half_declared_is_named_by_the_first_import(
     before, body = states.read_text("utf-8").split(after)
     assert line[0] in body
     states.write_text(before + after + body.replace(line[0], line[1] + line[0], 1), "utf-8")
-    ended = run(copy, "import service.worker")
+    ended = run(copy, "import service.worker.loop")
     assert ended.returncode == 1
     assert says in ended.stderr.splitlines()[-1]

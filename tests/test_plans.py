@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from service import housekeeping
 from service.db import reading, writing
 from service.metrics import gauges
 from service.models import IS_OPEN, IS_PROMPTED, feedback_request, metadata
 from service.outreach.around import HANDED_SINCE
+from service.privacy import housekeeping
 from service.reports.counting.facts import CLOCKS
 from service.reports.counting.lines import Slice
 from service.reports.counting.live import lines

@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service import housekeeping
 from service.auth import chain, keys
 from service.db import writing
 from service.models import api_key, metadata
+from service.privacy import housekeeping
 from service.reports.counting.sealing import seal
 from tests.floor.house import House, answered, deliver
 from tests.roles import DENIED, SQL, AsRole, engines_by_role, grant, refusal_of

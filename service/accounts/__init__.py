@@ -1,15 +1,13 @@
-"""What every worker must know of an X account, worked out once: one account's trouble never touches another's.
+"""What every worker must know of an X account, kept in the database so that any number of workers share it.
 
-standing.py  how an account stands, and its lock      holds.py    holds until a person acts, pauses that end
-strange.py   refusals nobody can explain, counted
-slots.py     X's daily limits, as slots of sends      windows.py  X's limits of an endpoint in a window
-turns.py     one worker at a time for a task          looks.py    one look at a time into the DM list
-away.py      whether X answers at all               volume.py   how many conversations a day to expect
-dm_list.py   X's DM list, read back to a moment        read_on.py  read on by who follows it
-moving.py    whose ledger is in another database, or on its way here
-barred.py    ways of asking that X does not open     dm_list.py  X's DM list, and what it proves
-tokens.py    OAuth 2.0: renewed by one for all       app_share.py  what accounts of one app share
+standing.py   may it send now? and its lock          holds.py     holds until a person acts, pauses that end
+slots.py      X's daily limits, as slots of sends    windows.py   X's limits per endpoint and window
+turns.py      one worker at a time for a task        looks.py     one reader of the DM list at a time
+dm_list.py    X's DM list, and what it proves        read_on.py   following that list without gaps
+away.py       is X answering at all?                 strange.py   unexplained refusals, counted
+barred.py     ways of asking that X refuses us       volume.py    how many conversations a day to expect
+tokens.py     OAuth 2.0 tokens, renewed once for all app_share.py limits shared by accounts of one app
+moving.py     accounts on their way to another database
 
-Any number of workers share these rows. The chapters ask and tell; only this room writes `account_state`, `allowance`
-and `account_task`.
+One account's trouble never touches another's. Only this room writes `account_state`, `allowance` and `account_task`.
 """

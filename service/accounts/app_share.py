@@ -1,7 +1,7 @@
-"""What accounts share that write by one app of X: in, an account about to send; out, go ahead, or come back later.
+"""Fair shares for accounts that write through one X app: an account about to send may go ahead, or comes back later.
 
-X counts a day's messages of the app too. Each account may use its part of them, and beyond it only what no other is
-about to need: so a busy account takes what lies idle and keeps nobody from asking. Never calls X.
+X also counts an app's messages per day. Each account may use its share, and more only as long as the others are not
+about to need it: a busy account uses what would lie idle and keeps nobody from asking. Never calls X.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def free_at(connection: Connection, mine: Account, accounts: Sequence[Account], 
 
 
 def _needed(connection: Connection, account: Account, part_left: int) -> int:
-    """How many messages of its part an account is about to send."""
+    """How many messages of its own share an account is about to send."""
     if part_left <= 0:
         return 0
     waiting = sa.select(sa.func.count()).select_from(feedback_request).where(IS_OPEN, fr.account == account.name)

@@ -1,7 +1,7 @@
-"""Whether X answers at all: in, what became of a call; out, since when it does not. For people; nothing waits for it.
+"""Whether X answers at all, and since when it does not. For people to see; nothing waits for it.
 
-Each request has its own schedule of trying again. That X is away altogether shows only where all of an account's calls
-are seen together.
+Each request retries on its own schedule. That X is down altogether only shows when all calls of an account are seen
+together.
 """
 
 from datetime import datetime, timedelta

@@ -1,6 +1,6 @@
-"""Ways of asking that X does not open to an account: in, a refusal; out, which ways to leave out for now.
+"""Ways of asking that X has refused to an account, to be left out for now.
 
-A bar is tried again after a day, for privileges are granted; a release by hand lifts it at once. Writes its table.
+A refused way is tried again after a day, because privileges get granted; `accounts release` lifts it at once.
 """
 
 from collections.abc import Sequence

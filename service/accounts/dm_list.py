@@ -1,8 +1,8 @@
-"""X's DM list, read back to a moment: in, a way to ask for a page; out, a `Listing`, which says what it proves.
+"""X's DM list, read back to a given moment. Returns a `Listing`, which says what the list proves.
 
-Unclear sends, answers without a webhook, and who wrote to us first are all looked for in it; its few calls are shared
-(`MayAsk`). An empty page is not the end; only a missing cursor is, and one that comes again proves nothing. A refusal
-of the account holds it. Concludes nothing from what it finds.
+Unclear sends, answers without a webhook and who wrote to us first are all looked up in this list, and its few calls
+are shared between them (`MayAsk`). An empty page is not the end; only a missing cursor is, and a repeated cursor proves
+nothing. A refusal that concerns the account holds it. Draws no conclusion from what it finds.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ class Listing:
         return self.back_to < moment
 
     def proves_absence_since(self, moment: datetime) -> bool:
-        """Whether what is not among the messages since then is not in X's list; one unreadable message may be it."""
+        """Whether a message missing here is missing from X's list since then; an unreadable message might be it."""
         return self.readable and self.reaches(moment)
 
 
@@ -64,9 +64,9 @@ def read_back(
     engine: Engine, account: Account, ask: Ask, back_to: datetime, may_ask: MayAsk, clock: Callable[[], datetime],
     *, pages_at_most: int, start: str | None = None,
 ) -> Listing:  # fmt: skip
-    """Read the list page by page, from its top or from a cursor on, to a message older than `back_to` or to its end.
+    """Read the list page by page, from the top or a cursor, until a message is older than `back_to` or the list ends.
 
-    Where it is not ordered by time, what is older tells nothing of what comes after: only its end is one.
+    If it is not ordered by time, an old message says nothing about the next ones: then only the end counts.
     """
     read_at, cursor, seen, messages, readable = clock(), start, set[str | None](), list[DirectMessage](), True
     oldest, in_order, problem = NOTHING_YET, True, "many_pages"
@@ -101,7 +101,7 @@ def _falls(oldest: datetime, times: Sequence[datetime]) -> bool:
 
 
 def whole_window(engine: Engine, account: Account, token: str, lease: timedelta) -> MayAsk:
-    """Ask for whoever has the account's look: all calls that X allows."""
+    """For whoever holds the account's look: all calls that X allows."""
 
     def may_ask(now: datetime) -> bool:
         with writing(engine) as connection:
@@ -112,7 +112,7 @@ def whole_window(engine: Engine, account: Account, token: str, lease: timedelta)
 
 
 def a_share(engine: Engine, account: Account, task: str, token: str) -> MayAsk:
-    """Ask for whoever has the turn at a task: a third of the calls."""
+    """For whoever holds the turn at a task: a third of the calls."""
 
     def may_ask(now: datetime) -> bool:
         limit, window = account.lookups_per_window, account.window

@@ -1,6 +1,6 @@
-"""Holds and pauses of an X account: in, what X or a person said; out, the row that keeps every worker from sending.
+"""Holds and pauses: what X or a person said about an account, kept as the row that stops every worker from sending.
 
-A hold lasts until a person releases it; a pause ends by itself. Also what a right key looks like to X.
+A hold lasts until a person releases it; a pause ends by itself. Also knows what the right key looks like to X.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Strange:
-    """A refusal that may be ours: where several customers in a row meet one at this endpoint, it is about us."""
+    """A refusal that may be about us: it is, if several customers in a row meet one at this endpoint."""
 
     endpoint: str
     code: int | None
@@ -60,7 +60,7 @@ class Away:
 
 
 def for_access(account: Account, who: OwnAccount) -> Hold | None:
-    """Return the hold that X's answer to "who are we?" calls for: another's token, or an app that cannot write."""
+    """Return the hold X's answer to "who are we?" calls for: somebody else's token, or an app that cannot write."""
     if who.id != account.user_id:
         return Hold(None, NOT_OURS)
     if who.access_level is not None and who.access_level != WRITES:
@@ -91,7 +91,7 @@ def hold(connection: Connection, account: str, why: Hold, now: datetime) -> bool
 
 
 def hold_if_refused(connection: Connection, account: str, reason: str | None, code: int | None, now: datetime) -> None:
-    """Hold the account where reading met a refusal that every call would meet."""
+    """Hold the account if reading was refused in a way that every call would be."""
     if reason is not None and reason in STOPS_READING:
         hold(connection, account, Hold(code, reason), now)
 

@@ -1,6 +1,6 @@
-"""Looks into an account's DM list: in, a worker that wants to look; out, a token, or no. One look at a time.
+"""One reader of an account's DM list at a time: a worker that wants to look gets a token, or has to wait.
 
-The list has few calls in a window, and one reading of it clears up all of an account's unclear sends.
+The list allows few calls per window, and one reading clears up all of an account's unclear sends.
 """
 
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ def looked_at(connection: Connection, account: str) -> datetime | None:
 
 
 def begin(connection: Connection, account: str, lease: timedelta, now: datetime) -> str | None:
-    """Take the look if nobody has it; a dead worker's is over with its lease."""
+    """Take the look if nobody holds it; a dead worker's ends with its lease."""
     token = new_id("lk", now)
     free = is_over(acct.lookup_lease_until, now, lease)
     mine = sa.update(account_state).where(acct.account == account, free)
@@ -30,7 +30,7 @@ def begin(connection: Connection, account: str, lease: timedelta, now: datetime)
 
 
 def extend(connection: Connection, account: str, token: str, lease: timedelta, now: datetime) -> bool:
-    """Go on looking for another lease. False: the look is somebody else's by now."""
+    """Extend the look by another lease. False: somebody else has it by now."""
     mine = sa.update(account_state).where(acct.account == account, acct.lookup_lease_token == token)
     return connection.execute(mine.values(lookup_lease_until=now + lease)).rowcount == 1
 

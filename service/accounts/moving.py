@@ -1,7 +1,7 @@
-"""Accounts that go to another database: in, names; out, who is gone from here, and who is not yet here as a whole.
+"""Accounts on their way to another database: which have left this one, and which have not fully arrived.
 
-Either keeps every worker of this database from writing for the account and from asking X about it, whatever settings
-it has. No hold: nobody releases it by hand.
+Either way no worker of this database writes for the account or asks X about it, whatever its settings say. This is not
+a hold: nobody can release it by hand.
 """
 
 from collections.abc import Collection, Mapping
@@ -21,7 +21,7 @@ GONE: Moved = "gone"
 
 
 def moved(connection: Connection) -> Mapping[str, str]:
-    """Return the accounts that are gone from here or on their way, and which of both."""
+    """Return the accounts that have left or are on their way, and which of the two."""
     query = sa.select(acct.account, acct.moved).where(acct.moved.is_not(None))
     return {name: str(how) for name, how in connection.execute(query)}
 

@@ -1,8 +1,8 @@
-"""X's DM list read on: in, a task that follows the list; out, what is new in it, and what was left unread of it.
+"""Following X's DM list: what is new in it since the last reading, and where to continue.
 
-A task has few calls. Where they end before the list is read back far enough, its cursor is kept, and the next reading
-goes on there once it has seen what is new: so a task gets through any list in time, and misses nothing of it. Concludes
-nothing from what it finds.
+A task has few calls. When they run out before the list is read back far enough, its cursor is kept and the next reading
+continues there, after looking at what is new. So every list is read in time and nothing is missed. Draws no conclusion
+from what it finds.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,12 +27,12 @@ class Task:
 
     @property
     def read(self) -> str:
-        """Under which name the moment is kept at which the last whole reading began."""
+        """The name under which the start of the last complete reading is stored."""
         return f"{self.name}_read"
 
     @property
     def rest(self) -> str:
-        """Under which name the cursor is kept of a reading that was cut short."""
+        """The name under which the cursor of an incomplete reading is stored."""
         return f"{self.name}_rest"
 
 
@@ -82,7 +82,7 @@ def read_on(
 
 
 def keep(connection: Connection, account: Account, task: Task, found: ReadOn) -> None:
-    """Keep how far it came: in the transaction that keeps what it brought."""
+    """Store how far it came, in the same transaction as what it found."""
     began, last = found.parts[0].read_at, found.parts[-1]
     if not found.pages:
         return

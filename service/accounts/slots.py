@@ -1,8 +1,8 @@
-"""X's daily limits: in, an account and a kind of message; out, a slot or the time when one is free.
+"""X's daily limits: an account asks for a slot to send a message, and gets one or the time when one is free.
 
-The send attempt is the slot: it is written in the transaction that commits the intent, while the account's row is
-locked (`standing.lock`), so any number of workers share one count. An attempt proven unsent gives its slot back; an
-unclear one does not.
+The send attempt is the slot: it is written in the same transaction as the intent, with the account's row locked
+(`standing.lock`), so any number of workers share one count. An attempt proven unsent returns its slot, an unclear one
+does not.
 """
 
 from collections.abc import Sequence

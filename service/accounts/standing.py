@@ -1,6 +1,6 @@
-"""How an X account stands: in, its name and a moment; out, whether it may send now, and what an operator sees.
+"""Whether an X account may send now, and what an operator should see of it.
 
-The account's row is what sends of one account lock, so that they share its limits. Writes only the row's beginning.
+Sends of one account lock its row, so that they share its limits. Of the row, this file writes only its creation.
 """
 
 from collections.abc import Iterable, Sequence
@@ -47,7 +47,7 @@ class AccountStanding:
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """One account as the transaction sees it that has locked it."""
+    """One account as seen by the transaction that has locked it."""
 
     rests: bool
     x_was_away: bool
@@ -68,9 +68,9 @@ def standings(connection: Connection) -> list[AccountStanding]:
 
 
 def lock(connection: Connection, account: str, now: datetime) -> Locked:
-    """Let transactions about one account's slots follow each other, and say how it stands.
+    """Make transactions about one account's slots run one after the other, and say how it stands.
 
-    On SQLite it is the write lock, taken already, that makes them follow each other.
+    On SQLite the write lock, already taken, does that.
     """
     row = connection.execute(LOCK, {"this": account, **at(now)}).one_or_none()
     return Locked(rests=False, x_was_away=False, met_strange=False) if row is None else locked_of(row)

@@ -1,8 +1,8 @@
-"""Refusals that may be about us: in, who met one at which endpoint; out, whether it must be.
+"""Refusals that nobody can explain: counted across all workers, until it is clear that they are about us.
 
-One customer may meet a code we do not know, or be refused although X said yes a moment ago, or because of a limit of
-their own. Where several different ones in a row do, with no success between, it is said of us, and to go on would burn
-the queue. Counted in the database, so that all workers count together.
+One customer may hit a code we do not know, or be refused although X said yes a moment ago, or reach a limit of their
+own. When this happens to several customers in a row, with no success between, the account itself must be at fault, and
+going on would burn the queue.
 """
 
 import sqlalchemy as sa
@@ -23,12 +23,12 @@ FORGET = sa.delete(strange_refusal).where(
 
 
 def limit_of(endpoint: str) -> str:
-    """Under which name it is counted who was refused there for a limit."""
+    """The name under which refusals for a limit at this endpoint are counted."""
     return f"{endpoint}: limit"
 
 
 def is_about_us(connection: Connection, account: str, endpoint: str, request_id: str) -> bool:
-    """Count one more; say whether so many different customers have met one since the last success."""
+    """Count one more; say whether enough different customers have met one since the last success."""
     met = {"account": account, "endpoint": endpoint, "request_id": request_id}
     connection.execute(insert(connection, strange_refusal).values(met).on_conflict_do_nothing())
     return (connection.scalar(CUSTOMERS, {"of": account, "at": endpoint}) or 0) >= IN_A_ROW

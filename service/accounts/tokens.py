@@ -1,8 +1,8 @@
-"""An account's OAuth 2.0 tokens: in, the wish to call X; out, an access token, renewed by one worker for all.
+"""An account's OAuth 2.0 access token, renewed by one worker for all.
 
-X takes a refresh token once and gives the next with its answer, so the answer is kept before it is used. Where it got
-lost (we died just then) X refuses the old one: the sign-in is lost, the account is held, a person connects it again.
-Tokens are encrypted in the database and never logged.
+X accepts a refresh token once and returns the next one, so the new one is stored before it is used. If we die in
+between, X refuses the old one: the sign-in is lost, the account is held, and a person connects it again. Tokens are
+encrypted in the database and never logged.
 """
 
 import base64
@@ -57,12 +57,12 @@ class AccountTokens:
         self._key = key
 
     def current(self) -> str:
-        """Return the access token, renewed where it is about to end. Raises XError."""
+        """Return the access token, renewed if it is about to expire. Raises XError."""
         held = self._held()
         return held.access_token if held.expires_at - EARLY > self._clock() else self._renewed(held)
 
     def renewed(self, refused: str) -> str:
-        """Return another than this, which X does not take any more. Raises XError."""
+        """Return a new token in place of this one, which X no longer accepts. Raises XError."""
         held = self._held()
         return held.access_token if held.access_token != refused else self._renewed(held)
 
@@ -101,7 +101,7 @@ class AccountTokens:
         return granted.access_token
 
     def _keep(self, granted: Granted, held: HeldTokens) -> None:
-        """Store them, while nobody else may renew: X has spent the old ones, and gives these once."""
+        """Store them while nobody else may renew: the old ones are used up, and X gives these only once."""
         give_up_at = time.monotonic() + KEEP_S
         while True:
             try:
@@ -140,7 +140,7 @@ class AccountTokens:
 def put(
     connection: Connection, account: str, granted: Granted, key: str, now: datetime, *, before: str | None = None
 ) -> None:
-    """Keep tokens; `before`: the refresh token that stays where X gave no other."""
+    """Store tokens; `before` is the refresh token that stays if X gave no new one."""
     box, refresh = box_of(key), granted.refresh_token or before
     row = {
         "access_token": box.encrypt(granted.access_token.encode()).decode(),
@@ -153,5 +153,5 @@ def put(
 
 
 def box_of(key: str) -> Fernet:
-    """Return what tokens are encrypted with: a key of its own, made of the database's."""
+    """Return what encrypts tokens: a key of its own, derived from the database's."""
     return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"x tokens\x1f" + key.encode()).digest()))

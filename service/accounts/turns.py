@@ -1,8 +1,8 @@
-"""Turns at a task of an account ("poll", "refresh"): in, the wish to work; out, a token, or no.
+"""Turns at a task of an account, such as "poll" or "refresh": a worker gets a token, or the task is taken.
 
-One worker at a time, by a lease: a dead worker's turn is over when its lease is. Whoever records must still hold the
-token (`end`), so a worker that slept through its lease changes nothing. A turn whose times lie further ahead than any
-turn reaches was written before the clock was set back, and counts as over.
+A turn is a lease, so a dead worker loses it in time. Whoever records a result must still hold the token (`end`): a
+worker that slept through its lease changes nothing. A lease longer than any we give was written before the clock was
+set back, and counts as expired.
 """
 
 from datetime import datetime, timedelta
@@ -42,12 +42,12 @@ def begin(connection: Connection, account_name: str, task: str, now: datetime, e
 
 
 def extend(connection: Connection, account_name: str, task: str, token: str, now: datetime) -> bool:
-    """Go on for another lease. False: the turn is somebody else's by now, and nothing may be recorded."""
+    """Extend the turn by another lease. False: somebody else has it by now, and nothing may be recorded."""
     return _mine(connection, account_name, task, token, lease_until=now + LEASE)
 
 
 def end(connection: Connection, account_name: str, task: str, token: str, next_at: datetime) -> bool:
-    """Give the turn back, the next one not before `next_at`. False: it is somebody else's by now, record nothing."""
+    """Return the turn; the next one is not before `next_at`. False: somebody else has it by now, record nothing."""
     return _mine(connection, account_name, task, token, lease_token=None, lease_until=None, next_at=next_at)
 
 
@@ -57,7 +57,7 @@ def moment(connection: Connection, account_name: str, task: str) -> datetime | N
 
 
 def set_moment(connection: Connection, account_name: str, task: str, when: datetime, cursor: str | None = None) -> None:
-    """Keep one moment of an account under a name of its own, such as how far it has been enrolled; and X's cursor."""
+    """Store a moment of an account under a name, such as how far it has been enrolled, and X's cursor."""
     told = {"next_at": when, "cursor": cursor}
     statement = insert(connection, account_task).values(account=account_name, task=task, **told)
     connection.execute(statement.on_conflict_do_update(index_elements=[tk.account, tk.task], set_=told))

@@ -1,6 +1,6 @@
-"""How many ended conversations a day to expect of an account: in, the settings or the ledger; out, a number.
+"""How many ended conversations a day to expect of an account, from the settings or learnt from the ledger.
 
-The draw for a day's budget rests on it. Learnt from the last day and week, and kept for some minutes.
+The random draw for a daily budget relies on it. Learnt from the last day and week, and cached for some minutes.
 """
 
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ KEPT = sa.select(acct.expected_per_day, acct.expected_at).where(acct.account == 
 
 
 def expected_per_day(connection: Connection, account: Account, now: datetime) -> int:
-    """Return how many to expect: as configured, else the more of the last day and a day of the last week."""
+    """Return how many to expect: as configured, or the larger of yesterday's number and last week's average."""
     if account.expected_per_day is not None:
         return account.expected_per_day
     kept = connection.execute(KEPT, {"this": account.name}).one()

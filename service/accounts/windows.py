@@ -1,10 +1,8 @@
-"""How much of an endpoint's window an account has used: in, one wish to call; out, go ahead, or when to come back.
+"""How much of an endpoint's rate limit an account has used: go ahead, or come back at a given time.
 
-One row an account and endpoint, changed by one statement, so any number of workers share it on both databases. It only
-counts: X's own word (a 429, or nothing remaining) overrules the count through `exhausted`. Never calls X.
-
-A clock set back neither opens a used-up window (the count stays) nor keeps it shut for long (its end is pulled to one
-window from now).
+One row per account and endpoint, changed by a single statement, so any number of workers share it. The count is ours;
+X's own word (a 429, or nothing remaining) overrules it through `exhausted`. Never calls X. A clock that is set back
+neither reopens a used-up window nor keeps it shut for longer than one window.
 """
 
 from datetime import datetime, timedelta
@@ -44,7 +42,7 @@ def take(
 
 @cache
 def _take(dialect: str) -> Any:
-    """The statement, built once: to build it costs more than the database takes for it."""
+    """The statement, built once: building it takes longer than running it."""
     param = sa.bindparam
     fresh, now = param("fresh", type_=Micros), param("now", type_=Micros)
     first = insert_of(dialect, allowance).values(
@@ -61,7 +59,7 @@ def _take(dialect: str) -> Any:
 def take_share(
     connection: Connection, account_name: str, endpoint: str, by: str, limit: int, window: timedelta, now: datetime
 ) -> datetime | None:
-    """Count one call of those who may each have a third of a window, so that none of them takes the other's.
+    """Count one call of a task that may use a third of a window, so that no task takes another's share.
 
     The last third stays for whoever takes whole windows. Returns as `take` does.
     """

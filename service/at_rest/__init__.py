@@ -1,9 +1,9 @@
-"""Encryption at rest, the part below the tables: keys that lock a value to its place, and columns that use them.
+"""Encryption at rest, below the tables: keys that bind a value to its place, and column types that use them.
 
-    ring.py      keys from the settings; a value locked under one of them, for one row of one column
-    columns.py   kinds of column whose values are locked on their way in and opened on their way out
-    ids.py       ids, which statements compare: locked so that equal ones are found   digests.py  digests, blinded
-    unreadable.py  what stands where a value did not open
+    ring.py        keys from the settings; encrypts a value for one row of one column
+    columns.py     column types that encrypt when written and decrypt when read
+    ids.py         ids, encrypted so that equal ones can still be found    digests.py  digests under a key of our own
+    unreadable.py  stands in for a value that could not be decrypted
 
-Which key is in force, and how a database goes over to it, stands in `service/encrypting`.
+Choosing the key, and moving a database over to another one, is the business of `service/encrypting`.
 """

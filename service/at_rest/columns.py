@@ -1,9 +1,9 @@
-"""Columns whose values are locked at rest: in, values with the row they are for; out, values, opened for their row.
+"""Column types whose values are encrypted at rest, each value bound to the row it belongs to.
 
-Reading needs no thought: a select brings the row's key along with the value, and what was moved there from another row
-or column does not open. Then `unreadable.py` stands in its place, which is logged and counted, and all else is read.
-Writing says the row: `encrypting(table, values, *row)`. Without keys nothing is brought along, and a value is written
-as it is. Empty values stay as they are: they hold nothing.
+Reading takes no extra care: a select fetches the row's key with the value, and a value copied from another row or
+column does not decrypt. It is then replaced by an `unreadable` marker, logged and counted, and everything else is read.
+Writing names the row: `encrypting(table, values, *row)`. Without keys in the settings values are stored as they are.
+Empty values are never encrypted: there is nothing in them.
 """
 
 import json
@@ -39,14 +39,14 @@ class ForRow:
 
 
 class AtRest(sa.types.TypeDecorator[Any]):
-    """A column whose values lie otherwise than they are read. Never used by itself."""
+    """A column whose values are stored differently from how they are read. Never used by itself."""
 
     impl: Any = sa.Text
     cache_ok = True
 
 
 class Encrypted(AtRest):
-    """A column whose values are locked. `place`: table.column; `by`: the columns that tell its rows apart for good.
+    """A column whose values are encrypted. `place`: table.column; `by`: the columns that identify a row for good.
 
     `was`: how long a text SQLite's table was made for, before it was locked; it holds longer ones all the same.
     """
@@ -63,7 +63,7 @@ class Encrypted(AtRest):
         return sa.String(self.was) if self.was is not None and dialect.name == "sqlite" else self.impl_instance
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        """Lock what is written. Raises TypeError where the row is not said and has to be; Unavailable for no value."""
+        """Encrypt what is written. Raises TypeError if the row is not named; Unavailable for an unreadable marker."""
         plain = value.plain if isinstance(value, ForRow) else value
         if is_unreadable(plain):
             raise damaged(self.place_of(value.row if isinstance(value, ForRow) else ""))
@@ -75,14 +75,14 @@ class Encrypted(AtRest):
         return self.locked(ring, plain, value.row, ring.under)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        """Return what opens what was read; without keys whatever the database needs, at no cost of ours."""
+        """Return what decrypts a read value; without keys only what the database needs anyway."""
         ring = ring_of(dialect)
         if ring is None:
             return self.impl_instance.result_processor(dialect, coltype)
         return lambda value: None if value is None else self._read(ring, value)
 
     def _read(self, ring: Ring, value: Any) -> Any:
-        """Open what was read; what does not open is told once, counted, and leaves a word in its place."""
+        """Decrypt what was read; a value that fails is logged once, counted, and replaced by a marker."""
         row, held = self.apart(value)
         try:
             return self.opened(ring, row, held)
@@ -108,22 +108,22 @@ class Encrypted(AtRest):
         return ring.lock_text(plain, self.place_of(row), under)
 
     def opened(self, ring: Ring, row: str, held: Any) -> Any:
-        """Return a value that was stored, locked or not. Raises Unavailable where it is not this row's."""
+        """Return a stored value, encrypted or not. Raises Unavailable if it does not belong to this row."""
         return ring.open_text(held, self.place_of(row))
 
     def apart(self, read: Any) -> tuple[str, Any]:
-        """Return the row's key and the value out of what `WithRow` reads."""
+        """Split what `WithRow` reads into the row's key and the value."""
         text = read if isinstance(read, str) else _as_text(read)
         *row, held = text.split(BETWEEN, len(self.by))
         return BETWEEN.join(row), self.from_bytes(held)
 
     def from_bytes(self, read: Any) -> Any:
-        """Return a value as it lies there; SQLite hands over its bytes, which need be no text any more."""
+        """Return a value as stored; SQLite hands over its bytes, which may not be valid text."""
         return _as_text(read) if isinstance(read, bytes) else read
 
 
 class EncryptedJson(Encrypted):
-    """The same for JSON: what is locked stands there as one text."""
+    """The same for JSON: encrypted JSON is stored as one text."""
 
     impl: Any = sa.JSON
     cache_ok = True
@@ -191,7 +191,7 @@ class EncryptedBytes(Encrypted):
 
 
 class WithRow(sa.ColumnElement[Any]):
-    """A locked value behind the key of its row, as one column."""
+    """An encrypted value preceded by the key of its row, as one column."""
 
     inherit_cache = False
 
@@ -221,7 +221,7 @@ def _read(element: WithRow, dialect: str) -> sa.ColumnElement[Any]:
     head: sa.ColumnElement[Any] = sa.literal_column("''")
     for each in element.row:
         head = head.op("||")(each).op("||")(sa.func.chr(31) if dialect == "postgresql" else sa.func.char(31))
-    if dialect != "postgresql":  # as bytes: a text whose bytes are no text any more would refuse its whole page
+    if dialect != "postgresql":  # as bytes: an invalid text would make its whole page unreadable
         return sa.cast(head.op("||")(value), sa.LargeBinary)
     return (
         sa.func.convert_to(head, "UTF8").op("||")(value) if isinstance(kind, EncryptedBytes) else head.op("||")(value)
@@ -245,21 +245,21 @@ def ring_of(dialect: Dialect) -> Ring | None:
 
 
 def with_keys(engine: Engine, texts: Sequence[str]) -> Engine:
-    """Let an engine lock and open with these keys. Call it before its first statement."""
+    """Let an engine encrypt and decrypt with these keys. Call it before its first statement."""
     if texts:
         engine.dialect.dm_feedback_ring = Ring(texts)  # type: ignore[attr-defined]  # SQLAlchemy hands the dialect to every column
     return engine
 
 
 def share_keys(engine: Engine, other: Engine) -> Engine:
-    """Let another engine use the very same keys: what is said of them holds for both."""
+    """Let another engine use the same keys, so that changes to them hold for both."""
     if (ring := ring_of(engine.dialect)) is not None:
         other.dialect.dm_feedback_ring = ring  # type: ignore[attr-defined]  # as above
     return other
 
 
 def stored(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
-    """Return the kind of column that a value has as it lies there."""
+    """Return the column type of the stored value."""
     return kind.impl_instance if isinstance(kind, AtRest) else kind
 
 
@@ -274,7 +274,7 @@ def row_of(*row: Any) -> str:
 
 
 def encrypting(table: sa.Table, values: Mapping[str, Any], *row: Any) -> dict[str, Any]:
-    """Return the values of a row, those of encrypted columns for this row; `row`: its columns `by`."""
+    """Return the values of a row with those of encrypted columns bound to it; `row`: its columns `by`."""
     return {
         name: bound(value, *row) if isinstance(table.c[name].type, Encrypted) else value
         for name, value in values.items()

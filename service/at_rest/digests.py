@@ -1,4 +1,4 @@
-"""Digests of what is encrypted: in, a digest; out, the same under a key of our own: else short texts are guessed."""
+"""Digests of encrypted texts, made with a key of our own: a plain digest of a short text can be guessed."""
 
 from collections.abc import Callable
 
@@ -9,9 +9,9 @@ from service.at_rest.columns import ring_of
 
 
 class Blinded(sa.types.TypeDecorator[str]):
-    """A digest of what is encrypted beside it, under a key of our own: one of a short text could be guessed.
+    """A digest of an encrypted text, under a key of our own: a plain one of a short text could be guessed.
 
-    Read as it lies there: who looks for one looks for both forms, `digest` and `blinding(connection)(digest)`.
+    Read as stored: to find one, look for both forms, `digest` and `blinding(connection)(digest)`.
     """
 
     impl = sa.String

@@ -1,8 +1,8 @@
-"""Ids that statements compare: in, an id; out, one word for it wherever it stands, so that equal ones are found by it.
+"""Ids that SQL compares: an id is always encrypted to the same word, so that equal ids can be found.
 
-Locked by AES-256-SIV under a key derived from the digest key, for a kind of id and not for a row: whoever has the file
-sees that two rows are of one person, and not of whom. A comparison with an id finds both of its forms, locked and
-plain, so that nothing is missed while rows go over from one to the other; without keys it is the plain one it was.
+AES-256-SIV under a key derived from the digest key, per kind of id and not per row: somebody who has the file sees that
+two rows belong to one person, but not to whom. A comparison matches both the encrypted and the plain form, so nothing
+is missed while rows are being moved from one to the other.
 """
 
 import json
@@ -52,7 +52,7 @@ class LockedId(AtRest):
         return sa.String(self.length) if dialect.name == "sqlite" else self.impl_instance
 
     def bind_processor(self, dialect: Dialect) -> Any:
-        """Return what locks what is written, where that is on; without keys nothing."""
+        """Return what encrypts ids when written; without keys nothing."""
         ring = ring_of(dialect)
         return None if ring is None else lambda value: self.written(ring, value)
 
@@ -62,13 +62,13 @@ class LockedId(AtRest):
         return None if ring is None else lambda value: self.read(ring, value)
 
     def written(self, ring: Ring, value: str | None) -> str | None:
-        """Return an id as it is to lie there. Raises Unavailable for what stands in the place of one."""
+        """Return an id as it is to be stored. Raises Unavailable for an unreadable marker."""
         if is_unreadable(value):
             raise damaged(self.kind)
         return ring.lock_id(value, self.kind) if value and ring.locks_ids else value
 
     def read(self, ring: Ring, value: str | None) -> str | None:
-        """Return an id that was read; what does not open is told, counted, and leaves a word in its place."""
+        """Return an id that was read; one that fails to decrypt is logged, counted, and replaced by a marker."""
         if value is None:
             return None
         try:
@@ -87,7 +87,7 @@ CONVERSATION_ID, X_USER_ID, X_HANDLE = LockedId("conversation_id", 256), LockedI
 
 
 class Forms(sa.types.TypeDecorator[Any]):
-    """Ids to be looked for: as JSON, each in every form in which it may lie there."""
+    """Ids to look for, as JSON: each in every form in which it may be stored."""
 
     impl = sa.Text
     cache_ok = True
@@ -106,7 +106,7 @@ class Forms(sa.types.TypeDecorator[Any]):
 
 
 class EitherForm(FunctionElement[bool]):
-    """A comparison of ids, and the same with both forms of what is looked for."""
+    """A comparison of ids that matches both forms of the id it looks for."""
 
     inherit_cache = True
     name = "either_form"
@@ -129,7 +129,7 @@ class EitherFormOfAny(EitherForm):
 
 @compiles(EitherForm)
 def _either(element: EitherForm, compiler: SQLCompiler, **how: Any) -> str:
-    """Two values and no list, of whose length a planner would think too much."""
+    """Two values rather than a list, whose length the query planner would overestimate."""
     plain, column, wanted = element.clauses
     if ring_of(compiler.dialect) is None:
         return compiler.process(plain, **how)

@@ -1,7 +1,7 @@
-"""Keys that lock values: in, the texts of the settings; out, AES-256-GCM under one of them, bound to a place.
+"""The keys that encrypt values: AES-256-GCM, with each value bound to its table, column and row.
 
-A locked value says which key opens it, by an id that is derived from the key and gives nothing of it away. Its place
-(table, column, row) is authenticated with it: moved to another row or column it does not open. Knows no database.
+An encrypted value names its key by an id that is derived from the key and reveals nothing about it. Its place is
+authenticated with it: moved to another row or column, it does not decrypt. Knows no database.
 """
 
 import hmac
@@ -54,7 +54,7 @@ class CipherKey:
 
 
 class Ring:
-    """The keys a process holds. `under` is the one that new values are locked under; None: they stay as they are.
+    """The keys a process holds. `under` encrypts new values; None: they are stored as they are.
 
     `settled`: every value lies under it. Until then a customer's own words may begin as a locked value does.
     """
@@ -69,14 +69,14 @@ class Ring:
         self._told: set[str] = set()
 
     def is_news(self, place: str) -> bool:
-        """Whether this process has not told of a place yet; it tells of the first thousands."""
+        """Whether this process has not logged this place yet; it logs the first few thousand."""
         news = place not in self._told and len(self._told) < MOST_TOLD  # a table full of them floods no log
         if news:
             self._told.add(place)
         return news
 
     def lock(self, plain: bytes, place: str, under: str) -> bytes:
-        """Lock a value to its place; what comes out is text in ASCII but for its end, which is bytes."""
+        """Encrypt a value for its place; the result is ASCII text followed by bytes."""
         nonce = secrets.token_bytes(NONCE)
         return nonce + self.keys[under].cipher.encrypt(nonce, plain, place.encode())
 
@@ -90,7 +90,7 @@ class Ring:
         return self.keys[under].head.encode() + self.lock(plain, place, under)
 
     def key_of(self, held: Held) -> CipherKey | None:
-        """Return the key that a value is locked under; None where it is not locked under any we hold."""
+        """Return the key a value is encrypted under; None if it is under none that we hold."""
         head = held[:HEAD_LENGTH]
         said = head if isinstance(head, str) else head.decode("latin-1")
         if not said.startswith(MARK):
@@ -99,7 +99,7 @@ class Ring:
         return key if key is not None and key.head == said else None
 
     def open_text(self, held: str, place: str) -> str:
-        """Return a text, whether it was locked or not. Raises Unavailable where it was not locked for this place."""
+        """Return a text, encrypted or not. Raises Unavailable if it was encrypted for another place."""
         key = self.key_of(held)
         if key is None:
             return self._plain(held, MARK, place)
@@ -116,19 +116,19 @@ class Ring:
         return _opened(key, held[HEAD_LENGTH:], place)
 
     def _plain(self, held: T, mark: T, place: str) -> T:
-        """Return what lies there plainly. Raises Unavailable where it calls itself locked, under a key nobody has."""
+        """Return a plain value. Raises Unavailable if it claims to be encrypted under a key nobody has."""
         if self.settled and held.startswith(mark):
             raise damaged(place)
         return held
 
     def lock_id(self, plain: str, kind: str) -> str:
-        """Lock an id: the same word each time. Handles are compared in small letters, and so they are kept."""
+        """Encrypt an id, always to the same word. Handles are compared and stored in lower case."""
         plain = plain.lower() if kind == HANDLE else plain
         locked = _of_ids(self.digest_key or b"").encrypt(plain.encode("utf-8", "surrogatepass"), [kind.encode()])
         return MARK_OF_IDS + locked.hex()
 
     def open_id(self, held: str, kind: str) -> str:
-        """Return an id, whether it was locked or not. Raises Unavailable where it is none of ours of this kind."""
+        """Return an id, encrypted or not. Raises Unavailable if it is not an id of this kind."""
         if not held.startswith(MARK_OF_IDS):
             return held
         if self.digest_key is None:
@@ -144,7 +144,7 @@ class Ring:
         return [plain] if self.digest_key is None or not plain else [plain, self.lock_id(plain, kind)]
 
     def blinded(self, digest: str) -> str:
-        """Return a digest that nobody can look for without our key: one of a short text could be guessed."""
+        """Return a digest that cannot be searched for without our key: a plain one of a short text could be guessed."""
         if self.digest_key is None:
             return digest
         return BLINDED + hmac.new(self.digest_key, digest.encode(), sha256).hexdigest()[1:]
@@ -156,7 +156,7 @@ def damaged(place: str) -> Unavailable:
     return Unavailable(
         "encrypted_value_refused",
         f"A value of {table} (row {row.replace(chr(31), ', ')}) was changed or moved in the database, and cannot be "
-        "read: put this row back from a backup. `dm-feedback privacy check` names all such rows.",
+        "read: restore this row from a backup. `dm-feedback privacy check` names all such rows.",
     )
 
 

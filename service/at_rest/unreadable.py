@@ -1,7 +1,7 @@
-"""What stands where a locked value did not open: in, nothing; out, a word in its place, known apart from what was said.
+"""The marker that stands in for a value which could not be decrypted.
 
-Whoever shows it goes on past it; whoever would act on it asks `is_unreadable` first; and no column takes it back, so
-that what lies there stays until it is put back from a backup.
+Code that shows values shows it; code that would act on one asks `is_unreadable` first. No column accepts it, so the
+stored bytes stay untouched until they are restored from a backup.
 """
 
 from typing import Any

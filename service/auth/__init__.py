@@ -1,11 +1,11 @@
-"""Who reads: in, a key or a session cookie; out, a Reader with a role and the accounts it may see.
+"""Who is reading: a key or a session cookie becomes a Reader with a role and the accounts it may see.
 
-    keys.py      keys, shown once and stored as digests    sessions.py  the dashboard's server-side sessions
+    keys.py      keys, shown once, stored as digests       sessions.py  the dashboard's server-side sessions
     guard.py     what a route demands, and the rate limit  attempts.py  wrong keys, counted by address
-    feeds.py     addresses with a secret, for one question each
-    access.py    the log of who read or changed what       chain.py     its lines, tamper-evident
+    feeds.py     secret addresses that answer one question each
+    access.py    the log of who read or changed what       chain.py     what makes that log tamper-evident
 
-An agent has no role here: agents are data, never users.
+There is no role for agents: agents are data, never users.
 """
 
 from service.auth.access import came_from, log_access

@@ -1,6 +1,6 @@
-"""The log of who read comments, exported, or changed something by hand: in, an act; out, a row an admin can list.
+"""The access log: who read comments, exported data or changed something by hand.
 
-Each line tells who, what, from which address and with what outcome; `chain.py` makes the lines tamper-evident.
+Each line says who, what, from which address and with what outcome; `chain.py` makes the lines tamper-evident.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ acs = access_log.c
 
 
 def came_from(address: str | None) -> None:
-    """Remember for the rest of this call where it came from; nobody in between has to hand it on."""
+    """Remember where this call came from, so that nobody in between has to pass it on."""
     CAME_FROM.set(address)
 
 

@@ -1,8 +1,8 @@
-"""Wrong keys: in, a key and where it came from; out, the Reader behind it, or a refusal that is counted and logged.
+"""Checks keys and counts wrong ones by address, so that guessing is slowed down. Never logs a secret.
 
-Wrong keys are counted by address (of IPv6 by /64) in the database, so that all processes share one count. Past the
-limit an address' keys are held against the valid ones in memory: a flood costs no database work, and a right key gets
-in all the same, or ten wrong ones would lock everybody out behind a proxy nobody told us of. Never logs a secret.
+The count (IPv6: by /64) is in the database and shared by all processes. Above the limit, keys from that address are
+checked against the valid ones in memory: a flood costs no database work, and a correct key still gets in, or ten wrong
+ones would lock out everybody behind a proxy nobody told us about.
 """
 
 import hashlib
@@ -34,16 +34,16 @@ log = structlog.get_logger(__name__)
 
 
 class Attempts:
-    """Looks up keys, and loses patience with addresses that bring wrong ones."""
+    """Looks up keys, and loses patience with addresses that send wrong ones."""
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime], surface: str) -> None:
         self._engine, self._clock, self._surface = engine, clock, surface
         self._lock = threading.Lock()
         self._limited: dict[str, datetime] = {}  # neighbourhood: when its window ends
-        self._valid: tuple[frozenset[str], datetime | None] = frozenset(), None  # the digests, and until when they are
+        self._valid: tuple[frozenset[str], datetime | None] = frozenset(), None  # digests, and until when to use them
 
     def reader_of(self, key: str, address: str | None) -> Reader:
-        """Return whose key this is. Raises NotAuthenticated, or TooMany for one more wrong key past the limit."""
+        """Return whose key this is. Raises NotAuthenticated, or TooMany for a wrong key above the limit."""
         place, now = neighbourhood(address), self._clock()
         if self._is_limited(place, now) and not self._is_valid(key, now):
             raise _too_many(now)
@@ -59,10 +59,10 @@ class Attempts:
             return self._limited.get(place, now) > now
 
     def _is_valid(self, key: str, now: datetime) -> bool:
-        """Hold a key against those that were valid a moment ago, without asking the database each time."""
+        """Check a key against a recent list of valid ones, without asking the database each time."""
         valid, until = self._valid
         if until is None or until <= now:
-            with reading(self._engine) as connection:  # never under the lock: every request with a key asks for that
+            with reading(self._engine) as connection:  # not under the lock, which every request with a key needs
                 valid = keys.valid_digests(connection, now)
             self._valid = valid, now + KNOWN_FOR
         return keys.digest_of(key) in valid
@@ -80,7 +80,7 @@ class Attempts:
             raise _too_many(now)
 
     def _counted(self, place: str, key: str, code: str, now: datetime) -> int:
-        """Count one more and return how many there are, in one statement: two at once are two."""
+        """Count one more and return the count, in one statement, so that two at once count as two."""
         counter, window = COUNTER + hashlib.sha256(place.encode()).hexdigest()[:20], _window(now)
         detail = {"surface": self._surface, "code": code, "key_id": keys.public_id(key)}
         with writing(self._engine) as connection:

@@ -1,8 +1,8 @@
-"""The chain of the access log: in, its lines; out, each with a number and a hash over itself and the line before.
+"""The hash chain of the access log: every line gets a number and a hash over itself and the line before.
 
-One sealer at a time numbers what was written meanwhile, in batches, so that writers never wait for each other. Whoever
-changes, takes out or reorders a line breaks the chain from there on; the newest number and hash, kept elsewhere (a
-metric, a command), tell of a chain that was cut or made anew as a whole. Old lines go behind an anchor that is kept.
+One sealer at a time numbers new lines in batches, so that writers never wait for each other. Changing, removing or
+reordering a line breaks the chain from there on. Keep the newest number and hash elsewhere (from a metric or a command)
+and you also notice a chain that was truncated or rebuilt. Expired lines are replaced by an anchor.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class AccessLine:
-    """A line as it is hashed and streamed. `number` is none until it is sealed."""
+    """A line as it is hashed and streamed. `number` is None until it is sealed."""
 
     id: int
     at: datetime
@@ -62,14 +62,14 @@ class AccessLine:
 
 
 def seal(connection: Connection) -> int:
-    """Number and hash what is not sealed yet, oldest first; return how many lines that were. One sealer at a time."""
+    """Number and hash unsealed lines, oldest first; return how many there were. One sealer at a time."""
     newest = _locked(connection)
     lines = [
         _line(row) for row in connection.execute(_lines().where(acs.number.is_(None)).order_by(acs.id).limit(AT_ONCE))
     ]
     for line in lines:
         newest = Link(newest.number + 1, _hash(newest.hash, newest.number + 1, line))
-        # `at` as well: it names the partition where the log lies in several
+        # `at` as well: it names the partition, if the log is partitioned
         sealed = sa.update(access_log).where(acs.id == line.id, acs.at == line.at)
         connection.execute(sealed.values(number=newest.number, hash=newest.hash))
     if lines:
@@ -78,7 +78,7 @@ def seal(connection: Connection) -> int:
 
 
 def seal_what_waits(engine: Engine) -> None:
-    """Seal all there is; where nothing waits, nothing is written."""
+    """Seal everything there is; writes nothing if nothing waits."""
     with reading(engine) as connection:
         waits = unsealed(connection)
     while waits > 0:
@@ -87,13 +87,13 @@ def seal_what_waits(engine: Engine) -> None:
 
 
 def newest(connection: Connection) -> Link:
-    """Return the newest link; what is to be anchored elsewhere."""
+    """Return the newest link, to be kept elsewhere."""
     row = connection.execute(sa.select(ach.number, ach.hash)).one_or_none()
     return Link(0, BEGIN) if row is None else Link(row.number, row.hash)
 
 
 def hash_of(connection: Connection, number: int) -> str | None:
-    """Return the hash of a sealed line; None where it is not, or no longer, here."""
+    """Return the hash of a sealed line; None if it is not here, or no longer."""
     found = connection.scalar(sa.select(acs.hash).where(acs.number == number))
     return found or connection.scalar(sa.select(ach.pruned_hash).where(ach.pruned_number == number))
 
@@ -104,7 +104,7 @@ def unsealed(connection: Connection) -> int:
 
 
 def verify(connection: Connection) -> Iterator[str]:
-    """Yield a sentence for each place where the chain is broken; none where every line is as it was written."""
+    """Yield a sentence for each place where the chain is broken; nothing if every line is as it was written."""
     ends = connection.execute(sa.select(access_chain)).one_or_none()
     number, digest = (0, BEGIN) if ends is None else (ends.pruned_number, ends.pruned_hash)
     for line in sealed_after(connection, number):
@@ -129,13 +129,13 @@ def sealed_after(connection: Connection, number: int) -> Iterator[AccessLine]:
 
 
 def some_after(connection: Connection, number: int) -> Sequence[AccessLine]:
-    """Return the next sealed lines after one of them, some hundred; none where there are no more."""
+    """Return the next few hundred sealed lines after one of them, or none."""
     page = connection.execute(_lines().where(acs.number > number).order_by(acs.number).limit(AT_ONCE))
     return [_line(row) for row in page]
 
 
 def prune(connection: Connection, before: datetime, *, dry_run: bool) -> int:
-    """Take away sealed lines older than their retention, from the beginning of the chain, some thousand.
+    """Delete some thousand sealed lines older than their retention, from the beginning of the chain.
 
     Returns how many.
     """

@@ -1,7 +1,7 @@
-"""Feeds: in, a saved question; out, an address with a secret of its own, for tools that can send no key.
+"""Feeds: a saved question with a secret address, for tools that cannot send a key.
 
-The address is shown once, and only its secret's SHA-256 is stored. Whoever has it reads one question as an analyst
-would, and nothing else; it is ended by itself, whatever becomes of the key it was made with. Never knows what is asked.
+The address is shown once; only the SHA-256 of its secret is stored. Whoever has it can read this one question, by an
+analyst's rules, and nothing else. A feed is revoked on its own, whatever happens to the key that made it.
 """
 
 import hmac
@@ -55,7 +55,7 @@ def create(
 
 
 def find(connection: Connection, feed_id: str, secret: str) -> SavedFeed:
-    """Return the feed of an address. Raises NotFound, in the same words for every wrong one."""
+    """Return the feed of an address. Raises NotFound, in the same words whatever is wrong."""
     known = connection.execute(sa.select(feed).where(fd.id == feed_id)) if KEY_ID.fullmatch(feed_id) else None
     row = known.one_or_none() if known is not None else None
     digest = row.digest if row is not None else secret_digest("nobody")
@@ -71,13 +71,13 @@ def seen(connection: Connection, feed_id: str, now: datetime) -> None:
 
 
 def listed(connection: Connection, reader: Reader) -> list[SavedFeed]:
-    """Return the feeds of accounts that a reader may see all of, the newest first."""
+    """Return the feeds whose accounts a reader may all see, newest first."""
     rows = connection.execute(sa.select(feed).order_by(fd.created_at.desc(), fd.id))
     return [each for each in map(_feed, rows) if _is_within(each, reader)]
 
 
 def revoke(connection: Connection, feed_id: str, reader: Reader, now: datetime) -> None:
-    """End a feed at once. Raises NotFound where there is none of theirs that is still read."""
+    """End a feed at once. Raises NotFound if they have no such feed that is still active."""
     row = connection.execute(sa.select(feed).where(fd.id == feed_id, fd.revoked_at.is_(None))).one_or_none()
     if row is None or not _is_within(_feed(row), reader):
         raise NotFound("no_such_feed", "There is no such feed, or it was revoked already.")

@@ -1,9 +1,9 @@
-"""What a route demands: in, a request; out, its Reader in `flask.g.reader`, or a clear refusal.
+"""What a route demands of a request: sets its Reader in `flask.g.reader`, or refuses.
 
-Every view says how it authenticates, "nobody" included: `guard.requires(...)` for keys, `declares(...)` for the rest.
-A test walks all routes and fails for one that says nothing. Keys come in the Authorization header, never in a URL.
-Spreadsheets know HTTP Basic only: there the key is the password, whoever the user. A browser sends such a password
-by itself, whatever page it is on, so what comes by Basic may read and never change anything.
+Every view declares how it authenticates, even if it does not: `guard.requires(...)` for keys, `declares(...)` for the
+rest. A test fails for any route that says nothing. Keys come in the Authorization header, never in a URL. Spreadsheets
+only know HTTP Basic: there the key is the password. Browsers send such a password by themselves, from any page, so
+Basic may read and never change anything.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ Seen = Callable[[Connection, datetime], None]
 
 
 def declares(how: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Say in words how a view authenticates that does not take our keys ("nobody: …", "source signature", …)."""
+    """Declare in words how a view authenticates if it takes no keys of ours ("nobody: …", "source signature", …)."""
 
     def mark(view: Callable[..., Any]) -> Callable[..., Any]:
         view.authentication = how  # type: ignore[attr-defined]  # read by the test that walks all routes
@@ -69,7 +69,7 @@ class Guard:
         return reader
 
     def count(self, reader: Reader, seen: Seen) -> None:
-        """Count one call of this minute, and note in the same commit that it came. Raises TooMany for a full minute."""
+        """Count one call in this minute and note that the key is in use. Raises TooMany for a full minute."""
         now = self._clock()
         minute = now.replace(second=0, microsecond=0)
         with writing(self._engine) as connection:
@@ -102,7 +102,7 @@ def _key_of(request: flask.Request) -> str:
     if basic is not None and basic.password and request.method not in READING:
         raise NotAuthenticated(
             "basic_only_reads",
-            "HTTP Basic is for reading; what changes anything takes the key in 'Authorization: Bearer dmf_…'.",
+            "HTTP Basic is for reading only; to change anything, send the key in 'Authorization: Bearer dmf_…'.",
             headers=CHALLENGE,
         )
     found = basic.password if basic is not None else key if scheme.lower() == "bearer" else None
@@ -119,12 +119,12 @@ def demand_role(reader: Reader, roles: tuple[str, ...]) -> None:
     """Refuse a reader without one of the roles. Raises NotAllowed."""
     if reader.role not in roles:
         raise NotAllowed(
-            "role_not_allowed", f"A key with the role '{reader.role}' may not do this; it takes {' or '.join(roles)}."
+            "role_not_allowed", f"A key with the role '{reader.role}' may not do this; it needs {' or '.join(roles)}."
         )
 
 
 def demand_reach(reader: Reader, request: flask.Request) -> None:
-    """Refuse a key outside of what it is bound to: networks, paths. Raises NotAllowed."""
+    """Refuse a key used outside its networks or paths. Raises NotAllowed."""
     if not reader.may_come_from(request.remote_addr):
         raise NotAllowed("network_not_allowed", "This key is not valid from your address.")
     if not reader.may_call(request.path):

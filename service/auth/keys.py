@@ -1,7 +1,7 @@
-"""Keys: in, a name, a role and bounds; out, a key that is shown once. Only its SHA-256 is stored.
+"""API keys: a name, a role and bounds in; a key out, shown once. Only its SHA-256 is stored.
 
-A key is `dmf_ID.SECRET`: the id is public and finds the row, the secret has 256 random bits and so needs no stretching.
-It may be bound to accounts, to paths of the API, to networks and to a time; each bound only ever narrows.
+A key is `dmf_ID.SECRET`: the id is public and finds the row; the secret has 256 random bits and so needs no stretching.
+A key can be bound to accounts, API paths, networks and an expiry; each bound can only narrow it.
 """
 
 import hmac
@@ -31,14 +31,14 @@ KEY_ID = re.compile(r"[0-9a-f]{12}")
 LONGEST_NAME = 64
 LONGEST_SIGNATURE = 64
 PATH = re.compile(r"/[A-Za-z0-9/._-]{1,99}")
-SEEN_EVERY = timedelta(minutes=1)  # last_used_at is for people; most calls are spared the write
+SEEN_EVERY = timedelta(minutes=1)  # last_used_at is for people; most calls need not write
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="dm-feedback", Basic realm="dm-feedback", charset="UTF-8"'}
 ak = api_key.c
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a key is bound to beside accounts. Empty means: not at all."""
+    """What a key is bound to besides accounts. Empty means not bound."""
 
     routes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Reader:
 
     @property
     def signature(self) -> str:
-        """The same where the ledger has less room: the name is cut, and never the id."""
+        """The same where the ledger has less room: the name is shortened, never the id."""
         return f"{self.name[: LONGEST_SIGNATURE - len(self.key_id) - 3]} ({self.key_id})"
 
     def demand(self, account: str) -> None:
@@ -72,9 +72,9 @@ class Reader:
             raise NotAllowed("account_not_allowed", f"This key does not cover the account '{account}'.")
 
     def demand_all(self) -> None:
-        """Raise NotAllowed where the key covers some accounts only."""
+        """Raise NotAllowed if the key covers only some accounts."""
         if self.accounts:
-            raise NotAllowed("whole_service_only", "This covers every account: it takes a key for all of them.")
+            raise NotAllowed("whole_service_only", "This concerns all accounts, and needs a key for all of them.")
 
     def may_see(self, account: str) -> bool:
         """Say whether this reader may know of the account."""
@@ -121,7 +121,7 @@ def create(
 
 
 def rotate(connection: Connection, key_id: str, overlap: timedelta, now: datetime) -> str:
-    """Make a key like this one and let the old one end after `overlap`. Raises NotFound where it is not valid."""
+    """Make a key with the same rights; the old one ends after `overlap`. Raises NotFound if that is not valid."""
     key_id = id_of(key_id)
     row = connection.execute(sa.select(api_key).where(ak.id == key_id, _is_valid(now))).one_or_none()
     if row is None:
@@ -137,7 +137,7 @@ def rotate(connection: Connection, key_id: str, overlap: timedelta, now: datetim
 def find(connection: Connection, key: str, now: datetime) -> Reader:
     """Return whose key this is. Raises NotAuthenticated, in the same words for every wrong key."""
     key_id, _, secret = key.removeprefix(PREFIX).partition(".")
-    # the id is looked at first: PostgreSQL refuses to compare with what cannot be text, such as NUL
+    # the id is checked first: PostgreSQL refuses to compare with invalid text, such as NUL
     known = connection.execute(sa.select(api_key).where(ak.id == key_id)) if KEY_ID.fullmatch(key_id) else None
     row = known.one_or_none() if known is not None else None
     digest = row.digest if row is not None else secret_digest("nobody")
@@ -157,7 +157,7 @@ def by_id(connection: Connection, key_id: str, now: datetime) -> Reader | None:
 
 
 def holders(connection: Connection, roles: Sequence[str], now: datetime) -> list[Reader]:
-    """Return who has a key with one of these roles that is valid."""
+    """Return the holders of valid keys with one of these roles."""
     return [_reader(row) for row in connection.execute(sa.select(api_key).where(ak.role.in_(roles), _is_valid(now)))]
 
 
@@ -168,18 +168,18 @@ def valid_digests(connection: Connection, now: datetime) -> frozenset[str]:
 
 
 def digest_of(key: str) -> str:
-    """Return what tells a key from others without being one."""
+    """Return what identifies a key without revealing it."""
     key_id, _, secret = key.removeprefix(PREFIX).partition(".")
     return f"{key_id}.{secret_digest(secret)}"
 
 
 def id_of(given: str) -> str:
-    """Return the id in what somebody typed: a whole key, or its id alone. Never the secret."""
+    """Return the id from what somebody typed, a whole key or just its id. Never the secret."""
     return given.removeprefix(PREFIX).partition(".")[0]
 
 
 def public_id(key: str) -> str | None:
-    """Return the part of a key that may be shown; None where what was given is no key of ours."""
+    """Return the part of a key that may be shown; None if this is no key of ours."""
     key_id = id_of(key)
     return key_id if key.startswith(PREFIX) and KEY_ID.fullmatch(key_id) else None
 
@@ -204,13 +204,13 @@ def revoke(connection: Connection, key_id: str, now: datetime) -> bool:
 def _check(bounds: Bounds, now: datetime) -> None:
     wrong = next((each for each in bounds.routes if PATH.fullmatch(each) is None), None)
     if wrong is not None:
-        raise Invalid("bad_route", f"'{wrong[:40]}' is no path; write one such as /v1/summary.")
+        raise Invalid("bad_route", f"'{wrong[:40]}' is not a path; write one such as /v1/summary.")
     try:
         networks(bounds.networks)
     except ValueError as error:
         raise Invalid("bad_network", "A network is written like 10.0.0.0/8 or 2001:db8::/32.") from error
     if bounds.expires_at is not None and bounds.expires_at <= now:
-        raise Invalid("bad_expiry", "A key expires in the future.")
+        raise Invalid("bad_expiry", "A key must expire in the future.")
 
 
 def _is_valid(now: datetime) -> sa.ColumnElement[bool]:

@@ -1,6 +1,6 @@
-"""The dashboard's sessions: in, a key once; out, a random cookie whose digest is stored.
+"""The dashboard's sessions: signing in with a key sets a random cookie, of which only the digest is stored.
 
-A row, so it can be listed and ended by its owner.
+Each session is a row, so its owner can list and end it.
 """
 
 import secrets
@@ -34,7 +34,7 @@ class SessionLine:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who is signed in. `is_stale`: the last click was noted so long ago that this one must be."""
+    """Who is signed in. `is_stale`: the last click was recorded so long ago that this one must be."""
 
     reader: Reader
     is_stale: bool

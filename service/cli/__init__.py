@@ -1,4 +1,4 @@
-"""The `dm-feedback` command: in, words; out, what they ask for, or one sentence that says what to do instead.
+"""The `dm-feedback` command. Errors are one sentence that says what to do instead.
 
 Each file holds one group of commands, as the table below names them; connect.py, source_apis.py and source_send.py are
 parts of groups, common.py is what all share, friendly.py shows errors as sentences. Nothing is decided here: commands
@@ -15,35 +15,35 @@ from service.process import hear_interrupts
 
 COMMANDS = {
     "serve": ("run", "Run web and worker on this machine, until Ctrl-C or SIGTERM."),
-    "web": ("run", "Run the web processes alone: webhooks, API, dashboard."),
-    "worker": ("worker", "Run one worker alone: it writes to customers and collects answers."),
-    "status": ("status", "Show how everything stands: what needs a hand, backlog, holds, budgets, lag."),
-    "sandbox": ("sandbox", "Run X in a box: develop and test without any access to X."),
-    "demo": ("demo", "Play the whole story with X in a box: nothing to set up, nothing leaves this machine."),
+    "web": ("run", "Run only the web processes: webhooks, API, dashboard."),
+    "worker": ("worker", "Run one worker, which writes to customers and collects answers."),
+    "status": ("status", "Show how everything stands: what needs attention, backlog, holds, limits, lag."),
+    "sandbox": ("sandbox", "Run the sandbox, a stand-in for X: develop and test without any access to X."),
+    "demo": ("demo", "Play the whole story against the sandbox: nothing to set up, nothing leaves this machine."),
     "config": ("config", "The settings file."),
     "db": ("database", "The database's schema."),
     "keys": ("keys", "Keys for people and tools: supervisors, analysts, monitors, admins."),
     "feeds": ("feeds", "Addresses for spreadsheets: each answers one saved question with figures, and nothing else."),
-    "access-log": ("access_log", "Who read, exported or changed what: each line sealed to the one before."),
+    "access-log": ("access_log", "The access log: who read, exported or changed what, tamper-evident."),
     "campaigns": ("campaigns", "Campaigns: which card and texts, for which conversations."),
     "accounts": ("accounts", "X accounts: limits used, holds, how complete their results are."),
     "sources": ("sources", "CRMs that call us, and the definitions that come with dm-feedback."),
-    "deliveries": ("deliveries", "What sources sent: raw, kept, and readable again."),
-    "requests": ("requests", "Feedback requests: one a conversation that ended, each with one outcome and its reason."),
+    "deliveries": ("deliveries", "What sources sent, stored as it came."),
+    "requests": ("requests", "Feedback requests: one per ended conversation, each with one outcome and its reason."),
     "opt-out": ("opt_out", "People who do not want to be asked."),
-    "page": ("page", "The question page that customers answer on where no card shows."),
+    "page": ("page", "The question page, on which customers answer without X's card."),
     "results": ("data", "What customers answered."),
     "report": ("report", "Write a month, a week or a quarter on one page, as PDF or HTML."),
     "export": ("data", "Write conversations and their answers to a file, with a manifest beside it."),
-    "people": ("people", "What agents and teams are called: names beside the CRM's ids."),
-    "customers": ("customers", "All we hold of a customer, in one JSON."),
-    "identities": ("identities", "Customers whose X identity was missing: list them, hand it in."),
-    "erase": ("data", "Erase a customer: identity and text go, and they are never asked again."),
-    "privacy": ("privacy", "Encryption at rest: turn it on, over to another key, off; see how far it is."),
-    "prune": ("data", "Forget what is older than its retention; the worker does this every hour."),
+    "people": ("people", "Names of agents and teams, shown beside the CRM's ids."),
+    "customers": ("customers", "Everything we hold of a customer, as JSON."),
+    "identities": ("identities", "Customers whose X identity was missing: export them, import what you found."),
+    "erase": ("data", "Erase a customer: their identity and texts are deleted, and they are never asked again."),
+    "privacy": ("privacy", "Encryption at rest: turn it on, change the key, turn it off, see the progress."),
+    "prune": ("data", "Delete what is older than its retention."),
     "compliance": (
         "compliance",
-        "Write what a buyer's review asks for, from the settings as they are.",
+        "Write the papers a buyer's review asks for, from your settings.",
     ),
     "openapi": ("openapi", "Print the API's description (OpenAPI 3.1); the file openapi.yaml is this output."),
 }

@@ -17,14 +17,14 @@ LOOK_EVERY_S = 2.0
 
 @click.group()
 def access_log() -> None:
-    """Who read, exported or changed what: each line sealed to the one before."""
+    """The access log: who read, exported or changed what, tamper-evident."""
 
 
 @access_log.command()
-@click.option("--anchor", metavar="NUMBER:HASH", help="A link kept elsewhere, as `head` prints it: it must still hold.")
+@click.option("--anchor", metavar="NUMBER:HASH", help="A link that `head` once printed: is it still there?")
 @click.pass_context
 def verify(context: click.Context, anchor: str | None) -> None:
-    """Find changed, missing and reordered lines. Ends with 1 where there is one."""
+    """Find changed, missing and reordered lines. Exits with 1 if there are any."""
     _, engine = opened(context)
     with reading(engine) as connection:
         broken = [*chain.verify(connection), *_not_anchored(connection, anchor)]
@@ -50,7 +50,7 @@ def _not_anchored(connection: Connection, anchor: str | None) -> list[str]:
 @access_log.command()
 @click.pass_context
 def head(context: click.Context) -> None:
-    """Seal what waits and print the newest link, NUMBER:HASH; keep it where nobody here can change it."""
+    """Print the newest link of the chain, NUMBER:HASH. Keep it where nobody here can change it."""
     _, engine = opened(context)
     chain.seal_what_waits(engine)
     with reading(engine) as connection:
@@ -59,12 +59,12 @@ def head(context: click.Context) -> None:
 
 
 @access_log.command()
-@click.option("--after", type=int, default=0, show_default=True, help="Begin behind the line with this number.")
-@click.option("--follow", is_flag=True, help="Go on with new lines as they are sealed, until interrupted.")
-@click.option("--state", type=click.Path(path_type=Path), help="A file that keeps the number of the last line printed.")
+@click.option("--after", type=int, default=0, show_default=True, help="Start after the line with this number.")
+@click.option("--follow", is_flag=True, help="Keep printing new lines until interrupted.")
+@click.option("--state", type=click.Path(path_type=Path), help="A file that remembers the last line printed.")
 @click.pass_context
 def stream(context: click.Context, after: int, state: Path | None, *, follow: bool) -> None:
-    """Print sealed lines as JSON, one a line, for a SIEM."""
+    """Print the log as JSON Lines, for a SIEM."""
     _, engine = opened(context)
     if state is not None and state.exists():
         after = max(after, _kept(state))

@@ -29,9 +29,9 @@ def accounts() -> None:
 @accounts.command(name="list")
 @click.pass_context
 def show(context: click.Context) -> None:
-    """Show every account: free, paused or held; ways barred; slots used; how answers reach us; what deserves a look.
+    """Show every account: free, paused or held, limits used, how answers reach us, and what needs attention.
 
-    What is counted is of the last 30 days.
+    Counts cover the last 30 days.
     """
     settings, engine = opened(context)
     table = Table(box=None)
@@ -78,7 +78,7 @@ def show(context: click.Context) -> None:
 @click.argument("account")
 @click.pass_context
 def release(context: click.Context, account: str) -> None:
-    """Let a held or paused account go on, once what held it is mended at X; a way X refused is tried again at once."""
+    """Let a held or paused account continue, once the cause is fixed at X. Refused ways are tried again at once."""
     settings, engine = opened(context)
     account_of(settings, account)
     with writing(engine) as connection:

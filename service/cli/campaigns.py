@@ -1,4 +1,4 @@
-"""Campaigns: tried on oneself before customers get them."""
+"""Trying a campaign on yourself before customers get it."""
 
 import click
 
@@ -21,12 +21,12 @@ def campaigns() -> None:
 @campaigns.command(name="try")
 @click.argument("name")
 @click.option("--to", "handle", required=True, help="Whom to write to: your own account, as @handle.")
-@click.option("--account", "account_name", help="The X account that writes; else the campaign's first.")
+@click.option("--account", "account_name", help="The X account that writes. Default: the campaign's first.")
 @click.pass_context
 def try_(context: click.Context, name: str, handle: str, account_name: str | None) -> None:
     """Send the whole sequence to your own account, as a test, and show what X answers at each step.
 
-    It really is sent, by every way the campaign names in turn. It counts in no figure; X's own limits stand.
+    It really is sent, by every way the campaign names in turn. It counts in no figure; X's own limits apply.
     """
     settings, engine = opened(context)
     place = Workplace.open(engine, settings, me())

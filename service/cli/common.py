@@ -1,4 +1,4 @@
-"""What every command shares: in, the settings' path; out, settings, an engine, and errors as one sentence."""
+"""What every command shares: settings, an engine, and errors as one sentence."""
 
 import errno
 import getpass
@@ -67,21 +67,21 @@ def _refuse(context: click.Context, sentence: str, code: str) -> NoReturn:
 
 
 def settings_of(context: click.Context, withheld: Sequence[str] = ()) -> Settings:
-    """Load the settings the command was started with, and set up logs after them."""
+    """Load the command's settings and set up logging."""
     settings = load(Path(context.find_root().obj), withheld=withheld)
     logs.configure(settings.service.log_format)
     return settings
 
 
 def opened(context: click.Context, withheld: Sequence[str] = ()) -> tuple[Settings, Engine]:
-    """Load the settings and open a database that is at our revision, for a command that ends."""
+    """Load the settings and open the database, which must be at our revision. For commands that end."""
     settings, engine = opened_to_stay(context, withheld)
     encrypting.follow_each_write(engine)
     return settings, engine
 
 
 def opened_to_stay(context: click.Context, withheld: Sequence[str] = ()) -> tuple[Settings, Engine]:
-    """The same for a process that says what it writes under, and looks every few seconds itself."""
+    """The same for processes that run on: these follow a change of the encryption key themselves."""
     settings = settings_of(context, withheld)
     engine = engine_of(context, settings)
     demand_fitting(settings, engine)
@@ -105,7 +105,7 @@ def campaign_of(settings: Settings, name: str) -> Campaign:
 
 
 def account_asking(settings: Settings, campaign: Campaign, name: str | None) -> Account:
-    """Return the account of this name, else the first one that a campaign asks for. Raises NotFound."""
+    """Return the account of this name, or else the campaign's first. Raises NotFound."""
     return account_of(settings, name or [*campaign.accounts, *settings.accounts][0])
 
 
@@ -117,7 +117,7 @@ def source_of(settings: Settings, name: str) -> Source:
 
 
 def engine_of(context: click.Context, settings: Settings) -> Engine:
-    """Open the database, at whatever revision it is, until the command ends."""
+    """Open the database until the command ends, whatever its revision."""
     engine = encrypting.engine_of(settings)
     context.call_on_close(engine.dispose)
     beside = replica.attach(engine, settings.database)
@@ -127,7 +127,7 @@ def engine_of(context: click.Context, settings: Settings) -> Engine:
 
 
 def show_problems(path: str, error: SettingsError) -> None:
-    """Print every mistake of a settings file: where, and what would be right."""
+    """Print every mistake in a settings file: where it is, and what would be right."""
     errors.print(f"{path}: {len(error.problems)} to mend", style="bold", soft_wrap=True)
     table = Table(show_lines=False)
     table.add_column("setting", style="bold", overflow="fold")
@@ -138,7 +138,7 @@ def show_problems(path: str, error: SettingsError) -> None:
 
 
 def demand_x_user_ids(given: Sequence[str]) -> None:
-    """Refuse what is no X user id, with the first of them. Raises Invalid; nothing has been done then."""
+    """Refuse anything that is no X user id, before anything is done. Raises Invalid."""
     wrong = [each for each in given if not is_x_user_id(each)]
     if wrong:
         raise Invalid(

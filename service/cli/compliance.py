@@ -1,4 +1,4 @@
-"""The buyer's folder: in, a directory; out, papers written from the settings."""
+"""The buyer's folder: papers written from the settings into a directory."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from service.phrases import many
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.pass_context
 def compliance(context: click.Context, directory: Path) -> None:
-    """Write what a buyer's review asks for, from the settings as they are.
+    """Write the papers a buyer's review asks for, from your settings.
 
     Records of processing, DPIA, facts of transfer, retention, roles, sub-processors, answers to questionnaires,
     accessibility, sizes, parts. Every statement names the setting or the test it comes from; what only you can know is

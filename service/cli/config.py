@@ -7,7 +7,7 @@ import click
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
-from service import migrations, otel
+from service import migrations
 from service.cli.common import console
 from service.db import open_engine
 from service.db.outages import is_away
@@ -16,6 +16,7 @@ from service.errors import Unavailable
 from service.intake.definition.advice import advice
 from service.intake.definition.load import load_definitions
 from service.intake.definition.tables import Definition
+from service.metrics import otel
 from service.outreach.withdrawn import gone_names
 from service.phrases import many
 from service.replica import attach
@@ -34,7 +35,7 @@ def config() -> None:
 @config.command()
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Name every mistake at once, and what would be right; then what works but deserves a thought."""
+    """Report every mistake at once and what would be right; then what works but deserves a thought."""
     path = context.find_root().obj
     settings, definitions = _loaded(Path(path))
     warnings = [

@@ -1,4 +1,4 @@
-"""Signing an X account in by OAuth 2.0 (PKCE) on a terminal: in, a person's consent; out, tokens in the database."""
+"""Signs an X account in by OAuth 2.0 (PKCE) on a terminal; the tokens go into the database."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,13 +19,13 @@ BACK_TO = "http://127.0.0.1:8765/"
 
 @click.command()
 @click.argument("account")
-@click.option("--back-to", default=BACK_TO, show_default=True, help="A call-back address that the app names at X.")
+@click.option("--back-to", default=BACK_TO, show_default=True, help="One of the app's call-back addresses at X.")
 @click.pass_context
 def connect(context: click.Context, account: str, back_to: str) -> None:
-    """Sign an account in by OAuth 2.0, and let it go on where its sign-in was lost.
+    """Sign an account in by OAuth 2.0; one that was held because its sign-in was lost continues.
 
-    Open the address that is shown, as the account; X then sends your browser to the call-back address. Nothing need
-    answer there: copy the whole address from the browser and paste it here.
+    Open the address shown while signed in to X as the account. X then sends your browser to the call-back address.
+    Nothing has to answer there: copy the whole address from the browser and paste it here.
     """
     settings, engine = opened(context)
     asked = account_of(settings, account)
@@ -49,7 +49,7 @@ def connect(context: click.Context, account: str, back_to: str) -> None:
     except XError as error:
         raise Conflict("not_connected", f"X does not take the new tokens: {error.sentence}") from error
     if (why := holds.for_access(asked, who)) is not None:
-        raise Conflict("another_account", f"X says that this is {who.id}, and the settings name {asked.user_id} "
+        raise Conflict("another_account", f"X says that this is {who.id}, but the settings say {asked.user_id} "
                        f"({why.reason}); sign in as @{asked.screen_name}.")  # fmt: skip
     with writing(engine) as connection:
         holds.release(connection, account, now())
@@ -61,9 +61,7 @@ def code_of(pasted: str, challenge: Pkce) -> str:
     """Read the code from the address X sent the browser to. Raises Invalid where it is none of ours."""
     query = parse_qs(urlsplit(pasted.strip()).query)
     if query.get("state") != [challenge.state]:
-        raise Invalid(
-            "not_this_sign_in", "This is not the address of this sign-in; paste the whole of it, or begin anew."
-        )
+        raise Invalid("not_this_sign_in", "This is not the address of this sign-in; paste all of it, or start again.")
     if len(query.get("code", [])) != 1:
         raise Invalid("no_consent", f"X gave no code ({', '.join(query.get('error', ['none named']))[:40]}).")
     return query["code"][0]

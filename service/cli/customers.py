@@ -1,29 +1,29 @@
-"""What we hold of a customer: in, an X user id; out, JSON, for the person who asks us."""
+"""Everything we hold of a customer, as JSON, for the person who asks."""
 
 import json
 from pathlib import Path
 
 import click
 
-from service import held
 from service.cli.common import console, demand_x_user_ids, me, now, opened
+from service.privacy import held
 
 
 @click.group()
 def customers() -> None:
-    """All we hold of a customer, in one JSON."""
+    """Everything we hold of a customer, as JSON."""
 
 
 @customers.command()
 @click.argument("x_user_id")
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="A new file, for you alone. Default: the terminal."
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="A new file, only for you. Default: the terminal."
 )
 @click.pass_context
 def export(context: click.Context, x_user_id: str, out: Path | None) -> None:
     """Show every row that erasing this person would reach, and their opt-outs, as JSON.
 
-    A raw delivery may tell of other people too: look before you hand it out.
+    A raw delivery may mention other people too: read it before you hand it out.
     """
     settings, engine = opened(context)
     demand_x_user_ids([x_user_id])

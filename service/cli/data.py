@@ -1,4 +1,4 @@
-"""Results as files, re-reading X, erasing people, retention."""
+"""Results as files, re-reading X, checking the roll-ups, erasure and retention."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,13 +10,13 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sqlalchemy.engine import Engine
 
-from service import housekeeping
 from service.auth import Reader
 from service.cli.common import account_of, console, demand_x_user_ids, errors, me, now, opened
 from service.db import reading
 from service.errors import Invalid
 from service.outreach.clients import client_of
 from service.phrases import many
+from service.privacy import housekeeping
 from service.reports import filters
 from service.reports.counting import recount as recounting
 from service.reports.counting.recount import Difference
@@ -39,20 +39,20 @@ COUNTED_AT_ONCE = 2000
     "--filter", "given", multiple=True, metavar="NAME=VALUE", help="As in the API: account=acme, since=2026-11-01 …"
 )
 @click.option("--bom", is_flag=True, help="Begin a CSV with a byte order mark, for old Excel.")
-@click.option("--separator", type=click.Choice(["comma", "semicolon"]), default="comma", help="Of a CSV.")
-@click.option("--raw", is_flag=True, help="A CSV without the apostrophe before what a spreadsheet would compute.")
+@click.option("--separator", type=click.Choice(["comma", "semicolon"]), default="comma", help="The separator of a CSV.")
+@click.option("--raw", is_flag=True, help="CSV: no apostrophe before texts that a spreadsheet would compute.")
 @click.pass_context
 def export(context: click.Context, /, out: Path, kind: str | None, given: tuple[str, ...], **form: Any) -> None:
     """Write conversations and their answers to a file, with a manifest beside it.
 
-    Only results: --filter answered=true.
+    For results only: --filter answered=true.
     """
     settings, engine = opened(context)
     reader = Reader("cli", me(), "admin", ())
     filter_ = filters.parse(pairs(given), reader, settings)
     kind = kind or out.suffix.lstrip(".").lower() or "csv"
     if kind not in exporting.FORMATS:
-        raise Invalid("unknown_format", f"'{kind}' is no format of ours; there are {', '.join(exporting.FORMATS)}.")
+        raise Invalid("unknown_format", f"'{kind}' is not a format we have; there are {', '.join(exporting.FORMATS)}.")
     columns = (SpinnerColumn(), TextColumn("{task.completed} rows"), TimeElapsedColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("rows", total=None)
@@ -74,7 +74,7 @@ def pairs(given: tuple[str, ...]) -> dict[str, list[str]]:
     """By name, as a query string has them: some filters may be given more than once."""
     wrong = next((each for each in given if "=" not in each), None)
     if wrong is not None:
-        raise Invalid("bad_filter", f"'{wrong}' is no filter; write NAME=VALUE, for instance account=acme.")
+        raise Invalid("bad_filter", f"'{wrong}' is not a filter; write NAME=VALUE, for instance account=acme.")
     pairs: dict[str, list[str]] = {}
     for name, _, value in (each.partition("=") for each in given):
         pairs.setdefault(name, []).append(value)
@@ -92,7 +92,7 @@ def results() -> None:
 @click.option("--to", "until", required=True, type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="UTC.")
 @click.pass_context
 def reconcile(context: click.Context, name: str, since: datetime, until: datetime) -> None:
-    """Read a stretch of X's events again and take in what was missing."""
+    """Read X's events of a period again and add what was missing."""
     settings, engine = opened(context)
     account = account_of(settings, name)
     start, end = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
@@ -116,10 +116,10 @@ def reconcile(context: click.Context, name: str, since: datetime, until: datetim
 
 
 @results.command()
-@click.option("--dry-run", is_flag=True, help="Report, and mend nothing.")
+@click.option("--dry-run", is_flag=True, help="Only report; change nothing.")
 @click.pass_context
 def recount(context: click.Context, dry_run: bool) -> None:  # noqa: FBT001 - click's way of a flag
-    """Compare the roll-ups behind the figures with the ledger, and count them anew where they differ."""
+    """Compare the roll-ups behind the figures with the ledger, and rebuild them if they differ."""
     settings, engine = opened(context)
     _build(engine, settings)
     wrong = _differences(engine)
@@ -154,17 +154,17 @@ def _differences(engine: Engine) -> Sequence[Difference]:
 @click.confirmation_option(prompt="Identity and text of this person go for good. Go on?")
 @click.pass_context
 def erase(context: click.Context, x_user_id: str) -> None:
-    """Erase a customer: identity and text go, and they are never asked again."""
+    """Erase a customer: their identity and texts are deleted, and they are never asked again."""
     settings, engine = opened(context)
     demand_x_user_ids([x_user_id])
     _show(housekeeping.erase(engine, settings, x_user_id, by=me(), now=now()), "erased")
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Count, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Only count; change nothing.")
 @click.pass_context
 def prune(context: click.Context, dry_run: bool) -> None:  # noqa: FBT001 - click's way of a flag
-    """Forget what is older than its retention; the worker does this every hour."""
+    """Delete what is older than its retention. The worker does this every hour."""
     settings, engine = opened(context)
     counts = housekeeping.prune(engine, settings, now(), dry_run=dry_run)
     _show(counts, "would be forgotten" if dry_run else "forgotten")

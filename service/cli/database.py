@@ -27,9 +27,9 @@ def db() -> None:
 @db.command()
 @click.pass_context
 def upgrade(context: click.Context) -> None:
-    """Bring the schema to the newest revision. Safe to repeat, also after an interruption.
+    """Upgrade the schema to the newest revision. Safe to repeat, also after an interruption.
 
-    The version before may run meanwhile and after: the schema it knows is still there.
+    The previous version may keep running during and after it: the schema it knows is still there.
     """
     engine = engine_of(context, settings_of(context, X_TOKENS))
     before = migrations.current(engine)
@@ -51,22 +51,20 @@ def status(context: click.Context) -> None:
 @db.command()
 @click.option(
     "--to", required=True, envvar=COPY_TO,
-    help=f"The other database's address: an empty one. Also by the variable {COPY_TO}, which `ps` does not show.",
+    help=f"The address of the other, empty database. Better in the variable {COPY_TO}, which `ps` does not show.",
 )  # fmt: skip
-@click.option("--accounts", help="Only these, separated by commas, into a cluster that may be at work.")
-@click.option(
-    "--finish", is_flag=True, help="Nothing writes to what is copied any more: carry the rest over, and prove it."
-)
+@click.option("--accounts", help="Only these accounts, separated by commas, into a cluster that may already be in use.")
+@click.option("--finish", is_flag=True, help="Nothing writes to what is copied any more: copy the rest, and prove it.")
 @click.pass_context
 def copy(context: click.Context, to: str, accounts: str | None, finish: bool) -> None:  # noqa: FBT001 - click's way of a flag
-    """Carry everything over to another database, while the service runs; then end it with --finish.
+    """Copy everything to another database while the service runs; complete it with --finish.
 
-    May be interrupted and repeated: what is there already is only compared. Stop web and workers before --finish, and
-    write the other address into database.url after it. Counts and hashes of every table are held together; the old
-    database stays as it is, marked so that nothing starts on it by mistake.
+    Can be interrupted and repeated: what is there already is only compared. Stop web and workers before --finish, and
+    put the new address into database.url after it. Counts and hashes of every table are compared; the old database
+    stays as it is, marked so that nothing starts on it by mistake.
 
-    With --accounts, from one PostgreSQL to another: both clusters work on. Before --finish take the accounts and their
-    sources out of the settings here, after it write them into the settings there; deploy/README.md has every step.
+    With --accounts, from one PostgreSQL to another, both clusters keep working. Before --finish remove the accounts and
+    their sources from the settings here; after it, add them to the settings there. deploy/README.md has every step.
     """
     settings = settings_of(context, X_TOKENS)
     source, target = engine_of(context, settings), open_engine(to)
@@ -102,7 +100,7 @@ def _copy_accounts(source: Engine, target: Engine, names: tuple[str, ...], secre
 def forget_accounts(context: click.Context, accounts: str) -> None:
     """Delete what is left of accounts that `db copy --accounts` has carried to another database.
 
-    Also what has arrived so far of a copy into this one that is given up. Mirrors of this database begin anew.
+    Also deletes what has arrived of a copy into this database that was given up. Mirrors of this database start anew.
     """
     _, engine = opened(context, X_TOKENS)
     moving_accounts.forget(engine, accounts.split(","), _progress, me(), now())
@@ -133,12 +131,13 @@ def _show_proven(found: list[moving.ProvenTable]) -> None:
 @db.command()
 @click.pass_context
 def partition(context: click.Context) -> None:
-    """Lay deliveries, history and access log into time partitions, which retention drops whole. PostgreSQL only.
+    """Partition deliveries, history and access log by time, so that retention drops whole partitions. PostgreSQL only.
 
-    For a ledger that grows by millions of rows a month. Runs while web and workers do, as whoever ran `db upgrade`; may
-    be interrupted and repeated. From then on the worker makes partitions ahead and drops those whose every row is due:
-    a row goes with the last of its piece, a day later or a twentieth of its age. Repeats are known by a table of keys
-    for privacy.keep_repeats. Code before this version does not start here any more; the way back is `db copy`.
+    For a ledger that grows by millions of rows a month. Run it as the user who ran `db upgrade`; web and workers may
+    keep running, and it can be interrupted and repeated. From then on the worker creates partitions ahead and drops
+    those whose every row is due, so a row may stay a day, or a twentieth of its age, longer. Repeated deliveries are
+    recognised by a table of keys for privacy.keep_repeats. Older code will not start here any more; the way back is
+    `db copy`.
     """
     settings, engine = opened(context, X_TOKENS)
     for sentence in turning.turn(engine, settings.privacy, now(), _progress):
@@ -149,20 +148,20 @@ def partition(context: click.Context) -> None:
 
 
 @db.command()
-@click.confirmation_option(prompt="Every mirror of this database reads everything anew after this. Go on?")
+@click.confirmation_option(prompt="Every mirror of this database will read everything again. Continue?")
 @click.pass_context
 def restored(context: click.Context) -> None:
-    """Say that this database was put back from a backup. Run it before the service starts again.
+    """Tell the service that this database was restored from a backup. Run it before the service starts again.
 
-    An SQLite file is put back while nothing runs, and once FILE-wal and FILE-shm beside it are deleted: what they hold
-    is of the ledger that was lost, and SQLite would write it into this one.
+    Restore an SQLite file while nothing runs, and delete FILE-wal and FILE-shm beside it first: they belong to the lost
+    ledger, and SQLite would write their content into this one.
 
-    A backup does not know the changes that were told after it was made, and would give their numbers to others: a
-    mirror that goes on from its old cursor would miss those. So every cursor of /v1/changes and every resume_cursor of
-    a list ends: it is answered 410, and the mirror begins again without one.
+    A backup lacks the changes made after it, and would give their numbers to other changes, which a mirror would then
+    miss. So every cursor of /v1/changes and every resume_cursor of a list becomes invalid: it is answered 410, and the
+    mirror starts again without one.
 
-    Nor does it know what was sent to customers. So nothing is sent to anybody whose conversation ended before now,
-    until X's list of DMs has shown that it was not sent already. What cannot be shown ends `unknown`.
+    A backup also lacks what was sent after it. So nothing is sent for a conversation that ended before now, until X's
+    list of DMs has shown that it was not sent already. What cannot be shown ends `unknown`.
     """
     _, engine = opened(context, X_TOKENS)
     with writing(engine) as connection:

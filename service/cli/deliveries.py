@@ -1,4 +1,4 @@
-"""What sources sent: listed, and read again after a definition was mended."""
+"""What sources sent: listed, and read again after a definition was fixed."""
 
 import click
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ di, wd = delivery_item.c, webhook_delivery.c
 
 @click.group()
 def deliveries() -> None:
-    """What sources sent: raw, kept, and readable again."""
+    """What sources sent, stored as it came."""
 
 
 @deliveries.command(name="list")
@@ -25,7 +25,7 @@ def deliveries() -> None:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @click.pass_context
 def list_deliveries(context: click.Context, outcome: str, limit: int) -> None:
-    """List what became of deliveries; unmappable ones wait for their definition to be mended."""
+    """List deliveries and what became of them. Unmappable ones wait until their definition is fixed."""
     _, engine = opened(context)
     query = (
         sa.select(wd.id, wd.source, wd.received_at, di.outcome, di.reason, di.detail)
@@ -45,7 +45,7 @@ def list_deliveries(context: click.Context, outcome: str, limit: int) -> None:
 
 @deliveries.command()
 @click.argument("delivery_id", required=False)
-@click.option("--source", required=True, help="The source whose definition was mended.")
+@click.option("--source", required=True, help="The source whose definition was fixed.")
 @click.pass_context
 def replay(context: click.Context, delivery_id: str | None, source: str) -> None:
     """Read stored deliveries again: one, or all of the source that could not be mapped."""

@@ -1,4 +1,4 @@
-"""The demo: the whole story on this machine, with X in a box and a CRM that is played; checked record by record."""
+"""The demo: the whole story on this machine, with a sandbox for X and a played CRM, checked record by record."""
 
 import shutil
 import signal
@@ -22,12 +22,12 @@ console = Console(width=None if Console().is_terminal else PLAIN_WIDTH)
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Leave everything running afterwards, and say where; Ctrl-C stops it.")
+@click.option("--keep", is_flag=True, help="Leave everything running afterwards and say where; Ctrl-C stops it.")
 @click.pass_context
 def demo(context: click.Context, keep: bool) -> None:  # noqa: FBT001 - click's way of a flag
-    """Play the whole story with X in a box: nothing to set up, nothing leaves this machine.
+    """Play the whole story against the sandbox: nothing to set up, nothing leaves this machine.
 
-    Exits with 0 only if the ledger, the sandbox and the CRM remember the same, record by record.
+    Exits with 0 only if ledger, sandbox and CRM agree, record by record.
     """
     began = time.monotonic()
     folder = _fresh(FOLDER)

@@ -25,10 +25,10 @@ def feeds() -> None:
 
 @feeds.command()
 @click.option("--name", required=True, help="Who or what reads it; the list shows it.")
-@click.option("--figure", type=click.Choice(list(HEADS)), required=True, help="What is told.")
+@click.option("--figure", type=click.Choice(list(HEADS)), required=True, help="The figure to show.")
 @click.option("--by", type=click.Choice(BY), help="The dimension of a breakdown, a trend or coverage.")
-@click.option("--period", type=click.Choice(PERIODS), help="Of a trend. Default: week.")
-@click.option("--last-days", type=click.IntRange(1, 3660), help="So many days up to the moment of reading.")
+@click.option("--period", type=click.Choice(PERIODS), help="The period of a trend. Default: week.")
+@click.option("--last-days", type=click.IntRange(1, 3660), help="The last N days, counted from each reading.")
 @click.option("--filter", "given", multiple=True, metavar="NAME=VALUE", help="As in the API: account=acme, type=csat …")
 @click.option("--account", "accounts", multiple=True, help="Only this account; may be repeated. Default: all.")
 @click.pass_context

@@ -1,4 +1,4 @@
-"""Identities that were missing: the list of them as CSV, and the same list handed in again with the column filled."""
+"""Customers whose X identity was missing: exported as CSV, and imported again with the column filled in."""
 
 import csv
 import sys
@@ -25,15 +25,15 @@ fr = feedback_request.c
 
 @click.group()
 def identities() -> None:
-    """Customers whose X identity was missing: list them, hand it in."""
+    """Customers whose X identity was missing: export them, import what you found."""
 
 
 @identities.command()
 @click.option("--source", help="Only of this source.")
-@click.option("--days", type=click.IntRange(1, 365), default=2, show_default=True, help="Only what ended since then.")
+@click.option("--days", type=click.IntRange(1, 365), default=2, show_default=True, help="Ended in the last N days.")
 @click.pass_context
 def missing(context: click.Context, source: str | None, days: int) -> None:
-    """Write the conversations that were skipped for want of an X identity, as CSV: fill in x_user_id, then import."""
+    """Print the conversations skipped because no X identity was known, as CSV: fill in x_user_id, then import."""
     _, engine = opened(context)
     wanted = sa.select(
         fr.id, fr.source, fr.conversation_id, fr.customer_ref, fr.ended_at, fr.detail
@@ -56,7 +56,7 @@ def missing(context: click.Context, source: str | None, days: int) -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.pass_context
 def import_file(context: click.Context, file: Path) -> None:
-    """Take up every request of a CSV with the columns request_id and x_user_id; lines without an id are passed over."""
+    """Resume every request of a CSV with the columns request_id and x_user_id; lines without an id are skipped."""
     settings, engine = opened(context)
     given = dict(_given(file))
     demand_x_user_ids(list(given.values()))

@@ -45,9 +45,7 @@ def keys() -> None:
 @click.option("--account", "accounts", multiple=True, help="Only this account; may be repeated. Default: all.")
 @click.option("--route", "routes", multiple=True, help="Only this path and below, e.g. /v1/summary; may be repeated.")
 @click.option("--network", "networks", multiple=True, help="Only from this network, e.g. 10.0.0.0/8; may be repeated.")
-@click.option(
-    "--expires", "lasts", type=Span(), help="After this time it is no longer valid, e.g. 90d. Default: never."
-)
+@click.option("--expires", "lasts", type=Span(), help="When it expires, e.g. 90d. Default: never.")
 @click.pass_context
 def create(
     context: click.Context, name: str, role: str, accounts: tuple[str, ...], routes: tuple[str, ...],
@@ -72,10 +70,10 @@ def _show_once(key: str) -> None:
 
 @keys.command()
 @click.argument("key_id")
-@click.option("--overlap", type=Span(), default="24h", show_default=True, help="How long the old one stays valid.")
+@click.option("--overlap", type=Span(), default="24h", show_default=True, help="How long the old key stays valid.")
 @click.pass_context
 def rotate(context: click.Context, key_id: str, overlap: timedelta) -> None:
-    """Make a key like this one, show it once, and let the old one end after the overlap."""
+    """Make a new key with the same rights and show it once; the old one ends after the overlap."""
     _, engine = opened(context)
     key_id = stored.id_of(key_id)  # what was pasted may be the whole key
     with writing(engine) as connection:
@@ -119,10 +117,10 @@ def revoke(context: click.Context, key_id: str) -> None:
 
 @keys.command(name="rotate-secret")
 @click.option("--old-secret", envvar=OLD_SECRET, prompt="The old service.secret_key", hide_input=True,
-              help=f"The secret used until now; asked for where the variable {OLD_SECRET} is not set.")  # fmt: skip
+              help=f"The secret used until now; asked for if the variable {OLD_SECRET} is not set.")  # fmt: skip
 @click.pass_context
 def rotate_secret(context: click.Context, old_secret: str) -> None:
-    """Go over to the service.secret_key that is in the settings now. Nobody on the opt-out list is forgotten."""
+    """Change to the service.secret_key that is in the settings now. The opt-out list stays valid."""
     settings = settings_of(context)
     engine = engine_of(context, settings)
     migrations.require_fitting(engine)

@@ -21,7 +21,7 @@ def opt_out() -> None:
 
 @opt_out.command()
 @click.argument("x_user_ids", nargs=-1, required=True)
-@click.option("--account", default=stored.EVERY_ACCOUNT, show_default=True, help="One account, or '*' for every one.")
+@click.option("--account", default=stored.EVERY_ACCOUNT, show_default=True, help="One account, or '*' for all.")
 @click.option("--reason", default="asked_by_customer", show_default=True)
 @click.pass_context
 def add(context: click.Context, x_user_ids: tuple[str, ...], account: str, reason: str) -> None:
@@ -34,7 +34,7 @@ def add(context: click.Context, x_user_ids: tuple[str, ...], account: str, reaso
 @click.option("--account", default=stored.EVERY_ACCOUNT, show_default=True)
 @click.pass_context
 def import_file(context: click.Context, file: Path, account: str) -> None:
-    """Put everybody in a file on the list: one numeric X user id a line."""
+    """Put everybody in a file on the list: one numeric X user id per line."""
     # what is not UTF-8 is no id either, and is told of like every other wrong line
     lines = file.read_text("utf-8-sig", "replace").splitlines()
     ids = [line.strip() for line in lines if line.strip()]
@@ -59,7 +59,7 @@ def remove(context: click.Context, x_user_id: str, account: str) -> None:
 @opt_out.command()
 @click.pass_context
 def count(context: click.Context) -> None:
-    """Say how many entries the list has."""
+    """Show how many entries the list has."""
     _, engine = opened(context)
     with reading(engine) as connection:
         console.print(f"{stored.count(connection)} entries")

@@ -1,4 +1,4 @@
-"""The question page before anybody gets its link: in, a campaign and a language; out, what a customer sees."""
+"""A preview of the question page, for a campaign and a language."""
 
 import click
 
@@ -12,14 +12,14 @@ from service.ways.catalogue import choose, languages
 
 @click.group()
 def page() -> None:
-    """The question page that customers answer on where no card shows."""
+    """The question page, on which customers answer without X's card."""
 
 
 @page.command()
 @click.argument("campaign")
 @click.option("--language", default="en", show_default=True, help="The customer's language, e.g. de or pt-BR.")
-@click.option("--account", help="Whose page; needed where the campaign asks for several accounts.")
-@click.option("--answered", is_flag=True, help="The page after a score was given.")
+@click.option("--account", help="Whose page; needed if the campaign asks for several accounts.")
+@click.option("--answered", is_flag=True, help="Show the page as it is after a score was given.")
 @click.pass_context
 def preview(context: click.Context, campaign: str, language: str, account: str | None, *, answered: bool) -> None:
     """Print the page of CAMPAIGN as HTML.

@@ -1,4 +1,4 @@
-"""What agents and teams are called: a CSV of names taken in, the list of them, and forgetting one."""
+"""Names of agents and teams: imported from CSV, listed, forgotten."""
 
 import csv
 import sys
@@ -17,14 +17,14 @@ from service.reports.people.called import EVERY_ACCOUNT, KINDS
 
 @click.group()
 def people() -> None:
-    """What agents and teams are called: names beside the CRM's ids."""
+    """Names of agents and teams, shown beside the CRM's ids."""
 
 
 @people.command(name="import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.pass_context
 def import_file(context: click.Context, file: Path) -> None:
-    """Take in the names of a CSV with the columns kind, id, name and, if need be, since and account.
+    """Import names from a CSV with the columns kind, id, name and, if needed, since and account.
 
     \b
     kind,id,name,since,account
@@ -32,9 +32,9 @@ def import_file(context: click.Context, file: Path) -> None:
     agent,8812,Ana Kim-Roth,2026-03-01,
     team,t-4,Refunds,,acme
 
-    kind is agent or team. since is the day from which a name holds; without it, from the beginning. A conversation
-    keeps the name of its end, so a name of March is not shown for February. An empty name ends the one before. A wrong
-    line stops the whole file. Names of the settings file ([people.agents], [people.teams]) need no import.
+    kind is agent or team. since is the first day a name is valid; without it, from the beginning. A conversation keeps
+    the name valid at its end, so a name from March is not shown for February. An empty name ends the one before. A
+    wrong line stops the whole file. Names in the settings ([people.agents], [people.teams]) need no import.
     """  # noqa: D301 - \b is click's mark for "keep these lines"
     settings, engine = opened(context)
     lines = sheet.lines_of(file.read_text("utf-8-sig", "replace"), settings)
@@ -47,7 +47,7 @@ def import_file(context: click.Context, file: Path) -> None:
 @people.command(name="list")
 @click.pass_context
 def show(context: click.Context) -> None:
-    """Write all names as CSV with who gave them: `people import` reads the same form."""
+    """Print all names as CSV, with who gave them. `people import` reads the same format."""
     settings, engine = opened(context)
     with reading(engine) as connection:
         found = stored.listed(connection, settings)
@@ -66,7 +66,7 @@ def show(context: click.Context) -> None:
 @click.argument("person_id", metavar="ID")
 @click.pass_context
 def forget(context: click.Context, kind: str, person_id: str) -> None:
-    """Forget every name of an agent or a team, earlier ones too; the id stays, and so do the figures."""
+    """Delete every name of an agent or a team, earlier ones too. The id and the figures stay."""
     settings, engine = opened(context)
     with writing(engine) as connection:
         gone = stored.forget(connection, kind, person_id, me(), now())

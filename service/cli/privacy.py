@@ -14,12 +14,12 @@ from service.settings import X_TOKENS
 
 REST_S = 0.01  # between two steps: others write too
 LOOK_AGAIN_S = 2.0
-HERE_OPTION = click.option("--here", is_flag=True, help="Take the rows over in this command, with or without a worker.")
+HERE_OPTION = click.option("--here", is_flag=True, help="Rewrite the rows in this command, with or without a worker.")
 
 
 @click.group()
 def privacy() -> None:
-    """Encryption at rest: turn it on, over to another key, off; see how far it is."""
+    """Encryption at rest: turn it on, change the key, turn it off, see the progress."""
 
 
 @privacy.command()
@@ -28,9 +28,9 @@ def privacy() -> None:
 def encrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click's way of a flag
     """Encrypt under the first privacy.encryption_key: comments, notes, DM texts, raw deliveries, customers' ids, names.
 
-    Turns it on, and goes over to another key: write the new one before the old one, restart web and workers, run this.
-    From now on every process writes so; a worker takes over the rows that are there, some a commit, while everything
-    runs. When `privacy status` says that it is done, the old key may leave the settings. As whoever ran `db upgrade`.
+    Turns encryption on, or changes the key: put the new key before the old one, restart web and workers, run this as
+    the user who ran `db upgrade`. From now on every process writes with it; a worker encrypts existing rows in small
+    steps while everything runs. When `privacy status` says that it is done, the old key may leave the settings.
     """
     _, engine = opened(context, X_TOKENS)
     with writing(engine) as connection:
@@ -44,7 +44,7 @@ def encrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click
 @HERE_OPTION
 @click.pass_context
 def decrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click's way of a flag
-    """Turn it off: everything is written plainly again. Keep the keys in the settings until it is done."""
+    """Turn encryption off: everything is stored in plain text again. Keep the keys in the settings until it is done."""
     _, engine = opened(context, X_TOKENS)
     with writing(engine) as connection:
         turning.turn_off(connection, now())
@@ -56,7 +56,7 @@ def decrypt(context: click.Context, here: bool) -> None:  # noqa: FBT001 - click
 @privacy.command()
 @click.pass_context
 def status(context: click.Context) -> None:
-    """Show under which key values lie, how far going over to it has come, and what each process writes."""
+    """Show which key is in use, how far existing rows have been changed to it, and what each process writes."""
     _, engine = opened(context, X_TOKENS)
     with reading(engine) as connection:
         _show(progress(connection))
@@ -67,7 +67,7 @@ def status(context: click.Context) -> None:
 @privacy.command()
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Open every value, and name the rows whose values were changed or moved in the database. Reads everything."""
+    """Decrypt every value and name the rows whose values were changed or moved in the database. Reads everything."""
     _, engine = opened(context, X_TOKENS)
     wrong = 0
     for each in checking.check(engine):
@@ -85,11 +85,10 @@ def check(context: click.Context) -> None:
 @click.confirmation_option(prompt="The database is written anew, and nobody else may use it meanwhile. Go on?")
 @click.pass_context
 def scrub(context: click.Context) -> None:
-    """Write the database file anew, so that no page keeps what was there before it was encrypted.
+    """Rewrite the database's files, so that no page keeps what was there before it was encrypted.
 
-    SQLite: VACUUM, which takes as much memory as the file is large, and the log beside it is emptied. PostgreSQL:
-    VACUUM FULL of the tables in question, as their owner.
-    Older backups, and an archive of PostgreSQL's log, keep what they have.
+    SQLite: VACUUM, which takes as much memory as the file is large, and empties the log beside it. PostgreSQL: VACUUM
+    FULL of the tables concerned, as their owner. Older backups and archived PostgreSQL logs keep what they have.
     """
     _, engine = opened(context, X_TOKENS)
     checking.scrub(engine)

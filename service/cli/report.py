@@ -1,4 +1,4 @@
-"""The report as a file, for a mail or a schedule: the same page as /dashboard/report, with the same numbers."""
+"""The report of /dashboard/report as a file, for a mail or a schedule."""
 
 from datetime import datetime
 from pathlib import Path
@@ -28,15 +28,15 @@ ENDINGS = {".pdf", ".html"}
 @click.command()
 @click.option("--out", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A .pdf or .html.")
 @click.option("--month", help="A month, such as 2026-10.")
-@click.option("--last", type=click.Choice(list(LAST)), help="The last whole one. Default: month.")
+@click.option("--last", type=click.Choice(list(LAST)), help="The last whole month, week or quarter. Default: month.")
 @click.option("--from", "first", type=DAY, help="The first day.")
-@click.option("--to", "last_day", type=DAY, help="The last day; it belongs to the report.")
+@click.option("--to", "last_day", type=DAY, help="The last day, included.")
 @click.option("--account", "accounts", multiple=True, help="Only this account; may be repeated. Default: all.")
 @click.option("--filter", "given", multiple=True, metavar="NAME=VALUE", help="As in the API: team_id=refunds …")
 @click.option("--comments", type=click.Choice(list(dict(CHOICES))), default="mixed", show_default=True)
-@click.option("--comment", "ids", multiple=True, help="A comment by its request id, in place of those; at most five.")
+@click.option("--comment", "ids", multiple=True, help="A comment to show instead, by its request id; at most five.")
 @click.option("--for", "role", type=click.Choice(["supervisor", "analyst"]), default="supervisor", show_default=True,
-              help="Who will read it: for analysts it is made of whole releases, without comments.")  # fmt: skip
+              help="Who will read it. An analyst's report has no comments and consists of whole releases.")  # fmt: skip
 @click.option("--paper", "size", type=click.Choice(paper.PAPERS), default="A4", show_default=True)
 @click.pass_context
 def report(
@@ -51,7 +51,7 @@ def report(
     """  # noqa: D301 - \b is click's mark for "keep these lines"
     settings, engine = opened(context)
     if out.suffix.lower() not in ENDINGS:
-        raise Invalid("unknown_format", "A report is written as .pdf or .html; name the file so.")
+        raise Invalid("unknown_format", "A report is a .pdf or .html file; name it accordingly.")
     for account in accounts:
         account_of(settings, account)
     at, reader = now(), Reader("cli", me(), role, accounts)

@@ -22,11 +22,11 @@ fr = feedback_request.c
 
 @click.group()
 def requests() -> None:
-    """Feedback requests: one a conversation that ended, each with one outcome and its reason."""
+    """Feedback requests: one per ended conversation, each with one outcome and its reason."""
 
 
 @requests.command(name="list")
-@click.option("--state", type=click.Choice([each.value for each in State]), help="Only these.")
+@click.option("--state", type=click.Choice([each.value for each in State]), help="Only requests in this state.")
 @click.option("--reason", help="For instance cooldown, cannot_dm, stale.")
 @click.option("--account")
 @click.option("--conversation", help="The conversation's id in the CRM.")
@@ -129,11 +129,11 @@ def _result(connection: Connection, request_id: str) -> None:
     "--i-accept-a-second-message",
     "accept",
     is_flag=True,
-    help="Where a send may have arrived: the customer may get it twice.",
+    help="Send although an earlier message may have arrived: the customer may get it twice.",
 )
 @click.pass_context
 def retry(context: click.Context, request_id: str, accept: bool) -> None:  # noqa: FBT001 - click's way of a flag
-    """Take a skipped, failed or unknown request up again; every gate and limit stands as ever."""
+    """Try a skipped, failed or unknown request again. All rules and limits still apply."""
     settings, engine = opened(context)
     place = Workplace.open(engine, settings, me())
     state = by_hand.retry(place, request_id, by=me(), accept_second_message=accept, now=now())

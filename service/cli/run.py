@@ -17,7 +17,7 @@ from service.starting import demand_fitting
 def serve(context: click.Context) -> None:
     """Run web and worker on this machine, until Ctrl-C or SIGTERM.
 
-    Brings the database to the newest revision first. For several machines run `web` and `worker` separately.
+    Upgrades the database first. For several machines run `web` and `worker` separately.
     """
     settings = settings_of(context)
     rereading.demand_shown(settings)  # a mistake shows here, not in children that die and are begun anew for ever
@@ -39,7 +39,7 @@ def serve(context: click.Context) -> None:
 @click.command()
 @click.pass_context
 def web(context: click.Context) -> None:
-    """Run the web processes alone: webhooks, API, dashboard."""
+    """Run only the web processes: webhooks, API, dashboard."""
     settings, engine = opened(context, X_TOKENS)
     rereading.demand_shown(settings)
     engine.dispose()  # each web process opens its own after the fork

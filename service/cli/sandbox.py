@@ -1,4 +1,4 @@
-"""Running X in a box."""
+"""Starts the sandbox, our stand-in for X."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,19 +17,19 @@ from service.sandbox.crm.people import KEY
 
 @click.command()
 @click.option("--bind", default="127.0.0.1:8090", show_default=True, help="host:port to listen on; port 0 picks one.")
-@click.option("--file", "file", type=click.Path(path_type=Path, exists=True), help="A configuration as JSON.")
-@click.option("--speed", type=float, help="How fast its clock runs; 60: a minute a second.")
-@click.option("--crm", "with_crms", is_flag=True, help="CRMs in a box as well, on the port after it.")
+@click.option("--file", "file", type=click.Path(path_type=Path, exists=True), help="A configuration file, JSON.")
+@click.option("--speed", type=float, help="How fast its clock runs; 60 is a minute per second.")
+@click.option("--crm", "with_crms", is_flag=True, help="Stand-ins for CRMs as well, on the next port.")
 def sandbox(bind: str, file: Path | None, speed: float | None, with_crms: bool) -> None:  # noqa: FBT001 - click's way
-    """Run X in a box: develop and test without any access to X.
+    """Run the sandbox, a stand-in for X: develop and test without any access to X.
 
     It verifies signatures, keeps limits, remembers every message and lets scripted customers answer. GET /_control
     explains how to make customers and faults. Without --file every numeric user id is a customer who may answer.
-    With --crm the APIs of CRMs stand beside it, for trying look-ups: whoever is asked for is known there, as user<ID>.
+    --crm adds stand-ins for the APIs of CRMs, for trying look-ups; everybody is known there, as user<ID>.
     """
     host, _, port = bind.rpartition(":")
     if not (port.isascii() and port.isdigit() and int(port) < 2**16):
-        raise Invalid("bad_bind", f"'{bind}' is no host:port, such as 127.0.0.1:8090.")
+        raise Invalid("bad_bind", f"'{bind}' is not of the form host:port, such as 127.0.0.1:8090.")
     try:
         config = SandboxConfig.from_file(file) if file else SandboxConfig.demo()
         config = replace(config, speed=config.speed if speed is None else speed)

@@ -1,4 +1,4 @@
-"""The APIs of sources: how they stand, who was found there, how far their lists are read, and releasing a hold."""
+"""The APIs of sources: how they stand, what was found there, and releasing a hold."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ NOT_ASKED: Row = ("not asked yet", *[""] * 6)
 @click.argument("name")
 @click.pass_context
 def release(context: click.Context, name: str) -> None:
-    """Let customers of a held or paused source be looked up again, once its credentials are mended."""
+    """Let customers of a held or paused source be looked up again, once its credentials are fixed."""
     settings, engine = opened(context)
     source_of(settings, name)
     with writing(engine) as connection:
@@ -39,7 +39,7 @@ def release(context: click.Context, name: str) -> None:
 
 
 def apis(context: click.Context, settings: Settings) -> Table:
-    """Show each source whose customers are looked up: free, held, paused or away, and what came of it in 7 days."""
+    """Show each source whose customers are looked up: free, held, paused or away, and results of the last 7 days."""
     table = Table(box=None, title="customers looked up in their CRM", title_justify="left")
     for heading in (
         "name", "its API", "since / until", "waiting", "found, 7 d", "not found, 7 d",

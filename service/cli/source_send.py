@@ -1,4 +1,4 @@
-"""Trying a source from here: a delivery of its preset, told anew, signed with its key, sent to the running service."""
+"""Tries a source: sends one of its preset's deliveries, renewed and signed with its key, to the running service."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,16 +27,17 @@ OK = 200
 @click.command()
 @click.argument("source")
 @click.argument("file", required=False)
-@click.option("--to", help="The address of the service, if not its public_url: such as http://127.0.0.1:8000.")
-@click.option("--conversation", help="The conversation, by the CRM's own word; a new one if left out.")
-@click.option("--customer", help="The customer, by the CRM's own word, to be looked up.")
-@click.option("--x-user-id", help="The customer's id on X: they may really be written to.")
-@click.option("--x-handle", help="The customer's handle on X: they may really be written to.")
+@click.option("--to", help="The service's address if it is not public_url, e.g. http://127.0.0.1:8000.")
+@click.option("--conversation", help="The conversation's id in the CRM. Default: a new one.")
+@click.option("--customer", help="The customer's id in the CRM, to be looked up.")
+@click.option("--x-user-id", help="The customer's id on X. They may really be written to.")
+@click.option("--x-handle", help="The customer's handle on X. They may really be written to.")
 @click.pass_context
 def send(context: click.Context, /, source: str, file: str | None, to: str | None, **said: str | None) -> None:
     """Send a delivery to the running service as the source's CRM would: signed, and ended just now.
 
-    Without FILE the preset's own example; it names nobody on X unless you do. Ends with 1 where it is not taken in.
+    Without FILE it sends the preset's own example, which names nobody on X unless you do. Exits with 1 if the delivery
+    is not accepted.
     """
     settings = settings_of(context)
     definition = _definition_of(settings, source)
@@ -80,7 +81,7 @@ def _proven(definition: Definition, inbound: Inbound) -> Inbound:
             return found
     raise Invalid(
         "cannot_sign",
-        "What proves this source cannot be made from here: a private key of the vendor, or a token within the body.",
+        "This source's proof cannot be made here: it needs a private key of the vendor, or a token within the body.",
     )
 
 

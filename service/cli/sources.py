@@ -1,4 +1,4 @@
-"""Sources: list, show, grammar, check, explain. What comes with us can be looked at before anything is set up."""
+"""Sources: list, show, grammar, check, explain. Presets can be looked at before anything is set up."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -59,7 +59,7 @@ sources.add_command(send)
 @sources.command(name="list")
 @click.pass_context
 def show_list(context: click.Context) -> None:
-    """List your sources with what they sent in 7 days, and the presets there are."""
+    """List your sources with what they sent in the last 7 days, and all presets."""
     if Path(context.find_root().obj).exists():
         settings = settings_of(context)
         console.print(_mine(settings, _recent(context, settings)))
@@ -79,7 +79,7 @@ def show_list(context: click.Context) -> None:
 @sources.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Say what to click and paste in a CRM, by the name of its preset, and what is read from where."""
+    """Show what to click and paste in a CRM, by the name of its preset, and what is read from where."""
     if name in RECIPES:
         click.echo(RECIPES[name])
         return
@@ -107,7 +107,7 @@ def show(name: str) -> None:
 
 @sources.command()
 def grammar() -> None:
-    """List every key a definition may have, with its default."""
+    """List every key a definition can have, with its default."""
     table = Table(box=None)
     for heading in ("key", "default", "meaning"):
         table.add_column(heading, overflow="fold")
@@ -119,7 +119,7 @@ def grammar() -> None:
 @sources.command()
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Compile every definition, name every mistake, and what works and deserves a thought."""
+    """Compile every definition and report every mistake, and what works but deserves a thought."""
     settings = settings_of(context)
     definitions = definitions_of(settings)
     for careful in advice(definitions, settings.campaigns):
@@ -129,11 +129,11 @@ def check(context: click.Context) -> None:
 
 @sources.command()
 @click.argument("file", required=False)
-@click.option("--source", help="The source it came to.")
-@click.option("--preset", help="A preset instead, without any settings: FILE may be one of its own payloads.")
+@click.option("--source", help="The source it was sent to.")
+@click.option("--preset", help="Use a preset without any settings: FILE may be one of its own payloads.")
 @click.pass_context
 def explain(context: click.Context, file: str | None, source: str | None, preset: str | None) -> None:
-    """Explain a delivery without storing it: FILE holds header lines, an empty line, and the body.
+    """Explain a delivery without storing it. FILE has header lines, an empty line, and the body.
 
     Shows which key matched and over which bytes, what each expression found, and which campaign would take it.
     """
@@ -161,16 +161,16 @@ def explain(context: click.Context, file: str | None, source: str | None, preset
 
 @sources.command()
 @click.argument("source")
-@click.option("--customer", help="The customer, by the CRM's own word, as an event says it.")
-@click.option("--conversation", help="The conversation, by the CRM's own word.")
-@click.option("--tenant", help="The CRM's account, where a path needs it.")
-@click.option("--channel", help="The channel an event would name.")
-@click.option("--show-body", is_flag=True, help="Show what the CRM answered: it is about a person.")
+@click.option("--customer", help="The customer's id in the CRM, as an event has it.")
+@click.option("--conversation", help="The conversation's id in the CRM.")
+@click.option("--tenant", help="The CRM's account, if a path needs it.")
+@click.option("--channel", help="The channel, as an event would name it.")
+@click.option("--show-body", is_flag=True, help="Show what the CRM answered. It is about a person.")
 @click.pass_context
 def lookup(context: click.Context, /, source: str, *, show_body: bool, **known: str | None) -> None:
     """Look a customer up in the CRM, as the worker would: the calls, what each answered, and who was found.
 
-    Stores nothing. Never shows a token. Ends with 1 where the CRM refused or did not answer.
+    Stores nothing. Never shows a token. Exits with 1 if the CRM refused or did not answer.
     """
     settings = settings_of(context)
     definition = definition_of(settings, source)

@@ -1,4 +1,4 @@
-"""How everything stands, on one screen, or as JSON for a program."""
+"""How everything stands, on one screen or as JSON."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ MOST = 20  # accounts on a screen; those that need a hand are named above
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON document.")
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:  # noqa: FBT001 - click's way of a flag
-    """Show how everything stands: what needs a hand, backlog, holds, budgets, lag."""
+    """Show how everything stands: what needs attention, backlog, holds, limits, lag."""
     settings, engine = opened(context, X_TOKENS)
     with reading(engine) as connection:
         found = overview(connection, settings, now(), standing(engine))

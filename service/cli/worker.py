@@ -1,4 +1,4 @@
-"""Running it: one worker. On SIGHUP it reads the settings again, finishes what is under way and begins anew."""
+"""Runs one worker. SIGHUP makes it read the settings again, finish what is under way and start anew."""
 
 import os
 import signal
@@ -9,21 +9,21 @@ from threading import Event, Thread
 
 import click
 
-from service import worker as worker_loop
 from service.cli.common import opened_to_stay
 from service.rereading import reread
+from service.worker import loop
 
 
 @click.command()
 @click.pass_context
 def worker(context: click.Context) -> None:
-    """Run one worker alone: it writes to customers and collects answers. Start as many as you like."""
+    """Run one worker, which writes to customers and collects answers. Start as many as you like."""
     settings, engine = opened_to_stay(context)
     again = Event()
     begin_anew = partial(_begin_anew, Path(context.find_root().obj), again)
     # in a thread of its own: a command that fetches a secret may take its time, and sending goes on meanwhile
     signal.signal(signal.SIGHUP, lambda *_: Thread(target=begin_anew, name="reread", daemon=True).start())
-    worker_loop.run(settings, engine)
+    loop.run(settings, engine)
     if again.is_set():
         words = ("-m", "service.cli", "--config", context.find_root().obj, "worker")
         os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - ourselves

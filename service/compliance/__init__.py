@@ -1,8 +1,7 @@
-"""What buyers ask for, from the settings as they are: in, settings; out, papers whose every statement names its source.
+"""Papers that buyers ask for, written from the settings; every statement names the setting or test behind it.
 
-`installation.py` reads the settings, `papers/` holds the texts, `parts.py` lists the packages that are installed,
-`folder.py` writes them all. A
-statement names a setting or a test; what only you can know stands as "to fill in". Holds no secret and no customer.
+`installation.py` reads the settings, `papers/` holds the texts, `parts.py` lists the installed packages, `folder.py`
+writes them all. What only the reader can know is marked "to fill in". Holds no secret and no customer.
 """
 
 from service.compliance.folder import write

@@ -1,4 +1,4 @@
-"""The folder: in, a directory and settings; out, one file a paper, and their names."""
+"""Writes the papers into a directory, one file each."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What the papers say of this installation: in, settings; out, words by name. Never a secret, never a customer."""
+"""What the papers say about this installation, as words by name. Never a secret, never a customer."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta

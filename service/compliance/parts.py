@@ -1,4 +1,4 @@
-"""What is installed here, as a CycloneDX 1.6 document: in, the packages of this Python; out, JSON. No network."""
+"""The installed Python packages as a CycloneDX 1.6 document. Uses no network."""
 
 import json
 from importlib.metadata import Distribution, distributions

@@ -1,10 +1,10 @@
-"""One database into another, for a ledger that has outgrown its place: `dm-feedback db copy`.
+"""Copies one database into another, for a ledger that has outgrown its place: `dm-feedback db copy`.
 
-    rows.py    what is read, compared and written: whole rows, as they are stored
-    known.py   by what deliveries are known again at the new place
-    moving.py  passes over all tables while the service runs; the end, when nothing lives on the old one; the proof
-    accounts.py     some accounts into another cluster, while both work     of_accounts.py  which rows go with them
-    numbering.py    numbers two databases give, kept apart                  same_keys.py    whether both have one's keys
+    rows.py       whole rows, read, compared and written as they are stored
+    moving.py     passes over all tables while the service runs, the final pass, and the proof
+    known.py      duplicates are recognised in the new place too
+    accounts.py   only some accounts, into another cluster, while both work    of_accounts.py  the rows that go along
+    numbering.py  sequence numbers that must not clash                         same_keys.py    do both share their keys?
 
-Decides nothing about a request. Until the end the new database is marked, and no process of ours starts on it.
+Decides nothing about a request. The new database is marked until the end, and no process of ours starts on it before.
 """

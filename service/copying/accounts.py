@@ -1,8 +1,9 @@
-"""Some accounts into another cluster: in, two databases and names; out, they live there, proven, or a refusal.
+"""Moves some accounts into another cluster while both work: afterwards they live there, proven, or it is refused.
 
-Passes run while both clusters work; what arrives is written for by nobody, and counted and told of by nobody, until the
-end. For the end no process of either may have the accounts in its settings, and whoever stands before them keeps their
-deliveries waiting (deploy/proxy). Then they are gone here and at home there in this order: never in both.
+Passes run while both clusters work; meanwhile the target neither writes to the accounts' customers nor counts or
+reports what has arrived. For the final pass no process on either side may have the accounts in its settings, and the
+proxy in front holds their deliveries back (deploy/proxy). The accounts are then marked gone here before they are opened
+there: never active in both.
 """
 
 import time
@@ -35,7 +36,7 @@ Wait = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Accounts, and the sources that tell of them and of nobody else."""
+    """Accounts, and the sources that report on them and on nobody else."""
 
     accounts: tuple[str, ...]
     sources: frozenset[str]
@@ -52,7 +53,7 @@ class Move:
 
 
 def begin(source: Engine, target: Engine, accounts: Collection[str], secret: str, now: datetime) -> Move:
-    """Make the target ready for the accounts, or say why it cannot be. Raises Conflict, NotFound, Unavailable."""
+    """Prepare the target for the accounts. Raises Conflict, NotFound, Unavailable with the reason why not."""
     _demand_databases(source, target)
     move = _move_of(source, accounts)
     _demand_free(target, move)
@@ -67,7 +68,7 @@ def begin(source: Engine, target: Engine, accounts: Collection[str], secret: str
 
 
 def pass_over(source: Engine, target: Engine, move: Move, tell: Tell, wait: Wait = time.sleep) -> list[CarriedTable]:
-    """Write to the target what differs from one state of the source, while the source goes on."""
+    """Write to the target what differs from one snapshot of the source, which keeps working."""
     _demand_unserved(target, move, "of --to", wait)
     return carry(source, target, move.tables, tell)
 
@@ -75,7 +76,7 @@ def pass_over(source: Engine, target: Engine, move: Move, tell: Tell, wait: Wait
 def finish(
     source: Engine, target: Engine, move: Move, tell: Tell, actor: str, now: datetime, wait: Wait = time.sleep
 ) -> list[ProvenTable]:
-    """Carry over what is left, prove it, and let the accounts be at home there. Raises Conflict, and nothing moved."""
+    """Copy the rest, prove it, and activate the accounts there. Raises Conflict, and then nothing has moved."""
     _demand_unserved(target, move, "of --to", wait)
     _demand_unserved(source, move, "that is left", wait)
     with writing(source) as ours:
@@ -104,7 +105,7 @@ def _let_in(target: Engine, move: Move) -> bool:
 
 
 def forget(engine: Engine, accounts: Sequence[str], tell: Tell, actor: str, now: datetime) -> None:
-    """Delete what is left of accounts that live elsewhere. Safe to repeat. Raises Conflict for one that lives here."""
+    """Delete what is left of accounts that moved away. Safe to repeat. Raises Conflict for one that lives here."""
     with reading(engine) as connection:
         here = sorted(set(accounts) - set(standing.moved(connection)))
         sources = of_accounts.sources_of(connection, accounts)
@@ -141,7 +142,7 @@ def _demand_databases(source: Engine, target: Engine) -> None:
     if migrations.current(target) is None:
         if sa.inspect(target).get_table_names():
             raise Conflict(
-                "copy_not_empty", "The database of --to holds tables of others; name one that is ours or empty."
+                "copy_not_empty", "The database of --to holds other tables; name an empty one, or one of dm-feedback."
             )
         migrations.upgrade(target)
     migrations.require_fitting(target)
@@ -167,7 +168,7 @@ def _move_of(source: Engine, accounts: Collection[str]) -> Move:
 
 
 def _demand_free(target: Engine, move: Move) -> None:
-    """Refuse accounts that live there already, and what is left of an earlier stay. Raises Conflict."""
+    """Refuse accounts that already live there, or left rows there earlier. Raises Conflict."""
     with reading(target) as theirs:
         moved = standing.moved(theirs)
         for name in move.accounts:

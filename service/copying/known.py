@@ -1,8 +1,8 @@
-"""By what deliveries are known again at the new place: in, a target that holds all that was here.
+"""Makes sure that deliveries are still recognised as duplicates in the new place.
 
-Where deliveries lie in time partitions there is a table of keys, else each delivery is its own. So a place in
-partitions gets a key for each delivery; one that is whole gets back, without its contents, each delivery of which only
-the key is left: emptied, as it would be there.
+With time partitions there is a separate table of keys; without, the delivery row itself is the key. So a partitioned
+target gets a key for each delivery, and an unpartitioned one gets an emptied delivery for each key whose delivery has
+expired.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ wd, dlk = webhook_delivery.c, delivery_key.c
 
 
 def known_again(target: Engine, tell: Tell) -> None:
-    """Let each delivery be known as it is at this place. May be repeated."""
+    """Make each delivery recognisable in the way this database does it. May be repeated."""
     with reading(target) as connection:
         in_pieces = "webhook_delivery" in partitioned_tables(connection)
     if in_pieces:
@@ -39,7 +39,7 @@ def known_again(target: Engine, tell: Tell) -> None:
 
 
 def _gone(connection: Connection) -> list[Stored]:
-    """Rows for deliveries of which only the key is left, some at once."""
+    """Some rows for deliveries of which only the key is left."""
     there = sa.select(wd.id).where(wd.source == dlk.source, wd.dedupe_key == dlk.dedupe_key)
     missing = sa.and_(~there.exists(), ~sa.select(wd.id).where(wd.id == dlk.delivery_id).exists())
     found = connection.execute(sa.select(dlk.delivery_id, dlk.source, dlk.dedupe_key).where(missing).limit(AT_ONCE))

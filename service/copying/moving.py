@@ -1,8 +1,9 @@
-"""Carrying a ledger over: in, two databases; out, the second holds what the first holds, proven, or a refusal in words.
+"""Copies a whole ledger to another database and proves that both hold the same, or refuses with a sentence.
 
-A pass reads one state of the source and writes what differs, so it may be interrupted, repeated, and run while web and
-workers go on. The last pass runs when nothing lives on the source any more. Until then the target's revision is a word
-of ours that no process knows, and after it the source's is: nobody sends from half a ledger, or from the old one.
+A pass reads one snapshot of the source and writes what differs, so it can be interrupted, repeated, and run while web
+and workers go on. The last pass runs when nothing uses the source any more. Until then the target carries a schema
+revision that no process accepts, and afterwards the source does: nobody ever sends from half a ledger or from the old
+one.
 """
 
 import time
@@ -55,12 +56,12 @@ Tell = Callable[[str, int], None]
 
 
 def every_table() -> tuple[Rows, ...]:
-    """Return all of every table, those that others refer to first."""
+    """Return every table with all its rows, referenced tables first."""
     return tuple(Rows(each) for each in metadata.sorted_tables if each is not schema_floor)
 
 
 def demand_place(source: Engine, target: Engine) -> None:
-    """Make the target ready, or say why it cannot be. Raises Conflict, Unavailable."""
+    """Prepare the target. Raises Conflict, Unavailable with the reason why not."""
     if same(source, target):
         raise Conflict("copy_onto_itself", "Both addresses are of one database; name another in --to.")
     at = migrations.current(source)
@@ -83,7 +84,7 @@ def demand_place(source: Engine, target: Engine) -> None:
 
 
 def carry(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) -> list[CarriedTable]:
-    """Write to the target what differs from one state of the source."""
+    """Write to the target what differs from one snapshot of the source."""
     with unhurried(source) as ours:
         deleted = {each.table.name: _take_out(ours, target, each) for each in reversed(tables)}
         found = []
@@ -94,7 +95,7 @@ def carry(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) ->
 
 
 def finish(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) -> list[ProvenTable]:
-    """Carry over what is left, prove that both hold the same, and hand the name of the ledger over."""
+    """Copy the rest, prove that both hold the same, and make the target the ledger."""
     proven = carry_and_prove(source, target, tables, tell)
     known_again(target, tell)
     _go_on_numbering(source, target)
@@ -104,7 +105,7 @@ def finish(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) -
 
 
 def carry_and_prove(source: Engine, target: Engine, tables: Sequence[Rows], tell: Tell) -> list[ProvenTable]:
-    """Carry over until a pass finds nothing, then hold both together. Raises Conflict where they are not the same."""
+    """Copy until a pass finds nothing, then compare. Raises Conflict if the two differ."""
     for _ in range(PASSES):
         if not any(each.written or each.deleted for each in carry(source, target, tables, tell)):
             break
@@ -112,7 +113,7 @@ def carry_and_prove(source: Engine, target: Engine, tables: Sequence[Rows], tell
 
 
 def prove(source: Engine, target: Engine, tables: Sequence[Rows]) -> Iterator[ProvenTable]:
-    """Yield each table's count and hash, the same on both sides. Raises Conflict where they are not."""
+    """Yield each table's count and hash, equal on both sides. Raises Conflict if they are not."""
     with unhurried(source) as ours, unhurried(target) as theirs:
         for each in (one for one in tables if not one.once):
             mine, other = each.proof(ours), each.proof(theirs)
@@ -133,7 +134,7 @@ def demand_silence(source: Engine, wait: Callable[[float], None] = time.sleep) -
 
 
 def alive_in(heard: Callable[[], Mapping[str, datetime]], wait: Callable[[float], None]) -> list[str]:
-    """Return who is heard of and goes on saying that it lives."""
+    """Return the processes that are still reporting that they are alive."""
     before = heard()
     if before:
         wait(QUIET.total_seconds())
@@ -165,7 +166,7 @@ def _not_empty(target: Engine) -> list[str]:
 
 @contextmanager
 def unhurried(engine: Engine) -> Iterator[Connection]:
-    """A reading that may rest while the other database is at work; PostgreSQL would end it after a minute."""
+    """A read transaction that may idle while the other database works; PostgreSQL would end it after a minute."""
     with reading(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -214,7 +215,7 @@ def _take_out(ours: Connection, target: Engine, rows: Rows) -> int:
 
 
 def _go_on_numbering(source: Engine, target: Engine) -> None:
-    """Numbers that PostgreSQL gives by itself go on where they have come to."""
+    """Let PostgreSQL's sequences continue where they are."""
     if target.dialect.name != "postgresql":
         return
     with reading(source) as ours, writing(target) as theirs:

@@ -1,7 +1,7 @@
-"""Numbers that two PostgreSQL databases give by themselves, kept apart: in, both; out, a refusal, or room between them.
+"""Keeps the sequence numbers of two PostgreSQL databases apart.
 
-A database that accounts were carried into counts in a range of its own from its first row on. So a row keeps its number
-wherever it goes, and with it what others know it by.
+A database that receives accounts starts a number range of its own, from its first row on. So rows keep their numbers
+when they move, and whatever refers to them still holds.
 """
 
 import secrets
@@ -20,7 +20,7 @@ RANGES = 8_000  # ranges of that size below what every reader of JSON keeps exac
 
 
 def keep_apart(source: Engine, target: Engine, tables: Iterable[Rows]) -> None:
-    """Let the target count in a range of its own. Raises Conflict where it has rows in the range of the source."""
+    """Give the target a number range of its own. Raises Conflict if it has rows in the source's range."""
     begin = ROOM * (1 + secrets.randbelow(RANGES))
     with reading(source) as ours, writing(target) as theirs:
         for table in numbered(each.table for each in tables):
@@ -53,7 +53,7 @@ def sequence(table: sa.Table) -> sa.Function[str]:
 
 
 def last(connection: Connection, table: sa.Table) -> int | None:
-    """Return the last number a table's rows were given, None where there was none."""
+    """Return the last number given to a row of a table, None if there was none."""
     if connection.dialect.name != "postgresql":
         return connection.scalar(sa.select(sa.func.max(table.autoincrement_column)))
     return connection.scalar(sa.select(sa.func.pg_sequence_last_value(sa.cast(sequence(table), REGCLASS))))

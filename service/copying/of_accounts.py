@@ -1,7 +1,7 @@
-"""Which rows go along with accounts: in, their names and those of their sources; out, of each table what is carried.
+"""Which rows move with some accounts: for each table, a condition on the names of accounts and sources.
 
-A row is an account's by its own word, its source's, or that of the delivery, request or release it belongs to. Numbers
-that order what readers are told, and what is counted from them, are each database's own: there they are made anew.
+A row belongs to an account by its own column, by its source, or through its delivery, request or release. Change
+numbers and roll-ups are each database's own and are made anew there.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -55,13 +55,13 @@ OWN: Mapping[str, Mapping[str, sa.ColumnElement[Any]]] = {
 
 
 def sources_of(connection: Connection, accounts: Collection[str]) -> frozenset[str]:
-    """Return the sources that have told of conversations of these accounts."""
+    """Return the sources that have reported conversations of these accounts."""
     fr = feedback_request.c
     return frozenset(connection.scalars(sa.select(fr.source).where(fr.account.in_(accounts)).distinct()))
 
 
 def beside(connection: Connection, accounts: Collection[str], sources: Collection[str]) -> list[tuple[str, str]]:
-    """Return other accounts of which the same sources tell: (source, account)."""
+    """Return other accounts the same sources report on: (source, account)."""
     fr = feedback_request.c
     theirs = (fr.source.in_(sources), fr.account.not_in(accounts))
     found = connection.execute(sa.select(fr.source, fr.account).where(*theirs).distinct().order_by(fr.source))
@@ -69,7 +69,7 @@ def beside(connection: Connection, accounts: Collection[str], sources: Collectio
 
 
 def tables_of(accounts: Collection[str], sources: Collection[str]) -> tuple[Rows, ...]:
-    """Return what is carried, tables that others refer to first."""
+    """Return what is copied, referenced tables first."""
     return tuple(
         each
         for table in metadata.sorted_tables
@@ -79,7 +79,7 @@ def tables_of(accounts: Collection[str], sources: Collection[str]) -> tuple[Rows
 
 
 def counted_of(accounts: Collection[str]) -> Rows:
-    """Return what was counted of accounts, which is not carried, and goes with them."""
+    """Return the accounts' roll-ups, which are not copied but are deleted with them."""
     return Rows(tally, tally.c.account.in_(accounts))
 
 
@@ -96,7 +96,7 @@ def _rows(table: sa.Table, reaching: Mapping[str, Condition]) -> Iterator[Rows]:
 
 
 def _reaching(accounts: Collection[str], sources: Collection[str]) -> Mapping[str, Condition]:
-    """The columns by which a row belongs to somebody, the first that a table has decides."""
+    """The columns by which a row belongs to somebody; the first one a table has decides."""
     deliveries = sa.select(webhook_delivery.c.id).where(webhook_delivery.c.source.in_(sources))
     requests = sa.select(feedback_request.c.id).where(feedback_request.c.account.in_(accounts))
     releases = sa.select(release.c.id).where(release.c.account.in_(accounts))

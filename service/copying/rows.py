@@ -1,7 +1,7 @@
-"""Rows as they are stored: in, a table and which of its rows; out, tuples that are the same on both databases.
+"""Rows as they are stored: a table and a condition in, tuples out that are the same for both databases.
 
-What is encrypted stays so, and needs no key here. JSON is carried as its text, since a null in JSON and none at all
-are two things. Rows are walked by primary key, each database in its own order, as the two sort words differently.
+Encrypted values are carried as they are; no key is needed. JSON is carried as text, because JSON null and SQL NULL
+differ. Rows are walked by primary key, each database in its own order, since the two sort text differently.
 """
 
 import hashlib
@@ -49,14 +49,14 @@ class Rows:
         return tuple(row[self._places[each.name]] for each in self.key)
 
     def walk(self, connection: Connection) -> Iterator[list[Stored]]:
-        """Yield all rows, some at once, in the order of the database."""
+        """Yield all rows in batches, in the order of the database."""
         last: Stored | None = None
         while found := self._after(connection, self.columns, last):
             yield found
             last = self.key_of(found[-1])
 
     def walk_keys(self, connection: Connection) -> Iterator[list[Stored]]:
-        """Yield the keys of all rows alike; what is behind a page may be deleted meanwhile."""
+        """Yield the keys of all rows in batches; rows of earlier batches may be deleted meanwhile."""
         last: Stored | None = None
         while found := self._after(connection, self.key, last):
             yield found
@@ -100,7 +100,7 @@ class Rows:
         return statement.on_conflict_do_nothing()
 
     def _has_key(self, connection: Connection) -> bool:
-        """Whether the database itself knows a row by its key: over partitions it knows only what they are cut by."""
+        """Whether the database enforces the key: across partitions it only can if it includes what they are cut by."""
         cut_by = CUT_BY.get(self.table.name)
         return [each.name for each in self.key] == [cut_by] or self.table.name not in partitioned_tables(connection)
 

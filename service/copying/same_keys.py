@@ -1,7 +1,7 @@
-"""Two databases of one installation: in, both; out, nothing, or why people and texts of one would be strangers there.
+"""Refuses to copy between databases whose secret keys differ.
 
-Hashes of people, links to pages and what is encrypted mean something only under the keys they were made with. An empty
-database takes them over with the first accounts.
+Hashes of people, page links and encrypted values mean nothing under other keys. An empty database takes over the keys
+with its first accounts.
 """
 
 import sqlalchemy as sa
@@ -46,7 +46,7 @@ def _hash_key_there(theirs: Connection, secret: str) -> str | None:
 
 
 def _demand_at_rest(connection: Connection, name: str, ring: Ring | None) -> tuple[str | None, bool, bytes] | None:
-    """Return what values, ids and digests are locked under, if nothing else is being gone over to."""
+    """Return the key in force, unless a change to another one is under way."""
     found = in_force.progress(connection)
     if found is None:
         return None

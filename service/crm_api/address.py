@@ -1,7 +1,7 @@
-"""Where a host really is: in, an address from the settings; out, the IP to connect to, or a sentence why not.
+"""Resolves an API's address to the IP to connect to, or says why we must not go there.
 
-https only (http for this machine), a name resolved once and the connection made to just that IP, so that a name which
-changes its mind cannot lead inside. Private networks only where the settings name them.
+https only (http for this machine). A name is resolved once and the connection goes to exactly that IP, so a name that
+changes its mind cannot lead inside. Private networks are allowed only where the settings list them.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ PORTS = {"https": 443, "http": 80}
 
 
 class Forbidden(Exception):
-    """An address that nobody may make us call. Its text is a sentence."""
+    """An address we must not call. Its text is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class PinnedHost:
 
 
 def place_of(url: str, networks: Iterable[str] = (), ask: Resolve = resolve) -> PinnedHost:
-    """Return where to connect to. Raises Forbidden, and OSError where the name is not known."""
+    """Return where to connect to. Raises Forbidden, and OSError if the name is unknown."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     if parts.scheme not in PORTS or not host or parts.username is not None or parts.password is not None:
@@ -65,7 +65,7 @@ def _ip(text: str) -> Ip:
 
 
 def _demand(ip: Ip, scheme: str, allowed: list[IPv4Network | IPv6Network]) -> None:
-    """Every address of a name must do: which one is used is not ours to say later."""
+    """All addresses of a name must be allowed: which one is used later is not ours to choose."""
     if scheme == "http":
         if not ip.is_loopback:
             raise Forbidden("Plain http goes to this machine only; write https.")

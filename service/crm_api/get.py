@@ -1,7 +1,7 @@
-"""One call, bounded in every way: in, an address, headers, a body; out, status, headers and JSON, or `NoAnswer`.
+"""One HTTP call, limited in every way. Returns status, headers and JSON, or raises `NoAnswer`.
 
-No redirects, no proxy from the environment, TLS verified, 10 s in all (its name and a trickling answer too), 4 MB, JSON
-only. What comes back is handed to the caller and neither logged nor kept.
+No redirects, no proxy from the environment, TLS verified, 10 s in all (name resolution and slow answers included),
+4 MB, JSON only. Neither logs nor keeps what comes back.
 """
 
 import json
@@ -23,7 +23,7 @@ OK = 200
 
 
 class NoAnswer(Exception):
-    """There is no answer to work with. `reason` is a stable word, the text a sentence; never a body."""
+    """No usable answer. `reason` is a stable word, the text a sentence; never a body."""
 
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -32,7 +32,7 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """An answer: its status, the headers that say when to come again, and what was in it (of a refusal, if any)."""
+    """An answer: status, the headers that say when to come again, and its JSON (for a refusal, if any)."""
 
     status: int
     headers: Mapping[str, str]
@@ -101,7 +101,7 @@ def _bytes(
     except (httpx.TimeoutException, TimeoutError) as error:
         raise NoAnswer("slow", f"There was no answer within {WITHIN_S:.0f} s.") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        raise NoAnswer("unreachable", f"There is nobody to answer ({type(error).__name__}).") from error
+        raise NoAnswer("unreachable", f"Nothing answers there ({type(error).__name__}).") from error
 
 
 def _client() -> httpx.Client:
@@ -110,7 +110,7 @@ def _client() -> httpx.Client:
 
 
 def _target(place: PinnedHost, url: str) -> httpx.URL:
-    """The path as it was written, at the IP that was looked at: no second name resolution can lead elsewhere."""
+    """The path as written, at the IP that was checked: no second name resolution can lead elsewhere."""
     parts = urlsplit(url)
     raw = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return httpx.URL(place.origin).copy_with(raw_path=raw.encode("ascii"))
@@ -133,7 +133,7 @@ def _read(answer: httpx.Response) -> bytes:
 
 
 def _refusal(answer: httpx.Response) -> bytes:
-    """What stands in a refusal; nothing where it is long or slow, as its status says enough."""
+    """The content of a refusal; nothing if it is long or slow, because the status says enough."""
     try:
         body = _read(answer)
     except (NoAnswer, httpx.HTTPError):
@@ -153,8 +153,8 @@ def _got(status: int, headers: dict[str, str], body: bytes) -> Got:
 def _json(headers: Mapping[str, str], body: bytes) -> Any:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
-        raise NoAnswer("not_json", "The answer is no JSON; is the address that of the API?")
+        raise NoAnswer("not_json", "The answer is not JSON; is this the address of the API?")
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise NoAnswer("not_json", "The answer calls itself JSON and is none.") from error
+        raise NoAnswer("not_json", "The answer is declared as JSON but is not.") from error

@@ -1,4 +1,4 @@
-"""What a look-up brought: in, nothing; out, the words between whoever looks up and whoever wants to know. No rule."""
+"""The vocabulary of look-ups, shared by those who make them and those who want the result. No rule."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class CrmCall:
-    """One call: its path, what was answered, how long it took, which facts it gave. Never a body, unless shown."""
+    """One call: its path, the answer's status, how long it took, which facts it gave. A body only if asked for."""
 
     path: str
     step: str  # the path as its definition writes it, with gaps
@@ -20,7 +20,7 @@ class CrmCall:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What the CRM said of a customer. `problem` None: it answered, also where it knows nobody."""
+    """What the CRM said about a customer. `problem` None: it answered, even if it knows nobody."""
 
     x_user_id: str | None = None
     x_handle: str | None = None

@@ -1,7 +1,7 @@
-"""Paths with gaps: in, a template of a definition and what is known; out, the path, or why it cannot be asked.
+"""Fills the gaps of a path template with what is known of a customer or conversation.
 
-What fills a gap is the CRM's own word, so somebody else's: only what an id is made of may fill one, and it is encoded
-all the same. A path never leaves the API's address, whatever is in it.
+The values come from the CRM, so from strangers: only characters an id is made of are accepted, and they are encoded
+all the same. The result never leaves the API's address.
 """
 
 import re
@@ -15,7 +15,7 @@ PATH = re.compile(r"/(?:[A-Za-z0-9_~.,:;@!$'()*+=&?%/ -]|\{[a-z_]{1,40}\})*")
 
 
 class Unaskable(Exception):
-    """A path that cannot be made; its text is a sentence without the value."""
+    """A path that cannot be built; its text is a sentence without the value."""
 
 
 def mistakes(template: str, known: set[str]) -> Iterator[str]:

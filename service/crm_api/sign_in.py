@@ -1,6 +1,6 @@
-"""Signing in at a source's API: in, its settings; out, the headers of a call. Tokens of OAuth 2.0 are fetched and kept.
+"""The headers that sign a call in at a source's API. OAuth 2.0 tokens are fetched and cached.
 
-A token is renewed a minute before it ends, and once where it is refused before its time. Never shows or logs one.
+A token is renewed a minute before it expires, and once if it is refused earlier. Never shows or logs one.
 """
 
 import base64
@@ -27,7 +27,7 @@ class SignIn:
         self._until: datetime | None = None
 
     def headers(self, now: datetime) -> Mapping[str, str]:
-        """Return the headers of a call at `now`. Raises NoAnswer where no token can be had."""
+        """Return the headers of a call at `now`. Raises NoAnswer if no token can be had."""
         api = self._api
         if api.token_url is not None:
             return self._bearing(self._bearer(now))
@@ -39,9 +39,9 @@ class SignIn:
         return {api.header: api.token if api.header.lower() != "authorization" else f"{api.scheme}{api.token}"}
 
     def forget(self, sent: Mapping[str, str]) -> bool:
-        """Drop the token of headers that were refused, unless it is another by now.
+        """Drop the token of headers that were refused, unless it was replaced meanwhile.
 
-        False where another try would send the same.
+        False if another try would send the same.
         """
         with self._lock:
             if self._token is not None and sent == self._bearing(self._token):
@@ -68,6 +68,6 @@ class SignIn:
         token = found.get("access_token") if isinstance(found, dict) else None
         if not isinstance(token, str) or not token:
             reason = "refused" if got.status in {400, 401, 403} else "status"
-            raise NoAnswer(reason, f"The address of tokens answered {got.status} and gave none.")
+            raise NoAnswer(reason, f"The token endpoint answered {got.status}, without a token.")
         life = found.get("expires_in")
         return token, timedelta(seconds=life) if isinstance(life, int) and life > 0 else DEFAULT_LIFE

@@ -1,7 +1,7 @@
-"""When to come again: in, the headers of a 429 or 503; out, a span, or None where they do not say.
+"""How long the headers of a 429 or 503 ask us to wait; None if they do not say.
 
-`Retry-After` in seconds or as a date; else vendors' reset headers, in seconds or as a moment, HubSpot's window in
-milliseconds. A hint in the past or beyond a day is no hint.
+`Retry-After` in seconds or as a date; otherwise vendors' own reset headers, in seconds or as a moment, and HubSpot's
+window in milliseconds. A time in the past or more than a day ahead is ignored.
 """
 
 from collections.abc import Mapping

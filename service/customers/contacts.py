@@ -1,7 +1,7 @@
-"""Who wrote to an X account of ours, and when last: in, senders of its DMs; out, whether somebody did lately.
+"""Who wrote to an X account of ours, and when last. Kept by keyed hash, without a word of what was said.
 
-Kept by keyed hash, without a word of what was said. A handle that people typed into a CRM may be a stranger's: only who
-wrote to the account is asked about a conversation with it.
+A handle that somebody typed into a CRM may be a stranger's: it is only asked if its owner wrote to the account around
+the time of the conversation.
 """
 
 from collections.abc import Iterable
@@ -47,7 +47,7 @@ def of_person(x_user_id: str, *, hash_key: str) -> tuple[sa.Table, sa.ColumnElem
 
 
 def erase(connection: Connection, x_user_id: str, *, hash_key: str) -> int:
-    """Forget that this person wrote; return how many rows there were."""
+    """Delete that this person wrote; return how many rows there were."""
     _, theirs = of_person(x_user_id, hash_key=hash_key)
     return connection.execute(sa.delete(contact).where(theirs)).rowcount
 

@@ -1,7 +1,7 @@
-"""Who a CRM said that its customer is on X: in, a source and the CRM's own word; out, the answer, while it is young.
+"""Who a CRM said its customer is on X, remembered for a while.
 
-The customer is kept as a keyed hash. Somebody found is believed for a week, nobody for an hour: people add a handle
-later, and rarely change one. What X says of a handle is kept elsewhere (`identities`), and for minutes.
+The customer is kept as a keyed hash. A match is believed for a week, "not found" for an hour: people add a handle later
+and rarely change one. What X says about a handle is kept elsewhere (`identities`), for minutes.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ fi = found_identity.c
 
 @dataclass(frozen=True, slots=True)
 class FoundIdentity:
-    """Who the customer is on X, in the CRM's words; neither id nor handle: it knows nobody."""
+    """Who the customer is on X according to the CRM; with neither id nor handle it knows nobody."""
 
     x_user_id: str | None
     x_handle: str | None
@@ -38,7 +38,7 @@ class FoundIdentity:
 
 
 def hash_of(hash_key: str, source: str, customer_ref: str | None) -> str | None:
-    """Return the keyed hash by which a source's customer is known; None where the event says none."""
+    """Return the keyed hash of a source's customer; None if the event names none."""
     return None if customer_ref is None else customer_hash(hash_key, source, customer_ref)
 
 
@@ -67,13 +67,13 @@ def remember(connection: Connection, source: str, customer: str, found: FoundIde
 
 
 def of_person(x_user_id: str, handles: Iterable[str]) -> tuple[sa.Table, sa.ColumnElement[bool]]:
-    """Say which rows are of this person: by the id, or by a handle they are known by."""
+    """Say which rows belong to this person: by id, or by a handle they are known by."""
     by_handle = is_handle(fi.x_handle, handles)
     return found_identity, sa.or_(fi.x_user_id == x_user_id, by_handle)
 
 
 def erase(connection: Connection, x_user_id: str, handles: Iterable[str]) -> int:
-    """Forget who this person is to any CRM; return how many rows there were."""
+    """Delete what CRMs said about this person; return how many rows there were."""
     _, theirs = of_person(x_user_id, handles)
     return connection.execute(sa.delete(found_identity).where(theirs)).rowcount
 

@@ -1,8 +1,8 @@
-"""The key behind our keyed hashes: in, the settings' secret; out, a random key that lies in the database, locked by it.
+"""The random key behind our keyed hashes, stored in the database encrypted under the settings' secret.
 
-Opt-outs and what is left of old identities are hashes, and no hash can be made anew without its id. So they are made
-under a key of their own: a changed secret is noticed, because it does not open the lock, and changing it on purpose
-locks the same key anew. Nobody's hash moves.
+Hashes cannot be recomputed without the ids behind them, which we no longer have. So they use a key of their own, which
+never changes: a wrong secret is noticed because it does not decrypt the key, and rotating the secret only encrypts the
+same key anew.
 """
 
 import base64
@@ -27,7 +27,7 @@ WRONG = (
 
 
 def open_key(engine: Engine, secret: str) -> str:
-    """Return the key, made at the first start. Raises Unavailable where the secret does not open it."""
+    """Return the key, created at the first start. Raises Unavailable if the secret does not decrypt it."""
     with reading(engine) as connection:
         found = find(connection, secret)
     if found is not None:
@@ -37,22 +37,22 @@ def open_key(engine: Engine, secret: str) -> str:
 
 
 def demand_right_secret(engine: Engine, secret: str) -> None:
-    """Refuse to start with another secret than this database's. Writes nothing: who needs the key first makes it.
+    """Refuse to start with another secret than this database's. Writes nothing: the first user of the key creates it.
 
-    Raises Unavailable where the secret does not open the key.
+    Raises Unavailable if the secret does not decrypt the key.
     """
     with reading(engine) as connection:
         find(connection, secret)
 
 
 def find(connection: Connection, secret: str) -> str | None:
-    """Return the key, or None before the first start. Raises Unavailable where the secret does not open it."""
+    """Return the key, or None before the first start. Raises Unavailable if the secret does not decrypt it."""
     wrapped = connection.scalar(sa.select(dk.wrapped).where(dk.name == NAME))
     return None if wrapped is None else _unlocked(wrapped, secret)
 
 
 def begin(connection: Connection, secret: str) -> str:
-    """Return the key, making it where there is none yet. Needs a transaction that writes."""
+    """Return the key, creating it if there is none yet. Needs a write transaction."""
     if (there := find(connection, secret)) is not None:
         return there
     fresh = secret if _hashes_are_there(connection) else secrets.token_urlsafe(32)
@@ -64,7 +64,7 @@ def begin(connection: Connection, secret: str) -> str:
 
 
 def rotate(connection: Connection, old: str, new: str) -> bool:
-    """Lock the key with another secret. False: that one locks it already. Raises Unavailable for a wrong old one."""
+    """Encrypt the key with another secret. False: it already is. Raises Unavailable for a wrong old one."""
     wrapped = connection.scalar(sa.select(dk.wrapped).where(dk.name == NAME).with_for_update())
     if wrapped is None:
         begin(connection, old)
@@ -77,7 +77,7 @@ def rotate(connection: Connection, old: str, new: str) -> bool:
 
 
 def _hashes_are_there(connection: Connection) -> bool:
-    """Whether hashes were made before there was a key: with the secret itself, which then goes on being the key."""
+    """Whether hashes were made before there was a key: with the secret itself, which then stays the key."""
     fr = feedback_request.c
     hashes = (sa.select(opt_out.c.person), sa.select(fr.person).where(fr.person.is_not(None)))
     return any(connection.scalar(each.limit(1)) is not None for each in hashes)

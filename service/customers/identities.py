@@ -1,6 +1,6 @@
-"""Which X user a handle was: in, a handle; out, the id X gave for it, while that is young enough to be believed.
+"""Which X user a handle was, according to X, as long as that is recent enough to believe.
 
-Handles are renamed and re-used, so an id is kept with the moment X told it and never longer than the settings say.
+Handles are renamed and reused, so an id is kept with the moment X told it, and never longer than the settings say.
 """
 
 from datetime import datetime, timedelta

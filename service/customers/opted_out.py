@@ -1,6 +1,6 @@
-"""People who must not be asked: in, an X user id; out, a keyed hash in a list. The id itself is never stored here.
+"""People who must not be asked, as a list of keyed hashes. The X user id itself is never stored here.
 
-`account` is a name or '*' for every account. The list outlives erasure: it is how an erased person stays unasked.
+`account` is a name, or '*' for every account. The list outlives erasure: it is how an erased person stays unasked.
 """
 
 from collections.abc import Iterable
@@ -44,12 +44,12 @@ def remove(connection: Connection, x_user_id: str, *, hash_key: str, account: st
 
 
 def is_listed(whom: Any, account: Any) -> sa.Exists:
-    """Say as SQL whether a person, by their hash, is not to be asked by an account."""
+    """Say as SQL whether a person, by their hash, must not be asked by an account."""
     return sa.exists().where(oo.person == whom, oo.account.in_([account, EVERY_ACCOUNT]))
 
 
 def of_person(x_user_id: str, *, hash_key: str) -> tuple[sa.Table, sa.ColumnElement[bool]]:
-    """Say which entries are of this person, whatever the account."""
+    """Say which entries belong to this person, whatever the account."""
     return opt_out, oo.person == person(hash_key, x_user_id)
 
 

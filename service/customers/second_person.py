@@ -1,7 +1,7 @@
-"""Erasing takes two people where the settings say so: in, whom and who asks; out, whether somebody else has asked too.
+"""Erasure that needs two people, where the settings say so: the second request by somebody else confirms the first.
 
-What was asked stands for a week under the person's keyed hash, and goes once it is done. Two keys of one name are one
-person: a rotated key does not make two.
+A first request stands for a week under the person's keyed hash and is deleted once done. Two keys with the same name
+count as one person, so rotating a key does not make two.
 """
 
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ ea = erasure_ask.c
 
 
 def agreed(connection: Connection, whom: str, asked_by: str, now: datetime) -> bool:
-    """Say whether another person asked for it lately; if not, remember that this one does."""
+    """Say whether another person asked for it lately; if not, remember that this one did."""
     prune(connection, now)
     first = connection.scalar(sa.select(ea.asked_by).where(ea.person == whom).with_for_update())
     if first is not None:

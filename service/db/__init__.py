@@ -1,15 +1,15 @@
-"""The database: in, a URL; out, an engine and the two kinds of transaction.
+"""The database: a URL in, an engine and two kinds of transaction out.
 
-SQLite runs in WAL with `synchronous=FULL` and a library without the WAL-reset bug; PostgreSQL with
-`synchronous_commit=on`. A 2xx of ours rests on both.
+SQLite runs in WAL mode with `synchronous=FULL` and a library without the WAL-reset bug; PostgreSQL with
+`synchronous_commit=on`. Every 2xx we answer relies on both.
 
-engines.py       an engine of either database       transactions.py  reading, writing, what is told once committed
+engines.py       an engine for either database      transactions.py  reading, writing, what to do after the commit
 sqlite.py        SQLite as we use it                postgresql.py    PostgreSQL as we use it
-hosts.py         addresses with several hosts       micros.py        moments, as they are stored
-outages.py       is it away, or a mistake of ours?  driver_errors.py what a driver's error may say
-deadline.py      the time a reading may take        watchdog.py      a server that has stopped answering
-leases.py        who is bound, and until when       partitioned.py   which tables lie in time partitions
-steady.py        what one reading asks only once
+hosts.py         addresses with several hosts       micros.py        how moments are stored
+outages.py       is it away, or a mistake of ours?  driver_errors.py what a driver's error may reveal
+deadline.py      how long a statement may take      watchdog.py      ends waits for a hanging server
+leases.py        leases: held, or over              partitioned.py   which tables are partitioned by time
+steady.py        caches within one read transaction
 
 Knows no table of ours.
 """

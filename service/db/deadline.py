@@ -1,6 +1,6 @@
-"""The time a database may work on one answer: in, seconds; out, statements that end in time, or are stopped by it.
+"""How long the database may work on one answer: statements are stopped when the time is over.
 
-A call says `at_most`, every reading transaction in it keeps to that; who reads in between need not know.
+A caller says `at_most`, and every read transaction inside keeps to it without knowing.
 """
 
 import time
@@ -18,7 +18,7 @@ DEADLINE: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Bound the time the database may work on all that is read in this block; see `is_out_of_time`."""
+    """Limit the time the database may work on everything read in this block; see `is_out_of_time`."""
     outside = DEADLINE.set(time.monotonic() + seconds)
     try:
         yield
@@ -28,7 +28,7 @@ def at_most(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def in_time(connection: Connection) -> Iterator[None]:
-    """Bound one transaction by the time that is left, if it is bounded at all."""
+    """Limit one transaction to the time that is left, if there is a limit."""
     deadline = DEADLINE.get()
     if deadline is None:
         yield
@@ -46,6 +46,6 @@ def in_time(connection: Connection) -> Iterator[None]:
 
 
 def is_out_of_time(error: BaseException) -> bool:
-    """Say whether the database stopped because the time of `at_most`, or its own, was up."""
+    """Whether the database stopped because the time of `at_most`, or its own, was up."""
     original = getattr(error, "orig", None)
     return getattr(original, "sqlstate", None) == CANCELLED or str(original) == "interrupted"

@@ -1,6 +1,6 @@
-"""Engines: in, an address of either database; out, an engine for the process that asks, or why there is none.
+"""Opens an engine for either database, or says why it cannot.
 
-Never keeps a connection across a fork: engines are made in the process that uses them.
+An engine belongs to the process that opened it: none is ever kept across a fork.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ WRITE = "one such as sqlite:///feedback.db or postgresql://user:password@host/na
 
 @dataclass(frozen=True, slots=True)
 class ConnectionWait:
-    """How long a server may take to let us in, a connection of ours to get free, a statement to be answered: seconds.
+    """How long to wait, in seconds: for the server to accept us, for a free connection, for a statement's answer.
 
-    `silent_s` None: for as long as the server itself lets a statement work.
+    `silent_s` None: as long as the server itself lets a statement run.
     """
 
     connect_s: int = 5
@@ -37,19 +37,19 @@ def open_engine(url: str, wait: ConnectionWait = PATIENT) -> Engine:
     try:
         parsed = parse(url)
     except (sa.exc.ArgumentError, ValueError) as error:  # its words would show the password
-        raise Unavailable("database_url", f"database.url is no address; write {WRITE}.") from error
+        raise Unavailable("database_url", f"database.url is not an address; write {WRITE}.") from error
     if parsed.get_backend_name() == "sqlite":
         return open_sqlite(parsed)
     if parsed.get_backend_name() == "postgresql":
         return open_postgresql(parsed, wait.connect_s, wait.pool_s, wait.silent_s)
     raise Unavailable(
         "database_kind",
-        f"'{parsed.get_backend_name()}' is no database of ours; write {WRITE}.",
+        f"'{parsed.get_backend_name()}' is not a database we support; write {WRITE}.",
     )
 
 
 def demand_settings(engine: Engine) -> None:
-    """Refuse a server, or a pooler before it, that does not keep our settings for a transaction. Raises Unavailable."""
+    """Refuse a server or pooler that does not keep our settings during a transaction. Raises Unavailable."""
     if engine.dialect.name != "postgresql":
         return
     with reading(engine) as connection:

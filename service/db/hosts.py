@@ -1,7 +1,7 @@
-"""Addresses of a database with several hosts: in, one as PostgreSQL writes it; out, one as SQLAlchemy reads it.
+"""PostgreSQL addresses with several hosts, turned into what SQLAlchemy understands.
 
-`postgresql://user:password@one:5432,two:5432/name?target_session_attrs=read-write` tries each in turn and takes the one
-that writes, so a cluster that has lost its leader is found again without anything before it.
+`postgresql://user:password@one:5432,two:5432/name?target_session_attrs=read-write` tries each host and takes the one
+that accepts writes, so a fail-over needs nothing in front of the database.
 """
 
 import re
@@ -13,7 +13,7 @@ SEVERAL = re.compile(r"(?P<before>postgresql(?:\+\w+)?://(?:[^/?#]*@)?)(?P<hosts
 
 
 def parse(url: str) -> URL:
-    """Read an address of a database. Raises what SQLAlchemy raises."""
+    """Parse a database address. Raises what SQLAlchemy raises."""
     found = SEVERAL.fullmatch(url)
     if found is None:
         return make_url(url)
@@ -33,6 +33,6 @@ def hosts(url: URL) -> list[str | None]:
 
 
 def _apart(host: str) -> tuple[str, str]:
-    """`one:5432` and `[::1]:5432` are a name and a port; without one it is PostgreSQL's usual."""
+    """Split `one:5432` or `[::1]:5432` into name and port; the default is PostgreSQL's."""
     name, _, port = host.rpartition(":") if re.search(r":\d+$", host) else (host, "", "5432")
     return name.strip("[]"), port

@@ -1,8 +1,8 @@
-"""Leases in the database: in, the column that says until when; out, the condition under which nobody is bound by it.
+"""Leases in the database: the SQL condition under which a lease is not, or no longer, held.
 
-Two machines' clocks may differ a little: a lease that merely looks some seconds long must not be taken away. One that
-looks over is: whoever held it may lose a turn by that, and never what X has said of a send (`outreach/claims.py`). One
-that ends further ahead than any lease reaches was written before a clock was set back, and counts as over.
+Clocks of two machines may differ a little. A lease that looks over is taken; its holder may lose a turn by that, but
+never what X said about a send (`outreach/claims.py`). One that looks a few minutes too long is respected; one that ends
+later than any lease could was written before a clock was set back, and counts as over.
 """
 
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ CLOCKS_DIFFER = timedelta(minutes=10)  # more than machines that keep time ever 
 
 
 def is_over(until: sa.ColumnElement[Any], now: datetime, longest: timedelta) -> sa.ColumnElement[bool]:
-    """Not leased, or leased by somebody who died, or until a time that only a clock set back could explain."""
+    """Not leased, or the lease has expired, or it ends so late that only a clock set back can explain it."""
     return is_over_at(until, now, beyond(now, longest))
 
 
@@ -24,7 +24,7 @@ def is_over_at(until: sa.ColumnElement[Any], now: Any, far: Any) -> sa.ColumnEle
 
 
 def is_held(until: sa.ColumnElement[Any], now: datetime, longest: timedelta) -> sa.ColumnElement[bool]:
-    """The opposite: leased by somebody who may be alive."""
+    """The opposite: leased by somebody who may still be alive."""
     return sa.and_(until > now, until <= beyond(now, longest))
 
 

@@ -1,4 +1,4 @@
-"""Moments in the database: in, an aware datetime; out, microseconds since 1970, and back. Never without a zone."""
+"""How moments are stored: an aware datetime as microseconds since 1970, and back. Never without a zone."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 class Micros(sa.types.TypeDecorator[datetime]):
-    """An aware datetime, stored as UTC microseconds since 1970: no database drops its zone or its order."""
+    """An aware datetime, stored as UTC microseconds since 1970, so no database loses its zone or its order."""
 
     impl = sa.BigInteger
     cache_ok = True

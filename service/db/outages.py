@@ -1,6 +1,6 @@
-"""Is the database away, or is it a mistake of ours? In: an exception; out, yes or no, and why, for a sentence.
+"""Tells an outage from a mistake of ours: is the database away, and why, for a sentence to people.
 
-Said once, here: who is told "away" repeats what it asked, and must not do so for ever.
+Decided in this one place: a caller who is told "away" will repeat the call, and must not repeat a bug for ever.
 """
 
 import sqlalchemy as sa
@@ -23,7 +23,7 @@ SQL_LOGIC_ERROR = 1  # SQLite's code for what is wrong with a statement; SQLAlch
 def is_away(error: BaseException) -> bool:
     """Whether the database is away, full, read-only, busy or not yet migrated: the same may succeed later.
 
-    A mistake in a statement of ours is none of that, and nobody must be asked to repeat it for ever.
+    A mistake in one of our statements does not count, because nobody must repeat that for ever.
     """
     if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
         return True
@@ -38,6 +38,6 @@ def is_away(error: BaseException) -> bool:
 
 
 def why_away(error: BaseException) -> str:
-    """Say what is the matter with a database that is away, as the end of a sentence and without its own words."""
+    """Say what is wrong with a database that is away, as the end of a sentence, without quoting it."""
     said = str(getattr(error, "orig", None) or error).lower()
     return next((why for word, why in WHY_AWAY.items() if word in said), "does not answer")

@@ -1,7 +1,7 @@
-"""Which tables lie in time partitions: in, a connection; out, their names, from the database's own catalogue.
+"""Which tables are partitioned by time, from the database's own catalogue. Changes nothing.
 
-Only PostgreSQL has any, and only after `dm-feedback db partition`. Every id begins with its moment, so a table is cut
-by the id that others look its rows up by: who knows the id reads one partition. Changes nothing.
+Only PostgreSQL has any, after `dm-feedback db partition`. Every id starts with its moment, so a table is cut by the id
+its rows are looked up by: whoever knows the id reads one partition.
 """
 
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ KEYS_APART = "dm_feedback_keys_apart"
 
 
 def partitioned_tables(connection: Connection) -> frozenset[str]:
-    """Return the names of the tables that lie in partitions at this moment."""
+    """Return the names of the tables that are partitioned at this moment."""
     if connection.dialect.name != "postgresql":
         return frozenset()
     return frozenset(connection.scalars(PARTED, {"names": list(CUT_BY)}))
 
 
 def keys_are_apart(connection: Connection) -> bool:
-    """Whether deliveries are known again by a table of keys. Asked of the database once: every delivery needs it."""
+    """Whether repeated deliveries are recognised by a table of keys. Asked only once, as every delivery needs it."""
     known: bool | None = getattr(connection.dialect, KEYS_APART, None)
     if known is None:
         known = "webhook_delivery" in partitioned_tables(connection)
@@ -41,6 +41,6 @@ def keys_are_apart(connection: Connection) -> bool:
 
 
 def look_again(of: Engine | Dialect) -> None:
-    """Ask anew at the next delivery: a write that failed may have failed because the table was turned over."""
+    """Ask again at the next delivery: a write may have failed because the table has just been partitioned."""
     dialect = of.dialect if isinstance(of, Engine) else of
     setattr(dialect, KEYS_APART, None)

@@ -1,6 +1,6 @@
-"""PostgreSQL as we use it: in, an address; out, an engine whose transactions begin by our word, with our settings.
+"""PostgreSQL as we use it: transactions begin explicitly, with our settings.
 
-The driver begins nothing by itself, and no connection is asked whether it lives: BEGIN finds that out.
+The driver begins none by itself, and connections are not pinged before use: BEGIN finds out whether one is alive.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ SILENT_S = 35
 
 
 def open_postgresql(url: URL, connect_s: int, pool_s: int, silent_s: float | None) -> Engine:
-    """Open it; how long it may take to let us in, a connection of ours to get free, a statement to be answered."""
+    """Open PostgreSQL, waiting no longer than `wait` says."""
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     if "sslmode" not in url.query and not all(map(is_this_machine, hosts(url))):
@@ -55,13 +55,13 @@ def open_postgresql(url: URL, connect_s: int, pool_s: int, silent_s: float | Non
 
 
 def take_your_time(connection: Connection) -> None:
-    """Let what is asked next in this transaction take as long as it takes."""
+    """Lift the time limit for the rest of this transaction."""
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     watchdog.allow(connection, None)
 
 
 def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
-    """The driver would begin by itself, a round trip before our settings."""
+    """Keep the driver from beginning by itself, a round trip before our settings."""
     connection.autocommit = True
 
 

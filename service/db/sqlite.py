@@ -1,7 +1,7 @@
-"""SQLite as we use it: in, an address; out, an engine in WAL with `synchronous=FULL`, whose writers take turns.
+"""SQLite as we use it: WAL with `synchronous=FULL`, and writers that take turns.
 
-Refuses a library with the WAL-reset bug. The only file that imports a driver of SQLite: two in one process lose
-committed rows.
+Refuses a library with the WAL-reset bug. The only file that imports an SQLite driver: two in one process lose committed
+rows.
 """
 
 import os
@@ -36,12 +36,12 @@ FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
 
 
 def is_sound(version: tuple[int, int, int]) -> bool:
-    """Say whether this SQLite is free of the WAL-reset corruption bug (fixed in 3.51.3, 3.50.7, 3.44.6)."""
+    """Whether this SQLite is free of the WAL-reset corruption bug (fixed in 3.51.3, 3.50.7, 3.44.6)."""
     return version >= FIXED_FROM or version[2] >= FIXED_BRANCHES.get(version[:2], 1_000_000)
 
 
 def open_sqlite(url: URL) -> Engine:
-    """Open it, and make its directory. Raises Unavailable with a sentence."""
+    """Open SQLite, creating its directory. Raises Unavailable with a sentence."""
     version = tuple(sqlite_driver.sqlite_version_info)
     if not is_sound(version):
         raise Unavailable(
@@ -58,7 +58,7 @@ def open_sqlite(url: URL) -> Engine:
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},
         pool_size=KEPT,
         max_overflow=40 - KEPT,
-        pool_use_lifo=True,  # who wrote last has the newest pages and statements at hand
+        pool_use_lifo=True,  # the last writer has the newest pages and statements cached
         execution_options={"dm_feedback_turn": threading.Lock()},
     )
     event.listen(engine, "do_connect", _make_for_us_alone)
@@ -72,8 +72,8 @@ def open_sqlite(url: URL) -> Engine:
 def in_turn(engine: Engine) -> Iterator[None]:
     """Let the threads of one process write to SQLite one after the other; PostgreSQL needs no turns.
 
-    SQLite has no queue for its write lock: who does not get it tries again and again. Only processes, of which there
-    are few, should meet it in that way.
+    SQLite has no queue for its write lock: whoever does not get it keeps trying. Only processes, of which there are
+    few, should compete like that.
     """
     turn: threading.Lock | None = engine.get_execution_options().get("dm_feedback_turn")
     mine = turn is not None and turn.acquire(timeout=BUSY_TIMEOUT_S)
@@ -94,8 +94,8 @@ def _place(file: Path) -> Path:
 
 
 def _make_for_us_alone(_dialect: Dialect, _record: Any, arguments: list[Any], _named: dict[str, Any]) -> None:
-    """A new file is for nobody else to read, from its first byte; SQLite gives the ones beside it the same rights."""
-    with suppress(OSError):  # there already, or not to be written: opening it says what is the matter
+    """Make a new file private from its first byte; SQLite gives the files beside it the same rights."""
+    with suppress(OSError):  # exists already, or cannot be written: opening it will tell
         os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
@@ -119,10 +119,10 @@ def _begin(connection: Connection) -> None:
 
 
 def _take_write_lock(connection: Connection) -> None:
-    """Ask for the write lock again and again: SQLite's own waiting falls asleep for longer and longer.
+    """Keep asking for the write lock: SQLite's own waiting sleeps longer and longer.
 
-    The driver is asked, not SQLAlchemy: nearly every try beside another process ends in an error, which would cost ten
-    times as much to be told of.
+    Asks the driver rather than SQLAlchemy: beside another process nearly every try ends in an error, which would cost
+    ten times as much through SQLAlchemy.
     """
     give_up_at = time.monotonic() + BUSY_TIMEOUT_S
     raw = connection.connection.cursor()
@@ -139,7 +139,7 @@ def _take_write_lock(connection: Connection) -> None:
 
 
 def _is_taken(cursor: Any) -> bool:
-    """Begin to write, and say whether somebody else does. Any other error is not ours to tell."""
+    """Begin to write, and say whether somebody else is writing. Any other error passes."""
     try:
         cursor.execute(BEGIN_WRITING)
     except sqlite_driver.DatabaseError as error:

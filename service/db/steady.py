@@ -1,7 +1,7 @@
-"""What is asked again and again within one reading: in, a connection and a question; out, its answer, found once.
+"""Caches the answer to a question for the length of one read transaction.
 
-A transaction that only reads sees one state of the database (`reading`), so no second look can find anything else.
-Elsewhere each question is asked anew.
+A read transaction sees one state of the database (`reading`), so asking again cannot give another answer. Outside of
+one, every question is asked anew.
 """
 
 from collections.abc import Callable, Hashable
@@ -14,7 +14,7 @@ OF = "the transaction it was found in"
 
 
 def found_once(connection: Connection, what: Hashable, find: Callable[[], Found]) -> Found:
-    """Return what `find` finds, and do not look again before the transaction ends."""
+    """Return what `find` finds, and do not call it again before the transaction ends."""
     options, transaction = connection.get_execution_options(), connection.get_transaction()
     found: dict[Hashable, Any] | None = options.get("dm_feedback_found")
     if found is None or transaction is None or not options.get("dm_feedback_steady"):

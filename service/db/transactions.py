@@ -1,7 +1,4 @@
-"""The two kinds of transaction, one that reads and one that writes: in, an engine; out, a connection inside of it.
-
-Never opens one by itself, and never leaves one open.
-"""
+"""The two kinds of transaction, reading and writing: an engine in, an open connection out, closed at the end."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,9 +18,9 @@ log = structlog.get_logger(__name__)
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction that only reads: one state of the database, whatever is committed meanwhile.
+    """Open a read transaction, which sees one state of the database, whatever is committed meanwhile.
 
-    On SQLite it never blocks a writer. Within `at_most`, it ends in time.
+    On SQLite it never blocks a writer. Within `at_most` it ends in time.
     """
     connection, transaction = begun(engine, dm_feedback_steady=True, dm_feedback_found={})
     with connection, transaction, in_time(connection):
@@ -39,10 +36,10 @@ def reading_on(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def writing(engine: Engine, silent_s: float | None = None) -> Iterator[Connection]:
-    """Open a transaction that writes. On SQLite it takes the write lock at once.
+    """Open a write transaction. On SQLite it takes the write lock at once.
 
-    A transaction that reads first and writes later fails there as soon as another commit comes between. `silent_s`:
-    a server of PostgreSQL that leaves a statement unanswered for so long is given up, if not after the usual time.
+    Otherwise a transaction that reads first and writes later would fail there as soon as another commits in between.
+    `silent_s`: a PostgreSQL server that leaves a statement unanswered for so long is given up.
     """
     committed: list[Callable[[], None]] = []
     bound = {} if silent_s is None else {watchdog.OPTION: silent_s}
@@ -51,16 +48,16 @@ def writing(engine: Engine, silent_s: float | None = None) -> Iterator[Connectio
         with connection, transaction:
             yield connection
     for tell in committed:
-        try:  # who wrote it must not take for failed what is there for good
+        try:  # the writer must not take a committed change for a failed one
             tell()
         except Exception as error:
             log.exception("not_told_of_a_commit", error=type(error).__name__)
 
 
 def begun(engine: Engine, **options: object) -> tuple[Connection, sa.RootTransaction]:
-    """Take a connection and begin. One that died while nobody used it is found out by that, and another one is taken.
+    """Take a connection and begin. If it died while idle, that shows now, and another one is taken.
 
-    To ask each whether it lives before we begin would cost a way to the server and back.
+    Asking each connection first whether it is alive would cost a round trip.
     """
     try:
         return _begun(engine, options)
@@ -80,7 +77,7 @@ def _begun(engine: Engine, options: Mapping[str, object]) -> tuple[Connection, s
 
 
 def once_committed(connection: Connection, tell: Callable[[], None]) -> None:
-    """Call when what is being written is there for good, and never where it is rolled back."""
+    """Call this once the transaction is committed, and never if it is rolled back."""
     waiting: list[Callable[[], None]] = connection.get_execution_options()["dm_feedback_committed"]
     waiting.append(tell)
 
@@ -91,5 +88,5 @@ def insert(connection: Connection, table: sa.Table) -> Any:
 
 
 def insert_of(dialect: str, table: sa.Table) -> Any:
-    """The same for statements that are built before there is a connection, by the name of the dialect."""
+    """The same for statements built before there is a connection, by dialect name."""
     return (postgresql if dialect == "postgresql" else sqlite).insert(table)

@@ -1,9 +1,9 @@
-"""A watchdog over connections to PostgreSQL: in, an engine and seconds; out, none that waits for an answer any longer.
+"""Cuts connections to PostgreSQL that have waited too long for an answer.
 
-The process of a server may stop (SIGSTOP, a disk that hangs) while its machine goes on acknowledging packets: neither a
-timeout of the system nor one of the server itself ends the wait then. Whoever waits sees a broken connection. One
-thread watches all connections of a process, as a timer for each statement would cost more than most of them take. What
-is fetched bit by bit is watched in its first bit alone.
+A server process can hang (SIGSTOP, a stuck disk) while its machine still acknowledges packets; then neither the
+system's timeouts nor the server's own end the wait. The waiting caller sees a broken connection. One thread watches all
+connections of a process, because a timer per statement would cost more than most statements take. Of a streamed result
+only the first part is watched.
 """
 
 import os
@@ -21,13 +21,13 @@ OPTION = "dm_feedback_silent_s"
 
 
 class WaitingConnections:
-    """The driver's connections that wait for an answer, and until when they may."""
+    """The driver's connections that are waiting for an answer, with their deadlines."""
 
     def __init__(self) -> None:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Know no connection, and have no thread, as a child that was forked."""
+        """Start empty and without a thread, as a forked child must."""
         self._until: dict[Any, float] = {}
         self._thread: threading.Thread | None = None
 
@@ -56,9 +56,9 @@ os.register_at_fork(after_in_child=WAITING.begin_anew)
 
 
 def watch(engine: Engine, seconds: float) -> None:
-    """Shut down each connection of an engine on which the server leaves a statement or a commit unanswered so long.
+    """Shut down every connection of an engine on which a statement or commit stays unanswered for so long.
 
-    One that is executed for many rows may take a second more for each of them.
+    A statement executed for many rows may take a second more for each of them.
     """
 
     def ask(connection: Connection, _cursor: Any, _text: str, given: Any, *_: Any) -> None:
@@ -77,11 +77,11 @@ def watch(engine: Engine, seconds: float) -> None:
 
 
 def allow(connection: Connection, seconds: float | None) -> None:
-    """Let what is asked next on this connection take so long; None: as long as it takes."""
+    """Set the time for what is asked next on this connection; None: no limit."""
     connection.execution_options(**{OPTION: seconds})
 
 
 def _shut_down(raw: Any) -> None:
-    """Shut it down from here: whoever reads from it is told that it has ended."""
+    """Shut it down from our side: whoever reads from it sees that it has ended."""
     with suppress(Exception), socket.socket(fileno=os.dup(raw.fileno())) as its_socket:  # it may be closed by now
         its_socket.shutdown(socket.SHUT_RDWR)

@@ -1,7 +1,7 @@
-"""Who takes part: in, how large the crowd shall be; out, customers with what they answer and what X does to them.
+"""The customers of the play: what each answers, and what X does to their messages.
 
-Every customer of the cast is there for one reason, which stands beside them; the crowd makes the figures. Knows nothing
-of HTTP and of time: all seconds count from the moment a card arrives.
+Each is there for one reason, which stands beside them; the crowd makes the figures. Knows nothing of HTTP or the clock:
+all seconds count from the arrival of a card.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
-"""Plays the CRM: in, deliveries; out, signed requests, and a record of what the service answered to each.
+"""Plays the CRM: signs and sends deliveries, and records what the service answered to each.
 
-Like a real one it sends again what was not answered with 2xx because nobody was there, under the same message id. Its
-record is one of the three that reconcile.py holds against each other.
+Like a real one it repeats, under the same message id, what was not answered with 2xx. Its record is one of the three
+that reconcile.py compares.
 """
 
 import base64

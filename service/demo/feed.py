@@ -1,6 +1,6 @@
-"""What goes wrong, told while it happens: in, an engine; out, a line for each new thing a person would like to know.
+"""What goes wrong, told while it happens, from the ledger's own history. Never shows what customers wrote.
 
-Reads the ledger's own history, as an operator could; what went as usual is not told. Never shows what customers wrote.
+Whatever goes as usual is not mentioned.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

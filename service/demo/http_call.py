@@ -1,6 +1,6 @@
-"""One small HTTP call to this machine: in, method, address, body; out, status, headers and bytes, or NobodyAnswered.
+"""One small HTTP call to this machine: status, headers and bytes, or NobodyAnswered.
 
-The standard library's client, so that the CRM and the supervisor's tool of the play share no code with the service.
+Uses the standard library's client, so the played CRM and the supervisor share no code with the service.
 """
 
 import http.client

@@ -1,6 +1,6 @@
-"""What everybody remembers of a play: in, the script, the posts, the ledger, X's truth; out, one question a property.
+"""What all participants remember of a play: script, posts, ledger and X's truth, with one question per property.
 
-Which message is whose is told by its words and its recipient, never by what another memory says of it. Pure.
+Messages are matched by their words and recipient, never by what another memory says about them. Pure.
 """
 
 import re

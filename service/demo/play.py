@@ -1,9 +1,9 @@
-"""The play in order: in, a stage that runs and a script; out, everybody's memories and whether they agree.
+"""The play in order: a prepared stage and a script in, everybody's memories and whether they agree out.
 
-    set up -> the CRM tells -> the service asks -> customers answer -> a supervisor reads -> all is held together
+    set up -> the CRM tells -> the service asks -> customers answer -> a supervisor reads -> everything is compared
 
-`watch` is called a few times a second with how far it has come. Waits for nothing longer than PATIENCE_S: what has not
-happened by then shows as a broken promise in the checks.
+`watch` is called a few times a second with the progress. Waits at most PATIENCE_S for anything: what has not happened
+by then shows up as a broken promise in the checks.
 """
 
 import time

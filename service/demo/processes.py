@@ -1,7 +1,7 @@
-"""What the play runs on: in, a stage; out, the sandbox and the service as processes, ready; and gone again afterwards.
+"""Starts the sandbox and the service as processes, waits until they are ready, and stops them again.
 
-They run exactly as an operator would start them. Leaving the context stops them on every way out; a process that does
-not stop in time is killed, and so are its children, whose process groups it leads or left behind.
+They run exactly as an operator would start them. Leaving the context always stops them; a process that does not stop in
+time is killed together with its children.
 """
 
 import os

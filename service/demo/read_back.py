@@ -1,4 +1,4 @@
-"""What the service wrote, read back: in, an engine; out, its rows as plain values. Reads only, decides nothing."""
+"""Reads back what the service wrote, as plain values. Decides nothing."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""The ledger held against X and the sender, record by record: in, three memories; out, checks, each with its mistakes.
+"""Compares three memories record by record and returns checks, each with the mistakes it found.
 
-Three who were there tell what happened: the CRM what was answered 2xx, the sandbox what X received and was answered,
-the service what it wrote. Every record of one must stand in the others exactly once. Pure; it mends nothing.
+The CRM remembers what was answered 2xx, the sandbox what X received and answered, the service what it wrote. Every
+record of one must appear in the others exactly once. Pure; repairs nothing.
 """
 
 from collections import Counter

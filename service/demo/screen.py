@@ -1,6 +1,6 @@
-"""What a person sees: in, moments and a finished run; out, a terminal that tells the story. Decides nothing.
+"""What a person sees of the play on a terminal. Decides nothing.
 
-Lines scroll by while four bars fill; at the end stand the tables. Without a terminal both are plain text.
+Lines scroll by while four bars fill up; the tables come at the end. Without a terminal both are plain text.
 """
 
 import time

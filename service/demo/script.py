@@ -1,7 +1,7 @@
-"""What the CRM sends and what should come of it: in, the size of the crowd; out, deliveries in order, and the ends.
+"""What the CRM sends and what should come of it: deliveries in order, for a crowd of a given size.
 
-Pure: a delivery says when a conversation ended only as "this long before it is first told", so the same script plays
-at any time. Signing and sending is crm.py.
+Pure: the end of a conversation is given as "this long before it is first reported", so a script can be played at any
+time. crm.py signs and sends it.
 """
 
 import json

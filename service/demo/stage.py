@@ -1,6 +1,6 @@
-"""Where the play takes place: in, a folder and ports; out, settings of the service and of X in a box, with new keys.
+"""Settings of the service and of the sandbox for one play, in a folder, with new keys.
 
-Both are files a person can read afterwards. Secrets are drawn anew for every run and open nothing else.
+Both are files that a person can read afterwards. Secrets are drawn anew for every run and open nothing else.
 """
 
 import base64

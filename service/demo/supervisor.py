@@ -1,6 +1,6 @@
-"""Reads as a supervisor's tool would: in, an address and a key; out, results, the CSV and the summary's figures.
+"""Reads as a supervisor's tool would: results, the CSV and the summary's figures, over HTTP and page by page.
 
-Everything over HTTP and page by page; a short page is not the end, a missing cursor is.
+A short page is not the end, a missing cursor is.
 """
 
 import csv

@@ -1,6 +1,6 @@
-"""What went wrong on the way, and what became of it: in, the three memories; out, a line for each kind of trouble.
+"""What went wrong on the way and what came of it, one line for each kind of trouble.
 
-Every number is counted from what the sandbox, the sender and the ledger remember; none is a promise.
+Every number is counted from what the sandbox, the CRM and the ledger remember; none is a promise.
 """
 
 from collections import Counter

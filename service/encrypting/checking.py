@@ -1,6 +1,7 @@
-"""Every value opened, and what is left of older ones wiped: in, an engine; out, what lies how, and what is refused.
+"""Opens every encrypted value and reports what lies under which key, and what does not open.
 
-Reads everything, some rows at a time, and changes nothing; `scrub` changes no value either, only where it lies.
+Reads everything, a few rows at a time, and changes nothing. `scrub` rewrites the files, so that no page keeps older
+values.
 """
 
 from collections import Counter
@@ -24,7 +25,7 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class CheckedColumn:
-    """How many values lie under which key (None: plainly), and the rows of those that do not belong there."""
+    """How many values are encrypted under which key (None: plain), and the rows whose values do not belong there."""
 
     column: str
     lies: Mapping[str | None, int]
@@ -79,7 +80,7 @@ def _counted_ids(engine: Engine, ring: Ring, column: sa.Column[Any], kind: Locke
 
 
 def scrub(engine: Engine) -> None:
-    """Write anew what was rewritten, so that nothing of before is left in the database's own files."""
+    """Rewrite the files of the tables concerned, so that nothing older is left in them."""
     outside = engine.execution_options(isolation_level="AUTOCOMMIT")
     with outside.connect() as connection:
         raw_connection = connection.connection.cursor()

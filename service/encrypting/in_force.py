@@ -1,7 +1,7 @@
-"""Which key new values lie under: in, an engine with the keys of the settings; out, they are used, or a refusal.
+"""Which key new values are written under: an engine gets the settings' keys, or is refused.
 
-A process reads it at its start and every few seconds, and says in its row of `process_count` which keys it holds and
-what it writes under: so everybody goes over to a key that everybody can read.
+A process looks at its start and every few seconds, and its row in `process_count` says which keys it holds and which
+one it writes under. So everybody only moves to a key that everybody can read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from service.settings import Settings
 
 ALIVE = timedelta(seconds=30)
 GONE = "gone"  # whose row of `process_count` all bear who are
-SWITCH = 7350135  # of PostgreSQL's advisory locks: who writes ids shares it, who goes over has it alone
+SWITCH = 7350135  # of PostgreSQL's advisory locks: writers of ids share it, a change of key holds it alone
 SETTLED = timedelta(seconds=20)
 """How long after a process went over no transaction of its is left that began before."""
 
@@ -32,7 +32,7 @@ PLACE = "encryption.digest_key"
 
 @dataclass(frozen=True, slots=True)
 class WalkProgress:
-    """How far going over to a key has come. `key_id` None: to none."""
+    """How far a change to a key has come. `key_id` None: to no key."""
 
     key_id: str | None
     begun_at: datetime
@@ -50,7 +50,7 @@ class WalkProgress:
 
 @dataclass(frozen=True, slots=True)
 class HeldKeys:
-    """What a live process says of its keys; `known` False: its code has never heard of any, or not of locked ids."""
+    """What a live process says about its keys; `known` False: its code is too old to know keys, or encrypted ids."""
 
     name: str
     known: bool
@@ -66,13 +66,13 @@ def engine_of(settings: Settings) -> Engine:
 
 
 def demand_keys(engine: Engine) -> None:
-    """Refuse to start without the keys that values lie under; else use them. Raises Unavailable."""
+    """Use the keys that values are encrypted under, or refuse to start without them. Raises Unavailable."""
     with reading(engine) as connection:
         follow(connection)
 
 
 def follow(connection: Connection) -> None:
-    """Lock new values under the key that is in force. Raises Unavailable where one of the keys is not held."""
+    """Encrypt new values under the key in force. Raises Unavailable if a needed key is missing."""
     ring = ring_of(connection.dialect)
     needed = set(connection.scalars(sa.select(ek.id)))
     if missing := sorted(needed - set(ring.keys if ring else ())):
@@ -82,9 +82,9 @@ def follow(connection: Connection) -> None:
 
 
 def follow_each_write(engine: Engine) -> None:
-    """Do so at the beginning of every transaction that writes.
+    """Do so at the beginning of every write transaction.
 
-    For commands: nobody who goes over to another key waits for one, so none may go on under the one it began with.
+    For commands: a change of the key does not wait for them, so they must not keep writing under an older one.
     """
 
     def ask(connection: Connection) -> None:
@@ -95,9 +95,9 @@ def follow_each_write(engine: Engine) -> None:
 
 
 def hold(connection: Connection) -> None:
-    """Write ids as they are written now until the commit, and so does everybody who holds: no unique key has two forms.
+    """Keep the present form of ids until the commit, so that no unique key is written in two forms.
 
-    Whoever goes over waits for those who hold. On SQLite it is the write lock, taken already, that sees to it.
+    A change of the key waits for all who hold. On SQLite the write lock, already taken, sees to that.
     """
     ring = ring_of(connection.dialect)
     if ring is None:
@@ -108,7 +108,7 @@ def hold(connection: Connection) -> None:
 
 
 def hold_alone(connection: Connection) -> None:
-    """Wait for all who hold; from then until the commit nobody else does."""
+    """Wait for all who hold; from then until the commit nobody else can."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SWITCH})")
 
@@ -138,14 +138,14 @@ def _missing(ids: Sequence[str], ring: Ring | None) -> str:
 
 
 def progress(connection: Connection) -> WalkProgress | None:
-    """Return how far going over has come; None: nothing was ever encrypted here."""
+    """Return how far the change of key has come; None: nothing was ever encrypted here."""
     columns = (encryption.c[name] for name in WalkProgress.__dataclass_fields__)
     row = connection.execute(sa.select(*columns)).one_or_none()
     return None if row is None else WalkProgress(*row)
 
 
 def said_of(engine_keys: Ring | None, before: Mapping[str, Any] | None, now: datetime) -> Mapping[str, Any]:
-    """Return what a process says of its keys; `before`: what it said last."""
+    """Return what a process says about its keys; `before`: what it said last."""
     held, under = (list(engine_keys.keys), engine_keys.under) if engine_keys else ([], None)
     writes = {"under": under, "ids": engine_keys is not None and engine_keys.locks_ids}
     same = before is not None and {name: before[name] for name in writes} == writes
@@ -153,7 +153,7 @@ def said_of(engine_keys: Ring | None, before: Mapping[str, Any] | None, now: dat
 
 
 def is_alive(now: datetime) -> sa.ColumnElement[bool]:
-    """Say as SQL which rows of `process_count` are of processes that run: each says so every few seconds."""
+    """Say as SQL which rows of `process_count` belong to living processes, which update them every few seconds."""
     return sa.and_(pct.name != GONE, pct.seen_at > now - ALIVE)
 
 
@@ -171,7 +171,7 @@ def _held(name: str, said: Mapping[str, Any] | None) -> HeldKeys:
 
 
 def everybody_writes(connection: Connection, under: str | None, now: datetime, *, ids: bool) -> bool:
-    """Whether no process is left, nor a transaction of one, that writes otherwise."""
+    """Whether no process, and no open transaction, writes under another key any more."""
     return all(
         (each.under, each.ids) == (under, ids) and each.since is not None and each.since <= now - SETTLED
         for each in living(connection, now)

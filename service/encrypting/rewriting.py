@@ -1,7 +1,7 @@
-"""Rows taken over to a key: in, a table, some keys and the key wanted; out, their values lie under it, or plainly.
+"""Rewrites one table's rows under another key, or in plain text.
 
-Reads and writes what lies there, past the columns that open and lock by themselves. A value that was not written where
-it lies is left as it is, logged by its place, and counted. Never decides which key.
+Works on the stored bytes, below the columns that encrypt by themselves. A value that was not written for its place is
+left alone, logged by its place and counted. Never decides which key.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Rewritten:
 
 
 def lies_otherwise(table: sa.Table, to: str | None, ids: Sequence[str], *, locks_ids: bool) -> sa.ColumnElement[bool]:
-    """Say which rows hold something that is not locked under `to`; `to` None: something that is, under one of `ids`."""
+    """Which rows hold a value that is not under key `to`; with `to` None, a value that is under one of `ids`."""
     values = (_otherwise(each, to, ids) for each in table.c if isinstance(each.type, (Encrypted, Blinded)))
     names = (_id_otherwise(each, locks_ids=locks_ids) for each in table.c if isinstance(each.type, LockedId))
     return sa.or_(sa.false(), *values, *names)
@@ -61,7 +61,7 @@ def _otherwise(column: sa.Column[Any], to: str | None, ids: Sequence[str]) -> sa
 
 
 def _as_it_lies(column: sa.Column[Any]) -> tuple[sa.ColumnElement[Any], Sequence[Held]]:
-    """The value as it lies there, and how it lies there where it is empty."""
+    """The value as stored, and how an empty one is stored."""
     if isinstance(column.type, EncryptedJson):
         return sa.cast(column, sa.Text), ("{}", "[]", "null", '""')
     if isinstance(column.type, EncryptedBytes):
@@ -92,7 +92,7 @@ def rewrite(connection: Connection, ring: Ring, table: sa.Table, keys: Keys, to:
         refused += wrong
         changed += bool(values)
         change = {**values, **{f"this_{each.name}": held[each.name] for each in key}}
-        if any(each.name in values for each in key):  # each at once: the next may come to bear the same key
+        if any(each.name in values for each in key):  # one by one: the next may end up with the same key
             if not _gives_way(connection, table, change):
                 connection.execute(_update(table, tuple(values)), change)
         elif values:
@@ -104,7 +104,7 @@ def rewrite(connection: Connection, ring: Ring, table: sa.Table, keys: Keys, to:
 
 @cache
 def _looked_at(table: sa.Table) -> Sequence[sa.Column[Any]]:
-    """What is locked, what it is bound to, and what tells rows and digests apart: not the rest of a wide row."""
+    """Encrypted columns, what they are bound to, and keys and digests: not the rest of a wide row."""
     bound = {name for _, kind in _of(table, Encrypted) for name in kind.by} | APART
     ours = (*OURS, Blinded)
     return [each for each in table.c if isinstance(each.type, ours) or each.primary_key or each.name in bound]
@@ -117,7 +117,7 @@ def _of(table: sa.Table, kind: type[Any]) -> Sequence[tuple[str, Any]]:
 
 
 def _gives_way(connection: Connection, table: sa.Table, change: dict[str, Any]) -> bool:
-    """Take a row away whose key, in its other form, somebody has written meanwhile: that one is the newer."""
+    """Delete a row whose key somebody has meanwhile written in its other form: that one is newer."""
     key = {each: change.get(each.name, change[f"this_{each.name}"]) for each in table.primary_key}
     there = sa.select(sa.literal(1)).select_from(table).where(*(raw(each) == value for each, value in key.items()))
     if connection.scalar(there) is None:
@@ -139,7 +139,7 @@ def _update(table: sa.Table, names: Sequence[str]) -> sa.Update:
 def _anew(
     connection: Connection, ring: Ring, table: sa.Table, held: dict[str, Any], to: str | None
 ) -> tuple[dict[str, Any], int]:
-    """The values of a row that change, and whether one of them was not written there by us."""
+    """The values of a row that change, and whether one of them was not written by us."""
     values: dict[str, Any] = {}
     for name, kind in _of(table, Encrypted):
         given = held[name]
@@ -164,7 +164,7 @@ def _anew(
 def _blinded(
     connection: Connection, ring: Ring, table: sa.Table, held: dict[str, Any], to: str | None
 ) -> dict[str, Any]:
-    """The digests of a row, blinded; one that another process had written so already gets a name of its own."""
+    """The digests of a row, blinded; one that another process has already written gets a value of its own."""
     if to is None:
         return {}
     values: dict[str, Any] = {}
@@ -184,7 +184,7 @@ def _blinded(
 
 
 def _ids(ring: Ring, table: sa.Table, held: dict[str, Any]) -> dict[str, Any]:
-    """The ids of a row in the form they go over to, where they lie in the other one."""
+    """The ids of a row in the wanted form, if they are stored in the other one."""
     values = {}
     for name, kind in _of(table, LockedId):
         given = held[name]
@@ -195,7 +195,7 @@ def _ids(ring: Ring, table: sa.Table, held: dict[str, Any]) -> dict[str, Any]:
 
 
 def key_of(ring: Ring, given: Any) -> str | None:
-    """Return the id of the key that a value lies under; None: it lies plainly."""
+    """Return the id of the key a stored value is under; None: it is plain."""
     key = ring.key_of(given) if isinstance(given, (str, bytes)) else None
     return None if key is None else key.id
 
@@ -207,7 +207,7 @@ def plain_kind(column: sa.Column[Any]) -> sa.types.TypeEngine[Any]:
 
 
 def as_it_lies(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
-    """A column to be read as it lies there, be it damaged: SQLite would refuse what is no text any more."""
+    """A column read as stored, even if damaged: SQLite would refuse a value that is no valid text."""
     bytewise = dialect != "postgresql" and isinstance(column.type, Encrypted)
     return sa.cast(raw(column), sa.LargeBinary) if bytewise else raw(column)
 

@@ -1,7 +1,7 @@
-"""Turning it on, over to another key, and off: in, the wish; out, what is in force from now on, or why it cannot be.
+"""Turns encryption on, moves it to another key, or turns it off; refuses if that is not safe yet.
 
-New values follow within seconds, in every process; the rows that are there already are the walk's (walking.py). Code
-that cannot read them is kept from starting here. Never rewrites a value itself.
+Every process follows for new values within seconds; existing rows are walking.py's work. Code that could not read them
+is kept from starting on this database. Never rewrites a value itself.
 """
 
 import secrets
@@ -26,7 +26,7 @@ ANEW: Mapping[str, Any] = {
 
 
 def turn_on(connection: Connection, now: datetime) -> str:
-    """Go over to the first key of the settings; return its id. Raises Conflict, Invalid with what would be right."""
+    """Change to the first key in the settings; return its id. Raises Conflict, Invalid with what would be right."""
     ring = ring_of(connection.dialect)
     if ring is None:
         raise Invalid(
@@ -41,7 +41,7 @@ def turn_on(connection: Connection, now: datetime) -> str:
 
 
 def turn_off(connection: Connection, now: datetime) -> None:
-    """Go over to no key. Raises Conflict where nothing is encrypted."""
+    """Change to no key. Raises Conflict if nothing is encrypted."""
     ring, found = ring_of(connection.dialect), progress(connection)
     if ring is None or found is None or found.key_id is None:
         raise Conflict("not_encrypted", "Nothing is encrypted here, or it is being decrypted already.")
@@ -70,7 +70,7 @@ def _demand_idle(found: WalkProgress | None, wanted: str) -> None:
 
 
 def _demand_held(processes: Iterable[HeldKeys], wanted: str | None) -> None:
-    """Who cannot read what others write would show it as it lies there."""
+    """A process that cannot read what others write would show encrypted values as they are stored."""
     without = sorted(each.name for each in processes if not each.known or (wanted and wanted not in each.held))
     if without:
         sentence = (

@@ -1,9 +1,9 @@
-"""The rows that are there already, taken over to the key in force: in, an engine and a moment; out, one step further.
+"""Moves existing rows to the key in force, one small step per call.
 
-A step is one commit: it looks at some rows by key, rewrites those that lie otherwise, and writes down how far it came;
-whoever dies in the middle has done what he has done, and another goes on. Rows that somebody is changing are left for
-the next pass. The last pass is one that everybody's new values were right before, and that found nothing to do. What a
-reader can see does not change, so no row moves in the order of changes.
+A step is one commit: it looks at some rows in key order, rewrites those under another key, and records how far it came.
+If a worker dies half-way, another continues. Rows that somebody is changing are left for the next pass; the last pass
+is one that found nothing to do after every process already wrote under the new key. Readers see no difference, so rows
+keep their place in the order of changes.
 """
 
 import threading
@@ -31,7 +31,7 @@ en, ek = encryption.c, encryption_key.c
 
 
 def step(engine: Engine, now: datetime) -> bool:
-    """Go a step further; return whether there is more to do at once."""
+    """Take one step; return whether there is more to do right away."""
     ring = ring_of(engine.dialect)
     if ring is None or not _is_due(engine):
         return False
@@ -52,13 +52,13 @@ def _is_due(engine: Engine) -> bool:
 
 
 def _begin_pass(connection: Connection, found: WalkProgress, now: datetime) -> bool:
-    """Begin one; others only when everybody writes so: the second locks ids, a third can be the last."""
+    """Begin a pass. The second, which changes ids, and later ones wait until everybody writes the new form."""
     everybody = found.begun_at <= now - SETTLED and everybody_writes(connection, found.key_id, now, ids=bool(found.ids))
     if found.everybody is not None and not everybody:
         return False
     ids = found.ids
     if everybody and found.key_id is not None and not ids:
-        # everybody finds locked ids by now, and opens them: only from here on may anybody write one
+        # everybody can find and decrypt encrypted ids by now: only from here on may anybody write one
         hold_alone(connection)
         ids, everybody = True, False
     nothing = {"looked_at": 0, "changed": 0, "skipped": 0, "refused": 0}
@@ -93,7 +93,7 @@ def _end_pass(connection: Connection, found: WalkProgress, now: datetime) -> boo
     if not found.everybody or found.changed or found.skipped:
         _note(connection, at_table=None, at_row=None)
         return False
-    if not found.refused:  # else an old key may be what opens them, once they lie where they belong
+    if not found.refused:  # otherwise an old key may be needed once they are back in their place
         others = sa.true() if found.key_id is None else ek.id != found.key_id
         connection.execute(sa.delete(encryption_key).where(others))
     _note(connection, at_table=None, at_row=None, finished_at=now)
@@ -106,7 +106,7 @@ def _note(connection: Connection, **values: Any) -> None:
 
 
 def _page(connection: Connection, table: sa.Table, found: WalkProgress) -> list[tuple[tuple[Any, ...], bool]]:
-    """The next rows by key, and whether they lie otherwise: so many that not too many of them do."""
+    """The next rows by key, and which need rewriting: as many as keep that number small."""
     key = list(table.primary_key)
     ids = connection.scalars(sa.select(ek.id)).all()
     due = sa.case((lies_otherwise(table, found.key_id, ids, locks_ids=bool(found.ids)), 1), else_=0)
@@ -125,7 +125,7 @@ def _page(connection: Connection, table: sa.Table, found: WalkProgress) -> list[
 
 
 def keep_on(engine: Engine, clock: Callable[[], datetime], stop: threading.Event) -> threading.Thread:
-    """Look now and every few seconds whether there is something to take over, until told to stop: a worker's thread."""
+    """Check every few seconds whether there are rows to rewrite, until told to stop: a thread of the worker."""
 
     def run() -> None:
         told = False
@@ -143,6 +143,6 @@ def keep_on(engine: Engine, clock: Callable[[], datetime], stop: threading.Event
 
 
 def walk(engine: Engine, clock: Callable[[], datetime], rest: Callable[[], bool]) -> None:
-    """Go on until there is nothing to do for now; `rest` lets others write, and says when to stop."""
+    """Continue until there is nothing to do for now; `rest` lets others write, and says when to stop."""
     while step(engine, clock()) and not rest():
         pass

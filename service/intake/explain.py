@@ -1,7 +1,7 @@
-"""The walk of one delivery, told in words: in, a definition and an `Inbound`; out, an `Explanation` for people.
+"""Tells in words what becomes of one delivery, for `dm-feedback sources explain FILE`.
 
-For `dm-feedback sources explain FILE`: shows which bytes were to be signed, what each expression found and what came
-of it. Shows no key and no expected signature; stores nothing.
+Shows which bytes should be signed, what each expression found, and the outcome. Shows no key and no expected signature;
+stores nothing.
 """
 
 import re
@@ -25,7 +25,7 @@ SHOWN = 160
 
 @dataclass(frozen=True, slots=True)
 class ItemExplained:
-    """One item: what each expression found in it, and what was read out of it."""
+    """One item: what each expression found in it, and what it was understood to be."""
 
     found: tuple[tuple[str, str], ...]
     reading: Reading
@@ -42,7 +42,7 @@ class Explanation:
 
 
 def explain(definition: Definition, inbound: Inbound, now: datetime) -> Explanation:
-    """Walk one delivery without storing anything. The mapping is shown even where the signature is refused."""
+    """Walk through one delivery without storing anything. Shows the mapping even if the signature is refused."""
     signed = tuple((each.kind, _covered(each, inbound)) for each in definition.verifiers)
     readings = read(definition, inbound, now)
     try:

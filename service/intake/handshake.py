@@ -1,8 +1,8 @@
-"""What CRMs ask before they send: in, a definition and an `Inbound`; out, the answer's headers or body, or None.
+"""Answers the questions CRMs ask before they send deliveries; None if a request is no such question.
 
-Most questions are answered only after the signature is checked; those that come unsigned only where the definition
-names them, by what stands in headers and query, and they store nothing. A CloudEvents sender is welcomed only where its
-origin is on the list, and its callback address is never fetched: that would let a stranger choose whom we call.
+Most are answered only after the signature was checked. Unsigned ones are answered only if the definition names them, by
+header and query, and store nothing. A CloudEvents sender is accepted only if its origin is listed, and its callback
+address is never fetched: that would let a stranger choose whom we call.
 """
 
 import hmac
@@ -26,7 +26,7 @@ Reply = dict[str, Any] | str  # JSON, or plain text
 
 
 def signed_answer(definition: Definition, inbound: Inbound) -> Reply | None:
-    """Return what to answer a verified question with; None where the delivery is no question."""
+    """Return the answer to a verified question; None if the delivery is no question."""
     handshake = definition.grammar.handshake
     if handshake.empty and inbound.body.strip() in NO_BODY:
         return {}
@@ -44,7 +44,7 @@ def signed_answer(definition: Definition, inbound: Inbound) -> Reply | None:
 
 
 def unsigned_answer(definition: Definition, inbound: Inbound) -> Reply | None:
-    """Return what to answer a question with that nobody signed. Its body is not even parsed."""
+    """Return the answer to an unsigned question. Its body is not even parsed."""
     handshake = definition.grammar.handshake
     if handshake.empty and inbound.body.strip() in NO_BODY and not _claims_a_proof(definition, inbound):
         return {}
@@ -73,7 +73,7 @@ def _answer(answers: Iterable[Challenge], context: Mapping[str, Any]) -> Reply |
 
 
 def _claims_a_proof(definition: Definition, inbound: Inbound) -> bool:
-    """A wrong signature under an empty body is a wrong signature, and no check."""
+    """A wrong signature with an empty body is a wrong signature, not a connection test."""
     return bool(definition.secret_headers & inbound.headers.keys() or definition.secret_query & inbound.query.keys())
 
 
@@ -86,7 +86,7 @@ def _knows_a_key(definition: Definition, answer: Challenge, context: Mapping[str
 
 
 def options_headers(definition: Definition | None, inbound: Inbound) -> dict[str, str]:
-    """Return the headers of the answer to OPTIONS. Raises NotAllowed for an origin that no source here lists."""
+    """Return the headers of the answer to OPTIONS. Raises NotAllowed for an origin that no source lists."""
     origin = inbound.headers.get("webhook-request-origin")
     if origin is None:
         return {"Allow": ALLOW}

@@ -1,10 +1,9 @@
-"""A delivery from its request to its answer: in, an `Inbound`; out, what is to be stored, or a question's answer.
+"""Takes a delivery from its request to its answer. Knows no web framework; never logs a body, a query or a header.
 
-The order is fixed: source, signature, handshake, reading, storing, answer. Answers follow what CRMs make of them: a
-duplicate is 200 (409 is repeated), a wrong signature 401 without a reason (410 would unsubscribe us for ever). An
-address without a source answers like one with a wrong signature: strangers do not learn which sources there are, but
-for those whose CRM asks unsigned; the log says which of the two it was. Knows no web framework; never logs a body, a
-query or a header.
+The order is fixed: source, signature, handshake, reading, storing, answer. Answers suit what CRMs make of them: a
+duplicate is 200 (a 409 would be repeated), a wrong signature 401 without a reason (a 410 would unsubscribe us for
+ever). An unknown source answers like a wrong signature, so strangers do not learn which sources exist, except for
+those whose CRM asks unsigned questions; only the log tells the two apart.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -59,17 +58,17 @@ class Reception:
         return self.settings.web.max_body_bytes
 
     def find(self, source: str) -> Definition | None:
-        """Return the source of an address, also of one typed with capitals: names have none."""
+        """Return the source of an address, also if it was typed with capitals: names have none."""
         found = self.definitions.get(source.lower())
         if found is None:
             log.warning("intake.unknown_source", source=source[:64])
         return found
 
     def receive(self, definition: Definition | None, inbound: Inbound, request_id: str) -> Unsettled | Spoken:
-        """Return what waits for its commit, or what a question is answered with. Raises ServiceError."""
+        """Return a delivery that waits for its commit, or the answer to a question. Raises ServiceError."""
         if definition is None:
             if packed(inbound):
-                unpacked(inbound, self.largest)  # as for a source: strangers see no difference
+                unpacked(inbound, self.largest)  # as for an existing source, so that strangers see no difference
             raise _not_proven()
         now, limit = self.clock(), min(definition.grammar.endpoint.max_bytes or self.largest, self.largest)
         answer = unsigned_answer(definition, inbound)
@@ -84,9 +83,9 @@ class Reception:
     def _proven(
         self, definition: Definition, inbound: Inbound, limit: int, now: datetime
     ) -> tuple[Verified | None, Inbound]:
-        """Return the proof and the request unpacked; no proof for the vendor's test button.
+        """Return the proof and the decompressed request; no proof for the vendor's test button.
 
-        A sender may have signed the bytes before it packed them.
+        A sender may have signed the bytes before compressing them.
         """
         verdict = verify(definition, inbound, now)
         if isinstance(verdict, Refused) and packed(inbound):
@@ -101,13 +100,13 @@ class Reception:
         if isinstance(verdict, NotProvenYet):
             PROCESS_COUNTS.add("deliveries", definition.name, "not_proven_yet")
             log.warning("intake.not_proven_yet", source=definition.name, code=verdict.code)
-            raise Unavailable("not_proven_yet", "What proves the request cannot be had at the moment; send it again.")
+            raise Unavailable("not_proven_yet", "The request cannot be verified at the moment; send it again.")
         PROCESS_COUNTS.add("deliveries", definition.name, "refused")
         log.warning("intake.refused", source=definition.name, code=verdict.code, bytes=len(inbound.body))
         raise _not_proven()
 
     def settle(self, deliveries: Sequence[Unsettled]) -> list[Outcome]:
-        """Store what came at the same time in one commit, and say to each what became of it."""
+        """Store what came at the same time in one commit, and say what became of each."""
         outcomes = commit(self.engine, [each.arrived for each in deliveries])
         return [_told(each, outcome) for each, outcome in zip(deliveries, outcomes, strict=True)]
 
@@ -128,13 +127,15 @@ def too_large(limit: int) -> TooLarge:
 
 
 def headers_of(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The headers as WSGI has them; to let werkzeug spell each name again costs more than to verify the signature."""
+    """The headers as WSGI has them: having werkzeug respell each name costs more than verifying the signature."""
     found = [(name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_")]
     return found + [(name.replace("_", "-"), environ[name]) for name in BARE if environ.get(name)]
 
 
 def _not_proven() -> NotAuthenticated:
-    return NotAuthenticated("signature_refused", "The request is not proven to come from a source of this address.")
+    return NotAuthenticated(
+        "signature_refused", "The request could not be verified as coming from a source at this address."
+    )
 
 
 def _told(delivery: Unsettled, outcome: Accepted | Exception) -> Outcome:

@@ -1,7 +1,7 @@
-"""The address a CRM calls, as routes of the framework: in, an HTTP request; out, what the reception answers.
+"""The address a CRM calls, as Flask routes that answer what the reception says.
 
-What is plain comes by the short road (short_road.py) and never gets here. Reads bodies without a length, the questions
-CRMs ask before they send, and whatever else is odd; says nothing of its own.
+Ordinary deliveries take the fast path (short_road.py) and never get here. This handles bodies without a length, the
+questions CRMs ask before they send, and anything else unusual.
 """
 
 import structlog
@@ -14,7 +14,7 @@ from service.intake.reception import Reception, Spoken, Unsettled, headers_of, s
 from service.web.headers import request_id
 from service.web.later import PlainText, Promised
 
-PATHS = (f"{DELIVERIES}<source>", f"{DELIVERIES}<source>/")  # no redirect: senders follow none with a body
+PATHS = (f"{DELIVERIES}<source>", f"{DELIVERIES}<source>/")  # no redirect: senders do not follow one with a body
 CHUNK = 64 * 1024
 log = structlog.get_logger("intake")
 
@@ -32,7 +32,7 @@ def blueprint(reception: Reception) -> Blueprint:
         return Promised(found, reception.settle) if isinstance(found, Unsettled) else _say(found)
 
     def greet(source: str) -> Response:
-        """Say that the address is there: some CRMs ask with HEAD or GET before they save it."""
+        """Say that the address exists: some CRMs ask with HEAD or GET before they save it."""
         definition = find(source)
         answer = unsigned_answer(definition, _inbound(request, public_url, b"?")) if definition else None
         return Response(status=200) if answer is None else _say(spoken(answer))
@@ -56,7 +56,7 @@ def blueprint(reception: Reception) -> Blueprint:
 def _read_body(incoming: Request, limit: int) -> bytes:
     """Read at most `limit` bytes, however they come.
 
-    The framework's own limit silently cuts a chunked body, and a cut body is a wrong signature at best.
+    The framework's own limit silently truncates a chunked body, and that is a wrong signature at best.
     """
     announced = incoming.content_length
     incoming.max_content_length = limit + 1  # room for the byte that proves it too large

@@ -1,7 +1,7 @@
-"""A delivery to try a source with: in, one of a preset's payloads and what to say in it; out, its bytes, as if new.
+"""Makes a delivery to try a source with: one of a preset's payloads, renewed.
 
-What the payload says of its conversation, its customer and its moment is said anew, in whatever form of body. Nobody on
-X is named unless somebody is given: a try must not write to a stranger.
+Its conversation, customer and time are replaced, whatever form the body has. It names nobody on X unless told to: a
+trial must not write to a stranger.
 """
 
 import re
@@ -25,7 +25,7 @@ MESSAGE_ID = re.compile(r"(?:-id|-delivery)$")
 
 @dataclass(frozen=True, slots=True)
 class TryOf:
-    """What a try says: a conversation, and the customer by the CRM's own word, X's id, or a handle."""
+    """What a trial delivery says: a conversation, and the customer by the CRM's id, X's id, or a handle."""
 
     conversation: str | None = None
     customer: str | None = None
@@ -34,7 +34,7 @@ class TryOf:
 
 
 def sample(preset: str, public_url: str, source: str, said: TryOf, now: datetime) -> Inbound:
-    """Return the preset's first payload of an end, told anew, and not signed."""
+    """Return the preset's first payload of an end, renewed and not signed."""
     fixtures = preset_expected(preset)["fixtures"]
     file = next(name for name in fixtures if name.startswith("ended"))
     inbound, told = parse_request_file(payload(preset, file), public_url, source), fixtures[file]["fields"]
@@ -60,7 +60,7 @@ def _changes(told: Mapping[str, Any], said: TryOf, now: datetime) -> Iterator[tu
 
 
 def _with(body: str, old: str, new: str | None) -> str:
-    """Put a word in another's place: for none `null` where a whole text goes, and 0, who is nobody, within one."""
+    """Replace a word; without a new one by `null` if it is the whole text, and by 0, who is nobody, within one."""
     word = rf"(?<!\w){re.escape(old)}(?!\w)"
     if new is not None:
         return re.sub(word, lambda _: new, body)
@@ -68,7 +68,7 @@ def _with(body: str, old: str, new: str | None) -> str:
 
 
 def _at(body: str, ended_at: str | None, now: datetime) -> str:
-    """Let it have ended now, in the form in which it says when."""
+    """Let it have ended now, written the way it writes times."""
     then = None if ended_at is None else datetime.fromisoformat(ended_at)
 
     def anew(match: re.Match[str]) -> str:

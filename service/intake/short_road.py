@@ -1,9 +1,8 @@
-"""A delivery's short road: in, a WSGI request; out, its answer on the way, with no web framework in between.
+"""The fast path of a delivery: WSGI in, answer out, without a web framework in between.
 
-Two thirds of what a framework does for a request is done here for nobody: a delivery has one address, no cookie, no
-form and no page. So what is plain goes straight to the reception: a POST to the address of a source, with its
-length, and without a login that has to be taken apart. Everything else goes the long road (routes.py) to the same
-reception, and is answered alike.
+Two thirds of what a framework does per request is of no use to a delivery, which has one address, no cookie, no form
+and no page. A plain POST to a source's address, with a length and no login to take apart, goes straight to the
+reception. Everything else takes routes.py to the same reception and gets the same answer.
 """
 
 import re
@@ -22,13 +21,13 @@ from service.web.timed import counting
 
 ROUTE = f"{DELIVERIES}<source>"  # as the long road's is counted
 ADDRESS = re.compile(rf"{DELIVERIES}[\w.-]+", re.ASCII)
-LENGTH = re.compile("[0-9]{1,15}")  # more digits are no length, and a number of thousands is refused by Python itself
+LENGTH = re.compile("[0-9]{1,15}")  # more digits are no plausible length, and Python refuses thousands of them
 NEEDS_NO_READING = "Bearer "
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 def short_road(reception: Reception, long_road: Wsgi) -> Wsgi:
-    """Return the application with a short road for what is plain."""
+    """Return the application with a fast path for plain deliveries."""
     public_url = reception.settings.service.public_url
 
     def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -51,7 +50,7 @@ def short_road(reception: Reception, long_road: Wsgi) -> Wsgi:
 
 
 def _is_plain(environ: dict[str, Any], limit: int) -> bool:
-    """Whether it needs nothing of the framework. Not whether there is such a source: a stranger's watch would tell."""
+    """Whether it needs nothing of the framework. Ignores whether the source exists, or timing would reveal it."""
     length = environ.get("CONTENT_LENGTH") or ""
     return (
         environ["REQUEST_METHOD"] == "POST"

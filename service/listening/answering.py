@@ -1,6 +1,6 @@
-"""The application at work for one request: in, a whole request; out, its answer on the way, or one that comes later.
+"""Runs the application for one complete request and sends its answer, now or later.
 
-Runs in a thread that holds nothing else. Whatever breaks in here ends the connection and never the thread.
+Runs in a thread that holds nothing else. Whatever breaks here ends the connection, never the thread.
 """
 
 from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """What is called for every request. `answered` takes a connection back, `is_closing` says that we stop."""
+    """Called for every request. `answered` takes a connection back, `is_closing` says that we are stopping."""
 
     wsgi: Wsgi
     cfg: Any
@@ -38,7 +38,7 @@ class Application:
     is_closing: Callable[[], bool]
 
     def call(self, connection: Connection, request: Request) -> Open | None:
-        """Let the application answer; return what it will answer later."""
+        """Let the application answer; return what it will only answer later."""
         try:
             response, environ = wsgi.create(request, connection, connection.peer, connection.server, self.cfg)
             environ["wsgi.multithread"] = True

@@ -1,7 +1,7 @@
-"""Where a chunked body ends: in, bytes as they come; out, the place behind the last one, or nothing yet. Pure.
+"""Finds the end of a chunked body in bytes as they arrive. Pure.
 
-Looks at the sizes only, each chunk once however slowly it comes. What the chunks hold is gunicorn's to read and judge,
-in the thread that reads everybody: so there may be some thousand of them, and no more.
+Only the sizes are looked at, each chunk once, however slowly it comes. gunicorn parses the chunks afterwards, in the
+thread that reads everybody, so a body may have some thousand of them and no more.
 """
 
 import re
@@ -12,7 +12,7 @@ from gunicorn.http.errors import InvalidChunkSize, ParseException
 SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?", re.DOTALL)
 LINE_AT_MOST = 8190
 TRAILERS_AT_MOST = 65_536
-CHUNKS_AT_MOST = 20_000  # a sender that streams writes some kB at a time, the oddest one word
+CHUNKS_AT_MOST = 20_000  # a streaming sender writes some kB at a time, the oddest one a single word
 END_OF_LINE, END_OF_TRAILERS = b"\r\n", b"\r\n\r\n"
 
 
@@ -28,7 +28,7 @@ class Chunks:
     followed: int = 0
 
     def end(self, received: bytearray) -> int | None:
-        """Return where the body ends; None while it does not. Raises InvalidChunkSize, TooManyChunks."""
+        """Return where the body ends; None until it does. Raises InvalidChunkSize, TooManyChunks."""
         while True:
             line_end = received.find(END_OF_LINE, self.at)
             if line_end < 0:

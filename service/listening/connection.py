@@ -1,8 +1,8 @@
-"""One client: in, its socket; out, its stage and what is on its way to it. Never waits, but for a stream it sends.
+"""One client: its socket, its stage, and the output waiting for it. Never blocks, except for a stream it sends.
 
-The reading thread owns a connection until a request is whole; then the thread that answers owns it until the answer
-is on its way. Whatever a client does not take at once waits here, with a deadline; of a stream, which nobody knows the
-end of, only so much, and its thread waits for the client.
+The reading thread owns a connection until a request is complete; then the answering thread owns it until the answer is
+on its way. What a client does not take at once waits here, with a deadline. Of a stream, whose end nobody knows, only
+so much waits, and its thread waits for the client.
 """
 
 import enum
@@ -18,7 +18,7 @@ from service.listening.framing import Incoming
 
 AT_ONCE = 64 * 1024
 HELD_AT_MOST = 256 * 1024  # of a stream, before its thread waits for the client
-WHOLE_AT_MOST = 8 * 1024 * 1024  # of an answer that is here to its end: it could not be held anywhere else
+WHOLE_AT_MOST = 8 * 1024 * 1024  # of a complete answer, which has to wait somewhere
 STREAM_STALLS_S = 60.0
 
 
@@ -74,20 +74,20 @@ class Connection:
 
     @property
     def address(self) -> str:
-        """Where the client is; of one on a socket of this machine nothing is known."""
+        """Where the client is; unknown for one on a Unix socket."""
         return str(self.peer[0]) if self.peer else "here"
 
     @property
     def size(self) -> int:
-        """How many bytes wait here: of a request that is not whole, of an answer that is not read."""
+        """How many bytes wait here, of an incomplete request or an unread answer."""
         return self.incoming.size + (len(self.out) if self.stage is Phase.ANSWER else 0)
 
     def begin_answer(self, length: int | None) -> None:
-        """Be given an answer; `length` None: a stream, whose end nobody knows."""
+        """Start an answer; `length` None: a stream, whose end nobody knows."""
         self.held_at_most = HELD_AT_MOST if length is None else WHOLE_AT_MOST
 
     def receive(self) -> bytes | None:
-        """Return what has come: nothing, where the client has ended; None, where there is nothing yet."""
+        """Return what has come; empty if the client has closed, None if there is nothing yet."""
         try:
             return self.sock.recv(AT_ONCE)
         except (BlockingIOError, InterruptedError):
@@ -96,7 +96,7 @@ class Connection:
             return b""
 
     def sendall(self, data: bytes) -> None:
-        """Take a part of an answer (gunicorn calls it so). Raises OSError where a stream's client reads too slowly."""
+        """Take a part of an answer (the name is gunicorn's). Raises OSError if a stream's client reads too slowly."""
         self.out += data
         if len(self.out) > self.held_at_most:
             deadline = time.monotonic() + STREAM_STALLS_S
@@ -105,7 +105,7 @@ class Connection:
                 self.push()
 
     def push(self) -> bool:
-        """Send what the client takes now; say whether that was all. Raises OSError where it has gone."""
+        """Send what the client takes now; say whether that was all. Raises OSError if it has gone."""
         with suppress(BlockingIOError, InterruptedError):
             while self.out:
                 del self.out[: self.sock.send(self.out)]
@@ -119,7 +119,7 @@ class Connection:
             raise TimeoutError("the client does not read its answer")
 
     def finish(self) -> None:
-        """Say that nothing more comes from us; what the client still sends is thrown away for a moment."""
+        """Close our side; what the client still sends is discarded for a moment."""
         self.enter(Phase.CLOSING)
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)

@@ -1,8 +1,8 @@
-"""When is a request there as a whole? In: bytes as they come; out, requests with their bodies, or a refusal. Pure.
+"""Collects bytes until a request is complete: requests with their bodies out, or a refusal. Pure.
 
-gunicorn's parser reads head and chunks and is as strict as ever; this only waits until it has what it needs, so that it
-never waits itself. A body that is larger than any route takes is not collected: the application refuses it by its
-announced length. One that comes in chunks and grows too large is refused here.
+gunicorn's parser reads head and chunks, as strict as ever; this only makes sure it has all it needs, so that it never
+blocks. A body larger than any route accepts is not collected: the application refuses it by its declared length. A
+chunked body that grows too large is refused here.
 """
 
 import io
@@ -21,7 +21,7 @@ from gunicorn.http.unreader import Unreader
 
 from service.listening.chunks import Chunks
 
-LINE_AT_MOST = 16_384  # 250 ids of the longest documented query, and room for filters
+LINE_AT_MOST = 16_384  # the longest documented query has 250 ids; leaves room for filters
 HEAD_AT_MOST = 65_536
 END_OF_HEAD = b"\r\n\r\n"
 IN_HAND = 4096
@@ -33,20 +33,20 @@ class BodyTooLarge(ParseException):  # type: ignore[misc]  # gunicorn carries no
 
 
 class BytesAtHand(Unreader):  # type: ignore[misc]  # as above
-    """What gunicorn's parser reads from: bytes that are here, and then an end; never a socket."""
+    """What gunicorn's parser reads from: bytes already here, then the end; never a socket."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
         self._data, self._at = data, 0
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """Return the next of them; as many as are asked for, if that is more."""
+        """Return the next bytes, at least as many as asked for if they are here."""
         begin, self._at = self._at, self._at + max(IN_HAND, size_hint or 0)
         return self._data[begin : self._at]
 
 
 class Incoming:
-    """The requests of one connection, as far as they have come. `cfg` and `peer` are for gunicorn's parser."""
+    """The requests of one connection, as far as they have arrived. `cfg` and `peer` are for gunicorn's parser."""
 
     def __init__(self, cfg: Any, peer: Any, body_at_most: int) -> None:
         self._cfg, self._peer, self._body_at_most = cfg, peer, body_at_most
@@ -76,9 +76,9 @@ class Incoming:
         self._received += data
 
     def take(self) -> Request | None:
-        """Return the next request that is whole, its body a file in memory; None: more must come.
+        """Return the next complete request, its body a file in memory; None: more must come.
 
-        Raises gunicorn's ParseException; nothing on this connection can be read after it.
+        Raises gunicorn's ParseException, after which this connection cannot be read any further.
         """
         if self._head is None and not self._parse_head():
             return None
@@ -117,7 +117,7 @@ class Incoming:
         return True
 
     def _demand_fits(self, end: int) -> None:
-        """Refuse a head that will never be one, as early as it shows."""
+        """Refuse a head that can never become valid, as early as that shows."""
         size = len(self._received) if end < 0 else end
         line = self._received.find(b"\r\n", 0, LINE_AT_MOST + 2)
         if line < 0 and size > LINE_AT_MOST:
@@ -141,14 +141,14 @@ class Incoming:
             return 0  # no length, no chunks: no body
         self._chunks = self._chunks or Chunks()
         end = self._chunks.end(self._received)
-        # twice, as a chunk of few bytes is wrapped in as many
+        # twice, because a tiny chunk needs as many bytes around it
         if (len(self._received) if end is None else end) > 2 * self._body_at_most + HEAD_AT_MOST:
             raise BodyTooLarge
         return end
 
 
 def _demand_no_packing(request: Request) -> None:
-    """Refuse a body that is packed for the way: gunicorn lets it pass and undoes the chunks alone."""
+    """Refuse a transfer coding besides chunked: gunicorn lets it pass and undoes only the chunks."""
     codings = {each.strip().lower() for name, value in request.headers if name == "TRANSFER-ENCODING"
                for each in value.split(",")}  # fmt: skip
     if packed := codings - {"chunked", "identity"}:
@@ -156,7 +156,7 @@ def _demand_no_packing(request: Request) -> None:
 
 
 def _dechunked(request: Request, body: bytes) -> bytes:
-    """Let gunicorn read the chunks. Raises ParseException where it finds them worse than we did."""
+    """Let gunicorn read the chunks. Raises ParseException if it is stricter than we were."""
     reader = ChunkedReader(request, BytesAtHand(body))
     try:
         pieces = list(iter(lambda: reader.read(len(body)), b""))

@@ -1,10 +1,9 @@
-"""Which thread answers: in, whole requests; out, each in its lane. A lane that is full never takes another's threads.
+"""Which thread answers a request: each kind has its lane, and a full lane never takes another's threads.
 
-Deliveries of CRMs go to one thread, which reads one after the other and then settles all of them by one commit, as
-long as more have come meanwhile; sources whose proof has to be fetched from somebody have a thread each, so that an
-address that does not answer holds up its own source alone. X's webhooks have threads of their own, and so has each
-question about our health: whether we live waits for nobody, or who watches us would kill us for a database that stands
-still. All that people and tools read shares the rest.
+Deliveries go to one thread, which takes whatever has come meanwhile and settles all of it by one commit. Sources whose
+keys must be fetched from somewhere have a thread each, so a dead address only holds up its own source. X's webhooks
+have threads of their own, and so do health checks: they must never wait, or whoever watches us would kill us for a
+database that hangs. Everything that people and tools read shares the rest.
 """
 
 import threading
@@ -23,12 +22,12 @@ THREADS_OF = {"/healthz": 1, "/readyz": 1, "/webhooks/": 2}
 """What has threads of its own, by how its path begins, and how many."""
 
 TOGETHER_AT_MOST = 64
-BYTES_AT_MOST = 512 * 1024  # some thousand items: nobody waits for seconds because others send much
+BYTES_AT_MOST = 512 * 1024  # some thousand items: nobody should wait for seconds because others send a lot
 Job = tuple[Connection, Request]
 
 
 class Lanes:
-    """The threads of one process. `apart` are the addresses of deliveries that have one of their own."""
+    """The threads of one process. `apart` are the delivery addresses with a thread of their own."""
 
     def __init__(self, application: Application, threads: int, apart: Iterable[str] = ()) -> None:
         self._application = application
@@ -47,7 +46,7 @@ class Lanes:
             next(quick, self._readers).submit(self._answer, connection, request)
 
     def _answer(self, connection: Connection, request: Request) -> None:
-        """Answer in this thread, also what would have been settled with others."""
+        """Answer in this thread, even what would have been settled with others."""
         opened = self._application.call(connection, request)
         if opened is not None:
             _settle(self._application, [opened])
@@ -75,7 +74,7 @@ class Together:
             _settle(self._application, self._gather())
 
     def _gather(self) -> list[Open]:
-        """Wait for one request and call the application for it, and for whatever has come by then."""
+        """Wait for one request; call the application for it and for everything that has come by then."""
         opened: list[Open] = []
         size = 0
         job: Job | None = self._queue.get()

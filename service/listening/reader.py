@@ -1,7 +1,7 @@
-"""All connections of a process, read by one thread: in, sockets; out, whole requests. Never waits for one client.
+"""One thread reads all connections of a process and hands on complete requests. Never waits for a client.
 
-A client that says nothing, half of it, or a byte a second costs a place in a list and a deadline, and no thread. Where
-all places are taken the client goes that has kept us waiting longest.
+A client that sends nothing, half a request, or a byte a second costs a list entry and a deadline, but no thread. If all
+places are taken, the client that has kept us waiting longest is dropped.
 """
 
 import os
@@ -61,7 +61,7 @@ class Connections:
             self._selector.register(each, READ, partial(self._accept, each))
 
     def wake_by(self, fd: int) -> None:
-        """Return from a turn when something is written into this (gunicorn's own pipe, at a signal)."""
+        """Return from a turn when something is written to this (gunicorn's own pipe, on a signal)."""
         self._selector.register(fd, READ, partial(_drain, fd))
 
     def deafen(self, sockets: Iterable[Any]) -> None:
@@ -72,7 +72,7 @@ class Connections:
         self._resting = []
 
     def turn(self, seconds: float) -> None:
-        """Do what there is to do, for which to wait at most `seconds`."""
+        """Do what there is to do, waiting for it at most `seconds`."""
         resting, self._resting = self._resting, []
         for key, events in self._selector.select(min(seconds, REST_S) if resting else seconds):
             if isinstance(key.data, Connection):
@@ -104,7 +104,7 @@ class Connections:
             os.close(pipe_end)
 
     def answered(self, connection: Connection, close: bool) -> None:  # noqa: FBT001 - a fact about the answer
-        """Take a connection back whose answer is written. From any thread, and at once where nothing else is to do."""
+        """Take back a connection whose answer is written. From any thread; at once if nothing else is to do."""
         connection.close_after = close
         try:
             all_sent = connection.push()
@@ -113,7 +113,7 @@ class Connections:
         if not all_sent or close or connection.incoming.has_begun:
             return self._call(partial(self._go_on, connection))
         connection.enter(Phase.IDLE)
-        # the client may have spoken between answer and this line: then nobody listens to it by now
+        # the client may have sent something since the answer, when nobody was listening
         return self._call(partial(self._watch, connection, READ)) if not connection.watched else None
 
     # -- what happens to a connection
@@ -124,7 +124,7 @@ class Connections:
         except OSError:  # another process was faster, or it has gone again
             return
         if len(self._connections) >= self._places and not self._make_room():
-            sock.close()  # everybody here is being answered; one more would take a file from those
+            sock.close()  # everybody here is being answered; one more would take a file descriptor from them
             return
         sock.setblocking(False)
         with suppress(OSError):
@@ -152,7 +152,7 @@ class Connections:
             self._read(connection)
 
     def _listen_again(self, connection: Connection) -> None:
-        """A connection may have been answered meanwhile, by a thread that saw us still listen."""
+        """Listen again, unless a thread that saw us still listening has put the connection to use meanwhile."""
         if connection.stage is Phase.IDLE:
             self._watch(connection, READ)
 
@@ -189,7 +189,7 @@ class Connections:
         return None
 
     def _go_on(self, connection: Connection) -> None:
-        """After an answer: send the rest of it, or end, or see whether the next request is here already."""
+        """After an answer: send the rest, or close, or see whether the next request is already here."""
         if connection not in self._connections:
             return
         if connection.out:
@@ -219,9 +219,9 @@ class Connections:
             self._drop(max(self._connections, key=lambda each: each.size))
 
     def _make_room(self) -> bool:
-        """Let go of who has kept us waiting longest; False where nobody does."""
+        """Drop whoever has kept us waiting longest; False if nobody does."""
         waiting = [each for each in self._connections if each.stage in WAITING]
-        # an answer on its way only where everybody else has one, too
+        # one with an answer under way only if all others have one too
         waiting = waiting or [each for each in self._connections if each.stage in ANSWERED]
         if waiting:
             self._drop(min(waiting, key=lambda each: each.since))

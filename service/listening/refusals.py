@@ -1,6 +1,6 @@
-"""What is answered before the application sees a request: in, why it cannot be read; out, bytes, in our one shape.
+"""Answers requests that never reach the application, in the same shape and with the same headers as everywhere.
 
-The same problem document and headers as everywhere; never anything of what the client sent, which may be a secret.
+Never repeats what the client sent, which may be a secret.
 """
 
 import json
@@ -62,7 +62,7 @@ KINDS: tuple[tuple[type[Exception], Refusal], ...] = (
 
 
 def refusal_of(error: ParseException) -> Refusal:
-    """Say what a fault of gunicorn's parser means to the client."""
+    """Say what an error of gunicorn's parser means to the client."""
     return next((refusal for kind, refusal in KINDS if isinstance(error, kind)), UNREADABLE)
 
 

@@ -1,7 +1,7 @@
-"""The worker class gunicorn runs: in, its listening sockets and the application; out, answers until it is told to stop.
+"""The worker class gunicorn runs: answers on its listening sockets until told to stop.
 
-gunicorn itself binds, forks, watches, reloads and stops us; its `gthread` would give a thread to each client that is
-slow to speak (measured in tests/bench/README.md).
+gunicorn itself binds, forks, watches, reloads and stops us. Its own `gthread` would give a thread to every slow client
+(measured in tests/bench/README.md).
 """
 
 import gc
@@ -19,12 +19,12 @@ from service.listening.lanes import Lanes
 from service.listening.reader import Connections
 from service.web import apart
 
-LINGER_S = 2.0  # a kept connection may be sending its next request as we begin to stop
+LINGER_S = 2.0  # a kept connection may be sending its next request while we stop
 FILES_WANTED = 16_384
 
 
 class EventWorker(base.Worker):  # type: ignore[misc]  # gunicorn carries no types
-    """One process: a thread that reads all clients, and threads that answer whole requests."""
+    """One process: a thread that reads all clients, and threads that answer complete requests."""
 
     alive: bool
     body_at_most: ClassVar[int] = 1024 * 1024
@@ -45,7 +45,7 @@ class EventWorker(base.Worker):  # type: ignore[misc]  # gunicorn carries no typ
 
     def run(self) -> None:
         """Serve until told to stop; then let what has begun end."""
-        gc.freeze()  # what is here by now stays; to look through it for garbage would stop every client for 50 ms
+        gc.freeze()  # objects here by now stay; collecting them would stop every client for 50 ms
         places = min(self.cfg.worker_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         reader = Connections(self.cfg, self._dispatch, places=places, body_at_most=self.body_at_most)
         application = Application(self.wsgi, self.cfg, reader.answered, lambda: not self.alive)

@@ -1,8 +1,10 @@
-"""What operators see of the service: in, the database; out, `/metrics` for Prometheus, and the same on one screen.
+"""What operators see of the service. Counts only: never a customer, a text or a score.
 
-prometheus.py  everything, as it is scraped           overview.py  the same by account, and what needs a hand
-gauges.py      what the ledger says of itself         budgets.py   X's daily limits: used, and left
-totals.py      what all processes have counted        families.py  how a figure is written for Prometheus
+    prometheus.py  /metrics                              overview.py  the same on one screen, and what needs a hand
+    gauges.py      figures read from the ledger          budgets.py   X's daily limits: used, and left
+    totals.py      counters of all processes together    families.py  a figure in Prometheus' format
+    health.py      /healthz and /readyz                  otel.py      traces for an OpenTelemetry collector
+    served.py      which accounts and sources are served at the moment
 
-What one process counts stands in `service/counts.py`. Counts only: never a customer, a text or a score.
+What a single process counts is in `service/counts.py`.
 """

@@ -1,7 +1,7 @@
-"""X's daily limits, what is used and what is left: in, the accounts of the settings; out, both as gauges and numbers.
+"""X's daily limits per account: used and left, as gauges and as numbers.
 
-X counts DMs and cards: a question that goes out as a DM, by quick replies or a page, is one of the DMs. One statement
-for all accounts, each entered by its index. Never decides who may send: `accounts/slots.py` does.
+X counts DMs and cards; a question asked as a DM (quick replies, page) counts as a DM. One statement for all accounts,
+each by its index. Does not decide who may send: `accounts/slots.py` does.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ Sends = Mapping[tuple[str, str], int]
 
 
 def families(connection: Connection, accounts: Mapping[str, Account], now: datetime) -> Iterator[GaugeMetricFamily]:
-    """Yield how many sends count in X's rolling 24 hours, and how many it leaves."""
+    """Yield how many sends count in X's rolling 24 hours, and how many are left."""
     sent = taken(connection, accounts, now)
     for name, text, sends in (
         ("sends_day", "Sends that count in X's limits of the rolling 24 hours, as X counts them.", sent),
@@ -49,9 +49,9 @@ def left(accounts: Mapping[str, Account], sent: Sends) -> Sends:
 
 
 def taken(connection: Connection, accounts: Mapping[str, Account], now: datetime) -> Sends:
-    """Return how many sends count, as long as each account's slots are held.
+    """Return how many sends count, for as long as each account's slots are held.
 
-    It begins with the few accounts, whose names lead the index.
+    Starts from the few accounts, whose names lead the index.
     """
     mine = sa.and_(snd.account == acct.account, snd.kind.in_(Kind), snd.intended_at > _since(accounts, now))
     found = (
@@ -66,7 +66,7 @@ def taken(connection: Connection, accounts: Mapping[str, Account], now: datetime
 
 
 def _since(accounts: Mapping[str, Account], now: datetime) -> sa.ColumnElement[Any]:
-    """Since when sends count; of an account that has left the settings, for X's day alone."""
+    """Since when sends count; for an account that has left the settings, X's 24 hours."""
     own = {name: sa.literal(now - slots.window(each), Micros()) for name, each in accounts.items()}
     day = sa.literal(now - slots.DAY, Micros())
     return sa.case(own, value=acct.account, else_=day) if own else day

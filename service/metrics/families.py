@@ -1,4 +1,4 @@
-"""How a figure is written for Prometheus: in, a name and numbers by the values of its labels; out, a family."""
+"""A figure as a Prometheus metric family: name, labels and values."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,6 +1,6 @@
-"""What the ledger says of itself, as gauges: in, a moment; out, one statement a figure, labels first and a number last.
+"""Gauges read from the ledger: one SQL statement per figure, labels first and a number last.
 
-Each is bounded by an index or by the last day. Counts only: no customer, no text, no score.
+Each is bounded by an index or to the last day. Counts only: no customer, no text, no score.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ bw = barred_way.c
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A figure: its name, what it says, its labels, and the statement that counts it at a moment."""
+    """A figure: its name, text and labels, and the statement that counts it at a given moment."""
 
     name: str
     text: str
@@ -54,20 +54,20 @@ class Gauge:
 
 
 def _seconds_since(newest: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement[float]:
-    """Times are stored as microseconds, so ages are plain differences on both databases."""
+    """An age in seconds: times are stored as microseconds, so it is a plain difference on both databases."""
     return sa.func.coalesce((to_micros(now) - sa.type_coerce(newest, sa.BigInteger)) / 1_000_000.0, 0.0)
 
 
 def _has_cards(now: datetime) -> sa.Exists:
-    """An account that X never lets read feedback/events, as it may send no cards, is behind in nothing."""
+    """An account that may send no cards, and so never reads feedback/events, cannot lag behind."""
     debts = sa.and_(rf.account == pw.account, rf.due_at > now - 28 * DAY)
     return sa.select(sa.literal(1)).where(debts).correlate(poll_window).exists()
 
 
 def _by_account(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Begin with the few accounts: their name leads the index, without it a database reads all of the table.
+    """Start from the few accounts: their name leads the index; otherwise the database reads the whole table.
 
-    An outer join, as with an inner one SQLite may begin with the table after all.
+    An outer join, because with an inner one SQLite may start from the table after all.
     """
     mine = sa.and_(table.c.account == acct.account, *conditions)
     from_accounts = sa.select(acct.account).select_from(account_state).outerjoin(table, mine).group_by(acct.account)
@@ -141,7 +141,7 @@ GAUGES = (
         "sweep_behind_seconds",
         "How far back lies the moment until which a source's list of what ended is read; under two hours is healthy.",
         ("source",),
-        # a list that nobody reads any more has been due for longer than any that somebody tries to read
+        # a list due for longer than any reader ever waits is no longer read by anybody
         lambda now: sa.select(sw.source, _seconds_since(sw.read_until, now)).where(sw.due_at > now - 3 * HOUR),
     ),
     Gauge(

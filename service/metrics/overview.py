@@ -1,7 +1,7 @@
-"""How the service stands, on one screen: in, the database and the settings; out, frozen facts.
+"""How the service stands, on one screen: frozen facts from the database and the settings.
 
-The same figures as /metrics (`gauges.GAUGES`), put together by account, and in words what needs a hand and what to
-do. Never a customer, a text or a score.
+The same figures as /metrics (`gauges.GAUGES`), grouped by account, and in words what needs attention and what to do.
+Never a customer, a text or a score.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,8 +10,8 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from service import __version__, served
-from service.metrics import budgets, totals
+from service import __version__
+from service.metrics import budgets, served, totals
 from service.metrics.gauges import GAUGES
 from service.migrations import head
 from service.partitions import ahead
@@ -38,7 +38,7 @@ Found = Mapping[tuple[str, ...], float]
 
 @dataclass(frozen=True, slots=True)
 class AccountOverview:
-    """One account. Ages in seconds; None: there is nothing of the kind."""
+    """One account. Ages in seconds; None: there is no such thing."""
 
     name: str
     held: str | None
@@ -57,7 +57,7 @@ class AccountOverview:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything at one moment. `day`: what came of the last 24 hours, by kind and outcome."""
+    """Everything at one moment. `day`: the last 24 hours, by kind and outcome."""
 
     at: datetime
     version: str
@@ -75,7 +75,7 @@ class Overview:
 def overview(
     connection: Connection, settings: Settings, now: datetime, replica: ReplicaStanding | None = None
 ) -> Overview:
-    """Read how everything stands, the replica told. One statement a figure, however many accounts there are."""
+    """Read how everything stands, given the replica. One statement per figure, however many accounts there are."""
     accounts, whom = settings.accounts, served.now_served(connection, settings, now)
     found = {
         each.name: {
@@ -101,7 +101,7 @@ def overview(
 
 
 def _encrypting(found: Mapping[str, Found]) -> str | None:
-    """How far going over to another key is; None: nothing is under way."""
+    """How far a change of the encryption key is; None: none is under way."""
     since = found["encryption_under_way_seconds"].get(())
     if since is None:
         return None

@@ -1,7 +1,7 @@
-"""Figures for Prometheus: in, the database; out, `/metrics`. Counts only: no customer, no text, no score.
+"""`/metrics` for Prometheus. Counts only: no customer, no text, no score.
 
-Everything is read from the database when it is asked for, so it is the same whichever process of whichever machine is
-asked, and a restart loses nothing: gauges from the ledger, counters from `totals`.
+Everything is read from the database at the time of the scrape, so any process of any machine gives the same answer and
+a restart loses nothing: gauges from the ledger, counters from `totals`.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,11 +15,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.engine import Connection, Engine
 
-from service import replica, served
+from service import replica
 from service.auth import Guard
 from service.clock import utc_now
 from service.db import reading
-from service.metrics import budgets, totals
+from service.metrics import budgets, served, totals
 from service.metrics.families import PREFIX, gauge
 from service.metrics.gauges import GAUGES
 from service.partitions import ahead
@@ -36,7 +36,7 @@ class Figures(Collector):
         self._settings, self._engine, self._clock = settings, engine, clock
 
     def describe(self) -> Iterator[Metric]:
-        """Say nothing in advance: the database may be away when we start."""
+        """Declare nothing in advance: the database may be away when we start."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
@@ -61,7 +61,7 @@ def registry(settings: Settings, engine: Engine, clock: Callable[[], datetime]) 
 
 
 def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[[], datetime]) -> flask.Blueprint:
-    """Return `/metrics`; Prometheus brings a key like every other reader."""
+    """Return the blueprint of `/metrics`; Prometheus needs a key like every other reader."""
     metrics = flask.Blueprint("metrics", __name__)
     collected = registry(settings, engine, clock)
 
@@ -77,8 +77,8 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
 def serve(settings: Settings, engine: Engine) -> None:
     """Serve the figures on a port of the worker's own, if one is configured.
 
-    Where somebody else listens there, such as another worker with the same settings, it works without: every process
-    tells the same.
+    If that port is taken, for instance by another worker with the same settings, it works without: every process
+    reports the same.
     """
     bind = settings.worker.metrics_bind
     if bind is None:
@@ -91,7 +91,7 @@ def serve(settings: Settings, engine: Engine) -> None:
 
 
 def _replica(engine: Engine) -> Iterator[Metric]:
-    """How the replica stands, where there is one; how far behind it is, as long as that can be known."""
+    """How the replica stands, if there is one, and how far behind it is, if that can be known."""
     found = replica.standing(engine)
     if found is None:
         return

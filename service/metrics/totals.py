@@ -1,8 +1,8 @@
-"""Counts of all processes together: in, what each has counted; out, totals, the same whichever process is asked.
+"""Counters of all processes together, the same whichever process is asked.
 
-Each process keeps its numbers in a row of its own every few seconds, so nobody waits for anybody. What a process had
-counted when it ended stays: its row is added to that of all who are gone. A process that is killed loses the seconds
-since it last wrote. Nothing else rests on these numbers; the ledger is the truth.
+Each process writes its numbers to a row of its own every few seconds, so nobody waits for anybody. When it ends, its
+row is added to that of all past processes; if it is killed, the last few seconds are lost. Nothing else relies on these
+numbers: the ledger is the truth.
 """
 
 import platform
@@ -38,7 +38,7 @@ pct = process_count.c
 
 
 class Keeper:
-    """Keeps the numbers of one process. `role`: web or worker; `serves`: see served.py."""
+    """Stores the numbers of one process. `role`: web or worker; `serves`: see served.py."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Keeper:
         self._said: Mapping[str, Any] | None = None
 
     def keep(self, now: datetime) -> None:
-        """Write our row. Where it was taken for a dead one's, what stood in it counts no more as ours."""
+        """Write our row. If it was taken for a dead process's, what was in it no longer counts as ours."""
         with writing(self._engine) as connection:
             if self._kept is not None and not self._is_there(connection):
                 self._counts.take_off(self._kept)
@@ -76,7 +76,7 @@ class Keeper:
 
 
 def keep_on(keeper: Keeper, stop: threading.Event) -> threading.Thread:
-    """Keep the numbers every few seconds until told to stop, and once more then."""
+    """Store the numbers every few seconds until told to stop, and once more at the end."""
 
     def run() -> None:
         ended = False
@@ -90,7 +90,7 @@ def keep_on(keeper: Keeper, stop: threading.Event) -> threading.Thread:
 
 
 def fold(connection: Connection, now: datetime) -> None:
-    """Add the rows of processes that are gone to that of all who are."""
+    """Add the rows of ended processes to the one row of all that have ended."""
     old = sa.or_(pct.name == keys.GONE, pct.seen_at < now - GONE_AFTER)
     rows = connection.execute(sa.select(process_count).where(old).order_by(pct.name).with_for_update()).all()
     dead = [row.name for row in rows if row.name != keys.GONE]
@@ -120,7 +120,7 @@ def families(connection: Connection, now: datetime) -> Iterator[Metric]:
 
 
 def living(connection: Connection, now: datetime) -> dict[tuple[str, str, str], int]:
-    """Return how many processes live, by role, version and Python."""
+    """Return how many processes are alive, by role, version and Python."""
     builds = (pct.role, pct.version, pct.python)
     found = sa.select(*builds, sa.func.count()).where(keys.is_alive(now)).group_by(*builds).order_by(*builds)
     return {(role, version, python): number for role, version, python, number in connection.execute(found)}

@@ -1,12 +1,12 @@
-"""The schema's history: in, an engine; out, a database at the newest revision, or a refusal in words.
+"""The schema's history: brings a database to the newest revision, or refuses in words.
 
-`upgrade` may be interrupted and run again: each revision is one transaction on both databases. Never run by a worker
-or a web process on its own; `dm-feedback db upgrade` and `dm-feedback serve` do it.
+`upgrade` can be interrupted and repeated: each revision is one transaction on both databases. Worker and web processes
+never run it by themselves; `dm-feedback db upgrade` and `dm-feedback serve` do.
 
-A revision has one of two forms. *before* only adds, and is run while the version before still works: that one goes on,
-and may be started again, on a schema newer than itself. *after* takes away what no code has used since a release
-(`unused_since`, the newest revision that release knew). The database keeps from which revision on code may work on it.
-`env.py` is Alembic's entry.
+There are two kinds of revision. *before* only adds and runs while the previous version still works: that version goes
+on, and may even be restarted, on a schema newer than itself. *after* removes what no code has used since a release
+(`unused_since`, the newest revision that release knew). The database records from which revision on code may work on
+it. `env.py` is Alembic's entry.
 """
 
 from collections.abc import Mapping
@@ -28,10 +28,10 @@ from service.models import encryption, encryption_key, schema_floor
 
 FOLDER = Path(__file__).parent
 VERSION = sa.table("alembic_version", sa.column("version_num"))
-ENCRYPTED_FROM = "0032"  # code that knows no newer revision than those before it cannot read what is encrypted
-IDS_FROM = "0034"  # likewise: it cannot read locked ids, nor find one
+ENCRYPTED_FROM = "0032"  # code that knows only earlier revisions cannot decrypt
+IDS_FROM = "0034"  # likewise: it can neither decrypt ids nor find them
 PARTED_FROM = "0039"  # and such code would look for a delivery's repeats where partitions leave none to be found
-FIRST_TO_LOOK = "0022"  # code that knows no newer revision than those before it does not ask from when on it may work
+FIRST_TO_LOOK = "0022"  # code that knows only earlier revisions does not check the floor
 COPYING, MOVED = "copying", "moved"
 """Stand where a revision does: no process of ours works on a database that is being filled, or was left behind."""
 
@@ -44,9 +44,9 @@ RELEASED: Mapping[str, str] = {}
 
 
 def upgrade(engine: Engine) -> str:
-    """Bring the database to the newest revision and return the one it is at. Safe to repeat and to interrupt.
+    """Upgrade the database to the newest revision and return its revision. Safe to repeat and to interrupt.
 
-    A newer database stays as it is. Raises Unavailable where it is too new for this code.
+    A newer database stays as it is. Raises Unavailable if it is too new for this code.
     """
     with writing(engine) as connection:
         _lock(connection)
@@ -69,7 +69,7 @@ def floor() -> str:
 
 
 def set_floor(connection: Connection) -> None:
-    """Write from which code on one may work here: one that can read what is encrypted, and knows of partitions."""
+    """Set the oldest code that may work here: one that can decrypt, and knows of partitions."""
     encrypted = connection.scalar(sa.select(encryption_key.c.id).limit(1)) is not None
     with_ids = connection.scalar(sa.select(encryption.c.ids)) is not None
     needed = [floor(), *([PARTED_FROM] if partitioned_tables(connection) else [])]
@@ -79,7 +79,7 @@ def set_floor(connection: Connection) -> None:
 
 
 def mark(engine: Engine, revision: str) -> None:
-    """Write what stands for the database's revision. A word that no code knows lets no code work there."""
+    """Set the database's revision. With a word that no code knows, no code works there."""
     with writing(engine) as connection:
         connection.execute(sa.update(VERSION).values(version_num=revision))
         set_floor(connection)
@@ -102,7 +102,7 @@ def current(engine: Engine) -> str | None:
 
 
 def require_fitting(engine: Engine) -> None:
-    """Refuse to work on a schema this code does not fit: an older one, or one too new. Raises Unavailable."""
+    """Refuse a schema that does not fit this code, older or too new. Raises Unavailable."""
     with reading(engine) as connection:
         found = MigrationContext.configure(connection).get_current_revision()
         if found == head():
@@ -117,7 +117,7 @@ def require_fitting(engine: Engine) -> None:
 
 
 def _demand_fitting(connection: Connection, found: str) -> None:
-    """Refuse a newer schema that has lost what this code uses, and a database that is half a copy or was left."""
+    """Refuse a newer schema that lacks what this code uses, and a database that is half a copy or was left behind."""
     if found in SAID:
         raise Unavailable("database_copied", f"The database {SAID[found]}.")
     oldest = connection.scalar(sa.select(schema_floor.c.revision))
@@ -141,7 +141,7 @@ def _config() -> Config:
 
 
 def _lock(connection: Connection) -> None:
-    """Let two upgrades wait for each other on PostgreSQL; SQLite's write lock does it there."""
+    """Make concurrent upgrades wait on PostgreSQL; on SQLite the write lock does."""
     if connection.dialect.name == "postgresql":
         take_your_time(connection)  # an index over years of rows takes longer than any other statement may
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7350134)")

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the revisions on the connection `service.migrations` hands over, never on one of its own."""
+"""Alembic's entry: runs the revisions on the connection it is given, never on one of its own."""
 
 from alembic import context
 

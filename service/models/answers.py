@@ -1,4 +1,4 @@
-"""What customers answered, and how far we have asked X about it. In: nothing; out: the tables that results writes."""
+"""What customers answered, and how far X has been asked about it: the tables that results writes."""
 
 from datetime import datetime
 
@@ -71,7 +71,7 @@ result = Table(
 
 
 class ResultUpdateColumns(TypedColumns):
-    """Every distinct telling of an answer, whatever became of it. Written by results."""
+    """Every distinct report of an answer, whatever became of it. Written by results."""
 
     id = Column(Serial, primary_key=True)
     feedback_id: Named[str | None] = Column(XId, nullable=True)

@@ -1,4 +1,4 @@
-"""What all pages of tables share: the metadata, how names are made, how rows are numbered."""
+"""What all tables share: metadata, naming, row numbers."""
 
 from sqlalchemy import BigInteger, Integer, MetaData, String
 

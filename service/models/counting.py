@@ -1,4 +1,4 @@
-"""What readers have been told and what has been counted so far. In: nothing; out: the tables that sealing writes."""
+"""What readers have been told and what has been counted: the tables that sealing writes."""
 
 from datetime import datetime
 

@@ -1,7 +1,4 @@
-"""Under which key values lie here, and how far going over to another has come.
-
-In: nothing; out: tables. Holds no rule.
-"""
+"""Which key values are encrypted under, and how far a change to another one has come."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What sources told us, raw and read. In: nothing; out: the tables that intake writes. Holds no rule."""
+"""What sources sent, raw and as it was understood: the tables that intake writes."""
 
 from datetime import datetime
 

@@ -1,7 +1,4 @@
-"""The ledger and the machine in one row: requests, their history, the intents to send.
-
-In: nothing; out: tables, and the conditions of their partial indexes. Holds no rule.
-"""
+"""The ledger: requests, their history, intents to send, and the conditions of their partial indexes."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who may be named, and what people are called. In: nothing; out: tables that reports writes. Holds no rule."""
+"""Who may be named, and what people are called: the tables that reports writes."""
 
 from datetime import datetime
 

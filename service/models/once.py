@@ -1,4 +1,4 @@
-"""What a POST that named itself has made. In: nothing; out: the table that web/once writes. Holds no rule."""
+"""What a POST with an Idempotency-Key has made: the table that web/once writes."""
 
 from datetime import datetime
 from typing import Any

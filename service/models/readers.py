@@ -1,4 +1,4 @@
-"""Who reads, and what readers leave behind. In: nothing; out: the tables of auth and reports. Holds no rule."""
+"""Who reads, and what readers leave behind: the tables of auth and reports."""
 
 from datetime import datetime
 from typing import Any
@@ -122,7 +122,7 @@ access_chain = Table("access_chain", metadata, AccessChainColumns)
 
 
 class ProbeColumns(TypedColumns):
-    """The last moment in which the database was seen to take writes. Written by health."""
+    """The last moment in which the database was seen to take writes. Written by metrics."""
 
     name = Column(String(16), primary_key=True)
     at: Named[datetime] = Column(Micros)

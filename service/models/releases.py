@@ -1,6 +1,6 @@
-"""What may be said to who sees no rows: releases, their leaves, and what later ones are made of.
+"""What analysts, who see no rows, may be told: releases, their leaves, and what later releases are made of.
 
-In: nothing; out: the tables that reports writes. Few rows, and final: nothing here is ever changed but the walk.
+Few rows, and final: only the progress of the walk ever changes.
 """
 
 from datetime import date, datetime

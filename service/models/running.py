@@ -1,7 +1,4 @@
-"""What runs, and on what. In: nothing; out: tables of who lives, what they counted and forgot, whose schema it is.
-
-Holds no rule.
-"""
+"""Who is alive, what was counted and forgotten, and which code may use this schema."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +10,7 @@ from service.models.base import metadata
 
 
 class WorkerSeenColumns(TypedColumns):
-    """A worker process and when it was last alive. Written by chores, and by housekeeping once it is dead."""
+    """A worker process and when it was last alive. Written by worker, and by privacy once it is dead."""
 
     name = Column(String(64), primary_key=True)
     started_at: Named[datetime] = Column(Micros)
@@ -43,7 +40,7 @@ process_count = Table("process_count", metadata, ProcessCountColumns)
 
 
 class RetentionRunColumns(TypedColumns):
-    """When nothing of a kind was too old any more, and how many rows were forgotten. Written by housekeeping."""
+    """When nothing of a kind was too old any more, and how many rows were forgotten. Written by privacy."""
 
     kind = Column(String(24), primary_key=True)
     finished_at: Named[datetime] = Column(Micros)

@@ -1,4 +1,4 @@
-"""What is known of a source's API, and who is to be looked up there. In: nothing; out: tables. Holds no rule."""
+"""What is known of a source's API, and whose customers are to be looked up there."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What is known of X accounts and of people at X. In: nothing; out: tables. Holds no rule."""
+"""What is known of X accounts, and of people at X."""
 
 from datetime import datetime
 

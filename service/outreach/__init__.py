@@ -1,14 +1,14 @@
-"""The second chapter: may we write? We write, we ask - once, whatever dies. Decides; `requests` writes.
+"""May we write? Then the Direct Message and the question, once, whatever dies. Decides; `requests` writes.
 
-run.py       claims what is due, keeps calls in flight     claims.py    claim, record: the transactions around a call
-prepare.py   what a request needs next, state by state     steps.py     the whole life of a request; one X call each
-around.py    the facts around a request, in one statement  gates.py     pure: reasons not to write
-campaigns.py which card and texts, the draws               answers.py   X's errors as outcomes
-unclear.py   what we cannot know, looked up                by_hand.py   operators' retry, cancel and complete
-looking.py   customers looked up in the CRM            confirming.py whether they wrote to us
-absence.py   what a list proves that does not show it  evidence.py  a refusal that proves an earlier arrival
+run.py       keeps calls to X in flight                claims.py    claim, record: the transactions around a call
+prepare.py   what a request needs next                 steps.py     the one X call each state needs
+around.py    the facts around a request                gates.py     reasons not to write; pure
+campaigns.py which card and texts, the random draws    answers.py   X's errors as outcomes
+unclear.py   looks up sends with unknown outcome       absence.py   does absence from a list prove anything?
+evidence.py  a refusal that proves an earlier arrival  looking.py   looks customers up in the CRM
+confirming.py have they written to us before?          by_hand.py   an operator's retry and cancel
 thanks.py    one more DM after a tap                   handed_over.py  a link for others to send
-rehearsal.py a campaign, tried on oneself              withdrawn.py what has left the settings
-clients.py   X, as an account's settings want it       locked.py    account and request, locked together
+rehearsal.py tries a campaign on yourself              withdrawn.py names that left the settings
+clients.py   an X client for an account                locked.py    locks account and request together
 workplace.py what all of them lean on
 """

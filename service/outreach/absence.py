@@ -1,9 +1,9 @@
-"""Does X's list show what is there? In, a list and a send that is not in it; out, whether that proves anything.
+"""Whether it proves anything that a send is missing from X's DM list.
 
-X may lag by more than it ever did, or leave out cards: nobody has published whether its DM list shows them. So the list
-is held to what we know: the newest opening and the newest message like the one we look for, of which X gave us the ids
-and which have been there for longer than the list lags. One that does not show even those proves no absence. Where we
-know of none, it is believed.
+X's list may lag more than it ever has, or leave out cards: whether it shows them is undocumented. So the list must
+prove itself: the newest opening and the newest message like the one we look for, whose ids X gave us and which are
+older than the lag, have to be in it. If they are missing, absence proves nothing. If we know of none, the list is
+believed.
 """
 
 from collections.abc import Sequence
@@ -22,20 +22,20 @@ from service.states import Kind
 
 log = structlog.get_logger(__name__)
 CLOCK_SLACK = timedelta(minutes=2)  # between X's clock and ours, and between our machines'
-CONTROLLED = timedelta(minutes=5)  # how much further the list is read, to see what must be there
+CONTROLLED = timedelta(minutes=5)  # how much further to read the list, to see messages that must be in it
 LISTED_FOR = timedelta(days=29)  # X lists a message for thirty days
 HIDES = "hides_ours"
 
 
 def settled_in(account: Account) -> timedelta:
-    """How long after X was done with a message its list shows it, read by whichever machine."""
+    """How long after a send X's list is sure to show it, whichever machine reads it."""
     return account.list_lag + min(CLOCK_SLACK, account.list_lag)
 
 
 def held_to_what_we_know(
     engine: Engine, account: Account, found: Sequence[tuple[Request, Attempt, Listing]]
 ) -> list[Listing]:
-    """Return the lists, those that hide what we know to be there as ones that cannot be read."""
+    """Return the lists; one that hides what we know to be there counts as unreadable."""
     with reading(engine) as connection:
         known = [_known(connection, account, *each) for each in found]
     return [

@@ -1,4 +1,4 @@
-"""X's errors as outcomes: in, an XError and where the request stands; out, what the step found. Pure.
+"""X's errors as outcomes of a step. Pure.
 
 The class of the error decides; its words go into the ledger for operators. What an error means for the whole account
 (a hold until a person acts, a pause until a limit resets) travels beside the outcome.
@@ -27,14 +27,14 @@ from service.x_api import (
 
 PAUSES_PER_WINDOW = 15  # a 429 that names no reset pauses the account for this part of X's window: 1 of 15 minutes
 GATEWAY_GAVE_UP = {502, 504}
-MOVED = {301, 308}  # every other send would be led elsewhere too, whatever became of this one
+MOVED = {301, 308}  # every other send would be redirected too, whatever became of this one
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a step found: the outcome, X's id of what it sent, and what it means for the account.
+    """What a step found: the outcome, X's id of what was sent, and what it means for the account.
 
-    `had_before`: X refused the message because it has it from us already.
+    `had_before`: X refused the message because it already has it from us.
     """
 
     outcome: Outcome
@@ -72,7 +72,7 @@ def found_by(error: XError, call: XCall, account: Account, now: datetime) -> Fou
         case RateLimited(reset_at=reset_at):
             return _limited(reset_at, call, account, now, said)
         case Unexplained():
-            # Kept, and not at the head of the queue: if it is about this message after all, the others go first.
+            # Kept, but not at the head of the queue: if it is about this message after all, the others go first.
             had = error.row.had_before
             return Found(Retry(error.reason, said), effect=_doubt(error, call), had_before=had)
         case XError(about_us=True):
@@ -91,7 +91,7 @@ def _of_silence(error: XError) -> Away | Hold | None:
 
 
 def _about_us(error: XError, call: XCall, now: datetime, said: str) -> Found:
-    """What few apps may do is done in another way where there is one; else a person has to act."""
+    """An action that few apps may use is replaced by another way if there is one; otherwise a person has to act."""
     if call.other_way and error.row.few_may:
         return Found(Switch(error.reason, said), effect=Bar(call.way, error.code))
     return Found(Postpone(now, "account_held", said), effect=Hold(error.code, error.reason))
@@ -118,8 +118,8 @@ def _limited(reset_at: datetime | None, call: XCall, account: Account, now: date
     a_moment = now + account.window / PAUSES_PER_WINDOW
     until = min(max(reset_at or a_moment, now + timedelta(seconds=1)), now + timedelta(hours=24))
     if call.endpoint == "create_feedback" and (reset_at is None or until > now + account.window + CLOCK_SLACK):
-        # X's rule of one card per customer and day may answer in the same way: count it, so that one customer
-        # whom another tool has asked today can pause the account neither for ever nor for that day.
+        # X's rule of one card per customer and day may answer the same: count it, so that one customer whom another
+        # tool has asked today pauses the account neither for ever nor for that day.
         return Found(Retry("rate_limited", said), effect=Pause(until, first=None if reset_at is None else a_moment))
     return Found(Postpone(until, "rate_limited", said), effect=Pause(until, None if call.sends else call.endpoint))
 
@@ -135,6 +135,6 @@ def _refused(error: XError, call: XCall, said: str) -> Outcome:
 
 
 def _ends_as(error: RecipientRefused, call: XCall) -> Skip:
-    """A person X cannot reach while we look for them is nobody we could write to."""
+    """A person X cannot reach while we look them up is nobody we could write to."""
     ends_as = Skip(error.row.ends_as)
     return Skip.NO_X_IDENTITY if call.state is State.RECEIVED and ends_as is Skip.UNREACHABLE else ends_as

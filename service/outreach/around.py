@@ -1,6 +1,6 @@
-"""What stands around a request at this moment: in, the request; out, the facts that may forbid a message, in one go.
+"""The facts around a request that may forbid a message, fetched in one statement. Writes nothing.
 
-Asked before every message, so it is built once, and a database across a network is asked once. Writes nothing.
+Asked before every message, so the statement is built once and a remote database is asked once.
 """
 
 from datetime import datetime
@@ -46,10 +46,10 @@ AROUND = sa.select(
 
 
 class Lookout:
-    """Looks around a request for the length of one transaction, and not twice for the same customer and time.
+    """Fetches the facts around a request during one transaction, and not twice for the same customer and time.
 
-    What others commit meanwhile is what they might have committed a moment later; what is sent to the same customer
-    waits for the account's lock.
+    Commits of others in between could as well have come a moment later; sends to the same customer wait for the
+    account's lock.
     """
 
     def __init__(self, connection: Connection, hash_key: str) -> None:

@@ -1,7 +1,7 @@
-"""What operators may do to a request: in, its id and who asks; out, the change, or a refusal in words. All audited.
+"""What operators may do to a request by hand: retry, cancel, complete. All of it is in the access log.
 
-None of it can break a promise: the gates, limits and look-ups stand in the way of a second message as ever. What may
-have reached the customer already is sent again only if the operator says so in words, however the request ended since.
+None of it can break a promise: gates, limits and look-ups prevent a second message as ever. What may already have
+reached the customer is sent again only if the operator says so explicitly.
 """
 
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ NOT_STALE_FOR = timedelta(hours=24)  # after a person has decided that the custo
 
 
 def retry(place: Workplace, request_id: str, *, by: str, accept_second_message: bool, now: datetime) -> State:
-    """Take an ended request up again where its facts allow; return its state. Raises NotFound or Conflict."""
+    """Resume an ended request where its facts allow; return its state. Raises NotFound or Conflict."""
     with writing(place.engine) as connection:
         request = _found(connection, request_id)
         if not BY_HAND[request.state]:
@@ -55,7 +55,8 @@ def cancel(place: Workplace, request_id: str, *, by: str, now: datetime) -> Stat
             raise Conflict("in_flight", "A call to X is under way for this request; try again in a few seconds.")
         if sends.is_unclear(connection, request_id):
             raise Conflict(
-                "being_looked_up", "A send of this request is being looked up at X; its end is not ours to choose."
+                "being_looked_up",
+                "A send of this request is being looked up at X; it cannot be ended until that is done.",
             )
         state = _write(connection, place, request, Stop(State.SKIPPED, Skip.CANCELLED), by, now)
         log_access(connection, by, "request.cancel", {"request_id": request_id}, now)
@@ -63,13 +64,13 @@ def cancel(place: Workplace, request_id: str, *, by: str, now: datetime) -> Stat
 
 
 def complete(place: Workplace, request_id: str, x_user_id: str, *, by: str, now: datetime) -> State:
-    """Tell who the customer of a `skipped(no_x_identity)` request is on X and take it up. NotFound or Conflict."""
+    """Set who the customer of a `skipped(no_x_identity)` request is on X, and resume it. NotFound or Conflict."""
     with writing(place.engine) as connection:
         request = _found(connection, request_id)
         missing = (request.state, request.reason) == (State.SKIPPED, Skip.NO_X_IDENTITY)
         if not missing or request.erased_at is not None:
             raise Conflict(
-                "identity_not_missing", "Only a request that was skipped for want of an X user is completed."
+                "identity_not_missing", "Only a request that was skipped because no X user was known can be completed."
             )
         back = Resume(State.RECEIVED, "identity_completed", now + NOT_STALE_FOR, x_user_id)
         state = _write(connection, place, request, back, by, now)
@@ -99,25 +100,27 @@ def _demand_somebody(request: Request) -> None:
     if nobody and forgotten:
         raise Conflict(
             "identity_forgotten",
-            "Who the customer is was forgotten when privacy.keep_identities was over, so there is nobody to write to; "
+            "The customer's identity was deleted after privacy.keep_identities, so there is nobody to write to; "
             "leave this request, the customer's next conversation is asked about as usual.",
         )
 
 
 def _demand_no_card(connection: Connection, request_id: str) -> None:
     if appeared(connection, [request_id]):
-        raise Conflict("card_is_out", "X has told us of this request's card: the customer has it, and gets no second.")
+        raise Conflict(
+            "card_is_out", "X has reported this request's card: the customer has it, and must not get another."
+        )
 
 
 def _may_have_arrived(connection: Connection, request: Request) -> bool:
-    """Whether the message that would be sent next may be with the customer. The state alone forgets: it can be left."""
+    """Whether the next message may already be with the customer. The state alone does not tell: it can be left."""
     if request.state is State.UNKNOWN:
         return True
     return sends.may_have_arrived(connection, request.id, request.next_message)
 
 
 def _furthest(request: Request) -> State:
-    """The furthest state whose facts are on the row. Where X said we may not write, it is asked again."""
+    """The furthest state whose facts are on the row. If X said we may not write, it is asked again."""
     if request.x_user_id is None or request.card_text is None:
         return State.RECEIVED
     if request.dm_sent_at is not None:

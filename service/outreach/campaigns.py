@@ -1,7 +1,7 @@
-"""Which campaign takes a conversation, and who is drawn: in, a request row; out, frozen texts or a Stop. Pure.
+"""Which campaign takes a conversation, and whether it is drawn: frozen texts, or a Stop. Pure.
 
-The first campaign of the file whose every filter fits takes it. Draws are keyed hashes of the conversation: nobody
-can foretell or influence them, and the same input draws the same lot on replay. All inputs go into the ledger.
+The first campaign in the settings whose filters all match takes it. Draws are keyed hashes of the conversation: nobody
+can predict or influence them, and a replay draws the same lot. All inputs go into the ledger.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ class Conversation:
     channel: str | None
     language: str | None
     x_handle: str | None
-    stale_at: datetime | None = None  # not stale before this: a person has taken the request up again
+    stale_at: datetime | None = None  # not stale before this: a person has resumed the request
 
 
 def conversation_of(request: Request) -> Conversation:
@@ -65,7 +65,7 @@ def choose(
     if campaign is None:
         return Stop(State.SKIPPED, Skip.NO_CAMPAIGN)
     draws = decide(conversation, campaign, account, hash_key=hash_key, expected_per_day=expected_per_day)
-    # Frozen whichever way the lots fell: a person may take up a conversation that no lot fell on.
+    # Frozen whatever was drawn: a person may resume a conversation that was not drawn.
     plan = freeze(conversation, campaign, account, draws, links.hash_of(hash_key, conversation.request_id))
     for lot, reason in (("sample", Skip.SAMPLED_OUT), ("budget", Skip.QUOTA)):
         if not draws[lot]["drawn"]:
@@ -74,9 +74,9 @@ def choose(
 
 
 def takes(campaign: Campaign, conversation: Conversation) -> bool:
-    """Say whether every filter of the campaign fits. An empty filter fits everything.
+    """Whether every filter of the campaign matches. An empty filter matches everything.
 
-    Words count however they are written (`words.folded`): who tags `No-Survey` means `no-survey`.
+    Words match however they are written (`words.folded`): somebody who tags `No-Survey` means `no-survey`.
     """
     one_of = (
         (campaign.sources, {conversation.source}),
@@ -102,11 +102,10 @@ def _tag(language: str) -> str:
 def decide(
     conversation: Conversation, campaign: Campaign, account: Account, *, hash_key: str, expected_per_day: int
 ) -> Draws:
-    """Draw the two lots and return them with all that went in.
+    """Draw the two lots and return them with all inputs.
 
-    Only what the sample lets through asks for the budget. Each campaign reckons as if all of the account's
-    conversations were its own: together campaigns of different samples never ask for more than the budget, and may
-    leave a part of it unused.
+    Only what passes the sample is drawn for the budget. Each campaign calculates as if all conversations of the account
+    were its own, so campaigns with different samples together never exceed the budget, but may leave some unused.
     """
     key = (conversation.source, conversation.id, conversation.ended_at.isoformat())
     way = WAYS[campaign.ways[0]]
@@ -129,9 +128,9 @@ def decide(
 
 
 def freeze(conversation: Conversation, campaign: Campaign, account: Account, draws: Draws, page_hash: str) -> Plan:
-    """Return the plan with its rendered texts; later changes of the settings do not reach it.
+    """Return the plan with its rendered texts; later changes of the settings do not affect it.
 
-    The link to the page is the one thing that is written into them when they leave.
+    Only the link to the page is inserted when they leave.
     """
     texts = campaign.texts[language_of(conversation.language, campaign)]
     values = _values(conversation, campaign, account)
@@ -173,6 +172,6 @@ def _opening(campaign: Campaign, texts: Texts, values: Mapping[str, str]) -> str
 
 
 def language_of(language: str | None, campaign: Campaign) -> str:
-    """Return the language to write in: the customer's, what it is a kind of (`pt` for `pt-BR`), or the default."""
+    """Return the language to write in: the customer's, its more general form (`pt` for `pt-BR`), or the default."""
     there = {_tag(each): each for each in campaign.texts}
     return next((there[each] for each in nearest_first(language) if each in there), campaign.default_language)

@@ -1,11 +1,11 @@
-"""Claiming and recording: in, an account and a moment; out, requests that are ready for one X call each.
+"""Claiming and recording: the two short transactions around every call to X.
 
-    claim   one short transaction: pick what is due, lease it, decide what needs no call, commit the intent to send
-    record  one short transaction: what X said, the new state, its line of history - and the next intent, if any
+    claim   pick what is due, lease it, decide what needs no call, commit the intent to send
+    record  what X said, the new state, its line of history - and the next intent, if any
 
-No transaction is open while X thinks. Every write carries the lease token, so a worker that was paused past its lease
-cannot record over its successor. Only what became of a send is written as long as nobody knows it: two machines' clocks
-may differ by more than a lease, and X says it once. Never calls X.
+No transaction is open during the call. Every write carries the lease token, so a worker paused past its lease cannot
+record over its successor. The one exception: the outcome of a send is written as long as nobody knows it, because X
+says it only once. Never calls X.
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,7 +49,7 @@ DUE_AND_AWAKE = leases.DUE.where(sa.not_(sa.func.coalesce(standing.RESTS, sa.fal
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A leased request whose next X call is committed to. `attempt_id` stands where the call writes to the customer."""
+    """A leased request whose next X call is committed to. `attempt_id` is set if the call writes to the customer."""
 
     request: Request
     account: Account
@@ -62,7 +62,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """How many due requests were taken up, and those of them whose next step needs X."""
+    """How many due requests were taken, and those whose next step needs X."""
 
     picked: int
     ready: list[Ready]
@@ -76,7 +76,7 @@ def due_accounts(place: Workplace, names: Iterable[str], now: datetime) -> Seque
 
 
 def claim(place: Workplace, account: Account, limit: int, now: datetime) -> Claimed:
-    """Lease up to `limit` due requests of the account and decide them as far as no call to X is needed."""
+    """Lease up to `limit` due requests of the account and take them as far as possible without a call to X."""
     lease, at = Lease(new_id("ls", now), now + place.settings.worker.lease), ""
     try:
         with writing(place.engine) as connection:
@@ -89,7 +89,7 @@ def claim(place: Workplace, account: Account, limit: int, now: datetime) -> Clai
     except Exception as error:
         if is_away(error) or not at:
             raise
-        # A bug that one request meets must not hold up the others of its account, which have been rolled back with it.
+        # A bug with one request must not hold up the others of its account, which were rolled back with it.
         log.exception("request_not_decided", request_id=at, error=type(error).__name__)
         _set_aside(place, at, type(error).__name__, now)
         return Claimed(1, [])
@@ -97,7 +97,7 @@ def claim(place: Workplace, account: Account, limit: int, now: datetime) -> Clai
 
 
 def taken_up(place: Workplace, account: Account, request_id: str, token: str, now: datetime) -> Ready | None:
-    """Decide a request that the caller has leased already, as `claim` does."""
+    """Do what `claim` does for a request that the caller has already leased."""
     with writing(place.engine) as connection:
         mine = still_mine(connection, request_id, token, now)
         if mine is None or mine.account.rests:
@@ -106,17 +106,17 @@ def taken_up(place: Workplace, account: Account, request_id: str, token: str, no
 
 
 def record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_on: bool = True) -> Ready | None:
-    """Write what X said; return the next ready step of the same request, if it may go on at once.
+    """Write what X said; return the next ready step of the same request, if it may continue at once.
 
-    Returns None, and writes nothing, where the lease has passed to another worker who knows as much - or where this
-    very record is made again because nobody knew whether its commit had come through, and it had.
+    Returns None and writes nothing if the lease has passed to another worker that knows as much, or if this same
+    record is repeated because it was unknown whether its commit had succeeded, and it had.
     """
     try:
         return _record(place, ready, found, now, go_on=go_on)
     except Exception as error:
         if is_away(error):
             raise
-        # What X said must be kept, even where the step after it meets a bug.
+        # What X said must be kept, even if the step after it has a bug.
         log.exception("next_step_not_decided", request_id=ready.request.id, error=type(error).__name__)
         return _record(place, ready, found, now, go_on=False)
 
@@ -144,7 +144,7 @@ def _record(place: Workplace, ready: Ready, found: Found, now: datetime, *, go_o
 
 
 def give_back(place: Workplace, ready: Ready, now: datetime) -> None:
-    """Return a claimed request whose call was never made (we are shutting down, or it took too long to begin)."""
+    """Return a claimed request whose call was never made, because we are shutting down or it took too long to begin."""
     with writing(place.engine) as connection:
         this = ready.request.id
         mine = leases.still_mine(connection, this, ready.lease_token)
@@ -155,7 +155,7 @@ def give_back(place: Workplace, ready: Ready, now: datetime) -> None:
             sends.settle(connection, ready.attempt_id, "not_sent", "never_begun", now)
         if waits is None:
             leases.put_down(connection, this)
-        else:  # whoever took it over waits for what became of this send
+        else:  # whoever took it over is waiting for the outcome of this send
             write(connection, waits.request, Postpone(now, PROVEN_UNSENT, "The call was never begun."), now, place.hand)
 
 
@@ -168,7 +168,7 @@ def _walk(
     token: str,
     now: datetime,
 ) -> Ready | None:
-    """Decide all that needs no call, until a call is needed or the request has to wait; then write it, once."""
+    """Decide until a call is needed or the request has to wait; then write it once."""
     lookout = Lookout(connection, place.hash_key)
     while True:
         found = prepare(connection, place, account, request, now, lookout)
@@ -187,7 +187,7 @@ def _walk(
 def _looked_up_first(
     connection: Connection, place: Workplace, account: Account, request: Request, found: Intent | Outcome, now: datetime
 ) -> Intent | Outcome:
-    """A message that may have gone before the ledger was put back is looked up before it is sent."""
+    """Look a message up before sending it, if it may have been sent before the ledger was restored."""
     if not isinstance(found, Intent) or found.kind is None:
         return found
     lost = restored.lost_since(connection, place.restores, request, found.kind)
@@ -212,7 +212,7 @@ def _settle(connection: Connection, ready: Ready, found: Found, now: datetime) -
 
 
 def _about_us(connection: Connection, ready: Ready, found: Found, now: datetime) -> Found:
-    """A refusal that one customer after another meets is no verdict on this one: kept, until a person has looked."""
+    """Several customers in a row met this refusal, so it says nothing about this one: hold until a person looks."""
     match found.effect:
         case Strange(endpoint, code, reason):
             if strange.is_about_us(connection, ready.account.name, endpoint, ready.request.id):
@@ -249,20 +249,20 @@ def _remember_handle(connection: Connection, request: Request, outcome: Outcome,
 
 
 def _set_aside(place: Workplace, request_id: str, error: str, now: datetime) -> None:
-    """Take a request that cannot be decided out of the way of the others, for longer each time."""
+    """Postpone a request that cannot be decided, longer each time, so that it does not block the others."""
     with writing(place.engine) as connection:
         request, lease = locked(connection, request_id), place.settings.worker.lease
         if request is None or not request.is_open or not has_ended(request.lease_until, now, lease):
             return
         aside: Outcome = Retry("internal_error", error)
         over = not apply(request, aside, now, place.hand.policy).request.is_open
-        if over and sends.is_unclear(connection, request_id):  # it may be with the customer: that is no failure
+        if over and sends.is_unclear(connection, request_id):  # the customer may have it: that is not a failure
             aside = Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, error)
         write(connection, request, aside, now, place.hand)
 
 
 def _waits(found: Outcome) -> bool:
-    """Whether to stop deciding for now, even if the time to go on seems to have come already."""
+    """Whether to stop deciding for now, even if the request already seems due again."""
     return isinstance(found, Unclear) or (isinstance(found, Postpone) and found.plan is None)
 
 

@@ -1,4 +1,4 @@
-"""X as an account's settings want it: in, settings and an engine; out, a client of v1.1 or v2, signing as it should."""
+"""An X client for an account, v1.1 or v2, signing as its settings say."""
 
 from functools import cache
 
@@ -12,7 +12,7 @@ from service.x_api import Bearer, Credentials, XClient, XClientV2, XSignIn
 
 
 def client_of(settings: Settings, engine: Engine, account: Account, clock: Clock) -> XClient:
-    """Open a client. Nothing is read and nobody is called yet."""
+    """Open a client. Reads nothing and calls nobody yet."""
     kind = XClientV2 if account.api == "v2" else XClient
     return kind(_signer(settings, engine, account, clock), base_url=account.base_url, clock=clock)
 

@@ -1,8 +1,8 @@
-"""Whether it is the right person: in, a request whose handle people typed; out, nobody is asked who never wrote to us.
+"""Makes sure a handle that people typed is the right person: nobody is asked who never wrote to us.
 
-A DM of that user in X's list, in the conversation's time, is the proof. The list has few calls: unclear sends,
-answers and this have a third of them each, so a busy account's list is read over several turns. Every sender on a page
-is noted (by keyed hash, in `customers`), so that one reading tells of all who wait. Without proof in time nobody is
+A DM from that user in X's list, around the time of the conversation, is the proof. The list allows few calls; unclear
+sends, answers and this share them, a third each, so a busy account's list is read over several turns. Every sender on a
+page is noted (by keyed hash, in `customers`), so one reading serves all who wait. Without proof in time nobody is
 asked: better no question than one to a stranger.
 """
 
@@ -34,7 +34,7 @@ NO_LIST = "An account that signs in by OAuth 2.0 has no list of all its DMs: wri
 def unconfirmed(
     connection: Connection, place: Workplace, request: Request, account: Account, now: datetime
 ) -> Outcome | None:
-    """Say what becomes of a request whose customer is not confirmed; None: go on."""
+    """Return what becomes of a request whose customer is not confirmed; None: go on."""
     source = place.settings.sources.get(request.source)
     wanted = source is not None and source.confirm == "inbound_dm" and request.identity_trust == TYPED
     if not wanted or request.state is not State.IDENTIFIED:
@@ -53,7 +53,7 @@ def unconfirmed(
 
 
 def read_once(place: Workplace, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:
-    """Read X's list where somebody waits for it and it is time to; return how many messages of others there were."""
+    """Read X's list if a request waits for it and it is due; return how many messages of others there were."""
     if not any(each.confirm == "inbound_dm" for each in place.settings.sources.values()):
         return 0
     now, longest = clock(), account.window / windows.SHARES

@@ -1,7 +1,7 @@
-"""A refusal that is good news: in, a repeated send that X calls a duplicate; out, that the first one arrived.
+"""A refusal that is good news: X calls a repeated send a duplicate, so the first one arrived.
 
-X's list lags and may forget, so a send we took for unsent may be there. "You already said that", said of the repeat,
-proves it: the first attempt counts as sent, and the request goes on. Without such an attempt nothing changes.
+X's list lags and may forget, so a send we took for unsent may be there after all. "You already said that", said of the
+repeat, proves it: the first attempt counts as sent and the request goes on. Without an earlier attempt nothing changes.
 """
 
 from dataclasses import replace
@@ -17,7 +17,7 @@ from service.states import Kind, State
 
 
 def arrived_before(connection: Connection, attempt_id: str | None, found: Found, now: datetime) -> Found:
-    """What was found, or where it proves that an earlier attempt of the same request arrived, the step it had done."""
+    """Return `found`, or if it proves that an earlier attempt of the same request arrived, that attempt's success."""
     if attempt_id is None or not found.had_before:
         return found
     earlier = sends.doubtful_before(connection, attempt_id)
@@ -28,7 +28,7 @@ def arrived_before(connection: Connection, attempt_id: str | None, found: Found,
 
 
 def _done(earlier: Attempt) -> Advance:
-    """X does not say which message it means: its id stays unknown, and a feedback object that appears is attached."""
+    """X does not say which message it means, so its id stays unknown; a feedback object that appears is attached."""
     if earlier.kind is Kind.OPENING:
         return Advance(State.DM_SENT, Learnt(dm_sent_at=earlier.intended_at))
     return Advance(State.CARD_SENT, Learnt(card_sent_at=earlier.intended_at))

@@ -1,7 +1,7 @@
-"""Reasons not to write, now or at all: in, a request and what stands around it; out, None or a Postpone or Stop. Pure.
+"""Reasons not to write, now or at all: None, a Postpone or a Stop. Pure.
 
-Asked in the transaction that commits the intent, so no fact can change between the question and the decision. The
-order is the order of the reasons in the ledger: what a person would give as the first reason comes first.
+Asked in the transaction that commits the intent, so no fact can change between question and decision. The order is that
+of the reasons in the ledger: what a person would name first comes first.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Around:
 
 
 def closed(reason: str | None, stale_at: datetime | None, around: Around, now: datetime) -> Stop | None:
-    """Say why this request must never be sent. For requests of which nothing was sent yet."""
+    """Return why this request must never be sent. For requests of which nothing has been sent."""
     if around.reopened:
         return Stop(State.SKIPPED, Skip.REOPENED)
     if around.opted_out:
@@ -39,7 +39,7 @@ def closed(reason: str | None, stale_at: datetime | None, around: Around, now: d
 
 
 def quiet(hours: tuple[time, time] | None, zone: ZoneInfo, now: datetime) -> Postpone | None:
-    """Wait for the end of the account's quiet hours, told in its own time zone."""
+    """Wait for the end of the account's quiet hours, in its own time zone."""
     if hours is None:
         return None
     start, end = hours

@@ -1,8 +1,8 @@
-"""A link for others to send: in, a conversation of a CRM that owns the DM channel; out, its page's link, or why not.
+"""A link for others to send: a CRM that owns the DM channel gets the link to a question page, or the reason why not.
 
-The request ends here, as asked by the way `handed_over`: nothing of ours is sent any more, and X need not know the
-customer. Every rule stands: who was not drawn, opted out, rests or came back gets no link - as far as X's id of the
-customer is known, for opting out and resting are kept by it. Asking twice gives the same.
+The request ends here, as asked by the way `handed_over`: we send nothing more, and need no X identity. Every rule still
+applies: whoever was not drawn, opted out, was asked lately or came back gets no link, as far as the customer's X id is
+known. Asking twice gives the same link.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class HandedLink:
 
 
 def account_of(connection: Connection, source: str, conversation_id: str) -> str | None:
-    """Return whose the newest end of a conversation is; a source may be of several accounts."""
+    """Return the account of a conversation's newest end; a source may serve several accounts."""
     theirs = (fr.source == source, fr.conversation_id == conversation_id)
     return connection.scalar(sa.select(fr.account).where(*theirs).order_by(fr.ended_at.desc()).limit(1))
 
@@ -52,7 +52,7 @@ def account_of(connection: Connection, source: str, conversation_id: str) -> str
 def hand_over(
     place: Workplace, account: str, source: str, conversation_id: str, *, by: str, now: datetime
 ) -> HandedLink:
-    """Return the link of a conversation's newest end. Raises NotFound, or Conflict where there is to be none."""
+    """Return the link for a conversation's newest end. Raises NotFound, or Conflict if there must be none."""
     with writing(place.engine) as connection:
         standing.lock(connection, account, now)  # as who sends: two asks of one customer must see each other
         request = _newest(connection, account, source, conversation_id)
@@ -77,7 +77,7 @@ def _newest(connection: Connection, account: str, source: str, conversation_id: 
 
 
 def _given(connection: Connection, place: Workplace, request: Request, by: str, now: datetime) -> Request:
-    """End the request as handed over, or as a rule says; both are kept."""
+    """End the request as handed over, or as a rule says; either is recorded."""
     _demand_nothing_sent(connection, request, place.settings.worker.lease, now)
     if withheld(place.settings, request, now) is not None:
         raise Conflict("withdrawn", "The source or campaign of this conversation has left the settings.")
@@ -109,11 +109,11 @@ def _demand_nothing_sent(connection: Connection, request: Request, lease: timede
     begun = begun or lost is not None
     held = not has_ended(request.lease_until, now, lease)
     if begun or (held and request.state is State.DM_ALLOWED):
-        raise Conflict("being_asked", "This customer is being written to by us; there is nothing to hand over.")
+        raise Conflict("being_asked", "We are writing to this customer ourselves; there is nothing to hand over.")
 
 
 def _forbidden(connection: Connection, place: Workplace, request: Request, now: datetime) -> Stop | None:
-    """What would keep us from writing ourselves; the rest after an ask by either way is the same."""
+    """What would keep us from writing ourselves, including a recent question by any way."""
     account = place.settings.accounts[request.account]
     since = asked_after(place.settings, account, request, now)
     around = look_around(connection, request, asked_after=since, hash_key=place.hash_key)

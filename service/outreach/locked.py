@@ -1,7 +1,7 @@
-"""An account and a request of it, locked by one statement: in, their names and the lease; out, how both stand.
+"""Locks an account and one of its requests in one statement, and returns how both stand.
 
-Asked for every answer of X. The account comes first, as wherever both are locked, so that nobody who has the one waits
-for who has the other. Whoever waited for the lock sees both rows as they are then, and not as they were before.
+Done for every answer of X. The account is locked first, as everywhere, so two lockers never wait for each other.
+Whoever had to wait sees both rows as they are afterwards.
 """
 
 from dataclasses import dataclass
@@ -36,14 +36,14 @@ class Mine:
 
 
 def still_mine(connection: Connection, request_id: str, token: str, now: datetime) -> Mine | None:
-    """Lock both and return them, if the lease with this token still holds."""
+    """Lock both and return them, if the lease with this token is still valid."""
     return _mine(connection.execute(MINE, {"request": request_id, "token": token, **at(now)}).one_or_none())
 
 
 def still_unsettled(connection: Connection, request_id: str, attempt_id: str | None, now: datetime) -> Mine | None:
-    """Lock both and return them, if nobody knows yet what became of a send of ours, whoever has the lease by now.
+    """Lock both and return them, if the outcome of our send is still unknown, whoever has the lease by now.
 
-    As long as that is so nobody sends anything for this request, and what we know of it is what all wait for.
+    While it is unknown nobody sends anything for this request, and everybody waits for what we know.
     """
     if attempt_id is None:
         return None

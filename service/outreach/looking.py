@@ -1,8 +1,8 @@
-"""Customers looked up in the CRM: in, requests that came without an identity; out, who it is on X, or why nobody.
+"""Looks customers up in the CRM for requests that came without an X identity.
 
-`wanted` parks a request, before a campaign is chosen, so that what is found can choose it. `look_up_once` makes one
-look-up, with no transaction open meanwhile, and writes what came of it. A CRM that hangs keeps nobody else waiting: its
-calls have threads of their own, and whoever waits for it is not among what is due.
+`wanted` parks a request before a campaign is chosen, so that what is found can influence the choice. `look_up_once`
+makes one look-up, with no transaction open meanwhile, and writes the result. A CRM that hangs holds nobody up: its
+calls have threads of their own, and parked requests are not among what is due.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ class Taken:
 
 
 def wanted(connection: Connection, place: Workplace, request: Request, now: datetime) -> Outcome | None:
-    """Say what becomes of a request before anything else where its customer is to be looked up; None: go on."""
+    """Return what becomes of a request whose customer must be looked up first; None: go on."""
     desk = place.desks.get(request.source)
     if desk is None or not _is_nobody(request):
         return None
@@ -58,7 +58,7 @@ def wanted(connection: Connection, place: Workplace, request: Request, now: date
 
 
 def look_up_once(place: Workplace, desk: Desk, clock: Callable[[], datetime]) -> bool:
-    """Ask the CRM for one customer, if one waits and it may be asked; False: there is nothing to do for now."""
+    """Ask the CRM for one customer, if one waits and the limits allow it; False: nothing to do for now."""
     with reading(place.engine) as connection:
         if not waiting.anything_due(connection, desk.source, clock()):
             return False
@@ -78,7 +78,7 @@ def look_up_once(place: Workplace, desk: Desk, clock: Callable[[], datetime]) ->
 
 
 def _take(connection: Connection, place: Workplace, desk: Desk, now: datetime) -> Taken | None:
-    """Take up the next customer. Who is known already, or waits no longer, is written at once."""
+    """Take the next customer. One who is already known, or no longer waits, is settled at once."""
     stands = holds.lock(connection, desk.source)
     if stands.rests(now) or waiting.flying(connection, desk.source, now) >= desk.at_once:
         return None
@@ -119,7 +119,7 @@ def _record(connection: Connection, place: Workplace, desk: Desk, taken: Taken, 
 
 
 def _put_back(connection: Connection, desk: Desk, taken: Waiting, looked: Looked, now: datetime) -> None:
-    """The CRM said nothing about the customer: who refuses us is held, who wants time gets it, all others wait."""
+    """The CRM said nothing about the customer: hold one that refuses us, pause one that asks for time, retry others."""
     assert looked.problem is not None, "it brought nothing"
     failed = taken.attempts + 1
     pause = min(wait(failed, taken.request_id), waiting.LONGEST)
@@ -164,7 +164,7 @@ def _outcome(looked: Looked) -> Outcome:
 
 
 def _looked_at(looked: Looked) -> str:
-    """The calls by their templates: what fills those is somebody's, and this stays in the ledger."""
+    """The calls by their templates: filled in they would be personal, and this stays in the ledger."""
     return ", ".join(f"{each.step} ({each.status or each.note})" for each in looked.asked) or "nothing"
 
 
@@ -189,14 +189,14 @@ def _remembered(
 
 
 def _customer(place: Workplace, desk: Desk, request: Request) -> str | None:
-    """The keyed hash of a customer whose answer may be kept for their next conversation."""
+    """The keyed hash of a customer, if the answer may be kept for their next conversation."""
     if not desk.may_remember(request.customer_ref, request.channel):
         return None
     return found.hash_of(place.hash_key, desk.source, request.customer_ref)
 
 
 def _is_nobody(request: Request) -> bool:
-    """Whether the request has not begun and nobody knows whose it is."""
+    """Whether the request has not begun and its customer is unknown."""
     named = request.x_user_id or request.x_handle
     return request.state is State.RECEIVED and not named and request.erased_at is None
 
@@ -206,6 +206,6 @@ def _waits(request: Request) -> bool:
 
 
 def _until(request: Request, campaigns: tuple[Campaign, ...]) -> datetime:
-    """Until when it is worth asking: any campaign might take the conversation, once we know whose it is."""
+    """Until when it is worth asking: once we know the customer, any campaign might take the conversation."""
     stale_at = request.ended_at + max(each.stale_after for each in campaigns)
     return max(stale_at, request.stale_at or stale_at)

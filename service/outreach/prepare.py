@@ -1,7 +1,7 @@
-"""What a leased request needs next: in, the request and the facts around it; out, one X call to make, or an outcome.
+"""What a leased request needs next: one X call to make, or an outcome.
 
-Runs inside the transaction that commits the intent, so the facts cannot change between decision and commitment. Reads
-much, writes nothing but the shared windows of X's endpoints and whose customer is to be looked up, and calls nobody.
+Runs inside the transaction that commits the intent, so the facts cannot change before the commit. Reads much; writes
+only endpoint windows and whose customer is to be looked up. Calls nobody.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,17 +27,17 @@ from service.states import OPENED_STATES, UNCLEAR, Doubt, Failure, Kind, Skip, S
 from service.ways import WAYS, opening
 from service.x_api.limits import CALLS_PER_WINDOW
 
-TRIED = "rehearsal"  # how a request knows its customer that a person sends to himself
+TRIED = "rehearsal"  # the trust of a rehearsal's request, which a person sends to himself
 SAME_BREATH = timedelta(minutes=15)  # the card follows its opening into quiet hours for this long, and then waits too
 UNREADABLE = "unreadable"
-LOOK_AGAIN = timedelta(minutes=10)  # whether what could not be read has been put back
-LATE = 1 / 8  # of the time after which a send ends unknown: who comes so much later was not at work
+LOOK_AGAIN = timedelta(minutes=10)  # whether an unreadable value has been restored
+LATE = 1 / 8  # of the time after which a send ends unknown: a worker that comes so late was not running
 TIME_TO_LOOK = 1 / 4  # of the same
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """The X call to make next; `kind` stands where it writes to the customer."""
+    """The X call to make next; `kind` is set if it writes to the customer."""
 
     endpoint: str
     kind: Kind | None = None
@@ -72,7 +72,7 @@ def _chosen(connection: Connection, place: Workplace, account: Account, request:
 
 
 def asked_after(settings: Settings, account: Account, request: Request, now: datetime) -> datetime:
-    """Return the beginning of the time in which nobody is asked twice; whoever tries a campaign is, as often."""
+    """Return the start of the period in which nobody is asked twice; does not apply to a rehearsal."""
     if request.identity_trust == TRIED:
         return now
     cooldown = next((each.cooldown for each in settings.campaigns if each.name == request.campaign), timedelta(days=7))
@@ -80,11 +80,11 @@ def asked_after(settings: Settings, account: Account, request: Request, now: dat
 
 
 def _unclear(around: Around, request: Request, account: Account, now: datetime) -> Outcome | None:
-    """A send without an outcome stands: nothing may be sent until X has cleared it up, or it ends `unknown`."""
+    """A send has no outcome yet: nothing may be sent until X has cleared it up, or it ends `unknown`."""
     if around.unclear_since is None:
         return None
     until = around.unclear_since + account.unknown_after
-    # Where nobody worked meanwhile, nobody looked: there is time for that first.
+    # If no worker ran meanwhile, nobody looked: there is time for that first.
     waited = request.reason == UNCLEAR and now - request.scheduled_at < account.unknown_after * LATE
     if now < until or not waited:
         return Unclear(max(until, now + account.unknown_after * TIME_TO_LOOK), request.detail)
@@ -92,7 +92,7 @@ def _unclear(around: Around, request: Request, account: Account, now: datetime) 
 
 
 def _told(around: Around, request: Request, now: datetime) -> Outcome | None:
-    """X has told us of this request's card, so it is there, whatever else we believed."""
+    """X has reported this request's card, so it exists, whatever we believed."""
     if around.feedback_id is None or State.CARD_SENT not in request.state.forward:
         return None
     known = Learnt(feedback_id=around.feedback_id, card_sent_at=request.card_sent_at or now)
@@ -107,7 +107,7 @@ def _closed(around: Around, request: Request, now: datetime) -> Stop | None:
 
 
 def _too_late(request: Request, policy: RetryPolicy, now: datetime) -> Stop | None:
-    """A card that was held up for days, by an account on hold or no worker at work, explains itself to nobody."""
+    """A card delayed for days, by a held account or because no worker ran, would only puzzle its recipient."""
     opened_at = request.dm_sent_at or request.ended_at
     if request.state not in OPENED_STATES or now <= policy.over_at(opened_at, request.stale_at):
         return None
@@ -115,7 +115,7 @@ def _too_late(request: Request, policy: RetryPolicy, now: datetime) -> Stop | No
 
 
 def _unreadable(request: Request, now: datetime) -> Postpone | None:
-    """Nobody is sent what somebody has changed or moved in the database: this one request waits until it is mended."""
+    """Never send what was tampered with in the database: this one request waits until it is repaired."""
     if not request.unreadable:
         return None
     what = f"{', '.join(request.unreadable)}: changed or moved in the database, put back from a backup it goes on"
@@ -171,7 +171,7 @@ def _send(connection: Connection, request: Request, account: Account, now: datet
 def _over_v2(
     connection: Connection, settings: Settings, account: Account, step: Intent | Outcome, now: datetime
 ) -> Intent | Outcome:
-    """v2 counts a DM in the account's window, and in the day of the app that accounts may share."""
+    """Postpone a DM beyond v2's limits: the account's window, and the day of the app that accounts may share."""
     if not isinstance(step, Intent) or step.endpoint != opening.ENDPOINT:
         return step
     same_app = [each for each in settings.accounts.values() if each.consumer_key == account.consumer_key]

@@ -1,7 +1,8 @@
-"""A campaign tried on oneself: in, its settings and a handle; out, the whole sequence, really sent, step by step.
+"""Tries a campaign on yourself: the whole sequence, really sent, step by step.
 
-The request is one of the ledger like every other, by the same steps, intents and limits; it is a test, and so in no
-figure. Only the time between two asks is not kept: who tries a campaign twice a day means it. X's own rules stand.
+The request goes through the ledger like any other, with the same steps, intents and limits, but as a test it appears in
+no figure. Only the minimum time between two questions is waived: who tries a campaign twice a day means it. X's own
+rules apply.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,7 +43,7 @@ class Tried:
 
 
 def begin(place: Workplace, campaign: Campaign, account: Account, handle: str, now: datetime) -> Request:
-    """Put the request into the ledger, in our own hands, its texts frozen as for a customer."""
+    """Create the request, leased to us, with its texts frozen as for a customer."""
     request_id = new_id("fr", now)
     row = NewRequest(
         id=request_id, source=next(iter(place.settings.sources)), account=account.name,
@@ -69,7 +70,7 @@ def begin(place: Workplace, campaign: Campaign, account: Account, handle: str, n
 def walk(
     place: Workplace, account: Account, request_id: str, x: XClient, clock: Callable[[], datetime]
 ) -> Iterator[Tried]:
-    """Take step after step, until the request ends or has to wait."""
+    """Take step after step until the request ends or has to wait."""
     ready = taken_up(place, account, request_id, request_id, clock())
     while ready is not None:
         found = take(ready, x, clock)
@@ -78,7 +79,7 @@ def walk(
 
 
 def _again(place: Workplace, account: Account, request_id: str, now: datetime) -> Ready | None:
-    """Go on where something was said of the account too: a way is barred now, and the next is due at once."""
+    """Continue after a result that also concerned the account: a way may be barred now, and the next is due at once."""
     with writing(place.engine) as connection:
         request = locked(connection, request_id)
         assert request is not None, "nobody deletes a request"

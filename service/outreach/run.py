@@ -1,7 +1,7 @@
-"""Going about it: in, a workplace, one client per account and a clock; out, requests walked as far as they go.
+"""Walks requests as far as they go: a workplace, one client per account and a clock in.
 
-`Runner` keeps several X calls in flight and never waits for the slowest; a turn of it is what the worker repeats. A
-slow account takes only its share of the calls. Holds no rule about requests and no transaction.
+`Runner` keeps several X calls in flight and never waits for the slowest; the worker repeats its turns. A slow account
+takes only its share of the calls. Holds no rule about requests and no transaction.
 """
 
 import threading
@@ -24,8 +24,8 @@ from service.x_api import XClient
 
 log = structlog.get_logger(__name__)
 AGAIN, LONGEST_AGAIN = timedelta(milliseconds=500), timedelta(seconds=5)  # between two tries to record
-KEPT_FOR = timedelta(minutes=10)  # what X said of a send counts as long as nobody knows it, whoever has the lease
-BEGIN_WITHIN = 0.5  # of the lease: a call that has not begun by then is not made any more
+KEPT_FOR = timedelta(minutes=10)  # what X said about a send counts until it is known, whoever has the lease
+BEGIN_WITHIN = 0.5  # of the lease: a call that has not begun by then is dropped
 
 
 class Runner:
@@ -40,7 +40,7 @@ class Runner:
         self.steps: Counter[str] = Counter()
 
     def turn(self, patience: timedelta) -> bool:
-        """Fill the free calls and wait for one to land, no longer than `patience`. False: there was nothing to do."""
+        """Fill the free calls and wait at most `patience` for one to finish. False: there was nothing to do."""
         flew = self.in_flight  # a call that lands while we claim may have held the account's row: look once more
         claimed = self.claim_some()
         if self.in_flight:
@@ -49,7 +49,7 @@ class Runner:
         return claimed + flew > 0
 
     def claim_some(self) -> int:
-        """Fill the free calls with due requests, each account up to its share; return how many were taken up."""
+        """Fill the free calls with due requests, each account up to its share; return how many were taken."""
         self._forget_landed()
         free = self._place.settings.worker.concurrency - len(self._flying)
         if free <= 0 or self._stopping.is_set():
@@ -68,7 +68,7 @@ class Runner:
         wait(self._flying, patience.total_seconds(), FIRST_COMPLETED)
 
     def stop(self, within: timedelta) -> None:
-        """Finish the calls in flight, give the rest back. What is not done in time is looked up by a successor."""
+        """Finish the calls in flight and return the rest. What does not finish in time is looked up by a successor."""
         self._stopping.set()
         wait(self._flying, within.total_seconds())
         self._pool.shutdown(wait=False)
@@ -83,11 +83,11 @@ class Runner:
         for future in [each for each in self._flying if each.done()]:
             del self._flying[future]
             if (error := future.exception()) is not None:
-                # The lease expires and the request is taken up again; the worker itself goes on.
+                # The lease expires and the request is taken again; the worker itself goes on.
                 log.error("walk_failed", error=type(error).__name__, exc_info=error)
 
     def _shares(self, names: Sequence[str], free: int) -> dict[str, int]:
-        """Give every due account its part of the free calls, in turns, so that none starves another."""
+        """Share the free calls among due accounts in turns, so that none starves another."""
         if not names:
             return {}
         self._turn += 1
@@ -125,7 +125,7 @@ class Runner:
         return found
 
     def _record(self, step: Ready, found: Found) -> Ready | None:
-        """Write what X said, while it counts: a database away for a moment must not cost a look-up at X."""
+        """Write what X said, with retries: a database that is away for a moment must not cost a look-up at X."""
         left = step.intended_at + self._place.settings.worker.lease - self._clock() - AGAIN
         lease_over = time.monotonic() + left.total_seconds()
         kept_until = time.monotonic() + KEPT_FOR.total_seconds() if step.attempt_id is not None else lease_over

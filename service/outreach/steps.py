@@ -1,7 +1,6 @@
-"""The whole life of a request on one screen: in, a request that is ready; out, what its one X call found.
+"""The whole life of a request on one screen: for each state, the one call to X that takes it further.
 
-Each step makes at most one call, and never one that the transaction before it has not committed to. No step reads or
-writes the database.
+A step makes at most one call, and only one the transaction before has committed to. No step touches the database.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +25,7 @@ def find_user(ready: Ready, x: XClient) -> Found:
 
 
 def ask_permission(ready: Ready, x: XClient) -> Found:
-    """Ask whether we may write: the user object first, the friendship if that is silent. Silence is not a no."""
+    """Ask whether we may write: the user object first, the friendship if that does not say. Silence is not a no."""
     whom, asked = _whom(ready.request), ready.request.can_dm_asked
     can_dm = x.show_friendship(whom).value.can_dm if asked else x.show_user(user_id=whom).value.can_dm
     if can_dm is None:
@@ -37,7 +36,7 @@ def ask_permission(ready: Ready, x: XClient) -> Found:
 
 
 def send_opening(ready: Ready, x: XClient) -> Found:
-    """Send the opening DM, or the message that asks at once where the campaign has no opening."""
+    """Send the opening DM, or directly the message that asks if the campaign has no opening."""
     request = ready.request
     if request.next_message is Kind.ASKING:
         return ask(ready, x)
@@ -75,7 +74,7 @@ def asking_of(request: Request, links: Links) -> Asking:
 
 
 def _when(sent: Delivered, ready: Ready) -> datetime:
-    """X's time of what it has just sent. One that is far from ours is no time of that: much is reckoned from it."""
+    """X's time of the message, unless it is far from ours: much is calculated from it."""
     if sent.at is None or abs(sent.at - ready.intended_at) > CLOCKS_DIFFER:
         return ready.intended_at
     return sent.at

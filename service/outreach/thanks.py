@@ -1,9 +1,8 @@
-"""One more DM after a tap: in, an account and its client; out, a word of thanks with the page's link for a comment.
+"""One more DM after a tap on a quick reply: thanks, with a link for a comment.
 
-Sent once to whoever gave a score by quick replies, within the day that their answer opened: X lets that many replies
-go besides its limits. The intent is committed before the call, and there is never a second one, whatever became of it:
-a word of thanks is not worth a second message. Whoever has written a comment already, or was erased, or does not want
-to be asked, gets none.
+Sent once, within a day of the answer: X allows that many replies beyond its limits. The intent is committed before the
+call and never repeated, whatever became of it: thanks are not worth a second message. Nobody gets one who has already
+commented, was erased or opted out.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,10 +29,10 @@ from service.states import Kind, State
 from service.ways import quick_reply
 from service.x_api import AccountProblem, OutcomeUnknown, RateLimited, XClient, XError
 
-REPLY_WINDOW = timedelta(hours=24)  # in which five messages of ours to them do not count
+REPLY_WINDOW = timedelta(hours=24)  # within which five messages to them do not count
 SAFE = timedelta(hours=1)  # of it, left for clocks and for the way to X
 SEEN, SEEN_EVERY = "thanks_seen", timedelta(minutes=1)
-OVERLAP = timedelta(minutes=10)  # an answer's row may be committed this long after the moment written in it
+OVERLAP = timedelta(minutes=10)  # an answer's row may be committed this long after the time in it
 AT_ONCE = 20
 log = structlog.get_logger(__name__)
 fr, res, snd = feedback_request.c, result.c, send_attempt.c
@@ -41,7 +40,7 @@ THANKED = sa.exists().where(snd.request_id == fr.id, snd.kind == Kind.THANKS)
 
 
 def send_due(place: Workplace, account: Account, x: XClient, clock: Callable[[], datetime]) -> int:
-    """Thank everybody who is to be thanked now; return how many messages went out."""
+    """Thank everybody due now; return how many messages went out."""
     thanking = {each.name: each for each in place.settings.campaigns if any(t.thanks for t in each.texts.values())}
     if not thanking:
         return 0
@@ -60,13 +59,13 @@ def send_due(place: Workplace, account: Account, x: XClient, clock: Callable[[],
 
 
 def _since(seen: datetime | None, now: datetime) -> datetime:
-    """From when on answers are looked through: before the last look that left nobody to be thanked there is none."""
+    """From when on to look at answers: all before the last look that left nobody are done."""
     oldest = now - (REPLY_WINDOW - SAFE)
     return oldest if seen is None else max(oldest, min(seen, now) - OVERLAP)
 
 
 def _due(connection: Connection, account: Account, campaigns: Sequence[str], lately: datetime) -> Sequence[str]:
-    """Requests answered by a tap since then and without words; found by the index of what changed."""
+    """Requests answered since then by a tap and without words, found by the index of changes."""
     wanted = sa.select(fr.id).select_from(result.join(feedback_request, fr.id == res.request_id))
     tapped = (res.updated_at > lately, res.score_way == quick_reply.WAY.name, res.score_seen_at > lately)
     silent = (res.text.is_(None), res.text_at.is_(None), fr.erased_at.is_(None), fr.x_user_id.is_not(None))
@@ -124,7 +123,7 @@ def _send(
 
 
 def _may_have_been_thanked(place: Workplace, request: Request) -> bool:
-    """Whether a word of thanks may have gone that a ledger put back from a backup does not know of."""
+    """Whether thanks may have been sent that a restored ledger does not know of."""
     return any(request.ended_at <= each.restored_at for each in place.restores)
 
 
@@ -134,7 +133,7 @@ def _text(request: Request, thanking: dict[str, Campaign]) -> str | None:
 
 
 def _still(connection: Connection, place: Workplace, request: Request) -> bool:
-    """Whether nobody has thanked them meanwhile, and they do not ask to be left alone."""
+    """Whether they have not been thanked meanwhile and have not opted out."""
     if request.erased_at is not None or request.x_user_id is None:
         return False
     thanked = sa.select(snd.id).where(snd.request_id == request.id, snd.kind == Kind.THANKS).limit(1)

@@ -1,9 +1,9 @@
-"""Clearing up sends whose outcome nobody knows: in, an account and its client; out, each proven sent or unsent.
+"""Clears up sends whose outcome is unknown: each is proven sent or unsent. Never sends anything.
 
-Looks for evidence that costs nothing first (a feedback object, an answer), then reads X's DM list back to the oldest
-unclear send: one reading clears up all of an account's (v2: all of a customer's). The list lags, so absence proves
-nothing before the lag - and, where we died during the call, the life of our signature - is over; nor where the list
-hides what we know to be there (`absence`). Never sends anything.
+First looks for evidence that costs nothing (a feedback object, an answer), then reads X's DM list back to the oldest
+unclear send; one reading clears up all of an account's (v2: of a customer's). The list lags, so absence proves nothing
+before the lag is over and, if we died during the call, the lifetime of our signature; nor if the list hides what we
+know to be there (`absence`).
 """
 
 from collections.abc import Callable, Sequence
@@ -35,17 +35,17 @@ log = structlog.get_logger(__name__)
 
 PAGES_AT_MOST = 100
 ALIKE = "X shows a message so like this one that it may be it."
-LOOKS = (1 / 6, 1 / 2, 1.0)  # when to look, as parts of the wait after which absence is proof
+LOOKS = (1 / 6, 1 / 2, 1.0)  # when to look, as fractions of the wait after which absence is proof
 AGAIN = 1 / 3  # of the list's lag: when to look again after a look that X cut short
 
 
 @dataclass(frozen=True, slots=True)
 class UnclearSend:
-    """One unclear send: what to look for, since when, and from when on absence is proof."""
+    """One unclear send: what to look for, since when, and from when on its absence is proof."""
 
     request: Request
     attempt: Attempt
-    wanted: Wanted  # X may date the message as much earlier as it takes our clock to be wrong
+    wanted: Wanted  # X may date the message earlier by as much as it tolerates of our clock
     since: datetime  # when X's answer, or our death, left it unclear
     settles_at: datetime
     gives_up_at: datetime | None  # None: nobody has had the time to look yet
@@ -53,7 +53,7 @@ class UnclearSend:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What became of a send, how we know, and what that makes of its request."""
+    """What became of a send, how we know, and what follows for its request."""
 
     outcome: Outcome
     verdict: Verdict
@@ -85,7 +85,7 @@ def look_up_once(place: Workplace, account: Account, x: XClient, clock: Callable
 
 
 def is_due(each: UnclearSend, looked_at: datetime | None, now: datetime) -> bool:
-    """Say whether a look is worth one of the few calls: early for good news, then when absence is proof."""
+    """Whether a look is worth one of the few calls: early on for good news, then once absence is proof."""
     wait = each.settles_at - each.since
     moments = [each.since + wait * part for part in LOOKS]
     passed = [moment for moment in moments if moment <= now]
@@ -108,7 +108,7 @@ def attach_once(place: Workplace, now: datetime, limit: int = 100) -> int:
 
 def _opened(request: Request, attempt: Attempt, account: Account, links: Links) -> UnclearSend:
     since = attempt.answered_at or attempt.intended_at
-    # Where X answered it was done with the call. Where nobody answered, the call may still be on its way: X takes it
+    # If X answered, it had finished with the call. Otherwise the call may still be on its way: X accepts it
     # as long as its signature is young enough.
     alive = timedelta(0) if attempt.answered_at else account.signature_tolerance
     given_up = max(attempt.intended_at + account.unknown_after, request.scheduled_at)
@@ -156,7 +156,7 @@ def _read_lists(
     may_ask: MayAsk,
     clock: Callable[[], datetime],
 ) -> Sequence[tuple[UnclearSend, Listing]]:
-    """Each send with the list that would show it: v1.1 has one of all, v2 one with each person."""
+    """Each send with the list that would show it: v1.1 has one for all, v2 one per person."""
     groups: dict[str | None, list[UnclearSend]] = {}
     for each in opened:
         groups.setdefault(each.attempt.x_user_id if account.api == "v2" else None, []).append(each)
@@ -176,7 +176,7 @@ def _clear_up(place: Workplace, each: UnclearSend, listing: Listing, now: dateti
         return _conclude(place, each, Proof(_arrived(each, found, now), "sent", "dm_list", found.id), now)
     if listing.proves_absence_since(each.wanted.not_before) and listing.read_at >= each.settles_at:
         if any(is_nearly_it(each.wanted, message) for message in listing.messages):
-            # It may be ours, shown in another way than we know: to send again may be a second message.
+            # It may be ours, shown in an unknown way: sending again might send it twice.
             alike = Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, ALIKE)
             return _conclude(place, each, Proof(alike, "unknown", "alike"), now)
         again = Retry(PROVEN_UNSENT, "X's DM list does not have it.")

@@ -1,8 +1,8 @@
-"""What has left the settings: in, the settings and an open request; out, None, or why it waits and how it ends.
+"""Requests whose account, source or campaign has left the settings: they wait, and end when their time is over.
 
-Nothing is asked under a name that is gone. But one machine may have older settings than another, so nothing is ended
-before its time is over: until then the name may come back. Where the account is gone nobody claims its requests; the
-worker's housekeeping ends those (`end_overdue`), unless the account has moved to another database.
+Nothing is asked under a name that is gone. But another machine may still have older settings, so nothing ends early:
+until then the name may come back. If the account is gone nobody claims its requests; the worker's housekeeping ends
+them (`end_overdue`), unless the account has moved to another database.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class WithdrawnName:
-    """A name that open requests bear and the settings do not know: `kind` is their section."""
+    """A name used by open requests that the settings do not have; `kind` is its section."""
 
     kind: str
     name: str
@@ -59,7 +59,7 @@ def gone_names(engine: Engine, settings: Settings) -> list[WithdrawnName]:
 
 
 def withheld(settings: Settings, request: Request, now: datetime) -> Postpone | Stop | None:
-    """Keep a request whose source or campaign is gone from being asked about, and end it when it is stale."""
+    """Hold back a request whose source or campaign is gone, and end it when it is stale."""
     gone = _gone(settings, request)
     if gone is None:
         return None
@@ -68,7 +68,7 @@ def withheld(settings: Settings, request: Request, now: datetime) -> Postpone | 
 
 
 def end_overdue(place: Workplace, now: datetime, stop: Callable[[], bool] = never) -> int:
-    """End the stale requests of accounts that are gone, however many wait; return how many ended."""
+    """End the stale requests of accounts that are gone; return how many ended."""
     ended = 0
     while not stop() and (some := _end_some(place, now)):
         ended += some

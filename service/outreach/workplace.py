@@ -1,4 +1,4 @@
-"""What outreach leans on: in, an engine and the settings; out, a place to work at, with a name for the history."""
+"""What outreach leans on: an engine, the settings, and a name for the history."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ from service.ways.links import Links
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """Where a worker, a person or a test works. `worker` names them in the history, `hash_key` recognises people.
+    """Where a worker, a person or a test works. `worker` is their name in the history, `hash_key` recognises people.
 
     `desks` are the sources whose customers can be looked up, by name; only a worker has any. `restores`: when the
-    ledger was put back from a backup.
+    ledger was restored from a backup.
     """
 
     engine: Engine
@@ -33,7 +33,7 @@ class Workplace:
 
     @classmethod
     def open(cls, engine: Engine, settings: Settings, worker: str, desks: Mapping[str, Desk] | None = None) -> Self:
-        """Open the place. Raises Unavailable where the settings' secret is not the database's."""
+        """Open the place. Raises Unavailable if the settings' secret is not the database's."""
         key = open_key(engine, settings.service.secret_key)
         with reading(engine) as connection:
             return cls(engine, settings, worker, key, desks or {}, restores(connection))

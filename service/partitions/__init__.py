@@ -1,13 +1,13 @@
-"""Time partitions on PostgreSQL: history, access log and deliveries in pieces that are dropped whole.
+"""Time partitions on PostgreSQL: history, access log and deliveries in pieces that can be dropped whole.
 
-    cuts.py       where a table is cut: its column, moments as bounds and back, how long a piece is
-    pieces.py     which partitions there are, and how far turning a table over has come; who is busy
-    keys.py       the table of keys by which deliveries are known again
-    turning.py    a table becomes its own first partition, step by step, while everything runs
-    rights.py     what the worker may do though it owns no table: four functions, and the rights of a table
-    ahead.py      new partitions before they are needed; rows for which there was none
-    dropping.py   partitions whose every row is due
-    keeping.py    what of all this the worker does in an hour
+    cuts.py       where a table is cut, and how long a piece is
+    pieces.py     which partitions exist, and how far a conversion has come
+    keys.py       the table of keys by which repeated deliveries are recognised
+    turning.py    converts a table while everything runs, step by step
+    rights.py     functions that let the worker do this although it owns no table
+    ahead.py      creates partitions before they are needed
+    dropping.py   drops partitions whose every row is due
+    keeping.py    what of all this the worker does every hour
 
-`dm-feedback db partition` turns over; the worker's housekeeping makes and drops. Decides nothing about a row.
+`dm-feedback db partition` converts; the worker's housekeeping creates and drops. Decides nothing about a row.
 """

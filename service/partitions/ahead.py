@@ -1,7 +1,7 @@
-"""New partitions before they are needed: in, a moment; out, room for two weeks more, and what found no room.
+"""Creates partitions before they are needed, two weeks ahead, and rehouses rows that found none.
 
-The last piece ends where the next begins, so no time is left out. A row for which there is no piece lies with the rest
-until one is made: then it goes there. Made as the owner, by a function, as the worker owns no table.
+Each piece starts where the last one ends, so no time is left out. A row without a piece goes to the default partition
+until one is made. Runs as the owner, through a function, because the worker owns no table.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ ADD = sa.text("SELECT dm_feedback_add_partition(:table, :piece, :key, :lower, :u
 
 
 def make(engine: Engine, cut: TableCut, now: datetime, *, patient: bool = False) -> Iterator[str]:
-    """Make what is missing, each in a commit of its own; yield the names. `patient`: rows may take long to move."""
+    """Create what is missing, each in a commit of its own; yield the names. `patient`: rows may take long to move."""
     while True:
         with writing(engine) as connection:
             found = [each.until for each in partitions(connection, cut) if each.until is not None]
@@ -37,7 +37,7 @@ def make(engine: Engine, cut: TableCut, now: datetime, *, patient: bool = False)
 
 
 def _add(connection: Connection, cut: TableCut, begin: datetime, now: datetime) -> str:
-    """Add the next piece; one for all of a time in which nobody made any."""
+    """Add the next piece; if none was made for a while, one that covers all of that time."""
     name, end = f"{cut.table}_{begin:%Y%m%d}", cut.end_of_piece(max(begin, now))
     bounds = {"lower": cut.bound(begin), "upper": cut.bound(end)}
     connection.execute(ADD, {"table": cut.table, "piece": name, "key": cut.column, **bounds})
@@ -45,7 +45,7 @@ def _add(connection: Connection, cut: TableCut, begin: datetime, now: datetime) 
 
 
 def unplaced(connection: Connection) -> Mapping[str, int]:
-    """Return how many rows lie with the rest, a thousand at most, by table; nothing where all is whole."""
+    """Return by table how many rows are in the default partition, a thousand at most."""
     if not partitioned_tables(connection):
         return {}
     rest = sa.text("SELECT table_name, unplaced FROM dm_feedback_unplaced()")
@@ -53,7 +53,7 @@ def unplaced(connection: Connection) -> Mapping[str, int]:
 
 
 def give_up_traps(engine: Engine, cut: TableCut, now: datetime) -> bool:
-    """Take a promise back whose time has almost come, as whoever made it did not go on: rows would be refused."""
+    """Drop a constraint whose moment is near because its conversion was never finished: rows would be refused."""
     with reading(engine) as connection:
         found = None if cut.table in partitioned_tables(connection) else room_of(connection, cut)
     if found is None or found.until > now + TRAP:

@@ -1,6 +1,6 @@
-"""Where a table is cut: in, moments and how long rows are kept; out, bounds, and how long a piece is. Pure.
+"""Where a table is cut: bounds, and how long a piece is, from how long rows are kept. Pure.
 
-A bound of ids is the beginning of an id: `whd_0192f3c1a2b3` stands before every id of that millisecond.
+An id bound is the beginning of an id: `whd_0192f3c1a2b3` sorts before every id of that millisecond.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ HEX = 12
 
 @dataclass(frozen=True, slots=True)
 class TableCut:
-    """How one table is cut. `prefix`: of the ids in `column`; None: it holds times. `aged_by`: what makes a row due."""
+    """How one table is cut. `prefix`: of ids in `column`; None: it holds times. `aged_by`: what makes a row due."""
 
     table: str
     column: str
@@ -36,7 +36,7 @@ class TableCut:
         return next((each for each in (MONTH, WEEK) if self.keep >= each * PIECES), DAY)
 
     def bound(self, moment: datetime) -> str:
-        """Return what stands before every row of this moment and after every older one."""
+        """Return what sorts before every row of this moment and after every older one."""
         if self.prefix is None:
             return str(to_micros(moment))
         return first_id(self.prefix, moment)
@@ -49,7 +49,7 @@ class TableCut:
         return datetime.fromtimestamp(0, UTC) + int(bound[start : start + HEX], 16) * MILLISECOND
 
     def end_of_piece(self, begin: datetime) -> datetime:
-        """Return where a piece that begins then ends: a midnight, that of a Monday, or that of a first, in UTC."""
+        """Return where a piece that begins then ends: midnight UTC, of a day, a Monday or the first of a month."""
         day = begin.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if self.width == DAY:
             return day + DAY
@@ -59,7 +59,7 @@ class TableCut:
 
 
 def cuts(privacy: Privacy) -> Mapping[str, TableCut]:
-    """Return how each table is cut, by its name, in the order in which they are turned over."""
+    """Return how each table is cut, by name, in the order of conversion."""
     of: Mapping[str, tuple[str | None, str | None, timedelta]] = {
         "transition": ("fr", "at", privacy.keep_history),
         "access_log": (None, "at", privacy.keep_access_log),

@@ -1,8 +1,8 @@
-"""Partitions whose every row is due, dropped: in, an age; out, the names of those that went.
+"""Drops partitions whose every row is due, and returns their names.
 
-One statement a piece, however many rows it holds. A piece waits for its last row; the one for the rest, and rows that
-are overdue by a whole piece, are left to the committed batches of `retention`. Where somebody reads the table all the
-time nothing is dropped now: there is another hour.
+One statement per piece, however many rows it has. A piece waits for its last row; the default partition, and rows
+overdue by a whole piece, are left to the small commits of `retention`. If somebody keeps reading the table, nothing is
+dropped this hour.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def due(engine: Engine, cut: TableCut, before: datetime) -> Sequence[Piece]:
 def _holds_younger(
     connection: Connection, cut: TableCut, begin: datetime | None, piece: Piece, before: datetime
 ) -> bool:
-    """Whether a row of it became due later than its place says: a line of history told long after the request came."""
+    """Whether a row in it becomes due later than its place suggests: history may be written long after the request."""
     if cut.aged_by is None or cut.aged_by == cut.column:
         return False
     assert piece.until is not None
@@ -68,7 +68,7 @@ def _went(engine: Engine, cut: TableCut, piece: Piece, before: datetime) -> bool
 
 
 def _may_go(connection: Connection, cut: TableCut, piece: Piece, before: datetime) -> bool:
-    """Lines of the access log go behind the anchor of their chain."""
+    """Whether the piece may go; one of the access log, once the anchor of its chain lies behind it."""
     if cut.table != "access_log":
         return True
     assert piece.until is not None

@@ -1,8 +1,7 @@
-"""What the worker's housekeeping does of partitions: in, settings and a moment; out, ways to make, drop and forget.
+"""What the worker's housekeeping does about partitions: functions that create, drop and forget.
 
-Where nothing lies in partitions there is none, and every kind of row is forgotten as it always was. Where it does,
-pieces are made ahead and dropped whole; what is left to the committed batches are rows that are overdue by a whole
-piece, in the first one and with the rest.
+Without partitions every kind of row is forgotten as usual. With them, pieces are created ahead and dropped whole; only
+rows overdue by a whole piece, in the first piece or the default one, are left to small commits.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 def those_cut(engine: Engine, privacy: Privacy) -> Mapping[str, TableCut]:
-    """Return how the tables are cut that lie in partitions at this moment, by name."""
+    """Return how the partitioned tables are cut, by name."""
     with reading(engine) as connection:
         there = partitioned_tables(connection)
     return {name: cut for name, cut in cuts(privacy).items() if name in there}
@@ -36,7 +35,7 @@ def those_cut(engine: Engine, privacy: Privacy) -> Mapping[str, TableCut]:
 def tasks(
     engine: Engine, privacy: Privacy, now: datetime, *, dry_run: bool, stop: Stop
 ) -> Iterator[tuple[str, Callable[[], int]]]:
-    """How pieces are made and dropped, and keys forgotten that no repeat can be known by any more."""
+    """How to create and drop pieces, and delete keys too old for any repeat."""
     cut = those_cut(engine, privacy)
     if engine.dialect.name == "postgresql" and not dry_run:
         _give_up_traps(engine, privacy, now)
@@ -44,13 +43,13 @@ def tasks(
         return
     yield "partitions", partial(_pieces, engine, cut, now, dry_run=dry_run, stop=stop)
     if (deliveries := cut.get("webhook_delivery")) is not None:
-        # one whose delivery is still there may not go before it: copied back, both would have the same place
+        # a key must not go before its delivery: copied back, two deliveries could take the same place
         keep = max(privacy.keep_repeats, deliveries.keep + 2 * deliveries.width)
         yield "delivery_keys", partial(keys.prune, engine, now - keep, dry_run=dry_run)
 
 
 def rest_of(kind: Callable[[datetime], Overdue], before: datetime, cut: TableCut | None) -> Overdue:
-    """Return what is too old of a kind, by its age; of a table in pieces what no piece takes along in time."""
+    """Return what is too old of a kind; in a partitioned table only what no dropped piece takes along in time."""
     if cut is None:
         return kind(before)
     late = rest_before(before, cut)
@@ -59,12 +58,12 @@ def rest_of(kind: Callable[[datetime], Overdue], before: datetime, cut: TableCut
 
 
 def rest_before(before: datetime, cut: TableCut | None) -> datetime:
-    """Return from when on rows are overdue by a whole piece; of a table that is whole, from when on they are due."""
+    """Return when rows are overdue by a whole piece, or in an unpartitioned table, when they are due."""
     return before if cut is None else before - cut.width
 
 
 def _pieces(engine: Engine, cut: Mapping[str, TableCut], now: datetime, *, dry_run: bool, stop: Stop) -> int:
-    """Make what will be needed, drop what is due; return how many pieces that was, or would be, to be dropped."""
+    """Create what will be needed and drop what is due; return how many pieces were, or would be, dropped."""
     if dry_run:
         return sum(len(dropping.due(engine, each, now - each.keep)) for each in cut.values())
     for each in cut.values():

@@ -1,7 +1,7 @@
-"""The table of keys by which deliveries are known again, where no index reaches over all of them.
+"""The table of keys by which repeated deliveries are recognised once no index spans all partitions.
 
-In, an engine and a table of deliveries that is still whole; out, a key for each of them. While it is filled a trigger
-writes the keys of what comes: so none is missing at the moment in which intake goes over to it.
+Fills it from a deliveries table that is not partitioned yet. Meanwhile a trigger adds the keys of new deliveries, so
+none is missing when intake switches over.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ Tell = Callable[[str, int], None]
 
 
 def watch(connection: Connection) -> None:
-    """Let every delivery from now on write its key. Waits for those that are being written."""
+    """Make every new delivery write its key. Waits for those being written."""
     if connection.execute(THERE).one_or_none() is None:
         only_ours(connection)
         connection.exec_driver_sql(KEEP_KEY)
@@ -61,15 +61,15 @@ def watch(connection: Connection) -> None:
 
 
 def unwatch(connection: Connection) -> None:
-    """Let them be: intake does it by itself from now on, or nothing needs them."""
+    """Stop that: intake now does it itself, or nothing needs the keys."""
     connection.exec_driver_sql("DROP FUNCTION IF EXISTS dm_feedback_keep_key() CASCADE")
 
 
 def fill(engine: Engine, young: datetime, tell: Tell) -> int:
-    """Write the keys of all deliveries, some a commit; return how many deliveries there are.
+    """Write the keys of all deliveries, some per commit; return how many deliveries there are.
 
-    One that lost its contents though it is younger than `young` is of somebody who was erased: its key stays for good.
-    May be repeated; what is there already is only looked at.
+    An empty delivery younger than `young` belongs to somebody who was erased: its key stays for good. May be repeated;
+    existing keys are only looked at.
     """
     last, seen = "", 0
     while True:
@@ -83,7 +83,7 @@ def fill(engine: Engine, young: datetime, tell: Tell) -> int:
 
 
 def prune(engine: Engine, before: datetime, *, dry_run: bool) -> int:
-    """Forget keys of deliveries that came before a time, some thousand a commit; return how many."""
+    """Delete keys of deliveries that came before a time, some thousand per commit; return how many."""
     old = dlk.received_at < before
     if dry_run:
         with reading(engine) as connection:

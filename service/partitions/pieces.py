@@ -1,4 +1,4 @@
-"""What the database's catalogue says of partitions: in, a connection and a cut; out, frozen facts. Changes nothing."""
+"""What the database's catalogue says about partitions, as frozen facts. Changes nothing."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -39,14 +39,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The promise that every row of a table lies before a moment; `proven` once the database has looked at each."""
+    """A constraint that every row of a table is before a moment; `proven` once the database has checked each row."""
 
     until: datetime
     proven: bool
 
 
 def partitions(connection: Connection, cut: TableCut) -> Sequence[Piece]:
-    """Return the pieces of a table, the oldest first; none where it is whole."""
+    """Return the pieces of a table, oldest first; none if it is not partitioned."""
     found = [
         Piece(name, None if bound == "DEFAULT" else cut.moment(UPPER.findall(bound)[-1]))
         for name, bound in connection.execute(PARTITIONS, {"table": cut.table})
@@ -55,7 +55,7 @@ def partitions(connection: Connection, cut: TableCut) -> Sequence[Piece]:
 
 
 def room_of(connection: Connection, cut: TableCut) -> Room | None:
-    """Return what is promised of a table that is still whole; None: turning it over has not begun."""
+    """Return the constraint on a table that is not partitioned yet; None: its conversion has not begun."""
     row = connection.execute(ROOM, {"table": cut.table, "name": room_name(cut)}).one_or_none()
     if row is None:
         return None
@@ -68,13 +68,13 @@ def room_name(cut: TableCut) -> str:
 
 
 def is_busy(error: sa.exc.DBAPIError) -> bool:
-    """Whether somebody else held what was to be locked for a moment."""
+    """Whether somebody else held the lock we wanted for a moment."""
     return getattr(error.orig, "sqlstate", "") == BUSY
 
 
 @contextmanager
 def unless_busy(table: str) -> Iterator[None]:
-    """Leave for another hour what somebody reads all the time: an export, a backup."""
+    """Leave for another hour what somebody is reading all the time, such as an export or a backup."""
     try:
         yield
     except sa.exc.OperationalError as error:

@@ -1,7 +1,7 @@
-"""What the worker may do though it owns no table: in, the owner's connection; out, functions that run as the owner.
+"""Functions, run as the owner, for what the worker must do although it owns no table.
 
-Each does one thing to the four tables that can be cut, and nothing else. To drop a piece is no more than what the
-worker may do already: it may delete each of its rows.
+Each does one thing to the four tables that can be partitioned. Dropping a piece is no more than the worker may do
+anyway: it may delete each of its rows.
 """
 
 import sqlalchemy as sa
@@ -88,7 +88,7 @@ FROM pg_attribute, aclexplode(attacl) WHERE attrelid = to_regclass(:of) AND attn
 
 
 def make_functions(connection: Connection) -> None:
-    """Make them as they are in this version; nobody else may call them."""
+    """Create the functions of this version; nobody else may call them."""
     only_ours(connection)
     roles = set(connection.scalars(sa.text("SELECT rolname FROM pg_roles WHERE rolname LIKE 'dm_feedback_%'")))
     for signature, (text, callers) in FUNCTIONS.items():
@@ -100,7 +100,7 @@ def make_functions(connection: Connection) -> None:
 
 
 def only_ours(connection: Connection) -> None:
-    """Let names in functions that are made next mean our tables: never a temporary one that their caller made."""
+    """Bind names in the functions created next to our tables, never to a temporary table of their caller."""
     connection.exec_driver_sql("SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)")
 
 

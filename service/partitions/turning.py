@@ -1,9 +1,9 @@
-"""A table becomes its own first partition: in, an engine and the settings; out, it lies in partitions, or why not yet.
+"""Converts a table into its own first partition, step by step, while web and workers run.
 
-While web and workers run. Each step is a commit of its own and looks at what is there: whoever is stopped in between
-goes on where he was. First the promise that every row lies before a moment, a week away at least; then the database
-proves it, row by row, which nobody waits for; then the keys are written; at last the names change, in milliseconds, as
-what was proven is not looked at again. Code that cannot work so is kept from starting here before that. Never moves a
+Each step is a commit of its own and looks at what is there, so an interrupted conversion continues where it stopped.
+First a constraint that every row lies before a moment at least a week away; then the database validates it row by row,
+which blocks nobody; then the keys are written; finally the names are swapped within milliseconds, because what was
+validated is not scanned again. Code that cannot work with the result is kept from starting before that. Never moves a
 row and never reads one's contents.
 """
 
@@ -37,7 +37,7 @@ Done = TypeVar("Done")
 
 
 def turn(engine: Engine, privacy: Privacy, now: datetime, tell: Tell, wait: Wait = time.sleep) -> Iterator[str]:
-    """Turn over what is still whole, and make room ahead; yield a sentence for each thing done. Raises Conflict."""
+    """Partition what is not partitioned yet and create pieces ahead; yield a sentence per step. Raises Conflict."""
     _demand_postgresql(engine)
     _demand_owner(engine)
     with writing(engine) as connection:
@@ -64,7 +64,7 @@ def _turn_one(engine: Engine, cut: TableCut, now: datetime, tell: Tell, wait: Wa
     look_again(engine)
     with writing(engine) as connection:
         take_your_time(connection)
-        connection.exec_driver_sql(f"ANALYZE {cut.table}")  # nobody else ever counts a table of partitions
+        connection.exec_driver_sql(f"ANALYZE {cut.table}")  # nobody else ever analyses a partitioned table
     yield f"{cut.table}: lies in partitions from now on"
 
 
@@ -79,11 +79,13 @@ def _demand_owner(engine: Engine) -> None:
     with reading(engine) as connection:
         ours = sa.text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('transition')")
         if not connection.scalar(ours):
-            raise Conflict("not_the_owner", "The tables belong to somebody else: run this as whoever ran `db upgrade`.")
+            raise Conflict(
+                "not_the_owner", "The tables belong to another user: run this as the user who ran `db upgrade`."
+            )
 
 
 def _demand_new_code(engine: Engine, now: datetime) -> None:
-    """Whoever knows nothing of partitions would look for repeats where there are none."""
+    """Refuse while older code runs, which would look for repeated deliveries in the wrong place."""
     pct = process_count.c
     with reading(engine) as connection:
         running = sa.select(pct.role, pct.name, pct.revision).where(is_alive(now)).order_by(pct.name)
@@ -103,7 +105,7 @@ def _is_whole(engine: Engine, cut: TableCut) -> bool:
 
 
 def _patiently(engine: Engine, do: Callable[[Connection], Done], wait: Wait) -> Done:
-    """Do what locks a table for a moment; where somebody holds it, let everybody by and try again. Raises Conflict."""
+    """Do something that locks a table for a moment; if it is held, let others pass and retry. Raises Conflict."""
     for _ in range(TRIES):
         try:
             with writing(engine) as connection:
@@ -115,12 +117,12 @@ def _patiently(engine: Engine, do: Callable[[Connection], Done], wait: Wait) -> 
         wait(REST_S)
     raise Conflict(
         "table_busy",
-        "Somebody reads one of the tables all the time (an export, a backup?): run this again when that has ended.",
+        "Something keeps reading one of the tables (an export, a backup?): run this again when it has finished.",
     )
 
 
 def _promise(connection: Connection, cut: TableCut, now: datetime) -> Room:
-    """Say that no row is of a later time. A promise whose time has almost come is made anew."""
+    """Add the constraint that no row is later. One whose moment is near is replaced."""
     found = room_of(connection, cut)
     if found is not None and found.until > now + ahead.TRAP:
         return found
@@ -136,7 +138,7 @@ def _no_room(connection: Connection, cut: TableCut) -> None:
 
 
 def _prove(engine: Engine, cut: TableCut) -> None:
-    """Let the database look at every row; others read and write meanwhile. Raises Unavailable."""
+    """Let the database validate every row while others read and write. Raises Unavailable."""
     try:
         with writing(engine) as connection:
             take_your_time(connection)
@@ -149,9 +151,9 @@ def _prove(engine: Engine, cut: TableCut) -> None:
 
 
 def _locked(connection: Connection, table: str) -> list[tuple[str, str]]:
-    """Lock a table and those its rows are tied to; return the ties: a table, and the name of its foreign key.
+    """Lock a table and those with foreign keys to it; return the foreign keys: table and name.
 
-    In the order in which everybody writes them: those that are referred to first.
+    In the order in which everybody writes them, referenced tables first.
     """
     ties = sa.text(
         "SELECT conrelid::regclass::text, conname, confrelid::regclass::text FROM pg_constraint"
@@ -164,12 +166,12 @@ def _locked(connection: Connection, table: str) -> list[tuple[str, str]]:
 
 
 def _turn_over(connection: Connection, cut: TableCut) -> None:
-    """Put a table of partitions in the table's place, the table as the first of them."""
+    """Replace the table by a partitioned one with the table as its first partition."""
     table, first, rest = cut.table, f"{cut.table}_{FIRST}", f"{cut.table}_{REST}"
     ties, room = _locked(connection, table), room_of(connection, cut)
     if table in partitioned_tables(connection) or room is None or not room.proven:
         return  # another one was here
-    for of, tie in ties:  # to drop a piece would lock the other table too
+    for of, tie in ties:  # dropping a piece would lock the other table too
         connection.exec_driver_sql(f"ALTER TABLE {of} DROP CONSTRAINT {tie}")
     if table == DELIVERIES:
         keys.unwatch(connection)
@@ -193,7 +195,7 @@ def _turn_over(connection: Connection, cut: TableCut) -> None:
 
 
 def _renamed(connection: Connection, table: str, first: str) -> list[str]:
-    """Give the table and its indexes other names; return the statements of those that the new one has as well."""
+    """Rename the table and its indexes; return the statements for indexes the new table needs too."""
     found = connection.execute(
         sa.text(
             "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid), indisunique FROM pg_index"
@@ -204,12 +206,12 @@ def _renamed(connection: Connection, table: str, first: str) -> list[str]:
     connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {first}")
     for name, _, _ in found:
         connection.exec_driver_sql(f"ALTER INDEX {name} RENAME TO {name}_{FIRST}")
-    # what is unique can be so only within a piece
+    # uniqueness only holds within a piece
     return [text for _, text, unique in found if not unique]
 
 
 def _numbered(connection: Connection, table: str) -> list[tuple[str, str]]:
-    """The sequence behind a table's numbers, and their column."""
+    """The sequence behind a table's numbers, and its column."""
     serial = sa.text(
         "SELECT pg_get_serial_sequence(:table, attname), attname FROM pg_attribute"
         " WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"

@@ -1,8 +1,8 @@
-"""Until when everything is here: in, the accounts shown; out, the earliest end of what X was asked for without a gap.
+"""Until when the data is complete: the earliest moment up to which X was read without a gap, over the accounts shown.
 
-Windows are read one after the other, so the end of the last finished one is the end of a stretch without gaps.
-Answers by webhook do not move it: a lost webhook would not be noticed. And how far each account's releases are made:
-a ledger that exists already is walked from its oldest day on.
+Poll windows are read in order, so the end of the last finished one is the end of a stretch without gaps. Webhooks do
+not move it, because a lost webhook would go unnoticed. Also says how far each account's releases have come: an existing
+ledger is walked from its oldest day on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,8 +46,8 @@ class Completeness:
 def completeness_of(connection: Connection, view: View, filter: Filter) -> Completeness:
     """Look up each account; unknown for one is unknown for all.
 
-    An account that was taken out of the settings is asked about no more and would hold the moment back for ever: it
-    counts only where the filter names it, or where nothing else is shown.
+    An account that was removed from the settings is no longer read and would hold the moment back for ever: it only
+    counts if the filter names it, or if nothing else is shown.
     """
     names = (
         tuple(map(str, filter.of("account")))
@@ -64,7 +64,7 @@ def completeness_of(connection: Connection, view: View, filter: Filter) -> Compl
 
 
 def _released(connection: Connection, accounts: Sequence[str]) -> Mapping[str, date]:
-    """Until which day releases are made: of both kinds of card, so the slower of the two."""
+    """Up to which day releases are made, for both kinds of card: the slower of the two."""
     query = sa.select(rw.account, sa.func.min(rw.until_day)).where(*OF_ANSWERS)
     rows = connection.execute(query.where(rw.account.in_(accounts)).group_by(rw.account))
     return {row.account: row[1] for row in rows}

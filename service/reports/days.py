@@ -1,4 +1,4 @@
-"""Days: how long one is, and where a local one begins, as a moment in UTC, whatever the clocks did there."""
+"""Where a local day begins, as a moment in UTC, whatever the clocks did that day; and how long a day is."""
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 

@@ -1,8 +1,8 @@
-"""What answers and conversations are told apart by: one line a dimension, from which everything else derives.
+"""What answers and conversations can be grouped and filtered by: one line per dimension, all else derives from it.
 
-The filter and its parameters, the schemas and their sentences, breakdowns, the dashboard's tabs and choices, what the
-roll-ups hold. A dimension without a column in `tally` is right from the first moment, counted in the ledger; the column
-makes it fast.
+Filters and parameters, schemas and their sentences, breakdowns, the dashboard's tabs and choices, what the roll-ups
+hold. A dimension without a column in `tally` is correct from the start, counted from the ledger; the column makes it
+fast.
 """
 
 from collections.abc import Collection, Mapping
@@ -22,7 +22,7 @@ Value = str | int | None
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One way of telling conversations apart. `parameter` None: figures are split by it and not filtered."""
+    """One way to group conversations. `parameter` None: figures can be split by it, not filtered."""
 
     name: str
     parameter: str | None

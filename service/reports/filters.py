@@ -1,7 +1,7 @@
-"""What a reader asks for: in, query parameters; out, one frozen Filter, or a refusal that says what would be right.
+"""What a reader asks for: query parameters become one frozen Filter, or a refusal that says what would be right.
 
-The same grammar for list, aggregates, export and dashboard. A parameter we do not know is an error, never ignored:
-a typing mistake would otherwise look like an answer. Never touches the database.
+The same grammar for lists, aggregates, export and dashboard. An unknown parameter is an error, never ignored: a typing
+mistake would otherwise look like an answer. Never touches the database.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ MOODS = ("unhappy", "neutral", "happy")
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which rows. Empty means all. Periods are half-open: `since` belongs to them, `until` does not.
+    """Which rows. Empty means all. Periods are half-open: `since` is included, `until` is not.
 
     `date_field` None: every figure by its own clock (scores by the day they were given, rates by the day the card
     was sent), lists by `updated_at`. `chosen`: the groups of each dimension, by its name; None is "without one".
@@ -57,7 +57,7 @@ class Filter:
     include_test: bool = False
 
     def of(self, dimension: str) -> tuple[Value, ...]:
-        """The groups of a dimension that are asked for; empty: all."""
+        """The groups of a dimension asked for; empty: all."""
         return self.chosen.get(dimension, ())
 
     def within(self, dimension: str, *groups: Value) -> "Filter":
@@ -70,14 +70,14 @@ class Filter:
         return any(NAMED[name].people for name in self.chosen)
 
     def described(self) -> dict[str, Any]:
-        """What was asked, for manifests, the access log and cursors: only what was set, times as text."""
+        """What was asked, for manifests, the access log and cursors: only what was set, with times as text."""
         plain = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "chosen"}
         given = {PARAMETER_OF.get(name, name): value for name, value in plain.items()}
         given |= {str(NAMED[name].parameter): groups for name, groups in self.chosen.items()}
         return {name: _plain(value) for name, value in given.items() if not _left_out(name, value)}
 
     def logged(self) -> dict[str, Any]:
-        """The same for the access log: that words were looked for, never which: they may be a customer's."""
+        """The same for the access log, which only tells that words were searched for: they may be a customer's."""
         told = self.described()
         return told if self.q is None else {**{name: told[name] for name in told if name != "q"}, "searched": True}
 
@@ -88,14 +88,14 @@ def parse(args: Any, reader: Reader, settings: Settings) -> Filter:
 
 
 def from_values(values: Mapping[str, Any], reader: Reader, settings: Settings) -> Filter:
-    """Make the filter of what FilterSchema loaded. Raises Invalid or NotAllowed."""
+    """Make a filter from what FilterSchema loaded. Raises Invalid or NotAllowed."""
     given = {name: value for name, value in values.items() if name not in NOT_OURS and value not in (None, [], ())}
     chosen = {each.name: _groups(given.pop(name)) for name, each in FILTERED.items() if name in given}
     told: dict[str, Any] = {FIELD_OF[name]: tuple(dict.fromkeys(given.pop(name))) for name in FIELD_OF if name in given}
     told |= {name: _at_midnight(given.pop(name), settings.service.time_zone) for name in MOMENTS if name in given}
     found = Filter(chosen=chosen, **told, **given)
     if found.since and found.until and found.since >= found.until:
-        raise Invalid("since_after_until", "'since' must lie before 'until'; the period is [since, until).")
+        raise Invalid("since_after_until", "'since' must be before 'until'; the period is [since, until).")
     for account in found.of("account"):
         _demand_account(str(account), reader, settings)
     return found
@@ -152,7 +152,7 @@ class FigureFilterSchema(Schema):
 
 
 class FilterSchema(FigureFilterSchema):
-    """What rows can be narrowed by: figures' filters, and those that would be a tool for subtraction there."""
+    """Filters for rows: those of figures, and those that would allow subtraction there."""
 
     score = several(WholeNumber(), "Score; may be repeated")
     score_from = WholeNumber(metadata={"description": "Scores from this one on"})
@@ -196,11 +196,13 @@ def _load(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _listed(args: Any) -> dict[str, Any]:
-    """Lists for what may be repeated, one value for the rest. Raises Invalid where the rest is repeated."""
+    """Lists for what may be repeated, one value for the rest. Raises Invalid if the rest is repeated."""
     many = args.to_dict(flat=False) if hasattr(args, "to_dict") else {k: _as_list(v) for k, v in args.items()}
     for name, values in many.items():
         if name not in REPEATABLE and len(values) > 1:
-            raise Invalid("invalid_parameter", f"'{name}' may be given once.", errors={name: ["may be given once"]})
+            raise Invalid(
+                "invalid_parameter", f"'{name}' may be given only once.", errors={name: ["may be given once"]}
+            )
     return {name: values if name in REPEATABLE else values[0] for name, values in many.items() if values}
 
 
@@ -215,7 +217,7 @@ def _at_midnight(value: datetime | date, zone: tzinfo) -> datetime:
 
 
 def _left_out(name: str, value: Any) -> bool:
-    """Whether it stands as nobody asked for it. False and 0 are answers; test traffic alone is left out by False."""
+    """Whether it was not asked for. False and 0 count as asked; only for test traffic is False the default."""
     return value is None or value == () or (name == "include_test" and not value)
 
 

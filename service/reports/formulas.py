@@ -1,7 +1,7 @@
-"""Texts in cells that a spreadsheet would compute: in, a text; out, one that it shows as it is, and back again.
+"""Keeps spreadsheets from computing what customers wrote: texts are marked, and can be unmarked again.
 
-An apostrophe stands before the sign: at the beginning of a cell and after every separator or line break, for a file
-that is cut elsewhere than we meant. A sign before a number is no formula.
+An apostrophe goes before the sign, at the beginning of a cell and after every separator or line break, in case the file
+is split differently than we meant. A sign before a number is no formula.
 """
 
 import re
@@ -31,6 +31,6 @@ def guarded(text: str) -> str:
 
 
 def unguarded(text: str) -> str:
-    """Return what was guarded, as it was; a text that `guarded` never made stays as it is."""
+    """Return a guarded text as it was; a text that `guarded` did not make stays unchanged."""
     bare = GUARD.sub(r"\1", text)
     return bare if guarded(bare) == text else text

@@ -1,4 +1,4 @@
-"""Who may ask for what: in, nothing; out, roles. Who lists rows is told figures of rows, who lists none of releases."""
+"""Who may read what: roles that list rows get figures of rows, the others get releases."""
 
 from service.auth.keys import Reader
 

@@ -1,4 +1,4 @@
-"""The numbers of small groups: in, settings; out, from how many answers on what may be said. Decides nothing itself."""
+"""Minimum group sizes from the settings: from how many answers on what may be told."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from service.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Fewest answers for a score, fewest comments to read, fewest answers for a ranking and for no mark.
+    """Minimum numbers: answers for a score, comments to be read, answers for a ranking and to carry no mark.
 
     `difference`: the smallest difference that matters, in points.
     """

@@ -1,7 +1,7 @@
-"""Notes on the time line: in, what a supervisor says happened on a day (a launch, an outage); out, those of some days.
+"""Notes on the time line: what supervisors say happened on a day, such as a launch or an outage.
 
-They stand in the charts of everybody who reads figures of the account, analysts too, so they are no place for a word of
-a customer. A note without an account is of every account, and written by who sees every account.
+They appear in the charts of everybody who reads figures of the account, analysts too, so they are no place for a
+customer's words. A note without an account applies to all, and needs a writer who may see all.
 """
 
 from collections.abc import Collection
@@ -38,12 +38,12 @@ class TimelineNote:
 def add(
     connection: Connection, reader: Reader, day: date, text: str, account: str | None, now: datetime
 ) -> TimelineNote:
-    """Keep a note. Raises Invalid for words no chart can hold, NotAllowed for an account the key does not cover."""
+    """Store a note. Raises Invalid for words no chart can hold, NotAllowed for an account the key does not cover."""
     words = " ".join(text.split())
     if not words or len(words) > LONGEST or not words.isprintable():
         raise Invalid("invalid_note", f"A note on the time line has 1 to {LONGEST} printable characters.")
     if day.year not in YEARS:
-        raise Invalid("invalid_day", f"A day lies in the years {YEARS.start} to {YEARS.stop - 1}.")
+        raise Invalid("invalid_day", f"A day must be in the years {YEARS.start} to {YEARS.stop - 1}.")
     _demand(reader, account)
     kept = {"day": day.isoformat(), "account": account, "text": words, "author": reader.name[:LONGEST_AUTHOR]}
     row = encrypting(timeline_note, {**kept, "at": now}, kept["day"], now)
@@ -54,7 +54,7 @@ def add(
 def listed(
     connection: Connection, accounts: Collection[str], since: date | None = None, until: date | None = None
 ) -> list[TimelineNote]:
-    """Return the notes of these accounts and of all, of the days [since, until), the newest day first."""
+    """Return the notes for these accounts and for all, of the days [since, until), newest day first."""
     wanted = sa.select(timeline_note).where(tn.account.is_(None) | tn.account.in_(list(accounts)))
     wanted = wanted if since is None else wanted.where(tn.day >= since.isoformat())
     wanted = wanted if until is None else wanted.where(tn.day < until.isoformat())
@@ -62,7 +62,7 @@ def listed(
 
 
 def remove(connection: Connection, reader: Reader, note_id: str) -> TimelineNote:
-    """Take a note away and return it. Raises NotFound, or NotAllowed where others look at it too."""
+    """Delete a note and return it. Raises NotFound, or NotAllowed if it is also for others."""
     note = one(connection, reader, note_id)
     _demand(reader, note.account)
     connection.execute(sa.delete(timeline_note).where(tn.id == int(note.id)))
@@ -70,7 +70,7 @@ def remove(connection: Connection, reader: Reader, note_id: str) -> TimelineNote
 
 
 def one(connection: Connection, reader: Reader, note_id: str) -> TimelineNote:
-    """Return a note. Raises NotFound, also where it was taken away."""
+    """Return a note. Raises NotFound, also if it was deleted."""
     known = connection.execute(sa.select(timeline_note).where(tn.id == int(note_id))) if _is_id(note_id) else None
     row = known.one_or_none() if known is not None else None
     if row is None or (row.account is not None and not reader.may_see(row.account)):

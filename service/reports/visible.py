@@ -1,7 +1,7 @@
-"""What a reader may see at all: in, the key's accounts and the embargo; out, SQL conditions every statement carries.
+"""What a reader may see at all: the SQL conditions of the key's accounts and the embargo, for every statement.
 
-Under `embargo = "next_day"` an answer shows from the day after it came, on every surface alike. Decides nothing about
-small groups; `disclosure` does.
+Under `embargo = "next_day"` an answer appears the day after it came, on every surface alike. Small groups are the
+business of `disclosure`.
 """
 
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ res = result.c
 
 
 class Unindexed(FunctionElement[str]):
-    """A column as SQLite may use none of its indexes for it. PostgreSQL knows how many rows have which value.
+    """A column for which SQLite must not use an index. PostgreSQL knows the distribution of values.
 
-    Told an expression instead, it believes that one row in seventy has it, and reads a ledger for each page.
+    Given an expression instead, PostgreSQL would assume one row in seventy, and read the whole ledger per page.
     """
 
     inherit_cache = True
@@ -52,7 +52,7 @@ UNINDEXED_ACCOUNT = Unindexed(fr.account)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Whose eyes, and until when answers are visible to them. `cutoff` None: at once."""
+    """What a reader may see: accounts, and answers up to a moment. `cutoff` None: at once."""
 
     accounts: tuple[str, ...]
     cutoff: datetime | None
@@ -64,8 +64,8 @@ class View:
     def mine(self) -> sa.ColumnElement[bool]:
         """Requests of the accounts the key covers, without the index of accounts.
 
-        With it SQLite, which knows no numbers of rows, would read a whole account and sort it, instead of following
-        the index of the order or of the answers.
+        With it SQLite, which has no row counts, would read and sort a whole account instead of following the index
+        of the order or of the answers.
         """
         return UNINDEXED_ACCOUNT.in_(self.accounts)
 
@@ -76,9 +76,9 @@ class View:
 
     @property
     def from_answers(self) -> sa.ColumnElement[bool]:
-        """True of every result, and a range of its index: SQLite then reads the answers and looks their requests up.
+        """True for every result, and a range of its index, so that SQLite reads answers and looks up their requests.
 
-        Without it it reads the whole ledger, of which few have an answer.
+        Otherwise it reads the whole ledger, of which few requests have an answer.
         """
         return res.updated_at > EPOCH
 
@@ -99,22 +99,22 @@ class View:
 
     @property
     def score_at(self) -> sa.ColumnElement[Any]:
-        """When the score was given; where X did not say, when we first saw it. NULL without a visible score."""
+        """When the score was given, or if X did not say, when we first saw it. NULL without a visible score."""
         return sa.case((self.score.is_not(None), self._scored_at))
 
     @property
     def score_way(self) -> sa.ColumnElement[Any]:
-        """How the score came, once it may be seen. What older versions wrote came by the card."""
+        """How the score came, once it may be seen. Rows of older versions came by the card."""
         return sa.case((self.score.is_not(None), sa.func.coalesce(res.score_way, CARD)))
 
     @property
     def text(self) -> sa.ColumnElement[Any]:
-        """The comment, once it may be seen. A late arrival is told by our own clock."""
+        """The comment, once it may be seen. Late arrivals are judged by our own clock."""
         return res.text if self.cutoff is None else sa.case((self._text_came, res.text))
 
     @property
     def text_at(self) -> sa.ColumnElement[Any]:
-        """When the comment was written, once that may be seen; it stays when retention has taken the words."""
+        """When the comment was written, once that may be seen; it stays after retention has removed the words."""
         return res.text_at if self.cutoff is None else sa.case((self._text_came, res.text_at))
 
     @property
@@ -124,7 +124,7 @@ class View:
 
     @property
     def settled(self) -> sa.ColumnElement[bool]:
-        """Results whose last change may be known of: an erasure may, at once."""
+        """Results whose last change may be known; an erasure may be known at once."""
         return sa.true() if self.cutoff is None else sa.or_(res.updated_at < self.cutoff, fr.erased_at.is_not(None))
 
     @property
@@ -138,18 +138,18 @@ class View:
 
     @property
     def _score_came(self) -> sa.ColumnElement[bool]:
-        """Known since before, by our own clock. Rows of older versions do not hold that: given before, by X's."""
+        """Known before the cutoff by our own clock; rows of older versions lack that: given before it by X's clock."""
         older = sa.or_(self._scored_at < self.cutoff, res.updated_at < self.cutoff)
         return sa.case((res.score_seen_at.is_not(None), res.score_seen_at < self.cutoff), else_=older)
 
     @property
     def _text_came(self) -> sa.ColumnElement[bool]:
-        """Known since before; what happens to the row later (retention, an erasure) hides it no second time."""
+        """Known before the cutoff; what happens to the row later (retention, erasure) does not hide it again."""
         return sa.func.coalesce(res.text_seen_at, res.updated_at, type_=res.updated_at.type) < self.cutoff
 
 
 def view_of(connection: Connection, settings: Settings, reader: Reader, now: datetime) -> View:
-    """Return what this reader may see now. A key for every account sees those that were removed from the file too."""
+    """Return what this reader may see now. A key for every account also sees those removed from the settings."""
     remembered = found_once(
         connection, "accounts", lambda: connection.scalars(sa.select(account_state.c.account)).all()
     )
@@ -160,9 +160,9 @@ def view_of(connection: Connection, settings: Settings, reader: Reader, now: dat
 
 
 def told_until(connection: Connection, cutoff: datetime | None) -> int | None:
-    """Return the first sealed change that an embargo still holds back; None: it holds none.
+    """Return the first sealed change that an embargo still holds back; None: there is none.
 
-    An erasure is told at once, but for that of an answer of today: what stays of it is told tomorrow.
+    An erasure is told at once, except that of an answer of today: what remains of it is told tomorrow.
     """
     if cutoff is None:
         return None

@@ -1,7 +1,7 @@
-"""How single values of a question are written: in, a parameter's text; out, a moment, a number, a word, yes or no.
+"""Reads single values of a query: a moment, a number, a word, yes or no.
 
-Strictly: what could be meant in two ways is refused, and the refusal says what would be right. The description tells
-the same forms. Knows no parameter by name.
+Strictly: an ambiguous value is refused, and the refusal says what would be right. The API's description shows the same
+forms. Knows no parameter by name.
 """
 
 import re
@@ -57,7 +57,7 @@ def is_whole(text: str) -> bool:
 
 
 class WholeNumber(fields.Integer):
-    """An integer as text or number: '4.7', '4e0' and true are none."""
+    """An integer as text or number; '4.7', '4e0' and true are not."""
 
     def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         bounds = {} if kwargs.get("validate") else {"minimum": -LARGEST, "maximum": LARGEST}
@@ -72,7 +72,7 @@ class WholeNumber(fields.Integer):
 
 
 class Word(fields.String):
-    """Text that a database can hold: no NUL, no lone surrogate, at most 256 characters."""
+    """Text a database can hold: no NUL, no lone surrogate, at most 256 characters."""
 
     def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(metadata={"maxLength": LONGEST, **(metadata or {})}, **kwargs)

@@ -1,7 +1,8 @@
-"""Forgetting in the ledger's own rows: in, a person or an age; out, how many rows were changed. Never touches scores.
+"""Retention and erasure in the ledger's own rows, by person or by age. Never touches scores.
 
 An erased request keeps its outcome, times, team and agent, and loses whatever leads to a person: ids, handle, texts,
-the conversation's id, the messages'. What else is known of the person goes in `customers`, in the same transaction.
+the ids of conversation and messages. What else is known of the person is deleted by `customers`, in the same
+transaction.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ NOBODY: Mapping[str, Any] = {
 
 
 def erase(connection: Connection, x_user_id: str, hand: Hand, now: datetime) -> int:
-    """Forget one person in every request, end the open ones; return how many there were."""
+    """Erase one person from every request and end the open ones; return how many there were."""
     theirs = connection.execute(SELECT.where(fr.x_user_id == x_user_id).with_for_update())
     requests = [request_of(row) for row in theirs]
     for request in requests:
@@ -66,37 +67,37 @@ def handles_of(connection: Connection, x_user_id: str) -> set[str]:
 
 
 def recall(connection: Connection, x_user_id: str, handles: set[str], *, hash_key: str) -> None:
-    """Put the id back on rows that keep only its hash or its handle, so that the erasure after it finds them all.
+    """Put the id back on rows that only have its hash or its handle, so that the erasure that follows finds them all.
 
-    Call it first in the transaction that erases: nobody else ever sees the id return.
+    Call this first in the erasing transaction: nobody else ever sees the id return.
     """
     theirs = whose(x_user_id, handles, hash_key=hash_key)
     connection.execute(sa.update(feedback_request).where(theirs).values(x_user_id=x_user_id))
 
 
 def whose(x_user_id: str, handles: set[str], *, hash_key: str) -> sa.ColumnElement[bool]:
-    """Say which requests are of this person: by the id, by its hash, or by a handle where there is no id."""
+    """Which requests belong to this person: by id, by its hash, or by a handle if there is no id."""
     by_handle = sa.and_(fr.x_user_id.is_(None), fr.x_handle.is_not(None), is_handle(fr.x_handle, handles))
     # By the id as well: retention may be taking it away in this moment, and who erases waits for it then.
     return sa.or_(fr.person == person(hash_key, x_user_id), fr.x_user_id == x_user_id, by_handle)
 
 
 def without_identity(before: datetime, *, hash_key: str, now: datetime) -> Overdue:
-    """Say whose identities go: those of requests that ended before a time."""
+    """Which identities are due: those of requests that ended before a time."""
     named = fr.x_user_id.is_not(None) | fr.x_handle.is_not(None) | fr.customer_ref.is_not(None)
     old = sa.and_(fr.outcome_at < before, fr.state.in_(END_STATES), named)
     return Overdue("identities", feedback_request, old, partial(_unnamed, hash_key, now))
 
 
 def history(before: datetime) -> Overdue:
-    """Say which lines of history go: those told before a time."""
+    """Which lines of history are due: those written before a time."""
     return Overdue("history", transition, tr.at < before)
 
 
 def _unnamed(hash_key: str, now: datetime, connection: Connection, those: Condition) -> int:
-    """The CRM's id of the customer is the one of these that readers see: whoever mirrors us must hear that it went.
+    """Of these columns readers see the CRM's id of the customer, so mirrors must hear that it is gone.
 
-    Whom nobody has found on X keeps the texts: they name nobody, and the request may still be completed.
+    A request whose customer was not found on X keeps its texts: they name nobody, and it may still be completed.
     """
     columns = (fr.id, fr.x_user_id, fr.x_handle.is_not(None), fr.customer_ref.is_not(None))
     rows = connection.execute(sa.select(*columns).where(those).order_by(fr.id).with_for_update()).all()

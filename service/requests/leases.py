@@ -1,7 +1,7 @@
-"""Who works on what, and until when: in, an account and a moment; out, requests leased to one worker.
+"""Who works on what, and until when: leases due requests of an account to one worker.
 
-Every write of a worker carries its lease's token, so one that was paused past its lease cannot record over its
-successor. An expired lease is taken over by whoever comes next. Decides nothing about a request.
+Every write of a worker carries its lease token, so one that was paused past its lease cannot record over its successor.
+An expired lease is taken over by whoever comes next. Decides nothing about a request.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from service.requests.writer import CHANGE, THIS
 fr = feedback_request.c
 acct = account_state.c
 NOW, FAR = (sa.bindparam(name, type_=Micros) for name in ("now", "far"))
-# built once: to build these costs as much as to run them
+# built once: building these costs as much as running them
 DUE = sa.select(acct.account).where(
     acct.account.in_(sa.bindparam("among", expanding=True)),
     sa.exists().where(
@@ -31,7 +31,7 @@ MOST: sa.BindParameter[int] = sa.bindparam("most")
 
 
 def _first(*which: sa.ColumnElement[bool]) -> sa.Select[str, datetime]:
-    """What is due of these, the longest first; each is found by an index of its own."""
+    """What is due of these, longest first; each kind is found by its own index."""
     mine = (fr.account == sa.bindparam("this"), fr.scheduled_at <= NOW, is_over_at(fr.lease_until, NOW, FAR))
     due = sa.select(fr.id, fr.scheduled_at).where(*mine, *which).order_by(fr.scheduled_at)
     return due.limit(MOST).with_for_update(skip_locked=True)
@@ -61,25 +61,25 @@ class Lease:
 
 
 def take_due(connection: Connection, account: str, limit: int, lease: Lease, now: datetime) -> list[Request]:
-    """Lease up to `limit` due requests: first what was begun, whose customer waits; then what has waited longest."""
+    """Lease up to `limit` due requests: first those begun, whose customer is waiting; then the longest waiting."""
     lent = {"token": lease.token, "until": lease.until, "far": beyond(now, lease.until - now)}
     leased = connection.execute(TAKE, {"this": account, "now": now, "most": limit, **lent}).all()
     return [request_of(row) for row in sorted(leased, key=lambda row: (not row.is_begun, row.scheduled_at))]
 
 
 def still_mine(connection: Connection, request_id: str, token: str) -> Request | None:
-    """Lock a request and return it, if the lease with this token still holds."""
+    """Lock a request and return it, if the lease with this token is still valid."""
     row = connection.execute(MINE, {"this": request_id, "token": token}).one_or_none()
     return None if row is None else request_of(row)
 
 
 def taken(request: Request, lease: Lease) -> Request:
-    """The request in the hands of who is about to make a call to X for it."""
+    """The request, leased to whoever is about to make a call to X for it."""
     return replace(request, lease_token=lease.token, lease_until=lease.until)
 
 
 def put_up(connection: Connection, request_id: str, lease: Lease) -> None:
-    """Take a request that nobody else knows of yet."""
+    """Lease a request that nobody else knows of yet."""
     connection.execute(CHANGE, {"this": request_id, "lease_token": lease.token, "lease_until": lease.until})
 
 

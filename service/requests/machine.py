@@ -1,6 +1,6 @@
-"""The machine: in, a request and an outcome; out, the request as it is then. Pure: it reads nothing and writes nothing.
+"""The state machine: a request and an outcome in, the request as it is afterwards out. Pure.
 
-The only place that gives a request a state. Raises ValueError where no road leads: that is a bug, said loudly.
+The only place that gives a request a state. An impossible transition raises ValueError: it is a bug.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,8 +62,8 @@ PUT_DOWN: NoLease = {"lease_token": None, "lease_until": None}
 def apply(  # noqa: C901, PLR0911 - one a kind of outcome
     request: Request, outcome: Outcome, now: datetime, policy: RetryPolicy
 ) -> Applied:
-    """Return what `outcome` makes of the request. Whoever held its lease has put it down by this."""
-    # What was begun keeps its place before what came later: a customer who has read our opening gets the card first.
+    """Return what `outcome` makes of the request, which also ends its lease."""
+    # What was begun keeps its place in the queue: a customer who has read our opening gets the card first.
     at_once = min(request.scheduled_at, now)
     match outcome:
         case Advance(to, learnt):
@@ -213,7 +213,7 @@ def _resumed(request: Request, outcome: Resume, now: datetime) -> Applied:
 
 
 def _handed_over(request: Request, way: str, now: datetime) -> Applied:
-    """From every state in which nothing of ours has gone to the customer."""
+    """Possible from every state in which we have sent the customer nothing."""
     if not request.is_open or request.state in OPENED_STATES:
         raise ValueError(f"Bug: nothing to hand over in {request.state}")
     ended = replace(

@@ -1,6 +1,6 @@
-"""Beginning requests: in, ended conversations as intake has judged them; out, their rows, written together.
+"""Opens requests: conversations that intake has judged become rows, written together.
 
-The one insert of `feedback_request`. Intake holds the locks of the conversations; the unique key is the last guard.
+The one insert into `feedback_request`. Intake holds the conversations' locks; the unique key is the last guard.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from service.states import State
 
 
 class NewRequest(NamedTuple):
-    """A request's first row, in the order in which it is written; a tuple, as deliveries are told by the thousand."""
+    """A request's first row, in the order it is written; a tuple, because there are thousands of them."""
 
     id: str
     source: str

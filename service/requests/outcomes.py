@@ -1,7 +1,7 @@
-"""What may be said of a request: by a step, by a person, or by evidence that came late. Pure; every field is typed.
+"""What can happen to a request: by a step, by a person, or by evidence that came late. Pure; every field is typed.
 
-`machine.apply` is the only place that turns one of these into a new state. A limit is a Postpone and not a failed
-attempt; a send whose result is not known is Unclear and never simply retried.
+Only `machine.apply` turns one of these into a new state. A rate limit is a Postpone and not a failed attempt; a send
+whose result is unknown is Unclear and never simply retried.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from service.states import State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learnt:
-    """What is now known, under the names of its columns; None where nothing was learnt."""
+    """What was learnt, under the names of its columns; None if nothing was."""
 
     x_user_id: str | None = None
     x_handle: str | None = None
@@ -39,7 +39,7 @@ NOTHING = Learnt()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What will be sent, chosen once and frozen: the campaign, its draws, the way with its alternatives, all texts."""
+    """What will be sent, chosen once and frozen: campaign, draws, the way and its alternatives, all texts."""
 
     campaign: str
     type: str
@@ -66,7 +66,7 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something was learnt and the request stays where it is, due at once."""
+    """Something was learnt; the request stays where it is, due at once."""
 
     reason: str
     learnt: Learnt
@@ -82,7 +82,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Postpone:
-    """It is not the time: a delay, a limit, quiet hours, a pause of the account. Not a failed attempt."""
+    """Not now: a delay, a limit, quiet hours, a pause of the account. Not a failed attempt."""
 
     until: datetime
     reason: str
@@ -112,7 +112,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """A person takes an ended request up again, perhaps with the customer's id that was missing."""
+    """A person resumes an ended request, perhaps with the customer's id that was missing."""
 
     to: State
     told: str  # what the history says happened
@@ -122,7 +122,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """X does not let the account ask in this way, and nothing was sent: the next of the frozen ways is taken."""
+    """X does not let the account ask in this way, and nothing was sent: take the next of the frozen ways."""
 
     reason: str
     detail: str | None = None
@@ -130,14 +130,14 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """Somebody else has the link and asks: for us the request ends as asked, in this way."""
+    """Somebody else has the link and asks: for us the request ends as asked."""
 
     way: str
 
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """A feedback object appeared after the end, or (None) an answer: the message that asks is with the customer."""
+    """A feedback object appeared after the end, or (None) an answer: so the customer has the message that asks."""
 
     feedback_id: str | None
 
@@ -147,7 +147,7 @@ Outcome = Advance | Note | Retry | Postpone | Unclear | Stop | Switch | Resume |
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The request as it is now, and the line of history that tells of it."""
+    """The request as it is now, and its line of history."""
 
     request: Request
     event: str

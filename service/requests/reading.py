@@ -1,4 +1,4 @@
-"""Finding requests: in, an id or a condition; out, typed requests. Locks where it says so, and writes nothing."""
+"""Finds requests, typed. Locks where it says so, and writes nothing."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -29,18 +29,18 @@ def locked(connection: Connection, request_id: str) -> Request | None:
 
 
 def unlocked(connection: Connection, request_id: str) -> Request | None:
-    """Return a request as it stands; whoever writes it is not in the way."""
+    """Return a request as it stands, without waiting for a writer."""
     return _one(connection, SELECT.where(THIS), request_id)
 
 
 def appeared(connection: Connection, request_ids: Sequence[str]) -> dict[str, str]:
-    """Return the feedback ids of those requests whose card X has told us of."""
+    """Return the feedback ids of those requests whose card X has reported."""
     told = sa.select(res.request_id, res.feedback_id).where(res.request_id.in_(request_ids))
     return {row.request_id: row.feedback_id for row in connection.execute(told) if row.feedback_id is not None}
 
 
 def answered(connection: Connection, request_ids: Sequence[str]) -> set[str]:
-    """Return those requests whose customer used what only the message that asks carries: so it is with them."""
+    """Return those requests whose customer used something only the message that asks contains: so they have it."""
     used = sa.select(fr.id, fr.opening_text).join(result, res.request_id == fr.id).where(USED, fr.id.in_(request_ids))
     return {row.id for row in connection.execute(used) if not _has_link(row.opening_text)}
 
@@ -48,7 +48,7 @@ def answered(connection: Connection, request_ids: Sequence[str]) -> set[str]:
 def unproven(connection: Connection, accounts: Sequence[str], limit: int) -> Sequence[tuple[Request, str | None]]:
     """Return requests that ended unknown, or without their feedback id, and what has appeared since.
 
-    That is a feedback object of X, or None where the customer has answered: either shows that we asked.
+    That is a feedback object of X, or None if the customer has answered: either shows that we asked.
     """
     proof = sa.or_(res.feedback_id.is_not(None), sa.and_(fr.state == State.UNKNOWN, USED))
     rows = connection.execute(
@@ -67,7 +67,7 @@ def anybody_waits(connection: Connection, account: str, reason: str) -> bool:
 
 
 def open_names(connection: Connection, but_of: Collection[str]) -> Sequence[tuple[str, str, int]]:
-    """Return the accounts, sources and campaigns that open requests bear, and how many; not those of `but_of`."""
+    """Return the accounts, sources and campaigns of open requests with their number, except of accounts `but_of`."""
     columns: dict[str, sa.ColumnElement[Any]] = {"accounts": fr.account, "sources": fr.source, "campaigns": fr.campaign}
     return [
         (kind, name, n) for kind, column in columns.items() for name, n in connection.execute(_named(column, but_of))
@@ -77,7 +77,7 @@ def open_names(connection: Connection, but_of: Collection[str]) -> Sequence[tupl
 def overdue_elsewhere(
     connection: Connection, accounts: Sequence[str], before: datetime, now: datetime, lease: timedelta, limit: int
 ) -> Sequence[str]:
-    """Return open requests of other accounts whose time is over: stale, or where that is unknown, ended `before`."""
+    """Return open requests of other accounts whose time is over: stale, or if that is unknown, ended `before`."""
     over = sa.func.coalesce(fr.stale_at <= now, fr.ended_at <= before)
     free = is_over(fr.lease_until, now, lease)
     return connection.scalars(
@@ -91,7 +91,7 @@ def _one(connection: Connection, wanted: sa.Select[Any], request_id: str) -> Req
 
 
 def _has_link(opening: str | None) -> bool:
-    """An opening that cannot be read may have had one: then the answer proves nothing."""
+    """Whether it had a link, or is unreadable and may have had one: then the answer proves nothing."""
     return opening is not None and ("{page}" in opening or is_unreadable(opening))
 
 

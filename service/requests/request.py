@@ -1,7 +1,7 @@
-"""A feedback request and an intent to send, as frozen classes: what every chapter passes around. Pure.
+"""A feedback request and an intent to send, as frozen classes that every chapter passes around. Pure.
 
-Whoever reads the ledger gets these and no row, so a misspelt name is found by the type checker and not by a customer.
-Holds no rule but what a request itself answers: is it open, which message would be the next.
+Readers of the ledger get these and never a database row, so the type checker finds a misspelt name before a customer
+does. The only rules here are what a request itself can answer: is it open, which message comes next?
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ MAY_BE_DAMAGED = ("conversation_id", "x_user_id", "x_handle", "customer_ref", "o
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another way of asking and its text, frozen like the first: taken where X proves that nothing was sent."""
+    """Another way of asking and its text, frozen like the first: used if X proves that nothing was sent."""
 
     way: str
     text: str
@@ -28,7 +28,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Our one attempt to ask about one ended conversation: the columns of `feedback_request`, under their names."""
+    """Our one attempt to ask about one ended conversation: the columns of `feedback_request`, by name."""
 
     id: str
     source: str
@@ -84,7 +84,7 @@ class Request:
 
     @property
     def unreadable(self) -> Sequence[str]:
-        """What of it does not open: changed or moved in the database. Nothing can be sent, nor looked for, by it."""
+        """What of it does not decrypt, because it was tampered with. It can be used neither to send nor to search."""
         said = [name for name in MAY_BE_DAMAGED if is_unreadable(getattr(self, name))]
         return said + ["alternatives"] * any(is_unreadable(each.text) for each in self.alternatives)
 

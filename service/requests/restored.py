@@ -1,8 +1,8 @@
-"""A ledger that was put back from a backup: in, when; out, which messages it may have lost the sending of.
+"""A ledger restored from a backup: finds which messages may have been sent after the backup was made.
 
-What was sent after the backup is at X and not in the ledger. So whatever belongs to a conversation that ended before
-the ledger was put back is not sent at once: its send is supposed to have happened and not to be known of, and is
-looked up at X like every other whose outcome nobody knows. Found, it is counted; absent for sure, it is sent.
+X has those messages, the ledger does not. So nothing is sent at once for a conversation that ended before the restore:
+its send is assumed to have happened and is looked up at X like any other unclear one. Found, it counts; proven absent,
+it is sent.
 """
 
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ NEWEST = (
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """Nothing is known of what happened between these moments."""
+    """A restore: nothing is known of what happened between these moments."""
 
     known_until: datetime
     restored_at: datetime
 
 
 def begin(connection: Connection, now: datetime) -> Restore:
-    """Write down that the ledger was put back just now. It knows of nothing after the newest moment in it."""
+    """Record that the ledger was restored just now. It knows nothing after the newest moment in it."""
     moments = [connection.scalar(each) for each in NEWEST]
     known = max((each for each in moments if each is not None), default=EPOCH)
     found = Restore(min(known, now), now)
@@ -50,12 +50,12 @@ def restores(connection: Connection) -> tuple[Restore, ...]:
 
 
 def concerned(connection: Connection) -> int:
-    """How many requests are open: each will be looked up before it is written to."""
+    """How many requests are open; each will be looked up before anything is sent for it."""
     return connection.execute(sa.select(sa.func.count()).select_from(feedback_request).where(IS_OPEN)).scalar_one()
 
 
 def lost_since(connection: Connection, among: Sequence[Restore], request: Request, kind: Kind) -> datetime | None:
-    """Since when this message may have been sent without our knowing; None: it was not, or has been looked up."""
+    """Since when this message may have been sent unknown to us; None: it was not, or has been looked up."""
     for each in among:
         if request.ended_at <= each.restored_at and not _known(connection, request, kind, each.known_until):
             return max(each.known_until, request.ended_at)
@@ -63,6 +63,6 @@ def lost_since(connection: Connection, among: Sequence[Restore], request: Reques
 
 
 def _known(connection: Connection, request: Request, kind: Kind, since: datetime) -> bool:
-    """Whether an attempt stands in the ledger that was begun, or supposed, after the backup."""
+    """Whether the ledger has an attempt that was made, or assumed, after the backup."""
     mine = (snd.request_id == request.id, snd.kind == kind, snd.intended_at >= since)
     return connection.scalar(sa.select(snd.id).where(*mine).limit(1)) is not None

@@ -1,8 +1,8 @@
-"""When to try again: in, how many attempts failed; out, a wait. Pure, and documented by its numbers.
+"""When to try again, from the number of failed attempts. Pure.
 
-After the first failure 5 s, then 15 s, 1 min, 5 min, 15 min, 30 min, 2 h, and 6 h from then on; each moved by up to a
-fifth either way, so that rows that failed together do not return together. The twelve attempts of the default span more
-than a day: so long may another tool's card to the same customer stand in our way.
+After the first failure 5 s, then 15 s, 1 min, 5 min, 15 min, 30 min, 2 h, and 6 h from then on; each varied by up to a
+fifth, so that rows that failed together do not return together. The default of twelve attempts spans more than a day:
+for that long another tool's card to the same customer may block ours.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ JITTER = 0.2
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often, and until how long after the conversation's end, a request is tried."""
+    """How often, and for how long after the conversation's end, a request is tried."""
 
     max_attempts: int
     give_up_after: timedelta
 
     def over_at(self, since: datetime, stale_at: datetime | None) -> datetime:
-        """Return when its time is over. A person may have taken it up again later than that alone would allow."""
+        """Return when its time is over, which is later if a person has resumed it."""
         return max(since + self.give_up_after, stale_at or since)
 
 

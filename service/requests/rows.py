@@ -1,6 +1,6 @@
-"""Rows of the ledger as typed classes, and back: in, a row that begins with `REQUEST` or `ATTEMPT`; out, its class.
+"""Database rows that begin with `REQUEST` or `ATTEMPT` become typed classes, and back.
 
-The only place that knows both. A test holds the names of the fields against those of the columns.
+The only place that knows both. A test compares the fields with the columns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ def attempt_of(row: Sequence[Any]) -> Attempt:
 
 
 def changes_of(before: Request, after: Request) -> dict[str, Any]:
-    """Return the columns in which one differs from the other, as they are then, for the writer."""
+    """Return the columns in which the second differs from the first, with the second's values, for the writer."""
     pairs = zip(NAMES, VALUES(before), VALUES(after), strict=True)
     changed = {name: value for name, was, value in pairs if value != was}
     if "alternatives" in changed:

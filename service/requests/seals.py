@@ -1,9 +1,8 @@
-"""Visible changes of requests: in, whose row or answer changed; out, numbers in the order of the commits.
+"""Visible changes of requests, numbered in commit order. Never looks at what has changed.
 
-Whoever writes what a reader can see - the row, its answer, what is forgotten of them - sets `sealed` to NULL in the
-same transaction. A sealer then numbers the row: it takes its numbers from one counter row that it holds until its own
-commit. So whoever has read up to a number has missed nothing below it, and a row that changes again gets a new number.
-Never looks at what has changed.
+Whoever writes something a reader can see (the row, its answer, their erasure) sets `sealed` to NULL in the same
+transaction. A sealer then numbers the row from a single counter row, which it locks until its own commit. So whoever
+has read up to a number has missed nothing below it, and a row that changes again gets a new number.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -49,19 +48,19 @@ COUNT = (
 
 
 def touch(connection: Connection, request_ids: Sequence[str] | sa.Select[Any], now: datetime | None = None) -> None:
-    """Say that what readers see of these requests changes in this transaction. `now` moves their own `updated_at` too.
+    """Mark that what readers see of these requests changes in this transaction. `now` also moves their `updated_at`.
 
-    Leave `now` out where the change has a clock of its own: a request must not tell before the answer may be seen.
-    Call it before the rows of other tables are written: who seals then waits for the commit.
+    Omit `now` if the change has a clock of its own: a request must not reveal an answer before it may be seen. Call
+    this before writing rows of other tables: a sealer then waits for the commit.
     """
     changes: dict[str, Any] = {**UNSEALED} if now is None else {**UNSEALED, "updated_at": now}
     connection.execute(sa.update(feedback_request).where(fr.id.in_(request_ids)).values(changes))
 
 
 def regroup(connection: Connection, request_ids: Sequence[str] | sa.Select[Any], now: datetime) -> None:
-    """Say that whose these requests are, or what was said of them, may be told from now on: their answers move too.
+    """Mark that whose these requests are, or their comments, may be told from now on: their answers move too.
 
-    No clock goes back: what has changed after `now`, by another machine's clock, keeps its moment.
+    No clock goes back: what changed after `now`, by another machine's clock, keeps its moment.
     """
     asked = {"updated_at": _not_before(fr.updated_at, now), **UNSEALED}
     connection.execute(sa.update(feedback_request).where(fr.id.in_(request_ids)).values(asked))
@@ -80,9 +79,9 @@ def anything_to_seal(connection: Connection) -> bool:
 
 
 def lock_unsealed(connection: Connection, at_once: int) -> Sequence[str]:
-    """Lock some requests that have changed and that nobody else is sealing or changing; return their ids.
+    """Lock some changed requests that nobody else is sealing or changing; return their ids.
 
-    Read what they say now in a later statement: only that sees what the last writer has committed.
+    Read their content in a later statement: only that sees what the last writer committed.
     """
     return connection.scalars(LOCK_UNSEALED, {"at_once": at_once}).all()
 
@@ -99,7 +98,7 @@ def lock(connection: Connection, request_ids: Sequence[str]) -> Sequence[str]:
 
 
 def take_numbers(connection: Connection, n: int, now: datetime) -> range:
-    """Take the next `n` numbers. Until our commit every other sealer waits here, and so do their numbers."""
+    """Take the next `n` numbers. Every other sealer waits here until our commit."""
     last: int = connection.execute(TAKE, {"n": n, "now": now}).scalar_one()
     return range(last - n + 1, last + 1)
 
@@ -110,19 +109,19 @@ def write_sealed(connection: Connection, sealed: Sequence[Mapping[str, Any]]) ->
 
 
 def write_counted(connection: Connection, counted: Sequence[Mapping[str, Any]]) -> None:
-    """Write what was counted of each request, which says nothing new to anybody: `this`, `counts`."""
+    """Write what was counted of each request, which no reader sees: `this`, `counts`."""
     connection.execute(COUNT, counted)
 
 
 def begin_epoch(connection: Connection, now: datetime) -> str:
-    """Make every number given so far void, as after a restore; return the new epoch's name."""
+    """Invalidate every number given so far, as after a restore; return the new epoch's name."""
     epoch = new_id("ep", now)
     connection.execute(sa.update(change_counter).where(cc.id == 1).values(epoch=epoch))
     return epoch
 
 
 def let_in(connection: Connection, accounts: Collection[str], at_once: int = 5_000) -> bool:
-    """Let readers be told of some requests that were carried here: so far their numbers are below every cursor.
+    """Make some requests that were copied here visible to mirrors: so far their numbers are below every cursor.
 
     Return whether there were any.
     """
@@ -138,6 +137,6 @@ def epoch(connection: Connection) -> str:
 
 
 def last(connection: Connection) -> int:
-    """Return the last number given. Read it before the changes: those up to it are all there."""
+    """Return the last number given. Read it before the changes: all those up to it are there."""
     found: int = connection.execute(sa.select(cc.last).where(cc.id == 1)).scalar_one()
     return found

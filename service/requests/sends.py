@@ -1,7 +1,6 @@
-"""Intents to send: in, a request about to be sent to; out, its attempt, and later what became of it. The one writer.
+"""Intents to send: the attempt that is written before a call, and later its outcome. The only writer. Never calls X.
 
-The intent is committed before the call. It is the slot in X's daily limits too: one proven unsent gives its slot back,
-an unclear one does not. Never calls X.
+An intent is also a slot in X's daily limits: one proven unsent returns its slot, an unclear one does not.
 """
 
 from collections.abc import Sequence
@@ -51,7 +50,7 @@ def intend(connection: Connection, request: Request, kind: Kind, now: datetime) 
 
 
 def suppose(connection: Connection, request: Request, kind: Kind, since: datetime, now: datetime) -> None:
-    """A send the ledger does not know of may have happened since then; X is done with it, and is asked from now on."""
+    """Record an assumed send since then, unknown to the ledger; X has finished with it, and is asked about it."""
     values = {"request_id": request.id, "account": request.account, "x_user_id": request.x_user_id, "kind": kind}
     connection.execute(INTENT, {"id": new_id("sa", now), **values, "intended_at": since, "answered_at": now})
 
@@ -64,24 +63,24 @@ def settle(
     now: datetime,
     x_id: str | None = None,
 ) -> bool:
-    """Say what became of a send. False: somebody else has said so already."""
+    """Record the outcome of a send. False: somebody else has already."""
     said = {"outcome": verdict, "evidence": evidence, "x_id": x_id, "settled_at": now}
     return connection.execute(UNSETTLED, {"this": attempt_id, **said}).rowcount == 1
 
 
 def answered(connection: Connection, attempt_id: str, now: datetime) -> None:
-    """X answered, but not so that it tells: it is done with the call all the same."""
+    """X answered, without telling the outcome; still, it has finished with the call."""
     connection.execute(UNSETTLED, {"this": attempt_id, "answered_at": now})
 
 
 def doubtful_before(connection: Connection, attempt_id: str) -> Attempt | None:
-    """Return the newest other attempt at the same message that may have arrived, though it was taken for unsent."""
+    """Return the newest other attempt at the same message that was taken for unsent but may have arrived."""
     row = connection.execute(DOUBTFUL, {"attempt": attempt_id}).one_or_none()
     return None if row is None else attempt_of(row)
 
 
 def arrived_after_all(connection: Connection, attempt_id: str, now: datetime) -> None:
-    """X calls a repeat a duplicate: this send had arrived, whatever was believed of it."""
+    """X calls a repeat a duplicate, so this send had arrived, whatever we believed."""
     proven = {"outcome": "sent", "evidence": "duplicate", "settled_at": now}
     connection.execute(sa.update(send_attempt).where(snd.id == attempt_id).values(proven))
 
@@ -93,7 +92,7 @@ def end_unclear(connection: Connection, request_id: str, now: datetime) -> None:
 
 
 def prove(connection: Connection, request_id: str, feedback_id: str | None) -> None:
-    """A feedback object appeared, or an answer: the send behind it has arrived, whatever was believed of it."""
+    """A feedback object or an answer appeared, so the send behind it has arrived, whatever we believed."""
     theirs = (snd.request_id == request_id, snd.kind == Kind.ASKING, snd.outcome.is_distinct_from("not_sent"))
     connection.execute(
         sa.update(send_attempt)
@@ -105,9 +104,9 @@ def prove(connection: Connection, request_id: str, feedback_id: str | None) -> N
 def newest_at_x(
     connection: Connection, like: Request, kind: Kind, whom: str | None, since: datetime, until: datetime
 ) -> str | None:
-    """X's id of the newest message of a kind, and where it asks of a way, that went since then and was there `until`.
+    """X's id of the newest message of a kind (and way, if it asks) that was sent since then and arrived by `until`.
 
-    `whom`: among those to this person. A message of which X gave us no id is not meant.
+    `whom`: only to this person. Messages for which X gave us no id do not count.
     """
     message = fr.dm_event_id if kind is Kind.OPENING else fr.card_dm_id
     at = (snd.account == like.account, snd.kind == kind, snd.intended_at > since, snd.settled_at <= until)
@@ -119,13 +118,13 @@ def newest_at_x(
 
 
 def oldest_open(connection: Connection, account: str, kind: Kind) -> datetime | None:
-    """When the oldest send of this kind was meant to go of which nobody knows the outcome."""
+    """When the oldest send of this kind with unknown outcome was intended."""
     mine = (snd.account == account, snd.outcome.is_(None), snd.kind == kind)
     return connection.scalar(sa.select(sa.func.min(snd.intended_at)).where(*mine))
 
 
 def give_up(connection: Connection, account: str, kind: Kind, before: datetime, now: datetime) -> None:
-    """Sends that nobody looks up: begun before that moment, and whoever began them has died."""
+    """Give up sends that nobody looks up: made before that moment by a worker that has died."""
     old = (snd.account == account, snd.outcome.is_(None), snd.kind == kind, snd.intended_at < before)
     connection.execute(sa.update(send_attempt).where(*old).values(outcome="unknown", settled_at=now))
 
@@ -142,16 +141,16 @@ def is_unclear(connection: Connection, request_id: str) -> bool:
 
 
 def may_have_arrived(connection: Connection, request_id: str, kind: Kind) -> bool:
-    """Whether nobody knows of a send of this kind if it has arrived. The request's state alone forgets it."""
+    """Whether a send of this kind may have arrived. The request's state alone does not tell."""
     unproven = sa.or_(snd.outcome.is_(None), snd.outcome == "unknown")
     found = sa.select(snd.id).where(snd.request_id == request_id, snd.kind == kind, unproven)
     return connection.scalar(found.limit(1)) is not None
 
 
 def unclear(connection: Connection, account: str, now: datetime, lease: timedelta) -> Sequence[tuple[Request, Attempt]]:
-    """An account's open sends, oldest first: X's answer was unclear, or the worker that sent it lost its lease.
+    """An account's open sends, oldest first: X's answer was unclear, or the sending worker lost its lease.
 
-    A message whose text cannot be read is not looked for: what is not found would count as unsent.
+    Messages whose text is unreadable are not looked for: not finding them would count as unsent.
     """
     rows = connection.execute(
         sa.select(*REQUEST, *ATTEMPT)
@@ -165,7 +164,7 @@ def unclear(connection: Connection, account: str, now: datetime, lease: timedelt
 
 
 def forget(connection: Connection, request_ids: Sequence[str], x_user_id: str, now: datetime) -> None:
-    """Erase whom these sends went to; an open one will not be looked up any more."""
+    """Erase whom these sends went to; open ones will not be looked up any more."""
     theirs = sa.update(send_attempt).where(whose(request_ids, x_user_id))
     connection.execute(theirs.where(snd.outcome.is_(None)).values(outcome="unknown", settled_at=now))
     connection.execute(theirs.values(x_user_id="", x_id=None))

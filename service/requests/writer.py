@@ -1,7 +1,7 @@
-"""The one writer of a request: in, a typed request and an outcome; out, the request as it is, and a line of history.
+"""The only writer of a request: applies an outcome and writes the row and a line of history.
 
-Both in the caller's transaction, so that a state without its line cannot be. Every write that a reader can see moves
-`updated_at` and takes the row's seal off. Never decides an outcome and calls nobody.
+Both in the caller's transaction, so there is no state without its line. Every write that a reader can see moves
+`updated_at` and removes the row's seal. Decides no outcome and calls nobody.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from service.states import State
 
 log = structlog.get_logger(__name__)
 fr = feedback_request.c
-# Built once: to build these costs more than the database takes to answer them.
+# Built once: building these takes longer than running them.
 THIS = fr.id == sa.bindparam("this")
 CHANGE = sa.update(feedback_request).where(THIS)
 LINE = sa.insert(transition)
@@ -35,23 +35,23 @@ NOBODY_SEES = {"lease_token", "lease_until"}
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """Who writes, as the history names them, and when trying again comes to its end."""
+    """Who writes, as the history names them, and the retry policy."""
 
     actor: str
     policy: RetryPolicy
 
 
 def write(connection: Connection, request: Request, outcome: Outcome, now: datetime, hand: Hand) -> Request:
-    """Apply an outcome: the state, what is known, and the line of history in one commit."""
+    """Apply an outcome: state, facts and the line of history in one commit."""
     after = tell(connection, request, outcome, now, hand)
     store(connection, request, after, now)
     return after
 
 
 def tell(connection: Connection, request: Request, outcome: Outcome, now: datetime, hand: Hand) -> Request:
-    """Apply an outcome and write its line of history. Whoever calls this calls `store` before the commit.
+    """Apply an outcome and write its line of history. The caller must call `store` before the commit.
 
-    So a request that goes through several states in one transaction has a line of each, and one row written.
+    So a request that passes through several states in one transaction gets a line for each, and one row update.
     """
     change = apply(request, outcome, now, hand.policy)
     if not _still_waits(request, outcome):
@@ -91,5 +91,5 @@ def _tell(connection: Connection, before: Request, change: Applied, now: datetim
 
 
 def _still_waits(request: Request, outcome: Outcome) -> bool:
-    """Whether a request that waited goes on waiting for the same reason: a line a time would fill the history."""
+    """Whether a waiting request keeps waiting for the same reason: a line each time would fill the history."""
     return isinstance(outcome, Postpone) and outcome.plan is None and request.reason == outcome.reason

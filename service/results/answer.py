@@ -1,7 +1,6 @@
-"""What a customer answered, as one telling of it: known by the request and the way we asked, never by an id of X.
+"""One report of what a customer answered, known by the request and the way we asked, never by an id of X's.
 
-In: nothing. Out: the value that every channel hands to `ingest`. A way is how we asked and the answer was given; a
-channel is how we learnt of it. Holds no rule.
+Every channel hands this to `ingest`. A way is how we asked and got the answer; a channel is how we learnt of it.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ Channel = Literal["webhook", "events", "show", "page", "dm"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One telling. `feedback_id` is X's id of the card, where that is the way; `unread`: fields nobody could read."""
+    """One report. `feedback_id` is X's id of the card, if that is the way; `unread`: fields nobody could read."""
 
     request_id: str
     way: Way

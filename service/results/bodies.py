@@ -1,7 +1,7 @@
-"""What X sends to either webhook: in, a request; out, its bytes, at most so many, and unpacked where X packed them.
+"""The body of a request from X: its bytes, limited in size and decompressed.
 
-Read before anything is checked and unpacked after the signature was. What is packed in a way nobody here knows is
-refused, not taken for empty.
+Read before anything is checked, decompressed after the signature was. An unknown compression is refused, not taken for
+an empty body.
 """
 
 from flask import Request
@@ -14,19 +14,19 @@ CHUNK = 64 * 1024
 
 
 def read(given: Request, limit: int) -> bytes:
-    """At most `limit` bytes. One more is asked for: Werkzeug cuts a chunked body at its limit without a word."""
+    """At most `limit` bytes. Asks for one more, because Werkzeug silently truncates a chunked body at its limit."""
     parts: list[bytes] = []
     left = limit + 1
     while left and (part := given.stream.read(min(left, CHUNK))):
         parts.append(part)
         left -= len(part)
     if not left:
-        raise TooLarge("body_too_large", f"A body may have {limit} bytes.")
+        raise TooLarge("body_too_large", f"A body may have at most {limit} bytes.")
     return b"".join(parts)
 
 
 def unpacked(raw: bytes, encoding: str | None, limit: int) -> bytes:
-    """The body as X wrote it. Raises TooLarge and UnknownEncoding."""
+    """The decompressed body. Raises TooLarge and UnknownEncoding."""
     return undone(layers(encoding), raw, limit)
 
 

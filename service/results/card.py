@@ -1,7 +1,7 @@
-"""The card's answers, recognised: in, cards as X shows them, by any channel; out, what became of each.
+"""Answers to cards, whichever channel showed them: each becomes an answer of a request.
 
-X knows a card by its feedback id; here it becomes an answer of a request, and nothing behind this file knows the id.
-What nobody here asked for is counted by its id and not kept. A flood of repeats costs one look.
+X knows a card by its feedback id, which nothing beyond this file knows. Cards nobody here asked for are counted by id
+and not kept. A flood of repeats costs one look-up.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ sf = stray_feedback.c
 def take_in(
     connection: Connection, account: Account, feedbacks: Sequence[Feedback], channel: FromX, now: datetime
 ) -> list[Verdict]:
-    """Take in cards; return what became of each, in their order. Needs a writing transaction."""
+    """Process cards; return what became of each, in order. Needs a write transaction."""
     clues = list(dict.fromkeys(map(_clue, feedbacks)))
     owners = dict(zip(clues, owners_of(connection, account, clues), strict=True))
     ours = [(number, owner) for number, each in enumerate(feedbacks) if (owner := owners[_clue(each)]) is not None]
@@ -45,7 +45,7 @@ def take_in(
 
 
 def fresh(connection: Connection, feedbacks: Sequence[Feedback]) -> list[Feedback]:
-    """Those of which we do not have exactly this, for callers that have not opened a writing transaction yet."""
+    """Those with something new, for callers that have not opened a write transaction yet."""
     had = set[tuple[str | None, str]]()
     ids = sorted({each.id for each in feedbacks})
     for start in range(0, len(ids), AT_ONCE):
@@ -57,7 +57,7 @@ def fresh(connection: Connection, feedbacks: Sequence[Feedback]) -> list[Feedbac
 
 
 def update_of(feedback: Feedback) -> Update:
-    """What a card as X shows it says of the answer. Without `updated_at` its newest other date stands for it."""
+    """What a card from X says about the answer. Its newest other date stands in for a missing `updated_at`."""
     others = (feedback.created_at, feedback.score_at, feedback.text_at)
     newest = max((each for each in others if each is not None), default=EPOCH)
     when = feedback.updated_at or newest
@@ -65,7 +65,7 @@ def update_of(feedback: Feedback) -> Update:
 
 
 def _clue(feedback: Feedback) -> Feedback:
-    """The card without what was answered: many tellings of one card are looked up once."""
+    """The card without its answer, so that many reports of one card are looked up once."""
     return Feedback(
         id=feedback.id, from_user_id=feedback.from_user_id, external_id=feedback.external_id, dm_id=feedback.dm_id
     )
@@ -84,7 +84,7 @@ def _tell_of_unread(account: Account, feedbacks: Sequence[Feedback], channel: Fr
 def _settle_strays(
     connection: Connection, account: Account, channel: FromX, now: datetime, found: Sequence[tuple[str, Verdict]]
 ) -> None:
-    """Count what is nobody's. What is somebody's after all is no stray any more: it came before its request."""
+    """Count strays. A card that has an owner after all is no stray any more: it came before its request."""
     strays = sorted({each for each, verdict in found if verdict is Verdict.STRAY})
     if strays:
         told = {"account": account.name, "first_seen_at": now, "channel": channel}

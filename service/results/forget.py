@@ -1,10 +1,9 @@
-"""What retention and erasure remove: in, dates or a person; out, what went, in numbers. Never touches the ledger.
+"""Retention and erasure of answers, by age or person; returns counts. Never touches the ledger.
 
-Retention counts from the moment we first had a text, by our own clock: a wrong date of X must neither destroy an answer
-nor keep it for ever, and no later change of the row keeps it longer. A text goes, its date stays: that somebody wrote
-is a fact of the count. Whatever a reader can see moves `updated_at`, or leaves a tombstone (`gone_at`). Of the history
-only updates are emptied that a newer one covers; their digest stays, or X's next telling of them would be news and
-bring a forgotten text back.
+Retention counts from the moment we first had a text, by our own clock: a wrong date from X must neither destroy an
+answer nor keep it for ever. A text goes, its date stays, because that somebody wrote is part of the counts. Whatever a
+reader can see moves `updated_at` or leaves a tombstone (`gone_at`). In the history only updates covered by a newer one
+are emptied; their digests stay, or X's next report would look new and bring a forgotten text back.
 """
 
 import secrets
@@ -28,7 +27,7 @@ EMPTY = dict.fromkeys(("score", "score_at", "text", "text_at"))
 
 
 def too_old(*, texts_before: datetime, history_before: datetime, now: datetime) -> Sequence[Overdue]:
-    """Say what of ours goes: texts we have had since `texts_before`, superseded rows older than `history_before`."""
+    """What is due here: texts we have had since `texts_before`, superseded rows older than `history_before`."""
     # What the house before this one wrote while both ran has no clock of ours.
     since = sa.or_(res.text_seen_at < texts_before, sa.and_(res.text_seen_at.is_(None), res.updated_at < texts_before))
     old_texts = sa.and_(res.text.is_not(None), since)
@@ -50,16 +49,16 @@ def _emptied(name: str, old: Condition, nothing: Mapping[str, Any]) -> Overdue:
 
 
 def _touched(connection: Connection, statement: sa.Update, those: Condition) -> int:
-    """The request's row first: who reads it waits for us, and never we for them."""
+    """Lock the request's row first, so that others wait for us and never we for them."""
     touch(connection, sa.select(res.request_id).where(those))
     return connection.execute(statement.where(those)).rowcount
 
 
 def erase(connection: Connection, x_user_id: str, *, scores: bool, now: datetime) -> Mapping[str, int]:
-    """Remove what this person wrote, from rows and history; with `scores`, what they chose too.
+    """Delete what this person wrote, from rows and history; with `scores`, what they chose too.
 
-    Call it in the transaction that marks the requests erased, before their `x_user_id` goes. `ingest` then keeps
-    nothing more of them, so no later reading at X brings anything back.
+    Call this in the transaction that marks the requests erased, before their `x_user_id` goes. `ingest` then keeps
+    nothing more of them, so no later report from X brings anything back.
     """
     # Locked, so that an answer on its way in waits for us, and then finds the request erased.
     theirs = connection.scalars(
@@ -88,7 +87,7 @@ def erase(connection: Connection, x_user_id: str, *, scores: bool, now: datetime
 
 
 def _forget_feedback_ids(connection: Connection, request_ids: Sequence[str]) -> None:
-    """X answers a feedback id with the person's own id: something else must stand for it, the same in every row."""
+    """Replace feedback ids by something else, the same in every row: asked about one, X names the person."""
     for request_id in request_ids:
         nothing = "e" + secrets.token_hex(11)
         connection.execute(sa.delete(stray_feedback).where(_strays([request_id])))
@@ -100,7 +99,7 @@ def _forget_feedback_ids(connection: Connection, request_ids: Sequence[str]) -> 
 
 
 def strays_of(request_ids: Sequence[str] | sa.Select[Any]) -> tuple[sa.Table, sa.ColumnElement[bool]]:
-    """Say which cards we took for nobody's are of these requests."""
+    """Which cards we took for strays belong to these requests."""
     return stray_feedback, _strays(request_ids)
 
 
@@ -113,12 +112,12 @@ def _strays(request_ids: Sequence[str] | sa.Select[Any]) -> sa.ColumnElement[boo
 
 
 def _no_text(columns: Any) -> Mapping[str, Any]:
-    """A date stays, if need be a made one: by that `ingest` knows that there was a text."""
+    """Keep a date, if necessary an invented one, so that `ingest` knows there was a text."""
     return {"text": None, "text_at": sa.func.coalesce(columns.text_at, columns.x_updated_at)}
 
 
 def _superseded(before: datetime) -> sa.ColumnElement[bool]:
-    """Covered by a newer update and not empty yet; but updates that contradict each other are evidence and stay."""
+    """Covered by a newer update and not empty yet; contradicting updates stay as evidence."""
     newer = result_update.alias("newer")
     covered = (
         sa.select(newer.c.id)
@@ -136,7 +135,7 @@ def _over(before: datetime) -> sa.ColumnElement[bool]:
 
 
 def _read(before: datetime) -> sa.ColumnElement[bool]:
-    """Windows done long ago; never the newest, which says where to go on."""
+    """Windows finished long ago; never the newest, which says where to continue."""
     later = poll_window.alias("later")
     followed = sa.select(later.c.from_time).where(
         later.c.account == pw.account, later.c.from_time > pw.from_time, later.c.done_at.is_not(None)

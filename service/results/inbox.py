@@ -1,9 +1,8 @@
-"""Reading X's DM list for what customers say: in, an account and its client; out, what no webhook has brought of it.
+"""Reads X's DM list for answers and *stop* that no webhook brought.
 
-Taps and numbers while a prompt with quick replies waits for its answer, and a *stop* for some days after whatever we
-sent. The list has few calls, and unclear sends need them first: this takes at most a third of them. Reads on from where
-the last reading ended (`accounts/read_on.py`); what comes twice changes nothing. What is no answer is passed over, as
-in `replies`.
+Taps and numbers while quick replies wait for an answer, and *stop* for some days after anything we sent. The list has
+few calls, and unclear sends need them first: this takes at most a third. Continues where the last reading ended
+(`accounts/read_on.py`); what comes twice changes nothing. All other messages are passed over, as in `replies`.
 """
 
 from collections.abc import Callable
@@ -31,7 +30,7 @@ fr, res, snd = feedback_request.c, result.c, send_attempt.c
 
 @dataclass(frozen=True, slots=True)
 class InboxReport:
-    """What one reading did. `whole`: back to where the last one began."""
+    """What one reading did. `whole`: it reached back to where the last one began."""
 
     pages: int = 0
     answers: int = 0
@@ -42,7 +41,7 @@ class InboxReport:
 def read_once(
     engine: Engine, settings: Settings, account: Account, client: XClient, clock: Callable[[], datetime]
 ) -> InboxReport:
-    """Read the list, if anything is waited for and it is time to."""
+    """Read the list, if anything is expected and it is due."""
     now, every = clock(), account.window / windows.SHARES
     with reading(engine) as connection:
         if not turns.may_begin(connection, account.name, TASK.name, now, every):
@@ -67,7 +66,7 @@ def read_once(
 
 
 def _waits_since(connection: Connection, account: Account, now: datetime, answer_window: timedelta) -> datetime | None:
-    """When the oldest message went out to which somebody may still say what matters to us."""
+    """When the oldest message was sent to which a relevant reply may still come."""
     moments = [_oldest_prompt(connection, account, now - answer_window)]
     if account.api != "v2":  # whoever has chosen v2 may not have the list of v1.1
         moments.append(_oldest_sent(connection, account, now - STOPS_HEARD_FOR))
@@ -75,13 +74,13 @@ def _waits_since(connection: Connection, account: Account, now: datetime, answer
 
 
 def _oldest_prompt(connection: Connection, account: Account, after: datetime) -> datetime | None:
-    """When the oldest prompt went out that may still be answered."""
+    """When the oldest prompt was sent that may still be answered."""
     scored = sa.exists().where(res.request_id == fr.id, res.score.is_not(None))
     sent = (fr.account == account.name, fr.card_sent_at > after, IS_PROMPTED, fr.erased_at.is_(None))
     return connection.scalar(sa.select(sa.func.min(fr.card_sent_at)).where(*sent, ~scored))
 
 
 def _oldest_sent(connection: Connection, account: Account, after: datetime) -> datetime | None:
-    """When the first message since then went out, found by the index of what is counted before each message."""
+    """When the first message since then was sent, found by the index used before each message."""
     lately = (snd.account == account.name, snd.kind.in_(list(Kind)), snd.intended_at > after)
     return connection.scalar(sa.select(sa.func.min(snd.intended_at)).where(*lately))

@@ -1,11 +1,10 @@
-"""The one door for what customers answer: in, tellings by whatever way and channel; out, what became of each.
+"""The one door for what customers answer, whatever way and channel it came by; says what became of each report.
 
-Whatever is lost, doubled, delayed or reordered, the rows depend only on the set of tellings that came (see merge.py).
-Costs a few statements a request, however many tellings of it come at once. Of a feedback_request it says only that it
-changed. Never keeps a stranger's words, never logs any.
+Reports may be lost, doubled, delayed or reordered: the rows depend only on the set of reports (see merge.py). Costs a
+few statements per request, however many reports come at once. Never keeps a stranger's words, never logs any.
 
-A telling without score and text makes no `result` row, except where outreach has not recorded the card's feedback id:
-then the row is the evidence it waits for. So a request is answered when its row has a score or a text.
+A report without score and text makes no `result` row, unless outreach has not recorded the card's feedback id: then the
+row is the evidence it waits for. So a request is answered if its row has a score or a text.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,14 +58,14 @@ NEWS = frozenset({Verdict.APPLIED, Verdict.OLDER, Verdict.ANOMALY})
 
 
 def ingest(connection: Connection, answer: Answer, now: datetime) -> Verdict:
-    """Take in one telling. Needs a writing transaction; the caller's commit makes it durable."""
+    """Process one report. Needs a write transaction; the caller's commit makes it durable."""
     return ingest_all(connection, [answer], now)[0]
 
 
 def ingest_all(connection: Connection, answers: Sequence[Answer], now: datetime) -> list[Verdict]:
-    """Take in many; return what became of each, in their order.
+    """Process many reports; return what became of each, in order.
 
-    Request by request in the order of their ids: two transactions then never wait for each other in a circle.
+    Request by request in the order of their ids, so that two transactions never deadlock.
     """
     verdicts: dict[int, Verdict] = {}
     of: dict[str, list[int]] = {}
@@ -90,7 +89,7 @@ def _of_one(connection: Connection, request_id: str, told: Sequence[Answer], now
 
 
 class _Tellings:
-    """All that was told of one request, while more is added. Alone with it: the request's row is locked."""
+    """All reports of one request, while more are added. The request's row is locked."""
 
     def __init__(
         self, asked: AskedRequest, held: Held | None, known: Sequence[EarlierTelling], blinded: Callable[[str], str]
@@ -119,7 +118,7 @@ class _Tellings:
         return verdict
 
     def save(self, connection: Connection, now: datetime) -> None:
-        """Write what was added, what stands now, and what is thought of everything by that."""
+        """Write what was added, what stands now, and every changed verdict."""
         if not self._added:
             return
         touch(connection, [self._asked.id])
@@ -152,14 +151,14 @@ class _Tellings:
         return self._held is not None or self._shown().answers or self._asked.feedback_id is None
 
     def _allowed(self, update: Update) -> Update:
-        """What is believed of it. Where a text's time is over, what others still have of it must not bring it back."""
+        """What is accepted of it. A text whose retention is over must not be brought back by another report."""
         dated = replace(update, score_at=self._believed(update.score_at), text_at=self._believed(update.text_at))
         return dated if self._forgotten is None else dated.wordless()
 
     def _believed(self, at: datetime | None) -> datetime | None:
-        """A date of X at which nobody can have answered is none: by it an answer would be in no report of its time.
+        """Ignore a date from X at which nobody can have answered: it would put an answer outside every report.
 
-        Our own clock is not asked: it may have been set back, and what stands would depend on when it was told.
+        Our own clock is not consulted: it may have been set back, and what stands would depend on when we heard.
         """
         first, last = self._asked.ended_at - CLOCKS_DIFFER, self._asked.ended_at + NOBODY_ANSWERS_AFTER
         return at if at is not None and first <= at <= last else None
@@ -179,7 +178,7 @@ class _Tellings:
         return Verdict.APPLIED if self._shows and (is_first or self._shown() != before) else Verdict.OLDER
 
     def _judge_again(self, connection: Connection) -> int:
-        """Mark what contradicts what stands now; return how many do. What has lost its words keeps its mark."""
+        """Mark reports that contradict what stands now; return how many do. Emptied ones keep their mark."""
         self._added = [(answer, update, self._mark(update, verdict)) for answer, update, verdict in self._added]
         marks = [(each, self._mark(self._allowed(each.told), each.verdict)) for each in self._known]
         kept.judge(connection, [(each, mark) for each, mark in marks if mark != each.verdict])
@@ -224,7 +223,7 @@ class _Tellings:
 
 
 def _seen(before: Shown | None, after: Shown, now: datetime) -> dict[str, datetime]:
-    """When we first had a score and a text, by our own clock: once set it stays, whatever else is told."""
+    """When we first had a score and a text, by our own clock; once set it stays."""
     score = after.score is not None and (before is None or before.score is None)
     text = after.text is not None and (before is None or before.text is None)
     return {name: now for name, is_new in (("score_seen_at", score), ("text_seen_at", text)) if is_new}

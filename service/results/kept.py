@@ -1,6 +1,6 @@
-"""What we hold of one request's answer: in, a connection and a request; out, frozen facts, and their writing.
+"""One request's answer, read and written as frozen facts, for `ingest` alone.
 
-The one file that reads and writes `result` and `result_update` for `ingest`. Decides nothing.
+The only file that reads and writes `result` and `result_update` for it. Decides nothing.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class AskedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The row readers see. `feedback_id` None: nobody has told us of a card."""
+    """The row readers see. `feedback_id` None: nobody has reported a card."""
 
     feedback_id: str | None
     shown: Shown
@@ -54,7 +54,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class EarlierTelling:
-    """One telling that was kept before, and what was thought of it."""
+    """A stored report and its verdict."""
 
     id: int
     way: str
@@ -70,7 +70,7 @@ def lock(connection: Connection, request_id: str) -> AskedRequest | None:
 
 
 def held(connection: Connection, request_id: str, known: Sequence[EarlierTelling]) -> Held | None:
-    """The row readers see, if there is one. A text that was changed there is taken from a telling that still has it."""
+    """The row readers see, if there is one. A text that was tampered with is taken from a report that still has it."""
     row = connection.execute(sa.select(result).where(res.request_id == request_id)).one_or_none()
     if row is None:
         return None
@@ -81,19 +81,19 @@ def held(connection: Connection, request_id: str, known: Sequence[EarlierTelling
 
 
 def known(connection: Connection, request_id: str) -> Sequence[EarlierTelling]:
-    """Every telling kept so far; of one whose text was changed in the database, the rest."""
+    """Every stored report; without the text if it was changed in the database."""
     rows = connection.execute(sa.select(result_update).where(upd.request_id == request_id).order_by(upd.id))
     return [EarlierTelling(row.id, row.way, row.digest, _told(row), row.verdict) for row in rows]
 
 
-def how_many(connection: Connection, request_id: str, way: str) -> int:
-    """How many tellings of this way are kept, counted and not read."""
-    kept = sa.select(sa.func.count()).where(upd.request_id == request_id, upd.way == way)
+def how_many_by_page(connection: Connection, request_id: str) -> int:
+    """How many reports from our own page are stored, counted without reading them."""
+    kept = sa.select(sa.func.count()).where(upd.request_id == request_id, upd.way == "page")
     return connection.execute(kept).scalar_one()
 
 
 def keep(connection: Connection, told: Sequence[tuple[Answer, Update, str]], now: datetime) -> None:
-    """Keep tellings: the answer, what of it may be kept, and the verdict."""
+    """Store reports: the answer, what of it may be kept, and the verdict."""
     connection.execute(
         sa.insert(result_update),
         [_kept(answer, update, verdict, now) for answer, update, verdict in told],
@@ -101,7 +101,7 @@ def keep(connection: Connection, told: Sequence[tuple[Answer, Update, str]], now
 
 
 def judge(connection: Connection, verdicts: Sequence[tuple[EarlierTelling, str]]) -> None:
-    """Change what is thought of tellings kept before."""
+    """Change the verdict on stored reports."""
     if verdicts:
         change = sa.update(result_update).where(upd.id == sa.bindparam("this")).values(verdict=sa.bindparam("thought"))
         connection.execute(change, [{"this": each.id, "thought": verdict} for each, verdict in verdicts])
@@ -114,7 +114,7 @@ def first(connection: Connection, request_id: str, shown: Shown, values: dict[st
 
 
 def change(connection: Connection, request_id: str, values: dict[str, Any]) -> None:
-    """Change the row; a text that cannot be read stays as it lies."""
+    """Change the row; an unreadable text stays as stored."""
     values = {name: value for name, value in values.items() if not is_unreadable(value)}
     connection.execute(
         sa.update(result).where(res.request_id == request_id).values(encrypting(result, values, request_id))

@@ -1,12 +1,11 @@
-"""What stands when everything told of one request's answer is put together: in, each telling; out, one score and text.
+"""What stands when all reports of one request's answer are put together: one score and one text.
 
-Pure. The outcome depends on the set of tellings only, never on their order, their way, their channel or how often they
-came.
+Pure. The outcome depends only on the set of reports, never on their order, way, channel or number.
 
-A value once told is a fact: a later telling without it takes nothing back. Where tellings contradict each other, the
-value with the earliest date of its own stands, an undated one last; among equal dates the one told of first (smallest
-`told_at`), then the smaller value, so that a fault of X never flatters us. Its date may be later than the telling that
-carries it: X's own samples have that, and nothing here compares the two clocks.
+A value once reported is a fact: a later report without it takes nothing back. If reports contradict each other, the
+value with the earliest date of its own stands, undated ones last; among equal dates the one we heard first (smallest
+`told_at`), then the smaller value, so that X's mistakes never flatter us. A value's date may be later than the report
+that carries it: X's own samples have that, and nothing here compares the two clocks.
 """
 
 import hashlib
@@ -21,7 +20,7 @@ from service.db import EPOCH, MICROSECOND
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What one telling says of the answer: X's snapshot of a card, a tap, a form of our page."""
+    """What one report says about the answer: X's snapshot of a card, a tap, a form of our page."""
 
     told_at: datetime
     """When it was said, by the clock of who says it: a card's `updated_at`, a message's own time."""
@@ -59,13 +58,13 @@ class Shown:
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether there was a text and its retention is over: what takes it leaves its date."""
+        """Whether there was a text whose retention is over: then only its date is left."""
         return self.text is None and self.text_at is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One value, and all by which it is weighed against another."""
+    """One value, and everything by which it is compared with others."""
 
     value: Any
     at: datetime | None
@@ -83,14 +82,14 @@ NOTHING = Claim(None, None, EPOCH, None)
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What stands: a score and a text, each with its own claim, and when anything was last told."""
+    """What stands: a score and a text, each with its own claim, and when anything was last reported."""
 
     told_at: datetime
     score: Claim | None = None
     text: Claim | None = None
 
     def and_also(self, update: Update, way: str, scores: Container[int]) -> "Settled":
-        """The same with one telling more. A score outside `scores` (the scale) is kept elsewhere but never stands."""
+        """The same with one more report. A score outside `scores` (the scale) is kept elsewhere but never stands."""
         score = Claim(update.score, update.score_at, update.told_at, way) if update.score in scores else None
         text = None if update.text is None else Claim(update.text, update.text_at, update.told_at, way)
         told_at = max(self.told_at, update.told_at)
@@ -103,16 +102,16 @@ class Settled:
         return Shown(self.told_at, score.value, score.at, score.way, text.value, text.at, text.way)
 
     def contradicts(self, update: Update) -> bool:
-        """Whether the telling carries a score or a text other than the one that stands."""
+        """Whether the report has a score or a text other than the one that stands."""
         other_score = update.score is not None and (self.score is None or update.score != self.score.value)
         other_text = update.text is not None and (self.text is None or update.text != self.text.value)
         return other_score or other_text
 
 
 def settle(told: Iterable[tuple[Update, str]], scores: Container[int], row: Shown | None = None) -> Settled:
-    """Put tellings, each with its way, together; what `row` shows and none of them carries any more stands too.
+    """Put reports together, each with its way. What `row` shows stands too, even if no report has it any more.
 
-    Retention takes the telling, not the fact.
+    Retention removes the report, not the fact.
     """
     told = tuple(told)
     settled = Settled(EPOCH) if row is None else _left(row, [update for update, _ in told])
@@ -122,7 +121,7 @@ def settle(told: Iterable[tuple[Update, str]], scores: Container[int], row: Show
 
 
 def digest(update: Update) -> str:
-    """The same for the same content, whichever channel it came by and however it was spelt."""
+    """A digest that is the same for the same content, whatever its channel and spelling."""
     parts = [_number(update.told_at), update.score, _number(update.score_at), update.text, _number(update.text_at)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

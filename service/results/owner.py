@@ -1,8 +1,8 @@
-"""Whose feedback is this? In, an account and cards as X shows them; out, for each the request it belongs to, or None.
+"""Which request does a card belong to, if any? Never guesses.
 
-By what the card names (`ways/card.py`), each clue a look into an index, for many cards at once: a flood of strangers'
-cards costs as many statements as one. Never guesses: another account's card belongs to nobody, and a second card of a
-request that has one only to it where it bears the request's own id. (A person may have sent it anew, or X made two.)
+By what the card names (`ways/card.py`), each clue an index look-up, for many cards at once: a flood of strangers' cards
+costs as many statements as one. Another account's card belongs to nobody. If a request has a card already, a second one
+belongs to it only if it bears the request's own id (a person may have sent it anew, or X made two).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,5 +67,5 @@ def _owner(account: Account, feedback: Feedback, clues: Sequence[card.Clue], fou
 
 
 def _candidates(clues: Sequence[card.Clue], found: Found) -> Iterator[tuple[card.Clue, _Candidate]]:
-    """Everybody the card may belong to, the strongest clue first."""
+    """The requests a card may belong to, strongest clue first."""
     return ((clue, each) for clue in clues for look in found[clue.by] for each in look.get(clue.value, ()))

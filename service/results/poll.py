@@ -1,9 +1,9 @@
-"""Reading `feedback/events`: in, an account and its client; out, every update the webhook may have lost, a day late.
+"""Reads `feedback/events`: every update the webhook may have lost, a day late.
 
-`poll_once` makes at most one call to X, between two short transactions; call it again at once while `more`. Time is
-cut into windows, one after the other without a gap; the cursor is stored with the page it follows, so whoever comes
-next goes on in the middle. An empty page is not the end, an empty cursor is. Never asks for times X does not serve
-yet, and never moves past a window it could not read: `complete_until` is a promise.
+`poll_once` makes at most one call to X between two short transactions; call it again at once while `more`. Time is cut
+into consecutive windows; the cursor is stored with the page it follows, so anybody can continue in the middle. An empty
+page is not the end, an empty cursor is. Never asks for times X does not serve yet, and never moves past a window it
+could not read: `complete_until` is a promise.
 """
 
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ pw = poll_window.c
 
 @dataclass(frozen=True, slots=True)
 class PollReport:
-    """What one `poll_once` did. `found_missing` counts answers that no other channel had brought."""
+    """What one `poll_once` did. `found_missing` counts answers that no other channel had reported."""
 
     outcome: Literal["idle", "read", "paused", "failed", "lost"]
     events: int = 0
@@ -55,9 +55,9 @@ class PollReport:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What `reconcile` read again. Not `complete`: go on from `read_until`, not before `come_back_at`.
+    """What `reconcile` read again. Not `complete`: continue from `read_until`, not before `come_back_at`.
 
-    Complete is what X serves by now: where `served_until` lies before the end of the range, the rest is still to come.
+    Complete means all that X serves by now: if `served_until` is before the end of the range, the rest is yet to come.
     """
 
     pages: int
@@ -81,7 +81,7 @@ class _Turn:
 
 
 def poll_once(engine: Engine, account: Account, client: XClient, now: datetime, *, worker: str) -> PollReport:
-    """Read the next page of the account, if it is time to and nobody else does."""
+    """Read the account's next page, if it is due and nobody else does."""
     with reading(engine) as connection:
         if not turns.may_begin(connection, account.name, TASK, now, account.poll_every):
             return PollReport("idle")
@@ -99,7 +99,7 @@ def poll_once(engine: Engine, account: Account, client: XClient, now: datetime, 
 
 
 def complete_until(connection: Connection, account_name: str) -> datetime | None:
-    """Until when every event X has of this account has been read; None before the first window is done."""
+    """Up to when every event X has for this account has been read; None before the first window is done."""
     done = sa.select(pw.to_time).where(pw.account == account_name, pw.done_at.is_not(None))
     return connection.scalar(done.order_by(pw.from_time.desc()).limit(1))
 
@@ -107,7 +107,7 @@ def complete_until(connection: Connection, account_name: str) -> datetime | None
 def reconcile(
     engine: Engine, account: Account, client: XClient, from_time: datetime, to_time: datetime, now: datetime
 ) -> Reconciled:
-    """Read a range again, whatever was read before, as far as X serves it and the allowance lasts."""
+    """Read a range again, whatever was read before, as far as X serves it and the limits allow."""
     start, horizon = _milliseconds(from_time), _horizon(account, now)
     last = min(_milliseconds(to_time), horizon)
     done = Reconciled(0, 0, 0, start, horizon, complete=start >= last)
@@ -155,7 +155,7 @@ def _begin(connection: Connection, account: Account, now: datetime, worker: str)
 
 
 def _window(connection: Connection, account: Account, now: datetime, token: str, worker: str) -> _Turn | None:
-    """The window to go on with, or the next one; None: X serves nothing new yet."""
+    """The window to continue, or the next one; None: X serves nothing new yet."""
     newest = sa.select(poll_window).where(pw.account == account.name).order_by(pw.from_time.desc()).limit(1)
     row = connection.execute(newest.where(pw.done_at.is_(None))).first()
     if row is not None and row.cursor is not None:
@@ -175,7 +175,7 @@ def _window(connection: Connection, account: Account, now: datetime, token: str,
 
 
 def _start(connection: Connection, account: Account, now: datetime) -> datetime:
-    """Where the last window ended; at the very first, when the first card was sent, or what X serves by now."""
+    """Where the last window ended; for the very first, when the first card was sent, or what X serves by now."""
     until = complete_until(connection, account.name)
     if until is not None:
         return until
@@ -242,7 +242,7 @@ def _ask(client: XClient, from_time: datetime, to_time: datetime, cursor: str | 
 
 
 def _take_in(connection: Connection, account: Account, answer: XAnswer[FeedbackPage], now: datetime) -> int:
-    """Ingest a page; return how many answers nobody had told us of."""
+    """Ingest a page; return how many answers were new to us."""
     for problem in answer.value.problems:
         log.warning("event_unreadable", account=account.name, field=problem.field)
     if answer.rate is not None and answer.rate.remaining == 0:
@@ -253,7 +253,7 @@ def _take_in(connection: Connection, account: Account, answer: XAnswer[FeedbackP
 
 
 def _next(page: FeedbackPage, cursor: str | None, pages: int, account: Account) -> str | None:
-    """The cursor to go on with. One that leads back to itself, or in a circle, is the end: nothing lies beyond it."""
+    """The cursor to continue with. One that leads back to itself, or in a circle, is the end."""
     if page.next_cursor is not None and (page.next_cursor == cursor or pages >= PAGES_AT_MOST):
         log.error("poll_cursor_repeated", account=account.name, pages=pages)
         return None

@@ -1,10 +1,10 @@
-"""Asking `feedback/show` about cards without a whole answer: in, an account and its client; out, answers a day early.
+"""Asks `feedback/show` about cards that lack an answer or part of one: a day earlier than polling.
 
-After a card is sent it is asked about at the account's `refresh_schedule` (1h, 4h, 12h, 24h, 3d, 7d, 14d, 28d after
-the card), oldest debt first, within X's 180 calls a quarter of an hour. It ends when score *and* text are there: a
-score alone is asked about to the end of the schedule, because the text comes later and may never come. It ends with
-the schedule, or with the answer window where that is shorter; a debt that fell due before the end, while nobody
-worked, is still paid, once. Times missed are not made up for one by one: one look serves for all of them.
+A card is asked about on the account's `refresh_schedule` (1h, 4h, 12h, 24h, 3d, 7d, 14d, 28d after it was sent),
+longest overdue first, within X's 180 calls per quarter of an hour. It ends when score *and* text are there: the text
+comes later and may never come, so a score alone is asked about to the end. It ends with the schedule, or with the
+answer window if that is shorter. A look that fell due while nobody worked is still made, once, however many were
+missed.
 """
 
 import time
@@ -96,9 +96,9 @@ def refresh_once(
     answer_window: timedelta = ANSWER_WINDOW,
     stopwatch: Callable[[], float] = time.monotonic,
 ) -> RefreshReport:
-    """Ask about up to `limit` due cards, one call each with no transaction open across it.
+    """Ask about up to `limit` due cards, one call each with no transaction open meanwhile.
 
-    `now` stands still for the whole turn; the seconds of `stopwatch` say how long the turn has lasted.
+    `now` is the same for the whole turn; `stopwatch` measures in seconds how long the turn has lasted.
     """
     with reading(engine) as connection:
         if not turns.may_begin(connection, account.name, TASK, now, TROUBLE):
@@ -130,7 +130,7 @@ def _next_turn(report: RefreshReport, now: datetime) -> datetime:
 
 
 class _Work:
-    """One turn: the same account, moment and token for every card of it."""
+    """One turn: the same account, moment and token for all its cards."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class _Work:
         found = (
             sa.select(*columns).join(feedback_request, fr.id == rf.request_id).where(rf.account == self._account.name)
         )
-        # Further ahead than any schedule reaches: written before the clock was set back. Asked by itself, as with an
+        # Later than any schedule reaches: written before the clock was set back. A query of its own, because with an
         # OR the database would read the cards of all years.
         reach = self._now + max(self._account.refresh_schedule, default=timedelta()) + turns.LEASE
         for due in (rf.due_at <= self._now, rf.due_at > reach):
@@ -187,12 +187,12 @@ class _Work:
         return RefreshReport(asked=1, news=int(news), more=True)
 
     def _goes_on(self, connection: Connection) -> bool:
-        """Whether the turn is still ours; then for a whole lease from this moment, however slow X has been."""
+        """Whether the turn is still ours; extends it by a whole lease from this moment, however slow X was."""
         moment = self._now + timedelta(seconds=self._stopwatch() - self._began)
         return turns.extend(connection, self._account.name, TASK, self._token, moment)
 
     def _in_vain(self, card: Due, error: XError) -> RefreshReport:
-        """X does not show it yet, or no longer; the schedule says when to look again."""
+        """X does not show the card yet, or no longer; the schedule says when to look again."""
         log.info("refresh_in_vain", account=self._account.name, request_id=card.request_id, reason=error.reason)
         return self._record(card, None)
 
@@ -214,13 +214,13 @@ class _Work:
         return RefreshReport(asked=1, more=more, problem=None if more else error.reason)
 
     def _may_be_about_the_card(self, error: XError) -> bool:
-        """Whether X may refuse this one alone, without a word we know: where it refuses one after another it is us."""
+        """Whether an unknown refusal may concern just this card: if X refuses one after another, it is about us."""
         self._refused += 1
         return isinstance(error, UnknownToX | Unexplained | Retired) and self._refused < IN_A_ROW
 
 
 def _is_about_the_card(error: XError) -> bool:
-    """Whether the other cards may fare better, so that there is no reason to stop. Without a code, the path is gone."""
+    """Whether other cards may fare better, so that there is no reason to stop. Without a code, the endpoint is gone."""
     if isinstance(error, UnknownToX):
         return error.code is not None
     return isinstance(error, MessageRefused | RecipientRefused) or error.reason == "unreadable_answer"
@@ -232,7 +232,7 @@ def _reschedule(connection: Connection, card: Due, due_at: datetime | None) -> N
 
 
 def _enrol(connection: Connection, account: Account, now: datetime) -> int:
-    """Put newly sent cards on the list. Reads only rows changed since the last time, so it costs the same for ever."""
+    """Put newly sent cards on the list. Reads only rows changed since the last time, so its cost does not grow."""
     schedule = account.refresh_schedule
     before = turns.moment(connection, account.name, ENROLLED)
     if not schedule or (before is not None and now - EVERY < before <= now):
@@ -264,7 +264,7 @@ def _enrol(connection: Connection, account: Account, now: datetime) -> int:
 
 
 def _close_settled(connection: Connection, account: Account, now: datetime) -> None:
-    """A whole answer, by whichever channel, needs no further call; an erased person gets none."""
+    """Close cards with a complete answer, whatever its channel, and those of erased people."""
     whole = sa.select(res.request_id).where(
         res.request_id == rf.request_id, res.score.is_not(None), res.text.is_not(None)
     )
@@ -278,6 +278,6 @@ def _schedule(account: Account, answer_window: timedelta) -> tuple[timedelta, ..
 
 
 def _next_due(sent_at: datetime, schedule: tuple[timedelta, ...], now: datetime) -> datetime | None:
-    """The first time still to come. A card from the future (the clock was set back) counts as sent now."""
+    """The next scheduled time. A card from the future (the clock was set back) counts as sent now."""
     start = min(sent_at, now)
     return next((start + each for each in schedule if start + each > now), None)

@@ -1,8 +1,8 @@
-"""What customers say to us by DM: in, an account and a message; out, an answer, an opt-out, or nothing at all.
+"""What customers say to us by DM: an answer, an opt-out, or nothing.
 
 A tap on a quick reply names its request and score, signed by us. A bare number typed as the first message after the
-prompt counts where the campaign says so. A word such as *stop* puts its sender on the list of people who are not asked.
-Every other message is not stored, not read further and not logged; only that there was one after a prompt is kept.
+prompt counts if the campaign says so. A word such as *stop* puts its sender on the opt-out list. Other messages are
+neither stored nor logged; only the fact that one followed a prompt is kept.
 """
 
 import re
@@ -46,7 +46,7 @@ class Prompt:
 def take(
     connection: Connection, settings: Settings, account: Account, message: DirectMessage, now: datetime
 ) -> Verdict | None:
-    """Take in one inbound message; None: it is nothing for us. Needs a writing transaction."""
+    """Process one incoming message; None: it is nothing for us. Needs a write transaction."""
     if message.sender_id is None or message.sender_id == account.user_id or message.recipient_id != account.user_id:
         return None
     if message.tapped is not None:
@@ -60,7 +60,7 @@ def take(
 def _tapped(
     connection: Connection, settings: Settings, account: Account, message: DirectMessage, now: datetime
 ) -> Verdict | None:
-    """A tap counts for the request it names, however old the prompt is - if it is its own customer who taps."""
+    """A tap counts for the request it names, however old the prompt is, if the request's own customer taps."""
     assert message.tapped is not None, "asked for with it"
     tap = quick_reply.recognise(hash_key.begin(connection, settings.service.secret_key), message.tapped)
     if tap is None or not _is_theirs(connection, account, tap.request_id, message.sender_id):
@@ -77,7 +77,7 @@ def _is_theirs(connection: Connection, account: Account, request_id: str, sender
 def _stopped(
     connection: Connection, settings: Settings, account: Account, sender_id: str, now: datetime
 ) -> Verdict | None:
-    """Whoever we have written to may stop us by a word, however long ago that was; others may mean anything by it."""
+    """Anybody we have written to can stop us with a word, however long ago; from others it may mean anything."""
     key = hash_key.begin(connection, settings.service.secret_key)
     them = sa.or_(fr.x_user_id == sender_id, fr.person == person(key, sender_id))  # retention leaves the hash alone
     asked = sa.select(fr.id).where(fr.account == account.name, them).limit(1)
@@ -109,7 +109,7 @@ def _prompt(connection: Connection, account: Account, sender_id: str | None, at:
 
 
 def _is_first(connection: Connection, prompt: Prompt, at: datetime) -> bool:
-    """Whether nothing was said since the prompt; from now on something was. Kept: when, and never what."""
+    """Whether this is the first message since the prompt. Records when somebody wrote, never what."""
     said = insert(connection, prompt_reply).values(request_id=prompt.request_id, first_at=at)
     earlier = pr.first_at > said.excluded.first_at
     connection.execute(said.on_conflict_do_update(index_elements=["request_id"], set_={"first_at": at}, where=earlier))

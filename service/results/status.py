@@ -1,6 +1,6 @@
-"""What operators see of the channels: in, an account; out, counts and moments, never an answer.
+"""What operators see of the channels: counts and moments, never an answer.
 
-Everything here is a lookup in an index or a count of recent rows, cheap enough for every scrape of /metrics.
+Index look-ups and counts of recent rows only, cheap enough for every scrape of /metrics.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ upd = result_update.c
 
 @dataclass(frozen=True, slots=True)
 class ChannelHealth:
-    """One account's channels. `recent` counts are of the last 30 days; None: never, or nothing."""
+    """One account's channels. `recent` counts cover the last 30 days; None: never, or nothing."""
 
     account: str
     webhook_seen_at: datetime | None
@@ -74,7 +74,7 @@ def _odd(connection: Connection, account_name: str, since: datetime) -> int:
 
 
 def _missed(connection: Connection, account_name: str, since: datetime) -> int:
-    """Count updates with an answer that came by another channel first; a healthy webhook leaves hardly any to read."""
+    """Count updates with an answer that another channel brought first; a healthy webhook leaves hardly any."""
     answers = upd.score.is_not(None) | upd.text.is_not(None)
     return _updates(connection, account_name, upd.channel.in_(READ), upd.seen_at > since, answers)
 
@@ -86,8 +86,8 @@ def _updates(connection: Connection, account_name: str, *conditions: sa.ColumnEl
 
 
 def _anomalies(connection: Connection, account_name: str, since: datetime) -> int:
-    """Sum the contradictions of the account's results that changed since then."""
-    # The account is no condition of the join: a database might begin with all requests it ever had.
+    """Sum the contradictions in the account's results that changed since then."""
+    # No join on the account: a database might start from all requests it ever had.
     ours = sa.case((feedback_request.c.account == account_name, result.c.anomalies), else_=0)
     found = sa.select(sa.func.sum(ours)).select_from(result)
     found = found.join(feedback_request, feedback_request.c.id == result.c.request_id)

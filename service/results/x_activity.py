@@ -1,8 +1,8 @@
-"""X's account webhook: in, GET|POST /webhooks/x; out, the answer to a challenge, or 200 once what matters is committed.
+"""X's account webhook, /webhooks/x: answers the challenge, and 200 once what matters is committed.
 
 An app has one webhook, so one address serves every account: the signature says which app pushes, the body which account
-it is about. Never answers, stores or logs what a customer wrote; what is signed and cannot be read is answered 200, or
-X would send it again for ever.
+it is about. Never repeats, stores or logs what a customer wrote. A signed body that cannot be read is answered 200, or
+X would send it for ever.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
 
 
 def _signer(secrets: tuple[str, ...], raw: bytes, header: str | None) -> str:
-    """The secret of the app that pushes. All are tried, so that the time taken tells nothing."""
+    """The secret of the app that pushes. All are tried, so that timing reveals nothing."""
     fitting = [secret for secret in secrets if verify_signature(secret, raw, header)]
     if not fitting:
         log.warning("x_activity_refused", reason="signature")
@@ -61,7 +61,7 @@ def _signer(secrets: tuple[str, ...], raw: bytes, header: str | None) -> str:
 
 
 def _asked(accounts: Mapping[str, Account], app: str | None) -> str:
-    """The secret of the app that asks. X does not say which it is: with several, the registered address does."""
+    """The secret of the app that asks. X does not say which; with several apps, the registered address does."""
     secrets = {each.consumer_key: each.consumer_secret for each in accounts.values()}
     if app is None and len(set(secrets.values())) == 1:
         return next(iter(secrets.values()))

@@ -1,14 +1,14 @@
-"""X's feedback webhook: in, a POST to /webhooks/x/<account>; out, 200 once its news are committed.
+"""X's feedback webhook, POST /webhooks/x/<account>: answers 200 once its news are committed.
 
-Basic auth always where it is set up, X's signature where the settings demand it, an allow-list of networks where there
-is one. What is authenticated and cannot be read, or is not about a card of ours, is answered 200 too: X would send it
-again for ever, and polling reads it once more. Never answers or logs what a customer gave.
+Basic auth if it is set up, X's signature if the settings demand it, an allow-list of networks if there is one. An
+authenticated body that cannot be read, or is not about a card of ours, is answered 200 too: X would send it for ever,
+and polling reads it once more. Never repeats or logs what a customer gave.
 
-An app has one address at X, which may bring the cards of all its accounts: each is taken in for the account it names,
-where that asks for no more proof than the account whose address it is.
+An app has one address at X, which may bring cards of all its accounts: each is accepted for the account it names, if
+that account demands no more proof than the one whose address it is.
 
-GET answers X's challenge (CRC). It is public, and proves nothing but that we hold the secret: a token that could be
-the body of a webhook is refused, or the answer would be that body's valid signature.
+GET answers X's challenge (CRC). It is public and only proves that we hold the secret; a token that could be the body of
+a webhook is refused, because the answer would be that body's valid signature.
 """
 
 import hmac
@@ -82,13 +82,13 @@ def blueprint(settings: Settings, engine: Engine, clock: Callable[[], datetime])
 
 
 def _of_the_app(account: Account, settings: Settings) -> Mapping[str, Account]:
-    """Whose cards may come by this account's address, by X's id of them."""
+    """The accounts whose cards may come to this account's address, by their X ids."""
     same = [each for each in settings.accounts.values() if each.consumer_secret == account.consumer_secret]
     return {each.user_id: each for each in same if account.webhook_signature or not _asks_for_more(each, account)}
 
 
 def _asks_for_more(one: Account, other: Account) -> bool:
-    """Whether news of the one have to prove something that those of the other need not."""
+    """Whether one account demands a proof that the other does not."""
     password = (one.webhook_user, one.webhook_password)
     others = (other.webhook_user, other.webhook_password)
     known_from_elsewhere = one.webhook_networks and one.webhook_networks != other.webhook_networks
@@ -117,7 +117,7 @@ def _check_password(account: Account, given: Request) -> None:
         return
     user, password = account.webhook_user or "", account.webhook_password or ""
     login = given.authorization if given.authorization and given.authorization.type == "basic" else None
-    # Both are always compared, so that the time taken tells nothing about either.
+    # Both are always compared, so that timing reveals nothing about either.
     right = _same(login.username if login else None, user) & _same(login.password if login else None, password)
     if not (right and user and password):
         log.warning("x_webhook_refused", account=account.name, reason="password")
@@ -156,7 +156,7 @@ def _store(engine: Engine, account: Account, feedbacks: list[Feedback], now: dat
 
 
 def _commit(engine: Engine, account: Account, feedbacks: list[Feedback], now: datetime) -> list[str]:
-    """Store what is new; a flood of repeats writes at most once a minute, that the webhook lives."""
+    """Store what is new; a flood of repeats writes at most once a minute, that the webhook is alive."""
     with reading(engine) as connection:
         news = fresh(connection, feedbacks)
         marked = not _seen_lately(connection, account, now)

@@ -1,12 +1,12 @@
-"""X as documented, with memory, in one small Flask app: develop and test without any access to X.
+"""A stand-in for X as documented, with memory, in one small Flask app: develop and test without any access to X.
 
 Start it with `dm-feedback sandbox`, or in code with `create_sandbox(config)`, `serve(config, host, port, ready)`
 or `with SandboxServer(config) as server: server.url`. `GET /_control` explains its controls with examples.
-Nothing of the service imports it, and it imports nothing of the service but how a process is told to stop.
+Nothing of the service imports it, and of the service it imports only how a process is told to stop.
 
-config       what it starts with: accounts, speed, seed        assumptions  every unpublished choice, a switch each
+config       what it starts with: accounts, speed, seed        assumptions  every undocumented choice, a switch each
 app          the table of X's endpoints and the Flask app      server       the same on a socket
-gate         the way of a call: signature, faults, limits      oauth        OAuth 1.0a, really verified
+gate         a call's way: signature, faults, limits           oauth        OAuth 1.0a, really verified
 call         what an endpoint sees of a call                   writing      X's dates and error bodies
 users        verify_credentials, users, friendships            limits       windows and 24-hour allowances
 messages     direct_messages/events                            feedback     feedback/create, show, submit, dismiss
@@ -19,7 +19,7 @@ state        its memory, under one lock                        schedule     what
 control      the /_control routes                              grammar      their description, with examples
 truth        all it knows, for reconciliation                  loopback     who may control it
 visits       customers who open a link in a DM                 activity     DMs, pushed as they come and go
-render_dm    a DM as X's JSON                                  crm          CRMs in a box, a room of its own
+render_dm    a DM as X's JSON                                  crm          stand-ins for CRMs, a room of its own
 """
 
 from service.sandbox.app import create_sandbox

@@ -1,7 +1,6 @@
 """The app's one webhook: every DM to or from an account is pushed to it, signed, as X does.
 
-In: a message. Out: a recorded `Push`; pushes.py sends it and lets go wrong what shall. Two forms, by
-the switch: Account Activity and X Activity.
+Two forms, chosen by a switch: Account Activity and X Activity. pushes.py sends them and makes them go wrong.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The sandbox as a Flask app: the table of X's endpoints, /_control, and X's 404 for everything else.
 
-In: a `SandboxConfig`. Out: an app whose `extensions["sandbox"]` is its `World`.
-Never answers HTML by itself. `faults.Drop` leaves the app as an exception: the server turns it into a dead socket.
+The app's `extensions["sandbox"]` is its `World`. Never answers HTML by itself. `faults.Drop` leaves the app as an
+exception, which the server turns into a dead socket.
 """
 
 import time

@@ -1,8 +1,8 @@
 # ruff: noqa: RUF009 - every default below is made by a helper that keeps its meaning beside it
-"""Every choice X never published, as one table of switches; each default is what we think most likely.
+"""Every choice X never documented, as a table of switches; each default is what we think most likely.
 
-In: names and values from the configuration or `PUT /_control/assumptions`. Out: one frozen `Assumptions`.
-An "answer" is HTTP status and X code in one string, such as "403/349". Never decides anything itself.
+Set by the configuration or `PUT /_control/assumptions`. An "answer" is HTTP status and X code in one string, such as
+"403/349".
 """
 
 import re

@@ -1,7 +1,6 @@
-"""One authenticated call as the endpoints see it, and how they read its parameters.
+"""One authenticated call as the endpoints see it, and how they read its parameters. Knows no Flask.
 
-In: parameters as strings, a JSON body, the caller. Out: checked values or X's refusal of a bad parameter.
-Knows no Flask.
+A bad parameter raises X's refusal.
 """
 
 from collections.abc import Mapping

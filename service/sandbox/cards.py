@@ -1,7 +1,6 @@
-"""What happens to a card once it exists: it is answered, dismissed, and every change is told.
+"""What happens to a card once it exists: it is answered or dismissed, and every change is recorded and pushed.
 
-In: a card and a time. Out: the card changed, an event for feedback/events, a push.
-Score and text are immutable once submitted. Called by the endpoints, by scripts and by /_control alike.
+Score and text are immutable once submitted. Used by the endpoints, by scripts and by /_control alike.
 """
 
 from bisect import insort

@@ -1,7 +1,7 @@
 """The sandbox's own time: start + elapsed * speed + what was advanced. Milliseconds everywhere, never backwards.
 
-OAuth timestamps are not judged by this clock but by `wall_s`, because clients sign with the real time.
-Also here: snowflake ids, whose upper bits are such a time.
+OAuth timestamps are judged by `wall_s` instead, because clients sign with the real time. Also makes snowflake ids,
+whose upper bits are such a time.
 """
 
 import itertools

@@ -1,7 +1,7 @@
 """What a sandbox starts with: the business accounts, the switches, the speed of its clock, the seed of its dice.
 
-In: keyword arguments or a dict read from a JSON file. Out: a frozen `SandboxConfig`.
-The demo account's secrets are published here on purpose; they open nothing but a sandbox.
+From keyword arguments or a JSON file. The demo account's secrets are published here on purpose; they open nothing but a
+sandbox.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""The /_control routes: customers, faults, clock, switches, pushes and the truth. Loopback peers only.
+"""The /_control routes: customers, faults, clock, switches, pushes and the truth. For this machine only.
 
-In: JSON as grammar.py writes it down. Out: JSON; 400 with a sentence for what does not fit.
-Never part of the X it controls: none of this is in the record of requests.
+JSON as grammar.py describes it; 400 with a sentence for what does not fit. Not part of the X it controls: calls here
+are not in the record of requests.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,4 @@
-"""Scripted customers: how a profile from /_control becomes a person of this X.
-
-In: profiles as dicts, one by one or 20,000 at once. Out: `Person` rows in the world.
-What their scripts then do stands in scripts.py.
-"""
+"""Turns profiles from /_control into people of this X, one by one or 20,000 at once. scripts.py says what they do."""
 
 import random
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """feedback/events: what happened to the caller's cards in a range of time, page by page.
 
-In: from_time and to_time in ms and count, later only the cursor. Out: events and next_cursor.
-Holds the 24 h rule and, by switch, every oddity a client must bear: empty, short and repeating pages.
+Takes from_time and to_time in ms and count, later only the cursor. Has the 24 h rule and, by switch, every oddity a
+client must survive: empty, short and repeating pages.
 """
 
 from bisect import bisect_left

@@ -1,7 +1,7 @@
-"""Faults set through /_control: which request they hit, and what the client then sees instead of an answer.
+"""Faults set through /_control: which request they hit, and what the client sees instead of an answer.
 
-In: rules as dicts. Out: a drawn `Rule`, and `Drop`, or a `Spoiled` answer, or a XRefusal, or only time.
-"before" means nothing was stored; "after" means it was, and such a fault hits only calls that did store.
+A fault may drop the connection, spoil the answer, refuse, or only take time. "before" means nothing was stored; "after"
+means it was, and such a fault only hits calls that did store something.
 """
 
 import select

@@ -1,7 +1,6 @@
-"""Feedback cards: create and show for the business, submit and dismiss for the customer.
+"""Feedback cards: create and show for the business, submit and dismiss for the customer, checked as strictly as X does.
 
-In: form parameters. Out: the feedback object, after checks as strict as X's.
-What a card goes through afterwards stands in cards.py; how scripted customers react, in scripts.py.
+cards.py says what happens to a card afterwards, scripts.py how scripted customers react.
 """
 
 from typing import Any

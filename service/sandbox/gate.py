@@ -1,6 +1,5 @@
 """The way every X call takes: signature, faults, limits, the endpoint, faults again, and a line in the record.
 
-In: a Flask request and an endpoint of the table. Out: a Flask response shaped as X's, or `faults.Drop`.
 The endpoint runs under the world's lock; waiting never does.
 """
 

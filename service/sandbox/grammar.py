@@ -1,6 +1,6 @@
 """The grammar of /_control: what `GET /_control` answers, so that nobody has to read the code to use it.
 
-Every entry: method, path, what it does, an example body and an example answer. A test calls every example.
+Every entry has method, path, what it does, an example body and an example answer. A test calls every example.
 """
 
 from typing import Any

@@ -1,7 +1,4 @@
-"""X's limits: 15-minute windows per user and endpoint on GETs, and sends per 24 hours.
-
-In: who calls what, when. Out: the x-rate-limit headers, or XRefusal 429. Counts only under the lock.
-"""
+"""X's limits: 15-minute windows per user and endpoint for GETs, and sends per 24 hours. Counts only under the lock."""
 
 from collections import deque
 from collections.abc import Mapping

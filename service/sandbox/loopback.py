@@ -1,7 +1,4 @@
-"""Whether a peer is this very machine.
-
-In: an address as the server saw it. Out: a yes or no. Never trusts a forwarded header.
-"""
+"""Is a peer this very machine? Never trusts a forwarded header."""
 
 from ipaddress import IPv6Address, ip_address
 

@@ -1,7 +1,6 @@
-"""Direct messages: events/new, events/list, events/show.
+"""Direct messages: events/new, events/list, events/show, shaped as live recordings show them.
 
-In: a JSON message_create, or a page asked for. Out: events shaped as live recordings show them.
-`commit` is the one place where a DM comes to exist, whether sent, made by a card, or written by a customer.
+`commit` is the only place where a DM comes to exist, whether sent, made by a card, or written by a customer.
 """
 
 import random

@@ -1,7 +1,7 @@
 """OAuth 1.0a as X checks it: the signature over method, URL, query and form (never a JSON body), time, nonce.
 
-In: the raw parts of a request and the secrets known. Out: the consumer key and token that signed it.
-Raises XRefusal 215, 135, 32 or 89. Secrets are compared in constant time.
+Returns the consumer key and token that signed, or raises XRefusal 215, 135, 32 or 89. Secrets are compared in constant
+time.
 """
 
 import hmac

@@ -1,6 +1,6 @@
-"""OAuth 2.0 at the sandbox's X: a person's consent, a code, tokens that end, refresh tokens that are good once.
+"""OAuth 2.0 at the sandbox: consent, a code, tokens that expire, refresh tokens that work once.
 
-In: a form. Out: tokens, or the errors RFC 6749 has. Everybody consents at once: the sandbox has nobody to ask.
+Errors are those of RFC 6749. Everybody consents at once: the sandbox has nobody to ask.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """Feedback webhooks: every event of a card is pushed to its account's URL with Basic auth, as X does.
 
-In: a card's event. Out: a recorded `Push`, sent by background threads. What goes wrong on the way (lost, doubled,
-delayed, reordered) is decided here from `PushMode`. Never holds the lock while the receiver thinks.
+Background threads send; `PushMode` decides what goes wrong on the way (lost, doubled, delayed, reordered). Never holds
+the lock while the receiver thinks.
 """
 
 import hmac

@@ -1,7 +1,4 @@
-"""A card as X's feedback object, as it stood at a moment.
-
-In: a card and a time. Out: the JSON of sections 1.1 and 2.1. Changes nothing but the toggle of "alternate".
-"""
+"""A card as X's feedback object, as it was at a given moment. Changes only the toggle of "alternate"."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A DM as X shows it, in the list, in an answer and in a push: in, a message; out, its JSON. Changes nothing.
+"""A DM as X's JSON, in the list, in an answer and in a push. Changes nothing.
 
 How the list alters a text is a switch: X has never said that it alters none.
 """

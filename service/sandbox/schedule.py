@@ -1,6 +1,5 @@
-"""What happens later on the sandbox clock: scripted customers, delayed pushes.
+"""What happens later on the sandbox's clock: callables with a due time, called in order under the lock.
 
-In: a due time and a callable. Out: the callable, called with its due time under the lock, in order of due times.
 `settle` runs at the start of every request; `Ticker` runs it while nobody asks. Nothing here sleeps under the lock.
 """
 

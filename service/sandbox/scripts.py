@@ -1,7 +1,7 @@
 """What scripted customers do after a card arrived: score, write, dismiss, or send a DM of their own.
 
-In: a fresh card. Out: actions on the agenda, done at their time. An action X refuses is kept as a script error.
-Never acts on a card that does not render.
+Actions go on the agenda and are done when due. An action X refuses is kept as a script error. Never acts on a card that
+does not render.
 """
 
 from functools import partial

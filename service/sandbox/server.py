@@ -1,6 +1,5 @@
 """The sandbox on a socket: threads, keep-alive, no log lines, and connections that can die on purpose.
 
-In: a configuration, host and port (0: any free one). Out: a running server and its URL.
 Never for the open internet: it is a developer's X.
 """
 

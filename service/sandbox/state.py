@@ -1,7 +1,6 @@
 """Everything a sandbox remembers, in plain dataclasses under one lock. In memory only; gone when it stops.
 
-In: a configuration. Out: a `World` the other files read and write while they hold `world.lock`.
-Never does anything by itself: what happens, happens in messages, feedback, customers, faults and pushes.
+The other files read and write the `World` while they hold `world.lock`. It does nothing by itself.
 """
 
 import random

@@ -1,6 +1,6 @@
-"""The sandbox's whole truth, for reconciliation: what X really holds, whatever its answers said.
+"""The whole truth, for reconciliation: what X really holds, whatever its answers said.
 
-In: the world and filters. Out: plain JSON. Copies references under the lock, builds nothing deep.
+Copies references under the lock, builds nothing deep.
 """
 
 from collections import Counter

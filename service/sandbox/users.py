@@ -1,7 +1,7 @@
 """Users and relations: account/verify_credentials, users/show, users/lookup, friendships/show.
 
-In: ids or screen names. Out: user objects with id_str and, by switch and person, can_dm.
-Also `find`, through which every other file meets a user. Never changes anything but auto-created customers.
+User objects have id_str and, by switch and person, can_dm. `find` is how every other file meets a user. Changes
+nothing, except that unknown customers may be created on the spot.
 """
 
 import re

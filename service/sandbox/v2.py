@@ -1,6 +1,6 @@
 """X's v2 as far as messages go: users with `receives_your_dm`, DMs to one person, the conversation with them.
 
-In: the same memory as v1.1. Out: v2's shapes; refusals become its problem JSON in `gate`.
+The same memory as v1.1; refusals become v2's problem JSON in `gate`.
 """
 
 from datetime import UTC, datetime

@@ -1,7 +1,7 @@
 """Customers who open the link in a DM and answer on the page behind it, over real HTTP.
 
-In: a fresh DM with a link. Out: visits on the agenda, done at their time by background threads, each on record. By
-switch a preview bot opens every link first, as X's own and a phone's do. Never holds the lock while the page thinks.
+Visits go on the agenda and are done by background threads, each recorded. By switch a preview bot opens every link
+first, as X's own and a phone's do. Never holds the lock while the page thinks.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""How X writes things down: error bodies, dates, and the refusal every endpoint may raise.
-
-In: codes and milliseconds. Out: sentences and strings. Knows no state.
-"""
+"""How X writes things down: error bodies, dates, and the refusal every endpoint may raise. Knows no state."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

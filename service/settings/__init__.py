@@ -1,9 +1,9 @@
-"""Settings: in, one TOML file and the environment; out, frozen dataclasses, built once and passed on as arguments.
+"""Settings: one TOML file and the environment become frozen dataclasses, built once and passed as arguments.
 
-sections.py   how the service runs, a line a setting   asking.py     whom it asks about what: likewise
-declare.py    what such a line means                   values.py     kinds of value and their rules
-load.py       reading it, with every mistake at once   checks.py     mistakes across sections
-references.py secrets that stand elsewhere     sources.py    a source's own API
+sections.py   how the service runs                     asking.py     whom it asks about what
+declare.py    how a setting is declared                values.py     kinds of value and their rules
+load.py       reads it, with every mistake at once     checks.py     mistakes across sections
+references.py secrets kept elsewhere                   sources.py    a source's own API
 reference.py  the list of all settings                 advice.py     what works but deserves a thought
 
 A new setting is one line in sections.py or asking.py.

@@ -1,6 +1,6 @@
-"""Advice: in, settings that work; out, those whose consequence an operator should know (`config check` shows them).
+"""Settings that work but whose consequence an operator should know, for `config check`.
 
-Nothing here stops the start. Never shows a secret.
+Nothing here stops a start. Never shows a secret.
 """
 
 import re
@@ -16,7 +16,7 @@ from service.settings.values import host_and_port
 
 
 def warnings(parts: dict[str, Any]) -> list[Mistake]:
-    """Settings that work and that an operator should know the consequence of."""
+    """Settings that work but whose consequence an operator should know."""
     found = [*_web_warnings(parts["service"], parts["web"]), *_secret_warnings(parts)]
     for name in ("url", "read_url"):
         found.extend(_database_warnings(name, getattr(parts["database"], name) or ""))
@@ -51,7 +51,7 @@ def warnings(parts: dict[str, Any]) -> list[Mistake]:
 
 
 def _asks_by_card(campaigns: Mapping[str, Campaign], account: str) -> bool:
-    """Whether a campaign of the account's may send cards, whose answers X's feedback webhook brings."""
+    """Whether a campaign of the account may send cards, whose answers come by X's feedback webhook."""
     mine = (each for each in campaigns.values() if not each.accounts or account in each.accounts)
     return any("card" in each.ways for each in mine)
 
@@ -96,7 +96,7 @@ def _campaign_warnings(path: str, campaign: Campaign) -> list[Mistake]:
 
 
 def _unseen(where: str, texts: Texts) -> Iterator[Mistake]:
-    """A lost answer is cleared up by X's own list, which may show a text without what nobody sees in it."""
+    """Invisible characters in texts: unclear sends are looked up in X's list, which may show texts without them."""
     for key in SENT:
         hidden = sorted({f"U+{ord(char):04X}" for char in UNSEEN.findall(getattr(texts, key) or "")})
         if hidden:
@@ -141,7 +141,7 @@ def _database_warnings(name: str, url: str) -> Iterator[Mistake]:
 
 
 def _secret_warnings(parts: Mapping[str, Any]) -> Iterator[Mistake]:
-    """What cannot be seen at an end, or quotes around it, is mostly one too many; then nothing ever matches."""
+    """Invisible ends or quotes around a secret are usually a mistake, and then nothing ever matches."""
     tables = {"service": parts["service"], "database": parts["database"]}
     tables |= {f"{kind}.{name}": each for kind in ("accounts", "sources") for name, each in parts[kind].items()}
     for path, table in tables.items():

@@ -1,6 +1,6 @@
-"""Settings of whom we ask about what, and how: accounts, sources, campaigns. One line a setting (declare.py).
+"""Settings of whom we ask about what, and how: accounts, sources, campaigns. One line per setting (declare.py).
 
-In: validated values; out: attributes. Never shows a secret in its repr.
+Secrets never show in a repr.
 """
 
 from collections.abc import Mapping
@@ -87,7 +87,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One CRM that calls us: [sources.NAME]. What is not named here is its `definition`, which intake compiles."""
+    """One CRM that calls us: [sources.NAME]. Everything not named here is its `definition`, which intake compiles."""
 
     name: str = implied(NAME)
     account: str = setting("", "the X account asked from; may be left out where there is only one")
@@ -124,7 +124,7 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """Which card, which texts, for which conversations: [campaigns.NAME]. Empty filters take everything."""
+    """Which card and texts, for which conversations: [campaigns.NAME]. Empty filters match everything."""
 
     name: str = implied(NAME)
     type: str = setting(REQUIRED, "which card", one_of(*CARD_TYPES))

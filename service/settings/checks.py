@@ -1,4 +1,4 @@
-"""Sections held against each other: in, the loaded sections; out, mistakes that show only then. They stop the start."""
+"""Mistakes that only show when sections are compared with each other. They stop the start."""
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -10,7 +10,7 @@ from service.settings.sections import Database, Mistake
 
 
 def crossings(parts: dict[str, Any]) -> list[Mistake]:
-    """Mistakes that show only when sections are held against each other. What could not be loaded is None."""
+    """Mistakes that only show when sections are compared. What could not be loaded is None."""
     loaded = {
         section: {name: each for name, each in parts[section].items() if each is not None}
         for section in ("accounts", "sources", "campaigns")
@@ -43,7 +43,7 @@ def _replica_crossings(database: Database) -> Iterator[Mistake]:
 def _account_crossings(accounts: dict[str, Account]) -> Iterator[Mistake]:
     first: dict[str, str] = {}
     for name, account in accounts.items():
-        # X's limits are of the account: two tables for one would open them twice
+        # X's limits are per account: two tables for one would double them
         if first.setdefault(account.user_id, name) != name:
             other = first[account.user_id]
             yield Mistake(f"accounts.{name}.user_id", f"is that of '{other}' too; one table is enough for an account")
@@ -54,7 +54,7 @@ def _account_crossings(accounts: dict[str, Account]) -> Iterator[Mistake]:
 
 
 def _sign_in_crossings(path: str, account: Account) -> Iterator[Mistake]:
-    """OAuth 1.0a needs two tokens; OAuth 2.0 keeps its own, and X takes it for v2 alone."""
+    """OAuth 1.0a needs two tokens; OAuth 2.0 stores its own, and X accepts it for v2 only."""
     if account.client_id is None:
         yield from (
             Mistake(f"{path}.{key}", MISSING) for key in ("token", "token_secret") if getattr(account, key) is None
@@ -66,7 +66,7 @@ def _sign_in_crossings(path: str, account: Account) -> Iterator[Mistake]:
 
 
 def _way_crossings(path: str, campaign: Campaign, accounts: dict[str, Account]) -> Iterator[Mistake]:
-    """What an account's API cannot do, asked by a campaign that may take its conversations."""
+    """Ways an account's API cannot do, used by a campaign that may take its conversations."""
     for name, account in accounts.items():
         if account is None or (campaign.accounts and name not in campaign.accounts):
             continue
@@ -104,7 +104,7 @@ def _campaign_crossings(path: str, campaign: Campaign, parts: dict[str, Any]) ->
 
 
 def _text_crossings(where: str, campaign: Campaign, texts: Texts) -> Iterator[Mistake]:
-    """What the campaign's ways need to be written, and what could not be written."""
+    """Texts the campaign's ways need, and texts that could not be rendered."""
     if campaign.opening and not texts.opening:
         yield Mistake(f"{where}.opening", "is missing; write it, or set opening = false for the campaign")
     if "page" in campaign.ways and "{page}" not in (texts.page or ""):
@@ -125,7 +125,7 @@ PLACEHOLDERS = ("display_name", "screen_name", "handle", "question", "scale", "p
 
 
 def _wrong_braces(template: str) -> list[str]:
-    """Say what would keep the text from being written: it would fail for every conversation of the campaign."""
+    """Say why a text cannot be rendered: it would fail for every conversation of the campaign."""
     try:
         found = placeholders(template)
     except ValueError:
@@ -143,9 +143,9 @@ def placeholders_of(template: str) -> set[str]:
 
 
 def placeholders(template: str) -> list[str]:
-    """Return what stands in braces in `template`, as written; doubled braces are literal. Raises ValueError.
+    """Return what is in braces in `template`, as written; doubled braces are literal. Raises ValueError.
 
-    Read as the rendering reads it, so that nothing passes here and fails there.
+    Parsed as rendering parses it, so that nothing passes here and fails there.
     """
     return [
         name + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")

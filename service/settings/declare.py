@@ -1,9 +1,9 @@
-"""One declaration a setting: in, a line of a frozen dataclass; out, its attribute, its grammar and its documentation.
+"""Declares a setting in one line of a frozen dataclass, from which attribute, grammar and documentation derive.
 
     workers: int = setting(2, "gunicorn processes", whole(1, 64))
 
-Name, kind, default (as the file would write it), sentence, rules, and whether it is a secret stand there and nowhere
-else; a name that is none in Python has an underscore behind it. Never reads a file or the environment.
+Name, kind, default (as the file would write it), sentence, rules, and whether it is secret stand there and nowhere
+else. A setting whose name is a Python keyword gets a trailing underscore. Never reads a file or the environment.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ KINDS: dict[Any, Callable[..., ma.fields.Field[Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What is written of a setting beside its name and kind. `sentence` None: it is implied, no line of the file."""
+    """A setting's declaration besides name and kind. `sentence` None: implied, not a line of the file."""
 
     default: Any
     sentence: str | None
@@ -53,12 +53,12 @@ class Declared:
 
 
 def setting(default: Any, sentence: str, *rules: Rule, secret: bool = False) -> Any:
-    """Declare a setting. Rules hold for the value, of a list for each of its values; a secret is in no repr."""
+    """Declare a setting. Rules apply to the value, or to each value of a list; a secret shows in no repr."""
     return _declared(Declared(default, sentence, rules, secret))
 
 
 def implied(*rules: Rule, secret: bool = False) -> Any:
-    """Declare what follows from where a table stands: its name, or the rest of it."""
+    """Declare what follows from a table's place: its name, or the rest of its content."""
     return _declared(Declared(REQUIRED, None, rules, secret))
 
 
@@ -79,7 +79,7 @@ class Section(ma.Schema):
     error_messages = {"unknown": "no such setting; `dm-feedback config reference` lists them all"}  # noqa: RUF012 - marshmallow's own attribute
 
     class Meta:
-        """Unknown keys are errors: a misspelt setting must not be silently without effect."""
+        """Unknown keys are errors: a misspelt setting must not silently have no effect."""
 
         unknown = ma.RAISE
 
@@ -99,7 +99,7 @@ def section_of(shape: type[Any], base: type[Section] = Section) -> type[Section]
 
 @cache
 def reader_of(shape: Any, base: type[Section] = Section) -> Section:
-    """Return what reads such a table: made once, as to make one takes longer than to read with it."""
+    """Return the reader of such a table, cached: making one takes longer than reading with it."""
     return section_of(shape, base)()
 
 

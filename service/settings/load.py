@@ -1,6 +1,6 @@
-"""Loading: in, one TOML file and the environment; out, the settings, or every mistake at once.
+"""Reads the TOML file and the environment into settings, or names every mistake at once.
 
-A relative path begins beside the settings. Never reads the clock, a database or the network.
+Relative paths are relative to the settings file. Never reads the clock, a database or the network.
 """
 
 import os
@@ -25,9 +25,9 @@ X_TOKENS = ("consumer_key", "token", "token_secret", "client_secret")
 
 
 def load(path: Path, environ: Mapping[str, str] | None = None, withheld: Collection[str] = ()) -> Settings:
-    """Read the file at `path` but for what is `withheld` of accounts. Raises SettingsError with every mistake."""
+    """Read the file at `path`, except account secrets that are `withheld`. Raises SettingsError with every mistake."""
     try:
-        tree = tomllib.loads(path.read_text("utf-8-sig"))  # some editors write a mark before the first letter
+        tree = tomllib.loads(path.read_text("utf-8-sig"))  # some editors write a byte order mark first
     except FileNotFoundError as error:
         sentence = "there is no such file; `dm-feedback config example > dm-feedback.toml` writes one to start from"
         raise SettingsError([Mistake(str(path), sentence)]) from error
@@ -45,7 +45,7 @@ def load(path: Path, environ: Mapping[str, str] | None = None, withheld: Collect
 
 
 def from_tree(tree: Mapping[str, Any], environ: Mapping[str, str], beside: Path | None = None) -> Settings:
-    """Build the settings from a parsed file that lies in `beside`. Raises SettingsError with every mistake at once."""
+    """Build the settings from a parsed file in the folder `beside`. Raises SettingsError with every mistake at once."""
     problems: list[Mistake] = []
     resolved = resolve(tree, Environment(environ, beside or Path()), "", problems)
     unresolved = {without_suffix(problem.path) for problem in problems}
@@ -144,7 +144,7 @@ IN_OUR_WORDS = {
 
 
 def _completed(parts: dict[str, Any]) -> dict[str, Any]:
-    """Fill what follows from the rest: the only account, the first language. What could not be loaded is None."""
+    """Fill in what follows from the rest: the only account, the first language. What could not be loaded is None."""
     accounts = list(parts["accounts"])
     if len(accounts) == 1:
         parts["sources"] = {
@@ -159,7 +159,7 @@ def _completed(parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without(accounts: Any, withheld: Collection[str]) -> Any:
-    """Leave out the secrets that this process is not to hold, wherever they would have come from."""
+    """Leave out the secrets this process must not hold, wherever they would come from."""
     if not withheld or not isinstance(accounts, dict):
         return {} if accounts is None else accounts
     held = {name: table for name, table in accounts.items() if isinstance(table, dict)}
@@ -171,26 +171,26 @@ def _without(accounts: Any, withheld: Collection[str]) -> Any:
 
 
 def _with_its_logo(account: Account, beside: Path) -> Account:
-    """Let a relative picture lie beside the settings, too; where there is none, where the process was started."""
+    """Resolve a relative picture beside the settings, or else where the process was started."""
     if account.page_logo is None or (not (beside / account.page_logo).exists() and Path(account.page_logo).exists()):
         return account
     return replace(account, page_logo=str(beside / account.page_logo))
 
 
 def _placed(database: Database, beside: Path, problems: list[Mistake]) -> Database:
-    """Let a relative SQLite file lie beside the settings, from wherever a command is started."""
+    """Resolve a relative SQLite file beside the settings, wherever a command is started."""
     file, query, options = database.url.removeprefix(SQLITE).partition("?")
     if not database.url.startswith(SQLITE) or file.startswith(("/", "~", "file:")):
         return database
     place = beside / file
-    if Path(file).is_file() and not place.is_file():  # as it was before: never begin anew beside a full ledger
+    if Path(file).is_file() and not place.is_file():  # as before: never start an empty ledger beside a full one
         sentence = f"there is a database in {Path(file).absolute()}, but the path begins beside the settings file"
         problems.append(Mistake("database.url", f"{sentence}; move it to {place}, or write its full path"))
     return replace(database, url=f"{SQLITE}{place}{query}{options}")
 
 
 def _untouched(sources: Mapping[str, Source | None], problems: list[Mistake]) -> dict[str, Source]:
-    """Return the sources without a mistake so far: their definitions can still be checked, to name all at once."""
+    """Return the sources without a mistake so far: their definitions can be checked too, to name all at once."""
     return {
         name: source
         for name, source in sources.items()

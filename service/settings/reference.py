@@ -1,4 +1,4 @@
-"""The settings reference: in, what is declared; out, a line a setting, for the command line."""
+"""The settings reference: one line per declared setting, for the command line."""
 
 from dataclasses import dataclass
 

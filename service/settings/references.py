@@ -1,7 +1,7 @@
-"""References: in, the file's tables; out, the same with every `KEY_env`, `KEY_file`, `KEY_command` replaced by `KEY`.
+"""Replaces every `KEY_env`, `KEY_file` and `KEY_command` by `KEY`, so that no secret has to be in the settings file.
 
-So no secret has to stand in the file: it comes from a variable, from a file (relative ones lie beside the settings), or
-from what a command prints, such as a vault's. What cannot be had is a mistake, named where it is written.
+A secret comes from a variable, from a file (relative to the settings), or from what a command prints, such as a
+vault's. One that cannot be had is a mistake, named where it is written.
 """
 
 import re
@@ -19,18 +19,18 @@ SUFFIX = re.compile(r"(.+)_(env|file|command)")
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where references lead: the environment, and the folder in which the settings lie."""
+    """Where references lead: the environment, and the folder of the settings."""
 
     environ: Mapping[str, str]
     folder: Path
 
 
 class _NotHadError(Exception):
-    """A sentence that says why what is referred to cannot be had."""
+    """A sentence that says why a reference cannot be resolved."""
 
 
 def resolve(value: Any, around: Environment, path: str, problems: list[Mistake]) -> Any:
-    """Return `value`, which stands at `path`, without references."""
+    """Return `value`, found at `path`, with its references resolved."""
     if isinstance(value, list):
         return [resolve(each, around, f"{path}[{i}]", problems) for i, each in enumerate(value)]
     if not isinstance(value, Mapping):
@@ -50,7 +50,7 @@ def resolve(value: Any, around: Environment, path: str, problems: list[Mistake])
 
 
 def without_suffix(path: str) -> str:
-    """Return the path of the setting that a reference stands for."""
+    """Return the path of the setting a reference stands for."""
     return re.sub(r"_(env|file|command)$", "", path)
 
 
@@ -59,7 +59,7 @@ def _ways(name: str, table: Mapping[str, Any]) -> list[str]:
 
 
 def _followed(kind: str, name: Any, around: Environment, path: str, problems: list[Mistake]) -> Any:
-    """Return what `name` refers to, one by one where it is a list; None where it cannot be had."""
+    """Return what `name` refers to, one by one for a list; None if it cannot be had."""
     follow, is_one, says = KINDS[kind]
     if isinstance(name, list) and not is_one(name):
         texts = [_followed(kind, each, around, f"{path}[{i}]", problems) for i, each in enumerate(name)]
@@ -91,7 +91,7 @@ def _file(name: str, around: Environment) -> str:
 
 
 def _command(words: list[str], around: Environment) -> str:
-    """What the command prints. Its complaints go to our own, as a vault's say what is wrong; its output never does."""
+    """What the command prints. Its errors are included in ours, as a vault's say what is wrong; its output never is."""
     try:
         done = subprocess.run(  # noqa: S603 - the operator's own words, and no shell
             words,
@@ -113,7 +113,7 @@ def _command(words: list[str], around: Environment) -> str:
 
 def _text(found: bytes, what: str) -> str:
     try:
-        return found.decode("utf-8-sig")  # Windows writes a mark before the first letter, which is none of the secret
+        return found.decode("utf-8-sig")  # Windows writes a byte order mark first, which is not part of the secret
     except UnicodeDecodeError as error:
         raise _NotHadError(f"{what} is not text in UTF-8") from error
 

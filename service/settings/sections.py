@@ -1,6 +1,6 @@
-"""Settings of how the service runs, and the whole: frozen dataclasses, one a section of the file, one line a setting.
+"""Settings of how the service runs, and the whole: a frozen dataclass per section, one line per setting.
 
-In: validated values; out: attributes. Never reads a file, never shows a secret in its repr.
+Never reads a file; secrets never show in a repr.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ class Mistake:
 
 
 class SettingsError(Exception):
-    """The settings cannot be used; `problems` names every mistake, `sources` what is left of them without one."""
+    """The settings cannot be used; `problems` names every mistake, `sources` are those without one."""
 
     def __init__(self, problems: list[Mistake], sources: Mapping[str, Source] | None = None) -> None:
         self.said = [f"{each.path} {each.sentence}" for each in problems]
@@ -59,7 +59,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Who we are: the key behind every keyed hash, and the address by which the world reaches us."""
+    """Who we are: the secret key, and the address by which the world reaches us."""
 
     secret_key: str = setting(
         REQUIRED, "behind every keyed hash: samples, opt-outs, cursors, sessions", A_SECRET, secret=True
@@ -118,7 +118,7 @@ class Web:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """How the worker goes about its rows. `lease` must outlast the slowest X call."""
+    """How the worker works. `lease` must outlast the slowest X call."""
 
     concurrency: int = setting(8, "X calls in flight at once in one worker", whole(1, 128))
     lease: timedelta = setting("60s", "how long a claim lasts; a dead worker's rows are taken over after it")
@@ -178,7 +178,7 @@ class Reports:
 
 @dataclass(frozen=True, slots=True)
 class StaffNames:
-    """What staff are called, from the beginning; a name with a time or for one account comes by `people import`."""
+    """Names of staff, from the beginning; use `people import` for a name with a date or for one account."""
 
     agents: Mapping[str, str] = setting({}, 'names of agents by the CRM\'s id: "8812" = "Ana Kim"', names)
     teams: Mapping[str, str] = setting({}, "names of teams by the CRM's id", names)

@@ -1,4 +1,4 @@
-"""What the settings say of a source's own API: a frozen dataclass and, beside each setting, its rules and sentence."""
+"""Settings of a source's own API, with their rules and sentences."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from service.settings.values import NOT_EMPTY, a_minute, http_url, network, whol
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A CRM's own API, where its customers are looked up: [sources.NAME.api]."""
+    """A CRM's own API, in which its customers are looked up: [sources.NAME.api]."""
 
     base_url: str = setting(REQUIRED, "its address, https (http for this machine only)", http_url)
     token: str | None = setting(None, "a token, sent in `header` behind `scheme`", NOT_EMPTY, secret=True)
@@ -37,7 +37,7 @@ class Api:
     )
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
-        """What does not go together: a key, and what would be right."""
+        """Settings that do not go together: a key, and what would be right."""
         ways = [name for name in ("token", "user", "token_url") if getattr(self, name) is not None]
         if len(ways) > 1:
             yield ways[1], f"beside {ways[0]}: write one way to sign in"

@@ -1,7 +1,7 @@
-"""The kinds of value a setting can have: in, what TOML gives; out, a Python value, or what would be right.
+"""The kinds of value a setting can have: marshmallow fields and rules that read TOML or say what would be right.
 
-A span of time, a time zone, quiet hours, an address, a network: marshmallow fields and rules, used by the settings and
-by the grammar of sources. Never knows which setting it is for.
+A span of time, a time zone, quiet hours, an address, a network. Also used by the grammar of sources. Never knows which
+setting it is for.
 """
 
 import re
@@ -18,7 +18,7 @@ Rule = Callable[[Any], Any]
 
 LEAST_OF_A_KEY = 32
 PORTS = 2**16
-LONGEST = timedelta(days=36_500)  # a date that lies further back than year 1 cannot be reckoned with
+LONGEST = timedelta(days=36_500)  # beyond that, dates before year 1 could result
 UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 NAME = validate.Regexp(
     r"^[a-z][a-z0-9_-]{0,63}\Z",
@@ -35,13 +35,13 @@ LONGEST_NAME = 120
 
 
 def to_listen_on(value: str) -> None:
-    """Demand an address one can listen on. Raises ValidationError."""
+    """Demand an address to listen on. Raises ValidationError."""
     if HOST_AND_PORT.fullmatch(value) is None or host_and_port(value)[1] >= PORTS:
         raise ValidationError("must be host:port, such as '127.0.0.1:8000'")
 
 
 def host_and_port(bind: str) -> tuple[str, int]:
-    """Take such an address apart: the host without brackets, empty for every one."""
+    """Split such an address: the host without brackets, empty for all."""
     host, _, port = bind.rpartition(":")
     return host.strip("[]"), int(port)
 
@@ -60,7 +60,7 @@ def an_x_user_id(given: str) -> None:
 
 
 def is_x_user_id(given: str) -> bool:
-    """Whether this is X's own number of a user. `$` alone would let a line break behind the digits pass."""
+    """Whether this is a numeric X user id. `$` alone would let a line break after the digits pass."""
     return re.fullmatch(X_USER_ID, given) is not None
 
 
@@ -87,7 +87,7 @@ class Zone(fields.Field[ZoneInfo]):
 
 
 class Secrets(tuple[str, ...]):
-    """Secrets of which the first is used and any is known: the new and the old while one is changed."""
+    """Secrets of which the first is used and any is accepted: new and old while one is being rotated."""
 
     __slots__ = ()
 
@@ -103,7 +103,7 @@ class OneOrMore(fields.Field[Secrets]):
 
 
 class QuietHours(fields.Field[tuple[time, time]]):
-    """Two times of day between which nobody is written to, such as `["21:00", "08:00"]`."""
+    """Two times of day between which we write to nobody, such as `["21:00", "08:00"]`."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> tuple[time, time]:
         try:
@@ -124,7 +124,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def keys_of_their_own(values: Secrets) -> None:
-    """Demand keys that nobody can guess, none of them twice. Raises ValidationError."""
+    """Demand keys that nobody can guess, each only once. Raises ValidationError."""
     if any(len(each) < LEAST_OF_A_KEY for each in values):
         raise ValidationError(f"must have at least {LEAST_OF_A_KEY} characters; `openssl rand -base64 32` makes one")
     if len(set(values)) < len(values):
@@ -132,13 +132,13 @@ def keys_of_their_own(values: Secrets) -> None:
 
 
 def some_time(value: timedelta) -> None:
-    """A span that cannot be 0, for what would turn on the spot. Raises ValidationError."""
+    """A span that cannot be 0, which would make a busy loop. Raises ValidationError."""
     if not value:
         raise ValidationError("must be longer than nothing")
 
 
 def a_minute(value: timedelta) -> None:
-    """A span that is 0, for never, or a minute and more. Raises ValidationError."""
+    """A span that is 0, for never, or at least a minute. Raises ValidationError."""
     if timedelta() < value < timedelta(minutes=1):
         raise ValidationError("must be a minute or more, or '0s' for never")
 

@@ -1,7 +1,4 @@
-"""How look-ups and sweeps ended: in, an outcome; out, numbers by source and day, for people who ask why.
-
-Counts only: no customer, no conversation.
-"""
+"""How look-ups and sweeps ended, counted per source and day. Counts only: no customer, no conversation."""
 
 from datetime import datetime, timedelta
 

@@ -1,7 +1,7 @@
-"""Where customers of a source are looked up: in, what an event said; out, what the CRM answers, and what may be kept.
+"""Where customers of a source are looked up: what an event said goes in, what the CRM answers comes out.
 
-Made by the worker of the source's definition and settings, for outreach, which knows neither. Asks through `ask` and
-holds no connection and no database of its own.
+The worker makes one from a source's definition and settings, for outreach, which knows neither. Asks through `ask` and
+holds no connection of its own.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,13 +28,13 @@ class Desk:
     of_conversation: bool = False  # what is found depends on the conversation, not on the customer alone
 
     def is_elsewhere(self, channel: str | None) -> bool:
-        """Whether the event says that the conversation was not on X: then nobody needs to be looked for."""
+        """Whether the event says that the conversation was not on X: then nobody needs to be looked up."""
         return bool(self.on_x) and channel is not None and folded(channel) not in self.on_x
 
     def may_remember(self, customer_ref: str | None, channel: str | None) -> bool:
-        """Whether an answer for this customer holds for their next conversation as well.
+        """Whether an answer for this customer is valid for their next conversation too.
 
-        Not where the answer tells of the conversation, unless the event itself says that it was on X.
+        Not if the answer is about the conversation, unless the event itself says that it was on X.
         """
         surely_on_x = channel is not None and folded(channel) in self.on_x
         return customer_ref is not None and (surely_on_x or not self.of_conversation)

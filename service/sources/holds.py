@@ -1,7 +1,7 @@
-"""How a source's API stands: in, what it answered; out, the row that keeps every worker from asking.
+"""How a source's API stands, as the row that can stop every worker from asking it.
 
-A hold lasts until a person releases it: the CRM refuses our credentials, and each further call would only be refused as
-well. A pause ends by itself. Deliveries are taken in all the same, and their conversations wait.
+A hold lasts until a person releases it: the CRM refuses our credentials, and would refuse every further call. A pause
+ends by itself. Deliveries are accepted all the same, and their conversations wait.
 """
 
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ class SourceStanding:
     away_since: datetime | None = None
 
     def rests(self, now: datetime) -> bool:
-        """Whether it is not to be asked now. A pause longer than any is of a clock since set back, and over."""
+        """Whether it must not be asked now. A pause longer than any we set is from a clock since set back, and over."""
         paused = self.paused_until is not None and now < self.paused_until <= beyond(now, LONGEST_PAUSE)
         return self.hold_reason is not None or paused
 
@@ -42,7 +42,7 @@ SELECT = sa.select(ss.source, ss.hold_reason, ss.held_at, ss.paused_until, ss.aw
 
 
 def enrol(connection: Connection, sources: Iterable[str], now: datetime) -> None:
-    """Make sure that every source that can be asked has its row."""
+    """Make sure every source that can be asked has its row."""
     for source in sources:
         row = {"source": source, "used": 0, "updated_at": now}
         connection.execute(insert(connection, source_state).values(row).on_conflict_do_nothing())
@@ -54,13 +54,13 @@ def standings(connection: Connection) -> dict[str, SourceStanding]:
 
 
 def lock(connection: Connection, source: str) -> SourceStanding:
-    """Let transactions about one source follow each other, and say how it stands."""
+    """Make transactions about one source run one after the other, and say how it stands."""
     row = connection.execute(SELECT.where(ss.source == source).with_for_update()).one_or_none()
     return SourceStanding(source) if row is None else SourceStanding(*row)
 
 
 def spend(connection: Connection, source: str, calls: int, per_minute: int, now: datetime) -> bool:
-    """Count calls that are about to be made; False: this minute has no room for them. Needs the lock."""
+    """Count calls about to be made; False: this minute has no room for them. Needs the lock."""
     row = connection.execute(sa.select(ss.used, ss.window_until).where(ss.source == source)).one()
     open_window = row.window_until is not None and now < row.window_until <= beyond(now, MINUTE)
     used = (row.used if open_window else 0) + calls
@@ -93,7 +93,7 @@ def pause(connection: Connection, source: str, until: datetime, now: datetime) -
 
 
 def went_away(connection: Connection, source: str, now: datetime) -> None:
-    """It did not answer as it should; the first such moment stands."""
+    """It did not answer properly; the first such moment stands."""
     first = sa.update(source_state).where(ss.source == source, ss.away_since.is_(None))
     connection.execute(first.values(away_since=now, updated_at=now))
 

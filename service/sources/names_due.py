@@ -1,6 +1,6 @@
-"""When a CRM is asked again what its staff is called: in, moments; out, whose turn it is. Asks nobody itself.
+"""Whose turn it is to ask a CRM for its staff's names. Asks nobody itself.
 
-One reader at a time, of all workers: who reads holds the moment a little ahead, and whoever dies costs a few minutes.
+One reader at a time across all workers: it moves the due time a little ahead, so a dead one costs a few minutes.
 """
 
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ ss = source_state.c
 
 
 def is_due(connection: Connection, source: str, now: datetime, mine: datetime | None = None) -> bool:
-    """Whether it is time to ask, or (`mine`) we are asking already."""
+    """Whether it is time to ask, or (`mine`) we are already asking."""
     row = connection.execute(sa.select(ss.names_due_at).where(ss.source == source)).one_or_none()
     return row is not None and (row[0] is None or row[0] <= now or row[0] == mine)
 

@@ -1,7 +1,7 @@
-"""How far a CRM's list of ended conversations is read: in, pages; out, whose turn it is, and from when on to read.
+"""How far a CRM's list of ended conversations has been read: whose turn it is, and from where on. Reads no list itself.
 
-One reading at a time, of all workers. It begins where the last one began, and keeps the page it is at: a worker that is
-killed, or a CRM that is away for a day, costs time and no conversation. Reads no list itself.
+One reader at a time across all workers. A reading begins where the last one began and stores its page, so a killed
+worker, or a CRM that is away for a day, costs time and no conversation.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,7 +42,7 @@ SELECT = sa.select(sw.source, sw.read_until, sw.began_at, sw.cursor, sw.page, sw
 
 
 def enrol(connection: Connection, sources: Iterable[str], now: datetime) -> None:
-    """Begin with what ends from now on: conversations that ended before we were there are nobody's business."""
+    """Start with what ends from now on: earlier conversations are none of our business."""
     for source in sources:
         row = {"source": source, "read_until": now, "page": FIRST, "due_at": now, "attempts": 0}
         connection.execute(insert(connection, source_sweep).values(row).on_conflict_do_nothing())
@@ -54,12 +54,12 @@ def standings(connection: Connection) -> Mapping[str, Sweeping]:
 
 
 def is_due(connection: Connection, source: str, now: datetime, every: timedelta) -> bool:
-    """Whether a page of this source's list is to be read now, and nobody is at it."""
+    """Whether a page of this source's list is due and nobody is reading it."""
     return connection.scalar(sa.select(sw.source).where(*_due(source, now, every))) is not None
 
 
 def take(connection: Connection, source: str, now: datetime, every: timedelta) -> Sweeping | None:
-    """Take up the next page; nobody else does while the lease lasts. Needs the lock of the source."""
+    """Take the next page; nobody else can while the lease lasts. Needs the source's lock."""
     token = new_id("sw", now)
     leased = {
         "lease_token": token,
@@ -72,18 +72,18 @@ def take(connection: Connection, source: str, now: datetime, every: timedelta) -
 
 
 def turn_page(connection: Connection, taken: Sweeping, cursor: str | None, due_at: datetime) -> bool:
-    """The page is read, and there is another; False: somebody else has taken it up meanwhile."""
+    """The page is read, and there is another; False: somebody else has taken over meanwhile."""
     return _write(connection, taken, cursor=cursor, page=taken.page + 1, due_at=due_at, attempts=0, problem=None)
 
 
 def done(connection: Connection, taken: Sweeping, due_at: datetime) -> bool:
-    """The list is read to its end: the next reading begins where this one began."""
+    """The list is read to its end; the next reading starts where this one started."""
     begin = {"cursor": None, "page": FIRST, "began_at": None, "attempts": 0, "problem": None}
     return _write(connection, taken, read_until=taken.began_at, due_at=due_at, **begin)
 
 
 def put_off(connection: Connection, taken: Sweeping, problem: str, due_at: datetime, *, anew: bool) -> bool:
-    """The page was not read. `anew`: its cursor is of no use any more, the reading begins again."""
+    """The page was not read. `anew`: its cursor is no longer usable, so the reading starts again."""
     begin = {"cursor": None, "page": FIRST} if anew else {}
     return _write(connection, taken, problem=problem, due_at=due_at, attempts=taken.attempts + 1, **begin)
 
@@ -94,6 +94,6 @@ def _write(connection: Connection, taken: Sweeping, **values: object) -> bool:
 
 
 def _due(source: str, now: datetime, every: timedelta) -> tuple[sa.ColumnElement[bool], ...]:
-    """A page that is due further ahead than any was put off by a clock since set back."""
+    """Whether a page is due. One due later than we ever postpone was put off by a clock since set back."""
     due = sa.or_(sw.due_at <= now, sw.due_at > now + max(every, timedelta(days=1)))
     return sw.source == source, due, is_over(sw.lease_until, now, LEASE)

@@ -1,7 +1,7 @@
-"""Whose customers are to be looked up: in, requests without an identity; out, one at a time to whoever asks the CRM.
+"""Whose customers are to be looked up: hands requests without an identity, one at a time, to whoever asks the CRM.
 
-One look-up of a customer at a time: who waits for the same one finds the answer remembered. A lease ends with its
-worker's life. The request itself is written by `requests`; this only says that, and when, it is to be asked about.
+A customer is looked up once at a time; others who wait for the same one find the answer remembered. A lease ends if its
+worker dies. The request itself is written by `requests`; this only keeps that, and when, to ask about it.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ THIS = lu.request_id == sa.bindparam("request")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A request that waits for a look-up, how often one failed, and the token of who has taken it."""
+    """A request waiting for a look-up, how often one failed, and the token of whoever has taken it."""
 
     request_id: str
     attempts: int
@@ -36,7 +36,7 @@ class Waiting:
 
 
 def want(connection: Connection, request_id: str, source: str, customer: str | None, now: datetime) -> None:
-    """Ask for a look-up. `customer` is the keyed hash by which others who wait for the same one are known."""
+    """Request a look-up. `customer` is the keyed hash by which others waiting for the same one are recognised."""
     due = {
         "source": source,
         "customer": customer,
@@ -50,12 +50,12 @@ def want(connection: Connection, request_id: str, source: str, customer: str | N
 
 
 def anything_due(connection: Connection, source: str, now: datetime) -> bool:
-    """Whether anybody of this source waits and is not being looked up."""
+    """Whether any request of this source waits and is not being looked up."""
     return connection.scalar(sa.select(lu.request_id).where(*_due(source, now)).limit(1)) is not None
 
 
 def flying(connection: Connection, source: str, now: datetime) -> int:
-    """How many look-ups of this source are on their way, of all workers."""
+    """How many look-ups of this source are under way, in all workers."""
     taken = (
         sa.select(sa.func.count()).select_from(look_up).where(lu.source == source, is_held(lu.lease_until, now, LEASE))
     )
@@ -63,7 +63,7 @@ def flying(connection: Connection, source: str, now: datetime) -> int:
 
 
 def next_due(connection: Connection, source: str, now: datetime, limit: int) -> Sequence[Waiting]:
-    """Return who has waited longest and whose customer nobody is asking about."""
+    """Return those who have waited longest and whose customer nobody is asking about."""
     other = look_up.alias("other").c
     asked = is_held(other.lease_until, now, LEASE)
     same = sa.exists().where(other.source == lu.source, other.customer == lu.customer, asked)
@@ -72,7 +72,7 @@ def next_due(connection: Connection, source: str, now: datetime, limit: int) -> 
 
 
 def take(connection: Connection, waiting: Waiting, now: datetime) -> Waiting:
-    """Take it: nobody else asks about it while the lease lasts. Needs the lock of the source."""
+    """Take it: nobody else asks about it while the lease lasts. Needs the source's lock."""
     token = new_id("lu", now)
     leased = sa.update(look_up).where(THIS).values(lease_token=token, lease_until=now + LEASE)
     connection.execute(leased, {"request": waiting.request_id})
@@ -97,7 +97,7 @@ def done(connection: Connection, request_id: str) -> None:
 
 
 def forget_ended(connection: Connection) -> None:
-    """Forget who was to be looked up for a request that has ended otherwise, of whichever source."""
+    """Delete look-ups for requests that have ended otherwise, of any source."""
     over = sa.exists().where(fr.id == lu.request_id, fr.state.in_([state.value for state in END_STATES]))
     connection.execute(sa.delete(look_up).where(over))
 
@@ -109,6 +109,6 @@ def counts(connection: Connection) -> dict[str, int]:
 
 
 def _due(source: str, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
-    """A look-up that is due further ahead than any was put off by a clock since set back."""
+    """Whether a look-up is due. One due later than we ever postpone was put off by a clock since set back."""
     due = sa.or_(lu.due_at <= now, lu.due_at > beyond(now, LONGEST))
     return lu.source == source, due, is_over(lu.lease_until, now, LEASE)

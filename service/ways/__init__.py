@@ -1,13 +1,13 @@
-"""Ways of asking: what the second message of the sequence is, and how its answer is recognised. No database, no rule.
+"""Ways of asking: what the second message is, and how its answer is recognised. No database, no rule.
 
-A way is one file and one line in the table below. It freezes its text before anything is sent, sends it, says how much
-of X's limits it may use, and its `recognise` says which request an answer names. Outreach sends through it and results
+A way is one file and one line in the table below. It freezes its text before anything is sent, sends it, says which of
+X's limits it uses, and its `recognise` says which request an answer belongs to. Outreach sends through it and results
 recognise through it; states, promises and ledger are the same for all.
 
 way.py     what every way is       opening.py  the DM that precedes all of them     listed.py  finding it in the DM list
 card.py    X's Customer Feedback card
-page.py    a link to our own page    links.py    what the link is made of
-quick_reply.py  a DM with an option a score    scale.py  its words    catalogue.py  in fifteen languages
+page.py    a link to our own page    links.py    how the link is made
+quick_reply.py  a DM with an option per score    scale.py  its words    catalogue.py  in fifteen languages
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""Asking by X's Customer Feedback card: a DM of the card's own, and the question and scores that X draws under it.
+"""Asking by X's Customer Feedback card: a DM with the card's text, below which X draws the question and the scores.
 
-Needs X's Feedback API privilege. Our request's id travels as `external_id`, so the answer names its request; a send
-whose outcome is unknown shows in the DM list by the card's own text, or by the feedback object that appears.
+Needs X's Feedback API privilege. Our request's id travels as `external_id`, so the answer names its request. A send
+with unknown outcome is found in the DM list by the card's text, or by the feedback object that appears.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from service.x_api.limits import CARD_AGAIN_AFTER
 
 @dataclass(frozen=True, slots=True)
 class Clue:
-    """One thing by which a card names its request: X's id of the card, our own id, or the DM the card hangs on."""
+    """One thing by which a card names its request: X's id of the card, our own id, or the DM it is attached to."""
 
     by: Literal["feedback_id", "external_id", "dm_id"]
     value: str
@@ -46,7 +46,7 @@ def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
 
 
 def recognise(feedback: Feedback, our_user_id: str) -> Sequence[Clue]:
-    """Return what a card X shows names its request by, strongest first; nothing where the card is not ours."""
+    """Return the clues by which a card names its request, strongest first; nothing if the card is not ours."""
     if feedback.from_user_id not in {None, our_user_id}:
         return ()
     clues = [Clue("feedback_id", feedback.id)]

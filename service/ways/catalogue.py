@@ -1,7 +1,7 @@
-"""The page's words: in, a language somebody asked for; out, its messages, or those of the nearest language there is.
+"""The page's words in a language, or in the nearest language there is.
 
-The messages are gettext catalogues, one file a language, read once at the start. English is the key and the last
-resort. Never translates what a business or a customer wrote.
+The messages are gettext catalogues, one file per language, read once at the start. English is the key and the fallback.
+Never translates what a business or a customer wrote.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ def languages() -> Mapping[str, Language]:
 
 
 def choose(wanted: Iterable[str]) -> Language:
-    """Return the first language asked for that there is, or what it is a kind of (`fr` for `fr-CA`); else English."""
+    """Return the first wanted language we have, exactly or more generally (`fr` for `fr-CA`); else English."""
     there = languages()
     for each in wanted:
         for code in nearest_first(each):

@@ -1,8 +1,8 @@
-"""The link to a request's question page: in, a key and a request's id; out, 128 bits as text, their hash, the address.
+"""The link to a request's question page: a 128-bit token, its hash, and the address.
 
-The token is a keyed hash of the id, so that a crash can make the same link again and nothing that opens a page lies in
-the database. Texts are frozen with `{page}` in them; only the message that leaves, and what it is compared with, has
-the link. Never decides whether a token is still good.
+The token is a keyed hash of the request's id, so it can be made again after a crash, and the database holds nothing
+that opens a page. Texts are frozen with `{page}` in them; only the message that leaves, and what it is compared with,
+has the link. Does not decide whether a token is still valid.
 """
 
 import base64
@@ -18,7 +18,7 @@ PLACE = "{page}"
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """What links are made with: the key, and the address by which customers reach us."""
+    """What links are made with: the key, and the address at which customers reach us."""
 
     key: str
     public_url: str
@@ -33,7 +33,7 @@ class Links:
 
 
 def token(key: str, request_id: str) -> str:
-    """Return the token of a request: 22 characters that need no escaping in an address."""
+    """Return the token of a request: 22 characters that need no escaping in a URL."""
     mac = hmac.digest(key.encode(), f"page:{request_id}".encode(), "sha256")[:BYTES]
     return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
 
@@ -44,7 +44,7 @@ def hash_of(key: str, request_id: str) -> str:
 
 
 def token_hash(given: str) -> str | None:
-    """Return what a token is found by: SHA-256 in hex, 128 random bits need no stretching; None: it is no token."""
+    """Return what a token is found by, its SHA-256 in hex (128 random bits need no stretching); None: not a token."""
     if SHAPE.fullmatch(given) is None:
         return None
     return hashlib.sha256(given.encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""Finding a message in X's DM list: in, what was sent and what the list shows; out, whether it is the same one. Pure.
+"""Finds a message in X's DM list: is it the one that was sent? Pure.
 
-Every message of the sequence is a DM, so every way is looked up alike. Taking a message for ours leaves one customer
-without a second; failing to know it again would send one.
+Every message of the sequence is a DM, so every way is looked up alike. Mistaking another message for ours leaves one
+customer without a second; failing to recognise ours would send it twice.
 """
 
 from collections.abc import Callable, Collection
@@ -14,7 +14,7 @@ from service.x_api.texts import nearly_same_text, same_text
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A message that may be with the customer. `known` are the ids of this request's other messages."""
+    """A message the customer may have. `known` are the ids of this request's other messages."""
 
     sender_id: str
     recipient_id: str
@@ -29,17 +29,17 @@ def is_it(wanted: Wanted, message: DirectMessage) -> bool:
 
 
 def is_nearly_it(wanted: Wanted, message: DirectMessage) -> bool:
-    """Whether it may be the one we look for, shown in another way than we know."""
+    """Whether it may be the one we look for, shown in a way we do not know."""
     return _went(wanted, message) and _reads(nearly_same_text, wanted, message)
 
 
 def _went(wanted: Wanted, message: DirectMessage) -> bool:
-    """Whether it went from us to this customer since we meant to write; one without a date proves nothing."""
+    """Whether it was sent by us to this customer since our intent; one without a date proves nothing."""
     ours = (message.sender_id, message.recipient_id) == (wanted.sender_id, wanted.recipient_id)
     dated = message.created_at is not None and message.created_at >= wanted.not_before
     return ours and dated and message.id not in wanted.known
 
 
 def _reads(alike: Callable[[str, str], bool], wanted: Wanted, message: DirectMessage) -> bool:
-    """Whether it reads like our text, as X shows it or with its links and entities undone."""
+    """Whether it reads like our text, as X shows it or with links and entities resolved."""
     return alike(wanted.text, message.text) or alike(wanted.text, message.raw_text)

@@ -1,4 +1,4 @@
-"""The opening DM, which precedes the message that asks, whichever way that goes: in, a text; out, what X has now."""
+"""The opening DM, which precedes the message that asks, whichever way that goes."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,12 +18,12 @@ def send(x: XClient, to_user_id: str, text: str, signed_at: datetime) -> Deliver
 
 
 def per_day(account: Account, way: Way) -> int:
-    """Return how many openings a day may hold: no more than messages that ask can follow."""
+    """Return how many openings a day allows: no more than messages that ask can follow."""
     most = min(account.dms_per_day, way.per_day(account))
     return most // 2 if Kind.OPENING in way.shares else most
 
 
 def bounds(account: Account, way: Way) -> Sequence[Bound]:
-    """Return what an opening must leave free: slots of its own, and of what it shares with the messages that ask."""
+    """Return the limits on an opening: its own slots, and those it shares with messages that ask."""
     own = Bound((Kind.OPENING,), per_day(account, way))
     return [own, way.bound(account)] if Kind.OPENING in way.shares else [own]

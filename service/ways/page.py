@@ -1,7 +1,7 @@
 """Asking by a link to our own question page: a plain DM, which every client shows and every way of sending can carry.
 
-Needs no privilege at X. The answer comes to the page and names its request by the token; a send whose outcome is
-unknown shows in the DM list by its text.
+Needs no privilege at X. The answer comes to the page and names its request by the token. A send with unknown outcome is
+found in the DM list by its text.
 """
 
 from collections.abc import Mapping
@@ -26,12 +26,12 @@ def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
 
 
 def recognise(token: str) -> str | None:
-    """Return what the request of a link is found by, or None where it is no link of ours by its form."""
+    """Return what a link's request is found by, or None if it does not look like a link of ours."""
     return token_hash(token)
 
 
 def per_day(account: Account) -> int:
-    """Return how many such DMs X lets this account send in 24 hours, the openings among them."""
+    """Return how many such DMs X lets this account send in 24 hours, openings included."""
     return account.dms_per_day
 
 

@@ -1,7 +1,7 @@
-"""Asking by a DM with X's quick replies, one a score: a tap answers. Needs v1.1 DMs and a webhook for what comes in.
+"""Asking by a DM with X's quick replies, one per score: a tap answers. Needs v1.1 DMs and a webhook for what comes in.
 
-Each option carries signed metadata that names request and score; `results/replies.py` reads it back. A send whose
-outcome is unknown shows in the DM list by its text.
+Each option carries signed metadata with request and score, which `results/replies.py` reads back. A send with unknown
+outcome is found in the DM list by its text.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ def freeze(texts: Texts, values: Mapping[str, str]) -> str:
 
 
 def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
-    """Write the DM, with one option a score in the customer's language."""
+    """Send the DM, with one option per score in the customer's language."""
     said = words(asking.type, choose([asking.language or ""]))
     labels = {score: f"{score} {word}" for score, word in said.items()}
     options = taps.options(asking.key, asking.request_id, asking.type, labels)
@@ -31,12 +31,12 @@ def send(x: XClient, asking: Asking, signed_at: datetime) -> Delivered:
 
 
 def recognise(key: str, metadata: str) -> taps.Tap | None:
-    """Return the request and the score that a tap names, or None where we have not signed it."""
+    """Return the request and the score a tap names, or None if we did not sign it."""
     return taps.read(key, metadata)
 
 
 def per_day(account: Account) -> int:
-    """Return how many such DMs X lets this account send in 24 hours, the openings among them."""
+    """Return how many such DMs X lets this account send in 24 hours, openings included."""
     return account.dms_per_day
 
 

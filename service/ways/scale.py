@@ -1,4 +1,4 @@
-"""The words of a scale: in, a card's type and a language; out, what each score means, where it has a word.
+"""The words of a scale: what each score means, for a card's type and a language, where it has a word.
 
 A short scale has a word for every score, a long one for its two ends.
 """

@@ -1,4 +1,4 @@
-"""What every way of asking is: in, nothing; out, the shape of a way, of what it sends and of what X then has."""
+"""What every way of asking is, what it sends, and what X then has."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from service.x_api import XClient
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """One request as its way sends it; `request_id` travels with it where X lets it."""
+    """One request as its way sends it; `request_id` travels with it if X allows that."""
 
     request_id: str
     to_user_id: str
@@ -27,7 +27,7 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What X has now: its own id of what was sent, the DM that carries it, a card's feedback id, and X's time."""
+    """What X has now: its id of what was sent, the DM that carries it, a card's feedback id, and X's time."""
 
     x_id: str
     dm_id: str | None
@@ -45,7 +45,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way of asking. `rest` is how long X itself lets one recipient rest after it."""
+    """A way of asking. `rest` is how long X itself makes us wait before asking the same recipient again."""
 
     name: str
     endpoint: str

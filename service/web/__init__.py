@@ -1,19 +1,17 @@
-"""What every route shares: in, a bare Flask application; out, one with one error shape, strict parameters and headers.
+"""What every route shares: one error shape, strict parameters and the usual headers, added to a Flask application.
 
-    problems.py    every refusal and every fault as one problem document
-    parameters.py  query strings and bodies, strictly      complaints.py  a schema's mistakes as one refusal
+    problems.py    every refusal and fault as a problem document
+    parameters.py  query strings and bodies, strictly      complaints.py  validation errors as one refusal
     headers.py     security headers, request ids           openapi.py     /openapi.yaml and /docs
-    described.py   the routes outside /v1, in words        bounds.py      how large a request may be, and how odd
+    described.py   the routes outside /v1, in words        bounds.py      how large and how odd a request may be
     slots.py       reading never takes intake's threads    proxies.py     who the client is
-    later.py       an answer that waits for a commit       well_known.py  what programs ask of any house
-    how_to.py      two pages for spreadsheets, with pictures
-    representation.py  ETags, compression, what is accepted
-    origins.py     which other pages' scripts may read     timed.py       how long answers took
-    behind.py      how far behind a replica's answer is
-    beginning.py   what the bare address leads to
-    once.py        `Idempotency-Key`                       statuses.py    what a status is called
+    later.py       an answer that waits for a commit       well_known.py  security.txt, robots.txt
+    how_to.py      two pages for spreadsheet users         representation.py  ETags, compression, Accept
+    origins.py     CORS                                    timed.py       how long answers took
+    behind.py      how far a replica lags                  beginning.py   what the bare address shows
+    once.py        `Idempotency-Key`                       statuses.py    names of HTTP statuses
     catalogue.py   every refusal there is, for /docs/problems
-    completed.py, examples.py   the description made whole, with an example of everything
+    completed.py, examples.py   completes the API's description, with examples
     apart.py       addresses whose answers may wait for somebody else
 
 Knows no chapter of the story; chapters build their blueprints from `Blueprint` here.
@@ -47,7 +45,7 @@ __all__ = [
 
 
 def setup(app: flask.Flask, settings: Web) -> ProblemApi:
-    """Make the application ours and return the Api that API blueprints are registered with."""
+    """Set up the application and return the Api that API blueprints are registered with."""
     app.wsgi_app = behind(app.wsgi_app, settings)  # type: ignore[method-assign,assignment]  # as Flask's own documentation does
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider's
     register_timing(app)

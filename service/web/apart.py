@@ -1,6 +1,6 @@
-"""Addresses whose answers may wait for somebody else: in, what the application knows; out, what its server must know.
+"""Addresses whose answers may wait for somebody else, told by the application to its server.
 
-The server gives each a thread of its own, so that nobody else waits. Holds no rule about which they are.
+The server gives each a thread of its own, so that nobody else waits.
 """
 
 from collections.abc import Iterable
@@ -17,6 +17,6 @@ def tell(app: flask.Flask, addresses: Iterable[str]) -> None:
 
 
 def of(application: Any) -> frozenset[str]:
-    """Return the addresses of an application; none where it is not ours."""
+    """Return the addresses of an application; none if it is not ours."""
     found: frozenset[str] = getattr(application, "extensions", {}).get(NAME, frozenset())
     return found

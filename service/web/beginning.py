@@ -1,6 +1,6 @@
-"""The bare address: in, a GET of `/`; out, the dashboard for a browser, and for a program where everything is.
+"""The bare address `/`: leads a browser to the dashboard and tells a program where everything is.
 
-Says nothing that is not open to everybody.
+Says nothing that is not public anyway.
 """
 
 import flask

@@ -1,7 +1,6 @@
-"""What a request may be before any view sees it: a size for every body, a path that can be looked up, a readable login.
+"""What a request may be before any view sees it: the size of a body, a path that can be looked up, a readable login.
 
-In: a request on its way in; out, nothing, or a refusal that is given before the body is read. A view that takes more
-than a few lines says so with `takes(...)`. Never reads a body.
+Refuses before the body is read. A view that accepts more than a few lines says so with `takes(...)`.
 """
 
 from collections.abc import Callable
@@ -40,17 +39,17 @@ def _bound() -> None:
     limit = largest_body(flask.current_app, request.endpoint)
     if (request.content_length or 0) > limit:
         raise TooLarge("body_too_large", f"A body may have at most {limit} bytes here.")
-    request.max_content_length = limit + 1  # of one that comes without its length; the byte more proves it too large
+    request.max_content_length = limit + 1  # of one without a declared length; the extra byte proves it too large
     request.environ["wsgi.input"] = Sound(request.environ["wsgi.input"])
     if request.mimetype == FILES and not _reads_parts(request.endpoint):
-        raise UnknownEncoding("no_files", "Nothing here takes files; send JSON, or a form without them.")
+        raise UnknownEncoding("no_files", "Files are not accepted here; send JSON, or a form without them.")
     if any("\0" in str(value) for value in (request.view_args or {}).values()):
-        raise NotFound("not_found", "Nothing has a NUL character in its address.")
+        raise NotFound("not_found", "An address must not contain a NUL character.")
     _demand_readable_login(request)
 
 
 def _reads_parts(endpoint: str | None) -> bool:
-    """Whether a view reads a body of several parts by itself: some CRMs send theirs so."""
+    """Whether a view reads multipart bodies itself: some CRMs send those."""
     return bool(getattr(flask.current_app.view_functions.get(endpoint or ""), "reads_parts", False))
 
 
@@ -62,7 +61,7 @@ def _demand_readable_login(request: flask.Request) -> None:
 
 
 class Sound:
-    """The body as it comes. Whatever breaks it off, a wrong chunk as well as a lost line, is the client's mistake."""
+    """The body as it arrives. Whatever interrupts it, a bad chunk or a lost connection, is the client's mistake."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream

@@ -1,7 +1,7 @@
-"""Every refusal there is, in words: in, our own source; out, codes with their status and sentence, for /docs/problems.
+"""Every refusal there is, in words, for /docs/problems: codes with status and sentence, found in our own source.
 
-A sentence stands where it is raised, so that a reader of the code sees it; here it is found and not written again.
-What is filled in at run time is shown as an ellipsis.
+A sentence stands where it is raised, so that a reader of the code sees it; here it is only found. What is filled in at
+run time is shown as an ellipsis.
 """
 
 import ast
@@ -24,7 +24,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One code: with which status it leaves, and what is said."""
+    """One code, its status and sentence."""
 
     code: str
     status: int
@@ -34,7 +34,7 @@ class Problem:
 
 @cache
 def known(plain: tuple[tuple[int, str], ...] = ()) -> Mapping[str, Problem]:
-    """Return every problem by its code; `plain` are HTTP's own statuses and the codes they leave with."""
+    """Return every problem by its code; `plain` are HTTP's own statuses and their codes."""
     found = {code: Problem(code, status, PHRASES[status], ()) for status, code in plain}
     for path in sorted(SOURCE.rglob("*.py")):
         for each in _raised(ast.parse(path.read_text("utf-8"))):
@@ -56,7 +56,7 @@ def _raised(tree: ast.Module) -> Iterator[Problem]:
 
 
 def _text(node: ast.expr) -> str | None:
-    """A literal text, what is filled in shown as an ellipsis; None for anything else."""
+    """A literal text, with what is filled in as an ellipsis; None for anything else."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):

@@ -1,4 +1,4 @@
-"""A schema's complaints in; out, one refusal with a stable code: every unknown name, or else every other mistake."""
+"""Validation errors of a schema as one refusal with a stable code: all unknown names, or else all other mistakes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from service.errors import Invalid, ServiceError
 
 
 def refused(messages: Mapping[str, Any]) -> ServiceError:
-    """Return the refusal for what marshmallow says of each name."""
+    """Return the refusal for marshmallow's errors by name."""
     unknown = sorted(str(name) for name, says in messages.items() if says == ["Unknown field."])
     if unknown:
         return Invalid(

@@ -1,6 +1,6 @@
-"""The description made whole: in, what the frameworks wrote of our routes; out, what is always there, and examples.
+"""Completes the description the frameworks wrote of our routes: required fields, and examples.
 
-Every field of an answer is always there, null where there is nothing to say, so clients need no guard around each.
+Every field of an answer is always present, null where there is nothing to say, so clients need no checks for it.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ JSON, PROBLEM = "application/json", "application/problem+json"
 
 
 def complete(spec: dict[str, Any]) -> None:
-    """Add what is required of answers, and an example of each."""
+    """Add the required fields of answers, and an example of each."""
     schemas = spec["components"]["schemas"]
     for name in sorted(_told(spec, schemas)):
         shape = schemas[name]
@@ -28,7 +28,7 @@ def complete(spec: dict[str, Any]) -> None:
 
 
 def _responses(spec: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Every answer that is described, with its status; shared ones by the name they have."""
+    """Every described answer with its status; shared ones with their name."""
     for path in spec["paths"].values():
         for operation in path.values():
             if isinstance(operation, dict):

@@ -1,6 +1,6 @@
-"""Routes that are not built by smorest, in words for the description: webhooks, health, metrics.
+"""Describes the routes that are not built with smorest: webhooks, health, metrics.
 
-They read raw bytes before anything else (a signature is over bytes), so their contract stands here by hand.
+They read raw bytes first (a signature is over bytes), so their contract is written here by hand.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""Examples in the description: in, its schemas; out, one for every answer and every error.
+"""Examples for the API's description: one for every answer and every error.
 
-They are made of what fields are called. An example says what a value looks like; a test holds each to its schema.
+Made from field names. An example shows what a value looks like; a test validates each against its schema.
 """
 
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ DEEPEST = 12
 
 
 def of(schema: Mapping[str, Any], schemas: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:
-    """Return an example of a schema, made of the examples of its fields."""
+    """Return an example of a schema, made from examples of its fields."""
     shape = _meant(schema, schemas)
     kinds = [shape["type"]] if isinstance(shape.get("type"), str) else list(shape.get("type", ["object"]))
     if "enum" in shape:
@@ -98,7 +98,7 @@ def of(schema: Mapping[str, Any], schemas: Mapping[str, Any], name: str = "", de
 
 
 def _meant(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema that is meant: referred to, or the first of several."""
+    """The schema meant: the one referred to, or the first of several."""
     while "$ref" in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     several = next((schema[each] for each in ("anyOf", "oneOf", "allOf") if each in schema), None)

@@ -1,4 +1,4 @@
-"""Headers of every answer: in, a response on its way out; out, the same with what a browser and a client need.
+"""Headers of every answer, for browsers and clients.
 
 A page may set its own value first; only what is missing is added. Never reads a body.
 """
@@ -71,7 +71,7 @@ def _finish(response: flask.Response) -> flask.Response:
 
 
 def _stay_here(response: flask.Response) -> None:
-    """Lead to another spelling of an address without a host: the framework takes that one from whoever asks."""
+    """Redirect to another spelling of a path without naming a host: the framework takes the host from the client."""
     host, location = flask.request.host_url, response.headers.get("Location", "")
     if location.startswith(host):
         response.headers["Location"] = "/" + location.removeprefix(host).lstrip("/")
@@ -79,7 +79,7 @@ def _stay_here(response: flask.Response) -> None:
 
 
 class NoSessions(SessionInterface):
-    """Flask's own session is a signed cookie that nobody here uses: the dashboard's are rows."""
+    """Disables Flask's signed session cookie, which nobody here uses: the dashboard's sessions are rows."""
 
     def open_session(self, app: flask.Flask, request: flask.Request) -> None:
         """Open none, and read no cookie for it."""

@@ -1,7 +1,7 @@
-"""How spreadsheets read us: in, our own address; out, two pages with pictures under /docs. They hold no data.
+"""How spreadsheets read us: two pages with pictures under /docs. They hold no data.
 
-The pictures are of a real session of LibreOffice 7.4 with the service that this file belongs to. A test follows both
-pages: it calls every address and runs every command that stands on them.
+The pictures show a real session of LibreOffice 7.4 with this service. A test follows both pages: it calls every address
+and runs every command on them.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ def register_how_to(app: flask.Flask, public_url: str) -> None:
     @declares("nobody: pictures of a spreadsheet hold no data")
     def picture(name: str) -> flask.Response:
         if name not in pictures:
-            raise NotFound("no_such_picture", "There is no picture of this name; the pages name those there are.")
+            raise NotFound("no_such_picture", "There is no picture of this name.")
         return _public(pictures[name], "image/png")
 
 

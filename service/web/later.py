@@ -1,7 +1,7 @@
-"""An answer that is known after a commit it shares with others: in, a matter; out, a response when it is settled.
+"""An answer that is only known after a commit shared with others.
 
-A server that knows of it (`service/listening`) settles many by one call. Any other settles this one as it begins to
-read the answer: WSGI lets an application name its status as late as that.
+A server that supports it (`service/listening`) settles many in one call. Any other settles this one when it starts to
+read the answer, because WSGI lets an application name its status that late.
 """
 
 import json
@@ -18,7 +18,7 @@ from service.web.statuses import PHRASES
 
 @dataclass(frozen=True, slots=True)
 class PlainText:
-    """A body that is no JSON, for callers that want words of their own."""
+    """A body that is not JSON, for callers that expect text of their own."""
 
     text: str
     content_type: str
@@ -32,9 +32,9 @@ OURS = frozenset({"Content-Type", "Content-Length"})
 
 @dataclass(slots=True)
 class ResponseStart:
-    """An answer that can begin: WSGI's `start_response`, and the headers it has whatever it says.
+    """An answer that can begin: WSGI's `start_response`, and the headers it has in any case.
 
-    `counted` is told of the status when it is known.
+    `counted` is called with the status when it is known.
     """
 
     start_response: Any
@@ -58,7 +58,7 @@ class ResponseStart:
 
 @dataclass(slots=True)
 class Later:
-    """The body of an answer that waits: what `settle` makes of `matter` is told, or the error it returns."""
+    """The body of an answer that waits for what `settle` makes of `matter`, or for the error it returns."""
 
     answer: ResponseStart
     matter: Any
@@ -70,7 +70,7 @@ class Later:
 
 
 class Promised(flask.Response):
-    """The same for a view of the framework: its headers are made on its way out, its body later."""
+    """The same for a Flask view: its headers are made on the way out, its body later."""
 
     def __init__(self, matter: Any, settle: Settle) -> None:
         super().__init__(content_type=JSON)

@@ -1,7 +1,7 @@
-"""`Idempotency-Key`: in, a POST that names itself; out, whether it was done before, and the id of what was made then.
+"""`Idempotency-Key`: whether a POST with this key was done before, and the id of what it made. Knows flask.
 
-The name stands in the same commit as what the POST made: done and remembered, or neither. A day later it may come anew.
-Of what was made only its id is kept: its words lie in one place, and go with it. Knows flask.
+The key is stored in the same commit as what the POST made: both or neither. It can be reused a day later. Of what was
+made only the id is kept.
 """
 
 import hashlib
@@ -36,16 +36,16 @@ PARAMETER = {
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """One POST with a name, within the transaction that does it."""
+    """One POST with a key, within the transaction that does its work."""
 
     connection: Connection
     key_id: str
     name: str | None
 
     def before(self, now: datetime) -> str | None:
-        """Claim the name; return the id of what was made if it was done before.
+        """Claim the key; return the id of what was made if it was done before.
 
-        Raises Invalid for another call's name, Unavailable where the id cannot be read any more.
+        Raises Invalid if another call used the key, Unavailable if the id cannot be read any more.
         """
         if self.name is None:
             return None
@@ -58,7 +58,7 @@ class Once:
         if known.digest not in {call, blinding(self.connection)(call)}:
             raise Invalid(
                 "idempotency_key_reused",
-                f"This {HEADER} was sent with another call; give each call a name of its own.",
+                f"This {HEADER} was sent with another call; give each call a key of its own.",
             )
         if is_unreadable(known.answer):
             raise damaged(f"posted_once.answer\x1f{self.key_id}\x1f{self.name}")
@@ -75,7 +75,7 @@ class Once:
 
 
 def once(connection: Connection, key_id: str) -> Once:
-    """Return the present call's name, if it has one. Raises Invalid for one that is too long."""
+    """Return the present call's key, if it has one. Raises Invalid if it is too long."""
     given = flask.request.headers.get(HEADER)
     if given is None:
         return Once(connection, key_id, None)

@@ -1,6 +1,6 @@
-"""The description of the API: in, the registered blueprints; out, /openapi.yaml (OpenAPI 3.1) and a page at /docs.
+"""The description of the API: /openapi.yaml (OpenAPI 3.1) and a page at /docs, from the registered blueprints.
 
-What is committed as /openapi.yaml is what this returns, byte for byte. The page needs no script and no network.
+The committed openapi.yaml is exactly what this returns. The page needs no script and no network.
 """
 
 import threading
@@ -78,7 +78,7 @@ class ProblemApi(flask_smorest.Api):
         self.spec.components.security_scheme("basic", {"type": "http", "scheme": "basic", "description": basic})
 
     def register_blueprint(self, blp: flask_smorest.Blueprint, **options: Any) -> None:
-        """Route it; what is said of its routes is worked out when somebody asks, which costs more than all the rest."""
+        """Route it; its routes are described only when somebody asks, because that costs more than all the rest."""
         self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
         self._app.register_blueprint(blp, **options)
         self._undescribed.append(blp)
@@ -94,7 +94,7 @@ class ProblemApi(flask_smorest.Api):
             return deepcopy(self.spec.to_dict())
 
     def _register_error_handlers(self) -> None:
-        """Leave errors to problems.py: smorest's handler drops headers and takes over the dashboard's errors too."""
+        """Leave errors to problems.py: smorest's handler drops headers and would handle the dashboard's errors too."""
 
     def _register_responses(self) -> None:
         """Leave the common answers until somebody asks, too."""
@@ -137,7 +137,7 @@ def openapi_yaml(app: flask.Flask) -> str:
 
 
 def register_docs(app: flask.Flask) -> None:
-    """Serve the description and its page: of what will have been registered by the first call."""
+    """Serve the description and its page, covering everything registered by the first call."""
     # once an application: they are open to everybody and cost far more to build than to send
     described = cache(lambda: openapi_yaml(app))
     as_json = cache(lambda: flask.json.dumps(document(app)))
@@ -159,7 +159,7 @@ def register_docs(app: flask.Flask) -> None:
     def problem(code: str) -> flask.Response:
         found = known(HTTP_CODES).get(code)
         if found is None:
-            raise NotFound("no_such_problem", "There is no refusal of this name; the codes stand in our answers.")
+            raise NotFound("no_such_problem", "There is no error with this code; codes are in our answers.")
         return _public(flask.render_template("problem.html", problem=found), "text/html; charset=utf-8")
 
     @docs.get("/docs/versions")
@@ -187,7 +187,7 @@ def _public(body: str, content_type: str) -> flask.Response:
 
 
 def _with_errors(path: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the errors and headers that every operation of the API shares."""
+    """Add the errors and headers that all operations of the API share."""
     found = deepcopy(dict(path))
     for method, operation in found.items():
         if method == "parameters":
@@ -231,7 +231,7 @@ def _schema_name(schema: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Only what YAML knows: string keys, lists, no subclasses of str."""
+    """Reduce to what YAML knows: string keys, lists, no subclasses of str."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

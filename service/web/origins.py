@@ -1,7 +1,7 @@
-"""Pages of other origins: in, `web.origins`; out, answers of the API that a browser lets their scripts read.
+"""CORS: lets scripts on pages of the origins in `web.origins` read answers of the API.
 
-Off where nothing is set. Reading only, and never with what a browser sends by itself: such a page brings its key in
-the Authorization header, so `Access-Control-Allow-Credentials` is not sent.
+Off unless set. Reading only, and never with credentials a browser sends by itself: such a page brings its key in the
+Authorization header, so `Access-Control-Allow-Credentials` is not sent.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def register_origins(app: flask.Flask, origins: Sequence[str]) -> None:
 
     @app.before_request
     def preflight() -> flask.Response | None:
-        """What a browser asks before a call with a key; it brings none itself."""
+        """What a browser asks before a call with a key; this request itself has none."""
         asks = flask.request.method == "OPTIONS" and "Access-Control-Request-Method" in flask.request.headers
         return flask.Response(status=204, headers=PREFLIGHT) if asks and _origin() in allowed else None
 

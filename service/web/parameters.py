@@ -1,6 +1,6 @@
-"""Parameters, strictly: in, a query string or a body and its schema; out, values, or a refusal that names each mistake.
+"""Parses query strings and bodies strictly: values, or a refusal that names each mistake.
 
-An unknown name is an error and so is a value given twice where one is meant: the frameworks' own parser takes the
+An unknown name is an error, and so is a value given twice where one is meant: the frameworks' own parser takes the
 first and says nothing.
 """
 
@@ -27,7 +27,7 @@ class StrictParser(FlaskParser):
     }
 
     def load_querystring(self, req: flask.Request, schema: Schema) -> Any:
-        """Refuse a second value where one is meant, then read as ever."""
+        """Refuse a second value where one is meant, then load as usual."""
         for name, values in req.args.lists():
             field = schema.fields.get(name)
             if field is not None and len(values) > 1 and not isinstance(field, fields.List):
@@ -35,13 +35,13 @@ class StrictParser(FlaskParser):
         return super().load_querystring(req, schema)
 
     def load_json(self, req: flask.Request, schema: Schema) -> Any:
-        """Refuse a body that does not say it is JSON; webargs would only say that every field is missing."""
+        """Refuse a body that is not declared as JSON; webargs would only say that every field is missing."""
         if req.content_length and not req.is_json:
             raise UnsupportedMediaType("Send the body as application/json.")
         return super().load_json(req, schema)
 
     def _raw_load_json(self, req: flask.Request) -> Any:
-        """Refuse what Python's reader gives up on in its own ways: brackets too deep, numbers too long."""
+        """Refuse what Python's parser gives up on: brackets too deep, numbers too long."""
         try:
             return super()._raw_load_json(req)
         except (RecursionError, ValueError) as error:
@@ -63,7 +63,9 @@ class StrictParser(FlaskParser):
 
     def _handle_invalid_json_error(self, error: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Refuse a body that is no JSON."""
-        raise BadRequest("not_json", "The body is not JSON in UTF-8, or nests or counts beyond reason.") from error
+        raise BadRequest(
+            "not_json", "The body is not JSON in UTF-8, or is nested too deeply, or has too long a number."
+        ) from error
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -73,11 +75,11 @@ class Blueprint(flask_smorest.Blueprint):
 
     @staticmethod
     def _make_doc_response_schema(schema: Schema | None) -> type[Schema] | None:
-        """Describe an answer by its class: what is made of it would be copied, field by field, by each decorator."""
+        """Describe an answer by its class: an instance would be copied, field by field, by each decorator."""
         return None if schema is None else type(schema)
 
 
 def _nested(messages: Mapping[str, Any]) -> bool:
-    """Whether the complaints lie under the name of the place they came from (query, json …)."""
+    """Whether the errors are grouped by location (query, json …)."""
     (place, inner), *_ = messages.items()
     return place in StrictParser.DEFAULT_UNKNOWN_BY_LOCATION and isinstance(inner, Mapping)

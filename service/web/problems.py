@@ -1,7 +1,7 @@
-"""Every refusal and every fault as one shape: in, an exception; out, problem+json with a stable code (RFC 9457).
+"""Every refusal and every fault in one shape: problem+json with a stable code (RFC 9457).
 
-The dashboard's paths keep HTML. A fault of ours is logged with its trace and answered without one. Headers that belong
-to an error (Allow, WWW-Authenticate, Retry-After) always go with it.
+The dashboard's paths keep HTML. A fault of ours is logged with its stack trace and answered without. Headers that
+belong to an error (Allow, WWW-Authenticate, Retry-After) always go with it.
 """
 
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ def answer(error: ServiceError) -> Response:
 
 
 def _http(error: HTTPException) -> Response | HTTPException:
-    """Flask's and Werkzeug's own errors. Redirects and ready-made responses are none."""
+    """Flask's and Werkzeug's own errors. Redirects and ready-made responses are not errors."""
     status = error.code or 0
     if status < 400 or error.response is not None:  # noqa: PLR2004 - where errors begin
         return error
@@ -83,7 +83,7 @@ def _plain(error: HTTPException, status: int) -> ServiceError:
 
 
 def _refused(complaints: Mapping[str, Any]) -> ServiceError:
-    """Validation of a body or a query that was not done by the strict parser."""
+    """Validation errors of a body or query that did not come from the strict parser."""
     return Invalid("invalid", "Some values are wrong; 'errors' names them.", errors=complaints)
 
 
@@ -92,7 +92,7 @@ def _unexpected(error: Exception) -> Response:
 
 
 def refusal_of(error: Exception, **where: str) -> ServiceError:
-    """Say what an exception is to the caller; what nobody foresaw is logged with its trace and with `where`."""
+    """Turn an exception into a refusal; an unexpected one is logged with its trace and `where`."""
     if isinstance(error, ServiceError):
         return error
     again = {"Retry-After": str(RETRY_AFTER_S)}
@@ -109,12 +109,12 @@ def refusal_of(error: Exception, **where: str) -> ServiceError:
 
 
 def _where() -> str:
-    """The address for the log, as a pattern: some hold a secret (feeds, the question page)."""
+    """The address for the log, as a route pattern: some contain a secret (feeds, the question page)."""
     return "no route" if flask.request.url_rule is None else flask.request.url_rule.rule
 
 
 def _page(error: ServiceError) -> str:
-    """A page for browsers where the dashboard has no template of its own (a wrong address, a fault)."""
+    """A page for browsers when the dashboard has no template of its own (a wrong address, a fault)."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(error.title)}</title></head>'
         f"<body><main><h1>{escape(error.title)}</h1><p>{escape(error.sentence)}</p>"

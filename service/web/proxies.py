@@ -1,7 +1,7 @@
-"""Reverse proxies: in, a request; out, the same with the client's address, scheme and host where a proxy tells them.
+"""Takes the client's address, scheme and host from a reverse proxy's headers, if we trust it.
 
-Forwarded headers are believed only of as many proxies as the settings count, and only from their networks: from
-anybody else they would let a client choose its own address.
+Only as many proxies as the settings say, and only from their networks: otherwise any client could choose its own
+address.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 def behind(application: Wsgi, web: Web) -> Wsgi:
-    """Return the application as it is to be called behind the proxies of the settings."""
+    """Return the application, wrapped for the proxies in the settings."""
     hops = web.trusted_proxies
     if not hops:
         return application

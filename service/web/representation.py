@@ -1,6 +1,6 @@
-"""How an answer of the API is put: in, what a view made; out, the same with its ETag, compressed where asked for.
+"""How an answer of the API is represented: with an ETag, compressed if asked for. Never changes what is said.
 
-Who accepts no JSON is told so before anything is read. Never changes what is said.
+A client that does not accept JSON is told so before anything is read.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ API = "/v1/"
 DESCRIBED = ("/openapi", "/docs")
 JSON = ("application/json", "application/problem+json")
 SQUEEZED = frozenset({"application/json", "application/jsonl", "text/csv", "application/yaml", "text/html"})
-WORTH_IT = 1000  # bytes; below it the frame costs more than it saves
+WORTH_IT = 1000  # bytes; below that compression costs more than it saves
 GZIP = 31  # zlib's word for gzip's frame
 LEVEL = 4
 QUICK = 1  # of zstd: already smaller than gzip at its 4, in a fifth of the time
@@ -52,7 +52,7 @@ def register_representation(app: flask.Flask) -> None:
 
 
 def _demand_json() -> None:
-    """Refuse who takes nothing that an address of JSON can give; the files have addresses of their own."""
+    """Refuse a client that does not accept JSON from a JSON address; files have addresses of their own."""
     asked = flask.request
     if not asked.path.startswith(API) or "." in asked.path.rpartition("/")[2] or not asked.headers.get("Accept"):
         return
@@ -63,7 +63,7 @@ def _demand_json() -> None:
 
 
 def _marked(response: flask.Response) -> flask.Response:
-    """Give what can be asked for again an ETag, and answer 304 to who has it."""
+    """Add an ETag to what can be asked for again, and answer 304 to a client that has it."""
     asked = flask.request
     plain = asked.path.startswith(API) and asked.method == "GET" and response.status_code == 200  # noqa: PLR2004 - HTTP
     if plain and not response.is_streamed and "ETag" not in response.headers:
@@ -74,7 +74,7 @@ def _marked(response: flask.Response) -> flask.Response:
 
 def _squeezed(response: flask.Response) -> flask.Response:
     if not flask.request.path.startswith((API, *DESCRIBED)) or response.mimetype not in SQUEEZED:
-        return response  # a page with a form's secret in it must not be compressed beside what others can choose
+        return response  # a page with a form's secret must not be compressed together with text that others can choose
     if flask.request.method == "HEAD" or "Content-Encoding" in response.headers:
         return response
     response.vary.add("Accept-Encoding")
@@ -92,7 +92,7 @@ def _squeezed(response: flask.Response) -> flask.Response:
 
 
 def _coding() -> str | None:
-    """What the client likes best of ours; who takes anything gets what everybody can read."""
+    """The client's preferred coding among ours; a client that takes anything gets what everybody can read."""
     asked = flask.request.accept_encodings
     named = {each.lower() for each in asked.values()}
     known = [name for name in CODINGS if name == "gzip" or name in named]

@@ -1,8 +1,8 @@
-"""Slots for reading: in, what makes a response; out, that response, in one of a few slots, or 503. Knows flask.
+"""Slots for reading: a response is made in one of a few slots, or refused with 503. Knows flask.
 
-Figures, searches and exports may take long, deliveries may not wait for them. So of the threads of a process half read
-at once, some wait for a moment, and one is always left for intake. An export holds its slot until its last byte is
-read, as a slow client holds a thread; so exports never take all of them.
+Figures, searches and exports may take long, and deliveries must not wait for them. So at most half of a process's
+threads read at once, some more wait briefly, and one is always left for intake. An export holds its slot until its last
+byte is read, because a slow client holds a thread; so exports never take all of them.
 """
 
 import threading
@@ -18,7 +18,7 @@ from service.errors import TooMany, Unavailable
 
 NAME = "dm_feedback_slots"
 WAIT_S = 5.0
-LONGEST_S = 10.0  # that a database may work on one answer
+LONGEST_S = 10.0  # for the database to work on one answer
 AGAIN_S = 10
 View = Callable[..., Any]
 
@@ -35,7 +35,7 @@ class Slots:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Read in a slot. Raises Unavailable where none gets free in time."""
+        """Read in a slot. Raises Unavailable if none is free in time."""
         free = self._taken()
         try:
             yield
@@ -43,7 +43,7 @@ class Slots:
             free()
 
     def export(self, made: Callable[[], flask.Response]) -> flask.Response:
-        """Return what `made` makes; free when its last byte is read or the client goes away. Raises TooMany."""
+        """Return what `made` makes; the slot is freed with its last byte or when the client leaves. Raises TooMany."""
         with ExitStack() as held:
             held.callback(self._exporting_taken())
             held.callback(self._taken())
@@ -59,7 +59,7 @@ class Slots:
         if not self._exporting.acquire(blocking=False):
             raise TooMany(
                 "exports_busy",
-                f"As many exports are running as may ({self.exports}); try again in {AGAIN_S} s.",
+                f"All {self.exports} exports that may run at once are running; try again in {AGAIN_S} s.",
                 headers={"Retry-After": str(AGAIN_S)},
             )
         return self._exporting.release
@@ -87,13 +87,13 @@ def in_a_slot(made: Callable[[], flask.Response]) -> flask.Response:
 
 @contextmanager
 def a_slot() -> Iterator[None]:
-    """Read in a slot of this process, the database for a bounded time. Raises Unavailable where none gets free."""
+    """Read in a slot of this process, with limited database time. Raises Unavailable if none is free."""
     with _slots().reading(), at_most(LONGEST_S):
         yield
 
 
 def reads(view: View) -> View:
-    """Let a view that has been authenticated read in a slot from its beginning to its end."""
+    """Let an authenticated view run entirely in a slot."""
 
     @wraps(view)
     def bounded(*args: Any, **kwargs: Any) -> Any:
@@ -104,7 +104,7 @@ def reads(view: View) -> View:
 
 
 def reads_in_turns(view: View) -> View:
-    """Let a view take `a_slot` itself, each time it reads: between them it waits, and others read."""
+    """Let a view take `a_slot` itself each time it reads, so that others can read while it waits."""
     return view
 
 
@@ -116,7 +116,7 @@ def _slots() -> Slots:
 def _busy() -> Unavailable:
     return Unavailable(
         "reading_busy",
-        f"As much is being read as may be at once; try again in {AGAIN_S} s.",
+        f"Too much is being read at the moment; try again in {AGAIN_S} s.",
         headers={"Retry-After": str(AGAIN_S)},
     )
 

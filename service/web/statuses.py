@@ -1,7 +1,7 @@
-"""What a status is called: in, its number; out, HTTP's phrase, and the name of its answer in our description.
+"""Names of HTTP statuses: the phrase, and the name of the answer in our description.
 
-Both come from a table that is pinned with us. The interpreter's own (`http.HTTPStatus`) was renamed in Python 3.13, and
-what clients are generated from may not depend on who runs us.
+Both come from a pinned package. The interpreter's own table (`http.HTTPStatus`) was renamed in Python 3.13, and clients
+generated from the description must not depend on who runs us.
 """
 
 from collections.abc import Mapping
@@ -17,5 +17,5 @@ def component(status: int) -> str:
 
 
 def reference(status: int) -> dict[str, str]:
-    """Return what stands for the shared answer of this status."""
+    """Return the reference to the shared answer of this status."""
     return {"$ref": f"#/components/responses/{component(status)}"}

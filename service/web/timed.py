@@ -1,6 +1,6 @@
-"""How long answers took: in, the application; out, counts by route and status, and nothing of who asked for what.
+"""How long answers took: counts by route and status, and nothing of who asked for what.
 
-An answer that waits for a commit is counted when it is known. Streams are counted when they begin.
+An answer that waits for a commit is counted when it is known, a stream when it begins.
 """
 
 import time
@@ -13,7 +13,7 @@ from service.counts import PROCESS_COUNTS
 from service.web.later import Promised
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-UNKNOWN = "other"  # what strangers make up must not become labels
+UNKNOWN = "other"  # methods that strangers make up must not become labels
 
 
 def register_timing(app: flask.Flask) -> None:
@@ -38,7 +38,7 @@ def _end(response: flask.Response) -> flask.Response:
 
 
 def counting(method: str, route: str, began: float) -> Callable[[int], None]:
-    """Return who is to be told of the status of an answer that began at this second of the monotonic clock."""
+    """Return a function to call with the status of an answer that began at this monotonic time."""
     return partial(_count, method, route, began)
 
 

@@ -1,6 +1,6 @@
-"""What programs ask of any house: in, the settings; out, /.well-known/security.txt (RFC 9116), /robots.txt, no icon.
+"""What programs ask any site for: /.well-known/security.txt (RFC 9116), /robots.txt, no icon.
 
-Nothing here is for a search engine. Never anything of a customer, an account or a figure.
+Nothing here is for search engines. Never anything of a customer, an account or a figure.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def register_well_known(app: flask.Flask, settings: Settings, clock: Callable[[]
     @declares("nobody: whom to tell of a fault")
     def security_txt() -> flask.Response:
         if contact is None:
-            raise NotFound("no_security_contact", "The operator named no contact (web.security_contact).")
+            raise NotFound("no_security_contact", "The operator has named no contact (web.security_contact).")
         until = (clock() + GOOD_FOR).strftime("%Y-%m-%dT00:00:00Z")
         home = settings.service.public_url.rstrip("/")
         lines = (f"Contact: {contact}", f"Expires: {until}", "Preferred-Languages: en", f"Canonical: {home}{SECURITY}")
@@ -40,5 +40,5 @@ def register_well_known(app: flask.Flask, settings: Settings, clock: Callable[[]
     @app.get("/favicon.ico")
     @declares("nobody: there is none")
     def favicon() -> flask.Response:
-        """Browsers ask for one on the question page, which is the business's and shows no mark of ours."""
+        """No icon: browsers ask for one on the question page, which is the business's and shows no logo of ours."""
         return flask.Response(status=204, headers={"Cache-Control": "public, max-age=86400"})

@@ -1,15 +1,15 @@
 """Everything X, and the only room that speaks HTTP to it: one client, one method per endpoint, errors in our words.
 
-client.py      the endpoints of v1.1, as methods    v2.py        those of v2, under the same names
+client.py      the endpoints of v1.1                v2.py        those of v2, under the same names
 wire.py        one request, one answer              oauth1.py, oauth2.py   signing in
-codes.py, errors.py   what X's codes mean to us     refusal.py   an answer that is none, as an error
+codes.py, errors.py   what X's codes mean to us     refusal.py   an answer that is a refusal, as an error
 facts.py       what X knows, as dataclasses         fields.py, schemas.py, cards.py, activity.py   JSON to facts
-webhook.py     X's two proofs                       bodies.py    what stands in a body
+webhook.py     X's two proofs                       bodies.py    the JSON and errors in a body
 taps.py        quick replies that name a request    questions.py   the questions X can put on a card
-texts.py       texts, readable and compared         rate.py, limits.py   windows: what is left, what X documents
+texts.py       texts, cleaned and compared          rate.py, limits.py   windows: what is left, what X documents
 
-In: credentials and plain values. Out: frozen dataclasses, or an `XError` that says what may be done next. Nothing in
-here retries, reads our database, or decides whom to write to.
+Takes credentials and plain values; returns frozen dataclasses, or raises an `XError` that says what may be done next.
+Nothing in here retries, reads our database, or decides whom to write to.
 """
 
 from service.x_api.cards import parse_feedback

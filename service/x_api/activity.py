@@ -1,7 +1,7 @@
-"""What X pushes about an account's messages: in, the JSON of one push; out, whose it is and the messages in it.
+"""What X pushes about an account's messages: whose push it is, and the messages in it.
 
 Two products of X, told apart by their shape: Account Activity (`for_user_id`, `direct_message_events`) and X Activity
-(`data.filter.user_id`, `data.payload`). Whatever else they push (typing, reading, encrypted chat) has no messages here.
+(`data.filter.user_id`, `data.payload`). Their other events (typing, reading, encrypted chat) yield no messages.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ MESSAGES = "direct_message_events"
 
 
 def parse_activity(raw: Mapping[str, Any]) -> Activity:
-    """One push. ParseProblem where it names no account, for then it is neither of the two."""
+    """One push. ParseProblem if it names no account, for then it is neither of the two products."""
     body = mapping(raw, "body")
     if "for_user_id" in body:
         return _activity(body.get("for_user_id"), body, "for_user_id")
@@ -34,4 +34,4 @@ def _activity(user_id: object, holder: Mapping[str, Any], place: str) -> Activit
         raise ParseProblem(place, "This is not an id.")
     if not isinstance(holder.get(MESSAGES), list):
         return Activity(whose, ())
-    return Activity(whose, *parse_messages(holder, MESSAGES))
+    return Activity(whose, *parse_messages(holder[MESSAGES]))

@@ -1,7 +1,7 @@
-"""What stands in a body of X's: in, bytes as they came; out, its JSON, and of a refusal X's codes and words.
+"""The JSON in a body from X, and of a refusal X's codes and words.
 
-X writes a list under `errors`, one object under `error` or `errors`, or a problem as the body itself; edges write HTML.
-Never keeps a word of a refusal: who asks takes from X's prose what he knows by name.
+X writes a list under `errors`, one object under `error` or `errors`, or a problem as the body itself; its edges write
+HTML. X's words are only compared with ones we know, never kept.
 """
 
 import json
@@ -17,7 +17,7 @@ _MOST_DIGITS = 1000  # Python itself refuses a number of a few thousand, and wit
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """One complaint of X: its code (v1.1) or problem (v2), where it names one, and its prose, which may quote us."""
+    """One error from X: its code (v1.1) or problem (v2), if it names one, and its prose, which may quote us."""
 
     code: int | None
     words: str
@@ -25,13 +25,13 @@ class Complaint:
 
 
 def parsed(body: bytes) -> Any:
-    """The JSON in a body; a broken letter or an endless number costs itself. Raises ValueError, RecursionError."""
+    """The JSON in a body; a broken character or endless number costs only itself. Raises ValueError, RecursionError."""
     text = body.decode(json.detect_encoding(body), "replace")
     return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < _MOST_DIGITS else math.inf)
 
 
 def complaints(body: bytes) -> tuple[Complaint, ...]:
-    """Every complaint in the body, in X's order; none where there is none."""
+    """Every error in the body, in X's order."""
     return tuple(_complaints(body))
 
 

@@ -1,7 +1,7 @@
-"""Cards and what was answered to them: in, the JSON of create, show, an event or a webhook; out, facts or a problem.
+"""Cards and their answers: the JSON of create, show, an event or a webhook becomes facts, or a problem.
 
-Only a card's `id` and, where it has an answer, a readable score or text are needed. What else cannot be read is absent
-and named in `unread`: X changes its forms without a word, and a date must not cost an answer. No value is ever quoted.
+Required are only a card's `id` and, if it has an answer, a readable score or text. Anything else unreadable is absent
+and named in `unread`: X changes its forms without notice, and a date must not cost an answer. No value is ever quoted.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from service.x_api.schemas import Lenient, each, load, mapping, next_cursor
 
 
 def parse_feedback(raw: Mapping[str, Any]) -> Feedback:
-    """A card from create, show, an event or a webhook. A lesser field never vetoes the answer."""
+    """A card from create, show, an event or a webhook. A minor field never invalidates the answer."""
     raw = _unwrapped(raw)
     try:
         return cast("Feedback", _FEEDBACK.load(raw))
@@ -32,7 +32,7 @@ def parse_feedback(raw: Mapping[str, Any]) -> Feedback:
 
 
 def parse_feedback_event(raw: Mapping[str, Any]) -> FeedbackEvent:
-    """One event of feedback/events, the whole body of a feedback webhook, or a card with nothing around it."""
+    """One event of feedback/events, the whole body of a feedback webhook, or a bare card."""
     event = mapping(raw, "body")
     bare = "id" in event and not {"feedback", "event_type"} & event.keys()
     card = mapping(event if bare else event.get("feedback"), "feedback")
@@ -49,7 +49,7 @@ def parse_feedback_page(raw: Mapping[str, Any]) -> FeedbackPage:
 
 
 def parse_sent_feedback(raw: Mapping[str, Any]) -> Feedback:
-    """The answer to a created card. X said yes and gave an id: a date we cannot read must not make that unknown."""
+    """The answer to a created card. X accepted it and gave an id: an unreadable date must not make that unknown."""
     try:
         return parse_feedback(raw)
     except ParseProblem:
@@ -58,7 +58,7 @@ def parse_sent_feedback(raw: Mapping[str, Any]) -> Feedback:
 
 
 def _unwrapped(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The card itself, where an answer has put it into `feedback` as an event does."""
+    """The card itself, also if it is wrapped in `feedback` as in an event."""
     body = mapping(raw, "body")
     inner = body.get("feedback")
     return inner if "id" not in body and isinstance(inner, Mapping) else body
@@ -107,7 +107,7 @@ _FEEDBACK = _FeedbackSchema()
 
 
 def _places(messages: Any, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Where each complaint stands: (`response`, `score`, `value`)."""
+    """The place of each error: (`response`, `score`, `value`)."""
     if not isinstance(messages, dict):
         return [above]
     return [
@@ -133,6 +133,6 @@ def _dated(event: Mapping[str, Any]) -> datetime | None:
 
 
 def _answer(part: dict[str, Any] | None) -> tuple[Any, datetime | None]:
-    """A value and when it was given; a date without a value says nothing."""
+    """A value and when it was given; a date without a value means nothing."""
     value = part["value"] if part else None
     return (value, part["created_at"]) if part and value is not None else (None, None)

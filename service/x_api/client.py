@@ -1,7 +1,7 @@
-"""X's endpoints as methods: plain values in, an `XAnswer` with a frozen fact out, or an `XError`.
+"""X's v1.1 endpoints as methods: plain values in, an `XAnswer` with a frozen fact out, or an `XError`.
 
 One call each, nothing repeated, nothing remembered; safe for many threads. The two methods that write to a customer
-take `signed_at`, the moment their intent was committed. Never checks limits or permissions: that is outreach's matter.
+take `signed_at`, the moment their intent was committed. Limits and permissions are outreach's business.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from service.x_api.wire import PATIENCE, Patience, Wire, XAnswer
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A feedback card as X takes it. `message` is the DM the card hangs on; empty optional fields are not sent."""
+    """A feedback card as X accepts it. `message` is the DM it is attached to; empty optional fields are not sent."""
 
     type: str
     to_user_id: str
@@ -37,7 +37,7 @@ class Card:
 
 
 class XClient:
-    """X, seen by one account. Close it, or use it as a context."""
+    """X, seen by one account. Close it, or use it as a context manager."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class XClient:
         return reply.read(lambda raw: parse_identity(raw, reply.headers.get("x-access-level")))
 
     def show_user(self, *, user_id: str | None = None, screen_name: str | None = None) -> XAnswer[User]:
-        """A user by id or by name (one of them), with `can_dm` where the app is privileged to see it."""
+        """A user by id or by name (one of them), with `can_dm` if the app may see it."""
         if (user_id is None) == (screen_name is None):
             raise ValueError("Give user_id or screen_name, and not both.")
         return self._wire.get("/1.1/users/show.json", _filled(user_id=user_id, screen_name=screen_name)).read(
@@ -83,7 +83,7 @@ class XClient:
     def send_dm(
         self, to_user_id: str, text: str, *, signed_at: datetime, options: Sequence[Option] = ()
     ) -> XAnswer[DirectMessage]:
-        """Write a Direct Message, with quick replies under it where there are options (X takes 20).
+        """Send a Direct Message, with quick replies if there are options (X allows 20).
 
         `OutcomeUnknown` means: look for it in list_dms, do not send again.
         """
@@ -99,22 +99,22 @@ class XClient:
         return self._wire.get("/1.1/direct_messages/events/list.json", fields).read(parse_dm_page)
 
     def list_dms_with(self, user_id: str, cursor: str | None = None) -> XAnswer[DmPage]:  # noqa: ARG002 - v2 asks by it
-        """A page that holds what went to this person: v1.1 has only the list of all."""
+        """A page that includes what was sent to this person: v1.1 only has one list for all."""
         return self.list_dms(cursor)
 
     def create_feedback(self, card: Card, *, signed_at: datetime) -> XAnswer[Feedback]:
-        """Send a card; X writes `card.message` as a DM of its own and hangs the card on it."""
+        """Send a card; X sends `card.message` as a DM of its own and attaches the card to it."""
         reply = self._wire.send("/1.1/feedback/create.json", signed_at=signed_at, form=_form(card))
         return reply.read(parse_sent_feedback)
 
     def show_feedback(self, feedback_id: str) -> XAnswer[Feedback]:
-        """A card and its answer so far, without the 24 hours that events wait."""
+        """A card and its answer so far, without the 24-hour delay of events."""
         return self._wire.get(f"/1.1/feedback/show/{quote(feedback_id, safe='')}.json").read(parse_feedback)
 
     def list_feedback_events(
         self, *, from_time: datetime, to_time: datetime, cursor: str | None = None, count: int = 100
     ) -> XAnswer[FeedbackPage]:
-        """News between two times (inclusive, `to_time` at least 24 h ago). A later page sends its cursor alone."""
+        """Events between two times (inclusive, `to_time` at least 24 h ago). Later pages send only the cursor."""
         fields = (
             {"count": str(count), "cursor": cursor} if cursor else {**_range(from_time, to_time), "count": str(count)}
         )
@@ -153,5 +153,5 @@ def _milliseconds(when: datetime) -> str:
 
 
 def _filled(**fields: str | None) -> dict[str, str]:
-    """Only what has a value: X reads an empty field as a value, and refuses some."""
+    """Drop empty fields: X reads them as values, and refuses some."""
     return {name: clean(value) for name, value in fields.items() if value}

@@ -1,6 +1,6 @@
-"""What each code, problem and status of X means to us: one row, and nothing about it anywhere else.
+"""What each code, problem and status of X means to us: one row each, and nothing about it anywhere else.
 
-In: nothing. Out: three tables. To add a code, add its row here: who meets an error reads the row.
+To support a new code, add its row here: everything that meets an error reads the row.
 """
 
 from collections.abc import Mapping

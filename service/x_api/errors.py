@@ -1,6 +1,6 @@
-"""Every way X says no, or says nothing, in our words: the class says what may be done next, the row says the rest.
+"""Every way X says no, or says nothing: the class says what may be done next, the row in `codes` says the rest.
 
-In: nothing. Out: the classes, and the form of a row of the table in `codes`. No error ever carries a message we sent.
+No error ever carries a message we sent.
 
     XError
     |-- Unreachable       nothing was sent: safe to try again
@@ -25,7 +25,7 @@ EndsAs = Literal["cannot_dm", "unreachable"]
 
 
 class XError(Exception):
-    """X did not do what we asked. `reason` is a stable word, `sentence` is for an operator, `transaction` for X."""
+    """X did not do what we asked. `reason` is a stable word, `sentence` is for operators, `transaction` for X."""
 
     about_us = False
     """Whether it is said of our app, our account or the path, so that every other request would meet it too."""
@@ -53,11 +53,11 @@ class XError(Exception):
 
 
 class Unreachable(XError):
-    """No connection came about, so nothing was sent. Safe to try again."""
+    """There was no connection, so nothing was sent. Safe to try again."""
 
 
 class OutcomeUnknown(XError):
-    """A send was begun and no readable answer came. Look it up at X: sending again may be a second message."""
+    """A send was begun and no readable answer came. Look it up at X: sending again may send it twice."""
 
 
 class Temporary(XError):
@@ -65,7 +65,7 @@ class Temporary(XError):
 
 
 class RateLimited(XError):
-    """Not sent, because too much was. `reset_at` is when to come back, None where X does not say."""
+    """Not sent, because of a limit. `reset_at` is when to come back, None if X does not say."""
 
     def __init__(self, sentence: str, *, reset_at: datetime | None = None, **details: Any) -> None:
         super().__init__(sentence, **details)
@@ -73,17 +73,17 @@ class RateLimited(XError):
 
 
 class AccountProblem(XError):
-    """The app, its keys or the account is refused: every further request would be too, or would make it worse."""
+    """The app, its keys or the account is refused: further requests would be refused too, or make it worse."""
 
     about_us = True
 
 
 class RecipientRefused(XError):
-    """This one customer cannot be written to, until something between them and the account changes."""
+    """This one customer cannot be written to until something between them and the account changes."""
 
 
 class MessageRefused(XError):
-    """This one message (or its parameters) is refused; the same again would be refused again."""
+    """This one message (or its parameters) is refused; sending it again would be refused again."""
 
 
 class Unexplained(XError):
@@ -91,12 +91,12 @@ class Unexplained(XError):
 
     @property
     def about_us(self) -> bool:  # type: ignore[override]  # X's own words decide here, not the class
-        """Without a code X (or what stands before it) has not looked at what we sent."""
+        """Without a code, X (or something in front of it) has not looked at what we sent."""
         return self.code is None
 
 
 class UnknownToX(XError):
-    """X knows no such thing. Only 17, 50 and 108 speak of a person: a send or a look-up that meets this has no path."""
+    """X knows no such thing. Only 17, 50 and 108 are about a person: otherwise the path is unknown."""
 
     about_us = True
 

@@ -1,7 +1,6 @@
 """What X knows, as frozen dataclasses: who we are, users, messages, cards and their answers, pages of both.
 
-In: nothing but values already checked by `schemas`. Out: what the chapters pass around. None always means that X did
-not say. Times are aware and UTC, ids are text.
+Built from values `schemas` has checked. None always means that X did not say. Times are aware and UTC, ids are text.
 """
 
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from datetime import datetime
 
 
 class ParseProblem(ValueError):
-    """X sent something that cannot be what it should be. `field` says where, `sentence` what."""
+    """X sent something invalid. `field` says where, `sentence` what."""
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(f"{field}: {sentence}")
@@ -41,14 +40,14 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Friendship:
-    """Whether we may write to the other one; None: X did not say."""
+    """Whether we may write to the other user; None: X did not say."""
 
     can_dm: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One quick reply under a DM: what the customer taps, and what comes back to us when they do."""
+    """One quick reply of a DM: what the customer taps, and what comes back to us when they do."""
 
     label: str
     metadata: str
@@ -90,9 +89,9 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """A card and what the customer answered so far; score and text come and are dated apart.
+    """A card and the customer's answer so far; score and text come separately, with dates of their own.
 
-    `unread` names the fields X sent in a form nobody here knows: they are absent, and count as a sign of change at X.
+    `unread` names fields X sent in an unknown form: they are absent, and count as a sign of change at X.
     """
 
     id: str
@@ -121,7 +120,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackEvent:
-    """X's news of one card: `feedback.created` or `feedback.updated`."""
+    """An event of one card: `feedback.created` or `feedback.updated`."""
 
     event_type: str | None
     created_at: datetime | None
@@ -130,7 +129,7 @@ class FeedbackEvent:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackPage:
-    """One page of news in no promised order. Only `next_cursor` None is the end; an empty page is not."""
+    """One page of events in no particular order. Only `next_cursor` None is the end; an empty page is not."""
 
     events: tuple[FeedbackEvent, ...]
     next_cursor: str | None

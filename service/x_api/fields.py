@@ -1,7 +1,7 @@
 """Marshmallow fields for what X sends: lenient where X is loose, strict where a wrong guess would falsify a result.
 
-In: one JSON value. Out: a value both databases take (no NUL, no lone surrogates, integers of 64 bits), None for
-absent, or a ValidationError that never quotes the value. A score is never rounded, parsed from text or clamped.
+A value fits both databases (no NUL, no lone surrogates, integers of 64 bits), None means absent, and a ValidationError
+never quotes the value. A score is never rounded, parsed from text or clamped.
 """
 
 import math
@@ -34,10 +34,10 @@ _X_DATE = re.compile(
 
 
 def parse_date(value: object) -> datetime:
-    """An aware UTC time from any form X or what stands before it may write; ValueError where it is none.
+    """An aware UTC time from any form X or a proxy in front of it may write; ValueError if it is none.
 
-    X's own (spaced or collapsed), ISO 8601, RFC 2822, year first with slashes, a number since 1970 in whatever unit.
-    Nothing is older than X. The weekday is not looked at: that of X's own sample, Sat Dec 15 2015, was a Tuesday.
+    X's own (spaced or collapsed), ISO 8601, RFC 2822, year first with slashes, a number since 1970 in any unit. Nothing
+    is older than X. The weekday is ignored: in X's own sample, Sat Dec 15 2015, it was a Tuesday.
     """
     try:
         when = _from_number(value) if _is_number(value) else _from_text(plain(value) or "")
@@ -56,7 +56,7 @@ def _is_number(value: object) -> bool:
 
 
 def _from_number(value: Any) -> datetime:
-    """Milliseconds, as X counts; where that is before there was X or beyond the calendar, seconds or parts of those."""
+    """Milliseconds, as X counts; if that is before X existed or beyond the calendar, seconds or fractions of them."""
     number = float(value)
     if not math.isfinite(number):
         raise ValueError("no number")
@@ -86,7 +86,7 @@ def _from_x(found: re.Match[str]) -> datetime:
 
 
 def plain(value: object) -> str | None:
-    """A text or a whole number as clean text; None for everything else (True is not a number here)."""
+    """A text or a whole number as clean text; None for anything else (True is not a number here)."""
     return clean(str(value)).strip() if isinstance(value, int | str) and not isinstance(value, bool) else None
 
 
@@ -101,7 +101,7 @@ class Identifier(fields.Field[str | None]):
 
 
 class Label(fields.Field[str | None]):
-    """A word or a name we only keep or compare: anything but text or a number counts as absent."""
+    """A word or name we only store or compare: anything but text or a number counts as absent."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str | None:
         return plain(value) or None
@@ -129,7 +129,7 @@ class When(fields.Field[datetime | None]):
 
 
 class RawScore(fields.Field[int]):
-    """A whole number of JSON: not True, not 4.7, not "5". One off the card's scale is for `ingest` to judge."""
+    """A JSON integer: not True, not 4.7, not "5". `ingest` judges one that is off the card's scale."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -140,7 +140,7 @@ class RawScore(fields.Field[int]):
 
 
 class Variant(fields.Field[int | None]):
-    """A question number, 3 or "3"; anything else counts as absent, since no result hangs on it."""
+    """A question number, 3 or "3"; anything else counts as absent, because no result depends on it."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int | None:
         text = plain(value) or ""
@@ -148,14 +148,14 @@ class Variant(fields.Field[int | None]):
 
 
 class Tristate(fields.Field[bool | None]):
-    """true, false, or not known: `can_dm` is never guessed from another value."""
+    """true, false, or unknown: `can_dm` is never guessed from another value."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool | None:
         return value if isinstance(value, bool) else None
 
 
 class TestFlag(fields.Field[bool]):
-    """Whether this is test traffic, in every spelling of yes and no. Our own request says so too, and decides."""
+    """Whether this is test traffic, in any spelling of yes and no. Our own request also says so, and decides."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
         spelling = str(value).lower() if isinstance(value, bool | int | str) else "?"

@@ -1,8 +1,8 @@
-"""X's documented limits of what we read, by the names of the client's methods: calls of an account in one window.
+"""X's documented limits for what we read: calls per account and window, by the names of the client's methods.
 
-What X answers in its rate headers is the truth of the moment; this table is what to plan with before the first answer.
-How long a window is, and X's limits of what we write and of its DM list, an account's settings say: plans differ there.
-Only facts here: the counting is in accounts.
+X's rate headers are the truth of the moment; this table is for planning before the first answer. The length of a
+window, and X's limits for what we write and for its DM list, are in an account's settings, because plans differ there.
+Only facts here: `accounts` does the counting.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
-"""OAuth 1.0a for X: a request comes in, the same request leaves with an `Authorization` header (HMAC-SHA1).
+"""OAuth 1.0a for X: adds an `Authorization` header (HMAC-SHA1) to a request.
 
 Query and form fields are part of the signature; a JSON body is not, and is never touched. The moment of signing may be
-given per request (`extensions={"signed_at": ...}`). Nothing here reads a clock of its own or logs: the base string of
-a signature holds the customer's message.
+given per request (`extensions={"signed_at": ...}`). Logs nothing: the base string of a signature holds the customer's
+message.
 """
 
 import base64
@@ -24,7 +24,7 @@ ESCAPED = [chr(byte) if chr(byte) in PLAIN else f"%{byte:02X}" for byte in range
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The app (consumer) and the account (token) we write as. `repr` shows the consumer key and nothing else."""
+    """The app (consumer) and the account (token) we act as. `repr` shows only the consumer key."""
 
     consumer_key: str
     consumer_secret: str = field(repr=False)
@@ -38,10 +38,10 @@ def new_nonce() -> str:
 
 
 class OAuth1(httpx.Auth):
-    """Signs each request with `signed_at` from its extensions, or with `clock()` where none is given.
+    """Signs each request with `signed_at` from its extensions, or with `clock()` without one.
 
-    A sender gives the moment its intent was committed. A worker that slept for minutes between the commit and the call
-    is then refused by X (code 135) instead of arriving with a message another worker has sent meanwhile.
+    Sends give the moment their intent was committed. If a worker sleeps for minutes between commit and call, X refuses
+    it (code 135), so it cannot send what another worker has sent meanwhile.
     """
 
     requires_request_body = True
@@ -61,7 +61,7 @@ class OAuth1(httpx.Auth):
         yield request
 
     def header(self, request: httpx.Request, signed_at: datetime) -> str:
-        """The value of `Authorization` for this request at this moment (aware; ValueError if it is not)."""
+        """The `Authorization` header for this request at this moment (aware, or ValueError)."""
         oauth = self._oauth_parameters(signed_at)
         oauth["oauth_signature"] = self._signature(request, oauth)
         return "OAuth " + ", ".join(f'{key}="{_encoded(value)}"' for key, value in sorted(oauth.items()))
@@ -81,7 +81,7 @@ class OAuth1(httpx.Auth):
         return oauth
 
     def _signature(self, request: httpx.Request, oauth: Mapping[str, str]) -> str:
-        """RFC 5849, 3.4: verb, address, and all fields in the order of their encoded names and values."""
+        """RFC 5849, 3.4: verb, address, and all fields sorted by encoded names and values."""
         query = request.url.query.decode("ascii")
         given = [each for text in (query, _form_body(request)) for each in parse_qsl(text, keep_blank_values=True)]
         fields = sorted((_encoded(name), _encoded(value)) for name, value in (*given, *oauth.items()))
@@ -96,11 +96,11 @@ def _encoded(text: str) -> str:
 
 
 def _address(url: httpx.URL) -> str:
-    """The address without its query; httpx has it in lower case and without a port that goes without saying."""
+    """The address without its query; httpx writes it in lower case and without a default port."""
     return f"{url.scheme}://{url.netloc.decode()}{url.raw_path.partition(b'?')[0].decode()}"
 
 
 def _form_body(request: httpx.Request) -> str:
-    """The body as far as it is signed (RFC 5849 3.4.1.3.1): a form; never JSON, which X would answer with code 32."""
+    """The signed part of the body (RFC 5849 3.4.1.3.1): a form; never JSON, for which X would answer code 32."""
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return request.content.decode("ascii") if kind == FORM else ""

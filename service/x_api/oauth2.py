@@ -1,7 +1,7 @@
-"""OAuth 2.0 for X's v2: requests leave with the account's access token; codes and refresh tokens become new ones.
+"""OAuth 2.0 for X's v2: requests get the account's access token; codes and refresh tokens become new tokens.
 
-In: who keeps the tokens. Out: signed requests, an address to sign in at, `Granted` tokens. Keeps and logs no token.
-X takes a refresh token once: whoever asks for new ones must keep the answer before using it.
+Keeps and logs no token. X accepts a refresh token once: whoever asks for new ones must store the answer before using
+it.
 """
 
 import base64
@@ -30,13 +30,13 @@ USUAL_LIFE = timedelta(hours=2)  # of an access token, where X does not say
 
 
 def lost() -> AccountProblem:
-    """Return what to raise where nobody but a person can sign the account in again."""
+    """Return what to raise when only a person can sign the account in again."""
     return AccountProblem(SIGN_IN_LOST.sentence, reason=SIGN_IN_LOST.reason, row=SIGN_IN_LOST)
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What X gave; `refresh_token` None: the one before stays good."""
+    """The tokens X gave; `refresh_token` None: the previous one stays valid."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
@@ -47,23 +47,23 @@ class Tokens(Protocol):
     """Who keeps an account's tokens."""
 
     def current(self) -> str:
-        """Return an access token that should be good. Raises XError."""
+        """Return an access token that should be valid. Raises XError."""
 
     def renewed(self, refused: str) -> str:
-        """Return another one than this, which X has refused. Raises XError."""
+        """Return a new one in place of this, which X has refused. Raises XError."""
 
 
 class Bearer(httpx.Auth):
-    """Signs with the account's access token; one that X refuses is renewed once, for a 401 has sent nothing.
+    """Signs with the account's access token; a refused one is renewed once, because a 401 has sent nothing.
 
-    The token bears no time, so nothing at X refuses a message of a worker that slept: it is not let out here.
+    The token carries no time, so X cannot refuse a late message of a worker that slept: it is stopped here.
     """
 
     def __init__(self, tokens: Tokens, *, clock: Callable[[], datetime], alive: timedelta) -> None:
         self._tokens, self._clock, self._alive = tokens, clock, alive
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Sign, and once more where the token was not good any more."""
+        """Sign, and again if the token was no longer valid."""
         token = self._tokens.current()
         response = yield self._signed(request, token)
         if response.status_code == UNAUTHORIZED:
@@ -79,7 +79,7 @@ class Bearer(httpx.Auth):
 
 @dataclass(frozen=True, slots=True)
 class Pkce:
-    """PKCE: what is kept, what is shown, and the state that the answer must bring back."""
+    """PKCE: what is kept secret, what is shown, and the state the answer must bring back."""
 
     verifier: str = field(repr=False)
     state: str
@@ -97,7 +97,7 @@ def new_challenge() -> Pkce:
 
 
 class XSignIn:
-    """X's token endpoint for one app. It is asked every hour or two, so no connection is kept."""
+    """X's token endpoint for one app. Called every hour or two, so no connection is kept."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class XSignIn:
         self._open = partial(Wire, auth, base_url=base_url, patience=patience, clock=clock, transport=transport)
 
     def address(self, page: str, back_to: str, challenge: Pkce) -> str:
-        """Return where a person signs the account in; X sends them `back_to` with a code."""
+        """Return where a person signs the account in; X redirects them to `back_to` with a code."""
         asked = {
             "response_type": "code", "client_id": self._client_id, "redirect_uri": back_to, "scope": " ".join(SCOPES),
             "state": challenge.state, "code_challenge": challenge.shown, "code_challenge_method": "S256",
@@ -129,7 +129,7 @@ class XSignIn:
         })  # fmt: skip
 
     def refresh(self, refresh_token: str) -> Granted:
-        """Make new tokens of this one, which is spent by it. `OutcomeUnknown`: nobody knows whether it is."""
+        """Get new tokens for this one, which is then used up. `OutcomeUnknown`: it may or may not be."""
         return self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token})
 
     def _ask(self, form: Mapping[str, str]) -> Granted:

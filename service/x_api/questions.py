@@ -1,7 +1,7 @@
 """The questions X can put on a card, by type and `question_variant_id`, and the limits of a card's fields.
 
-In: a card type, a variant, a name. Out: the sentence the customer reads. The texts are X's and cannot be changed; a
-variant outside the list must not be sent: X's app shows an unknown NPS variant as 0 and an unknown CSAT one not at all.
+The texts are X's and cannot be changed. A variant outside the list must not be sent: X's app shows an unknown NPS
+variant as 0 and an unknown CSAT one not at all.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ SCORE_RANGE: Mapping[str, range] = MappingProxyType({"nps": range(11), "csat": r
 
 
 def question(card_type: str, variant: int, display_name: str) -> str:
-    """The sentence on the card. ValueError where X has no such question."""
+    """The sentence on the card. ValueError if X has no such question."""
     if not valid(card_type, variant):
         raise ValueError(f"X has no {card_type} question number {variant}.")
     return QUESTIONS[card_type][variant].replace("{n}", display_name)

@@ -1,7 +1,6 @@
-"""X's rate headers: what is left of a window, and when it opens again.
+"""X's rate headers: what is left of a window, and when it opens again, as plain facts or None.
 
-In: response headers as they came. Out: plain facts with aware times, or None. Never raises: a header nobody can read,
-or one that would silence us for years, is treated as absent.
+Never raises: a header that cannot be read, or one that would silence us for years, is treated as absent.
 """
 
 from collections.abc import Mapping
@@ -26,7 +25,7 @@ class RateLimit:
 
 
 def rate_from(headers: Mapping[str, str], now: datetime) -> RateLimit | None:
-    """The window this answer reports; None where X sent no such headers (both routes that write)."""
+    """The window this answer reports; None without such headers, as from both routes that write."""
     rate = RateLimit(
         limit=_count(headers.get("x-rate-limit-limit")),
         remaining=_count(headers.get("x-rate-limit-remaining")),
@@ -36,10 +35,10 @@ def rate_from(headers: Mapping[str, str], now: datetime) -> RateLimit | None:
 
 
 def reset_from(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """When to come back after a refusal: the latest reset of a window used up, else `retry-after`, else nobody knows.
+    """When to come back after a refusal: the latest reset of a used-up window, else `retry-after`, else unknown.
 
-    A window that has calls left is not what refuses us, and its reset says nothing. Nor does a time that is not ahead:
-    X's clock may be behind ours, and we would be back before it is over.
+    A window with calls left is not what refused us, so its reset says nothing. Nor does a time in the past: X's clock
+    may be behind ours, and we would be back too early.
     """
     used_up = [each for each in WINDOWS if not _count(headers.get(f"{each}-remaining"))]
     resets = [_epoch(headers.get(f"{each}-reset"), now) for each in used_up]

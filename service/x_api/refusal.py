@@ -1,6 +1,6 @@
-"""An answer of X that is no success, as an error of ours: in, status, headers and body; out, an `XError`.
+"""An answer of X that is no success, as an `XError`: from status, headers and body.
 
-A code speaks before a status. Of X's own words only the name of a field is kept: they may quote what we sent.
+A code counts before a status. Of X's own words only the name of a field is kept: they may quote what we sent.
 """
 
 import re
@@ -32,7 +32,7 @@ _FIELDS = re.compile(
 def error_from(
     response_status: int, headers: Mapping[str, str], body_bytes: bytes, *, sends: bool, now: datetime
 ) -> XError:
-    """The error an answer means. `sends` says that the request, if it was carried out, has written to a customer."""
+    """The error an answer means. `sends`: if the request was carried out, it has written to a customer."""
     headers = {name.lower(): value for name, value in headers.items()}
     said = _speaking(complaints(body_bytes))
     row = _row(said, response_status, sends=sends)
@@ -56,7 +56,7 @@ def transaction_of(headers: Mapping[str, str]) -> str | None:
 
 
 def _speaking(found: tuple[Complaint, ...]) -> Complaint:
-    """The complaint that counts: the first with a code or problem we know, else with any code, else the first."""
+    """The error that counts: the first with a code or problem we know, else with any code, else the first."""
     coded = [each for each in found if each.code is not None]
     known = [each for each in found if each.code in CODES or each.problem in PROBLEMS]
     return next(iter([*known, *coded, *found]), Complaint(None, ""))
@@ -77,7 +77,7 @@ def _row(said: Complaint, status: int, *, sends: bool) -> Meaning:
 
 
 def _says_nothing(status: int) -> bool:
-    """Statuses after which a POST may have been carried out: only a 4xx says that it was not."""
+    """Whether a POST may have been carried out: only a 4xx says that it was not."""
     return status < BAD_REQUEST or status >= SERVER_ERROR or status == REQUEST_TIMEOUT
 
 
@@ -88,6 +88,6 @@ def _by_hundreds(status: int) -> Meaning:
 
 
 def _named_field(row: Meaning, said: Complaint) -> str:
-    """X names the field it dislikes in prose that may quote our value, so only a name we know is taken from it."""
+    """X names the rejected field in prose that may quote our value, so only names we know are taken from it."""
     words = _FIELDS.search(said.words) if row.names_a_field else None
     return f" It names {words[1]}." if words else ""

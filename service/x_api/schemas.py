@@ -1,8 +1,8 @@
-"""Wire to facts: the JSON X sends about users and messages becomes frozen dataclasses; cards stand in `cards`.
+"""The JSON X sends about users and messages becomes frozen facts; cards are in `cards`.
 
-In: parsed JSON from a stranger. Out: facts, or a `ParseProblem` that names the field and never quotes the value. Only
-`id` is required. Texts come out free of NUL and with lone surrogates replaced by U+FFFD, so both databases take them.
-One unreadable event never hides the others of its page: it stands in `problems`.
+Returns facts, or a `ParseProblem` that names the field and never quotes the value. Only `id` is required. Texts come
+out without NUL and with lone surrogates replaced by U+FFFD, so both databases accept them. One unreadable event never
+hides the others on its page: it is listed in `problems`.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,20 +28,20 @@ METADATA_LIMIT = 1000
 
 
 def parse_message(raw: Mapping[str, Any]) -> DirectMessage:
-    """The `{"event": ...}` of direct_messages/events/new and show, or the event with nothing around it."""
+    """The `{"event": ...}` of direct_messages/events/new and show, or a bare event."""
     body = mapping(raw, "body")
     return cast("_Event", load(_EVENT, {"event": body} if "id" in body and "event" not in body else body)).event
 
 
 def parse_dm_page(raw: Mapping[str, Any]) -> DmPage:
-    """A page of direct_messages/events/list. What carries no message is left out; a message of whatever type is not."""
+    """A page of direct_messages/events/list. Events without a message are left out; messages of any type are not."""
     events, problems = each(raw, _parse_listed, holding="message_create")
     return DmPage(events, next_cursor(raw), problems)
 
 
-def parse_messages(raw: Mapping[str, Any], under: str) -> tuple[tuple[DirectMessage, ...], tuple[ParseProblem, ...]]:
-    """The messages in a list under this name; what carries none is left out."""
-    return each({"events": raw.get(under)}, _parse_dm, holding="message_create")
+def parse_messages(raw: list[Any]) -> tuple[tuple[DirectMessage, ...], tuple[ParseProblem, ...]]:
+    """The messages in a list; what carries none is left out."""
+    return each({"events": raw}, _parse_dm, holding="message_create")
 
 
 def parse_sent_message(raw: Mapping[str, Any]) -> DirectMessage:
@@ -71,7 +71,7 @@ def parse_friendship(raw: Mapping[str, Any]) -> Friendship:
 
 
 class Lenient(Schema):
-    """X adds fields without a word: what we do not know is left out."""
+    """X adds fields without notice: unknown ones are ignored."""
 
     class Meta:  # noqa: D106 - marshmallow's own form
         unknown = EXCLUDE
@@ -177,7 +177,7 @@ def _parse_dm(raw: Mapping[str, Any]) -> DirectMessage:
 
 
 def _parse_listed(raw: Mapping[str, Any]) -> DirectMessage:
-    """One of the list. Without a sender or a recipient it may be any message, ours too: a problem, and no absence."""
+    """One of the list. Without sender or recipient it may be any message, even ours: a problem, not an absence."""
     message = _parse_dm(raw)
     if message.sender_id is None or message.recipient_id is None:
         raise ParseProblem("message_create", "Nobody can tell from whom to whom this went.")
@@ -185,7 +185,7 @@ def _parse_listed(raw: Mapping[str, Any]) -> DirectMessage:
 
 
 def load(schema: Schema, raw: Mapping[str, Any]) -> object:
-    """What the schema builds of it, or the first complaint as a problem."""
+    """What the schema builds from it, or the first error as a problem."""
     try:
         return schema.load(raw)
     except ValidationError as error:
@@ -194,7 +194,7 @@ def load(schema: Schema, raw: Mapping[str, Any]) -> object:
 
 
 def _first(messages: Any) -> tuple[str, str]:
-    """The first complaint as (`response.score.value`, sentence)."""
+    """The first error as (`response.score.value`, sentence)."""
     if isinstance(messages, list):
         return "", str(messages[0])
     key, inner = next(iter(messages.items()))
@@ -205,7 +205,7 @@ def _first(messages: Any) -> tuple[str, str]:
 def each(
     raw: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], T], *, holding: str | None = None
 ) -> tuple[tuple[T, ...], tuple[ParseProblem, ...]]:
-    """Read each event of a page by itself; `holding` leaves out those without that part, unless their type names it."""
+    """Parse each event of a page by itself; `holding` skips those without that part, unless their type names it."""
     listed = mapping(raw, "body").get("events")
     if not isinstance(listed, list):
         raise ParseProblem("events", "This is not a list.")
@@ -222,7 +222,7 @@ def each(
 
 
 def next_cursor(raw: Mapping[str, Any]) -> str | None:
-    """Missing, null and "" are X's three ways to say the end, and 0 is that of its older lists."""
+    """Missing, null and "" are X's three ways to end a list, and 0 is that of its older lists."""
     cursor = plain(raw.get("next_cursor"))
     return None if cursor in {None, "", "0"} else cursor
 

@@ -1,7 +1,7 @@
-"""Quick replies that name their request: in, a request, its scale and our key; out, options, and what a tap says.
+"""Quick replies that name their request: makes the options, and reads what a tap says.
 
-The metadata of an option comes back to us through X when it is tapped, and only then. It is signed, so that nobody can
-make one up for a request that is not theirs; whose tap it is, X says. A label never holds a link: X refuses it.
+An option's metadata comes back to us through X when it is tapped. It is signed, so nobody can make one up for a request
+that is not theirs; X says whose tap it is. A label never holds a link: X refuses those.
 """
 
 import hmac
@@ -26,7 +26,7 @@ class Tap:
 
 
 def options(hash_key: str, request_id: str, card_type: str, labels: Mapping[int, str]) -> Sequence[Option]:
-    """One option a score, in the order of the scale; `labels` may name some of them in words."""
+    """One option per score, in the order of the scale; `labels` may name some of them in words."""
     return [
         Option(labels.get(score, str(score))[:LABEL_LIMIT], _metadata(hash_key, request_id, score))
         for score in SCORE_RANGE[card_type]
@@ -34,7 +34,7 @@ def options(hash_key: str, request_id: str, card_type: str, labels: Mapping[int,
 
 
 def read(hash_key: str, metadata: str) -> Tap | None:
-    """What the metadata of a tap says, or None where it is not ours."""
+    """What the metadata of a tap says, or None if it is not ours."""
     found = _FORM.fullmatch(metadata)
     if found is None:
         return None

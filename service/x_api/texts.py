@@ -1,7 +1,7 @@
-"""Texts as they cross the edge: made fit for both databases, made readable, and compared.
+"""Texts to and from X: cleaned for both databases, made readable, and compared. Nothing here ever raises.
 
-In: text from X (HTML entities, t.co links) or from us. Out: what a person typed. `clean` removes NUL (PostgreSQL
-refuses it) and replaces lone surrogates, legal in JSON and in no database, by U+FFFD. Nothing here ever raises.
+X sends HTML entities and t.co links; what comes out is what a person typed. `clean` removes NUL (PostgreSQL refuses it)
+and replaces lone surrogates, legal in JSON and in no database, by U+FFFD.
 """
 
 import html
@@ -46,15 +46,15 @@ def readable(text: str, urls: object = None) -> str:
 def same_text(ours: str, shown: str) -> bool:
     """Whether a text X shows can be the one we sent.
 
-    Forgiving on purpose (space, case, schemes, last slashes, links X did not expand, whatever cannot be seen): taking
-    a message for ours leaves one customer without a second message, failing to know it again would send one.
+    Forgiving on purpose (space, case, schemes, final slashes, links X did not expand, invisible characters): mistaking
+    a message for ours leaves one customer without a second message, failing to recognise it would send it twice.
     """
     left, right = _normal(ours), _normal(shown)
     return len(left) == len(right) and all(map(_same_word, left, right))
 
 
 def nearly_same_text(ours: str, shown: str) -> bool:
-    """Whether a text X shows is so like ours that it may be ours, altered in a way nobody foresaw. Never a proof."""
+    """Whether a text X shows is so similar that it may be ours, altered in an unforeseen way. Never a proof."""
     left, right = _letters(ours), _letters(shown)
     if not shown.strip():  # a list that shows no texts
         return True
@@ -74,13 +74,13 @@ def _normal(text: str) -> list[str]:
 
 
 def _letters(text: str) -> str:
-    """Letters and digits only, without links: what no list alters."""
+    """Only letters and digits, without links: what no list alters."""
     plain = _LINK.sub("", unicodedata.normalize("NFKC", _seen(text)).casefold())
     return "".join(char for char in plain if char.isalnum())[:_LONG_ENOUGH]
 
 
 def _seen(text: str) -> str:
-    """The text as an eye sees it: entities undone, without what has no form (zero-width, bidi, soft hyphens)."""
+    """The visible text: entities resolved, without invisible characters (zero-width, bidi, soft hyphens)."""
     for _ in range(2):  # once for X's escaping, once for a list that shows it escaped again
         text = html.unescape(text)
     return "".join(map(_visible, _VARIATION.sub("", clean(text))))
@@ -97,7 +97,7 @@ def _same_word(left: str, right: str) -> bool:
 
 
 def _covers(shortened: str, word: str) -> bool:
-    """A t.co link X did not explain stands for any link; what is around it (brackets, a full stop) must agree."""
+    """A t.co link X did not expand matches any link; what is around it (brackets, a full stop) must be equal."""
     found = list(_TCO.finditer(shortened))
     if not found or not ("." in word or "/" in word):
         return False

@@ -1,7 +1,7 @@
-"""X's v2 endpoints for users and Direct Messages as methods, under the names of `client`: facts or an `XError` out.
+"""X's v2 endpoints for users and Direct Messages, under the same method names as `client`.
 
-The same promises as there: one call each, nothing repeated. No quick replies, v2 has none. Whoever looks for an unclear
-send reads the conversation with that one person.
+The same promises: one call each, nothing repeated. v2 has no quick replies. To find an unclear send, one reads the
+conversation with that one person.
 """
 
 import json
@@ -23,7 +23,7 @@ LISTED = {"dm_event.fields": "id,event_type,text,sender_id,created_at,entities",
 
 
 class XClientV2(XClient):
-    """X's v2, seen by one account. Cards stay where X has them, on v1.1, for who signs with OAuth 1.0a."""
+    """X's v2, seen by one account. Cards stay on v1.1, where X has them, for accounts with OAuth 1.0a."""
 
     def verify_credentials(self) -> XAnswer[OwnAccount]:
         """Who we are. v2 does not say what the app may do."""
@@ -44,7 +44,7 @@ class XClientV2(XClient):
     def send_dm(
         self, to_user_id: str, text: str, *, signed_at: datetime, options: Sequence[Option] = ()
     ) -> XAnswer[DirectMessage]:
-        """Write a Direct Message. `OutcomeUnknown` means: look for it with list_dms_with, do not send again."""
+        """Send a Direct Message. `OutcomeUnknown` means: look for it with list_dms_with, do not send again."""
         if options:
             raise ValueError("v2 has no quick replies.")
         path = f"/2/dm_conversations/with/{_part(to_user_id)}/messages"
@@ -58,7 +58,7 @@ class XClientV2(XClient):
 
 
 def _part(value: str | None) -> str:
-    """A part of a path: digits, letters and underscores, or it is no id and no name of X."""
+    """A part of a path: only digits, letters and underscores, as in X's ids and names."""
     text = clean(value or "")
     if not text.isascii() or not text.replace("_", "").isalnum():
         raise ValueError("This is no id and no name of X.")
@@ -66,7 +66,7 @@ def _part(value: str | None) -> str:
 
 
 def _data(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What was asked for. v2 answers 200 with errors alone where it finds no such thing."""
+    """The data asked for. v2 answers 200 with nothing but errors if it finds no such thing."""
     body = mapping(raw, "body")
     if "data" not in body and body.get("errors"):
         # no limit is read from it, so it needs no time
@@ -100,7 +100,7 @@ def _page(raw: Mapping[str, Any], user_id: str) -> DmPage:
 
 
 def _event(raw: Mapping[str, Any], user_id: str) -> DirectMessage:
-    """v2 names the sender only: what they did not write they received. Without one it may be any message: a problem."""
+    """v2 only names the sender: what they did not write they received. Without one it may be any message: a problem."""
     entry = mapping(raw, "event")
     sender_id = plain(entry.get("sender_id"))
     if not sender_id:

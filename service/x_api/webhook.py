@@ -1,7 +1,6 @@
 """X's two webhook proofs: that we own the address (CRC), and that a body came from X (signature).
 
-In: the consumer secret and bytes as they arrived. Out: the answer to a challenge, or yes/no. Never parses a body:
-the signature covers the raw bytes, and the same JSON written differently is a different message.
+Never parses a body: the signature covers the raw bytes, and the same JSON written differently is a different message.
 """
 
 import base64

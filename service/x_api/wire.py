@@ -1,9 +1,9 @@
 """One request out, one answer in: the only code that touches the network towards X.
 
-In: a path and its fields. Out: a `Reply` whose JSON was read in full, or an `XError`. Time-outs are strict, the size of
-an answer is capped. What is used of httpx is its transport: it follows no redirect, sends nothing twice, keeps no
-cookie, takes no proxy from the environment, and costs half of its client. Logs path, status and X's transaction
-number; never a field, a text or a header.
+Returns a `Reply` whose JSON was read in full, or raises an `XError`. Time-outs are strict and answers limited in size.
+Of httpx only the transport is used: it follows no redirect, sends nothing twice, keeps no cookie, takes no proxy from
+the environment, and costs half of the client. Logs path, status and X's transaction number; never a field, a text or a
+header.
 """
 
 import re
@@ -59,7 +59,7 @@ CONNECT_S, WRITE_S = 5.0, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds to wait for X: for the next part of an answer, and for a whole call, its name and connection too."""
+    """Seconds to wait for X: for the next part of an answer, and for a whole call including name and connection."""
 
     read: float = 20.0
     total: float = 40.0
@@ -70,7 +70,7 @@ PATIENCE = Patience()
 
 @dataclass(frozen=True, slots=True)
 class XAnswer(Generic[T]):
-    """What X said, what is left of the window (None: X did not say), and X's number for this call."""
+    """What X said, what is left of the window (None: X did not say), and X's transaction number."""
 
     value: T
     rate: RateLimit | None
@@ -88,7 +88,7 @@ class Reply:
     sends: bool
 
     def read(self, parse: Callable[[Any], T]) -> XAnswer[T]:
-        """The answer as a fact. What cannot be understood is no success, and after a send no failure either."""
+        """The answer as a fact. An unreadable answer is no success, and after a send no failure either."""
         try:
             return XAnswer(parse(self.json), self.rate, transaction_of(self.headers))
         except ParseProblem as problem:
@@ -96,7 +96,7 @@ class Reply:
 
 
 class Wire:
-    """A line to X, signed by `auth`, for many threads at once."""
+    """A connection to X, signed by `auth`, for many threads at once."""
 
     def __init__(
         self,
@@ -114,11 +114,11 @@ class Wire:
         self._transport = transport or Transport()
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
-        """Ask. Nothing at X changes, so every failure may be tried again."""
+        """Read. Nothing at X changes, so any failure may be retried."""
         return self._call(self._request("GET", path, params=params), sends=False)
 
     def send(self, path: str, *, signed_at: datetime, form: Mapping[str, str] | None = None, json: Any = None) -> Reply:
-        """Write to a customer, signed with the moment the intent was committed."""
+        """Write to a customer, signed with the moment its intent was committed."""
         request = self._request("POST", path, signed_at=signed_at, data=form, json=json)
         return self._call(request, sends=True)
 
@@ -156,7 +156,7 @@ class Wire:
             _lost("answer_too_slow" if is_over() else _word(error), sends=sends, cause=error)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
-        """Ask, signed by `auth`, which may look at the answer and ask once more."""
+        """Send the request, signed by `auth`, which may look at the answer and send it once more."""
         flow = self._auth.sync_auth_flow(request)
         signed = next(flow)
         while True:
@@ -184,7 +184,7 @@ class Wire:
 
 @lru_cache(maxsize=64)
 def _address(text: str) -> httpx.URL:
-    """Take an address apart, which is half of making a request; most endpoints have one for everybody."""
+    """Parse an address, cached: that is half the cost of a request, and most endpoints have a single one."""
     return httpx.URL(text)
 
 
@@ -216,12 +216,12 @@ def _unreadable(status: int, headers: Mapping[str, str], what: str, *, sends: bo
 
 
 def endpoint_of(path: str) -> str:
-    """Return which endpoint an address is of, without the person or the card it is about."""
+    """Return the endpoint of an address, without the person or card it is about."""
     return IDS.sub(":id", path)
 
 
 def _word(error: Exception) -> str:
-    """ReadTimeout -> read_timeout: the stable word for a failure of the line."""
+    """ReadTimeout -> read_timeout: the stable word for a connection failure."""
     return "".join(f"_{char.lower()}" if char.isupper() else char for char in type(error).__name__).lstrip("_")
 
 

@@ -22,7 +22,7 @@ from service.phrases import many
 from service.reports.rows import export as exporting
 from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
 from service.settings import load
-from service.worker import clients_of
+from service.worker.loop import clients_of
 from tests.cli.house import Cli
 from tests.support import tree, work
 

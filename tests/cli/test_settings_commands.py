@@ -155,7 +155,7 @@ def test_after_a_restore_a_new_order_of_changes_begins(cli: Cli) -> None:
 def test_without_a_yes_no_new_order_begins(cli: Cli) -> None:
     with reading(cli.engine) as connection:
         before = seals.epoch(connection)
-    assert "reads everything anew" in cli("db", "restored", code=1, input="n\n").output
+    assert "will read everything again" in cli("db", "restored", code=1, input="n\n").output
     with reading(cli.engine) as connection:
         assert seals.epoch(connection) == before
 

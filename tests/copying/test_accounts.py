@@ -10,7 +10,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service import served
 from service.accounts import holds, standing
 from service.accounts import moving as moved_accounts
 from service.at_rest.columns import with_keys
@@ -23,7 +22,7 @@ from service.customers.hash_key import open_key, rotate
 from service.db import reading, writing
 from service.encrypting.turning import turn_on
 from service.errors import Conflict, NotFound
-from service.metrics import totals
+from service.metrics import served, totals
 from service.models import (
     account_state,
     delivery_item,

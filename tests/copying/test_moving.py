@@ -147,7 +147,7 @@ def test_a_database_of_others_and_the_same_one_are_refused(house: House, elsewhe
     target = elsewhere()
     with writing(target) as connection:
         connection.exec_driver_sql("CREATE TABLE theirs (id int)")
-    with pytest.raises(Conflict, match="tables of others"):
+    with pytest.raises(Conflict, match="holds other tables"):
         demand_place(house.engine, target)
     with pytest.raises(Conflict, match="one database"):
         demand_place(house.engine, house.engine)

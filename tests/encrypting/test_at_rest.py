@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from service import housekeeping, migrations
+from service import migrations
 from service.at_rest.columns import Encrypted, bound
 from service.at_rest.ring import Ring
 from service.at_rest.unreadable import WORD
@@ -22,6 +22,7 @@ from service.encrypting.in_force import demand_keys, follow_each_write
 from service.errors import Conflict, Invalid, Unavailable
 from service.metrics.totals import Keeper
 from service.models import access_log, encryption_key, process_count, result, result_update, schema_floor
+from service.privacy import housekeeping
 from service.results.merge import Update, digest
 from tests.cli.house import Cli
 from tests.encrypting.house import NASTY, NEW, OLD, OTHER, POISON, Poisoned, encrypted_columns, open_with, x_user_id

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from structlog.testing import capture_logs
 
-from service import housekeeping
 from service.at_rest.columns import Encrypted, bound, stored
 from service.at_rest.ring import MOST_TOLD, Ring
 from service.at_rest.unreadable import TEXT, WORD
@@ -20,6 +19,7 @@ from service.encrypting.in_force import demand_keys
 from service.errors import Unavailable
 from service.intake.inbox.replay import replay
 from service.models import delivery_item, feedback_request, result, result_update, webhook_delivery
+from service.privacy import housekeeping
 from service.results.page.found import find
 from service.ways import page
 from tests.encrypting.house import OLD, Poisoned, encrypted_columns, open_with, x_user_id

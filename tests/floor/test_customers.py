@@ -8,7 +8,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service import housekeeping
 from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.models import (
@@ -24,6 +23,7 @@ from service.models import (
     webhook_delivery,
     x_identity,
 )
+from service.privacy import housekeeping
 from service.reports.rows import notes
 from tests import support
 from tests.floor.house import House, answered, deliver

@@ -11,7 +11,7 @@ from service import migrations
 from service.accounts import away, holds, standing
 from service.accounts.holds import Hold
 from service.db import open_engine, writing
-from service.health import Writes, why_not_ready
+from service.metrics.health import Writes, why_not_ready
 from service.models import feedback_request, worker_seen
 from service.reports.dashboard.standing import standings
 from service.sources import holds as source_standing

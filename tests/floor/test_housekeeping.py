@@ -8,7 +8,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from service import chores, housekeeping
 from service.auth import keys, log_access, sessions
 from service.customers.hash_key import open_key
 from service.db import reading, writing
@@ -29,7 +28,9 @@ from service.models import (
     x_identity,
 )
 from service.outreach.workplace import Workplace
+from service.privacy import housekeeping
 from service.settings import Settings
+from service.worker import chores
 from tests.floor.house import House, answered, deliver, told
 from tests.support import START, settings_of
 

@@ -8,12 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from service import housekeeping, retention
+from service import retention
 from service.auth import chain
 from service.db import reading, writing
 from service.errors import Unavailable
 from service.intake.inbox.forget import too_old
 from service.models import access_log, poll_window, result, retention_run, webhook_delivery
+from service.privacy import housekeeping
 from service.results.forget import too_old as of_results
 from tests.support import START, settings_of
 

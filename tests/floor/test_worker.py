@@ -13,7 +13,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service import worker
 from service.accounts import holds
 from service.accounts.holds import Hold
 from service.db import open_engine, reading, writing
@@ -23,6 +22,7 @@ from service.models import account_state, feedback_request, worker_seen
 from service.sandbox import Assumptions, BusinessAccount, SandboxConfig, SandboxServer
 from service.serving import FORK, _tell
 from service.settings import Settings
+from service.worker import chores, loop, readers
 from service.x_api import Credentials, XClient
 from tests.support import World, request_row, settings_of
 
@@ -51,7 +51,7 @@ def held(engine: Engine) -> dict[str, tuple[int | None, str | None]]:
 
 def checked(world: World, **clients: XClient) -> dict[str, tuple[int | None, str | None]]:
     for name, client in {**world.clients, **clients}.items():
-        worker.check_access(world.place, world.settings.accounts[name], client, world.clock.now)
+        readers.check_access(world.place, world.settings.accounts[name], client, world.clock.now)
     return held(world.engine)
 
 
@@ -208,7 +208,7 @@ def test_it_sends_what_is_due_says_it_is_alive_and_leaves_nothing_when_stopped(
 ) -> None:
     due(engine, 3)
     stop = threading.Event()
-    thread = threading.Thread(target=worker.run, args=(working(x), engine), kwargs={"stop": stop})
+    thread = threading.Thread(target=loop.run, args=(working(x), engine), kwargs={"stop": stop})
     thread.start()
     try:
         wait_until(lambda: states(engine) == ["card_sent"] * 3)
@@ -230,7 +230,7 @@ def test_told_to_stop_it_finishes_the_call_in_flight(sqlite_engine: Engine, x: S
     with httpx.Client(base_url=x.url) as control:
         control.post("/_control/faults", json=slow).raise_for_status()
         stop = threading.Event()
-        thread = threading.Thread(target=worker.run, args=(working(x), sqlite_engine), kwargs={"stop": stop})
+        thread = threading.Thread(target=loop.run, args=(working(x), sqlite_engine), kwargs={"stop": stop})
         thread.start()
         wait_until(lambda: "dm_allowed" in states(sqlite_engine))
         time.sleep(0.1)
@@ -249,10 +249,10 @@ def test_a_worker_starts_on_a_host_of_the_longest_name(
 ) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "h" * 63)
     named = list[str]()
-    monkeypatch.setattr(worker.chores, "say_gone", lambda place: named.append(place.worker))
+    monkeypatch.setattr(chores, "say_gone", lambda place: named.append(place.worker))
     stop = threading.Event()
     stop.set()
-    worker.run(working(x), engine, stop=stop)
+    loop.run(working(x), engine, stop=stop)
     column = worker_seen.c.name.type
     assert isinstance(column, sa.String)
     assert [len(name) <= (column.length or 0) for name in named] == [True]
@@ -261,5 +261,5 @@ def test_a_worker_starts_on_a_host_of_the_longest_name(
 def test_a_schema_that_is_not_ours_is_refused_before_anything_is_sent(tmp_path: Any, x: SandboxServer) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/empty.db")
     with pytest.raises(Unavailable, match="db upgrade"):
-        worker.run(working(x), engine, stop=threading.Event())
+        loop.run(working(x), engine, stop=threading.Event())
     engine.dispose()

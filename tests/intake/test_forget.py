@@ -9,12 +9,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from service import housekeeping, retention
+from service import retention
 from service.at_rest.unreadable import TEXT
 from service.db import reading, writing
 from service.intake.inbox.forget import Naming, led_to_nothing, naming, too_old
 from service.intake.inbox.forget import erase as erase_after
 from service.models import conversation, delivery_item, reopening
+from service.privacy import housekeeping
 from tests.intake.house import House, ended, reopened, token_house
 
 

@@ -20,7 +20,7 @@ from service.reports.people.stored import NameLine
 from service.settings import Settings, SettingsError
 from service.settings.sections import StaffNames
 from service.sources import holds
-from service.staff_names import StaffErrand, StaffReading, begin, errands_of, look_up_names
+from service.worker.staff_names import StaffErrand, StaffReading, begin, errands_of, look_up_names
 from tests.crm_api.crm import Crm, crm
 from tests.intake.house import define, settings_with
 from tests.support import Clock

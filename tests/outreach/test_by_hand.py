@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service import housekeeping, retention
+from service import retention
 from service.customers import opted_out
 from service.db import reading, writing
 from service.errors import Conflict, NotFound
 from service.models import access_log, result, send_attempt
 from service.models import opt_out as opt_out_table
 from service.outreach import by_hand
+from service.privacy import housekeeping
 from service.requests import forget
 from service.states import State
 from tests import support

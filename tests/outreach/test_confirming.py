@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service import housekeeping
 from service.accounts import turns
 from service.customers import contacts
 from service.db import reading, writing
 from service.ids import person
 from service.models import contact
 from service.outreach import confirming
+from service.privacy import housekeeping
 from service.requests.outcomes import Postpone, Stop
 from service.states import State
 from service.x_api import DirectMessage, DmPage, XAnswer

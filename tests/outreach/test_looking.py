@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from flask import Response
 from sqlalchemy.engine import Engine
 
-from service import housekeeping
 from service.db import reading, writing
 from service.intake.crm.desks import desks_of
 from service.models import found_identity, look_up, source_state
 from service.outreach import by_hand, looking
+from service.privacy import housekeeping
 from service.sources import counted, holds, waiting
 from tests.crm_api.crm import Crm, crm
 from tests.support import World, settings_of

@@ -170,7 +170,7 @@ def test_what_may_have_been_sent_is_not_handed_to_others(backed: Backed) -> None
     backed.world.ended()
     backed.save()
     backed.put_back()
-    with pytest.raises(Conflict, match="being written to by us"):
+    with pytest.raises(Conflict, match="We are writing to this customer"):
         hand_over(backed.world.place, "acme", "crm", "c-1", by="crm", now=backed.world.clock.now)
 
 

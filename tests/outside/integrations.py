@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from service import housekeeping
+from service.privacy import housekeeping
 from tests.outside import airbyte
 from tests.outside.mirror import Rows, full_read, kept_by_dlt, load_by_dlt
 from tests.outside.served import Served, served

@@ -7,13 +7,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service import housekeeping
 from service.auth import chain, log_access
 from service.customers.hash_key import open_key
 from service.db import reading, writing
 from service.models import access_log, delivery_item, delivery_key, transition, webhook_delivery
 from service.partitions import ahead, dropping, keeping, keys, turning
 from service.partitions.cuts import DAY, MONTH, WEEK, cuts
+from service.privacy import housekeeping
 from tests.floor.house import House, deliver, told
 from tests.floor.test_chain import broken
 from tests.partitions.house import CUTS, SETTINGS, at_once, nobody, pieces, retold, rows, scalar, statements, turn

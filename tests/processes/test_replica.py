@@ -449,7 +449,7 @@ def test_config_check_and_status_say_how_the_replica_stands(pair: Pair, tmp_path
 
 
 def test_an_address_that_is_none_is_refused_by_its_own_name(sqlite_engine: Engine) -> None:
-    with pytest.raises(Unavailable, match=r"database\.read_url is no address"):
+    with pytest.raises(Unavailable, match=r"database\.read_url is not an address"):
         replica.attach(sqlite_engine, Database("postgresql://u@h/n", "postgresql://u@h:x/n", HOUR))
 
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from service import housekeeping
 from service.auth import keys
 from service.db import reading, writing
 from service.models import access_log, posted_once, review_note
+from service.privacy import housekeeping
 from service.reports.statistics.definitions import DEFINITIONS
 from tests.reports.world import NOW, Client, World, settings_of
 

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from service import housekeeping
 from service.db import writing
 from service.errors import Invalid
 from service.models import feedback_request
+from service.privacy import housekeeping
 from service.reports.filters import Filter
 from service.reports.rows import changes as feed
 from service.reports.rows import marks

@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service import housekeeping
 from service.db import reading
 from service.models import feedback_request, send_attempt
 from service.outreach import by_hand, unclear
 from service.outreach.workplace import Workplace
+from service.privacy import housekeeping
 from service.reports.counting.sealing import seal
 from tests.floor.house import House
 from tests.results.house import NOW, request, settings, snapshot, take

@@ -1,6 +1,6 @@
-"""The look-ups of all sources that can be asked: in, the settings; out, a desk each, which the worker hands on.
+"""A desk for every source whose customers can be looked up, for the worker to hand on.
 
-A source has one where its definition says how ([[lookup]]) and its settings where ([sources.NAME.api]).
+A source has one if its definition says how ([[lookup]]) and its settings say where ([sources.NAME.api]).
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from service.sources.desk import Desk
 
 
 def desks_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, Desk]:
-    """Return the desks by source. Raises SettingsError where a definition is wrong."""
+    """Return the desks by source. Raises SettingsError if a definition is wrong."""
     return {
         definition.name: desk_of(definition, api, clock)
         for definition, api in load_with_api(settings)

@@ -1,7 +1,7 @@
-"""One page of a CRM's list of conversations: in, a definition, its API and a page; out, deliveries as by webhook.
+"""Reads one page of a CRM's list of conversations and returns deliveries, as if they had come by webhook.
 
-Each listed conversation becomes an `Inbound` of the webhook's own form and is read by the webhook's own map. Stores
-nothing, and keeps of an answer only what the definition picks from it.
+Each listed conversation becomes an `Inbound` in the webhook's own form and is read by the webhook's own map. Stores
+nothing, and keeps of an answer only what the definition picks.
 """
 
 import json
@@ -40,7 +40,7 @@ class Lists(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PageWanted:
-    """Which page: of what was changed since when, behind which cursor."""
+    """Which page: changed since when, after which cursor."""
 
     since: datetime
     cursor: str | None = None
@@ -49,7 +49,7 @@ class PageWanted:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A conversation of the list, as the webhook would have brought it, and how that is read."""
+    """A conversation from the list, as the webhook would have sent it, with its readings."""
 
     inbound: Inbound = field(repr=False)
     readings: tuple[Reading, ...]
@@ -57,7 +57,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """A page. `next` None and `more` False: the last one. `problem` as of a look-up, or a word of its own."""
+    """A page. `next` None and `more` False: the last one. `problem` as for a look-up, or a word of its own."""
 
     path: str
     status: int | None = None
@@ -142,14 +142,14 @@ class _PageRead:
             yield Listed(inbound, read(self.definition, inbound, at))
 
     def _arrival(self, context: Mapping[str, Any]) -> datetime | None:
-        """The moment that stands for its arrival, for a map that has no other."""
+        """The moment that stands for its arrival, for a map that has no other time."""
         if self.sweep.ended_at is None:
             return self.now
         at = event_time(self._read(self.sweep.ended_at, context), "auto")
         return None if at is None else min(at, self.now)
 
     def _is_older(self, item: Any) -> bool:
-        """Whether the list begins with the newest and has come to what an earlier reading knew."""
+        """Whether the list is sorted newest first and has reached what an earlier reading knew."""
         if self.sweep.changed_at is None:
             return False
         context = {"i": item, "v": self.definition.grammar.values}
@@ -167,7 +167,7 @@ class _PageRead:
 
 
 def as_delivery(definition: Definition, sweep: Sweep, said: Any) -> Inbound:
-    """Write what was found as the webhook would have brought it; the same thing found twice is the same bytes."""
+    """Write what was found as the webhook would have sent it; finding it twice makes the same bytes."""
     body = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     headers = {"content-type": "application/json", **sweep.sent, SWEPT: "true"}
     return make_inbound("POST", "", f"{DELIVERIES}{definition.name}", "", headers.items(), body)

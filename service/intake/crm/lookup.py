@@ -1,7 +1,7 @@
-"""A customer looked up in the CRM: in, a definition, its API and what an event said; out, `Looked`.
+"""Looks a customer up in the CRM, step by step, until somebody is found. Returns `Looked`.
 
-One step after the other until somebody is found. An unknown customer is an answer; a refused key, a limit or silence is
-a problem and says nothing about the customer. Keeps nothing and logs nothing of what is answered.
+"No such customer" is an answer; a refused key, a rate limit or silence is a problem and says nothing about the
+customer. Neither keeps nor logs what the CRM answers.
 """
 
 import time
@@ -85,7 +85,7 @@ def _wanted(step: Step, walk: _Walk) -> bool:
 def _take(
     step: Step, definition: Definition, api: Gets, walk: _Walk, now: datetime, *, show: bool
 ) -> tuple[str | None, timedelta | None]:
-    """Take one step. Returns a problem that ends the look-up, and when to come again."""
+    """Take one step. Returns a problem that ends the look-up, and when to try again."""
     began = time.monotonic()
     try:
         path = filled(step.path, walk.known)
@@ -104,7 +104,7 @@ def _take(
 
 
 def problem_of(definition: Definition, got: Got) -> str | None:
-    """Say what an answer is instead of one about a customer: refused, limited or away; None: it is one."""
+    """Say what an answer is if it is not about a customer: refused, limited or away; None: it is."""
     if got.status in {OK, *NOBODY}:
         return None
     used_up = definition.grammar.limits.used_up

@@ -1,4 +1,4 @@
-"""A look-up, told in words: in, `Looked`; out, lines for people. Shows no token, and a body only where it was kept."""
+"""Tells a look-up in words, for people. Shows no token, and a body only if it was kept."""
 
 import json
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def _end(looked: Looked) -> str:
 
 
 def _nobody(looked: Looked) -> str:
-    """Why nobody was found, as somebody who set it up must know it."""
+    """Why nobody was found, for the person who set it up."""
     if not looked.asked or all(each.status is None for each in looked.asked):
         return "nothing could be asked for, as what stands in the paths is not known; name --conversation or --customer"
     if all(each.status != OK for each in looked.asked):

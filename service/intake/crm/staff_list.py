@@ -1,6 +1,6 @@
-"""One page of a CRM's list of staff: in, a definition, its API and a page; out, ids with names. Stores nothing.
+"""Reads one page of a CRM's list of staff: ids with names. Stores nothing.
 
-Keeps of an answer only the id and the name of each; who cannot be read is left out.
+Entries that cannot be read are left out.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ class StaffPlace:
 
 @dataclass(frozen=True, slots=True)
 class StaffPage:
-    """A page: (kind, id, name) of each. `next` None: all is read. `problem`: refused | limited | away | other."""
+    """A page: (kind, id, name) each. `next` None: the last page. `problem`: refused | limited | away | other."""
 
     named: tuple[tuple[str, str, str], ...] = ()
     next: StaffPlace | None = None

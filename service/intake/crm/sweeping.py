@@ -1,8 +1,8 @@
-"""A CRM's list, read page by page: in, a source and a database; out, ends whose webhook never came, stored.
+"""Reads a CRM's list page by page and stores ended conversations whose webhook never came.
 
-A page at a time, at the source's own limits, no transaction open while the CRM thinks. What is known is left out, and
-what is not is stored by the same door as a delivery: the same key, the same judgement, so that nobody is asked twice
-whichever of the two comes first. First what was found is stored, then the page is turned.
+One page at a time, within the source's limits, with no transaction open during the call. What is already known is left
+out; the rest is stored through the same door as a delivery, with the same key and the same judgement, so whichever
+comes first, nobody is asked twice. A page's finds are stored before the page is turned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +57,7 @@ class Errand:
 
 
 def errands_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, Errand]:
-    """Return the lists there are to read: of sources with a [sweep] and an API. Raises SettingsError."""
+    """Return the lists to read: of sources with a [sweep] and an API. Raises SettingsError."""
     return {
         definition.name: Errand(definition, sweep, Client(api, clock), api.sweep_every, api.per_minute)
         for definition, api in load_with_api(settings)
@@ -66,7 +66,7 @@ def errands_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str
 
 
 def begin(engine: Engine, errands: Mapping[str, Errand], now: datetime) -> Mapping[str, Errand]:
-    """Make sure that every list has its row, and return them: each is read from the moment on at which it had none."""
+    """Make sure that every list has its row, and return the lists; reading starts at the moment a row is created."""
     with writing(engine) as connection:
         holds.enrol(connection, errands, now)
         sweeps.enrol(connection, errands, now)
@@ -74,7 +74,7 @@ def begin(engine: Engine, errands: Mapping[str, Errand], now: datetime) -> Mappi
 
 
 def sweep_once(engine: Engine, errand: Errand, clock: Callable[[], datetime]) -> bool:
-    """Read one page, if one is due and may be asked for; False: there is nothing to do for now."""
+    """Read one page, if one is due and the limits allow it; False: nothing to do for now."""
     with reading(engine) as connection:
         if not sweeps.is_due(connection, errand.source, clock(), errand.every):
             return False
@@ -104,9 +104,9 @@ def _take(connection: Connection, errand: Errand, now: datetime) -> Sweeping | N
 
 
 def news(connection: Connection, definition: Definition, listed: Sequence[Listed], since: datetime) -> list[Listed]:
-    """Leave out what is known: most of a list came by the webhook, and each of it once more with every reading.
+    """Leave out what is known: most of a list came by webhook, and each reading brings it again.
 
-    What ended before `since` is left out as well: it was found then, or ended before we were there.
+    What ended before `since` is left out too: it was found earlier, or ended before we were set up.
     """
     told = [
         each for one in listed for each in one.readings if isinstance(each, ConversationEnded | ConversationReopened)
@@ -125,7 +125,7 @@ def news(connection: Connection, definition: Definition, listed: Sequence[Listed
 
 
 def _store(engine: Engine, definition: Definition, listed: Sequence[Listed], since: datetime, now: datetime) -> int:
-    """Store what is new, and say how many ends that were. Raises where the database cannot."""
+    """Store what is new; return how many ends that were. Raises if the database cannot."""
     with reading(engine) as connection:
         new = news(connection, definition, listed, since)
     for outcome in commit(engine, [arrive(definition, one.inbound, OURS, one.readings, now) for one in new]):
@@ -149,7 +149,7 @@ def _record(connection: Connection, errand: Errand, taken: Sweeping, page: ListP
 
 
 def _put_off(connection: Connection, errand: Errand, taken: Sweeping, page: ListPage, now: datetime) -> None:
-    """The list was not told: a refused key is everybody's business, a missing right or page is the list's alone."""
+    """The list could not be read: a refused key concerns the whole source, a missing right or page only the list."""
     problem, pause = page.problem or "", min(wait(taken.attempts + 1, taken.source), waiting.LONGEST)
     holds.lock(connection, errand.source)
     counted.count(connection, errand.source, counted.SWEEP_FAILED, now)

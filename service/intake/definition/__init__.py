@@ -1,10 +1,9 @@
-"""What a source is: in, a TOML table of ours or of the settings; out, a frozen `Definition`, or every mistake.
+"""What a source is: TOML, ours or from the settings, becomes a frozen `Definition`, or a list of every mistake in it.
 
 load.py    presets and settings, compiled     tables.py   what a definition holds     grammar.py, kinds.py   its TOML
-steps.py   the grammar of a look-up           sweep.py    the grammar of a CRM's list     proofs.py  that of `verify`
-staff.py   the grammar of a list of agents or teams
-reference.py   the grammar in words    nulls.py, advice.py   what can never work, what deserves a thought
-recipes.py   CRMs for which there is no preset
+proofs.py  the grammar of `verify`            steps.py    that of a look-up           sweep.py   that of a CRM's list
+staff.py   that of a list of agents or teams  reference.py   the grammar in words     recipes.py   CRMs without a preset
+nulls.py   expressions that can never find anything      advice.py   what works but deserves a thought
 
-It reads no delivery and no database.
+Reads no delivery and no database.
 """

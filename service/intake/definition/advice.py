@@ -1,7 +1,7 @@
-"""Advice on sources: in, compiled definitions and the campaigns; out, what works and yet deserves a thought.
+"""Advice on sources that work but deserve a thought.
 
-A weak key, one that will hardly arrive as it is written, a constant that nothing asks for, and filters that can never
-fit: a source that fills no tags is held back by no tag. Shows no key.
+Weak keys, keys that may not arrive as written, constants nothing uses, and campaign filters that can never match: a
+source that sets no tags is never held back by a tag. Shows no key.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +27,7 @@ FILTERS = (
 
 
 def advice(definitions: Mapping[str, Definition], campaigns: Iterable[Campaign] = ()) -> Iterator[Mistake]:
-    """Yield a warning for each weak key, and for each filter that can never fit."""
+    """Yield a warning for each weak key, and for each filter that can never match."""
     for name, definition in definitions.items():
         for verifier in definition.verifiers:
             yield from (Mistake(f"sources.{name}.keys", sentence) for sentence in verifier.advice())
@@ -42,7 +42,7 @@ def advice(definitions: Mapping[str, Definition], campaigns: Iterable[Campaign] 
 
 
 def unused_values(grammar: Grammar) -> Iterator[str]:
-    """Yield each constant that stands nowhere: any name may be given to one, so none is wrong."""
+    """Yield each constant that is used nowhere; any name is allowed, so it is no mistake."""
     paths = (path for each in _expressions(grammar) for path in each.paths)
     used = {path[1] for path in paths if path[0] == "v"} | {
         name for each in _templates(grammar) for name in GAP.findall(each)
@@ -51,7 +51,7 @@ def unused_values(grammar: Grammar) -> Iterator[str]:
 
 
 def _expressions(value: Any) -> Iterator[Expression]:
-    """Every expression of a definition, however deep it stands."""
+    """Every expression of a definition, however deeply nested."""
     if isinstance(value, Expression):
         yield value
         return
@@ -75,7 +75,7 @@ def _templates(grammar: Grammar) -> Iterator[str]:
 
 
 def never_fits(definition: Definition, campaign: Campaign) -> Iterator[Mistake]:
-    """Yield a warning for each filter that looks at what this source never fills."""
+    """Yield a warning for each filter on a field this source never fills."""
     for key, field, consequence in FILTERS:
         if getattr(campaign, key) and not _fills(definition, field):
             sentence = f"source {definition.name} never fills {field}, so this filter {consequence}"

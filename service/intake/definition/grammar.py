@@ -1,7 +1,7 @@
-"""The grammar of a definition: in, a TOML table; out, a frozen `Grammar`, or every mistake with its path.
+"""Reads a definition's TOML table, or names every mistake with its path.
 
-Reads by what tables.py declares; a misspelt key, which would be without effect for ever, is a mistake.
-`verify` is a choice of kinds and has a grammar of its own, in proofs.py.
+Follows what tables.py declares. A misspelt key is a mistake, because it would silently have no effect for ever.
+`verify` has a grammar of its own, in proofs.py.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ UNPROVEN_ROOTS = {"h", "q"}
 
 
 def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Mistake]) -> Grammar | None:
-    """Load one definition. Appends to `problems` and returns None where it has mistakes."""
+    """Load one definition. If it has mistakes, appends to `problems` and returns None."""
     before = len(problems)
     try:
         grammar: Grammar | None = reader_of(Grammar, Table).load(tree)
@@ -44,7 +44,7 @@ def load_grammar(tree: Mapping[str, Any], path: str, problems: list[Mistake]) ->
 
 
 def _handshake_mistakes(answers: tuple[Challenge, ...], path: str) -> Iterator[Mistake]:
-    """An unproven body is not even parsed, so nothing may look at it."""
+    """An unverified body is not even parsed, so nothing may look at it."""
     for position, answer in enumerate(answers):
         roots = {root for each in (answer.when, answer.value, answer.token) if each for root in each.roots}
         if not answer.signed and roots - UNPROVEN_ROOTS:

@@ -1,7 +1,7 @@
-"""The kinds of value a definition knows beside the settings' own: in, what TOML gives; out, a value, or what is right.
+"""Kinds of value that a definition knows beside those of the settings: expressions, words, header names, signed parts.
 
-An expression, words without regard to case, a header's name, a part of what is signed. Never knows which key it is
-for: tables.py and the kinds of proof declare that.
+Each reads what TOML gives, or says what would be right. None knows which key it is for: tables.py and the kinds of
+proof declare that.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ NO_SUCH_KEY = "no such key; `dm-feedback sources grammar` lists them all"
 
 
 class ExpressionField(ma.fields.Field[Expression | str | None]):
-    """A JMESPath expression, compiled; an empty one takes a preset's away."""
+    """A JMESPath expression, compiled; an empty one removes the preset's."""
 
     def __init__(self, *, root_names: frozenset[str] | None = ROOT_NAMES, word: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -53,7 +53,7 @@ class ExpressionField(ma.fields.Field[Expression | str | None]):
 
 
 class Folded(ma.fields.List[str]):
-    """Words however they are written: nobody should lose a channel to a capital letter."""
+    """Words regardless of case: nobody should lose a channel to a capital letter."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(ma.fields.String(), **kwargs)
@@ -88,14 +88,14 @@ class KeptField(ma.fields.Dict):
 
 
 class SentField(ma.fields.Dict):
-    """Headers of a call, by name; none by which somebody signs in."""
+    """Headers of a call, by name; none that signs in."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(ma.fields.String(validate=HEADER), ma.fields.String(validate=HEADER_VALUE), **kwargs)
 
 
 class SignatureField(ma.fields.Field[SignatureAt]):
-    """Where the signature stands: a header's name, or a table."""
+    """Where the signature is: a header's name, or a table."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
         try:

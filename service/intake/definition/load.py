@@ -1,7 +1,7 @@
-"""A source, ready to use: in, the settings' sources and our presets; out, frozen `Definition`s, or every mistake.
+"""Compiles the settings' sources and our presets into frozen `Definition`s, or names every mistake.
 
-A preset is a folder of presets/; what the user writes in `[sources.NAME]` overrides it key by key. Everything
-that can be checked is checked here, so that a delivery can fail only because of what is in it.
+A preset is a folder in presets/; what `[sources.NAME]` says overrides it key by key. Everything that can be checked is
+checked here, so a delivery can only fail because of its own content.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -23,7 +23,7 @@ REPLACES = frozenset({"kind", "any_of", "all_of"})  # a table with one of these 
 def load_definitions(sources: Mapping[str, Source], known_accounts: Collection[str] = ()) -> dict[str, Definition]:
     """Compile every source. Raises SettingsError with every mistake, each with its path in the settings.
 
-    `known_accounts`, where given, are the accounts a definition's own `accounts` list may name.
+    `known_accounts`, if given, are the accounts a definition's own `accounts` list may name.
     """
     problems: list[Mistake] = []
     found = {name: _definition(source, known_accounts, problems) for name, source in sources.items()}
@@ -33,20 +33,20 @@ def load_definitions(sources: Mapping[str, Source], known_accounts: Collection[s
 
 
 def load_with_api(settings: Settings) -> Iterator[tuple[Definition, Api]]:
-    """Yield each source whose API can be asked, with how. Raises SettingsError."""
+    """Yield each source whose API can be asked, and how. Raises SettingsError."""
     apis = {name: source.api for name, source in settings.sources.items() if source.api is not None}
     definitions = load_definitions({name: settings.sources[name] for name in apis}, tuple(settings.accounts))
     return ((definition, apis[name]) for name, definition in definitions.items())
 
 
 def preset_about(name: str) -> About:
-    """Return title, certainty and set-up text of a preset. Raises KeyError where there is none."""
+    """Return title, certainty and set-up text of a preset. Raises KeyError if there is none."""
     found: About = reader_of(About, Table).load(preset_tables(name).get("about", {}))
     return found
 
 
 def preset_definition(name: str, *, as_tried: bool = False) -> Definition:
-    """Return a preset without any keys, to be looked at. Raises KeyError where there is none.
+    """Return a preset without any keys, to look at. Raises KeyError if there is none.
 
     `as_tried`: with the settings its own payloads were written for.
     """

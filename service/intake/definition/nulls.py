@@ -1,7 +1,7 @@
-"""Expressions that find nothing, whatever comes: in, a definition; out, the fields they are for, and why.
+"""Finds expressions that can never find anything, and says why.
 
-Follows an expression with kinds of values instead of values: a header in capitals, a token we do not keep, a constant
-that is not there, a field of a text. Says nothing where it is not sure.
+Evaluates an expression with kinds of values instead of values: a header name in capitals, a token we do not keep, a
+missing constant, a field of a text. Says nothing unless it is sure.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -115,7 +115,7 @@ def _see_inside(kind: str, children: list[Any], here: Seen) -> Seen:
 
 
 def _inside(kinds: Kinds, wanted: Kinds, found: Kinds) -> Kinds:
-    """What a step into a value finds: null where the value is of another kind."""
+    """What a step into a value finds: null if the value is of another kind."""
     if not kinds & wanted:
         return NULL
     return found if kinds <= wanted else found | NULL

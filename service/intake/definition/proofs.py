@@ -1,7 +1,7 @@
-"""The grammar of `verify`: in, a table or a list of tables, and the source's keys; out, verifiers, or every mistake.
+"""The grammar of `verify`: a table or list of tables, with the source's keys, becomes verifiers, or every mistake.
 
-A list (or `any_of`) is alternatives, `all_of` demands several together. A key with a prefix belongs to the verifier of
-that prefix alone: a public key (`whpk_…`) taken as an HMAC secret would let anybody sign. Never shows a key.
+A list (or `any_of`) holds alternatives, `all_of` demands several together. A key with a prefix belongs only to the
+verifier of that prefix: a public key (`whpk_…`) used as an HMAC secret would let anybody sign. Never shows a key.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -79,7 +79,7 @@ def load_verify(given: Any, path: str, problems: list[Mistake]) -> Spec | None:
 
 
 def build_verifiers(spec: Spec, source_keys: Sequence[str], problems: list[Mistake]) -> tuple[Verifier, ...]:
-    """Put the keys to each verifier. One that gets none is left out; none at all is a mistake."""
+    """Give each verifier its keys. One without any is left out; none at all is a mistake."""
     alternatives = spec.members if spec.group == "any_of" else (spec,)
     keys_path = spec.path.removesuffix(".verify") + ".keys"
     mistakes = [*_unfit(source_keys, keys_path)]
@@ -93,7 +93,7 @@ def build_verifiers(spec: Spec, source_keys: Sequence[str], problems: list[Mista
 
 
 def fetches_keys(verifiers: Iterable[Verifier]) -> bool:
-    """Whether a proof may have to wait for somebody's published keys."""
+    """Whether verifying may have to wait for somebody's published keys."""
     return any(
         isinstance(each, Sns)
         or (isinstance(each, Token) and each.key_set is not None)

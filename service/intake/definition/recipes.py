@@ -1,4 +1,4 @@
-"""CRMs for which no payload could be found, so no preset: in, a name; out, how to connect it all the same, in words.
+"""How to connect CRMs for which we have no preset, because no payload could be found.
 
 All of them use the preset `token` (or `standard`), whose body the CRM is told to send.
 """

@@ -1,4 +1,4 @@
-"""The grammar in words: in, what is declared; out, a line a key, for `dm-feedback sources grammar`."""
+"""The grammar in words, one line per key, for `dm-feedback sources grammar`."""
 
 from collections.abc import Iterator
 from dataclasses import is_dataclass
@@ -20,7 +20,7 @@ def grammar_reference() -> list[SettingDoc]:
 
 
 def facts_of(grammar: Grammar) -> Iterator[tuple[str, str, str]]:
-    """Each fact a definition reads, where from, and what it means; then what it makes of channels and nobodies."""
+    """Each fact a definition reads, from where, and what it means; then how it treats channels and non-persons."""
     for name, what in declared(Map).items():
         expression = grammar.map.of(name)
         if expression is not None:
@@ -62,7 +62,7 @@ def _docs(shape: type[Any], path: str) -> Iterator[SettingDoc]:
 
 
 def _table(kind: Any) -> type[Any] | None:
-    """The table a key holds, or a list of; None where it holds a value."""
+    """The table a key holds, or a list of; None if it holds a value."""
     if get_origin(kind) is UnionType:
         kind = next(each for each in get_args(kind) if each is not NoneType)
     if get_origin(kind) is tuple:

@@ -1,6 +1,6 @@
-"""The grammar of a list of staff: where a CRM says what its agents and teams are called. In: nothing; out: shapes.
+"""The grammar of a staff list: where a CRM tells the names of its agents and teams.
 
-Ids come with every conversation, names hardly ever. A list is read page by page, below the address of the settings.
+Conversations bring ids, hardly ever names. The list is read page by page, below the API address of the settings.
 """
 
 from collections.abc import Iterator

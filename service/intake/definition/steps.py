@@ -1,6 +1,7 @@
-"""The grammar of a look-up: the steps by which a CRM is asked who its customer is on X. In: nothing; out: shapes.
+"""The grammar of a look-up: the steps that ask a CRM who its customer is on X.
 
-Up to three GETs below the address of the settings. Each reads its answer (`a`) and what is known (`k`) by expressions.
+Up to three GETs below the address in the settings. Each step reads its answer (`a`) and what is known so far (`k`) with
+expressions.
 """
 
 from collections.abc import Iterator, Mapping

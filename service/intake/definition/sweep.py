@@ -1,7 +1,7 @@
-"""The grammar of a sweep: the list by which a CRM says which conversations ended lately. In: nothing; out: shapes.
+"""The grammar of a sweep: the list in which a CRM tells which conversations ended lately.
 
-For ends whose webhook never came. Each one listed is written as the webhook would have brought it, and read by the same
-map; an address below that of the settings, as with a look-up.
+For conversations whose webhook never came. Each is rewritten as the webhook would have sent it and read by the same
+map.
 """
 
 import json

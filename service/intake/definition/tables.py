@@ -1,7 +1,7 @@
-"""What a definition holds: one frozen dataclass a table, one line a key. In: nothing; out: no rule, only names.
+"""What a definition holds: one frozen dataclass per table, one line per key. Declarations only.
 
-Attribute, kind, default, sentence and rules of a key stand here and nowhere else: grammar.py reads definitions by it,
-`dm-feedback sources grammar` prints it.
+A key's attribute, kind, default, sentence and rules are written here and nowhere else: grammar.py reads definitions by
+them, `dm-feedback sources grammar` prints them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -54,7 +54,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """A question that wants a value back before events are sent."""
+    """A question whose answer must return a value before events are sent."""
 
     when: Expression = setting(REQUIRED, "true for a delivery that is this question")
     value: Expression = setting(REQUIRED, "the value to give back")
@@ -95,12 +95,12 @@ class Events:
 
     @property
     def apart(self) -> timedelta | None:
-        """The time alone that makes a second end a new one; None: none does."""
+        """The time after which a second end counts as new by itself; None: never."""
         return self.again_after or (None if self.reopened else DEFAULT_AGAIN_AFTER)
 
     @property
     def looks_at(self) -> frozenset[tuple[str, ...]]:
-        """The places that the two filters look at: an item where nothing stands there is of no known shape."""
+        """The places the two filters look at: an item with nothing there has no known shape."""
         filters = (self.ended, self.reopened) if self.reopened else (self.ended,)
         return frozenset(path for each in filters for path in each.paths if path[0] != "v")
 
@@ -127,7 +127,7 @@ class Map:
     handled_by: Expression | None = setting(None, "human, ai, both or nobody: the last two are no agent")
 
     def of(self, name: str) -> Expression | None:
-        """Where a field stands; None where it stands nowhere, or for its arrival."""
+        """Where a field is found; None if nowhere, or if the time of arrival stands in."""
         found = getattr(self, name)
         return found if isinstance(found, Expression) else None
 
@@ -149,7 +149,7 @@ class Times:
 class Channel:
     """Which channels are asked about, and by which words the CRM says that it was X.
 
-    A handle of another network, or one that an agent typed into a profile, may be a stranger's on X.
+    A handle from another network, or one that an agent typed into a profile, may belong to a stranger on X.
     """
 
     allow: frozenset[str] = setting([], "only these are asked about; empty: all")
@@ -175,7 +175,7 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """How much the source's word about who somebody is on X is worth."""
+    """How far the source is trusted about who somebody is on X."""
 
     x_user_id: str = setting("bridge", "vendor_verified, bridge or crm_entered", one_of(*TRUSTS))
     x_handle: str = setting("crm_entered", "as above", one_of(*TRUSTS))
@@ -191,7 +191,7 @@ class ApiLimits:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """A definition as the grammar reads it, before names and keys are put to it."""
+    """A definition as the grammar reads it, before name and keys are added."""
 
     about: About = setting({}, "what it is")
     accounts: tuple[str, ...] = setting([], "further X accounts its events may choose among")

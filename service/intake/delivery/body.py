@@ -1,7 +1,7 @@
-"""Bytes to items: in, a verified `Inbound`; out, the parsed body and its items, or BodyProblem with a stable code.
+"""The body of a verified `Inbound`, parsed and split into items, or BodyProblem with a stable code.
 
-JSON, forms, XML, and CloudEvents in its three modes. Never reads a body before it is verified, never nests deeper than
-MAX_DEPTH, and never lets a number of ten thousand digits or a NaN through.
+JSON, forms, XML, and CloudEvents in its three modes. Never reads a body that was not verified, never nests deeper than
+MAX_DEPTH, and never accepts NaN or a number of ten thousand digits.
 """
 
 import json
@@ -25,7 +25,7 @@ REQUIRED_ATTRIBUTES = ("id", "source", "specversion", "type")
 
 
 def parse_root(inbound: Inbound, kinds: Sequence[str], *, cloudevents: bool = False) -> Any:
-    """Return the whole body as plain values, in the one of `kinds` its content type names. Raises BodyProblem."""
+    """Return the whole body as plain values, parsed as its content type says. Raises BodyProblem."""
     if cloudevents:
         return _cloudevents(inbound)
     named = [each for each in kinds if inbound.content_type in CONTENT_TYPES[each]]
@@ -55,13 +55,13 @@ def parse_json(inbound: Inbound) -> Any:
         raise _no_json(text, error) from error
     except RecursionError as error:
         raise BodyProblem("too_deep", f"The body nests deeper than {MAX_DEPTH} levels.") from error
-    if _deeper_than(root, MAX_DEPTH):
+    if _is_too_deep(root):
         raise BodyProblem("too_deep", f"The body nests deeper than {MAX_DEPTH} levels.")
     return root
 
 
 def _text(inbound: Inbound) -> str:
-    """Return the body in its declared charset, else in UTF-8; a broken letter costs itself and not the delivery."""
+    """Return the body in its declared charset, else UTF-8; a broken character costs itself, not the delivery."""
     try:
         charset = charset_of(inbound)
     except UnknownEncoding as error:
@@ -77,17 +77,17 @@ def _no_json(text: str, error: json.JSONDecodeError) -> BodyProblem:
 
 
 def _constant(name: str) -> NoReturn:
-    raise BodyProblem("not_json", f"{name} is no JSON; leave the field out or send null.")
+    raise BodyProblem("not_json", f"{name} is not JSON; leave the field out or send null.")
 
 
 def _whole(digits: str) -> int | str:
-    """A number beyond any database's integers stays text: as an id it is exact that way."""
+    """Keep a number beyond any database's integers as text, which is exact if it is an id."""
     return int(digits) if len(digits.lstrip("-")) <= MAX_WHOLE_DIGITS else digits
 
 
-def _deeper_than(root: Any, limit: int) -> bool:
+def _is_too_deep(root: Any) -> bool:
     level = [root]
-    for _ in range(limit):
+    for _ in range(MAX_DEPTH):
         children = (
             each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)
         )
@@ -98,7 +98,7 @@ def _deeper_than(root: Any, limit: int) -> bool:
 
 
 def _cloudevents(inbound: Inbound) -> Any:
-    """Return one event object, or a list of them, whichever of the three modes the sender chose."""
+    """Return one event object or a list of them, whichever of the three modes the sender chose."""
     content_type = inbound.content_type
     if content_type.startswith("application/cloudevents") and not content_type.endswith("json"):
         raise BodyProblem("cloudevents_format", "CloudEvents are read as JSON: application/cloudevents+json.")
@@ -121,7 +121,7 @@ def _binary_event(inbound: Inbound) -> dict[str, Any]:
 
 
 def _header_value(value: str) -> str:
-    """Undo the quoting and then one round of percent-encoding, as the HTTP binding demands."""
+    """Undo quoting and then one round of percent-encoding, as the HTTP binding demands."""
     if len(value) > 1 and value[0] == value[-1] == '"':
         value = value[1:-1].replace('\\"', '"').replace("\\\\", "\\")
     try:

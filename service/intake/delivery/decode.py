@@ -1,7 +1,7 @@
-"""Bytes as their sender meant them: in, a request as it came; out, the same request unpacked, its charset known.
+"""Decompresses a request and determines its charset.
 
-`Content-Encoding` is undone only after the signature was checked, or in vain. A charset nobody knows is refused, not
-kept: nobody could mend it afterwards. Never looks into the text.
+`Content-Encoding` is undone only after the signature was checked, or if the signature failed. An unknown charset is
+refused rather than stored: nobody could make sense of it later. Never looks into the text.
 """
 
 import codecs
@@ -33,12 +33,12 @@ NO_CHARSETS = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-esca
 
 
 def packed(inbound: Inbound) -> list[str]:
-    """The encodings of the body, outermost first; empty where it came as it is."""
+    """The encodings of the body, outermost first; empty if there are none."""
     return layers(inbound.headers.get("content-encoding"))
 
 
 def unpacked(inbound: Inbound, limit: int) -> Inbound:
-    """Return the request with a body as its sender wrote it. Raises TooLarge and UnknownEncoding."""
+    """Return the request with its body decompressed. Raises TooLarge and UnknownEncoding."""
     charset_of(inbound)
     encodings = packed(inbound)
     if not encodings:

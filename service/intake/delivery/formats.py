@@ -1,6 +1,6 @@
-"""Bodies that are no JSON: in, text or bytes; out, plain values, or BodyProblem. Forms, multipart, XML.
+"""Bodies other than JSON: forms, multipart, XML become plain values, or BodyProblem.
 
-A file in a form is passed over, a document type in XML refused: it could name entities that grow or lead elsewhere.
+Files in a form are skipped. A document type in XML is refused: its entities could explode or lead elsewhere.
 """
 
 from collections.abc import Iterator
@@ -40,29 +40,29 @@ def form(text: str, charset: str) -> dict[str, str]:
 
 
 def multipart(body: bytes, boundary: str) -> dict[str, str]:
-    """Read the fields of a multipart form; files are passed over."""
+    """Read the fields of a multipart form; files are skipped."""
     parser = MultiPartParser(stream_factory=lambda *_args, **_kwargs: BytesIO(), max_form_parts=MAX_FIELDS)
     try:
         fields, _files = parser.parse(BytesIO(body), boundary.encode("latin-1", "replace"), len(body))
     except (ValueError, HTTPException) as error:
-        raise BodyProblem("not_a_form", f"The body is no multipart form of at most {MAX_FIELDS} fields.") from error
+        raise BodyProblem("not_a_form", f"The body is not a multipart form of at most {MAX_FIELDS} fields.") from error
     if not fields:
         raise BodyProblem("empty_body", "The form has no fields.")
     return {name: str(value) for name, value in fields.items()}
 
 
 def xml(body: bytes) -> dict[str, Any]:
-    """Read XML: an element is its text, or an object of its attributes (`@name`) and children; repeated ones a list."""
+    """Read XML: an element becomes its text, or an object of attributes (`@name`) and children; repeats a list."""
     if not body.strip():
         raise BodyProblem("empty_body", "The body is empty; send the event as XML.")
     try:
         root = fromstring(body, forbid_dtd=True)
     except DefusedXmlException as error:
         raise BodyProblem(
-            "xml_document_type", "XML with a document type or entities of its own is not read."
+            "xml_document_type", "XML with a document type or entities of its own is not accepted."
         ) from error
     except (ParseError, ValueError, LookupError) as error:
-        raise BodyProblem("not_xml", "The body is no XML.") from error
+        raise BodyProblem("not_xml", "The body is not XML.") from error
     return {_bare(root.tag): _value(root, 1)}
 
 

@@ -1,7 +1,7 @@
-"""One HTTP request as plain values: in, what a web server hands over; out, an `Inbound` that is the same for everybody.
+"""One HTTP request as plain values, the same whichever server received it.
 
-The address is built from our own public address, never from the Host header: anybody can write that one, and
-signatures cover the address. Repeated headers are remembered, because "which one was signed?" has no answer.
+The address is built from our own public address and never from the Host header, because anybody can write that header
+and signatures cover the address. Repeated headers are noted: which of them was signed cannot be known.
 """
 
 import hashlib
@@ -82,7 +82,7 @@ def _first_of_each(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], fr
 
 
 def _clean(text: str) -> str:
-    """Drop what PostgreSQL refuses (NUL) and what no encoding knows (lone surrogates)."""
+    """Drop what PostgreSQL refuses (NUL) and what no encoding can hold (lone surrogates)."""
     if text.isascii() and "\x00" not in text:  # nearly every header
         return text
     return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")

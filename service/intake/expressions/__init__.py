@@ -1,5 +1,5 @@
-"""The JMESPath of definitions, made to run within a budget: in, a text; out, something that reads one item.
+"""The JMESPath of definitions, evaluated within a budget: a text becomes something that reads one item.
 
-compiled.py  an expression, or a sentence why it is none     evaluate.py  its tree, step by step, counted
+compiled.py  an expression, or what is wrong with it     evaluate.py  evaluates its tree and counts the cost
 functions.py   JMESPath's own functions and ours
 """

@@ -1,7 +1,7 @@
-"""The JMESPath of definitions: in, an expression as text; out, something that reads one item, or a sentence why not.
+"""Compiles an expression into something that reads one item, or says what is wrong with it.
 
-Compiled and checked when the settings are read: syntax, names of functions, names at the root, and two traps that
-would be silently wrong for ever. Runs within a budget, and raises nothing but ExpressionError and TooCostly.
+All checks happen when the settings are read: syntax, function names, root names, and two traps that would be silently
+wrong for ever. Evaluation stays within a budget and raises only ExpressionError and TooCostly.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +29,7 @@ NOTHING: dict[str, Any] = {name: {} for name in ROOT_NAMES}
 
 
 class ExpressionError(Exception):
-    """An expression that cannot be compiled, or that could not read this item. Its text is a sentence."""
+    """An expression that cannot be compiled, or failed on this item. Its text is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Expression:
     names: tuple[str, ...] | None = field(default=None, repr=False, compare=False)  # where it is no more than a path
 
     def read(self, context: Any, budget: Budget | None = None) -> Any:
-        """Return what the expression finds; null where there is nothing. Raises ExpressionError and TooCostly.
+        """Return what the expression finds, or null. Raises ExpressionError and TooCostly.
 
         `budget` is the item's; an expression may take PER_EXPRESSION of it.
         """
@@ -71,7 +71,7 @@ class Expression:
         return found
 
     def matches(self, context: Any, budget: Budget | None = None) -> bool:
-        """Whether the expression is literally true: `&&` and `||` return operands, and a string is no yes."""
+        """Whether the expression is literally true: `&&` and `||` return operands, and a non-empty string is no yes."""
         return self.read(context, budget) is True
 
     @property
@@ -81,7 +81,7 @@ class Expression:
 
     @property
     def paths(self) -> set[tuple[str, ...]]:
-        """The places below the roots that the expression looks at, as far as they are plain names."""
+        """The places below the roots the expression looks at, as far as they are plain names."""
         return {path for path in _paths(self.tree) if len(path) > 1}
 
 
@@ -106,14 +106,14 @@ def compile_expression(text: Any, *, root_names: frozenset[str] | None = ROOT_NA
 
 
 def _at(context: Any, names: Iterable[str]) -> Any:
-    """What stands at the end of a path: all that most expressions are, so it has a way of its own."""
+    """The value at the end of a path. Most expressions are no more than that, so it has a shortcut."""
     for name in names:
         context = context.get(name) if isinstance(context, dict) else None
     return context
 
 
 def _is_small(value: Any) -> bool:
-    """Whether it need not be paid for: a word, a number or nothing."""
+    """Whether it costs nothing: a word, a number or null."""
     return len(value) <= MAX_RESULT if isinstance(value, str) else not isinstance(value, list | dict)
 
 
@@ -128,7 +128,7 @@ def _plain_names(tree: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _try_it(expression: Expression) -> None:
-    """Read an item in which there is nothing: what is too costly even then always is."""
+    """Try an empty item: an expression that is too costly even then always is."""
     try:
         expression.read(NOTHING)
     except TooCostly as error:
@@ -146,7 +146,7 @@ def _sentence(error: exceptions.JMESPathError) -> str:
 
 
 def _quoted_as_names(text: str) -> Iterator[str]:
-    """`b.event == "closed"` compares with a field of that name, which is null for ever."""
+    """Find comparisons such as `b.event == "closed"`, which JMESPath reads as a field of that name: always null."""
     tokens = list(Lexer().tokenize(text))
     for sign, name, behind in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if sign["type"] in COMPARATORS and name["type"] == "quoted_identifier" and behind["type"] != "dot":

@@ -1,8 +1,8 @@
-"""JMESPath's own tree, made to run within a budget: in, a parsed expression; out, a function of a value and a `Budget`.
+"""Evaluates JMESPath's syntax tree within a budget: a parsed expression becomes a function of value and `Budget`.
 
-The library parses, we evaluate: its interpreter does whatever an expression asks, and forty characters may ask for
-gigabytes. Every list walked, every text made and every comparison of lists is paid for before it is done. Means
-exactly what the library means; a test holds one against the other. Never changes a value it is given.
+The library parses, we evaluate, because its interpreter has no limits and forty characters can ask for gigabytes. Every
+list walked, text built and list compared is paid for first. The meaning is exactly the library's; a test compares the
+two. Never changes a value.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ class Budget:
             raise TooCostly
 
     def pay_for(self, value: Any) -> None:
-        """Spend what it costs to look at every part of a value. A part that stands in two places is paid for twice."""
+        """Pay for looking at every part of a value. A part that occurs twice is paid for twice."""
         level = [value]
         while level:
             self.spend(len(level) + sum(len(each) // TEXT_PER_STEP for each in level if isinstance(each, str)))
@@ -50,7 +50,7 @@ def _parts(value: list[Any] | dict[str, Any]) -> Sequence[Any]:
 
 
 class _Expression:
-    """What `&expr` hands to a function; named as the library's own class, since its type check goes by the name."""
+    """What `&expr` passes to a function. Named like the library's own class, whose type check goes by name."""
 
     def __init__(self, run: Run, budget: Budget) -> None:
         self.expression = run
@@ -160,7 +160,7 @@ def _orders(value: Any) -> bool:
 
 
 def _over(items: Callable[[Any], list[Any] | None]) -> Callable[..., Run]:
-    """A projection: every item of a list, through the rest of the expression, without what finds nothing."""
+    """A projection: the rest of the expression for every item of a list, without nulls."""
 
     def make(base: Run, rest: Run, only: Run | None = None) -> Run:
         def run(value: Any, budget: Budget) -> Any:

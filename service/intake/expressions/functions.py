@@ -1,7 +1,7 @@
-"""The functions of definitions: JMESPath's own and ours, by which a CRM's texts are taken apart.
+"""The functions definitions may call: JMESPath's own, and ours for taking texts apart.
 
-In: what an expression found; out: a new value, or null where there is nothing to work on. What a call may cost is
-evaluate.py's business, except where a result could outgrow what it is made of.
+A function returns null where there is nothing to work on. evaluate.py limits the cost of a call, except where a result
+can outgrow its input.
 """
 
 import json
@@ -51,7 +51,7 @@ class OurFunctions(functions.Functions):
 
     @functions.signature(TEXT)
     def _func_from_json(self, text: str | None) -> Any:
-        """The value of a JSON text, as some CRMs put into a field of a form; null where it is none."""
+        """The value of a JSON text, as some CRMs put into a form field; null if it is not JSON."""
         if text is None or len(text) > LONGEST_TEXT:
             return None
         try:

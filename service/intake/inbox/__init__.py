@@ -1,6 +1,8 @@
-"""What was delivered, stored once: in, verified deliveries and their readings; out, rows, committed before the 2xx.
+"""Stores verified deliveries once, with everything that follows from them, in one commit before the 2xx.
 
 accept.py   one transaction, deduplicated     group.py   many deliveries in one commit
-told.py, ends.py   what they tell; is an end new?      judging.py, late.py, stored.py   their rows
-dedupe.py   how a delivery is known again      replay.py, forget.py   later looks at what is stored
+dedupe.py   recognises a repeated delivery    ends.py    is this end new?
+judging.py, late.py   what becomes of each item; reopenings that came late
+stored.py   deliveries as rows                told.py    the shapes passed around here
+replay.py   reads stored ones again           forget.py  retention and erasure
 """

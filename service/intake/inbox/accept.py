@@ -1,8 +1,8 @@
-"""Verified deliveries, stored once: in, their readings; out, what became of each item, committed before this returns.
+"""Stores verified deliveries once and says what became of each item; committed when this returns.
 
-One transaction holds the raw deliveries and everything that follows from them: a 2xx to a source rests on it. The same
-delivery again costs no write. Where the database is away nothing is half-written, and the source is asked to repeat.
-`accept` stores one by itself; `group.py` many in one commit, by the same functions.
+The raw deliveries and everything that follows are one transaction: the 2xx to the source rests on it. A repeated
+delivery costs no write. If the database is away nothing is half-written, and the source is asked to repeat. `accept`
+stores one delivery; `group.py` stores many in one commit, with the same functions.
 """
 
 from collections import Counter
@@ -38,13 +38,13 @@ from service.intake.inbox.told import (
 from service.intake.mapping.events import Reading
 from service.intake.verify.parts import Verified
 
-RETRY_AFTER_S = 30  # Zendesk honours nothing of a minute or more
-STANDS_STILL_S = 10  # a database that is silent for so long is given up: no CRM waits longer, and another may lead
+RETRY_AFTER_S = 30  # Zendesk ignores a minute or more
+STANDS_STILL_S = 10  # after that a silent database is given up: no CRM waits longer, and another node may lead
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of a delivery. `duplicate`: this very delivery was there already, and nothing was written."""
+    """What became of a delivery. `duplicate`: the same delivery was there already, and nothing was written."""
 
     delivery_id: str
     items: tuple[Item, ...]
@@ -63,7 +63,7 @@ class Accepted:
 
 
 def accept(engine: Engine, arrived: Arrived) -> Accepted:
-    """Store one delivery in a commit of its own. Raises Unavailable where the database cannot."""
+    """Store one delivery in a commit of its own. Raises Unavailable if the database cannot."""
     try:
         with writing(engine, STANDS_STILL_S) as connection:
             return store_arrived(connection, [arrived])[0]
@@ -77,7 +77,7 @@ def accept(engine: Engine, arrived: Arrived) -> Accepted:
 def arrive(
     definition: Definition, inbound: Inbound, verified: Verified, readings: Sequence[Reading], now: datetime
 ) -> Arrived:
-    """Give a verified delivery its id and the digest by which its repeats are known."""
+    """Give a verified delivery its id and the digest that identifies its repeats."""
     delivery = Delivery(new_id("whd", now), now)
     ids = [each.event_id for each in readings if each.event_id]
     key, erased = by_content(ids, inbound.digest), None
@@ -87,7 +87,7 @@ def arrive(
 
 
 def store_unavailable(error: Exception) -> Unavailable:
-    """The one answer to a database that is away, with what is the matter with it."""
+    """The answer while the database is away, with what is wrong with it."""
     return Unavailable(
         "store_unavailable",
         f"The delivery could not be stored: the database {why_away(error)}. Send it again.",
@@ -96,7 +96,7 @@ def store_unavailable(error: Exception) -> Unavailable:
 
 
 def store_arrived(connection: Connection, arrived: Sequence[Arrived]) -> list[Accepted]:
-    """Store deliveries and what they say, in the order of their arrival; each is judged as if it had come alone."""
+    """Store deliveries and what they say, in order of arrival; each is judged as if it had come alone."""
     arrived = known_if_erased(connection, arrived)
     places = write_deliveries(connection, arrived)
     items = store(connection, [each.told for each in arrived if places.get(each.place) == each.told.delivery.id])
@@ -104,7 +104,7 @@ def store_arrived(connection: Connection, arrived: Sequence[Arrived]) -> list[Ac
 
 
 def store(connection: Connection, told: Sequence[Told]) -> dict[str, tuple[Item, ...]]:
-    """Write what readings say, in their order; return what became of the items of each delivery, by its id."""
+    """Write what readings say, in order; return what became of each delivery's items, by its id."""
     items: dict[str, tuple[Item, ...]] = {}
     if told:
         lock(connection, _conversations(told), told[0].now)

@@ -1,8 +1,8 @@
-"""How a delivery is known again: in, the sender's ids, a body's digest; out, one digest that outlives erasure.
+"""Recognises a repeated delivery: the sender's ids and the body's digest become one digest that outlives erasure.
 
-Nothing may be read from it. Where neither id nor time is in the delivery, the same bytes may tell of a second end: then
-every delivery is new, and the conversation decides - until its person is erased. From then on the bytes themselves are
-known: a repeat would else bring back a conversation that nobody may know any more.
+Nothing can be read from it. Without an id or a time in the delivery, equal bytes may report a second end: then every
+delivery counts as new and the conversation decides. Once the person is erased the bytes themselves are remembered,
+because a repeat would bring back a conversation nobody may know any more.
 """
 
 import hashlib
@@ -10,12 +10,12 @@ from collections.abc import Iterable
 
 
 def by_content(ids: Iterable[str], body_digest: str) -> str:
-    """The digest of a delivery that says which event it is, or of one whose person was erased."""
+    """The digest of a delivery that names its event, or whose person was erased."""
     return _digest("\n".join(ids) + ":" + body_digest)
 
 
 def by_arrival(body_digest: str, delivery_id: str) -> str:
-    """The digest of a delivery that is like no other, because nothing in it tells two ends apart."""
+    """The digest of a delivery that must count as unique, because nothing in it tells two ends apart."""
     return _digest(f":{body_digest}:{delivery_id}")
 
 

@@ -1,7 +1,6 @@
-"""Is this end new? In: what is known of a conversation, and a time; out, nothing, or whose repeat it is. Pure.
+"""Is this end of a conversation new? Returns nothing, or whose repeat it is. Pure, and the only place that decides it.
 
-The only place that decides it. Whatever one delivery tells of a conversation, each end costs a search in two sorted
-lists: never a statement, and never a look at all the others.
+However many ends a delivery reports, each costs a search in two sorted lists: no statement, and no look at the others.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -16,7 +15,7 @@ AT_ONCE = timedelta(microseconds=1)  # the least by which two moments are two
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """An end that is none of its own: why, and the request it belongs to."""
+    """An end that repeats another: why, and the request it belongs to."""
 
     reason: str
     request_id: str
@@ -24,7 +23,7 @@ class Repeat:
 
 @dataclass(slots=True)
 class Timeline:
-    """A conversation's ends and reopenings in order of time. It grows while a delivery about it is judged."""
+    """A conversation's ends and reopenings in order of time. Grows while a delivery about it is judged."""
 
     requests: dict[datetime, str] = field(default_factory=dict)  # of each end, by its time
     ended: list[datetime] = field(default_factory=list)
@@ -44,7 +43,7 @@ class Timeline:
         return True
 
     def after_its_ends(self, arrived: datetime) -> datetime:
-        """A reopening whose time is its arrival lies after every end that arrived before, whatever our clock did."""
+        """Place a reopening with no time but its arrival after all ends that arrived before, whatever our clock did."""
         return max(arrived, self.ended[-1]) if self.ended else arrived
 
     def after_its_reopenings(self, arrived: datetime) -> datetime:
@@ -57,7 +56,7 @@ class Timeline:
         return latest + AT_ONCE if latest > arrived else arrived
 
     def repeat(self, at: datetime, again_after: timedelta | None) -> Repeat | None:
-        """Say whose repeat an end at `at` is; None where it is new."""
+        """Say whose repeat an end at `at` is; None if it is new."""
         if at in self.requests:
             return Repeat("same_end", self.requests[at])
         place = bisect_left(self.ended, at)
@@ -67,7 +66,7 @@ class Timeline:
         return None
 
     def _lie_apart(self, first: datetime, second: datetime, again_after: timedelta | None) -> bool:
-        """Whether two ends are two: reopened between them, or enough time passed to think so."""
+        """Whether two ends are distinct: reopened in between, or far enough apart in time."""
         place = bisect_left(self.reopened, first)
         if place < len(self.reopened) and self.reopened[place] < second:
             return True

@@ -1,8 +1,7 @@
-"""Raw deliveries, taken away: in, a date or a person; out, how many rows lost their contents.
+"""Empties raw deliveries, by age or for an erased person.
 
-The rows themselves stay, as they keep a delivery from being accepted twice, those that led to nothing as long as
-repeats may come; body, headers and query go, and for an erased person the conversation's id as well. Never touches the
-ledger: what outreach and results hold of a person is theirs to erase, after this.
+The rows stay to keep a delivery from being accepted twice (those that led to nothing as long as repeats may come);
+body, headers and query go, and for an erased person the conversation's id too. Never touches the ledger.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -34,14 +33,14 @@ KNOWN_FOR_GOOD = sa.exists().where(dlk.source == wd.source, dlk.dedupe_key == wd
 
 
 def too_old(before: datetime) -> Overdue:
-    """Say which deliveries are emptied: those received before a time."""
+    """Which deliveries are to be emptied: those received before a time."""
     return Overdue("deliveries", webhook_delivery, sa.and_(wd.received_at < before, wd.body.is_not(None)), _emptied)
 
 
 def led_to_nothing(before: datetime) -> Overdue:
-    """Say which deliveries go as a whole, with their items: received before a time, and no request came of any of them.
+    """Which deliveries are deleted with their items: received before a time, and none led to a request.
 
-    A CRM that tells us of everything tells us of little else.
+    For a CRM that reports everything, that is most of them.
     """
     led = sa.exists().where(di.delivery_id == wd.id, di.request_id.is_not(None))
     old = sa.and_(wd.received_at < before, ~led, ~KNOWN_FOR_GOOD)
@@ -60,7 +59,7 @@ def _emptied(connection: Connection, those: Condition) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """Which deliveries name somebody, of those that had come by a time; and how many nobody could read."""
+    """The deliveries received by a time that name somebody, and how many could not be read."""
 
     names: frozenset[str]
     ids: frozenset[str]
@@ -69,7 +68,7 @@ class Naming:
 
 
 def naming(connection: Connection, names: Collection[str], now: datetime) -> Naming:
-    """Look for a person's names in every body that is kept. As many as there are: never while anything is locked."""
+    """Search every stored body for a person's names. Takes long, so never while anything is locked."""
     found, unreadable = _naming(connection, plain := _plain(names), sa.true())
     return Naming(plain, found, unreadable, now)
 
@@ -94,7 +93,7 @@ def erase(connection: Connection, x_user_id: str, handles: Collection[str], foun
 def of_person(
     connection: Connection, theirs: sa.ColumnElement[bool], names: Collection[str]
 ) -> Iterator[tuple[sa.Table, sa.ColumnElement[bool]]]:
-    """Say which rows tell of these requests, or name this person: what erasing them reaches."""
+    """Which rows report these requests or name this person: what erasing them reaches."""
     told = _told_of(connection, theirs)
     named, _ = _naming(connection, _plain(names), sa.true())
     yield webhook_delivery, wd.id.in_(sorted({*_about(connection, theirs), *named}))
@@ -114,12 +113,12 @@ def _about(connection: Connection, theirs: sa.ColumnElement[bool]) -> Sequence[s
 
 
 def _items(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """What was said of conversations, beside the deliveries that said it."""
+    """What was said about conversations, beside the deliveries that said it."""
     return sa.select(column).join_from(delivery_item, webhook_delivery, di.delivery_id == wd.id)
 
 
 def _told_of(connection: Connection, theirs: sa.ColumnElement[bool]) -> Mapping[str, Sequence[str]]:
-    """Their conversations by source. Never joined by: ids may lie in two forms, while they go over to being locked."""
+    """Their conversations by source. Never used in a join: ids may be stored in two forms while a key changes."""
     told: dict[str, list[str]] = {}
     for source, conversation_id in connection.execute(sa.select(fr.source, fr.conversation_id).where(theirs)):
         told.setdefault(source, []).append(conversation_id)
@@ -138,15 +137,15 @@ def _first_items(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
 
 
 def _plain(names: Collection[str]) -> frozenset[str]:
-    """Names as they are looked for. One that nobody can read is none: the word in its place stands elsewhere too."""
+    """Names to search for. Unreadable ones are left out: their marker occurs elsewhere too."""
     known = (name for name in names if len(name) >= SHORTEST_NAME and not is_unreadable(name))
     return frozenset(name.removeprefix("@").lower() for name in known)
 
 
 def _naming(connection: Connection, names: Collection[str], among: Condition) -> tuple[frozenset[str], int]:
-    """What led to no request and names the person all the same; and how many bodies nobody can read.
+    """Deliveries that led to no request and still name the person; and how many bodies cannot be read.
 
-    A name may be part of another's, and then it is a delivery too many: it was read long ago.
+    If the name is part of somebody else's, a delivery too many is emptied: it was processed long ago.
     """
     if not names:
         return frozenset(), 0
@@ -162,7 +161,7 @@ def _naming(connection: Connection, names: Collection[str], among: Condition) ->
 
 
 def _empty(connection: Connection, ids: Sequence[str]) -> int:
-    """Take the contents of deliveries away, and see to it that the same bytes bring nothing back."""
+    """Empty deliveries, and make sure that the same bytes bring nothing back."""
     emptied = 0
     for start in range(0, len(ids), AT_ONCE):
         chunk = sa.and_(wd.id.in_(ids[start : start + AT_ONCE]), wd.body.is_not(None))
@@ -184,14 +183,14 @@ def _know_by_content(connection: Connection, delivery_id: str, source: str, key:
 
 
 def _keep_for_good(connection: Connection, source: str, key: str, delivery_id: str) -> None:
-    """What is known of somebody who was erased is not forgotten with the others, whether keys lie apart or not."""
+    """Keep the keys of an erased person's deliveries for good, wherever keys are stored."""
     place = {"source": source, "dedupe_key": key}
     row = insert(connection, delivery_key).values(**place, delivery_id=delivery_id, received_at=None)
     connection.execute(row.on_conflict_do_update(index_elements=list(place), set_={"received_at": None}))
 
 
 def _forget_conversation(connection: Connection, source: str, conversation_id: str) -> None:
-    """Take the id away by which the CRM would still know whose conversation it was."""
+    """Remove the id by which the CRM could still tell whose conversation it was."""
     of_source = sa.select(webhook_delivery.c.id).where(
         webhook_delivery.c.id == di.delivery_id, webhook_delivery.c.source == source
     )

@@ -1,8 +1,8 @@
-"""Deliveries that came at the same time, in one commit: in, several verified ones; out, to each what became of it.
+"""Stores several verified deliveries in one commit and says what became of each.
 
-A disk that syncs two hundred times a second then lets in more than two hundred deliveries a second. Each is judged as
-if it had come alone, and where one cannot be stored the others are stored without it. Nothing may be answered before
-this returns: a process that is killed meanwhile has promised nothing, and the repeat finds whatever was committed.
+A disk that syncs two hundred times a second can then take more than two hundred deliveries a second. Each is judged as
+if it had come alone, and one that cannot be stored does not hinder the others. Nothing may be answered before this
+returns: a process killed in between has promised nothing, and the repeat finds whatever was committed.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ log = structlog.get_logger("intake")
 
 
 def commit(engine: Engine, arrived: Sequence[Arrived]) -> list[Accepted | Exception]:
-    """Store deliveries in one commit; where that fails, each in its own. Raises nothing: it returns what it would."""
+    """Store deliveries in one commit, or if that fails, each in its own. Returns errors instead of raising them."""
     try:
         with writing(engine, STANDS_STILL_S) as connection:
             return list(store_arrived(connection, arrived))

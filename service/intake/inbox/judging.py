@@ -1,9 +1,8 @@
-"""Readings to rows: in, an open write transaction and what deliveries tell; out, what became of each item.
+"""Decides in an open transaction what becomes of each item of some deliveries, and writes the rows.
 
-Each conversation's row is locked first, so that two web processes judge one after the other. Then what is known of
-all of them is fetched at once, every item is judged in memory, and the rows are written together: the number of
-statements does not depend on the number of items. The order of arrival does not matter: a reopening that comes late
-lets in the ends it makes new.
+Each conversation's row is locked first, so two web processes judge one after the other. What is known of all of them is
+fetched at once, every item is judged in memory, and the rows are written together: the number of statements does not
+depend on the number of items. Nor does the order of arrival matter: a late reopening lets in the ends it makes new.
 """
 
 from collections.abc import Iterable
@@ -55,7 +54,7 @@ NEW_REOPENINGS = Into(
 
 @dataclass(slots=True)
 class Book:
-    """What is known of the conversations of a round, and the rows that are to be written."""
+    """What is known of the conversations of a round, and the rows to be written."""
 
     known: dict[Key, Timeline]
     reopenings: list[Row] = field(default_factory=list)
@@ -64,7 +63,7 @@ class Book:
     reopened: dict[Key, datetime] = field(default_factory=dict)  # the earliest new one of each conversation
 
     def open_request(self, told: Told, delivery: Delivery, end: ConversationEnded) -> str:
-        """Begin the request of an end that is new, and return its id."""
+        """Open the request of a new end and return its id."""
         request_id = new_id("fr", told.now)
         self.known[told.key(end.conversation_id)].add_end(end.ended_at, request_id)
         self.requests.append(_request(request_id, told, delivery, end))
@@ -79,9 +78,9 @@ class Book:
 
 
 def lock(connection: Connection, keys: Iterable[Key], now: datetime) -> None:
-    """Lock conversations, all that a transaction is about at once and in order of name.
+    """Lock all conversations of a transaction at once, in order of name.
 
-    Two groups about the same ones would else wait for each other.
+    Otherwise two groups about the same conversations could deadlock.
     """
     hold_keys(connection)
     LOCK.run(connection, [(*key, now) for key in sorted(set(keys))])
@@ -93,7 +92,7 @@ def open_book(connection: Connection, keys: Iterable[Key]) -> Book:
 
 
 def timelines(connection: Connection, keys: Iterable[Key]) -> dict[Key, Timeline]:
-    """Return what is known of conversations. Without their locks it may be old by now."""
+    """Return what is known of conversations. Without their locks it may be outdated."""
     ordered = sorted(set(keys))
     known = {key: Timeline() for key in ordered}
     for source, conversation_id, at, request_id in TOLD_OF.rows(connection, ordered):
@@ -125,7 +124,7 @@ def _judge_end(book: Book, told: Told, position: int, end: ConversationEnded) ->
     at, said, apart = end.ended_at, notes(end.notes), told.definition.grammar.events.apart
     repeat = known.repeat(at, apart)
     if repeat is not None and at >= told.delivery.received_at and told.delivery.reading == 0:
-        # its time is ours: what looks like a repeat may have come after a reopening that another clock told
+        # its time is ours: an apparent repeat may have come after a reopening dated by another clock
         at = known.after_its_reopenings(at)
         repeat = known.repeat(at, apart)
     if repeat is not None:

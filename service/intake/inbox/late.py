@@ -1,8 +1,7 @@
-"""Reopenings that came late: in, a judged round; out, the ends that they make new are accepted.
+"""Reopenings that came late: the ends they make new are accepted after all.
 
-Until a reopening came, these looked like repeats of an end on its other side. They are judged by the times kept with
-the items; only what is let in is read again from its stored bytes, once a delivery. Where those are gone after their
-retention, nothing can be done and nothing is.
+Until then these ends looked like repeats. They are judged by the times kept with the items; only those that turn out
+new are read again from the stored bytes. If retention has removed the bytes, nothing can be done and nothing is.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -39,7 +38,7 @@ Opened = Callable[[str], tuple[Delivery, Items] | None]
 
 @dataclass(frozen=True, slots=True)
 class TakenForRepeat:
-    """An item that was taken for a repeat. `ended_at` is None where it was stored before that was kept."""
+    """An item that was taken for a repeat. `ended_at` is None if an older version stored it."""
 
     key: Key
     delivery_id: str
@@ -48,7 +47,7 @@ class TakenForRepeat:
 
 
 def let_in(connection: Connection, book: Book, told: Sequence[Told]) -> None:
-    """Accept what had been taken for repeats of an end on the other side of the round's reopenings, oldest first."""
+    """Accept ends that were taken for repeats of one on the other side of the round's reopenings, oldest first."""
     if not book.reopened:
         return
     by_source = {each.definition.name: each for each in told}
@@ -59,7 +58,7 @@ def let_in(connection: Connection, book: Book, told: Sequence[Told]) -> None:
 
 
 def _let_in(book: Book, told: Told, opened: Opened, repeats: Iterable[TakenForRepeat]) -> None:
-    """Judge the repeats of one source anew. `told` says by which definition, and when."""
+    """Judge the repeats of one source again. `told` says by which definition, and when."""
     again_after = told.definition.grammar.events.apart
     timed = [(each.ended_at or _ended_at(opened, each), each) for each in repeats]
     ordered = sorted(
@@ -81,7 +80,7 @@ def _accept(book: Book, told: Told, opened: Opened, repeat: TakenForRepeat) -> N
 
 
 def _read(opened: Opened, repeat: TakenForRepeat) -> ConversationEnded | None:
-    """Read the item again; None where the definition has changed so that it tells something else by now."""
+    """Read the item again; None if the definition has changed and it now says something else."""
     found = opened(repeat.delivery_id)
     if found is None or repeat.position >= len(found[1]):
         return None
@@ -97,7 +96,7 @@ def _ended_at(opened: Opened, repeat: TakenForRepeat) -> datetime | None:
 
 
 def _opener(connection: Connection, definition: Definition) -> Opened:
-    """Return what loads and parses a stored delivery, and keeps the last few at hand."""
+    """Return a function that loads and parses a stored delivery, and caches the last few."""
 
     @lru_cache(maxsize=AT_HAND)
     def opened(delivery_id: str) -> tuple[Delivery, Items] | None:

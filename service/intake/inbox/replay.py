@@ -1,7 +1,7 @@
-"""Stored deliveries, read again: in, a definition that was mended; out, counts of what came of it.
+"""Reads stored deliveries again after their definition was fixed, and counts what came of it.
 
-Adds readings, changes none: what was said on arrival stays on record. Nothing is accepted twice, as the same rules
-and the same unique key hold as on arrival.
+Adds readings and changes none: what was understood on arrival stays on record. Nothing is accepted twice, because the
+same rules and unique keys apply.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ from service.models import delivery_item, webhook_delivery
 
 @dataclass(frozen=True, slots=True)
 class ReplayCounts:
-    """What a replay did: deliveries read, items by outcome, deliveries whose body is gone or was changed since."""
+    """What a replay did: deliveries read, items by outcome, deliveries whose body is gone or was changed."""
 
     deliveries: int = 0
     accepted: int = 0
@@ -37,7 +37,7 @@ class ReplayCounts:
 
 
 def replay(engine: Engine, definition: Definition, delivery_id: str | None, now: datetime) -> ReplayCounts:
-    """Read one delivery of the source again, or (None) all whose newest reading has unmappable items."""
+    """Read one delivery of the source again, or (None) all whose latest reading has unmappable items."""
     try:
         with reading(engine) as connection:
             found = connection.scalars(_wanted(definition, delivery_id)).all()

@@ -1,7 +1,7 @@
-"""Deliveries at rest: in, an `Inbound` or an id; out, a row, or the `Inbound` again as far as it was kept.
+"""Deliveries as rows: writes an `Inbound`, and reads one back as far as it was kept.
 
-Headers and query are stored without credentials and signatures, the body byte by byte. A row is never changed but by
-forget.py, which takes its contents away.
+Headers and query are stored without credentials and signatures, the body byte for byte. A row never changes, except
+that forget.py empties it.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ ITEMS = Into((
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A delivery that has just come: what it tells, its bytes, the digest by which its repeats are known."""
+    """A delivery that has just come: what it says, its bytes, the digest that identifies its repeats."""
 
     told: Told
     inbound: Inbound
@@ -58,12 +58,12 @@ class Arrived:
 
     @property
     def place(self) -> tuple[str, str]:
-        """What only one delivery can hold: its source, and the digest of what it is."""
+        """What only one delivery can hold: its source and its digest."""
         return self.told.definition.name, self.dedupe_key
 
 
 def known_if_erased(connection: Connection, arrived: Sequence[Arrived]) -> list[Arrived]:
-    """Give deliveries whose very bytes were erased once the key by which those are known."""
+    """Give deliveries whose exact bytes were erased once the key those are known by."""
     asked = {(each.told.definition.name, each.erased_key) for each in arrived if each.erased_key}
     if not asked:
         return list(arrived)
@@ -77,7 +77,7 @@ def known_if_erased(connection: Connection, arrived: Sequence[Arrived]) -> list[
 
 
 def write_deliveries(connection: Connection, arrived: Sequence[Arrived]) -> dict[tuple[str, str], str]:
-    """Store what is not there yet; return whose place each (source, digest) is: the id of the first that came."""
+    """Store what is new; return for each (source, digest) the id of the first delivery that came."""
     # in order of name: two groups with the same deliveries must not wait for each other
     rows = sorted((_row(each) for each in arrived), key=lambda row: row[1:3])
     into = DELIVERIES_APART if keys_are_apart(connection) else DELIVERIES
@@ -89,7 +89,7 @@ def write_deliveries(connection: Connection, arrived: Sequence[Arrived]) -> dict
 
 
 def _first(connection: Connection, places: Sequence[tuple[str, str]]) -> list[Row]:
-    """Source, digest and id of what holds these places, though the delivery itself may be gone."""
+    """Source, digest and id of what holds these places, even if the delivery itself is gone."""
     return (FIRST_APART if keys_are_apart(connection) else FIRST).rows(connection, places)
 
 
@@ -105,9 +105,9 @@ def _row(arrived: Arrived) -> Row:
 
 
 def load_delivery(connection: Connection, delivery_id: str) -> tuple[Delivery, Inbound] | None:
-    """Return a delivery and its next reading's number; None where there is none or its body is gone.
+    """Return a delivery and its next reading's number; None if there is none or its body is gone.
 
-    Raises Unavailable where it was changed in the database since it came.
+    Raises Unavailable if it was changed in the database since it came.
     """
     row = connection.execute(sa.select(webhook_delivery).where(webhook_delivery.c.id == delivery_id)).one_or_none()
     if row is None or row.body is None:

@@ -1,4 +1,4 @@
-"""What a delivery tells and what became of it. In: nothing; out: the shapes between accept, ledger and replay."""
+"""The shapes in which accept, ledger and replay pass on what a delivery says and what became of it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Key = tuple[str, str]  # a source and its name for a conversation
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What became of one item of a delivery. `ended_at` where it told of an end."""
+    """What became of one item of a delivery. `ended_at` if it reported an end."""
 
     position: int
     outcome: str
@@ -58,7 +58,7 @@ class Told:
 
 
 def rounds(told: Sequence[Told]) -> Iterator[list[Told]]:
-    """Part a group so that no conversation is told of twice in a round; per conversation the order stays."""
+    """Split a group so that no conversation occurs twice in a round; per conversation the order stays."""
     waiting = [(each, each.conversations()) for each in told]
     while waiting:
         taken: set[Key] = set()

@@ -1,5 +1,5 @@
-"""Items to events of ours: in, a definition and a verified request; out, one `Reading` an item, in order. Pure.
+"""Turns the items of a verified request into events of ours: one `Reading` per item, in order. Pure.
 
-readings.py  the walk     one_item.py  what the map finds in one item     who.py  the customer, and who handled it
-events.py    the four things that a delivery can say
+readings.py  split, filter, map      one_item.py  what the map finds in one item
+who.py       the customer, and who handled the conversation      events.py   the four things an item can say
 """

@@ -1,6 +1,6 @@
-"""What a delivery can say, as four frozen shapes: in, nothing; out, the words between mapping and accept.
+"""The four things an item of a delivery can say, as frozen classes.
 
-Every item of a delivery becomes exactly one of them; nothing is dropped without a reason.
+Every item becomes exactly one of them; nothing is dropped without a reason.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class ConversationReopened:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Understood, and nothing for us. `conversation_id` is kept where it could be read, so that erasing finds it."""
+    """Understood, and not for us. `conversation_id` is kept if it could be read, so that erasure finds it."""
 
     reason: str  # other_event | other_channel | no_channel
     conversation_id: str | None = None

@@ -1,6 +1,6 @@
-"""One item of a delivery while it is read: in, a definition and the item; out, what the map finds for each field.
+"""One item of a delivery while it is read: what the map finds for each field, and notes on what was set aside.
 
-Collects what was set aside, as notes for people. Every expression is paid for from the item's own budget.
+Every expression is paid for from the item's own budget.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class OneItem:
             return nothing
 
     def quiet(self, name: str, convert: Callable[[Any], str | None]) -> str | None:
-        """What the map finds, for items that may not be events at all: nothing is said about what is missing."""
+        """What the map finds, for items that may be no events at all: makes no notes about what is missing."""
         try:
             return convert(self.raw(name))
         except (ExpressionError, fields.NotText):

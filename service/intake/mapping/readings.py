@@ -1,7 +1,7 @@
-"""Items to events of ours: in, a definition and a verified `Inbound`; out, one `Reading` an item, in order.
+"""Items of a verified `Inbound` become events of ours: one `Reading` per item, in order. Split, filter, map.
 
-split -> filter -> map. Pure: reads no clock and no database, and raises nothing, whatever the body holds: what cannot
-be understood becomes `Unmappable` with a reason, is kept, and can be read again when the definition is mended.
+Pure: reads no clock and no database, and raises nothing, whatever the body holds. What cannot be understood becomes
+`Unmappable` with a reason, is kept, and can be read again once the definition is fixed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -85,7 +85,7 @@ def parse_items(definition: Definition, inbound: Inbound) -> tuple[Any, list[Any
 
 
 def base_context(definition: Definition, inbound: Inbound, root: Any) -> dict[str, Any]:
-    """Return what expressions see beside the item: no credentials, so that a replay sees the same."""
+    """Return what expressions see besides the item: no credentials, so that a replay sees the same."""
     return {
         "h": storable(inbound.headers, definition.secret_headers),
         "q": storable(inbound.query, definition.secret_query),
@@ -123,7 +123,7 @@ def _understood(item: OneItem) -> Reading:
 
 
 def _meaning(item: OneItem) -> Callable[[OneItem, str, str | None], Reading] | None:
-    """Return what reads this item on; None where it is no event of ours."""
+    """Return the function that reads this item; None if it is no event of ours."""
     events = item.definition.grammar.events
     try:
         ended = events.ended.matches(item.context, item.budget)
@@ -139,7 +139,7 @@ def _meaning(item: OneItem) -> Callable[[OneItem, str, str | None], Reading] | N
 
 
 def _demand_a_known_shape(item: OneItem) -> None:
-    """Raise where nothing that the filters look at is there: such an item is not something else, it is unknown."""
+    """Raise if nothing the filters look at is there: such an item is unknown, not merely something else."""
     looked_at = item.definition.grammar.events.looks_at
     if looked_at and not any(_leads_somewhere(item.context, path) for path in looked_at):
         places = ", ".join(".".join(path) for path in sorted(looked_at)[:MOST_PLACES])
@@ -169,7 +169,7 @@ def _reopened(item: OneItem, conversation_id: str, event_id: str | None) -> Read
     fmt = grammar.times.reopened_at if name == "reopened_at" else grammar.times.ended_at
     moment = item.soft(name, lambda value: event_time(value, fmt, grammar.times.zone))
     if moment is None or moment > item.received_at:
-        # a reopening must never be lost for want of a clock: it keeps us from asking
+        # a reopening must not be lost for lack of a time: it keeps us from asking
         if grammar.map.of(name):
             item.notes.append("the time of reopening could not be used; it counts from its arrival")
         moment = item.received_at
@@ -234,7 +234,7 @@ def _channel_refused(definition: Definition, channel: str | None) -> str | None:
 
 
 def _account(item: OneItem) -> str:
-    """Return the account to ask from: the event's own word only where the source may use that account."""
+    """Return the account to ask from: the event's choice only if the source may use that account."""
     try:
         named = fields.text(item.raw("account")) or item.definition.account
     except (ExpressionError, fields.NotText):

@@ -1,6 +1,6 @@
-"""Who took part in a conversation: in, an item; out, the customer on X and who handled it, or None with a note.
+"""Who took part: the customer on X and who handled the conversation, or None with a note.
 
-A handle counts only of a conversation on X; a bot, the system and nobody are no agents, whatever ids they carry.
+A handle counts only for conversations on X; a bot or the system is never an agent, whatever id it carries.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from service.words import folded
 
 
 def somebody(item: OneItem, given: str | None) -> str | None:
-    """Return an id, unless it is one of the vendor's nobodies."""
+    """Return an id, unless it is one the vendor uses for nobody."""
     return None if given is None or folded(given) in item.definition.grammar.people.nobody else given
 
 
 def handled_by(item: OneItem) -> str | None:
-    """Return human, ai, both or nobody; None where the source does not say."""
+    """Return human, ai, both or nobody; None if the source does not say."""
     found: str | None = item.soft("handled_by", fields.text)
     if found in HANDLED_BY or found is None:
         return found
@@ -27,7 +27,7 @@ def handled_by(item: OneItem) -> str | None:
 
 
 def identity_of(item: OneItem, channel: str | None) -> tuple[str | None, str | None, str]:
-    """Return id, handle and the trust of the better one. Each field is what the map says it is, never what it looks."""
+    """Return id, handle and the trust of the better one. A field is what the map says, never what it looks like."""
     trust, rule = item.definition.grammar.identity, item.definition.grammar.channel
     user_id = _identified(item, "x_user_id", identity.x_user_id, "is no X user id (1 to 19 digits, sent as a text)")
     if rule.on_x and folded(channel or "") not in rule.on_x:

@@ -1,9 +1,9 @@
-"""The CRMs that come with us, a folder each: in, a name; out, its definition, its payloads, what they should mean.
+"""The CRMs that come with us, a folder each: its definition, its payloads, and what they should mean.
 
 A folder holds `definition.toml`, deliveries as files (`ended.http`, `not_….http`, `duplicate_….http` …: header lines,
-an empty line, the body) and `expected.json`, which says what becomes of each and, where one is written after a public
-source, which. How the CRM signs stands once more, after its documentation, in `tests/intake/signers.py`. The folders
-are shipped: `dm-feedback sources explain --preset NAME` walks through them, the tests too.
+an empty line, the body) and `expected.json`, which says what becomes of each and from which public source it was
+written. How the CRM signs is written down once more, from its documentation, in `tests/intake/signers.py`. The folders
+are shipped: `dm-feedback sources explain --preset NAME` walks through them, and so do the tests.
 """
 
 import json
@@ -21,23 +21,23 @@ def preset_names() -> list[str]:
 
 
 def preset_text(name: str) -> str:
-    """Return a preset as written, comments and all. Raises KeyError where there is none."""
+    """Return a preset as written, comments and all. Raises KeyError if there is none."""
     return _read(name, DEFINITION).decode()
 
 
 def preset_tables(name: str) -> dict[str, Any]:
-    """Return a preset as tables. Raises KeyError where there is none."""
+    """Return a preset as tables. Raises KeyError if there is none."""
     return tomllib.loads(preset_text(name))
 
 
 def preset_expected(name: str) -> dict[str, Any]:
-    """Return `settings` the payloads need, and what becomes of each of them. Raises KeyError where there is none."""
+    """Return the `settings` the payloads need, and what becomes of each. Raises KeyError if there is none."""
     found: dict[str, Any] = json.loads(_read(name, EXPECTED))
     return found
 
 
 def sources_of_payloads(name: str) -> list[tuple[str, str]]:
-    """Which deliveries are written after a public source, and after which. Raises KeyError where there is none."""
+    """Which deliveries were written from a public source, and from which. Raises KeyError if there is none."""
     found = preset_expected(name)["fixtures"]
     return [(file, each["from"]) for file, each in found.items() if "from" in each]
 
@@ -49,7 +49,7 @@ def payload_names(name: str) -> list[str]:
 
 
 def payload(name: str, file: str) -> bytes:
-    """Return one of these deliveries. Raises KeyError where there is none."""
+    """Return one of these deliveries. Raises KeyError if there is none."""
     if file not in payload_names(name):
         raise KeyError(file)
     return _read(name, file)

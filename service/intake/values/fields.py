@@ -1,6 +1,6 @@
-"""One field at a time: in, what an expression found; out, a text that fits its column, or None and a note why not.
+"""One field: what an expression found becomes a text that fits its column, or None and a note why not.
 
-A field that is no good never costs the event: it is set aside and the note says which and why, without its value.
+A bad field never costs the event: it is set aside, and the note says which and why, without its value.
 """
 
 import json
@@ -28,11 +28,11 @@ EXACT_IN_A_FRACTION = 2**53
 
 
 class NotText(Exception):
-    """A value that is there and is no good; its text says why, without the value."""
+    """A value that is present but unusable; the text says why, without the value."""
 
 
 def text(value: Any, limit: int = MAX_TEXT) -> str | None:
-    """Return an id or a word as text; None where there is nothing. Raises NotText."""
+    """Return an id or a word as text; None if there is nothing. Raises NotText."""
     if value is None:
         return None
     if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT_IN_A_FRACTION:
@@ -50,10 +50,10 @@ def text(value: Any, limit: int = MAX_TEXT) -> str | None:
 
 
 def tags(value: Any, notes: list[str] | None = None) -> tuple[str, ...]:
-    """Return a list of tags, or a text of them with commas or semicolons. Raises NotText where nothing of it is good.
+    """Return tags from a list, or from a text with commas or semicolons. Raises NotText if none is usable.
 
     A bad tag costs only itself: without the others a conversation tagged `no-survey` would be asked about. `notes`
-    takes a line on what was set aside.
+    gets a line about what was set aside.
     """
     if isinstance(value, str):
         value = _parted(value)
@@ -73,13 +73,13 @@ def tags(value: Any, notes: list[str] | None = None) -> tuple[str, ...]:
 
 
 def language(value: Any) -> str | None:
-    """Return a language tag such as `de` or `pt-BR`, of a tag or a name such as `Deutsch`. Raises NotText."""
+    """Return a language tag such as `de` or `pt-BR`, from a tag or a name such as `Deutsch`. Raises NotText."""
     found = text(value, MAX_LANGUAGE_NAME)
     if found is None:
         return None
     tag = language_tag(found)
     if tag is None:
-        raise NotText("is no language tag such as 'de' or 'pt-BR', and no name of a language we know")
+        raise NotText("is neither a language tag such as 'de' or 'pt-BR' nor a language name we know")
     return tag
 
 
@@ -93,7 +93,7 @@ def _parted(text: str) -> list[Any]:
 
 
 def _sorted_out(values: Iterable[Any]) -> tuple[list[str], list[NotText]]:
-    """The good ones, each once, in order; and why the others are not."""
+    """The usable ones, each once, in order; and why the others are not."""
     good: dict[str, None] = {}
     bad = []
     for each in values:

@@ -1,7 +1,7 @@
-"""Who the customer is on X: in, what the CRM wrote into a field; out, an id or a handle, or None where it is neither.
+"""Who the customer is on X: an id, a handle, or None if the field holds neither.
 
-Typed, never sniffed: an all-digit string can be a legal handle, so the field decides, not the look. Asks nobody; to
-find the id behind a handle is outreach's business.
+The field decides which, not the look of the value: an all-digit string can be a legal handle. Asks nobody; finding the
+id behind a handle is outreach's business.
 """
 
 import re
@@ -24,16 +24,16 @@ FULL_WIDTH = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}  # as Japan
 
 
 def x_user_id(value: Any) -> str | None:
-    """Return the numeric id. A JSON number is taken only where no sender can have rounded it (up to 2**53)."""
+    """Return the numeric id. A JSON number is accepted only if no sender can have rounded it (up to 2**53)."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= EXACT_IN_ANY_SENDER:
         return str(value)
     return value.strip() if isinstance(value, str) and is_x_user_id(value.strip()) else None
 
 
 def x_handle(value: Any) -> str | None:
-    """Return the handle without its leading `@`, as written; compare it without regard to case.
+    """Return the handle without its leading `@`, as written; compare it regardless of case.
 
-    People paste the address of the profile into the same field, and marks with it that nobody sees.
+    People also paste the profile's address into the same field, along with invisible characters.
     """
     if not isinstance(value, str):
         return None
@@ -44,7 +44,7 @@ def x_handle(value: Any) -> str | None:
 
 
 def handle_from_url(value: Any) -> str | None:
-    """Return the handle in the address of a profile at x.com or twitter.com."""
+    """Return the handle in a profile address at x.com or twitter.com."""
     if not isinstance(value, str):
         return None
     text = _seen(value).strip()
@@ -59,5 +59,5 @@ def handle_from_url(value: Any) -> str | None:
 
 
 def _seen(text: str) -> str:
-    """What is seen of a text, in letters of the usual width; of others no handle is made."""
+    """The visible part of a text, in letters of normal width; other texts are no handles."""
     return "".join(each for each in text.translate(FULL_WIDTH) if unicodedata.category(each) != "Cf")

@@ -1,7 +1,7 @@
-"""Names of languages: in, a tag or a name as a CRM shows it; out, a tag in its usual form, or None.
+"""Language tags from tags or from language names as CRMs show them; None if unknown.
 
-Help desks fill `{{ticket.requester.language}}` with the name their own screens show: in English, or the language's
-own. Regions stand in brackets. Never guesses: what is not in the table is no language.
+Help desks fill `{{ticket.requester.language}}` with a name, in English or in the language itself, with the region in
+brackets. Never guesses: a name that is not in the table is no language.
 """
 
 import re
@@ -52,7 +52,7 @@ LANGUAGE_OF, REGION_OF = _by_name(LANGUAGES), _by_name(REGIONS)
 
 
 def language_tag(given: str) -> str | None:
-    """Return `en-US` for `en_us` and `English (United States)`; None for what is neither a tag nor a known name."""
+    """Return `en-US` for `en_us` and `English (United States)`; None for anything that is no tag or known name."""
     given = unicodedata.normalize("NFKC", given).strip()
     name = NAME.fullmatch(given)
     language = LANGUAGE_OF.get(name[1].casefold()) if name else None

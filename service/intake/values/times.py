@@ -1,7 +1,7 @@
-"""Times as CRMs write them: in, a string or a number; out, an aware UTC datetime, or None where it is none.
+"""Times as CRMs write them: an aware UTC datetime, or None.
 
-Reads ISO 8601 (with nanoseconds, with `+0000`, with a space), Unix seconds, milliseconds and float seconds, and
-`/Date(ms)/`. Never guesses a zone: a time without one is unreadable unless the definition names the zone.
+Reads ISO 8601 (with nanoseconds, `+0000` or a space), Unix seconds, milliseconds and float seconds, and `/Date(ms)/`.
+Never guesses a zone: a time without one is unreadable unless the definition names the zone.
 """
 
 import math
@@ -27,7 +27,7 @@ UNIT_BOUNDS = ((10**11, 1), (10**14, 10**3), (10**17, 10**6))
 
 
 def event_time(value: Any, fmt: str, zone: ZoneInfo | None = None) -> datetime | None:
-    """Read the time of something that happened on X: before X's first day and far ahead is a slip, and none."""
+    """Read the time of something that happened on X; a time before X existed or far ahead is a mistake, so None."""
     found = parse_time(value, fmt, zone)
     return found if found and EARLIEST <= found <= LATEST else None
 

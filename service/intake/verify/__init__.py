@@ -1,13 +1,13 @@
-"""Did the source send these bytes? In: a definition, an `Inbound`, the time; out, `Verified` or `Refused`.
+"""Did the source send these bytes? `Verified` or `Refused`.
 
 plain.py       a token, Basic, a value             keyed.py     HMAC over signed bytes
-public.py, jwks.py   a private key we never see    tokens.py    JSON Web Tokens
-messages.py    HTTP Message Signatures (RFC 9421)  twilio.py, sns.py   their own
-parts.py       what they share                     signing.py   signing as a source does, to try one
+public.py, jwks.py   public-key signatures         tokens.py    JSON Web Tokens
+messages.py    HTTP Message Signatures (RFC 9421)  twilio.py, sns.py   their own schemes
+parts.py       what they share                     signing.py   signs as a source does, to try one
 
-A verifier is an object with one method, `check`; a definition's are alternatives. One file a family of kinds; their
-grammar stands in definition/proofs.py. Pure but for jwks.py's cache of public keys: reads no clock, and raises nothing,
-whatever the bytes are.
+A verifier is an object with one method, `check`; a definition's verifiers are alternatives. Their grammar is in
+definition/proofs.py. Pure except for jwks.py's cache of public keys: reads no clock and raises nothing, whatever the
+bytes are.
 """
 
 from datetime import datetime
@@ -28,16 +28,16 @@ class HasVerifiers(Protocol):
 
     @property
     def testers(self) -> tuple[Verifier, ...]:
-        """The same, with the keys the vendor signs test requests with."""
+        """The same, with the keys a vendor signs test requests with."""
 
 
 def verify(definition: HasVerifiers, inbound: Inbound, now: datetime) -> Verified | Refused:
-    """Try each verifier of the definition; the first that agrees decides."""
+    """Try each verifier of the definition; the first that accepts decides."""
     return _first(definition.verifiers, inbound, now)
 
 
 def is_test(definition: HasVerifiers, inbound: Inbound, now: datetime) -> bool:
-    """Whether the request is signed with a test key of the vendor. Everybody knows it, so it proves nothing else."""
+    """Whether the request is signed with a test key of the vendor, which everybody knows and proves nothing else."""
     return isinstance(_first(definition.testers, inbound, now), Verified)
 
 
@@ -54,5 +54,5 @@ def _first(verifiers: tuple[Verifier, ...], inbound: Inbound, now: datetime) -> 
         return Refused("no_keys", "The source has no keys.")
     if any(isinstance(each, NotProvenYet) for each in refusals):
         return next(each for each in refusals if isinstance(each, NotProvenYet))
-    # a wrong signature tells an operator more than the absence of an alternative one
+    # a wrong signature tells an operator more than a missing alternative
     return next((each for each in refusals if not each.code.endswith("_missing")), refusals[0])

@@ -1,8 +1,8 @@
-"""The public keys a sender publishes: in, an address of the settings; out, keys by their id, fetched and remembered.
+"""The public keys a sender publishes, fetched from an address in the settings and cached by id.
 
-Fetched when a key is asked for that we do not know, at most once a minute, and again every hour: a sender that changes
-its keys needs nobody here. Where the address is away, the keys we have go on, and a key we do not know yet is no wrong
-one: its request has to come again. Keys never come from the request.
+Fetched when an unknown key id turns up, at most once a minute, and again every hour, so a sender can rotate its keys
+without us. While the address is away, known keys keep working; a request with an unknown one is not refused but has to
+come again. Keys are never taken from the request.
 """
 
 import threading
@@ -34,7 +34,7 @@ class KeySet:
         self._asked_at: datetime | None = None
 
     def keys(self, kid: str | None, algorithm: str, now: datetime) -> Sequence[PublicKey]:
-        """Return the keys of that id, or of none, that fit an algorithm. Raises Refusal where none can be had."""
+        """Return the keys with that id, or without one, that fit an algorithm. Raises Refusal if there are none."""
         with self._lock:
             # a moment ahead was written before our clock was set back
             old = self._fetched_at is None or abs(now - self._fetched_at) > FRESH
@@ -48,7 +48,7 @@ class KeySet:
         if not wanted and not asked_just_now:
             raise NotNow("token_keys_away", "The sender's published keys cannot be had now; they are asked for again.")
         if not wanted:
-            raise Refusal("token_key_unknown", "The sender's published keys have none of this id.")
+            raise Refusal("token_key_unknown", "The sender publishes no key with this id.")
         return [key for each in wanted for key in _readable(each, algorithm)]
 
     def _refresh(self, now: datetime) -> None:

@@ -1,7 +1,7 @@
-"""Proof by a secret over signed bytes: in, keys and an `Inbound`; out, the index of the key that fits.
+"""Verifies a secret-based signature over the bytes and returns the index of the key that matched.
 
-`hmac` covers nearly every CRM; `hash` is the older habit of hashing the secret with the bytes. Each compares in
-constant time and raises Refusal otherwise.
+`hmac` covers nearly every CRM; `hash` is the older habit of hashing the secret along with the bytes. Both compare in
+constant time and raise Refusal otherwise.
 """
 
 import base64
@@ -29,7 +29,7 @@ from service.settings.declare import REQUIRED, setting
 from service.settings.values import one_of
 
 KEY_ENCODINGS = ("utf8", "hex", "base64")
-CUT = frozenset({"sha384"})  # a part of the hash is left out, so nobody can go on with it
+CUT = frozenset({"sha384"})  # a part of the hash is left out, so nobody can extend it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Hmac(Signing):
     key_encoding: str = setting("utf8", "how the key is written", one_of(*KEY_ENCODINGS))
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
-        """Put keys to it. Raises ValueError with what is wrong with one."""
+        """Give it its keys. Raises ValueError with what is wrong with one."""
         secrets = tuple(Key(index, secret_of(text, self.key_encoding)) for index, text in keys)
         return replace(self, secrets=secrets, secret_headers=frozenset({self.signature.header}))
 
@@ -58,13 +58,13 @@ class Hmac(Signing):
         return signed_bytes(self, inbound, b"KEY").decode("utf-8", "backslashreplace")
 
     def made(self, key: Key, inbound: Inbound) -> bytes:
-        """The proof that a key makes of these bytes. Raises Refusal where a part of them is missing."""
+        """The signature a key makes of these bytes. Raises Refusal if a part of them is missing."""
         return hmac.digest(key.secret, signed_bytes(self, inbound), self.digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hash(Hmac):
-    """A plain hash over parts of which the key is one, such as `sha256(key + body)`."""
+    """A plain hash over parts including the key, such as `sha256(key + body)`."""
 
     kind: ClassVar[str] = "hash"
 
@@ -75,7 +75,7 @@ class Hash(Hmac):
             yield "signed", "has no 'key' among its parts: anybody could make this hash"
 
     def advice(self) -> Iterator[str]:
-        """A hash can be gone on with, by whoever knows it and how long the key is."""
+        """A hash can be extended by whoever knows it and the key's length."""
         if self.signed[-1] in BODY_PARTS and self.digest not in CUT:
             yield "is hashed before the body: whoever sees a delivery may add to it; ask the sender for an HMAC"
 
@@ -103,7 +103,7 @@ def secret_of(text: str, encoding: str) -> bytes:
 def matching(expected: Iterable[tuple[int, str]], offered: Iterable[str]) -> int:
     """Return the index of the key whose signature was offered. Raises Refusal."""
     raw = [each.encode("utf-8", "replace") for each in offered]
-    # every pair is compared, so that time tells neither which key nor which signature fits
+    # every pair is compared, so that timing reveals neither key nor signature
     hits = [index for index, text in expected for each in raw if hmac.compare_digest(text.encode(), each)]
     if not hits:
         raise Refusal("signature_wrong", "No key of the source makes this signature of these bytes.")

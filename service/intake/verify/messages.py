@@ -1,7 +1,7 @@
-"""Proof by an HTTP Message Signature (RFC 9421): in, keys and an `Inbound`; out, the index of the key that fits.
+"""Verifies an HTTP Message Signature (RFC 9421) and returns the index of the key that matched.
 
-The verifier says what must be covered, never the sender: the body by its Content-Digest (RFC 9530), recomputed here,
-and whatever the definition names. Reads the two structured fields as far as signatures need them, and no further.
+We say what must be covered, never the sender: the body by its Content-Digest (RFC 9530), recomputed here, and whatever
+the definition names. Of structured fields only what signatures need is read.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ class MessageSignature(Keyed):
             yield "covers", "lacks content-digest: anybody could put another body under the signature"
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
-        """Put keys to it. Raises ValueError with what is wrong with one."""
+        """Give it its keys. Raises ValueError with what is wrong with one."""
         found = replace(self, secret_headers=frozenset({"signature"}))
         if self.algorithm == HMAC:
             return replace(found, secrets=tuple(Key(i, secret_of(text, self.key_encoding)) for i, text in keys))
@@ -80,7 +80,7 @@ class MessageSignature(Keyed):
 
     def _check_one(self, given: "SignatureInput", signature: bytes | None, inbound: Inbound, now: datetime) -> int:
         if not signature:
-            raise Refusal("signature_missing", f"There is no signature of the label {given.label}.")
+            raise Refusal("signature_missing", f"There is no signature with the label {given.label}.")
         if given.parameters.get("alg") not in {None, self.algorithm}:
             raise Refusal(
                 "signature_algorithm", "The signature is made by an algorithm this definition does not allow."
@@ -117,7 +117,7 @@ class SignatureInput:
 
 
 def signature_base(given: SignatureInput, inbound: Inbound) -> bytes:
-    """Return the bytes that were signed: a line a component, then the parameters. Raises Refusal."""
+    """Return the bytes that were signed: one line per component, then the parameters. Raises Refusal."""
     lines = [f'"{name}": {_component(name, inbound)}' for name in given.names]
     return "\n".join([*lines, f'"@signature-params": {given.written}']).encode("utf-8", "replace")
 
@@ -136,7 +136,7 @@ def _component(name: str, inbound: Inbound) -> str:
         "@request-target": (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
     }
     if name not in known:
-        raise Refusal("signature_component", f"The component {name[:40]} is none we can rebuild.")
+        raise Refusal("signature_component", f"The component {name[:40]} cannot be rebuilt here.")
     return known[name]
 
 
@@ -145,7 +145,7 @@ def _inputs(value: str) -> Iterator[SignatureInput]:
     while position < len(value):
         entry = ENTRY.match(value, position)
         if entry is None:
-            raise Refusal("signature_unreadable", "Signature-Input is not of the form we know.")
+            raise Refusal("signature_unreadable", "Signature-Input has an unknown form.")
         components = COMPONENT.findall(entry[2])
         if any(parameters for _, parameters in components):
             raise Refusal("signature_component", "A component has parameters, which we do not rebuild.")
@@ -172,17 +172,17 @@ def _bytes(value: str) -> Iterator[tuple[str, bytes]]:
 def _check_times(parameters: dict[str, Any], now: datetime, tolerance: timedelta) -> None:
     created, expires = parameters.get("created"), parameters.get("expires")
     if not isinstance(created, int):
-        raise Refusal("timestamp_missing", "The signature says not when it was made (created).")
+        raise Refusal("timestamp_missing", "The signature does not say when it was made (created).")
     demand_fresh(_at(created), now, tolerance)
     if isinstance(expires, int) and _at(expires) < now:
-        raise Refusal("timestamp_stale", "The signature was good until before now (expires).")
+        raise Refusal("timestamp_stale", "The signature has expired (expires).")
 
 
 def _at(seconds: int) -> datetime:
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError) as error:
-        raise Refusal("timestamp_unreadable", "The signature's time is none.") from error
+        raise Refusal("timestamp_unreadable", "The signature's time is not a number.") from error
 
 
 def _check_digest(inbound: Inbound) -> None:

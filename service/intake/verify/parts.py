@@ -1,6 +1,6 @@
-"""What the kinds of proof share: which bytes are signed, where the signature stands, how old the request may be.
+"""What all verifiers share: which bytes are signed, where the signature is, how old the request may be.
 
-In: an `Inbound` and a frozen description. Out: bytes and candidates, or `Refusal`. Knows no key and compares nothing.
+Returns bytes and candidate signatures, or raises `Refusal`. Knows no key and compares nothing.
 """
 
 import base64
@@ -30,7 +30,7 @@ HeaderName = NewType("HeaderName", str)  # in lower case, as requests are read
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The request is the source's. `key_index` counts the source's keys; None where no key was needed."""
+    """The request is the source's. `key_index` is the place in the source's keys; None if no key was needed."""
 
     key_index: int | None
     verifier: str
@@ -46,7 +46,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NotProvenYet(Refused):
-    """Nobody can tell now whether it is the source's: it must be sent again, and not be taken for a wrong one."""
+    """It cannot be decided now: the request must be sent again, and is not counted as a wrong one."""
 
 
 class Refusal(Exception):
@@ -59,7 +59,7 @@ class Refusal(Exception):
 
 
 class NotNow(Refusal):
-    """The proof is not at hand: somebody's published keys are away. The same request may be proven soon."""
+    """Somebody's published keys are unreachable. The same request may be proven soon."""
 
 
 class Verifier(Protocol):
@@ -69,14 +69,14 @@ class Verifier(Protocol):
 
     @property
     def secret_headers(self) -> frozenset[str]:
-        """The headers that carry a token or a signature, and are never stored."""
+        """The headers with a token or a signature, which are never stored."""
 
     @property
     def secret_query(self) -> frozenset[str]:
         """The names of the query that do."""
 
     def check(self, inbound: Inbound, now: datetime) -> int | None:
-        """Return the index of the key that fits; None where none was needed. Raises Refusal."""
+        """Return the index of the key that matched; None if none was needed. Raises Refusal."""
 
     def covered(self, inbound: Inbound) -> str:
         """Say which bytes the proof covers, for people. Raises Refusal."""
@@ -87,7 +87,7 @@ class Verifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SignatureAt:
-    """Where the signature stands: the whole header, a field of `k=v,k=v`, or the entries of a list."""
+    """Where the signature is: the whole header, a field of `k=v,k=v`, or the entries of a list."""
 
     header: HeaderName = setting(REQUIRED, "the header that carries the signature", NOT_EMPTY)
     prefix: str = setting("", "what stands before it, such as `sha256=`")
@@ -113,7 +113,7 @@ class SignedTime:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key and its place in the source's list, so that the log can say which one is still in use."""
+    """A key and its place in the source's list, so that the log can say which one is in use."""
 
     index: int
     secret: bytes = field(repr=False)
@@ -121,7 +121,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyed:
-    """A proof by keys: those of the source, or keys of its own."""
+    """Verification by keys: those of the source, or its own."""
 
     keys: tuple[str, ...] | None = setting(None, "keys of its own, instead of the source's", NOT_EMPTY, secret=True)
     secrets: tuple[Key, ...] = ()
@@ -129,7 +129,7 @@ class Keyed:
     secret_query: frozenset[str] = frozenset()
 
     def advice(self) -> Iterator[str]:
-        """Nothing, where a key cannot be worse than the settings allow."""
+        """None, if a key cannot be worse than the settings allow."""
         return iter(())
 
 
@@ -145,7 +145,7 @@ class Signing(Keyed):
     timestamp: SignedTime | None = setting(None, "the time the signature covers")
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
-        """What would let somebody else's bytes through: a key, and what would be right."""
+        """Settings that would accept somebody else's bytes: a key, and what would be right."""
         if not BODY_PARTS & set(self.signed):
             yield "signed", "does not cover the body: anybody could put another one under it"
         if self.timestamp and self.timestamp.from_ not in self.signed:
@@ -153,7 +153,7 @@ class Signing(Keyed):
 
 
 def header(inbound: Inbound, name: str, what: str) -> str:
-    """Return the one value of a header. Raises Refusal where it is missing, empty or repeated."""
+    """Return the one value of a header. Raises Refusal if it is missing, empty or repeated."""
     if name in inbound.repeated_headers:
         raise Refusal(f"{what}_repeated", f"The header {name} came more than once.")
     value = inbound.headers.get(name, "")
@@ -163,12 +163,12 @@ def header(inbound: Inbound, name: str, what: str) -> str:
 
 
 def as_sent(value: str) -> bytes:
-    """Return the bytes of a header: WSGI reads each as one letter."""
+    """Return the bytes of a header: WSGI turns each into one character."""
     return value.encode("latin-1", "replace")
 
 
 def asked(inbound: Inbound, name: str, what: str) -> str:
-    """Return the one value of a name in the query. Raises Refusal where it is missing, empty or repeated."""
+    """Return the one value of a query parameter. Raises Refusal if it is missing, empty or repeated."""
     if name in inbound.repeated_query:
         raise Refusal(f"{what}_repeated", f"The query names {name} more than once.")
     if not inbound.query.get(name):
@@ -177,7 +177,7 @@ def asked(inbound: Inbound, name: str, what: str) -> str:
 
 
 def candidates(inbound: Inbound, place: SignatureAt) -> list[str]:
-    """Return every signature the request offers, without prefixes. Raises Refusal where there is none."""
+    """Return every signature the request offers, without prefixes. Raises Refusal if there is none."""
     value = header(inbound, place.header, "signature")
     if place.kv is not None:
         offered = [v for k, v in named_values(value, place) if k == place.kv]
@@ -187,28 +187,28 @@ def candidates(inbound: Inbound, place: SignatureAt) -> list[str]:
         offered = [value]
     found = [each.removeprefix(place.prefix) for each in offered if each.startswith(place.prefix)]
     if not any(found):
-        raise Refusal("signature_unreadable", f"The header {place.header} holds no signature of the expected form.")
+        raise Refusal("signature_unreadable", f"The header {place.header} has no signature of the expected form.")
     return found
 
 
 def signed_bytes(by: Signing, inbound: Inbound, key: bytes = b"") -> bytes:
-    """Put together the bytes the sender signed. Raises Refusal where a part of them is missing."""
+    """Put together the bytes the sender signed. Raises Refusal if a part of them is missing."""
     return b"".join(key if part == "key" else _part(part, by.signature, inbound) for part in by.signed)
 
 
 def check_age(by: Signing, inbound: Inbound, now: datetime) -> None:
-    """Raise Refusal where the signed time is missing, unreadable, or further from `now` than the tolerance."""
+    """Raise Refusal if the signed time is missing, unreadable, or further from `now` than the tolerance."""
     time = by.timestamp
     if time is None:
         return
-    moment = parse_time(_from(time.from_, by.signature, inbound, "timestamp").decode("utf-8", "replace"), time.format)
+    moment = parse_time(_signed_value(time.from_, by.signature, inbound).decode("utf-8", "replace"), time.format)
     if moment is None:
         raise Refusal("timestamp_unreadable", f"The signed time is not of the form {time.format}.")
     demand_fresh(moment, now, time.tolerance)
 
 
 def demand_fresh(moment: datetime, now: datetime, tolerance: timedelta) -> None:
-    """Raise Refusal where a signed time lies too far from our clock."""
+    """Raise Refusal if a signed time is too far from our clock."""
     if abs(now - moment) > tolerance:
         seconds = int((now - moment).total_seconds())
         raise Refusal("timestamp_stale", f"The request was signed {seconds} s before now; the clocks may differ.")
@@ -227,7 +227,7 @@ def usual(text: str, encoding: str) -> str:
 
 
 def decode(text: str, encoding: str) -> bytes | None:
-    """Read a digest strictly; None where it is not of this encoding."""
+    """Decode a digest strictly; None if it is not in this encoding."""
     try:
         if encoding == "base64url":
             return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
@@ -256,11 +256,11 @@ def _part(part: str, place: SignatureAt, inbound: Inbound) -> bytes:
     kind, _, rest = part.partition(":")
     if kind == "url_decoded":
         return "".join(_decoded(inbound.url, rest.upper())).encode()
-    return rest.encode() if kind == "literal" else _from(part, place, inbound, "timestamp")
+    return rest.encode() if kind == "literal" else _signed_value(part, place, inbound)
 
 
 def _decoded(url: str, escapes: str) -> Iterator[str]:
-    """The address with just these escapes undone, as some vendors do before they sign it."""
+    """The address with just these escapes undone, as some vendors do before signing."""
     first, *rest = url.split("%")
     yield first
     for each in rest:
@@ -268,14 +268,14 @@ def _decoded(url: str, escapes: str) -> Iterator[str]:
         yield unquote(escape) + each[2:] if escape.upper() in escapes else f"%{each}"
 
 
-def _from(source: str, place: SignatureAt, inbound: Inbound, what: str) -> bytes:
+def _signed_value(source: str, place: SignatureAt, inbound: Inbound) -> bytes:
     kind, _, name = source.partition(":")
     if kind == "header":
-        return as_sent(header(inbound, name, what))
+        return as_sent(header(inbound, name, "timestamp"))
     given = [v for k, v in named_values(header(inbound, place.header, "signature"), place) if k == name]
     if len(given) != 1:
         # two times in one signature: the one that is checked need not be the one that was signed
-        raise Refusal(f"{what}_{'missing' if not given else 'repeated'}", f"The signature needs one '{name}'.")
+        raise Refusal(f"timestamp_{'missing' if not given else 'repeated'}", f"The signature needs one '{name}'.")
     return given[0].encode("utf-8", "replace")
 
 

@@ -1,7 +1,7 @@
-"""Proof without a signature: a token in a header, the query or the body, Basic authentication, a value in the body.
+"""Verification without a signature: a token in a header, the query or the body, Basic, or a value in the body.
 
-In: what is expected and an `Inbound`. Out: the index of the key that fits. None of them covers the body: whoever
-learns the token can say anything, so ask for https and a token of at least 128 random bits.
+None of these covers the body: whoever learns the token can say anything, so ask for https and a token of at least 128
+random bits.
 """
 
 import base64
@@ -97,7 +97,7 @@ class Basic(Keyed):
         try:
             user, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
         except (ValueError, binascii.Error) as error:
-            raise Refusal("token_unreadable", "The credentials are no base64 of user:password.") from error
+            raise Refusal("token_unreadable", "The credentials are not base64 of user:password.") from error
         if self.key_is == "user":
             return _index(self.secrets, user)  # such as an API key, before `:X`
         assert self.user is not None, "demanded with passwords"
@@ -123,14 +123,14 @@ class BodyEquals:
     equals: Any = setting(REQUIRED, "a text it must be, or a list of texts")
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
-        """Only the body counts, and it must be held against something."""
+        """Only the body counts, and it must be compared with something."""
         if not self._expected or not all(isinstance(each, str) and each for each in self._expected):
             yield "equals", "must be a text, or a list of texts"
         if self.expression.roots - {"b", "root"}:
             yield "expression", "may look at b and root only"
 
     def check(self, inbound: Inbound, _now: datetime) -> None:
-        """Return nothing where the body names an expected value. Raises Refusal."""
+        """Accept a body with an expected value. Raises Refusal otherwise."""
         text = _in_body(self.expression, inbound, "body").encode("utf-8", "replace")
         if not any([hmac.compare_digest(each.encode(), text) for each in self._expected]):  # noqa: C419 - compares all
             raise Refusal("body_differs", f"'{self.expression.text}' is not one of the expected values.")
@@ -164,5 +164,5 @@ def _index(keys: tuple[Key, ...], given: str, *also: bytes) -> int:
     offered = (given.encode("utf-8", "replace"), *also)
     hits = [key.index for key in keys for raw in offered if hmac.compare_digest(key.secret, raw)]
     if not hits:
-        raise Refusal("token_wrong", "No key of the source is this token.")
+        raise Refusal("token_wrong", "The token is none of the source's keys.")
     return hits[0]

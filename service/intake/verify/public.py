@@ -1,7 +1,6 @@
-"""Proof by a private key we never see: in, public keys and an `Inbound`; out, the index of the key that fits.
+"""Verifies a public-key signature and returns the index of the key that matched.
 
-RSA (PKCS#1 v1.5 and PSS), ECDSA on P-256 and Ed25519. A public key lets us check and nobody sign, so it need not be
-kept secret.
+RSA (PKCS#1 v1.5 and PSS), ECDSA on P-256 and Ed25519. A public key cannot sign, so it need not be kept secret.
 """
 
 import base64
@@ -46,7 +45,7 @@ class PublicKeys(Signing):
     loaded: tuple[tuple[int, PublicKey], ...] = ()
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
-        """Put public keys to it. Raises ValueError with what is wrong with one."""
+        """Give it its public keys. Raises ValueError with what is wrong with one."""
         loaded = tuple((index, load_public_key(text, self.algorithm)) for index, text in keys)
         return replace(self, loaded=loaded, secret_headers=frozenset({self.signature.header}))
 
@@ -113,7 +112,7 @@ CHECKS: dict[str, Check] = {
 
 
 def load_public_key(text: str, algorithm: str) -> PublicKey:
-    """Read a PEM, the base64 of its inside, or (Ed25519) the raw key in base64. Raises ValueError with a sentence."""
+    """Read a PEM, its base64 content, or (Ed25519) the raw key in base64. Raises ValueError with a sentence."""
     try:
         inside = base64.b64decode("".join(ARMOUR.sub("", text).split()) + "==")
     except (ValueError, binascii.Error) as error:
@@ -122,7 +121,7 @@ def load_public_key(text: str, algorithm: str) -> PublicKey:
 
 
 def right_kind(key: object, algorithm: str) -> PublicKey:
-    """Return the key where it is of the algorithm's kind. Raises ValueError with a sentence."""
+    """Return the key if it fits the algorithm. Raises ValueError with a sentence."""
     if algorithm == ED25519:
         right, what = isinstance(key, Ed25519PublicKey), "Ed25519 public key"
     elif algorithm == P256:

@@ -1,6 +1,6 @@
-"""Signing as a source does: in, its verifier with keys and a delivery; out, the delivery with a proof that fits.
+"""Signs a delivery as a source would, to try a source from here.
 
-For trying a source from here. Only what a key of ours can prove: nobody but a vendor signs with a vendor's private key.
+Only for keys we have: nobody but a vendor can sign with a vendor's private key.
 """
 
 import base64
@@ -18,7 +18,7 @@ NOT_YET = "0"  # stands for a signature while the bytes are put together that it
 
 
 def signed(verifier: Verifier, inbound: Inbound, now: datetime) -> Inbound | None:
-    """Return the delivery with its proof; None where this kind cannot be made here."""
+    """Return the delivery with its signature; None if this kind cannot be made here."""
     try:
         return _signed(verifier, inbound, now)
     except Refusal:
@@ -53,7 +53,7 @@ def _by_hmac(verifier: Hmac, inbound: Inbound, now: datetime) -> Inbound:
 
 
 def _with_time(verifier: Hmac, proof: str, now: datetime) -> str:
-    """What the signature's header says: the proof alone, or beside the time by their names."""
+    """The signature's header: the signature alone, or beside the time by their names."""
     at, time = verifier.signature, verifier.timestamp
     if at.kv is None:
         return at.prefix + proof

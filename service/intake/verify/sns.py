@@ -1,7 +1,7 @@
-"""Proof by Amazon SNS: in, an `Inbound` with a notification; out, nothing, where Amazon signed it for a known topic.
+"""Verifies a notification of Amazon SNS for a known topic.
 
 The certificate comes from the address in the message, which must be Amazon's own; the topic must be one of the
-definition's. A subscription is confirmed only after both are checked.
+definition's. A subscription is confirmed only after both checks.
 """
 
 import base64
@@ -54,7 +54,7 @@ class Sns:
         return self
 
     def check(self, inbound: Inbound, _now: datetime) -> None:
-        """Return nothing where Amazon signed it for one of the topics. Raises Refusal."""
+        """Accept what Amazon signed for one of the topics. Raises Refusal otherwise."""
         message = _message(inbound)
         if message.get("TopicArn") not in self.topics:
             raise Refusal("sns_topic", "The topic is none of this source's; list its ARN under verify.topics.")
@@ -88,14 +88,14 @@ class Sns:
         except NoAnswer as error:
             raise NotNow("sns_certificate_away", "Amazon's certificate cannot be had now.") from error
         except ValueError as error:
-            raise Refusal("sns_certificate", "What stands at the address is no certificate.") from error
+            raise Refusal("sns_certificate", "There is no certificate at the address.") from error
         if not isinstance(found, RSAPublicKey):
             raise Refusal("sns_certificate", "Amazon's certificate holds no RSA key.")
         return found
 
 
 def amazon_url(given: Any) -> str | None:
-    """Return an address where it is one of Amazon SNS, over https."""
+    """Return the address if it is one of Amazon SNS, over https."""
     try:
         parts = urlsplit(given if isinstance(given, str) else "")
         right = parts.scheme == "https" and AMAZON.fullmatch(parts.netloc.lower())
@@ -105,7 +105,7 @@ def amazon_url(given: Any) -> str | None:
 
 
 def subscription(inbound: Inbound) -> str | None:
-    """Return the address that confirms a subscription, of a verified request to confirm one."""
+    """Return the confirmation address from a verified request to confirm a subscription."""
     try:
         message = _message(inbound)
     except Refusal:
@@ -114,7 +114,7 @@ def subscription(inbound: Inbound) -> str | None:
 
 
 def signed_text(message: dict[str, Any]) -> str:
-    """The fields Amazon signs, a line for each name and each value."""
+    """The fields Amazon signs, one line per name and per value."""
     names = NOTIFICATION if message.get("Type") == "Notification" else CONFIRMATION
     return "".join(f"{name}\n{message[name]}\n" for name in names if message.get(name) is not None)
 
@@ -130,6 +130,6 @@ def _message(inbound: Inbound) -> dict[str, Any]:
 
 
 def _is_of(address: str, topic: str) -> bool:
-    """Whether an address of Amazon's is that of the topic's own region (arn:aws:sns:REGION:ACCOUNT:NAME)."""
+    """Whether an Amazon address is in the topic's own region (arn:aws:sns:REGION:ACCOUNT:NAME)."""
     region = f"{topic}:::".split(":")[3]
     return urlsplit(address).netloc.lower().startswith(f"sns.{region}.")

@@ -1,8 +1,7 @@
-"""Proof by a JSON Web Token: in, keys and an `Inbound`; out, the index of the key that fits.
+"""Verifies a JSON Web Token and returns the index of the key that matched.
 
-HS, RS, PS, ES256 and EdDSA, by the algorithms the definition allows and never by the one the token would like. The
-public keys stand in the settings or at an address of theirs (jwks.py). A token mostly covers no byte of the body; where
-a claim holds its digest, name it.
+HS, RS, PS, ES256 and EdDSA, as the definition allows and never as the token would like. Public keys are in the settings
+or published at an address (jwks.py). A token usually covers no byte of the body; if a claim holds its digest, name it.
 """
 
 import base64
@@ -52,7 +51,7 @@ class Token(Keyed):
         return self.jwks_url is None
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
-        """A public key taken for a shared secret would let anybody sign."""
+        """A public key used as a shared secret would let anybody sign."""
         if set(self.algorithms) & set(SHARED) and set(self.algorithms) & set(PUBLIC):
             yield "algorithms", "mixes shared secrets (HS…) with public keys; write two tables"
         if self.jwks_url and not self.jwks_url.startswith("https://"):
@@ -63,12 +62,12 @@ class Token(Keyed):
             yield "header", "write either header or query: the place of the token"
 
     def lacking(self) -> Iterator[tuple[str, str]]:
-        """What no preset can know: with the keys it publishes a vendor signs for all its customers."""
+        """What no preset can know: with its published keys a vendor signs for all its customers."""
         if self.jwks_url and not (self.issuer or self.audience):
             yield "audience", "is missing: whoever is a customer there has a good token; write your audience or issuer"
 
     def keyed(self, keys: Sequence[tuple[int, str]]) -> Self:
-        """Put keys to it. Raises ValueError with what is wrong with one."""
+        """Give it its keys. Raises ValueError with what is wrong with one."""
         found = replace(
             self,
             secret_headers=frozenset(() if self.query else {self.header}),
@@ -131,10 +130,10 @@ class Token(Keyed):
     def _check_claims(self, claims: dict[str, Any], now: datetime) -> None:
         until = _moment(claims, "exp")
         if "exp" not in claims:
-            raise Refusal("token_endless", "The token has no exp: it would be good for ever.")
+            raise Refusal("token_endless", "The token has no exp: it would be valid for ever.")
         since = [each for each in (_moment(claims, "nbf"), _moment(claims, "iat")) if each is not None]
         if until is None or now - self.tolerance > until or any(each > now + self.tolerance for each in since):
-            raise Refusal("timestamp_stale", "The token is not good now; the clocks may differ.")
+            raise Refusal("timestamp_stale", "The token is not valid now; the clocks may differ.")
         if self.issuer is not None and claims.get("iss") != self.issuer:
             raise Refusal("token_issuer", "The token is somebody else's (iss).")
         audience = claims.get("aud")
@@ -146,13 +145,13 @@ def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
     segments = token.split(".") if len(token) <= LONGEST else []
     raw = [each for each in (decode(segment, "base64url") for segment in segments) if each is not None]
     if len(segments) != SEGMENTS or len(raw) != SEGMENTS:
-        raise Refusal("token_unreadable", "This is no signed token of three parts.")
+        raise Refusal("token_unreadable", "This is not a signed token of three parts.")
     try:
         head, claims = (json.loads(each) for each in raw[:2])
     except (ValueError, RecursionError) as error:
-        raise Refusal("token_unreadable", "The token holds no JSON.") from error
+        raise Refusal("token_unreadable", "The token does not contain JSON.") from error
     if not isinstance(head, dict) or not isinstance(claims, dict) or "crit" in head or not _names_a_key(head):
-        raise Refusal("token_unreadable", "The token is not of a form we know.")
+        raise Refusal("token_unreadable", "The token has an unknown form.")
     return head, claims, raw[2], ".".join(segments[:2]).encode()
 
 

@@ -1,4 +1,4 @@
-"""Twilio's proof: in, tokens and an `Inbound`; out, the index of the token that signed the address.
+"""Verifies Twilio's signature and returns the index of the token that matched.
 
 HMAC-SHA1 over the address and, for forms, every field sorted by name; for JSON the address carries the body's digest.
 """
@@ -49,7 +49,7 @@ class Twilio(Keyed):
 
 
 def ending(inbound: Inbound) -> str:
-    """Return what follows the address; for JSON nothing, as the address carries the body's digest."""
+    """Return what follows the address; nothing for JSON, where the address carries the body's digest."""
     if "bodySHA256" in inbound.query:
         if "bodySHA256" in inbound.repeated_query:
             raise Refusal("signature_repeated", "The query names bodySHA256 more than once.")
@@ -58,16 +58,16 @@ def ending(inbound: Inbound) -> str:
             raise Refusal("signature_wrong", "The body is not the one bodySHA256 was made of.")
         return ""
     if inbound.content_type != FORM:
-        raise Refusal("body_not_covered", "A JSON body needs bodySHA256 in the address, or nothing vouches for it.")
+        raise Refusal("body_not_covered", "A JSON body needs bodySHA256 in the address; nothing else protects it.")
     try:
         fields = parse_qsl(inbound.body.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
     except ValueError as error:
-        raise Refusal("body_unreadable", "The body is no form.") from error
+        raise Refusal("body_unreadable", "The body is not a form.") from error
     return "".join(name + value for name, value in sorted(set(fields)))
 
 
 def _with_and_without_port(url: str) -> Iterable[str]:
-    """Twilio's own validators try both, as proxies add and drop the port."""
+    """Both forms, as Twilio's own validators try them: proxies add and drop the port."""
     parts = urlsplit(url)
     yield url
     if parts.port is None:

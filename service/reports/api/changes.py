@@ -1,7 +1,7 @@
-"""GET /v1/changes: in, a cursor and how long to wait; out, what changed since, in the order of the commits.
+"""GET /v1/changes: what changed since a cursor, in commit order; may wait for the next change.
 
-Whoever waits holds a thread of the process, but no slot for reading: at most two wait, and never more than half of the
-threads; others are answered at once. Knows flask.
+A waiting request holds a thread but no slot for reading: at most two wait, never more than half of the threads; others
+are answered at once. Knows flask.
 """
 
 import threading
@@ -74,7 +74,7 @@ def _waited(routes: Routes, found: ChangesPage, limit: int, seconds: int) -> Cha
 
 
 def _heard(routes: Routes, found: ChangesPage, limit: int, until: float) -> Changes:
-    """Read again at any news until some of it may be told: it may be another account's, or tomorrow's."""
+    """Read again whenever there is news, until some of it may be told: it may be another account's, or embargoed."""
     told: tuple[ChangedRequest, ...] = ()
     while not told and _news(routes, found.here, until):
         found, told = _read(routes, found.next, limit)

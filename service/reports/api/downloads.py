@@ -1,4 +1,4 @@
-"""Exports over the API: CSV, JSON Lines, XLSX, Parquet, streamed; or the manifest. Each is logged before it begins."""
+"""Exports over the API: CSV, JSON Lines, XLSX, Parquet, or the manifest. Logged before the first byte leaves."""
 
 from datetime import datetime
 from typing import Any
@@ -74,7 +74,7 @@ def _made(routes: Routes, format: str, asked: dict[str, Any], wanted: Filter, no
 
 
 def _content_type(format: str) -> str:
-    """The format's own, or plain bytes for who asks for these: some generated clients know no other files."""
+    """The format's own, or plain bytes if those are asked for: some generated clients know no other files."""
     accepts = flask.request.accept_mimetypes
     own = CONTENT_TYPES[format]
     plain = format not in TEXT and BYTES in accepts.values() and own.partition(";")[0] not in accepts.values()

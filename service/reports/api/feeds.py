@@ -1,8 +1,8 @@
-"""Feeds over the API: saved questions are made, listed and ended with a key, and each read by its own address.
+"""Feeds over the API: saved questions are created, listed and ended with a key, and read by their own address.
 
     =IMPORTDATA("https://feedback.example.com/v1/feeds/4f2c9d0a11be/SECRET.csv")
 
-Whoever has the address reads aggregates by an analyst's rules, and nothing else. It stands in no log of ours.
+Whoever has the address reads aggregates by an analyst's rules and nothing else. It appears in no log of ours.
 """
 
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""The wire of figures: one schema a dataclass of `shapes`, made field by field from its declaration. Holds no rule."""
+"""The wire format of figures: one schema per dataclass in `shapes`, generated from its fields."""
 
 import dataclasses
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""Figures over the API, for analysts too: what leaves `figures` is printed, with an ETag."""
+"""Figures over the API, with an ETag; analysts may read them too."""
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -116,7 +116,7 @@ def _add_several(routes: Routes) -> None:
             zone=_zone(asked.get("zone")),
         )
         if ("breakdown" in wanted.names) != bool(wanted.by):
-            raise Invalid("invalid_parameter", "A breakdown takes 'by', and nothing else does.")
+            raise Invalid("invalid_parameter", "A breakdown needs 'by'; other figures do not take it.")
 
         def ask(c: Connection, s: Settings, r: Reader, f: Filter, now: datetime) -> Several:
             return several(c, s, r, f, now, wanted)
@@ -163,11 +163,11 @@ def _add_differences(routes: Routes) -> None:
 
 
 def _other_period(routes: Routes, asked: dict[str, Any]) -> Filter | None:
-    """The other period, if one is given. Raises Invalid for half of one."""
+    """The other period, if one is given. Raises Invalid if only half of it is."""
     moments = {"since": asked.get("other_since"), "until": asked.get("other_until")}
     if None in moments.values():
         if any(moments.values()):
-            raise Invalid("two_sides_needed", "Give both other_since and other_until, or none of them.")
+            raise Invalid("two_sides_needed", "Give both other_since and other_until, or neither.")
         return None
     return routes.filter(moments)
 
@@ -198,7 +198,7 @@ def _sides(routes: Routes, wanted: Filter, asked: dict[str, Any]) -> tuple[Filte
 
 
 def _group(routes: Routes, wanted: Filter, by: str, value: str) -> Filter:
-    """One side; what it names is read as the filter would read it."""
+    """One side, with its name read as the filter would read it."""
     if NAMED[by].whole_number and not is_whole(value):
         raise Invalid("invalid_parameter", f"With by={by}, 'a' and 'b' must be whole numbers.")
     one = routes.filter({str(NAMED[by].parameter): [int(value) if NAMED[by].whole_number else value]})

@@ -1,6 +1,6 @@
-"""Rows over the API: results, requests, notes, the access log. For supervisors and admins, the log for admins.
+"""Rows over the API: results, requests and notes for supervisors and admins, the access log for admins.
 
-Every reading of answers or notes is logged; the ledger, which holds no answer of its own, is read without.
+Every reading of answers or notes is logged; requests, which hold no answer, are read without.
 """
 
 from dataclasses import asdict
@@ -149,7 +149,7 @@ def _next(
     limit: int,
     known: Cursors,
 ) -> tuple[Page, str, str]:
-    """A page of a full read. It ends with the place it began at: what changed meanwhile comes again from there."""
+    """A page of a full read. The last one returns the place it began at, from which to read what changed meanwhile."""
     begun = changes.begun(connection, routes.settings, routes.clock()) if place is None else place.begun
     page = query.rows(
         connection,
@@ -182,7 +182,7 @@ def _changed(
 
 
 def found_result(routes: Routes, request_id: str) -> Row:
-    """Return an answer. Raises NotFound for what this reader may not know of."""
+    """Return an answer. Raises NotFound for one this reader may not know of."""
     return _found(routes, request_id, "results")
 
 

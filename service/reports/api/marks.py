@@ -1,6 +1,6 @@
-"""Marks over the API: whether supervisors are done with an answer, and whose it is. For supervisors and admins only.
+"""Marks over the API, for supervisors and admins: whether an answer is dealt with, and who takes care of it.
 
-What is set again is as before, so a call may be repeated. Each is in the access log.
+Setting the same mark again changes nothing, so a call can be repeated. Each call is in the access log.
 """
 
 from collections.abc import Mapping

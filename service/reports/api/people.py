@@ -1,7 +1,7 @@
-"""What agents and teams are called, over the API: supervisors and admins read the names and give them.
+"""Names of agents and teams over the API, for supervisors and admins to read and to set.
 
-Those of the accounts their key covers, and of every account. A name holds from a day on; a conversation keeps that of
-its end. Each call is in the access log, the names are not.
+A key reaches the names of its own accounts and those valid for all accounts. A name holds from a day on; a conversation
+keeps the name valid at its end. Calls are in the access log, names are not.
 """
 
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ class PeopleSchema(NoParametersSchema):
 
 
 class NewNamesSchema(NoParametersSchema):
-    """Names to keep; all of them or, where one is wrong, none."""
+    """Names to keep: all of them, or none if one is wrong."""
 
     items = fields.List(
         fields.Nested(PersonNameSchema),

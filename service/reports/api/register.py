@@ -1,6 +1,6 @@
-"""The API of results: in, settings, engine, guard and clock; out, one blueprint under /v1.
+"""All views of the API on one blueprint under /v1.
 
-Views read, ask `query` or `figures`, and dump; what may be shown is decided before it gets here.
+Views parse, call `query` or `figures`, and serialise; what may be shown has been decided before it gets here.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What every view of reports stands on, and the short way to declare one. Knows flask; decides nothing."""
+"""What every view of reports shares, and a short way to declare one. Knows flask; decides nothing."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ class Routes:
         slot: Callable[[View], View] = reads,
         **doc: Any,
     ) -> Callable[[View], View]:
-        """Declare a GET: parameters from the query string, one schema out. The key is checked before anything else."""
+        """Declare a GET with query parameters and one schema for its answer. The key is checked first."""
 
         def declare(view: View) -> View:
             described = self.pages.doc(operationId=view.__name__, summary=says, description=_roles(roles), **doc)
@@ -64,13 +64,13 @@ class Routes:
         )
 
     def log(self, action: str, detail: Mapping[str, Any]) -> None:
-        """Write to the access log that somebody is about to read answers."""
+        """Record in the access log that somebody is about to read answers."""
         with writing(self.engine) as connection:
             log_access(connection, self.reader.actor, action, detail, self.clock())
 
 
 def link_next(cursor: str) -> None:
-    """Say in a header where the next page is, for clients that follow links."""
+    """Name the next page in a header, for clients that follow links."""
     if not cursor:
         return
     query = flask.request.args.copy()

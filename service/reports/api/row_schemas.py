@@ -1,7 +1,4 @@
-"""The wire of rows: one conversation, its answer, its life, notes beside it, who read them. Holds no rule.
-
-Names and sentences are those of the files' columns.
-"""
+"""The wire format of rows: a conversation, its answer and history, notes, the access log; named as in the files."""
 
 from marshmallow import Schema, fields, validate
 

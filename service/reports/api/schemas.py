@@ -1,6 +1,6 @@
-"""The wire of reports: what our clients ask (unknown names are mistakes) and what they get. Holds no rule.
+"""The wire format of reports: what clients may ask (unknown names are errors) and what they get.
 
-Names are those of the CSV and of the dataclasses in `shapes`. Times leave as RFC 3339 in UTC with Z.
+Names match the CSV and the dataclasses in `shapes`. Times are RFC 3339 in UTC with Z.
 """
 
 import re

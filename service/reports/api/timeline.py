@@ -1,6 +1,6 @@
-"""Notes on the time line over the API: everybody who reads figures reads them, supervisors write them.
+"""Notes on the time line over the API: whoever reads figures reads them, supervisors write them.
 
-Each writing is in the access log, its words are not.
+Each change is in the access log, its words are not.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""Which roll-ups are in force: in, settings; out, the generation that counts their days, and how far it has come.
+"""Which generation of roll-ups is in force, and how far it has come.
 
-Another zone or another set of dimensions begins a new generation: the ledger is walked again from its beginning, in
-the background, and figures are counted in the ledger until that is done. Damage is mended in the same way.
+Another time zone or set of dimensions starts a new generation: the ledger is walked from its beginning in the
+background, and figures are counted from the ledger until that is done. Damage is repaired the same way.
 """
 
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def begin(connection: Connection, zone: ZoneInfo, now: datetime) -> TallyBook:
 
 
 def note_walked(connection: Connection, walked: str | None) -> None:
-    """Remember how far the ledger has been counted; None: to its end."""
+    """Record how far the ledger has been counted; None: to its end."""
     connection.execute(sa.update(tally_book).where(tb.id == 1).values(walked=walked))
 
 

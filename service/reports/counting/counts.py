@@ -1,4 +1,4 @@
-"""Lines added up: in, lines of one question; out, what became of conversations, and who gave which score. Pure."""
+"""Adds lines up: what became of conversations, and how often each score was given. Pure."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable

@@ -1,6 +1,6 @@
-"""What figures need to know of one conversation: in, the ledger's rows; out, frozen facts, and their short form.
+"""What figures need to know of one conversation, as frozen facts and in a short form.
 
-The short form stands beside each request as `counted`: what the roll-ups hold of it. Never adds anything up.
+The short form is stored with each request as `counted`: what the roll-ups hold of it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ REASON = sa.case((fr.state.in_((State.SKIPPED.value, State.FAILED.value)), fr.re
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One conversation. `values` are aligned with HELD; `moments` with CLOCKS, None where there is none."""
+    """One conversation. `values` are aligned with HELD, `moments` with CLOCKS (None if there is none)."""
 
     values: tuple[Value, ...]
     type: str | None
@@ -56,7 +56,7 @@ class Facts:
 
 
 def counted_facts(short: Sequence[Any] | None, generation: int) -> Facts | None:
-    """Read the short form; None where nothing, or only something of another generation, is counted."""
+    """Read the short form; None if nothing is counted, or only by another generation."""
     if short is None or short[0] != generation:
         return None
     moments = tuple(None if each is None else EPOCH + each * MICROSECOND for each in short[1:4])
@@ -69,7 +69,7 @@ def facts_of(
 ) -> Iterator[tuple[str, list[Any] | None, Facts | None]]:
     """Yield id, short form and present facts of some requests; no facts for test traffic, which never counts.
 
-    With a view, what an embargo still holds back is left out of the facts.
+    With a view, the facts leave out what an embargo still holds back.
     """
     query = sa.select(
         fr.id, fr.counted, fr.test, fr.type, STATE, REASON, fr.ended_at, fr.card_sent_at, *_answer(view),
@@ -84,7 +84,7 @@ def facts_of(
 
 
 def _answer(view: View | None) -> tuple[sa.ColumnElement[Any], ...]:
-    """When the score was given, the score, whether there is an answer, whether with a comment."""
+    """When the score was given, the score, whether there is an answer, and whether it has a comment."""
     scored_at = sa.func.coalesce(res.score_at, res.first_seen_at, type_=res.score_at.type)
     if view is None:
         commented = sa.or_(res.text.is_not(None), res.text_at.is_not(None))

@@ -1,7 +1,7 @@
-"""The ledger counted: in, a question; out, lines, from the requests and answers themselves. Exact, and as slow as long.
+"""Counts straight from the requests and answers: exact, and slow for long periods. Never writes.
 
-Asked for what no roll-up holds: the edges of a period that begins or ends within a day, other zones, and whatever is
-asked while roll-ups are being built. Never writes.
+For whatever no roll-up holds: the edges of a period that begin or end within a day, other time zones, and everything
+while roll-ups are being built.
 """
 
 from collections.abc import Iterator, Sequence
@@ -74,7 +74,7 @@ def _conditions(view: View, q: Slice, moment: sa.ColumnElement[Any]) -> Iterator
 
 
 def _within(moment: sa.ColumnElement[Any], q: Slice) -> Sequence[sa.ColumnElement[bool]]:
-    """The period; on the columns themselves, too, an index then finds it."""
+    """The period, also as a condition on the plain columns, so that an index finds it."""
     return [
         *([moment >= q.since] if q.since is not None else [sa.true()]),
         *([moment < q.until] if q.until is not None else [sa.true()]),

@@ -1,4 +1,4 @@
-"""What is asked of the counts, and what comes back, whether from the roll-ups or from the ledger. Decides nothing."""
+"""A question to the counts and the shape of its answer, whether from roll-ups or from the ledger."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ Chosen = Mapping[str, Collection[Value]]
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Conversations with a moment on `clock` in [since, until), of the groups `chosen`, told apart `by` dimensions.
+    """Conversations whose moment on `clock` is in [since, until), of the groups `chosen`, grouped `by` dimensions.
 
-    `daily` tells the days apart as well; `monthly` at least the months. `wanted`: what a line must tell at least:
-    only the scores, or only what became of conversations and how many answered, costs less than everything.
+    `daily` also groups by day; `monthly` at least by month. `wanted`: what a line must tell at least; only the scores,
+    or only outcomes and how many answered, costs less than everything.
     """
 
     clock: str
@@ -39,7 +39,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One group. `values` are aligned with `by`; `day`, in days since 1970, is its day or the first of its month."""
+    """One group. `values` are aligned with `by`; `day`, in days since 1970, is its day or its month's first day."""
 
     values: tuple[Value, ...]
     day: int | None

@@ -1,9 +1,9 @@
-"""Live figures: in, a question; out, lines that are exactly what the ledger would give, at the price of the roll-ups.
+"""Live counts that are exactly those of the ledger, at the price of the roll-ups.
 
     whole months and days from the roll-ups, the edges of the period from the ledger,
     - what the roll-ups hold of requests that have changed since, + what these say now
 
-All in one read transaction. Where the roll-ups cannot answer, or too much has changed, the ledger does. Never writes.
+All in one read transaction. If the roll-ups cannot answer, or too much has changed, the ledger does. Never writes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ EVER = (-1_000_000, 1_000_000)  # days since 1970, far beyond any date we take
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """The part of a period that roll-ups hold: days [first, end), whole months [from_month, to_month) among them."""
+    """The part of a period that roll-ups cover: days [first, end), including whole months [from_month, to_month)."""
 
     first: int
     end: int
@@ -53,7 +53,7 @@ class Cover:
     to_month: int
 
     def spans(self, *, monthly: bool) -> list[sa.ColumnElement[bool]]:
-        """As SQL: the rows that add up to it, months and days apart. An index holds all that is asked of months."""
+        """As SQL: the rows that add up to it, months and days separately. One index covers all queries of months."""
         if not monthly:
             return [sa.and_(tl.span == "day", tl.start >= self.first, tl.start < self.end)]
         months = sa.and_(tl.span == "month", tl.start >= self.from_month, tl.start < self.to_month)
@@ -77,7 +77,7 @@ def lines(connection: Connection, view: View, q: Slice) -> list[Line]:
 
 
 def cover_of(q: Slice, *, whole_months: bool = False) -> Cover | None:
-    """The whole days of a period, or its whole months; None where there are none."""
+    """The whole days of a period, or its whole months; None if there are none."""
     first = EVER[0] if q.since is None else _first_day(q.since, q.zone)
     end = EVER[1] if q.until is None else day_and_hour(q.until, q.zone)[0]
     from_month = first if q.since is None or month_of(first) == first else next_month(first)
@@ -132,7 +132,7 @@ def _rolled_up(
 
 
 def _sums(q: Slice) -> list[sa.ColumnElement[int]]:
-    """What has to be added up for it: n, answered, commented and the scores, or less."""
+    """What must be added up for it: n, answered, commented and the scores, or less."""
     sums = count_columns()
     if q.wanted == "everything":
         return sums
@@ -141,14 +141,14 @@ def _sums(q: Slice) -> list[sa.ColumnElement[int]]:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A request of which the roll-ups hold something else than may be told of it now."""
+    """A request for which the roll-ups hold something other than what may be told now."""
 
     held: Facts | None
     present: Facts | None
 
 
 def _changed(connection: Connection, view: View, book: TallyBook) -> list[Correction] | None:
-    """Requests that are not sealed, and answers that an embargo still holds back; None: too many."""
+    """Requests that are not sealed, and answers still under embargo; None: too many."""
     asked = (_changed, view, book)
     return found_once(connection, asked, lambda: _changed_now(connection, view, book))
 
@@ -172,7 +172,7 @@ def _corrections(view: View, q: Slice, cover: Cover, changed: Sequence[Correctio
 
 
 def _line(view: View, q: Slice, cover: Cover, facts: Facts | None, sign: int) -> Iterator[Line]:
-    """One conversation counted in or out, where it is asked about."""
+    """One conversation added or subtracted, if the question includes it."""
     moment = None if facts is None else facts.moments[CLOCKS.index(q.clock)]
     if facts is None or moment is None or (q.types and facts.type not in q.types):
         return

@@ -1,4 +1,4 @@
-"""Days, weeks, months, and sevens of days: in, the period somebody asked for; out, the pieces a trend is made of."""
+"""Cuts a period into the days, weeks, months or seven-day spans of a trend."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ MOST_OF_GROUPS = 10_000
 
 
 def start_of(day: date, period: str, last: date | None = None) -> date:
-    """The first day of the day, week or month that a day belongs to; sevens of days are counted back from `last`."""
+    """The first day of the day, week or month a day belongs to; seven-day spans are counted back from `last`."""
     if period == SEVEN_DAYS and last is not None:
         return last - ONE_DAY * (6 + 7 * ((last - day).days // 7))
     if period == "month":
@@ -30,7 +30,7 @@ def pieces(first: date, last: date, period: str) -> list[tuple[date, date]]:
     if (last - first).days // LENGTHS[period][0] >= MOST_POINTS:
         raise Invalid(
             "range_too_long",
-            f"A trend has at most {MOST_POINTS} points; shorten [since, until) or take longer periods than a {period}.",
+            f"A trend has at most {MOST_POINTS} points; shorten [since, until) or use longer periods than a {period}.",
         )
     found, begin = [], start_of(first, period, last)
     while begin <= last:
@@ -41,7 +41,7 @@ def pieces(first: date, last: date, period: str) -> list[tuple[date, date]]:
 
 
 def demand_few(points: int) -> None:
-    """Raise Invalid for more points of all groups together than one answer holds."""
+    """Raise Invalid for more points, over all groups, than one answer may have."""
     if points > MOST_OF_GROUPS:
         raise Invalid(
             "too_many_points",
@@ -51,7 +51,7 @@ def demand_few(points: int) -> None:
 
 
 def first_whole_day(since: datetime | None, zone: ZoneInfo) -> date | None:
-    """The first day that lies wholly after a moment; None: from the beginning."""
+    """The first whole day after a moment; None: from the beginning."""
     if since is None:
         return None
     day = since.astimezone(zone).date()
@@ -59,5 +59,5 @@ def first_whole_day(since: datetime | None, zone: ZoneInfo) -> date | None:
 
 
 def end_of_whole_days(until: datetime | None, zone: ZoneInfo) -> date | None:
-    """The day that is not wholly before a moment any more; None: up to now."""
+    """The first day that is not entirely before a moment; None: up to now."""
     return None if until is None else until.astimezone(zone).date()

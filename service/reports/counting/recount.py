@@ -1,7 +1,7 @@
-"""Roll-ups checked: in, a connection; out, where they differ from the ledger. And begun anew, which mends everything.
+"""Compares the roll-ups with the ledger, and starts them anew, which repairs everything.
 
-Counts by SQL what the sealer counted in Python, month by month, so that two ways must agree. What has changed and is
-not sealed yet is no difference: the roll-ups hold what was sealed last.
+Counts in SQL what the sealer counted in Python, month by month, so two ways must agree. A change that is not sealed yet
+is no difference: the roll-ups hold what was sealed last.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -47,7 +47,7 @@ tl = tally.c
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A row of the roll-ups that is not what the ledger says. Counts in the order of COUNTS."""
+    """A row of the roll-ups that differs from the ledger. Counts in the order of COUNTS."""
 
     key: Mapping[str, Any]
     held: tuple[int, ...]
@@ -55,7 +55,7 @@ class Difference:
 
 
 def differences(connection: Connection) -> Iterator[Difference]:
-    """Compare every row; none while the roll-ups are being built, they are not asked then."""
+    """Compare every row; no differences while the roll-ups are being built, because they are not used then."""
     book = book_of(connection)
     if book.walked is not None:
         return
@@ -79,7 +79,7 @@ def _of_window(
 
 
 def begin_anew(engine: Engine, settings: Settings, now: datetime) -> None:
-    """Begin a new generation; `sealing.walk` builds it, and until then figures are counted in the ledger."""
+    """Start a new generation; `sealing.walk` builds it, and until then figures are counted from the ledger."""
     with writing(engine) as connection:
         seals.hold_counter(connection)
         books.begin(connection, settings.service.time_zone, now)
@@ -87,7 +87,7 @@ def begin_anew(engine: Engine, settings: Settings, now: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is compared at once: a clock, a grain, and whole months, the days [first, end); None: without an end."""
+    """What is compared at once: a clock, a grain, and whole months as days [first, end); None: no end."""
 
     clock: str
     grain: str
@@ -102,7 +102,7 @@ class Window:
 
 
 def _windows(connection: Connection, book: TallyBook, clock: str) -> list[tuple[int | None, int | None]]:
-    """The months there are, and what may lie before, between and after them: a statement a month stays short."""
+    """The months there are, and the time before, between and after them: one short statement per month."""
     months = sa.select(tl.start).where(tl.generation == book.generation, tl.clock == clock, tl.grain == "account")
     starts = sorted(connection.scalars(months.where(tl.span == "month").distinct()))
     edges = [None, *sorted({*starts, *(next_month(start) for start in starts)}), None]
@@ -115,7 +115,7 @@ def everything(connection: Connection) -> View:
 
 
 def _unsealed(connection: Connection, book: TallyBook) -> Deltas:
-    """What the roll-ups hold of requests that have changed, less what these say now."""
+    """What the roll-ups hold of changed requests, minus what these say now."""
     deltas: Deltas = {}
     for _, counted, present in facts_of(connection, None, fr.sealed.is_(None)):
         add(deltas, counted_facts(counted, book.generation), 1, ZoneInfo(book.zone))

@@ -1,7 +1,7 @@
-"""Sealing: in, requests that changed; out, their numbers in commit order, and roll-ups that hold what they say now.
+"""Sealing: requests that changed get a number in commit order, and the roll-ups are updated.
 
-Any number of sealers may run: each request is sealed by one of them, and only who holds the counter writes roll-ups. A
-request that somebody is changing is left for the next turn. Never decides what a reader may see.
+Any number of sealers may run: each request is sealed by one of them, and only the holder of the counter writes
+roll-ups. A request that is being changed waits for the next turn. Does not decide what a reader may see.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ WALKED_AT_ONCE = 1000
 
 
 def seal(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE) -> int:
-    """Number and count up to `limit` changed requests, or else walk on; return how many. 0: nothing is left for now."""
+    """Number and count up to `limit` changed requests, or else walk on; return how many. 0: nothing left for now."""
     zone = settings.service.time_zone
     with reading(engine) as connection:
         book, changed = book_of(connection), seals.anything_to_seal(connection)
@@ -41,7 +41,7 @@ def seal(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE
 
 
 def walk(engine: Engine, limit: int = WALKED_AT_ONCE) -> int:
-    """Count the next requests that this generation does not hold yet; return how many were looked at."""
+    """Count the next requests this generation does not include yet; return how many were looked at."""
     with reading(engine) as connection:
         if not book_of(connection).is_walked:
             return 0
@@ -74,7 +74,7 @@ def _seal(connection: Connection, now: datetime, limit: int) -> int:
 
 
 def _step(connection: Connection, book: TallyBook, steps: Mapping[str, Sequence[Any] | None]) -> int:
-    """Count those that are not; never go past one that somebody holds, it would be forgotten."""
+    """Count the uncounted ones, never going past one that is locked, which would be forgotten."""
     missing = [each for each, counted in steps.items() if counted_facts(counted, book.generation) is None]
     locked = set(seals.lock(connection, missing)) if missing else set()
     held = next((each for each in missing if each not in locked), None)
@@ -89,7 +89,7 @@ def _step(connection: Connection, book: TallyBook, steps: Mapping[str, Sequence[
 
 
 def _arrive(connection: Connection, book: TallyBook) -> int:
-    """Every request is counted: what earlier generations held can go, and then these roll-ups are in force."""
+    """Every request is counted: drop earlier generations, then put these roll-ups in force."""
     dropped = books.drop_old(connection, book.generation)
     if not dropped:
         books.note_walked(connection, None)
@@ -97,7 +97,7 @@ def _arrive(connection: Connection, book: TallyBook) -> int:
 
 
 def _count(connection: Connection, book: TallyBook, ids: Sequence[str]) -> dict[str, list[Any] | None]:
-    """Move the roll-ups from what they hold of these requests to what they say now; return the short forms."""
+    """Update the roll-ups from what they hold of these requests to what these say now; return the short forms."""
     zone = ZoneInfo(book.zone)
     deltas: tally.Deltas = {}
     short: dict[str, list[Any] | None] = {}

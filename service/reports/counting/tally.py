@@ -1,7 +1,7 @@
-"""Roll-ups: in, the facts of conversations that changed; out, rows of `tally` that are more or less by them.
+"""The roll-ups: facts of changed conversations become rows of `tally` that add or subtract.
 
-Each conversation stands once in every grain and span, on each of its clocks. So any period of whole days is a sum of
-whole months and the days beside them, and no sum reads more rows than there are groups in it. Never reads the ledger.
+Each conversation appears once in every grain and span, on each of its clocks. So any period of whole days is a sum of
+whole months and single days, and no sum reads more rows than it has groups. Never reads the ledger.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ Deltas = dict[Key, list[int]]
 
 
 def _row(grain: str, span: str) -> tuple[str, str, Callable[[Key], Key]]:
-    """Pick what a grain tells apart of all that is told; the rest is the None at its end."""
+    """Pick the values a grain distinguishes; the rest becomes the None at its end."""
     kept = (*GRAINS[grain], *ALWAYS)
     told = [
         place if name in kept or name not in DIMENSIONS_HELD else len(TOLD_APART)
@@ -92,7 +92,7 @@ def keys(facts: Facts, zone: ZoneInfo) -> Iterator[Key]:
 
 
 def write(connection: Connection, deltas: Deltas, generation: int) -> None:
-    """Add the differences to the roll-ups. Only one at a time may do so: hold the counter."""
+    """Add the differences to the roll-ups. Only one at a time may do this, the holder of the counter."""
     rows = [(_digest(generation, key), generation, *key, *counts) for key, counts in deltas.items() if any(counts)]
     if rows:
         connection.exec_driver_sql(_statement(connection.dialect), rows)
@@ -100,7 +100,7 @@ def write(connection: Connection, deltas: Deltas, generation: int) -> None:
 
 @lru_cache(maxsize=4)
 def _statement(dialect: Dialect) -> str:
-    """The upsert as the driver takes it: a dictionary a row would cost more than the database does."""
+    """The upsert in the driver's own form: a dictionary per row would cost more than the database takes."""
     names = ("id", "generation", *TOLD_APART, *COUNTS)
     marks = ", ".join(["?" if dialect.paramstyle == "qmark" else "%s"] * len(names))
     sums = ", ".join(f"{name} = tally.{name} + excluded.{name}" for name in COUNTS)
@@ -109,7 +109,7 @@ def _statement(dialect: Dialect) -> str:
 
 
 def grain_for(names: Iterable[str]) -> str | None:
-    """The smallest grain that tells all these apart; None: there is none, ask the ledger."""
+    """The smallest grain that distinguishes all these; None: there is none, ask the ledger."""
     wanted = set(names) - set(ALWAYS)
     return next((grain for grain, held in GRAINS.items() if wanted <= set(held)), None)
 

@@ -1,7 +1,7 @@
-"""Days and hours of a time zone, the same in Python and inside the database: in, moments; out, local days and hours.
+"""Local days and hours of a time zone, the same in Python and in SQL. Never reads the clock.
 
-No database of ours knows a zone's rules, so they are written into the statement: the moments at which the zone's
-offset changes, halved until one is left. Python reads the same list, so both always agree. Never reads the clock.
+The databases do not share one set of zone rules, so the moments at which the offset changes are written into the
+statement. Python reads the same list, and both always agree.
 """
 
 from bisect import bisect_right
@@ -87,7 +87,7 @@ def _offsets(key: str) -> tuple[int, tuple[Change, ...]]:
 
 
 def _changes_at(day: datetime, zone: ZoneInfo) -> datetime:
-    """The first second of a day that has the offset of the day's end."""
+    """The first second of a day with the offset of the day's end."""
     start, low, high = _offset(day, zone), 0, 86_400
     while high - low > 1:
         middle = (low + high) // 2

@@ -1,7 +1,4 @@
-"""A question that cannot be asked: in, the refusal and the address; out, its sentence for people, and the form again.
-
-Errors stand beside their field and everything chosen is still there: nobody types a filter twice.
-"""
+"""The page for an invalid filter: what is wrong, beside its field, with everything else still filled in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +26,7 @@ INVALID = 422
 
 @dataclass(frozen=True, slots=True)
 class FieldAgain:
-    """One field as it was filled in. `wrong`: why it cannot stay so."""
+    """One field as it was filled in. `wrong`: what is wrong with it."""
 
     name: str
     label: str
@@ -44,7 +41,7 @@ def sentence_of(error: ServiceError) -> str:
 
 
 def fields(error: ServiceError, args: MultiDict[str, str]) -> list[FieldAgain]:
-    """The fields of a form that was refused; none where the question came by an address alone."""
+    """The fields of a form that was refused; none if the question came by an address alone."""
     given = {name: args[name] for name in args if name in FIELDS} | _last_day(args)
     if error.status != INVALID or not given:
         return []
@@ -53,7 +50,7 @@ def fields(error: ServiceError, args: MultiDict[str, str]) -> list[FieldAgain]:
 
 
 def kept(args: MultiDict[str, str]) -> list[tuple[str, str]]:
-    """What else was chosen, for the form to carry; a place in the list is no part of it."""
+    """What else was chosen, for the form to carry, without a place in a list."""
     return [pair for pair in args.items(multi=True) if pair[0] not in {*FIELDS, "until", "cursor"}]
 
 
@@ -65,7 +62,7 @@ def _wrong(error: ServiceError) -> dict[str, str]:
 
 
 def _last_day(args: MultiDict[str, str]) -> dict[str, str]:
-    """An end that is not part of the period, as the last day that is."""
+    """The last day of a period, from its exclusive end."""
     try:
         return {"to": str(date.fromisoformat(args["until"]) - timedelta(days=1))} if "until" in args else {}
     except (ValueError, OverflowError):

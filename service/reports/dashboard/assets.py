@@ -1,6 +1,6 @@
-"""The style sheet and the mark: in, a file's name; out, its address with the digest of its content, cached for a year.
+"""The style sheet and the logo, at an address with the digest of the content, cached for a year.
 
-A changed file has a new address, so no browser keeps an old one. Serves nothing but what lies in `static/` on start.
+A changed file has a new address, so no browser keeps an old one. Serves only what was in `static/` at the start.
 """
 
 import hashlib

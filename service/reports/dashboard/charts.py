@@ -1,11 +1,11 @@
-"""Figures in, drawings out: SVG as text, for a page that allows no inline style and no script.
+"""Draws figures as SVG text, for pages that allow no inline style and no script.
 
-Every chart is one picture with a title and a description for those who do not see it, text beside the marks, and a
-pattern or shape wherever colour means something. Colours come from the stylesheet by class: `c-pos` `c-mid` `c-neg`
+Every chart is one picture with a title and a description for those who cannot see it, text beside the marks, and a
+pattern or shape wherever colour has a meaning. Colours come from the style sheet by class: `c-pos` `c-mid` `c-neg`
 (fills: blue, grey, orange), `c-band` `c-n` `c-dot` (fills), `c-line` `c-axis` `c-ink` (strokes; `c-ink` draws the
-patterns). Text is `c-text`, `c-small` where secondary. The stylesheet must give
-no fill to `c-hatch`: that is the pattern. Drawn 360 wide, so that text is readable on a phone; the page scales it up.
-Nothing here decides what may be shown: a figure that is None is a gap, and says so.
+patterns). Text is `c-text`, `c-small` where secondary. The style sheet must not fill `c-hatch`: that is the pattern.
+Drawn 360 wide, so that text is readable on a phone; the page scales it up. Decides nothing about what may be shown: a
+figure that is None is a gap and says so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -84,7 +84,7 @@ def funnel(steps: Sequence[FunnelStep], caption: Caption) -> Markup:
 
 
 def _label(x: float, y: float, name: str, says: str) -> Markup:
-    """A name on the left, shortened to fit, what is said about it on the right, and both in full on hover."""
+    """A name on the left, shortened to fit, its text on the right, and both in full on hover."""
     words = (text(x, y, _short(name, LONGEST_NAME)), text(RIGHT, y, says, "c-small", "end"))
     return tag("g", tag("title", clean(f"{name}: {says}")), *words)
 
@@ -94,7 +94,7 @@ def _short(words: str, room: int) -> str:
 
 
 def _block(x: float, y: float, width: float, height: float, kind: str, caption: Caption) -> Markup:
-    """A filled rectangle with its pattern over it, so that it is told apart without colour."""
+    """A filled rectangle with a pattern over it, to be distinguishable without colour."""
     place = {"x": x, "y": y, "width": width, "height": height}
     pattern = f"url(#{caption.ident}-{kind.removeprefix('c-')})"
     return tag("g", tag("rect", **place, class_=kind), tag("rect", **place, fill=pattern, class_="c-hatch"))

@@ -1,6 +1,6 @@
-"""What customers wrote, for supervisors: in, a filter; out, an inbox, one answer with its neighbours, notes and marks.
+"""What customers wrote, for supervisors: an inbox, one answer with its neighbours, notes and marks.
 
-Analysts never get here. Every reading is written to the access log before the page leaves, and so is every mark.
+Analysts never get here. Every reading and every mark is in the access log before the page leaves.
 """
 
 import re
@@ -61,7 +61,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
 
 
 def wanted_of(question: PageQuery) -> Filter:
-    """The answers a list is of: with a comment and open, where nothing else is said."""
+    """The answers of a list: those with a comment that are open, unless something else is asked."""
     wanted = question.filter if question.given("all") else replace(question.filter, has_text=True)
     done = {"open": False, "done": True}.get(question.given("marked") or "open")
     return replace(wanted, done=done)
@@ -83,7 +83,7 @@ def order_of(question: PageQuery) -> Order:
 
 
 def addressed(place: Place, found: Iterable[Comment], query_string: str) -> list[Comment]:
-    """Comments with where they open: `address` keeps the filter, `link` is what one sends to somebody else."""
+    """Comments with their addresses: `address` keeps the filter, `link` is for sending to somebody else."""
     own = place.settings.service.public_url.rstrip("/")
     return [
         replace(
@@ -120,7 +120,7 @@ def _comments(place: Place) -> str:
 
 
 def _plain(request_id: str) -> str:
-    """Refuse what cannot be an id: a database would stumble over some of it. Raises NotFound."""
+    """Refuse what cannot be an id, as databases choke on some of it. Raises NotFound."""
     if not ID.fullmatch(request_id):
         raise NotFound("no_such_result", NO_SUCH_RESULT)
     return request_id
@@ -148,7 +148,7 @@ def _result(place: Place, request_id: str, *, draft: str = "", sentence: str = "
 
 
 def _add_note(place: Place, request_id: str) -> Response | tuple[str, int]:
-    """Keep a note beside a result. A note that cannot be kept comes back with its words and why."""
+    """Store a note on a result. An invalid note comes back with its words and the reason."""
     now, text = place.clock(), flask.request.form.get("text", "")
     _demand(place, request_id)
     try:
@@ -162,7 +162,7 @@ def _add_note(place: Place, request_id: str) -> Response | tuple[str, int]:
 
 
 def _mark(place: Place, request_id: str) -> Response:
-    """Finish, reopen or hand over an answer, and go back to where the button was."""
+    """Finish, reopen or hand over an answer, and return to where the button was."""
     form, now, by = flask.request.form, place.clock(), place.reader.name
     row = _demand(place, request_id)
     with writing(place.engine) as connection:

@@ -1,6 +1,6 @@
-"""Comments and single results: in, a question and where to go on; out, rows as `query` protected them, worst first.
+"""Comments and single results, worst first, as `query` has redacted them, with the search.
 
-A search looks at what the reader may read and at nothing else: a word of a hidden comment is never found.
+A search only looks at what the reader may read, so a word in a hidden comment is never found.
 """
 
 from collections.abc import Iterator, Sequence
@@ -81,7 +81,7 @@ def comments(
     limit: int = PER_PAGE,
     readable: bool = False,
 ) -> Comments:
-    """Return one page of answers; `readable`: of those whose comment may be read."""
+    """Return one page of answers; `readable`: only those whose comment may be read."""
     known = cursors(settings.service.secret_key, reader, filter, order)
     page = query.rows(
         connection, settings, reader, filter, now, order, after=known.read(cursor), limit=limit, readable=readable
@@ -98,7 +98,7 @@ def marked(connection: Connection, rows: Sequence[Row]) -> tuple[Comment, ...]:
 def worst_open(
     connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime, limit: int
 ) -> tuple[Comment, ...]:
-    """Return the unhappiest comments that may be read and nobody is done with."""
+    """Return the unhappiest open comments that may be read."""
     wanted = replace(filter, has_text=True, done=False, moods=("unhappy", "neutral"))
     return comments(connection, settings, reader, wanted, now, order=ORDERS["worst"], limit=limit, readable=True).rows
 
@@ -130,7 +130,7 @@ def life(connection: Connection, settings: Settings, row: Row, now: datetime) ->
 def _news(
     connection: Connection, settings: Settings, request_id: str, now: datetime
 ) -> Iterator[tuple[datetime, str, str]]:
-    """Updates X told us of, as far as the embargo lets them be seen; what they say stands in the result itself."""
+    """Updates X reported, as far as the embargo allows; their content is in the result itself."""
     until = cutoff(settings, now) or now + timedelta(days=1)
     query_ = sa.select(upd.seen_at, upd.score, upd.text.is_not(None), upd.channel, upd.verdict).where(
         upd.request_id == request_id, upd.seen_at < until

@@ -1,7 +1,7 @@
-"""The dashboard's door: in, a key once, then a cookie; out, the Reader behind it, or the sign-in page.
+"""The dashboard's door: a key once, then a cookie; the Reader behind it, or the sign-in page.
 
-The cookie is random and its digest is a row, so a session ends on the server: by signing out, by idle time, with its
-key. Every form carries a token bound to that cookie. Never says which part of a key was wrong, and never logs one.
+The cookie is random and its digest is a row, so a session ends on the server: by signing out, by inactivity, or with
+its key. Every form carries a token bound to that cookie. Never says which part of a key was wrong, and never logs one.
 """
 
 import hashlib
@@ -134,7 +134,7 @@ class Door:
             raise NotAllowed("form_expired", "This form belongs to another session. Go back, reload and send it again.")
 
     def _demand_own_page(self) -> None:
-        """Refuse a form that another site sent: the sign-in has no session yet to which a token could be bound."""
+        """Refuse a form that another site sent: at sign-in there is no session yet to bind a token to."""
         sent_from = flask.request.headers.get("Sec-Fetch-Site", "same-origin")
         origin = flask.request.headers.get("Origin")
         ours = {None, *(f"{scheme}://{host}" for scheme in ("http", "https") for host in self._hosts())}
@@ -155,7 +155,7 @@ class Door:
             log.warning("session_not_kept")
 
     def _asked_who(self) -> Response | tuple[str, int]:
-        """The sign-in page. A form's fields go over it by the browser, if the form was ours."""
+        """The sign-in page. It carries the fields of an earlier form, if that was ours."""
         if flask.request.method == "POST" and (left := unsent.of_request()) is not None:
             self._demand_own_page()
             return self.page(HOME, WHY["unsent"], left=left), 401
@@ -184,6 +184,6 @@ class Door:
 
 
 def safe_path(onward: str) -> str:
-    """Return a path of the dashboard to go on to; anything else leads home, never to another host."""
+    """Return the path of the dashboard to go to; anything else leads home, never to another host."""
     ours = onward.startswith(HOME) and onward.isprintable() and not onward.startswith(HOME + "sign-")
     return HOME if not ours or "\\" in onward or "/../" in onward else onward

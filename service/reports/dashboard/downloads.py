@@ -1,7 +1,7 @@
-"""Downloads: in, the question on screen; out, the same question as a file. What the page hides is hidden in the file.
+"""The question on screen as a file. What the page hides is hidden in the file.
 
-Rows (CSV, JSON lines, XLSX, Parquet) are for supervisors and are written to the access log; figures are for everybody.
-The address is that of an API call with the same parameters, its days written out.
+Rows (CSV, JSON lines, XLSX, Parquet) are for supervisors and logged; figures are for everybody. Links to API calls with
+the same parameters and explicit days.
 """
 
 import csv
@@ -140,7 +140,7 @@ def _of_breakdown(one: Breakdown) -> Iterator[Line]:
 
 
 def _crossed(table: Differences) -> Iterator[Line]:
-    """Groups of two dimensions; how many conversations ended is not told of them."""
+    """Groups of two dimensions, without the number of ended conversations."""
     yield [*_score_cells(table.total.now, "", ""), *NOT_TOLD]
     for row in table.rows:
         keys = row_name(row) if row.rest else f"{group_name(row.key)} \u00b7 {group_name(row.and_key)}"

@@ -1,6 +1,7 @@
-"""One table of any grouping, two periods or two groups side by side: in, a filter, what to tell apart; out, the page.
+"""One table for any grouping, or two periods or groups side by side. Only asks `figures`.
 
-Rows are read together: outside what chance does first, then by score; too few to judge is folded. Only asks `figures`.
+Rows are judged together and sorted: outside what chance explains first, then by score; too few to judge are folded
+away.
 """
 
 from collections.abc import Callable, Iterable
@@ -60,12 +61,12 @@ def by_of(question: PageQuery) -> str:
     """Return what to tell apart. Raises Invalid."""
     by = question.given("by") or "team"
     if by not in NAMED:
-        raise Invalid("unknown_breakdown", f"Nothing is told apart by '{by}' here; there are {_labels(NAMED)}.")
+        raise Invalid("unknown_breakdown", f"Nothing is grouped by '{by}' here; there are {_labels(NAMED)}.")
     return by
 
 
 def and_by_of(question: PageQuery, by: str) -> str | None:
-    """Return what else to tell apart; None: nothing. Raises Invalid."""
+    """Return the second dimension; None: there is none. Raises Invalid."""
     found = question.given("and") or None
     if found is not None and (found not in NAMED or found == by):
         others = _labels(name for name in NAMED if name != by)
@@ -106,7 +107,7 @@ def _facts(place: Place, connection: Connection, question: PageQuery, now: datet
 
 
 def _may_rise(place: Place, question: PageQuery, now: datetime) -> bool:
-    """Whether customers of these days may still answer; of releases none may."""
+    """Whether customers of these days may still answer; never with releases."""
     return sees_rows(place.reader) and (question.filter.until or now) > now - place.settings.reports.answer_window
 
 
@@ -116,7 +117,7 @@ def _side(row: ThenNow) -> str:
 
 
 def _side_names(tables: Iterable[Differences], by: str) -> Callable[[str], str]:
-    """What the groups of an address are called: as the tables call them, and one that stands in none by its id."""
+    """The names of the groups in an address, as in the tables; one that is in none goes by its id."""
     known: dict[str, list[str]] = {}
     for table in tables:
         for row in table.rows:
@@ -141,7 +142,7 @@ def _asked_about(row: ThenNow) -> bool:
 
 
 def _folded(table: Differences, show: str) -> tuple[list[ThenNow], list[ThenNow]]:
-    """The rows to read, and those of which nothing can be said."""
+    """The rows to show, and those about which nothing can be said."""
     rows = [row for row in table.rows if _asked_about(row)]
     if show == "response":
         told = [row for row in rows if row.response_now.value is not None]

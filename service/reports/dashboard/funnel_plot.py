@@ -1,7 +1,7 @@
-"""Many groups at once: in, each one's number of answers, score and limits of chance; out, a funnel plot.
+"""Many groups at once as a funnel plot: each group's answers and score against the limits of chance.
 
-Few answers scatter widely, many hardly: the limits narrow to the right. Who lies outside is named and drawn apart; the
-others are dots, for between them there is nothing to tell. The table below it has every number.
+Few answers scatter widely, many hardly, so the limits narrow to the right. Groups outside are named and drawn apart;
+the others are dots, because chance explains the differences between them. The table below has every number.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""What keeps us from asking, for the top of every page: in, who reads and when; out, sentences, each with where to go.
+"""What keeps us from asking, as sentences with links, for the top of every page.
 
-Two statements, whatever the number of accounts. Nothing here is made of answers, so everybody may read it.
+Two statements, however many accounts there are. Nothing here comes from answers, so everybody may read it.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from service.auth import Reader
-from service.health import is_silent, last_worker
+from service.metrics.health import is_silent, last_worker
 from service.models import account_state, feedback_request, result
 from service.reports.dashboard import words
 from service.reports.visible import view_of
@@ -23,7 +23,7 @@ LOCKED = {"account_locked": "locked by X", "account_suspended": "suspended by X"
 
 @dataclass(frozen=True, slots=True)
 class Hindrance:
-    """A sentence, and the place of the page of operations that says what to do."""
+    """A sentence, and the place on the operations page that says what to do."""
 
     sentence: str
     anchor: str
@@ -60,7 +60,7 @@ def _held(settings: Settings, row: RowMapping, zone: ZoneInfo) -> Hindrance:
 
 
 def first_run(connection: Connection, settings: Settings, reader: Reader, now: datetime) -> list[FirstStep]:
-    """Return how far a new installation has come; empty once it has its first answer. For who may list rows."""
+    """Return how far a new installation has come; empty once it has its first answer. For readers of rows."""
     view = view_of(connection, settings, reader, now)
     ours = sa.and_(view.mine_by_index, fr.test.is_(False))
     answered = sa.select(res.request_id).select_from(result.join(feedback_request, fr.id == res.request_id)).where(ours)

@@ -1,7 +1,7 @@
-"""A figure over time: in, periods with score, interval and n; out, one drawing and nothing calculated.
+"""A figure over time as one drawing: score, interval and n per period. Calculates nothing.
 
-One axis. The last value is labelled, n stands below each period or says why there is no point: 0, or too few. Periods
-that still fill are joined by dashes, and a line with a flag marks where the question changed.
+One axis. The last value is labelled; below each period stands n, or why there is no point: 0, or too few. Periods still
+filling are joined by dashes, and a line with a flag marks where the question changed.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ MINUS = "\u2212"
 
 @dataclass(frozen=True, slots=True)
 class PeriodPoint:
-    """One period. `shown` is its value as the page writes it; value None: a gap. `fills`: why it is not whole."""
+    """One period. `shown` is its value as the page writes it; value None: a gap. `fills`: why it is incomplete."""
 
     label: str
     n: int | None
@@ -68,7 +68,7 @@ def _flag(x: float) -> Markup:
 
 
 def _band(x: float, moment: PeriodPoint, y: Scale, step: float) -> Markup:
-    """The interval of one period, as wide as half of it: beside its neighbours they read as one band."""
+    """The interval of one period, half a period wide: beside its neighbours they read as one band."""
     if moment.low is None or moment.high is None:
         return Markup("")
     top, width = y.at(moment.high), min(step * 0.55, 16)
@@ -76,7 +76,7 @@ def _band(x: float, moment: PeriodPoint, y: Scale, step: float) -> Markup:
 
 
 def _joined(one: tuple[float, PeriodPoint], two: tuple[float, PeriodPoint], y: Scale) -> Markup:
-    """A line between neighbours that both have a value: across a gap it would invent the middle."""
+    """A line between neighbours that both have a value; across a gap it would invent the middle."""
     (x1, a), (x2, b) = one, two
     if a.value is None or b.value is None:
         return Markup("")
@@ -100,7 +100,7 @@ def _bounds(moment: PeriodPoint) -> str:
 
 
 def _below(pairs: Sequence[tuple[float, PeriodPoint]]) -> list[Markup]:
-    """Period and n under every k-th, counted from the last: the last is what one looks for first."""
+    """Period and n below every k-th point, counted from the last, which one looks for first."""
     every = -(-len(pairs) // MOST_LABELS) or 1
     chosen = pairs[::-1][::every]
     found = [text(0, 136, "answers", "c-small")]

@@ -1,4 +1,4 @@
-"""What a group is called: in, a row of figures; out, its name as people read it. Ids stay in files, beside the name."""
+"""What a group is called on a page. Files keep the id beside the name."""
 
 from typing import Protocol
 
@@ -26,14 +26,14 @@ class GroupRow(Protocol):
 
 
 def row_name(row: GroupRow, by: str | None = None) -> str:
-    """A row's name: a group's, or what it holds instead of one."""
+    """A row's name: a group's, or what the row holds instead."""
     if row.rest is None:
         return row.name or group_name(row.key, by)
     return REST.get(row.rest, f"others of {row.of or 'no team'}")
 
 
 def full_name(row: ThenNow, table: Differences) -> str:
-    """The same where a table may tell apart by two dimensions."""
+    """The same for a table that may have two dimensions."""
     if table.and_by is None or row.rest is not None:
         return row_name(row, table.by)
     return f"{row_name(row, table.by)} \u00b7 {row.and_name or group_name(row.and_key, table.and_by)}"

@@ -1,6 +1,6 @@
-"""How asking goes: in, a filter; out, accounts, completeness, who was asked and why not the others, each a way to them.
+"""How asking goes: accounts, completeness, who was asked, and why the others were not, with links to each.
 
-Conversations themselves are for who may list rows; everything else here is made of no answer.
+The conversations themselves are for those who may list rows; nothing else here comes from answers.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 from werkzeug.wrappers import Response
 
 from service.errors import Invalid
-from service.health import is_silent, last_worker
+from service.metrics.health import is_silent, last_worker
 from service.replica import of_primary
 from service.reports.dashboard import pictures
 from service.reports.dashboard.names import REST, group_name
@@ -114,7 +114,7 @@ def _coverage(place: Place, connection: Connection, question: PageQuery, now: da
     if by not in COVERED:
         raise Invalid(
             "unknown_breakdown",
-            f"Nothing is told apart by '{by}' here; there are {', '.join(name for _, name in TABS)}.",
+            f"Nothing is grouped by '{by}' here; there are {', '.join(name for _, name in TABS)}.",
         )
     found = figures.coverage(connection, place.settings, place.reader, question.filter, now, by)
     outside = pictures.unusual(found.rows)

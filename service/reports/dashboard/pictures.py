@@ -1,7 +1,7 @@
-"""Figures as pictures: in, what `figures` published; out, a drawing and the table that says the same in numbers.
+"""Published figures as a drawing and a table that says the same in numbers.
 
-Every picture has its table, so that nothing is told by a drawing alone. What is hidden is a gap here and a word there.
-Calculates nothing but shares of what is printed beside them.
+Nothing is told by a drawing alone. What is hidden is a gap in the one and a word in the other. Calculates nothing but
+shares of what is printed beside them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -75,7 +75,7 @@ def _distribution(score: Score, counts: Mapping[int, int]) -> Picture:
 
 
 def over_weeks(trend: Trend, notes: Sequence[TimelineNote] = ()) -> Picture:
-    """One line with its intervals, n below, what happened as a line across; gaps where a period is hidden or empty."""
+    """One line with its intervals, n below, events as vertical lines; gaps where a period is hidden or empty."""
     title, zone = f"{TITLES[trend.type]}, the last {len(trend.points)} weeks", ZoneInfo(trend.zone)
     happened = [
         _happened(each, zone, before, notes) for each, before in zip(trend.points, (None, *trend.points), strict=False)
@@ -102,7 +102,7 @@ def over_weeks(trend: Trend, notes: Sequence[TimelineNote] = ()) -> Picture:
 
 
 def _first(each: TrendPoint) -> date:
-    """The day a week or month begins with, whatever of it is counted."""
+    """The first day of a week or month, however much of it is counted."""
     return date.fromisoformat(each.label)
 
 
@@ -167,7 +167,7 @@ def of_strip(row: ThenNow, table: Differences) -> Markup:
 
 
 def funnel_plot(table: Differences) -> Picture:
-    """Every group over its number of answers, within what chance does."""
+    """Every group by its number of answers, against the limits of chance."""
     spots = [spot for row in table.rows if (spot := _spot(row, table)) is not None]
     outside = [spot.name for spot in spots if spot.outside]
     by = " and ".join(NAMED[name].label.lower() for name in (table.by, table.and_by) if name)
@@ -194,7 +194,7 @@ def of_response(row: ThenNow, table: Differences) -> Markup:
 
 
 def of_share(row: CoverageRow, total: CoverageRow) -> Markup:
-    """A group's share of customers who were asked, against what chance does."""
+    """A group's share of customers who were asked, against the limits of chance."""
     outside = row.place in {"below", "above"}
     drawn = Strip(row.share, row.share, row.share, None, row.limit_low, row.limit_high, outside)
     return strip(drawn, total.share, 0, 100)

@@ -1,6 +1,6 @@
-"""What every page stands on: in, settings, engine, clock and door; out, who reads, what was asked, when, and the links.
+"""What every page leans on: settings, engine, clock and door; who reads, what was asked, when, and the links.
 
-Pages get it as an argument, so that none of them keeps a global.
+Passed as an argument, so no page keeps a global.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +54,7 @@ class Place:
         days: int = DEFAULT_DAYS,
         given: MultiDict[str, str] | None = None,
     ) -> PageQuery:
-        """Read the query string, or what is `given` in its place. Raises Invalid or NotAllowed."""
+        """Parse the query string, or what is `given` instead. Raises Invalid or NotAllowed."""
         args, now = flask.request.args if given is None else given, self.clock()
         found = asked(args, self.reader, self.settings, now, own, with_today=with_today, days=days)
         flask.g.asked = found = replace(found, called=self._called(found, now))
@@ -71,7 +71,7 @@ class Place:
 
 
 def shared_query() -> str:
-    """Return the part of the question that other pages understand too, with its question mark."""
+    """Return the part of the query that other pages understand too, with its question mark."""
     question: PageQuery | None = flask.g.get("asked")
     if question is None:
         return ""

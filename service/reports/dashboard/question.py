@@ -1,8 +1,8 @@
-"""What a page was asked for: in, the query string; out, the Filter, and everything the filter bar shows of it.
+"""What a page was asked for: the query string becomes a Filter and everything the filter bar shows.
 
-The grammar is that of the API, so that an address, an API call and a download mean the same. Two things differ because
-a form without a script cannot leave a field out: an empty value means "all", and `(none)` means "without one". Where
-no period is given it is the last whole days: thirty, or as many as the page says.
+The grammar is that of the API, so an address, an API call and a download mean the same. There are two differences,
+because an HTML form cannot leave a field out: an empty value means "all", and `(none)` means "without one". Without a
+period it is the last whole days: thirty, or as many as the page says.
 """
 
 from collections import Counter
@@ -55,7 +55,7 @@ MOST_CHOICES = 1000
 
 @dataclass(frozen=True, slots=True)
 class NavLink:
-    """Words to click on, where they lead, and whether we are there."""
+    """A link's words and address, and whether we are there."""
 
     words: str
     query: str
@@ -122,7 +122,7 @@ class PageQuery:
         return next((value for key, value in self.pairs if key == name), "")
 
     def written_out(self, *changes: tuple[str, str | None]) -> str:
-        """Return the query string with its days in it: "the last thirty" would be others tomorrow."""
+        """Return the query string with explicit days: "the last thirty" would be different ones tomorrow."""
         since = self.filter.since.isoformat() if self.filter.since else None
         until = self.filter.until.isoformat() if self.filter.until else None
         return self.with_(("since", since), ("until", until), *changes)
@@ -144,10 +144,10 @@ def asked(
     with_today: bool = False,
     days: int = DEFAULT_DAYS,
 ) -> PageQuery:
-    """Read a page's query string; `own` names the parameters that belong to the page. Raises Invalid or NotAllowed.
+    """Parse a page's query string; `own` names the page's own parameters. Raises Invalid or NotAllowed.
 
-    Without a period it is the last `days`. Figures end with yesterday, so that they stand still
-    while somebody looks; lists go on to this moment.
+    Without a period it is the last `days`. Figures end with yesterday, so they do not change while somebody looks;
+    lists go up to this moment.
     """
     pairs = _half_open((name, value.strip()) for name, value in args.items(multi=True) if value.strip())
     today = now.astimezone(settings.service.time_zone).date()
@@ -167,7 +167,7 @@ def asked(
 
 
 def _half_open(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """The form's last day, which is part of the period, as the end that is not. Raises Invalid."""
+    """The exclusive end of a period, from the form's last day. Raises Invalid."""
     found = []
     for name, value in pairs:
         if name != "to":
@@ -194,10 +194,10 @@ class Facet:
 def choices(
     connection: Connection, settings: Settings, reader: Reader, question: Filter, now: datetime
 ) -> tuple[Facet, ...]:
-    """Return the names one can choose from: those of all conversations that ended, whatever the period.
+    """Return the names to choose from: those of all ended conversations, whatever the period.
 
-    Names that came and went with the period would say who worked when. Somebody new would be known by the row that
-    came with the name: who sees rows is told those whom rows name, who sees none what releases have told by now.
+    Names that came and went with the period would tell who worked when, and a new name would give away whose the new
+    row is. So readers of rows see the people whom rows name, others those whom releases have told.
     """
     ask = asking(connection, settings, reader, Filter(), now)
     told = _of_rows if sees_rows(reader) else _of_releases
@@ -217,14 +217,14 @@ def _of_rows(ask: Inquiry, by: str) -> list[Line]:
 
 
 def _of_releases(ask: Inquiry, by: str) -> list[Line]:
-    """Of spans that are closed: teams are told by weeks, all else by four. Accounts are nobody's secret."""
+    """From closed spans: teams by weeks, all else by four weeks. Accounts are no secret."""
     closed = span_of(work.due(over_at(ask.now, ask.zone)), work.WEEKS["team_work" if by == "team" else "agent_work"])[0]
     until = None if by == "account" else midnight(closed, ask.zone)
     return lines(ask.connection, ask.view, Slice(LEDGER, ask.zone, until=until, by=(by,), wanted="work"))
 
 
 def _called(who: Asked, by: str, options: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, str]]:
-    """The options in the order of what they are called, and that."""
+    """The options with their names, ordered by name."""
     if by in CODED:
         return options, {each: group_name(each, by) for each in options if each != WITHOUT}
     known = labels(*who, by, options)

@@ -1,7 +1,7 @@
-"""Which page lives where and who may open it: in, settings, an engine, a clock; out, the blueprint at /dashboard.
+"""Which page lives where and who may open it: the blueprint at /dashboard. Wiring only.
 
-Wiring only. Every view says how it authenticates; every answer that shows a customer's words or a figure is never
-stored by a browser or a proxy.
+Every view declares how it authenticates. Answers with a customer's words or a figure are never stored by a browser or
+a proxy.
 """
 
 from collections.abc import Callable, Mapping
@@ -131,7 +131,7 @@ def _everywhere(place: Place) -> dict[str, Any]:
 
 
 def _hindrances(place: Place, reader: Reader | None) -> list[Hindrance]:
-    """What stands at the top of every page of who is signed in."""
+    """What is shown at the top of every page to whoever is signed in."""
     if reader is None:
         return []
     with reading(place.engine) as connection:

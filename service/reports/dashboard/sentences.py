@@ -1,4 +1,4 @@
-"""Figures as sentences: in, what `figures` told; out, words one can read aloud. Decides nothing, rounds by `words`."""
+"""Figures as sentences one can read aloud. Decides nothing, rounds by `words`."""
 
 from service.reports.dashboard import words
 from service.reports.figures.shapes import Rate, Score
@@ -41,7 +41,7 @@ def value(score: Score) -> str:
 
 
 def bounds(score: Score | Rate) -> str:
-    """Return e.g. `48 to 71`; nothing where there is no interval."""
+    """Return e.g. `48 to 71`; nothing if there is no interval."""
     if score.low is None or score.high is None:
         return ""
     return f"{words.figure(score.low, score.n)} to {words.figure(score.high, score.n)}"

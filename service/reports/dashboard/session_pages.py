@@ -1,4 +1,4 @@
-"""Sessions and definitions: in, who asks; out, where they are signed in, and how every figure is counted."""
+"""A reader's sessions, and how every figure is defined."""
 
 import flask
 from werkzeug.wrappers import Response

@@ -1,4 +1,4 @@
-"""How each X account stands: in, the rows outreach keeps; out, one line an account with what a person can do about it.
+"""How each X account stands: one line per account, with what a person can do about it.
 
 Reads only. Shows no customer and no figure made of answers.
 """

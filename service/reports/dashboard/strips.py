@@ -1,8 +1,8 @@
-"""Drawings inside a table's row: in, a group's value and interval, what it was, the limits of chance; out, a strip.
+"""Small drawings inside a table row: a group's value and interval, what it was before, and the limits of chance.
 
-All rows of a table have one scale and one line for the value of all. What chance does is a wide pale band, an interval
-a thin line with a dot, what was before a ring: none looks like another. The cells beside it say the same in words, so
-the strip is hidden from those who do not see it.
+All rows of a table share one scale and one line for the overall value. Chance is a wide pale band, an interval a thin
+line with a dot, the previous value a ring. The cells beside it say the same in words, so the strip is hidden from
+screen readers.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ MIDDLE = HIGH / 2
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One row. None: not told. `outside`: beyond what chance does, where that asks for a look."""
+    """One row. None: not told. `outside`: beyond the limits of chance, and worth a look."""
 
     value: float | None
     low: float | None

@@ -1,4 +1,4 @@
-"""Elements of a drawing: in, names and numbers; out, SVG as text, escaped. Draws no figure by itself."""
+"""SVG elements as escaped text."""
 
 import re
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def _patterns(caption: Caption) -> Markup:
 
 
 def svg(caption: Caption, height: float, body: Sequence[Markup]) -> Markup:
-    """One picture, with a title and a description for those who do not see it."""
+    """One picture, with a title and a description for those who cannot see it."""
     title, desc = f"{caption.ident}-title", f"{caption.ident}-desc"
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", caption.ident):
         raise ValueError("a chart's id is ours to choose: letters, digits and hyphens")
@@ -74,7 +74,7 @@ def text(x: float, y: float, words: str, kind: str = "c-text", anchor: str = "st
 
 
 def clean(words: str) -> str:
-    """Characters that XML does not know would make the whole drawing vanish."""
+    """Remove characters XML does not allow: one would make the whole drawing vanish."""
     return UNPRINTABLE.sub("\ufffd", words)
 
 

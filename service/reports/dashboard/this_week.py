@@ -1,6 +1,6 @@
-"""The first page: in, a filter; out, whether asking works, one sentence, two figures, what differs, the worst comments.
+"""The first page: whether asking works, one sentence, two figures, what differs, the worst comments.
 
-Everything stands beside the same number of days before. Only asks `figures` and `rows` and lays out.
+Everything is compared with the same number of days before. Only asks `figures` and `rows`, and lays out.
 """
 
 from collections.abc import Iterable
@@ -52,7 +52,7 @@ MOST_REASONS = 3
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A group that is outside what chance does, or that moved."""
+    """A group that is outside the limits of chance, or that changed."""
 
     by: str
     type: str
@@ -86,7 +86,7 @@ def add(pages: flask.Blueprint, place: Place) -> None:
 
 
 def _is_logged(place: Place, question: PageQuery, worst: list[Comment], now: datetime) -> bool:
-    """Write down that comments were read, if only three. Where nothing can be written, they are not shown."""
+    """Log that comments were read, even if only three. If that fails, they are not shown."""
     detail = {"filter": question.filter.logged(), "rows": len(worst)}
     try:
         with writing(place.engine) as connection:
@@ -122,7 +122,7 @@ def _facts(place: Place, connection: Connection, question: PageQuery, now: datet
 
 
 def _worst(place: Place, question: PageQuery, now: datetime) -> list[Comment] | None:
-    """The worst open comments; None for who reads none. Of the primary: what was just marked as done is done."""
+    """The worst open comments; None for readers of none. From the primary: what was just marked done is gone."""
     if not sees_rows(place.reader):
         return None
     with reading(place.engine) as connection:
@@ -131,7 +131,7 @@ def _worst(place: Place, question: PageQuery, now: datetime) -> list[Comment] | 
 
 
 def _today(place: Place, connection: Connection, question: PageQuery, now: datetime) -> Summary | None:
-    """What came today, where no whole day has an answer to tell of."""
+    """What came today, if no whole day has an answer yet."""
     wanted = replace(question.filter, since=question.filter.until, until=None)
     if question.end != now.astimezone(place.settings.service.time_zone).date():
         return None
@@ -142,7 +142,7 @@ def _today(place: Place, connection: Connection, question: PageQuery, now: datet
 def _lines(
     place: Place, connection: Connection, question: PageQuery, now: datetime, totals: Iterable[Differences]
 ) -> list[tuple[Differences, figures.Trend]]:
-    """Each kind of card that has anything, with its twelve weeks."""
+    """Each kind of card with any answers, and its twelve weeks."""
     wanted = replace(question.filter, since=midnight(_first(question), place.settings.service.time_zone))
     trends = figures.trend(connection, place.settings, place.reader, wanted, now, SEVEN_DAYS).items
     by_type = {each.type: each for each in trends}
@@ -155,7 +155,7 @@ def _first(question: PageQuery) -> date:
 
 
 def _notes(place: Place, connection: Connection, question: PageQuery, now: datetime) -> list[TimelineNote]:
-    """What stands on the time line of these weeks and accounts."""
+    """The notes on the time line of these weeks and accounts."""
     view = view_of(connection, place.settings, place.reader, now)
     accounts = tuple(map(str, question.filter.of("account"))) or view.accounts
     return timeline.listed(connection, accounts, _first(question), question.end)
@@ -169,10 +169,10 @@ def _is_asked(one: Differences, trend: figures.Trend) -> bool:
 
 
 def news(question: PageQuery, tables: Iterable[tuple[str, Differences]]) -> list[News]:
-    """At most five groups, those that moved for sure or stand outside first.
+    """At most five groups, those that surely changed or are outside first.
 
-    All tables are looked through at once, so the chances of all rows are corrected together: what is better or worse in
-    its own table may be one of many here.
+    All tables are read together, so significance is corrected over all rows: a group that is better or worse within its
+    own table may be one of many here.
     """
     rows = [(by, table, row) for by, table in tables for row in _groups(table)]
     chances = holm([None if row.change is None else row.change.p for _, _, row in rows])
@@ -185,7 +185,7 @@ def news(question: PageQuery, tables: Iterable[tuple[str, Differences]]) -> list
 
 
 def _groups(table: Differences) -> list[ThenNow]:
-    """The groups of a table that has more than one: one alone stands beside nothing."""
+    """The groups of a table, if there is more than one to compare."""
     return [row for row in table.rows if row.rest is None] if len(table.rows) > 1 else []
 
 
@@ -209,7 +209,7 @@ def _weight(news: News) -> tuple[bool, float]:
 
 
 def drill_down(question: PageQuery, by: str, row: ThenNow, and_by: str | None = None) -> str | None:
-    """Return this page's address for one group; None where nothing can be narrowed to it."""
+    """Return this page's address for one group; None if it cannot be filtered by."""
     names = [NAMED[each].parameter for each in (by, and_by) if each]
     if None in names or row.rest is not None:
         return None

@@ -1,6 +1,6 @@
-"""Notes on the time line as a page: in, what happened on a day; out, all that was written, and the form to write more.
+"""Notes on the time line as a page: what happened on which day, and a form to write more.
 
-Whoever reads figures reads them; supervisors write and remove. A note that cannot be kept comes back with why.
+Whoever reads figures reads them; supervisors write and remove. An invalid note comes back with the reason.
 """
 
 from datetime import date

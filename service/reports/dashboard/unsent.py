@@ -1,7 +1,7 @@
-"""A form that came when its session had ended: in, its fields; out, the same fields again, after the sign-in.
+"""A form that was sent after its session had ended: its fields survive the sign-in.
 
-The browser carries them over the sign-in page, and then sees its form filled: nothing typed is lost, nothing of it is
-stored by us, and nothing is done before its person has sent it once more.
+The browser carries them through the sign-in page and then sees its form filled in. Nothing typed is lost, nothing is
+stored by us, and nothing is done until its author has sent it again.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Unsent:
 
 
 def of_request() -> Unsent | None:
-    """What the present form has in it; None where it is a button and nothing else."""
+    """The fields of the present form; None if it is just a button."""
     given = flask.request.form.items(multi=True)
     fields = tuple((name, value) for name, value in given if name not in OURS)
     return Unsent(flask.request.path, fields) if fields else None

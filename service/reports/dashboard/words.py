@@ -1,6 +1,6 @@
-"""How the dashboard writes: in, numbers, times and gaps; out, words a person reads. Rounds here and nowhere before.
+"""How the dashboard writes numbers, times and gaps. Rounding happens here and nowhere earlier.
 
-Minus is a minus sign, a missing figure is a word and never 0, days and times are those of the organisation's zone.
+Minus is a minus sign, a missing figure is a word and never 0, and days and times are in the organisation's time zone.
 """
 
 from collections.abc import Iterable, Mapping
@@ -90,7 +90,7 @@ def ago(value: timedelta) -> str:
 
 
 def middle(name: str, room: int = 32) -> str:
-    """A long name cut in the middle: beginnings and ends are what tells names apart."""
+    """Shorten a long name in the middle: names differ at their beginnings and ends."""
     if len(name) <= room:
         return name
     front = room // 2
@@ -143,18 +143,18 @@ def words(value: str | None) -> str:
 
 
 def heading(value: str | None) -> str:
-    """Return the same with a capital first letter and nothing else changed."""
+    """Return the same with a capital first letter."""
     found = words(value)
     return found[:1].upper() + found[1:]
 
 
 def period(begin: date, kind: str) -> str:
-    """Return a day, a week (by its first day) or a month, short enough to stand under a line."""
+    """Return a day, a week (by its first day) or a month, short enough for the axis of a line."""
     return f"{begin:%b %y}" if kind == "month" else f"{begin.day} {begin:%b}"
 
 
 def said(value: Any) -> str:
-    """Return what stands in an error's field, whatever its shape, as one sentence."""
+    """Return the errors of a field, whatever their shape, as one sentence."""
     if isinstance(value, Mapping):
         return "; ".join(f"{key}: {said(each)}" for key, each in value.items())
     if isinstance(value, Iterable) and not isinstance(value, str):

@@ -1,12 +1,12 @@
-"""What may be said: in, counts; out, those that may be published. Pure of HTTP; knows no role but rows or none.
+"""What may be told: counts in, what may be published out. Knows no HTTP, and of roles only "rows" or "no rows".
 
-naming.py      who may be named in rows, since when
-published.py, conversations.py   the figures of who sees no rows: scores; coverage, funnel and response
-asked.py       what they may ask, and what cannot be asked at all
-closing.py     releases closed when they are due    store.py     releases as rows
-days.py        an account by day                    partitions.py  teams, agents, contexts, one after the other
-cohorts.py     how many answered                    work.py      what groups were given to do
-divide.py      answers divided so that none follows from all partitions together
-pools.py, cuts.py   groups with enough answers; tables of which only the margins are told
-frozen.py      what weekly releases are made of     spans.py     days, weeks, four and twelve weeks that nest
+naming.py      who may be named in rows, and since when
+published.py, conversations.py   figures for those who see no rows: scores; coverage, funnel and response
+asked.py       what they may ask                    spans.py     days, weeks, four and twelve weeks that nest
+closing.py     closes releases when they are due    store.py     releases as rows
+partitions.py  teams, agents, contexts, in order    days.py      an account by day
+cohorts.py     how many answered                    work.py      how many conversations a group had
+divide.py      divides answers so that no small group follows from all partitions together
+pools.py       pools groups that are too small      cuts.py      what a table's margins would give away
+frozen.py      what weekly and later releases are made of
 """

@@ -1,7 +1,7 @@
-"""What who sees no rows may ask, and what is said: frozen dataclasses. Holds the rule of what cannot be asked at all.
+"""What those who see no rows may ask, and what they are told, as frozen dataclasses; and what cannot be asked at all.
 
 `Asked` names accounts, one kind of card, at most one dimension to split by and values to keep, and days. One context
-(campaign, source, …) at a time, and never a context together with people: those tables are not told.
+(campaign, source, …) at a time, and never a context together with people: those tables are not published.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ REPRESENTATIVE = {"csat": (1, 5), "nps": (0, 7, 9)}
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """Not a group but those that are too small for a leaf of their own: of one team, or (None) of all."""
+    """Not a group but all those too small for a leaf of their own, in one team or (None) in all."""
 
     of: str | None = None
     of_all: bool = False
@@ -28,7 +28,7 @@ class Pooled:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question: `first` and `end` are whole days [first, end), None: from the beginning, up to now."""
+    """A question about whole days [first, end); None: from the beginning, up to now."""
 
     accounts: tuple[str, ...]
     type: str
@@ -40,7 +40,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Whole leaves added up. `scores` is empty where only the outcome classes are told: for all groups of an account.
+    """Whole leaves added up. `scores` is empty if only outcome classes are told: for all groups of an account.
 
     `classes`: (unsatisfied, satisfied) or (detractors, passives, promoters).
     """
@@ -55,18 +55,18 @@ class Group:
         return sum(self.classes)
 
     def counts(self, type: str) -> Mapping[int, int]:
-        """Return scores, or one score for each class: good for NPS and CSAT, not for a mean or a distribution."""
+        """Return scores, or one score per class: good enough for NPS and CSAT, not for a mean or a distribution."""
         return self.scores or dict(zip(REPRESENTATIVE[type], self.classes, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What is said. `first`, `end`: the days really counted, whole releases within those asked about.
+    """What is told. `first`, `end`: the days really counted, whole releases within those asked about.
 
-    `total` is the account's own figure of these days, or of the groups that were wanted. `waiting`: answers told of the
-    account in the days asked about, which wait for a release of this kind; besides them fewer than a release's worth
-    are told of nobody yet. `reason`: why there is less than was asked for (`releases_being_made`, `waits`,
-    `pooled`), None where there is everything.
+    `total` is the account's own figure for these days, or for the groups asked for. `waiting`: answers told for the
+    account in the days asked about that wait for a release of this kind; besides them fewer than a release's worth are
+    not told for anybody yet. `reason`: why there is less than was asked for (`releases_being_made`, `waits`, `pooled`);
+    None if there is everything.
     """
 
     groups: tuple[Group, ...] = ()
@@ -78,7 +78,7 @@ class Published:
 
 
 def partition_of(asked: Asked) -> str:
-    """Return the partition that can tell. Raises Invalid for what no partition tells, with the reason."""
+    """Return the partition that can answer. Raises Invalid, with the reason, if none can."""
     named = {*asked.wanted, *([asked.by] if asked.by else [])} - {"account"}
     contexts = [each for each in ONE_AT_A_TIME if each in named]
     people = [each for each in PEOPLE if each in named]

@@ -1,8 +1,8 @@
-"""Releases closed when they are due: in, an engine and now; out, how many steps were taken, 0 when nothing is due.
+"""Closes releases when they are due; returns how many steps were taken, 0 when nothing is due.
 
-A step ends in one short transaction: it walks a partition on and writes what it closes. Any number of workers may do
-it at once, and be killed anywhere; where a step fails, the other accounts go on. A ledger that exists already is walked
-from its oldest day in the same way, a few steps a call; changed settings hold for what is not closed yet.
+A step is one short transaction that moves a partition on and writes what it closes. Any number of workers may do it and
+be killed at any point; if a step fails, other accounts go on. An existing ledger is walked from its oldest day in the
+same way, a few steps per call; changed settings apply to what is not closed yet.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ STEPS_AT_ONCE = 200
 
 
 def close_due(engine: Engine, settings: Settings, now: datetime) -> int:
-    """Take the steps that are due, at most some hundred. Safe to repeat, to interrupt, and for several at once."""
+    """Take the steps that are due, at most some hundred. Safe to repeat, to interrupt, and to run concurrently."""
     with reading(engine) as connection:
         walks = store.walks(connection)
     if _enrol(engine, settings, now, walks):
@@ -55,7 +55,7 @@ def _ground(settings: Settings, who: Who, now: datetime) -> Ground:
 
 
 def _enrol(engine: Engine, settings: Settings, now: datetime, walks: Mapping[Who, Mapping[str, date]]) -> bool:
-    """Begin with accounts that are new here: each on the day of its oldest answer, or today."""
+    """Start accounts that are new here, each on the day of its oldest answer, or today."""
     began = False
     for who in _everybody(settings):
         with keeping_on("closing_not_begun", account=who.account, type=who.type):
@@ -68,7 +68,7 @@ def _enrol(engine: Engine, settings: Settings, now: datetime, walks: Mapping[Who
 
 
 def _since(engine: Engine, ground: Ground, walk: Mapping[str, date] | None) -> Mapping[str, date]:
-    """Where walks begin that have not. A partition of a later version begins ahead: earlier cells do not have it."""
+    """Where new walks begin. A partition added by a later version begins later: earlier cells lack it."""
     if walk is None:
         with reading(engine) as connection:
             return _begin(connection, ground)
@@ -93,9 +93,9 @@ def _begin(connection: Connection, ground: Ground) -> Mapping[str, date]:
 
 
 def _due(ground: Ground, walk: Mapping[str, date]) -> Iterator[tuple[str, date]]:
-    """The steps there are, one after the other: (partition, until which day). `walk` is kept up to date meanwhile.
+    """The steps that are due, in order: (partition, until which day). `walk` is kept up to date meanwhile.
 
-    What may have to wait for other walks comes last.
+    Partitions that may have to wait for other walks come last.
     """
     today = over_at(ground.now, ground.zone)
     while "day" in walk and walk["day"] < today:
@@ -115,7 +115,7 @@ def _due(ground: Ground, walk: Mapping[str, date]) -> Iterator[tuple[str, date]]
 
 
 def _take(engine: Engine, ground: Ground, partition: str, before: date, due: date) -> date | None:
-    """Walk on and close what that closes; None where another worker was faster."""
+    """Walk on and close what that closes; None if another worker was faster."""
     if partition in PARTITIONS:
         return _close(engine, ground, partition, before, due)
     with writing(engine) as connection:
@@ -138,9 +138,9 @@ def _walk_days(connection: Connection, ground: Ground, before: date, due: date) 
 
 
 def _close(engine: Engine, ground: Ground, partition: str, first: date, end: date) -> date | None:
-    """Divide the answers in no transaction, as it may take long; then walk on and write what was divided."""
+    """Divide the answers outside of a transaction, as it may take long; then walk on and write the result."""
     with reading(engine) as connection:
-        days = store.ending_in(connection, ground.who, "day", first, end)
+        days = store.days_of(connection, ground.who, first, end)
         undivided = partitions.undivided(connection, ground, partition, days) if days else None
     found = partitions.leaves(ground, partition, undivided) if undivided else ()
     with writing(engine) as connection:

@@ -1,13 +1,16 @@
-"""An account's conversations and how many were answered: in, days whose answer window is over; out, one release.
+"""How many of an account's conversations were answered: from days whose answer window is over, the next release.
 
-A second clock over the same answers is a second partition. An answer is seen after its conversation was heard of, so
-two things follow for every day on which a cohort ends: all cohorts before it minus all answers seen before it are
-those that came after it; and all answers seen after it minus all cohorts after it are those and the ones that no
-cohort has (yet, or because they came after the answer window). A cohort ends only where both are none or enough, and
-so are the answers inside it; until then the day moves on. It stays so: no answer of a cohort still waits for its
-day's release, so each later release adds enough answers, and none of them is of a cohort that has ended. Response
-rates come from here, of whole days and of the account alone: of a team or an agent there would have to be such a day
-too.
+This counts the same answers by a second clock, so the two must not be subtractable. An answer is seen after its
+conversation was heard of; so for every day on which a cohort ends,
+
+    all cohorts up to it - all answers seen up to it = the cohorts' answers that were seen later
+    all answers seen later - all later cohorts       = those, and the answers that belong to no cohort
+
+(no cohort yet, or seen after the answer window). A cohort ends only on a day for which both differences are none or
+enough, and so are the answers inside it; until then the day moves on. This stays true: no answer of a closed cohort
+still waits for its day's release, so each later release adds enough answers, and none of them belongs to a closed
+cohort. Response rates exist only here, for whole days and whole accounts: a team or an agent would need such days of
+its own.
 """
 
 from collections import Counter
@@ -35,9 +38,9 @@ res = result.c
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """So many answers with a score: the day the conversation was heard of, and the end of the release they are in.
+    """So many scored answers: the day we heard of the conversation, and the end of the release they are in.
 
-    `end` None: no release holds them yet.
+    `end` None: no release has them yet.
     """
 
     kind: str
@@ -52,14 +55,14 @@ def due(ground: Ground, today: date) -> date:
 
 
 def first_heard(connection: Connection, ground: Ground) -> date | None:
-    """Return the day of the account's oldest conversation: the first cohort has it, whenever that may end."""
+    """Return the day of the account's oldest conversation, on which the first cohort begins."""
     query = sa.select(fr.received_at).where(fr.account == ground.who.account).order_by(fr.received_at).limit(1)
     oldest = connection.scalar(query)
     return None if oldest is None else oldest.astimezone(ground.zone).date()
 
 
 def walk(connection: Connection, ground: Ground, before: date, due: date) -> date | None:
-    """Walk on and close the next cohort, if any; None where another worker was faster, or days must be closed first."""
+    """Walk on and close the next cohort, if any; None if another worker was faster, or days must be closed first."""
     if not store.step(connection, ground.who, "cohort", before, before):
         return None
     due = min(due, _days_walked(connection, ground) - _window(ground))
@@ -91,7 +94,7 @@ def _end_of_last(connection: Connection, ground: Ground) -> date | None:
 
 
 def _end_of_next(connection: Connection, ground: Ground, first: date, due: date) -> date | None:
-    """The first day on which a cohort may end: looked for a week, a month, a quarter ahead, and so on."""
+    """The first day on which a cohort may end, searched a week, a month, a quarter ahead, and so on."""
     ahead = 7
     while True:
         latest = min(first + timedelta(days=ahead), due)
@@ -115,14 +118,14 @@ def _days(first: date, latest: date) -> Iterator[date]:
 
 
 def _all_told(scored: Sequence[Scored], end: date) -> bool:
-    """Whether a day's release holds every answer of the conversations heard of before `end`."""
+    """Whether days' releases hold every answer of the conversations heard of before `end`."""
     return all(each.end is not None or each.heard >= end for each in scored)
 
 
 def _may_end(
     scored: Sequence[Scored], answered: Mapping[tuple[str, date], int], first: date, end: date, n: int
 ) -> bool:
-    """Whether the cohort [first, end) has something to tell, and no handful of answers in it or after it."""
+    """Whether the cohort [first, end) has something to tell, and leaves no small group in it or after it."""
     inside: Counter[str] = Counter()
     late: Counter[str] = Counter()
     for each in scored:
@@ -138,7 +141,7 @@ def _may_end(
 
 
 class _Before:
-    """What is told already: the answers of days' releases, and the cohorts closed, of each kind of card."""
+    """What is already told, per kind of card: the answers in days' releases, and the closed cohorts."""
 
     def __init__(self, connection: Connection, ground: Ground) -> None:
         who, self._least = ground.who, ground.least
@@ -146,7 +149,7 @@ class _Before:
         self._cohorts = store.releases(connection, who, "cohort")
 
     def stays_safe(self, scored: Sequence[Scored], first: date, end: date) -> bool:
-        """Whether for every day a cohort begins on, what is seen after it and is in no later one is no handful."""
+        """Whether for every first day of a cohort, answers seen after it and in no later cohort are no small group."""
         for kind, days in self._days.items():
             new = sum(each.n for each in scored if each.kind == kind and first <= each.heard < end)
             begins = {first: new, end: 0}
@@ -161,7 +164,7 @@ class _Before:
 
 
 def _scored(connection: Connection, ground: Ground, first: date, latest: date) -> list[Scored]:
-    """Answers in time of conversations heard of in these days, and of those before whose answers may lie beyond."""
+    """Answers in time to conversations heard of in these days, and to earlier ones whose answers may come later."""
     days = _releases_of_days(connection, ground, first)
     earliest = min([first, *(begin for begin, end in days.values() if end > first)])
     heard_on = local_day(fr.received_at, ground.zone).label("heard_on")
@@ -185,7 +188,7 @@ def _releases_of_days(connection: Connection, ground: Ground, after: date) -> Ma
 
 
 def _answered(connection: Connection, ground: Ground, first: date, latest: date) -> Mapping[tuple[str, date], int]:
-    """Answers in time, also those of a comment alone, by kind and day."""
+    """Answers in time, including comments without a score, by kind and day."""
     heard_on = local_day(fr.received_at, ground.zone).label("heard_on")
     query = sa.select(fr.type, heard_on, sa.func.count()).select_from(_join())
     query = query.where(*heard(ground, first, latest), _in_time(ground), _says_something())
@@ -194,7 +197,7 @@ def _answered(connection: Connection, ground: Ground, first: date, latest: date)
 
 
 def _counts(connection: Connection, ground: Ground, first: date, end: date) -> dict[str, int]:
-    """What became of the conversations, and of each kind how many were delivered, answered, scored, commented."""
+    """What became of the conversations, and per kind how many were delivered, answered, scored, commented."""
     total: Counter[str] = Counter()
     query = sa.select(fr.type, fr.state, fr.reason, sa.func.count()).where(*heard(ground, first, end))
     for kind, state, reason, n in connection.execute(query.group_by(fr.type, fr.state, fr.reason)):
@@ -224,7 +227,7 @@ def _join() -> sa.FromClause:
 
 
 def _in_time(ground: Ground) -> sa.ColumnElement[bool]:
-    """Answers to what was delivered, seen within the answer window, on our own clock from end to end."""
+    """Answers to delivered questions, seen within the answer window, by our own clock throughout."""
     took = sa.type_coerce(res.first_seen_at, sa.BigInteger) - sa.type_coerce(fr.received_at, sa.BigInteger)
     return sa.and_(fr.type.is_not(None), fr.state == State.CARD_SENT, took <= ground.answer_window // MICROSECOND)
 

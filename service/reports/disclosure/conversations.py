@@ -1,7 +1,7 @@
-"""Coverage, funnel and response rates of who sees no rows: in, accounts and days; out, sums of whole releases.
+"""Coverage, funnel and response rates for those who see no rows: sums of whole releases.
 
-Coverage comes by whole weeks (teams) or four weeks (agents) and holds no answers; funnel and rates come in cohorts of
-whole days of an account, closed when their answer window was over. Dated by the day on which we heard of the end.
+Coverage comes by whole weeks (teams) or four weeks (agents) and holds no answers. Funnel and rates come in cohorts of
+whole days of an account, closed once their answer window was over. Dated by the day we heard of the end.
 """
 
 from collections import Counter, defaultdict
@@ -23,7 +23,7 @@ WORK_OF = {"team": "team_work", "agent": "agent_work"}
 
 @dataclass(frozen=True, slots=True)
 class Conversations:
-    """What became of ended conversations; nothing in it is made of answers. `label` None: all, or without one."""
+    """What became of ended conversations, without any answers. `label` None: all, or those without one."""
 
     label: Value
     ended: int
@@ -36,7 +36,7 @@ class Conversations:
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """Groups and all of them, over the days really counted; None where no release lies in the period."""
+    """Groups and their total, over the days really counted; None if no release lies in the period."""
 
     rows: tuple[Conversations, ...]
     total: Conversations
@@ -46,7 +46,7 @@ class Covered:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Of one kind of card: cards delivered, and how many of them were answered, with a score, with a comment."""
+    """For one kind of card: how many were delivered, answered, answered with a score, with a comment."""
 
     delivered: int
     answered: int
@@ -83,7 +83,7 @@ def coverage(
 
 
 def cohort(connection: Connection, accounts: Sequence[str], first: date | None, end: date | None) -> Cohort:
-    """Return the whole cohorts of a period as one: funnel and response rates are made of it."""
+    """Return the whole cohorts of a period as one, for funnel and response rates."""
     return _joined(_of(connection, accounts, "cohort", first, end))
 
 

@@ -1,9 +1,9 @@
-"""A two-way table of which only the margins are told: in, its cells; out, a small set that follows from them, if any.
+"""What the margins of a two-way table would give away: the smallest small set of cells that follows from them, if any.
 
-Row and column sums tell a set of cells exactly where it is a directed cut: rows R and columns C such that no possible
-cell lies in a column of C and a row outside R; then sum(R) - sum(C) is the answers of R outside C (Gusfield, SIAM J.
-Comput. 17, 1988). The smallest such set with a given cell is a minimum cut from its row to its column, where a
-possible cell is an edge of its answers forward and without limit back. Pure.
+Row and column sums determine a set of cells exactly if it is a directed cut: rows R and columns C such that no possible
+cell is in a column of C and a row outside R; then sum(R) - sum(C) is the answers of R outside C (Gusfield, SIAM J.
+Comput. 17, 1988). The smallest such set with a given cell is a minimum cut from its row to its column, where a possible
+cell is an edge with its answers as forward capacity and no limit backward. Pure.
 """
 
 from collections import defaultdict, deque
@@ -15,7 +15,7 @@ _END = ("end",)
 
 
 def small_cut(cells: Mapping[Cell, int], least: int) -> Cell | None:
-    """Return a cell of a set with 1 to `least` - 1 answers that the margins tell. Possible empty cells count 0."""
+    """Return a cell of a set with 1 to `least` - 1 answers that the margins reveal. Possible empty cells count 0."""
     told = _Flow(cells)
     for (row, column), n in cells.items():
         if 0 < n < least and told.flow(row, column, least) < least:
@@ -24,7 +24,7 @@ def small_cut(cells: Mapping[Cell, int], least: int) -> Cell | None:
 
 
 def small_split(cells: Mapping[Cell, int], least: int) -> Hashable | None:
-    """Return a row whose sum tells 1 to `least` - 1 answers to who knows anything of the columns; None without one.
+    """Return a row whose sum reveals 1 to `least` - 1 answers to somebody who knows anything about columns; or None.
 
     Let f = row's value + column's value be 0 or 1 on every possible cell, and H the rows of the higher values: where a
     column has cells of H and of others, f is 1 in H and 0 outside. So f holds at least the answers of H in columns
@@ -39,7 +39,7 @@ def small_split(cells: Mapping[Cell, int], least: int) -> Hashable | None:
 
 
 def _shared(cells: Mapping[Cell, int], inside: Hashable, outside: Hashable, enough: int) -> int:
-    """The least answers that any H with one row and without another has in columns shared with those outside."""
+    """The least answers that any H with one row and without the other has in columns shared with rows outside."""
     return _Flow({**cells, (outside, _END): enough}).flow(inside, _END, enough)
 
 
@@ -70,7 +70,7 @@ class _Flow:
             self._rows[column].append(row)
 
     def flow(self, row: Hashable, column: Hashable, enough: int) -> int:
-        """Return the greatest flow, or one of `enough` and more as soon as there is such."""
+        """Return the maximum flow, or one of at least `enough` as soon as there is one."""
         changed: dict[Cell, int] = {}
         found = 0
         while found < enough and (path := self._path(row, column, changed)):
@@ -107,7 +107,7 @@ class _Flow:
 
 
 def _back(column: Hashable, reached: Mapping[Hashable, Cell], came: Mapping[Hashable, Cell | None]) -> Iterable[Cell]:
-    """The steps from the target to the source: forward and back by turns, beginning and ending with forward."""
+    """The steps from the target back to the source, alternately forward and back, beginning and ending with forward."""
     step: Cell | None = reached[column]
     while step is not None:
         yield step

@@ -1,8 +1,8 @@
-"""An account by day: in, answers no release holds yet; out, the next release of days with enough of them.
+"""An account by day: from answers that no release holds yet, the next release of days with enough of them.
 
-An answer is dated by the day on which we first saw it, on our own clock: it cannot come late for a day, and one that
-was not ready (its score came after its comment) is taken by the next release. Its cells are frozen with it: whatever
-is erased or changed later, all partitions stay divisions of the same answers.
+An answer is dated by the day we first saw it, on our own clock, so it cannot come late for a day; one that was not
+ready (its score came after its comment) goes into the next release. Its cells are frozen with it: whatever is erased or
+changed later, all partitions remain divisions of the same answers.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a release is closed on: whose, from which answers on, by whose days, of how many answers, now."""
+    """What a release is closed for: whose, from which answers on, in which zone, how many answers, now."""
 
     who: Who
     zone: ZoneInfo
@@ -49,13 +49,13 @@ class Ground:
 
 
 def first_day(connection: Connection, ground: Ground) -> date | None:
-    """Return the day of the oldest answer that no release holds; None where there is none."""
+    """Return the day of the oldest answer in no release; None if there is none."""
     oldest = connection.scalar(sa.select(res.first_seen_at).where(*_open(ground)).order_by(res.first_seen_at).limit(1))
     return None if oldest is None else oldest.astimezone(ground.zone).date()
 
 
 def close_days(connection: Connection, ground: Ground, until: date, due: date) -> date:
-    """Close the next release of days that are over before `due`, if there is one; return until when they are walked."""
+    """Close the next release of days before `due`, if there is one; return up to which day the walk has come."""
     day = _enough_at(connection, ground, until, due)
     if day is None:
         return due
@@ -65,7 +65,7 @@ def close_days(connection: Connection, ground: Ground, until: date, due: date) -
 
 
 def _enough_at(connection: Connection, ground: Ground, until: date, due: date) -> date | None:
-    """The first day with which the answers that wait are enough. Looks ahead further and further: days may be empty."""
+    """The first day with which the waiting answers are enough. Looks further and further ahead: days may be empty."""
     ahead = 1
     while True:
         end = min(until + timedelta(days=ahead), due)
@@ -83,7 +83,7 @@ def _waiting(ground: Ground, end: date) -> sa.Select[datetime]:
 
 
 def _open(ground: Ground) -> tuple[sa.ColumnElement[bool], ...]:
-    """Answers with a score that no release holds, of a result joined with its request."""
+    """Scored answers in no release, of a result joined with its request."""
     theirs = (fr.id == res.request_id, fr.account == ground.who.account, fr.type == ground.who.type, fr.test.is_(False))
     return res.released.is_(None), res.score.is_not(None), *theirs
 
@@ -95,7 +95,7 @@ def _end_of_last(connection: Connection, ground: Ground) -> date | None:
 
 
 def _close(connection: Connection, ground: Ground, first: date, end: date) -> None:
-    """Write the release of all answers that wait, mark them, and freeze their cells."""
+    """Write the release of all waiting answers, mark them, and freeze their cells."""
     cells, ids = _taken(connection, ground, end)
     scores: Counter[str] = Counter()
     for (_team, _agent, score, *_), n in cells.items():
@@ -109,7 +109,7 @@ def _close(connection: Connection, ground: Ground, first: date, end: date) -> No
 
 
 def _taken(connection: Connection, ground: Ground, end: date) -> tuple[Counter[tuple[Any, ...]], list[str]]:
-    """All answers that wait on `end`, held until the commit: their cells, and which they are."""
+    """All answers waiting on `end`, locked until the commit: their cells, and which they are."""
     hour = local_hour(res.first_seen_at, ground.zone)
     query = sa.select(res.request_id, fr.team_id, fr.agent_id, res.score, *CONTEXTS.values(), hour)
     query = query.where(*_open(ground), res.first_seen_at < midnight(end, ground.zone)).with_for_update(of=result)

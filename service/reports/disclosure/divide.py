@@ -1,15 +1,15 @@
-"""Answers divided into leaves for one partition, so that none follows from all partitions together.
+"""Divides answers into the leaves of one partition, so that no small group follows from all partitions together.
 
-Why that holds. Let a combination of releases, day + (team, week) + (agent, four weeks), be 0 or 1 on every cell that
-is not known to be empty. Readers learn of empty cells in the same leaves only, so within a week and team every day can
-meet every agent, and a sum of two parts that both vary takes three values: there one of them is constant. So the
-combination splits into whole days of a week, and a piece of two neighbouring partitions whose table has holes only
-because agents belong to teams (`cuts` finds what those tell); a context meets everything, and is a part of its own.
+Why this holds. Take any sum of releases, day + (team, week) + (agent, four weeks), that is 0 or 1 on every cell not
+known to be empty. Readers learn of empty cells only by the same leaves, so within a week and team every day can meet
+every agent; and if two parts of the sum both vary, it takes three values. So one of them is constant. The sum therefore
+splits into whole days of a week and a piece of two neighbouring partitions, whose table has holes only because agents
+belong to teams (`cuts` finds what those reveal). A context meets everything, and is a part of its own.
 
-More is tried than readers are told: that somebody knows of every agent, campaign and so on, on which days it had
-answers and on which none. `against`: no two-way table with these leaves tells a handful, neither with one partition nor
-with days in some weeks and teams in others (`mixtures`). `finest`: groups add nothing to any combination of days and
-people, since none of them is set apart on a handful of answers (`cuts.small_split`).
+More is tried than readers are told: somebody may know for every agent, campaign and so on, on which days it had answers
+and on which it had none. `against`: no two-way table with these leaves reveals a handful, neither with one partition
+nor with days in some weeks and teams in others (`mixtures`). `finest`: groups add nothing to any combination of days
+and people, because none of them can be set apart by a handful of answers (`cuts.small_split`).
 """
 
 from collections import Counter, defaultdict
@@ -36,14 +36,14 @@ PlaceOf = Callable[[Cell], Place | None]
 
 @dataclass(frozen=True, slots=True)
 class AlreadyTold:
-    """Releases of another partition that are told already: in which leaf of it a cell is."""
+    """Releases of another partition that are already told: which of its leaves a cell is in."""
 
     of: Sequence[Release]
     days: Sequence[Release]
     label: LabelOf
 
     def rows(self) -> PlaceOf:
-        """Return the leaf of each cell; None for a cell that is in none: it is known to have no answers."""
+        """Return the leaf of each cell; None for a cell in none, which is known to have no answers."""
         spans = {day.id: each for each in self.of for day in self.days if each.first <= day.first < each.end}
         leaves = {each.id: {(leaf.label, leaf.pooled) for leaf in each.leaves} for each in self.of}
 
@@ -60,7 +60,7 @@ class AlreadyTold:
 def mixtures(cells: Iterable[Cell], span: PlaceOf, rows: Sequence[RowOf]) -> tuple[RowOf, ...]:
     """Return every way to divide each span by one of these rows: some weeks by days, say, and some by teams.
 
-    What two partitions tell together, a third may be subtracted from. `span` gives a cell's place, whose release is it.
+    A third partition may be subtracted from what two tell together. `span` says which release a cell is in.
     """
     of = {cell.day: place[0] for cell in cells if (place := span(cell)) is not None}
     spans = sorted(set(of.values()))
@@ -79,7 +79,7 @@ def divided(
     joinable: Joinable = lambda _one, _other: True,
     finest: RowOf | None = None,
 ) -> Pools:
-    """Return the leaves of a partition: enough answers in each, and nothing that follows from those told already."""
+    """Return the leaves of a partition: enough answers in each, and nothing that follows from those already told."""
     sizes: Counter[Label] = Counter()
     for cell in cells:
         if cell.n:
@@ -99,7 +99,7 @@ def divided(
 
 
 def _coarsened(pools: Pools, leaf: Leaf, joinable: Joinable) -> bool:
-    """Join a leaf that may be joined, this one or the smallest; False where there is none."""
+    """Join a leaf that may be joined, this one or the smallest; False if there is none."""
     those = [leaf, *sorted(pools.leaves, key=lambda each: (pools.leaves[each], repr(each)))]
     return any(joinable(each, each) and pools.coarsen(each) for each in those)
 
@@ -107,7 +107,7 @@ def _coarsened(pools: Pools, leaf: Leaf, joinable: Joinable) -> bool:
 def _told_by(
     cells: Sequence[Cell], label: LabelOf, pools: Pools, least: int, against: Sequence[RowOf], finest: RowOf | None
 ) -> Leaf | None:
-    """A leaf next to a small set that follows from these leaves and another partition, or all of people's at once."""
+    """A leaf next to a small set that follows from these leaves and another partition, or all of people at once."""
     for row in against:
         if (found := small_cut(_table(cells, label, pools, row), least)) is not None:
             return _leaf(found[1])
@@ -133,7 +133,7 @@ def _leaf(column: Hashable) -> Leaf:
 
 
 def leaves_of(kind: str, cells: Iterable[Cell], label: LabelOf, pools: Pools) -> tuple[store.Leaf, ...]:
-    """Return each leaf with its answers by class, in an order that tells nothing."""
+    """Return each leaf with its answers by class, in an order that reveals nothing."""
     groups: Mapping[Leaf, list[Cell]] = defaultdict(list)
     for cell in cells:
         leaf = pools.leaf_of(label(cell))

@@ -1,4 +1,4 @@
-"""What weekly and later releases are made of: in, days' releases; out, their answers as frozen. Never shows any."""
+"""The days' releases that weekly and later releases are made of, with their answers as frozen. Shows nothing."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -48,5 +48,5 @@ def classes(kind: str, cells: Iterable[Cell]) -> dict[str, int]:
 
 
 def forget(connection: Connection, days: Sequence[Release]) -> None:
-    """Remove the cells of releases that no later one will be made of."""
+    """Delete the cells of releases that no later one needs."""
     connection.execute(sa.delete(release_cell).where(rc.release_id.in_([day.id for day in days])))

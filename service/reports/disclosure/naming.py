@@ -1,10 +1,10 @@
-"""Who may be named: in, changes in the order they were sealed; out, since when rows may say whose they are.
+"""Who may be named: goes through changes in sealing order and records since when rows may say whose they are.
 
-A person is an agent in whatever team; where there is no agent the team stands for it. It is named when its answers
-with a score reach `min_score_n`, and its comments are read from `min_comments_n`: facts of the account, never of a key
+A person is an agent, in whatever team; where there is no agent the team stands in. It is named once its scored answers
+reach `min_score_n`, and its comments are readable from `min_comments_n`. Both are facts of the account, never of a key
 or a filter, or a reader could filter until one row is left. Until then no row that was asked about, or still may be,
-says whose it is: who read it before the answer came would know whose the answer is. What once was given is never taken
-back, so no mirror holds what the API hides. Naming somebody changes that person's rows, and moves their `updated_at` in
+says whose it is: who read it before the answer came would know whose the answer is. What was shown once is never taken
+back, so no mirror holds what the API hides. Naming somebody changes that person's rows and moves their `updated_at` in
 the same commit.
 """
 
@@ -48,18 +48,18 @@ UNREAD = sa.and_(NAME.is_not(None), sa.or_(HIDDEN, nm.readable_at.is_(None)))
 
 
 def is_over(state: str, reason: str | None) -> bool:
-    """Whether nobody was asked, and nobody will be but by a person's hand."""
+    """Whether nobody was asked, and nobody will be unless a person intervenes."""
     return state in NEVER_ASKED and reason not in MAY_BE_ASKED_YET
 
 
 def named(rows: sa.FromClause) -> sa.FromClause:
-    """Requests with what is known of whose they are, for HIDDEN and UNREAD."""
+    """Requests joined with what is known of whose they are, for HIDDEN and UNREAD."""
     return rows.outerjoin(naming, OURS)
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Who is named, for whoever adds rows up: an account, agent or team, and its name."""
+    """Who is named, for code that adds rows up: account, agent or team, and name."""
 
     named: frozenset[tuple[str, str, str]]
     few: frozenset[str | None]  # agents asked about who are not; None: a team is not that has none
@@ -89,8 +89,8 @@ def names_of(connection: Connection, accounts: Sequence[str]) -> Names:
 
 
 def _unfollowed(connection: Connection, accounts: Sequence[str]) -> set[tuple[str, str, str]]:
-    """Whose conversations `follow` has not seen yet: somebody new counts as not named from the first moment."""
-    # A number: how far a subquery is, no planner knows.
+    """People whose conversations `follow` has not seen yet: somebody new counts as not named from the start."""
+    # A literal number: no planner can estimate a subquery.
     place = connection.execute(sa.select(np.sealed)).scalar_one()
     whose = sa.select(fr.account, KIND, NAME).select_from(feedback_request.outerjoin(result, res.request_id == fr.id))
     rest = (Unindexed(fr.account).in_(accounts), fr.test.is_(False), NAME.is_not(None), TO_ANSWER)
@@ -105,7 +105,7 @@ def hides_somebody(connection: Connection, accounts: Sequence[str]) -> bool:
 
 
 def follow(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE) -> int:
-    """Take in up to `limit` sealed changes; return how many. Any number may call it; they take turns."""
+    """Process up to `limit` sealed changes; return how many. Concurrent callers take turns."""
     with reading(engine) as connection:
         place = connection.execute(sa.select(np.sealed)).scalar_one()
         until = told_until(connection, cutoff(settings, now))
@@ -125,7 +125,7 @@ def follow(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ON
 
 
 def _news(last: int, until: int | None) -> sa.Select[Any]:
-    """Sealed rows after `last`, with whose they are and what became of them. Test traffic is nobody's."""
+    """Sealed rows after `last`, with whose they are and what became of them. Test traffic belongs to nobody."""
     whose, scored = sa.case((fr.test.is_(False), NAME)), res.score.is_not(None)
     became = (TO_ANSWER.label("to_answer"), scored.label("scored"))
     columns = (fr.id, fr.sealed, fr.account, KIND.label("kind"), whose.label("name"), *became)
@@ -137,7 +137,7 @@ def _news(last: int, until: int | None) -> sa.Select[Any]:
 
 
 def _take_in(connection: Connection, rows: Sequence[sa.Row[Any]]) -> None:
-    """Keep who was asked about and whose scores these are, while they are too few; forget those that are none now."""
+    """Remember who was asked about and whose scores these are, while too few; forget scores that are gone."""
     open_ones = [row for row in rows if row.name is not None and (row.named_at is None or row.readable_at is None)]
     persons = {(row.account, row.kind, row.name) for row in open_ones if row.to_answer}
     if persons:
@@ -153,7 +153,7 @@ def _take_in(connection: Connection, rows: Sequence[sa.Row[Any]]) -> None:
 
 
 def _name(connection: Connection, settings: Settings, now: datetime) -> None:
-    """Name whoever has enough answers now, and let their comments be read."""
+    """Name whoever now has enough answers, and open their comments."""
     enough = {"named_at": settings.reports.min_score_n, "readable_at": settings.reports.min_comments_n}
     counted = sa.select(*PERSON, sa.func.count().label("answers")).group_by(*PERSON)
     query = counted.having(sa.func.count() >= min(enough.values())).subquery()

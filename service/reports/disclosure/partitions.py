@@ -1,12 +1,12 @@
-"""The partitions one after the other: in, days' releases of a span that is over; out, the leaves its release tells.
+"""The partitions in their order: from the days' releases of a span that is over, the leaves its release tells.
 
     day       the account by days                                  (days.py)
     team      teams by weeks; small ones pooled as "other teams"
     agent     agents in their teams by four weeks; "others of the team", then "other teams"
-    campaign, source, language, variant, way, hour   by four weeks, each of the account alone
-    rest      by twelve weeks: those who were among "others of the team", by name where they are enough by now
+    campaign, source, language, variant, way, hour   by four weeks, each for the account alone
+    rest      by twelve weeks: those who were among "others of the team", by name where they have enough by now
 
-Each is divided so that it tells nothing together with those above it.
+Each is divided so that nothing follows from it together with those above it.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -34,7 +34,7 @@ def _agent(cell: Cell) -> Label:
 
 
 def _finest(cell: Cell) -> Hashable:
-    """The day of a person: finer than every leaf of days, teams and agents, also than those that twelve weeks name."""
+    """The day of a person: finer than every leaf of days, teams and agents, and of twelve weeks."""
     return cell.day, cell.team, cell.agent
 
 
@@ -44,7 +44,7 @@ def _of_context(name: str) -> LabelOf:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """How answers are divided: over how many weeks, by what, and which others it is held against."""
+    """How answers are divided: over how many weeks, by what, and against which other partitions it is checked."""
 
     weeks: int
     label: LabelOf
@@ -76,13 +76,13 @@ class Undivided:
 
 
 def undivided(connection: Connection, ground: Ground, name: str, days: Sequence[Release]) -> Undivided:
-    """Read what the release is made of that these days make. All of it is frozen: it is the same tomorrow."""
+    """Read what the release of these days is made of. All of it is frozen, and the same tomorrow."""
     others = {each: _told(connection, ground, each, days) for each in PARTITIONS[name].against}
     return Undivided(answers(connection, days), others)
 
 
 def leaves(ground: Ground, name: str, found: Undivided) -> tuple[store.Leaf, ...]:
-    """Return the leaves of the release; none where nothing more can be told. Reads nothing, and may take its time."""
+    """Return the leaves of the release; none if nothing more can be told. Reads nothing, and may take long."""
     partition, cells = PARTITIONS[name], found.cells
     if name == REST:
         return _rest(ground, cells, found.others)
@@ -93,7 +93,7 @@ def leaves(ground: Ground, name: str, found: Undivided) -> tuple[store.Leaf, ...
 
 
 def _against(cells: Sequence[Cell], rows: Mapping[str, PlaceOf]) -> Sequence[RowOf]:
-    """Days and teams, mixed by weeks, and then the others one by one."""
+    """Days and teams, mixed by week, then the others one by one."""
     if "team" not in rows:
         return (_day,)
     others = [row for name, row in rows.items() if name != "team"]
@@ -111,7 +111,7 @@ def _told(connection: Connection, ground: Ground, name: str, days: Sequence[Rele
 
 
 def _rest(ground: Ground, cells: Sequence[Cell], others: Mapping[str, AlreadyTold]) -> tuple[store.Leaf, ...]:
-    """Divide the pools of single teams anew; every other leaf of agents stays what it is."""
+    """Divide the pools of single teams again; every other leaf of agents stays as it is."""
     row = others["agent"].rows()
     places = {cell: place for cell in cells if (place := row(cell)) is not None}
     there = [*places]
@@ -128,7 +128,7 @@ def _rest(ground: Ground, cells: Sequence[Cell], others: Mapping[str, AlreadyTol
 
 
 def _in_one_team(one: Leaf, other: Leaf) -> bool:
-    """Only who would be named can be pooled again, in the team: at worst it is told what it was in each four weeks."""
+    """Only those who would be named can be pooled again, within their team: at worst nothing new is told."""
     return family(one) == family(other) and _is_new(family(one)) and not (one[1] and other[1])
 
 

@@ -1,9 +1,9 @@
-"""Groups with enough answers: in, how many answers each group has; out, those named alone and the pools of the others.
+"""Groups with enough answers get a leaf of their own; groups that are too small are pooled. Pure.
 
-A label is a path: (team,), (team, agent), (campaign,). What is too small is pooled beside its siblings ("others of the
-team"), and where the siblings do not suffice with the others of all ("other teams"). A pool that is too small itself
-takes its smallest sibling along. So the leaves divide the answers, and each has enough, or there is one only. Whoever
-has no leaf of the own name is in the nearest pool: no team has members in its own pool and in that of all. Pure.
+A label is a path: (team,), (team, agent), (campaign,). A small group is pooled with its siblings ("others of the
+team"), and if those do not suffice, with the others of all ("other teams"). A pool that is still too small takes its
+smallest sibling along. So the leaves divide the answers, and each has enough, or there is only one. A group without a
+leaf of its own is in the nearest pool: no team has members both in its own pool and in the general one.
 """
 
 from collections import defaultdict
@@ -15,12 +15,12 @@ Leaf = tuple[Label, bool]
 
 
 def family(leaf: Leaf) -> Label:
-    """Return what a leaf shares with its siblings; a pool stands for those in it."""
+    """Return what a leaf shares with its siblings; a pool stands for its members."""
     return leaf[0] if leaf[1] else leaf[0][:-1]
 
 
 def nearest(label: Label, leaves: Container[Leaf]) -> Leaf | None:
-    """Return where a reader of leaves finds a label: under its name, or in the nearest pool; None where in neither."""
+    """Return where a label is found: under its name, or in the nearest pool; None if in neither."""
     near = [(label, False), *((label[:depth], True) for depth in reversed(range(len(label))))]
     return next((each for each in near if each in leaves), None)
 
@@ -44,11 +44,11 @@ class Pools:
         return found
 
     def leaf_of(self, label: Label) -> Leaf | None:
-        """Return where a label is; one without any answers is in a pool it could be in, or nowhere."""
+        """Return the leaf of a label; one without answers is in a pool it could be in, or in none."""
         return self._leaf[label] if label in self._leaf else nearest(label, {*self._leaf.values()})
 
     def pairs(self, leaf: Leaf) -> list[tuple[Leaf, Leaf]]:
-        """Return which leaves could be joined so that a leaf's family tells less, the smallest first."""
+        """Return which leaves could be joined so that a leaf's family reveals less, smallest first."""
         leaves = self.leaves
         own = [each for each in leaves if family(each) == family(leaf)]
         found = {tuple(sorted((one, other), key=repr)) for one in own for other in leaves if one != other}
@@ -69,7 +69,7 @@ class Pools:
         return there
 
     def coarsen(self, leaf: Leaf) -> bool:
-        """Join a leaf with its smallest sibling, or with all others; False where there is only one leaf left."""
+        """Join a leaf with its smallest sibling, or with all others; False if only one leaf is left."""
         if len(set(self._leaf.values())) == 1:
             return False
         pool = leaf if leaf[1] else self._pool_of(leaf[0][:-1])
@@ -80,14 +80,14 @@ class Pools:
         return True
 
     def _fill(self) -> None:
-        """Let every pool that is too small take others along, the deepest first."""
+        """Let every pool that is too small absorb others, the deepest first."""
         while small := [leaf for leaf, n in self.leaves.items() if n < self._least]:
             deepest = max(small, key=lambda leaf: (len(leaf[0]), repr(leaf)))
             if not self._grow(deepest):
                 return
 
     def _grow(self, pool: Leaf) -> bool:
-        """Take the smallest sibling along; without one left the pool goes up into that of all."""
+        """Absorb the smallest sibling; with none left, merge into the pool of all."""
         prefix = pool[0]
         inside = {leaf: n for leaf, n in self.leaves.items() if leaf != pool and leaf[0][: len(prefix)] == prefix}
         if inside:
@@ -103,7 +103,7 @@ class Pools:
         self._move((label, False), pool)
 
     def _pool_of(self, prefix: Label) -> Leaf:
-        """The pool of a family, or a greater one where some of the family are there already."""
+        """The pool of a family, or a larger one if some of the family are already there."""
         near = ((prefix[:depth], True) for depth in range(len(prefix)))
         there = {leaf for label, leaf in self._leaf.items() if label[: len(prefix)] == prefix}
         return next((pool for pool in near if pool in there), (prefix, True))

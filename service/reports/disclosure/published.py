@@ -1,7 +1,7 @@
-"""The figures of who sees no rows: in, a question; out, sums of whole releases, the days they hold, what still waits.
+"""The figures of those who see no rows: sums of whole releases, the days they cover, and what still waits.
 
-Nothing but closed releases is read: two looks at any two times differ by whole releases, and every key and surface is
-told the same. A period is shrunk to the releases that lie in it; nothing is ever calculated from an open one.
+Only closed releases are read: any two looks differ by whole releases, and every key and surface is told the same. A
+period is shrunk to the releases inside it; nothing is ever calculated from an open one.
 """
 
 from collections import Counter, defaultdict
@@ -35,7 +35,7 @@ TOO_SHORT = {"team": ("day",), "agent": ("day", "week")}
 
 
 def published(connection: Connection, settings: Settings, asked: Asked, now: datetime) -> Published:
-    """Answer a question. Raises Invalid where no partition tells what is asked."""
+    """Answer a question. Raises Invalid if no partition can."""
     partition = partition_of(asked)
     said = {account: _said(connection, account, asked, partition) for account in asked.accounts}
     return _answer(asked, partition, said, making=being_made(connection, settings, asked, now))
@@ -44,7 +44,7 @@ def published(connection: Connection, settings: Settings, asked: Asked, now: dat
 def trend(
     connection: Connection, settings: Settings, asked: Asked, period: str, now: datetime
 ) -> tuple[Published, ...]:
-    """Return the same by day, week or month: each release in the period of its last day, with the days it holds.
+    """Return the same by day, week or month: each release in the period of its last day, with the days it covers.
 
     Raises Invalid for periods shorter than releases of this kind.
     """
@@ -62,7 +62,7 @@ def _demand(partition: str, period: str) -> None:
         raise Invalid(
             "period_too_short",
             f"Figures for analysts by {partition} are released by {'weeks' if partition == 'team' else 'four weeks'}; "
-            f"they cannot be told by {period}.",
+            f"they are not available by {period}.",
         )
 
 
@@ -75,7 +75,7 @@ class AccountReleases:
     rests: tuple[Release, ...]
 
     def of(self, begin: date, period: str) -> "AccountReleases":
-        """Return those of one day, week or month: the releases that end in it, and what lies inside these."""
+        """Return those of one day, week or month: the releases that end in it, and what is inside them."""
         whole = tuple(each for each in self.whole if start_of(last_day(each), period) == begin)
         if not whole:
             return AccountReleases((), (), ())
@@ -130,7 +130,7 @@ def _of_account(asked: Asked, partition: str, said: AccountReleases) -> Publishe
 
 
 def _leaves(said: AccountReleases) -> list[Leaf]:
-    """All leaves; in place of the pools of teams what twelve weeks tell of them, where those are whole."""
+    """All leaves; the pools of teams replaced by what twelve weeks tell of them, if those are complete."""
     told = [leaf for each in said.rests for leaf in each.leaves]
     for block in said.whole:
         split = any(_inside(block, rest.first, rest.end) for rest in said.rests)
@@ -139,7 +139,7 @@ def _leaves(said: AccountReleases) -> list[Leaf]:
 
 
 def _wanted(leaf: Leaf, asked: Asked, partition: str) -> bool:
-    """Whether the filter asks for a leaf: a pool only where nothing but its team was asked for."""
+    """Whether the filter asks for a leaf; for a pool, only if nothing but its team was asked for."""
     names = PEOPLE if partition == "agent" else (partition,)
     for place, name in enumerate(names):
         if name in asked.wanted and (place >= len(leaf.label) or leaf.label[place] not in asked.wanted[name]):
@@ -161,7 +161,7 @@ def _label(leaf: Leaf, by: str | None) -> Value | Pooled:
 
 
 def _sum(type: str, label: Value | Pooled, leaves: Iterable[Leaf]) -> Group:
-    """Add leaves up: scores where they are told, else outcome classes."""
+    """Add leaves up: scores if they are told, else outcome classes."""
     counts: Counter[str] = Counter()
     for leaf in leaves:
         counts.update(leaf.counts)
@@ -178,7 +178,7 @@ def _n(releases: Iterable[Release]) -> int:
 
 
 def _together(parts: Sequence[Published]) -> Published:
-    """Several accounts as one answer: from the first day of any of them to the last."""
+    """Several accounts as one answer, from the first day of any of them to the last."""
     groups: dict[Value | Pooled, list[Group]] = defaultdict(list)
     for part in parts:
         for group in part.groups:
@@ -211,6 +211,6 @@ def _reason(found: Published, *, making: bool) -> str | None:
 
 
 def being_made(connection: Connection, settings: Settings, asked: Asked, now: datetime) -> bool:
-    """Say whether days that are over are still being closed, of any of these accounts."""
+    """Whether days that are over are still being closed for any of these accounts."""
     due, walks = over_at(now, settings.service.time_zone), store.walks(connection)
     return any(walks.get(Who(each, asked.type), {}).get("day", date.min) < due for each in asked.accounts)

@@ -1,7 +1,7 @@
-"""Days, weeks, four and twelve weeks that nest: in, a day; out, the span that has it. Pure.
+"""Days, weeks, four and twelve weeks that nest: the span a day belongs to. Pure.
 
-Weeks begin on Monday; four of them make a block, three blocks make twelve weeks, counted from the first Monday of 1970.
-So a day belongs to one week, a week to one block, a block to one span of twelve weeks, for ever.
+Weeks begin on Monday; four weeks make a block, three blocks make twelve weeks, counted from the first Monday of 1970.
+So a day belongs to the same week, block and twelve weeks for ever.
 """
 
 from datetime import date, datetime, timedelta
@@ -20,5 +20,5 @@ def span_of(day: date, weeks: int) -> tuple[date, date]:
 
 
 def over_at(now: datetime, zone: ZoneInfo) -> date:
-    """Return the first day that is not over yet: all days before it are, and have settled."""
+    """Return the first day that is not over yet; all days before it are, and have settled."""
     return (now - SETTLE).astimezone(zone).date()

@@ -1,7 +1,7 @@
-"""Releases as rows: in, what is to be said; out, releases as they were closed, or nothing where a row was damaged.
+"""Releases as rows: written once when closed, read as they were closed, or not at all if a row was damaged.
 
-A release and the step of the walk that closes it are one commit, so a kill leaves both or neither, and of two workers
-one finds that the step was taken. What was closed is never changed here, and a damaged one is not said any more.
+A release and the step that closes it are one commit, so a kill leaves both or neither, and of two workers one finds
+that the step was already taken. A closed release never changes.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ rw = release_walk.c
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Whose releases: an account and a kind of card, together the ground that one partition divides."""
+    """Whose releases: an account and a kind of card, whose answers a partition divides."""
 
     account: str
     type: str
@@ -33,7 +33,7 @@ class Who:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A group and its numbers. `pooled`: those that begin with the label and have no leaf of their own."""
+    """A group and its numbers. `pooled`: all that begin with the label and have no leaf of their own."""
 
     label: Label
     pooled: bool
@@ -53,7 +53,7 @@ class Release:
 def releases(
     connection: Connection, who: Who, partition: str, first: date | None = None, end: date | None = None
 ) -> tuple[Release, ...]:
-    """Return the whole releases of a period, the oldest first, without damaged ones."""
+    """Return the whole releases of a period, oldest first, without damaged ones."""
     query = sa.select(release).where(
         rel.account == who.account,
         rel.type == who.type,
@@ -64,10 +64,10 @@ def releases(
     return _read(connection, who, partition, query)
 
 
-def ending_in(connection: Connection, who: Who, partition: str, first: date, end: date) -> tuple[Release, ...]:
-    """Return the releases whose last day lies in [first, end): those make up the longer span that has these days."""
-    mine = (rel.account == who.account, rel.type == who.type, rel.partition == partition)
-    return _read(connection, who, partition, sa.select(release).where(*mine, rel.end_day > first, rel.end_day <= end))
+def days_of(connection: Connection, who: Who, first: date, end: date) -> tuple[Release, ...]:
+    """Return the days' releases that end within [first, end): a longer span consists of these."""
+    mine = (rel.account == who.account, rel.type == who.type, rel.partition == "day")
+    return _read(connection, who, "day", sa.select(release).where(*mine, rel.end_day > first, rel.end_day <= end))
 
 
 def _read(connection: Connection, who: Who, partition: str, query: sa.Select[Any]) -> tuple[Release, ...]:
@@ -96,19 +96,19 @@ def put(connection: Connection, who: Who, partition: str, made: Release, now: da
 
 
 def enrol(connection: Connection, who: Who, since: Mapping[str, date]) -> None:
-    """Begin to walk: each partition on the day it is given. What has begun stays where it is."""
+    """Start each partition on the day given. One that has started stays where it is."""
     rows = [{"account": who.account, "type": who.type, "partition": p, "until_day": day} for p, day in since.items()]
     connection.execute(insert(connection, release_walk).values(rows).on_conflict_do_nothing())
 
 
 def step(connection: Connection, who: Who, partition: str, before: date, after: date) -> bool:
-    """Walk on in this transaction; False where another worker has. What it closes belongs into the same commit."""
+    """Walk on in this transaction; False if another worker did. What it closes belongs in the same commit."""
     mine = (rw.account == who.account, rw.type == who.type, rw.partition == partition, rw.until_day == before)
     return connection.execute(sa.update(release_walk).where(*mine).values(until_day=after)).rowcount == 1
 
 
 def walks(connection: Connection) -> Mapping[Who, Mapping[str, date]]:
-    """Return until which day each partition of everybody is closed."""
+    """Return up to which day each partition is closed, for everybody."""
     found: dict[Who, dict[str, date]] = defaultdict(dict)
     for account, kind, partition, until in connection.execute(sa.select(release_walk)):
         found[Who(account, kind)][partition] = until
@@ -124,7 +124,7 @@ def _leaves(connection: Connection, ids: sa.Select[int]) -> Mapping[int, list[Le
 
 
 def _checksum(who: Who, partition: str, made: Release) -> str:
-    """Of everything that is said, so that no changed number and no lost leaf goes unnoticed."""
+    """A checksum of everything told, so that no changed number or lost leaf goes unnoticed."""
     said: Sequence[object] = [who.account, who.type, partition, made.first.isoformat(), made.end.isoformat()]
     text = json.dumps([*said, *_said(made.leaves)], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

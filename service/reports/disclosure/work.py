@@ -1,7 +1,8 @@
-"""What groups were given to do: in, whole weeks (by team) or four weeks (by agent) that are over; out, conversations.
+"""How many conversations groups had, by whole weeks (teams) or four weeks (agents) that are over.
 
-Nothing here is made of answers. But who ended none can have no answers either, and such zeros are what subtraction
-needs: so they are told in the same spans as answers are, and no finer. Dated by the day on which we heard of the end.
+Nothing here comes from answers. But a group without conversations cannot have answers either, and such zeros help
+somebody who subtracts: so they are published for the same spans as answers, and no finer. Dated by the day we heard of
+the end.
 """
 
 from collections import Counter, defaultdict
@@ -37,7 +38,7 @@ def due(today: date) -> date:
 
 
 def close(connection: Connection, ground: Ground, partition: str, first: date, end: date) -> None:
-    """Write the release of a span, if anything was heard of in it."""
+    """Write the release of a span, if there were any conversations in it."""
     groups: dict[Label, Counter[str]] = defaultdict(Counter)
     split = GROUPS[partition]
     columns = (*split, fr.state, fr.reason)

@@ -1,7 +1,7 @@
-"""A figure as a table: in, one figure; out, its header and its rows, as CSV. Below it nothing is decided.
+"""A figure as CSV: a header and rows. Decides nothing.
 
-One line a group and period, the same columns whatever was answered: a spreadsheet's formulas go by place. Where
-there is no group or period yet, a line of all together says why (`suppressed`): a header alone tells nobody anything.
+One line per group and period, always with the same columns, because formulas in a spreadsheet go by place. If there is
+no group or period yet, one overall line says why (`suppressed`): a header alone tells nobody anything.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ STAGES = ("ended", "pending", "unknown", "delivered", "answered", "scored", "com
 
 
 def as_csv(name: str, found: Several) -> bytes:
-    """Return the figure of that name, which `found` holds, as CSV: UTF-8, CRLF, a header, empty means none."""
+    """Return the figure of that name from `found` as CSV: UTF-8, CRLF, a header, empty means none."""
     rows = ROWS[name](getattr(found, name))
     return "".join(f"{','.join(map(_cell, row))}\r\n" for row in (HEADS[name], *rows)).encode()
 
@@ -115,7 +115,7 @@ def _sum(reasons: Iterable[Reasoned]) -> int:
 
 
 def _cell(value: Any) -> str:
-    """Numbers and moments as they are; text quoted, and no formula where a spreadsheet would compute."""
+    """Numbers and moments as they are; text quoted, and guarded where a spreadsheet would compute it."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,7 +1,7 @@
-"""One question of who sees rows: in, who asks what and when; out, the lines every figure is made of. Never prints any.
+"""One question of a reader of rows: the lines every figure is made of.
 
-Lines of people too small to be named on rows are not named here either: split by people they are one group, and where
-people are asked for by name they are left out, as their rows are.
+People too small to be named in rows are not named here either: split by people they form one group, and asked for by
+name they are left out, as their rows are.
 """
 
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ NOT_FOR_FIGURES = (
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """Who asks what. `score_clock` and `rate_clock` say by which moment answers and rates are dated."""
+    """Who asks what. `score_clock` and `rate_clock` say by which moment scores and rates are dated."""
 
     connection: Connection
     view: View
@@ -51,7 +51,7 @@ class Inquiry:
 
     @property
     def until(self) -> datetime | None:
-        """The end of the period; None: what has not come yet would be in it too."""
+        """The end of the period; None: open, so it includes what is yet to come."""
         return self.filter.until if self.filter.until is not None and self.filter.until < self.now else None
 
     @property
@@ -66,15 +66,15 @@ class Inquiry:
 
     @property
     def withholds(self) -> bool:
-        """Whether people were asked for by name, and there are some who may not be named."""
+        """Whether people were asked for by name while some may not be named."""
         return self.filter.names_people and self.names.hides
 
     def lines(self, clock: str, by: str | None = None, *, period: str | None = None) -> list[Line]:
-        """Conversations on a clock, people as rows name them; the first of a line's `values` is its group."""
+        """Conversations by a clock, people as rows name them; the first of a line's `values` is its group."""
         return self.as_named(self.all_lines(clock, by, period=period), by)
 
     def scored(self, by: str | None = None, *, period: str | None = None) -> list[Line]:
-        """The answers with a score, on their clock, people as rows name them."""
+        """The scored answers, by their clock, people as rows name them."""
         return self.as_named(self.all_scored(by, period=period), by)
 
     def all_scored(self, by: str | None = None, *, period: str | None = None) -> list[Line]:
@@ -82,11 +82,11 @@ class Inquiry:
         return self._lines(self.score_clock, by, period, "scores")
 
     def all_lines(self, clock: str, by: str | None = None, *, period: str | None = None) -> list[Line]:
-        """Conversations with every name: where nothing is made of answers, or for `as_named`."""
+        """Conversations with every name, if no answers are involved, or for `as_named`."""
         return self._lines(clock, by, period, "work")
 
     def crossed(self, clock: str, by: tuple[str, ...], wanted: Literal["scores", "work"]) -> list[Line]:
-        """Conversations told apart by several dimensions at once; people as rows name them, else without any name."""
+        """Conversations grouped by several dimensions at once; people as rows name them, or else without any name."""
         people = PEOPLE if self.filter.names_people or any(NAMED[name].people for name in by) else ()
         split = tuple(dict.fromkeys((*by, *people)))
         q = Slice(
@@ -103,7 +103,7 @@ class Inquiry:
         return self._of_teams(q) if by == "team" and not self.filter.names_people else self._count(q)
 
     def _of_teams(self, q: Slice) -> list[Line]:
-        """Whole teams, and the few of their agents who are not named apart from them: not every agent of each team."""
+        """Whole teams, plus their few unnamed agents separately, rather than every agent of each team."""
         whole = [replace(line, values=(*line.values, NAMED_ONES)) for line in self._count(replace(q, by=q.by[:2]))]
         if not self.names.few:
             return whole
@@ -154,7 +154,7 @@ def asking(
     now: datetime,
     zone: ZoneInfo | None = None,
 ) -> Inquiry:
-    """Begin. Raises Invalid for a filter that figures do not take."""
+    """Start an inquiry. Raises Invalid for a filter that figures do not accept."""
     demand_groups(filter)
     view = view_of(connection, settings, reader, now)
     names = found_once(connection, (names_of, view.accounts), lambda: names_of(connection, view.accounts))
@@ -167,12 +167,12 @@ def kinds_of(filter: Filter) -> tuple[str, ...]:
 
 
 def demand_groups(filter: Filter) -> None:
-    """Raise Invalid for filters that figures do not take: they tell groups apart, not rows."""
+    """Raise Invalid for filters that figures do not accept: those that select rows, not groups."""
     for name in NOT_FOR_FIGURES:
         if getattr(filter, name) not in ((), None):
             raise Invalid(
                 "filter_not_for_figures",
-                f"Figures cannot be narrowed by '{name}'; they take {', '.join(FILTERED)}, type and a period.",
+                f"Figures cannot be filtered by '{name}'; they accept {', '.join(FILTERED)}, type and a period.",
             )
 
 

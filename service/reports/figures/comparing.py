@@ -1,4 +1,4 @@
-"""Two sides compared: in, their scores or their lines; out, the difference, raw and by the same cases. Never prints."""
+"""Compares two sides: the difference, raw and standardised to the same cases."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ CASE = ("variant", "language", "campaign")
 
 
 def change_of(a: Score, b: Score, counts: Sequence[Counted] | None) -> statistics.Change | None:
-    """The difference, only from what has a value. `counts`: where scores tell no distribution."""
+    """The difference, if both sides have a value. `counts`: for scores without a distribution."""
     if a.suppressed or b.suppressed:
         return None
     compare = statistics.compare_nps if a.type == "nps" else statistics.compare_csat
@@ -25,12 +25,12 @@ def change_of(a: Score, b: Score, counts: Sequence[Counted] | None) -> statistic
 
 
 def ways_differ(a: Score, b: Score) -> bool:
-    """Whether one side has answers of a way of asking that the other has not."""
+    """Whether one side has answers by a way of asking that the other lacks."""
     return {each.way for each in a.ways} != {each.way for each in b.ways}
 
 
 def by_case(a: Inquiry, b: Inquiry) -> Mapping[str, Standardised]:
-    """Both sides as if they had had the same cases. Nothing where two periods of the same are compared."""
+    """Both sides as if they had had the same cases; None when comparing two periods of the same."""
     if a.filter.chosen == b.filter.chosen:
         return {}
     one, two, least = _cases(a), _cases(b), a.view.thresholds.score
@@ -38,7 +38,7 @@ def by_case(a: Inquiry, b: Inquiry) -> Mapping[str, Standardised]:
 
 
 def _told(found: Standardised, least: int) -> Standardised:
-    """No score of fewer answers than a score takes, here either."""
+    """No score from fewer answers than a score needs, here either."""
     if min(found.n_a, found.n_b) >= least:
         return found
     return replace(found, a=None, b=None, difference=None, low=None, high=None)

@@ -1,4 +1,4 @@
-"""Coverage: in, what became of each group's conversations; out, who was offered the card, beside what chance does."""
+"""Coverage: who was offered the card in each group, beside what chance alone would do."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -36,9 +36,9 @@ def coverage_of(
     until: datetime | None,
     rest: Iterable[tuple[str, Became]] = (),
 ) -> Coverage:
-    """Each group against the share of all; `rest`: what is no group, by the word that says so, comes last.
+    """Each group against the overall share; `rest`: what is no group, with the word for it, comes last.
 
-    Conversations that no campaign took have no way: none of them could be asked about, so no way is held against them.
+    Conversations that no campaign took have no way: none could be asked about, so no way is compared with them.
     """
     every, apart = _row(None, total, None), {None} if by == "way" else set()
     of_all = _share(each for key, each in groups.items() if key not in apart) if apart else every.share

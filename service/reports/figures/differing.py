@@ -1,7 +1,7 @@
-"""Then and now: in, what was told of each group in two periods; out, the differences, judged together. Pure.
+"""Then and now: how each group's figures differ between two periods, judged together. Pure.
 
-Rows are read together, so their chances are corrected together. Where a side has no value there is no difference, and
-the word for it says so.
+Rows are read together, so significance is corrected for all of them. If a side has no value there is no difference, and
+a word says so.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ EVERYBODY = Name(None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class SideRow:
-    """What is told of a group in one period. `counts`: how many gave which score; empty where that is not told."""
+    """What is told of a group in one period. `counts`: how many gave which score; empty if that is not told."""
 
     score: Score
     counts: Mapping[int, int]
@@ -47,7 +47,7 @@ class SideRow:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One kind of card in one period: its groups, all together, and what is told of a group that is not in it."""
+    """One kind of card in one period: its groups, the total, and what is told of a group not in it."""
 
     groups: Mapping[Name, SideRow]
     total: SideRow
@@ -71,7 +71,7 @@ class Periods:
 def differences(
     kind: str, by: By, then: Side, now: Side, periods: Periods, smallest: float, rising: Rising | None = None
 ) -> Differences:
-    """Put two periods side by side. `rising`: whose customers may still answer, then's (a) or now's (b)."""
+    """Put two periods side by side. `rising`: which side's customers may still answer, then's (a) or now's (b)."""
     names = list(dict.fromkeys([*now.groups, *then.groups]))
     rows = [_difference(kind, name, then.of(name), now.of(name), now.total) for name in names]
     (total,) = _judged([_difference(kind, EVERYBODY, then.total, now.total, now.total)], smallest, rising)
@@ -81,9 +81,9 @@ def differences(
 
 
 def periods_of(wanted: Filter, other: Filter | None, zone: ZoneInfo, now: datetime) -> Periods:
-    """Both stretches: the other one as given, or as many days just before. Raises Invalid for half of one."""
+    """Both periods: the other one as given, or as many days just before. Raises Invalid for half of one."""
     if wanted.since is None:
-        raise Invalid("since_needed", "Say from when on: without 'since' there is nothing before it.")
+        raise Invalid("since_needed", "Give 'since': without it there is no period before.")
     until = wanted.until or now
     if other is None:
         return Periods(*before(wanted.since, until, zone), wanted.since, until)
@@ -95,7 +95,7 @@ def periods_of(wanted: Filter, other: Filter | None, zone: ZoneInfo, now: dateti
 
 
 def before(since: datetime, until: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """The stretch of the same length before this one: of as many days where it is of days, whatever the clocks did."""
+    """The period of the same length just before: of as many days if it consists of days, whatever the clocks did."""
     first, end = since.astimezone(zone).date(), until.astimezone(zone).date()
     if (midnight(first, zone), midnight(end, zone)) == (since, until):
         return midnight(first - (end - first), zone), since
@@ -149,7 +149,7 @@ def _judged(rows: list[ThenNow], smallest: float, rising: Rising | None) -> list
 
 
 def _order(row: ThenNow) -> tuple[bool, bool, bool, float, str]:
-    """Outside the limits first, then by score; what has none, and what is no group, last."""
+    """Outside the limits first, then by score; without a score, or no group, last."""
     score = row.now.value
     outside = row.place in {"below", "above"}
     return (row.rest is not None, score is None, not outside, -(score or 0), f"{row.key or ''}\0{row.and_key or ''}")

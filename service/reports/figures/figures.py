@@ -1,8 +1,7 @@
-"""The figures that API, dashboard and export publish: in, a reader, a filter and a moment; out, frozen dataclasses.
+"""The figures that API, dashboard and export publish, for a reader, a filter and a moment.
 
-Who sees rows is told what these add up to (live.py); who sees none is told whole releases (released.py). Intervals and
-marks are set, kinds of card are never pooled, before anything leaves here: a surface only prints. n = 0 gives no value,
-never 0. Never writes, never formats.
+Readers of rows get what the rows add up to (live.py), all others whole releases (released.py). Intervals are set and
+kinds of card kept apart before anything leaves here: a surface only prints. n = 0 gives no value, never 0.
 """
 
 from dataclasses import replace
@@ -88,9 +87,9 @@ def trend(
     zone: ZoneInfo | None = None,
     by: str | None = None,
 ) -> Trends:
-    """Return each kind of card by day, week, month or sevens of days, and by group. Raises Invalid for too many points.
+    """Return each kind of card by day, week, month or seven-day span, and by group. Raises Invalid for too many points.
 
-    Releases know no sevens of days: there it is weeks.
+    Releases have no seven-day spans: there it is weeks.
     """
     _demand(period, (*PERIODS, SEVEN_DAYS), "period")
     if by is not None:
@@ -121,7 +120,7 @@ def breakdown(
 def compare(
     connection: Connection, settings: Settings, reader: Reader, filter: Filter, other: Filter, now: datetime
 ) -> Compared:
-    """Say for two periods or groups whether the second really differs from the first."""
+    """Say whether two periods or groups really differ."""
     if replace(filter, since=None, until=None) == replace(other, since=None, until=None) and _overlap(filter, other):
         raise Invalid("periods_overlap", "The two periods share days; compare periods that do not overlap.")
     _demand_rows(reader, filter, other)
@@ -152,9 +151,9 @@ def differences(
     other: Filter | None = None,
     and_by: str | None = None,
 ) -> DifferenceTables:
-    """Return each kind of card by one dimension or two, this period beside another: without one, as many days before.
+    """Return each kind of card by one or two dimensions, this period beside another; by default as many days before.
 
-    Raises Invalid; two dimensions at once are for who sees rows.
+    Raises Invalid; two dimensions at once are for readers of rows.
     """
     _demand_two(reader, by, and_by)
     periods = differing.periods_of(filter, other, settings.service.time_zone, now)
@@ -186,7 +185,7 @@ def differences_told(
     by: str,
     other: Filter | None = None,
 ) -> tuple[Differences, ...]:
-    """Return the same tables; none where releases do not tell them together with this filter."""
+    """Return the same tables; none if releases do not tell them with this filter."""
     try:
         return differences(connection, settings, reader, filter, now, by, other).items
     except Invalid as error:
@@ -198,7 +197,7 @@ def differences_told(
 def coverage(
     connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime, by: str = "agent"
 ) -> Coverage:
-    """Return per agent, team or way how many of the ended conversations were asked about, and why the others not."""
+    """Return per agent, team or way how many ended conversations were asked about, and why the others were not."""
     _demand(by, COVERED, "by")
     who = (connection, settings, reader, filter, now)
     rows = sees_rows(reader)
@@ -207,7 +206,7 @@ def coverage(
 
 
 def funnel(connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime) -> Funnel:
-    """Return the way of the conversations that ended in the period, to their answers."""
+    """Return the steps from conversations that ended in the period to their answers."""
     who = (connection, settings, reader, filter, now)
     return live.funnel(asking.asking(*who)) if sees_rows(reader) else released.funnel(released.asking(*who))
 
@@ -215,7 +214,7 @@ def funnel(connection: Connection, settings: Settings, reader: Reader, filter: F
 def completeness(
     connection: Connection, settings: Settings, reader: Reader, filter: Filter, now: datetime
 ) -> Completeness:
-    """Return until when the figures are complete, and until when they are visible."""
+    """Return up to when the figures are complete, and up to when they are visible."""
     who = (connection, settings, reader, filter, now)
     if not sees_rows(reader):
         return released.completeness(released.asking(*who))
@@ -224,9 +223,11 @@ def completeness(
 
 
 def _demand_rows(reader: Reader, a: Filter, b: Filter) -> None:
-    """Whether ways of asking differ takes two of them at once: releases tell one context, not its effect."""
+    """Refuse to compare ways of asking without rows: that takes two at once, and releases tell one context."""
     if not sees_rows(reader) and a.of("way") != b.of("way"):
-        raise Invalid("mode_effect_not_released", "Ways of asking are compared for who may list rows; see breakdown.")
+        raise Invalid(
+            "mode_effect_not_released", "Ways of asking are only compared for readers who may list rows; see breakdown."
+        )
 
 
 def _demand_two(reader: Reader, by: str, and_by: str | None) -> None:
@@ -235,11 +236,11 @@ def _demand_two(reader: Reader, by: str, and_by: str | None) -> None:
         return
     _demand(and_by, tuple(name for name in BY if name != by), "and_by")
     if not sees_rows(reader):
-        raise Invalid("one_at_a_time", "Releases are told by one dimension at a time: leave 'and_by' out.")
+        raise Invalid("one_at_a_time", "Releases are available by one dimension at a time: leave 'and_by' out.")
 
 
 def _rising(settings: Settings, reader: Reader, now: datetime, a_until: datetime, b_until: datetime) -> Rising | None:
-    """Whose response rate may still rise; of releases none, as they are closed when the answer window is over."""
+    """Whose response rate may still rise; with releases nobody's, as they close after the answer window."""
     if not sees_rows(reader):
         return None
     return rising(min(a_until, now), min(b_until, now), now - settings.reports.answer_window)

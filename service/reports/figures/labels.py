@@ -1,7 +1,7 @@
-"""What groups are called: in, figures as they were counted; out, the same with a name beside each id. Counts nothing.
+"""Adds names to the ids of groups in finished figures.
 
-A name is that of the end of the period: the report of February shows February's. A group that is not told apart has no
-id here, and so no name.
+A name is the one valid at the end of the period: the report of February shows February's. A group that must not be told
+apart has no id here, and so no name.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ Asked = tuple[Connection, Settings, Reader, Filter, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What the groups of one dimension are called, in some accounts, at a moment."""
+    """The names of one dimension's groups, in some accounts, at a moment."""
 
     by: str
     called: Called
@@ -52,7 +52,7 @@ def labels(
     by: str | None,
     keys: Iterable[Value],
 ) -> Labels | None:
-    """Return what these groups are called; None for a dimension whose ids are names already."""
+    """Return the names of these groups; None for a dimension whose ids are already names."""
     if by is None or not (NAMED[by].people or by == QUESTION):
         return None
     until = now if filter.until is None else min(filter.until - MICROSECOND, now)
@@ -69,7 +69,7 @@ def of_named(
     now: datetime,
     named: Iterable[tuple[str, str]],
 ) -> dict[tuple[str, str], str]:
-    """Return what the people are called whom a question names, by parameter and id; other parameters are left out."""
+    """Return the names of the people in a question, by parameter and id; other parameters are left out."""
     called = {}
     for name, value in named:
         if name in FILTERED and FILTERED[name].people:
@@ -79,7 +79,7 @@ def of_named(
 
 
 def display_name(settings: Settings, accounts: Iterable[str]) -> str | None:
-    """The name in the questions, where all these accounts ask by one; else the company's."""
+    """The name in the questions, if all these accounts share one; else the company's."""
     mine = set(accounts)
     names = {each.display_name for each in settings.campaigns if not each.accounts or mine & set(each.accounts)}
     return names.pop() or settings.service.company if len(names) == 1 else settings.service.company

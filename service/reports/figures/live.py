@@ -1,7 +1,7 @@
-"""The figures of who sees rows: in, a question; out, exactly what the rows they may list add up to, at this moment.
+"""The figures of readers of rows: exactly what the rows they may list add up to, at this moment.
 
-Any window, any filter, any clock. Nothing is hidden but names that rows hide too; fewer answers than a score takes are
-told as how many and which, without a score.
+Any window, filter and clock. Only names that rows hide are hidden here too; with too few answers for a score, their
+number and distribution are told without one.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ def summary(ask: Inquiry) -> Summary:
 
 
 def funnel(ask: Inquiry) -> Funnel:
-    """The way of the conversations that ended in the period, to their answers."""
+    """The steps from conversations that ended in the period to their answers."""
     found = counts(ask.lines(LEDGER))
     return Funnel(
         since=ask.filter.since,
@@ -72,7 +72,7 @@ def funnel(ask: Inquiry) -> Funnel:
 
 
 def coverage(ask: Inquiry, by: str) -> Coverage:
-    """Conversations by agent or team. Who is not named is in one row here, too: rows tell when conversations ended."""
+    """Conversations by agent or team. Unnamed people share one row here too: rows tell when conversations ended."""
     found = ask.lines(LEDGER, by)
     groups = counts_by(found, first_value)
     few = groups.pop(NOT_NAMED, None)
@@ -117,7 +117,7 @@ def _breakdown(
 
 
 def ordered(kind: str, by: str, rows: Sequence[BreakdownRow], total: Score, ranking: int) -> Breakdown:
-    """By score where each group has enough answers; else by name, and what is no group last."""
+    """By score if each group has enough answers, else by name; what is no group comes last."""
     groups = [row for row in rows if row.rest is None]
     ranked = len(groups) > 1 and all((row.score.n or 0) >= ranking for row in groups)
     groups.sort(key=(lambda row: (-(row.score.value or 0), str(row.key))) if ranked else _by_name)
@@ -130,9 +130,9 @@ def _by_name(row: BreakdownRow) -> tuple[bool, bool, Value]:
 
 
 def trends(ask: Inquiry, period: str, answer_window: timedelta, by: str | None) -> tuple[Trend, ...]:
-    """Every kind of card by day, week or month, of all or by group. Raises Invalid for more points than anybody reads.
+    """Every kind of card by day, week or month, overall or by group. Raises Invalid for too many points.
 
-    Every group has the same periods, so that they can be laid side by side.
+    Every group has the same periods, so that they can be compared.
     """
     scored, sent = ask.scored(by, period=period), ask.lines(ask.rate_clock, by, period=period)
     place = _place_of(period, _last_day(ask), by)
@@ -205,7 +205,7 @@ class Ripeness:
 
 
 def _point(ask: Inquiry, which: tuple[str, Span, Value], found: ByPeriod, ripeness: Ripeness) -> TrendPoint:
-    """One piece, cut to what was asked for: a month from the 10th is not the whole month."""
+    """One piece, limited to what was asked for: a month from the 10th is not the whole month."""
     kind, span, group = which
     begin, end = midnight(span[0], ask.zone), midnight(span[1], ask.zone)
     since = max(begin, ask.filter.since) if ask.filter.since else begin
@@ -237,7 +237,7 @@ def _place_of(period: str, last: date, by: str | None) -> Callable[[Line], Group
 
 
 def _spans(ask: Inquiry, happened: Sequence[date], period: str) -> list[Span]:
-    """All periods asked for; where the question has no beginning, from the first thing that happened."""
+    """All periods asked for; without a beginning, from the first thing that happened."""
     last = _last_day(ask)
     if ask.filter.since is not None:
         return pieces(ask.filter.since.astimezone(ask.zone).date(), last, period)

@@ -1,4 +1,4 @@
-"""Counts in, the published figure out: formula, interval and marks, or the reason why there is none. Pure."""
+"""From counts to a published figure: formula, interval and marks, or the reason why there is none. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ TOO_FEW = "too_few"
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a score is of: moments [since, until); answers that wait for a release; whether names were left out."""
+    """What a score covers: moments [since, until); answers that wait for a release; whether names were left out."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -24,7 +24,7 @@ class Basis:
 
 
 def score_of(kind: str, answers: Answers, clock: str, thresholds: Thresholds, covered: Basis) -> Score:
-    """NPS or CSAT. Of fewer answers than a score takes there is none, but how many they are and which."""
+    """NPS or CSAT. With fewer answers than a score needs there is none, but their number and distribution are."""
     few = 0 < answers.n < thresholds.score
     figure = statistics.nps(answers.scores) if kind == "nps" else statistics.csat(answers.scores)
     mean = statistics.mean(answers.scores, NPS_SCALE if kind == "nps" else CSAT_SCALE)
@@ -86,5 +86,5 @@ def response(counts: Counts, clock: str, thresholds: Thresholds) -> Rate:
 
 
 def reasons(found: Mapping[str, int]) -> tuple[Reasoned, ...]:
-    """Return reasons by name, so that the order tells nothing."""
+    """Return reasons sorted by name, so that the order reveals nothing."""
     return tuple(Reasoned(reason, n) for reason, n in sorted(found.items()) if n)

@@ -1,7 +1,7 @@
-"""The figures of who sees no rows: in, a question; out, what closed releases say, and how much waits for the next.
+"""The figures of readers of no rows: what closed releases say, and how much waits for the next one.
 
-Nothing else is ever calculated here: no other clock, no other zone, no live count. What no release tells is told as
-such, with the reason. Answers are dated by the day on which we first saw them, conversations by that of their end.
+Nothing else is ever calculated for them: no other clock, no other zone, no live count. What no release tells is
+missing, with the reason. Answers are dated by the day we first saw them, conversations by their end.
 """
 
 from collections import Counter
@@ -71,7 +71,7 @@ class DaysInquiry:
 
     @property
     def days(self) -> Days:
-        """The whole days of the period; without an end where it is not over."""
+        """The whole days of the period; no end if it is not over."""
         until = self.filter.until
         is_open = until is None or until >= self.now
         return first_whole_day(self.filter.since, self.zone), None if is_open else end_of_whole_days(until, self.zone)
@@ -128,7 +128,7 @@ def summary(ask: DaysInquiry) -> Summary:
 
 
 def funnel(ask: DaysInquiry) -> Funnel:
-    """The way of conversations whose answer window is over: those of whole accounts."""
+    """The steps of conversations whose answer window is over, for whole accounts."""
     cohort = ask.cohort()
     reason = reason_for_rates(ask, cohort) or (BY_ACCOUNT if ask.filter.types else None)
     found, answered = cohort.conversations, _answered(ask, cohort)
@@ -158,7 +158,7 @@ def coverage(ask: DaysInquiry, by: str) -> Coverage:
 
 
 def counts(ask: DaysInquiry) -> Mapping[str, Mapping[int, int]]:
-    """How many gave which score, or fell into which class: what two sides are compared by."""
+    """How many gave which score, or are in which class: what two sides are compared by."""
     return {kind: found.total.counts(kind) if found.total else {} for kind, found in _published(ask).items()}
 
 
@@ -174,7 +174,7 @@ def _published(ask: DaysInquiry) -> Mapping[str, Published]:
 
 
 def score(ask: DaysInquiry, kind: str, found: Published, group: Group | None) -> Score:
-    """The score of a group of releases. Where only outcome classes are told there is no mean and no distribution."""
+    """The score of a group of releases. If only outcome classes are told, there is no mean and no distribution."""
     covered = Basis(*ask.moments(found.first, found.end), waiting=found.waiting)
     answers = Answers(Counter(group.counts(kind) if group else {}))
     told = score_of(kind, answers, SEEN, ask.view.thresholds, covered)
@@ -192,7 +192,7 @@ def _answered(ask: DaysInquiry, cohort: Cohort) -> Answered:
 
 
 def reason_for_rates(ask: DaysInquiry, cohort: Cohort) -> str | None:
-    """Return why no share is told of the question, None where one is."""
+    """Return why no rates are told for the question; None if they are."""
     if ask.wanted:
         return BY_ACCOUNT
     return WAITS if cohort.first is None else None
@@ -214,7 +214,7 @@ def _midnight(ask: DaysInquiry, moment: datetime | None) -> datetime | None:
 
 
 def demand_told(names: Iterable[str]) -> None:
-    """Refuse dimensions that no release tells apart. Raises Invalid."""
+    """Refuse dimensions that no release groups by. Raises Invalid."""
     for name in names:
         if name not in (*PEOPLE, *ONE_AT_A_TIME, "account"):
             raise Invalid("not_released", f"Figures for analysts are not released by {NAMED[name].label.lower()}.")

@@ -1,7 +1,7 @@
-"""What closed releases say of groups and of periods: in, a question of who sees no rows; out, tables and lines.
+"""Groups and periods from closed releases, for readers of no rows.
 
-As in released.py nothing is calculated here but sums of whole releases; a group or a period that no release tells of
-says so. Rates are of whole accounts, so no group has any.
+As in released.py only sums of whole releases; a group or period no release covers says so. Rates exist for whole
+accounts only.
 """
 
 from collections.abc import Iterable, Mapping
@@ -92,7 +92,7 @@ def _trend(ask: DaysInquiry, kind: str, period: str, cohorts: Mapping[date, Coho
 
 
 def _trends_by(ask: DaysInquiry, kind: str, period: str, by: str) -> Iterable[Trend]:
-    """One line a group: its own releases, and no rates, which are of whole accounts."""
+    """One line per group from its own releases, without rates, which exist for whole accounts only."""
     told = published.trend(ask.connection, ask.settings, ask.question(kind, by), period, ask.now)
     releases = {start_of(each.end - ONE_DAY, period): each for each in told if each.end is not None}
     found = ask.published(kind, by)

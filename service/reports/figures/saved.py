@@ -1,6 +1,6 @@
-"""A saved question: in, what was stored of it and a moment; out, its answer as CSV. One figure of who sees no rows.
+"""Answers a saved question as CSV: one figure, by the rules of readers of no rows.
 
-It is read each time as if it had just been asked: `last_days` ends now, and an account that has left is refused.
+Read as if it had just been asked: `last_days` ends now, and an account that has left is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ LONGEST = validate.Range(min=1, max=3660, error="must be 1 to 3660")
 
 
 class SavedSchema(FigureFilterSchema):
-    """One figure, how it is split, and what it is narrowed by: as analysts may ask."""
+    """One figure, how it is split and filtered, as analysts may ask."""
 
     figure = fields.String(
         required=True, validate=validate.OneOf(tuple(HEADS), error=f"must be one of {', '.join(HEADS)}")
@@ -62,7 +62,7 @@ class SavedSchema(FigureFilterSchema):
 def demand(
     engine: Engine, settings: Settings, accounts: Sequence[str], question: Mapping[str, Any], now: datetime
 ) -> None:
-    """Refuse what cannot be asked, before anything is saved: figures take their time, and nobody else may wait for it.
+    """Refuse what cannot be asked before anything is saved: a figure may take long, and no write may wait for it.
 
     Raises Invalid or NotAllowed.
     """
@@ -74,7 +74,7 @@ def demand(
 def answer(
     connection: Connection, settings: Settings, reader: Reader, question: Mapping[str, Any], now: datetime
 ) -> bytes:
-    """Return the answer as CSV. Raises Invalid or NotAllowed for what cannot be asked, or not any more."""
+    """Return the answer as CSV. Raises Invalid or NotAllowed for what cannot be asked, or no longer."""
     try:
         asked: Mapping[str, Any] = SavedSchema().load(question)
     except ValidationError as error:

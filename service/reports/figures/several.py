@@ -1,7 +1,4 @@
-"""Several figures of one state of the database: in, which, and how each is split; out, those, and null for the rest.
-
-One call in place of five, and no answer that comes between two of them. Never calculates.
-"""
+"""Several figures from one state of the database, in one call. Calculates nothing."""
 
 from dataclasses import dataclass
 from datetime import datetime

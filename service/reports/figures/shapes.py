@@ -1,7 +1,6 @@
-"""What a figure looks like when it leaves: one declaration a field, from which its schema and description come.
+"""What a figure looks like when it leaves: one declaration per field, from which schema and description derive.
 
-Everything is unrounded, in points or per cent. None means "there is none" (n = 0) or, with `suppressed`, "not told".
-Surfaces print these and nothing more.
+All values are unrounded, in points or per cent. None means "there is none" (n = 0) or, with `suppressed`, "not told".
 """
 
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ RATE_JUDGED = f"{JUDGED}. While customers of the later period may still answer i
 
 @dataclass(frozen=True, slots=True)
 class WayAnswers:
-    """So many answers with a score of customers who were asked in this way."""
+    """How many scored answers came from customers asked in this way."""
 
     way: str
     n: int
@@ -125,7 +124,7 @@ class TrendPoint:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """One kind of card over time, of all or of one group; `total` is the summary above it."""
+    """One kind of card over time, overall or for one group; `total` is the summary above it."""
 
     type: str
     by: Annotated[str | None, "The dimension; null: of all"]
@@ -141,7 +140,7 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """One line a kind of card, and a group where a dimension was asked for."""
+    """One line per kind of card, and per group if a dimension was asked for."""
 
     items: tuple[Trend, ...]
 
@@ -253,7 +252,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """From ended to answered, of the same conversations; null throughout where `suppressed` says why."""
+    """From ended to answered, for the same conversations; all null if `suppressed` says why."""
 
     since: Annotated[datetime | None, "What is covered; null: from the beginning"]
     until: Annotated[datetime | None, "What is covered; null: up to now"]
@@ -271,7 +270,7 @@ class Funnel:
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """The figures that were asked for, of one state of the database; null: not asked for."""
+    """The figures asked for, from one state of the database; null: not asked for."""
 
     summary: Summary | None
     funnel: Funnel | None

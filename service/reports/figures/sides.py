@@ -1,4 +1,4 @@
-"""One side of then and now: in, a question of either kind of reader; out, what is told of each group. No judgement."""
+"""One side of then and now: what is told of each group, for either kind of reader."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,7 +14,7 @@ from service.reports.figures.released_groups import rest_of
 
 
 def of_rows(ask: Inquiry, *by: str) -> Mapping[str, Side]:
-    """Each kind of card asked about, by one dimension or two, for who sees rows."""
+    """Each kind of card asked about, by one or two dimensions, for readers of rows."""
     if len(by) == 1:
         scored, sent = ask.scored(*by), ask.lines(ask.rate_clock, *by)
     else:

@@ -1,4 +1,4 @@
-"""What then and now look like when they leave: one declaration a field, as in `shapes`. Holds no rule."""
+"""What then and now look like when they leave: one declaration per field, as in `shapes`."""
 
 from dataclasses import dataclass
 from datetime import datetime

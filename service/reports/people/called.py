@@ -1,7 +1,7 @@
-"""A name at a moment: in, an id, its account, when; out, what it is called there and then. Reads nothing.
+"""What an id is called at a given moment. Reads nothing.
 
-A conversation keeps the name of its end: who is renamed in March is not shown by that name in February. A name of one
-account goes before those of every account. Where nobody has said a name there is none, and the id speaks for itself.
+A conversation keeps the name valid at its end: a person renamed in March is not shown by that name in February. A name
+for one account wins over one for all. Without a name the id is shown.
 """
 
 from bisect import bisect_right
@@ -25,7 +25,7 @@ Line = tuple[tuple[int, ...], tuple[str | None, ...]]
 
 @dataclass(frozen=True, slots=True)
 class GivenName:
-    """What somebody is called from a moment on. `since` in microseconds since 1970; name None: none from then on."""
+    """A name from a moment on. `since` in microseconds since 1970; name None: no name from then on."""
 
     account: str
     kind: str
@@ -48,14 +48,14 @@ class Called:
         return self._at(kind, person_id, account, to_micros(at))
 
     def group(self, kind: str, person_id: str, accounts: Collection[str], at: datetime) -> str | None:
-        """The same of a group that reaches over accounts: every name it has in one of them."""
+        """The same for a group across accounts: every name it has in one of them."""
         names = {name for each in accounts if (name := self.one(kind, person_id, each, at)) is not None}
         return SEVERAL.join(sorted(names)) or None
 
     def column(
         self, kind: str, ids: Sequence[str | None], accounts: Sequence[str], moments: Sequence[int]
     ) -> list[str | None]:
-        """The same of many rows, by column; moments in microseconds."""
+        """The same for many rows, by column; moments in microseconds."""
         if not self._given:
             return [None] * len(ids)
         rows = zip(ids, accounts, moments, strict=True)
@@ -70,7 +70,7 @@ class Called:
 
 
 def _line(given: Iterable[GivenName], account: str) -> Line:
-    """The names of an account in their order: those of every account hold until it has its own."""
+    """The names of an account in order: those for every account apply until it has its own."""
     own = sorted((each.since, each.name) for each in given if each.account == account)
     until = own[0][0] if own else None
     every = sorted(
@@ -84,7 +84,7 @@ def _line(given: Iterable[GivenName], account: str) -> Line:
 
 @lru_cache(512)
 def question_of(kind: str | None, variant: Any, display_name: str | None) -> str | None:
-    """X's question in its own words; None where nobody was asked, or X has no such question."""
+    """X's question in its own words; None if nobody was asked, or X has no such question."""
     if kind is None or kind not in QUESTIONS or not isinstance(variant, int) or not 0 <= variant < len(QUESTIONS[kind]):
         return None
     return question(kind, variant, display_name or "\u2026")

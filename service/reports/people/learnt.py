@@ -1,7 +1,7 @@
-"""Names that a CRM told: in, ids with names; out, those that say something new, kept as if they had been handed in.
+"""Names a CRM told: those that are new are kept as if they had been handed in.
 
-Who has never had a name has it from the beginning; a name that has changed holds from the day on which we heard of it,
-so no report of an earlier month changes. Whoever was named by hand, by another source or by the settings keeps that.
+A first name holds from the beginning; a changed one from the day we heard of it, so no earlier report changes. Names
+given by hand, by another source or by the settings are never replaced.
 """
 
 import re
@@ -36,7 +36,7 @@ class ToldName:
 def learn(
     connection: Connection, settings: Settings, found: Sequence[ToldName], account: str, by: str, now: datetime
 ) -> int:
-    """Keep what is new, and return how many that were. The worker tells of them."""
+    """Store what is new; return how many names that were. The worker updates their rows."""
     today = datetime.combine(now.astimezone(settings.service.time_zone), time.min, settings.service.time_zone)
     fit = [each for each in found if _fits(each) and not _is_settings(settings, each)]
     total = 0

@@ -1,4 +1,4 @@
-"""Names as a CSV file: in, its text; out, one line a name, or every mistake at once. Keeps nothing.
+"""Names as a CSV file: one line per name, or every mistake at once. Keeps nothing.
 
     kind,id,name,since,account
     agent,8812,Ana Kim,,
@@ -29,7 +29,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 
 
 def lines_of(text: str, settings: Settings) -> list[NameLine]:
-    """Read a file with its first line of column names. Raises Invalid with every wrong line; nothing is kept then."""
+    """Read a file that starts with column names. Raises Invalid with every wrong line; then nothing is kept."""
     separator = ";" if ";" in text.partition("\n")[0] else ","  # a spreadsheet writes it after its language
     rows = csv.DictReader(text.splitlines(), delimiter=separator, restkey="more", strict=True)
     heads = [str(each).strip().lower() for each in rows.fieldnames or ()]
@@ -63,7 +63,7 @@ def _read(rows: "csv.DictReader[str]") -> Iterator[tuple[int, Mapping[str, str]]
 
 
 def line_of(row: Mapping[str, str], settings: Settings) -> NameLine:
-    """One line of texts. Raises ValueError with what would be right."""
+    """One line. Raises ValueError with what would be right."""
     kind, account = row["kind"].lower(), row.get("account", "")
     person_id, name = unguarded(row["id"]), unguarded(row["name"])
     if kind not in KINDS:

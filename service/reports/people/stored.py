@@ -1,7 +1,7 @@
-"""The names we were given: in, lines of a file or of the settings; out, what people are called, and who said so.
+"""The names we were given, by file or settings: what people are called, and who said so.
 
-The settings' names hold from the beginning and for every account; an imported name of the same beginning goes before
-them. A name is never lost by a new one: the old one holds up to the moment from which the new one does.
+Names in the settings hold from the beginning and for every account; an imported name with the same beginning wins over
+them. A new name never erases an old one: the old one holds until the new one begins.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ KEY = ("account", "kind", "person_id", "since")
 
 @dataclass(frozen=True, slots=True)
 class NameLine:
-    """A name that was handed in. `since` 1970: from the beginning; `name` None: none from then on."""
+    """A name that was handed in. `since` 1970: from the beginning; `name` None: no name from then on."""
 
     kind: str
     person_id: str
@@ -35,7 +35,7 @@ class NameLine:
 
 @dataclass(frozen=True, slots=True)
 class StoredName:
-    """A name as it is kept. `told`: every row that says it has been told again to whoever keeps our rows."""
+    """A stored name. `told`: every row that shows it has been marked as changed."""
 
     account: str
     kind: str
@@ -49,7 +49,7 @@ class StoredName:
 def called_of(
     connection: Connection, settings: Settings, ids: Collection[str | None], kinds: Collection[str] | None = None
 ) -> Called:
-    """Return what these agents and teams are called; no statement where there is nobody to look up."""
+    """Return the names of these agents and teams; makes no query if there are none."""
     wanted = sorted({each for each in ids if each is not None})
     if not wanted:
         return Called(())
@@ -62,7 +62,7 @@ def called_of(
 
 
 def listed(connection: Connection, settings: Settings) -> list[StoredName]:
-    """Return every name there is, by kind and id, the settings' among them."""
+    """Return every name, including those of the settings, by kind and id."""
     found = [
         StoredName(row.account, row.kind, row.person_id, row.since, row.name, row.given_by, row.told_at is not None)
         for row in connection.execute(sa.select(person_name))
@@ -76,7 +76,7 @@ def listed(connection: Connection, settings: Settings) -> list[StoredName]:
 
 
 def keep(connection: Connection, lines: Sequence[NameLine], by: str, now: datetime) -> int:
-    """Keep names; return how many said something new. The worker tells of them."""
+    """Store names; return how many were new. The worker updates their rows."""
     known = {
         (row.account, row.kind, row.person_id, row.since): row.name
         for row in connection.execute(sa.select(pn.account, pn.kind, pn.person_id, pn.since, pn.name))
@@ -92,7 +92,7 @@ def keep(connection: Connection, lines: Sequence[NameLine], by: str, now: dateti
 
 
 def forget(connection: Connection, kind: str, person_id: str, by: str, now: datetime) -> int:
-    """Forget every name of somebody; return how many there were. The id stays on rows: it is a fact of theirs."""
+    """Delete every name of somebody; return how many there were. The id stays on rows."""
     gone = {"name": None, "given_at": now, "given_by": by[:96], "told_at": None, "told_id": None}
     theirs = sa.update(person_name).where(pn.kind == kind, pn.person_id == person_id, pn.name.is_not(None))
     return connection.execute(theirs.values(gone)).rowcount
@@ -108,7 +108,7 @@ def _key(line: NameLine) -> tuple[str, str, str, datetime]:
 
 
 def _of_settings(settings: Settings, wanted: Collection[str] | None, given: Iterable[GivenName]) -> Iterable[GivenName]:
-    """The settings' names, but for those that an import has said otherwise from the beginning."""
+    """The settings' names, except those that an import replaced from the beginning on."""
     said = {(each.kind, each.person_id) for each in given if each.account == EVERY_ACCOUNT and each.since == 0}
     named: dict[str, Any] = {"agent": settings.people.agents, "team": settings.people.teams}
     return [

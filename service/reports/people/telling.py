@@ -1,8 +1,8 @@
-"""A changed name is a visible change: in, names nobody has been told of; out, the rows that say them, moved.
+"""A changed name is a visible change: moves `updated_at` of the rows that show it.
 
-Rows are told a few at a time, so that no writer waits for a team of half a million conversations; a dead worker's work
-is gone on with where it ended. Rows that may not say whose they are stay where they are: moving them together would say
-it. Names of the settings file move nothing; a mirror learns them with the row's next change.
+A few rows at a time, so no writer waits for a team with half a million conversations; if a worker dies, another
+continues. Rows that must not say whose they are stay where they are, because moving them together would say it. Names
+in the settings move nothing; a mirror learns them with the row's next change.
 """
 
 from collections.abc import Collection, Sequence
@@ -40,7 +40,7 @@ class Untold:
 
 
 def tell(engine: Engine, settings: Settings, now: datetime, limit: int = AT_ONCE) -> int:
-    """Tell of up to `limit` rows of one name; return 0 once nothing is left. Any number may call it."""
+    """Update up to `limit` rows of one name; return 0 once nothing is left. Safe for concurrent callers."""
     with reading(engine) as connection:
         untold = _next(connection)
         if untold is None:
@@ -66,9 +66,9 @@ def _next(connection: Connection) -> Untold | None:
 
 
 def _rows(connection: Connection, settings: Settings, untold: Untold, limit: int) -> tuple[Sequence[str], str | None]:
-    """Some of its rows, and the id to go on behind; None: those were the last.
+    """Some of its rows, and the id to continue after; None: those were the last.
 
-    An index knows the agents of an account. It knows no teams: so much of the ledger is looked through at a time.
+    There is an index of agents but none of teams, so a limited part of the ledger is scanned at a time.
     """
     here = fr.id > (untold.told_id or "")
     last = connection.scalar(_far(here)) if untold.kind == "team" else None
@@ -84,7 +84,7 @@ def _far(here: sa.ColumnElement[bool]) -> sa.Select[str]:
 
 
 def _accounts(connection: Connection, settings: Settings, untold: Untold) -> Collection[str]:
-    """Every account a name may be meant for, those that have left the settings too."""
+    """Every account a name may apply to, including those no longer in the settings."""
     if untold.account != EVERY_ACCOUNT:
         return {untold.account}
     return {*settings.accounts, *connection.scalars(sa.select(account_state.c.account))}

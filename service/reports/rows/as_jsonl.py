@@ -1,4 +1,4 @@
-"""Rows as JSON lines: in, pages by column; out, bytes: an object a line, the same names and values as in the lists."""
+"""Rows as JSON Lines: an object per line, with the same names and values as in the lists."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence

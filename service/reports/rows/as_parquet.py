@@ -1,6 +1,6 @@
-"""Rows as Parquet: in, pages by column; out, bytes. Typed: times in UTC microseconds, whole numbers, flags, lists.
+"""Rows as Parquet, typed: times in UTC microseconds, whole numbers, flags, lists.
 
-pyarrow is loaded when first asked for. Memory holds one group of rows, the file lies in a temporary place meanwhile.
+pyarrow is loaded when first asked for. Memory holds one group of rows; the file is written to a temporary place.
 """
 
 import importlib
@@ -39,7 +39,7 @@ def read(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _batch(arrow: Any, schema: Any, page: Columns) -> Any:
-    """Flags come as 0 and 1 from SQLite, and as themselves from PostgreSQL."""
+    """Booleans come as 0 and 1 from SQLite, and as booleans from PostgreSQL."""
     whole = [
         [bool(each) for each in column] if kind == "flag" else column for kind, column in zip(KINDS, page, strict=True)
     ]

@@ -1,9 +1,9 @@
-"""Rows as XLSX: in, pages by column; out, bytes. Typed cells, a frozen head, a second sheet that says what is what.
+"""Rows as XLSX: typed cells, a frozen header row, and a second sheet that explains the columns.
 
-Written here and not by a library, which builds an object a cell: the format is a few documents in a zip. Times are in
-UTC, which the head says, for a sheet knows no zones. A cell holds 32,767 characters; where a text is longer, it says
-so. There is no formula in it: text is text to a sheet, whatever it begins with. Figures as well: a number is a number
-in a sheet, whatever mark its country writes decimals with.
+Written here rather than with a library, which would build an object per cell: the format is a few XML documents in a
+zip. Times are in UTC, as the header says, because sheets know no zones. A cell holds 32,767 characters; a longer text
+is cut and says so. Text cells are text to a spreadsheet, so nothing can be a formula; numbers are numbers, whatever
+decimal mark a country uses.
 """
 
 import re
@@ -32,15 +32,15 @@ WIDTHS = {"text": 18, "time": 20, "number": 12, "flag": 10, "list": 18}
 
 
 def pieces(pages: Iterable[Columns], thresholds: Thresholds) -> Iterator[bytes]:
-    """Return the file in pieces, its figures defined with these thresholds.
+    """Return the file in pieces, its definitions using these thresholds.
 
-    Raises Invalid where a sheet cannot hold the rows, before the first piece.
+    Raises Invalid before the first piece if a sheet cannot hold the rows.
     """
     return _book("feedback", _feedback(pages), [(name, SAYS[name]) for name in COLUMNS], thresholds)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], thresholds: Thresholds) -> Iterator[bytes]:
-    """Return a table of figures as a file; None is an empty cell, moments are told in UTC."""
+    """Return a table of figures as a file; None is an empty cell, moments are in UTC."""
     return _book("figures", _table(head, rows), (), thresholds)
 
 
@@ -56,15 +56,13 @@ def _book(
                 for piece in first:
                     size += part.write(piece)
                     if size > MOST_BYTES:
-                        raise Invalid(
-                            "too_many_rows", "This is more than a sheet holds; narrow the filter or take CSV."
-                        )
+                        raise Invalid("too_many_rows", "This is more than a sheet holds; narrow the filter or use CSV.")
             book.writestr(_part("xl/worksheets/sheet2.xml"), _definitions(columns, thresholds))
         yield from read(file)
 
 
 def _part(name: str) -> zipfile.ZipInfo:
-    """A part of the book, without a date: equal rows make an equal file."""
+    """A part of the workbook, without a date, so that equal rows make equal files."""
     part = zipfile.ZipInfo(name)
     part.compress_type = zipfile.ZIP_DEFLATED
     return part
@@ -76,7 +74,7 @@ def _feedback(pages: Iterable[Columns]) -> Iterator[bytes]:
     for page in pages:
         rows = len(page[0])
         if number - 2 + rows > MOST:
-            raise Invalid("too_many_rows", f"A sheet holds {MOST:,} rows; narrow the filter or take CSV.")
+            raise Invalid("too_many_rows", f"A sheet holds {MOST:,} rows; narrow the filter or use CSV.")
         yield _lines(page, range(number, number + rows))
         number += rows
     yield sheet.ENDING
@@ -137,7 +135,7 @@ SHOWN: dict[str, Callable[[Any], str]] = {
 
 
 def escaped(text: str) -> str:
-    """Text as XML holds it, cut where a cell ends; what XML cannot hold is written as Excel does."""
+    """Text for XML, cut at a cell's limit; what XML cannot hold is written as Excel does."""
     if len(text) > LONGEST // 2:
         text = _cut(text)
     if FORBIDDEN.search(text):
@@ -153,7 +151,7 @@ def _cut(text: str) -> str:
 
 
 def _definitions(columns: Iterable[tuple[str, str]], thresholds: Thresholds) -> bytes:
-    """What each column is, and how the figures on our pages come of such rows."""
+    """What each column is, and how our figures are calculated from such rows."""
     figures = [(each.title, f"{each.formula} {each.exclusions}".strip()) for each in define(thresholds).values()]
     rows = [*columns, *figures]
     body = "".join(

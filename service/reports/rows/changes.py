@@ -1,8 +1,8 @@
-"""What changed, in the order of the commits: in, a place in that order; out, each request once, as it is now.
+"""What changed, in commit order: from a place in that order on, each request once, as it is now.
 
-At least once and without gaps: whoever has read up to a number has missed nothing below it, whatever the clocks of the
-machines say. Under an embargo the order ends before the first change that may not be known of yet. Who goes on with a
-filtered list is told what is in it no more, too.
+At least once and without gaps: whoever has read up to a number has missed nothing below it, whatever the machines'
+clocks say. Under an embargo the order ends before the first change that must not be known yet. Whoever continues a
+filtered list also learns what is no longer in it.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class ChangePosition:
 
 @dataclass(frozen=True, slots=True)
 class ChangedRequest:
-    """A request as it is now. result: answered; request: not, or not yet; erased: forget the answer you hold."""
+    """A request as it is now. result: answered; request: not, or not yet; erased: delete the answer you hold."""
 
     change: What
     row: Row
@@ -49,7 +49,7 @@ class ChangedRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChangesPage:
-    """Some changes and where to go on. `more`: there are others already. `here`: all that was sealed by then.
+    """Some changes and where to continue. `more`: there are others already. `here`: everything sealed by then.
 
     Under an embargo `next` stays behind `here` until tomorrow.
     """
@@ -66,7 +66,7 @@ def here(connection: Connection) -> ChangePosition:
 
 
 def begun(connection: Connection, settings: Settings, now: datetime) -> ChangePosition:
-    """Return the place behind everything that may be told. Take it before a full read, and go on from it after."""
+    """Return the place after everything that may be told. Take it before a full read, and continue from it after."""
     return _told(connection, here(connection), cutoff(settings, now))
 
 
@@ -76,7 +76,7 @@ def _told(connection: Connection, end: ChangePosition, held_from: datetime | Non
 
 
 def is_news(connection: Connection, position: ChangePosition) -> bool:
-    """Whether anything was sealed since: cheap, for whoever waits."""
+    """Whether anything was sealed since; cheap, for waiting clients."""
     return here(connection) != position
 
 
@@ -88,7 +88,7 @@ def feed(
     limit: int,
     now: datetime,
 ) -> tuple[ChangesPage, tuple[ChangedRequest, ...]]:
-    """Return up to `limit` changes of everything behind a place; None: from the beginning. Raises Gone."""
+    """Return up to `limit` changes after a place; None: from the beginning. Raises Gone."""
     view = view_of(connection, settings, reader, now)
     query = select_rows(view, Filter(include_test=True), Order("updated_at", "both"))
     found = _after(connection, view, query, position or ChangePosition(seals.epoch(connection), 0), limit)
@@ -106,9 +106,9 @@ def resumed(
     limit: int,
     now: datetime,
 ) -> tuple[ChangesPage, Page]:
-    """Go on with a list where a full read of it began: what has changed since, tombstones too. Raises Gone.
+    """Continue a list from where a full read of it began: what has changed since, with tombstones. Raises Gone.
 
-    Everything that changed is looked at, not only what the filter finds: what has left the list stands in `left`.
+    Looks at everything that changed, not only what the filter matches: `left` has what is no longer in the list.
     """
     view, order = view_of(connection, settings, reader, now), Order("ended_at", kind)
     query = select_rows(view, _everything(filter), order, tombstones=True)
@@ -121,7 +121,7 @@ def resumed(
 
 
 def _everything(filter: Filter) -> Filter:
-    """The rows that can ever be in a list: what is asked of them besides may change."""
+    """The rows that can ever be in a list, whatever else the filter asks of them."""
     accounts = {name: filter.of(name) for name in ("account",) if filter.of(name)}
     return Filter(chosen=accounts, include_test=True)  # what is a test shows once a campaign has taken it
 

@@ -1,4 +1,4 @@
-"""Filters as SQL: in, a filter and the clocks of a row; out, conditions. One grammar for lists, files and counts."""
+"""Filters as SQL conditions: one grammar for lists, files and counts."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ fr = feedback_request.c
 
 
 def request_conditions(filter: Filter, changed: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
-    """The filters that an erased answer still meets: a mirror with the same filter must hear of it."""
+    """The filters an erased answer still matches: a mirror with the same filter must hear of it."""
     found = list(_listed(filter))
     if not filter.include_test:
         found.append(fr.test.is_(False))

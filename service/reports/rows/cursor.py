@@ -1,7 +1,7 @@
-"""Where a list goes on: in, a position and what it belongs to; out, an opaque signed text, and back.
+"""Where a list continues: a position becomes an opaque signed text, and back.
 
-A cursor is bound to its filter, its order and the key's accounts: with another filter it would silently skip rows, so
-it is refused. It holds a moment and a request id, nothing about a customer.
+A cursor is bound to its filter, order and the key's accounts; with another filter it would silently skip rows, so it is
+refused. It holds a moment and a request id, nothing about a customer.
 """
 
 import base64
@@ -27,7 +27,7 @@ LONGEST = 400
 
 @dataclass(frozen=True, slots=True)
 class SignedText:
-    """Writes and reads opaque texts that only we can have made, for one scope."""
+    """Writes and reads signed opaque texts for one scope."""
 
     secret_key: str
     scope: str
@@ -38,7 +38,7 @@ class SignedText:
         return base64.urlsafe_b64encode(self._sign(payload) + payload).rstrip(b"=").decode()
 
     def read(self, cursor: str) -> Sequence[Any]:
-        """Return the values. Raises Invalid for a text of another scope, or none of ours."""
+        """Return the values. Raises Invalid for a text of another scope, or one we did not sign."""
         try:
             raw = base64.b64decode(cursor[:LONGEST].encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
         except (ValueError, binascii.Error) as error:
@@ -62,7 +62,7 @@ class SignedText:
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """Where a list goes on: behind a row, or, once it was read to its end, behind the changes it began with."""
+    """Where a list continues: after a row, or once it was read to its end, after the changes it began with."""
 
     position: Position | None
     begun: ChangePosition
@@ -86,7 +86,7 @@ class Cursors:
         return self.signed.write(None, None, begun.epoch, begun.number)
 
     def place(self, cursor: str) -> Bookmark | None:
-        """Return where to go on; None for the beginning. Raises Invalid."""
+        """Return where to continue; None for the beginning. Raises Invalid."""
         if not cursor:
             return None
         match self.signed.read(cursor):
@@ -97,7 +97,7 @@ class Cursors:
         raise _not_ours()  # of the same question on a page, which nobody resumes
 
     def read(self, cursor: str) -> Position | None:
-        """Return where to go on in a list that nobody resumes; None for the beginning. Raises Invalid."""
+        """Return where to continue in a list that cannot be resumed; None for the beginning. Raises Invalid."""
         if not cursor:
             return None
         micros, request_id, *_ = self.signed.read(cursor)
@@ -111,7 +111,7 @@ def _position(micros: Any, request_id: Any) -> Position:
 
 
 def _not_ours() -> Invalid:
-    return Invalid("bad_cursor", "This is no cursor of ours. Send 'next_cursor' back unchanged, or leave it out.")
+    return Invalid("bad_cursor", "This is not a cursor of ours. Send 'next_cursor' back unchanged, or leave it out.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +133,13 @@ class ChangeCursors:
 
 
 def change_cursors(secret_key: str, reader: Reader) -> ChangeCursors:
-    """Return what writes and reads this reader's places in the feed."""
+    """Return the codec of this reader's places in the feed."""
     accounts = hashlib.sha256(json.dumps(sorted(reader.accounts)).encode()).hexdigest()[:16]
     return ChangeCursors(SignedText(secret_key, f"changes {accounts}"))
 
 
 def cursors(secret_key: str, reader: Reader, filter: Filter, order: Order) -> Cursors:
-    """Return what writes and reads the cursors of this reader's question."""
+    """Return the codec of the cursors of this reader's question."""
     asked: Mapping[str, Any] = {"filter": filter.described(), "order": [order.sort, order.kind, order.newest_first]}
     text = json.dumps([asked, sorted(reader.accounts)], sort_keys=True)
     return Cursors(SignedText(secret_key, hashlib.sha256(text.encode()).hexdigest()[:16]))

@@ -1,8 +1,8 @@
-"""Rows out of the house: in, a filter; out, bytes or a file, and a manifest that says what it is.
+"""Exports rows: a filter in, bytes or a file and a manifest out. What the list hides is hidden here.
 
-Read in short pages, never in one long transaction: a long read would keep SQLite's log from being cut. Sorted by the
-end of the conversation, which never changes, and bounded by the moment of the start, so that no row is lost or repeated
-while others change. What is hidden in the list is hidden here.
+Read in short pages and never in one long transaction, which would keep SQLite's log from being truncated. Sorted by the
+end of the conversation, which never changes, and bounded by the moment of the start, so no row is lost or repeated
+while others change.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ Asked = tuple[ReadFrom, Settings, Reader, Filter, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an export holds: two people who compare files can prove they hold the same data.
+    """What an export contains, so that two people can prove that their files hold the same data.
 
     `as_of`: rows known at this moment; `complete_until`: every answer up to then is in it. `withheld`: rows of small
     groups were left out, because the filter names agents, teams or conversations.
@@ -75,7 +75,7 @@ class Manifest:
 
 
 def source_of(engine: Engine, filter: Filter) -> ReadFrom:
-    """Choose where an export reads: what changed since a moment, of the primary, as a mirror goes on from it."""
+    """Choose where an export reads: changes since a moment come from the primary, as a mirror continues there."""
     return ReadFrom(engine) if filter.updated_since is not None else replica.source_of(engine)
 
 
@@ -87,7 +87,7 @@ def pages(
     now: datetime,
     gone: list[Erased] | None = None,
 ) -> Iterator[Columns]:
-    """Read the export page by page; each page is a transaction of its own. What was erased is put into `gone`."""
+    """Read the export page by page, each in a transaction of its own. Erased rows go into `gone`."""
     kind: Kind = "results" if filter.answered else "both"
     order = Order("ended_at", kind)
     after: Position | None = None
@@ -121,7 +121,7 @@ def stream(
 ) -> Iterator[bytes]:
     """Return the export as bytes, in pieces of about a page. Raises Invalid for a format we do not have.
 
-    The first piece is made at once: what is wrong with the question is said before the answer has begun.
+    The first piece is made at once, so that an invalid question is refused before the answer has begun.
     """
     pieces = _written((source, settings, reader, filter, now), format, form)
     return _begun(next(pieces, b""), pieces)
@@ -139,7 +139,7 @@ def described(
     sink: Callable[[bytes], Any] | None = None,
     progress: Progress | None = None,
 ) -> Manifest:
-    """Make the export, hand its bytes to `sink` if there is one, and say what it was."""
+    """Make the export, pass its bytes to `sink` if there is one, and return its manifest."""
     counted = _Counted(progress)
     # before the first page: what comes while it is written must not count as being in it
     view = source.read(lambda connection: view_of(connection, settings, reader, now))
@@ -178,7 +178,7 @@ def write_file(
     *,
     form: Form = PLAIN,
 ) -> Manifest:
-    """Write the export to `path`, the manifest beside it (`….manifest.json`). Nothing half-written takes the name."""
+    """Write the export to `path`, the manifest beside it (`….manifest.json`). Files appear only when complete."""
     with writing(engine) as connection:
         log_access(connection, reader.actor, "export.file", {"format": format, "filter": filter.logged()}, now)
     beside = path.with_name(path.name + ".manifest.json")
@@ -193,7 +193,7 @@ def write_file(
 def _written(
     asked: Asked, format: str, form: Form, through: Callable[[Iterator[Columns]], Iterator[Columns]] = iter
 ) -> Iterator[bytes]:
-    """The file; in JSON lines, for who asks what has changed, with a tombstone for each answer that was erased."""
+    """The file; JSON Lines of changes include a tombstone for each erased answer."""
     told = format == "jsonl" and asked[3].updated_since is not None
     gone: list[Erased] | None = [] if told else None
     yield from writer_of(format, form, thresholds(asked[1]))(through(pages(*asked, gone)))
@@ -207,7 +207,7 @@ def _begun(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _Counted:
-    """Counts rows on their way, and tells whoever shows progress."""
+    """Counts rows on their way, and reports progress."""
 
     def __init__(self, progress: Progress | None) -> None:
         self.rows, self._progress = 0, progress

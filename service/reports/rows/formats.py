@@ -1,4 +1,4 @@
-"""What a download can be: in, a format's name and form; out, what turns pages into bytes.
+"""What a download can be: a format's name becomes what turns pages into bytes.
 
 Column names never change and are never translated.
 """
@@ -26,7 +26,7 @@ NEEDS = {"parquet": "pyarrow"}  # packages, loaded when first asked for
 
 
 def writer_of(format: str, form: Form = PLAIN, thresholds: Thresholds = DEFAULT) -> Writer:
-    """Return what turns pages into bytes. Raises Invalid for a format we do not have, or not installed."""
+    """Return what turns pages into bytes. Raises Invalid for a format that is unknown or not installed."""
     writers: dict[str, Writer] = {
         "csv": lambda pages: as_csv.lines(pages, form),
         "jsonl": as_jsonl.lines,

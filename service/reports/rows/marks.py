@@ -1,8 +1,7 @@
-"""What supervisors do about an answer: in, who, what and when; out, whether it is done and whose it is. Not for agents.
+"""What supervisors do about an answer: whether it is done, and who takes care of it. Not for agents.
 
-One row a request: the last word on both, with who said it and when; the access log has every one before. Who may mark
-is decided by the caller, who has looked the result up for this reader first. Marks hold no customer's words; they go
-with the customer all the same.
+One row per request, with who said it and when; the access log has the history. The caller decides who may mark, by
+looking the result up for this reader first. Marks hold no customer's words, and go when the customer is erased.
 """
 
 from collections.abc import Collection, Mapping
@@ -27,7 +26,7 @@ LONGEST_OWNER = 96
 
 @dataclass(frozen=True, slots=True)
 class ReviewMark:
-    """How an answer stands among supervisors; no row: open, nobody's."""
+    """Whether an answer is done and who takes care of it; no row: open, nobody's."""
 
     request_id: str
     done_at: datetime | None = None
@@ -44,7 +43,7 @@ class ReviewMark:
 
 
 def finish(connection: Connection, request_id: str, by: str, now: datetime) -> None:
-    """Mark it done. Once more changes nothing: who was first stays."""
+    """Mark it done. Repeating that changes nothing: the first mark stays."""
     known = mark_of(connection, request_id)
     if not known.done:
         _write(connection, request_id, done_at=now, done_by=by[:LONGEST_OWNER])
@@ -56,16 +55,16 @@ def reopen(connection: Connection, request_id: str) -> None:
 
 
 def give(connection: Connection, row: Row, owner: str | None, by: str, now: datetime) -> None:
-    """Hand an answer to a supervisor; None: to nobody. Raises Invalid for somebody who cannot read it."""
+    """Assign an answer to a supervisor; None: to nobody. Raises Invalid for somebody who cannot read it."""
     if owner is not None and owner not in owners(connection, [row.account], now):
         raise Invalid(
-            "no_such_owner", f"'{owner[:40]}' is no supervisor with a valid key for the account '{row.account}'."
+            "no_such_owner", f"'{owner[:40]}' is not a supervisor with a valid key for the account '{row.account}'."
         )
     _write(connection, row.request_id, owner=owner, owner_at=now, owner_by=by[:LONGEST_OWNER])
 
 
 def owners(connection: Connection, accounts: Collection[str], now: datetime) -> list[str]:
-    """Return whom answers of these accounts can be handed to: the names of keys that may read one of them."""
+    """Return whom answers of these accounts can be assigned to: the names of keys that may read one of them."""
     holders = keys.holders(connection, READERS_OF_ANSWERS, now)
     return sorted({each.name for each in holders if any(map(each.may_see, accounts))})
 
@@ -76,7 +75,7 @@ def mark_of(connection: Connection, request_id: str) -> ReviewMark:
 
 
 def marks_of(connection: Connection, request_ids: Collection[str]) -> Mapping[str, ReviewMark]:
-    """Return how these answers stand, with how many notes each has: two statements for a page."""
+    """Return the marks of these answers, with the number of notes on each: two statements for a page."""
     ids = list(request_ids)
     counted = sa.select(rn.request_id, sa.func.count()).where(rn.request_id.in_(ids)).group_by(rn.request_id)
     notes: dict[str, int] = {row[0]: row[1] for row in connection.execute(counted)}
@@ -99,13 +98,13 @@ def is_owned_by(owner: str) -> sa.ColumnElement[bool]:
 
 
 def erase(connection: Connection, x_user_id: str) -> int:
-    """Remove the marks of a customer's answers. Call before the ledger forgets who it was."""
+    """Delete the marks on a customer's answers. Call this before the ledger forgets who it was."""
     theirs = sa.select(feedback_request.c.id).where(feedback_request.c.x_user_id == x_user_id)
     return connection.execute(sa.delete(review_mark).where(mk.request_id.in_(theirs))).rowcount
 
 
 def _write(connection: Connection, request_id: str, **values: Any) -> None:
-    """Lists can be narrowed by marks: who keeps one up to date must hear of it, though no row says them."""
+    """Lists can be filtered by marks, so mirrors must hear of them, although no row contains them."""
     touch(connection, [request_id])
     row = insert(connection, review_mark).values(request_id=request_id, **values)
     connection.execute(row.on_conflict_do_update(index_elements=["request_id"], set_=values))

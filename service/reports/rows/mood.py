@@ -1,7 +1,7 @@
-"""How happy an answer is, over both kinds of card: in, type and score; out, a mood, and its place among others.
+"""How happy an answer is, for both kinds of card: a mood, and its rank.
 
-The moods are the classes of the scores: unhappy is 1 and 2 of 5 or a detractor, happy is 4 and 5 of 5 or a promoter.
-A comment without a score stands in the middle. Kinds of card are never added; this only sorts what people read.
+Moods are classes of scores: unhappy is 1 and 2 of 5 or a detractor, happy is 4 and 5 of 5 or a promoter. A comment
+without a score is in the middle. Only sorts what people read; kinds of card are never added up.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ def mood_of(kind: str | None, score: int | None) -> str:
 
 
 def place_of(kind: str | None, score: int | None, at: datetime) -> datetime:
-    """Rank and moment as one number that sorts by rank, and within a rank the newest first; typed for cursors."""
+    """Rank and moment as one number that sorts by rank, then newest first; typed for cursors."""
     return from_micros(rank_of(kind, score) * SPAN + SPAN - to_micros(at))
 
 

@@ -1,7 +1,7 @@
-"""Review notes: in, a supervisor's words beside a result; out, the notes of a result. Kept apart from the answer.
+"""Supervisors' notes on a result, kept apart from the answer.
 
-Who may read or write them is decided by the caller, who has looked the result up for this reader first. They go with
-the customer they are about, when that one is erased.
+The caller decides who may read or write them, by looking the result up for this reader first. They go when the customer
+they are about is erased.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class ReviewNote:
 
 
 def add(connection: Connection, request_id: str, author: str, text: str, now: datetime) -> ReviewNote:
-    """Keep a note. Raises Invalid for an empty one or one that no database holds."""
+    """Store a note. Raises Invalid for an empty one, or one no database can hold."""
     words = text.strip()
     if not words or len(words) > LONGEST or "\0" in words or any("\ud800" <= c <= "\udfff" for c in words):
         raise Invalid("invalid_note", f"A note has 1 to {LONGEST} characters, without NUL.")
@@ -41,13 +41,13 @@ def add(connection: Connection, request_id: str, author: str, text: str, now: da
 
 
 def erase(connection: Connection, x_user_id: str) -> int:
-    """Remove the notes beside a customer's answers: they speak of them. Call before the ledger forgets who it was."""
+    """Delete the notes on a customer's answers. Call this before the ledger forgets who it was."""
     theirs = sa.select(feedback_request.c.id).where(feedback_request.c.x_user_id == x_user_id)
     return connection.execute(sa.delete(review_note).where(rn.request_id.in_(theirs))).rowcount
 
 
 def one(connection: Connection, request_id: str, note_id: str) -> ReviewNote:
-    """Return a note that was written. Raises Conflict where it has gone with its customer."""
+    """Return a note that was written. Raises Conflict if it was erased with its customer."""
     found = next((each for each in listed(connection, request_id) if each.id == note_id), None)
     if found is None:
         raise Conflict("note_gone", "This call has made its note, and the note was erased with its customer since.")

@@ -1,4 +1,4 @@
-"""A page of a list and where it ends. In: nothing; out, a place in an order, which `cursor.py` writes for strangers."""
+"""A page of a list and where it ends; `cursor.py` writes that place for clients."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """A tombstone: this answer is gone, forget what you hold of it."""
+    """A tombstone: this answer is gone, delete what you hold of it."""
 
     request_id: str
     erased_at: datetime
@@ -24,10 +24,10 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows and where the next page begins; `next` None: the end, whatever the number of rows.
+    """Some rows and where the next page begins; `next` None: the end, however many rows there are.
 
     `withheld`: rows of small groups were left out, because the filter names agents, teams or conversations.
-    `left`: of what has changed, which is not in the list, or not any more.
+    `left`: changed rows that are not, or no longer, in the list.
     """
 
     columns: Columns

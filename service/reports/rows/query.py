@@ -1,7 +1,7 @@
-"""One filtered select behind list, aggregates, export and dashboard: in, a reader and a filter; out, rows or SQL.
+"""The one filtered select behind list, aggregates, export and dashboard.
 
-The key's accounts and the embargo are always applied, test traffic never counts. Rows leave with the names of
-people who may not be named already blanked (see `disclosure.naming`). Never writes.
+The key's accounts and the embargo always apply, and test traffic never counts. Rows leave with the names of people who
+must not be named already blanked (see `disclosure.naming`). Never writes.
 """
 
 from collections.abc import Sequence
@@ -49,8 +49,8 @@ MOST_PAGES_READ = 20  # of a search, for one page that is told
 class Order:
     """How a list is sorted. The id breaks ties, so that no row is lost or repeated between pages.
 
-    `kind` results: answered requests only; requests: the whole ledger. The third, both, is the export's: the whole
-    ledger, and `updated_at` is the later of request and answer.
+    `kind` results: answered requests only; requests: the whole ledger; both, for exports: the whole ledger, with
+    `updated_at` the later one of request and answer.
     """
 
     sort: str = "updated_at"
@@ -59,7 +59,7 @@ class Order:
 
     @property
     def columns(self) -> tuple[Any, Any]:
-        """The sort key and the id, from the table whose index holds both."""
+        """The sort key and the id, from the table whose index has both."""
         if self.sort == "ended_at":
             return fr.ended_at, fr.id
         return (res.updated_at, res.request_id) if self.kind == "results" else (fr.updated_at, fr.id)
@@ -81,7 +81,7 @@ def rows(
     tombstones: bool = False,
     readable: bool = False,
 ) -> Page:
-    """Return one page; `readable`: of those whose comment may be read."""
+    """Return one page; `readable`: only rows whose comment may be read."""
     view = view_of(connection, settings, reader, now)
     if filter.q is not None:
         return _searched(connection, settings, view, filter, order, after=after, limit=limit, tombstones=tombstones)
@@ -103,7 +103,7 @@ def page(
     tombstones: bool = False,
     readable: bool = False,
 ) -> Page:
-    """Return one page for a reader whose view is known already (exports read many)."""
+    """Return one page for a reader whose view is already known (exports read many)."""
     query = select_rows(view, filter, order, tombstones=tombstones)
     if names_people(filter):
         query = query.where(sa.not_(HIDDEN))
@@ -131,12 +131,12 @@ def _in_order(
 
 
 def withholds(connection: Connection, view: View, filter: Filter) -> bool:
-    """Whether the filter would find somebody who may not be named: those rows are left out."""
+    """Whether the filter would match somebody who may not be named: those rows are left out."""
     return names_people(filter) and hides_somebody(connection, view.accounts)
 
 
 def _by_one_process(connection: Connection) -> None:
-    """A page is read before PostgreSQL has started the processes it would take for a large ledger."""
+    """Forbid parallel workers: a page is read before PostgreSQL has started them."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")
 
@@ -152,9 +152,9 @@ def _searched(
     limit: int,
     tombstones: bool,
 ) -> Page:
-    """Return the next rows with these words. It reads a bounded number: a page may be short, or empty, and go on.
+    """Return the next rows with these words. Reads a limited number, so a page may be short or empty and still go on.
 
-    A tombstone has no words and may be of a row behind the page's end: it is told again with that one.
+    A tombstone has no words and may belong to a row after the page's end: it is then told again.
     """
     columns: Columns = tuple([] for _ in COLUMNS)
     erased: dict[str, Erased] = {}
@@ -194,7 +194,7 @@ def page_of(
     *,
     withheld: bool = False,
 ) -> Page:
-    """Return what was found as a page: among results, what is answered no more is a tombstone."""
+    """Return what was found as a page; a result that is no longer answered becomes a tombstone."""
     gone = [each for each in found if kind == "results" and not each.answered]
     shown = [each for each in found if each.answered] if gone else found
     erased = tuple(Erased(each.id, EPOCH + timedelta(microseconds=each.erased_at)) for each in gone)
@@ -202,7 +202,7 @@ def page_of(
 
 
 def names_people(filter: Filter) -> bool:
-    """Whether the filter would find somebody who may not be named."""
+    """Whether the filter would match somebody who may not be named."""
     return bool({"team", "agent"} & filter.chosen.keys() or filter.conversation_ids)
 
 
@@ -224,7 +224,7 @@ def get(
 
 
 def select_rows(view: View, filter: Filter, order: Order, *, tombstones: bool = False) -> sa.Select[Any]:
-    """Return the statement of a list, without its order. `tombstones`: results that were erased, too."""
+    """Return the statement of a list, without its order. `tombstones`: include erased results."""
     changed = _changed(view, order)
     columns = [_plain(each).label(each.key) for each in REQUEST_COLUMNS]
     answer = {
@@ -262,7 +262,7 @@ def meets(view: View, filter: Filter, order: Order) -> sa.ColumnElement[bool]:
 
 
 def _plain(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """Times as the microseconds they are, flags as the database has them: a file has no need of objects."""
+    """Times as microseconds, booleans as the database has them: a file needs no objects."""
     kind = column.type
     if isinstance(kind, Micros):
         return sa.type_coerce(column, sa.BigInteger)

@@ -1,6 +1,6 @@
-"""What a row is: its columns, their kinds and order, the same in lists, details and every file. Reads nothing.
+"""What a row is: its columns, their kinds and order, the same in lists, details and every file.
 
-A page of rows is held by column, times as microseconds since 1970: files are made of it without an object a row.
+A page of rows is held by column, times as microseconds since 1970: files are made without an object per row.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ MOST_KEPT = 8192
 class Row:
     """One conversation with what became of it. `suppressed`: whose it is, and the comment, are not shown.
 
-    Names and order are those of every file: none changes, a new one comes last.
+    Names and order are those of every file: none ever changes, new ones come last.
     """
 
     request_id: str
@@ -125,7 +125,7 @@ REPEATED = frozenset({
 
 
 class Kept(dict[Any, str]):
-    """What was made of each value, for columns that repeat theirs. It begins anew where they do not."""
+    """Caches what was made of each value, for columns that repeat theirs; restarts for those that do not."""
 
     def __init__(self, made: Callable[[Any], str], none: str) -> None:
         self._made, self._none = made, none

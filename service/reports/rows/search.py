@@ -1,7 +1,7 @@
-"""Words in comments: in, what was typed; out, which rows have it. Words and their beginnings, without case and accents.
+"""Finds words in comments, and words that begin so, ignoring case and accents.
 
-It looks at what the reader may read and at nothing else, so a word of a hidden comment is never found; and it is done
-here, because no two databases fold letters alike.
+Looks only at what the reader may read, so a word in a hidden comment is never found. Done here, because no two
+databases fold letters alike.
 """
 
 import re
@@ -28,7 +28,7 @@ def begun(typed: str) -> tuple[str, ...]:
 
 
 def has(text: str | None, typed: str) -> bool:
-    """Whether every word that was typed begins a word of the text."""
+    """Whether every typed word is the beginning of a word in the text."""
     if not text:
         return False
     words = WORD.findall(folded(text))

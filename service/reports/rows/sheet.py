@@ -1,4 +1,4 @@
-"""The fixed parts of an XLSX book: in, heads; out, XML as ECMA-376 has it. Two sheets, the first and definitions."""
+"""The fixed XML parts of an XLSX workbook (ECMA-376): two sheets, the rows and the definitions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -42,12 +42,12 @@ PARTS = {
 
 
 def parts(first: str) -> Mapping[str, str]:
-    """Return the parts of a book whose first sheet has this name, one of ours."""
+    """Return the parts of a workbook whose first sheet has this name."""
     return {**PARTS, "xl/workbook.xml": PARTS["xl/workbook.xml"].replace("{first}", first)}
 
 
 def opening(heads: Sequence[tuple[str, int]]) -> bytes:
-    """A sheet up to its first row: the head frozen, each column as wide as it needs."""
+    """A sheet up to its first row: frozen header, column widths."""
     widths = "".join(
         f'<col min="{at}" max="{at}" width="{width}" customWidth="1"/>' for at, (_, width) in enumerate(heads, 1)
     )

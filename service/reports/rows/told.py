@@ -1,7 +1,7 @@
-"""What a reader is told of the rows found: in, what the select brought; out, columns, blanked where it must be.
+"""What a reader is told of the rows found: columns, blanked where they must be.
 
-Whose a row is, and its comment, go where too few have answered. The score
-always stays: it belongs to nobody then. Reads nothing but what people are called, never formats.
+Whose a row is, and its comment, are blanked where too few have answered. The score always stays: without the name it
+belongs to nobody.
 """
 
 import json
@@ -26,7 +26,7 @@ Column = Sequence[Any]
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """What the select brings, by column. Names are the select's."""
+    """What the select returns, by column, under the select's names."""
 
     id: Column
     conversation_id: Column
@@ -62,7 +62,7 @@ class Selected:
 
 
 def told(connection: Connection, found: Sequence[sa.Row[Any]], settings: Settings) -> Columns:
-    """Return the page by column, what may not be said blanked."""
+    """Return the page by column, with what may not be told blanked."""
     if not found:
         return tuple(() for _ in COLUMNS)
     raw = Selected(*list(zip(*found, strict=True))[: len(Selected.__slots__)])
@@ -88,7 +88,7 @@ def told(connection: Connection, found: Sequence[sa.Row[Any]], settings: Setting
 def _names(
     connection: Connection, raw: Selected, told_of: Mapping[str, Column], settings: Settings
 ) -> dict[str, Column]:
-    """What those are called whose ids are told, when the conversation ended; and the question in X's words."""
+    """The names, when the conversation ended, of those whose ids are told; and the question in X's words."""
     agents, teams = told_of["agent_id"], told_of["team_id"]
     known = called_of(connection, settings, {*agents, *teams})
     return {
@@ -106,7 +106,7 @@ def _blanked(column: Column, hidden: Sequence[bool]) -> Column:
 
 
 def _links(raw: Selected, settings: Settings) -> Column:
-    """The conversation in the CRM, if the source says where that is."""
+    """The link to the conversation in the CRM, if the source says where that is."""
     places: Mapping[str, str | None] = {name: source.conversation_url for name, source in settings.sources.items()}
     if not any(places.get(each) for each in set(raw.source)):
         return [None] * len(raw.source)
@@ -117,12 +117,12 @@ def _links(raw: Selected, settings: Settings) -> Column:
 
 
 def _seconds(start: Column, end: Column) -> Column:
-    """Whole seconds from one to the other, where there are both."""
+    """Whole seconds from one to the other, if there are both."""
     pairs = zip(start, end, strict=True)
     return [None if since is None or until is None else int((until - since) / SECOND) for since, until in pairs]
 
 
 @lru_cache(4096)
 def _tags(given: str) -> tuple[str, ...]:
-    """The tags of a JSON text; conversations share few lists of them."""
+    """The tags in a JSON text, cached: conversations share few lists of tags."""
     return tuple(json.loads(given))

@@ -1,8 +1,8 @@
-"""Answers with the worst first: in, a select of answers; out, its next rows, of equals the newest first.
+"""Answers with the worst first, and the newest first among equals.
 
-No index holds how bad an answer is for both kinds of card at once, and to sort by a number made of score and moment a
-database would read every answer of the period. So the ranks are gone through one by one, each score of a rank along
-its index of scores and moments, until there are enough.
+No index holds how bad an answer is for both kinds of card at once, and sorting by a computed rank would read every
+answer of the period. So the ranks are gone through one by one, each score along its index of scores and moments, until
+there are enough.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,14 +23,14 @@ res = result.c
 
 @dataclass(frozen=True, slots=True)
 class ScoreWalk:
-    """Answers of one score, of the kinds of card for which it has this rank. None: answers without a score."""
+    """Answers with one score, of the kinds of card for which it has this rank. None: answers without a score."""
 
     rank: int
     score: int | None
     kinds: tuple[str, ...] = ()
 
     def may_hold(self, filter: Filter) -> bool:
-        """Whether any of these answers could meet the filter: a walk that finds nothing goes to its end."""
+        """Whether any of these answers can match the filter: a walk that finds nothing reads everything."""
         kinds = self.kinds or (None,)
         return (
             (not filter.scores or self.score in filter.scores)
@@ -74,7 +74,7 @@ def worst_first(
     *,
     backwards: bool = False,
 ) -> Sequence[sa.Row[Any]]:
-    """Return up to `limit` rows of a filtered query behind `after`; backwards: the best first, of equals the oldest."""
+    """Return up to `limit` rows of a filtered query after `after`; backwards: best first, and oldest among equals."""
     walks = [walk for walk in WALKS if walk.may_hold(filter)]
     found: list[sa.Row[Any]] = []
     for rank in _ranks(after, backwards=backwards):

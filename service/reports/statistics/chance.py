@@ -1,8 +1,8 @@
-"""What chance alone does to a group's score: in, everybody's answers and the group's; out, limits and a place. Pure.
+"""What chance alone does to a group's score: limits, and whether the group lies outside of them. Pure.
 
-A funnel plot (Spiegelhalter, Statistics in Medicine 24 (2005) 1185-1202): around the score of all, limits that narrow
-with the number of answers. A group is called outside only if the exact chance of its own sum agrees, for near the ends
-of a scale the normal curve accuses too soon.
+A funnel plot (Spiegelhalter, Statistics in Medicine 24 (2005) 1185-1202): limits around the overall score that narrow
+with the number of answers. A group is called outside only if the exact probability of its own sum agrees, because near
+the ends of a scale the normal curve accuses too soon.
 """
 
 import math
@@ -29,7 +29,7 @@ def classes_of(kind: str, counts: Counts) -> tuple[int, ...]:
 
 
 def score_limits(kind: str, everybody: Counts, n: int) -> Limits | None:
-    """Limits of three standard errors around the score of all for a group of n answers; None of nothing."""
+    """Limits of three standard errors around the overall score for a group of n answers; None without answers."""
     centre, variance = _moments(kind, classes_of(kind, everybody))
     if centre is None or n == 0:
         return None
@@ -39,7 +39,7 @@ def score_limits(kind: str, everybody: Counts, n: int) -> Limits | None:
 
 
 def score_place(kind: str, group: Counts, everybody: Counts) -> Place | None:
-    """Say where a group's score lies against the limits around the score of all."""
+    """Say where a group's score lies against the limits around the overall score."""
     mine, all_ = classes_of(kind, group), classes_of(kind, everybody)
     limits, (score, _) = score_limits(kind, everybody, sum(mine)), _moments(kind, mine)
     if limits is None or score is None:
@@ -63,7 +63,7 @@ def _moments(kind: str, classes: Sequence[int]) -> tuple[float | None, float]:
 
 
 def _chance_of_at_most(classes: Sequence[int], shares: Sequence[float]) -> float:
-    """Chance that as many answers, drawn from everybody's, add up to no more steps than these; the worst class is 0."""
+    """Probability that as many answers, drawn from everybody's, sum to no more than these; the worst class is 0."""
     n, reached = sum(classes), sum(step * count for step, count in enumerate(classes))
     if n > EXACT_UP_TO:
         return 0.0  # the limits have spoken

@@ -1,4 +1,4 @@
-"""What a figure's definition holds, and the words many of them share. Calculates nothing."""
+"""What a figure's definition consists of, and phrases that many share."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ NO_INTERVAL = "None: it is a count or a mark, not an estimate."
 
 @dataclass(frozen=True, slots=True)
 class FigureDefinition:
-    """What a supervisor reads behind the question mark of a tile. {score} and the like stand for thresholds."""
+    """What a supervisor reads behind the question mark of a tile. {score} and the like are thresholds."""
 
     name: str
     title: str

@@ -1,7 +1,6 @@
-"""Every published figure in words: what is counted, over what, what is left out, how sure, and by whose formula.
+"""Every published figure in words: what is counted, over what, what is left out, how sure, and whose formula.
 
-In: the thresholds in force. Out: one table for the definition cards, the API and the export manifest. Nothing here
-calculates; `statistics` does.
+One table for the definition pages, the API and the export manifest, with the thresholds in force filled in.
 """
 
 from collections.abc import Mapping
@@ -280,7 +279,7 @@ _TABLE = (
 
 
 def define(thresholds: Thresholds) -> Mapping[str, FigureDefinition]:
-    """Give the table with the thresholds of this installation written into its sentences."""
+    """Return the table with this installation's thresholds filled in."""
     numbers = {f"{{{name}}}": str(number) for name, number in asdict(thresholds).items()}
     return MappingProxyType({one.name: _filled_in(one, numbers) for one in _TABLE})
 

@@ -1,13 +1,13 @@
-"""What a difference means: in, its interval and the smallest difference that matters; out, one of six words. Pure.
+"""What a difference means: its interval and the smallest difference that matters become one of six words. Pure.
 
 The interval decides, never the point alone:
 
-    better, possibly better     it leaves out a worsening that matters, not an improvement that matters
-    about the same              it leaves out both
-    too few to judge            it leaves out neither
+    better, possibly better     it excludes a worsening that matters, not an improvement that matters
+    about the same              it excludes both
+    too few to judge            it excludes neither
 
-and *better* without *possibly* where it leaves out 0 as well, after Holm's correction for everything that is looked at
-beside it: of twenty groups in which nothing happened one would else look like news.
+and *better* without *possibly* if it also excludes 0 after Holm's correction for everything shown beside it: among
+twenty groups in which nothing happened, one would otherwise look like news.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,13 +30,13 @@ UNSURE: Mapping[Rising, Mapping[Judgement, Judgement]] = {
 
 
 def judged(changes: Sequence[Change | None], smallest: float) -> tuple[Judgement, ...]:
-    """Judge differences that are read together. None: a side has no figure."""
+    """Judge differences that are shown together. None: a side has no figure."""
     ps = holm([None if each is None else each.p for each in changes])
     return tuple(judge(each, smallest, p) for each, p in zip(changes, ps, strict=True))
 
 
 def judge(change: Change | None, smallest: float, p: float | None) -> Judgement:
-    """Judge one difference; `p` is its chance after correction. `smallest` in points, more than 0."""
+    """Judge one difference; `p` is its corrected p-value. `smallest` in points, more than 0."""
     if change is None or change.low is None or change.high is None or p is None:
         return TOO_FEW
     may_be_worse, may_be_better = change.low < -smallest, change.high > smallest
@@ -50,19 +50,19 @@ def judge(change: Change | None, smallest: float, p: float | None) -> Judgement:
 
 
 def rising(a_until: datetime, b_until: datetime, ripe: datetime) -> Rising | None:
-    """Return which of two shares of answers may still rise more: its customers were asked last, and since `ripe`."""
+    """Return which of two response rates may still rise more: the one asked last, and since `ripe`."""
     if max(a_until, b_until) <= ripe or a_until == b_until:
         return None
     return "b" if b_until > a_until else "a"
 
 
 def while_rising(word: Judgement, which: Rising | None) -> Judgement:
-    """Say of a change for sure only what more answers would not undo."""
+    """Call a change certain only if more answers could not undo it."""
     return word if which is None else UNSURE[which].get(word, word)
 
 
 def holm(ps: Sequence[float | None]) -> tuple[float | None, ...]:
-    """Adjust chances for their number (Holm 1979): the k-th smallest of m by m - k + 1, never below one before it."""
+    """Adjust p-values for their number (Holm 1979): the k-th smallest of m by m - k + 1, never below one before it."""
     known = sorted((p, place) for place, p in enumerate(ps) if p is not None)
     adjusted: list[float | None] = [None] * len(ps)
     highest = 0.0

@@ -1,8 +1,7 @@
-"""Two groups compared as if they had had the same cases: in, answers by stratum; out, both scores and the difference.
+"""Compares two groups as if they had had the same cases: both scores and the difference. Pure.
 
-Direct standardisation: each stratum (a question, a language, a campaign) counts as much as both groups have answers in
-it, whichever group it is of. Strata in which one group has none compare nothing and are left out, and how many answers
-that left is told. Pure.
+Direct standardisation: each stratum (a question, a language, a campaign) counts by the answers both groups have in it
+together. Strata in which one group has none compare nothing and are left out; how many answers remain is told.
 """
 
 import math
@@ -16,7 +15,7 @@ from service.reports.statistics.statistics import Counts, Z
 
 @dataclass(frozen=True, slots=True)
 class Standardised:
-    """From a to b, in points. `n_a` and `n_b` are the answers that have a counterpart, of `of_a` and `of_b`."""
+    """From a to b, in points. `n_a` and `n_b` of the `of_a` and `of_b` answers have a counterpart."""
 
     a: float | None
     b: float | None
@@ -32,7 +31,7 @@ class Standardised:
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """One group's answers of one kind of case: mean worth and squared error."""
+    """One group's answers in one stratum: mean value and squared error."""
 
     n: int
     mean: float
@@ -64,9 +63,9 @@ def _strata(kind: str, cells: Mapping[Any, Counts]) -> dict[Any, Stratum]:
 
 
 def _stratum(kind: str, classes: tuple[int, ...], every: list[int]) -> Stratum:
-    """Its spread leans on the group's own: four alike answers of one stratum are no proof that all are alike.
+    """Smoothed by the whole group: four equal answers in a stratum do not prove that all are equal.
 
-    As many answers are lent as there are classes, spread as in the whole group, plus one for each class there.
+    Adds as many answers as there are classes, distributed as in the whole group plus one per class.
     """
     n, worth, lent = sum(classes), WORTH[kind], len(classes)
     mean = sum(value * count for value, count in zip(worth, classes, strict=True)) / n

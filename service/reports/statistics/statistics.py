@@ -1,8 +1,8 @@
-"""Counts of scores in, figures with their uncertainty out: NPS, CSAT, rates, means, changes, control limits.
+"""From counts of scores to figures with their uncertainty: NPS, CSAT, rates, means, changes, control limits.
 
-Everything is in points or per cent and unrounded; rounding belongs to the edge that prints. Of nothing there is
-no figure: n = 0 gives None, never 0. This file never reads a database and never decides who may see a figure
-(that is `reports/disclosure`). Formulas and their sources stand in words in `definitions`.
+Everything is in points or per cent and unrounded; rounding belongs to the surface that prints. n = 0 gives None, never
+0. Reads no database and does not decide who may see a figure (`reports/disclosure` does). `definitions` has the
+formulas and their sources in words.
 """
 
 import math
@@ -83,7 +83,7 @@ def csat(counts: Counts) -> Figure:
 
 
 def rate(successes: int, n: int) -> Figure:
-    """Give successes out of n in per cent with the Wilson interval."""
+    """Successes out of n in per cent, with the Wilson interval."""
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} of {n} is not a share")
     if n == 0:
@@ -110,7 +110,7 @@ def mean(counts: Counts, scale: range) -> Figure:
 
 
 def compare_nps(counts_a: Counts, counts_b: Counts) -> Change:
-    """Tell whether the NPS changed from a to b: both adjusted (n + 3), then the two-sided z test (MeasuringU)."""
+    """Whether the NPS changed from a to b: both adjusted (n + 3), then the two-sided z test (MeasuringU)."""
     a, b = nps(counts_a), nps(counts_b)
     if a.value is None or b.value is None:
         return _nothing_to_compare("adjusted_wald", a.n, b.n)
@@ -128,7 +128,7 @@ def compare_csat(counts_a: Counts, counts_b: Counts) -> Change:
 
 
 def compare_rate(successes_a: int, n_a: int, successes_b: int, n_b: int) -> Change:
-    """Tell whether a share changed from a to b: one success and one failure added to each (Agresti-Caffo).
+    """Whether a share changed from a to b: one success and one failure added to each (Agresti-Caffo).
 
     Agresti and Caffo, The American Statistician 54 (2000) 280-288. The z test uses the same adjusted shares and
     the same error as the interval, so the verdict and "the interval leaves out 0" can never disagree.
@@ -143,7 +143,7 @@ def compare_rate(successes_a: int, n_a: int, successes_b: int, n_b: int) -> Chan
 
 
 def control_limits(p: float, n: int) -> Limits | None:
-    """Three-sigma limits (p-chart) around the share p of all, in per cent, for one group of size n."""
+    """Three-sigma limits (p-chart) around the overall share p, in per cent, for one group of size n."""
     if not 0 <= p <= 100:  # noqa: PLR2004 - a share ends at 100 %
         raise ValueError(f"{p} is not a share in per cent")
     if n == 0:
@@ -155,9 +155,9 @@ def control_limits(p: float, n: int) -> Limits | None:
 def place(successes: int, n: int, p: float) -> Place | None:
     """Say where one group's share lies against the limits around p.
 
-    The three-sigma limits lean on the normal curve, which fails near 100 %: with p = 99, one miss among three
+    The three-sigma limits assume a normal distribution, which fails near 100 %: with p = 99, one miss among three
     conversations would already accuse an agent, though it happens to three in a hundred. So a group is called
-    outside only if the exact binomial chance agrees.
+    outside only if the exact binomial probability agrees.
     """
     limits, share = control_limits(p, n), rate(successes, n).value
     if limits is None or share is None:
@@ -184,7 +184,7 @@ def _between(counts: Counts, first: int, last: int) -> int:
 
 
 def _cells(counts: Counts, scale: range) -> Cells:
-    """Every score of the scale with its count. A foreign score means two kinds of card were mixed: refuse."""
+    """Every score of the scale with its count. Refuses a foreign score: it means two kinds of card were mixed."""
     if any(score not in scale or count < 0 for score, count in counts.items()):
         raise ValueError(f"counts {dict(counts)} do not fit the scale {scale[0]} to {scale[-1]}")
     return tuple((score, counts.get(score, 0)) for score in scale)

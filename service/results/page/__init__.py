@@ -2,6 +2,6 @@
 
 routes.py     GET shows and changes nothing, POST stores    store.py   an answer, through the one door
 found.py      the request behind a token                    drawn.py   the page as HTML
-question.py   what is asked, the answers to choose from     sender.py  whose page it is: name, logo, colours
+question.py   the question and the answers to choose from   sender.py  whose page it is: name, logo, colours
 pace.py       how often one address may ask
 """

@@ -1,7 +1,7 @@
-"""The page as HTML: in, whose it is, what is asked and what was said; out, a document and the policy that goes with it.
+"""The question page as one HTML document, and the content security policy that goes with it.
 
-One document is all a browser needs: the style stands in it, named by its digest in the policy; nothing else may run or
-load but the business's logo. Knows no web framework, so a preview draws exactly what a customer sees.
+The document is all a browser needs: its style is inside, allowed by digest; nothing else may run or load except the
+business's logo. Knows no web framework, so a preview draws exactly what a customer sees.
 """
 
 import base64
@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from service.results.page.found import Said
 from service.results.page.question import Question
-from service.results.page.sender import Sender
+from service.results.page.sender import NOBODY, Sender
 from service.ways.catalogue import Language
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,7 +34,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """What is on the page beside the question. `notice`: good news; `mistake`: what to mend; `draft`: typed so far."""
+    """What else is on the page. `notice`: good news; `mistake`: what to correct; `draft`: typed so far."""
 
     said: Said
     privacy_url: str
@@ -48,9 +48,9 @@ def question_page(whose: Sender, question: Question, shown: PageState, language:
     return _drawn("page_question.html", whose, language, {"question": question, "shown": shown})
 
 
-def plain_page(whose: Sender, title: str, sentence: str, language: Language) -> Drawn:
-    """Draw a page that asks nothing."""
-    return _drawn("page_plain.html", whose, language, {"title": title, "sentence": sentence})
+def plain_page(title: str, sentence: str, language: Language) -> Drawn:
+    """Draw a page that asks nothing and is nobody's in particular."""
+    return _drawn("page_plain.html", NOBODY, language, {"title": title, "sentence": sentence})
 
 
 def _drawn(template: str, whose: Sender, language: Language, values: Mapping[str, object]) -> Drawn:

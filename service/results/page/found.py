@@ -1,7 +1,7 @@
-"""The request behind a token: in, what stood in the link; out, what to ask and whether it was answered, or None.
+"""The request behind a token from a link: what to ask and whether it was answered, or None. Never writes.
 
-None for every reason alike (no such token, erased, too late), so that an answer tells a guesser nothing. Never what was
-answered: the link lies where agents see it, among the account's own messages or in the CRM that sent it. Never writes.
+None for every reason alike (no such token, erased, too late), so a guesser learns nothing. Never returns the answer:
+the link lies where agents can see it, among the account's messages or in the CRM that sent it.
 """
 
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class Answerable:
 
 
 def find(connection: Connection, given: str, *, answer_window: timedelta, now: datetime) -> Answerable | None:
-    """Look a token up. A page can be answered until the answer window of its request ends."""
+    """Look up a token. A page can be answered until its request's answer window ends."""
     hashed = page.recognise(given)
     if hashed is None:
         return None

@@ -1,7 +1,7 @@
-"""How often one address may ask for pages and answer them: in, an address and a moment; out, whether it still may.
+"""Limits how often one address may open and answer pages.
 
-Counted by this process alone, minute by minute: a token cannot be guessed (128 bits), so this only keeps one address
-from taking everybody's threads. Many customers share an address, and previews come from few: the bounds are wide.
+Counted per process and minute: tokens cannot be guessed (128 bits), so this only keeps one address from taking
+everybody's threads. Many customers may share an address, so the limits are generous.
 """
 
 import threading

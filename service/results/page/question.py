@@ -1,7 +1,7 @@
-"""What a page asks: in, a card's type, its wording and a language; out, the question and the answers to choose from.
+"""What a page asks: for a card's type, wording and language, the question and the answers to choose from.
 
-The wording is X's own for the variant, so that a page and a card ask the same, unless the campaign has words of its
-own for the language. Never decides which campaign asks.
+The wording is X's own for the variant, so page and card ask the same, unless the campaign has its own words for the
+language.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from service.x_api.questions import SCORE_RANGE, question
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One answer. `says` is its word, for a score in the middle of a long scale empty."""
+    """One answer. `says` is its word, empty for a score in the middle of a long scale."""
 
     score: int
     says: str
@@ -24,7 +24,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`text` in the language `language`; `words_shown`: every choice has a word, else only the ends of the scale."""
+    """`text` in `language`; `words_shown`: every choice has a word, not just the ends of the scale."""
 
     text: str
     language: str
@@ -40,7 +40,7 @@ def own_words(campaigns: Iterable[Campaign], name: str, language: Language) -> s
 
 
 def ask(kind: str, variant: int, name: str, language: Language, own_words: str | None = None) -> Question:
-    """Build the question. X's texts are English; a reader of another language is told so by `language`."""
+    """Build the question. X's texts are English, which `language` says."""
     text = own_words or question(kind, variant, name)
     spoken = language.code if own_words else "en"
     said = words(kind, language)

@@ -1,8 +1,8 @@
-"""/f/<token>: in, a customer with a link; out, a question, and what they chose stored at once.
+"""/f/<token>: shows a customer the question and stores what they choose at once.
 
 GET changes nothing, so previews, scanners and prefetchers never answer. A POST stores one part, score or comment, and
-sends the browser back to the page, so that reloading repeats nothing. No cookie, no script, no other host. A wrong
-link, an old one and an erased one look the same. Never logs a token, a score or a word.
+redirects back to the page, so a reload repeats nothing. No cookie, no script, no other host. A wrong link, an old one
+and an erased one look the same. Never logs a token, a score or a word.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from service.results.page.drawn import LOGOS, Drawn, PageState, plain_page, ques
 from service.results.page.found import Answerable, find
 from service.results.page.pace import ANSWERS, LOOKS, PerMinute
 from service.results.page.question import ask, own_words
-from service.results.page.sender import NOBODY, Sender, sender_of
+from service.results.page.sender import Sender, sender_of
 from service.settings import Settings
 from service.ways.catalogue import Language, choose, languages
 from service.web.bounds import takes
@@ -96,7 +96,7 @@ def _page(settings: Settings, whose: Sender, found: Answerable, given: store.Giv
 
 
 def _told(found: Answerable, given: store.Given) -> str:
-    """What to add to the address where an answer stands already; the same for each, or one could try which it is."""
+    """What to add to the address if there is an answer already; always the same, or one could find out which it is."""
     return f"?{BEFORE}" if store.stands(found, given) else ""
 
 
@@ -112,13 +112,13 @@ def _gone() -> Response:
     language = choose(_browser_languages())
     title = language.say("This page is not available")
     sentence = language.say("The link is incomplete, or the time to answer is over. You need not do anything.")
-    return _answer(plain_page(NOBODY, title, sentence, language), 404)
+    return _answer(plain_page(title, sentence, language), 404)
 
 
 def _slower() -> Response:
     language = choose(_browser_languages())
     title, sentence = language.say("Too many attempts"), language.say("Please wait a minute and try again.")
-    response = _answer(plain_page(NOBODY, title, sentence, language), 429)
+    response = _answer(plain_page(title, sentence, language), 429)
     response.headers["Retry-After"] = "60"
     return response
 

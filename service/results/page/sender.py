@@ -1,7 +1,7 @@
-"""Whose page it is: in, an account's settings; out, its name, its logo and colours that can be read on any screen.
+"""Whose page it is: an account's name, its logo, and colours that are readable on any screen.
 
-The accent colour is the business's choice; how far it is darkened or lightened so that text and borders keep the
-contrast WCAG 2.2 asks for (4.5 : 1) is ours. Never fetches anything: a logo is a file of the settings, served by us.
+The business chooses the accent colour; we darken or lighten it until text and borders have the contrast WCAG 2.2 asks
+for (4.5 : 1). Never fetches anything: the logo is a file named in the settings and served by us.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ class Logo:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What the page says and shows of the business. `on_light`, `on_dark`: the accent as it can be read there."""
+    """What the page says and shows of the business. `on_light`, `on_dark`: the accent, readable on that ground."""
 
     name: str
     on_light: str
@@ -43,7 +43,7 @@ NOBODY = Sender("", LIGHT_ACCENT, DARK_ACCENT)
 
 
 def sender_of(account: Account) -> Sender:
-    """Prepare an account's page. Raises SettingsError for a picture that cannot be used."""
+    """Prepare an account's page. Raises SettingsError if its picture cannot be used."""
     name = account.page_name or account.screen_name or account.name
     return Sender(name, readable(account.page_accent, LIGHT), readable(account.page_accent, DARK), _logo(account))
 
@@ -70,7 +70,7 @@ def _logo(account: Account) -> Logo | None:
 
 
 def read_logo(path: Path) -> Logo:
-    """Read a picture. Raises ValueError where it is none of the kinds browsers show, OSError where it is not there."""
+    """Read a picture. Raises ValueError if browsers cannot show its kind, OSError if it is missing."""
     media_type = LOGO_TYPES.get(path.suffix.lower())
     if media_type is None:
         raise ValueError(f"a logo is one of {', '.join(LOGO_TYPES)}, not '{path.name}'")
@@ -85,7 +85,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def readable(accent: str, ground: str) -> str:
-    """Return the accent, moved away from the ground as little as its contrast needs."""
+    """Return the accent, darkened or lightened as little as the contrast needs."""
     away, colour, share = _rgb(DARK if ground == LIGHT else LIGHT), accent, 0.0
     while contrast(colour, ground) < CONTRAST:
         share += STEP

@@ -1,7 +1,7 @@
-"""An answer given on the page: in, a form; out, a score or a comment in the ledger, or a sentence on what is missing.
+"""Stores an answer given on the page: a score or a comment, or a sentence about what is missing.
 
-Everything goes through the one door (ingest), which keeps the first score and the first comment and remembers a
-contradiction without applying it, up to a number. What is not the form's own is never read.
+Everything goes through the one door (ingest), which keeps the first score and the first comment, and remembers a
+limited number of contradictions without applying them. Reads only the form's own fields.
 """
 
 import unicodedata
@@ -50,7 +50,7 @@ def stands(asked: Answerable, given: Given) -> bool:
 
 
 def keep(engine: Engine, asked: Answerable, given: Given, now: datetime) -> None:
-    """Store the part; its clock is ours, for nobody else saw it given. Contradictions are kept up to a number."""
+    """Store the part, dated by our clock: nobody else saw it given. Only so many contradictions are kept."""
     if stands(asked, given) and _is_full(engine, asked):
         return
     told = Update(
@@ -66,7 +66,7 @@ def keep(engine: Engine, asked: Answerable, given: Given, now: datetime) -> None
 
 def _is_full(engine: Engine, asked: Answerable) -> bool:
     with reading(engine) as connection:
-        return kept.how_many(connection, asked.request_id, "page") >= MOST_TELLINGS
+        return kept.how_many_by_page(connection, asked.request_id) >= MOST_TELLINGS
 
 
 def _comment(written: str, language: Language) -> Given:

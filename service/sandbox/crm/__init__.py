@@ -1,12 +1,12 @@
-"""CRMs in a box: each vendor's API as documented, with memory, over real HTTP: try look-ups without any of them.
+"""Stand-ins for CRMs: each vendor's API as documented, with memory, over real HTTP, to try look-ups without them.
 
 Start it with `dm-feedback sandbox --crm`, or in code with `with CrmServer(Crms()) as server: server.url`. Each vendor
-has an address of its own below it, such as /zendesk. `GET /_control` explains its controls.
+has a path of its own below that, such as /zendesk. `GET /_control` explains its controls.
 
 people      whom these CRMs know, and as whom on X      vendors     each vendor's paths, sign-in and answers
-lists       each vendor's list of what ended
-sign_in     who may ask                                 faults      what goes wrong on purpose
-crm_app     the Flask app                               server      the same on a socket
+lists       each vendor's list of what ended            sign_in     who may ask
+faults      what goes wrong on purpose                  crm_app     the Flask app
+server      the same on a socket
 """
 
 from service.sandbox.crm.people import Crms, Ended, Known

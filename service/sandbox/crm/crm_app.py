@@ -1,6 +1,6 @@
-"""The CRMs in a box as a Flask app: a vendor below each name, /_control, 404 for everything else.
+"""The CRMs' Flask app: a vendor below each name, /_control, 404 for everything else.
 
-In: the memory. Out: an app. A call is judged in the order in which vendors do: faults, sign-in, then the path.
+A call is judged in the order in which vendors do: faults, sign-in, then the path.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: in, a rule from /_control; out, an answer instead of the vendor's, or only time.
+"""What goes wrong on purpose: a rule from /_control makes another answer of the vendor's, or only takes time.
 
 refused   401, as for a wrong key         limited   429 with the vendor's own header
 missing   404, as for nobody              status    any status

@@ -1,6 +1,6 @@
-"""Each vendor's list of ended conversations: in, a question in its own words; out, a page in its own form, or None.
+"""Each vendor's list of ended conversations, in its own form, from its documentation.
 
-Written after their documentation. What has ended is told by /_control/ended; nothing here knows what the service reads.
+/_control/ended says what has ended; nothing here knows what the service reads.
 """
 
 import base64

@@ -1,6 +1,6 @@
-"""Whom the CRMs in a box know: in, people from /_control; out, a person by their id or by one of their conversations.
+"""Whom the CRMs know: people told through /_control, found by their id or by one of their conversations.
 
-Also everything it was asked, and what is to go wrong. One memory for all vendors, under one lock.
+Also remembers every request and what is to go wrong. One memory for all vendors, under one lock.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""The CRMs in a box on a socket: in, their memory; out, a running server and its URL. Never for the open internet."""
+"""The CRMs on a socket. Never for the open internet."""
 
 import threading
 from typing import Self

@@ -1,7 +1,7 @@
-"""Who may ask a CRM in a box: in, a request; out, whether it brings what the vendor's documentation says.
+"""Who may ask a CRM: whoever brings what the vendor's documentation demands.
 
-Every vendor takes one key (`people.KEY`), each in its own place; client credentials are changed for tokens of which a
-sandbox may forget all before their time.
+Every vendor accepts one key (`people.KEY`), each in its own place; client credentials are exchanged for tokens, which a
+fault may make the CRM forget early.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Each vendor's API, a table: in, a path; out, how it answers about a person. Written after their documentation.
+"""Each vendor's API, a table: which path answers what about a person. From the vendors' documentation.
 
 A path has one `{word}` for the id that is asked for; other gaps are `{}`. Nothing here knows what the service reads.
 """

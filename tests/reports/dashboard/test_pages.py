@@ -295,7 +295,7 @@ def test_test_traffic_counts_nowhere(client: FlaskClient, engine: Engine) -> Non
         ("bogus=1", "There is no parameter"),
         ("since=yesterday", "since"),
         ("since=2026-11-02&until=2026-11-01", "lies after the last one"),
-        ("score=5", "Figures cannot be narrowed by"),
+        ("score=5", "Figures cannot be filtered by"),
         ("type=ces", "must be"),
     ],
 )
@@ -350,7 +350,7 @@ def test_words_that_were_searched_are_no_filter_of_figures_and_in_no_log(
 ) -> None:
     answer = client.get("/dashboard/?q=parcel")
     assert answer.status_code == 422
-    assert "cannot be narrowed by 'q'" in html.unescape(answer.text)
+    assert "cannot be filtered by 'q'" in html.unescape(answer.text)
     page = client.get(f"/dashboard/comments?q=parcel&{QUERY}").text
     assert re.findall(r'href="(/dashboard/(?:explore|coverage|operations)?\?[^"]*)"', page)
     assert not re.search(r'href="/dashboard/(?:explore|coverage|operations)?\?[^"]*parcel', page)
@@ -690,7 +690,7 @@ def test_an_answer_is_handed_to_nobody_who_cannot_read_it(
     give = {"do": "give", "owner": "Pat Pay", "form_token": token_of(client)}
     answer = client.post(f"/dashboard/results/{one}/mark", data=give)
     assert answer.status_code == 422
-    assert "no supervisor with a valid key for the account" in answer.text
+    assert "not a supervisor with a valid key for the account" in answer.text
 
 
 def test_twelve_weeks_are_twelve_though_the_clocks_were_put_forward(

@@ -1,8 +1,8 @@
-"""The report: a month, a week or a quarter on one page, for whoever reads no dashboard.
+"""The report: a month, a week or a quarter on one page, for those who read no dashboard.
 
     spans.py  which days, and which before them      gathered.py  what is on it: figures, teams, comments
     drawn.py  its twelve months as a line            laid_out.py  the page itself, the same on screen and in a file
-    paper.py  the file: HTML, or PDF                 page.py      /dashboard/report
+    paper.py  the file: HTML or PDF                  page.py      /dashboard/report
 
-Every number on it is one of `figures`, at the same moment for all; nothing is calculated here.
+Every number comes from `figures`, all of one moment; nothing is calculated here.
 """

@@ -1,4 +1,4 @@
-"""Twelve months as a line: in, a trend by month; out, a drawing. What cannot be shown is a gap. Calculates nothing."""
+"""Twelve months as a line. What cannot be shown is a gap. Calculates nothing."""
 
 from zoneinfo import ZoneInfo
 

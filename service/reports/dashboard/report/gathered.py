@@ -1,7 +1,7 @@
-"""What a report holds: in, a reader, a filter and days; out, figures, teams, comments and who was asked. Never formats.
+"""What a report holds: figures, teams, comments and who was asked, for a reader, a filter and days. Formats nothing.
 
-The figures are those of `figures`, so that they are the same over the API, for whoever asks; an analyst's report is of
-whole releases and has no comments. Comments are chosen: a mixture of moods, the worst, by hand, or none.
+An analyst's report consists of whole releases and has no comments. Comments are chosen: a mixture of moods, the worst,
+by hand, or none.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ CHOICES = (("mixed", "Of every mood"), ("worst", "The worst"), ("none", "No comm
 
 @dataclass(frozen=True, slots=True)
 class CommentChoice:
-    """Which comments: by a word, or by the ids of their requests."""
+    """Which comments to show: by a word, or by the ids of their requests."""
 
     word: str = "mixed"
     ids: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class CommentChoice:
 
 @dataclass(frozen=True, slots=True)
 class ReportFacts:
-    """One report. `totals` and `months`: a kind of card each that was answered; `comments` None: never told."""
+    """One report. `totals` and `months`: one per kind of card that was answered; `comments` None: not shown."""
 
     span: ReportSpan
     filter: Filter
@@ -117,7 +117,7 @@ def candidates(
 
 
 def _read(who: tuple[Connection, Settings, Reader], wanted: Filter, now: datetime, order: str) -> Sequence[Row]:
-    """Comments of answers whose score was given in these days, as far as they may be read."""
+    """Comments on answers whose score was given in these days, as far as they may be read."""
     asked = replace(wanted, has_text=True, date_field="scored_at")
     return query.rows(*who, asked, now, ORDERS[order], readable=True).rows
 

@@ -1,7 +1,6 @@
-"""The report as a page: in, its facts; out, HTML, the same on screen and in a file. Rounds by `words`, decides nothing.
+"""The report as HTML, the same on screen and in a file. Escapes whatever people wrote.
 
-Every figure stands in a <data> element with its unrounded value, so that whoever reads the file can check it against
-the API. Escapes whatever people wrote.
+Every figure stands in a <data> element with its unrounded value, so a reader of the file can check it against the API.
 """
 
 from collections.abc import Sequence
@@ -78,7 +77,7 @@ def title_of(facts: ReportFacts) -> str:
 
 
 def scope_of(facts: ReportFacts, called: dict[tuple[str, str], str] | None = None) -> str:
-    """What the report is narrowed to, in words; empty: to nothing."""
+    """The report's filter in words; empty: no filter."""
     known = called or {}
     shown = [
         known.get((parameter, str(group)), "without one" if group is None else str(group))

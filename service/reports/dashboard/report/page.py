@@ -1,6 +1,6 @@
-"""/dashboard/report: in, days and a choice of comments in the address; out, the report, and how to print or save it.
+"""/dashboard/report: the report for chosen days and comments, and how to print or save it.
 
-Whoever reads comments here is written to the access log, as everywhere.
+Whoever reads comments here is in the access log, as everywhere.
 """
 
 from datetime import date, datetime
@@ -76,7 +76,7 @@ def _page(place: Place) -> str:
 
 
 def _file(place: Place, kind: str) -> flask.Response:
-    """The report as one file. Raises Invalid for a PDF where none can be made, and for paper we do not know."""
+    """The report as one file. Raises Invalid if a PDF cannot be made, or for an unknown paper size."""
     size = paper.size_of(flask.request.args.get("paper", ""))
     now, span = place.clock(), _span(place)
     question = _asked(place, span)
@@ -133,7 +133,7 @@ def _asked(place: Place, span: ReportSpan) -> PageQuery:
 
 
 def _choosing(place: Place, question: PageQuery, span: ReportSpan, now: datetime) -> dict[str, Any]:
-    """What one can choose: days and comments, each as a link that keeps the rest."""
+    """What can be chosen: days and comments, each as a link that keeps the rest."""
     today = now.astimezone(place.settings.service.time_zone).date()
     none = (("month", None), ("last", None), ("since", None), ("until", None), ("comment", None))
     presets = [(name, question.with_(*none, ("last", word)), LAST[word](today) == span) for word, name in PRESETS]
@@ -151,7 +151,7 @@ def _choosing(place: Place, question: PageQuery, span: ReportSpan, now: datetime
 
 
 def _files() -> list[tuple[str, str]]:
-    """This report as files: where each is, and what it is called."""
+    """Links to this report as files, with their names."""
     query = flask.request.query_string.decode("ascii", "replace")
     found = [(f"{flask.url_for('dashboard.report_file')}?{query}", "Save as a file")]
     if paper.can_make_pdf():

@@ -1,8 +1,8 @@
-"""The report as a file: in, its page; out, one HTML document that needs nothing beside it, or a PDF of it.
+"""The report as a file: one self-contained HTML document, or a PDF of it.
 
-The PDF is made by WeasyPrint, an extra: no browser is needed on a server, and nothing is ever fetched. It does not take
-the page's styles into drawings, so each drawing carries its own, read from the dashboard's style sheet. Fonts are the
-system's.
+WeasyPrint, an optional extra, makes the PDF: no browser is needed on a server, and nothing is fetched. It does not
+apply the page's styles inside drawings, so each drawing carries its own, taken from the dashboard's style sheet. Fonts
+are the system's.
 """
 
 import importlib
@@ -47,14 +47,14 @@ def can_make_pdf() -> bool:
 
 
 def size_of(given: str) -> str:
-    """Return a size of paper; without a word A4. Raises Invalid."""
+    """Return a paper size; A4 by default. Raises Invalid."""
     if given and given not in PAPERS:
         raise Invalid("unknown_paper", f"Paper is {' or '.join(PAPERS)}.")
     return given or PAPERS[0]
 
 
 def pdf(document: str) -> bytes:
-    """Return a PDF of a document. Raises Invalid where the extra is not installed."""
+    """Return a PDF of a document. Raises Invalid if the extra is not installed."""
     try:
         weasyprint = importlib.import_module(LIBRARY)
     except (ImportError, OSError) as error:  # OSError: Pango, which it draws text with, is not on the system
@@ -75,7 +75,7 @@ def nothing(url: str, *_args: Any, **_kwargs: Any) -> Any:
 
 @cache
 def _marks() -> str:
-    """The styles of drawings, their colours written out as they are on paper."""
+    """The styles of drawings, with the colours they have on paper."""
     names = _names()
     rules = " ".join(MARKS.findall(_dashboard()))
     return VALUE.sub(lambda found: names[found[1]], rules).replace("\n", " ")
@@ -83,7 +83,7 @@ def _marks() -> str:
 
 @cache
 def _names() -> dict[str, str]:
-    """The style sheet's names for colours and fonts, as they are on paper."""
+    """The style sheet's variables for colours and fonts on paper."""
     found = _dashboard()
     first, paper = FIRST_ROOT.search(found), ON_PAPER.search(found)
     assert first is not None and paper is not None, "the style sheet names its colours, and those on paper"  # noqa: PT018

@@ -1,7 +1,7 @@
-"""The days a report is of: in, a word or days and today; out, the days and those they are held against. Pure.
+"""The days a report covers and the days it is compared with. Pure.
 
-A month is held against the month before it, a quarter against the quarter before; any other days against as many days
-just before. `last` belongs to the report; `end` does not.
+A month is compared with the month before, a quarter with the quarter before, any other days with as many days just
+before. `last` belongs to the report; `end` does not.
 """
 
 import re
@@ -19,7 +19,7 @@ PRESETS = (("month", "Last month"), ("week", "Last week"), ("quarter", "Last qua
 
 @dataclass(frozen=True, slots=True)
 class ReportSpan:
-    """Days of a report: [first, end), and [before, first) to hold them against."""
+    """Days of a report: [first, end), and [before, first) to compare them with."""
 
     first: date
     end: date
@@ -72,7 +72,7 @@ def month_of(given: str) -> ReportSpan:
 def days_of(first: date, last: date) -> ReportSpan:
     """Some days, both of them included. Raises Invalid."""
     if first > last or (last - first).days >= LONGEST:
-        raise Invalid("invalid_parameter", f"A report is of 1 to {LONGEST} days; 'from' must not lie after 'to'.")
+        raise Invalid("invalid_parameter", f"A report covers 1 to {LONGEST} days; 'from' must not be after 'to'.")
     end = last + ONE_DAY
     return ReportSpan(first, end, first - (end - first), "")
 

@@ -1,7 +1,7 @@
-"""What we hold of one person: in, an X user id; out, every row that erasure would reach, and their opt-outs.
+"""Everything we hold of one person: every row that erasure would reach, and their opt-outs.
 
-Whose a row is, is asked in the very words that erasure asks in (`whose` and `of_person` of each room), so nothing can
-be erased that was not shown. Changes nothing. A raw delivery may tell of other people too.
+Asks with the same conditions as erasure (`whose` and `of_person` of each room), so nothing can be erased that was not
+shown. Changes nothing. A raw delivery may mention other people too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ Question = tuple[sa.Table, sa.ColumnElement[bool]]
 
 
 def export(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: datetime) -> Kept:
-    """Return every row of a person by its table, and write to the access log that somebody read them."""
+    """Return every row of a person by table, and record the reading in the access log."""
     hash_key = open_key(engine, settings.service.secret_key)
     with reading(engine) as connection:
         kept = {table.name: _rows(connection, table, where) for table, where in _of(connection, x_user_id, hash_key)}
@@ -45,7 +45,7 @@ def names_of(connection: Connection, x_user_id: str) -> set[str]:
 
 
 def _of(connection: Connection, x_user_id: str, hash_key: str) -> Iterator[Question]:
-    """Every table that may hold something of them, and which of its rows."""
+    """Every table that may hold something of them, and which of its rows do."""
     handles = names_of(connection, x_user_id)
     theirs = requests.whose(x_user_id, handles, hash_key=hash_key)
     ids = sa.select(feedback_request.c.id).where(theirs)
@@ -67,7 +67,7 @@ def _rows(connection: Connection, table: sa.Table, where: sa.ColumnElement[bool]
 
 
 def _plain(value: object) -> object:
-    """A value as JSON has it. Bytes that are no UTF-8 are shown escaped."""
+    """A value as JSON. Bytes that are not UTF-8 are shown escaped."""
     if isinstance(value, datetime):
         return rfc3339(value)
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value

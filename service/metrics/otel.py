@@ -1,9 +1,9 @@
-"""Traces for an OpenTelemetry collector: in, the settings and what this process is; out, spans by OTLP over HTTP.
+"""Traces for an OpenTelemetry collector, sent as OTLP over HTTP.
 
-Only where `service.traces_to` names a collector; else nothing of it is imported. The trace's id, and that of its first
-span, are made of the request's id, so spans of web, workers and other machines lie in one trace. Spans go out in the
-background: a collector that is away costs spans and nothing else. What OTEL_* variables say (samplers, headers,
-limits) holds.
+Only if `service.traces_to` names a collector; otherwise nothing of it is imported. The ids of a trace and its first
+span are derived from the request's id, so spans of web, workers and other machines end up in one trace. Spans are sent
+in the background: a collector that is away costs spans and nothing else. OTEL_* variables (samplers, headers, limits)
+apply.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
 PATH = "/v1/traces"
-EXPORT_WITHIN_S = 3  # a process that ends waits no longer for a collector that is away
+EXPORT_WITHIN_S = 3  # how long an ending process waits for a collector that is away
 MISSING = "it needs OpenTelemetry: pip install 'dm-feedback[otel]', or leave the setting out."
 
 
 def begin(traces_to: str | None, role: str) -> None:
-    """Send this process's spans there, if anywhere. Raises Unavailable where the extra is not installed."""
+    """Send this process's spans there, if anywhere. Raises Unavailable if the extra is not installed."""
     if traces_to is None:
         return
     demand_installed(traces_to)
@@ -36,7 +36,7 @@ def begin(traces_to: str | None, role: str) -> None:
 
 
 def demand_installed(traces_to: str | None) -> None:
-    """Refuse a collector where nothing could be sent to it. Raises Unavailable."""
+    """Refuse a collector if the extra to send to it is missing. Raises Unavailable."""
     if traces_to is not None and not is_installed():
         raise Unavailable("traces_need_otel", f"service.traces_to names a collector; {MISSING}")
 
@@ -50,13 +50,13 @@ def is_installed() -> bool:
 
 
 def ids_of(request_id: str) -> tuple[int, int]:
-    """Return the ids of a request's trace and of the span it begins with."""
+    """Return the ids of a request's trace and of its first span."""
     digest = hashlib.sha256(f"dm-feedback trace {request_id}".encode()).digest()
     return int.from_bytes(digest[:16]), int.from_bytes(digest[16:24])
 
 
 class GivenIds(threading.local):
-    """The ids of the next span of this thread, where they are not to be drawn."""
+    """The ids of this thread's next span, if they are not to be random."""
 
     given: tuple[int, int] | None = None
 

@@ -1,6 +1,6 @@
-"""Whom living processes serve: in, what each says of its settings; out, names, and figures of those alone.
+"""Which accounts and sources the living processes serve, and figures limited to those.
 
-Of an account or a source that nobody has in his settings nothing is told: how it stood as it left is nothing to mend.
+An account or source that is in nobody's settings any more is left out: how it stood when it left needs no mending.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -23,12 +23,12 @@ Served = Collection[str] | None
 
 
 def of(settings: Settings) -> list[str]:
-    """Return the accounts and sources of the settings: who moves one asks for it."""
+    """Return the accounts and sources of the settings; moving one to another database asks for it."""
     return [f"accounts.{name}" for name in settings.accounts] + [f"sources.{name}" for name in settings.sources]
 
 
 def now_served(connection: Connection, ours: Settings, now: datetime) -> Served:
-    """Return whom living processes serve, and whom these settings do."""
+    """Return what living processes serve, plus what these settings do."""
     said = connection.scalars(sa.select(pct.serves).where(is_alive(now))).all()
     if any(each is None for each in said):
         return None
@@ -38,7 +38,7 @@ def now_served(connection: Connection, ours: Settings, now: datetime) -> Served:
 def figures(
     connection: Connection, query: sa.Select[*tuple[Any, ...]], labels: Sequence[str], served: Served
 ) -> Iterator[tuple[list[str], float]]:
-    """Ask for a figure; yield the values of its labels and the number of each, of those who are served."""
+    """Query a figure; yield label values and number of each account or source that is served."""
     section = SECTIONS.get(labels[0]) if labels and served is not None else None
     for *values, number in connection.execute(query):
         if section is None or f"{section}.{values[0]}" in (served or ()):

@@ -1,7 +1,7 @@
-"""What agents and teams are called, asked of the CRM: in, sources with [[staff]] and an API; out, names, kept.
+"""Asks the CRM for the names of its agents and teams, for sources with [[staff]] and an API.
 
-A page at a time, at the source's own limits, in the worker and never in a request. Intake knows how to ask, reports
-keep the names; neither knows the other. What people named by hand is never overruled.
+One page at a time, within the source's limits, in the worker and never in a web request. Intake knows how to ask,
+reports keep the names, and neither knows the other. Names given by hand are never overwritten.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,13 +24,13 @@ from service.settings import Settings
 from service.sources import holds, names_due
 
 AWAY = timedelta(minutes=30)
-MOST_PAGES = 1000  # of one reading; a CRM that has more of them turns in a circle
+MOST_PAGES = 1000  # of one reading; a CRM with more is going in circles
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class StaffErrand:
-    """One source's lists: how they are asked, how often, and for which account the names hold."""
+    """One source's lists: how to ask for them, how often, and for which account the names are valid."""
 
     definition: Definition
     api: Gets
@@ -46,7 +46,7 @@ class StaffErrand:
 
 @dataclass(slots=True)
 class StaffReading:
-    """A reading as far as it is: it lives in its worker, and begins anew with the next."""
+    """A reading in progress, kept in memory: another worker starts again."""
 
     lease: datetime | None = None
     at: StaffPlace = field(default_factory=StaffPlace)
@@ -55,7 +55,7 @@ class StaffReading:
 
 
 def errands_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, StaffErrand]:
-    """Return the lists there are to read. Raises SettingsError."""
+    """Return the lists to read. Raises SettingsError."""
     return {
         definition.name: StaffErrand(
             definition, Client(api, clock), api.names_every, api.per_minute, _account(definition)
@@ -66,7 +66,7 @@ def errands_of(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str
 
 
 def begin(engine: Engine, settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, StaffErrand]:
-    """Make sure that every source that is asked has its row, and return the lists."""
+    """Make sure every source that is asked has its row, and return the lists."""
     errands = errands_of(settings, clock)
     with writing(engine) as connection:
         holds.enrol(connection, errands, clock())
@@ -74,14 +74,14 @@ def begin(engine: Engine, settings: Settings, clock: Callable[[], datetime]) -> 
 
 
 def _account(definition: Definition) -> str:
-    """Names hold for the account of their source; for every one where its events choose among several."""
+    """Names are valid for the account of their source; for all accounts if its events choose among several."""
     return EVERY_ACCOUNT if len(definition.accounts) > 1 else definition.account or EVERY_ACCOUNT
 
 
 def look_up_names(
     engine: Engine, settings: Settings, errand: StaffErrand, going: StaffReading, clock: Callable[[], datetime]
 ) -> bool:
-    """Read one page, if one is due and may be asked for; False: there is nothing to do for now."""
+    """Read one page, if one is due and the limits allow it; False: nothing to do for now."""
     with reading(engine) as connection:
         if not names_due.is_due(connection, errand.source, clock(), going.lease):
             _begin_anew(going)  # if we had begun: another worker has taken it from us
@@ -140,7 +140,7 @@ def _begin_anew(going: StaffReading) -> None:
 
 
 def _put_off(connection: Connection, errand: StaffErrand, page: StaffPage, now: datetime) -> None:
-    """The list was not told: a refused key is everybody's business, a missing right or page is the list's alone."""
+    """The list could not be read: a refused key concerns the whole source, a missing right or page only the list."""
     until = now + errand.every
     match page.problem:
         case "refused":

@@ -1,7 +1,6 @@
-"""A worker's chores beside asking: in, its workplace and a clock; out, a house in order, until told to stop.
+"""A worker's chores beside sending, each a loop in a thread of its own, so that a slow one holds up no other.
 
-Each is a loop for a thread of its own, as the one may take long while nobody may wait for the others. Rules stand in
-the chapters.
+The rules are in the chapters.
 """
 
 import threading
@@ -12,7 +11,6 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from service import housekeeping
 from service.accounts import standing
 from service.auth import chain
 from service.clock import Clock
@@ -21,6 +19,7 @@ from service.keeping_on import UNWELL, each_step, keeping_on
 from service.models import worker_seen
 from service.outreach import unclear, withdrawn
 from service.outreach.workplace import Workplace
+from service.privacy import housekeeping
 from service.reports.counting.sealing import seal
 from service.reports.disclosure import naming
 from service.reports.disclosure.closing import close_due
@@ -35,7 +34,7 @@ ALIVE_EVERY = timedelta(seconds=10)
 
 
 def say_alive(place: Workplace, now: datetime) -> None:
-    """Enrol what the settings name, and say that this worker lives."""
+    """Create missing rows for accounts and sources, and record that this worker is alive."""
     with writing(place.engine) as connection:
         standing.enrol(connection, place.settings.accounts, now)
         source_standing.enrol(connection, place.desks, now)
@@ -44,20 +43,20 @@ def say_alive(place: Workplace, now: datetime) -> None:
 
 
 def say_gone(place: Workplace) -> None:
-    """Say that this worker has ended."""
+    """Record that this worker has ended."""
     with writing(place.engine) as connection:
         connection.execute(sa.delete(worker_seen).where(worker_seen.c.name == place.worker))
 
 
 def live(place: Workplace, clock: Clock, stop: threading.Event) -> None:
-    """Say that we are alive, whatever else takes its time."""
+    """Keep recording that we are alive, whatever else takes long."""
     while not stop.wait(ALIVE_EVERY.total_seconds()):
         with keeping_on("not_said_alive"):
             say_alive(place, clock())
 
 
 def keep_house(place: Workplace, clock: Clock, stop: threading.Event) -> None:
-    """Attach what has appeared for unknown sends, close releases."""
+    """Attach what has appeared for unknown sends, and close releases."""
     while not stop.wait(ALIVE_EVERY.total_seconds()):
         now = clock()
         steps: dict[str, Callable[[], object]] = {
@@ -68,9 +67,9 @@ def keep_house(place: Workplace, clock: Clock, stop: threading.Event) -> None:
 
 
 def forget_what_is_old(place: Workplace, clock: Clock, stop: threading.Event) -> None:
-    """End what left the settings and forget what is too old, an hour after any worker has: all rows are looked at.
+    """End what left the settings and delete what is too old, an hour after any worker last did, as it reads all rows.
 
-    What failed is tried again before that.
+    What failed is tried again sooner.
     """
     well = True
     while not stop.wait(AFTER_A_FAILURE.total_seconds()):
@@ -87,7 +86,7 @@ def forget_what_is_old(place: Workplace, clock: Clock, stop: threading.Event) ->
 
 
 def seal_changes(place: Workplace, clock: Clock, stop: threading.Event) -> None:
-    """Number what has changed, so that figures and mirrors learn of it in a second or so; name who may be named."""
+    """Number what has changed, so that figures and mirrors see it within a second or so; name who may be named."""
 
     def until_done(step: Callable[[Engine, Settings, datetime], object]) -> None:
         while step(place.engine, place.settings, clock()) and not stop.is_set():

@@ -1,7 +1,7 @@
-"""Customers over the API: in, an X user id or a conversation; out, an opt-out, an erasure, an identity, a link.
+"""The API about customers: opt-outs, erasure, what we hold, identities handed in, links to a question page.
 
-For admins; identities and links also for whoever hands in. Wires `customers`, the erasure of all chapters and outreach
-to routes; all of it audited. Shows no customer back.
+For admins; identities and links also for `hand_in` keys. Connects `customers`, erasure and outreach to routes, and logs
+every call in the access log. Never sends a customer's data back, except for "what we hold".
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from sqlalchemy.engine import Engine
 
-from service import held, housekeeping
 from service.auth import Guard, log_access
 from service.auth.keys import Reader
 from service.customers import opted_out, second_person
@@ -25,6 +24,7 @@ from service.ids import person
 from service.models import feedback_request
 from service.outreach import by_hand, handed_over
 from service.outreach.workplace import Workplace
+from service.privacy import held, housekeeping
 from service.settings import Settings
 from service.settings.values import X_USER_ID, an_x_user_id, is_x_user_id
 from service.web import Blueprint, reads, takes
@@ -244,7 +244,7 @@ def _account_of_conversation(engine: Engine, source: str, conversation_id: str) 
 
 
 def _demand_second_person(engine: Engine, settings: Settings, x_user_id: str, reader: Reader, now: datetime) -> None:
-    """Raise Conflict for the first who asks; what they asked for is remembered."""
+    """Raise Conflict for the first person who asks; the request is remembered."""
     whom = person(open_key(engine, settings.service.secret_key), x_user_id)
     with writing(engine) as connection:
         agreed = second_person.agreed(connection, whom, reader.name, now)
@@ -253,7 +253,7 @@ def _demand_second_person(engine: Engine, settings: Settings, x_user_id: str, re
     if not agreed:
         raise Conflict(
             "second_person_needed",
-            "Erasing takes two people here (privacy.erase_by_two). Somebody else must ask for the same within a week.",
+            "Erasing needs two people here (privacy.erase_by_two). Somebody else must ask for the same within a week.",
         )
 
 
@@ -272,9 +272,9 @@ def _account_of(engine: Engine, request_id: str) -> str:
 
 
 def _demand_reach(account: str, settings: Settings) -> None:
-    """Let a key act only on the accounts it covers; what touches all accounts takes a key for all of them."""
+    """Let a key act only on the accounts it covers; what affects all accounts needs a key for all of them."""
     if account not in {opted_out.EVERY_ACCOUNT, *settings.accounts}:
-        raise Invalid("unknown_account", f"There is no account '{account}'; '*' means every one.")
+        raise Invalid("unknown_account", f"There is no account '{account}'; '*' means all.")
     reader: Reader = flask.g.reader
     if account == opted_out.EVERY_ACCOUNT:
         reader.demand_all()

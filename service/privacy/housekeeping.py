@@ -1,6 +1,6 @@
-"""Retention and erasure across the chapters: in, the settings' ages or one person; out, counts a kind of data.
+"""Retention and erasure across the chapters, with counts of what went, per kind of data.
 
-Each chapter forgets in its own tables; this file only calls them in one order. `dry_run` counts and changes nothing.
+Each chapter deletes its own rows; this file calls them in one order. `dry_run` counts and changes nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,6 @@ import structlog
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import held
 from service.auth import chain, log_access, sessions
 from service.customers import contacts, found, identities, opted_out, second_person
 from service.customers.hash_key import open_key
@@ -26,6 +25,7 @@ from service.models import retention_run, worker_seen
 from service.outreach.workplace import Workplace
 from service.partitions import keeping
 from service.partitions.cuts import TableCut
+from service.privacy import held
 from service.reports.rows import marks, notes
 from service.requests import forget as requests
 from service.results import forget as results
@@ -41,16 +41,16 @@ Clear = Callable[[Connection, datetime], object]
 
 
 def is_due(engine: Engine, now: datetime, every: timedelta) -> bool:
-    """Whether nobody has forgotten anything for so long: whoever is at it has ended a kind since."""
+    """Whether retention has not run for so long; a run in progress has finished some kind of data since."""
     with reading(engine) as connection:
         last = connection.scalar(sa.select(sa.func.max(retention_run.c.finished_at)))
-    return last is None or not now - every < last <= now  # of a clock that was set back nothing follows
+    return last is None or not now - every < last <= now  # nothing follows from a clock that was set back
 
 
 def prune(engine: Engine, settings: Settings, now: datetime, *, dry_run: bool, stop: Stop = never) -> Mapping[str, int]:
-    """Forget what is older than its retention, in small commits; each kind apart, and what fails stops no other.
+    """Delete what is older than its retention, in small commits; a kind that fails stops no other.
 
-    Returns how many rows each kind is. Raises the first failure once the others have had their turn.
+    Returns the number of rows per kind. Raises the first failure once all others have had their turn.
     """
     counts: dict[str, int] = {}
     failures: list[Exception] = []
@@ -139,7 +139,7 @@ CLEARED: Mapping[str, Clear] = {
 
 
 def _note(engine: Engine, kind: str, rows: int, now: datetime) -> None:
-    """Say that nothing of a kind is too old any more: who watches us sees when that was."""
+    """Record that nothing of a kind is too old any more, for monitoring to see."""
     told = {"finished_at": now, "rows": rows}
     with writing(engine) as connection:
         row = insert(connection, retention_run).values(kind=kind, **told)
@@ -147,13 +147,13 @@ def _note(engine: Engine, kind: str, rows: int, now: datetime) -> None:
 
 
 def _forget_kinds(engine: Engine, kinds: list[str]) -> None:
-    """Say no more when what is no kind of data any more was forgotten last: partitions, in a ledger without them."""
+    """Remove the records of kinds that no longer exist, such as partitions in a ledger without them."""
     with writing(engine) as connection:
         connection.execute(sa.delete(retention_run).where(retention_run.c.kind.not_in(kinds)))
 
 
 def erase(engine: Engine, settings: Settings, x_user_id: str, *, by: str, now: datetime) -> Mapping[str, int]:
-    """Forget one person everywhere, in one transaction; the score stays as a count unless settings say otherwise."""
+    """Erase one person everywhere, in one transaction. The score stays as a count unless the settings say otherwise."""
     place = Workplace.open(engine, settings, by)
     with reading(engine) as connection:
         naming = intake.naming(connection, {x_user_id, *held.names_of(connection, x_user_id)}, now)

@@ -1,8 +1,8 @@
-"""Is it alive, can it work: in, the engine and settings; out, `/healthz` and `/readyz`, each dependency by its name.
+"""Liveness and readiness: `/healthz` and `/readyz`, each dependency by name.
 
-`/healthz` says only that the process answers. `/readyz` is 503 where the database is away, takes no writes, or has
-another schema; a held account or a missing worker makes it `degraded`, since deliveries are still accepted. Strangers
-learn whether it is ready and no more: names of accounts and what troubles them are for keys of operators.
+`/healthz` only says that the process answers. `/readyz` is 503 when the database is away, read-only or of another
+schema; a held account or a missing worker makes it `degraded`, because deliveries are still accepted. Strangers learn
+whether we are ready and nothing else: account names and their trouble are for operators' keys.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +52,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
         now = clock()
         why_not = why_not_ready(engine, now, writes)
         if why_not is not None:
-            log.warning("not_ready", database=why_not)  # without a database nobody can be known, and so told
+            log.warning("not_ready", database=why_not)  # without a database nobody can be authenticated
             return {"status": "unavailable"}, 503
         if "Authorization" not in flask.request.headers:
             return {"status": "ok"}, 200
@@ -63,7 +63,7 @@ def blueprint(settings: Settings, engine: Engine, guard: Guard, clock: Callable[
 
 
 def _demand_operator(guard: Guard) -> None:
-    """Refuse who may not know the details. Raises NotAuthenticated or NotAllowed."""
+    """Refuse readers who may not know the details. Raises NotAuthenticated or NotAllowed."""
     reader = guard.reader_of(flask.request)
     demand_role(reader, ("admin", "monitor"))
     demand_reach(reader, flask.request)
@@ -71,7 +71,7 @@ def _demand_operator(guard: Guard) -> None:
 
 
 class Writes:
-    """Knows whether the database takes writes, by writing a row now and then: a standby or a full disk can be read."""
+    """Knows whether the database takes writes, by writing now and then: a standby or a full disk can still be read."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -79,7 +79,7 @@ class Writes:
         self._refused = False
 
     def refused(self, now: datetime) -> bool:
-        """Say whether a write was refused when it was last tried, a few seconds ago at most."""
+        """Whether the last trial write, at most a few seconds ago, was refused."""
         if self._asked is None or not timedelta(0) <= now - self._asked < PROBE_EVERY:
             self._asked, self._refused = now, not self._written(now)
         return self._refused
@@ -96,7 +96,7 @@ class Writes:
 
 
 def why_not_ready(engine: Engine, now: datetime, writes: Writes) -> str | None:
-    """Return what is wrong with the database, and what to do; None where it can be worked with."""
+    """Return what is wrong with the database and what to do; None if it works."""
     try:
         migrations.require_fitting(engine)
     except Unavailable as error:
@@ -107,7 +107,7 @@ def why_not_ready(engine: Engine, now: datetime, writes: Writes) -> str | None:
 
 
 def readiness(settings: Settings, engine: Engine, now: datetime) -> dict[str, Any]:
-    """Return how each dependency stands and what to do where one does not."""
+    """Return how each dependency stands, and what to do about those in trouble."""
     with reading(engine) as connection:
         closed = barred.listed(connection, now)
         stand = {each.account: each for each in standing.standings(connection)}
@@ -152,7 +152,7 @@ def _advice(each: AccountStanding) -> str:
 
 
 def _sources(connection: Connection, settings: Settings, now: datetime) -> dict[str, dict[str, Any]]:
-    """How the APIs stand in which customers are looked up, and for how many conversations."""
+    """How the APIs for look-ups stand, and how many conversations wait for them."""
     stand, waits = holds.standings(connection), waiting.counts(connection)
     asked = [name for name, source in settings.sources.items() if source.api is not None]
     return {name: _source(stand.get(name, SourceStanding(name)), waits.get(name, 0), now) for name in asked}
@@ -170,13 +170,13 @@ def _source(each: SourceStanding, waits: int, now: datetime) -> dict[str, Any]:
 
 
 def _barred(ways: Sequence[barred.Barred]) -> dict[str, Any]:
-    """Ways X refuses to the account: no fault of ours, requests go on by another; tried again by themselves."""
+    """Ways X refuses to the account. No error: requests use another way, and these are retried automatically."""
     told = [{"way": each.way, "x_code": each.code, "since": each.barred_at.isoformat()} for each in ways]
     return {"ways_barred": told} if told else {}
 
 
 def _waiting(connection: Connection, name: str) -> int:
-    """How many requests of the account are open: what X's absence keeps from an outcome."""
+    """How many requests of the account are open, and so have no outcome while X is away."""
     open_ones = sa.select(sa.func.count()).select_from(feedback_request).where(IS_OPEN, fr.account == name)
     return connection.scalar(open_ones) or 0
 
@@ -191,12 +191,12 @@ def last_worker(connection: Connection) -> datetime | None:
 
 
 def is_silent(worker: datetime | None, now: datetime) -> bool:
-    """Say by that whether no worker is running."""
+    """Whether that means that no worker is running."""
     return worker is None or worker < now - WORKER_SILENT
 
 
 def _oldest_due(connection: Connection, accounts: Mapping[str, Mapping[str, Any]], now: datetime) -> int:
-    """How many seconds the longest waiting request of an account that may send has been due."""
+    """For how many seconds the longest waiting request of an account that may send has been due."""
     due = sa.select(fr.scheduled_at).where(IS_OPEN, fr.scheduled_at <= now).order_by(fr.scheduled_at)
     free = [name for name, each in accounts.items() if each["status"] == "ok"]
     waits = [connection.scalar(due.where(fr.account == name).limit(1)) for name in free]
