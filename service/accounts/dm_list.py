@@ -39,8 +39,8 @@ MayAsk = Callable[[datetime], bool]
 class Listing:
     """What the list showed from `read_at` on: every message back to `back_to`, newest first where X keeps its order.
 
-    `readable`: every message on the way could be read and dated. `problem` says why it was not read further, and
-    `goes_on` by which cursor it can be.
+    `readable`: every message on the way could be read and dated, and stood in its place. `problem` says why it was not
+    read further, and `goes_on` by which cursor it can be.
     """
 
     messages: Sequence[DirectMessage]
@@ -62,14 +62,15 @@ class Listing:
 
 def read_back(
     engine: Engine, account: Account, ask: Ask, back_to: datetime, may_ask: MayAsk, clock: Callable[[], datetime],
-    *, pages_at_most: int, start: str | None = None,
+    *, pages_at_most: int, start: str | None = None, to_prove: bool = False,
 ) -> Listing:  # fmt: skip
     """Read the list page by page, from the top or a cursor, until a message is older than `back_to` or the list ends.
 
-    If it is not ordered by time, an old message says nothing about the next ones: then only the end counts.
+    If a message stands out of place, one old message says nothing about the next ones: then a whole page must be older,
+    and the pages must be in order. That proves nothing: `to_prove` an absence, such a list is read to its end.
     """
     read_at, cursor, seen, messages, readable = clock(), start, set[str | None](), list[DirectMessage](), True
-    oldest, in_order, problem = NOTHING_YET, True, "many_pages"
+    oldest, newest, in_order, pages_fall, problem = NOTHING_YET, NOTHING_YET, True, not to_prove, "many_pages"
     while len(seen) < pages_at_most:
         if cursor in seen:
             problem, cursor = "cursor_repeated", None
@@ -88,9 +89,13 @@ def read_back(
         times = [each.created_at for each in page.events if each.created_at is not None]
         readable = readable and not page.problems and len(times) == len(page.events)
         in_order = in_order and _falls(oldest, times)
-        oldest, cursor = min([oldest, *times]), page.next_cursor
-        if cursor is None or (in_order and oldest < back_to):
-            return Listing(messages, EVER if cursor is None else oldest, readable, read_at, len(seen))
+        pages_fall = pages_fall and _falls(newest, [max(times, default=newest)])
+        oldest, newest, cursor = min([oldest, *times]), max(times, default=newest), page.next_cursor
+        so_far = oldest if in_order else newest if pages_fall and len(seen) > 1 else NOTHING_YET
+        if cursor is None:
+            return Listing(messages, EVER, readable, read_at, len(seen))
+        if so_far < back_to:
+            return Listing(messages, so_far, readable and in_order, read_at, len(seen))
     return Listing(messages, oldest if in_order else NOTHING_YET, readable, read_at, len(seen), problem, cursor)
 
 

@@ -71,9 +71,10 @@ def read_on(
     with reading(engine) as connection:
         whole_at = turns.moment(connection, account.name, task.read)
         left = turns.cursor(connection, account.name, task.rest)
-    since = max(oldest, (whole_at or oldest) - OVERLAP)
+    overlap = max(OVERLAP, account.list_lag * 2)
+    since = max(oldest, (whole_at or oldest) - overlap)
     may_ask, pages = a_share(engine, account, task.name, token), task.pages_at_most
-    new_since = since if left is None else max(since, left[0] - OVERLAP)
+    new_since = since if left is None else max(since, left[0] - overlap)
     new = read_back(engine, account, ask, new_since, may_ask, clock, pages_at_most=pages)
     if left is None or new.reaches(since) or not new.reaches(new_since):  # else what was left lies behind its end
         return ReadOn([new], since)

@@ -67,6 +67,11 @@ def standings(connection: Connection) -> list[AccountStanding]:
     return [AccountStanding(*row) for row in connection.execute(sa.select(*columns).order_by(acct.account))]
 
 
+def rests(connection: Connection, account: str, now: datetime) -> bool:
+    """Whether the account may not send now, for who would only look."""
+    return bool(connection.scalar(LOCKED, {"this": account, **at(now)}))
+
+
 def lock(connection: Connection, account: str, now: datetime) -> Locked:
     """Make transactions about one account's slots run one after the other, and say how it stands.
 

@@ -15,6 +15,7 @@ from service.accounts import turns, windows
 from service.accounts.read_on import Task, keep, read_on
 from service.customers import contacts
 from service.db import reading, writing
+from service.outreach.gates import CONFIRMING
 from service.outreach.workplace import Workplace
 from service.requests.outcomes import Outcome, Postpone, Stop
 from service.requests.reading import anybody_waits
@@ -23,7 +24,6 @@ from service.settings import Account
 from service.states import Skip, State
 from service.x_api import XClient
 
-CONFIRMING = "confirming"
 TYPED = "crm_entered"
 TASK = Task("confirm", pages_at_most=10)
 EVERY, AGAIN = timedelta(minutes=1), timedelta(seconds=30)

@@ -4,6 +4,7 @@ Asked in the transaction that commits the intent, so no fact can change between 
 of the reasons in the ledger: what a person would name first comes first.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -11,7 +12,9 @@ from zoneinfo import ZoneInfo
 from service.requests.outcomes import Postpone, Stop
 from service.states import Skip, State
 
-DAILY_LIMIT = "daily_limit"
+DAILY_LIMIT, CONFIRMING = "daily_limit", "confirming"
+WAITED_FOR: Mapping[str | None, Skip] = {DAILY_LIMIT: Skip.QUOTA, CONFIRMING: Skip.NOT_CONFIRMED}
+"""What a request that has become stale lacked, by what it waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ def closed(reason: str | None, stale_at: datetime | None, around: Around, now: d
     if around.opted_out:
         return Stop(State.SKIPPED, Skip.OPTED_OUT)
     if stale_at is not None and now >= stale_at:
-        return Stop(State.SKIPPED, Skip.QUOTA if reason == DAILY_LIMIT else Skip.STALE)
+        return Stop(State.SKIPPED, WAITED_FOR.get(reason, Skip.STALE))
     if around.asked_since is not None:
         return Stop(State.SKIPPED, Skip.COOLDOWN, f"last asked {around.asked_since:%Y-%m-%dT%H:%M:%SZ}")
     return None

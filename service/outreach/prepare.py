@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from service.accounts import app_share, barred, slots, volume, windows
 from service.customers import identities
+from service.db.leases import CLOCKS_DIFFER
 from service.outreach.around import Lookout
 from service.outreach.campaigns import choose, conversation_of
 from service.outreach.confirming import unconfirmed
@@ -19,12 +20,14 @@ from service.outreach.gates import DAILY_LIMIT, Around, closed, quiet
 from service.outreach.looking import wanted
 from service.outreach.withdrawn import withheld
 from service.outreach.workplace import Workplace
+from service.requests import sends
 from service.requests.outcomes import Advance, Learnt, Outcome, Postpone, Stop, Switch, Unclear
 from service.requests.request import Request
 from service.requests.retry import RetryPolicy
 from service.settings import Account, Settings
 from service.states import OPENED_STATES, UNCLEAR, Doubt, Failure, Kind, Skip, State, for_every_open_state
 from service.ways import WAYS, opening
+from service.ways.way import Way
 from service.x_api.limits import CALLS_PER_WINDOW
 
 TRIED = "rehearsal"  # the trust of a rehearsal's request, which a person sends to himself
@@ -33,6 +36,7 @@ UNREADABLE = "unreadable"
 LOOK_AGAIN = timedelta(minutes=10)  # whether an unreadable value has been restored
 LATE = 1 / 8  # of the time after which a send ends unknown: a worker that comes so late was not running
 TIME_TO_LOOK = 1 / 4  # of the same
+UNGUARDED = "X's list does not show the card, and X's own rule against a second one is over."
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +165,22 @@ def _send(connection: Connection, request: Request, account: Account, now: datet
     kind, way = request.next_message, WAYS[request.way]
     if kind is Kind.ASKING and request.alternatives and barred.is_barred(connection, account.name, way.name, now):
         return Switch("way_barred")
+    if kind is Kind.ASKING and request.attempts and _is_out_of_guard(connection, request, way, now):
+        return Stop(State.UNKNOWN, Doubt.UNCLEAR_SEND, UNGUARDED)
     for bound in opening.bounds(account, way) if kind is Kind.OPENING else [way.bound(account)]:
         free = slots.free_at(connection, account, bound.kinds, bound.limit, now)
         if free is not None:
             return Postpone(free, DAILY_LIMIT)
     return Intent(opening.ENDPOINT if kind is Kind.OPENING else way.endpoint, kind)
+
+
+def _is_out_of_guard(connection: Connection, request: Request, way: Way, now: datetime) -> bool:
+    """Whether X would take a second card where its list has not shown us the first.
+
+    Nobody has published whether that list shows cards. For a day X itself lets nobody have two.
+    """
+    before = sends.first_believed_unsent(connection, request.id, Kind.ASKING) if way.rest else None
+    return before is not None and now >= before + way.rest - CLOCKS_DIFFER
 
 
 def _over_v2(

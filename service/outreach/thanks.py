@@ -5,8 +5,9 @@ call and never repeated, whatever became of it: thanks are not worth a second me
 commented, was erased or opted out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 import sqlalchemy as sa
 import structlog
@@ -24,6 +25,7 @@ from service.outreach.workplace import Workplace
 from service.requests import sends
 from service.requests.reading import locked
 from service.requests.request import Request
+from service.requests.rows import SELECT, request_of
 from service.settings import Account, Campaign
 from service.states import Kind, State
 from service.ways import quick_reply
@@ -46,8 +48,10 @@ def send_due(place: Workplace, account: Account, x: XClient, clock: Callable[[],
         return 0
     now = clock()
     with reading(place.engine) as connection:
+        if standing.rests(connection, account.name, now):
+            return 0
         seen = turns.moment(connection, account.name, SEEN)
-        due = _due(connection, account, sorted(thanking), _since(seen, now))
+        due = _due(connection, place, account, thanking, _since(seen, now))
         left = sends.oldest_open(connection, account.name, Kind.THANKS)
     if left is not None and left < now - SAFE:
         with writing(place.engine) as connection:
@@ -64,13 +68,18 @@ def _since(seen: datetime | None, now: datetime) -> datetime:
     return oldest if seen is None else max(oldest, min(seen, now) - OVERLAP)
 
 
-def _due(connection: Connection, account: Account, campaigns: Sequence[str], lately: datetime) -> Sequence[str]:
-    """Requests answered since then by a tap and without words, found by the index of changes."""
-    wanted = sa.select(fr.id).select_from(result.join(feedback_request, fr.id == res.request_id))
+def _due(
+    connection: Connection, place: Workplace, account: Account, thanking: Mapping[str, Campaign], lately: datetime
+) -> Sequence[str]:
+    """Requests answered since then by a tap whose customers we owe thanks, oldest first; by the index of changes."""
+    answered = SELECT.join_from(result, feedback_request, fr.id == res.request_id).order_by(res.score_seen_at)
     tapped = (res.updated_at > lately, res.score_way == quick_reply.WAY.name, res.score_seen_at > lately)
     silent = (res.text.is_(None), res.text_at.is_(None), fr.erased_at.is_(None), fr.x_user_id.is_not(None))
-    mine = (fr.account == account.name, fr.campaign.in_(campaigns), fr.state == State.CARD_SENT)
-    return connection.scalars(wanted.where(*tapped, *silent, *mine, ~THANKED).limit(AT_ONCE)).all()
+    mine = (fr.account == account.name, fr.campaign.in_(list(thanking)), fr.state == State.CARD_SENT)
+    rows = connection.execute(answered.where(*tapped, *silent, *mine, ~THANKED)).all()
+    # Customers who get none stay in this list for a day: they must not crowd out the others.
+    owed = (each for each in map(request_of, rows) if _owed(connection, place, each, thanking) is not None)
+    return [each.id for each in islice(owed, AT_ONCE)]
 
 
 def _thank(
@@ -78,7 +87,7 @@ def _thank(
     account: Account,
     x: XClient,
     request_id: str,
-    thanking: dict[str, Campaign],
+    thanking: Mapping[str, Campaign],
     clock: Callable[[], datetime],
 ) -> int:
     now = clock()
@@ -86,8 +95,8 @@ def _thank(
         resting = standing.lock(connection, account.name, now).rests
         request = locked(connection, request_id)
         assert request is not None, "nobody deletes a request"
-        text = None if _may_have_been_thanked(place, request) else _text(request, thanking)
-        if resting or text is None or not _still(connection, place, request):
+        text = _owed(connection, place, request, thanking)
+        if resting or text is None:
             return 0
         attempt = sends.intend(connection, request, Kind.THANKS, now)
     return _send(place, account, x, request, text, attempt, clock)
@@ -122,14 +131,19 @@ def _send(
     return 1
 
 
+def _owed(
+    connection: Connection, place: Workplace, request: Request, thanking: Mapping[str, Campaign]
+) -> str | None:
+    """The thanks this customer should get, in their language, or None."""
+    campaign = thanking.get(request.campaign or "")
+    text = None if campaign is None else campaign.texts[language_of(request.language, campaign)].thanks
+    nobody = text is None or _may_have_been_thanked(place, request) or not _still(connection, place, request)
+    return None if nobody else text
+
+
 def _may_have_been_thanked(place: Workplace, request: Request) -> bool:
     """Whether thanks may have been sent that a restored ledger does not know of."""
     return any(request.ended_at <= each.restored_at for each in place.restores)
-
-
-def _text(request: Request, thanking: dict[str, Campaign]) -> str | None:
-    campaign = thanking.get(request.campaign or "")
-    return None if campaign is None else campaign.texts[language_of(request.language, campaign)].thanks
 
 
 def _still(connection: Connection, place: Workplace, request: Request) -> bool:

@@ -164,7 +164,9 @@ def _read_lists(
     for whom, group in groups.items():
         ask = x.list_dms if whom is None else partial(x.list_dms_with, whom)
         back_to = min(each.wanted.not_before for each in group) - CONTROLLED
-        listing = read_back(place.engine, account, ask, back_to, may_ask, clock, pages_at_most=PAGES_AT_MOST)
+        listing = read_back(
+            place.engine, account, ask, back_to, may_ask, clock, pages_at_most=PAGES_AT_MOST, to_prove=True
+        )
         found += [(each, listing) for each in group]
     honest = held_to_what_we_know(place.engine, account, [(each.request, each.attempt, of) for each, of in found])
     return [(each, listing) for (each, _), listing in zip(found, honest, strict=True)]

@@ -205,12 +205,18 @@ def _first(messages: Any) -> tuple[str, str]:
 def each(
     raw: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], T], *, holding: str | None = None
 ) -> tuple[tuple[T, ...], tuple[ParseProblem, ...]]:
-    """Parse each event of a page by itself; `holding` skips those without that part, unless their type names it."""
-    listed = mapping(raw, "body").get("events")
-    if not isinstance(listed, list):
+    """Parse each event of a page by itself; `holding` skips those without that part, unless their type names it.
+
+    X may answer 200 with `errors` beside the list: then something is missing from it, and an empty one is no list.
+    """
+    body = mapping(raw, "body")
+    listed, left_out = body.get("events"), body.get("errors")
+    if listed is None and not left_out and "next_cursor" in body:
+        listed = []  # some servers leave out an empty list
+    if not isinstance(listed, list) or (left_out and not listed):
         raise ParseProblem("events", "This is not a list.")
     events: list[T] = []
-    problems: list[ParseProblem] = []
+    problems = [ParseProblem("errors", "X has left something out.")] if left_out else []
     for number, entry in enumerate(listed):
         if holding and isinstance(entry, Mapping) and holding not in entry and entry.get("type") != holding:
             continue

@@ -65,13 +65,17 @@ def _part(value: str | None) -> str:
     return text
 
 
-def _data(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The data asked for. v2 answers 200 with nothing but errors if it finds no such thing."""
+def _body(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The answer. v2 answers 200 with nothing but errors if it finds no such thing."""
     body = mapping(raw, "body")
-    if "data" not in body and body.get("errors"):
+    if not body.get("data") and body.get("errors"):
         # no limit is read from it, so it needs no time
         raise error_from(HTTPStatus.NOT_FOUND, {}, json.dumps(body).encode(), sends=False, now=EPOCH)
-    return mapping(body.get("data"), "data")
+    return body
+
+
+def _data(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapping(_body(raw).get("data"), "data")
 
 
 def _user(raw: Mapping[str, Any]) -> User:
@@ -92,9 +96,10 @@ def _sent(raw: Mapping[str, Any]) -> DirectMessage:
 
 
 def _page(raw: Mapping[str, Any], user_id: str) -> DmPage:
-    """A conversation without messages has no `data` at all."""
-    body = mapping(raw, "body")
-    events, problems = each({"events": body.get("data", [])}, lambda entry: _event(entry, user_id))
+    """A conversation without messages has no `data` at all, but `meta`."""
+    body = _body(raw)
+    listed = body.get("data", [] if "meta" in body else None)
+    events, problems = each({"events": listed, "errors": body.get("errors")}, lambda entry: _event(entry, user_id))
     meta = body.get("meta")
     return DmPage(events, plain(meta.get("next_token")) or None if isinstance(meta, Mapping) else None, problems)
 

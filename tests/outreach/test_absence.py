@@ -48,6 +48,18 @@ def test_a_list_that_shows_no_cards_proves_no_card_absent(world_of: Any, fault: 
     assert (world.request(unclear).state, world.request(unclear).reason) == (State.UNKNOWN, "unclear_send")
 
 
+def test_a_card_no_list_shows_is_made_anew_only_while_x_lets_nobody_have_two(world_of: Any) -> None:
+    """The first card of an account: nothing tells yet whether X's list shows cards. X's rule of one a day ends."""
+    world: World = world_of({"card_dm_in_list": False})
+    world.fault(endpoint=CREATE, fault="status_after_commit", times=1)
+    first = asked(world, "501")
+    for _ in range(60):
+        world.run()
+        world.forward(minutes=30)
+    assert got(world, "501", "card") == 1
+    assert (world.request(first).state, world.request(first).reason) == (State.UNKNOWN, "unclear_send")
+
+
 def test_what_a_list_without_cards_says_of_openings_counts(world_of: Any) -> None:
     world: World = world_of({"card_dm_in_list": False, **OFF})
     asked(world, "501")

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 
 from service.accounts import dm_list, turns
 from service.accounts.dm_list import EVER, Listing
+from service.accounts.read_on import ReadOn, Task, keep, read_on
 from service.db import reading, writing
 from service.x_api import DirectMessage, DmPage, XAnswer
 from service.x_api.facts import ParseProblem
@@ -35,8 +36,11 @@ class List:
         return XAnswer(self.pages[len(self.asked) - 1], None)
 
 
-def read(engine: Engine, pages: list[DmPage], back_to: datetime, most: int = 10) -> Listing:
-    return dm_list.read_back(engine, ACCOUNT, List(pages), back_to, lambda _: True, lambda: NOON, pages_at_most=most)
+def read(
+    engine: Engine, pages: list[DmPage], back_to: datetime, most: int = 10, *, to_prove: bool = True
+) -> Listing:
+    ask = (List(pages), back_to, lambda _: True, lambda: NOON)
+    return dm_list.read_back(engine, ACCOUNT, *ask, pages_at_most=most, to_prove=to_prove)
 
 
 def test_it_is_read_to_a_moment_or_to_its_end(sqlite_engine: Engine) -> None:
@@ -87,6 +91,40 @@ def test_a_list_in_no_order_proves_nothing_before_its_end(sqlite_engine: Engine,
     assert (cut.pages, cut.proves_absence_since(HOUR_AGO)) == (2, False)
     whole = read(sqlite_engine, pages, HOUR_AGO)
     assert (whole.pages, whole.back_to, whole.proves_absence_since(HOUR_AGO)) == (3, EVER, True)
+
+
+STRAY = [
+    DmPage((message(5), message(9000), message(6)), "b"), DmPage((message(50), message(70)), "c"),
+    DmPage((message(80), message(90)), "d"), DmPage((message(95),), None),
+]  # fmt: skip
+
+
+def test_who_follows_a_list_reads_on_past_one_that_stands_out_of_its_place(sqlite_engine: Engine) -> None:
+    found = read(sqlite_engine, STRAY, HOUR_AGO, to_prove=False)
+    assert (found.pages, found.reaches(HOUR_AGO), found.proves_absence_since(HOUR_AGO)) == (3, True, False)
+
+
+def test_a_first_page_that_is_old_as_a_whole_ends_no_list_in_another_order(sqlite_engine: Engine) -> None:
+    pages = [DmPage((message(90), message(80)), "b"), DmPage((message(5), message(4)), None)]
+    assert read(sqlite_engine, pages, HOUR_AGO, to_prove=False).back_to == EVER
+
+
+def turn(engine: Engine, task: Task, pages: List, now: datetime) -> ReadOn:
+    with writing(engine) as connection:
+        token = turns.begin(connection, "acme", task.name, now, timedelta(minutes=5))
+    found = read_on(engine, ACCOUNT, task, str(token), pages, HOUR_AGO, lambda: now)
+    with writing(engine) as connection:
+        assert turns.end(connection, "acme", task.name, str(token), now)
+        keep(connection, ACCOUNT, task, found)
+    return found
+
+
+def test_one_out_of_its_place_keeps_nobody_from_reading_on(engine: Engine) -> None:
+    """The calls end before the list does: the next turn goes on there, whatever stands at the top."""
+    task, pages = Task("inbox", 3), List([*STRAY[:2], DmPage((message(55),), "e"), *STRAY[:3]])
+    found = [turn(engine, task, pages, NOON), turn(engine, task, pages, NOON + timedelta(minutes=20))]
+    assert [(each.pages, each.whole) for each in found] == [(3, False), (3, True)]
+    assert pages.asked == [None, "b", "c", None, "b", "e"]
 
 
 def test_moments_between_ids_and_dates_are_no_disorder(sqlite_engine: Engine) -> None:

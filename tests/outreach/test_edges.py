@@ -9,7 +9,7 @@ import pytest
 from service.accounts.dm_list import Listing
 from service.outreach import prepare, unclear
 from service.outreach.claims import Ready
-from service.outreach.gates import DAILY_LIMIT, Around, closed
+from service.outreach.gates import CONFIRMING, DAILY_LIMIT, Around, closed
 from service.outreach.steps import _call
 from service.requests.outcomes import Advance, Learnt, Postpone, Stop, Unclear
 from service.requests.request import Attempt
@@ -100,7 +100,10 @@ def test_an_opened_request_is_kept_from_its_card_by_an_opt_out_and_by_who_asked_
     assert told.reason == "reopened"
 
 
-@pytest.mark.parametrize(("reason", "told"), [(DAILY_LIMIT, "quota"), ("delay", "stale"), (None, "stale")])
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [(DAILY_LIMIT, "quota"), (CONFIRMING, "not_confirmed"), ("delay", "stale"), (None, "stale")],
+)
 def test_what_is_stale_is_so_at_its_moment_and_by_a_limit_for_want_of_it(reason: str | None, told: str) -> None:
     at = closed(reason, START, NOTHING, START)
     assert at is not None

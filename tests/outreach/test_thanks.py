@@ -178,9 +178,35 @@ def test_who_is_not_to_be_written_to_is_not(world: World, why: str) -> None:
     assert ours(world) == ASKED
 
 
+def test_an_account_at_rest_costs_no_write_a_second(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    tap(world)
+    with writing(world.engine) as connection:
+        connection.execute(sa.text("UPDATE account_state SET hold_reason = 'held_by_hand'"))
+    monkeypatch.delattr(thanks, "writing")
+    assert thank(world) == 0
+
+
 def requests(world: World) -> list[dict[str, Any]]:
     with writing(world.engine) as connection:
         return [{"id": each} for each in connection.scalars(sa.select(feedback_request.c.id))]
+
+
+def test_whoever_gets_no_thanks_is_in_nobodys_way(world_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A language without thanks, or a *stop* after the tap: such people stay among those who tapped for a day."""
+    monkeypatch.setattr(thanks, "AT_ONCE", 1)
+    german = {key: text for key, text in TEXTS["en"].items() if key != "thanks"}
+    made: World = world_of(campaigns__care__ways=["quick_reply"], campaigns__care__texts={**TEXTS, "de": german})
+    asked = {"401": "de", "501": "en", "602": "de"}
+    for user_id, language in asked.items():
+        made.customers({"user_id": user_id, "can_dm": True})
+        made.ended(f"c-{user_id}", x_user_id=user_id, language=language)
+    made.forward(minutes=2)
+    made.run()
+    for user_id in asked:
+        made.forward(minutes=6)
+        made.control(f"/customers/{user_id}/dm", {"tap": 1})
+        read_once(made.engine, made.settings, account(made), made.clients["acme"], made.clock)
+    assert [thank(made), thank(made)] == [1, 0]
 
 
 def test_a_campaign_without_thanks_sends_none(world_of: Any) -> None:

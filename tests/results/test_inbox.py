@@ -197,6 +197,17 @@ def test_a_list_that_fails_is_read_again_from_where_it_was(engine, x):
     assert read(engine, x).answers == 1
 
 
+def test_what_a_list_shows_as_late_as_the_settings_say_is_not_passed_over(engine):
+    x, shop = Outside(list_lag_s=720), replace(SHOP, list_lag=15 * MINUTE)
+    row = prompted(engine, x)
+    x.control("POST", f"/customers/{row['x_user_id']}/dm", tap=2)
+    answers = []
+    for _ in range(2):
+        x.advance(11 * MINUTE)
+        answers.append(read_once(engine, SETTINGS, shop, x.client, lambda: x.now).answers)
+    assert answers == [0, 1]
+
+
 def test_of_two_numbers_that_somebody_typed_the_first_counts_though_the_list_shows_the_last_first(engine, x):
     row = prompted(engine, x)
     for number in ("5", "1"):

@@ -382,6 +382,24 @@ def test_a_page_without_a_list_is_a_problem_and_not_an_empty_page(parse, raw):
         parse(raw)
 
 
+@pytest.mark.parametrize("parse", [parse_feedback_page, parse_dm_page])
+def test_an_empty_list_may_be_left_out_of_a_page_but_not_the_page_itself(parse):
+    page = parse({"next_cursor": "MTE0"})
+    assert (page.events, page.next_cursor, page.problems) == ((), "MTE0", ())
+
+
+@pytest.mark.parametrize("rest", [{"events": []}, {"events": [], "next_cursor": ""}, {"next_cursor": "MTE0"}])
+@pytest.mark.parametrize("parse", [parse_feedback_page, parse_dm_page])
+def test_an_answer_that_only_complains_is_no_empty_page(parse, rest):
+    with pytest.raises(ParseProblem):
+        parse({**rest, "errors": [{"code": 130, "message": "Over capacity"}]})
+
+
+def test_a_page_that_complains_beside_what_it_shows_is_not_all_there_is():
+    page = parse_feedback_page({"events": [{"feedback": {"id": "1"}}], "errors": [{"code": 63}]})
+    assert ([event.feedback.id for event in page.events], [each.field for each in page.problems]) == (["1"], ["errors"])
+
+
 SENT = {
     "event": {
         "type": "message_create",

@@ -6,7 +6,16 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from service.x_api import AccountProblem, Credentials, Friendship, OutcomeUnknown, OwnAccount, RecipientRefused, User
+from service.x_api import (
+    AccountProblem,
+    Credentials,
+    Friendship,
+    OutcomeUnknown,
+    OwnAccount,
+    RecipientRefused,
+    Temporary,
+    User,
+)
 from service.x_api.v2 import XClientV2
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -84,6 +93,27 @@ def test_a_conversation_is_read_by_its_other_side():
 def test_a_conversation_without_messages_has_no_data_and_an_end(meta):
     x, _ = asking(200, {"meta": meta})
     assert (x.list_dms_with("501").value.events, x.list_dms_with("501").value.next_cursor) == ((), None)
+
+
+NOT_FOUND = {"title": "Not Found Error", "type": "https://api.twitter.com/2/problems/resource-not-found", "value": "501"}
+
+
+@pytest.mark.parametrize("beside", [{}, {"data": []}, {"meta": {"result_count": 0}}])
+def test_a_conversation_of_which_x_only_complains_is_not_an_empty_one(beside):
+    x, _ = asking(200, {**beside, "errors": [NOT_FOUND]})
+    with pytest.raises(RecipientRefused):
+        x.list_dms_with("501")
+
+
+def test_a_conversation_of_which_x_leaves_something_out_proves_no_absence():
+    x, _ = asking(200, {"data": [EVENT], "errors": [NOT_FOUND], "meta": {"result_count": 1}})
+    assert [each.field for each in x.list_dms_with("501").value.problems] == ["errors"]
+
+
+def test_an_answer_with_nothing_in_it_is_no_conversation():
+    x, _ = asking(200, {})
+    with pytest.raises(Temporary):
+        x.list_dms_with("501")
 
 
 def test_a_message_nobody_can_tell_the_sender_of_is_a_problem_and_no_absence():
