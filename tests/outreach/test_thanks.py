@@ -283,7 +283,7 @@ def test_that_nobody_is_to_be_thanked_is_noted_once_a_minute(world_of: Any, seen
 def test_who_has_tapped_since_then_and_said_no_more_is_to_be_thanked(
     world_of: Any, of_result: dict[str, Any], of_request: dict[str, Any], thanked: bool
 ) -> None:
-    world: World = world_of()
+    world: World = world_of(campaigns__care__texts=TEXTS)
     request_id = world.ended(**{"state": "card_sent", "campaign": "care", **of_request})
     times = dict.fromkeys(("updated_at", "score_seen_at"), START + TICK)
     row = {"request_id": request_id, "way": "quick_reply", "first_channel": "dm", "update_count": 1, "anomalies": 0,
@@ -291,7 +291,8 @@ def test_who_has_tapped_since_then_and_said_no_more_is_to_be_thanked(
     with writing(world.engine) as connection:
         values = encrypting(result, {**row, **of_result}, request_id)
         connection.execute(sa.insert(result).values(values))
-        found = thanks._due(connection, account(world), ["care"], START)
+        thanking = {each.name: each for each in world.settings.campaigns}
+        found = thanks._due(connection, world.place, account(world), thanking, START)
     assert found == ([request_id] if thanked else [])
 
 
