@@ -68,7 +68,7 @@ def standings(connection: Connection) -> list[AccountStanding]:
 
 
 def rests(connection: Connection, account: str, now: datetime) -> bool:
-    """Whether the account may not send now, for who would only look."""
+    """Whether the account may not send now, without locking it."""
     return bool(connection.scalar(LOCKED, {"this": account, **at(now)}))
 
 

@@ -14,7 +14,7 @@ from service.states import Skip, State
 
 DAILY_LIMIT, CONFIRMING = "daily_limit", "confirming"
 WAITED_FOR: Mapping[str | None, Skip] = {DAILY_LIMIT: Skip.QUOTA, CONFIRMING: Skip.NOT_CONFIRMED}
-"""What a request that has become stale lacked, by what it waited for."""
+"""Why a request that became stale was not sent, by what it waited for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ UNREADABLE = "unreadable"
 LOOK_AGAIN = timedelta(minutes=10)  # whether an unreadable value has been restored
 LATE = 1 / 8  # of the time after which a send ends unknown: a worker that comes so late was not running
 TIME_TO_LOOK = 1 / 4  # of the same
-UNGUARDED = "X's list does not show the card, and X's own rule against a second one is over."
+UNGUARDED = "X's list does not show the card, and X's limit of one a day no longer rules out a second."
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +175,9 @@ def _send(connection: Connection, request: Request, account: Account, now: datet
 
 
 def _is_out_of_guard(connection: Connection, request: Request, way: Way, now: datetime) -> bool:
-    """Whether X would take a second card where its list has not shown us the first.
+    """Whether X would accept a second card after its list did not show the first.
 
-    Nobody has published whether that list shows cards. For a day X itself lets nobody have two.
+    It is unpublished whether that list shows cards. For a day X's own limit rules out a second one.
     """
     before = sends.first_believed_unsent(connection, request.id, Kind.ASKING) if way.rest else None
     return before is not None and now >= before + way.rest - CLOCKS_DIFFER

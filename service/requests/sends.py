@@ -102,7 +102,7 @@ def prove(connection: Connection, request_id: str, feedback_id: str | None) -> N
 
 
 def first_believed_unsent(connection: Connection, request_id: str, kind: Kind) -> datetime | None:
-    """When the first send of this kind was meant to go whose absence X's list alone has shown."""
+    """When the first send of this kind was intended that only X's list showed to be absent."""
     mine = (snd.request_id == request_id, snd.kind == kind, snd.outcome == "not_sent", snd.evidence == "dm_list")
     return connection.scalar(sa.select(sa.func.min(snd.intended_at)).where(*mine))
 
