@@ -131,9 +131,7 @@ def _send(
     return 1
 
 
-def _owed(
-    connection: Connection, place: Workplace, request: Request, thanking: Mapping[str, Campaign]
-) -> str | None:
+def _owed(connection: Connection, place: Workplace, request: Request, thanking: Mapping[str, Campaign]) -> str | None:
     """The thanks this customer should get, in their language, or None."""
     campaign = thanking.get(request.campaign or "")
     text = None if campaign is None else campaign.texts[language_of(request.language, campaign)].thanks

@@ -36,9 +36,7 @@ class List:
         return XAnswer(self.pages[len(self.asked) - 1], None)
 
 
-def read(
-    engine: Engine, pages: list[DmPage], back_to: datetime, most: int = 10, *, to_prove: bool = True
-) -> Listing:
+def read(engine: Engine, pages: list[DmPage], back_to: datetime, most: int = 10, *, to_prove: bool = True) -> Listing:
     ask = (List(pages), back_to, lambda _: True, lambda: NOON)
     return dm_list.read_back(engine, ACCOUNT, *ask, pages_at_most=most, to_prove=to_prove)
 

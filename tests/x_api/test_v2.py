@@ -95,7 +95,11 @@ def test_a_conversation_without_messages_has_no_data_and_an_end(meta):
     assert (x.list_dms_with("501").value.events, x.list_dms_with("501").value.next_cursor) == ((), None)
 
 
-NOT_FOUND = {"title": "Not Found Error", "type": "https://api.twitter.com/2/problems/resource-not-found", "value": "501"}
+NOT_FOUND = {
+    "title": "Not Found Error",
+    "type": "https://api.twitter.com/2/problems/resource-not-found",
+    "value": "501",
+}
 
 
 @pytest.mark.parametrize("beside", [{}, {"data": []}, {"meta": {"result_count": 0}}])
