@@ -20,10 +20,12 @@ from service.metrics import gauges
 from service.models import IS_OPEN, IS_PROMPTED, feedback_request, metadata
 from service.outreach.around import HANDED_SINCE
 from service.privacy import housekeeping
+from service.reports.counting import live
 from service.reports.counting.facts import CLOCKS
 from service.reports.counting.lines import Slice
 from service.reports.counting.live import lines
 from service.reports.counting.sealing import seal
+from service.reports.days import midnight
 from service.reports.dimensions import PEOPLE
 from service.reports.filters import Filter
 from service.reports.rows import query
@@ -229,3 +231,22 @@ def test_figures_of_who_sees_rows_read_roll_ups_and_the_edges_of_the_ledger(worl
                     lines(connection, view, Slice(clock, zone, since, START, by=by))
     assert any("ix_tally_asked" in step for steps in found.values() for step in steps)
     assert_it_reads_little(found)
+
+
+def test_what_is_in_no_roll_up_yet_is_found_by_itself_however_much_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a burst, or while no worker is at work, figures do not read the ledger whole."""
+    monkeypatch.setattr(live, "MOST_CHANGED", 1)
+    while seal(world.engine, world.settings, world.clock.now):
+        pass
+    for number in range(3):
+        world.ended(f"c-{number}")
+    view, zone = View(("acme",), None), world.settings.service.time_zone
+    since = midnight(START.date() - timedelta(days=100), zone)
+    with plans(world.engine) as found, reading(world.engine) as connection:
+        for clock in CLOCKS:
+            lines(connection, view, Slice(clock, zone, since, since + timedelta(days=101), by=("team",)))
+    entered = [step for steps in found.values() for step in steps if "feedback_request" in step]
+    assert entered != []
+    assert {step for step in entered if "ix_feedback_request_unsealed" not in step} == set()

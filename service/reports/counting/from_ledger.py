@@ -21,16 +21,19 @@ fr = feedback_request.c
 res = result.c
 
 
-def ledger_lines(connection: Connection, view: View, q: Slice) -> Iterator[Line]:
-    """Answer from the ledger, as far as this view goes."""
+def ledger_lines(connection: Connection, view: View, q: Slice, *conditions: sa.ColumnElement[bool]) -> Iterator[Line]:
+    """Answer from the ledger, as far as this view goes; `conditions`: from some of its requests alone."""
     moment = moment_of(view, q.clock)
     split = [local_hour(moment, q.zone) if name == "hour" else COLUMNS[name] for name in q.by]
     day = local_day(moment, q.zone) if q.daily or q.monthly else sa.null()
     always = (fr.type, COLUMNS["variant"], COLUMNS["way"])
     columns = [*split, day, *always, STATE, REASON, view.score, view.answered, view.commented]
     labelled = [column.label(f"c{place}") for place, column in enumerate(columns)]
+    mine = view.mine_by_index if q.clock == "sent_at" and not conditions else view.mine
     query = (
-        sa.select(*labelled, sa.func.count()).select_from(_tables(view, q.clock)).where(*_conditions(view, q, moment))
+        sa.select(*labelled, sa.func.count())
+        .select_from(_tables(view, q.clock))
+        .where(mine, *_conditions(view, q, moment), *conditions)
     )
     for *values, day_, kind, variant, way, state, reason, score, answered, commented, n in connection.execute(
         query.group_by(*(sa.text(str(place + 1)) for place in range(len(labelled))))
@@ -57,7 +60,6 @@ def _tables(view: View, clock: str) -> sa.FromClause:
 
 
 def _conditions(view: View, q: Slice, moment: sa.ColumnElement[Any]) -> Iterator[sa.ColumnElement[bool]]:
-    yield view.mine_by_index if q.clock == "sent_at" else view.mine
     yield fr.test.is_(False)
     yield moment.is_not(None)
     yield from _within(moment, q)

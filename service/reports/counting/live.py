@@ -1,6 +1,7 @@
 """Live counts that are exactly those of the ledger, at the price of the roll-ups.
 
     whole months and days from the roll-ups, the edges of the period from the ledger,
+    + requests that are in no roll-up yet,
     - what the roll-ups hold of requests that have changed since, + what these say now
 
 All in one read transaction. If the roll-ups cannot answer, or too much has changed, the ledger does. Never writes.
@@ -40,6 +41,10 @@ fr = feedback_request.c
 res = result.c
 tl = tally.c
 MOST_CHANGED = 20_000  # more, and the ledger is quicker
+UNSEALED = fr.sealed.is_(None)
+NEW = sa.and_(UNSEALED, fr.counted.is_(None))
+"""In no roll-up yet: any number of these after a burst, or while no worker is at work."""
+
 EVER = (-1_000_000, 1_000_000)  # days since 1970, far beyond any date we take
 
 
@@ -73,6 +78,8 @@ def lines(connection: Connection, view: View, q: Slice) -> list[Line]:
     if cover is None or changed is None:
         return list(ledger_lines(connection, view, q))
     parts = [_rolled_up(connection, view, q, book, grain, cover), _corrections(view, q, cover, changed)]
+    if found_once(connection, "new", lambda: connection.scalar(sa.select(sa.exists().where(NEW)))):
+        parts.append(ledger_lines(connection, view, _within(q, cover), NEW))
     return list(chain(*parts, *(ledger_lines(connection, view, edge) for edge in edges_of(q, cover))))
 
 
@@ -97,6 +104,12 @@ def edges_of(q: Slice, cover: Cover) -> Iterator[Slice]:
         yield replace(q, until=begin)
     if q.until is not None and (end := midnight(day_of(cover.end), q.zone)) < q.until:
         yield replace(q, since=end)
+
+
+def _within(q: Slice, cover: Cover) -> Slice:
+    """The part of the period that roll-ups hold."""
+    since = None if q.since is None else midnight(day_of(cover.first), q.zone)
+    return replace(q, since=since, until=None if q.until is None else midnight(day_of(cover.end), q.zone))
 
 
 def _first_day(since: datetime, zone: ZoneInfo) -> int:
@@ -148,19 +161,19 @@ class Correction:
 
 
 def _changed(connection: Connection, view: View, book: TallyBook) -> list[Correction] | None:
-    """Requests that are not sealed, and answers still under embargo; None: too many."""
+    """Requests that have changed since they were counted, and answers still under embargo; None: too many."""
     asked = (_changed, view, book)
     return found_once(connection, asked, lambda: _changed_now(connection, view, book))
 
 
 def _changed_now(connection: Connection, view: View, book: TallyBook) -> list[Correction] | None:
-    ids = set(connection.scalars(sa.select(fr.id).where(fr.sealed.is_(None)).limit(MOST_CHANGED)))
+    ids = set(connection.scalars(sa.select(fr.id).where(UNSEALED, sa.not_(NEW)).limit(MOST_CHANGED)))
     if view.cutoff is not None:
         late = sa.select(res.request_id).where(res.updated_at >= view.cutoff)
         ids.update(connection.scalars(late.limit(MOST_CHANGED)))
     if len(ids) >= MOST_CHANGED:
         return None
-    found = facts_of(connection, view, fr.id.in_(sorted(ids))) if ids else ()
+    found = facts_of(connection, view, fr.id.in_(sorted(ids)), sa.not_(NEW)) if ids else ()
     return [Correction(counted_facts(counted, book.generation), present) for _, counted, present in found]
 
 
